@@ -1,0 +1,33 @@
+"""Streaming multilingual speech: recognition, translation and language identification from one CTC encoder.
+
+>>> from speech import Recognizer
+>>> recognizer = Recognizer.from_pretrained()
+>>> recognizer.transcribe("talk.wav").text  # doctest: +SKIP
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["ChunkSpec", "Recognizer", "SpeechError", "Transcript", "Word", "__version__"]
+
+if TYPE_CHECKING:
+    from speech.chunking import ChunkSpec
+    from speech.errors import SpeechError
+    from speech.recognizer import Recognizer
+    from speech.transcript import Transcript, Word
+
+_HOME = {
+    "ChunkSpec": "speech.chunking",
+    "Recognizer": "speech.recognizer",
+    "SpeechError": "speech.errors",
+    "Transcript": "speech.transcript",
+    "Word": "speech.transcript",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import heavy modules when their names are first used (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'speech' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

@@ -1,0 +1,113 @@
+"""What was said, in which language, and when; as data and as subtitles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_LINE = 42
+_CUE = 2 * _LINE
+_CUE_S = 7.0
+_PAUSE_S = 0.8
+_SHORTEST_CUE_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word, or a character where a language writes no spaces."""
+
+    text: str
+    start_s: float
+    end_s: float
+    confidence: float
+    """0 to 1."""
+    language: str | None
+    """ISO 639-3."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The result of one file or array."""
+
+    text: str
+    language: str
+    """ISO 639-3 of the speech."""
+    language_probability: float
+    task: str
+    """`asr`, or `st_xxx` for translation into xxx."""
+    duration_s: float
+    words: tuple[Word, ...]
+    """Times of translated words are those of the frames that emit them."""
+    separator: str = " "
+    """What stands between words."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; times in seconds, rounded to milliseconds."""
+        return {
+            "duration": round(self.duration_s, 3),
+            "language": self.language,
+            "language_probability": round(self.language_probability, 4),
+            "task": self.task,
+            "text": self.text,
+            "words": [
+                {
+                    "text": word.text,
+                    "start": round(word.start_s, 3),
+                    "end": round(word.end_s, 3),
+                    "confidence": round(word.confidence, 4),
+                }
+                for word in self.words
+            ],
+        }
+
+    def to_srt(self) -> str:
+        """SubRip subtitles."""
+        cues = enumerate(self._cues(), start=1)
+        return "\n".join(f"{n}\n{_clock(a, ',')} --> {_clock(b, ',')}\n{text}\n" for n, (a, b, text) in cues)
+
+    def to_vtt(self) -> str:
+        """WebVTT subtitles."""
+        cues = "".join(f"\n{_clock(a, '.')} --> {_clock(b, '.')}\n{text}\n" for a, b, text in self._cues())
+        return f"WEBVTT\n{cues}"
+
+    def _cues(self) -> Iterator[tuple[float, float, str]]:
+        """(start, end, text) of groups of words: two lines, seven seconds, no long pause within."""
+        last_end = 0.0
+        for group in self._groups():
+            start = max(group[0].start_s, last_end)
+            end = max(group[-1].end_s, start + _SHORTEST_CUE_S)
+            yield start, end, _lines([word.text for word in group], self.separator)
+            last_end = end
+
+    def _groups(self) -> Iterator[list[Word]]:
+        group: list[Word] = []
+        length = 0
+        for word in self.words:
+            longer = length + len(self.separator) + len(word.text)
+            late = bool(group) and (
+                longer > _CUE or word.end_s - group[0].start_s > _CUE_S or word.start_s - group[-1].end_s > _PAUSE_S
+            )
+            if late:
+                yield group
+                group, longer = [], len(word.text)
+            group.append(word)
+            length = longer
+        if group:
+            yield group
+
+
+def _lines(words: Sequence[str], separator: str) -> str:
+    """One line, or two of about the same length."""
+    whole = separator.join(words)
+    if len(whole) <= _LINE or len(words) < 2:
+        return whole
+    splits = [(separator.join(words[:n]), separator.join(words[n:])) for n in range(1, len(words))]
+    return "\n".join(min(splits, key=lambda pair: max(map(len, pair))))
+
+
+def _clock(seconds: float, mark: str) -> str:
+    milliseconds = round(seconds * 1000)
+    hours, rest = divmod(milliseconds, 3_600_000)
+    minutes, rest = divmod(rest, 60_000)
+    return f"{hours:02}:{minutes:02}:{rest // 1000:02}{mark}{rest % 1000:03}"
