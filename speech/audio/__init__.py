@@ -1,0 +1,1 @@
+"""Files and bytes to samples, samples to features."""

@@ -1,0 +1,209 @@
+"""Log-mel features: the published OWSM-CTC front end and Whisper's, whole and in pieces, with the same numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from speech.errors import ConfigError
+
+SAMPLE_RATE = 16_000
+
+
+class Log(StrEnum):
+    """Which logarithm; names equal values."""
+
+    ln = "ln"
+    log10 = "log10"
+
+
+@dataclass(kw_only=True, slots=True)
+class LogMelConfig:
+    """A front end at 16 kHz, 10 ms per frame."""
+
+    n_fft: int = 512
+    win_length: int = 400
+    """Samples of the Hann window, centred in `n_fft`."""
+    hop_length: int = 160
+    n_mels: int = 80
+    log: Log = Log.ln
+    floor: float = 1e-10
+    """Smallest mel power."""
+    drop_last: bool = False
+    """Whisper leaves out the last frame: T = n // hop instead of n // hop + 1."""
+    whisper_scale: bool = False
+    """(x + 4) / 4 after the logarithm."""
+    dynamic_range: float | None = None
+    """Raise what lies more than this (in log units) below the utterance's maximum: published Whisper, not streamable."""
+
+    @classmethod
+    def owsm(cls, n_mels: int = 80) -> LogMelConfig:
+        """Published OWSM-CTC (80 bins; v4: 128)."""
+        return cls(n_mels=n_mels)
+
+    @classmethod
+    def whisper(cls) -> LogMelConfig:
+        """Whisper's, streamable: a fixed floor of 1e-7 stands for the clamp to the maximum of the whole window."""
+        return cls(n_fft=400, log=Log.log10, floor=1e-7, drop_last=True, whisper_scale=True)
+
+    @classmethod
+    def whisper_published(cls) -> LogMelConfig:
+        """Whisper's as published (Radford et al. 2022); for whole utterances only."""
+        return cls(n_fft=400, log=Log.log10, drop_last=True, whisper_scale=True, dynamic_range=8.0)
+
+
+class LogMelState(NamedTuple):
+    """What the front end remembers: samples that later frames still need."""
+
+    samples: Tensor
+    """(batch, n) with the reflected start in front."""
+    received: Tensor
+    """(batch,) samples so far."""
+    frames: Tensor
+    """(batch,) frames so far."""
+
+
+class LogMel(nn.Module):
+    """Samples to log-mel frames; `forward` for whole utterances, `step` and `finish` for pieces."""
+
+    window: Tensor
+    filters: Tensor
+
+    def __init__(self, config: LogMelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("window", torch.empty(0), persistent=False)
+        self.register_buffer("filters", torch.empty(0), persistent=False)
+        self.reset_constants()
+
+    def reset_constants(self) -> None:
+        """Compute window and filters; called again when a model was built without memory."""
+        config = self.config
+        side = (config.n_fft - config.win_length) // 2
+        window = torch.hann_window(config.win_length, periodic=True)
+        self.window = F.pad(window, (side, config.n_fft - config.win_length - side))
+        self.filters = torch.from_numpy(mel_filters(config.n_fft, config.n_mels)).float()
+
+    @property
+    def pad(self) -> int:
+        """Samples that a frame reaches to each side of its centre."""
+        return self.config.n_fft // 2
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Frames of `lengths` samples; rows shorter than half a window count as half a window and one sample."""
+        lengths = lengths.clamp(min=self.pad + 1)
+        return lengths // self.config.hop_length + (0 if self.config.drop_last else 1)
+
+    def forward(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames of whole utterances, each reflected at its own end, whatever its batch mates.
+
+        Args:
+            samples: `(batch, N)` float32.
+            lengths: `(batch,)` samples of each.
+
+        Returns:
+            `(batch, T, n_mels)`, zero beyond each utterance, and `(batch,)` frames.
+        """
+        pad, shortest = self.pad, self.pad + 1
+        samples = F.pad(samples, (0, max(0, shortest - samples.shape[1])))
+        real = torch.arange(samples.shape[1], device=samples.device) < lengths[:, None]
+        samples = samples * real
+        ends = lengths.clamp(min=shortest)
+        index = torch.arange(-pad, samples.shape[1] + pad, device=samples.device).expand(len(samples), -1)
+        index = index.abs()
+        last = (ends - 1)[:, None]
+        index = torch.where(index > last, 2 * last - index, index).clamp(min=0)
+        padded = samples.gather(1, index)
+        frames = self.output_lengths(lengths)
+        features = self._frames(padded, int(frames.max()))
+        valid = torch.arange(features.shape[1], device=features.device) < frames[:, None]
+        if self.config.dynamic_range is not None:
+            scale = 4.0 if self.config.whisper_scale else 1.0
+            peak = features.masked_fill(~valid[..., None], -torch.inf).amax(dim=(1, 2), keepdim=True)
+            features = torch.maximum(features, peak - self.config.dynamic_range / scale)
+        return features * valid[..., None], frames
+
+    def _frames(self, padded: Tensor, count: int) -> Tensor:
+        """The first `count` frames of samples that begin `pad` before the first centre: `(batch, count, n_mels)`."""
+        if count == 0:
+            return padded.new_zeros(len(padded), 0, self.config.n_mels)
+        config = self.config
+        padded = padded[:, : (count - 1) * config.hop_length + config.n_fft]
+        spectrum = torch.stft(
+            padded, config.n_fft, config.hop_length, window=self.window, center=False, return_complex=True
+        )
+        power = spectrum.real.square() + spectrum.imag.square()
+        mel = (power.transpose(1, 2) @ self.filters).clamp(min=config.floor)
+        logs = mel.log() if config.log == Log.ln else mel.log10()
+        return (logs + 4.0) / 4.0 if config.whisper_scale else logs
+
+    def init_state(self, batch: int) -> LogMelState:
+        """The state before the first sample.
+
+        Raises:
+            ConfigError: if the front end needs the whole utterance.
+        """
+        if self.config.dynamic_range is not None:
+            raise ConfigError("a log-mel clamped to the utterance's maximum cannot be streamed", fix="Use whisper().")
+        device = self.window.device
+        zero = torch.zeros(batch, dtype=torch.int64, device=device)
+        return LogMelState(torch.zeros(batch, 0, device=device), zero, zero.clone())
+
+    def step(self, samples: Tensor, state: LogMelState) -> tuple[Tensor, LogMelState]:
+        """The frames that `samples (batch, n)`, any `n`, complete: `(batch, t, n_mels)`, and the next state."""
+        pad, hop = self.pad, self.config.hop_length
+        waiting = torch.cat([state.samples, samples], dim=1)
+        received = state.received + samples.shape[1]
+        before, after = int(state.received[0]), int(received[0])
+        if after <= pad:  # the start cannot be reflected yet
+            return self._frames(waiting, 0), LogMelState(waiting, received, state.frames)
+        if before <= pad:
+            waiting = torch.cat([waiting[:, 1 : pad + 1].flip(1), waiting], dim=1)
+        # One frame is held back: the end may have to be reflected into it, or (Whisper) to drop it.
+        ready = max(0, (after - pad) // hop - int(state.frames[0]))
+        return self._frames(waiting, ready), LogMelState(waiting[:, ready * hop :], received, state.frames + ready)
+
+    def finish(self, state: LogMelState) -> Tensor:
+        """The last frames, whose windows reach beyond the end: `(batch, t, n_mels)`."""
+        pad, hop = self.pad, self.config.hop_length
+        received, frames = int(state.received[0]), int(state.frames[0])
+        waiting = state.samples
+        if received <= pad:
+            waiting = F.pad(waiting, (0, pad + 1 - received))
+            waiting = torch.cat([waiting[:, 1 : pad + 1].flip(1), waiting], dim=1)
+        total = int(self.output_lengths(state.received)[0])
+        reflected = waiting[:, -pad - 1 : -1].flip(1)
+        return self._frames(torch.cat([waiting, reflected], dim=1), total - frames)
+
+
+def mel_filters(n_fft: int, n_mels: int) -> np.ndarray:
+    """Triangular filters on the Slaney mel scale with area normalisation, 0 to 8 kHz: `(n_fft // 2 + 1, n_mels)`.
+
+    Slaney, Auditory Toolbox (1998): linear below 1 kHz, logarithmic above.
+    """
+    bins = np.linspace(0.0, SAMPLE_RATE / 2, n_fft // 2 + 1)
+    edges = _mel_to_hz(np.linspace(0.0, _hz_to_mel(SAMPLE_RATE / 2), n_mels + 2))
+    rising = (bins[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - bins[:, None]) / (edges[2:] - edges[1:-1])
+    triangles = np.maximum(0.0, np.minimum(rising, falling))
+    return np.asarray(triangles * (2.0 / (edges[2:] - edges[:-2])))
+
+
+_LINEAR_HZ = 200.0 / 3
+_BREAK_HZ = 1000.0
+_LOG_STEP = np.log(6.4) / 27
+
+
+def _hz_to_mel(hz: float) -> float:
+    return float(_BREAK_HZ / _LINEAR_HZ + np.log(hz / _BREAK_HZ) / _LOG_STEP) if hz >= _BREAK_HZ else hz / _LINEAR_HZ
+
+
+def _mel_to_hz(mel: np.ndarray) -> np.ndarray:
+    linear = mel * _LINEAR_HZ
+    return np.where(linear < _BREAK_HZ, linear, _BREAK_HZ * np.exp(_LOG_STEP * (mel - _BREAK_HZ / _LINEAR_HZ)))

@@ -1,0 +1,1 @@
+"""Languages, vocabularies, tokenizers, normalisation."""

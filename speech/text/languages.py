@@ -1,0 +1,56 @@
+"""Languages: ISO 639-3 codes, names, scripts, and whether words are written apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rapidfuzz import process
+
+from speech.errors import LanguageError
+from speech.text.language_table import ALIASES, ROWS
+
+_WITHOUT_SPACES = {"cmn", "yue", "nan", "jpn", "tha", "lao", "khm", "mya", "bod"}
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A language that something in this package may speak of; a model knows some of them."""
+
+    code: str
+    """ISO 639-3."""
+    alpha2: str
+    """ISO 639-1, empty if there is none."""
+    name: str
+    """In English."""
+    native: str
+    """As its speakers write it."""
+    script: str
+    """ISO 15924."""
+    spaces: bool
+    """Whether words are written apart; otherwise characters are what is scored."""
+
+
+LANGUAGES: dict[str, Language] = {row[0]: Language(*row, spaces=row[0] not in _WITHOUT_SPACES) for row in ROWS}
+
+_BY_NAME: dict[str, str] = {
+    **{language.native.lower(): code for code, language in LANGUAGES.items()},
+    **{language.name.lower(): code for code, language in LANGUAGES.items()},
+    **{language.alpha2: code for code, language in LANGUAGES.items() if language.alpha2},
+    **ALIASES,
+    **{code: code for code in LANGUAGES},
+}
+
+
+def resolve(name: str) -> Language:
+    """The language that `name` means: ISO 639-3, ISO 639-1, its English or own name, a common alias; any case.
+
+    Raises:
+        LanguageError: naming the nearest known names.
+    """
+    key = name.strip().lower().replace("_", "-")
+    code = _BY_NAME.get(key) or _BY_NAME.get(key.split("-")[0] if len(key.split("-")[0]) in (2, 3) else key)
+    if code is None:
+        near = [match for match, *_ in process.extract(key, list(_BY_NAME), limit=3, score_cutoff=60)]
+        hint = f"Did you mean {', '.join(repr(n) for n in near)}?" if near else "Use an ISO 639-3 code such as 'eng'."
+        raise LanguageError(f"{name!r} is not a known language", fix=hint)
+    return LANGUAGES[code]

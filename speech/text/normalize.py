@@ -1,0 +1,35 @@
+"""Texts as the model writes them, and as they are scored. Versioned: scores of two versions are not comparable."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from speech.text.languages import resolve
+
+NORMALIZER_VERSION = "1"
+
+_APOSTROPHES = dict.fromkeys(map(ord, "\u2019\u2018\u02bc\u02b9\u00b4`\u2032\uff07"), "'")
+_DROPPED = dict.fromkeys(map(ord, "\u0640\u00ad\u200b\u200c\u200d\ufeff"))
+_SPACES = re.compile(r"\s+")
+_LONE_APOSTROPHE = re.compile(r"(?<!\w)'|'(?!\w)")
+
+
+def plain_text(text: str) -> str:
+    """NFKC, lower case, letters, marks, digits and apostrophes within words; everything else separates words."""
+    text = unicodedata.normalize("NFKC", text.translate(_APOSTROPHES)).translate(_APOSTROPHES).translate(_DROPPED)
+    text = unicodedata.normalize("NFC", text.lower())
+    kept = "".join(c if unicodedata.category(c)[0] in "LMN" or c == "'" else " " for c in text)
+    return _SPACES.sub(" ", _LONE_APOSTROPHE.sub(" ", kept)).strip()
+
+
+def normalize(text: str, language: str) -> str:
+    """`text` in `language` (ISO 639-3) for scoring: as `plain_text`; without spaces where the script has none."""
+    plain = plain_text(text)
+    return plain if resolve(language).spaces else plain.replace(" ", "")
+
+
+def scoring_units(text: str, language: str) -> list[str]:
+    """What an error rate counts: words, or characters for languages written without spaces."""
+    plain = normalize(text, language)
+    return plain.split() if resolve(language).spaces else list(plain)

@@ -1,0 +1,106 @@
+"""SentencePiece (Kudo and Richardson 2018) over a `Vocabulary`."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import sentencepiece
+
+from speech.errors import DataError, ModelError
+from speech.text.tokens import Vocabulary
+
+WORD_START = "\u2581"
+
+
+class Tokenizer:
+    """Text to token ids of a vocabulary, and back.
+
+    Args:
+        model: bytes of a SentencePiece model.
+        vocabulary: holds every piece of the model that text can become.
+    """
+
+    def __init__(self, model: bytes, vocabulary: Vocabulary) -> None:
+        self.model = model
+        self.vocabulary = vocabulary
+        self._processor = _processor(model)
+
+    @classmethod
+    def from_pieces(
+        cls, model: bytes, *, languages: Sequence[str], st_targets: Sequence[str], sos_eos: bool = False
+    ) -> Tokenizer:
+        """A tokenizer whose vocabulary is built from the model's own pieces."""
+        processor = _processor(model)
+        ids = range(processor.get_piece_size())
+        pieces = [processor.id_to_piece(i) for i in ids if not (processor.is_control(i) or processor.is_unknown(i))]
+        return cls(model, Vocabulary.build(languages, st_targets, pieces, sos_eos))
+
+    @classmethod
+    def train(
+        cls,
+        texts: Iterable[str],
+        *,
+        vocab_size: int,
+        languages: Sequence[str],
+        st_targets: Sequence[str] = (),
+        coverage: float = 0.9998,
+        sos_eos: bool = False,
+    ) -> Tokenizer:
+        """Train a unigram model of about `vocab_size` pieces, fewer where the texts do not yield so many.
+
+        Args:
+            texts: as the model shall write them.
+            vocab_size: pieces.
+            languages: ISO 639-3 codes of the vocabulary.
+            st_targets: translation targets of the vocabulary.
+            coverage: share of characters that get a piece of their own.
+            sos_eos: see `Vocabulary`.
+
+        Raises:
+            DataError: if the texts hold more characters than pieces are allowed.
+        """
+        buffer = io.BytesIO()
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(texts),
+                model_writer=buffer,
+                vocab_size=vocab_size,
+                hard_vocab_limit=False,
+                model_type="unigram",
+                character_coverage=coverage,
+                normalization_rule_name="nmt_nfkc",
+                shuffle_input_sentence=False,
+                num_threads=1,
+                bos_id=-1,
+                eos_id=-1,
+                minloglevel=2,
+            )
+        except RuntimeError as error:
+            raise DataError(f"no tokenizer of {vocab_size} pieces: {error}", fix="Allow more pieces.") from error
+        return cls.from_pieces(buffer.getvalue(), languages=languages, st_targets=st_targets, sos_eos=sos_eos)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids; characters that the model has never seen become `<unk>`."""
+        index, unk = self.vocabulary.index, self.vocabulary.unk
+        return [index.get(piece, unk) for piece in self._processor.encode(text, out_type=str)]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Text of `ids`; special tokens are left out."""
+        return "".join(self.piece(i) for i in ids if not self.vocabulary.is_special(i)).replace(WORD_START, " ").strip()
+
+    def piece(self, token: int) -> str:
+        """The piece with that id; a leading `WORD_START` begins a word."""
+        return self.vocabulary.tokens[token]
+
+    def save(self, path: Path) -> None:
+        """Write the SentencePiece model."""
+        path.write_bytes(self.model)
+
+
+def _processor(model: bytes) -> sentencepiece.SentencePieceProcessor:
+    try:
+        return sentencepiece.SentencePieceProcessor(model_proto=model)
+    except (RuntimeError, TypeError) as error:
+        raise ModelError("is not a SentencePiece model", where="tokenizer.model") from error

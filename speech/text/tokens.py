@@ -1,0 +1,98 @@
+"""The layout of a vocabulary: blank, special tokens, languages, tasks, pieces.
+
+The published OWSM-CTC vocabulary (50,002 tokens) is one instance of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from speech.errors import LanguageError
+
+BLANK, UNK, NA, NOLANG = "<blank>", "<unk>", "<na>", "<nolang>"
+_SPECIALS = (BLANK, UNK, NA, NOLANG)
+_END = ("<sos>", "<eos>", "<sop>")
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Tokens by id, in this order: blank, unk, na, nolang, languages, asr, translation targets, pieces, end."""
+
+    languages: tuple[str, ...]
+    """ISO 639-3 codes that may stand in the prefix."""
+    st_targets: tuple[str, ...]
+    """ISO 639-3 codes that can be translated into."""
+    pieces: tuple[str, ...]
+    sos_eos: bool = False
+    """Whether `<sos> <eos> <sop>` stand at the end, as in the published vocabulary."""
+    tokens: tuple[str, ...] = field(init=False, repr=False)
+    index: dict[str, int] = field(init=False, repr=False, compare=False, hash=False)
+
+    def __post_init__(self) -> None:
+        tokens = (
+            *_SPECIALS,
+            *(f"<{code}>" for code in self.languages),
+            "<asr>",
+            *(f"<st_{code}>" for code in self.st_targets),
+            *self.pieces,
+            *(_END if self.sos_eos else ()),
+        )
+        object.__setattr__(self, "tokens", tokens)
+        object.__setattr__(self, "index", {token: number for number, token in enumerate(tokens)})
+
+    @classmethod
+    def build(
+        cls, languages: Sequence[str], st_targets: Sequence[str], pieces: Sequence[str], sos_eos: bool = False
+    ) -> Vocabulary:
+        return cls(tuple(languages), tuple(st_targets), tuple(pieces), sos_eos)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def blank(self) -> int:
+        return 0
+
+    @property
+    def unk(self) -> int:
+        return 1
+
+    @property
+    def na(self) -> int:
+        return 2
+
+    @property
+    def nolang(self) -> int:
+        return 3
+
+    @property
+    def piece_start(self) -> int:
+        """Id of the first piece."""
+        return len(_SPECIALS) + len(self.languages) + 1 + len(self.st_targets)
+
+    @property
+    def language_ids(self) -> tuple[int, ...]:
+        return tuple(range(len(_SPECIALS), len(_SPECIALS) + len(self.languages)))
+
+    def language_id(self, code: str) -> int:
+        """Id of `<code>`. Raises LanguageError if this vocabulary lacks it."""
+        if code not in self.languages:
+            raise LanguageError(f"the model does not know the language {code!r}", fix=f"It knows: {self._list()}.")
+        return len(_SPECIALS) + self.languages.index(code)
+
+    def task_id(self, task: str, to: str | None = None) -> int:
+        """Id of `<asr>`, or of `<st_to>`. Raises LanguageError if this vocabulary lacks it."""
+        if task == "asr":
+            return len(_SPECIALS) + len(self.languages)
+        if task != "st" or to not in self.st_targets:
+            known = ", ".join(self.st_targets) or "none"
+            raise LanguageError(f"the model has no task {task!r} to {to!r}", fix=f"Translation targets: {known}.")
+        return len(_SPECIALS) + len(self.languages) + 1 + self.st_targets.index(to)
+
+    def is_special(self, token: int) -> bool:
+        """True for everything that is not a piece."""
+        return not self.piece_start <= token < self.piece_start + len(self.pieces)
+
+    def _list(self) -> str:
+        return ", ".join(self.languages)
