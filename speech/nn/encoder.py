@@ -1,0 +1,274 @@
+"""The encoder both families share: subsampling, positions, layers; whole, chunked and live.
+
+`forward` with a `ChunkSpec` and concatenated `step` outputs are equal (float32: 1e-4), for any split of the input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from speech.chunking import ChunkSpec
+from speech.errors import ConfigError
+from speech.nn.masks import Layout, reduced
+from speech.nn.positions import SinusoidalPositions
+from speech.nn.subsampling import UNKNOWN_END, PairReduction, Subsampling
+
+Tap = Callable[[int, Tensor], Tensor]
+"""Called with (layer number from 1, x) after every layer; what it returns goes on."""
+
+
+@dataclass(kw_only=True, slots=True)
+class EncoderConfig:
+    """What every encoder's configuration can do: name its input and output widths and build it."""
+
+    bins: int = 80
+    """Log-mel bins."""
+    dim: int = 512
+    """Width of a frame."""
+
+    def build(self) -> Encoder:
+        raise NotImplementedError
+
+
+class EncoderOutput(NamedTuple):
+    """Audio frames, their number, and the prefix frames in front of them."""
+
+    x: Tensor
+    lengths: Tensor
+    prefix: Tensor
+
+
+class EncoderState(NamedTuple):
+    """What a live stream remembers; its size does not depend on how long the stream is."""
+
+    pending: Tensor
+    """(batch, n, bins) feature frames that wait for their chunk."""
+    received: Tensor
+    """(batch,) feature frames so far."""
+    done: Tensor
+    """(batch,) encoder frames answered so far, before time reduction."""
+    prefix: Tensor
+    """(batch, P, dim) prefix frames after the last layer."""
+    layers: tuple[Any, ...]
+    """One state per layer."""
+
+
+class Encoder(nn.Module):
+    """Base of the encoders.
+
+    Args:
+        subsampling: features to frames.
+        positions: embeddings of frame numbers.
+        layers: each with `forward`, `begin` and `step` (see `whisper_encoder.WhisperLayer`).
+        norm: after the last layer.
+        reduce_after: number of layers before two frames become one (0: never).
+        prefix_positions: whether prefix frames take positions 0 .. P - 1 and audio follows.
+        scale: factor of frames before positions are added.
+    """
+
+    def __init__(
+        self,
+        *,
+        subsampling: Subsampling,
+        positions: SinusoidalPositions,
+        layers: list[nn.Module],
+        norm: nn.Module,
+        reduce_after: int = 0,
+        prefix_positions: bool = False,
+        scale: float = 1.0,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.subsampling = subsampling
+        self.positions = positions
+        self.layers = nn.ModuleList(layers)
+        self.norm = norm
+        self.reduce_after = reduce_after
+        self.reduction = PairReduction(int(norm.weight.shape[0])) if reduce_after else None  # type: ignore[union-attr,arg-type,index]
+        self.prefix_positions = prefix_positions
+        self.scale = scale
+        self.dropout = nn.Dropout(dropout)
+
+    @property
+    def factor(self) -> int:
+        """Feature frames per output frame."""
+        return self.subsampling.factor * (2 if self.reduction is not None else 1)
+
+    def _embed(self, x: Tensor, times: Tensor, prefix: int) -> Tensor:
+        shift = prefix if self.prefix_positions else 0
+        return self.dropout(x * self.scale + self.positions(times + shift).to(x.dtype))
+
+    def _embed_prefix(self, prefix: Tensor) -> Tensor:
+        if not self.prefix_positions:
+            return prefix * self.scale
+        index = torch.arange(prefix.shape[1], device=prefix.device)
+        return self._embed(prefix, index - prefix.shape[1], prefix.shape[1])
+
+    def _check_prefix(self, prefix: Tensor | None, like: Tensor) -> Tensor:
+        if prefix is None:
+            prefix = like.new_zeros(like.shape[0], 0, int(self.norm.weight.shape[0]))  # type: ignore[union-attr,arg-type,index]
+        if self.reduction is not None and prefix.shape[1] % 2:
+            raise ConfigError(f"a prefix of {prefix.shape[1]} frames cannot be reduced by 2", fix="Use an even number.")
+        return prefix
+
+    def forward(
+        self,
+        features: Tensor,
+        lengths: Tensor,
+        chunk: ChunkSpec | None = None,
+        *,
+        prefix: Tensor | None = None,
+        tap: Tap | None = None,
+        memory: Tensor | None = None,
+        offset: Tensor | int = 0,
+    ) -> EncoderOutput:
+        """Encode whole utterances.
+
+        Args:
+            features: `(batch, T, bins)`; what lies beyond `lengths (batch,)` is ignored.
+            chunk: visibility to train or to imitate live use; None sees everything.
+            prefix: `(batch, P, dim)` frames in front of the audio that every frame sees.
+            tap: see `Tap`.
+            memory: `(batch, M, dim)` prompt for cross-attention.
+            offset: first position, an int or `(batch, 1)`; training moves it so that no position is special.
+
+        Returns:
+            `x (batch, T', dim)`, `lengths (batch,)` and `prefix (batch, P', dim)`.
+        """
+        x, lengths = self.subsampling(features, lengths)
+        prefix = self._check_prefix(prefix, x)
+        count = prefix.shape[1]
+        layout = Layout.build(count, x.shape[1], chunk, x.device)
+        x = self._embed(layout.with_copies(x), layout.times[count:] + offset, count)
+        x = torch.cat([self._embed_prefix(prefix).to(x.dtype).expand(x.shape[0], -1, -1), x], dim=1)
+        mask, valid = layout.attention_mask(lengths), layout.valid(lengths)
+        for number, layer in enumerate(self.layers, start=1):
+            x = layer(x, mask, layout, valid, memory)
+            if number == self.reduce_after:
+                x, lengths, layout = self._reduce(x, lengths, layout, valid)
+                mask, valid = layout.attention_mask(lengths), layout.valid(lengths)
+            if tap is not None:
+                x = tap(number, x)
+        x = self.norm(x)
+        start = layout.prefix
+        return EncoderOutput(x[:, start : start + layout.frames], lengths, x[:, :start])
+
+    def _reduce(self, x: Tensor, lengths: Tensor, layout: Layout, valid: Tensor) -> tuple[Tensor, Tensor, Layout]:
+        assert self.reduction is not None
+        x = x * valid[..., None]
+        end = layout.prefix + layout.frames
+        if layout.frames % 2:
+            x = torch.cat([x[:, :end], torch.zeros_like(x[:, :1]), x[:, end:]], dim=1)
+        chunk = reduced(layout.chunk, 2) if layout.chunk is not None else None
+        halved = Layout.build(layout.prefix // 2, (layout.frames + 1) // 2, chunk, x.device)
+        return self.reduction(x), (lengths + 1) // 2, halved
+
+    def init_state(
+        self,
+        batch: int,
+        chunk: ChunkSpec,
+        *,
+        prefix: Tensor | None = None,
+        tap: Tap | None = None,
+        memory: Tensor | None = None,
+    ) -> EncoderState:
+        """The state before the first sample of `batch` streams that start with `prefix (batch, P, dim)`."""
+        weight = next(self.subsampling.parameters())
+        x = self._check_prefix(prefix, weight.new_zeros(batch, 0))
+        x = self._embed_prefix(x).expand(batch, -1, -1)
+        left, states = chunk.left_context, []
+        for number, layer in enumerate(self.layers, start=1):
+            x, state = layer.begin(x, left, memory)  # type: ignore[operator]
+            states.append(state)
+            if number == self.reduce_after and self.reduction is not None:
+                x, left = self.reduction(x), reduced(chunk, 2).left_context
+            if tap is not None:
+                x = tap(number, x)
+        bins = self._bins()
+        pending = weight.new_zeros(batch, self.subsampling.left, bins)
+        zero = torch.zeros(batch, dtype=torch.int64, device=weight.device)
+        return EncoderState(pending, zero, zero.clone(), self.norm(x), tuple(states))
+
+    def _bins(self) -> int:
+        raise NotImplementedError
+
+    def step(
+        self,
+        features: Tensor,
+        state: EncoderState,
+        chunk: ChunkSpec,
+        *,
+        tap: Tap | None = None,
+        memory: Tensor | None = None,
+    ) -> tuple[Tensor, EncoderState]:
+        """Feed `features (batch, t, bins)`, any `t`; answer every chunk that is complete.
+
+        Returns:
+            `(batch, t', dim)` frames, `t'` a multiple of the chunk size (possibly 0), and the next state.
+        """
+        state = state._replace(
+            pending=torch.cat([state.pending, features.to(state.pending.dtype)], dim=1),
+            received=state.received + features.shape[1],
+        )
+        total = torch.full_like(state.received, UNKNOWN_END)
+        needed = self.subsampling.span(chunk.size + chunk.right_context)
+        outputs = [state.prefix[:, :0]]
+        while state.pending.shape[1] >= needed:
+            x, state = self._chunk(state, chunk, total, tap, memory)
+            outputs.append(x)
+        return torch.cat(outputs, dim=1), state
+
+    def finish(
+        self, state: EncoderState, chunk: ChunkSpec, *, tap: Tap | None = None, memory: Tensor | None = None
+    ) -> Tensor:
+        """The frames that were still waiting when the streams (all at the same point) ended: `(batch, t', dim)`."""
+        total = state.received
+        remaining = int((self.subsampling.output_lengths(total) - state.done).max())
+        outputs = [state.prefix[:, :0]]
+        while remaining > 0:
+            x, state = self._chunk(state, chunk, total, tap, memory)
+            keep = min(remaining, chunk.size)
+            outputs.append(x[:, : -(-keep // 2) if self.reduction is not None else keep])
+            remaining -= chunk.size
+        return torch.cat(outputs, dim=1)
+
+    def _chunk(
+        self, state: EncoderState, chunk: ChunkSpec, total: Tensor, tap: Tap | None, memory: Tensor | None
+    ) -> tuple[Tensor, EncoderState]:
+        size, factor = chunk.size + chunk.right_context, self.subsampling.factor
+        window = state.pending[:, : self.subsampling.span(size)]
+        window = nn.functional.pad(window, (0, 0, 0, self.subsampling.span(size) - window.shape[1]))
+        x = self.subsampling.window(window, state.done * factor - self.subsampling.left, total)
+        times = state.done[:, None] + torch.arange(size, device=x.device)
+        prefix = state.prefix.shape[1] * (2 if self.reduction is not None else 1)
+        x = self._embed(x, times, prefix)
+        past = torch.arange(-chunk.left_context, 0, device=x.device) + state.done[:, None] >= 0
+        valid = times < self.subsampling.output_lengths(total.clamp(max=1 << 40))[:, None]
+        states, commit = [], chunk.size
+        for number, (layer, layer_state) in enumerate(zip(self.layers, state.layers, strict=True), start=1):
+            mask = self._step_mask(prefix, past, valid)
+            x, layer_state = layer.step(x, layer_state, mask, valid, commit, memory)  # type: ignore[operator]
+            states.append(layer_state)
+            if number == self.reduce_after and self.reduction is not None:
+                x = self.reduction(x * valid[..., None])
+                past, valid, commit, prefix = past[:, ::2], valid[:, ::2], commit // 2, prefix // 2
+            if tap is not None:
+                x = tap(number, x)
+        next_state = state._replace(
+            pending=state.pending[:, factor * chunk.size :], done=state.done + chunk.size, layers=tuple(states)
+        )
+        return self.norm(x[:, :commit]), next_state
+
+    @staticmethod
+    def _step_mask(prefix: int, past: Tensor, valid: Tensor) -> Tensor:
+        batch, size = valid.shape
+        front = torch.ones(batch, prefix, dtype=torch.bool, device=valid.device)
+        keys = torch.cat([front, past, valid], dim=1)[:, None, None, :]
+        own = torch.eye(size, dtype=torch.bool, device=valid.device)
+        own = torch.nn.functional.pad(own, (keys.shape[-1] - size, 0))
+        return keys | own

@@ -1,0 +1,55 @@
+"""Sinusoidal positions that never run out.
+
+`period=None` is the published embedding, computed for any index. With a period the frequencies are rounded to whole
+turns per period: the position is a point on a ring, smooth everywhere, and an hour of audio sees no position that a
+minute did not. The rounding moves a phase by at most half a turn per period, so pretrained weights still read it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class SinusoidalPositions(nn.Module):
+    """Embeddings of integer positions.
+
+    Args:
+        dim: width, even.
+        period: frames of the ring, or None for the unbounded published form.
+        interleaved: sine and cosine alternate (Vaswani et al. 2017), or stand in two halves (Whisper).
+    """
+
+    table: Tensor
+
+    def __init__(self, dim: int, *, period: int | None, interleaved: bool) -> None:
+        super().__init__()
+        self.dim = dim
+        self.period = period
+        self.interleaved = interleaved
+        self.register_buffer("table", torch.empty(0), persistent=False)
+        self.reset_constants()
+
+    def reset_constants(self) -> None:
+        """Compute the constant table; called again when a model was built without memory."""
+        half = self.dim // 2
+        steps = half if self.interleaved else half - 1
+        self.rates = torch.exp(-math.log(10000.0) / steps * torch.arange(half, dtype=torch.float64))
+        if self.period is not None:
+            turns = torch.round(self.rates * self.period / (2 * math.pi))
+            index = torch.arange(self.period, dtype=torch.float64)
+            self.table = self._embed(index[:, None] * turns * (2 * math.pi / self.period))
+
+    def _embed(self, angle: Tensor) -> Tensor:
+        sine, cosine = torch.sin(angle), torch.cos(angle)
+        if self.interleaved:
+            return torch.stack([sine, cosine], dim=-1).flatten(-2).float()
+        return torch.cat([sine, cosine], dim=-1).float()
+
+    def forward(self, index: Tensor) -> Tensor:
+        """`index (...)` integers to `(..., dim)` float32."""
+        if self.period is not None:
+            return self.table[index % self.period]
+        return self._embed(index.double()[..., None] * self.rates.to(index.device))

@@ -1,0 +1,69 @@
+"""Text prompt encoder: what was said before, as memory for cross-attention (OWSM-CTC, Peng et al. 2024, section 3)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from speech.nn.attention import MultiHeadAttention
+from speech.nn.feed_forward import FeedForward
+from speech.nn.masks import padding_mask
+from speech.nn.positions import SinusoidalPositions
+
+
+@dataclass(kw_only=True, slots=True)
+class PromptConfig:
+    """Shape of the prompt encoder; the defaults are the published ones."""
+
+    dim: int = 512
+    """Width."""
+    layers: int = 4
+    """Pre-norm transformer layers."""
+    heads: int = 8
+    """Attention heads."""
+    hidden: int = 2048
+    """Width of the feed-forward network."""
+    dropout: float = 0.1
+    """Dropout on every branch."""
+    eps: float = 1e-12
+    """Of every layer normalisation."""
+
+
+class PromptLayer(nn.Module):
+    """Pre-norm transformer layer with ReLU."""
+
+    def __init__(self, config: PromptConfig) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(config.dim, eps=config.eps)
+        self.attention = MultiHeadAttention(config.dim, config.heads, dropout=config.dropout)
+        self.feed_forward_norm = nn.LayerNorm(config.dim, eps=config.eps)
+        self.feed_forward = FeedForward(config.dim, config.hidden, F.relu, config.dropout)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        x = x + self.dropout(self.attention(self.attention_norm(x), mask))
+        return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
+
+
+class PromptEncoder(nn.Module):
+    """Embedded tokens `(batch, L, prompt dim)` to memory `(batch, L, encoder dim)`."""
+
+    def __init__(self, config: PromptConfig, dim: int) -> None:
+        super().__init__()
+        self.scale = math.sqrt(config.dim)
+        self.positions = SinusoidalPositions(config.dim, period=None, interleaved=True)
+        self.layers = nn.ModuleList([PromptLayer(config) for _ in range(config.layers)])
+        self.norm = nn.LayerNorm(config.dim, eps=config.eps)
+        self.out = nn.Linear(config.dim, dim)
+
+    def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
+        steps = torch.arange(embedded.shape[1], device=embedded.device)
+        x = embedded * self.scale + self.positions(steps).to(embedded.dtype)
+        mask = padding_mask(lengths, embedded.shape[1])[:, None, None, :]
+        for layer in self.layers:
+            x = layer(x, mask)
+        return self.out(self.norm(x))
