@@ -1,0 +1,308 @@
+"""Batches for training and for evaluation: plan -> audio and tokens -> `Batch`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from speech.audio.augment import WaveAugment
+from speech.audio.io import SAMPLE_RATE, load_audio
+from speech.data.manifest import Utterance
+from speech.data.mixing import epoch_plan
+from speech.data.plan import BatchConfig, Example, plan_epoch, plan_in_order
+from speech.text.tokenizer import Tokenizer
+from speech.text.tokens import Vocabulary
+
+__all__ = ["Batch", "BatchConfig", "EvalBatches", "Example", "TrainBatches", "plan_epoch"]
+
+_log = logging.getLogger(__name__)
+
+_INT16 = 32768.0
+# The floor of the silence that is put around utterances, in dB of full scale.
+_SILENCE_DB = (-90.0, -60.0)
+
+
+@dataclass(kw_only=True, slots=True)
+class Batch:
+    """Examples side by side, padded at the end with zeros."""
+
+    samples: Tensor
+    """(batch, samples) float32 at 16 kHz."""
+    sample_lengths: Tensor
+    """(batch,) int64."""
+    asr_tokens: Tensor
+    """(batch, tokens) int64: the transcripts."""
+    asr_lengths: Tensor
+    """(batch,) int64."""
+    tokens: Tensor
+    """(batch, tokens) int64: what the task asks for, a transcript or a translation."""
+    token_lengths: Tensor
+    """(batch,) int64."""
+    prefix: Tensor
+    """(batch, 2) int64: id of the language or of <nolang>, id of the task."""
+    languages: Tensor
+    """(batch,) int64: index in `vocabulary.languages`; -1 if mixed or not there."""
+    ids: list[str]
+    """Of the utterances, joined with "+" where an example has several."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+        """The same batch with its tensors on `device`."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Batch:
+        """The same batch in pinned memory; the DataLoader's hook."""
+        return self._map(Tensor.pin_memory)
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        values |= {name: change(value) for name, value in values.items() if isinstance(value, Tensor)}
+        return Batch(**values)
+
+
+class Collator:
+    """Examples -> `Batch`: reads audio, tokenizes, pads.
+
+    Args:
+        tokenizer: of the model; its vocabulary numbers languages and tasks.
+        text: how a transcript or a translation is written for training.
+        augment: changes each example's samples; None leaves them.
+        cache: keep all decoded audio in memory, as int16 (115 MB an hour), in each process that reads.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        text: Callable[[str], str],
+        augment: WaveAugment | None = None,
+        cache: bool = False,
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._vocabulary: Vocabulary = tokenizer.vocabulary
+        self._text = text
+        self._augment = augment
+        self._cache: dict[str, np.ndarray] | None = {} if cache else None
+
+    def encode(self, texts: Sequence[str]) -> list[int]:
+        """Token ids of texts that are said one after the other."""
+        return self._tokenizer.encode(" ".join(self._text(text) for text in texts))
+
+    def __call__(self, examples: Sequence[Example], rng: np.random.Generator) -> Batch:
+        """One batch; `rng` decides noise and augmentation.
+
+        Raises:
+            AudioError: if a file cannot be read.
+        """
+        samples = [self._samples(example, rng) for example in examples]
+        asr_tokens = [self.encode([u.text for u in example.utterances]) for example in examples]
+        tokens = [
+            transcript
+            if example.translate_to is None
+            else self.encode([u.translations[example.translate_to] for u in example.utterances])
+            for example, transcript in zip(examples, asr_tokens, strict=True)
+        ]
+        padded_samples, sample_lengths = _padded(samples, torch.float32)
+        padded_asr_tokens, asr_lengths = _padded(asr_tokens, torch.int64)
+        padded_tokens, token_lengths = _padded(tokens, torch.int64)
+        return Batch(
+            samples=padded_samples,
+            sample_lengths=sample_lengths,
+            asr_tokens=padded_asr_tokens,
+            asr_lengths=asr_lengths,
+            tokens=padded_tokens,
+            token_lengths=token_lengths,
+            prefix=torch.tensor([self._prefix(example) for example in examples]),
+            languages=torch.tensor([self._language_index(example) for example in examples]),
+            ids=["+".join(u.id for u in example.utterances) for example in examples],
+        )
+
+    def _language_index(self, example: Example) -> int:
+        languages = self._vocabulary.languages
+        return languages.index(example.language) if example.language in languages else -1
+
+    def _prefix(self, example: Example) -> tuple[int, int]:
+        vocabulary = self._vocabulary
+        if example.translate_to is None:
+            task = vocabulary.task_id("asr")
+        else:
+            task = vocabulary.task_id("st", to=example.translate_to)
+        if example.language_given and example.language in vocabulary.languages:
+            return vocabulary.language_id(example.language), task
+        return vocabulary.nolang, task
+
+    def _samples(self, example: Example, rng: np.random.Generator) -> np.ndarray:
+        """Samples (n,) float32 of an example, augmented."""
+        floor = 10 ** (rng.uniform(*_SILENCE_DB) / 20)
+        parts: list[np.ndarray] = []
+        for silence_s, utterance in zip(example.silences_s, (*example.utterances, None), strict=True):
+            silence_samples = round(silence_s * SAMPLE_RATE)
+            if silence_samples:
+                parts.append(rng.standard_normal(silence_samples, dtype=np.float32) * np.float32(floor))
+            if utterance is not None:
+                parts.append(self._load(utterance))
+        samples = np.concatenate(parts)
+        return samples if self._augment is None else self._augment(samples, rng)
+
+    def _load(self, utterance: Utterance) -> np.ndarray:
+        if self._cache is None:
+            return load_audio(utterance.audio)
+        key = str(utterance.audio)
+        if key not in self._cache:
+            loud = load_audio(utterance.audio) * _INT16
+            self._cache[key] = np.clip(np.rint(loud), -_INT16, _INT16 - 1).astype(np.int16)
+        return self._cache[key].astype(np.float32) / np.float32(_INT16)
+
+
+class TrainBatches(IterableDataset[Batch]):
+    """Batches of an epoch, the same for any number of workers; for a DataLoader with `batch_size=None`.
+
+    Utterances that are too short, too long or too dense for their transcript are dropped, and translations that are
+    too dense for the audio or that the vocabulary has no task for; the log says how many.
+
+    Args:
+        utterances: the corpus.
+        tokenizer: of the model.
+        config: how to batch.
+        augment: changes each example's samples.
+        text: how texts are written for training.
+        weights: language -> share of the seconds of an epoch (`speech.data.mixing`); None: the corpus as it is.
+        cache: keep decoded audio in memory, in each worker; over epochs only with persistent workers.
+    """
+
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        tokenizer: Tokenizer,
+        config: BatchConfig,
+        augment: WaveAugment | None,
+        text: Callable[[str], str],
+        *,
+        weights: Mapping[str, float] | None = None,
+        cache: bool = False,
+    ) -> None:
+        super().__init__()
+        self._collator = Collator(tokenizer, text, augment, cache)
+        self._config = config
+        self._weights = None if weights is None else dict(weights)
+        self.utterances = _trainable(utterances, self._collator.encode, tokenizer.vocabulary, config)
+        # Shared memory, so that workers which outlive an epoch see the next one.
+        self._position = torch.zeros(2, dtype=torch.int64).share_memory_()
+        self._planned: tuple[int, list[list[Example]]] | None = None
+
+    def set_epoch(self, epoch: int, start_batch: int = 0) -> None:
+        """Which epoch the next iteration gives, and from which batch of it; skipping costs nothing."""
+        self._position[0], self._position[1] = epoch, start_batch
+
+    def plan(self) -> list[list[Example]]:
+        """All batches of the current epoch, `start_batch` aside."""
+        epoch = int(self._position[0])
+        if self._planned is None or self._planned[0] != epoch:
+            utterances = self.utterances
+            if self._weights is not None:
+                total_s = sum(utterance.duration_s for utterance in utterances)
+                rng = np.random.default_rng((self._config.seed, epoch, 1))
+                utterances = epoch_plan(utterances, self._weights, total_s, rng)
+            self._planned = epoch, plan_epoch(utterances, self._config, epoch)
+        return self._planned[1]
+
+    def __len__(self) -> int:
+        """Batches that an iteration gives, all workers together."""
+        return max(0, len(self.plan()) - int(self._position[1]))
+
+    def __iter__(self) -> Iterator[Batch]:
+        epoch, start = self._position.tolist()
+        plan = self.plan()
+        for index in _share_of_worker(start, len(plan)):
+            yield self._collator(plan[index], np.random.default_rng((self._config.seed, epoch, 2, index)))
+
+
+class EvalBatches(IterableDataset[Batch]):
+    """Every utterance once, from short to long, as it is; for a DataLoader with `batch_size=None`.
+
+    Args:
+        utterances: what to evaluate on.
+        tokenizer: of the model.
+        batch_s: most padded seconds of a batch; a longer utterance is a batch of its own.
+        text: how texts are written for training.
+        translate_to: ISO 639-3; evaluate translation into it, of the utterances that have one.
+        language_given: name the language in the prefix.
+        cache: keep decoded audio in memory.
+    """
+
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        tokenizer: Tokenizer,
+        batch_s: float,
+        text: Callable[[str], str],
+        *,
+        translate_to: str | None = None,
+        language_given: bool = False,
+        cache: bool = False,
+    ) -> None:
+        super().__init__()
+        self._collator = Collator(tokenizer, text, None, cache)
+        self._plan = plan_in_order(utterances, batch_s, translate_to, language_given)
+
+    def __len__(self) -> int:
+        return len(self._plan)
+
+    def __iter__(self) -> Iterator[Batch]:
+        rng = np.random.default_rng(0)
+        for index in _share_of_worker(0, len(self._plan)):
+            yield self._collator(self._plan[index], rng)
+
+
+def _share_of_worker(start: int, stop: int) -> range:
+    """Indices for this process, so that the loader's round robin over workers gives start..stop in order."""
+    worker = get_worker_info()
+    return range(start, stop) if worker is None else range(start + worker.id, stop, worker.num_workers)
+
+
+def _trainable(
+    utterances: Sequence[Utterance],
+    encode: Callable[[Sequence[str]], list[int]],
+    vocabulary: Vocabulary,
+    config: BatchConfig,
+) -> list[Utterance]:
+    """Utterances, and translations of them, that a CTC model can be trained on."""
+    kept: list[Utterance] = []
+    n_length = n_dense = n_translations = 0
+    for utterance in utterances:
+        if not config.min_s <= utterance.duration_s <= config.max_s:
+            n_length += 1
+            continue
+        most_tokens = utterance.duration_s / config.min_token_s if config.min_token_s else float("inf")
+        if not 0 < len(encode([utterance.text])) <= most_tokens:
+            n_dense += 1
+            continue
+        translations = {
+            target: utterance.translations[target]
+            for target in (vocabulary.st_targets if config.st_probability else ())
+            if target in utterance.translations and 0 < len(encode([utterance.translations[target]])) <= most_tokens
+        }
+        n_translations += len(translations)
+        kept.append(replace(utterance, translations=translations))
+    _log.info(
+        "%d utterances, %d translations; dropped %d not of %g to %g s, %d with no text or more than a token per %g s",
+        len(kept), n_translations, n_length, config.min_s, config.max_s, n_dense, config.min_token_s,
+    )  # fmt: skip
+    return kept
+
+
+def _padded(rows: Sequence[np.ndarray | list[int]], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Rows (n_i,) -> (batch, max n_i) with zeros after each, and n_i (batch,) int64."""
+    lengths = torch.tensor([len(row) for row in rows], dtype=torch.int64)
+    padded = torch.zeros(len(rows), int(lengths.max()), dtype=dtype)
+    for index, row in enumerate(rows):
+        padded[index, : len(row)] = torch.as_tensor(row, dtype=dtype)
+    return padded, lengths

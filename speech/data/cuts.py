@@ -1,0 +1,99 @@
+"""Utterances <-> Lhotse cuts, for everything that Lhotse can do with a corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from lhotse import AudioSource, CutSet, MonoCut, Recording, SupervisionSegment
+from lhotse.cut import Cut
+
+from speech.audio.io import SAMPLE_RATE
+from speech.data.manifest import Utterance
+from speech.errors import DataError
+
+
+def to_cuts(utterances: Iterable[Utterance]) -> CutSet:
+    """One `MonoCut` with one supervision per utterance; no audio is read.
+
+    The recording is described as 16 kHz mono with the manifest's duration, which must be true of the file if Lhotse is
+    to read it (`speech.audio.io.load_audio` reads any).
+    """
+    return CutSet.from_cuts(to_cut(utterance) for utterance in utterances)
+
+
+def to_cut(utterance: Utterance, source: AudioSource | None = None, n_samples: int | None = None) -> MonoCut:
+    """One utterance as a cut.
+
+    Args:
+        utterance: what to describe.
+        source: where its audio is; the utterance's file by default.
+        n_samples: exact length at 16 kHz; from the duration by default.
+    """
+    n_samples = n_samples or max(1, round(utterance.duration_s * SAMPLE_RATE))
+    recording = Recording(
+        id=utterance.id,
+        sources=[source or AudioSource(type="file", channels=[0], source=str(utterance.audio))],
+        sampling_rate=SAMPLE_RATE,
+        num_samples=n_samples,
+        duration=n_samples / SAMPLE_RATE,
+    )
+    supervision = SupervisionSegment(
+        id=utterance.id,
+        recording_id=utterance.id,
+        start=0.0,
+        duration=recording.duration,
+        text=utterance.text,
+        language=utterance.language,
+        speaker=utterance.speaker,
+        custom={
+            "translations": dict(utterance.translations),
+            "parallel_id": utterance.parallel_id,
+            "source": utterance.source,
+            "licence": utterance.licence,
+            "audio": str(utterance.audio),
+            "duration_s": utterance.duration_s,
+        },
+    )
+    return MonoCut(
+        id=utterance.id,
+        start=0.0,
+        duration=recording.duration,
+        channel=0,
+        supervisions=[supervision],
+        recording=recording,
+    )
+
+
+def from_cuts(cuts: Iterable[Cut]) -> list[Utterance]:
+    """The utterances that `to_cuts` described, or those of any cuts with one supervision, language and text each.
+
+    Raises:
+        DataError: if a cut has not exactly one supervision, or that has no text or language.
+    """
+    return [from_cut(cut) for cut in cuts]
+
+
+def from_cut(cut: Cut) -> Utterance:
+    """One cut as an utterance; errors as `from_cuts`."""
+    if len(cut.supervisions) != 1:
+        raise DataError(f"has {len(cut.supervisions)} supervisions, expected 1", where=f"cut {cut.id}")
+    supervision = cut.supervisions[0]
+    if supervision.text is None or supervision.language is None:
+        raise DataError("its supervision has no text or no language", where=f"cut {cut.id}")
+    custom = supervision.custom or {}
+    audio = custom.get("audio")
+    if audio is None:
+        audio = next((s.source for s in cut.recording.sources if s.type == "file"), cut.id)
+    return Utterance(
+        id=cut.id,
+        audio=Path(audio),
+        duration_s=custom.get("duration_s", cut.duration),
+        language=supervision.language,
+        text=supervision.text,
+        translations=dict(custom.get("translations") or {}),
+        parallel_id=custom.get("parallel_id"),
+        speaker=supervision.speaker or "",
+        source=custom.get("source", ""),
+        licence=custom.get("licence", ""),
+    )

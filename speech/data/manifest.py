@@ -1,0 +1,172 @@
+"""The manifest: one JSON object per line <-> `Utterance`. Every mistake names its file, line and field."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from speech.errors import DataError, LanguageError
+from speech.text.languages import resolve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Utterance:
+    """One recording and what is said in it."""
+
+    id: str
+    """Unique in its manifest."""
+    audio: Path
+    """Absolute path of the audio file."""
+    duration_s: float
+    language: str
+    """ISO 639-3."""
+    text: str
+    """The transcript as written."""
+    translations: dict[str, str] = field(default_factory=dict, hash=False)
+    """ISO 639-3 -> the same content as people wrote it in that language."""
+    parallel_id: str | None = None
+    """Utterances of equal `parallel_id` say the same in different languages."""
+    speaker: str = ""
+    source: str = ""
+    licence: str = ""
+
+
+# Field of `Utterance` -> (key of the JSON object, type, required)
+_FIELDS: dict[str, tuple[str, type, bool]] = {
+    "id": ("id", str, True),
+    "audio": ("audio", str, True),
+    "duration_s": ("duration", float, True),
+    "language": ("lang", str, True),
+    "text": ("text", str, True),
+    "translations": ("translations", dict, False),
+    "parallel_id": ("parallel_id", str, False),
+    "speaker": ("speaker", str, False),
+    "source": ("source", str, False),
+    "licence": ("licence", str, False),
+}
+
+
+def read_manifest(path: Path, root: Path | None = None, *, check_files: bool = False) -> list[Utterance]:
+    """The utterances of a JSON-lines manifest, in its order.
+
+    Keys: `id, audio, duration` (seconds)`, lang, text`, and optionally `translations, parallel_id, speaker, source,
+    licence`; others are ignored, so are empty lines.
+
+    Args:
+        path: the manifest.
+        root: folder that relative `audio` paths start from; the manifest's own folder by default.
+        check_files: also demand that every audio file exists.
+
+    Raises:
+        DataError: at the first broken line, with `where` = "file:line:field".
+    """
+    path = Path(path)
+    root = (path.parent if root is None else Path(root)).absolute()
+    if not path.is_file():
+        raise DataError("no such manifest", where=str(path))
+    utterances: list[Utterance] = []
+    first_line: dict[str, int] = {}
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            where = f"{path}:{number}"
+            utterance = _utterance(_json_object(line, where), where, root)
+            earlier = first_line.setdefault(utterance.id, number)
+            if earlier != number:
+                raise DataError(f"{utterance.id!r} is already the id of line {earlier}", where=f"{where}:id")
+            if check_files and not utterance.audio.is_file():
+                raise DataError(f"no such file: {utterance.audio}", where=f"{where}:audio")
+            utterances.append(utterance)
+    return utterances
+
+
+def write_manifest(utterances: Iterable[Utterance], path: Path, root: Path | None = None) -> None:
+    """Writes a manifest that `read_manifest` reads back; the file appears whole or not at all.
+
+    Args:
+        utterances: what to write.
+        path: the manifest, replaced if it exists.
+        root: audio below this folder is written relative to it, other audio absolute; the manifest's own folder by
+            default.
+    """
+    path = Path(path)
+    root = (path.parent if root is None else Path(root)).absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as lines:
+            for utterance in utterances:
+                lines.write(json.dumps(_record(utterance, root), ensure_ascii=False) + "\n")
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _record(utterance: Utterance, root: Path) -> dict[str, Any]:
+    record = {key: getattr(utterance, name) for name, (key, _, _) in _FIELDS.items()}
+    audio = utterance.audio
+    record["audio"] = str(audio.relative_to(root) if audio.is_relative_to(root) else audio)
+    if utterance.parallel_id is None:
+        del record["parallel_id"]
+    return record
+
+
+def _json_object(line: bytes, where: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except ValueError as error:  # bad JSON or bad UTF-8
+        raise DataError(f"not a JSON object: {error}", where=f"{where}:json") from error
+    if not isinstance(record, dict):
+        raise DataError(f"is a JSON {type(record).__name__}, expected an object", where=f"{where}:json")
+    return record
+
+
+def _utterance(record: dict[str, Any], where: str, root: Path) -> Utterance:
+    values: dict[str, Any] = {}
+    for name, (key, kind, required) in _FIELDS.items():
+        value = record.get(key)
+        if value is None:
+            if required:
+                raise DataError("is missing", where=f"{where}:{key}")
+            continue
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if not isinstance(value, kind):
+            raise DataError(f"is {type(value).__name__} {value!r}, expected {kind.__name__}", where=f"{where}:{key}")
+        values[name] = value
+    for key in ("id", "audio"):
+        if not values[key]:
+            raise DataError("is empty", where=f"{where}:{key}")
+    if not 0.0 < values["duration_s"] < float("inf"):
+        raise DataError(f"is {values['duration_s']} seconds, expected more than 0", where=f"{where}:duration")
+    _check_language(values["language"], f"{where}:lang")
+    for code, text in values.get("translations", {}).items():
+        _check_language(code, f"{where}:translations.{code}")
+        if not isinstance(text, str):
+            raise DataError(f"is {type(text).__name__}, expected str", where=f"{where}:translations.{code}")
+    values["audio"] = root / values["audio"]
+    return Utterance(**values)
+
+
+def _check_language(code: str, where: str) -> None:
+    known, fix = _resolved(code)
+    if known != code:
+        raise DataError(f"{code!r} is not an ISO 639-3 language that is known here", where=where, fix=fix)
+
+
+@cache
+def _resolved(code: str) -> tuple[str | None, str | None]:
+    """The code that `code` resolves to, if any, and advice for when they differ."""
+    try:
+        known = resolve(code).code
+    except LanguageError as error:
+        return None, error.fix
+    return known, f"Write {known!r}."

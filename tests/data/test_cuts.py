@@ -1,0 +1,60 @@
+"""`speech.data.cuts`: utterances as Lhotse cuts and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from lhotse import CutSet, MonoCut, SupervisionSegment
+
+from speech.data.cuts import from_cuts, to_cuts
+from speech.data.manifest import Utterance
+from speech.errors import DataError
+
+
+def an_utterance(audio: Path, duration_s: float = 0.5) -> Utterance:
+    return Utterance(
+        id="a",
+        audio=audio,
+        duration_s=duration_s,
+        language="eng",
+        text="Good morning",
+        translations={"deu": "Guten Morgen"},
+        parallel_id="greeting",
+        speaker="s1",
+        source="corpus",
+        licence="CC0",
+    )
+
+
+def test_cuts_give_back_the_utterances_they_were_made_of() -> None:
+    utterances = [
+        an_utterance(Path("/none/a.wav"), duration_s=1.23456789),
+        Utterance(id="b", audio=Path("/none/b.wav"), duration_s=2.0, language="fra", text=""),
+    ]
+    assert from_cuts(to_cuts(utterances)) == utterances
+
+
+def test_cuts_survive_lhotses_own_file(tmp_path: Path) -> None:
+    utterances = [an_utterance(Path("/none/a.wav"), duration_s=1.23456789)]
+    to_cuts(utterances).to_file(tmp_path / "cuts.jsonl.gz")
+    assert from_cuts(CutSet.from_file(tmp_path / "cuts.jsonl.gz")) == utterances
+
+
+def test_lhotse_reads_the_audio_of_a_cut(tmp_path: Path) -> None:
+    samples = (0.1 * np.sin(np.arange(8000) / 10)).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", samples, 16000, subtype="FLOAT")
+    [cut] = to_cuts([an_utterance(tmp_path / "a.wav")])
+    np.testing.assert_array_equal(cut.load_audio()[0], samples)
+    assert cut.supervisions[0].language == "eng"
+
+
+def test_a_cut_without_one_supervision_with_text_is_an_error() -> None:
+    cut = MonoCut(id="bare", start=0, duration=1, channel=0)
+    with pytest.raises(DataError, match=r"bare.*0 supervisions"):
+        from_cuts([cut])
+    cut.supervisions = [SupervisionSegment(id="s", recording_id="r", start=0, duration=1, text="x")]
+    with pytest.raises(DataError, match="no language"):
+        from_cuts([cut])
