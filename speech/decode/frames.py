@@ -1,0 +1,32 @@
+"""The one stream that everything is read from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Log-probabilities of a batch of utterances."""
+
+    log_probs: Tensor
+    """(batch, T, vocabulary) float32"""
+    lengths: Tensor
+    """(batch,) frames of each"""
+    frame_s: float
+    """Seconds from one frame to the next."""
+    offset_s: float = 0.0
+    """Time of the first frame."""
+
+    def __post_init__(self) -> None:
+        if self.log_probs.dim() != 3 or self.lengths.shape != self.log_probs.shape[:1]:
+            raise ValueError(
+                f"log_probs {tuple(self.log_probs.shape)}, lengths {tuple(self.lengths.shape)}; "
+                "expected (batch, T, vocabulary) and (batch,)"
+            )
+
+    def select(self, index: int) -> Tensor:
+        """`(T, vocabulary)` of one utterance, without padding."""
+        return self.log_probs[index, : int(self.lengths[index])]
