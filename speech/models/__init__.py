@@ -1,0 +1,1 @@
+"""Assembles layers into models; loads and saves them."""

@@ -1,0 +1,185 @@
+"""A checkpoint is a directory: `model.safetensors`, `config.json`, `tokenizer.model`, `README.md` (the model card).
+
+It carries data only. `kind` is looked up in a closed table of imported classes; unknown keys are refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from speech.errors import ModelError
+from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
+from speech.nn.e_branchformer import EBranchformerConfig
+from speech.nn.encoder import EncoderConfig
+from speech.nn.prompt import PromptConfig
+from speech.nn.whisper_encoder import WhisperEncoderConfig
+from speech.text.tokenizer import Tokenizer
+from speech.text.tokens import Vocabulary
+
+FORMAT = 1
+_ENCODERS: dict[str, type[EncoderConfig]] = {"whisper": WhisperEncoderConfig, "e_branchformer": EBranchformerConfig}
+_SCALE = ".scale"
+
+
+class Storage(StrEnum):
+    """How weights lie on disk; names equal values. Vectors are always float32."""
+
+    float32 = "float32"
+    float16 = "float16"
+    int8 = "int8"
+    """Matrices as int8 with one float32 scale per output row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A model that is ready to use, and what belongs to it."""
+
+    model: OwsmCtc
+    tokenizer: Tokenizer
+    info: dict[str, Any]
+    """What training recorded: languages heard, chunk sizes, seeds, scores."""
+
+
+def save_checkpoint(
+    directory: Path,
+    model: OwsmCtc,
+    tokenizer: Tokenizer,
+    *,
+    info: dict[str, Any],
+    card: str,
+    storage: Storage = Storage.float32,
+) -> None:
+    """Write a checkpoint; the directory appears whole or not at all. An older one at that place is replaced."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+    try:
+        save_file(_pack(model.state_dict(), storage), temporary / "model.safetensors", metadata={"format": "pt"})
+        record = {
+            "format": FORMAT,
+            "kind": "owsm_ctc",
+            "model": config_to_dict(model.config),
+            "languages": list(model.vocabulary.languages),
+            "st_targets": list(model.vocabulary.st_targets),
+            "sos_eos": model.vocabulary.sos_eos,
+            "info": info,
+        }
+        (temporary / "config.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        (temporary / "README.md").write_text(card, "utf-8")
+        tokenizer.save(temporary / "tokenizer.model")
+        temporary.chmod(0o755)
+        if directory.exists():
+            shutil.rmtree(directory)
+        temporary.rename(directory)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def load_checkpoint(directory: Path, *, device: str | torch.device = "cpu") -> Checkpoint:
+    """Read a checkpoint; the model is in evaluation mode and float32.
+
+    Raises:
+        ModelError: naming the file, and the key where there is one, if anything is missing, unknown or does not fit.
+    """
+    for name in ("model.safetensors", "config.json", "tokenizer.model"):
+        if not (directory / name).is_file():
+            raise ModelError(f"has no {name}", where=str(directory), fix="A checkpoint is a directory with that file.")
+    where = str(directory / "config.json")
+    try:
+        record = json.loads((directory / "config.json").read_text("utf-8"))
+    except ValueError as error:
+        raise ModelError(f"is not JSON: {error}", where=where) from error
+    if record.get("format") != FORMAT or record.get("kind") != "owsm_ctc":
+        raise ModelError(
+            f"format {record.get('format')}, kind {record.get('kind')!r}; expected {FORMAT}, 'owsm_ctc'", where=where
+        )
+    config = config_from_dict(record["model"], where)
+    model_bytes = (directory / "tokenizer.model").read_bytes()
+    tokenizer = Tokenizer.from_pieces(
+        model_bytes, languages=record["languages"], st_targets=record["st_targets"], sos_eos=record["sos_eos"]
+    )
+    model = build_empty(config, tokenizer.vocabulary)
+    where = str(directory / "model.safetensors")
+    try:
+        tensors = _unpack(load_file(directory / "model.safetensors"))
+    except SafetensorError as error:
+        raise ModelError(f"is damaged: {error}", where=where, fix="Copy or download it again.") from error
+    wanted = model.state_dict()
+    wrong = sorted(wanted.keys() ^ tensors.keys())
+    wrong += sorted(k for k in wanted.keys() & tensors.keys() if wanted[k].shape != tensors[k].shape)
+    if wrong:
+        raise ModelError(f"{len(wrong)} tensors are missing, unknown or of another size: {wrong[:4]}", where=where)
+    model.load_state_dict(tensors, assign=True)
+    return Checkpoint(model.to(device).eval(), tokenizer, record["info"])
+
+
+def build_empty(config: OwsmCtcConfig, vocabulary: Vocabulary) -> OwsmCtc:
+    """A model whose parameters take no memory and no time; constant tables are real."""
+    with torch.device("meta"):
+        empty = OwsmCtc(config, vocabulary)
+    with torch.device("cpu"):
+        for module in empty.modules():
+            if hasattr(module, "reset_constants"):
+                module.reset_constants()
+    return empty
+
+
+def config_to_dict(config: OwsmCtcConfig) -> dict[str, Any]:
+    """Plain data of a configuration, the encoder's class as `kind`."""
+    record = dataclasses.asdict(config)
+    kinds = {cls: kind for kind, cls in _ENCODERS.items()}
+    record["encoder"] = {"kind": kinds[type(config.encoder)], **record["encoder"]}
+    return record
+
+
+def config_from_dict(record: dict[str, Any], where: str) -> OwsmCtcConfig:
+    """The inverse of `config_to_dict`. Raises ModelError for unknown keys."""
+    try:
+        encoder = dict(record["encoder"])
+        kind = encoder.pop("kind")
+        prompt = record["prompt"]
+        values = {
+            **record,
+            "encoder": _ENCODERS[kind](**encoder),
+            "prompt": PromptConfig(**prompt) if prompt is not None else None,
+            "front_end": FrontEnd(record["front_end"]),
+        }
+        return OwsmCtcConfig(**values)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"has a wrong or missing key: {error}", where=where) from error
+
+
+def _pack(tensors: dict[str, Tensor], storage: Storage) -> dict[str, Tensor]:
+    packed: dict[str, Tensor] = {}
+    for key, tensor in tensors.items():
+        value = tensor.detach().float().cpu()
+        if value.dim() < 2 or storage == Storage.float32:
+            packed[key] = value.contiguous().clone()
+        elif storage == Storage.float16:
+            packed[key] = value.half()
+        else:
+            rows = value.flatten(1)
+            scale = (rows.abs().amax(dim=1, keepdim=True) / 127).clamp(min=1e-12)
+            packed[key] = torch.round(rows / scale).to(torch.int8).view(value.shape)
+            packed[key + _SCALE] = scale.flatten()
+    return packed
+
+
+def _unpack(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    scales = {key: tensors.pop(key) for key in [k for k in tensors if k.endswith(_SCALE)]}
+    for key, scale in scales.items():
+        name = key.removesuffix(_SCALE)
+        value = tensors[name].float()
+        tensors[name] = value * scale.view(-1, *[1] * (value.dim() - 1))
+    return {key: tensor.float() for key, tensor in tensors.items()}

@@ -1,0 +1,63 @@
+"""Where a model is: a path, an embedded name, or a hub id -> a local directory."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from huggingface_hub import hf_hub_download, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+from speech.errors import ModelError
+
+EMBEDDED = "embedded"
+"""Name of the model that ships with the package."""
+
+
+def locate(name: str) -> Path:
+    """The directory of a checkpoint.
+
+    Args:
+        name: a directory, "embedded", or a hub id such as "owner/model".
+
+    Raises:
+        ModelError: if it is none of these, or the hub cannot be reached.
+    """
+    if name == EMBEDDED:
+        return Path(str(files("speech") / "assets" / "model"))
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path
+    if not _is_hub_id(name):
+        raise ModelError("no such model", where=name, fix='Give a directory, a hub id "owner/model", or "embedded".')
+    try:
+        return Path(snapshot_download(name))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise ModelError(f"could not be fetched from the hub: {_short(error)}", where=name) from error
+
+
+def locate_file(name: str, filename: str) -> Path:
+    """One file of a published model: `name` is that file, a directory that holds it, or a hub id.
+
+    Raises:
+        ModelError: as `locate`.
+    """
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path
+    if path.is_dir():
+        return path / filename
+    if not _is_hub_id(name):
+        raise ModelError("no such file", where=name, fix=f"Give {filename}, its directory, or a hub id.")
+    try:
+        return Path(hf_hub_download(name, filename))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise ModelError(f"could not be fetched from the hub: {_short(error)}", where=name) from error
+
+
+def _is_hub_id(name: str) -> bool:
+    return name.count("/") == 1 and not name.startswith((".", "/", "~"))
+
+
+def _short(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

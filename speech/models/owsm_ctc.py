@@ -1,0 +1,217 @@
+"""OWSM-CTC (Peng et al. 2024): one encoder, one CTC head; recognition, translation and language identification.
+
+`[language, task]` frames stand in front of the audio. Intermediate CTC outputs condition the layers above them; the
+lower ones are trained on the transcript, the upper ones on the target of the task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from speech.audio.log_mel import LogMel, LogMelConfig
+from speech.chunking import ChunkSpec
+from speech.errors import ConfigError
+from speech.nn.ctc import CTCHead, SelfConditioning
+from speech.nn.encoder import EncoderConfig, EncoderState, Tap
+from speech.nn.prompt import PromptConfig, PromptEncoder
+from speech.text.tokens import Vocabulary
+
+
+class FrontEnd(StrEnum):
+    """Which log-mel a model hears; names equal values."""
+
+    owsm = "owsm"
+    whisper = "whisper"
+
+
+@dataclass(kw_only=True, slots=True)
+class OwsmCtcConfig:
+    """A model without its vocabulary."""
+
+    encoder: EncoderConfig
+    """Encoder; see `nn/whisper_encoder.py`, `nn/e_branchformer.py`."""
+    front_end: FrontEnd = FrontEnd.owsm
+    """Log-mel."""
+    inter_layers: list[int] = field(default_factory=lambda: [6, 12, 15, 21])
+    """Layers (from 1) with an intermediate CTC output."""
+    inter_transcript: int = 3
+    """How many of them, from below, learn the transcript; the others learn the task's target."""
+    inter_norm: bool = False
+    """Normalise frames before an intermediate output: for encoders whose layers do not end in a normalisation."""
+    target_prefix: bool = True
+    """Targets begin with the language and task tokens, and the prefix frames belong to the CTC stream (published)."""
+    language_head: bool = False
+    """A language distribution per frame, instead of the first token of the stream."""
+    prompt_dim: int = 512
+    """Width of token embeddings of prefix and prompt."""
+    prompt: PromptConfig | None = None
+    """Prompt encoder; None: the model takes no text prompt."""
+
+    def __post_init__(self) -> None:
+        if self.inter_transcript > len(self.inter_layers):
+            raise ConfigError(f"inter_transcript {self.inter_transcript} > {len(self.inter_layers)} inter_layers")
+
+    def log_mel(self) -> LogMelConfig:
+        return LogMelConfig.whisper() if self.front_end == FrontEnd.whisper else LogMelConfig.owsm(self.encoder.bins)
+
+
+class OwsmCtcOutput(NamedTuple):
+    """Everything that is read off one pass."""
+
+    log_probs: Tensor
+    """(batch, T', vocabulary) float32; with `target_prefix` the prefix frames come first."""
+    lengths: Tensor
+    """(batch,)"""
+    intermediate: list[Tensor]
+    """Log-probabilities of the intermediate outputs, from below; empty where not asked for."""
+    language_logits: Tensor | None
+    """(batch, T', languages), or None."""
+
+
+class OwsmCtcState(NamedTuple):
+    """A live stream: the encoder's state and the prompt."""
+
+    encoder: EncoderState
+    memory: Tensor
+
+
+class OwsmCtc(nn.Module):
+    """See the module's docstring."""
+
+    feature_mean: Tensor
+    feature_std: Tensor
+
+    def __init__(self, config: OwsmCtcConfig, vocabulary: Vocabulary) -> None:
+        super().__init__()
+        self.config = config
+        self.vocabulary = vocabulary
+        dim, size = config.encoder.dim, len(vocabulary)
+        self.log_mel = LogMel(config.log_mel())
+        self.register_buffer("feature_mean", torch.zeros(config.encoder.bins))
+        self.register_buffer("feature_std", torch.ones(config.encoder.bins))
+        embedded = size if config.prompt is not None else vocabulary.piece_start
+        self.embed = nn.Embedding(embedded, config.prompt_dim)
+        self.embed_proj = nn.Linear(config.prompt_dim, dim)
+        self.prompt = PromptEncoder(config.prompt, dim) if config.prompt is not None else None
+        self.encoder = config.encoder.build()
+        self.ctc = CTCHead(dim, size)
+        self.conditioning = SelfConditioning(size, dim) if config.inter_layers else None
+        self.inter_norm = nn.LayerNorm(dim) if config.inter_norm else nn.Identity()
+        self.language = nn.Linear(dim, len(vocabulary.languages)) if config.language_head else None
+
+    @property
+    def frame_s(self) -> float:
+        """Seconds from one output frame to the next."""
+        return self.encoder.factor * 0.01
+
+    def features(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """`samples (batch, N)` at 16 kHz, `lengths (batch,)` to log-mel `(batch, T, bins)`, `(batch,)`."""
+        return self.log_mel(samples, lengths)
+
+    def normalise(self, features: Tensor) -> Tensor:
+        """Subtract the corpus mean, divide by the corpus deviation."""
+        return (features - self.feature_mean) / self.feature_std
+
+    def prefix(self, prefix: Tensor) -> Tensor:
+        """Token ids `(batch, 2)` to prefix frames `(batch, 2, dim)`."""
+        return self.embed_proj(self.embed(prefix))
+
+    def memory(self, prompt: Sequence[Sequence[int]] | None, batch: int) -> Tensor | None:
+        """Encode text prompts; no prompt is the single token `<na>`. Refused where the model takes none."""
+        if self.prompt is None:
+            if prompt is not None:
+                raise ConfigError("this model takes no text prompt", fix="Use a model with a prompt encoder.")
+            return None
+        rows = prompt if prompt is not None else [[self.vocabulary.na]] * batch
+        width = max(len(row) for row in rows)
+        ids = torch.tensor([list(row) + [0] * (width - len(row)) for row in rows], device=self.embed.weight.device)
+        lengths = torch.tensor([len(row) for row in rows], device=ids.device)
+        return self.prompt(self.embed(ids), lengths)
+
+    def _tap(self, record: list[Tensor] | None) -> Tap | None:
+        if self.conditioning is None:
+            return None
+        layers, conditioning = set(self.config.inter_layers), self.conditioning
+
+        def tap(number: int, x: Tensor) -> Tensor:
+            if number not in layers:
+                return x
+            log_probs = self.ctc(self.inter_norm(x))
+            if record is not None:
+                record.append(log_probs)
+            return conditioning(x, log_probs)
+
+        return tap
+
+    def forward(
+        self,
+        features: Tensor,
+        lengths: Tensor,
+        prefix: Tensor,
+        chunk: ChunkSpec | None = None,
+        *,
+        prompt: Sequence[Sequence[int]] | None = None,
+        offset: Tensor | int = 0,
+        intermediate: bool = False,
+    ) -> OwsmCtcOutput:
+        """Encode whole utterances.
+
+        Args:
+            features: `(batch, T, bins)` log-mel, `lengths (batch,)`.
+            prefix: `(batch, 2)` ids of language (or `<nolang>`) and task.
+            chunk: visibility; None sees everything.
+            prompt: token ids of the text before, per utterance.
+            offset: see `Encoder.forward`.
+            intermediate: also return the intermediate outputs (training).
+        """
+        record: list[Tensor] | None = [] if intermediate else None
+        memory = self.memory(prompt, features.shape[0])
+        encoded = self.encoder(
+            self.normalise(features),
+            lengths,
+            chunk,
+            prefix=self.prefix(prefix),
+            tap=self._tap(record),
+            memory=memory,
+            offset=offset,
+        )
+        x, out_lengths, front = encoded.x, encoded.lengths, encoded.prefix.shape[1]
+        start = 0 if self.config.target_prefix else front
+        if self.config.target_prefix:
+            x, out_lengths = torch.cat([encoded.prefix, x], dim=1), out_lengths + front
+        languages = self.language(encoded.x).float() if self.language is not None else None
+        end = front + encoded.x.shape[1]
+        return OwsmCtcOutput(self.ctc(x), out_lengths, [y[:, start:end] for y in record or []], languages)
+
+    def init_state(
+        self, prefix: Tensor, chunk: ChunkSpec, prompt: Sequence[Sequence[int]] | None = None
+    ) -> OwsmCtcState:
+        """Streams that start with `prefix (batch, 2)`."""
+        batch = prefix.shape[0]
+        memory = self.memory(prompt, batch)
+        state = self.encoder.init_state(batch, chunk, prefix=self.prefix(prefix), tap=self._tap(None), memory=memory)
+        return OwsmCtcState(state, memory if memory is not None else self.embed.weight.new_zeros(batch, 0, 0))
+
+    def _read(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        return self.ctc(x), self.language(x).float() if self.language is not None else None
+
+    def step(
+        self, features: Tensor, state: OwsmCtcState, chunk: ChunkSpec
+    ) -> tuple[Tensor, Tensor | None, OwsmCtcState]:
+        """`features (batch, t, bins)`, any `t`: log-probabilities and language logits of the chunks it completes."""
+        memory = state.memory if self.prompt is not None else None
+        x, encoder = self.encoder.step(
+            self.normalise(features), state.encoder, chunk, tap=self._tap(None), memory=memory
+        )
+        return *self._read(x), state._replace(encoder=encoder)
+
+    def finish(self, state: OwsmCtcState, chunk: ChunkSpec) -> tuple[Tensor, Tensor | None]:
+        """The frames still waiting when the streams end."""
+        memory = state.memory if self.prompt is not None else None
+        return self._read(self.encoder.finish(state.encoder, chunk, tap=self._tap(None), memory=memory))
