@@ -1,0 +1,94 @@
+"""What happens beside the steps: resumable checkpoints, snapshots to average, the record of all numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+
+from speech.train.averaging import save_snapshot
+from speech.train.module import TrainModule
+
+CHECKPOINT = "last.ckpt"
+METRICS = "metrics.jsonl"
+
+
+class Checkpoints(L.Callback):
+    """Everything needed to go on, every few steps; a kill at any moment leaves the older file whole."""
+
+    def __init__(self, folder: Path, every: int, average_every: int, keep: int) -> None:
+        self.folder = folder
+        self.every = every
+        self.average_every = average_every
+        self.keep = keep
+        self.saved = -1
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
+        step = trainer.global_step
+        if step == self.saved or step == 0:
+            return
+        assert isinstance(module, TrainModule)
+        if step % self.average_every == 0 and trainer.is_global_zero and trainer.strategy.strategy_name != "fsdp":
+            save_snapshot(module.model, self.folder / "snapshots", step, self.keep)
+        if step % self.every == 0:
+            temporary = self.folder / f".{CHECKPOINT}.partial"
+            trainer.save_checkpoint(temporary)
+            if trainer.is_global_zero:
+                temporary.replace(self.folder / CHECKPOINT)
+        self.saved = step
+
+
+class Metrics(L.Callback):
+    """Appends one JSON line per logged step; the learning curve is drawn from it."""
+
+    def __init__(self, folder: Path, every: int = 10) -> None:
+        self.path = folder / METRICS
+        self.every = every
+        self.seconds = 0.0
+        self.start = time.monotonic()
+        self.audio_s = 0.0
+        self.last = -1
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Drop lines of steps that will be run again."""
+        self.start = time.monotonic()
+        if self.path.is_file():
+            kept = [row for row in read_metrics(self.path) if row["step"] <= trainer.global_step]
+            self.path.write_text("".join(json.dumps(row) + "\n" for row in kept), "utf-8")
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.audio_s += float(batch.sample_lengths.sum()) / 16000
+        if trainer.global_step % self.every or trainer.global_step == self.last:
+            return
+        self.last = trainer.global_step
+        elapsed = time.monotonic() - self.start
+        self._write(trainer, "train/", {"audio_per_s": self.audio_s / elapsed, "seconds": elapsed})
+
+    def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if not trainer.sanity_checking:
+            self._write(trainer, "dev/", {})
+
+    def _write(self, trainer: L.Trainer, prefix: str, extra: dict[str, float]) -> None:
+        if not trainer.is_global_zero:
+            return
+        values = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith(prefix)}
+        row = {"step": trainer.global_step, **{k: round(v, 5) for k, v in (values | extra).items() if math.isfinite(v)}}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """All whole lines of a record; a line cut by a kill is left out."""
+    rows = []
+    for line in path.read_text("utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            continue
+    return rows

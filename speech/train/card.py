@@ -1,0 +1,47 @@
+"""The model card that every checkpoint carries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from speech.text.languages import resolve
+from speech.train.config import TrainConfig
+
+
+def model_card(config: TrainConfig, info: dict[str, Any]) -> str:
+    """Markdown: what it is, what it heard, how well it does, under which licences."""
+    hours = info["hours"]
+    lines = [
+        f"# {config.name}",
+        "",
+        f"A CTC encoder ({type(config.model.encoder).__name__.removesuffix('Config')}) trained for "
+        f"{config.trainer.max_steps} steps on {sum(hours.values()):.1f} hours of speech in {len(hours)} languages.",
+        "",
+        f"- started from: {config.init.whisper or config.init.checkpoint or 'random parameters'}",
+        f"- chunk sizes in training: {config.chunk.sizes} encoder frames, left context {config.chunk.left_context}",
+        f"- seed {config.seed}, precision {config.trainer.precision}",
+        "",
+        "## Speech it heard",
+        "",
+        "| source | licence |",
+        "|---|---|",
+        *[f"| {source} | {licence} |" for source, licence in info["sources"]],
+        "",
+        "| language | hours |",
+        "|---|---|",
+        *[f"| {resolve(code).name} ({code}) | {h:.2f} |" for code, h in sorted(hours.items(), key=lambda i: -i[1])],
+    ]
+    if info["test"] is not None:
+        lines += [
+            "",
+            f"## Error rates (greedy, language not given, normaliser {info['test']['normalizer']})",
+            "",
+            "| language | utterances | WER (CER without spaces) | CER | language identified |",
+            "|---|---|---|---|---|",
+            *[
+                f"| {resolve(code).name} | {row['utterances']} | {row['wer']:.3f} | {row['cer']:.3f} | {row['lid']:.3f} |"
+                for code, row in info["test"]["languages"].items()
+            ],
+            f"| all | | {info['test']['overall']:.3f} | | |",
+        ]
+    return "\n".join(lines) + "\n"

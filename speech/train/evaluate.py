@@ -1,0 +1,120 @@
+"""Error rates per language of a model on a manifest's utterances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from torch.utils.data import DataLoader
+
+from speech.data.batches import EvalBatches
+from speech.data.manifest import Utterance
+from speech.decode.frames import Frames
+from speech.decode.greedy import greedy
+from speech.metrics.error_rate import ErrorCounts, character_errors, word_errors
+from speech.models.owsm_ctc import OwsmCtc
+from speech.nn.masks import padding_mask
+from speech.text.languages import resolve
+from speech.text.normalize import NORMALIZER_VERSION, plain_text
+from speech.text.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """Scores of one language."""
+
+    utterances: int
+    errors: ErrorCounts
+    """Words, or characters where a language writes no spaces."""
+    characters: ErrorCounts
+    language_hits: int
+    """Utterances whose language was identified."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreTable:
+    """Scores per language, language given to nobody."""
+
+    rows: dict[str, ScoreRow]
+
+    @property
+    def overall(self) -> float:
+        """Errors of all languages over reference units of all languages."""
+        return sum((row.errors for row in self.rows.values()), ErrorCounts()).rate
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "normalizer": NORMALIZER_VERSION,
+            "overall": round(self.overall, 4),
+            "languages": {
+                code: {
+                    "utterances": row.utterances,
+                    "wer": round(row.errors.rate, 4),
+                    "cer": round(row.characters.rate, 4),
+                    "lid": round(row.language_hits / row.utterances, 4),
+                }
+                for code, row in self.rows.items()
+            },
+        }
+
+    def print(self, console: Console) -> None:
+        table = Table(title="test", title_justify="left")
+        for name in ("language", "utterances", "WER (CER where no spaces)", "CER", "language identified"):
+            table.add_column(name, justify="left" if name == "language" else "right")
+        for code, row in self.rows.items():
+            table.add_row(
+                resolve(code).name,
+                str(row.utterances),
+                f"{row.errors.rate:.3f}",
+                f"{row.characters.rate:.3f}",
+                f"{row.language_hits / row.utterances:.3f}",
+            )
+        hits = sum(row.language_hits for row in self.rows.values())
+        count = sum(row.utterances for row in self.rows.values())
+        characters = sum((row.characters for row in self.rows.values()), ErrorCounts())
+        table.add_section()
+        table.add_row("all", str(count), f"{self.overall:.3f}", f"{characters.rate:.3f}", f"{hits / count:.3f}")
+        console.print(table)
+
+
+@torch.inference_mode()
+def evaluate(
+    model: OwsmCtc,
+    tokenizer: Tokenizer,
+    utterances: list[Utterance],
+    *,
+    language_given: bool = False,
+    batch_s: float = 120.0,
+    progress: bool = False,
+) -> ScoreTable:
+    """Greedy recognition of `utterances`, scored per language; languages by number of utterances."""
+    by_id = {utterance.id: utterance for utterance in utterances}
+    counts: dict[str, list[Any]] = {}
+    batches = EvalBatches(utterances, tokenizer, batch_s, plain_text, language_given=language_given)
+    loader = DataLoader(batches, batch_size=None)
+    for batch in track(loader, total=len(batches), description="scoring", disable=not progress, transient=True):
+        output = model(*model.features(batch.samples, batch.sample_lengths), batch.prefix)
+        frames = Frames(output.log_probs, output.lengths, model.frame_s, 0.0)
+        identified = identify(output.language_logits, output.lengths)
+        for index, spans in enumerate(greedy(frames)):
+            utterance = by_id[batch.ids[index]]
+            hypothesis = tokenizer.decode([span.id for span in spans])
+            row = counts.setdefault(utterance.language, [0, ErrorCounts(), ErrorCounts(), 0])
+            row[0] += 1
+            row[1] += word_errors(utterance.text, hypothesis, utterance.language)
+            row[2] += character_errors(utterance.text, hypothesis, utterance.language)
+            row[3] += identified is not None and int(identified[index]) == int(batch.languages[index])
+    ordered = sorted(counts.items(), key=lambda item: -item[1][0])
+    return ScoreTable({code: ScoreRow(*row) for code, row in ordered})
+
+
+def identify(logits: torch.Tensor | None, lengths: torch.Tensor) -> torch.Tensor | None:
+    """Index of the most probable language of each utterance, from frame logits `(batch, T, languages)`."""
+    if logits is None:
+        return None
+    real = padding_mask(lengths, logits.shape[1])[..., None]
+    return (torch.log_softmax(logits, dim=-1) * real).sum(dim=1).argmax(dim=-1)

@@ -1,0 +1,85 @@
+"""Where a run starts: tokenizer and parameters."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+
+from speech.data.manifest import Utterance
+from speech.errors import ModelError
+from speech.models.checkpoint import load_checkpoint
+from speech.models.hub import locate, locate_file
+from speech.models.owsm_ctc import OwsmCtc
+from speech.models.whisper_import import load_whisper_encoder
+from speech.nn.whisper_encoder import WhisperEncoder
+from speech.text.normalize import plain_text
+from speech.text.tokenizer import Tokenizer
+from speech.train.config import TrainConfig
+
+_log = logging.getLogger(__name__)
+
+
+def build_tokenizer(config: TrainConfig, utterances: list[Utterance]) -> Tokenizer:
+    """The tokenizer of the checkpoint the run starts from, of the interrupted run, or a new one."""
+    if config.init.checkpoint and not config.init.encoder_only:
+        return load_checkpoint(locate(config.init.checkpoint)).tokenizer
+    languages = sorted({u.language for u in utterances})
+    path = Path(config.output) / "tokenizer.model"
+    targets = sorted(config.data.st_targets)
+    sos_eos = config.model.prompt is not None
+    if path.is_file():
+        return Tokenizer.from_pieces(path.read_bytes(), languages=languages, st_targets=targets, sos_eos=sos_eos)
+    tokenizer = Tokenizer.train(
+        _texts(utterances, set(targets)),
+        vocab_size=config.tokenizer.size,
+        languages=languages,
+        st_targets=targets,
+        coverage=config.tokenizer.coverage,
+        sos_eos=sos_eos,
+    )
+    tokenizer.save(path)
+    return tokenizer
+
+
+def _texts(utterances: list[Utterance], targets: set[str]) -> Iterable[str]:
+    """Transcripts twice (they are what is recognised), each distinct translation once."""
+    seen: set[str] = set()
+    for utterance in utterances:
+        text = plain_text(utterance.text)
+        yield from (text, text)
+        for code, translation in utterance.translations.items():
+            if code in targets and translation not in seen:
+                seen.add(translation)
+                yield plain_text(translation)
+
+
+def build_model(config: TrainConfig, tokenizer: Tokenizer) -> OwsmCtc:
+    """A model with the parameters that `config.init` names; the rest is random under `config.seed`."""
+    torch.manual_seed(config.seed)
+    init = config.init
+    if init.checkpoint and not init.encoder_only:
+        loaded = load_checkpoint(locate(init.checkpoint)).model
+        if loaded.config != config.model:
+            _log.info("the checkpoint's model configuration replaces the run's")
+            config.model = loaded.config
+        return loaded.train()
+    model = OwsmCtc(config.model, tokenizer.vocabulary)
+    if init.checkpoint:
+        source = load_checkpoint(locate(init.checkpoint)).model
+        if source.config.encoder != config.model.encoder:
+            raise ModelError(
+                f"encoder {source.config.encoder} is not {config.model.encoder}",
+                where=init.checkpoint,
+                fix="Configure the same encoder, or init.checkpoint= to start from nothing.",
+            )
+        model.encoder.load_state_dict(source.encoder.state_dict())
+        model.feature_mean.copy_(source.feature_mean)
+        model.feature_std.copy_(source.feature_std)
+    elif init.whisper:
+        if not isinstance(model.encoder, WhisperEncoder):
+            raise ModelError("init.whisper needs encoder=whisper_base", where=init.whisper)
+        load_whisper_encoder(model.encoder, locate_file(init.whisper, "model.safetensors"))
+    return model

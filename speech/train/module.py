@@ -1,0 +1,130 @@
+"""One training step: batch -> features -> model -> losses. Lightning calls it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning as L
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from speech.audio.augment import spec_augment
+from speech.chunking import ChunkSpec
+from speech.data.batches import Batch
+from speech.models.owsm_ctc import OwsmCtc
+from speech.nn.losses import ctc_loss, multi_ctc_loss
+from speech.nn.masks import padding_mask
+from speech.train.config import TrainConfig
+from speech.train.optimizer import build_optimizer, schedule_factor
+
+
+class TrainModule(L.LightningModule):
+    """The model and its objective.
+
+    Everything random in a step comes from one generator seeded by (seed, step): an interrupted run that resumes at a
+    step goes on exactly as if it had never stopped.
+    """
+
+    def __init__(self, model: OwsmCtc, config: TrainConfig) -> None:
+        super().__init__()
+        self.model = model
+        self.config = config
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        step = self.global_step * self.config.trainer.accumulate + index % self.config.trainer.accumulate
+        torch.manual_seed(self.config.seed * 1_000_003 + step)
+        generator = torch.Generator().manual_seed(self.config.seed * 7_000_003 + step)
+        loss, parts = self.loss(batch, generator)
+        self.log_dict({f"train/{name}": value for name, value in parts.items()}, batch_size=len(batch))
+        self.log("loss", loss, prog_bar=True, logger=False, batch_size=len(batch))
+        self.log("lr", self.optimizers().param_groups[0]["lr"], batch_size=1)  # type: ignore[union-attr]
+        return loss
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        loss, parts = self.loss(batch, None)
+        seconds = batch.sample_lengths.sum() / 16000
+        self.log_dict({f"dev/{name}": value for name, value in parts.items()}, batch_size=int(seconds), sync_dist=True)
+        self.log("dev/loss", loss, batch_size=int(seconds), sync_dist=True)
+
+    def loss(self, batch: Batch, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
+        """The objective of one batch and its parts; `generator` None means no augmentation and full context."""
+        features, lengths = self._features(batch)
+        chunk: ChunkSpec | None = None
+        offset: Tensor | int = 0
+        if generator is not None:
+            weights = self.config.loss
+            features = spec_augment(
+                features,
+                lengths,
+                generator,
+                freq_masks=weights.freq_masks,
+                freq_width=weights.freq_width,
+                time_masks=weights.time_masks,
+                time_ratio=weights.time_ratio,
+            )
+            chunk = self._chunk(generator)
+            offset = self._offset(len(batch), generator).to(features.device)
+        output = self.model(features, lengths, batch.prefix, chunk, offset=offset, intermediate=True)
+        parts = {"final": self._ctc(output.log_probs, output.lengths, batch, batch.tokens, batch.token_lengths)}
+        inter = [
+            self._ctc(log_probs, output.lengths, batch, *self._inter_target(batch, number))
+            for number, log_probs in enumerate(output.intermediate)
+        ]
+        total = multi_ctc_loss(parts["final"], inter, self.config.loss.inter)
+        parts |= {f"inter_{number}": value for number, value in enumerate(inter)}
+        if output.language_logits is not None:
+            parts["language"] = self._language(output.language_logits, output.lengths, batch)
+            total = total + self.config.loss.language * parts["language"]
+        return total, {name: value.detach() for name, value in parts.items()}
+
+    @torch.no_grad()
+    def _features(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        with torch.autocast(batch.samples.device.type, enabled=False):
+            return self.model.features(batch.samples, batch.sample_lengths)
+
+    def _chunk(self, generator: torch.Generator) -> ChunkSpec | None:
+        chunk = self.config.chunk
+        if torch.rand((), generator=generator) >= chunk.probability:
+            return None
+        size = chunk.sizes[int(torch.randint(len(chunk.sizes), (), generator=generator))]
+        return ChunkSpec(size=size, left_context=chunk.left_context)
+
+    def _offset(self, batch: int, generator: torch.Generator) -> Tensor:
+        period = self.model.encoder.positions.period
+        if period is None or not self.config.chunk.random_offset:
+            return torch.zeros(batch, 1, dtype=torch.int64)
+        return torch.randint(period, (batch, 1), generator=generator)
+
+    def _inter_target(self, batch: Batch, number: int) -> tuple[Tensor, Tensor]:
+        if number < self.model.config.inter_transcript:
+            return batch.asr_tokens, batch.asr_lengths
+        return batch.tokens, batch.token_lengths
+
+    def _ctc(self, log_probs: Tensor, lengths: Tensor, batch: Batch, tokens: Tensor, token_lengths: Tensor) -> Tensor:
+        if self.model.config.target_prefix:
+            tokens = torch.cat([self._spoken_prefix(batch), tokens], dim=1)
+            token_lengths = token_lengths + 2
+        per_token = ctc_loss(log_probs, lengths, tokens, token_lengths)
+        return (per_token * token_lengths).sum() / token_lengths.sum()
+
+    def _spoken_prefix(self, batch: Batch) -> Tensor:
+        """`<language><task>` as targets: the language that is spoken, also where the input does not name it."""
+        ids = torch.tensor([*self.model.vocabulary.language_ids, self.model.vocabulary.nolang], device=self.device)
+        return torch.stack([ids[batch.languages], batch.prefix[:, 1]], dim=1)
+
+    def _language(self, logits: Tensor, lengths: Tensor, batch: Batch) -> Tensor:
+        """Cross-entropy of the mean evidence of all frames, where the input does not name the language."""
+        asked = (batch.languages >= 0) & (batch.prefix[:, 0] == self.model.vocabulary.nolang)
+        if not bool(asked.any()):
+            return logits.sum() * 0.0
+        real = padding_mask(lengths, logits.shape[1])[..., None]
+        evidence = (torch.log_softmax(logits, dim=-1) * real).sum(dim=1) / lengths.clamp(min=1)[:, None]
+        return F.cross_entropy(evidence[asked], batch.languages[asked])
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        optimizer = build_optimizer(self.model, len(self.model.encoder.layers), self.config.optimizer)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: schedule_factor(step, self.config.trainer.max_steps, self.config.optimizer)
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,0 +1,227 @@
+"""The main loop: manifests -> batches -> model -> loss -> checkpoint -> table."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch.utils.data import DataLoader, IterableDataset
+
+from speech.audio.augment import WaveAugment
+from speech.data.batches import Batch, EvalBatches, TrainBatches
+from speech.data.manifest import Utterance, read_manifest
+from speech.data.mixing import hours_per_language, temperature, unimax
+from speech.errors import ConfigError, DataError
+from speech.models.checkpoint import save_checkpoint
+from speech.models.owsm_ctc import OwsmCtc
+from speech.text.normalize import plain_text
+from speech.text.tokenizer import Tokenizer
+from speech.train.averaging import average, snapshots
+from speech.train.callbacks import CHECKPOINT, METRICS, Checkpoints, Metrics
+from speech.train.card import model_card
+from speech.train.config import Mixing, Precision, TrainConfig, TrainerConfig
+from speech.train.curve import draw_curve
+from speech.train.evaluate import ScoreTable, evaluate
+from speech.train.init import build_model, build_tokenizer
+from speech.train.module import TrainModule
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """Where the model is, and how good it is."""
+
+    checkpoint: Path
+    table: ScoreTable | None
+
+
+def train(config: TrainConfig) -> TrainResult:
+    """Train a model from manifests, or go on where this folder's run stopped.
+
+    Raises:
+        ConfigError, DataError, ModelError: before the first step, naming what is wrong.
+    """
+    output = Path(config.output)
+    output.mkdir(parents=True, exist_ok=True)
+    if config.trainer.threads:
+        torch.set_num_threads(config.trainer.threads)
+    L.seed_everything(config.seed, verbose=False)
+    corpus = read_corpus(config)
+    tokenizer = build_tokenizer(config, corpus["train"])
+    model = build_model(config, tokenizer)
+    _record(config, output)
+    fit(config, model, tokenizer, corpus, output)
+    paths = snapshots(output / "snapshots")
+    if paths:
+        model.load_state_dict(average(paths[-config.trainer.average :]))
+    model.eval()
+    table = evaluate(model, tokenizer, corpus["test"]) if config.evaluate else None
+    draw_curve(output / METRICS, output / "learning_curve.png")
+    info = _info(config, corpus, table)
+    save_checkpoint(
+        output / "model", model, tokenizer, info=info, card=model_card(config, info), storage=config.storage
+    )
+    return TrainResult(output / "model", table)
+
+
+def read_corpus(config: TrainConfig) -> dict[str, list[Utterance]]:
+    """Utterances of the three parts, restricted to the languages asked for.
+
+    Raises:
+        ConfigError: if no data root is given.
+        DataError: if a part is broken or empty.
+    """
+    data = config.data
+    if not data.root:
+        raise ConfigError("data.root is not set", fix="Give the folder of the manifests, e.g. data.root=/corpus.")
+    excluded: set[str] = set()
+    if data.exclude:
+        excluded = set(Path(data.exclude).read_text("utf-8").split())
+    corpus: dict[str, list[Utterance]] = {}
+    for part in ("train", "dev", "test"):
+        path = Path(data.root) / getattr(data, part)
+        utterances = read_manifest(path, Path(data.root), check_files=part == "train")
+        corpus[part] = [u for u in utterances if not data.languages or u.language in data.languages]
+        if part == "train":
+            corpus[part] = [u for u in corpus[part] if u.id not in excluded]
+        if not corpus[part]:
+            raise DataError("holds no utterance of the languages asked for", where=str(path))
+    return corpus
+
+
+class _Stream(IterableDataset[Batch]):
+    """Batches of epoch after epoch, from batch `start` on: a resumed run reads what the first would have read."""
+
+    def __init__(self, batches: TrainBatches, start: int, stop: int) -> None:
+        super().__init__()
+        self.batches = batches
+        self.start = start
+        self.stop = stop
+
+    def __iter__(self) -> Iterator[Batch]:
+        position, epoch = 0, 0
+        while position < self.stop:
+            self.batches.set_epoch(epoch)
+            size = len(self.batches)
+            if position + size > self.start:
+                self.batches.set_epoch(epoch, max(0, self.start - position))
+                yield from self.batches
+            position += size
+            epoch += 1
+
+
+def fit(
+    config: TrainConfig,
+    model: OwsmCtc,
+    tokenizer: Tokenizer,
+    corpus: dict[str, list[Utterance]],
+    output: Path,
+) -> None:
+    """Run the steps that are left."""
+    settings = config.trainer
+    last = output / CHECKPOINT
+    done = 0
+    if last.is_file():
+        if not config.resume:
+            raise ConfigError(f"{output} holds a run", fix="Give another output, or resume=true to continue it.")
+        done = int(torch.load(last, map_location="cpu", weights_only=False, mmap=True)["global_step"])
+        _log.info("resuming at step %d", done)
+    if done >= settings.max_steps:
+        module = TrainModule(model, config)
+        module.load_state_dict(torch.load(last, map_location="cpu", weights_only=False)["state_dict"])
+        return
+    augment = WaveAugment(config.data.augment) if config.data.augment is not None else None
+    batches = TrainBatches(
+        corpus["train"],
+        tokenizer,
+        config.data.batches,
+        augment,
+        plain_text,
+        weights=_weights(config, corpus["train"]),
+        cache=config.data.cache,
+    )
+    stream = _Stream(batches, done * settings.accumulate, settings.max_steps * settings.accumulate)
+    workers = config.data.workers
+    loader = DataLoader(stream, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
+    dev = DataLoader(EvalBatches(corpus["dev"], tokenizer, config.data.batches.batch_s, plain_text), batch_size=None)
+    _trainer(config, output).fit(
+        TrainModule(model, config), loader, dev, ckpt_path=str(last) if done else None, weights_only=False
+    )
+
+
+def _trainer(config: TrainConfig, output: Path) -> L.Trainer:
+    settings = config.trainer
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    callbacks: list[L.Callback] = [
+        Checkpoints(output, settings.checkpoint_every, settings.average_every, settings.average),
+        Metrics(output),
+    ]
+    if settings.progress:
+        callbacks.append(RichProgressBar(refresh_rate=5))
+    return L.Trainer(
+        max_steps=settings.max_steps,
+        max_epochs=-1,
+        accumulate_grad_batches=settings.accumulate,
+        precision="bf16-mixed" if _wants_bfloat16(settings) else "32-true",
+        devices=settings.devices,
+        strategy=settings.strategy,
+        accelerator=settings.accelerator,
+        gradient_clip_val=config.optimizer.clip,
+        val_check_interval=min(settings.validate_every, settings.max_steps) * settings.accumulate,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        logger=TensorBoardLogger(output, name="tensorboard", version=""),
+        callbacks=callbacks,
+        enable_checkpointing=False,
+        enable_progress_bar=settings.progress,
+        enable_model_summary=False,
+        log_every_n_steps=10,
+        use_distributed_sampler=False,
+    )
+
+
+def _wants_bfloat16(settings: TrainerConfig) -> bool:
+    """Whether to compute in bfloat16: on a CPU without its instructions it is seven times slower than float32."""
+    if settings.precision != Precision.auto:
+        return settings.precision == Precision.bfloat16
+    if torch.cuda.is_available() and settings.accelerator != "cpu":
+        return torch.cuda.is_bf16_supported()
+    return bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def _weights(config: TrainConfig, utterances: list[Utterance]) -> dict[str, float] | None:
+    data = config.data
+    hours = hours_per_language(utterances)
+    if data.mixing == Mixing.unimax:
+        return unimax(hours, sum(hours.values()), data.unimax_epochs)
+    return None if data.temperature == 1.0 else temperature(hours, data.temperature)
+
+
+def _record(config: TrainConfig, output: Path) -> None:
+    """The resolved configuration, before step 1."""
+    text = json.dumps({"config": asdict(config), "torch": torch.__version__, "lightning": L.__version__}, indent=1)
+    (output / "config.json").write_text(text + "\n", "utf-8")
+
+
+def _info(config: TrainConfig, corpus: dict[str, list[Utterance]], table: ScoreTable | None) -> dict[str, Any]:
+    hours = hours_per_language(corpus["train"])
+    return {
+        "name": config.name,
+        "seed": config.seed,
+        "steps": config.trainer.max_steps,
+        "hours": {code: round(value, 3) for code, value in sorted(hours.items())},
+        "sources": sorted({(u.source, u.licence) for u in corpus["train"]}),
+        "chunk_sizes": list(config.chunk.sizes),
+        "left_context": config.chunk.left_context,
+        "test": table.to_dict() if table is not None else None,
+    }
