@@ -1,0 +1,34 @@
+"""`speech`: the commands."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from speech.cli.demo import demo
+from speech.cli.models import models
+from speech.cli.transcribe import transcribe
+from speech.errors import SpeechError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Streaming multilingual speech: recognise, translate, identify languages.",
+)
+app.command()(transcribe)
+app.command()(demo)
+app.command()(models)
+
+
+def main() -> None:
+    """Run a command; a `SpeechError` is one line and exit code 1."""
+    try:
+        app()
+    except SpeechError as error:
+        Console(stderr=True).print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,68 @@
+"""`speech demo`: the embedded model on the clips that ship with the package."""
+
+from __future__ import annotations
+
+import time
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from speech.cli.transcribe import write_atomically
+from speech.data.manifest import Utterance, read_manifest
+from speech.errors import SpeechError
+from speech.metrics.error_rate import ErrorCounts, word_errors
+from speech.models.hub import EMBEDDED
+from speech.recognizer import Recognizer
+from speech.text.languages import resolve
+from speech.text.normalize import plain_text
+from speech.transcript import Transcript
+
+
+def demo(
+    output_dir: Annotated[Path, typer.Option(help="Where the subtitles go.")] = Path("demo"),
+    model: Annotated[str, typer.Option(help="embedded, a directory, or a hub id.")] = EMBEDDED,
+) -> None:
+    """Transcribe the shipped clips: reference, hypothesis, language, words with times, error rate, speed."""
+    console = Console(highlight=False)
+    manifest = Path(str(files("speech") / "assets" / "clips" / "clips.jsonl"))
+    clips = read_manifest(manifest, check_files=True)
+    start = time.monotonic()
+    recognizer = Recognizer.from_pretrained(model)
+    console.print(f"model loaded in {time.monotonic() - start:.2f} s")
+    recognizer.transcribe(clips[0].audio)  # the first call allocates
+    start = time.monotonic()
+    results = list(recognizer.transcribe_files([clip.audio for clip in clips]))
+    elapsed = time.monotonic() - start
+    total, hits = ErrorCounts(), 0
+    for clip, (_, result) in zip(clips, results, strict=True):
+        if isinstance(result, SpeechError):
+            raise result
+        total += word_errors(clip.text, result.text, clip.language)
+        hits += result.language == clip.language
+        _show(console, clip, result)
+        write_atomically(output_dir / f"{clip.id}.srt", result.to_srt())
+    audio_s = sum(clip.duration_s for clip in clips)
+    console.print(
+        f"\n{len(clips)} clips, {len({c.language for c in clips})} languages: WER {total.rate:.3f} "
+        f"(CER where no spaces), language right in {hits} of {len(clips)}, "
+        f"{audio_s:.1f} s of audio in {elapsed:.2f} s, RTF {elapsed / audio_s:.3f}"
+    )
+    console.print(f"subtitles: {output_dir / f'{clips[0].id}.srt'} and {len(clips) - 1} more")
+
+
+def _show(console: Console, clip: Utterance, result: Transcript) -> None:
+    errors = word_errors(clip.text, result.text, clip.language)
+    table = Table(show_header=False, box=None, padding=(0, 1), title_justify="left")
+    table.title = (
+        f"[bold]{resolve(clip.language).name}[/bold]  {clip.duration_s:.1f} s  heard as "
+        f"{resolve(result.language).name} ({result.language_probability:.2f})  WER {errors.rate:.2f}"
+    )
+    table.add_row("reference", plain_text(clip.text))
+    table.add_row("hypothesis", result.text)
+    table.add_row("words", "  ".join(f"{w.text} [dim]{w.start_s:.2f}-{w.end_s:.2f}[/dim]" for w in result.words))
+    console.print()
+    console.print(table)

@@ -1,0 +1,27 @@
+"""`speech models`: what a model is and can do."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from speech.models.checkpoint import load_checkpoint
+from speech.models.hub import EMBEDDED, locate
+
+
+def models(name: Annotated[str, typer.Argument(help="embedded, a directory, or a hub id")] = EMBEDDED) -> None:
+    """Describe a model: size, languages, translation targets."""
+    path = locate(name)
+    checkpoint = load_checkpoint(path)
+    vocabulary = checkpoint.tokenizer.vocabulary
+    parameters = sum(p.numel() for p in checkpoint.model.parameters())
+    size = sum(file.stat().st_size for file in path.iterdir())
+    console = Console(highlight=False)
+    console.print(f"path          {path}", soft_wrap=True)
+    console.print(f"encoder       {type(checkpoint.model.encoder).__name__}")
+    console.print(f"parameters    {parameters / 1e6:.1f} M, {size / 1e6:.1f} MB on disk")
+    console.print(f"frame         {checkpoint.model.frame_s * 1000:.0f} ms")
+    console.print(f"languages     {' '.join(vocabulary.languages)}")
+    console.print(f"translates to {' '.join(vocabulary.st_targets) or 'nothing'}")

@@ -1,0 +1,181 @@
+"""The public way to use a model: load it by name, give it files or arrays, get transcripts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from speech.audio.io import SAMPLE_RATE, stream_audio, to_mono_16k
+from speech.decode.words import words_from_tokens
+from speech.errors import LanguageError, SpeechError
+from speech.models.checkpoint import load_checkpoint
+from speech.models.hub import EMBEDDED, locate
+from speech.models.owsm_ctc import OwsmCtc
+from speech.stream.offline import OfflineConfig, OfflineReader, Reading
+from speech.text.languages import resolve
+from speech.text.tokenizer import Tokenizer
+from speech.transcript import Transcript
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to do with speech: which language it is in, and what to write."""
+
+    language: str = AUTO
+    """ISO 639-3 code, name or alias; or "auto" to identify it."""
+    to: str | None = None
+    """Write a translation into this language instead of a transcript."""
+
+
+class Recognizer:
+    """A loaded model. One result for one input, whatever else is in its batch."""
+
+    def __init__(self, model: OwsmCtc, tokenizer: Tokenizer, config: OfflineConfig | None = None) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self._reader = OfflineReader(model, config)
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str = EMBEDDED, *, device: str = "cpu", config: OfflineConfig | None = None
+    ) -> Recognizer:
+        """Load a model: "embedded", a directory, or a hub id.
+
+        Raises:
+            ModelError: if there is no such model, or it is damaged.
+        """
+        checkpoint = load_checkpoint(locate(name), device=device)
+        return cls(checkpoint.model, checkpoint.tokenizer, config)
+
+    def transcribe(
+        self, source: str | Path | np.ndarray, *, rate: int = SAMPLE_RATE, language: str = AUTO, to: str | None = None
+    ) -> Transcript:
+        """Transcribe (or with `to` translate) one file or array.
+
+        Args:
+            source: path, or samples `(n,)` or `(n, channels)` at `rate` Hz.
+            rate: of an array.
+            language: of the speech; "auto" identifies it.
+            to: target language of a translation.
+
+        Raises:
+            AudioError: if the source cannot be read.
+            LanguageError: if a language is unknown, or the model does not know it.
+        """
+        blocks = [to_mono_16k(source, rate)] if isinstance(source, np.ndarray) else stream_audio(source)
+        return self._read([blocks], Task(language, to))[0]
+
+    def transcribe_files(
+        self, paths: Sequence[str | Path], task: Task | None = None, *, group_s: float = 240.0
+    ) -> Iterator[tuple[str, Transcript | SpeechError]]:
+        """Transcribe files, short ones together; a bad file yields its error and does not stop the others.
+
+        Args:
+            paths: files, or "-" for standard input; results come in this order.
+            task: the same for all.
+            group_s: seconds of short files that are decoded into memory before they are encoded together.
+        """
+        task = task or Task()
+        self._prefix(task)
+        group: list[tuple[str, list[np.ndarray]]] = []
+        seconds = 0.0
+        for path in paths:
+            blocks = stream_audio(sys.stdin.buffer.read() if str(path) == "-" else path)
+            try:
+                first = list(_take(blocks, group_s))
+            except SpeechError as error:
+                yield from self._flush(group, task)
+                group, seconds = [], 0.0
+                yield str(path), error
+                continue
+            length = sum(map(len, first)) / SAMPLE_RATE
+            if length >= group_s:  # long: alone, as a stream
+                yield from self._flush(group, task)
+                group, seconds = [], 0.0
+                try:
+                    yield str(path), self._read([_chain(first, blocks)], task)[0]
+                except SpeechError as error:
+                    yield str(path), error
+                continue
+            if seconds + length > group_s:
+                yield from self._flush(group, task)
+                group, seconds = [], 0.0
+            group.append((str(path), first))
+            seconds += length
+        yield from self._flush(group, task)
+
+    def _flush(
+        self, group: list[tuple[str, list[np.ndarray]]], task: Task
+    ) -> Iterator[tuple[str, Transcript | SpeechError]]:
+        order = sorted(range(len(group)), key=lambda i: sum(map(len, group[i][1])))
+        found = dict(zip(order, self._read([group[i][1] for i in order], task), strict=True)) if group else {}
+        for number, (path, _) in enumerate(group):
+            yield path, found[number]
+
+    def _prefix(self, task: Task) -> tuple[int, int]:
+        vocabulary = self.tokenizer.vocabulary
+        code = None if task.language == AUTO else resolve(task.language).code
+        language = vocabulary.nolang if code is None else vocabulary.language_id(code)
+        to = resolve(task.to).code if task.to is not None else None
+        return language, vocabulary.task_id("asr" if to is None else "st", to)
+
+    def _read(self, files: Sequence[Iterable[np.ndarray]], task: Task) -> list[Transcript]:
+        prefix = self._prefix(task)
+        readings = self._reader.read(files, [prefix] * len(files))
+        return [self._transcript(reading, task) for reading in readings]
+
+    def _transcript(self, reading: Reading, task: Task) -> Transcript:
+        language, probability = self._language(reading, task)
+        to = resolve(task.to).code if task.to is not None else None
+        written = resolve(to or language)
+        duration_s = reading.samples / SAMPLE_RATE
+        words = words_from_tokens(
+            reading.spans,
+            self.tokenizer.piece,
+            frame_s=self.model.frame_s,
+            offset_s=0.0,
+            duration_s=duration_s,
+            language=written.code,
+            spaces=written.spaces,
+        )
+        separator = " " if written.spaces else ""
+        return Transcript(
+            text=separator.join(word.text for word in words),
+            language=language,
+            language_probability=probability,
+            task="asr" if to is None else f"st_{to}",
+            duration_s=duration_s,
+            words=tuple(words),
+            separator=separator,
+        )
+
+    def _language(self, reading: Reading, task: Task) -> tuple[str, float]:
+        codes = self.tokenizer.vocabulary.languages
+        if task.language != AUTO:
+            return resolve(task.language).code, 1.0
+        if reading.language_evidence is None:
+            raise LanguageError("this model does not identify languages", fix="Name the language.")
+        posterior = torch.softmax(reading.language_evidence / max(reading.frames, 1), dim=-1)
+        best = int(posterior.argmax())
+        return codes[best], float(posterior[best])
+
+
+def _take(blocks: Iterator[np.ndarray], seconds: float) -> Iterator[np.ndarray]:
+    count = 0
+    for block in blocks:
+        yield block
+        count += len(block)
+        if count >= seconds * SAMPLE_RATE:
+            return
+
+
+def _chain(first: list[np.ndarray], rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    yield from first
+    yield from rest

@@ -1,0 +1,1 @@
+"""Drives models over time: long audio in windows, files in batches."""
