@@ -1,0 +1,31 @@
+# Five words. `demo` and `test` bring everything they need: Python 3.12 and git are enough.
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+
+.PHONY: help setup demo test check format bench
+
+help:  ## what there is
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/'
+
+$(UV):
+	python3 -m venv .uv && .uv/bin/pip install --quiet uv
+
+setup: $(UV)  ## install the package, training and development tools
+	$(UV) sync --quiet --frozen --extra train
+
+demo: setup  ## transcribe the shipped clips with the embedded model
+	$(UV) run --frozen --extra train speech demo
+
+test: check  ## lint, types, tests
+	$(UV) run --frozen --extra train pytest
+
+check: setup  ## formatting, lint, types
+	$(UV) run --frozen --extra train ruff format --check .
+	$(UV) run --frozen --extra train ruff check .
+	$(UV) run --frozen --extra train mypy
+
+format: setup  ## format and fix
+	$(UV) run --frozen --extra train ruff format .
+	$(UV) run --frozen --extra train ruff check --fix .
+
+bench: setup  ## structure of the code base as a table
+	$(UV) run --frozen --extra train python benchmarks/structure.py
