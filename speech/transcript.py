@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 _LINE = 42
-_CUE = 2 * _LINE
 _CUE_S = 7.0
 _PAUSE_S = 0.8
 _SHORTEST_CUE_S = 0.02
@@ -68,7 +68,10 @@ class Transcript:
 
     def to_vtt(self) -> str:
         """WebVTT subtitles."""
-        cues = "".join(f"\n{_clock(a, '.')} --> {_clock(b, '.')}\n{text}\n" for a, b, text in self._cues())
+        cues = "".join(
+            f"\n{_clock(a, '.')} --> {_clock(b, '.')}\n{html.escape(text, quote=False)}\n"
+            for a, b, text in self._cues()
+        )
         return f"WEBVTT\n{cues}"
 
     def _cues(self) -> Iterator[tuple[float, float, str]]:
@@ -82,17 +85,16 @@ class Transcript:
 
     def _groups(self) -> Iterator[list[Word]]:
         group: list[Word] = []
-        length = 0
         for word in self.words:
-            longer = length + len(self.separator) + len(word.text)
             late = bool(group) and (
-                longer > _CUE or word.end_s - group[0].start_s > _CUE_S or word.start_s - group[-1].end_s > _PAUSE_S
+                word.end_s - group[0].start_s > _CUE_S
+                or word.start_s - group[-1].end_s > _PAUSE_S
+                or not _fits([member.text for member in (*group, word)], self.separator)
             )
             if late:
                 yield group
-                group, longer = [], len(word.text)
+                group = []
             group.append(word)
-            length = longer
         if group:
             yield group
 
@@ -104,6 +106,10 @@ def _lines(words: Sequence[str], separator: str) -> str:
         return whole
     splits = [(separator.join(words[:n]), separator.join(words[n:])) for n in range(1, len(words))]
     return "\n".join(min(splits, key=lambda pair: max(map(len, pair))))
+
+
+def _fits(words: Sequence[str], separator: str) -> bool:
+    return all(len(line) <= _LINE for line in _lines(words, separator).split("\n"))
 
 
 def _clock(seconds: float, mark: str) -> str:

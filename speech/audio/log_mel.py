@@ -40,7 +40,7 @@ class LogMelConfig:
     whisper_scale: bool = False
     """(x + 4) / 4 after the logarithm."""
     dynamic_range: float | None = None
-    """Raise what lies more than this (in log units) below the utterance's maximum: published Whisper, not streamable."""
+    """Lift what lies more log units below the utterance's maximum to that level: published Whisper, not streamable."""
 
     @classmethod
     def owsm(cls, n_mels: int = 80) -> LogMelConfig:
@@ -171,7 +171,7 @@ class LogMel(nn.Module):
 
     def finish(self, state: LogMelState) -> Tensor:
         """The last frames, whose windows reach beyond the end: `(batch, t, n_mels)`."""
-        pad, hop = self.pad, self.config.hop_length
+        pad = self.pad
         received, frames = int(state.received[0]), int(state.frames[0])
         waiting = state.samples
         if received <= pad:

@@ -59,7 +59,7 @@ ROWS: tuple[tuple[str, str, str, str, str], ...] = (
     ("ind", "id", "Indonesian", "Indonesia", "Latn"),
     ("isl", "is", "Icelandic", "íslenska", "Latn"),
     ("ita", "it", "Italian", "italiano", "Latn"),
-    ("jav", "jw", "Javanese", "Jawa", "Latn"),
+    ("jav", "jv", "Javanese", "Jawa", "Latn"),
     ("jpn", "ja", "Japanese", "日本語", "Jpan"),
     ("kab", "", "Kabyle", "Taqbaylit", "Latn"),
     ("kam", "", "Kamba", "Kikamba", "Latn"),
@@ -187,7 +187,7 @@ ALIASES: dict[str, str] = {
     "may": "msa",
     "tib": "bod",
     "chi": "cmn",
-    "jv": "jav",
+    "jw": "jav",
     "fil": "tgl",
     "tagalog": "tgl",
     "judeo-spanish": "lad",
@@ -203,6 +203,7 @@ ALIASES: dict[str, str] = {
     "norwegian bokmal": "nob",
     "mo": "ron",
     "zh-cn": "cmn",
+    "zh-yue": "yue",
     "byelorussian": "bel",
 }
 # fmt: on

@@ -12,7 +12,7 @@ NORMALIZER_VERSION = "1"
 _APOSTROPHES = dict.fromkeys(map(ord, "\u2019\u2018\u02bc\u02b9\u00b4`\u2032\uff07"), "'")
 _DROPPED = dict.fromkeys(map(ord, "\u0640\u00ad\u200b\u200c\u200d\ufeff"))
 _SPACES = re.compile(r"\s+")
-_LONE_APOSTROPHE = re.compile(r"(?<!\w)'|'(?!\w)")
+_LONE_APOSTROPHE = re.compile(r"(?<![^ '])'|'(?![^ '])")  # not \w, which lacks combining marks
 
 
 def plain_text(text: str) -> str:

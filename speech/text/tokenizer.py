@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -26,6 +27,7 @@ class Tokenizer:
         self.model = model
         self.vocabulary = vocabulary
         self._processor = _processor(model)
+        self._ids = {piece: vocabulary.piece_start + n for n, piece in enumerate(vocabulary.pieces)}
 
     @classmethod
     def from_pieces(
@@ -59,12 +61,16 @@ class Tokenizer:
             sos_eos: see `Vocabulary`.
 
         Raises:
-            DataError: if the texts hold more characters than pieces are allowed.
+            DataError: if the texts are empty, or hold more characters than pieces are allowed.
         """
         buffer = io.BytesIO()
+        written = filter(str.strip, texts)
+        first = next(written, None)
+        if first is None:
+            raise DataError("no tokenizer without texts", fix="Give at least one text that is not blank.")
         try:
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter(texts),
+                sentence_iterator=itertools.chain([first], written),
                 model_writer=buffer,
                 vocab_size=vocab_size,
                 hard_vocab_limit=False,
@@ -82,9 +88,9 @@ class Tokenizer:
         return cls.from_pieces(buffer.getvalue(), languages=languages, st_targets=st_targets, sos_eos=sos_eos)
 
     def encode(self, text: str) -> list[int]:
-        """Token ids; characters that the model has never seen become `<unk>`."""
-        index, unk = self.vocabulary.index, self.vocabulary.unk
-        return [index.get(piece, unk) for piece in self._processor.encode(text, out_type=str)]
+        """Token ids; characters that the model has never seen become `<unk>`. Text never becomes a special token."""
+        unk = self.vocabulary.unk
+        return [self._ids.get(piece, unk) for piece in self._processor.encode(text, out_type=str)]
 
     def decode(self, ids: Iterable[int]) -> str:
         """Text of `ids`; special tokens are left out."""
@@ -100,6 +106,8 @@ class Tokenizer:
 
 
 def _processor(model: bytes) -> sentencepiece.SentencePieceProcessor:
+    if not model:
+        raise ModelError("is empty", where="tokenizer.model")
     try:
         return sentencepiece.SentencePieceProcessor(model_proto=model)
     except (RuntimeError, TypeError) as error:

@@ -1,0 +1,216 @@
+"""Where there is speech: silero's network behind one step, and the cutting of a recording into segments."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnxruntime
+
+from speech.audio.io import SAMPLE_RATE
+from speech.errors import ConfigError, ModelError
+
+FRAME_SAMPLES = 512
+"""Samples of one decision: 32 ms."""
+FRAME_S = FRAME_SAMPLES / SAMPLE_RATE
+
+_CONTEXT_SAMPLES = 64
+_HIDDEN = 128
+_BLOCK_FRAMES = 512
+_RELEASE = 0.15
+"""Speech goes on until its probability is this far below the threshold, as in silero's own segmentation."""
+_SMOOTH_FRAMES = 5
+_MIN_SEGMENT_LIMIT_S = 1.0
+
+
+class VadState(NamedTuple):
+    """What the network remembers of a stream."""
+
+    context: np.ndarray
+    """(64,) the last samples."""
+    hidden: np.ndarray
+    """(1, 1, 128)"""
+    cell: np.ndarray
+    """(1, 1, 128)"""
+
+
+class Vad:
+    """Silero VAD v6 at 16 kHz, on one thread. Holds no stream: the state goes in and out.
+
+    Raises:
+        ModelError: if the package that ships the network is missing or has another layout.
+    """
+
+    def __init__(self) -> None:
+        options = onnxruntime.SessionOptions()
+        options.inter_op_num_threads = 1
+        options.intra_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(
+            str(_shipped_network()), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+
+    def init_state(self) -> VadState:
+        """The state before the first sample."""
+        zero = np.zeros((1, 1, _HIDDEN), np.float32)
+        return VadState(np.zeros(_CONTEXT_SAMPLES, np.float32), zero, zero.copy())
+
+    def step(self, samples: np.ndarray, state: VadState) -> tuple[float, VadState]:
+        """Probability that the next `samples (512,)` float32 hold speech, and the next state.
+
+        Raises:
+            ConfigError: if there are not 512 samples.
+        """
+        if samples.shape != (FRAME_SAMPLES,):
+            raise ConfigError(f"samples have shape {samples.shape}, expected ({FRAME_SAMPLES},)", where="Vad.step")
+        probabilities, state = self._run(samples[None], state)
+        return float(probabilities[0]), state
+
+    def probabilities(self, samples: np.ndarray) -> np.ndarray:
+        """All steps of a recording `(n,)`: `(ceil(n / 512),)`, the last frame filled up with zeros."""
+        frames = -(-len(samples) // FRAME_SAMPLES)
+        found = np.empty(frames, np.float32)
+        state = self.init_state()
+        for first in range(0, frames, _BLOCK_FRAMES):
+            last = min(first + _BLOCK_FRAMES, frames)
+            block = np.zeros((last - first) * FRAME_SAMPLES, np.float32)
+            part = samples[first * FRAME_SAMPLES : last * FRAME_SAMPLES]
+            block[: len(part)] = part
+            found[first:last], state = self._run(block.reshape(-1, FRAME_SAMPLES), state)
+        return found
+
+    def _run(self, frames: np.ndarray, state: VadState) -> tuple[np.ndarray, VadState]:
+        """Frames `(t, 512)` in order: `(t,)` probabilities, and the state after the last."""
+        tails = frames[:, -_CONTEXT_SAMPLES:]
+        contexts = np.concatenate([state.context[None], tails[:-1]])
+        inputs = np.concatenate([contexts, frames], axis=1, dtype=np.float32)
+        probabilities, hidden, cell = self._session.run(
+            ["speech_probs", "hn", "cn"], {"input": inputs, "h": state.hidden, "c": state.cell}
+        )
+        return probabilities, VadState(tails[-1].astype(np.float32), hidden, cell)
+
+
+def segment(
+    samples: np.ndarray,
+    *,
+    vad: Vad | None = None,
+    threshold: float = 0.5,
+    min_speech_s: float = 0.25,
+    min_silence_s: float = 0.3,
+    pad_s: float = 0.2,
+    max_segment_s: float = 30.0,
+) -> list[tuple[float, float]]:
+    """The speech of a recording `(n,)` float32 at 16 kHz as `(start_s, end_s)`, in order, without overlap.
+
+    Args:
+        samples: the recording.
+        vad: a loaded network, to spare loading it (some milliseconds).
+        threshold, min_speech_s, min_silence_s, pad_s, max_segment_s: see `cut`.
+
+    Raises:
+        ConfigError: if an option is out of range.
+    """
+    return cut(
+        (vad or Vad()).probabilities(samples),
+        len(samples) / SAMPLE_RATE,
+        threshold=threshold,
+        min_speech_s=min_speech_s,
+        min_silence_s=min_silence_s,
+        pad_s=pad_s,
+        max_segment_s=max_segment_s,
+    )
+
+
+def cut(
+    probabilities: np.ndarray,
+    duration_s: float | None = None,
+    *,
+    threshold: float = 0.5,
+    min_speech_s: float = 0.25,
+    min_silence_s: float = 0.3,
+    pad_s: float = 0.2,
+    max_segment_s: float = 30.0,
+) -> list[tuple[float, float]]:
+    """Segments `(start_s, end_s)` of a track of speech probabilities `(frames,)`, one per 32 ms.
+
+    Args:
+        probabilities: from `Vad.probabilities`.
+        duration_s: of the recording, if it ends within the last frame.
+        threshold: from which a frame is speech.
+        min_speech_s: shorter bursts are left out.
+        min_silence_s: shorter pauses do not end a segment.
+        pad_s: kept of the silence on both sides, at most to the middle between two segments.
+        max_segment_s: longer segments are cut where speech is least likely; the parts touch.
+
+    Raises:
+        ConfigError: if an option is out of range.
+    """
+    if not 0.0 < threshold < 1.0:
+        raise ConfigError(f"threshold is {threshold}, expected above 0 and below 1", where="vad")
+    if min(min_speech_s, min_silence_s, pad_s) < 0.0:
+        raise ConfigError("a duration is negative", where="vad", fix="Use 0 to switch it off.")
+    if max_segment_s < _MIN_SEGMENT_LIMIT_S:
+        raise ConfigError(f"max_segment_s is {max_segment_s}, expected at least {_MIN_SEGMENT_LIMIT_S}", where="vad")
+    end_s = len(probabilities) * FRAME_S if duration_s is None else duration_s
+    runs = _runs(probabilities, threshold, min_silence_s / FRAME_S)
+    runs = [(start, end) for start, end in runs if (end - start) * FRAME_S >= min_speech_s]
+    spans = _padded([(start * FRAME_S, min(end * FRAME_S, end_s)) for start, end in runs], pad_s, end_s)
+    return [part for span in spans for part in _split(span, probabilities, max_segment_s)]
+
+
+def _runs(probabilities: np.ndarray, threshold: float, min_gap_frames: float) -> list[tuple[int, int]]:
+    """Stretches `[start, end)` of frames that begin at the threshold and last until the release, close ones joined."""
+    release = max(threshold - _RELEASE, threshold / 2)
+    held = np.concatenate([[False], probabilities >= release, [False]])
+    edges = np.flatnonzero(held[1:] != held[:-1])
+    runs: list[tuple[int, int]] = []
+    for start, end in edges.reshape(-1, 2).tolist():
+        above = np.flatnonzero(probabilities[start:end] >= threshold)
+        if not len(above):
+            continue
+        start += int(above[0])
+        if runs and start - runs[-1][1] < min_gap_frames:
+            runs[-1] = (runs[-1][0], end)
+        else:
+            runs.append((start, end))
+    return runs
+
+
+def _padded(spans: list[tuple[float, float]], pad_s: float, end_s: float) -> list[tuple[float, float]]:
+    if not spans:
+        return []
+    middles = [(before[1] + after[0]) / 2 for before, after in pairwise(spans)]
+    return [
+        (max(start - pad_s, low), min(end + pad_s, high))
+        for (start, end), low, high in zip(spans, [0.0, *middles], [*middles, end_s], strict=True)
+    ]
+
+
+def _split(span: tuple[float, float], probabilities: np.ndarray, max_s: float) -> list[tuple[float, float]]:
+    """Parts of at most `max_s`, and of at least a quarter of it, cut in the middle of a frame."""
+    kernel = np.full(_SMOOTH_FRAMES, 1.0 / _SMOOTH_FRAMES)
+    parts: list[tuple[float, float]] = []
+    start, end = span
+    while end - start > max_s:
+        first = int(np.ceil((start + max_s / 2) / FRAME_S - 0.5))
+        last = int((start + min(max_s, end - start - max_s / 4)) / FRAME_S - 0.5)
+        reach = _SMOOTH_FRAMES // 2
+        window = np.pad(probabilities, reach, mode="edge")[first : last + 1 + 2 * reach]
+        likely = np.convolve(window, kernel, mode="valid")
+        best = first + len(likely) - 1 - int(likely[::-1].argmin())  # of equals the latest
+        parts.append((start, (best + 0.5) * FRAME_S))
+        start = parts[-1][1]
+    return [*parts, (start, end)]
+
+
+def _shipped_network() -> Path:
+    # Found without importing the package: that would load torch and torchaudio for a file name.
+    spec = find_spec("silero_vad")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelError("the package silero-vad is not installed", where="vad", fix="pip install silero-vad==6.2.3")
+    path = Path(next(iter(spec.submodule_search_locations))) / "data" / "silero_vad_16k_sequence.onnx"
+    if not path.is_file():
+        raise ModelError("the silero-vad package lacks this network", where=str(path), fix="Install silero-vad==6.2.3.")
+    return path

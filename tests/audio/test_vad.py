@@ -1,0 +1,182 @@
+"""The network on real speech, silence and noise; the cutting on tracks of probabilities that are known."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from speech.audio import vad as vad_module
+from speech.audio.io import SAMPLE_RATE, load_audio
+from speech.audio.vad import FRAME_S, FRAME_SAMPLES, Vad, cut, segment
+from speech.errors import ConfigError, ModelError
+
+CLIPS = sorted(Path(str(files("speech") / "assets" / "clips")).glob("*.ogg"))
+PLAIN = {"min_speech_s": 0.0, "min_silence_s": 0.0, "pad_s": 0.0}
+
+
+@pytest.fixture(scope="module")
+def vad() -> Vad:
+    return Vad()
+
+
+def noise(duration_s: float, level: float = 0.05) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return (level * rng.standard_normal(int(duration_s * SAMPLE_RATE))).astype(np.float32)
+
+
+def track(*stretches: tuple[float, int]) -> np.ndarray:
+    """Probabilities from `(value, frames)`."""
+    return np.concatenate([np.full(frames, value, np.float32) for value, frames in stretches])
+
+
+def test_silence_and_noise_hold_no_speech(vad: Vad) -> None:
+    assert segment(np.zeros(5 * SAMPLE_RATE, np.float32), vad=vad) == []
+    assert segment(noise(5.0), vad=vad) == []
+    assert segment(np.zeros(0, np.float32), vad=vad) == []
+
+
+def test_there_are_clips_to_test_with() -> None:
+    assert len(CLIPS) >= 2
+
+
+@pytest.mark.parametrize("path", CLIPS, ids=lambda path: path.stem)
+def test_speech_between_silences_is_found_where_it_was_put(vad: Vad, path: Path) -> None:
+    clip = load_audio(path)
+    quiet = np.zeros(2 * SAMPLE_RATE, np.float32)
+    spans = segment(np.concatenate([quiet, clip, quiet]), vad=vad)
+    assert spans
+    end_s = 2.0 + len(clip) / SAMPLE_RATE
+    assert spans[0][0] >= 1.6
+    assert spans[-1][1] <= end_s + 0.6
+    assert sum(end - start for start, end in spans) > 0.5 * (end_s - 2.0)
+
+
+def test_steps_in_a_stream_give_the_probabilities_of_the_whole(vad: Vad) -> None:
+    samples = np.tile(load_audio(CLIPS[0]), 6)  # more than one block of the network
+    whole = vad.probabilities(samples)
+    assert len(whole) == -(-len(samples) // FRAME_SAMPLES) > 512
+    state = vad.init_state()
+    for index in range(len(samples) // FRAME_SAMPLES):
+        piece = samples[index * FRAME_SAMPLES : (index + 1) * FRAME_SAMPLES]
+        probability, state = vad.step(piece, state)
+        assert probability == pytest.approx(float(whole[index]), abs=1e-4)
+
+
+def test_probabilities_are_those_of_the_streaming_network_that_silero_publishes(vad: Vad) -> None:
+    published = Path(vad_module._shipped_network()).with_name("silero_vad.onnx")
+    session = onnxruntime.InferenceSession(str(published), providers=["CPUExecutionProvider"])
+    samples = load_audio(CLIPS[1])
+    hidden, context = np.zeros((2, 1, 128), np.float32), np.zeros(64, np.float32)
+    found = vad.probabilities(samples)
+    assert found.max() > 0.9
+    for index in range(len(samples) // FRAME_SAMPLES):
+        piece = samples[index * FRAME_SAMPLES : (index + 1) * FRAME_SAMPLES]
+        inputs = {"input": np.concatenate([context, piece])[None], "state": hidden, "sr": np.array(16_000)}
+        probability, hidden = session.run(None, inputs)
+        context = piece[-64:]
+        assert float(probability[0, 0]) == pytest.approx(float(found[index]), abs=1e-4)
+
+
+def test_a_step_depends_on_its_state_only(vad: Vad) -> None:
+    samples = load_audio(CLIPS[0])
+    _, state = vad.step(samples[:512], vad.init_state())
+    first, _ = vad.step(samples[512:1024], state)
+    vad.step(noise(1.0)[:512], vad.init_state())
+    again, _ = vad.step(samples[512:1024], state)
+    assert first == again
+
+
+@pytest.mark.parametrize("count", [0, 511, 513])
+def test_a_step_of_another_size_is_refused(vad: Vad, count: int) -> None:
+    with pytest.raises(ConfigError, match=r"expected \(512,\)"):
+        vad.step(np.zeros(count, np.float32), vad.init_state())
+
+
+def test_a_package_without_the_network_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vad_module, "find_spec", lambda name: None)
+    with pytest.raises(ModelError, match="silero-vad is not installed"):
+        Vad()
+
+
+def test_frames_from_the_threshold_on_are_a_segment() -> None:
+    assert cut(track((0.1, 10), (0.5, 20), (0.1, 10)), **PLAIN) == [(10 * FRAME_S, 30 * FRAME_S)]
+
+
+def test_a_segment_begins_at_the_threshold_and_lasts_until_the_release() -> None:
+    found = cut(track((0.4, 10), (0.9, 10), (0.4, 10), (0.1, 5), (0.4, 5)), **PLAIN)
+    assert found == [(10 * FRAME_S, 30 * FRAME_S)]
+
+
+def test_short_bursts_are_left_out_and_short_pauses_do_not_end_a_segment() -> None:
+    probabilities = track((0.0, 50), (0.9, 3), (0.0, 50), (0.9, 20), (0.0, 5), (0.9, 20), (0.0, 50))
+    found = cut(probabilities, min_speech_s=0.25, min_silence_s=0.3, pad_s=0.0)
+    assert found == [(103 * FRAME_S, 148 * FRAME_S)]
+
+
+def test_pads_stay_in_the_recording_and_meet_in_the_middle_of_a_pause() -> None:
+    probabilities = track((0.0, 1), (0.9, 20), (0.0, 10), (0.9, 20), (0.0, 1))
+    found = cut(probabilities, 51.5 * FRAME_S, min_speech_s=0.0, min_silence_s=0.0, pad_s=1.0)
+    assert found == [(0.0, 26 * FRAME_S), (26 * FRAME_S, 51.5 * FRAME_S)]
+
+
+def test_a_long_segment_is_cut_where_speech_is_least_likely() -> None:
+    probabilities = track((0.95, 600), (0.6, 9), (0.95, 600), (0.7, 9), (0.95, 100))
+    found = cut(probabilities, max_segment_s=30.0, **PLAIN)
+    assert len(found) == 2
+    assert found[0][1] == found[1][0] == pytest.approx(604.5 * FRAME_S, abs=3 * FRAME_S)
+
+
+def test_speech_without_any_pause_is_cut_all_the_same() -> None:
+    found = cut(track((1.0, 3000)), max_segment_s=30.0, **PLAIN)
+    assert all(end - start <= 30.0 for start, end in found)
+    assert len(found) == 4
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    stretches=st.lists(st.tuples(st.floats(0.0, 1.0, width=32), st.integers(1, 120)), max_size=12),
+    threshold=st.sampled_from([0.1, 0.3, 0.5, 0.9]),
+    min_silence_s=st.sampled_from([0.0, 0.1, 0.5]),
+    pad_s=st.sampled_from([0.0, 0.2]),
+    max_segment_s=st.sampled_from([1.0, 5.0, 30.0]),
+)
+def test_segments_cover_all_speech_in_order_and_none_is_too_long(
+    stretches: list[tuple[float, int]], threshold: float, min_silence_s: float, pad_s: float, max_segment_s: float
+) -> None:
+    probabilities = track(*stretches) if stretches else np.zeros(0, np.float32)
+    found = cut(
+        probabilities,
+        threshold=threshold,
+        min_speech_s=0.0,
+        min_silence_s=min_silence_s,
+        pad_s=pad_s,
+        max_segment_s=max_segment_s,
+    )
+    edges = [edge for span in found for edge in span]
+    assert edges == sorted(edges)
+    assert not edges or (edges[0] >= 0.0 and edges[-1] <= len(probabilities) * FRAME_S)
+    assert all(0.0 < end - start <= max_segment_s + 1e-9 for start, end in found)
+    middles = (np.flatnonzero(probabilities >= threshold) + 0.5) * FRAME_S
+    starts, ends = (np.array([span[k] for span in found]) for k in (0, 1))
+    for middle in middles:
+        assert ((starts <= middle) & (middle <= ends)).any()
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"threshold": 0.0}, "threshold"),
+        ({"threshold": 1.0}, "threshold"),
+        ({"pad_s": -0.1}, "negative"),
+        ({"max_segment_s": 0.5}, "max_segment_s"),
+    ],
+)
+def test_options_out_of_range_are_refused(options: dict[str, float], match: str) -> None:
+    with pytest.raises(ConfigError, match=match):
+        cut(np.zeros(10, np.float32), **options)

@@ -1,0 +1,87 @@
+"""Texts as they are written and scored."""
+
+import unicodedata
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from speech.text.languages import LANGUAGES
+from speech.text.normalize import NORMALIZER_VERSION, normalize, plain_text, scoring_units
+
+any_text = st.text(max_size=40)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("Don’t STOP-now!", "don't stop now"),
+        ("rock ’n’ roll’s “Quote”", "rock n roll's quote"),
+        ("l`été d´hier aujourdʼhui", "l'été d'hier aujourd'hui"),
+        ("Straße", "straße"),
+        ("ΟΔΥΣΣΕΎΣ", "οδυσσεύς"),
+        ("１２３ ＡＢＣ 4", "123 abc 4"),
+        ("it cost 3.50 in 1999", "it cost 3 50 in 1999"),
+        ("हिन्दी, क्षेत्र।", "हिन्दी क्षेत्र"),
+        ("كـتـاب، عربي؟", "كتاب عربي"),
+        ("שָׁלוֹם!", "שָׁלוֹם"),
+        ("п’ять", "п'ять"),
+        ("हिं’दी", "हिं'दी"),
+        ("e\u0301te\u0301", "été"),
+        ("你好，世界！", "你好 世界"),
+        ("co\u00adoperate zero\u200bwidth", "cooperate zerowidth"),
+        ("  a \t\n b\u00a0c ", "a b c"),
+        ("snake_case a|b ©", "snake case a b"),
+        ("' '' a''b '", "a b"),
+        ("", ""),
+        ("?!", ""),
+    ],
+)
+def test_plain_text_keeps_letters_marks_digits_and_inner_apostrophes(text, plain):
+    assert plain_text(text) == unicodedata.normalize("NFC", plain)
+
+
+@given(any_text)
+@example("e\u200d\u0301")
+@example("İ ΑΣ'Α")
+def test_plain_text_of_plain_text_is_itself(text):
+    assert plain_text(plain_text(text)) == plain_text(text)
+
+
+@given(any_text)
+def test_plain_text_holds_nothing_but_what_it_promises(text):
+    plain = plain_text(text)
+    assert all(c in " '" or unicodedata.category(c)[0] in "LMN" for c in plain)
+    assert plain == " ".join(plain.split())
+    assert not any(word.startswith("'") or word.endswith("'") for word in plain.split())
+
+
+@given(st.text("abcdé ", max_size=20), st.sampled_from(["!", "?", ",", "…", "»", "—", "。", "؟"]))
+def test_case_and_final_punctuation_do_not_count(text, mark):
+    assert normalize(text.upper() + mark, "fra") == normalize(text, "fra")
+
+
+@given(any_text, st.sampled_from(sorted(LANGUAGES)))
+def test_units_join_to_the_normalised_text(text, language):
+    separator = " " if LANGUAGES[language].spaces else ""
+    units = scoring_units(text, language)
+    assert separator.join(units) == normalize(text, language)
+    assert all(units)
+
+
+@pytest.mark.parametrize("language", ["cmn", "jpn"])
+def test_characters_are_counted_where_words_are_not_written_apart(language):
+    assert normalize("你好 世界。", language) == "你好世界"
+    assert scoring_units("你好 世界。", language) == ["你", "好", "世", "界"]
+
+
+def test_words_are_counted_elsewhere():
+    assert scoring_units("Well, it's fine.", "eng") == ["well", "it's", "fine"]
+
+
+def test_numbers_are_not_spelled_out():
+    assert scoring_units("twenty 20", "eng") == ["twenty", "20"]
+
+
+def test_the_version_is_the_one_these_expectations_belong_to():
+    assert NORMALIZER_VERSION == "1"
