@@ -32,9 +32,7 @@ def greedy(frames: Frames, *, blank: int = 0, forbidden: Collection[int] = ()) -
     best, ids = log_probs.max(dim=-1)
     return [
         _spans(row[:length], confidence[:length], blank)
-        for row, confidence, length in zip(
-            ids.tolist(), best.exp().tolist(), frames.lengths.tolist(), strict=True
-        )
+        for row, confidence, length in zip(ids.tolist(), best.exp().tolist(), frames.lengths.tolist(), strict=True)
     ]
 
 

@@ -1,0 +1,62 @@
+"""Which language is spoken, from a language head or from the language token that a model says first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from speech.decode.frames import Frames
+
+_FIRST_FRAMES = 4
+_LEAST = -1e30
+
+
+def language_posterior(logits: Tensor, lengths: Tensor) -> Tensor:
+    """Posterior `(batch, languages)` of the evidence of all frames of an utterance, averaged.
+
+    Args:
+        logits: (batch, T, languages)
+        lengths: (batch,) frames of each; an utterance without frames gets the uniform posterior.
+    """
+    real = _real(lengths, logits.shape[1])[..., None]
+    evidence = torch.log_softmax(logits.float(), dim=-1).masked_fill(~real, 0.0)
+    return torch.softmax(evidence.sum(1) / lengths.clamp(min=1)[:, None], dim=-1)
+
+
+def first_token_posterior(frames: Frames, language_ids: Sequence[int]) -> Tensor:
+    """Posterior `(batch, languages)` of models that say the language first.
+
+    It is read where the languages together are most probable, among the first frames: CTC may begin with blanks.
+
+    Args:
+        frames: an utterance without frames gets the uniform posterior.
+        language_ids: token of each language.
+    """
+    ids = torch.tensor(list(language_ids), dtype=torch.int64, device=frames.log_probs.device)
+    first = frames.log_probs[:, :_FIRST_FRAMES].index_select(-1, ids).float()  # (batch, <= 4, languages)
+    if first.shape[1] == 0:
+        return first.new_full((first.shape[0], len(ids)), 1 / max(len(ids), 1))
+    real = _real(frames.lengths, first.shape[1])[..., None]
+    # A finite floor: an utterance without any probable language becomes uniform instead of NaN.
+    first = first.masked_fill(~real, _LEAST).clamp(min=_LEAST)
+    best = first.logsumexp(-1).argmax(1)
+    return torch.softmax(first[torch.arange(len(best), device=best.device), best], dim=-1)
+
+
+def top(posterior: Tensor, codes: Sequence[str]) -> tuple[str, float]:
+    """The most probable language and its probability.
+
+    Args:
+        posterior: (languages,)
+        codes: of each language.
+    """
+    if posterior.shape != (len(codes),) or not codes:
+        raise ValueError(f"posterior {tuple(posterior.shape)} of {len(codes)} codes; expected one value for each code")
+    best = int(posterior.argmax())
+    return codes[best], float(posterior[best])
+
+
+def _real(lengths: Tensor, frames: int) -> Tensor:
+    return torch.arange(frames, device=lengths.device) < lengths[:, None]  # (batch, T)

@@ -1,0 +1,193 @@
+"""CTC prefix beam search (Hannun et al. 2014): the most probable texts, summed over the paths that say them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from speech.errors import ConfigError, ModelError
+
+_NEVER = -math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """A text that may have been said."""
+
+    ids: tuple[int, ...]
+    score: float
+    """Log-probability of CTC, plus what the language model and the bonus add."""
+
+
+class LanguageModel[State](Protocol):
+    """Scores a text token by token, in natural logarithms."""
+
+    def start(self) -> State:
+        """The state before the first token."""
+
+    def score(self, state: State, token: int) -> tuple[State, float]:
+        """The state after `token`, and the log-probability of `token`."""
+
+    def finish(self, state: State) -> float:
+        """Log-probability that the text ends here."""
+
+
+class KenLm:
+    """An n-gram model over pieces (Heafield 2011): each token is one "word" of it.
+
+    Args:
+        path: ARPA or binary file.
+        pieces: token id to piece, spelled as in the file.
+
+    Raises:
+        ModelError: if the file cannot be read or the package kenlm is not installed.
+    """
+
+    def __init__(self, path: Path, pieces: Callable[[int], str]) -> None:
+        try:
+            import kenlm
+        except ImportError as error:
+            raise ModelError("needs the package kenlm", where=str(path), fix="pip install 'speech[kenlm]'") from error
+        config = kenlm.Config()
+        config.show_progress = False
+        try:
+            self._model = kenlm.Model(str(path), config)
+        except (OSError, RuntimeError) as error:
+            raise ModelError("is not an n-gram model that kenlm can read", where=str(path)) from error
+        self._state = kenlm.State
+        self._pieces = pieces
+
+    def start(self) -> Any:
+        """The state after the beginning of a sentence."""
+        state = self._state()
+        self._model.BeginSentenceWrite(state)
+        return state
+
+    def score(self, state: Any, token: int) -> tuple[Any, float]:
+        """The state after `token`, and its log-probability; that of `<unk>` for a piece the model has not seen."""
+        return self._score(state, self._pieces(token))
+
+    def finish(self, state: Any) -> float:
+        """Log-probability of the end of the sentence."""
+        return self._score(state, "</s>")[1]
+
+    def _score(self, state: Any, word: str) -> tuple[Any, float]:
+        following = self._state()
+        return following, self._model.BaseScore(state, word, following) * math.log(10)
+
+
+@dataclass(slots=True, eq=False)
+class _Prefix:
+    """A node of the tree of texts. Compared by identity: a text has one node."""
+
+    parent: _Prefix | None
+    token: int
+    state: Any
+    extra: float
+    """What the language model and the bonus have added so far."""
+    children: dict[int, _Prefix] = field(default_factory=dict)
+
+    def ids(self) -> tuple[int, ...]:
+        ids: list[int] = []
+        node = self
+        while node.parent is not None:
+            ids.append(node.token)
+            node = node.parent
+        return tuple(reversed(ids))
+
+
+_Beam = dict[_Prefix, list[float]]  # log-probability of the paths that end in blank, and of those that do not
+
+
+def prefix_beam(
+    log_probs: Tensor,
+    *,
+    beam: int = 8,
+    top_k: int = 20,
+    blank: int = 0,
+    scorer: LanguageModel[Any] | None = None,
+    weight: float = 0.0,
+    bonus: float = 0.0,
+) -> list[Hypothesis]:
+    """The best texts of one utterance, best first.
+
+    Args:
+        log_probs: (T, vocabulary)
+        beam: texts kept after each frame.
+        top_k: tokens tried in each frame; blank always is.
+        blank: id of blank.
+        scorer: language model over tokens.
+        weight: of the language model.
+        bonus: added for each token, against the language model's liking for short texts.
+
+    Raises:
+        ConfigError: if `beam` or `top_k` is below 1, or `blank` is outside the vocabulary.
+    """
+    vocabulary = log_probs.shape[-1]
+    if beam < 1 or top_k < 1 or not 0 <= blank < vocabulary:
+        raise ConfigError(
+            f"beam {beam}, top_k {top_k}, blank {blank}; expected beam and top_k of at least 1, "
+            f"and blank in a vocabulary of {vocabulary}"
+        )
+    scores = log_probs.detach().float().cpu()
+    values, ids = scores.topk(min(top_k, vocabulary), dim=-1)
+    grow = _Grower(scorer, weight, bonus)
+    kept: _Beam = {_Prefix(None, blank, scorer.start() if scorer else None, 0.0): [0.0, _NEVER]}
+    rows = zip(scores[:, blank].tolist(), ids.tolist(), values.tolist(), strict=True)
+    for silence, tokens, chances in rows:
+        said = [(t, p) for t, p in zip(tokens, chances, strict=True) if t != blank and p > _NEVER]
+        wider = _advance(kept, silence, said, grow)
+        ranked = sorted(wider, key=lambda prefix: _sum(*wider[prefix]) + prefix.extra, reverse=True)
+        kept = {prefix: wider[prefix] for prefix in ranked[:beam]}
+    found = [Hypothesis(p.ids(), _sum(*chance) + p.extra + grow.finish(p)) for p, chance in kept.items()]
+    return sorted(found, key=lambda hypothesis: hypothesis.score, reverse=True)
+
+
+def _advance(kept: _Beam, silence: float, said: list[tuple[int, float]], grow: _Grower) -> _Beam:
+    """The beam after one more frame, not yet pruned."""
+    wider: _Beam = {}
+    for prefix, (blanked, spoken) in kept.items():
+        total = _sum(blanked, spoken)
+        here = wider.setdefault(prefix, [_NEVER, _NEVER])
+        here[0] = _sum(here[0], total + silence)
+        for token, chance in said:
+            before = total
+            if prefix.parent is not None and token == prefix.token:
+                here[1] = _sum(here[1], spoken + chance)
+                before = blanked  # a second equal token needs a blank between
+            if before > _NEVER:
+                there = wider.setdefault(grow(prefix, token), [_NEVER, _NEVER])
+                there[1] = _sum(there[1], before + chance)
+    return wider
+
+
+class _Grower:
+    """Prefixes one token longer; each is scored by the language model once."""
+
+    def __init__(self, scorer: LanguageModel[Any] | None, weight: float, bonus: float) -> None:
+        self._scorer = scorer
+        self._weight = weight
+        self._bonus = bonus
+
+    def __call__(self, prefix: _Prefix, token: int) -> _Prefix:
+        child = prefix.children.get(token)
+        if child is None:
+            state, gain = self._scorer.score(prefix.state, token) if self._scorer else (None, 0.0)
+            child = _Prefix(prefix, token, state, prefix.extra + self._weight * gain + self._bonus)
+            prefix.children[token] = child
+        return child
+
+    def finish(self, prefix: _Prefix) -> float:
+        return self._weight * self._scorer.finish(prefix.state) if self._scorer else 0.0
+
+
+def _sum(a: float, b: float) -> float:
+    """log(exp(a) + exp(b))."""
+    if a < b:
+        a, b = b, a
+    return a if b == _NEVER else a + math.log1p(math.exp(b - a))
