@@ -45,7 +45,9 @@ class TaskName(StrEnum):
 
 def transcribe(
     paths: Annotated[list[str], typer.Argument(help="Files, directories, globs, or - for audio on standard input.")],
-    language: Annotated[str, typer.Option(help="Of the speech: auto, or a code or name such as deu, de, German.")] = AUTO,
+    language: Annotated[
+        str, typer.Option(help="Of the speech: auto, or a code or name such as deu, de, German.")
+    ] = AUTO,
     task: Annotated[TaskName, typer.Option(help="asr: transcribe; st: translate (needs --to).")] = TaskName.asr,
     to: Annotated[str | None, typer.Option(help="Target language of a translation.")] = None,
     format: Annotated[Format, typer.Option(help="What to write.")] = Format.txt,
@@ -96,7 +98,7 @@ def expand(paths: list[str]) -> list[str]:
         if path != "-" and Path(path).is_dir():
             matches = sorted(str(p) for p in Path(path).rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
         elif path != "-" and has_magic(path) and not Path(path).exists():
-            matches = sorted(p for p in glob(path, recursive=True) if Path(p).is_file())
+            matches = sorted(p for p in glob(path, recursive=True) if Path(p).is_file())  # noqa: PTH207
         else:
             matches = [path]
         if not matches:
@@ -113,7 +115,9 @@ def target_paths(files: list[str], folder: Path, format: Format) -> dict[str, Pa
     """
     absolute = [Path(file).absolute() for file in files]
     base = Path(os.path.commonpath([path.parent for path in absolute]))
-    targets = {f: folder / path.relative_to(base).with_suffix(f".{format}") for f, path in zip(files, absolute, strict=True)}
+    targets = {
+        f: folder / path.relative_to(base).with_suffix(f".{format}") for f, path in zip(files, absolute, strict=True)
+    }
     seen: dict[Path, str] = {}
     for file, target in targets.items():
         if target in seen:

@@ -19,10 +19,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from speech.audio.log_mel import LogMel
 from speech.errors import ModelError
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
 from speech.nn.e_branchformer import EBranchformerConfig
 from speech.nn.encoder import EncoderConfig
+from speech.nn.positions import SinusoidalPositions
 from speech.nn.prompt import PromptConfig
 from speech.nn.whisper_encoder import WhisperEncoderConfig
 from speech.text.tokenizer import Tokenizer
@@ -130,7 +132,7 @@ def build_empty(config: OwsmCtcConfig, vocabulary: Vocabulary) -> OwsmCtc:
         empty = OwsmCtc(config, vocabulary)
     with torch.device("cpu"):
         for module in empty.modules():
-            if hasattr(module, "reset_constants"):
+            if isinstance(module, LogMel | SinusoidalPositions):
                 module.reset_constants()
     return empty
 

@@ -1,5 +1,8 @@
-"""E-Branchformer (Kim et al. 2022) as published in OWSM-CTC (Peng et al. 2024): macaron feed-forward, attention and
-convolutional gating side by side, merged by a depthwise convolution, cross-attention to a text prompt in some layers."""
+"""E-Branchformer (Kim et al. 2022) as published in OWSM-CTC (Peng et al. 2024).
+
+Macaron feed-forward, attention and convolutional gating side by side, merged by a depthwise convolution; some layers
+attend to a text prompt.
+"""
 
 from __future__ import annotations
 

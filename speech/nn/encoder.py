@@ -77,7 +77,7 @@ class Encoder(nn.Module):
         subsampling: Subsampling,
         positions: SinusoidalPositions,
         layers: list[nn.Module],
-        norm: nn.Module,
+        norm: nn.LayerNorm,
         reduce_after: int = 0,
         prefix_positions: bool = False,
         scale: float = 1.0,
@@ -89,10 +89,12 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.norm = norm
         self.reduce_after = reduce_after
-        self.reduction = PairReduction(int(norm.weight.shape[0])) if reduce_after else None  # type: ignore[union-attr,arg-type,index]
+        self.reduction = PairReduction(int(norm.weight.shape[0])) if reduce_after else None
         self.prefix_positions = prefix_positions
         self.scale = scale
         self.dropout = nn.Dropout(dropout)
+        self.frozen = 0
+        """Lowest layers (with the subsampling) that training leaves as they are, and spends no backward pass on."""
 
     @property
     def factor(self) -> int:
@@ -111,7 +113,7 @@ class Encoder(nn.Module):
 
     def _check_prefix(self, prefix: Tensor | None, like: Tensor) -> Tensor:
         if prefix is None:
-            prefix = like.new_zeros(like.shape[0], 0, int(self.norm.weight.shape[0]))  # type: ignore[union-attr,arg-type,index]
+            prefix = like.new_zeros(like.shape[0], 0, int(self.norm.weight.shape[0]))
         if self.reduction is not None and prefix.shape[1] % 2:
             raise ConfigError(f"a prefix of {prefix.shape[1]} frames cannot be reduced by 2", fix="Use an even number.")
         return prefix
@@ -140,7 +142,8 @@ class Encoder(nn.Module):
         Returns:
             `x (batch, T', dim)`, `lengths (batch,)` and `prefix (batch, P', dim)`.
         """
-        x, lengths = self.subsampling(features, lengths)
+        with self._gradient(0):
+            x, lengths = self.subsampling(features, lengths)
         prefix = self._check_prefix(prefix, x)
         count = prefix.shape[1]
         layout = Layout.build(count, x.shape[1], chunk, x.device)
@@ -148,7 +151,8 @@ class Encoder(nn.Module):
         x = torch.cat([self._embed_prefix(prefix).to(x.dtype).expand(x.shape[0], -1, -1), x], dim=1)
         mask, valid = layout.attention_mask(lengths), layout.valid(lengths)
         for number, layer in enumerate(self.layers, start=1):
-            x = layer(x, mask, layout, valid, memory)
+            with self._gradient(number):
+                x = layer(x, mask, layout, valid, memory)
             if number == self.reduce_after:
                 x, lengths, layout = self._reduce(x, lengths, layout, valid)
                 mask, valid = layout.attention_mask(lengths), layout.valid(lengths)
@@ -157,6 +161,11 @@ class Encoder(nn.Module):
         x = self.norm(x)
         start = layout.prefix
         return EncoderOutput(x[:, start : start + layout.frames], lengths, x[:, :start])
+
+    def _gradient(self, number: int) -> torch.autograd.grad_mode.set_grad_enabled:
+        """Whether layer `number` (0: the subsampling) takes part in the backward pass."""
+        frozen = self.frozen > 0 and number <= self.frozen
+        return torch.set_grad_enabled(torch.is_grad_enabled() and not frozen)
 
     def _reduce(self, x: Tensor, lengths: Tensor, layout: Layout, valid: Tensor) -> tuple[Tensor, Tensor, Layout]:
         assert self.reduction is not None

@@ -37,6 +37,7 @@ class SinusoidalPositions(nn.Module):
         half = self.dim // 2
         steps = half if self.interleaved else half - 1
         self.rates = torch.exp(-math.log(10000.0) / steps * torch.arange(half, dtype=torch.float64))
+        self.table = torch.empty(0)
         if self.period is not None:
             turns = torch.round(self.rates * self.period / (2 * math.pi))
             index = torch.arange(self.period, dtype=torch.float64)

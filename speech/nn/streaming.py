@@ -6,30 +6,28 @@ Every state is a `NamedTuple` (nested) of tensors with the batch first, so slots
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
-
-S = TypeVar("S")
 
 
 def _rebuild(like: Any, parts: list[Any]) -> Any:
     return type(like)(*parts) if hasattr(like, "_fields") else tuple(parts)
 
 
-def select(state: S, slots: Tensor) -> S:
+def select[S](state: S, slots: Tensor) -> S:
     """The state of the batch elements `slots (n,)`, in that order."""
     if isinstance(state, Tensor):
         return state[slots]  # type: ignore[return-value]
     assert isinstance(state, tuple)
-    return _rebuild(state, [select(part, slots) for part in state])  # type: ignore[no-any-return]
+    return _rebuild(state, [select(part, slots) for part in state])
 
 
-def merge(states: Sequence[S]) -> S:
+def merge[S](states: Sequence[S]) -> S:
     """One batch of several states that wait for the same number of feature frames."""
     first = states[0]
     if isinstance(first, Tensor):
         return torch.cat(list(states), dim=0)  # type: ignore[arg-type,return-value]
     assert isinstance(first, tuple)
-    return _rebuild(first, [merge(parts) for parts in zip(*states, strict=True)])  # type: ignore[call-overload,no-any-return]
+    return _rebuild(first, [merge(parts) for parts in zip(*states, strict=True)])

@@ -119,9 +119,7 @@ class OfflineReader:
         return readings
 
     @torch.inference_mode()
-    def _read_batch(
-        self, batch: list[Window], prefixes: Sequence[tuple[int, int]], readings: list[Reading]
-    ) -> None:
+    def _read_batch(self, batch: list[Window], prefixes: Sequence[tuple[int, int]], readings: list[Reading]) -> None:
         model = self.model
         device = model.feature_mean.device
         lengths = torch.tensor([len(window.samples) for window in batch], device=device)
@@ -151,6 +149,8 @@ class OfflineReader:
                 reading.spans.append(moved)
         if evidence is not None:
             total = evidence[first:last].sum(dim=0).cpu()
-            reading.language_evidence = total if reading.language_evidence is None else reading.language_evidence + total
+            reading.language_evidence = (
+                total if reading.language_evidence is None else reading.language_evidence + total
+            )
         reading.frames += last - first
         reading.samples = window.start + window.keep_end

@@ -32,7 +32,7 @@ class Checkpoints(L.Callback):
         if step == self.saved or step == 0:
             return
         assert isinstance(module, TrainModule)
-        if step % self.average_every == 0 and trainer.is_global_zero and trainer.strategy.strategy_name != "fsdp":
+        if step % self.average_every == 0 and trainer.is_global_zero and self.keep > 0:
             save_snapshot(module.model, self.folder / "snapshots", step, self.keep)
         if step % self.every == 0:
             temporary = self.folder / f".{CHECKPOINT}.partial"

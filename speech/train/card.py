@@ -39,7 +39,8 @@ def model_card(config: TrainConfig, info: dict[str, Any]) -> str:
             "| language | utterances | WER (CER without spaces) | CER | language identified |",
             "|---|---|---|---|---|",
             *[
-                f"| {resolve(code).name} | {row['utterances']} | {row['wer']:.3f} | {row['cer']:.3f} | {row['lid']:.3f} |"
+                f"| {resolve(code).name} | {row['utterances']} | {row['wer']:.3f} | {row['cer']:.3f} "
+                f"| {row['lid']:.3f} |"
                 for code, row in info["test"]["languages"].items()
             ],
             f"| all | | {info['test']['overall']:.3f} | | |",

@@ -96,6 +96,8 @@ class OptimizerConfig:
     """Peak rate of heads."""
     encoder_lr: float = 1.0
     """Factor for the encoder."""
+    frozen_layers: int = 0
+    """Lowest encoder layers, and the subsampling, that stay as they are and cost no backward pass."""
     layer_decay: float = 1.0
     """Factor per encoder layer downwards: lower layers learn more slowly."""
     betas: list[float] = field(default_factory=lambda: [0.9, 0.98])

@@ -15,9 +15,9 @@ from speech.data.batches import EvalBatches
 from speech.data.manifest import Utterance
 from speech.decode.frames import Frames
 from speech.decode.greedy import greedy
+from speech.decode.language_id import language_posterior
 from speech.metrics.error_rate import ErrorCounts, character_errors, word_errors
 from speech.models.owsm_ctc import OwsmCtc
-from speech.nn.masks import padding_mask
 from speech.text.languages import resolve
 from speech.text.normalize import NORMALIZER_VERSION, plain_text
 from speech.text.tokenizer import Tokenizer
@@ -99,7 +99,8 @@ def evaluate(
     for batch in track(loader, total=len(batches), description="scoring", disable=not progress, transient=True):
         output = model(*model.features(batch.samples, batch.sample_lengths), batch.prefix)
         frames = Frames(output.log_probs, output.lengths, model.frame_s, 0.0)
-        identified = identify(output.language_logits, output.lengths)
+        logits = output.language_logits
+        heard = language_posterior(logits, output.lengths).argmax(dim=-1) if logits is not None else None
         for index, spans in enumerate(greedy(frames)):
             utterance = by_id[batch.ids[index]]
             hypothesis = tokenizer.decode([span.id for span in spans])
@@ -107,14 +108,6 @@ def evaluate(
             row[0] += 1
             row[1] += word_errors(utterance.text, hypothesis, utterance.language)
             row[2] += character_errors(utterance.text, hypothesis, utterance.language)
-            row[3] += identified is not None and int(identified[index]) == int(batch.languages[index])
+            row[3] += heard is not None and int(heard[index]) == int(batch.languages[index])
     ordered = sorted(counts.items(), key=lambda item: -item[1][0])
     return ScoreTable({code: ScoreRow(*row) for code, row in ordered})
-
-
-def identify(logits: torch.Tensor | None, lengths: torch.Tensor) -> torch.Tensor | None:
-    """Index of the most probable language of each utterance, from frame logits `(batch, T, languages)`."""
-    if logits is None:
-        return None
-    real = padding_mask(lengths, logits.shape[1])[..., None]
-    return (torch.log_softmax(logits, dim=-1) * real).sum(dim=1).argmax(dim=-1)

@@ -30,6 +30,7 @@ class TrainModule(L.LightningModule):
         super().__init__()
         self.model = model
         self.config = config
+        model.encoder.frozen = config.optimizer.frozen_layers
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         step = self.global_step * self.config.trainer.accumulate + index % self.config.trainer.accumulate
@@ -122,7 +123,7 @@ class TrainModule(L.LightningModule):
         evidence = (torch.log_softmax(logits, dim=-1) * real).sum(dim=1) / lengths.clamp(min=1)[:, None]
         return F.cross_entropy(evidence[asked], batch.languages[asked])
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         optimizer = build_optimizer(self.model, len(self.model.encoder.layers), self.config.optimizer)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: schedule_factor(step, self.config.trainer.max_steps, self.config.optimizer)

@@ -162,6 +162,8 @@ def fit(
 def _trainer(config: TrainConfig, output: Path) -> L.Trainer:
     settings = config.trainer
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*|.*`__len__` defined.*")
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     callbacks: list[L.Callback] = [
         Checkpoints(output, settings.checkpoint_every, settings.average_every, settings.average),
         Metrics(output),

@@ -120,7 +120,9 @@ def test_state_size_is_fixed_and_positions_never_run_out(encoders, name):
     state = state._replace(done=state.done + frames, received=state.received + frames * encoder.subsampling.factor)
     sizes = set()
     for _ in range(6):
-        y, state = encoder.step(torch.randn(1, chunk.size * encoder.subsampling.factor, encoder.config.bins), state, chunk)
+        y, state = encoder.step(
+            torch.randn(1, chunk.size * encoder.subsampling.factor, encoder.config.bins), state, chunk
+        )
         assert torch.isfinite(y).all()
         sizes.add(number_of_values(state._replace(pending=state.pending[:, :0])))
         assert state.pending.shape[1] <= encoder.subsampling.span(chunk.size)

@@ -1,0 +1,117 @@
+"""`speech transcribe` end to end: what is printed, written, skipped, refused."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from speech.cli.app import app
+from speech.errors import AudioError, ConfigError
+
+runner = CliRunner()
+
+
+def run(*arguments: str, **options):
+    return runner.invoke(app, [str(a) for a in arguments], catch_exceptions=False, **options)
+
+
+@pytest.fixture
+def folder(tmp_path, wave):
+    folder = tmp_path / "audio"
+    (folder / "deep").mkdir(parents=True)
+    for name in ("b.wav", "deep/a.wav"):
+        (folder / name).write_bytes(wave.read_bytes())
+    (folder / "notes.md").write_text("no audio, not looked at")
+    return folder
+
+
+def test_jsonl_prints_one_object_per_file_with_the_promised_keys(checkpoint, folder):
+    result = run("transcribe", folder, "--model", checkpoint, "--format", "jsonl")
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.exit_code == 0
+    assert [row["path"] for row in rows] == [str(folder / "b.wav"), str(folder / "deep" / "a.wav")]
+    assert set(rows[0]) == {"path", "duration", "language", "language_probability", "task", "text", "words"}
+    assert all(set(word) == {"text", "start", "end", "confidence"} for word in rows[0]["words"])
+
+
+def test_a_bad_file_is_reported_and_the_exit_code_is_2(checkpoint, folder):
+    (folder / "bad.wav").write_text("text")
+    result = run("transcribe", folder, "--model", checkpoint, "--format", "jsonl")
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.exit_code == 2
+    assert set(rows[1]) == {"path", "error"}
+    assert "is not audio" in rows[1]["error"]
+    assert len(rows) == 3
+
+
+@pytest.mark.parametrize("format", ["txt", "json", "srt", "vtt"])
+def test_output_dir_is_written_whole_and_resumed(checkpoint, folder, tmp_path, format):
+    arguments = ["transcribe", folder, "--model", checkpoint, "--format", format, "--output-dir", tmp_path / "out"]
+    assert run(*arguments).exit_code == 0
+    written = sorted((tmp_path / "out").rglob("*.*"))
+    assert [str(p.relative_to(tmp_path / "out")) for p in written] == [f"b.{format}", f"deep/a.{format}"]
+    written[0].write_text("kept")
+    written[1].unlink()
+    assert "1 of 2 are there already" in run(*arguments).stderr
+    assert written[0].read_text() == "kept"
+    assert written[1].is_file()
+
+
+def test_globs_are_expanded_and_must_match(checkpoint, folder):
+    result = run("transcribe", f"{folder}/**/*.wav", "--model", checkpoint)
+    assert len(result.stdout.splitlines()) == 2
+    with pytest.raises(AudioError, match="matches no audio"):
+        run("transcribe", f"{folder}/*.mp3", "--model", checkpoint)
+
+
+def test_audio_comes_through_standard_input(checkpoint, wave):
+    command = [
+        sys.executable,
+        "-m",
+        "speech.cli.app",
+        "transcribe",
+        "-",
+        "--model",
+        str(checkpoint),
+        "--format",
+        "json",
+    ]
+    done = subprocess.run(command, input=wave.read_bytes(), capture_output=True, check=True)
+    assert json.loads(done.stdout)[0]["duration"] == 1.5
+
+
+@pytest.mark.parametrize("options", [["--task", "st"], ["--to", "eng"]])
+def test_translation_needs_both_options(checkpoint, wave, options):
+    with pytest.raises(ConfigError, match="belong together"):
+        run("transcribe", wave, "--model", checkpoint, *options)
+
+
+def test_two_inputs_for_one_output_are_refused(checkpoint, tmp_path, wave):
+    other = tmp_path / "wave.flac"
+    other.write_bytes(wave.read_bytes())
+    with pytest.raises(ConfigError, match="both be written"):
+        run("transcribe", wave, other, "--model", checkpoint, "--output-dir", tmp_path / "out")
+
+
+def test_a_users_mistake_is_one_line_and_exit_code_1(checkpoint, wave):
+    command = [sys.executable, "-m", "speech.cli.app", "transcribe", str(wave), "--language", "germn"]
+    done = subprocess.run([*command, "--model", str(checkpoint)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: 'germn' is not a known language. Did you mean")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_model_describes_itself(checkpoint):
+    result = run("models", checkpoint)
+    assert "deu eng spa" in result.stdout
+    assert "40 ms" in result.stdout
+
+
+def test_the_demo_shows_every_clip_and_writes_subtitles(tmp_path):
+    result = run("demo", "--output-dir", tmp_path)
+    assert result.exit_code == 0
+    assert "7 clips, 6 languages" in result.stdout
+    assert len(list(tmp_path.glob("*.srt"))) == 7
+    assert "-->" in next(iter(tmp_path.glob("*.srt"))).read_text()

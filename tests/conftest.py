@@ -1,0 +1,76 @@
+"""What several tests need: a small real model, saved as a checkpoint, and a clip."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from hypothesis import settings
+
+from speech.models.checkpoint import save_checkpoint
+from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
+from speech.nn.e_branchformer import EBranchformerConfig
+from speech.nn.prompt import PromptConfig
+from speech.nn.whisper_encoder import WhisperEncoderConfig
+from speech.text.tokenizer import Tokenizer
+
+settings.register_profile("speech", deadline=None)
+settings.load_profile("speech")
+
+TEXTS = ["the cat sat on the mat", "der hund lief über die straße", "el gato duerme", "a dog ran over the street"] * 5
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Tokenizer:
+    return Tokenizer.train(TEXTS, vocab_size=60, languages=["deu", "eng", "spa"], st_targets=["eng"])
+
+
+def small_whisper() -> OwsmCtcConfig:
+    return OwsmCtcConfig(
+        encoder=WhisperEncoderConfig(dim=32, layers=3, heads=4, hidden=64, period=600, reduce_after=2),
+        front_end=FrontEnd.whisper,
+        inter_layers=[2],
+        inter_transcript=1,
+        inter_norm=True,
+        target_prefix=False,
+        language_head=True,
+        prompt_dim=8,
+    )
+
+
+def small_published() -> OwsmCtcConfig:
+    return OwsmCtcConfig(
+        encoder=EBranchformerConfig(bins=80, dim=16, layers=4, heads=4, hidden=32, kernel=5, cross_attention_every=2),
+        inter_layers=[1, 3],
+        inter_transcript=1,
+        prompt_dim=16,
+        prompt=PromptConfig(dim=16, layers=2, heads=2, hidden=16),
+    )
+
+
+@pytest.fixture(scope="session")
+def model(tokenizer: Tokenizer) -> OwsmCtc:
+    torch.manual_seed(0)
+    return OwsmCtc(small_whisper(), tokenizer.vocabulary).eval()
+
+
+@pytest.fixture(scope="session")
+def published(tokenizer: Tokenizer) -> OwsmCtc:
+    torch.manual_seed(0)
+    return OwsmCtc(small_published(), tokenizer.vocabulary).eval()
+
+
+@pytest.fixture(scope="session")
+def checkpoint(model: OwsmCtc, tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "small"
+    save_checkpoint(path, model, tokenizer, info={"note": "test"}, card="# small\n")
+    return path
+
+
+@pytest.fixture
+def wave(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    path = tmp_path / "wave.wav"
+    soundfile.write(path, rng.standard_normal(24000).astype(np.float32) * 0.1, 16000)
+    return path

@@ -1,0 +1,37 @@
+"""Names become directories, or clear errors."""
+
+import pytest
+
+from speech.errors import ModelError
+from speech.models import hub
+
+
+def test_a_directory_is_itself(tmp_path):
+    assert hub.locate(str(tmp_path)) == tmp_path
+
+
+def test_the_embedded_model_is_part_of_the_package():
+    assert (hub.locate("embedded") / "config.json").is_file()
+
+
+def test_a_name_that_is_nothing_is_refused():
+    with pytest.raises(ModelError, match="no such model"):
+        hub.locate("nothing")
+    with pytest.raises(ModelError, match="no such file"):
+        hub.locate_file("nothing", "model.safetensors")
+
+
+def test_a_hub_id_is_fetched(monkeypatch, tmp_path):
+    monkeypatch.setattr(hub, "snapshot_download", lambda name: str(tmp_path / name))
+    monkeypatch.setattr(hub, "hf_hub_download", lambda name, file: str(tmp_path / name / file))
+    assert hub.locate("owner/model") == tmp_path / "owner" / "model"
+    assert hub.locate_file("owner/model", "a.bin") == tmp_path / "owner" / "model" / "a.bin"
+
+
+def test_a_hub_that_cannot_be_reached_is_said(monkeypatch):
+    def refuse(name):
+        raise OSError("no network")
+
+    monkeypatch.setattr(hub, "snapshot_download", refuse)
+    with pytest.raises(ModelError, match="no network"):
+        hub.locate("owner/model")

@@ -1,0 +1,201 @@
+"""Training on a tiny real-format corpus: it learns, resumes exactly, averages, draws, and its result loads."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from speech import Recognizer
+from speech.data.plan import BatchConfig
+from speech.errors import ConfigError, DataError
+from speech.models.owsm_ctc import FrontEnd, OwsmCtcConfig
+from speech.nn.whisper_encoder import WhisperEncoderConfig
+from speech.train.averaging import average, save_snapshot, snapshots
+from speech.train.callbacks import Metrics, read_metrics
+from speech.train.config import (
+    ChunkConfig,
+    DataConfig,
+    InitConfig,
+    OptimizerConfig,
+    TokenizerConfig,
+    TrainConfig,
+    TrainerConfig,
+)
+from speech.train.optimizer import build_optimizer, rate_factor, schedule_factor
+from speech.train.run import train
+
+WORDS = {"eng": ["one", "two", "three", "four"], "deu": ["eins", "zwei", "drei", "vier"]}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    """Each word is a chord of its own: a task a model can learn in seconds."""
+    root = tmp_path_factory.mktemp("corpus")
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 48), ("dev", 6), ("test", 8)):
+        lines = []
+        for number in range(count):
+            language = ["eng", "deu"][number % 2]
+            spoken = rng.integers(0, 4, size=2)
+            tones = []
+            for word in spoken:
+                time = np.arange(6400) / 16000
+                tones.append(
+                    sum(np.sin(2 * np.pi * (250 + 350 * word + 90 * (language == "deu")) * k * time) for k in (1, 2))
+                )
+            samples = (0.1 * np.concatenate(tones) + 0.001 * rng.standard_normal(12800)).astype(np.float32)
+            soundfile.write(root / f"{part}{number}.wav", samples, 16000)
+            text = " ".join(WORDS[language][word] for word in spoken)
+            record = {"id": f"{part}{number}", "audio": f"{part}{number}.wav", "duration": 0.8, "lang": language}
+            lines.append(json.dumps(record | {"text": text, "source": "tones", "licence": "CC0"}))
+        (root / f"{part}.jsonl").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def tiny(corpus: Path, output: Path, **trainer: object) -> TrainConfig:
+    encoder = WhisperEncoderConfig(dim=48, layers=2, heads=4, hidden=96, period=600, reduce_after=1)
+    settings = {"max_steps": 8, "validate_every": 4, "checkpoint_every": 2, "average_every": 2, "average": 2}
+    return TrainConfig(
+        name="tiny",
+        output=str(output),
+        model=OwsmCtcConfig(
+            encoder=encoder,
+            front_end=FrontEnd.whisper,
+            inter_layers=[1],
+            inter_transcript=1,
+            inter_norm=True,
+            target_prefix=False,
+            language_head=True,
+            prompt_dim=8,
+        ),
+        data=DataConfig(
+            root=str(corpus), batches=BatchConfig(batch_s=20.0, max_s=5.0, concatenate_max_s=4.0), workers=0
+        ),
+        tokenizer=TokenizerConfig(size=40),
+        chunk=ChunkConfig(sizes=[8, 16], left_context=32),
+        optimizer=OptimizerConfig(lr=3e-3, warmup=4),
+        trainer=TrainerConfig(**(settings | {"progress": False, "accelerator": "cpu"} | trainer)),
+    )
+
+
+def test_a_run_leaves_a_model_that_transcribes_a_curve_a_card_and_a_table(corpus, tmp_path):
+    result = train(tiny(corpus, tmp_path / "run"))
+    assert result.table is not None
+    assert set(result.table.rows) == {"deu", "eng"}
+    assert (tmp_path / "run" / "learning_curve.png").stat().st_size > 5000
+    assert "CC0" in (result.checkpoint / "README.md").read_text()
+    assert Recognizer.from_pretrained(str(result.checkpoint)).transcribe(corpus / "test0.wav").duration_s == 0.8
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["config"]["seed"] == 1
+    assert not list((tmp_path / "run").glob(".*partial"))
+
+
+def test_it_learns(corpus, tmp_path):
+    config = tiny(corpus, tmp_path / "run", max_steps=200, validate_every=20, checkpoint_every=200, average_every=100)
+    config.data.augment = None
+    config.data.batches.concatenate_probability = 0.0
+    config.chunk.probability = 0.0
+    config.loss.time_masks = config.loss.freq_masks = 0
+    train(config)
+    losses = [row["dev/final"] for row in read_metrics(tmp_path / "run" / "metrics.jsonl") if "dev/final" in row]
+    assert losses[-1] < 0.4 * losses[0]
+
+
+class Killed(Exception):
+    pass
+
+
+def test_a_killed_run_resumes_to_the_same_result(corpus, tmp_path, monkeypatch):
+    expected = train(tiny(corpus, tmp_path / "whole")).checkpoint
+    original = Metrics.on_train_batch_end
+
+    def die(self, trainer, *rest):
+        original(self, trainer, *rest)
+        if trainer.global_step == 5:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Metrics, "on_train_batch_end", die)
+        with pytest.raises(Killed):
+            train(tiny(corpus, tmp_path / "cut"))
+    resumed = train(tiny(corpus, tmp_path / "cut")).checkpoint
+    a, b = load_file(expected / "model.safetensors"), load_file(resumed / "model.safetensors")
+    assert all(torch.equal(a[key], b[key]) for key in a)
+    steps = [row["step"] for row in read_metrics(tmp_path / "cut" / "metrics.jsonl")]
+    assert steps == sorted(steps)
+
+
+def test_a_finished_run_is_not_repeated_and_an_old_one_not_overwritten(corpus, tmp_path):
+    config = tiny(corpus, tmp_path / "run")
+    first = train(config).table
+    assert train(tiny(corpus, tmp_path / "run")).table == first
+    config.resume = False
+    with pytest.raises(ConfigError, match="holds a run"):
+        train(config)
+
+
+def test_a_run_starts_from_a_checkpoint_or_its_encoder_alone(corpus, tmp_path):
+    first = train(tiny(corpus, tmp_path / "first")).checkpoint
+    config = tiny(corpus, tmp_path / "second", max_steps=1, average_every=1)
+    config.init = InitConfig(checkpoint=str(first), encoder_only=True)
+    config.tokenizer.size = 30
+    assert train(config).checkpoint.is_dir()
+    config = tiny(corpus, tmp_path / "third", max_steps=1, average_every=1)
+    config.init = InitConfig(checkpoint=str(first))
+    assert train(config).checkpoint.is_dir()
+
+
+def test_frozen_layers_stay_and_others_move(corpus, tmp_path):
+    config = tiny(corpus, tmp_path / "a", max_steps=2, average_every=2)
+    config.optimizer.frozen_layers = 1
+    moved = load_file(train(config).checkpoint / "model.safetensors")
+    torch.manual_seed(config.seed)
+    config = tiny(corpus, tmp_path / "b", max_steps=1, average_every=1)
+    config.optimizer = OptimizerConfig(lr=0.0, warmup=1)
+    start = load_file(train(config).checkpoint / "model.safetensors")
+    key = "encoder.layers.{}.feed_forward.up.weight"
+    assert torch.equal(moved[key.format(0)], start[key.format(0)])
+    assert not torch.equal(moved[key.format(1)], start[key.format(1)])
+
+
+def test_missing_data_is_said_before_anything_runs(corpus, tmp_path):
+    config = tiny(corpus, tmp_path / "run")
+    config.data.languages = ["fra"]
+    with pytest.raises(DataError, match="no utterance"):
+        train(config)
+    config.data.root = ""
+    with pytest.raises(ConfigError, match=r"data\.root"):
+        train(config)
+
+
+def test_rates_fall_towards_the_lower_layers():
+    config = OptimizerConfig(encoder_lr=0.5, layer_decay=0.8)
+    assert rate_factor("ctc.linear.weight", 6, config) == 1.0
+    assert rate_factor("encoder.layers.5.attention.query.weight", 6, config) == 0.5
+    assert rate_factor("encoder.layers.0.attention.query.weight", 6, config) == pytest.approx(0.5 * 0.8**5)
+    assert rate_factor("encoder.subsampling.conv1.weight", 6, config) == pytest.approx(0.5 * 0.8**6)
+    groups = build_optimizer(nn.Linear(2, 2), 6, config).param_groups
+    assert sorted(group["weight_decay"] for group in groups) == [0.0, config.weight_decay]
+
+
+def test_schedules_warm_up_and_fall():
+    cosine, published = OptimizerConfig(warmup=10, final=0.1), OptimizerConfig(warmup=10, inverse_sqrt=True)
+    assert schedule_factor(0, 100, cosine) == pytest.approx(0.1)
+    assert schedule_factor(10, 100, cosine) == pytest.approx(1.0)
+    assert schedule_factor(100, 100, cosine) == pytest.approx(0.1)
+    assert schedule_factor(39, 100, published) == pytest.approx(math.sqrt(10 / 40))
+
+
+def test_the_average_is_the_mean_of_the_last_snapshots(tmp_path):
+    for step in (1, 2, 3):
+        layer = nn.Linear(2, 1)
+        nn.init.constant_(layer.weight, float(step))
+        nn.init.constant_(layer.bias, 0.0)
+        save_snapshot(layer, tmp_path, step, keep=2)
+    assert [path.stem for path in snapshots(tmp_path)] == ["00000002", "00000003"]
+    assert average(snapshots(tmp_path))["weight"].tolist() == [[2.5, 2.5]]
