@@ -81,6 +81,8 @@ def save_checkpoint(
         (temporary / "README.md").write_text(card, "utf-8")
         tokenizer.save(temporary / "tokenizer.model")
         temporary.chmod(0o755)
+        for file in temporary.iterdir():
+            file.chmod(0o644)
         if directory.exists():
             shutil.rmtree(directory)
         temporary.rename(directory)
