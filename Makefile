@@ -1,4 +1,5 @@
 # Five words. `demo` and `test` bring everything they need: Python 3.12 and git are enough.
+MODEL := runs/quickstart/model
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 
 .PHONY: help setup demo test check format bench
@@ -12,8 +13,8 @@ $(UV):
 setup: $(UV)  ## install the package, training and development tools
 	$(UV) sync --quiet --frozen --extra train
 
-demo: setup  ## transcribe the shipped clips with the embedded model
-	$(UV) run --frozen --extra train speech demo
+demo: setup  ## transcribe the shipped clips with a model: make demo MODEL=runs/quickstart/model
+	$(UV) run --frozen --extra train speech demo --model $(MODEL)
 
 test: check  ## lint, types, tests
 	$(UV) run --frozen --extra train pytest

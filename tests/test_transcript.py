@@ -63,11 +63,23 @@ def test_a_cue_ends_before_a_third_line_would_begin():
 
 
 def test_a_cue_ends_after_seven_seconds_of_slow_speech():
-    words = [Word("so", n * 1.5, n * 1.5 + 1.0, 1.0, "eng") for n in range(6)]
+    words = [Word("so", n * 1.3, n * 1.3 + 0.7, 1.0, "eng") for n in range(6)]
     assert re.findall(r"--> 00:00:(\S+)\n(.*)", transcript(words).to_vtt()) == [
-        ("07.000", "so so so so so"),
-        ("08.500", "so"),
+        ("05.900", "so so so so so"),
+        ("07.200", "so"),
     ]
+
+
+def test_a_cue_of_words_that_overlap_the_last_one_waits_for_its_end():
+    words = [Word("one", 0.0, 6.9, 1.0, "eng"), Word("two", 6.0, 7.5, 1.0, "eng")]
+    assert re.findall(r"(\S+) --> (\S+)", transcript(words).to_vtt()) == [
+        ("00:00:00.000", "00:00:06.900"),
+        ("00:00:06.900", "00:00:07.500"),
+    ]
+
+
+def test_a_word_without_length_is_still_shown():
+    assert "00:00:01.000 --> 00:00:01.020" in transcript([Word("a", 1.0, 1.0, 1.0, "eng")]).to_vtt()
 
 
 def test_a_word_longer_than_a_line_has_a_cue_of_its_own():

@@ -24,7 +24,14 @@ def locate(name: str) -> Path:
         ModelError: if it is none of these, or the hub cannot be reached.
     """
     if name == EMBEDDED:
-        return Path(str(files("speech") / "assets" / "model"))
+        embedded = Path(str(files("speech") / "assets" / "model"))
+        if not embedded.is_dir():
+            raise ModelError(
+                "this version ships no model",
+                where=name,
+                fix="Train one with recipes/owsm_ctc/train.py and give its directory with --model.",
+            )
+        return embedded
     path = Path(name).expanduser()
     if path.is_dir():
         return path

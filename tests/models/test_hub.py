@@ -10,8 +10,12 @@ def test_a_directory_is_itself(tmp_path):
     assert hub.locate(str(tmp_path)) == tmp_path
 
 
-def test_the_embedded_model_is_part_of_the_package():
-    assert (hub.locate("embedded") / "config.json").is_file()
+def test_the_embedded_model_is_a_folder_of_the_package(monkeypatch, tmp_path):
+    monkeypatch.setattr(hub, "files", lambda package: tmp_path)
+    with pytest.raises(ModelError, match="ships no model"):
+        hub.locate("embedded")
+    (tmp_path / "assets" / "model").mkdir(parents=True)
+    assert hub.locate("embedded") == tmp_path / "assets" / "model"
 
 
 def test_a_name_that_is_nothing_is_refused():
