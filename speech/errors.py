@@ -16,9 +16,17 @@ class SpeechError(Exception):
         self.where = where
         self.fix = fix
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Errors cross process borders: a data worker's reaches the user as it was."""
+        return _restore, (type(self), self.what, self.where, self.fix)
+
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}" if self.where else self.what
         return f"{text}. {self.fix}" if self.fix else text
+
+
+def _restore(kind: type[SpeechError], what: str, where: str | None, fix: str | None) -> SpeechError:
+    return kind(what, where=where, fix=fix)
 
 
 class AudioError(SpeechError):

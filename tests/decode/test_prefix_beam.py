@@ -136,6 +136,7 @@ def test_options_out_of_range_are_refused(options):
 
 
 def test_an_n_gram_model_scores_pieces_in_natural_logarithms(arpa):
+    pytest.importorskip("kenlm")  # extra kenlm
     model = KenLm(arpa, PIECES.__getitem__)
     after_a, first = model.score(model.start(), 1)
     after_b, second = model.score(after_a, 2)
@@ -145,6 +146,7 @@ def test_an_n_gram_model_scores_pieces_in_natural_logarithms(arpa):
 
 
 def test_an_n_gram_model_decides_between_texts_that_sound_alike(arpa):
+    pytest.importorskip("kenlm")  # extra kenlm
     log_probs = torch.tensor([[0.02, 0.94, 0.02, 0.02], [0.02, 0.02, 0.47, 0.49]]).log()
     assert prefix_beam(log_probs)[0].ids == (1, 3)
     assert prefix_beam(log_probs, scorer=KenLm(arpa, PIECES.__getitem__), weight=1.0)[0].ids == (1, 2)

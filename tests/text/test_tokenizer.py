@@ -43,6 +43,7 @@ def test_training_twice_gives_the_same_bytes():
 
 def test_texts_are_read_once_from_an_iterator_and_blank_ones_are_passed_over():
     assert trained(iter(["", "  ", *TEXTS])).vocabulary == TOKENIZER.vocabulary
+    assert "z" in "".join(trained(iter(["", "zzz", *TEXTS])).vocabulary.pieces)
 
 
 def test_control_pieces_of_sentencepiece_stay_out_of_the_vocabulary():
