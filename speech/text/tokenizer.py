@@ -48,6 +48,7 @@ class Tokenizer:
         languages: Sequence[str],
         st_targets: Sequence[str] = (),
         coverage: float = 0.9998,
+        characters: bool = False,
         sos_eos: bool = False,
     ) -> Tokenizer:
         """Train a unigram model of about `vocab_size` pieces, fewer where the texts do not yield so many.
@@ -58,6 +59,7 @@ class Tokenizer:
             languages: ISO 639-3 codes of the vocabulary.
             st_targets: translation targets of the vocabulary.
             coverage: share of characters that get a piece of their own.
+            characters: every piece is one character, or the start of a word.
             sos_eos: see `Vocabulary`.
 
         Raises:
@@ -74,7 +76,7 @@ class Tokenizer:
                 model_writer=buffer,
                 vocab_size=vocab_size,
                 hard_vocab_limit=False,
-                model_type="unigram",
+                model_type="char" if characters else "unigram",
                 character_coverage=coverage,
                 normalization_rule_name="nmt_nfkc",
                 shuffle_input_sentence=False,

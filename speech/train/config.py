@@ -70,6 +70,8 @@ class TokenizerConfig:
     """Pieces."""
     coverage: float = 1.0
     """Share of characters that get a piece."""
+    characters: bool = False
+    """Characters instead of pieces of words: what little speech can teach a network that writes nothing yet."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -98,6 +100,9 @@ class OptimizerConfig:
     """Factor for the encoder."""
     frozen_layers: int = 0
     """Lowest encoder layers, and the subsampling, that stay as they are and cost no backward pass."""
+    heads_first: int = 0
+    """Steps in which only the heads learn, on the encoder as it is; it warms up after them. Blanks, which are all that
+    new heads write, would otherwise wear a pretrained encoder down before the first token."""
     layer_decay: float = 1.0
     """Factor per encoder layer downwards: lower layers learn more slowly."""
     betas: list[float] = field(default_factory=lambda: [0.9, 0.98])
@@ -119,6 +124,8 @@ class ChunkConfig:
 
     probability: float = 0.5
     """Of a batch to be chunked; the others see everything."""
+    begins: int = 0
+    """First step with chunked batches."""
     sizes: list[int] = field(default_factory=lambda: [8, 16, 32, 64])
     """Chunk sizes in encoder frames."""
     left_context: int = 256

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from speech.audio.io import SAMPLE_RATE
 from speech.data.manifest import Utterance
 from speech.errors import ModelError
 from speech.models.checkpoint import load_checkpoint
@@ -20,6 +21,9 @@ from speech.text.tokenizer import Tokenizer
 from speech.train.config import TrainConfig
 
 _log = logging.getLogger(__name__)
+
+_SILENCE = 1e-4
+_PREFIX_SPREAD = 0.25
 
 
 def build_tokenizer(config: TrainConfig, utterances: list[Utterance]) -> Tokenizer:
@@ -38,6 +42,7 @@ def build_tokenizer(config: TrainConfig, utterances: list[Utterance]) -> Tokeniz
         languages=languages,
         st_targets=targets,
         coverage=config.tokenizer.coverage,
+        characters=config.tokenizer.characters,
         sos_eos=sos_eos,
     )
     tokenizer.save(path)
@@ -82,4 +87,19 @@ def build_model(config: TrainConfig, tokenizer: Tokenizer) -> OwsmCtc:
         if not isinstance(model.encoder, WhisperEncoder):
             raise ModelError("init.whisper needs encoder=whisper_base", where=init.whisper)
         load_whisper_encoder(model.encoder, locate_file(init.whisper, "model.safetensors"))
+        quiet_prefix(model, model.encoder)
     return model
+
+
+@torch.no_grad()
+def quiet_prefix(model: OwsmCtc, encoder: WhisperEncoder) -> None:
+    """Make the prefix frames look like silence, with a little of their own.
+
+    Layer normalisation blows up whatever stands in front of the audio, and every frame attends to it: random frames
+    turn the pretrained encoder's output by 38 degrees (cosine 0.79), silent ones by 4 (0.998).
+    """
+    samples = torch.randn(1, SAMPLE_RATE, generator=torch.Generator().manual_seed(0)) * _SILENCE
+    features, lengths = model.features(samples, torch.tensor([SAMPLE_RATE]))
+    frames, _ = encoder.subsampling(features, lengths)
+    model.embed_proj.bias.copy_(frames[0, frames.shape[1] // 2] + encoder.positions(torch.tensor([0]))[0])
+    model.embed_proj.weight.mul_(_PREFIX_SPREAD)

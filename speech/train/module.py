@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import lightning as L
@@ -30,12 +31,12 @@ class TrainModule(L.LightningModule):
         super().__init__()
         self.model = model
         self.config = config
-        model.encoder.frozen = config.optimizer.frozen_layers
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         step = self.global_step * self.config.trainer.accumulate + index % self.config.trainer.accumulate
         torch.manual_seed(self.config.seed * 1_000_003 + step)
         generator = torch.Generator().manual_seed(self.config.seed * 7_000_003 + step)
+        self._freeze()
         loss, parts = self.loss(batch, generator)
         self.log_dict({f"train/{name}": value for name, value in parts.items()}, batch_size=len(batch))
         self.log("loss", loss, prog_bar=True, logger=False, batch_size=len(batch))
@@ -47,6 +48,10 @@ class TrainModule(L.LightningModule):
         seconds = batch.sample_lengths.sum() / 16000
         self.log_dict({f"dev/{name}": value for name, value in parts.items()}, batch_size=int(seconds), sync_dist=True)
         self.log("dev/loss", loss, batch_size=int(seconds), sync_dist=True)
+
+    def _freeze(self) -> None:
+        config, encoder = self.config.optimizer, self.model.encoder
+        encoder.frozen = len(encoder.layers) if self.global_step < config.heads_first else config.frozen_layers
 
     def loss(self, batch: Batch, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
         """The objective of one batch and its parts; `generator` None means no augmentation and full context."""
@@ -86,7 +91,7 @@ class TrainModule(L.LightningModule):
 
     def _chunk(self, generator: torch.Generator) -> ChunkSpec | None:
         chunk = self.config.chunk
-        if torch.rand((), generator=generator) >= chunk.probability:
+        if torch.rand((), generator=generator) >= chunk.probability or self.global_step < chunk.begins:
             return None
         size = chunk.sizes[int(torch.randint(len(chunk.sizes), (), generator=generator))]
         return ChunkSpec(size=size, left_context=chunk.left_context)
@@ -125,7 +130,12 @@ class TrainModule(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = build_optimizer(self.model, len(self.model.encoder.layers), self.config.optimizer)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: schedule_factor(step, self.config.trainer.max_steps, self.config.optimizer)
-        )
+        config = self.config
+        factors = [
+            partial(
+                schedule_factor, max_steps=config.trainer.max_steps, config=config.optimizer, begins=group["begins"]
+            )
+            for group in optimizer.param_groups
+        ]
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factors)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -13,9 +13,14 @@ from speech.train.config import OptimizerConfig
 _ENCODER_LAYER = re.compile(r"encoder\.layers\.(\d+)\.")
 
 
+def is_encoder(name: str) -> bool:
+    """Whether a parameter is of the encoder as it was before training; the reduction is learned with the heads."""
+    return name.startswith("encoder.") and not name.startswith("encoder.reduction")
+
+
 def rate_factor(name: str, layers: int, config: OptimizerConfig) -> float:
     """Factor of the learning rate for the parameter `name` of a model with `layers` encoder layers."""
-    if not name.startswith("encoder.") or name.startswith("encoder.reduction"):
+    if not is_encoder(name):
         return 1.0
     match = _ENCODER_LAYER.match(name)
     if match:
@@ -27,25 +32,33 @@ def rate_factor(name: str, layers: int, config: OptimizerConfig) -> float:
 
 def build_optimizer(model: nn.Module, layers: int, config: OptimizerConfig) -> torch.optim.AdamW:
     """AdamW; one group per rate. Vectors (biases, norms) and embeddings are not decayed."""
-    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    groups: dict[tuple[float, bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             decayed = parameter.dim() > 1 and not name.startswith("embed.")
-            groups.setdefault((rate_factor(name, layers, config), decayed), []).append(parameter)
+            key = (rate_factor(name, layers, config), decayed, is_encoder(name))
+            groups.setdefault(key, []).append(parameter)
     return torch.optim.AdamW(
         [
-            {"params": parameters, "lr": config.lr * factor, "weight_decay": config.weight_decay if decayed else 0.0}
-            for (factor, decayed), parameters in groups.items()
+            {
+                "params": parameters,
+                "lr": config.lr * factor,
+                "weight_decay": config.weight_decay if decayed else 0.0,
+                "begins": config.heads_first if encoder else 0,
+            }
+            for (factor, decayed, encoder), parameters in groups.items()
         ],
         betas=(config.betas[0], config.betas[1]),
         eps=config.eps,
     )
 
 
-def schedule_factor(step: int, max_steps: int, config: OptimizerConfig) -> float:
-    """Factor of the peak rate at `step` (from 0)."""
-    if step < config.warmup:
-        return (step + 1) / config.warmup
+def schedule_factor(step: int, max_steps: int, config: OptimizerConfig, begins: int = 0) -> float:
+    """Factor of the peak rate at `step` (from 0) for parameters that rest until step `begins`."""
+    if step < begins:
+        return 0.0
+    if step < begins + config.warmup:
+        return (step - begins + 1) / config.warmup
     if config.inverse_sqrt:
         return math.sqrt(max(config.warmup, 1) / (step + 1))
     progress = min((step - config.warmup) / max(max_steps - config.warmup, 1), 1.0)

@@ -107,3 +107,9 @@ def test_no_text_at_all_is_refused_as_such(texts):
 def test_bytes_that_are_no_model_are_refused(data):
     with pytest.raises(ModelError, match=r"tokenizer\.model"):
         Tokenizer(data, TOKENIZER.vocabulary)
+
+
+def test_characters_only_yields_single_characters_and_word_starts():
+    tokenizer = Tokenizer.train(TEXTS, vocab_size=80, languages=["eng"], st_targets=[], characters=True)
+    assert all(len(piece) == 1 for piece in tokenizer.vocabulary.pieces)
+    assert tokenizer.decode(tokenizer.encode(TEXTS[0])) == TEXTS[0]

@@ -14,8 +14,9 @@ from torch import nn
 from speech import Recognizer
 from speech.data.plan import BatchConfig
 from speech.errors import ConfigError, DataError
-from speech.models.owsm_ctc import FrontEnd, OwsmCtcConfig
+from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
 from speech.nn.whisper_encoder import WhisperEncoderConfig
+from speech.text.tokens import Vocabulary
 from speech.train.averaging import average, save_snapshot, snapshots
 from speech.train.callbacks import Metrics, read_metrics
 from speech.train.config import (
@@ -27,6 +28,8 @@ from speech.train.config import (
     TrainConfig,
     TrainerConfig,
 )
+from speech.train.init import quiet_prefix
+from speech.train.module import TrainModule
 from speech.train.optimizer import build_optimizer, rate_factor, schedule_factor
 from speech.train.run import train
 
@@ -163,6 +166,53 @@ def test_frozen_layers_stay_and_others_move(corpus, tmp_path):
     assert not torch.equal(moved[key.format(1)], start[key.format(1)])
 
 
+def test_while_the_heads_learn_first_the_encoder_rests(corpus, tmp_path):
+    start = tiny(corpus, tmp_path / "start", max_steps=1, average_every=1)
+    start.optimizer = OptimizerConfig(lr=0.0, warmup=1)
+    before = load_file(train(start).checkpoint / "model.safetensors")
+    for name, heads_first, moves in (("rest", 3, False), ("go", 2, True)):
+        config = tiny(corpus, tmp_path / name, max_steps=3, average=1, average_every=1)
+        config.optimizer.heads_first = heads_first
+        after = load_file(train(config).checkpoint / "model.safetensors")
+        for key in ("encoder.layers.0.feed_forward.up.weight", "encoder.norm.weight"):
+            assert torch.equal(after[key], before[key]) != moves, (name, key)
+        assert not torch.equal(after["ctc.linear.weight"], before["ctc.linear.weight"])
+
+
+def test_chunks_begin_when_they_are_told_to(corpus, tmp_path):
+    config = tiny(corpus, tmp_path / "run")
+    config.chunk.probability, config.chunk.begins = 1.0, 1
+    module = TrainModule(OwsmCtc(config.model, Vocabulary.build(["eng"], [], ["a"])), config)
+    assert module._chunk(torch.Generator()) is None
+    config.chunk.begins = 0
+    assert module._chunk(torch.Generator()) is not None
+
+
+def test_a_prefix_that_looks_like_silence_leaves_the_encoder_as_it_was():
+    config = OwsmCtcConfig(
+        encoder=WhisperEncoderConfig(dim=64, layers=3, heads=4, hidden=128, period=600),
+        front_end=FrontEnd.whisper,
+        inter_layers=[],
+        inter_transcript=0,
+        target_prefix=False,
+        prompt_dim=16,
+    )
+    torch.manual_seed(0)
+    model = OwsmCtc(config, Vocabulary.build(["eng", "deu"], [], ["a"])).eval()
+    tone = torch.sin(torch.arange(32000) * 0.2)[None] * torch.linspace(0, 1, 32000)
+    features, lengths = model.features(tone, torch.tensor([32000]))
+    ids = torch.tensor([[model.vocabulary.language_id("deu"), model.vocabulary.task_id("asr")]])
+
+    def change() -> float:
+        alone = model.encoder(features, lengths).x
+        return float((model.encoder(features, lengths, prefix=model.prefix(ids)).x - alone).norm() / alone.norm())
+
+    with torch.no_grad():
+        before = change()
+        quiet_prefix(model, model.encoder)
+        assert change() < 0.5 * before
+
+
 def test_missing_data_is_said_before_anything_runs(corpus, tmp_path):
     config = tiny(corpus, tmp_path / "run")
     config.data.languages = ["fra"]
@@ -188,6 +238,8 @@ def test_schedules_warm_up_and_fall():
     assert schedule_factor(0, 100, cosine) == pytest.approx(0.1)
     assert schedule_factor(10, 100, cosine) == pytest.approx(1.0)
     assert schedule_factor(100, 100, cosine) == pytest.approx(0.1)
+    assert schedule_factor(29, 100, cosine, begins=30) == 0.0
+    assert schedule_factor(34, 100, cosine, begins=30) == pytest.approx(0.5)
     assert schedule_factor(39, 100, published) == pytest.approx(math.sqrt(10 / 40))
 
 
