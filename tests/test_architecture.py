@@ -26,7 +26,8 @@ TESTED_ELSEWHERE = {  # module -> test file that covers it
         "subsampling")},
     "text/language_table": "text/test_languages",
     **{f"train/{name}": "train/test_train" for name in (
-        "averaging", "callbacks", "card", "config", "curve", "evaluate", "init", "module", "optimizer", "run")},
+        "averaging", "callbacks", "card", "config", "curve", "evaluate", "init", "module", "optimizer", "run",
+        "stream")},
     "train/schema": "test_conf", "cli/app": "cli/test_transcribe", "cli/demo": "cli/test_transcribe",
     "cli/models": "cli/test_transcribe",
 }  # fmt: skip

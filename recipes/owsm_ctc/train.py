@@ -23,6 +23,8 @@ def main(config: DictConfig) -> None:
     except SpeechError as error:
         console.print(f"[red]error:[/red] {error}", highlight=False)
         sys.exit(1)
+    if result is None:  # a process of distributed training whose part is done
+        return
     if result.table is not None:
         result.table.print(console)
     console.print(f"checkpoint: {result.checkpoint}\ntry it:     speech transcribe --model {result.checkpoint} FILE")

@@ -96,13 +96,13 @@ class Collator:
         """Token ids of texts that are said one after the other."""
         return self._tokenizer.encode(" ".join(self._text(text) for text in texts))
 
-    def __call__(self, examples: Sequence[Example], rng: np.random.Generator) -> Batch:
-        """One batch; `rng` decides noise and augmentation.
+    def __call__(self, examples: Sequence[Example], rng: np.random.Generator, *, plain: bool = False) -> Batch:
+        """One batch; `rng` decides noise and augmentation, `plain` leaves the latter out.
 
         Raises:
             AudioError: if a file cannot be read.
         """
-        samples = [self._samples(example, rng) for example in examples]
+        samples = [self._samples(example, rng, plain) for example in examples]
         asr_tokens = [self.encode([u.text for u in example.utterances]) for example in examples]
         tokens = [
             transcript
@@ -139,7 +139,7 @@ class Collator:
             return vocabulary.language_id(example.language), task
         return vocabulary.nolang, task
 
-    def _samples(self, example: Example, rng: np.random.Generator) -> np.ndarray:
+    def _samples(self, example: Example, rng: np.random.Generator, plain: bool) -> np.ndarray:
         """Samples (n,) float32 of an example, augmented."""
         floor = 10 ** (rng.uniform(*_SILENCE_DB) / 20)
         parts: list[np.ndarray] = []
@@ -150,7 +150,7 @@ class Collator:
             if utterance is not None:
                 parts.append(self._load(utterance))
         samples = np.concatenate(parts)
-        return samples if self._augment is None else self._augment(samples, rng)
+        return samples if plain or self._augment is None else self._augment(samples, rng)
 
     def _load(self, utterance: Utterance) -> np.ndarray:
         if self._cache is None:
@@ -176,6 +176,11 @@ class TrainBatches(IterableDataset[Batch]):
         text: how texts are written for training.
         weights: language -> share of the seconds of an epoch (`speech.data.mixing`); None: the corpus as it is.
         cache: keep decoded audio in memory, in each worker; over epochs only with persistent workers.
+        plain_epochs: first epochs without `augment`.
+
+    Attributes:
+        share: (rank, ranks) of this process in distributed training; each rank gets its part of the batches, equally
+            many of them.
     """
 
     def __init__(
@@ -188,22 +193,25 @@ class TrainBatches(IterableDataset[Batch]):
         *,
         weights: Mapping[str, float] | None = None,
         cache: bool = False,
+        plain_epochs: int = 0,
     ) -> None:
         super().__init__()
         self._collator = Collator(tokenizer, text, augment, cache)
+        self._plain_epochs = plain_epochs
         self._config = config
         self._weights = None if weights is None else dict(weights)
+        self.share = (0, 1)
         self.utterances = _trainable(utterances, self._collator.encode, tokenizer.vocabulary, config)
         # Shared memory, so that workers which outlive an epoch see the next one.
         self._position = torch.zeros(2, dtype=torch.int64).share_memory_()
         self._planned: tuple[int, list[list[Example]]] | None = None
 
     def set_epoch(self, epoch: int, start_batch: int = 0) -> None:
-        """Which epoch the next iteration gives, and from which batch of it; skipping costs nothing."""
+        """Which epoch the next iteration gives, and from which of this rank's batches; skipping costs nothing."""
         self._position[0], self._position[1] = epoch, start_batch
 
     def plan(self) -> list[list[Example]]:
-        """All batches of the current epoch, `start_batch` aside."""
+        """All batches of the current epoch, of all ranks, `start_batch` aside."""
         epoch = int(self._position[0])
         if self._planned is None or self._planned[0] != epoch:
             utterances = self.utterances
@@ -216,13 +224,16 @@ class TrainBatches(IterableDataset[Batch]):
 
     def __len__(self) -> int:
         """Batches that an iteration gives, all workers together."""
-        return max(0, len(self.plan()) - int(self._position[1]))
+        return max(0, len(self.plan()) // self.share[1] - int(self._position[1]))
 
     def __iter__(self) -> Iterator[Batch]:
         epoch, start = self._position.tolist()
         plan = self.plan()
-        for index in _share_of_worker(start, len(plan)):
-            yield self._collator(plan[index], np.random.default_rng((self._config.seed, epoch, 2, index)))
+        rank, ranks = self.share
+        for number in _share_of_worker(start, len(plan) // ranks):
+            index = number * ranks + rank
+            rng = np.random.default_rng((self._config.seed, epoch, 2, index))
+            yield self._collator(plan[index], rng, plain=epoch < self._plain_epochs)
 
 
 class EvalBatches(IterableDataset[Batch]):

@@ -51,6 +51,8 @@ class DataConfig:
     """Most repetitions of a language under UniMax."""
     batches: BatchConfig = field(default_factory=BatchConfig)
     augment: AugmentConfig | None = field(default_factory=AugmentConfig)
+    plain_epochs: int = 0
+    """First epochs without augmentation: new heads find the tokens sooner in clean speech."""
     workers: int = 1
     """Processes that read and augment."""
     cache: bool = True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,9 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
-from torch.utils.data import DataLoader, IterableDataset
 
 from speech.audio.augment import WaveAugment
-from speech.data.batches import Batch, EvalBatches, TrainBatches
+from speech.data.batches import EvalBatches, TrainBatches
 from speech.data.manifest import Utterance, read_manifest
 from speech.data.mixing import hours_per_language, temperature, unimax
 from speech.errors import ConfigError, DataError
@@ -33,6 +31,7 @@ from speech.train.curve import draw_curve
 from speech.train.evaluate import ScoreTable, evaluate
 from speech.train.init import build_model, build_tokenizer
 from speech.train.module import TrainModule
+from speech.train.stream import SpeechData
 
 _log = logging.getLogger(__name__)
 
@@ -45,8 +44,11 @@ class TrainResult:
     table: ScoreTable | None
 
 
-def train(config: TrainConfig) -> TrainResult:
+def train(config: TrainConfig) -> TrainResult | None:
     """Train a model from manifests, or go on where this folder's run stopped.
+
+    Returns:
+        Model and table; None in the processes of distributed training that only help.
 
     Raises:
         ConfigError, DataError, ModelError: before the first step, naming what is wrong.
@@ -60,7 +62,8 @@ def train(config: TrainConfig) -> TrainResult:
     tokenizer = build_tokenizer(config, corpus["train"])
     model = build_model(config, tokenizer)
     _record(config, output)
-    fit(config, model, tokenizer, corpus, output)
+    if not fit(config, model, tokenizer, corpus, output):
+        return None
     paths = snapshots(output / "snapshots")
     if paths:
         model.load_state_dict(average(paths[-config.trainer.average :]))
@@ -99,35 +102,14 @@ def read_corpus(config: TrainConfig) -> dict[str, list[Utterance]]:
     return corpus
 
 
-class _Stream(IterableDataset[Batch]):
-    """Batches of epoch after epoch, from batch `start` on: a resumed run reads what the first would have read."""
-
-    def __init__(self, batches: TrainBatches, start: int, stop: int) -> None:
-        super().__init__()
-        self.batches = batches
-        self.start = start
-        self.stop = stop
-
-    def __iter__(self) -> Iterator[Batch]:
-        position, epoch = 0, 0
-        while position < self.stop:
-            self.batches.set_epoch(epoch)
-            size = len(self.batches)
-            if position + size > self.start:
-                self.batches.set_epoch(epoch, max(0, self.start - position))
-                yield from self.batches
-            position += size
-            epoch += 1
-
-
 def fit(
     config: TrainConfig,
     model: OwsmCtc,
     tokenizer: Tokenizer,
     corpus: dict[str, list[Utterance]],
     output: Path,
-) -> None:
-    """Run the steps that are left."""
+) -> bool:
+    """Run the steps that are left; False in the processes of distributed training that have nothing more to do."""
     settings = config.trainer
     last = output / CHECKPOINT
     done = 0
@@ -139,7 +121,7 @@ def fit(
     if done >= settings.max_steps:
         module = TrainModule(model, config)
         module.load_state_dict(torch.load(last, map_location="cpu", weights_only=False)["state_dict"])
-        return
+        return True
     augment = WaveAugment(config.data.augment) if config.data.augment is not None else None
     batches = TrainBatches(
         corpus["train"],
@@ -149,14 +131,13 @@ def fit(
         plain_text,
         weights=_weights(config, corpus["train"]),
         cache=config.data.cache,
+        plain_epochs=config.data.plain_epochs,
     )
-    stream = _Stream(batches, done * settings.accumulate, settings.max_steps * settings.accumulate)
-    workers = config.data.workers
-    loader = DataLoader(stream, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
-    dev = DataLoader(EvalBatches(corpus["dev"], tokenizer, config.data.batches.batch_s, plain_text), batch_size=None)
-    _trainer(config, output).fit(
-        TrainModule(model, config), loader, dev, ckpt_path=str(last) if done else None, weights_only=False
-    )
+    dev = EvalBatches(corpus["dev"], tokenizer, config.data.batches.batch_s, plain_text)
+    data = SpeechData(batches, dev, done * settings.accumulate, settings.max_steps * settings.accumulate, config.data)
+    trainer = _trainer(config, output)
+    trainer.fit(TrainModule(model, config), data, ckpt_path=str(last) if done else None, weights_only=False)
+    return trainer.is_global_zero
 
 
 def _trainer(config: TrainConfig, output: Path) -> L.Trainer:

@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +35,7 @@ from speech.train.module import TrainModule
 from speech.train.optimizer import build_optimizer, rate_factor, schedule_factor
 from speech.train.run import train
 
+ROOT = Path(__file__).parents[2]
 WORDS = {"eng": ["one", "two", "three", "four"], "deu": ["eins", "zwei", "drei", "vier"]}
 
 
@@ -188,29 +191,28 @@ def test_chunks_begin_when_they_are_told_to(corpus, tmp_path):
     assert module._chunk(torch.Generator()) is not None
 
 
-def test_a_prefix_that_looks_like_silence_leaves_the_encoder_as_it_was():
+def test_prefix_frames_start_as_silence_with_a_little_of_their_own():
     config = OwsmCtcConfig(
-        encoder=WhisperEncoderConfig(dim=64, layers=3, heads=4, hidden=128, period=600),
+        encoder=WhisperEncoderConfig(period=600),
         front_end=FrontEnd.whisper,
         inter_layers=[],
         inter_transcript=0,
         target_prefix=False,
-        prompt_dim=16,
+        prompt_dim=64,
     )
     torch.manual_seed(0)
     model = OwsmCtc(config, Vocabulary.build(["eng", "deu"], [], ["a"])).eval()
-    tone = torch.sin(torch.arange(32000) * 0.2)[None] * torch.linspace(0, 1, 32000)
-    features, lengths = model.features(tone, torch.tensor([32000]))
-    ids = torch.tensor([[model.vocabulary.language_id("deu"), model.vocabulary.task_id("asr")]])
-
-    def change() -> float:
-        alone = model.encoder(features, lengths).x
-        return float((model.encoder(features, lengths, prefix=model.prefix(ids)).x - alone).norm() / alone.norm())
-
+    for convolution in (model.encoder.subsampling.conv1, model.encoder.subsampling.conv2):
+        nn.init.normal_(convolution.weight, std=0.2)  # as loud as Whisper's
+    quiet = torch.zeros(1, 16000)
     with torch.no_grad():
-        before = change()
         quiet_prefix(model, model.encoder)
-        assert change() < 0.5 * before
+        frames, _ = model.encoder.subsampling(*model.features(quiet, torch.tensor([16000])))
+        silence = frames[0, 25] + model.encoder.positions(torch.tensor([0]))[0]
+        ids = [model.vocabulary.language_id(code) for code in ("eng", "deu")]
+        prefix = model.prefix(torch.tensor([ids]))[0]
+    assert torch.cosine_similarity(prefix, silence[None]).min() > 0.8
+    assert not torch.allclose(prefix[0], prefix[1], atol=0.05)
 
 
 def test_missing_data_is_said_before_anything_runs(corpus, tmp_path):
@@ -221,6 +223,25 @@ def test_missing_data_is_said_before_anything_runs(corpus, tmp_path):
     config.data.root = ""
     with pytest.raises(ConfigError, match=r"data\.root"):
         train(config)
+
+
+def test_two_processes_train_one_model_through_the_recipe(corpus, tmp_path):
+    small = "dim=32 layers=2 heads=2 hidden=64".split()
+    batches = "batch_s=6 max_s=5 concatenate_max_s=4".split()
+    command = [
+        sys.executable, str(ROOT / "recipes" / "owsm_ctc" / "train.py"), "debug=default", "trainer=ddp",
+        "trainer.accelerator=cpu", "trainer.precision=float32", "trainer.progress=false", "init.whisper=",
+        "init.checkpoint=", "init.encoder_only=false", f"data.root={corpus}", f"output={tmp_path / 'run'}",
+        "tokenizer.size=40", "model.inter_layers=[1]", "optimizer.frozen_layers=1", "chunk.probability=0",
+        *(f"model.encoder.{value}" for value in small), *(f"data.batches.{value}" for value in batches),
+    ]  # fmt: skip
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    assert ran.stdout.count("checkpoint:") == 1
+    assert read_metrics(tmp_path / "run" / "metrics.jsonl")[-1]["step"] == 4
+    assert (
+        Recognizer.from_pretrained(str(tmp_path / "run" / "model")).transcribe(corpus / "test0.wav").duration_s == 0.8
+    )
 
 
 def test_rates_fall_towards_the_lower_layers():
