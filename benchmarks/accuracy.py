@@ -19,10 +19,12 @@ from rich.progress import track
 from rich.table import Table
 
 from speech.data.manifest import Utterance, read_manifest
+from speech.errors import SpeechError
 from speech.metrics.error_rate import ErrorCounts, character_errors, word_errors
 from speech.models.hub import EMBEDDED
 from speech.recognizer import Recognizer
 from speech.text.normalize import NORMALIZER_VERSION
+from speech.transcript import Transcript
 
 
 def main(
@@ -68,10 +70,22 @@ def main(
     console.print(f"one by one: RTF {seconds / audio_s:.4f}")
     if heard:
         console.print(f"peer, one by one: RTF {sum(heard[u.id]['seconds'] for u in utterances) / audio_s:.4f}")
+    paths = [u.audio for u in utterances]
     start = time.perf_counter()
-    list(recognizer.transcribe_files([u.audio for u in utterances]))
+    together = [text_of(result) for _, result in recognizer.transcribe_files(paths)]
     console.print(f"together: RTF {(time.perf_counter() - start) / audio_s:.4f}")
+    torch.set_num_threads(1)
+    alone = [recognizer.transcribe(path).text for path in track(paths, description="one thread", transient=True)]
+    differ = sum(a != b for a, b in zip(together, alone, strict=True))
+    console.print(f"texts that differ between batches with {threads} threads and one by one with 1: {differ}")
     console.print(f"language identified: {hits / len(utterances):.3f}, over 2 s: {long_hits / max(long, 1):.3f}")
+
+
+def text_of(result: Transcript | SpeechError) -> str:
+    """The text; a file that cannot be read ends the benchmark."""
+    if isinstance(result, SpeechError):
+        raise result
+    return result.text
 
 
 def _table(console: Console, rows: dict[str, list[ErrorCounts]], utterances: list[Utterance], peer: bool) -> None:

@@ -30,13 +30,15 @@ def main(
     model: Path,
     manifest: Path,
     output: Annotated[Path, typer.Option()],
+    every: Annotated[int, typer.Option(help="Hear only each N-th utterance of a language.")] = 1,
     limit: int = 0,
     threads: int = 2,
 ) -> None:
     """Write one JSON line per utterance: id, lang, duration, text, seconds."""
     rows = [json.loads(line) for line in manifest.open(encoding="utf-8")]
     order = list(CODES)
-    rows = sorted((row for row in rows if row["lang"] in CODES), key=lambda row: order.index(row["lang"]))
+    by_language = {code: sorted((r for r in rows if r["lang"] == code), key=lambda r: r["id"]) for code in order}
+    rows = [row for code in order for row in by_language[code][::every]]
     done = {json.loads(line)["id"] for line in output.open(encoding="utf-8")} if output.is_file() else set()
     todo = [row for row in rows if row["id"] not in done][: limit or None]
     whisper = WhisperModel(str(model), device="cpu", compute_type="int8", cpu_threads=threads)

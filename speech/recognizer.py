@@ -11,17 +11,23 @@ import numpy as np
 import torch
 
 from speech.audio.io import SAMPLE_RATE, stream_audio, to_mono_16k
+from speech.decode.beam import BeamDecoder
+from speech.decode.greedy import greedy
+from speech.decode.language_id import top
+from speech.decode.prefix_beam import KenLm
+from speech.decode.token_ngram import TokenNgram
 from speech.decode.words import words_from_tokens
-from speech.errors import LanguageError, SpeechError
-from speech.models.checkpoint import load_checkpoint
+from speech.errors import ConfigError, LanguageError, SpeechError
+from speech.models.checkpoint import LANGUAGE_MODEL, load_checkpoint
 from speech.models.hub import EMBEDDED, locate
 from speech.models.owsm_ctc import OwsmCtc
-from speech.stream.offline import OfflineConfig, OfflineReader, Reading
+from speech.stream.offline import Decoder, OfflineConfig, OfflineReader, Reading
 from speech.text.languages import resolve
 from speech.text.tokenizer import Tokenizer
 from speech.transcript import Transcript
 
 AUTO = "auto"
+_BEAM = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +43,50 @@ class Task:
 class Recognizer:
     """A loaded model. One result for one input, whatever else is in its batch."""
 
-    def __init__(self, model: OwsmCtc, tokenizer: Tokenizer, config: OfflineConfig | None = None) -> None:
+    def __init__(
+        self, model: OwsmCtc, tokenizer: Tokenizer, config: OfflineConfig | None = None, decode: Decoder = greedy
+    ) -> None:
         self.model = model
         self.tokenizer = tokenizer
-        self._reader = OfflineReader(model, config)
+        self._reader = OfflineReader(model, config, decode)
 
     @classmethod
     def from_pretrained(
-        cls, name: str = EMBEDDED, *, device: str = "cpu", config: OfflineConfig | None = None
+        cls,
+        name: str = EMBEDDED,
+        *,
+        device: str = "cpu",
+        config: OfflineConfig | None = None,
+        beam: int | None = None,
+        language_model: str | Path | None = None,
     ) -> Recognizer:
-        """Load a model: "embedded", a directory, or a hub id.
+        """Load a model.
+
+        Args:
+            name: "embedded", a directory, or a hub id.
+            device: of torch.
+            config: how audio is cut and batched.
+            beam: texts kept in the search; 1 takes the best token of each frame. None: 8 if there is a language
+                model, otherwise 1.
+            language_model: n-gram file over the model's pieces: `.safetensors` as `TokenNgram` writes it, otherwise
+                ARPA or KenLM's binary (extra `kenlm`). None: the one beside the model, if any.
 
         Raises:
             ModelError: if there is no such model, or it is damaged.
+            ConfigError: if the beam is below 1, or there is a language model without one.
         """
-        checkpoint = load_checkpoint(locate(name), device=device)
-        return cls(checkpoint.model, checkpoint.tokenizer, config)
+        if beam is not None and (beam < 1 or (language_model is not None and beam == 1)):
+            raise ConfigError(f"beam {beam}", fix="Give 1, or more where a language model is to help, e.g. 8.")
+        folder = locate(name)
+        checkpoint = load_checkpoint(folder, device=device)
+        if language_model is None and (folder / LANGUAGE_MODEL).is_file():
+            language_model = folder / LANGUAGE_MODEL
+        if beam is None:
+            beam = _BEAM if language_model is not None else 1
+        decode: Decoder = greedy
+        if beam > 1:
+            decode = _beam_decoder(beam, language_model, checkpoint.tokenizer)
+        return cls(checkpoint.model, checkpoint.tokenizer, config, decode)
 
     def transcribe(
         self, source: str | Path | np.ndarray, *, rate: int = SAMPLE_RATE, language: str = AUTO, to: str | None = None
@@ -163,8 +197,17 @@ class Recognizer:
         if reading.language_evidence is None:
             raise LanguageError("this model does not identify languages", fix="Name the language.")
         posterior = torch.softmax(reading.language_evidence / max(reading.frames, 1), dim=-1)
-        best = int(posterior.argmax())
-        return codes[best], float(posterior[best])
+        return top(posterior, codes)
+
+
+def _beam_decoder(beam: int, language_model: str | Path | None, tokenizer: Tokenizer) -> BeamDecoder:
+    if language_model is None:
+        return BeamDecoder(beam=beam)
+    path = Path(language_model)
+    if path.suffix != ".safetensors":
+        return BeamDecoder(beam=beam, scorer=KenLm(path, tokenizer.piece))
+    ngram = TokenNgram.load(path)
+    return BeamDecoder(beam=beam, scorer=ngram, weight=ngram.weight, bonus=ngram.bonus)
 
 
 def _take(blocks: Iterator[np.ndarray], seconds: float) -> Iterator[np.ndarray]:

@@ -44,6 +44,15 @@ def test_every_trainer_composes(trainer):
     assert composed(f"trainer={trainer}").trainer.devices >= 1
 
 
+def test_a_start_is_chosen_by_name_whatever_the_experiment():
+    assert composed("experiment=quickstart").init.checkpoint == "embedded"
+    assert composed("experiment=foundation").init.whisper == "openai/whisper-base"
+    for experiment in EXPERIMENTS:
+        init = composed(f"experiment={experiment}", "init=scratch").init
+        assert not init.whisper
+        assert not init.checkpoint
+
+
 @pytest.mark.parametrize(
     "override", ["model.encoder.layers=abc", "+model.encoder.nope=1", "optimizer.lrr=1", "data.mixing=none"]
 )

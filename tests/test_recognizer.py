@@ -1,10 +1,13 @@
 """The public class: files and arrays to transcripts."""
 
+import shutil
+
 import numpy as np
 import pytest
 import soundfile
 
 from speech import Recognizer, SpeechError, Transcript
+from speech.decode.token_ngram import EDGE, TokenNgram
 from speech.errors import AudioError, LanguageError
 from speech.recognizer import Task
 
@@ -57,3 +60,19 @@ def test_long_files_among_short_ones_keep_their_order(recognizer, wave, tmp_path
     assert [path for path, _ in results] == [str(wave), str(long), str(wave)]
     assert results[1][1] == recognizer.transcribe(long)
     assert results[1][1].duration_s == 40.0
+
+
+def test_a_language_model_beside_the_model_is_used_unless_told_otherwise(checkpoint, wave, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(checkpoint, folder)
+    tokenizer = Recognizer.from_pretrained(str(folder)).tokenizer
+    ids = tokenizer.encode("the cat sat on the mat")
+    ngram = TokenNgram.train([([EDGE, *ids, EDGE], 1.0)], order=4)
+    ngram.weight, ngram.bonus = 5.0, 0.0
+    ngram.save(folder / "lm.safetensors")
+    plain = Recognizer.from_pretrained(str(checkpoint)).transcribe(wave)
+    assert Recognizer.from_pretrained(str(folder), beam=1).transcribe(wave) == plain
+    helped = Recognizer.from_pretrained(str(folder)).transcribe(wave)
+    assert helped.text != plain.text
+    given = Recognizer.from_pretrained(str(checkpoint), language_model=folder / "lm.safetensors")
+    assert given.transcribe(wave) == helped

@@ -54,6 +54,11 @@ def transcribe(
     output_dir: Annotated[Path | None, typer.Option(help="One file per input; what is there is skipped.")] = None,
     model: Annotated[str, typer.Option(help="embedded, a directory, or a hub id.")] = EMBEDDED,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
+    beam: Annotated[
+        int | None,
+        typer.Option(help="Texts kept in the search; 1: the best token of each frame. [default: 8 with an lm]"),
+    ] = None,
+    lm: Annotated[Path | None, typer.Option(help="n-gram file over the model's pieces. [default: the model's]")] = None,
 ) -> None:
     """Transcribe or translate audio. Exit code 2 if some files failed; the others are done."""
     if (task == TaskName.st) != (to is not None):
@@ -66,7 +71,7 @@ def transcribe(
         console.print(f"{len(files) - len(todo)} of {len(files)} are there already")
     if not todo:
         return
-    recognizer = Recognizer.from_pretrained(model, device=device)
+    recognizer = Recognizer.from_pretrained(model, device=device, beam=beam, language_model=lm)
     failed = 0
     printed: list[dict[str, Any]] = []
     for path, result in _with_progress(recognizer, todo, Task(language, to), console):

@@ -109,6 +109,7 @@ def prefix_beam(
     *,
     beam: int = 8,
     top_k: int = 20,
+    least: float = _NEVER,
     blank: int = 0,
     scorer: LanguageModel[Any] | None = None,
     weight: float = 0.0,
@@ -120,6 +121,7 @@ def prefix_beam(
         log_probs: (T, vocabulary)
         beam: texts kept after each frame.
         top_k: tokens tried in each frame; blank always is.
+        least: log-probability below which a token is not tried.
         blank: id of blank.
         scorer: language model over tokens.
         weight: of the language model.
@@ -140,7 +142,7 @@ def prefix_beam(
     kept: _Beam = {_Prefix(None, blank, scorer.start() if scorer else None, 0.0): [0.0, _NEVER]}
     rows = zip(scores[:, blank].tolist(), ids.tolist(), values.tolist(), strict=True)
     for silence, tokens, chances in rows:
-        said = [(t, p) for t, p in zip(tokens, chances, strict=True) if t != blank and p > _NEVER]
+        said = [(t, p) for t, p in zip(tokens, chances, strict=True) if t != blank and p > least]
         wider = _advance(kept, silence, said, grow)
         ranked = sorted(wider, key=lambda prefix: _sum(*wider[prefix]) + prefix.extra, reverse=True)
         kept = {prefix: wider[prefix] for prefix in ranked[:beam]}

@@ -1,5 +1,7 @@
 """A checkpoint is a directory: `model.safetensors`, `config.json`, `tokenizer.model`, `README.md` (the model card).
 
+Beside them may lie `lm.safetensors`, an n-gram model of the same tokens (`speech.decode.token_ngram`).
+
 It carries data only. `kind` is looked up in a closed table of imported classes; unknown keys are refused.
 """
 
@@ -9,6 +11,7 @@ import dataclasses
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -31,6 +34,7 @@ from speech.text.tokenizer import Tokenizer
 from speech.text.tokens import Vocabulary
 
 FORMAT = 1
+LANGUAGE_MODEL = "lm.safetensors"
 _ENCODERS: dict[str, type[EncoderConfig]] = {"whisper": WhisperEncoderConfig, "e_branchformer": EBranchformerConfig}
 _SCALE = ".scale"
 
@@ -62,8 +66,19 @@ def save_checkpoint(
     info: dict[str, Any],
     card: str,
     storage: Storage = Storage.float32,
+    attached: Mapping[str, Path] | None = None,
 ) -> None:
-    """Write a checkpoint; the directory appears whole or not at all. An older one at that place is replaced."""
+    """Write a checkpoint; the directory appears whole or not at all. An older one at that place is replaced.
+
+    Args:
+        directory: where.
+        model: its parameters and configuration.
+        tokenizer: of the model.
+        info: anything that JSON can hold, kept in `config.json`.
+        card: Markdown, `README.md`.
+        storage: precision on disk.
+        attached: name in the directory -> file that is copied there, such as the record of the training.
+    """
     directory.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
     try:
@@ -80,6 +95,8 @@ def save_checkpoint(
         (temporary / "config.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf-8")
         (temporary / "README.md").write_text(card, "utf-8")
         tokenizer.save(temporary / "tokenizer.model")
+        for name, source in (attached or {}).items():
+            shutil.copyfile(source, temporary / name)
         temporary.chmod(0o755)
         for file in temporary.iterdir():
             file.chmod(0o644)

@@ -7,8 +7,9 @@ its tokens. What a window says does not depend on its batch mates.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -18,6 +19,13 @@ from speech.audio.io import SAMPLE_RATE
 from speech.decode.frames import Frames
 from speech.decode.greedy import TokenSpan, greedy
 from speech.models.owsm_ctc import OwsmCtc
+
+
+class Decoder(Protocol):
+    """Frames to token spans: `greedy`, or a `BeamDecoder`."""
+
+    def __call__(self, frames: Frames, *, forbidden: Collection[int] = ()) -> list[list[TokenSpan]]:
+        """Token spans of each utterance; tokens in `forbidden` cannot be said."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -93,8 +101,9 @@ def _quietest(samples: np.ndarray, search: int) -> int:
 class OfflineReader:
     """Reads windows with a model; the same windows give the same text in any batch."""
 
-    def __init__(self, model: OwsmCtc, config: OfflineConfig | None = None) -> None:
+    def __init__(self, model: OwsmCtc, config: OfflineConfig | None = None, decode: Decoder = greedy) -> None:
         self.model = model
+        self.decode = decode
         self.config = config or OfflineConfig()
         self.grid = round(model.frame_s * SAMPLE_RATE)
 
@@ -131,7 +140,7 @@ class OfflineReader:
         front = prefix.shape[1] if model.config.target_prefix else 0
         special = [i for i in range(1, len(model.vocabulary)) if model.vocabulary.is_special(i)]
         frames = Frames(output.log_probs[:, front:], output.lengths - front, model.frame_s, 0.0)
-        for index, (window, spans) in enumerate(zip(batch, greedy(frames, forbidden=special), strict=True)):
+        for index, (window, spans) in enumerate(zip(batch, self.decode(frames, forbidden=special), strict=True)):
             logits = output.language_logits
             end = int(frames.lengths[index])
             evidence = torch.log_softmax(logits[index, :end], dim=-1) if logits is not None else None

@@ -35,6 +35,10 @@ from speech.train.stream import SpeechData
 
 _log = logging.getLogger(__name__)
 
+RECORD, CURVE = "config.json", "learning_curve.png"
+TRAINING = "training.json"
+"""The name of the run's configuration beside the model, which has a `config.json` of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
@@ -69,10 +73,16 @@ def train(config: TrainConfig) -> TrainResult | None:
         model.load_state_dict(average(paths[-config.trainer.average :]))
     model.eval()
     table = evaluate(model, tokenizer, corpus["test"]) if config.evaluate else None
-    draw_curve(output / METRICS, output / "learning_curve.png")
+    draw_curve(output / METRICS, output / CURVE)
     info = _info(config, corpus, table)
     save_checkpoint(
-        output / "model", model, tokenizer, info=info, card=model_card(config, info), storage=config.storage
+        output / "model",
+        model,
+        tokenizer,
+        info=info,
+        card=model_card(config, info),
+        storage=config.storage,
+        attached={TRAINING: output / RECORD, METRICS: output / METRICS, CURVE: output / CURVE},
     )
     return TrainResult(output / "model", table)
 
@@ -193,7 +203,7 @@ def _weights(config: TrainConfig, utterances: list[Utterance]) -> dict[str, floa
 def _record(config: TrainConfig, output: Path) -> None:
     """The resolved configuration, before step 1."""
     text = json.dumps({"config": asdict(config), "torch": torch.__version__, "lightning": L.__version__}, indent=1)
-    (output / "config.json").write_text(text + "\n", "utf-8")
+    (output / RECORD).write_text(text + "\n", "utf-8")
 
 
 def _info(config: TrainConfig, corpus: dict[str, list[Utterance]], table: ScoreTable | None) -> dict[str, Any]:

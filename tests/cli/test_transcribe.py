@@ -115,3 +115,13 @@ def test_the_demo_shows_every_clip_and_writes_subtitles(checkpoint, tmp_path):
     assert "7 clips, 6 languages" in result.stdout
     assert len(list(tmp_path.glob("*.srt"))) == 7
     assert any("-->" in path.read_text() for path in tmp_path.glob("*.srt"))
+
+
+def test_a_beam_reads_the_same_files_and_a_language_model_needs_one(checkpoint, folder):
+    result = run("transcribe", folder, "--model", checkpoint, "--format", "jsonl", "--beam", "3")
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 2
+    with pytest.raises(ConfigError, match="beam 1"):
+        run("transcribe", folder, "--model", checkpoint, "--lm", folder / "b.wav", "--beam", "1")
+    with pytest.raises(ConfigError, match="beam 0"):
+        run("transcribe", folder, "--model", checkpoint, "--beam", "0")

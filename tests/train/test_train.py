@@ -230,8 +230,8 @@ def test_two_processes_train_one_model_through_the_recipe(corpus, tmp_path):
     batches = "batch_s=6 max_s=5 concatenate_max_s=4".split()
     command = [
         sys.executable, str(ROOT / "recipes" / "owsm_ctc" / "train.py"), "debug=default", "trainer=ddp",
-        "trainer.accelerator=cpu", "trainer.precision=float32", "trainer.progress=false", "init.whisper=",
-        "init.checkpoint=", "init.encoder_only=false", f"data.root={corpus}", f"output={tmp_path / 'run'}",
+        "trainer.accelerator=cpu", "trainer.precision=float32", "trainer.progress=false", "init=scratch",
+        f"data.root={corpus}", f"output={tmp_path / 'run'}",
         "tokenizer.size=40", "model.inter_layers=[1]", "optimizer.frozen_layers=1", "chunk.probability=0",
         *(f"model.encoder.{value}" for value in small), *(f"data.batches.{value}" for value in batches),
     ]  # fmt: skip

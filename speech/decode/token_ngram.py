@@ -1,0 +1,206 @@
+"""An n-gram model over the tokens of a vocabulary: small, without dependencies, made for characters.
+
+Interpolated Witten-Bell smoothing (Witten and Bell 1991; Chen and Goodman 1998, section 2.6) in backing-off form: an
+n-gram holds the probability of its last token after the others, and what is left to shorter contexts after all of it.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from speech.errors import ModelError
+
+EDGE = 0
+"""Stands before and after a text; the id of blank, which no text contains."""
+
+_MULTIPLIER = 0x9E3779B97F4A7C15
+_MASK = (1 << 64) - 1
+_STEPS_PER_NAT = 12.0
+"""Logarithms are stored in twelfths, in one byte: down to exp(-21)."""
+
+State = tuple[int, ...]
+
+
+class TokenNgram:
+    """Scores texts token by token; a `prefix_beam.LanguageModel`.
+
+    Args:
+        order: longest n-gram.
+        keys: `(n,)` uint64, sorted: hashes of the n-grams of all orders.
+        scores: `(n,)` uint8, negative log-probability of the last token in twelfths of a nat.
+        backoffs: `(n,)` uint8, the same of the share left to shorter contexts.
+        weight: of its scores beside those of the recogniser it was made for.
+        bonus: for each token, against the liking for short texts.
+    """
+
+    def __init__(
+        self,
+        order: int,
+        keys: np.ndarray,
+        scores: np.ndarray,
+        backoffs: np.ndarray,
+        weight: float = 0.3,
+        bonus: float = 0.3,
+    ) -> None:
+        self.order = order
+        self.weight, self.bonus = weight, bonus
+        self.keys, self.scores, self.backoffs = keys, scores, backoffs
+        self._keys, self._scores, self._backoffs = memoryview(keys), memoryview(scores), memoryview(backoffs)
+        self._cached = lru_cache(maxsize=1 << 18)(self._score)
+
+    @classmethod
+    def train(cls, texts: Iterable[tuple[Sequence[int], float]], *, order: int = 6, prune: float = 0.0) -> TokenNgram:
+        """Count and smooth.
+
+        Args:
+            texts: token ids and weight of each; put `EDGE` at the ends of whole texts.
+            order: longest n-gram.
+            prune: n-grams of three tokens and more that weigh less in total are left out.
+        """
+        tokens, weights, rest = _flat(texts)
+        tables: list[_Order] = []
+        for length in range(1, order + 1):
+            table = _Order.count(tokens, weights, rest, length, prune if length > 2 else 0.0)
+            if not len(table.keys):
+                break
+            tables.append(table)
+        _smooth(tables)
+        keys = np.concatenate([table.keys for table in tables])
+        index = np.argsort(keys)
+        scores = np.concatenate([_to_bytes(table.probability) for table in tables])
+        backoffs = np.concatenate([_to_bytes(table.left) for table in tables])
+        return cls(len(tables), keys[index], scores[index], backoffs[index])
+
+    def start(self) -> State:
+        """The state before the first token."""
+        return (EDGE,)
+
+    def score(self, state: State, token: int) -> tuple[State, float]:
+        """The state after `token`, and its log-probability."""
+        return self._cached(state, token)
+
+    def finish(self, state: State) -> float:
+        """Log-probability that the text ends here."""
+        return self._cached(state, EDGE)[1]
+
+    def _score(self, state: State, token: int) -> tuple[State, float]:
+        spent = 0
+        following = (*state, token)[-(self.order - 1) :] if self.order > 1 else ()
+        for begin in range(len(state) + 1):
+            context = state[begin:]
+            found = self._find((*context, token))
+            if found >= 0:
+                return following, -(spent + self._scores[found]) / _STEPS_PER_NAT
+            found = self._find(context) if context else -1
+            spent += self._backoffs[found] if found >= 0 else 0
+        return following, -(spent + 255) / _STEPS_PER_NAT
+
+    def _find(self, ngram: State) -> int:
+        key = 0
+        for token in ngram:
+            key = ((key ^ (token + 1)) * _MULTIPLIER) & _MASK
+            key ^= key >> 29
+        place = bisect_left(self._keys, key)
+        return place if place < len(self._keys) and self._keys[place] == key else -1
+
+    def save(self, path: Path) -> None:
+        """Write a safetensors file."""
+        record = {"keys": self.keys, "scores": self.scores, "backoffs": self.backoffs}
+        record |= {"order": np.array([self.order]), "use": np.array([self.weight, self.bonus])}
+        save_file(record, path, metadata={"format": "token_ngram"})
+
+    @classmethod
+    def load(cls, path: Path) -> TokenNgram:
+        """Read what `save` wrote.
+
+        Raises:
+            ModelError: if it is something else.
+        """
+        try:
+            record = load_file(path)
+            weight, bonus = record["use"].tolist()
+            return cls(int(record["order"][0]), record["keys"], record["scores"], record["backoffs"], weight, bonus)
+        except (OSError, SafetensorError, KeyError, IndexError, ValueError) as error:
+            raise ModelError(f"is not an n-gram model: {error}", where=str(path)) from error
+
+
+class _Order:
+    """The n-grams of one length: hash, weight, where the context is among the shorter ones, and so on."""
+
+    def __init__(self, keys: np.ndarray, contexts: np.ndarray, suffixes: np.ndarray, weights: np.ndarray) -> None:
+        self.keys, self.contexts, self.suffixes, self.weights = keys, contexts, suffixes, weights
+        self.probability = np.zeros(len(keys))
+        self.left = np.ones(len(keys))
+        """Share of the mass after this n-gram, as a context, that goes to shorter ones."""
+
+    @classmethod
+    def count(cls, tokens: np.ndarray, weights: np.ndarray, rest: np.ndarray, length: int, prune: float) -> _Order:
+        places = np.flatnonzero(rest >= length)
+        hashed, context = np.zeros(len(places), np.uint64), np.zeros(len(places), np.uint64)
+        suffix = np.zeros(len(places), np.uint64)
+        for offset in range(length):
+            context = hashed
+            hashed = _fold(hashed, tokens[places + offset])
+            if offset:
+                suffix = _fold(suffix, tokens[places + offset])
+        keys, first, inverse = np.unique(hashed, return_index=True, return_inverse=True)
+        total = np.bincount(inverse, weights[places], minlength=len(keys))
+        keep = total >= prune
+        return cls(keys[keep], context[first][keep], suffix[first][keep], total[keep])
+
+
+def _smooth(tables: list[_Order]) -> None:
+    """Probabilities from the shortest n-grams up, and what each context leaves to shorter ones."""
+    for number, table in enumerate(tables):
+        contexts, inverse = np.unique(table.contexts, return_inverse=True)
+        mass = np.bincount(inverse, table.weights)
+        kinds = np.bincount(inverse).astype(np.float64)
+        left = kinds / (mass + kinds)
+        if number:
+            shorter = tables[number - 1]
+            lower = shorter.probability[_places(shorter.keys, table.suffixes)]
+            known = _places(shorter.keys, contexts)
+            shorter.left[known] = left
+        else:
+            lower = np.full(len(table.keys), 1.0 / (len(table.keys) + 1))
+        table.probability = table.weights / (mass + kinds)[inverse] + left[inverse] * lower
+
+
+def _places(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Where each is; a shorter n-gram weighs at least as much as the longer one that holds it, so none is missing."""
+    places = np.searchsorted(keys, wanted)
+    assert np.array_equal(keys[places], wanted)
+    return places
+
+
+def _flat(texts: Iterable[tuple[Sequence[int], float]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All tokens in a row, the weight of each, and how many of its text are left from each on."""
+    tokens: list[np.ndarray] = []
+    weights: list[np.ndarray] = []
+    rest: list[np.ndarray] = []
+    for ids, weight in texts:
+        tokens.append(np.asarray(ids, np.uint64))
+        weights.append(np.full(len(ids), weight))
+        rest.append(np.arange(len(ids), 0, -1))
+    if not tokens:
+        raise ModelError("no n-gram model without texts")
+    return np.concatenate(tokens), np.concatenate(weights), np.concatenate(rest)
+
+
+def _fold(hashed: np.ndarray, token: np.ndarray) -> np.ndarray:
+    """The hash of n-grams that are one token longer; the same as in `TokenNgram._find`."""
+    with np.errstate(over="ignore"):
+        hashed = (hashed ^ (token + np.uint64(1))) * np.uint64(_MULTIPLIER)
+    return hashed ^ (hashed >> np.uint64(29))
+
+
+def _to_bytes(probability: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(-np.log(np.maximum(probability, math.exp(-30))) * _STEPS_PER_NAT), 0, 255).astype(np.uint8)
