@@ -10,24 +10,27 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from speech.audio.io import SAMPLE_RATE, stream_audio, to_mono_16k
+from speech.audio.io import SAMPLE_RATE, load_audio, stream_audio, to_mono_16k
 from speech.decode.beam import BeamDecoder
+from speech.decode.forced_alignment import align
 from speech.decode.greedy import greedy
 from speech.decode.language_id import top
 from speech.decode.prefix_beam import KenLm
 from speech.decode.token_ngram import TokenNgram
 from speech.decode.words import words_from_tokens
-from speech.errors import ConfigError, LanguageError, SpeechError
+from speech.errors import AudioError, ConfigError, LanguageError, SpeechError
 from speech.models.checkpoint import LANGUAGE_MODEL, load_checkpoint
 from speech.models.hub import EMBEDDED, locate
 from speech.models.owsm_ctc import OwsmCtc
 from speech.stream.offline import Decoder, OfflineConfig, OfflineReader, Reading
 from speech.text.languages import resolve
+from speech.text.normalize import plain_text
 from speech.text.tokenizer import Tokenizer
 from speech.transcript import Transcript
 
 AUTO = "auto"
 _BEAM = 8
+_ALIGN_S = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,41 @@ class Recognizer:
         """
         blocks = [to_mono_16k(source, rate)] if isinstance(source, np.ndarray) else stream_audio(source)
         return self._read([blocks], Task(language, to))[0]
+
+    def align(
+        self, source: str | Path | np.ndarray, text: str, *, rate: int = SAMPLE_RATE, language: str = AUTO
+    ) -> Transcript:
+        """When each word of a known text is said.
+
+        Args:
+            source: path, or samples `(n,)` or `(n, channels)` at `rate` Hz; up to five minutes.
+            text: what is said, whole and in order; it is written as the model writes, without case and punctuation.
+            rate: of an array.
+            language: of the speech; "auto" identifies it.
+
+        Raises:
+            AudioError: if the source cannot be read, or is longer.
+            LanguageError: if a language is unknown, or the model does not know it.
+            SpeechError: if the text has characters that the model cannot write, or more than the audio has frames for.
+        """
+        task = Task(language)
+        samples = to_mono_16k(source, rate) if isinstance(source, np.ndarray) else load_audio(source)
+        if len(samples) > _ALIGN_S * SAMPLE_RATE:
+            where = "array" if isinstance(source, np.ndarray) else str(source)
+            raise AudioError(
+                f"has {len(samples) / SAMPLE_RATE:.0f} s, alignment takes {_ALIGN_S}", where=where, fix="Cut it."
+            )
+        plain = plain_text(text)
+        ids = self.tokenizer.encode(plain)
+        if not ids or self.tokenizer.vocabulary.unk in ids:
+            unk = [c for c in sorted(set(plain) - {" "}) if self.tokenizer.vocabulary.unk in self.tokenizer.encode(c)]
+            raise SpeechError(
+                f"the text has characters that the model does not write: {unk}" if ids else "the text is empty",
+                fix="Write them as words.",
+            )
+        reading, log_probs = self._reader.listen([samples], self._prefix(task))
+        reading.spans = align(log_probs, ids).spans
+        return self._transcript(reading, task)
 
     def transcribe_files(
         self, paths: Sequence[str | Path], task: Task | None = None, *, group_s: float = 240.0

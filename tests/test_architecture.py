@@ -29,6 +29,7 @@ TESTED_ELSEWHERE = {  # module -> test file that covers it
         "averaging", "callbacks", "card", "config", "curve", "evaluate", "init", "module", "optimizer", "run",
         "stream")},
     "train/schema": "test_conf", "cli/app": "cli/test_transcribe", "cli/demo": "cli/test_transcribe",
+    "cli/align": "cli/test_transcribe",
     "cli/models": "cli/test_transcribe",
 }  # fmt: skip
 

@@ -7,6 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
+from speech.cli.align import align
 from speech.cli.demo import demo
 from speech.cli.models import models
 from speech.cli.transcribe import transcribe
@@ -19,6 +20,7 @@ app = typer.Typer(
     help="Streaming multilingual speech: recognise, translate, identify languages.",
 )
 app.command()(transcribe)
+app.command()(align)
 app.command()(demo)
 app.command()(models)
 

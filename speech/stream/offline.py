@@ -18,7 +18,7 @@ from torch import Tensor
 from speech.audio.io import SAMPLE_RATE
 from speech.decode.frames import Frames
 from speech.decode.greedy import TokenSpan, greedy
-from speech.models.owsm_ctc import OwsmCtc
+from speech.models.owsm_ctc import OwsmCtc, OwsmCtcOutput
 
 
 class Decoder(Protocol):
@@ -127,8 +127,18 @@ class OfflineReader:
             self._read_batch(waiting, prefixes, readings)
         return readings
 
+    def listen(self, blocks: Iterable[np.ndarray], prefix: tuple[int, int]) -> tuple[Reading, Tensor]:
+        """One file without decoding: a reading without tokens, and log-probabilities `(T, vocabulary)`."""
+        reading, parts = Reading(), []
+        for window in windows(0, blocks, self.config, self.grid):
+            output, frames = self._encode([window], [prefix])
+            first, last = window.keep_start // self.grid, int(frames.lengths[0])
+            self._keep(window, [], self._evidence(output, 0, last), last, reading)
+            parts.append(frames.log_probs[0, first : last if window.last else window.keep_end // self.grid].cpu())
+        return reading, torch.cat(parts)
+
     @torch.inference_mode()
-    def _read_batch(self, batch: list[Window], prefixes: Sequence[tuple[int, int]], readings: list[Reading]) -> None:
+    def _encode(self, batch: list[Window], prefixes: Sequence[tuple[int, int]]) -> tuple[OwsmCtcOutput, Frames]:
         model = self.model
         device = model.feature_mean.device
         lengths = torch.tensor([len(window.samples) for window in batch], device=device)
@@ -138,13 +148,20 @@ class OfflineReader:
         prefix = torch.tensor([prefixes[window.file] for window in batch], device=device)
         output = model(*model.features(samples, lengths), prefix)
         front = prefix.shape[1] if model.config.target_prefix else 0
-        special = [i for i in range(1, len(model.vocabulary)) if model.vocabulary.is_special(i)]
-        frames = Frames(output.log_probs[:, front:], output.lengths - front, model.frame_s, 0.0)
-        for index, (window, spans) in enumerate(zip(batch, self.decode(frames, forbidden=special), strict=True)):
-            logits = output.language_logits
-            end = int(frames.lengths[index])
-            evidence = torch.log_softmax(logits[index, :end], dim=-1) if logits is not None else None
-            self._keep(window, spans, evidence, end, readings[window.file])
+        return output, Frames(output.log_probs[:, front:], output.lengths - front, model.frame_s, 0.0)
+
+    def _evidence(self, output: OwsmCtcOutput, row: int, end: int) -> Tensor | None:
+        """Log-posteriors of languages `(end, languages)`."""
+        logits = output.language_logits
+        return torch.log_softmax(logits[row, :end], dim=-1) if logits is not None else None
+
+    def _read_batch(self, batch: list[Window], prefixes: Sequence[tuple[int, int]], readings: list[Reading]) -> None:
+        output, frames = self._encode(batch, prefixes)
+        vocabulary = self.model.vocabulary
+        special = [i for i in range(1, len(vocabulary)) if vocabulary.is_special(i)]
+        for row, (window, spans) in enumerate(zip(batch, self.decode(frames, forbidden=special), strict=True)):
+            end = int(frames.lengths[row])
+            self._keep(window, spans, self._evidence(output, row, end), end, readings[window.file])
 
     def _keep(
         self, window: Window, spans: list[TokenSpan], evidence: Tensor | None, frames: int, reading: Reading

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -131,7 +132,7 @@ class TrainModule(L.LightningModule):
     def configure_optimizers(self) -> Any:
         optimizer = build_optimizer(self.model, len(self.model.encoder.layers), self.config.optimizer)
         config = self.config
-        factors = [
+        factors: list[Callable[[int], float]] = [
             partial(
                 schedule_factor, max_steps=config.trainer.max_steps, config=config.optimizer, begins=group["begins"]
             )

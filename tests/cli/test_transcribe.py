@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from speech.cli.app import app
-from speech.errors import AudioError, ConfigError
+from speech.errors import AudioError, ConfigError, SpeechError
 
 runner = CliRunner()
 
@@ -125,3 +125,23 @@ def test_a_beam_reads_the_same_files_and_a_language_model_needs_one(checkpoint, 
         run("transcribe", folder, "--model", checkpoint, "--lm", folder / "b.wav", "--beam", "1")
     with pytest.raises(ConfigError, match="beam 0"):
         run("transcribe", folder, "--model", checkpoint, "--beam", "0")
+
+
+def test_align_prints_the_words_of_the_text_in_order(checkpoint, folder, tmp_path):
+    (tmp_path / "text.txt").write_text("The cat, the DOG!")
+    for arguments in (["--text", "The cat, the DOG!"], ["--text-file", tmp_path / "text.txt"]):
+        result = run("align", folder / "b.wav", *arguments, "--model", checkpoint)
+        row = json.loads(result.stdout)
+        assert [word["text"] for word in row["words"]] == ["the", "cat", "the", "dog"]
+        times = [time for word in row["words"] for time in (word["start"], word["end"])]
+        assert times == sorted(times)
+    with pytest.raises(ConfigError, match="one of them"):
+        run("align", folder / "b.wav", "--model", checkpoint)
+    with pytest.raises(ConfigError, match="no such file"):
+        run("align", folder / "b.wav", "--text-file", tmp_path / "none", "--model", checkpoint)
+
+
+def test_align_refuses_what_cannot_be_aligned(checkpoint, folder):
+    for text, message in (("字", "字"), ("!", "empty"), ("the cat " * 50, "frames")):
+        with pytest.raises(SpeechError, match=message):
+            run("align", folder / "b.wav", "--text", text, "--model", checkpoint)
