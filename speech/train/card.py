@@ -17,7 +17,7 @@ def model_card(config: TrainConfig, info: dict[str, Any]) -> str:
         f"A CTC encoder ({type(config.model.encoder).__name__.removesuffix('Config')}) trained for "
         f"{config.trainer.max_steps} steps on {sum(hours.values()):.1f} hours of speech in {len(hours)} languages.",
         "",
-        f"- started from: {config.init.whisper or config.init.checkpoint or 'random parameters'}",
+        f"- started from: {_start(config)}",
         f"- chunk sizes in training: {config.chunk.sizes} encoder frames, left context {config.chunk.left_context}",
         f"- seed {config.seed}, precision {config.trainer.precision}",
         "",
@@ -50,3 +50,9 @@ def model_card(config: TrainConfig, info: dict[str, Any]) -> str:
             f"| all | | {info['test']['overall']:.3f} | | |",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _start(config: TrainConfig) -> str:
+    if config.init.whisper:
+        return f"the encoder of {config.init.whisper} (Radford et al. 2022; OpenAI's Whisper weights are MIT)"
+    return config.init.checkpoint or "random parameters"
