@@ -213,7 +213,7 @@ def _open(source: Source, name: str, block_s: float) -> _Opened:
 
 def _open_soundfile(file: str | BinaryIO, block_s: float) -> _Opened | None:
     """None for a stream of unknown length (FLAC written to a pipe), which libsndfile cannot position in."""
-    promised_s = _wav_seconds(file)
+    promised_s, counted = _wav_seconds(file), _counts_mp3_frames(file)
     sound = soundfile.SoundFile(file)
     rate, kind = int(sound.samplerate), str(sound.format).lower()
     if len(sound) >= _UNKNOWN_FRAMES:
@@ -222,7 +222,7 @@ def _open_soundfile(file: str | BinaryIO, block_s: float) -> _Opened | None:
             file.seek(0)
         return None
     info = AudioInfo(len(sound) / rate, rate, int(sound.channels), kind)
-    if kind == "flac":
+    if kind == "flac" or counted:
         promised_s = info.duration_s
 
     def blocks() -> Iterator[np.ndarray]:
@@ -253,6 +253,20 @@ def _wav_seconds(file: str | BinaryIO) -> float:
                 bytes_per_s = struct.unpack("<8xI", body)[0]
             stream.seek(start + size + size % 2)
         return 0.0
+
+
+def _counts_mp3_frames(file: str | BinaryIO) -> bool:
+    """Whether an MP3 begins with the frame that says how many follow (Xing's tag); otherwise its length is a guess."""
+    with contextlib.ExitStack() as stack:
+        stream = stack.enter_context(Path(file).open("rb")) if isinstance(file, str) else file
+        stack.callback(stream.seek, 0)
+        head = stream.read(10)
+        if head[:3] == b"ID3" and len(head) == 10:  # its size: four bytes of seven bits
+            size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
+            stream.seek(size + 10)
+            head = stream.read(4)
+        frame = head + stream.read(200)
+        return frame[:1] == b"\xff" and (b"Xing" in frame or b"Info" in frame)
 
 
 def _open_av(file: str | BinaryIO, name: str, block_s: float) -> _Opened:

@@ -142,12 +142,17 @@ def test_a_file_without_bytes_is_refused(tmp_path: Path) -> None:
         load_audio(b"")
 
 
+@pytest.mark.parametrize("tag", [b"", b"ID3\x04\x00\x00\x00\x00\x02\x00" + bytes(256)])
+def test_a_whole_mp3_is_read_with_and_without_a_tag_in_front(tag: bytes) -> None:
+    assert len(load_audio(tag + encoded(noise(2.0), kind="MP3"))) == pytest.approx(32_000, abs=2400)
+
+
 def test_less_than_one_sample_at_16_khz_is_refused() -> None:
     with pytest.raises(AudioError, match="no samples at 16000 Hz"):
         load_audio(encoded(np.zeros(1, np.float32), 48_000))
 
 
-@pytest.mark.parametrize("kind", ["WAV", "FLAC"])
+@pytest.mark.parametrize("kind", ["WAV", "FLAC", "MP3"])
 def test_a_truncated_file_says_how_much_was_read_of_how_much(kind: str, tmp_path: Path) -> None:
     content = encoded(noise(4.0), kind=kind)
     path = tmp_path / "cut"
