@@ -1,5 +1,5 @@
 # Five words. `demo` and `test` bring everything they need: Python 3.12 and git are enough.
-MODEL := runs/quickstart/model
+MODEL := embedded
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 
 .PHONY: help setup demo test check format bench
@@ -13,7 +13,7 @@ $(UV):
 setup: $(UV)  ## install the package, training and development tools
 	$(UV) sync --quiet --frozen --extra train
 
-demo: setup  ## transcribe the shipped clips with a model: make demo MODEL=runs/quickstart/model
+demo: setup  ## transcribe the shipped clips; MODEL=DIR: with your own model
 	$(UV) run --frozen --extra train speech demo --model $(MODEL)
 
 test: check  ## lint, types, tests

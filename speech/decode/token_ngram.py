@@ -116,6 +116,7 @@ class TokenNgram:
         record = {"keys": self.keys, "scores": self.scores, "backoffs": self.backoffs}
         record |= {"order": np.array([self.order]), "use": np.array([self.weight, self.bonus])}
         save_file(record, path, metadata={"format": "token_ngram"})
+        path.chmod(0o644)
 
     @classmethod
     def load(cls, path: Path) -> TokenNgram:

@@ -1,0 +1,82 @@
+"""The model that ships: it reads real clips, says the same in any company, and the same live as trained for live."""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from speech import Recognizer
+from speech.audio.io import load_audio
+from speech.chunking import ChunkSpec
+from speech.data.manifest import Utterance, read_manifest
+from speech.metrics.error_rate import ErrorCounts, word_errors
+from speech.models.hub import EMBEDDED, locate
+
+CLIPS = Path(str(files("speech") / "assets" / "clips" / "clips.jsonl"))
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Recognizer:
+    return Recognizer.from_pretrained()
+
+
+@pytest.fixture(scope="module")
+def clips() -> list[Utterance]:
+    return read_manifest(CLIPS)
+
+
+def test_it_is_small_and_says_where_it_comes_from():
+    folder = locate(EMBEDDED)
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 45e6
+    card = (folder / "README.md").read_text("utf-8")
+    for word in ("CC-BY-SA-3.0", "learning curve", "hours", "whisper-base"):
+        assert word in card
+    assert json.loads((folder / "training.json").read_text("utf-8"))["config"]["name"] == "foundation"
+    assert len((folder / "metrics.jsonl").read_text("utf-8").splitlines()) > 100
+    assert (folder / "learning_curve.png").is_file()
+
+
+def test_it_reads_the_shipped_clips_and_knows_their_languages(recognizer, clips):
+    errors, hits = ErrorCounts(), 0
+    for clip in clips:
+        result = recognizer.transcribe(clip.audio)
+        errors += word_errors(clip.text, result.text, clip.language)
+        hits += result.language == clip.language
+        assert all(0 <= a.start_s <= a.end_s <= clip.duration_s + 0.1 for a in result.words)
+    assert errors.rate < 0.5
+    assert hits >= len(clips) - 1
+
+
+def test_the_text_does_not_depend_on_batch_mates_or_threads(recognizer, clips):
+    paths = [clip.audio for clip in clips]
+    threads = torch.get_num_threads()
+    together = [result.text for _, result in recognizer.transcribe_files(paths)]
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            assert [recognizer.transcribe(path).text for path in paths] == together
+            assert [result.text for _, result in recognizer.transcribe_files(paths[::-1])] == together[::-1]
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("size", [16, 32])
+def test_live_steps_say_what_the_whole_clip_says_under_the_same_chunks(recognizer, clips, size):
+    model, vocabulary = recognizer.model, recognizer.tokenizer.vocabulary
+    chunk = ChunkSpec(size=size, left_context=256)
+    samples = torch.from_numpy(load_audio(clips[0].audio))[None]
+    features, lengths = model.features(samples, torch.tensor([samples.shape[1]]))
+    prefix = torch.tensor([[vocabulary.nolang, vocabulary.task_id("asr")]])
+    with torch.inference_mode():
+        whole = model(features, lengths, prefix, chunk).log_probs
+        state = model.init_state(prefix, chunk)
+        pieces = []
+        for piece in np.array_split(np.arange(features.shape[1]), 11):
+            log_probs, _, state = model.step(features[:, piece], state, chunk)
+            pieces.append(log_probs)
+        pieces.append(model.finish(state, chunk)[0])
+    live = torch.cat(pieces, dim=1)
+    assert torch.equal(live.argmax(-1), whole[:, : live.shape[1]].argmax(-1))
