@@ -41,15 +41,19 @@ def main(
     heard = {row["id"]: row for row in map(json.loads, peer.open(encoding="utf-8"))} if peer is not None else {}
     if heard:
         utterances = [u for u in utterances if u.id in heard]
+    Recognizer.from_pretrained(model)  # brings the files into memory
+    start = time.perf_counter()
     recognizer = Recognizer.from_pretrained(model)
+    load_s = time.perf_counter() - start
     known = set(recognizer.tokenizer.vocabulary.languages)
     rows: dict[str, list[ErrorCounts]] = {}
-    seconds, hits, long_hits, long = 0.0, 0, 0, 0
+    spent: dict[str, float] = {}
+    hits, long_hits, long = 0, 0, 0
     lines = []
     for u in track(utterances, description="recognising", transient=True):
         start = time.perf_counter()
         result = recognizer.transcribe(u.audio, language=u.language if given and u.language in known else "auto")
-        seconds += time.perf_counter() - start
+        spent[u.id] = time.perf_counter() - start
         identified = result.language if not given else recognizer.transcribe(u.audio).language
         hits += identified == u.language
         if u.duration_s > 2.0:
@@ -67,9 +71,13 @@ def main(
     _table(console, rows, utterances, bool(heard))
     audio_s = sum(u.duration_s for u in utterances)
     console.print(f"{len(utterances)} utterances, {audio_s:.0f} s, {os.cpu_count()} cores, {threads} threads")
-    console.print(f"one by one: RTF {seconds / audio_s:.4f}")
-    if heard:
-        console.print(f"peer, one by one: RTF {sum(heard[u.id]['seconds'] for u in utterances) / audio_s:.4f}")
+    console.print(f"loaded in {load_s:.2f} s")
+    for name, low, high in (("under 8 s", 0.0, 8.0), ("8 s and more", 8.0, float("inf"))):
+        some = [u for u in utterances if low <= u.duration_s < high]
+        audio = sum(u.duration_s for u in some)
+        if some:
+            theirs = f", peer {sum(heard[u.id]['seconds'] for u in some) / audio:.4f}" if heard else ""
+            console.print(f"one by one, {len(some)} {name}: RTF {sum(spent[u.id] for u in some) / audio:.4f}{theirs}")
     paths = [u.audio for u in utterances]
     start = time.perf_counter()
     together = [text_of(result) for _, result in recognizer.transcribe_files(paths)]

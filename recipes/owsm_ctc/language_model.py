@@ -29,6 +29,7 @@ from speech.text.normalize import plain_text
 from speech.text.tokenizer import Tokenizer
 
 TRANSCRIPT, TRANSLATION = 1.0, 0.5
+GRID = ((0.0, 0.0), (0.2, 0.2), (0.3, 0.6), (0.45, 0.9), (0.6, 1.2), (0.6, 1.6), (0.8, 1.6), (0.8, 2.2))
 HEADING = "\n## Language model\n\n"
 
 
@@ -56,7 +57,7 @@ def main(
     random.Random(0).shuffle(dev)
     outputs = heard(loaded.model, tokenizer, dev[:dev_clips])
     rates: dict[tuple[float, float], float] = {}
-    for weight, bonus in ((0.0, 0.0), (0.2, 0.2), (0.3, 0.3), (0.3, 0.6), (0.45, 0.6), (0.45, 0.9), (0.6, 1.2)):
+    for weight, bonus in GRID:
         rate = error_rate(outputs, tokenizer, BeamDecoder(scorer=ngram, weight=weight, bonus=bonus))
         console.print(f"weight {weight:.2f}, bonus {bonus:.2f}: WER {rate:.4f}")
         rates[weight, bonus] = rate

@@ -22,7 +22,7 @@ class BeamDecoder:
     """Texts kept after each frame."""
     top_k: int = 12
     """Tokens tried in each frame."""
-    least: float = -7.0
+    least: float = -5.0
     """Log-probability below which a token is not tried."""
     scorer: LanguageModel[Any] | None = None
     """Language model over tokens, such as `prefix_beam.KenLm`."""

@@ -137,17 +137,31 @@ def prefix_beam(
             f"and blank in a vocabulary of {vocabulary}"
         )
     scores = log_probs.detach().float().cpu()
-    values, ids = scores.topk(min(top_k, vocabulary), dim=-1)
     grow = _Grower(scorer, weight, bonus)
     kept: _Beam = {_Prefix(None, blank, scorer.start() if scorer else None, 0.0): [0.0, _NEVER]}
-    rows = zip(scores[:, blank].tolist(), ids.tolist(), values.tolist(), strict=True)
-    for silence, tokens, chances in rows:
-        said = [(t, p) for t, p in zip(tokens, chances, strict=True) if t != blank and p > least]
+    for silence, said in zip(scores[:, blank].tolist(), _tried(scores, top_k, least, blank), strict=True):
         wider = _advance(kept, silence, said, grow)
         ranked = sorted(wider, key=lambda prefix: _sum(*wider[prefix]) + prefix.extra, reverse=True)
         kept = {prefix: wider[prefix] for prefix in ranked[:beam]}
     found = [Hypothesis(p.ids(), _sum(*chance) + p.extra + grow.finish(p)) for p, chance in kept.items()]
     return sorted(found, key=lambda hypothesis: hypothesis.score, reverse=True)
+
+
+def _tried(scores: Tensor, top_k: int, least: float, blank: int) -> list[list[tuple[int, float]]]:
+    """Tokens and their log-probabilities for each frame: the best `top_k` above `least`, blank aside."""
+    said: list[list[tuple[int, float]]] = [[] for _ in range(len(scores))]
+    frames, tokens = (scores > least).nonzero(
+        as_tuple=True
+    )  # sorting all frames' vocabularies costs more than the rest
+    chances = scores[frames, tokens].tolist()
+    for frame, token, chance in zip(frames.tolist(), tokens.tolist(), chances, strict=True):
+        if token != blank:
+            said[frame].append((token, chance))
+    for pairs in said:
+        if len(pairs) > 1:
+            pairs.sort(key=lambda pair: -pair[1])
+            del pairs[top_k:]
+    return said
 
 
 def _advance(kept: _Beam, silence: float, said: list[tuple[int, float]], grow: _Grower) -> _Beam:
