@@ -32,9 +32,9 @@ class Decoder(Protocol):
 class OfflineConfig:
     """How audio is cut and batched."""
 
-    window_s: float = 24.0
+    window_s: float = 5.0
     """Longest stretch that one window answers for."""
-    context_s: float = 3.0
+    context_s: float = 0.5
     """Audio on each side that a window hears besides."""
     search_s: float = 4.0
     """A cut is moved back by up to so much to the quietest place."""
