@@ -22,7 +22,7 @@ from speech.errors import AudioError, ConfigError, LanguageError, SpeechError
 from speech.models.checkpoint import LANGUAGE_MODEL, load_checkpoint
 from speech.models.hub import EMBEDDED, locate
 from speech.models.owsm_ctc import OwsmCtc
-from speech.stream.offline import Decoder, OfflineConfig, OfflineReader, Reading
+from speech.stream.offline import Decoder, OfflineConfig, OfflineReader, Part, Reading
 from speech.text.languages import resolve
 from speech.text.normalize import plain_text
 from speech.text.tokenizer import Tokenizer
@@ -141,7 +141,7 @@ class Recognizer:
                 fix="Write them as words.",
             )
         reading, log_probs = self._reader.listen([samples], self._prefix(task))
-        reading.spans = align(log_probs, ids).spans
+        reading.parts = [Part(align(log_probs, ids).spans, reading.samples / SAMPLE_RATE)]
         return self._transcript(reading, task)
 
     def transcribe_files(
@@ -208,15 +208,19 @@ class Recognizer:
         to = resolve(task.to).code if task.to is not None else None
         written = resolve(to or language)
         duration_s = reading.samples / SAMPLE_RATE
-        words = words_from_tokens(
-            reading.spans,
-            self.tokenizer.piece,
-            frame_s=self.model.frame_s,
-            offset_s=0.0,
-            duration_s=duration_s,
-            language=written.code,
-            spaces=written.spaces,
-        )
+        words = [
+            word
+            for part in reading.parts
+            for word in words_from_tokens(
+                part.spans,
+                self.tokenizer.piece,
+                frame_s=self.model.frame_s,
+                offset_s=0.0,
+                duration_s=part.end_s,
+                language=written.code,
+                spaces=written.spaces,
+            )
+        ]
         separator = " " if written.spaces else ""
         return Transcript(
             text=separator.join(word.text for word in words),

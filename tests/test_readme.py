@@ -22,6 +22,7 @@ SHORT = [
     "evaluate=false",
     "data.batches.batch_s=12.0",
     "data.batches.max_s=8.0",
+    "data.batches.concatenate_max_s=8.0",
     "trainer.progress=false",
 ]
 

@@ -22,7 +22,7 @@ def random_frames(seed: int, rows: int = 2, length: int = 12, vocabulary: int = 
 @given(st.integers(0, 1000))
 def test_it_says_what_the_search_finds_and_when(seed):
     frames = random_frames(seed)
-    for row, spans in enumerate(BeamDecoder(beam=4, top_k=5)(frames)):
+    for row, spans in enumerate(BeamDecoder(beam=4, top_k=5, least=-math.inf)(frames)):
         best = prefix_beam(frames.select(row), beam=4, top_k=5)[0]
         assert tuple(span.id for span in spans) == best.ids
         edges = [frame for span in spans for frame in (span.start_frame, span.end_frame)]

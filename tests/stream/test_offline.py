@@ -1,40 +1,12 @@
-"""Windows cover a file exactly once; batches and blocks do not change what is read."""
+"""Segments of many files through one model: batches and blocks do not change what is read."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from speech.stream.offline import OfflineConfig, OfflineReader, windows
+from speech.decode.endpoint import EndpointConfig
+from speech.stream.offline import OfflineConfig, OfflineReader
 
-GRID = 640
-SMALL = OfflineConfig(window_s=2.0, context_s=0.5, search_s=0.5, batch_s=12.0)
-
-
-@settings(max_examples=60, deadline=None)
-@given(samples=st.integers(1, 200_000), block=st.integers(1000, 90_000), seed=st.integers(0, 99))
-def test_every_sample_is_answered_for_by_exactly_one_window(samples, block, seed):
-    audio = np.random.default_rng(seed).standard_normal(samples).astype(np.float32)
-    blocks = (audio[start : start + block] for start in range(0, samples, block))
-    covered = 0
-    for window in windows(0, blocks, SMALL, GRID):
-        begin, end = window.start + window.keep_start, window.start + window.keep_end
-        assert begin == covered
-        assert begin % GRID == 0
-        assert window.start % GRID == 0
-        assert end > begin
-        assert len(window.samples) <= 16000 * (2.0 + 2 * 0.5) + 16000 * 0.5 + GRID
-        assert np.array_equal(window.samples, audio[window.start : window.start + len(window.samples)])
-        covered = end
-    assert window.last
-    assert covered == samples
-
-
-def test_cuts_fall_into_silence():
-    audio = np.random.default_rng(0).standard_normal(16000 * 4).astype(np.float32)
-    audio[27_000:29_000] = 0.0
-    first = next(iter(windows(0, [audio], SMALL, GRID)))
-    assert 27_000 <= first.keep_end <= 29_000
+SMALL = OfflineConfig(endpoint=EndpointConfig(soft_s=1.0, idle_s=1.5, max_s=2.0), context_s=0.3, batch_s=12.0)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +21,9 @@ def test_a_file_alone_and_in_a_batch_reads_the_same(model, files):
     together = reader.read([[f] for f in files], [prefix] * len(files))
     for file, reading in zip(files, together, strict=True):
         alone = reader.read([[file]], [prefix])[0]
-        assert [(s.id, s.start_frame) for s in alone.spans] == [(s.id, s.start_frame) for s in reading.spans]
+        assert [[(s.id, s.start_frame) for s in part.spans] for part in alone.parts] == [
+            [(s.id, s.start_frame) for s in part.spans] for part in reading.parts
+        ]
         assert reading.samples == len(file)
         assert alone.frames == reading.frames
 
@@ -59,5 +33,19 @@ def test_blocks_do_not_change_what_is_read(model, files):
     prefix = (3, model.vocabulary.task_id("asr"))
     whole = reader.read([[files[1]]], [prefix])[0]
     pieces = reader.read([[files[1][n : n + 7001] for n in range(0, 120_000, 7001)]], [prefix])[0]
-    assert whole.spans == pieces.spans
-    assert [s.start_frame for s in whole.spans] == sorted(s.start_frame for s in whole.spans)
+    assert whole.parts == pieces.parts
+    assert len(whole.parts) > 3
+    starts = [s.start_frame for part in whole.parts for s in part.spans]
+    assert starts == sorted(starts)
+
+
+def test_frames_of_a_file_are_heard_once(model, files):
+    reader = OfflineReader(model, SMALL)
+    reading, log_probs = reader.listen([files[1]], (3, model.vocabulary.task_id("asr")))
+    assert len(log_probs) == reading.frames == -(-len(files[1]) // reader.grid)
+
+
+def test_an_empty_file_has_one_empty_part(model):
+    reading = OfflineReader(model, SMALL).read([[]], [(3, model.vocabulary.task_id("asr"))])[0]
+    assert reading.samples == 0
+    assert len(reading.parts) == 1

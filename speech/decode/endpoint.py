@@ -1,0 +1,145 @@
+"""When a segment ends: rules over the speech probabilities of a stream, the same live and offline.
+
+A decision at some point looks at nothing behind that point, and every frame of the stream lies in exactly one segment:
+silence and noise are cut off from speech, never dropped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from speech.audio.vad import FRAME_S
+from speech.errors import ConfigError
+
+_RELEASE = 0.15
+_SMOOTH_FRAMES = 5
+
+
+class Reason(StrEnum):
+    """Why a segment ended; names equal values."""
+
+    silence = "silence"
+    """The speaker paused."""
+    no_speech = "no_speech"
+    """Nobody spoke for long."""
+    max_length = "max_length"
+    """It became too long; cut where speech was least likely."""
+    client = "client"
+    """It was asked for."""
+    stop = "stop"
+    """The stream ended."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EndpointConfig:
+    """The rules. Durations in seconds, counted in VAD frames of 32 ms."""
+
+    threshold: float = 0.5
+    """Probability from which a frame is speech; it lasts until 0.15 below."""
+    silence_s: float = 0.5
+    """A pause that ends a segment."""
+    soft_s: float = 8.0
+    """From this length on, a shorter pause ends it:"""
+    soft_silence_s: float = 0.2
+    idle_s: float = 4.0
+    """A segment without speech ends."""
+    max_s: float = 16.0
+    """Longest segment: cut in its second half, where speech is least likely."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise ConfigError(f"threshold {self.threshold}", fix="Give a probability between 0 and 1.")
+        if not FRAME_S <= self.soft_silence_s <= self.silence_s <= self.soft_s <= self.max_s:
+            raise ConfigError(
+                f"soft_silence_s {self.soft_silence_s}, silence_s {self.silence_s}, soft_s {self.soft_s}, "
+                f"max_s {self.max_s}",
+                fix=f"Let {FRAME_S} <= soft_silence_s <= silence_s <= soft_s <= max_s.",
+            )
+        if self.idle_s < self.silence_s:
+            raise ConfigError(f"idle_s {self.idle_s} is less than silence_s {self.silence_s}", fix="Raise idle_s.")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A segment ended. Frames count from the beginning of the stream."""
+
+    frame: int
+    """First frame of the next segment."""
+    speech_end: int
+    """Frame after the last speech of the segment; its first frame if there was none."""
+    quiet: bool
+    """Whether the cut lies in a pause."""
+    reason: Reason
+
+
+class Endpointer:
+    """Speech probabilities in, endpoints out.
+
+    Attributes:
+        start: first frame of the segment under way.
+        speaking: whether speech is under way, for a voice indicator.
+    """
+
+    def __init__(self, config: EndpointConfig | None = None) -> None:
+        self.config = config or EndpointConfig()
+        self.start = 0
+        self._probabilities: list[float] = []
+        self._spoken = 0  # frames of the segment up to the end of its last speech; 0: none so far
+        self._active = False
+
+    @property
+    def speaking(self) -> bool:
+        return self._active
+
+    def step(self, probability: float) -> Endpoint | None:
+        """One more frame; at most one segment ends with it."""
+        self._take(probability)
+        return self._check()
+
+    def _take(self, probability: float) -> None:
+        self._probabilities.append(probability)
+        self._active = probability >= self.config.threshold - (_RELEASE if self._active else 0.0)
+        if self._active:
+            self._spoken = len(self._probabilities)
+
+    def cut(self, reason: Reason) -> Endpoint:
+        """End the segment here, whatever the rules say."""
+        quiet = not self._active
+        return self._end(len(self._probabilities), quiet, reason)
+
+    def _check(self) -> Endpoint | None:
+        length, config = len(self._probabilities), self.config
+        silence, soft = _frames(config.silence_s), _frames(config.soft_silence_s)
+        pause = length - self._spoken
+        if self._spoken and pause >= silence:
+            return self._end(length - silence // 2, True, Reason.silence)
+        if self._spoken and length >= _frames(config.soft_s) and pause >= soft:
+            return self._end(length - soft // 2, True, Reason.silence)
+        if not self._spoken and length >= _frames(config.idle_s):
+            return self._end(length - silence // 2, True, Reason.no_speech)
+        if length >= _frames(config.max_s):
+            return self._end(self._least_likely(), False, Reason.max_length)
+        return None
+
+    def _least_likely(self) -> int:
+        """Where, in the second half, speech is least likely over some frames; of equals the latest."""
+        kernel = np.full(_SMOOTH_FRAMES, 1 / _SMOOTH_FRAMES)
+        first = len(self._probabilities) // 2
+        smooth = np.convolve(np.array(self._probabilities[first:]), kernel, mode="valid")
+        return first + _SMOOTH_FRAMES // 2 + len(smooth) - 1 - int(smooth[::-1].argmin())
+
+    def _end(self, length: int, quiet: bool, reason: Reason) -> Endpoint:
+        endpoint = Endpoint(self.start + length, self.start + min(self._spoken, length), quiet, reason)
+        rest = self._probabilities[length:]
+        self.start += length
+        self._probabilities, self._spoken, self._active = [], 0, False
+        for probability in rest:  # of the next segment; too short to end it
+            self._take(probability)
+        return endpoint
+
+
+def _frames(seconds: float) -> int:
+    return max(1, round(seconds / FRAME_S))

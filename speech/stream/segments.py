@@ -1,0 +1,144 @@
+"""A stream of samples cut into segments, the same whatever the sizes of its pieces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from speech.audio.io import SAMPLE_RATE
+from speech.audio.vad import FRAME_SAMPLES, Vad
+from speech.decode.endpoint import Endpoint, EndpointConfig, Endpointer, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of a stream to be read, with audio around it."""
+
+    start: int
+    """First sample of `samples` in the stream."""
+    samples: np.ndarray
+    """(n,) float32 at 16 kHz."""
+    keep_start: int
+    """In `samples`, the first that the segment answers for; a multiple of the grid in the stream."""
+    keep_end: int
+    speech_end: int
+    """Sample of the stream after the last speech; `start + keep_start` if there was none."""
+    reason: Reason
+
+    @property
+    def last(self) -> bool:
+        """Whether the stream ends with it."""
+        return self.reason is Reason.stop
+
+
+class SampleBuffer:
+    """The samples of a stream from some point on; appending costs what is appended.
+
+    Attributes:
+        start: sample of the stream at which it begins.
+    """
+
+    def __init__(self) -> None:
+        self.start = 0
+        self._store = np.empty(SAMPLE_RATE, np.float32)
+        self._count = 0
+
+    @property
+    def end(self) -> int:
+        """Sample of the stream after the last."""
+        return self.start + self._count
+
+    def append(self, samples: np.ndarray) -> None:
+        needed = self._count + len(samples)
+        if needed > len(self._store):
+            self._store = np.resize(self._store, max(needed, 2 * len(self._store)))
+        self._store[self._count : needed] = samples
+        self._count = needed
+
+    def between(self, start: int, end: int) -> np.ndarray:
+        """A view of samples `start .. end` of the stream; good until the next change."""
+        return self._store[start - self.start : end - self.start]
+
+    def drop(self, start: int) -> None:
+        """Forget what lies before sample `start` of the stream."""
+        kept = self.between(start, self.end)
+        self._store[: len(kept)] = kept.copy()
+        self.start, self._count = start, len(kept)
+
+
+class Segmenter:
+    """Cuts one stream. Every sample lies in exactly one segment.
+
+    In a pause the neighbours hear the pause; a segment that had to be cut within speech hears `context_s` of the
+    other side, as far as it has been received when the cut is decided.
+
+    Args:
+        vad: silero, shared by any number of streams.
+        config: rules.
+        grid: samples per output frame; cuts lie on it, so a frame belongs to one segment.
+        context_s: audio beyond a cut within speech.
+    """
+
+    def __init__(self, vad: Vad, config: EndpointConfig, *, grid: int, context_s: float = 0.5) -> None:
+        self._vad, self._state = vad, vad.init_state()
+        self._endpointer = Endpointer(config)
+        self._grid = grid
+        self._context = int(context_s * SAMPLE_RATE) // grid * grid
+        self._buffer = SampleBuffer()
+        self._begin = 0  # of the segment under way in the stream
+        self._seen = 0  # samples that the VAD has judged
+
+    @property
+    def received(self) -> int:
+        """Samples so far."""
+        return self._buffer.end
+
+    @property
+    def begin(self) -> int:
+        """First sample of the segment under way."""
+        return self._begin
+
+    @property
+    def speaking(self) -> bool:
+        """Whether speech is under way."""
+        return self._endpointer.speaking
+
+    def accept(self, samples: np.ndarray) -> list[Segment]:
+        """The segments that end with these samples `(n,)` float32, any `n`."""
+        self._buffer.append(samples)
+        segments = []
+        while self._seen + FRAME_SAMPLES <= self.received:
+            frame = self._buffer.between(self._seen, self._seen + FRAME_SAMPLES)
+            probability, self._state = self._vad.step(frame, self._state)
+            self._seen += FRAME_SAMPLES
+            endpoint = self._endpointer.step(probability)
+            if endpoint is not None:
+                cut = endpoint.frame * FRAME_SAMPLES // self._grid * self._grid
+                segments.append(self._end(endpoint, cut, heard=min(self._seen, cut + self._context)))
+        return segments
+
+    def flush(self) -> Segment | None:
+        """End the segment at the last whole frame received: a client asked for what it has said so far."""
+        cut = self.received // self._grid * self._grid
+        if cut == self._begin:
+            return None
+        return self._end(self._endpointer.cut(Reason.client), cut, heard=cut)
+
+    def finish(self) -> Segment | None:
+        """The last segment, if anything is left; a stream without samples has one, which is empty."""
+        if self.received == self._begin > 0:
+            return None
+        return self._end(self._endpointer.cut(Reason.stop), self.received, heard=self.received)
+
+    def _end(self, endpoint: Endpoint, cut: int, heard: int) -> Segment:
+        start = self._buffer.start
+        samples = self._buffer.between(start, heard).copy()
+        speech_end = min(max(endpoint.speech_end * FRAME_SAMPLES, self._begin), cut)
+        segment = Segment(start, samples, self._begin - start, cut - start, speech_end, endpoint.reason)
+        reach = cut - self._context
+        if endpoint.quiet:
+            reach = max(reach, -(-speech_end // self._grid) * self._grid)
+        self._buffer.drop(max(min(reach, cut), start))
+        self._begin = cut
+        return segment

@@ -1,0 +1,93 @@
+"""When segments end: each rule, and that nothing behind a decision matters."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speech.audio.vad import FRAME_S
+from speech.decode.endpoint import Endpoint, EndpointConfig, Endpointer, Reason
+from speech.errors import ConfigError
+
+CONFIG = EndpointConfig(silence_s=0.32, soft_s=2.0, soft_silence_s=0.16, idle_s=1.0, max_s=4.0)
+SILENCE, SOFT, IDLE, LONGEST = 10, 5, 31, 125
+
+
+def run(probabilities: list[float], config: EndpointConfig = CONFIG) -> list[tuple[int, Endpoint]]:
+    """(frames heard when it was decided, endpoint)"""
+    endpointer = Endpointer(config)
+    found = [(number, endpointer.step(p)) for number, p in enumerate(probabilities, start=1)]
+    return [(number, endpoint) for number, endpoint in found if endpoint is not None]
+
+
+def test_a_pause_after_speech_ends_a_segment_in_its_middle():
+    heard, endpoint = run([0.0] * 5 + [0.9] * 20 + [0.0] * 15)[0]
+    assert (heard, endpoint.speech_end) == (25 + SILENCE, 25)
+    assert endpoint.frame == 25 + SILENCE - SILENCE // 2
+    assert endpoint.quiet
+    assert endpoint.reason is Reason.silence
+
+
+def test_a_pause_that_is_too_short_does_not():
+    assert not run(([0.9] * 10 + [0.0] * (SILENCE - 1)) * 2)
+
+
+def test_in_a_long_segment_a_short_pause_is_enough():
+    heard, endpoint = run([0.9] * 70 + [0.0] * 8)[0]
+    assert (heard, endpoint.speech_end, endpoint.reason) == (70 + SOFT, 70, Reason.silence)
+
+
+def test_speech_lasts_until_its_probability_is_well_below_the_threshold():
+    assert not run([0.9, *[0.4] * 30])
+    assert run([0.9, *[0.3] * 30])
+
+
+def test_silence_is_cut_off_after_a_while():
+    heard, endpoint = run([0.0] * 40)[0]
+    assert (heard, endpoint.reason, endpoint.speech_end) == (IDLE, Reason.no_speech, 0)
+
+
+def test_without_a_pause_it_is_cut_where_speech_is_least_likely():
+    track = [0.9] * LONGEST
+    track[95:100] = [0.6] * 5
+    heard, endpoint = run(track)[0]
+    assert (heard, endpoint.frame, endpoint.reason, endpoint.quiet) == (LONGEST, 97, Reason.max_length, False)
+
+
+def test_speech_behind_a_cut_belongs_to_the_next_segment():
+    track = [0.9] * LONGEST
+    track[95:100] = [0.6] * 5
+    first, second = run(track + [0.0] * SILENCE)
+    assert second[1].speech_end == LONGEST
+    assert second[1].frame > first[1].frame
+
+
+def test_a_client_may_end_a_segment():
+    endpointer = Endpointer(CONFIG)
+    assert all(endpointer.step(0.9) is None for _ in range(7))
+    endpoint = endpointer.cut(Reason.client)
+    assert (endpoint.frame, endpoint.speech_end, endpoint.quiet) == (7, 7, False)
+    assert endpointer.start == 7
+
+
+@given(st.lists(st.sampled_from([0.0, 0.2, 0.4, 0.6, 0.95]), max_size=600), st.integers(0, 600))
+def test_segments_follow_each_other_and_the_future_changes_nothing(track, length):
+    found = run(track)
+    begin = 0
+    for heard, endpoint in found:
+        assert begin < endpoint.frame <= heard
+        assert begin <= endpoint.speech_end <= endpoint.frame
+        assert heard - begin <= LONGEST
+        begin = endpoint.frame
+    assert [item for item in found if item[0] <= length] == run(track[:length])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"threshold": 1.0}, {"silence_s": 9.0}, {"soft_silence_s": 0.0}, {"max_s": 3.0}, {"idle_s": 0.1}]
+)
+def test_contradictions_are_refused(wrong):
+    with pytest.raises(ConfigError):
+        EndpointConfig(**wrong)
+
+
+def test_durations_are_whole_frames():
+    assert pytest.approx(0.032) == FRAME_S

@@ -1,0 +1,120 @@
+"""Segments cover a stream exactly once, whatever the sizes of its pieces."""
+
+from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from speech.audio.io import load_audio
+from speech.audio.vad import Vad
+from speech.data.manifest import read_manifest
+from speech.decode.endpoint import EndpointConfig, Reason
+from speech.stream.segments import SampleBuffer, Segment, Segmenter
+
+CLIPS = files("speech") / "assets" / "clips" / "clips.jsonl"
+GRID = 320
+CONFIG = EndpointConfig(soft_s=1.0, idle_s=1.5, max_s=2.0)
+
+
+@pytest.fixture(scope="module")
+def vad() -> Vad:
+    return Vad()
+
+
+@pytest.fixture(scope="module")
+def speech() -> np.ndarray:
+    """Two real clips with half a second between them."""
+    clips = [load_audio(clip.audio) for clip in read_manifest(Path(str(CLIPS)), check_files=True)[:2]]
+    return np.concatenate([clips[0], np.zeros(8000, np.float32), clips[1]])
+
+
+def cut(vad: Vad, audio: np.ndarray, sizes: list[int], config: EndpointConfig = CONFIG) -> list[Segment]:
+    segmenter = Segmenter(vad, config, grid=GRID, context_s=0.3)
+    segments, start = [], 0
+    for size in sizes:
+        segments += segmenter.accept(audio[start : start + size])
+        start += size
+    segments += segmenter.accept(audio[start:])
+    last = segmenter.finish()
+    return segments if last is None else [*segments, last]
+
+
+def check(segments: list[Segment], audio: np.ndarray) -> None:
+    covered = 0
+    for segment in segments:
+        begin, end = segment.start + segment.keep_start, segment.start + segment.keep_end
+        assert begin == covered
+        assert begin % GRID == segment.start % GRID == 0
+        assert begin <= segment.speech_end <= end
+        assert end > begin
+        assert np.array_equal(segment.samples, audio[segment.start : segment.start + len(segment.samples)])
+        covered = end
+    assert covered == len(audio)
+
+
+@settings(max_examples=25, deadline=None)
+@given(sizes=st.lists(st.one_of(st.integers(0, 3), st.integers(1, 700), st.integers(700, 60_000)), max_size=12))
+def test_pieces_of_any_size_give_the_same_segments(vad, speech, sizes):
+    whole, pieces = cut(vad, speech, []), cut(vad, speech, sizes)
+    check(pieces, speech)
+    assert len(whole) == len(pieces) > 2
+    for one, other in zip(whole, pieces, strict=True):
+        assert (one.start, one.keep_start, one.keep_end, one.speech_end, one.reason) == (
+            other.start, other.keep_start, other.keep_end, other.speech_end, other.reason,
+        )  # fmt: skip
+        assert np.array_equal(one.samples, other.samples)
+
+
+def test_what_follows_a_pause_does_not_hear_what_was_said_before(vad, speech):
+    segments = cut(vad, speech, [], EndpointConfig())
+    pauses = [(a, b) for a, b in pairwise(segments) if a.reason is Reason.silence]
+    assert pauses
+    for before, after in pauses:
+        assert after.start >= before.speech_end
+
+
+def test_speech_without_pauses_hears_beyond_the_cut(vad, speech):
+    loud = np.concatenate([speech[:12_000]] * 8)
+    segments = cut(vad, loud, [], EndpointConfig(soft_s=1.0, max_s=2.0, silence_s=0.9, soft_silence_s=0.9))
+    check(segments, loud)
+    hard = [s for s in segments if s.reason is Reason.max_length]
+    assert hard
+    assert any(len(s.samples) > s.keep_end for s in hard)
+
+
+def test_flush_ends_the_segment_at_the_last_whole_frame(vad, speech):
+    segmenter = Segmenter(vad, EndpointConfig(), grid=GRID)
+    assert segmenter.flush() is None
+    segmenter.accept(speech[:7000])
+    segment = segmenter.flush()
+    assert segment is not None
+    assert (segment.keep_end, segment.reason) == (7000 // GRID * GRID, Reason.client)
+    assert segmenter.flush() is None
+    assert segmenter.begin == 6720
+    last = segmenter.finish()
+    assert last is not None
+    assert last.start + last.keep_end == 7000
+
+
+def test_a_stream_without_samples_is_one_empty_segment(vad):
+    segmenter = Segmenter(vad, CONFIG, grid=GRID)
+    last = segmenter.finish()
+    assert last is not None
+    assert last.last
+    assert len(last.samples) == 0
+
+
+@given(st.lists(st.integers(0, 40_000), max_size=6))
+def test_a_buffer_keeps_what_is_not_dropped(sizes):
+    buffer, audio = SampleBuffer(), np.empty(0, np.float32)
+    for number, size in enumerate(sizes):
+        more = np.full(size, number, np.float32)
+        buffer.append(more)
+        audio = np.concatenate([audio, more])
+        buffer.drop(max(buffer.start, buffer.end - 9000))
+        assert buffer.end == len(audio)
+        assert np.array_equal(buffer.between(buffer.start, buffer.end), audio[buffer.start :])
