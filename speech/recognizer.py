@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,33 +14,20 @@ from speech.audio.io import SAMPLE_RATE, load_audio, stream_audio, to_mono_16k
 from speech.decode.beam import BeamDecoder
 from speech.decode.forced_alignment import align
 from speech.decode.greedy import greedy
-from speech.decode.language_id import top
 from speech.decode.prefix_beam import KenLm
 from speech.decode.token_ngram import TokenNgram
-from speech.decode.words import words_from_tokens
-from speech.errors import AudioError, ConfigError, LanguageError, SpeechError
+from speech.errors import AudioError, ConfigError, SpeechError
 from speech.models.checkpoint import LANGUAGE_MODEL, load_checkpoint
 from speech.models.hub import EMBEDDED, locate
 from speech.models.owsm_ctc import OwsmCtc
-from speech.stream.offline import Decoder, OfflineConfig, OfflineReader, Part, Reading
-from speech.text.languages import resolve
+from speech.stream.offline import OfflineConfig, OfflineReader
+from speech.stream.second_pass import AUTO, Decoder, Heard, Request, SecondPass
 from speech.text.normalize import plain_text
 from speech.text.tokenizer import Tokenizer
-from speech.transcript import Transcript
+from speech.transcript import Transcript, join
 
-AUTO = "auto"
 _BEAM = 8
 _ALIGN_S = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What to do with speech: which language it is in, and what to write."""
-
-    language: str = AUTO
-    """ISO 639-3 code, name or alias; or "auto" to identify it."""
-    to: str | None = None
-    """Write a translation into this language instead of a transcript."""
 
 
 class Recognizer:
@@ -51,7 +38,8 @@ class Recognizer:
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
-        self._reader = OfflineReader(model, config, decode)
+        self._second_pass = SecondPass(model, tokenizer, decode)
+        self._reader = OfflineReader(self._second_pass, config)
 
     @classmethod
     def from_pretrained(
@@ -99,7 +87,7 @@ class Recognizer:
         Args:
             source: path, or samples `(n,)` or `(n, channels)` at `rate` Hz.
             rate: of an array.
-            language: of the speech; "auto" identifies it.
+            language: of the speech, or several with commas between; "auto" identifies it.
             to: target language of a translation.
 
         Raises:
@@ -107,7 +95,7 @@ class Recognizer:
             LanguageError: if a language is unknown, or the model does not know it.
         """
         blocks = [to_mono_16k(source, rate)] if isinstance(source, np.ndarray) else stream_audio(source)
-        return self._read([blocks], Task(language, to))[0]
+        return self._read([blocks], Request.parse(language, to))[0]
 
     def align(
         self, source: str | Path | np.ndarray, text: str, *, rate: int = SAMPLE_RATE, language: str = AUTO
@@ -125,7 +113,8 @@ class Recognizer:
             LanguageError: if a language is unknown, or the model does not know it.
             SpeechError: if the text has characters that the model cannot write, or more than the audio has frames for.
         """
-        task = Task(language)
+        request = Request.parse(language)
+        request.prefix(self.tokenizer.vocabulary)
         samples = to_mono_16k(source, rate) if isinstance(source, np.ndarray) else load_audio(source)
         if len(samples) > _ALIGN_S * SAMPLE_RATE:
             where = "array" if isinstance(source, np.ndarray) else str(source)
@@ -140,22 +129,22 @@ class Recognizer:
                 f"the text has characters that the model does not write: {unk}" if ids else "the text is empty",
                 fix="Write them as words.",
             )
-        reading, log_probs = self._reader.listen([samples], self._prefix(task))
-        reading.parts = [Part(align(log_probs, ids).spans, reading.samples / SAMPLE_RATE)]
-        return self._transcript(reading, task)
+        parts, log_probs = self._reader.listen([samples], request)
+        parts[0] = replace(parts[0], spans=align(log_probs, ids).spans, end_s=parts[-1].end_s)
+        return self._transcript(parts, request)
 
     def transcribe_files(
-        self, paths: Sequence[str | Path], task: Task | None = None, *, group_s: float = 240.0
+        self, paths: Sequence[str | Path], request: Request | None = None, *, group_s: float = 240.0
     ) -> Iterator[tuple[str, Transcript | SpeechError]]:
         """Transcribe files, short ones together; a bad file yields its error and does not stop the others.
 
         Args:
             paths: files, or "-" for standard input; results come in this order.
-            task: the same for all.
+            request: the same for all.
             group_s: seconds of short files that are decoded into memory before they are encoded together.
         """
-        task = task or Task()
-        self._prefix(task)
+        request = request or Request()
+        request.prefix(self.tokenizer.vocabulary)
         group: list[tuple[str, list[np.ndarray]]] = []
         seconds = 0.0
         for path in paths:
@@ -163,83 +152,51 @@ class Recognizer:
             try:
                 first = list(_take(blocks, group_s))
             except SpeechError as error:
-                yield from self._flush(group, task)
+                yield from self._flush(group, request)
                 group, seconds = [], 0.0
                 yield str(path), error
                 continue
             length = sum(map(len, first)) / SAMPLE_RATE
             if length >= group_s:  # long: alone, as a stream
-                yield from self._flush(group, task)
+                yield from self._flush(group, request)
                 group, seconds = [], 0.0
                 try:
-                    yield str(path), self._read([_chain(first, blocks)], task)[0]
+                    yield str(path), self._read([_chain(first, blocks)], request)[0]
                 except SpeechError as error:
                     yield str(path), error
                 continue
             if seconds + length > group_s:
-                yield from self._flush(group, task)
+                yield from self._flush(group, request)
                 group, seconds = [], 0.0
             group.append((str(path), first))
             seconds += length
-        yield from self._flush(group, task)
+        yield from self._flush(group, request)
 
     def _flush(
-        self, group: list[tuple[str, list[np.ndarray]]], task: Task
+        self, group: list[tuple[str, list[np.ndarray]]], request: Request
     ) -> Iterator[tuple[str, Transcript | SpeechError]]:
         order = sorted(range(len(group)), key=lambda i: sum(map(len, group[i][1])))
-        found = dict(zip(order, self._read([group[i][1] for i in order], task), strict=True)) if group else {}
+        found = dict(zip(order, self._read([group[i][1] for i in order], request), strict=True)) if group else {}
         for number, (path, _) in enumerate(group):
             yield path, found[number]
 
-    def _prefix(self, task: Task) -> tuple[int, int]:
-        vocabulary = self.tokenizer.vocabulary
-        code = None if task.language == AUTO else resolve(task.language).code
-        language = vocabulary.nolang if code is None else vocabulary.language_id(code)
-        to = resolve(task.to).code if task.to is not None else None
-        return language, vocabulary.task_id("asr" if to is None else "st", to)
+    def _read(self, files: Sequence[Iterable[np.ndarray]], request: Request) -> list[Transcript]:
+        request.prefix(self.tokenizer.vocabulary)
+        return [self._transcript(parts, request) for parts in self._reader.read(files, request)]
 
-    def _read(self, files: Sequence[Iterable[np.ndarray]], task: Task) -> list[Transcript]:
-        prefix = self._prefix(task)
-        readings = self._reader.read(files, [prefix] * len(files))
-        return [self._transcript(reading, task) for reading in readings]
-
-    def _transcript(self, reading: Reading, task: Task) -> Transcript:
-        language, probability = self._language(reading, task)
-        to = resolve(task.to).code if task.to is not None else None
-        written = resolve(to or language)
-        duration_s = reading.samples / SAMPLE_RATE
-        words = [
-            word
-            for part in reading.parts
-            for word in words_from_tokens(
-                part.spans,
-                self.tokenizer.piece,
-                frame_s=self.model.frame_s,
-                offset_s=0.0,
-                duration_s=part.end_s,
-                language=written.code,
-                spaces=written.spaces,
-            )
-        ]
-        separator = " " if written.spaces else ""
+    def _transcript(self, parts: Sequence[Heard], request: Request) -> Transcript:
+        evidence = [part.evidence for part in parts if part.evidence is not None]
+        total = torch.stack(evidence).sum(dim=0) if evidence else None
+        language, probability = self._second_pass.language(total, sum(part.frames for part in parts), request)
+        words = [word for part in parts for word in self._second_pass.words(part, request)]
         return Transcript(
-            text=separator.join(word.text for word in words),
+            text=join(words),
             language=language,
             language_probability=probability,
-            task="asr" if to is None else f"st_{to}",
-            duration_s=duration_s,
+            task="asr" if request.to is None else f"st_{request.to}",
+            duration_s=parts[-1].end_s,
             words=tuple(words),
-            separator=separator,
         )
-
-    def _language(self, reading: Reading, task: Task) -> tuple[str, float]:
-        codes = self.tokenizer.vocabulary.languages
-        if task.language != AUTO:
-            return resolve(task.language).code, 1.0
-        if reading.language_evidence is None:
-            raise LanguageError("this model does not identify languages", fix="Name the language.")
-        posterior = torch.softmax(reading.language_evidence / max(reading.frames, 1), dim=-1)
-        return top(posterior, codes)
 
 
 def _beam_decoder(beam: int, language_model: str | Path | None, tokenizer: Tokenizer) -> BeamDecoder:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from speech.text.languages import LANGUAGES
+
 _LINE = 42
 _CUE_S = 7.0
 _PAUSE_S = 0.8
@@ -26,6 +28,19 @@ class Word:
     """ISO 639-3."""
 
 
+def join(words: Sequence[Word]) -> str:
+    """The text of words: a space between two, unless both are of languages that write none."""
+    parts: list[str] = []
+    tight = True
+    for word in words:
+        spaces = word.language is None or LANGUAGES[word.language].spaces
+        if parts and (spaces or not tight):
+            parts.append(" ")
+        parts.append(word.text)
+        tight = not spaces
+    return "".join(parts)
+
+
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """The result of one file or array."""
@@ -39,8 +54,6 @@ class Transcript:
     duration_s: float
     words: tuple[Word, ...]
     """Times of translated words are those of the frames that emit them."""
-    separator: str = " "
-    """What stands between words."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; times in seconds, rounded to milliseconds."""
@@ -80,7 +93,7 @@ class Transcript:
         for group in self._groups():
             start = max(group[0].start_s, last_end)
             end = max(group[-1].end_s, start + _SHORTEST_CUE_S)
-            yield start, end, _lines([word.text for word in group], self.separator)
+            yield start, end, _lines(group)
             last_end = end
 
     def _groups(self) -> Iterator[list[Word]]:
@@ -89,7 +102,7 @@ class Transcript:
             late = bool(group) and (
                 word.end_s - group[0].start_s > _CUE_S
                 or word.start_s - group[-1].end_s > _PAUSE_S
-                or not _fits([member.text for member in (*group, word)], self.separator)
+                or not _fits([*group, word])
             )
             if late:
                 yield group
@@ -99,17 +112,17 @@ class Transcript:
             yield group
 
 
-def _lines(words: Sequence[str], separator: str) -> str:
+def _lines(words: Sequence[Word]) -> str:
     """One line, or two of about the same length."""
-    whole = separator.join(words)
+    whole = join(words)
     if len(whole) <= _LINE or len(words) < 2:
         return whole
-    splits = [(separator.join(words[:n]), separator.join(words[n:])) for n in range(1, len(words))]
+    splits = [(join(words[:n]), join(words[n:])) for n in range(1, len(words))]
     return "\n".join(min(splits, key=lambda pair: max(map(len, pair))))
 
 
-def _fits(words: Sequence[str], separator: str) -> bool:
-    return all(len(line) <= _LINE for line in _lines(words, separator).split("\n"))
+def _fits(words: Sequence[Word]) -> bool:
+    return all(len(line) <= _LINE for line in _lines(words).split("\n"))
 
 
 def _clock(seconds: float, mark: str) -> str:

@@ -9,7 +9,7 @@ import soundfile
 from speech import Recognizer, SpeechError, Transcript
 from speech.decode.token_ngram import EDGE, TokenNgram
 from speech.errors import AudioError, LanguageError
-from speech.recognizer import Task
+from speech.stream.second_pass import Request
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_a_bad_file_does_not_stop_the_others(recognizer, wave, tmp_path):
 def test_long_files_among_short_ones_keep_their_order(recognizer, wave, tmp_path):
     long = tmp_path / "long.wav"
     soundfile.write(long, np.random.default_rng(0).standard_normal(16000 * 40).astype(np.float32) * 0.1, 16000)
-    results = list(recognizer.transcribe_files([wave, long, wave], Task(), group_s=10.0))
+    results = list(recognizer.transcribe_files([wave, long, wave], Request(), group_s=10.0))
     assert [path for path, _ in results] == [str(wave), str(long), str(wave)]
     assert results[1][1] == recognizer.transcribe(long)
     assert results[1][1].duration_s == 40.0

@@ -5,12 +5,16 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.transcript import Transcript, Word
+from speech.transcript import Transcript, Word, join
 
 
-def transcript(words: list[Word], separator: str = " ") -> Transcript:
-    text = separator.join(word.text for word in words)
-    return Transcript(text, "eng", 0.9, "asr", 100.0, tuple(words), separator)
+def transcript(words: list[Word]) -> Transcript:
+    return Transcript(join(words), "eng", 0.9, "asr", 100.0, tuple(words))
+
+
+def test_there_is_no_space_between_words_of_languages_that_write_none():
+    said = [("好", "cmn"), ("的", "cmn"), ("ok", "eng"), ("go", None), ("好", "jpn")]
+    assert join([Word(text, 0.0, 1.0, 1.0, code) for text, code in said]) == "好的 ok go 好"
 
 
 def seconds(clock: str) -> float:
@@ -106,7 +110,7 @@ def test_nothing_said_is_an_empty_file():
 
 def test_characters_stand_together_without_spaces():
     words = [Word("你", 0.0, 0.2, 1.0, "cmn"), Word("好", 0.2, 0.4, 1.0, "cmn")]
-    assert "你好" in transcript(words, "").to_vtt()
+    assert "你好" in transcript(words).to_vtt()
 
 
 def test_data_names_seconds_and_rounds_to_milliseconds():

@@ -19,7 +19,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from speech.errors import AudioError, ConfigError, SpeechError
 from speech.models.hub import EMBEDDED
-from speech.recognizer import AUTO, Recognizer, Task
+from speech.recognizer import Recognizer
+from speech.stream.second_pass import AUTO, Request
 from speech.transcript import Transcript
 
 SUFFIXES = frozenset(
@@ -46,7 +47,7 @@ class TaskName(StrEnum):
 def transcribe(
     paths: Annotated[list[str], typer.Argument(help="Files, directories, globs, or - for audio on standard input.")],
     language: Annotated[
-        str, typer.Option(help="Of the speech: auto, or a code or name such as deu, de, German.")
+        str, typer.Option(help="Of the speech: auto, a code or name such as deu, de, German, or several: eng,spa.")
     ] = AUTO,
     task: Annotated[TaskName, typer.Option(help="asr: transcribe; st: translate (needs --to).")] = TaskName.asr,
     to: Annotated[str | None, typer.Option(help="Target language of a translation.")] = None,
@@ -74,7 +75,7 @@ def transcribe(
     recognizer = Recognizer.from_pretrained(model, device=device, beam=beam, language_model=lm)
     failed = 0
     printed: list[dict[str, Any]] = []
-    for path, result in _with_progress(recognizer, todo, Task(language, to), console):
+    for path, result in _with_progress(recognizer, todo, Request.parse(language, to), console):
         if isinstance(result, SpeechError):
             failed += 1
             console.print(f"[red]failed:[/red] {result}", soft_wrap=True)
@@ -171,13 +172,13 @@ def _print(path: str, result: Transcript | SpeechError, format: Format, *, many:
 
 
 def _with_progress(
-    recognizer: Recognizer, files: list[str], task: Task, console: Console
+    recognizer: Recognizer, files: list[str], request: Request, console: Console
 ) -> Iterator[tuple[str, Transcript | SpeechError]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     start, audio_s = time.monotonic(), 0.0
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("transcribing", total=len(files))
-        for path, result in recognizer.transcribe_files(files, task):
+        for path, result in recognizer.transcribe_files(files, request):
             audio_s += result.duration_s if isinstance(result, Transcript) else 0.0
             rtf = (time.monotonic() - start) / max(audio_s, 1e-9)
             progress.update(bar, advance=1, description=f"RTF {rtf:.3f}")

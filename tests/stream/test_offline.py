@@ -5,6 +5,7 @@ import pytest
 
 from speech.decode.endpoint import EndpointConfig
 from speech.stream.offline import OfflineConfig, OfflineReader
+from speech.stream.second_pass import Request, SecondPass
 
 SMALL = OfflineConfig(endpoint=EndpointConfig(soft_s=1.0, idle_s=1.5, max_s=2.0), context_s=0.3, batch_s=12.0)
 
@@ -15,37 +16,38 @@ def files() -> list[np.ndarray]:
     return [rng.standard_normal(n).astype(np.float32) * 0.1 for n in (9000, 120_000, 33_333, 61_000, 16_000)]
 
 
-def test_a_file_alone_and_in_a_batch_reads_the_same(model, files):
-    reader = OfflineReader(model, SMALL)
-    prefix = (3, model.vocabulary.task_id("asr"))
-    together = reader.read([[f] for f in files], [prefix] * len(files))
-    for file, reading in zip(files, together, strict=True):
-        alone = reader.read([[file]], [prefix])[0]
-        assert [[(s.id, s.start_frame) for s in part.spans] for part in alone.parts] == [
-            [(s.id, s.start_frame) for s in part.spans] for part in reading.parts
+@pytest.fixture(scope="module")
+def reader(model, tokenizer) -> OfflineReader:
+    return OfflineReader(SecondPass(model, tokenizer), SMALL)
+
+
+def test_a_file_alone_and_in_a_batch_reads_the_same(reader, files):
+    together = reader.read([[f] for f in files], Request())
+    for file, parts in zip(files, together, strict=True):
+        alone = reader.read([[file]], Request())[0]
+        assert [[(s.id, s.start_frame) for s in part.spans] for part in alone] == [
+            [(s.id, s.start_frame) for s in part.spans] for part in parts
         ]
-        assert reading.samples == len(file)
-        assert alone.frames == reading.frames
+        assert parts[-1].end_s == len(file) / 16000
+        assert [part.frames for part in alone] == [part.frames for part in parts]
 
 
-def test_blocks_do_not_change_what_is_read(model, files):
-    reader = OfflineReader(model, SMALL)
-    prefix = (3, model.vocabulary.task_id("asr"))
-    whole = reader.read([[files[1]]], [prefix])[0]
-    pieces = reader.read([[files[1][n : n + 7001] for n in range(0, 120_000, 7001)]], [prefix])[0]
-    assert whole.parts == pieces.parts
-    assert len(whole.parts) > 3
-    starts = [s.start_frame for part in whole.parts for s in part.spans]
+def test_blocks_do_not_change_what_is_read(reader, files):
+    whole = reader.read([[files[1]]], Request())[0]
+    pieces = reader.read([[files[1][n : n + 7001] for n in range(0, 120_000, 7001)]], Request())[0]
+    assert [(part.spans, part.frames, part.end_s) for part in whole] == [
+        (part.spans, part.frames, part.end_s) for part in pieces
+    ]
+    assert len(whole) > 3
+    starts = [s.start_frame for part in whole for s in part.spans]
     assert starts == sorted(starts)
 
 
-def test_frames_of_a_file_are_heard_once(model, files):
-    reader = OfflineReader(model, SMALL)
-    reading, log_probs = reader.listen([files[1]], (3, model.vocabulary.task_id("asr")))
-    assert len(log_probs) == reading.frames == -(-len(files[1]) // reader.grid)
+def test_frames_of_a_file_are_heard_once(reader, files):
+    parts, log_probs = reader.listen([files[1]], Request())
+    assert len(log_probs) == sum(part.frames for part in parts) == -(-len(files[1]) // reader.second_pass.grid)
 
 
-def test_an_empty_file_has_one_empty_part(model):
-    reading = OfflineReader(model, SMALL).read([[]], [(3, model.vocabulary.task_id("asr"))])[0]
-    assert reading.samples == 0
-    assert len(reading.parts) == 1
+def test_an_empty_file_has_one_empty_part(reader):
+    parts = reader.read([[]], Request())[0]
+    assert [part.end_s for part in parts] == [0.0]

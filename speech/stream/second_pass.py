@@ -1,0 +1,174 @@
+"""Segments read with full context: the result offline, and what live partial results are replaced by."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from speech.audio.io import SAMPLE_RATE
+from speech.decode.frames import Frames
+from speech.decode.greedy import TokenSpan, greedy
+from speech.decode.language_id import top
+from speech.decode.words import words_from_tokens
+from speech.errors import LanguageError
+from speech.models.owsm_ctc import OwsmCtc
+from speech.stream.segments import Segment
+from speech.text.languages import resolve
+from speech.text.scripts import written_in
+from speech.text.tokenizer import Tokenizer
+from speech.text.tokens import Vocabulary
+from speech.transcript import Word
+
+AUTO = "auto"
+"""Any language that the model knows."""
+
+
+class Decoder(Protocol):
+    """Frames to token spans: `greedy`, or a `BeamDecoder`."""
+
+    def __call__(self, frames: Frames, *, forbidden: Collection[int] = ()) -> list[list[TokenSpan]]:
+        """Token spans of each utterance; tokens in `forbidden` cannot be said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to do with speech."""
+
+    languages: tuple[str, ...] = ()
+    """ISO 639-3: the speech is in one of them, or changes between them; empty: in any that the model knows."""
+    to: str | None = None
+    """ISO 639-3: write a translation into it instead of a transcript."""
+
+    @classmethod
+    def parse(cls, language: str, to: str | None = None) -> Request:
+        """From what users write: "auto", one language or several with commas; codes, names or aliases.
+
+        Raises:
+            LanguageError: naming the nearest known names.
+        """
+        names = [] if language.strip().lower() == AUTO else language.split(",")
+        codes = dict.fromkeys(resolve(name).code for name in names)
+        return cls(tuple(codes), None if to is None else resolve(to).code)
+
+    def prefix(self, vocabulary: Vocabulary) -> tuple[int, int]:
+        """Ids of language (or `<nolang>`) and task.
+
+        Raises:
+            LanguageError: if the model lacks one of them.
+        """
+        ids = [vocabulary.language_id(code) for code in self.languages]
+        language = ids[0] if len(ids) == 1 else vocabulary.nolang
+        return language, vocabulary.task_id("asr" if self.to is None else "st", self.to)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one segment says."""
+
+    spans: list[TokenSpan]
+    """Tokens; frames count from the beginning of the stream."""
+    evidence: Tensor | None
+    """(languages,) sum of the frames' log-posteriors, if the model has a language head."""
+    frames: int
+    """That the segment answers for."""
+    end_s: float
+    """Where the segment ends in the stream."""
+
+
+class SecondPass:
+    """Reads batches of segments; what a segment says does not depend on its batch mates."""
+
+    def __init__(self, model: OwsmCtc, tokenizer: Tokenizer, decode: Decoder = greedy) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.decode = decode
+        self.grid = round(model.frame_s * SAMPLE_RATE)
+        self._forbidden: dict[Request, frozenset[int]] = {}
+
+    def read(self, segments: Sequence[Segment], requests: Sequence[Request]) -> list[Heard]:
+        """Encode segments together and decode each."""
+        frames, evidence = self.encode(segments, requests)
+        heard = []
+        for row, (segment, request) in enumerate(zip(segments, requests, strict=True)):
+            alone = Frames(frames.select(row)[None], frames.lengths[row : row + 1], frames.frame_s)
+            spans = self.decode(alone, forbidden=self.forbidden(request))[0]
+            heard.append(self.keep(segment, spans, None if evidence is None else evidence[row], len(alone.select(0))))
+        return heard
+
+    @torch.inference_mode()
+    def encode(self, segments: Sequence[Segment], requests: Sequence[Request]) -> tuple[Frames, Tensor | None]:
+        """Log-probabilities, and log-posteriors of languages `(batch, T, languages)`."""
+        model = self.model
+        device = model.feature_mean.device
+        lengths = torch.tensor([len(segment.samples) for segment in segments], device=device)
+        samples = torch.zeros(len(segments), int(lengths.max()), device=device)
+        for row, segment in zip(samples, segments, strict=True):
+            row[: len(segment.samples)] = torch.from_numpy(segment.samples)
+        prefix = torch.tensor([request.prefix(model.vocabulary) for request in requests], device=device)
+        output = model(*model.features(samples, lengths), prefix)
+        front = prefix.shape[1] if model.config.target_prefix else 0
+        frames = Frames(output.log_probs[:, front:], output.lengths - front, model.frame_s)
+        logits = output.language_logits
+        return frames, torch.log_softmax(logits, dim=-1) if logits is not None else None
+
+    def span(self, segment: Segment, frames: int) -> tuple[int, int]:
+        """First frame that a segment of `frames` answers for, and the frame after the last."""
+        return segment.keep_start // self.grid, frames if segment.last else segment.keep_end // self.grid
+
+    def keep(self, segment: Segment, spans: Sequence[TokenSpan], evidence: Tensor | None, frames: int) -> Heard:
+        """What a segment answers for, of what it heard."""
+        first, last = self.span(segment, frames)
+        shift = segment.start // self.grid
+        kept = [
+            TokenSpan(span.id, span.start_frame + shift, span.end_frame + shift, span.confidence)
+            for span in spans
+            if first <= span.start_frame < last  # a token belongs to the segment that holds its first frame
+        ]
+        total = None if evidence is None else evidence[first:last].sum(dim=0).cpu()
+        return Heard(kept, total, last - first, (segment.start + segment.keep_end) / SAMPLE_RATE)
+
+    def forbidden(self, request: Request) -> frozenset[int]:
+        """Tokens that cannot be said: special ones, and scripts of other languages than those asked for."""
+        if request not in self._forbidden:
+            vocabulary = self.tokenizer.vocabulary
+            languages = request.languages if request.to is None else (request.to,)
+            self._forbidden[request] = frozenset(
+                token
+                for token in range(1, len(vocabulary))
+                if vocabulary.is_special(token) or (languages and not written_in(vocabulary.tokens[token], languages))
+            )
+        return self._forbidden[request]
+
+    def language(self, evidence: Tensor | None, frames: int, request: Request) -> tuple[str, float]:
+        """The language that is spoken, among those asked for, and its probability.
+
+        Raises:
+            LanguageError: if it is not given, and the model cannot tell.
+        """
+        if len(request.languages) == 1:
+            return request.languages[0], 1.0
+        if evidence is None:
+            raise LanguageError("this model does not identify languages", fix="Name the language.")
+        codes = self.tokenizer.vocabulary.languages
+        mean = evidence / max(frames, 1)
+        if request.languages:
+            known = torch.tensor([code in request.languages for code in codes])
+            mean = mean.masked_fill(~known, -torch.inf)
+        return top(torch.softmax(mean, dim=-1), codes)
+
+    def words(self, heard: Heard, request: Request) -> list[Word]:
+        """The words of a segment, in the language that it is in or is translated into."""
+        code = request.to or self.language(heard.evidence, heard.frames, request)[0]
+        return words_from_tokens(
+            heard.spans,
+            self.tokenizer.piece,
+            frame_s=self.model.frame_s,
+            offset_s=0.0,
+            duration_s=heard.end_s,
+            language=code,
+            spaces=resolve(code).spaces,
+        )

@@ -1,0 +1,46 @@
+"""What users ask for, as prefix and as tokens that cannot be said."""
+
+import pytest
+import torch
+
+from speech.errors import LanguageError
+from speech.stream.second_pass import Request, SecondPass
+
+
+@pytest.fixture(scope="module")
+def second_pass(model, tokenizer) -> SecondPass:
+    return SecondPass(model, tokenizer)
+
+
+def test_a_request_is_parsed_from_names():
+    assert Request.parse("auto") == Request()
+    assert Request.parse("en, German", "es") == Request(("eng", "deu"), "spa")
+    with pytest.raises(LanguageError, match="Klingon"):
+        Request.parse("en,Klingon")
+
+
+def test_one_language_is_told_to_the_model_several_are_not(tokenizer):
+    vocabulary = tokenizer.vocabulary
+    asr = vocabulary.task_id("asr")
+    assert Request(("deu",)).prefix(vocabulary) == (vocabulary.language_id("deu"), asr)
+    assert Request(("deu", "eng")).prefix(vocabulary) == (vocabulary.nolang, asr)
+    with pytest.raises(LanguageError):
+        Request(("fra",)).prefix(vocabulary)
+
+
+def test_only_scripts_of_the_languages_can_be_said(second_pass, tokenizer):
+    special = {t for t in range(1, len(tokenizer.vocabulary)) if tokenizer.vocabulary.is_special(t)}
+    assert second_pass.forbidden(Request()) == special
+    assert second_pass.forbidden(Request(("eng", "deu"))) == special
+    latin = {t for t in range(len(tokenizer.vocabulary)) if tokenizer.vocabulary.tokens[t].strip("\u2581").isalpha()}
+    assert latin <= second_pass.forbidden(Request(("rus",)))
+
+
+def test_the_language_is_one_of_those_asked_for(second_pass, tokenizer):
+    codes = tokenizer.vocabulary.languages
+    evidence = torch.log(torch.tensor([0.1, 0.2, 0.7])) * 10
+    assert second_pass.language(evidence, 10, Request())[0] == codes[2]
+    assert second_pass.language(evidence, 10, Request(codes[:2]))[0] == codes[1]
+    assert second_pass.language(evidence, 10, Request(codes[:1])) == (codes[0], 1.0)
+    with pytest.raises(LanguageError):
+        second_pass.language(None, 10, Request())
