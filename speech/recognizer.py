@@ -20,6 +20,7 @@ from speech.errors import AudioError, ConfigError, SpeechError
 from speech.models.checkpoint import LANGUAGE_MODEL, load_checkpoint
 from speech.models.hub import EMBEDDED, locate
 from speech.models.owsm_ctc import OwsmCtc
+from speech.stream.engine import Engine, EngineConfig
 from speech.stream.offline import OfflineConfig, OfflineReader
 from speech.stream.second_pass import AUTO, Decoder, Heard, Request, SecondPass
 from speech.text.normalize import plain_text
@@ -132,6 +133,10 @@ class Recognizer:
         parts, log_probs = self._reader.listen([samples], request)
         parts[0] = replace(parts[0], spans=align(log_probs, ids).spans, end_s=parts[-1].end_s)
         return self._transcript(parts, request)
+
+    def engine(self, config: EngineConfig | None = None) -> Engine:
+        """For live use: `engine().open()` is a session that takes samples and gives events."""
+        return Engine(self._second_pass, config)
 
     def transcribe_files(
         self, paths: Sequence[str | Path], request: Request | None = None, *, group_s: float = 240.0

@@ -1,5 +1,6 @@
 """What several tests need: a small real model, saved as a checkpoint, and a clip."""
 
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,16 @@ import soundfile
 import torch
 from hypothesis import settings
 
+from speech.audio.io import load_audio
+from speech.data.manifest import read_manifest
 from speech.models.checkpoint import save_checkpoint
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
 from speech.nn.e_branchformer import EBranchformerConfig
 from speech.nn.prompt import PromptConfig
 from speech.nn.whisper_encoder import WhisperEncoderConfig
 from speech.text.tokenizer import Tokenizer
+
+CLIPS = Path(str(files("speech") / "assets" / "clips" / "clips.jsonl"))
 
 settings.register_profile("speech", deadline=None)
 settings.load_profile("speech")
@@ -68,9 +73,16 @@ def checkpoint(model: OwsmCtc, tokenizer: Tokenizer, tmp_path_factory: pytest.Te
     return path
 
 
+@pytest.fixture(scope="session")
+def speech() -> np.ndarray:
+    """Two real clips, English and French, with half a second between them, float32 at 16 kHz."""
+    clips = [load_audio(clip.audio) for clip in read_manifest(CLIPS, check_files=True)[:2]]
+    return np.concatenate([clips[0], np.zeros(8000, np.float32), clips[1]])
+
+
 @pytest.fixture
-def wave(tmp_path: Path) -> Path:
-    rng = np.random.default_rng(0)
+def wave(tmp_path: Path, speech: np.ndarray) -> Path:
+    """The first second and a half of it."""
     path = tmp_path / "wave.wav"
-    soundfile.write(path, rng.standard_normal(24000).astype(np.float32) * 0.1, 16000)
+    soundfile.write(path, speech[:24000], 16000)
     return path

@@ -39,6 +39,8 @@ class EndpointConfig:
 
     threshold: float = 0.5
     """Probability from which a frame is speech; it lasts until 0.15 below."""
+    murmur: float = 0.12
+    """A segment in which no frame reaches it says nothing, and is not read."""
     silence_s: float = 0.5
     """A pause that ends a segment."""
     soft_s: float = 8.0
@@ -50,8 +52,10 @@ class EndpointConfig:
     """Longest segment: cut in its second half, where speech is least likely."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.threshold < 1:
-            raise ConfigError(f"threshold {self.threshold}", fix="Give a probability between 0 and 1.")
+        if not 0 <= self.murmur <= self.threshold < 1:
+            raise ConfigError(
+                f"murmur {self.murmur}, threshold {self.threshold}", fix="Let 0 <= murmur <= threshold < 1."
+            )
         if not FRAME_S <= self.soft_silence_s <= self.silence_s <= self.soft_s <= self.max_s:
             raise ConfigError(
                 f"soft_silence_s {self.soft_silence_s}, silence_s {self.silence_s}, soft_s {self.soft_s}, "
@@ -72,6 +76,8 @@ class Endpoint:
     """Frame after the last speech of the segment; its first frame if there was none."""
     quiet: bool
     """Whether the cut lies in a pause."""
+    silent: bool
+    """Whether nobody can have said anything."""
     reason: Reason
 
 
@@ -89,6 +95,11 @@ class Endpointer:
         self._probabilities: list[float] = []
         self._spoken = 0  # frames of the segment up to the end of its last speech; 0: none so far
         self._active = False
+
+    @property
+    def spoken(self) -> bool:
+        """Whether there has been speech in the segment under way."""
+        return self._spoken > 0
 
     @property
     def speaking(self) -> bool:
@@ -132,12 +143,14 @@ class Endpointer:
         return first + _SMOOTH_FRAMES // 2 + len(smooth) - 1 - int(smooth[::-1].argmin())
 
     def _end(self, length: int, quiet: bool, reason: Reason) -> Endpoint:
-        endpoint = Endpoint(self.start + length, self.start + min(self._spoken, length), quiet, reason)
-        rest = self._probabilities[length:]
+        silent = max(self._probabilities[:length], default=0.0) < self.config.murmur
+        endpoint = Endpoint(self.start + length, self.start + min(self._spoken, length), quiet, silent, reason)
+        rest, active = self._probabilities[length:], self._active
         self.start += length
         self._probabilities, self._spoken, self._active = [], 0, False
         for probability in rest:  # of the next segment; too short to end it
             self._take(probability)
+        self._active = active
         return endpoint
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -31,12 +31,13 @@ def greedy(frames: Frames, *, blank: int = 0, forbidden: Collection[int] = ()) -
         log_probs[..., torch.tensor(sorted(forbidden), device=log_probs.device)] = -torch.inf
     best, ids = log_probs.max(dim=-1)
     return [
-        _spans(row[:length], confidence[:length], blank)
+        collapse(row[:length], confidence[:length], blank)
         for row, confidence, length in zip(ids.tolist(), best.exp().tolist(), frames.lengths.tolist(), strict=True)
     ]
 
 
-def _spans(ids: list[int], confidence: list[float], blank: int) -> list[TokenSpan]:
+def collapse(ids: Sequence[int], confidence: Sequence[float], blank: int = 0) -> list[TokenSpan]:
+    """Token spans of the best token of each frame and its probability."""
     spans: list[TokenSpan] = []
     start = 0
     for end in range(1, len(ids) + 1):

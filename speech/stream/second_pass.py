@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -90,14 +90,21 @@ class SecondPass:
         self._forbidden: dict[Request, frozenset[int]] = {}
 
     def read(self, segments: Sequence[Segment], requests: Sequence[Request]) -> list[Heard]:
-        """Encode segments together and decode each."""
-        frames, evidence = self.encode(segments, requests)
-        heard = []
-        for row, (segment, request) in enumerate(zip(segments, requests, strict=True)):
+        """Encode segments together and decode each; those in which nobody speaks are not looked at."""
+        asked = [(segment, request) for segment, request in zip(segments, requests, strict=True) if not segment.silent]
+        found: Iterator[Heard] = iter(self._read(asked)) if asked else iter(())
+        return [self._nothing(segment) if segment.silent else next(found) for segment in segments]
+
+    def _read(self, asked: Sequence[tuple[Segment, Request]]) -> Iterator[Heard]:
+        frames, evidence = self.encode([segment for segment, _ in asked], [request for _, request in asked])
+        for row, (segment, request) in enumerate(asked):
             alone = Frames(frames.select(row)[None], frames.lengths[row : row + 1], frames.frame_s)
             spans = self.decode(alone, forbidden=self.forbidden(request))[0]
-            heard.append(self.keep(segment, spans, None if evidence is None else evidence[row], len(alone.select(0))))
-        return heard
+            yield self.keep(segment, spans, None if evidence is None else evidence[row], len(alone.select(0)))
+
+    def _nothing(self, segment: Segment) -> Heard:
+        evidence = torch.zeros(len(self.model.vocabulary.languages)) if self.model.config.language_head else None
+        return Heard([], evidence, 0, segment.end_sample / SAMPLE_RATE)
 
     @torch.inference_mode()
     def encode(self, segments: Sequence[Segment], requests: Sequence[Request]) -> tuple[Frames, Tensor | None]:
@@ -129,7 +136,7 @@ class SecondPass:
             if first <= span.start_frame < last  # a token belongs to the segment that holds its first frame
         ]
         total = None if evidence is None else evidence[first:last].sum(dim=0).cpu()
-        return Heard(kept, total, last - first, (segment.start + segment.keep_end) / SAMPLE_RATE)
+        return Heard(kept, total, last - first, segment.end_sample / SAMPLE_RATE)
 
     def forbidden(self, request: Request) -> frozenset[int]:
         """Tokens that cannot be said: special ones, and scripts of other languages than those asked for."""

@@ -10,6 +10,9 @@ from speech.audio.io import SAMPLE_RATE
 from speech.audio.vad import FRAME_SAMPLES, Vad
 from speech.decode.endpoint import Endpoint, EndpointConfig, Endpointer, Reason
 
+_TURN_FRAMES = 6
+"""A shorter pause (192 ms) does not end speech for an indicator."""
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -24,7 +27,23 @@ class Segment:
     keep_end: int
     speech_end: int
     """Sample of the stream after the last speech; `start + keep_start` if there was none."""
+    quiet: bool
+    """Whether it ends in a pause."""
+    silent: bool
+    """Whether nobody can have said anything in it."""
+    decided: int
+    """Samples of the stream that had been heard when the end was decided."""
     reason: Reason
+
+    @property
+    def first_sample(self) -> int:
+        """Of the stream, that the segment answers for."""
+        return self.start + self.keep_start
+
+    @property
+    def end_sample(self) -> int:
+        """Of the stream, after the last that the segment answers for."""
+        return self.start + self.keep_end
 
     @property
     def last(self) -> bool:
@@ -78,6 +97,9 @@ class Segmenter:
         config: rules.
         grid: samples per output frame; cuts lie on it, so a frame belongs to one segment.
         context_s: audio beyond a cut within speech.
+
+    Attributes:
+        turns: (sample, whether speech began or ended there), for the owner to take away.
     """
 
     def __init__(self, vad: Vad, config: EndpointConfig, *, grid: int, context_s: float = 0.5) -> None:
@@ -88,6 +110,8 @@ class Segmenter:
         self._buffer = SampleBuffer()
         self._begin = 0  # of the segment under way in the stream
         self._seen = 0  # samples that the VAD has judged
+        self._speaking, self._quiet_frames = False, 0
+        self.turns: list[tuple[int, bool]] = []
 
     @property
     def received(self) -> int:
@@ -100,9 +124,17 @@ class Segmenter:
         return self._begin
 
     @property
-    def speaking(self) -> bool:
-        """Whether speech is under way."""
-        return self._endpointer.speaking
+    def spoken(self) -> bool:
+        """Whether there has been speech in the segment under way."""
+        return self._endpointer.spoken
+
+    def configure(self, config: EndpointConfig) -> None:
+        """Other rules, from here on."""
+        self._endpointer.config = config
+
+    def heard_since(self, sample: int) -> np.ndarray:
+        """A copy of what has been received from `sample` of the stream on; it must not lie before the segment."""
+        return self._buffer.between(sample, self.received).copy()
 
     def accept(self, samples: np.ndarray) -> list[Segment]:
         """The segments that end with these samples `(n,)` float32, any `n`."""
@@ -113,29 +145,58 @@ class Segmenter:
             probability, self._state = self._vad.step(frame, self._state)
             self._seen += FRAME_SAMPLES
             endpoint = self._endpointer.step(probability)
+            self._turn()
             if endpoint is not None:
                 cut = endpoint.frame * FRAME_SAMPLES // self._grid * self._grid
-                segments.append(self._end(endpoint, cut, heard=min(self._seen, cut + self._context)))
+                segments.append(
+                    self._end(endpoint, cut, heard=min(self._seen, cut + self._context), decided=self._seen)
+                )
         return segments
+
+    def _turn(self) -> None:
+        """Speech has begun, or has been over for a little while."""
+        active = self._endpointer.speaking
+        self._quiet_frames = 0 if active else self._quiet_frames + 1
+        if active != self._speaking and (active or self._quiet_frames >= _TURN_FRAMES):
+            self._speaking = active
+            self.turns.append((self._seen - FRAME_SAMPLES * (1 if active else _TURN_FRAMES), active))
 
     def flush(self) -> Segment | None:
         """End the segment at the last whole frame received: a client asked for what it has said so far."""
         cut = self.received // self._grid * self._grid
         if cut == self._begin:
             return None
-        return self._end(self._endpointer.cut(Reason.client), cut, heard=cut)
+        return self._end(self._endpointer.cut(Reason.client), cut, heard=cut, decided=self.received)
 
     def finish(self) -> Segment | None:
         """The last segment, if anything is left; a stream without samples has one, which is empty."""
         if self.received == self._begin > 0:
             return None
-        return self._end(self._endpointer.cut(Reason.stop), self.received, heard=self.received)
+        self._judge_rest()
+        return self._end(self._endpointer.cut(Reason.stop), self.received, heard=self.received, decided=self.received)
 
-    def _end(self, endpoint: Endpoint, cut: int, heard: int) -> Segment:
+    def _judge_rest(self) -> None:
+        """The last samples, filled up to a frame, so that the shortest of streams is judged too."""
+        rest = self._buffer.between(self._seen, self.received)
+        if len(rest):
+            probability, _ = self._vad.step(np.pad(rest, (0, FRAME_SAMPLES - len(rest))), self._state)
+            self._endpointer.step(probability)
+
+    def _end(self, endpoint: Endpoint, cut: int, *, heard: int, decided: int) -> Segment:
         start = self._buffer.start
         samples = self._buffer.between(start, heard).copy()
         speech_end = min(max(endpoint.speech_end * FRAME_SAMPLES, self._begin), cut)
-        segment = Segment(start, samples, self._begin - start, cut - start, speech_end, endpoint.reason)
+        segment = Segment(
+            start,
+            samples,
+            self._begin - start,
+            cut - start,
+            speech_end,
+            endpoint.quiet,
+            endpoint.silent,
+            decided,
+            endpoint.reason,
+        )
         reach = cut - self._context
         if endpoint.quiet:
             reach = max(reach, -(-speech_end // self._grid) * self._grid)

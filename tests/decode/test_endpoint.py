@@ -46,6 +46,11 @@ def test_silence_is_cut_off_after_a_while():
     assert (heard, endpoint.reason, endpoint.speech_end) == (IDLE, Reason.no_speech, 0)
 
 
+def test_a_segment_in_which_nobody_can_have_spoken_is_silent():
+    assert run([0.05] * 40)[0][1].silent
+    assert not run([0.05] * 10 + [0.2] + [0.05] * 30)[0][1].silent
+
+
 def test_without_a_pause_it_is_cut_where_speech_is_least_likely():
     track = [0.9] * LONGEST
     track[95:100] = [0.6] * 5
@@ -82,7 +87,8 @@ def test_segments_follow_each_other_and_the_future_changes_nothing(track, length
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"threshold": 1.0}, {"silence_s": 9.0}, {"soft_silence_s": 0.0}, {"max_s": 3.0}, {"idle_s": 0.1}]
+    "wrong",
+    [{"threshold": 1.0}, {"murmur": 0.6}, {"silence_s": 9.0}, {"soft_silence_s": 0.0}, {"max_s": 3.0}, {"idle_s": 0.1}],
 )
 def test_contradictions_are_refused(wrong):
     with pytest.raises(ConfigError):

@@ -1,21 +1,16 @@
 """Segments cover a stream exactly once, whatever the sizes of its pieces."""
 
-from importlib.resources import files
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech.audio.io import load_audio
 from speech.audio.vad import Vad
-from speech.data.manifest import read_manifest
 from speech.decode.endpoint import EndpointConfig, Reason
 from speech.stream.segments import SampleBuffer, Segment, Segmenter
 
-CLIPS = files("speech") / "assets" / "clips" / "clips.jsonl"
 GRID = 320
 CONFIG = EndpointConfig(soft_s=1.0, idle_s=1.5, max_s=2.0)
 
@@ -23,13 +18,6 @@ CONFIG = EndpointConfig(soft_s=1.0, idle_s=1.5, max_s=2.0)
 @pytest.fixture(scope="module")
 def vad() -> Vad:
     return Vad()
-
-
-@pytest.fixture(scope="module")
-def speech() -> np.ndarray:
-    """Two real clips with half a second between them."""
-    clips = [load_audio(clip.audio) for clip in read_manifest(Path(str(CLIPS)), check_files=True)[:2]]
-    return np.concatenate([clips[0], np.zeros(8000, np.float32), clips[1]])
 
 
 def cut(vad: Vad, audio: np.ndarray, sizes: list[int], config: EndpointConfig = CONFIG) -> list[Segment]:

@@ -1,0 +1,78 @@
+"""Which language is spoken now, from the evidence of the frames of a live stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """The speaker turned to another language."""
+
+    previous: str | None
+    language: str
+    confidence: float
+
+
+class LanguageTracker:
+    """Posterior of the last seconds, with hysteresis: one odd word does not switch.
+
+    Args:
+        codes: ISO 639-3 of the evidence's columns.
+        allowed: the languages that it can be; empty: all.
+        half_life: frames after which evidence counts half.
+        enter: posterior from which a language is believed;
+        hold: frames for which it must be.
+
+    Attributes:
+        language: the one that is spoken, None before any is clear.
+        confidence: its posterior now.
+    """
+
+    def __init__(
+        self,
+        codes: Sequence[str],
+        allowed: Sequence[str] = (),
+        *,
+        half_life: float = 75.0,
+        enter: float = 0.6,
+        hold: int = 25,
+    ) -> None:
+        self._codes = list(codes)
+        self._known = torch.tensor([not allowed or code in allowed for code in codes])
+        self._half_life, self._enter, self._hold = half_life, enter, hold
+        self._evidence = torch.zeros(len(self._codes), dtype=torch.float64)
+        self._weight = 0.0
+        self._candidate, self._held = "", 0
+        self.language: str | None = allowed[0] if len(allowed) == 1 else None
+        self.confidence = 1.0 if self.language else 0.0
+
+    def update(self, log_posteriors: Tensor) -> Switch | None:
+        """More frames `(t, languages)`."""
+        frames = len(log_posteriors)
+        if not frames or int(self._known.sum()) == 1:
+            return None
+        fade = 0.5 ** (frames / self._half_life)
+        self._evidence = self._evidence * fade + log_posteriors.double().cpu().sum(dim=0)
+        self._weight = self._weight * fade + frames
+        mean = (self._evidence / self._weight).masked_fill(~self._known, -torch.inf)
+        posterior = torch.softmax(mean, dim=-1)
+        best = int(posterior.argmax())
+        code, believed = self._codes[best], float(posterior[best])
+        if self.language is not None:
+            self.confidence = float(posterior[self._codes.index(self.language)])
+        if code == self.language or believed < self._enter:
+            self._candidate, self._held = "", 0
+            return None
+        self._held = self._held + frames if code == self._candidate else frames
+        self._candidate = code
+        if self._held < self._hold:
+            return None
+        switch = Switch(self.language, code, believed)
+        self.language, self.confidence = code, believed
+        self._candidate, self._held = "", 0
+        return switch

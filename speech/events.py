@@ -1,0 +1,158 @@
+"""What a live session says. One to one on the wire: times there are whole milliseconds of audio."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from speech.transcript import Word
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TranscriptEvent:
+    """The text of a segment so far; each revision replaces the one before."""
+
+    type: ClassVar[str] = "transcript"
+    segment: int
+    """From 0; segments follow each other and do not overlap."""
+    revision: int
+    """From 0 within the segment."""
+    is_final: bool
+    """The last revision of the segment."""
+    text: str
+    stable: int
+    """Leading words that no later revision changes or takes back."""
+    words: tuple[Word, ...]
+    start_s: float
+    end_s: float
+    audio_s: float
+    """How far into the stream the words have been looked for."""
+    reason: str | None = None
+    """Why the segment ended."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        shares: dict[str, int] = {}
+        for word in self.words:
+            shares[word.language or "und"] = shares.get(word.language or "und", 0) + 1
+        record: dict[str, Any] = {
+            "type": self.type,
+            "segment": self.segment,
+            "rev": self.revision,
+            "is_final": self.is_final,
+            "text": self.text,
+            "stable": self.stable,
+            "start_ms": milliseconds(self.start_s),
+            "end_ms": milliseconds(self.end_s),
+            "words": [word_dict(word) for word in self.words],
+            "languages": [{"code": code, "share": round(count / len(self.words), 3)} for code, count in shares.items()],
+            "audio_ms": milliseconds(self.audio_s),
+        }
+        return record if self.reason is None else {**record, "reason": self.reason}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TranslationEvent:
+    """The translation of a segment so far; it only grows."""
+
+    type: ClassVar[str] = "translation"
+    segment: int
+    target: str
+    """ISO 639-3."""
+    is_final: bool
+    text: str
+    stable: int
+    start_s: float
+    end_s: float
+    audio_s: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "type": self.type,
+            "segment": self.segment,
+            "target": self.target,
+            "is_final": self.is_final,
+            "text": self.text,
+            "stable": self.stable,
+            "source": [milliseconds(self.start_s), milliseconds(self.end_s)],
+            "audio_ms": milliseconds(self.audio_s),
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LanguageEvent:
+    """The speaker turned to another language, or the first one became clear."""
+
+    type: ClassVar[str] = "language"
+    at_s: float
+    previous: str | None
+    language: str
+    confidence: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "type": self.type,
+            "at_ms": milliseconds(self.at_s),
+            "from": self.previous,
+            "to": self.language,
+            "conf": round(self.confidence, 4),
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpeechEvent:
+    """Speech began or ended, as the voice detector hears it."""
+
+    started: bool
+    at_s: float
+
+    @property
+    def type(self) -> str:
+        return "speech_started" if self.started else "speech_ended"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {"type": self.type, "at_ms": milliseconds(self.at_s)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EndpointEvent:
+    """A segment with speech ended."""
+
+    type: ClassVar[str] = "endpoint"
+    at_s: float
+    """The cut."""
+    speech_end_s: float
+    decided_s: float
+    """How much audio had been heard when it was decided."""
+    reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "type": self.type,
+            "at_ms": milliseconds(self.at_s),
+            "reason": self.reason,
+            "latency_ms": milliseconds(self.decided_s - self.speech_end_s),
+        }
+
+
+Event = TranscriptEvent | TranslationEvent | LanguageEvent | SpeechEvent | EndpointEvent
+
+
+def word_dict(word: Word) -> dict[str, Any]:
+    """A word on the wire."""
+    return {
+        "text": word.text,
+        "start_ms": milliseconds(word.start_s),
+        "end_ms": milliseconds(word.end_s),
+        "conf": round(word.confidence, 4),
+        "lang": word.language,
+    }
+
+
+def milliseconds(seconds: float) -> int:
+    """Seconds on the wire."""
+    return round(seconds * 1000)

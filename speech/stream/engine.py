@@ -1,0 +1,102 @@
+"""Many live sessions through one model: chunks and complete parts of all of them in batches.
+
+Knows tensors, no sockets and no clocks. What a session says does not depend on the others.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from speech.audio.io import SAMPLE_RATE
+from speech.audio.vad import Vad
+from speech.stream.first_pass import CausalStream, FirstPass
+from speech.stream.second_pass import Heard, SecondPass
+from speech.stream.segments import Segment
+from speech.stream.session import StreamingSession, StreamOptions
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineConfig:
+    """How much is done at once."""
+
+    chunk: int = 16
+    """Encoder frames of a first-pass chunk; a session that is behind takes two or four at once."""
+    left_context: int = 256
+    """Frames that a chunk sees of the past; as in training."""
+    batch: int = 32
+    """Most sessions that are stepped together."""
+    batch_s: float = 40.0
+    """Most padded seconds of parts that are read together."""
+
+
+class Engine:
+    """Opens sessions and does their work."""
+
+    def __init__(self, second_pass: SecondPass, config: EngineConfig | None = None) -> None:
+        self.config = config or EngineConfig()
+        size = self.config.chunk
+        self.second_pass = second_pass
+        self.first_pass = FirstPass(second_pass.model, (size, 2 * size, 4 * size), self.config.left_context)
+        self.vad = Vad()
+
+    def open(self, options: StreamOptions | None = None) -> StreamingSession:
+        """A new stream.
+
+        Raises:
+            LanguageError: if the model lacks a language that is asked for.
+        """
+        return StreamingSession(self, options or StreamOptions())
+
+    def run(self, sessions: Sequence[StreamingSession]) -> None:
+        """Do all the work that waits."""
+        while self.round(sessions):
+            pass
+
+    def round(self, sessions: Sequence[StreamingSession]) -> bool:
+        """One batch of complete parts and one of chunks, of the sessions that are furthest behind.
+
+        Returns:
+            Whether there was anything to do.
+        """
+        late_first = sorted(sessions, key=lambda s: s.processed_s - s.received_s)
+        parts = self._parts(late_first)
+        if parts:
+            self._read(parts)
+        groups: dict[tuple[int, int], list[tuple[StreamingSession, CausalStream]]] = defaultdict(list)
+        for session in late_first:
+            chunk = session.waiting_chunk()
+            if chunk is not None:
+                stream, size = chunk
+                groups[size, stream.missing(size)].append((session, stream))
+        for (size, _), group in groups.items():
+            self._step(group[: self.config.batch], size)
+        return bool(parts or groups)
+
+    def _parts(self, sessions: Sequence[StreamingSession]) -> list[tuple[StreamingSession, Segment]]:
+        """Waiting parts, one of a session, that fit into a batch."""
+        chosen: list[tuple[StreamingSession, Segment]] = []
+        longest = reads = 0
+        for session in sessions:
+            part = session.waiting_part()
+            if part is None:
+                continue
+            longest = max(longest, len(part.samples))
+            reads += 1 + len(session.options.targets)
+            if chosen and longest * reads > self.config.batch_s * SAMPLE_RATE:
+                break
+            chosen.append((session, part))
+        return chosen
+
+    def _read(self, parts: Sequence[tuple[StreamingSession, Segment]]) -> None:
+        asked = [(part, request) for session, part in parts for request in session.options.requests()]
+        heard: list[Heard] = self.second_pass.read([part for part, _ in asked], [request for _, request in asked])
+        found = iter(heard)
+        for session, _ in parts:
+            session.take_part([next(found) for _ in session.options.requests()])
+
+    def _step(self, group: Sequence[tuple[StreamingSession, CausalStream]], size: int) -> None:
+        log_posteriors = self.first_pass.step([stream for _, stream in group], size)
+        for (session, _), posterior in zip(group, log_posteriors, strict=True):
+            session.take_chunk(posterior)

@@ -1,0 +1,114 @@
+"""Causal passes over live audio: chunks of many streams in one batch, for partial results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from speech.audio.io import SAMPLE_RATE
+from speech.chunking import ChunkSpec
+from speech.decode.greedy import TokenSpan, collapse
+from speech.models.owsm_ctc import OwsmCtc, OwsmCtcState
+from speech.nn.streaming import merge, select
+
+
+class CausalStream:
+    """What the first pass remembers of one stream, from a first sample on.
+
+    Attributes:
+        origin: output frame of the stream at which it begins.
+        ids, confidences: best token of each frame so far.
+    """
+
+    def __init__(self, model: OwsmCtc, state: OwsmCtcState, origin: int, forbidden: frozenset[int]) -> None:
+        self.origin = origin
+        self.forbidden = torch.tensor(sorted(forbidden), dtype=torch.int64)
+        self.state = state
+        self.ids: list[int] = []
+        self.confidences: list[float] = []
+        self._model = model
+        self._mel = model.log_mel.init_state(1)
+        self._waiting: list[Tensor] = []
+        self.features = 0
+        """Feature frames that wait for their chunk."""
+
+    @torch.inference_mode()
+    def feed(self, samples: np.ndarray) -> None:
+        """More audio `(n,)`."""
+        features, self._mel = self._model.log_mel.step(torch.from_numpy(samples)[None], self._mel)
+        if features.shape[1]:
+            self._waiting.append(features)
+            self.features += features.shape[1]
+
+    def missing(self, size: int) -> int:
+        """Feature frames that a chunk of `size` takes."""
+        return self._model.encoder.subsampling.span(size) - self.state.encoder.pending.shape[1]
+
+    def take(self, size: int) -> Tensor:
+        """The features `(1, t, bins)` of the next chunk."""
+        waiting = torch.cat(self._waiting, dim=1)
+        count = self.missing(size)
+        self._waiting, self.features = [waiting[:, count:]], waiting.shape[1] - count
+        return waiting[:, :count]
+
+    def spans(self, first: int) -> list[TokenSpan]:
+        """Tokens that begin at frame `first` of the stream or later; frames count from the stream's beginning."""
+        return [
+            TokenSpan(s.id, s.start_frame + self.origin, s.end_frame + self.origin, s.confidence)
+            for s in collapse(self.ids, self.confidences)
+            if s.start_frame + self.origin >= first
+        ]
+
+    @property
+    def heard_s(self) -> float:
+        """How far into the stream tokens have been looked for."""
+        return (self.origin + len(self.ids)) * self._model.frame_s
+
+
+class FirstPass:
+    """Steps streams chunk by chunk.
+
+    Args:
+        model: chunk-trained.
+        sizes: encoder frames of a chunk, ascending; a stream that has fallen behind takes larger ones.
+        left_context: frames that a chunk sees of the past, as in training.
+    """
+
+    def __init__(self, model: OwsmCtc, sizes: Sequence[int], left_context: int) -> None:
+        self.model = model
+        self.sizes = tuple(sizes)
+        self.left_context = left_context
+        self.grid = round(model.frame_s * SAMPLE_RATE)
+        self._fresh: dict[tuple[int, int], OwsmCtcState] = {}
+
+    def begin(self, prefix: tuple[int, int], sample: int, forbidden: frozenset[int]) -> CausalStream:
+        """A stream that begins at a sample on the grid."""
+        if prefix not in self._fresh:
+            with torch.inference_mode():
+                self._fresh[prefix] = self.model.init_state(torch.tensor([prefix]), self._chunk(self.sizes[0]))
+        return CausalStream(self.model, self._fresh[prefix], sample // self.grid, forbidden)
+
+    def ready(self, stream: CausalStream) -> int:
+        """Size of the largest chunk that the stream has audio for; 0 if there is none."""
+        return max((size for size in self.sizes if stream.features >= stream.missing(size)), default=0)
+
+    @torch.inference_mode()
+    def step(self, streams: Sequence[CausalStream], size: int) -> list[Tensor | None]:
+        """One chunk of streams that wait for equally many features; log-posteriors of languages `(t, languages)`."""
+        features = torch.cat([stream.take(size) for stream in streams])
+        state = merge([stream.state for stream in streams])
+        log_probs, logits, state = self.model.step(features, state, self._chunk(size))
+        for row, stream in enumerate(streams):
+            stream.state = select(state, torch.tensor([row])) if len(streams) > 1 else state
+            best, ids = log_probs[row].index_fill(-1, stream.forbidden, -torch.inf).max(dim=-1)
+            stream.ids += ids.tolist()
+            stream.confidences += best.exp().tolist()
+        if logits is None:
+            return [None] * len(streams)
+        return list(torch.log_softmax(logits, dim=-1).unbind(0))
+
+    def _chunk(self, size: int) -> ChunkSpec:
+        return ChunkSpec(size=size, left_context=self.left_context)

@@ -1,0 +1,323 @@
+"""One live stream: samples in, events out. No clock, no thread, no socket.
+
+The stream is cut into parts by the rules that files are cut by (`segments.py`), and each part is read with full
+context (`second_pass.py`) as soon as it is complete: its words are what a file of the same audio says, and are never
+taken back. What follows the last complete part is read causally (`first_pass.py`) and may change. A segment is one
+part, or several where somebody speaks for long without a pause.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
+
+from speech.audio.io import SAMPLE_RATE
+from speech.audio.vad import Vad
+from speech.decode.endpoint import EndpointConfig, Reason
+from speech.decode.language_tracker import LanguageTracker
+from speech.decode.words import words_from_tokens
+from speech.errors import SpeechError
+from speech.events import EndpointEvent, Event, LanguageEvent, SpeechEvent, TranscriptEvent, TranslationEvent
+from speech.stream.first_pass import CausalStream, FirstPass
+from speech.stream.second_pass import Heard, Request, SecondPass
+from speech.stream.segments import Segment, Segmenter
+from speech.text.languages import resolve
+from speech.transcript import Word, join
+
+if TYPE_CHECKING:
+    from speech.stream.engine import Engine
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StreamOptions:
+    """What a client wants of a stream."""
+
+    languages: tuple[str, ...] = ()
+    """ISO 639-3 codes that may be spoken; empty: all that the model knows."""
+    targets: tuple[str, ...] = ()
+    """ISO 639-3 codes to translate into."""
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    """When a segment ends."""
+    interim: bool = True
+    """Whether partial results are wanted."""
+    max_segment_s: float = 30.0
+    """A segment of several parts ends at the first end of a part after so long."""
+    context_s: float = 0.5
+    """See `OfflineConfig`."""
+
+    def requests(self) -> list[Request]:
+        """What the second pass reads each part for: the transcript first."""
+        return [Request(self.languages), *(Request(self.languages, target) for target in self.targets)]
+
+
+@dataclass(slots=True)
+class _Open:
+    """The segment under way."""
+
+    words: list[Word] = field(default_factory=list)
+    """Of its complete parts."""
+    translations: dict[str, list[Word]] = field(default_factory=dict)
+    start: int = 0
+    """First sample."""
+    revision: int = 0
+    shown: tuple[str, int] = ("", 0)
+    """Text and number of stable words of the last revision."""
+
+
+class StreamingSession:
+    """See the module's docstring. Made by `Engine.open`.
+
+    Attributes:
+        options: as given or updated last.
+        processed_s: up to where events are final or partial results have been given.
+    """
+
+    def __init__(self, engine: Engine, options: StreamOptions) -> None:
+        self.options = options
+        self._engine = engine
+        self._first: FirstPass = engine.first_pass
+        self._second: SecondPass = engine.second_pass
+        for request in options.requests():
+            request.prefix(self._second.tokenizer.vocabulary)
+        vad: Vad = engine.vad
+        self._segmenter = Segmenter(vad, options.endpoint, grid=self._second.grid, context_s=options.context_s)
+        self._tracker = self._new_tracker()
+        self._parts: deque[Segment] = deque()
+        self._events: list[Event] = []
+        self._open = _Open()
+        self._segment = 0
+        self._causal = self._begin(0)
+        self._fed = 0
+        self._ended = False
+        self.processed_s = 0.0
+
+    # What a client does
+
+    def accept(self, samples: np.ndarray) -> list[Event]:
+        """Events that these samples `(n,)` float32 at 16 kHz bring about, any `n`.
+
+        Raises:
+            SpeechError: after `finish`.
+        """
+        self.push(samples)
+        return self._work()
+
+    def flush(self) -> list[Event]:
+        """Finals for all audio so far; the stream goes on."""
+        self.push_flush()
+        return self._work()
+
+    def finish(self) -> list[Event]:
+        """The last events."""
+        self.push_finish()
+        return self._work()
+
+    def update(self, options: StreamOptions) -> float:
+        """Other languages, targets or rules, from the segment under way on; returns its start in seconds.
+
+        Raises:
+            LanguageError: if the model lacks a language; nothing has changed.
+        """
+        for request in options.requests():
+            request.prefix(self._second.tokenizer.vocabulary)
+        before, self.options = self.options, replace(options, context_s=self.options.context_s)
+        self._segmenter.configure(options.endpoint)
+        if options.languages != before.languages:
+            self._tracker = self._new_tracker()
+        if (options.languages, options.interim) != (before.languages, before.interim):
+            self._restart(self._segmenter.begin)
+        return self._segmenter.begin / SAMPLE_RATE
+
+    def _work(self) -> list[Event]:
+        self._engine.run([self])
+        return self.drain()
+
+    # What the engine and a scheduler do
+
+    def push(self, samples: np.ndarray) -> None:
+        """Take samples; the work they make waits for the engine."""
+        if self._ended:
+            raise SpeechError("the stream has ended", fix="Open another session.")
+        segments = self._segmenter.accept(samples)
+        for at, started in self._segmenter.turns:
+            self._events.append(SpeechEvent(started=started, at_s=at / SAMPLE_RATE))
+        self._segmenter.turns.clear()
+        self._parts += segments
+        self._after(segments)
+
+    def push_flush(self) -> None:
+        """End the segment under way here."""
+        segment = self._segmenter.flush()
+        if segment is not None:
+            self._parts.append(segment)
+            self._after([segment])
+
+    def push_finish(self) -> None:
+        """No more samples will come."""
+        if not self._ended:
+            self._ended = True
+            last = self._segmenter.finish()
+            if last is not None:
+                self._parts.append(last)
+
+    def drain(self) -> list[Event]:
+        """The events since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    @property
+    def received_s(self) -> float:
+        """Audio so far."""
+        return self._segmenter.received / SAMPLE_RATE
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self._ended and not self._parts
+
+    def waiting_part(self) -> Segment | None:
+        """The part that is to be read next with full context."""
+        return self._parts[0] if self._parts else None
+
+    def waiting_chunk(self) -> tuple[CausalStream, int] | None:
+        """The stream to step next and the size of the chunk; complete parts come first."""
+        if self._parts or self._ended or not self.options.interim:
+            return None
+        size = self._first.ready(self._causal)
+        return (self._causal, size) if size else None
+
+    def take_part(self, heard: Sequence[Heard]) -> None:
+        """What the part says, one for each of `options.requests()`."""
+        part = self._parts.popleft()
+        requests = self.options.requests()
+        words = self._second.words(heard[0], requests[0])
+        spoke = part.speech_end > part.first_sample
+        if spoke:
+            self._events.append(
+                EndpointEvent(
+                    at_s=part.end_sample / SAMPLE_RATE,
+                    speech_end_s=part.speech_end / SAMPLE_RATE,
+                    decided_s=part.decided / SAMPLE_RATE,
+                    reason=str(part.reason),
+                )
+            )
+        self._open.words += words
+        for request, said in zip(requests[1:], heard[1:], strict=True):
+            assert request.to is not None
+            self._open.translations.setdefault(request.to, []).extend(self._second.words(said, request))
+        self.processed_s = part.end_sample / SAMPLE_RATE
+        long = (part.end_sample - self._open.start) / SAMPLE_RATE >= self.options.max_segment_s
+        final = part.reason is not Reason.max_length or long
+        self._say([], part.end_sample, final=final, reason=part.reason)
+        if final:
+            self._segment += 1 if self._open.revision else 0
+            self._open = _Open(start=part.end_sample)
+
+    def take_chunk(self, log_posteriors: Tensor | None) -> None:
+        """The chunk of `waiting_chunk` has been stepped."""
+        self.processed_s = self._causal.heard_s
+        if not self._segmenter.spoken:  # what is written into silence is not worth showing
+            return
+        if log_posteriors is not None:
+            self._track(log_posteriors)
+        code = self._tracker.language
+        first = self._segmenter.begin // self._second.grid
+        words = words_from_tokens(
+            self._causal.spans(first),
+            self._second.tokenizer.piece,
+            frame_s=self._second.model.frame_s,
+            offset_s=0.0,
+            duration_s=self.received_s,
+            language=code,
+            spaces=code is None or resolve(code).spaces,
+        )
+        self._say(words, round(self.processed_s * SAMPLE_RATE), final=False, reason=None)
+
+    # Within
+
+    def _new_tracker(self) -> LanguageTracker:
+        return LanguageTracker(self._second.tokenizer.vocabulary.languages, self.options.languages)
+
+    def _begin(self, sample: int) -> CausalStream:
+        request = self.options.requests()[0]
+        return self._first.begin(
+            request.prefix(self._second.tokenizer.vocabulary), sample, self._second.forbidden(request)
+        )
+
+    def _restart(self, sample: int) -> None:
+        self._causal = self._begin(sample)
+        self._fed = sample
+        self._feed()
+
+    def _after(self, segments: Sequence[Segment]) -> None:
+        """Causal reading starts anew behind a pause, and goes on behind a cut within speech."""
+        if any(segment.quiet for segment in segments) or self._fed < self._segmenter.begin:
+            self._restart(self._segmenter.begin)
+        else:
+            self._feed()
+
+    def _feed(self) -> None:
+        """Give the first pass what it has not heard."""
+        if self.options.interim and self._fed < self._segmenter.received:
+            self._causal.feed(self._segmenter.heard_since(self._fed))
+            self._fed = self._segmenter.received
+
+    def _track(self, log_posteriors: Tensor) -> None:
+        switch = self._tracker.update(log_posteriors)
+        if switch is not None:
+            self._events.append(
+                LanguageEvent(
+                    at_s=self.processed_s,
+                    previous=switch.previous,
+                    language=switch.language,
+                    confidence=switch.confidence,
+                )
+            )
+
+    def _say(self, partial: list[Word], end: int, *, final: bool, reason: Reason | None) -> None:
+        """A revision of the segment under way, if it says something new."""
+        opened = self._open
+        words = [*opened.words, *partial]
+        shown = join(words), len(opened.words)
+        if shown == opened.shown and not (final and opened.revision):
+            return
+        end_s = end / SAMPLE_RATE
+        start_s = opened.start / SAMPLE_RATE
+        self._events.append(
+            TranscriptEvent(
+                segment=self._segment,
+                revision=opened.revision,
+                is_final=final,
+                text=shown[0],
+                stable=shown[1],
+                words=tuple(words),
+                start_s=words[0].start_s if words else start_s,
+                end_s=words[-1].end_s if words else end_s,
+                audio_s=end_s,
+                reason=str(reason) if final and reason is not None else None,
+            )
+        )
+        opened.revision += 1
+        opened.shown = shown
+        if reason is not None:
+            self._say_translations(end_s, final=final)
+
+    def _say_translations(self, end_s: float, *, final: bool) -> None:
+        for target, words in self._open.translations.items():
+            self._events.append(
+                TranslationEvent(
+                    segment=self._segment,
+                    target=target,
+                    is_final=final,
+                    text=join(words),
+                    stable=len(words),
+                    start_s=self._open.start / SAMPLE_RATE,
+                    end_s=end_s,
+                    audio_s=end_s,
+                )
+            )

@@ -1,0 +1,182 @@
+"""Live sessions of the embedded model: the contract of their events, and finals that equal files."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from speech import Recognizer, SpeechError
+from speech.decode.endpoint import EndpointConfig
+from speech.errors import LanguageError
+from speech.events import EndpointEvent, Event, LanguageEvent, SpeechEvent, TranscriptEvent, TranslationEvent
+from speech.stream.engine import Engine
+from speech.stream.session import StreamingSession, StreamOptions
+from speech.transcript import join
+
+GAP = np.zeros(9600, np.float32)
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Recognizer:
+    return Recognizer.from_pretrained()
+
+
+@pytest.fixture(scope="module")
+def engine(recognizer) -> Engine:
+    return recognizer.engine()
+
+
+@pytest.fixture(scope="module")
+def audio(speech) -> np.ndarray:
+    """English and French with pauses."""
+    return np.concatenate([speech, GAP])
+
+
+@pytest.fixture(scope="module")
+def text(recognizer, audio) -> str:
+    return recognizer.transcribe(audio).text
+
+
+def play(session: StreamingSession, audio: np.ndarray, sizes: list[int]) -> list[Event]:
+    events, start = [], 0
+    for size in sizes:
+        events += session.accept(audio[start : start + size])
+        start += size
+    return events + session.accept(audio[start:]) + session.finish()
+
+
+def transcripts(events: list[Event]) -> list[TranscriptEvent]:
+    return [event for event in events if isinstance(event, TranscriptEvent)]
+
+
+def finals(events: list[Event]) -> str:
+    return join([word for event in transcripts(events) if event.is_final for word in event.words])
+
+
+def check_contract(events: list[Event]) -> None:
+    """Stable words stay; one final for each segment; segments follow each other."""
+    last: TranscriptEvent | None = None
+    ended_s = 0.0
+    for event in transcripts(events):
+        if last is None or last.is_final:
+            assert event.revision == 0
+            assert event.segment == (last.segment + 1 if last else 0)
+        else:
+            assert (event.segment, event.revision) == (last.segment, last.revision + 1)
+            assert event.stable >= last.stable
+            assert event.words[: last.stable] == last.words[: last.stable]
+        assert event.text == join(event.words)
+        assert 0 <= event.stable <= len(event.words)
+        starts = [word.start_s for word in event.words]
+        assert starts == sorted(starts)
+        if event.is_final:
+            assert event.stable == len(event.words)
+            assert event.start_s >= ended_s - 1e-6
+            ended_s = event.end_s
+        last = event
+    assert last is None or last.is_final
+
+
+@settings(max_examples=12, deadline=None)
+@given(sizes=st.lists(st.one_of(st.integers(1, 400), st.integers(800, 8000), st.integers(1, 160_000)), max_size=20))
+def test_finals_equal_the_file_whatever_the_pieces(engine, audio, text, sizes):
+    events = play(engine.open(), audio, sizes)
+    check_contract(events)
+    assert finals(events) == text
+
+
+def test_pieces_of_a_tenth_of_a_second_show_partials_before_finals(engine, audio, text):
+    events = play(engine.open(), audio, [1600] * (len(audio) // 1600))
+    check_contract(events)
+    assert finals(events) == text
+    shown = transcripts(events)
+    assert sum(not event.is_final for event in shown) > 3 * sum(event.is_final for event in shown)
+    partial = next(event for event in shown if not event.is_final)
+    assert all(0 < word.confidence <= 1 for word in partial.words)
+    kinds = [event.type for event in events if isinstance(event, SpeechEvent)]
+    assert kinds[:2] == ["speech_started", "speech_ended"]
+    assert all(a != b for a, b in pairwise(kinds))
+    endpoints = [event for event in events if isinstance(event, EndpointEvent)]
+    assert endpoints
+    assert all(event.decided_s - event.speech_end_s <= 0.55 for event in endpoints)
+
+
+def test_sessions_in_one_engine_do_not_hear_each_other(engine, audio):
+    clips = [audio, audio[16_000:].copy(), np.flip(audio).copy(), GAP]
+    alone = [finals(play(engine.open(), clip, [])) for clip in clips]
+    sessions = [engine.open() for _ in clips]
+    for start in range(0, len(audio), 4800):
+        for number, (session, clip) in enumerate(zip(sessions, clips, strict=True)):
+            session.push(clip[start : start + 4800])
+            if start % (number + 1) == 0:
+                engine.run(sessions)
+    for session in sessions:
+        session.push_finish()
+    engine.run(sessions)
+    assert [finals(session.drain()) for session in sessions] == alone
+    assert all(session.ended for session in sessions)
+
+
+def test_long_speech_without_pauses_freezes_words_before_its_end(engine, audio):
+    rules = EndpointConfig(silence_s=2.0, soft_s=2.0, soft_silence_s=2.0, idle_s=4.0, max_s=3.0)
+    events = play(engine.open(StreamOptions(endpoint=rules, max_segment_s=60.0)), audio, [1600] * 200)
+    check_contract(events)
+    grown = [event for event in transcripts(events) if not event.is_final and event.stable > 0]
+    assert grown
+    assert any(event.stable < len(event.words) for event in grown)
+
+
+def test_flush_gives_finals_and_the_stream_goes_on(engine, audio):
+    session = engine.open()
+    first = session.accept(audio[:30_000])
+    flushed = session.flush()
+    assert any(event.is_final for event in transcripts(flushed))
+    rest = session.accept(audio[30_000:]) + session.finish()
+    check_contract(first + flushed + rest)
+
+
+def test_silence_says_nothing(engine):
+    assert not transcripts(play(engine.open(), np.zeros(16_000 * 30, np.float32), [5000] * 90))
+
+
+def test_a_stream_without_samples_says_nothing(engine):
+    assert engine.open().finish() == []
+
+
+def test_languages_are_named_when_they_are_clear(engine, audio):
+    events = play(engine.open(), audio, [1600] * 200)
+    named = [event.language for event in events if isinstance(event, LanguageEvent)]
+    assert named[0] == "eng"
+    assert len(named) > 1
+    only = play(engine.open(StreamOptions(languages=("deu", "spa"))), audio, [1600] * 200)
+    spoken = {word.language for event in transcripts(only) for word in event.words} - {None}
+    assert spoken <= {"deu", "spa"}
+
+
+def test_translations_come_with_the_finals(engine, audio):
+    events = play(engine.open(StreamOptions(targets=("eng", "fra"))), audio[:60_000], [3200] * 20)
+    last = [event for event in events if isinstance(event, TranslationEvent) and event.is_final]
+    assert {event.target for event in last} == {"eng", "fra"}
+    check_contract(events)
+
+
+def test_options_change_in_the_middle_or_not_at_all(engine, audio):
+    session = engine.open()
+    before = session.accept(audio[:40_000])
+    with pytest.raises(LanguageError):
+        session.update(StreamOptions(languages=("xho",)))
+    assert session.options == StreamOptions()
+    assert session.update(StreamOptions(languages=("fra",), interim=False)) <= 2.5
+    after = session.accept(audio[40_000:]) + session.finish()
+    assert all(event.is_final for event in transcripts(after))
+    assert {word.language for event in transcripts(after) for word in event.words} == {"fra"}
+    assert before
+
+
+def test_a_stream_that_has_ended_takes_no_more(engine):
+    session = engine.open()
+    session.finish()
+    with pytest.raises(SpeechError, match="ended"):
+        session.accept(GAP)
