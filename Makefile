@@ -11,22 +11,22 @@ $(UV):
 	python3 -m venv .uv && .uv/bin/pip install --quiet uv
 
 setup: $(UV)  ## install the package, training and development tools
-	$(UV) sync --quiet --frozen --extra train
+	$(UV) sync --quiet --frozen --extra train --extra serve
 
 demo: setup  ## transcribe the shipped clips; MODEL=DIR: with your own model
-	$(UV) run --frozen --extra train speech demo --model $(MODEL)
+	$(UV) run --frozen --extra train --extra serve speech demo --model $(MODEL)
 
 test: check  ## lint, types, tests
-	$(UV) run --frozen --extra train pytest
+	$(UV) run --frozen --extra train --extra serve pytest
 
 check: setup  ## formatting, lint, types
-	$(UV) run --frozen --extra train ruff format --check .
-	$(UV) run --frozen --extra train ruff check .
-	$(UV) run --frozen --extra train mypy
+	$(UV) run --frozen --extra train --extra serve ruff format --check .
+	$(UV) run --frozen --extra train --extra serve ruff check .
+	$(UV) run --frozen --extra train --extra serve mypy
 
 format: setup  ## format and fix
-	$(UV) run --frozen --extra train ruff format .
-	$(UV) run --frozen --extra train ruff check --fix .
+	$(UV) run --frozen --extra train --extra serve ruff format .
+	$(UV) run --frozen --extra train --extra serve ruff check --fix .
 
 bench: setup  ## structure of the code base as a table
-	$(UV) run --frozen --extra train python benchmarks/structure.py
+	$(UV) run --frozen --extra train --extra serve python benchmarks/structure.py

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from speech.transcript import Word
+from speech.transcript import Word, join
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +29,10 @@ class TranscriptEvent:
     """How far into the stream the words have been looked for."""
     reason: str | None = None
     """Why the segment ended."""
+
+    def delta(self, after: int) -> str:
+        """The text of the stable words behind the first `after`; joined, they are the text."""
+        return join(self.words[: self.stable])[len(join(self.words[:after])) :]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

@@ -76,19 +76,18 @@ class Transcript:
 
     def to_srt(self) -> str:
         """SubRip subtitles."""
-        cues = enumerate(self._cues(), start=1)
+        cues = enumerate(self.cues(), start=1)
         return "\n".join(f"{n}\n{_clock(a, ',')} --> {_clock(b, ',')}\n{text}\n" for n, (a, b, text) in cues)
 
     def to_vtt(self) -> str:
         """WebVTT subtitles."""
         cues = "".join(
-            f"\n{_clock(a, '.')} --> {_clock(b, '.')}\n{html.escape(text, quote=False)}\n"
-            for a, b, text in self._cues()
+            f"\n{_clock(a, '.')} --> {_clock(b, '.')}\n{html.escape(text, quote=False)}\n" for a, b, text in self.cues()
         )
         return f"WEBVTT\n{cues}"
 
-    def _cues(self) -> Iterator[tuple[float, float, str]]:
-        """(start, end, text) of groups of words: two lines, seven seconds, no long pause within."""
+    def cues(self) -> Iterator[tuple[float, float, str]]:
+        """Subtitles as (start_s, end_s, text): two lines, seven seconds, no long pause within."""
         last_end = 0.0
         for group in self._groups():
             start = max(group[0].start_s, last_end)

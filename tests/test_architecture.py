@@ -7,7 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted((ROOT / "speech").rglob("*.py"))
-PRODUCT = [*MODULES, *sorted((ROOT / "recipes").rglob("*.py"))]
+SERVE = sorted((ROOT / "serve").rglob("*.py"))
+PRODUCT = [*MODULES, *SERVE, *sorted((ROOT / "recipes").rglob("*.py"))]
 FLOORS = [
     {"errors", "chunking", "audio", "text"},
     {"transcript", "events"},
@@ -32,7 +33,10 @@ TESTED_ELSEWHERE = {  # module -> test file that covers it
     "train/schema": "test_conf", "stream/engine": "stream/test_session", "stream/first_pass": "stream/test_session",
     "cli/app": "cli/test_transcribe", "cli/demo": "cli/test_transcribe",
     "cli/align": "cli/test_transcribe",
-    "cli/models": "cli/test_transcribe",
+    "cli/models": "cli/test_transcribe", "audio/containers": "audio/test_pcm",
+    **{f"serve/{name}": "serve/test_app" for name in (
+        "client", "command", "hub", "native", "openai_api", "scheduler", "shell", "telemetry")},
+    "serve/statistics": "serve/test_session", "serve/openai_items": "serve/test_openai_realtime",
 }  # fmt: skip
 
 
@@ -85,9 +89,14 @@ def test_files_and_functions_are_short_and_silent(path):
     assert not uses_hydra or path.name == "schema.py" or "recipes" in path.parts
 
 
-@pytest.mark.parametrize("path", [m for m in MODULES if m.name != "__init__.py"], ids=str)
+@pytest.mark.parametrize("path", SERVE, ids=str)
+def test_the_server_does_not_know_the_recipes(path):
+    assert not [name for name, _ in imported(path) if name.split(".")[0] in {"recipes", "hydra"}]
+
+
+@pytest.mark.parametrize("path", [m for m in [*MODULES, *SERVE] if m.name != "__init__.py"], ids=str)
 def test_every_module_has_a_test_file(path):
-    name = str(path.relative_to(ROOT / "speech").with_suffix(""))
+    name = str(path.relative_to(ROOT).with_suffix("")).removeprefix("speech/")
     folder, _, stem = name.rpartition("/")
     test = TESTED_ELSEWHERE.get(name, f"{folder}/test_{stem}" if folder else f"test_{stem}")
     assert (ROOT / "tests" / f"{test}.py").is_file(), f"expected tests/{test}.py"

@@ -29,16 +29,27 @@ from speech.text.normalize import plain_text
 from speech.text.tokenizer import Tokenizer
 
 TRANSCRIPT, TRANSLATION = 1.0, 0.5
-GRID = ((0.0, 0.0), (0.2, 0.2), (0.3, 0.6), (0.45, 0.9), (0.6, 1.2), (0.6, 1.6), (0.8, 1.6), (0.8, 2.2))
+GRID = (
+    (0.0, 0.0),
+    (0.2, 0.3),
+    (0.3, 0.6),
+    (0.4, 0.6),
+    (0.4, 0.8),
+    (0.45, 0.9),
+    (0.5, 0.8),
+    (0.5, 1.0),
+    (0.6, 1.2),
+    (0.75, 1.6),
+)
 HEADING = "\n## Language model\n\n"
 
 
 def main(
     model: Path,
     root: Path,
-    order: int = 6,
-    prune: Annotated[float, typer.Option(help="Least weight of n-grams of three tokens and more.")] = 1.0,
-    words: Annotated[int, typer.Option(help="Most frequent words of each language; 0: none.")] = 10_000,
+    order: int = 8,
+    prune: Annotated[float, typer.Option(help="Least weight of n-grams of three tokens and more.")] = 0.7,
+    words: Annotated[int, typer.Option(help="Most frequent words of each language; 0: none.")] = 30_000,
     word_mass: Annotated[float, typer.Option(help="Words that a language's list weighs in all.")] = 20_000.0,
     dev_clips: Annotated[int, typer.Option(help="Dev utterances to choose weights on.")] = 300,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import entry_points
 
 import typer
 from rich.console import Console
@@ -23,6 +24,11 @@ app.command()(transcribe)
 app.command()(align)
 app.command()(demo)
 app.command()(models)
+for plugin in entry_points(group="speech.commands"):  # `serve` adds its own; this package does not know it
+    try:
+        app.command(plugin.name)(plugin.load())
+    except ModuleNotFoundError:  # its extra is not installed
+        continue
 
 
 def main() -> None:

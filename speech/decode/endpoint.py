@@ -6,7 +6,7 @@ silence and noise are cut off from speech, never dropped.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -64,6 +64,20 @@ class EndpointConfig:
             )
         if self.idle_s < self.silence_s:
             raise ConfigError(f"idle_s {self.idle_s} is less than silence_s {self.silence_s}", fix="Raise idle_s.")
+
+    def limited(self, silence_s: float | None, max_s: float) -> EndpointConfig:
+        """The same rules with another pause (None: pauses end nothing) and another longest segment."""
+        if silence_s is None:
+            return replace(self, silence_s=max_s, soft_s=max_s, soft_silence_s=max_s, idle_s=max_s, max_s=max_s)
+        silence_s = min(silence_s, max_s)
+        return replace(
+            self,
+            silence_s=silence_s,
+            soft_silence_s=min(self.soft_silence_s, silence_s),
+            soft_s=min(max(self.soft_s, silence_s), max_s),
+            idle_s=max(self.idle_s, silence_s),
+            max_s=max_s,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Live and HTTP serving of `speech` models."""

@@ -1,0 +1,254 @@
+"""The server: one port, every protocol. Routes only; what they do is elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from fastapi import FastAPI, Request, WebSocket
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+from starlette.websockets import WebSocketDisconnect
+
+from serve import protocol as wire
+from serve.asyncapi import document
+from serve.auth import Denied, Gate, subprotocols
+from serve.config import ServeConfig
+from serve.deepgram import Deepgram
+from serve.hub import Hub
+from serve.native import Native
+from serve.openai_api import OpenAiApi, failure
+from serve.openai_realtime import OpenAiRealtime
+from serve.scheduler import Scheduler
+from serve.session import Facts, Refused
+from serve.shell import Adapter, Shell
+from serve.telemetry import Telemetry
+from serve.vosk import Vosk
+from speech import __version__
+from speech.models.hub import locate
+from speech.recognizer import Recognizer
+from speech.stream.engine import EngineConfig
+from speech.text.languages import LANGUAGES
+
+_WEB = Path(__file__).parent / "web"
+_PAGE_HEADERS = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' ws: wss:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+@dataclass(slots=True)
+class Parts:
+    """What the routes share; filled when the server starts."""
+
+    recognizer: Recognizer
+    facts: Facts
+    gate: Gate
+    telemetry: Telemetry
+    hub: Hub | None = None
+
+
+def build(config: ServeConfig) -> FastAPI:
+    """The application. The model is loaded here, before the port opens.
+
+    Raises:
+        ModelError: if it cannot be.
+    """
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    recognizer = Recognizer.from_pretrained(config.model, device=config.device)
+    vocabulary = recognizer.tokenizer.vocabulary
+    facts = Facts(
+        config=config,
+        model=wire.ModelInfo(id=config.model, sha256=_fingerprint(config.model)),
+        languages=vocabulary.languages,
+        targets=vocabulary.st_targets,
+        server=f"speech {__version__}",
+    )
+    parts = Parts(recognizer, facts, Gate(config), Telemetry())
+    app = FastAPI(title="speech", version=__version__, lifespan=lambda _: _lifespan(parts))
+    app.state.parts = parts
+    _add_page(app)
+    _add_operations(app, parts)
+    _add_http(app, parts)
+    _add_sockets(app, parts)
+    return app
+
+
+def _fingerprint(name: str) -> str:
+    """SHA-256 of the weights."""
+    with (locate(name) / "model.safetensors").open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(parts: Parts) -> AsyncIterator[None]:
+    frame_ms = parts.recognizer.model.frame_s * 1000
+    chunk = max(1, round(parts.facts.config.chunk_ms / frame_ms))
+    engine = parts.recognizer.engine(EngineConfig(chunk=chunk))
+    scheduler = Scheduler(engine, asyncio.get_running_loop())
+    parts.hub = Hub(parts.facts, scheduler, parts.telemetry)
+    try:
+        yield
+    finally:
+        await parts.hub.close()
+        scheduler.stop()
+
+
+class _PageFiles(StaticFiles):
+    """The page's files; a browser asks each time whether they have changed."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers.update(_PAGE_HEADERS)
+        return response
+
+
+def _add_page(app: FastAPI) -> None:
+    """A page to try it; all of its addresses are relative, so that it may stand behind a path."""
+
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    async def page() -> Response:
+        return FileResponse(_WEB / "index.html", headers=_PAGE_HEADERS)
+
+    @app.get("/web/", include_in_schema=False)
+    @app.get("/web/index.html", include_in_schema=False)
+    async def home() -> Response:
+        return RedirectResponse("../")
+
+    @app.get("/web/model.json", include_in_schema=False)
+    async def model() -> Response:
+        """What the page has to know before there is a session."""
+        facts: Facts = app.state.parts.facts
+        known = {"languages": facts.languages, "targets": facts.targets}
+        named = {key: [_language(code) for code in codes] for key, codes in known.items()}
+        return JSONResponse(
+            {"id": facts.model.id, "server": facts.server, "needs_key": bool(facts.config.api_keys), **named},
+            headers=_PAGE_HEADERS,
+        )
+
+    app.mount("/web", _PageFiles(directory=_WEB))
+
+
+def _language(code: str) -> dict[str, object]:
+    found = LANGUAGES[code]
+    return {
+        "code": code, "tag": found.alpha2 or code, "name": found.name, "native": found.native, "spaces": found.spaces,
+    }  # fmt: skip
+
+
+def _add_operations(app: FastAPI, parts: Parts) -> None:
+    @app.get("/health/live")
+    @app.get("/health")
+    async def live() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "ok"}
+
+    @app.get("/health/ready")
+    async def ready() -> Response:
+        """Whether another session would be taken."""
+        wait_s = parts.hub.admit() if parts.hub is not None else 1.0
+        if wait_s is None:
+            return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "busy"}, 503, headers={"Retry-After": f"{wait_s:.0f}"})
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        """For Prometheus."""
+        return Response(parts.telemetry.render(), media_type="text/plain; version=0.0.4")
+
+    @app.get("/asyncapi.json")
+    async def asyncapi() -> dict[str, object]:
+        """The native websocket protocol."""
+        return document(__version__)
+
+    @app.get("/version")
+    async def version() -> dict[str, str]:
+        """Of the server and its model."""
+        model = parts.facts.model
+        return {"server": parts.facts.server, "model": model.id, "sha256": model.sha256, "protocol": wire.SUBPROTOCOL}
+
+
+def _add_http(app: FastAPI, parts: Parts) -> None:
+    api = OpenAiApi(parts.recognizer, parts.facts, parts.telemetry)
+
+    @app.middleware("http")
+    async def guard(request: Request, call_next):  # type: ignore[no-untyped-def]
+        open_to_all = not request.url.path.startswith("/v1/")
+        denied = None if open_to_all else parts.gate.check(request.headers, request.query_params)
+        return await call_next(request) if denied is None else failure(denied.status, denied.message, denied.code)
+
+    app.add_api_route("/v1/models", api.models, methods=["GET"])
+    app.add_api_route("/v1/audio/transcriptions", api.transcriptions, methods=["POST"], response_model=None)
+    app.add_api_route("/v1/audio/translations", api.translations, methods=["POST"], response_model=None)
+
+    @app.post("/v1/realtime/client_secrets")
+    async def client_secrets() -> dict[str, object]:
+        """A short-lived token for a browser."""
+        value, expires = parts.gate.client_secret(600)
+        return {"value": value, "expires_at": expires}
+
+
+def _add_sockets(app: FastAPI, parts: Parts) -> None:
+    longest = parts.facts.config.max_json_bytes
+
+    @app.websocket("/v1/stream")
+    async def stream(socket: WebSocket) -> None:
+        await _serve(socket, parts, "native", Native(socket.query_params, longest), wire.SUBPROTOCOL)
+
+    @app.websocket("/v1/listen")
+    async def listen(socket: WebSocket) -> None:
+        await _serve(socket, parts, "deepgram", Deepgram(socket.query_params.multi_items(), longest), "token")
+
+    @app.websocket("/v1/realtime")
+    async def realtime(socket: WebSocket) -> None:
+        await _serve(socket, parts, "openai", OpenAiRealtime(parts.facts.languages), "realtime")
+
+    @app.websocket("/vosk")
+    async def vosk(socket: WebSocket) -> None:
+        await _serve(socket, parts, "vosk", Vosk(socket.query_params, longest), None)
+
+
+async def _serve(socket: WebSocket, parts: Parts, name: str, adapter: Adapter, subprotocol: str | None) -> None:
+    """A connection of any protocol: checked, accepted, served."""
+    assert parts.hub is not None
+    denied = _denied(socket, parts, parts.hub)
+    if denied is not None:
+        parts.telemetry.refused.labels(denied.code).inc()
+        if "origin" not in socket.headers:
+            headers = {"Retry-After": "5"} if denied.status == 503 else {}
+            await socket.send_denial_response(PlainTextResponse(denied.message, denied.status, headers=headers))
+            return
+    await socket.accept(subprotocol if subprotocol in subprotocols(socket.headers) else None)
+    shell = Shell(socket, parts.hub, adapter)
+    if denied is not None:  # a browser cannot read the status of a refused handshake
+        await shell.refuse(Refused(denied.code, denied.message, _CLOSES[denied.status]))
+        return
+    parts.telemetry.opened.labels(name).inc()
+    with contextlib.suppress(WebSocketDisconnect):
+        await shell.run()
+
+
+_CLOSES = {
+    401: wire.CloseCode.unauthorized,
+    403: wire.CloseCode.forbidden,
+    503: wire.CloseCode.overloaded,
+}
+
+
+def _denied(socket: WebSocket, parts: Parts, hub: Hub) -> Denied | None:
+    denied = parts.gate.check(socket.headers, socket.query_params)
+    if denied is None and hub.admit() is not None:
+        return Denied(503, "overloaded", "no session is free; try again later")
+    return denied

@@ -1,0 +1,223 @@
+"""A client of `/v1/stream` that survives broken connections.
+
+async with StreamClient("ws://127.0.0.1:8000/v1/stream", languages=["eng", "spa"]) as stream:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(stream.send_all(blocks_of_pcm16))
+        async for event in stream:
+            print(event)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from types import TracebackType
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+
+from serve.protocol import SUBPROTOCOL, CloseCode
+
+_RETRIES = 6
+_FIRST_PAUSE_S = 0.2
+_FATAL = 4000
+
+
+class ServerError(Exception):
+    """The server refused; carries its error code."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+class StreamClient:
+    """One session. Audio goes in by `send`, events come out by iteration, until `end`.
+
+    What the server has not acknowledged is kept and sent again after a reconnect.
+
+    Args:
+        url: `ws://` or `wss://`, of `/v1/stream`.
+        api_key: if the server wants one.
+        resume: come back to the session when the connection breaks.
+        start: fields of `start`: `languages`, `targets`, `audio`, `interim`, `endpointing`, ...
+
+    Attributes:
+        session: the server's name for it.
+        reconnects: how often the connection had to be made anew.
+
+    Raises:
+        ServerError: on a fatal error of the server.
+        OSError: if it cannot be reached.
+    """
+
+    def __init__(self, url: str, *, api_key: str | None = None, resume: bool = True, **start: Any) -> None:
+        self._url, self._resume, self._start = url, resume, start
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._socket: ClientConnection | None = None
+        self._events: asyncio.Queue[dict[str, Any] | BaseException | None] = asyncio.Queue()
+        self._unacknowledged = bytearray()
+        self._acknowledged = 0
+        self._ready, self._flowing = asyncio.Event(), asyncio.Event()
+        self._flowing.set()
+        self._token, self._last_seq = "", 0
+        self._messages: list[dict[str, Any]] = []  # said while the connection was broken
+        self._reader: asyncio.Task[None] | None = None
+        self.session = ""
+        self.reconnects = 0
+
+    async def __aenter__(self) -> StreamClient:
+        await self._connect({"type": "start", **self._start})
+        self._reader = asyncio.create_task(self._read())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._reader
+        if self._socket is not None:
+            await self._socket.close()
+
+    async def send(self, data: bytes) -> None:
+        """Audio in the encoding of `start`; waits while the server asks to."""
+        await self._flowing.wait()
+        await self._ready.wait()
+        self._unacknowledged += data
+        with contextlib.suppress(ConnectionClosed):  # the reader sees it too, and sends it again
+            assert self._socket is not None
+            await self._socket.send(data)
+
+    async def send_all(self, blocks: Iterable[bytes] | AsyncIterable[bytes]) -> None:
+        """Everything, then `stop`."""
+        if isinstance(blocks, AsyncIterable):
+            async for block in blocks:
+                await self.send(block)
+        else:
+            for block in blocks:
+                await self.send(block)
+        await self.stop()
+
+    async def say(self, message: dict[str, Any]) -> None:
+        """Any message of the protocol, such as `{"type": "finalize"}`."""
+        await self._ready.wait()
+        try:
+            assert self._socket is not None
+            await self._socket.send(json.dumps(message))
+        except ConnectionClosed:
+            self._messages.append(message)
+
+    async def stop(self) -> None:
+        """No more audio; finals and `end` follow."""
+        await self.say({"type": "stop"})
+
+    async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        while True:
+            event = await self._events.get()
+            if event is None:
+                return
+            if isinstance(event, BaseException):
+                raise event
+            yield event
+
+    async def _connect(self, first: dict[str, Any]) -> None:
+        self._socket = await connect(
+            self._url,
+            subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]
+            additional_headers=self._headers,
+            compression=None,
+            max_size=None,
+        )
+        await self._socket.send(json.dumps(first))
+        answer = json.loads(await self._socket.recv())
+        if answer["type"] == "error":
+            raise ServerError(answer["code"], answer["message"])
+        self._token = answer["resume_token"]
+        if answer["type"] == "started":
+            self.session, self._last_seq = answer["session"], answer["seq"]
+            self._events.put_nowait(answer)
+        else:
+            await self._send_again(answer["received_bytes"])
+        self._ready.set()
+
+    async def _send_again(self, received: int) -> None:
+        assert self._socket is not None
+        self._forget(received)
+        for start in range(0, len(self._unacknowledged), 32_000):
+            await self._socket.send(bytes(self._unacknowledged[start : start + 32_000]))
+        messages, self._messages = self._messages, []
+        for message in messages:
+            await self._socket.send(json.dumps(message))
+
+    def _forget(self, received: int) -> None:
+        if received > self._acknowledged:
+            del self._unacknowledged[: received - self._acknowledged]
+            self._acknowledged = received
+
+    async def _read(self) -> None:
+        try:
+            while not await self._read_connection():
+                self._ready.clear()
+                await self._reconnect()
+        except (ServerError, OSError, ConnectionClosed, InvalidHandshake) as error:
+            self._ready.set()
+            self._flowing.set()
+            self._events.put_nowait(error)
+        else:
+            self._events.put_nowait(None)
+
+    async def _read_connection(self) -> bool:
+        """Pass events on until the session ends (True) or the connection breaks (False)."""
+        assert self._socket is not None
+        fatal: ServerError | None = None
+        try:
+            async for text in self._socket:
+                event = json.loads(text)
+                self._last_seq = max(self._last_seq, event["seq"])
+                self._notice(event)
+                self._events.put_nowait(event)
+                if event["type"] == "end":
+                    return True
+                if event["type"] == "error" and event["fatal"]:
+                    fatal = ServerError(event["code"], event["message"])
+        except ConnectionClosed:
+            pass
+        if fatal is not None:
+            raise fatal
+        code = self._socket.close_code
+        if not self._resume or (code is not None and code >= _FATAL):
+            raise ServerError(str(code), self._socket.close_reason or "the connection was closed")
+        return False
+
+    def _notice(self, event: dict[str, Any]) -> None:
+        if event["type"] == "ack":
+            self._forget(event["received_bytes"])
+        elif event["type"] == "flow":
+            (self._flowing.clear if event["state"] == "pause" else self._flowing.set)()
+
+    async def _reconnect(self) -> None:
+        pause = _FIRST_PAUSE_S
+        for attempt in range(_RETRIES):
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+            pause *= 2
+            try:
+                self.reconnects += 1
+                self._flowing.set()
+                await self._connect(
+                    {"type": "resume", "session": self.session, "token": self._token, "last_seq": self._last_seq}
+                )
+            except (OSError, ConnectionClosed, InvalidStatus):
+                if attempt == _RETRIES - 1:
+                    raise
+            else:
+                return
+
+
+__all__ = ["CloseCode", "ServerError", "StreamClient"]

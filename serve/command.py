@@ -1,0 +1,188 @@
+"""`speech serve` and `speech stream`: the commands that this package adds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+import uvicorn
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+from websockets.exceptions import InvalidHandshake
+
+from serve.app import build
+from serve.client import ServerError, StreamClient
+from serve.config import ServeConfig, load
+from speech.audio.io import SAMPLE_RATE, stream_audio
+from speech.errors import SpeechError
+
+_BLOCK_S = 0.1
+
+
+class Server(uvicorn.Server):
+    """Drains on the first signal: sessions hear `goaway` and may go on for a while. The second ends it at once."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._draining: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[Any] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._draining is None and self._loop is not None and sig in (signal.SIGTERM, signal.SIGINT):
+            self._draining = self._loop.create_task(self._drain())
+            self._loop.call_soon_threadsafe(lambda: None)  # wake it
+        else:
+            super().handle_exit(sig, frame)
+
+    async def _drain(self) -> None:
+        hub = self.config.loaded_app.app.state.parts.hub if hasattr(self.config.loaded_app, "app") else None
+        if hub is not None:
+            await hub.drain()
+        self.should_exit = True
+
+
+def make_server(config: ServeConfig) -> Server:
+    """A server that is ready to `run`."""
+    app = build(config)
+    return Server(
+        uvicorn.Config(
+            app,
+            host=config.host,
+            port=config.port,
+            ws="websockets-sansio",
+            loop="uvloop",
+            ws_max_size=config.max_message_bytes,
+            ws_ping_interval=20.0,
+            ws_ping_timeout=20.0,
+            ws_per_message_deflate=False,
+            ssl_certfile=config.certfile or None,
+            ssl_keyfile=config.keyfile or None,
+            timeout_graceful_shutdown=5,
+            log_level="warning",
+        )
+    )
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address. [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="[default: 8000]")] = None,
+    model: Annotated[str | None, typer.Option(help="embedded, a directory, or a hub id.")] = None,
+    chunk_ms: Annotated[int | None, typer.Option(help="160, 320, 640 or 1280. [default: 320]")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML with any field of `serve.config.ServeConfig`.")] = None,
+) -> None:
+    """Recognise live audio over websockets, and files over HTTP."""
+    settings = load({"host": host, "port": port, "model": model, "chunk_ms": chunk_ms}, config)
+    server = make_server(settings)
+    scheme = "https" if settings.certfile else "http"
+    console = Console(stderr=True, highlight=False)
+    console.print(f"speech on {scheme}://{settings.host}:{settings.port}, websocket /v1/stream, stop with Ctrl-C")
+    server.run()
+
+
+def stream(
+    file: Annotated[str | None, typer.Argument(help="Audio file.")] = None,
+    microphone: Annotated[bool, typer.Option(help="Listen to the default microphone.")] = False,
+    url: Annotated[str, typer.Option(help="Of the server.")] = "ws://127.0.0.1:8000/v1/stream",
+    language: Annotated[list[str] | None, typer.Option(help="That may be spoken; several times for several.")] = None,
+    to: Annotated[list[str] | None, typer.Option(help="Translate into; several times for several.")] = None,
+    api_key: Annotated[str | None, typer.Option(envvar="SPEECH_API_KEY", help="If the server wants one.")] = None,
+    pace: Annotated[float, typer.Option(help="Speed of a file: 1 as it was spoken, 0 as fast as it goes.")] = 1.0,
+    jsonl: Annotated[bool, typer.Option(help="Print every event of the server as one line of JSON.")] = False,
+) -> None:
+    """Stream a file or the microphone to a server and show what it hears."""
+    if (file is None) == (not microphone):
+        raise SpeechError("nothing to stream", fix="Give a file or --microphone.")
+    blocks = _microphone() if microphone else _paced(file or "", pace)
+    options = {"languages": language or [], "targets": to or []}
+    try:
+        asyncio.run(_stream(url, api_key, options, blocks, jsonl))
+    except* ServerError as errors:
+        raise SpeechError(str(errors.exceptions[0]), where=url) from errors
+    except* (OSError, InvalidHandshake) as errors:
+        raise SpeechError(f"cannot be reached: {errors.exceptions[0]}", where=url, fix="Is it running?") from errors
+
+
+async def _stream(
+    url: str, api_key: str | None, options: dict[str, Any], blocks: AsyncIterator[bytes], jsonl: bool
+) -> None:
+    async with StreamClient(url, api_key=api_key, **options) as client, asyncio.TaskGroup() as group:
+        sender = group.create_task(client.send_all(blocks))
+        if jsonl:
+            async for event in client:
+                sys.stdout.write(json.dumps(event, ensure_ascii=False) + "\n")
+                sys.stdout.flush()
+        else:
+            await _show(client)
+        sender.cancel()
+
+
+async def _show(client: StreamClient) -> None:
+    """Finals scroll by, the segment under way stands below; what may still change is dim."""
+    console = Console(highlight=False)
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        async for event in client:
+            if event["type"] == "transcript" and event["is_final"]:
+                codes = ",".join(share["code"] for share in event["languages"])
+                live.update(Text(""), refresh=True)
+                console.print(f"[dim]{event['start_ms'] / 1000:7.2f} {codes:8}[/dim] {event['text']}")
+            elif event["type"] == "transcript":
+                words = [word["text"] for word in event["words"]]
+                stable = " ".join(words[: event["stable"]])
+                live.update(
+                    Text.assemble(" " * 17, stable, " ", (" ".join(words[event["stable"] :]), "dim")), refresh=True
+                )
+            elif event["type"] == "translation" and event["is_final"]:
+                console.print(f"[dim]{'':7} {event['target']:8}[/dim] [italic]{event['text']}[/italic]")
+            elif event["type"] == "end":
+                latency = event["latency"]
+                console.print(f"[dim]{event['audio_ms'] / 1000:.1f} s, {event['words']} words, {latency}[/dim]")
+
+
+async def _paced(file: str, pace: float) -> AsyncIterator[bytes]:
+    """Blocks of PCM16 of a file, at the speed at which they were spoken times `pace`."""
+    began, sent = time.monotonic(), 0
+    size = int(_BLOCK_S * SAMPLE_RATE)
+    for samples in stream_audio(file):
+        for start in range(0, len(samples), size):
+            block = samples[start : start + size]
+            yield _pcm16(block)
+            sent += len(block)
+            if pace:
+                await asyncio.sleep(max(began + sent / SAMPLE_RATE / pace - time.monotonic(), 0))
+
+
+async def _microphone() -> AsyncIterator[bytes]:
+    try:
+        import sounddevice
+    except (ImportError, OSError) as error:
+        raise SpeechError(
+            "the microphone needs the package sounddevice and PortAudio", fix="pip install sounddevice"
+        ) from error
+    loop, queue = asyncio.get_running_loop(), asyncio.Queue[bytes]()
+
+    def heard(data: Any, *_: Any) -> None:
+        loop.call_soon_threadsafe(queue.put_nowait, bytes(data))
+
+    with sounddevice.RawInputStream(
+        SAMPLE_RATE, int(_BLOCK_S * SAMPLE_RATE), channels=1, dtype="int16", callback=heard
+    ):
+        while True:
+            yield await queue.get()
+
+
+def _pcm16(samples: np.ndarray) -> bytes:
+    return np.clip(np.rint(samples * 32768), -32768, 32767).astype("<i2").tobytes()

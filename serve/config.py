@@ -1,0 +1,122 @@
+"""What an operator can set: flags, environment (`SPEECH_...`) and one YAML file, in this order of precedence."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from speech.errors import ConfigError
+
+_PREFIX = "SPEECH_"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServeConfig:
+    """A server. Durations in seconds."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    model: str = "embedded"
+    """embedded, a directory, or a hub id."""
+    device: str = "cpu"
+    threads: int = 0
+    """Of torch; 0 leaves its choice."""
+    chunk_ms: int = 320
+    """Partial results come every so often."""
+    api_keys: list[str] = field(default_factory=list)
+    """Secrets that clients give; none: everybody may."""
+    origins: list[str] = field(default_factory=list)
+    """Web origins besides the server's own whose pages may connect; `*`: all."""
+    certfile: str = ""
+    keyfile: str = ""
+    """TLS."""
+    max_sessions: int = 64
+    """Live sessions, parked ones aside."""
+    max_load: float = 0.95
+    """Share of the engine's time that live sessions may be expected to take, from measured speed."""
+    max_message_bytes: int = 1_048_576
+    max_json_bytes: int = 16384
+    max_lead_s: float = 5.0
+    """Unprocessed audio of a session from which its socket is read no further."""
+    max_session_s: float = 14400.0
+    """Audio of one session."""
+    max_upload_bytes: int = 209_715_200
+    """A file for transcription over HTTP."""
+    first_message_s: float = 10.0
+    idle_s: float = 60.0
+    slow_reader_s: float = 10.0
+    """A client that takes no message for so long is cut off; its session waits for it."""
+    resume_s: float = 30.0
+    """How long a session waits for a client whose connection broke."""
+    drain_s: float = 30.0
+    """How long sessions may go on after SIGTERM."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise ConfigError(f"port {self.port}", fix="Give 0 (any free one) to 65535.")
+        if bool(self.certfile) != bool(self.keyfile):
+            raise ConfigError("certfile and keyfile belong together", fix="Give both for TLS, or none.")
+        if self.chunk_ms not in (160, 320, 640, 1280):
+            raise ConfigError(f"chunk_ms {self.chunk_ms}", fix="Give 160, 320, 640 or 1280.")
+        for name in ("max_sessions", "max_message_bytes", "max_json_bytes", "max_lead_s", "idle_s", "slow_reader_s"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name} {getattr(self, name)}", fix="Give more than 0.")
+        for path in filter(None, (self.certfile, self.keyfile)):
+            if not Path(path).is_file():
+                raise ConfigError("is not there", where=path)
+
+
+def load(
+    flags: Mapping[str, Any], file: Path | None = None, environment: Mapping[str, str] = os.environ
+) -> ServeConfig:
+    """The configuration that flags, environment and file make.
+
+    Args:
+        flags: names and values; None means not given.
+        file: YAML with any of the fields.
+        environment: `SPEECH_MAX_SESSIONS=10`; lists have commas.
+
+    Raises:
+        ConfigError: naming the source, the field, and what it should be.
+    """
+    known = {item.name: item for item in dataclasses.fields(ServeConfig)}
+    values = dict(_from_file(file, known)) if file is not None else {}
+    for name, text in environment.items():
+        field_name = name.removeprefix(_PREFIX).lower()
+        if name.startswith(_PREFIX) and field_name in known:
+            is_list = str(known[field_name].type).startswith("list")
+            values[field_name] = _convert(
+                [part.strip() for part in text.split(",")] if is_list else text, known[field_name], name
+            )
+    values |= {name: value for name, value in flags.items() if value is not None}
+    return ServeConfig(**values)
+
+
+def _from_file(file: Path, known: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text("utf-8")) or {}
+    except FileNotFoundError as error:
+        raise ConfigError("is not there", where=str(file)) from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"is not YAML: {error}", where=str(file)) from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"holds a {type(content).__name__}, expected fields", where=str(file))
+    unknown = sorted(set(content) - set(known))
+    if unknown:
+        raise ConfigError(f"has unknown fields {unknown}", where=str(file), fix=f"Known: {', '.join(known)}.")
+    return {name: _convert(value, known[name], f"{file}: {name}") for name, value in content.items()}
+
+
+def _convert(value: Any, item: Any, where: str) -> Any:
+    kinds: dict[str, Any] = {"str": str, "int": int, "float": float, "bool": bool, "list[str]": list[str]}
+    try:
+        return msgspec.convert(value, kinds[str(item.type)], strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{value!r}: {error}", where=where) from error

@@ -1,0 +1,203 @@
+"""All sessions of a server: who may open one, which of them a client is connected to, which wait for theirs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+
+from serve import protocol as wire
+from serve.scheduler import Result, Scheduler, Slot
+from serve.session import Facts, LiveSession, Refused
+from serve.telemetry import Telemetry
+from speech.errors import SpeechError
+
+_log = logging.getLogger(__name__)
+_TICK_S = 0.25
+_MEMORY_S = 120.0
+_LEARNED_S = 20.0
+
+
+class Attached:
+    """A session and the connection that speaks for it now.
+
+    Attributes:
+        news: set when the outbox has something, or the session is closing.
+        room: set while the socket may be read.
+    """
+
+    def __init__(self, session: LiveSession, *, resumable: bool) -> None:
+        self.session = session
+        self.slot: Slot | None = None
+        self.news = asyncio.Event()
+        self.room = asyncio.Event()
+        self.room.set()
+        self.connection = 0
+        self.parked_at: float | None = None
+        self.resumable = resumable
+
+    def changed(self) -> None:
+        """Let the connection look again."""
+        if self.session.full:
+            self.room.clear()
+        else:
+            self.room.set()
+        if len(self.session.outbox) or self.session.closing is not None:
+            self.news.set()
+
+
+class Hub:
+    """Opens, keeps and ends sessions. Lives on the event loop."""
+
+    def __init__(self, facts: Facts, scheduler: Scheduler, telemetry: Telemetry) -> None:
+        self.facts = facts
+        self._scheduler = scheduler
+        self.telemetry = telemetry
+        self._sessions: dict[str, Attached] = {}
+        self.draining = False
+        self._audio_s = self._busy_s = 0.0  # of the last minutes of audio
+        self._ticker = asyncio.create_task(self._tick_forever())
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def admit(self) -> float | None:
+        """None if another session can be served; otherwise after how many seconds to try again."""
+        active = sum(item.parked_at is None for item in self._sessions.values())
+        if self.draining:
+            return self.facts.config.drain_s
+        config = self.facts.config
+        if active >= config.max_sessions or self.real_time_factor * (active + 1) > config.max_load:
+            return 5.0
+        return None
+
+    @property
+    def real_time_factor(self) -> float:
+        """Time of the engine for a second of audio, as measured lately; 0 before it is known."""
+        return self._busy_s / self._audio_s if self._audio_s > _LEARNED_S else 0.0
+
+    def open(self, start: wire.Start, *, resumable: bool = True) -> Attached:
+        """A new session, which waits for its client if the connection breaks and the protocol can resume.
+
+        Raises:
+            Refused: if it cannot be had as asked for.
+        """
+        if self.admit() is not None:
+            raise Refused("overloaded", "no session is free; try again later", wire.CloseCode.overloaded)
+        session = LiveSession(self.facts, start, time.monotonic(), patient=not resumable)
+        attached = Attached(session, resumable=resumable)
+        try:
+            attached.slot = self._scheduler.open(session.options, lambda result: self._worked(attached, result))
+        except SpeechError as error:
+            raise Refused("bad_config", str(error), wire.CloseCode.bad_config) from error
+        self._sessions[session.id] = attached
+        self.telemetry.sessions.inc()
+        attached.connection = 1
+        attached.changed()
+        return attached
+
+    def resume(self, message: wire.Resume) -> tuple[Attached, list[str]]:
+        """The session that a client comes back to, and what it has missed; an older connection loses it.
+
+        Raises:
+            Refused: if there is none, or the token is another.
+        """
+        attached = self._sessions.get(message.session)
+        if attached is None:
+            raise Refused("unknown_session", "no such session", wire.CloseCode.unknown_session)
+        missed = attached.session.resume(message.token, message.last_seq, time.monotonic())
+        attached.connection += 1
+        attached.parked_at = None
+        attached.news.set()
+        self.telemetry.resumes.inc()
+        return attached, missed
+
+    def submit(self, attached: Attached) -> None:
+        """Hand the session's new work to the engine."""
+        session = attached.session
+        if session.work and attached.slot is not None:
+            work = list(session.work)
+            session.work.clear()
+            self._scheduler.submit(attached.slot, work)
+        attached.changed()
+
+    def park(self, attached: Attached, connection: int) -> None:
+        """The connection is gone; the session waits for another unless it has ended."""
+        if connection != attached.connection:
+            return
+        done = attached.session.ended and not len(attached.session.outbox)
+        if done or not attached.resumable:
+            self._forget(attached)
+        elif attached.parked_at is None:
+            attached.parked_at = time.monotonic()
+
+    async def drain(self) -> None:
+        """Say goodbye to everybody and wait until they have gone, as long as the configuration allows."""
+        self.draining = True
+        config = self.facts.config
+        for attached in self._sessions.values():
+            attached.session.goaway(config.drain_s, "shutdown")
+            attached.changed()
+        deadline = time.monotonic() + config.drain_s
+        while any(a.parked_at is None for a in self._sessions.values()) and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+        for attached in list(self._sessions.values()):
+            attached.session.closing = (wire.CloseCode.restart, "going_away: the server stops")
+            attached.changed()
+        await asyncio.sleep(0.05)
+
+    async def close(self) -> None:
+        """Forget everything."""
+        self._ticker.cancel()
+        for attached in list(self._sessions.values()):
+            self._forget(attached)
+
+    def _worked(self, attached: Attached, result: Result) -> None:
+        session = attached.session
+        if session.ended:
+            return
+        before = session.processed_s
+        session.worked(result.events, result.done, result.processed_s, result.busy_s, time.monotonic())
+        self._learn(session.processed_s - before, result.busy_s)
+        self.telemetry.worked(session, result)
+        if result.error is not None and not session.ended:
+            session.crashed()
+        self.submit(attached)
+        if session.ended:
+            self._release(attached)
+
+    def _learn(self, audio_s: float, busy_s: float) -> None:
+        self.telemetry.audio.inc(audio_s)
+        kept = 0.5 ** (audio_s / _MEMORY_S)
+        self._audio_s = self._audio_s * kept + audio_s
+        self._busy_s = self._busy_s * kept + busy_s
+
+    def _release(self, attached: Attached) -> None:
+        if attached.slot is not None:
+            self._scheduler.close(attached.slot)
+            attached.slot = None
+
+    def _forget(self, attached: Attached) -> None:
+        self._release(attached)
+        if self._sessions.pop(attached.session.id, None) is not None:
+            self.telemetry.sessions.dec()
+
+    async def _tick_forever(self) -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(_TICK_S)
+            now = time.monotonic()
+            self.telemetry.loop_lag.observe(max(now - before - _TICK_S, 0.0))
+            self._tick(list(self._sessions.values()), now)
+
+    def _tick(self, sessions: Sequence[Attached], now: float) -> None:
+        for attached in sessions:
+            if attached.parked_at is not None:
+                if now - attached.parked_at > self.facts.config.resume_s:
+                    self._forget(attached)
+                continue
+            attached.session.tick(now)
+            self.submit(attached)
+            if attached.session.ended:
+                self._release(attached)

@@ -1,0 +1,181 @@
+"""The thread between the event loop and the engine: sessions' work in, results back on the loop.
+
+The loop only moves bytes; every tensor is touched on this one thread. Each round takes what all sessions have sent
+meanwhile, so batches grow with the load, and serves those furthest behind first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from serve.session import Change, Done, Finish, Flush, Push, Work
+from speech.errors import SpeechError
+from speech.events import Event
+from speech.stream.engine import Engine
+from speech.stream.session import StreamingSession, StreamOptions
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the engine has done for one session."""
+
+    events: list[Event]
+    done: list[Done]
+    processed_s: float
+    busy_s: float
+    """Time spent, its share of the batches."""
+    error: Exception | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Slot:
+    """One session on the engine's side."""
+
+    stream: StreamingSession
+    listener: Callable[[Result], None]
+    """Called on the event loop."""
+    inbox: list[Work] = field(default_factory=list)
+    waiting: list[Work] = field(default_factory=list)
+    """Taken from the inbox, not yet begun."""
+    barrier: Work | None = None
+    """Begun; what follows waits until all of its parts have been read."""
+    reported_s: float = 0.0
+    """How far the listener has been told that the stream is."""
+
+
+class Scheduler:
+    """Owns the engine's thread."""
+
+    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
+        self._engine, self._loop = engine, loop
+        self._slots: set[Slot] = set()
+        self._wake = threading.Condition()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._thread.start()
+
+    def open(self, options: StreamOptions, listener: Callable[[Result], None]) -> Slot:
+        """A slot for a session. Raises LanguageError if the model lacks a language."""
+        slot = Slot(self._engine.open(options), listener)
+        with self._wake:
+            self._slots.add(slot)
+        return slot
+
+    def submit(self, slot: Slot, work: Sequence[Work]) -> None:
+        """Hand over work, in order."""
+        with self._wake:
+            slot.inbox.extend(work)
+            self._wake.notify()
+
+    def close(self, slot: Slot) -> None:
+        """Forget a session; nothing more is heard of it."""
+        with self._wake:
+            self._slots.discard(slot)
+
+    def stop(self) -> None:
+        """End the thread."""
+        with self._wake:
+            self._stopped = True
+            self._wake.notify()
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while not self._stopped and not any(slot.inbox for slot in self._slots):
+                    self._wake.wait()
+                if self._stopped:
+                    return
+            while self._turn():
+                pass
+
+    def _turn(self) -> bool:
+        """One round of the engine over all sessions; whether there may be more to do."""
+        with self._wake:
+            if self._stopped:
+                return False
+            slots = list(self._slots)
+            for slot in slots:
+                slot.waiting += slot.inbox
+                slot.inbox.clear()
+        started = time.perf_counter()
+        failed = {slot: error for slot in slots if (error := self._begin(slot)) is not None}
+        active = [slot for slot in slots if slot not in failed and _has_work(slot)]
+        more = bool(active) and self._round(active, failed)
+        seconds = time.perf_counter() - started
+        for slot in slots:
+            self._report(slot, seconds / max(len(active), 1) if slot in active else 0.0, failed.get(slot))
+        return more or any(slot.waiting and slot.barrier is None for slot in slots if slot not in failed)
+
+    def _begin(self, slot: Slot) -> Exception | None:
+        """Give a stream its work up to the next barrier."""
+        try:
+            while slot.waiting and slot.barrier is None:
+                work = slot.waiting.pop(0)
+                if isinstance(work, Push):
+                    slot.stream.push(work.samples)
+                    continue
+                slot.barrier = work
+                if isinstance(work, Flush):
+                    slot.stream.push_flush()
+                elif isinstance(work, Finish):
+                    slot.stream.push_finish()
+        except Exception as error:
+            _log.exception("a session failed")
+            return error
+        return None
+
+    def _round(self, active: Sequence[Slot], failed: dict[Slot, Exception]) -> bool:
+        try:
+            return self._engine.round([slot.stream for slot in active])
+        except Exception:
+            _log.exception("a batch failed; its sessions are tried one by one")
+        more = False
+        for slot in active:
+            try:
+                more |= self._engine.round([slot.stream])
+            except Exception as error:
+                _log.exception("a session failed")
+                failed[slot] = error
+        return more
+
+    def _report(self, slot: Slot, busy_s: float, error: Exception | None) -> None:
+        done: list[Done] = []
+        if error is None and slot.barrier is not None and slot.stream.waiting_part() is None:
+            work, slot.barrier = slot.barrier, None
+            at_s = slot.stream.received_s
+            if isinstance(work, Change):
+                try:
+                    at_s = slot.stream.update(work.options)
+                except SpeechError as refused:
+                    error = refused
+            done.append(Done(work, at_s))
+        events = slot.stream.drain()
+        processed_s = _processed_s(slot.stream)
+        if not (events or done or busy_s or error) and processed_s == slot.reported_s:
+            return
+        slot.reported_s = processed_s
+        if error is not None:
+            self.close(slot)
+        result = Result(events, done, processed_s, busy_s, error)
+        try:
+            self._loop.call_soon_threadsafe(slot.listener, result)
+        except RuntimeError:  # the loop has been closed
+            self._stopped = True
+
+
+def _has_work(slot: Slot) -> bool:
+    return slot.stream.waiting_part() is not None or slot.stream.waiting_chunk() is not None
+
+
+def _processed_s(stream: StreamingSession) -> float:
+    """How far a stream is; where nothing waits to be done, all of it is."""
+    idle = stream.waiting_part() is None and stream.waiting_chunk() is None
+    return stream.received_s if idle else stream.processed_s

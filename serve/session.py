@@ -1,0 +1,399 @@
+"""One client's session, without any socket: what it says goes in, messages and work for the engine come out.
+
+It outlives its connections: a client that comes back with the session's token hears what it missed and sends on from
+the last byte received.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from msgspec import UNSET
+
+from serve import protocol as wire
+from serve.config import ServeConfig
+from serve.outbox import Outbox
+from serve.statistics import SessionStatistics
+from speech.audio.io import SAMPLE_RATE
+from speech.audio.pcm import AudioFormat, Encoding, PcmDecoder
+from speech.errors import SpeechError
+from speech.events import EndpointEvent, Event, SpeechEvent, TranscriptEvent, milliseconds
+from speech.stream.session import StreamOptions
+from speech.text.languages import resolve
+
+_ACK_S = 0.5
+_ACK_AUDIO_S = 0.5
+_PATIENCE = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """Work for the engine: audio."""
+
+    samples: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """Work for the engine: finals for all audio so far; answered with `Done`."""
+
+    id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Work for the engine: other options; answered with `Done`."""
+
+    options: StreamOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Work for the engine: no more audio; answered with `Done`."""
+
+
+Work = Push | Flush | Change | Finish
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A `Flush`, `Change` or `Finish` has been carried out, at a point of the stream."""
+
+    work: Work
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What every session of a server has in common."""
+
+    config: ServeConfig
+    model: wire.ModelInfo
+    languages: tuple[str, ...]
+    targets: tuple[str, ...]
+    server: str
+
+
+class Refused(Exception):
+    """A session or message that cannot be had: error code, text, and how the connection is closed (None: it is not)."""
+
+    def __init__(self, code: str, message: str, close: wire.CloseCode | None, param: str | None = None) -> None:
+        super().__init__(code, message)
+        self.code, self.message, self.close, self.param = code, message, close, param
+
+
+class LiveSession:
+    """See the module's docstring. Times `now` are seconds of any steady clock.
+
+    Args:
+        facts: of the server.
+        start: what the client wants.
+        now: the time.
+        patient: the client's protocol has no way to say that it is still there.
+
+    Attributes:
+        id, token: what `resume` has to name; the token changes with each resume.
+        outbox: messages for the client.
+        work: what the engine has to do, in order.
+        ended: `end` has been said.
+        closing: how the connection is to be closed once the outbox is empty.
+        measured: (what, seconds) for the server's histograms, to be taken away.
+    """
+
+    def __init__(self, facts: Facts, start: wire.Start, now: float, *, patient: bool = False) -> None:
+        self.id = secrets.token_urlsafe(12)
+        self.token = secrets.token_urlsafe(24)
+        self.outbox = Outbox()
+        self.work: deque[Work] = deque()
+        self.ended = False
+        self.closing: tuple[wire.CloseCode, str] | None = None
+        self._facts = facts
+        self._idle_s = facts.config.idle_s * (_PATIENCE if patient else 1)
+        self._start = start
+        if start.model not in (None, facts.model.id):
+            raise Refused("unknown_model", f"there is no model {start.model!r}", wire.CloseCode.bad_config, "model")
+        self.options = self._changed(StreamOptions(), start)
+        self.interim = "revisable" if start.interim is UNSET else start.interim
+        audio = start.audio
+        self._decoder = PcmDecoder(
+            AudioFormat(encoding=Encoding(audio.encoding), sample_rate=audio.sample_rate, channels=audio.channels)
+        )
+        self.received_bytes = 0
+        self.received_s = 0.0
+        self.processed_s = 0.0
+        self.statistics = SessionStatistics()
+        self.measured: list[tuple[str, float]] = []
+        self._heard_now = self._acked_now = now
+        self._acked_s = 0.0
+        self._paused = False
+        self._stopping = ""
+        self._appended = 0  # words of the segment that were sent as `delta`
+        self.outbox.put(self._started())
+
+    # What the client says
+
+    def receive(self, message: wire.ClientMessage, now: float) -> None:
+        """A message after `start`; each is answered."""
+        self._heard_now = now
+        if self._stopping:
+            self.refuse("after_stop", "nothing may follow stop")
+        elif isinstance(message, wire.Update):
+            self._update(message)
+        elif isinstance(message, wire.Finalize):
+            self.work.append(Flush(message.id))
+        elif isinstance(message, wire.KeepAlive):
+            self.outbox.put(wire.Alive(seq=1))
+        elif isinstance(message, wire.Stop):
+            self.stop("client")
+        else:
+            self.refuse("already_started", f"{type(message).__name__.lower()} is the first message or none")
+
+    def audio(self, data: bytes, now: float) -> None:
+        """A binary frame; an empty one is `stop`."""
+        self._heard_now = now
+        if self._stopping:
+            self.refuse("after_stop", "no audio may follow stop")
+            return
+        if not data:
+            self.stop("client")
+            return
+        try:
+            samples = self._decoder.decode(data)
+        except SpeechError as error:
+            self.fail("audio_bad", str(error), wire.CloseCode.bad_audio)
+            return
+        self.received_bytes += len(data)
+        self._take(samples)
+        if self.received_s > self._facts.config.max_session_s:
+            self.outbox.put(wire.Notice(seq=1, code="session_too_long", message="the session has reached its limit"))
+            self.stop("max_session")
+
+    def stop(self, reason: str) -> None:
+        """No more audio will come."""
+        if self._stopping:
+            return
+        self._stopping = reason
+        try:
+            self._take(self._decoder.finish())
+        except SpeechError as error:
+            self.refuse("audio_bad", str(error))
+        self.work.append(Finish())
+
+    def tick(self, now: float) -> None:
+        """Time passes: acknowledgements and idleness."""
+        if self.ended or self._stopping:
+            return
+        if now - self._acked_now >= _ACK_S and self.received_s > self._acked_s:
+            self._ack(now)
+        if now - self._heard_now > self._idle_s and not self._paused:
+            self.fail("idle", "nothing was said for too long; keepalive helps", wire.CloseCode.idle)
+
+    # What the engine says
+
+    def worked(
+        self, events: Sequence[Event], done: Sequence[Done], processed_s: float, busy_s: float, now: float
+    ) -> None:
+        """Events in order, and work that has been carried out after them."""
+        self.processed_s = max(self.processed_s, processed_s)
+        self.statistics.busy_s += busy_s
+        for event in events:
+            self._say(event)
+        for item in done:
+            self._did(item)
+        lead = self.lead_s
+        if self._paused and lead < self._facts.config.max_lead_s / 2:
+            self._paused = False
+            self._flow("resume", lead)
+        if self.processed_s - self._acked_s >= _ACK_AUDIO_S and not self.ended:
+            self._ack(now)
+
+    def crashed(self) -> None:
+        """The engine could not go on with this session."""
+        self.fail("internal", "the recogniser failed; reconnect and start anew", wire.CloseCode.internal)
+
+    # What the shell asks
+
+    @property
+    def lead_s(self) -> float:
+        """Audio that has been received and waits to be processed."""
+        return max(self.received_s - self.processed_s, 0.0)
+
+    @property
+    def full(self) -> bool:
+        """Whether the socket should not be read on; says so to the client."""
+        if not self._paused and self.lead_s > self._facts.config.max_lead_s and not self._stopping:
+            self._paused = True
+            self._flow("pause", self.lead_s)
+        return self._paused
+
+    def resume(self, token: str, last_seq: int, now: float) -> list[str]:
+        """A client is back: the texts it has to be sent before anything new.
+
+        Raises:
+            Refused: wrong token, or more has been missed than is kept.
+        """
+        if not secrets.compare_digest(token, self.token):
+            raise Refused("unknown_session", "no such session", wire.CloseCode.unknown_session)
+        missed = self.outbox.replay(last_seq)
+        if missed is None:
+            raise Refused("resume_gap", "too much has been missed", wire.CloseCode.unknown_session, "last_seq")
+        self.token = secrets.token_urlsafe(24)
+        self._heard_now = now
+        hello = wire.Resumed(
+            seq=last_seq + 1 if missed else self.outbox.next_seq, session=self.id, resume_token=self.token,
+            received_bytes=self.received_bytes, next_seq=last_seq + 1,
+        )  # fmt: skip
+        return [wire.render(hello), *missed]
+
+    def goaway(self, in_s: float, reason: str) -> None:
+        """The server stops."""
+        self.outbox.put(wire.GoAway(seq=1, in_ms=milliseconds(in_s), reason=reason))
+
+    def refuse(self, code: str, message: str, *, param: str | None = None) -> None:
+        """Say that something is wrong; the session goes on."""
+        named = UNSET if param is None else param
+        self.outbox.put(wire.Error(seq=1, code=code, message=message, fatal=False, retryable=False, param=named))
+
+    def fail(self, code: str, message: str, close: wire.CloseCode) -> None:
+        """Say what is wrong and end."""
+        again = close < wire.CloseCode.bad_message
+        self.outbox.put(wire.Error(seq=1, code=code, message=message, fatal=True, retryable=again))
+        self.ended = True
+        self.work.clear()
+        self.closing = (close, f"{code}: {message}")
+
+    # Within
+
+    def _started(self) -> wire.Started:
+        config = self._facts.config
+        return wire.Started(
+            seq=1,
+            session=self.id,
+            resume_token=self.token,
+            resume_ttl_ms=milliseconds(config.resume_s),
+            protocol=wire.SUBPROTOCOL,
+            server=self._facts.server,
+            model=self._facts.model,
+            audio=self._start.audio,
+            languages=list(self.options.languages or self._facts.languages),
+            limits=wire.Limits(
+                max_message_bytes=config.max_message_bytes,
+                max_lead_ms=milliseconds(config.max_lead_s),
+                idle_timeout_ms=milliseconds(config.idle_s),
+                max_session_ms=milliseconds(config.max_session_s),
+            ),
+        )
+
+    def _take(self, samples: np.ndarray) -> None:
+        if len(samples):
+            self.received_s += len(samples) / SAMPLE_RATE
+            self.work.append(Push(samples))
+
+    def _update(self, message: wire.Update) -> None:
+        try:
+            options = self._changed(self.options, message)
+        except Refused as error:
+            self.refuse(error.code, error.message, param=error.param)
+            return
+        self.options = options
+        if message.interim is not UNSET:
+            self.interim = message.interim
+        self.work.append(Change(options))
+
+    def _changed(self, base: StreamOptions, message: wire.Options) -> StreamOptions:
+        """`base` with what the message names."""
+        options = base
+        if message.languages is not UNSET:
+            options = replace(options, languages=self._codes(message.languages, self._facts.languages, "languages"))
+        if message.targets is not UNSET:
+            options = replace(options, targets=self._codes(message.targets, self._facts.targets, "targets"))
+        if message.interim is not UNSET:
+            options = replace(options, interim=message.interim != "off")
+        if message.endpointing is not UNSET:
+            rules = message.endpointing
+            silence = rules.silence_ms / 1000 if rules.mode == "auto" else None
+            options = replace(options, endpoint=options.endpoint.limited(silence, rules.max_utterance_ms / 1000))
+        return options
+
+    def _codes(self, names: Sequence[str], known: Sequence[str], param: str) -> tuple[str, ...]:
+        codes = []
+        for name in names:
+            try:
+                code = resolve(name).code
+            except SpeechError as error:
+                raise Refused("unknown_language", str(error), wire.CloseCode.bad_config, param) from error
+            if code not in known:
+                raise Refused(
+                    "unknown_language", f"the model does not know {code!r} here; it knows {', '.join(known)}",
+                    wire.CloseCode.bad_config, param,
+                )  # fmt: skip
+            codes.append(code)
+        return tuple(dict.fromkeys(codes))
+
+    def _say(self, event: Event) -> None:
+        if isinstance(event, EndpointEvent):
+            self.statistics.endpoint(event)
+        if isinstance(event, SpeechEvent) and not self._start.vad_events:
+            return
+        if isinstance(event, TranscriptEvent):
+            first_s, final_s = self.statistics.transcript(event, self.received_s)
+            self.measured += [("first_partial", first_s)] if first_s is not None else []
+            self.measured += [("final", final_s)] if final_s is not None else []
+            self._transcript(event)
+        else:
+            record = event.to_dict()
+            if "audio_ms" in record:
+                record["lag_ms"] = self._lag_ms(record["audio_ms"])
+            self.outbox.put(wire.from_record(record))
+
+    def _transcript(self, event: TranscriptEvent) -> None:
+        record = event.to_dict() | {"lag_ms": self._lag_ms(milliseconds(event.audio_s))}
+        if self.interim == "append":
+            fresh = event.words[self._appended : event.stable]
+            if not fresh and not event.is_final:
+                return
+            record["delta"] = event.delta(self._appended)
+            if not event.is_final:
+                del record["text"]
+                record["words"] = record["words"][self._appended : event.stable]
+            self._appended = 0 if event.is_final else event.stable
+        if not self._start.words:
+            del record["words"]
+        self.outbox.put(wire.from_record(record))
+
+    def _did(self, item: Done) -> None:
+        at_ms = milliseconds(item.at_s)
+        if isinstance(item.work, Flush):
+            self.outbox.put(wire.Finalized(seq=1, id=item.work.id, at_ms=at_ms))
+        elif isinstance(item.work, Change):
+            self.outbox.put(wire.Updated(seq=1, from_ms=at_ms))
+        elif isinstance(item.work, Finish):
+            audio_ms = milliseconds(self.received_s)
+            self.outbox.put(
+                wire.End(
+                    seq=1, audio_ms=audio_ms, segments=self.statistics.segments, words=self.statistics.words,
+                    reason=self._stopping, latency=self.statistics.latency(self.received_s),
+                )
+            )  # fmt: skip
+            self.ended = True
+            self.closing = (wire.CloseCode.done, "done")
+
+    def _lag_ms(self, audio_ms: int) -> int:
+        return max(milliseconds(self.received_s) - audio_ms, 0)
+
+    def _flow(self, state: str, lead_s: float) -> None:
+        limit = milliseconds(self._facts.config.max_lead_s)
+        self.outbox.put(wire.Flow(seq=1, state=state, lead_ms=milliseconds(lead_s), max_lead_ms=limit))  # type: ignore[arg-type]
+
+    def _ack(self, now: float) -> None:
+        self._acked_now, self._acked_s = now, max(self.processed_s, self._acked_s)
+        processed_ms = milliseconds(self.processed_s)
+        self.outbox.put(
+            wire.Ack(
+                seq=1, received_bytes=self.received_bytes, processed_ms=processed_ms, lag_ms=self._lag_ms(processed_ms)
+            )
+        )

@@ -1,0 +1,199 @@
+"""A websocket around a session: receives and sends, decides nothing. Every protocol is an adapter in it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from serve import protocol as wire
+from serve.hub import Attached, Hub
+from serve.session import Refused
+
+_STALLED_S = 30.0
+_GONE = (asyncio.CancelledError, WebSocketDisconnect, RuntimeError)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an adapter answers by itself, before there is a session or without it; sent at once."""
+
+    text: str
+
+
+class Adapter(Protocol):
+    """One protocol on the wire, for one connection.
+
+    Attributes:
+        resumable: whether a client can come back to its session.
+    """
+
+    resumable: bool
+
+    def greet(self) -> list[str]:
+        """What is said before the client says anything."""
+
+    def incoming(self, frame: str | bytes) -> Sequence[wire.ClientMessage | bytes | Reply]:
+        """What a frame of the client means; `Start` or `Resume` come before other messages. Raises Refused."""
+
+    def outgoing(self, message: wire.ServerMessage) -> list[str]:
+        """The text frames that say a message; none if the protocol has no word for it."""
+
+
+class _Left(Exception):
+    """The client has gone."""
+
+
+class Shell:
+    """One accepted connection."""
+
+    def __init__(self, socket: WebSocket, hub: Hub, adapter: Adapter) -> None:
+        self._socket, self._hub, self._adapter = socket, hub, adapter
+        self._config = hub.facts.config
+        self._missed: list[str] = []
+
+    async def run(self) -> None:
+        """Serve it to its close."""
+        try:
+            for text in self._adapter.greet():
+                await self._socket.send_text(text)
+            attached = await self._open()
+        except _Left:
+            return
+        except Refused as refused:
+            await self.refuse(refused)
+            return
+        connection = attached.connection
+        reader = asyncio.create_task(self._read(attached))
+        writer = asyncio.create_task(self._write(attached, connection))
+        try:
+            await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
+            if attached.session.ended and not writer.done():
+                await asyncio.wait({writer}, timeout=self._config.slow_reader_s)
+        finally:
+            for task in (reader, writer):
+                task.cancel()
+                with contextlib.suppress(_Left, *_GONE):
+                    await task
+            self._hub.park(attached, connection)
+
+    async def refuse(self, refused: Refused) -> None:
+        """Say why there will be no session, and close."""
+        close = refused.close or wire.CloseCode.bad_message
+        retryable = close < wire.CloseCode.bad_message
+        error = wire.Error(seq=1, code=refused.code, message=refused.message, fatal=True, retryable=retryable)
+        if refused.param is not None:
+            error.param = refused.param
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+            for text in self._adapter.outgoing(error):
+                await self._socket.send_text(text)
+            await self._close(close, f"{refused.code}: {refused.message}")
+
+    async def _open(self) -> Attached:
+        """The session of this connection; what came together with its opening is in it."""
+        patience_s = self._config.first_message_s
+        while True:
+            try:
+                frame = await asyncio.wait_for(self._receive(), patience_s)
+            except TimeoutError:
+                raise Refused("no_start", f"nothing was said within {patience_s:g} s", wire.CloseCode.idle) from None
+            messages = await self._incoming(frame)
+            if not messages:  # of a client that is there and has nothing for a session yet
+                patience_s = self._config.idle_s
+                continue
+            first, rest = messages[0], messages[1:]
+            if isinstance(first, wire.Start):
+                attached = self._hub.open(first, resumable=self._adapter.resumable)
+            elif isinstance(first, wire.Resume):
+                attached, self._missed = self._hub.resume(first)
+            else:
+                raise Refused("not_started", f"{_name(first)} before start", wire.CloseCode.bad_message)
+            for message in rest:
+                self._tell(attached, message)
+            return attached
+
+    async def _incoming(self, frame: str | bytes) -> list[wire.ClientMessage | bytes]:
+        """What a frame means to a session; what the adapter answers by itself is sent."""
+        meant: list[wire.ClientMessage | bytes] = []
+        for item in self._adapter.incoming(frame):
+            if not isinstance(item, Reply):
+                meant.append(item)
+                continue
+            try:
+                await self._send(item.text)
+            except TimeoutError:
+                raise _Left from None
+        return meant
+
+    def _tell(self, attached: Attached, message: wire.ClientMessage | bytes) -> None:
+        session, now = attached.session, time.monotonic()
+        if isinstance(message, bytes):
+            session.audio(message, now)
+        else:
+            session.receive(message, now)
+        self._hub.submit(attached)
+
+    async def _receive(self) -> str | bytes:
+        frame = await self._socket.receive()
+        if frame["type"] != "websocket.receive":
+            raise _Left
+        data: bytes | None = frame.get("bytes")
+        return data if data is not None else str(frame.get("text", ""))
+
+    async def _read(self, attached: Attached) -> None:
+        session = attached.session
+        while not session.ended:
+            try:
+                await asyncio.wait_for(attached.room.wait(), _STALLED_S)
+            except TimeoutError:
+                session.fail("too_fast", "audio came faster than it could be processed", wire.CloseCode.too_fast)
+                attached.changed()
+                return
+            frame = await self._receive()
+            try:
+                for message in await self._incoming(frame):
+                    self._tell(attached, message)
+            except Refused as refused:
+                if refused.close is None:
+                    session.refuse(refused.code, refused.message, param=refused.param)
+                else:
+                    session.fail(refused.code, refused.message, refused.close)
+                self._hub.submit(attached)
+
+    async def _write(self, attached: Attached, connection: int) -> None:
+        try:
+            for text in self._missed:
+                await self._send(text)
+            while True:
+                attached.news.clear()
+                if attached.connection != connection:
+                    await self._close(wire.CloseCode.taken_over, "taken_over: a newer connection has the session")
+                    return
+                message = attached.session.outbox.take()
+                if message is not None:
+                    for text in self._adapter.outgoing(message):
+                        await self._send(text)
+                    continue
+                if attached.session.closing is not None:
+                    await self._close(*attached.session.closing)
+                    return
+                await attached.news.wait()
+        except TimeoutError:
+            with contextlib.suppress(TimeoutError, RuntimeError):
+                await asyncio.wait_for(self._close(wire.CloseCode.overloaded, "slow_reader: read faster"), 1.0)
+
+    async def _send(self, text: str) -> None:
+        await asyncio.wait_for(self._socket.send_text(text), self._config.slow_reader_s)
+
+    async def _close(self, code: wire.CloseCode, reason: str) -> None:
+        self._hub.telemetry.closed.labels(str(int(code))).inc()
+        await self._socket.close(int(code), reason.encode()[:123].decode("utf-8", "ignore"))
+
+
+def _name(message: wire.ClientMessage | bytes) -> str:
+    return "audio" if isinstance(message, bytes) else type(message).__name__.lower()

@@ -1,0 +1,55 @@
+"""What an operator watches: Prometheus metrics of one server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+if TYPE_CHECKING:
+    from serve.scheduler import Result
+    from serve.session import LiveSession
+
+_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
+_LOOP_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
+
+
+class Telemetry:
+    """One registry for each server, so that several can live in one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        make = self.registry
+        self.sessions = Gauge("speech_sessions", "Live sessions, parked ones included", registry=make)
+        self.opened = Counter("speech_connections", "Websocket connections", ["protocol"], registry=make)
+        self.refused = Counter("speech_refused", "Connections and sessions refused", ["code"], registry=make)
+        self.resumes = Counter("speech_resumes", "Sessions resumed", registry=make)
+        self.closed = Counter("speech_closed", "Websockets closed by us", ["code"], registry=make)
+        self.audio = Counter("speech_audio_seconds", "Audio processed", registry=make)
+        self.busy = Counter("speech_busy_seconds", "Time of the engine", registry=make)
+        self.first_partial = self._seconds("speech_first_partial_seconds", "Word end to first partial transcript")
+        self.final = self._seconds("speech_final_seconds", "End of speech to final transcript")
+        self.endpoint = self._seconds("speech_endpoint_seconds", "End of speech to the decision that it ended")
+        self.lag = self._seconds("speech_lag_seconds", "Audio received and not yet processed")
+        self.loop_lag = Histogram(
+            "speech_loop_lag_seconds", "Lateness of the event loop", buckets=_LOOP_SECONDS, registry=make
+        )
+        self.requests = Counter("speech_requests", "HTTP transcriptions", ["status"], registry=make)
+
+    def worked(self, session: LiveSession, result: Result) -> None:
+        """The engine has done something for a session."""
+        self.busy.inc(result.busy_s)
+        self.lag.observe(session.lead_s)
+        for event in result.events:
+            if event.type == "endpoint":
+                self.endpoint.observe(max(event.decided_s - event.speech_end_s, 0.0))  # type: ignore[union-attr]
+        for what, seconds in session.measured:
+            (self.first_partial if what == "first_partial" else self.final).observe(seconds)
+        session.measured.clear()
+
+    def render(self) -> bytes:
+        """The text that Prometheus reads."""
+        return generate_latest(self.registry)
+
+    def _seconds(self, name: str, text: str) -> Histogram:
+        return Histogram(name, text, buckets=_SECONDS, registry=self.registry)

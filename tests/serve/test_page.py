@@ -1,0 +1,386 @@
+"""The page in a real browser, against the real server."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import serve
+from speech import Recognizer
+from speech.audio.io import load_audio
+from speech.data.manifest import read_manifest
+from speech.metrics.error_rate import word_errors
+from speech.transcript import Transcript, Word
+from tests.conftest import CLIPS
+from tests.serve.conftest import Running, running
+
+WEB = Path(serve.__file__).parent / "web"
+FILES = sorted(path for path in WEB.iterdir() if path.is_file())
+PATIENCE_MS = 90_000
+KEEP_SOCKETS = """
+window.sockets = [];
+window.WebSocket = class extends WebSocket {
+  constructor(...given) { super(...given); window.sockets.push(this); }
+};
+"""
+CUT = "() => { const last = sockets.at(-1); if (last.readyState < 2) last.close(); return sockets.length; }"
+
+
+# Files
+
+
+def test_page_is_served_with_its_types_and_a_strict_policy(server: Running):
+    expected = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
+    with httpx.Client(base_url=server.http) as client:
+        for path in FILES:
+            answer = client.get("/" if path.name == "index.html" else f"/web/{path.name}")
+            assert answer.status_code == 200
+            assert answer.text == path.read_text("utf-8")
+            assert answer.headers["content-type"].split(";")[0] == expected[path.suffix[1:]]
+            assert answer.headers["cache-control"] == "no-cache"
+            policy = answer.headers["content-security-policy"]
+            assert "default-src 'none'" in policy
+            assert "unsafe" not in policy
+            again = client.get(answer.url, headers={"If-None-Match": answer.headers["etag"]})
+            assert again.status_code == 304 or path.name == "index.html"
+        assert client.head("/").status_code == 200
+        assert client.get("/web/index.html").headers["location"] == "../"
+        assert client.get("/web/missing.js").status_code == 404
+        assert client.get("/web/%2e%2e/app.py").status_code == 404
+
+
+def test_page_knows_the_model_without_a_session(server: Running, recognizer: Recognizer):
+    found = httpx.get(f"{server.http}/web/model.json").json()
+    vocabulary = recognizer.tokenizer.vocabulary
+    assert [item["code"] for item in found["languages"]] == list(vocabulary.languages)
+    assert [item["code"] for item in found["targets"]] == list(vocabulary.st_targets)
+    assert {"tag": "de", "name": "German", "native": "Deutsch"}.items() <= found["targets"][1].items()
+    assert found["needs_key"] is False
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_files_are_short_and_use_nothing_from_elsewhere(path: Path):
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) < 400
+    assert max(map(len, text.splitlines())) <= 140
+    assert re.findall(r"(?:src|href|from|import|url)[ =(]+[\"']?(?:https?:)?//[^\s\"']*", text) == []
+    assert "console." not in text
+    assert "innerHTML" not in text
+
+
+# The browser
+
+
+@pytest.fixture(scope="module")
+def clip() -> np.ndarray:
+    """One that the model reads well, float32 at 16 kHz."""
+    clips = {clip.id: clip for clip in read_manifest(CLIPS, check_files=True)}
+    return load_audio(clips["ast_ru_vm-next"].audio)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory, clip: np.ndarray) -> Iterator[Any]:
+    """Chromium with a microphone that says the clip once, after two seconds of silence."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: uv pip install playwright")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs chromium: apt-get install chromium")
+    spoken = tmp_path_factory.mktemp("microphone") / "clip.wav"
+    silence = np.zeros(32_000, np.float32)
+    soundfile.write(spoken, np.concatenate([silence, clip, silence]), 16_000, subtype="PCM_16")
+    flags = [
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={spoken}%noloop",
+        "--no-sandbox",
+    ]
+    with sync_api.sync_playwright() as playwright:
+        chrome = playwright.chromium.launch(executable_path=chromium, args=flags)
+        yield chrome
+        chrome.close()
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Opens the page; in the end nothing may have been written to the console but what was expected."""
+    said: list[str] = []
+    contexts, expected = [], []
+
+    def opened(server: Running, allow: str = "(?!)", **options: Any) -> Any:
+        context = browser.new_context(accept_downloads=True, **{"viewport": {"width": 1280, "height": 800}, **options})
+        contexts.append(context)
+        expected.append(allow)
+        context.set_default_timeout(PATIENCE_MS)
+        context.add_init_script(KEEP_SOCKETS)
+        page = context.new_page()
+        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: said.append(f"uncaught: {error}"))
+        page.goto(server.http)
+        page.wait_for_selector("#languages label")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert [text for text in said if not any(re.search(pattern, text) for pattern in expected)] == []
+
+
+@pytest.fixture(scope="module")
+def wav(tmp_path_factory: pytest.TempPathFactory, pcm: bytes) -> Path:
+    """The speech of the tests, two languages."""
+    path = tmp_path_factory.mktemp("page") / "two languages.wav"
+    soundfile.write(path, np.frombuffer(pcm, "<i2"), 16_000)
+    return path
+
+
+@pytest.fixture(scope="module")
+def heard(recognizer: Recognizer, pcm: bytes) -> Transcript:
+    return recognizer.transcribe(np.frombuffer(pcm, "<i2").astype(np.float32) / 32768)
+
+
+def finals(page: Any) -> str:
+    return " ".join(page.locator("#segments li.final:not([hidden]) .text").all_inner_texts())
+
+
+def wait_for_state(page: Any, *states: str) -> None:
+    page.wait_for_function("states => states.includes(document.body.dataset.state)", arg=list(states))
+
+
+def play_file(page: Any, path: Path, *, real_time: bool = False) -> None:
+    page.set_checked("#pace", real_time)
+    page.set_input_files("#file", path)
+
+
+def saved(page: Any, kind: str) -> tuple[str, str]:
+    with page.expect_download() as download:
+        page.click(f"[data-save={kind}]")
+    return download.value.suggested_filename, Path(download.value.path()).read_text("utf-8")
+
+
+def test_microphone_is_written_down_while_it_speaks(visit, server: Running, recognizer: Recognizer, clip):
+    page = visit(server)
+    page.focus("#talk")
+    page.keyboard.press("Space")
+    wait_for_state(page, "open")
+    page.wait_for_function("() => Number(document.querySelector('#meter').ariaValueNow) > -40")
+    page.wait_for_selector("#segments .word.unstable")  # before the final
+    page.wait_for_selector("#segments li.final .word")
+    assert page.locator("#segments .word.unstable").count() == 0
+    page.keyboard.press("Enter")
+    wait_for_state(page, "idle")
+    expected = recognizer.transcribe(clip).text
+    assert word_errors(expected, finals(page), "rus").rate < 0.3
+    assert page.inner_text("#legend") == "Russian"
+    assert page.inner_text("#announce") == finals(page)
+    assert page.inner_text("#first").endswith(" ms")
+    assert page.inner_text("#final").endswith(" ms")
+
+
+def test_file_says_what_the_library_says_and_can_be_saved(visit, server: Running, wav: Path, heard: Transcript):
+    page = visit(server)
+    play_file(page, wav)
+    wait_for_state(page, "reading", "connecting", "open", "finishing")
+    wait_for_state(page, "idle")
+    assert finals(page) == heard.text
+    assert page.inner_text("#words") == str(len(heard.words))
+    name, text = saved(page, "txt")
+    assert name == "two languages.txt"
+    assert " ".join(text.splitlines()) == heard.text
+    assert saved(page, "srt") == ("two languages.srt", heard.to_srt())
+    assert saved(page, "vtt") == ("two languages.vtt", heard.to_vtt())
+    page.locator("#segments .word").first.hover()
+    times = [f"0:{seconds:05.2f}" for seconds in (heard.words[0].start_s, heard.words[0].end_s)]
+    assert page.inner_text("#tip").startswith(" – ".join(times))
+    page.click("summary:has-text('reference')")
+    page.fill("#reference", heard.text.upper() + ", more!")
+    assert page.inner_text("#score").endswith(f": 1 error in {len(heard.words) + 1} words")
+    page.click("#clear")
+    assert finals(page) == ""
+
+
+def test_broken_connections_lose_nothing(visit, server: Running, wav: Path, heard: Transcript):
+    page = visit(server, allow="WebSocket connection to .* failed")
+    play_file(page, wav, real_time=True)
+    page.wait_for_selector("#segments .word")
+    assert page.evaluate(CUT) == 1
+    wait_for_state(page, "reconnecting")
+    wait_for_state(page, "open")
+    page.wait_for_function("() => document.querySelector('#audio').innerText >= '0:04'")
+    page.context.set_offline(True)
+    assert page.evaluate(CUT) >= 2
+    wait_for_state(page, "reconnecting")
+    page.wait_for_function("() => sockets.length >= 4")  # more than one try in vain
+    page.context.set_offline(False)
+    wait_for_state(page, "idle")
+    assert finals(page) == heard.text
+    assert "nothing was lost" in page.inner_text("#messages")
+
+
+def test_page_fits_a_phone_and_takes_other_languages_on_the_way(visit, server: Running, wav: Path):
+    page = visit(server, viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True)
+    play_file(page, wav, real_time=True)
+    wait_for_state(page, "open")
+    page.locator("#targets label", has_text="Spanish").tap()
+    page.locator("#languages label", has_text="French").tap()
+    page.wait_for_selector("text=The new choice of languages holds from")
+    wait_for_state(page, "idle")
+    assert page.inner_text("#languages .chosen") == "French"
+    assert page.locator("#segments .translations p[lang=es]").count() >= 1
+    for summary in page.locator("summary").all():
+        summary.click()
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    assert page.inner_text("#legend").split() == ["French"]
+
+
+def test_colours_follow_the_system_and_the_button(visit, server: Running):
+    page = visit(server, color_scheme="dark")
+    ground = "getComputedStyle(document.documentElement).backgroundColor"
+    dark = page.evaluate(ground)
+    page.click("#theme")
+    light = page.evaluate(ground)
+    page.reload()
+    assert page.evaluate(ground) == light != dark
+    page.click("#theme")
+    assert page.evaluate(ground) == dark
+
+
+def test_refusals_are_said_in_words(visit, wav: Path):
+    with running(api_keys=["a-key"]) as guarded:
+        page = visit(guarded)
+        play_file(page, wav)
+        page.wait_for_selector("#messages .error >> text=wants an API key")
+        wait_for_state(page, "idle")
+        page.fill("#key", "no key")
+        play_file(page, wav)
+        page.wait_for_selector("#messages .error >> text=cannot be sent by a page")
+        page.fill("#key", "a-key")
+        page.reload()
+        play_file(page, wav)
+        page.wait_for_selector("#segments li.final .word")
+        wait_for_state(page, "idle")
+        page.set_input_files("#file", {"name": "no.wav", "mimeType": "audio/wav", "buffer": b"no audio"})
+        page.wait_for_selector("#messages .error >> text=cannot read this file as audio")
+        page.evaluate(
+            "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotAllowedError') }"
+        )
+        page.click("#talk")
+        page.wait_for_selector("#messages .error >> text=not allowed to use the microphone")
+        wait_for_state(page, "idle")
+
+
+# Its parts, against their models in Python
+
+TEXTS = st.lists(st.sampled_from(["a", "the", "O'Neil", "l\u2019été", "Straße,", "3", "-", "你好", "ДА!"]), max_size=8)
+WORDS = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "<b>", "wonderfully", "internationalisation", "你", "𠀀", "x" * 50]),
+        st.integers(0, 3000),
+        st.integers(0, 2500),
+    ),
+    max_size=40,
+)
+
+
+@pytest.fixture(scope="module")
+def modules(browser: Any, server: Running) -> Iterator[Any]:
+    """A page to run its modules in."""
+    page = browser.new_page()
+    page.goto(server.http)
+    yield page
+    page.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(reference=TEXTS, heard=TEXTS)
+def test_score_counts_the_errors_that_the_library_counts(modules, reference, heard):
+    texts = [" ".join(words).replace("你好", "") for words in (reference, heard)]
+    found = modules.evaluate("async texts => (await import('/web/score.js')).errors(...texts)", texts)
+    expected = word_errors(*texts, "eng")
+    assert found == {"errors": expected.errors, "words": expected.reference_length}
+
+
+def test_score_counts_characters_where_there_are_no_spaces(modules):
+    found = modules.evaluate("async () => (await import('/web/score.js')).errors('你好世界', '你好 世')")
+    assert found == {"errors": 1, "words": 4}
+
+
+@settings(max_examples=60, deadline=None)
+@given(drawn=WORDS)
+def test_subtitles_are_those_of_the_library(modules, drawn):
+    words, now = [], 0
+    for text, pause, length in drawn:
+        start, now = now + pause, now + pause + length
+        language = "cmn" if text in "你𠀀" else "eng"
+        words.append(Word(text=text, start_s=start / 1000, end_s=now / 1000, confidence=1.0, language=language))
+    transcript = Transcript("", "eng", 1.0, "asr", now / 1000, ())
+    given_words = [
+        {
+            "text": w.text,
+            "startMs": round(w.start_s * 1000),
+            "endMs": round(w.end_s * 1000),
+            "spaces": w.language == "eng",
+        }
+        for w in words
+    ]
+    script = "async words => { const m = await import('/web/subtitles.js'); return [m.toSrt(words), m.toVtt(words)]; }"
+    said = replace(transcript, words=tuple(words))
+    assert modules.evaluate(script, given_words) == [said.to_srt(), said.to_vtt()]
+
+
+REPLAY = """
+async (steps) => {
+  const { Replay } = await import("/web/replay.js");
+  const replay = new Replay();
+  const received = []; // [position, "message"], and the number of bytes
+  let bytes = 0, spoken = 0, wrong = 0;
+  const onWire = [];
+  const arrive = () => {
+    const item = onWire.shift();
+    if (typeof item === "string") received.push([bytes, JSON.parse(item).n]);
+    else for (const byte of item ?? []) wrong += byte === bytes++ % 251 ? 0 : 1;
+  };
+  for (const [what, count] of steps) {
+    if (what === "audio") replay.addAudio(Uint8Array.from({ length: count }, () => spoken++ % 251));
+    else if (what === "message") replay.addMessage({ n: count });
+    else if (what === "send") for (let n = 0, item; n < count && (item = replay.take(16)); n += 1) onWire.push(item);
+    else if (what === "arrive") for (let n = 0; n < count; n += 1) arrive();
+    else if (what === "ack") replay.acknowledge(bytes);
+    else { onWire.length = 0; replay.rewind(bytes); }
+  }
+  for (let item; (item = replay.take(16)); ) onWire.push(item);
+  while (onWire.length) arrive();
+  replay.acknowledge(bytes);
+  return { bytes, spoken, wrong, received, unsent: replay.unsent, kept: replay.kept };
+}
+"""
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    kinds=st.lists(
+        st.tuples(st.sampled_from(["audio", "audio", "message", "send", "arrive", "ack", "cut"]), st.integers(1, 50)),
+        max_size=60,
+    )
+)
+def test_replay_says_everything_once_and_in_its_place(modules, kinds):
+    at, expected, steps = 0, [], []
+    for what, count in kinds:
+        if what == "message":
+            count = len(expected)
+            expected.append([at, count])
+        at += count if what == "audio" else 0
+        steps.append([what, count])
+    found = modules.evaluate(REPLAY, steps)
+    received = found.pop("received")
+    assert found == {"bytes": at, "spoken": at, "wrong": 0, "unsent": 0, "kept": 0}
+    unique = [item for n, item in enumerate(received) if item not in received[:n]]
+    assert unique == expected  # a message may be said twice, at the same place of the audio
