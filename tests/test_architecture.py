@@ -36,7 +36,8 @@ TESTED_ELSEWHERE = {  # module -> test file that covers it
     "cli/models": "cli/test_transcribe", "audio/containers": "audio/test_pcm",
     **{f"serve/{name}": "serve/test_app" for name in (
         "client", "command", "hub", "native", "openai_api", "scheduler", "shell", "telemetry")},
-    "serve/statistics": "serve/test_session", "serve/openai_items": "serve/test_openai_realtime",
+    "serve/session": "serve/test_live_session", "serve/statistics": "serve/test_live_session",
+    "serve/openai_items": "serve/test_openai_realtime",
 }  # fmt: skip
 
 

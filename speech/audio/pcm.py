@@ -138,7 +138,7 @@ class PcmDecoder:
             found = f"audio_misaligned: a message of {len(data)} bytes, expected a multiple of {frame}"
             raise AudioError(found, fix="Send whole samples of all channels.")
         samples = _to_float(data, self._format.encoding)
-        return samples if self._format.channels == 1 else samples.reshape(-1, 2).mean(axis=1, dtype=np.float32)
+        return samples if self._format.channels == 1 else (samples[::2] + samples[1::2]) / np.float32(2)
 
     def _unpack(self, data: bytes, container: Ogg | WebM) -> np.ndarray:
         parts = [_NOTHING]
