@@ -39,14 +39,16 @@ class Running:
 def running(**options: Any) -> Iterator[Running]:
     """A server for the time of the block."""
     server = make_server(ServeConfig(**{"port": 0, "max_load": 1000.0} | options))
-    thread = threading.Thread(target=server.run)
+    thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         assert thread.is_alive()
         time.sleep(0.01)
-    yield Running(server, server.servers[0].sockets[0].getsockname()[1])
-    server.should_exit = True
-    thread.join(timeout=20)
+    try:
+        yield Running(server, server.servers[0].sockets[0].getsockname()[1])
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
     assert not thread.is_alive()
 
 

@@ -270,7 +270,8 @@ def test_refusals_are_said_in_words(visit, wav: Path):
         page.set_input_files("#file", {"name": "no.wav", "mimeType": "audio/wav", "buffer": b"no audio"})
         page.wait_for_selector("#messages .error >> text=cannot read this file as audio")
         page.evaluate(
-            "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotAllowedError') }"
+            "() => { navigator.mediaDevices.getUserMedia = "
+            "async () => { throw new DOMException('', 'NotAllowedError'); }; }"
         )
         page.click("#talk")
         page.wait_for_selector("#messages .error >> text=not allowed to use the microphone")
