@@ -1,10 +1,14 @@
-"""Sessions at once: how soon words appear and become final, against a server of its own.
+"""Sessions at once: how soon words appear and become final, against a server of its own, beside a peer.
 
-    uv run --extra serve benchmarks/live.py ROOT --sessions 1 --sessions 4 --sessions 8 --sessions 16
+    uv run --extra train --extra serve benchmarks/live.py ROOT --sessions 1 --sessions 4 --sessions 16 --peer MODEL_DIR
 
-Each session streams clips of the test part in random order, half a second apart, in messages of 100 ms at the speed of
-speech. Delays are wall-clock: from the moment at which the end of a word has been sent to the first partial transcript
-that holds the word, and from the end of the last word of a segment to its final.
+Each session streams test clips of one language in random order, half a second apart, in messages of 100 ms at the speed
+of speech; the language is given. Delays are wall-clock, in the client, from the moment at which the audio concerned
+has been sent: a partial's from the end of a word to the first transcript that holds it, a final's from the end of
+speech to the final of the segment. The client runs on the same cores.
+
+The peer (`local_agreement.py`) is Whisper-base by faster-whisper, int8, two threads. It has no segments: its final is
+the confirmation of each word, from the word's end. MODEL_DIR is a CTranslate2 conversion of openai/whisper-base.
 """
 
 import asyncio
@@ -16,23 +20,37 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+import local_agreement
 import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
+from whisper_peer import CODES
 
 from serve.client import StreamClient
 from speech.audio.io import SAMPLE_RATE, load_audio
 from speech.data.manifest import Utterance, read_manifest
+from speech.metrics.error_rate import ErrorCounts, word_errors
 
 BLOCK = SAMPLE_RATE // 10
 GAP_S = 0.5
+LANGUAGES = ("eng", "deu", "fra", "spa", "rus", "ron", "bul", "ita")
+"""Of the sessions in turn; both systems read them."""
+
+
+@dataclass(frozen=True)
+class Talk:
+    """What one session says."""
+
+    samples: np.ndarray
+    text: str
+    language: str
 
 
 @dataclass
@@ -43,6 +61,7 @@ class Heard:
     finals: list[float] = field(default_factory=list)
     lags: list[float] = field(default_factory=list)
     erasure: float = 0.0
+    text: str = ""
 
 
 def main(
@@ -50,48 +69,81 @@ def main(
     sessions: Annotated[list[int] | None, typer.Option(help="How many at once; several times for several.")] = None,
     seconds: Annotated[float, typer.Option(help="Of speech for each session.")] = 60.0,
     chunk_ms: int = 320,
+    peer: Annotated[Path | None, typer.Option(help="Whisper-base, as CTranslate2 has it.")] = None,
+    peer_sessions: Annotated[list[int] | None, typer.Option(help="How many at once for the peer.")] = None,
     output: Annotated[Path | None, typer.Option(help="Write every delay as JSON.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Draw histogram and curve (extra train).")] = None,
 ) -> None:
-    """Print a table of delays, and the processor time of the server."""
+    """Print a table of delays, error rates and processor time."""
     clips = read_manifest(root / "test.jsonl", root)
-    table = Table("sessions", "partial p50", "p95", "final p50", "p95", "lag p95", "erasure", "CPU cores", box=None)
-    record: dict[str, Any] = {"chunk_ms": chunk_ms, "seconds": seconds, "runs": []}
+    table = Table(
+        "sessions", "partial p50", "p95", "final p50", "p95", "lag p95", "erasure", "WER", "CPU cores", box=None
+    )
+    runs: list[dict[str, Any]] = []
     for count in sessions or [1, 4, 8, 16]:
+        talks = [talk_of(clips, seconds, seed) for seed in range(count)]
         with server(chunk_ms) as (url, process):
             before, began = cpu_s(process), time.monotonic()
-            heard = asyncio.run(many(url, [audio_of(clips, seconds, seed) for seed in range(count)]))
+            heard = asyncio.run(many(url, talks))
             cores = (cpu_s(process) - before) / (time.monotonic() - began)
-        partials = [delay for one in heard for delay in one.partials]
-        finals = [delay for one in heard for delay in one.finals]
-        lags = [lag for one in heard for lag in one.lags]
-        erasure = float(np.mean([one.erasure for one in heard]))
-        table.add_row(
-            str(count), *(milliseconds(partials, p) for p in (50, 95)), *(milliseconds(finals, p) for p in (50, 95)),
-            milliseconds(lags, 95), f"{erasure:.2f}", f"{cores:.2f}",
-        )  # fmt: skip
-        record["runs"].append(
-            {
-                "sessions": count,
-                "partials": partials,
-                "finals": finals,
-                "lags": lags,
-                "erasure": erasure,
-                "cores": cores,
-            }
-        )
+        runs.append(summary("speech", talks, heard, cores))
+        add(table, runs[-1])
+    for count in (peer_sessions or [1, 2]) if peer is not None else []:
+        talks = [talk_of(clips, seconds, seed) for seed in range(count)]
+        runs.append(peer_run(peer, talks))
+        add(table, runs[-1])
     Console(highlight=False).print(table)
     if output is not None:
-        output.write_text(json.dumps(record) + "\n", "utf-8")
+        output.write_text(json.dumps({"chunk_ms": chunk_ms, "seconds": seconds, "runs": runs}) + "\n", "utf-8")
+    if picture is not None:
+        draw(runs, picture)
+
+
+def summary(name: str, talks: Sequence[Talk], heard: Sequence[Heard], cores: float) -> dict[str, Any]:
+    """One run as a record."""
+    errors = [word_errors(talk.text, one.text, talk.language) for talk, one in zip(talks, heard, strict=True)]
+    return {
+        "system": name,
+        "sessions": len(talks),
+        **{key: [round(d, 4) for one in heard for d in getattr(one, key)] for key in ("partials", "finals", "lags")},
+        "erasure": float(np.mean([one.erasure for one in heard])),
+        "wer": sum(errors, ErrorCounts()).rate,
+        "cores": cores,
+    }
+
+
+def add(table: Table, run: dict[str, Any]) -> None:
+    """One row."""
+    table.add_row(
+        f"{run['system']}, {run['sessions']}", *(milliseconds(run["partials"], p) for p in (50, 95)),
+        *(milliseconds(run["finals"], p) for p in (50, 95)), milliseconds(run["lags"], 95), f"{run['erasure']:.2f}",
+        f"{run['wer']:.3f}", f"{run['cores']:.2f}",
+    )  # fmt: skip
+
+
+def peer_run(folder: Path, talks: Sequence[Talk]) -> dict[str, Any]:
+    """The same sessions through the peer."""
+    from faster_whisper import WhisperModel
+
+    whisper = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=2)
+    before, streams = time.process_time(), [
+        local_agreement.Session(talk.samples.astype(np.float32) / 32768, CODES[talk.language]) for talk in talks
+    ]  # fmt: skip
+    local_agreement.run(whisper, streams)
+    cores = (time.process_time() - before) / max(stream.finished for stream in streams)
+    heard = [Heard(stream.shown, stream.settled, stream.lags, stream.erasure, stream.text) for stream in streams]
+    return summary("Whisper-base, LocalAgreement-2", talks, heard, cores)
 
 
 @contextmanager
 def server(chunk_ms: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A server of its own on a free port."""
+    """A server of its own on a free port, which takes everybody."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "speech.cli.app", "serve", "--port", str(port), "--chunk-ms", str(chunk_ms)]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    environment = os.environ | {"SPEECH_MAX_LOAD": "1000"}
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
     try:
         while True:
             try:
@@ -111,37 +163,34 @@ def cpu_s(process: subprocess.Popen[bytes]) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def audio_of(clips: list[Utterance], seconds: float, seed: int) -> np.ndarray:
-    """Clips in random order with pauses, as PCM16."""
-    rng, parts, length = random.Random(seed), [], 0.0
+def talk_of(clips: Sequence[Utterance], seconds: float, seed: int) -> Talk:
+    """Clips of one language in random order with pauses, as PCM16."""
+    code = LANGUAGES[seed % len(LANGUAGES)]
+    rng, parts, texts, length = random.Random(seed), [], [], 0.0
+    some = [clip for clip in clips if clip.language == code]
     while length < seconds:
-        samples = load_audio(rng.choice(clips).audio)
-        parts += [samples, np.zeros(int(GAP_S * SAMPLE_RATE), np.float32)]
-        length += len(samples) / SAMPLE_RATE + GAP_S
-    return np.clip(np.rint(np.concatenate(parts) * 32768), -32768, 32767).astype("<i2")
+        clip = rng.choice(some)
+        parts += [load_audio(clip.audio), np.zeros(int(GAP_S * SAMPLE_RATE), np.float32)]
+        texts.append(clip.text)
+        length += clip.duration_s + GAP_S
+    samples = np.clip(np.rint(np.concatenate(parts) * 32768), -32768, 32767).astype("<i2")
+    return Talk(samples, " ".join(texts), code)
 
 
-async def many(url: str, audios: list[np.ndarray]) -> list[Heard]:
+async def many(url: str, talks: Sequence[Talk]) -> list[Heard]:
     """All sessions, begun within one chunk of each other."""
-    return list(await asyncio.gather(*(one(url, audio, 0.02 * n) for n, audio in enumerate(audios))))
+    return list(await asyncio.gather(*(one(url, talk, 0.02 * n) for n, talk in enumerate(talks))))
 
 
-async def one(url: str, audio: np.ndarray, wait_s: float) -> Heard:
+async def one(url: str, talk: Talk, wait_s: float) -> Heard:
     await asyncio.sleep(wait_s)
-    heard = Heard()
-    async with StreamClient(url) as client, asyncio.TaskGroup() as group:
+    listener = Listener()
+    async with StreamClient(url, languages=[talk.language]) as client, asyncio.TaskGroup() as group:
         began = time.monotonic()
-        group.create_task(send(client, audio, began))
-        seen: set[tuple[int, int]] = set()
+        group.create_task(send(client, talk.samples, began))
         async for event in client:
-            now = time.monotonic() - began
-            if event["type"] == "transcript":
-                notice(event, now, seen, heard)
-            elif event["type"] == "ack":
-                heard.lags.append(event["lag_ms"] / 1000)
-            elif event["type"] == "end":
-                heard.erasure = event["latency"]["normalized_erasure"]
-    return heard
+            listener.notice(event, time.monotonic() - began)
+    return listener.heard
 
 
 async def send(client: StreamClient, audio: np.ndarray, began: float) -> None:
@@ -153,20 +202,62 @@ async def send(client: StreamClient, audio: np.ndarray, began: float) -> None:
     await client.stop()
 
 
-def notice(event: dict[str, Any], now: float, seen: set[tuple[int, int]], heard: Heard) -> None:
-    """The delays that a transcript shows."""
-    words = event["words"]
-    if not event["is_final"]:
-        for number, word in enumerate(words):
-            if (event["segment"], number) not in seen:
-                seen.add((event["segment"], number))
-                heard.partials.append(now - word["end_ms"] / 1000)
-    elif words and event.get("reason") != "stop":
-        heard.finals.append(now - words[-1]["end_ms"] / 1000)
+class Listener:
+    """Measures what a session hears."""
+
+    def __init__(self) -> None:
+        self.heard = Heard()
+        self._shown: dict[int, int] = {}
+        self._speech_end_s = 0.0
+
+    def notice(self, event: dict[str, Any], now: float) -> None:
+        """One event, `now` seconds after the session began."""
+        match event["type"]:
+            case "speech_ended":
+                self._speech_end_s = event["at_ms"] / 1000
+            case "transcript" if event["is_final"]:
+                self.heard.text += event["text"] + " "
+                if event["words"] and event.get("reason") == "silence":
+                    self.heard.finals.append(now - self._speech_end_s)
+            case "transcript":
+                shown = self._shown.get(event["segment"], 0)
+                self.heard.partials += [now - word["end_ms"] / 1000 for word in event["words"][shown:]]
+                self._shown[event["segment"]] = max(shown, len(event["words"]))
+            case "ack":
+                self.heard.lags.append(event["lag_ms"] / 1000)
+            case "end":
+                self.heard.erasure = event["latency"]["normalized_erasure"]
 
 
-def milliseconds(delays: list[float], percent: float) -> str:
+def milliseconds(delays: Sequence[float], percent: float) -> str:
+    """A percentile."""
     return f"{1000 * float(np.percentile(delays, percent)):.0f} ms" if delays else "-"
+
+
+def draw(runs: Sequence[dict[str, Any]], path: Path) -> None:
+    """Delays of the fullest run within the bars of half a second and 0.8 s; percentiles over the number of sessions."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    ours = [run for run in runs if run["system"] == "speech"]
+    chosen = next((run for run in ours if run["sessions"] == 16), ours[-1])
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4), constrained_layout=True)
+    bins = np.arange(0, 2.05, 0.05)
+    for key, colour in (("partials", "#1f77b4"), ("finals", "#d62728")):
+        left.hist(np.clip(chosen[key], 0, 2), bins, density=True, alpha=0.6, color=colour, label=key)
+        for percent, style in ((50, ":"), (95, "-")):
+            at = [1000 * np.percentile(run[key], percent) for run in ours]
+            right.plot([run["sessions"] for run in ours], at, style, marker="o", color=colour,
+                       label=f"{key} p{percent}")  # fmt: skip
+    left.set(title=f"{chosen['sessions']} sessions", xlabel="delay, s (2: or more)", ylabel="density")
+    right.set(title="sessions at once", xlabel="sessions", ylabel="delay, ms", xscale="log", yscale="log")
+    right.set_xticks([run["sessions"] for run in ours], [str(run["sessions"]) for run in ours])
+    right.minorticks_off()
+    left.legend()
+    right.legend()
+    figure.savefig(path, dpi=110)
 
 
 if __name__ == "__main__":

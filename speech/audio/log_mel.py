@@ -78,17 +78,13 @@ class LogMel(nn.Module):
     def __init__(self, config: LogMelConfig) -> None:
         super().__init__()
         self.config = config
-        self.register_buffer("window", torch.empty(0), persistent=False)
-        self.register_buffer("filters", torch.empty(0), persistent=False)
-        self.reset_constants()
-
-    def reset_constants(self) -> None:
-        """Compute window and filters; called again when a model was built without memory."""
-        config = self.config
         side = (config.n_fft - config.win_length) // 2
-        window = torch.hann_window(config.win_length, periodic=True)
-        self.window = F.pad(window, (side, config.n_fft - config.win_length - side))
-        self.filters = torch.from_numpy(mel_filters(config.n_fft, config.n_mels)).float()
+        with torch.device("cpu"):  # constants are real, also where a model is built without memory
+            window = torch.hann_window(config.win_length, periodic=True)
+            window = F.pad(window, (side, config.n_fft - config.win_length - side))
+            filters = torch.from_numpy(mel_filters(config.n_fft, config.n_mels)).float()
+        self.register_buffer("window", window, persistent=False)
+        self.register_buffer("filters", filters, persistent=False)
 
     @property
     def pad(self) -> int:

@@ -11,7 +11,7 @@ import dataclasses
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -21,13 +21,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
-from speech.audio.log_mel import LogMel
 from speech.errors import ModelError
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
 from speech.nn.e_branchformer import EBranchformerConfig
 from speech.nn.encoder import EncoderConfig
-from speech.nn.positions import SinusoidalPositions
 from speech.nn.prompt import PromptConfig
 from speech.nn.whisper_encoder import WhisperEncoderConfig
 from speech.text.tokenizer import Tokenizer
@@ -147,13 +146,20 @@ def load_checkpoint(directory: Path, *, device: str | torch.device = "cpu") -> C
 
 def build_empty(config: OwsmCtcConfig, vocabulary: Vocabulary) -> OwsmCtc:
     """A model whose parameters take no memory and no time; constant tables are real."""
-    with torch.device("meta"):
-        empty = OwsmCtc(config, vocabulary)
-    with torch.device("cpu"):
-        for module in empty.modules():
-            if isinstance(module, LogMel | SinusoidalPositions):
-                module.reset_constants()
-    return empty
+    with torch.device("meta"), _Uninitialised():
+        return OwsmCtc(config, vocabulary)
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Leaves out `torch.nn.init`, which on the meta device takes seconds of imports."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return func(*args, **kwargs)
 
 
 def config_to_dict(config: OwsmCtcConfig) -> dict[str, Any]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-from huggingface_hub import hf_hub_download, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+import huggingface_hub  # loads its parts when they are used
 
 from speech.errors import ModelError
 
@@ -38,8 +37,8 @@ def locate(name: str) -> Path:
     if not _is_hub_id(name):
         raise ModelError("no such model", where=name, fix='Give a directory, a hub id "owner/model", or "embedded".')
     try:
-        return Path(snapshot_download(name))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        return Path(huggingface_hub.snapshot_download(name))
+    except _failures() as error:
         raise ModelError(f"could not be fetched from the hub: {_short(error)}", where=name) from error
 
 
@@ -57,9 +56,15 @@ def locate_file(name: str, filename: str) -> Path:
     if not _is_hub_id(name):
         raise ModelError("no such file", where=name, fix=f"Give {filename}, its directory, or a hub id.")
     try:
-        return Path(hf_hub_download(name, filename))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        return Path(huggingface_hub.hf_hub_download(name, filename))
+    except _failures() as error:
         raise ModelError(f"could not be fetched from the hub: {_short(error)}", where=name) from error
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    return HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError
 
 
 def _is_hub_id(name: str) -> bool:

@@ -29,19 +29,16 @@ class SinusoidalPositions(nn.Module):
         self.dim = dim
         self.period = period
         self.interleaved = interleaved
-        self.register_buffer("table", torch.empty(0), persistent=False)
-        self.reset_constants()
-
-    def reset_constants(self) -> None:
-        """Compute the constant table; called again when a model was built without memory."""
-        half = self.dim // 2
-        steps = half if self.interleaved else half - 1
-        self.rates = torch.exp(-math.log(10000.0) / steps * torch.arange(half, dtype=torch.float64))
-        self.table = torch.empty(0)
-        if self.period is not None:
-            turns = torch.round(self.rates * self.period / (2 * math.pi))
-            index = torch.arange(self.period, dtype=torch.float64)
-            self.table = self._embed(index[:, None] * turns * (2 * math.pi / self.period))
+        half = dim // 2
+        steps = half if interleaved else half - 1
+        with torch.device("cpu"):  # constants are real, also where a model is built without memory
+            self.rates = torch.exp(-math.log(10000.0) / steps * torch.arange(half, dtype=torch.float64))
+            table = torch.empty(0)
+            if period is not None:
+                turns = torch.round(self.rates * period / (2 * math.pi))
+                index = torch.arange(period, dtype=torch.float64)
+                table = self._embed(index[:, None] * turns * (2 * math.pi / period))
+        self.register_buffer("table", table, persistent=False)
 
     def _embed(self, angle: Tensor) -> Tensor:
         sine, cosine = torch.sin(angle), torch.cos(angle)

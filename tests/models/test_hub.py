@@ -1,5 +1,6 @@
 """Names become directories, or clear errors."""
 
+import huggingface_hub
 import pytest
 
 from speech.errors import ModelError
@@ -26,8 +27,8 @@ def test_a_name_that_is_nothing_is_refused():
 
 
 def test_a_hub_id_is_fetched(monkeypatch, tmp_path):
-    monkeypatch.setattr(hub, "snapshot_download", lambda name: str(tmp_path / name))
-    monkeypatch.setattr(hub, "hf_hub_download", lambda name, file: str(tmp_path / name / file))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name: str(tmp_path / name))
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda name, file: str(tmp_path / name / file))
     assert hub.locate("owner/model") == tmp_path / "owner" / "model"
     assert hub.locate_file("owner/model", "a.bin") == tmp_path / "owner" / "model" / "a.bin"
 
@@ -36,6 +37,6 @@ def test_a_hub_that_cannot_be_reached_is_said(monkeypatch):
     def refuse(name):
         raise OSError("no network")
 
-    monkeypatch.setattr(hub, "snapshot_download", refuse)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
     with pytest.raises(ModelError, match="no network"):
         hub.locate("owner/model")
