@@ -100,20 +100,17 @@ class Endpointer:
 
     Attributes:
         start: first frame of the segment under way.
+        speech_begin: first frame of speech in the segment under way; None if there has been none.
         speaking: whether speech is under way, for a voice indicator.
     """
 
     def __init__(self, config: EndpointConfig | None = None) -> None:
         self.config = config or EndpointConfig()
         self.start = 0
+        self.speech_begin: int | None = None
         self._probabilities: list[float] = []
         self._spoken = 0  # frames of the segment up to the end of its last speech; 0: none so far
         self._active = False
-
-    @property
-    def spoken(self) -> bool:
-        """Whether there has been speech in the segment under way."""
-        return self._spoken > 0
 
     @property
     def speaking(self) -> bool:
@@ -129,6 +126,8 @@ class Endpointer:
         self._active = probability >= self.config.threshold - (_RELEASE if self._active else 0.0)
         if self._active:
             self._spoken = len(self._probabilities)
+            if self.speech_begin is None:
+                self.speech_begin = self.start + self._spoken - 1
 
     def cut(self, reason: Reason) -> Endpoint:
         """End the segment here, whatever the rules say."""
@@ -161,7 +160,7 @@ class Endpointer:
         endpoint = Endpoint(self.start + length, self.start + min(self._spoken, length), quiet, silent, reason)
         rest, active = self._probabilities[length:], self._active
         self.start += length
-        self._probabilities, self._spoken, self._active = [], 0, False
+        self._probabilities, self._spoken, self._active, self.speech_begin = [], 0, False, None
         for probability in rest:  # of the next segment; too short to end it
             self._take(probability)
         self._active = active

@@ -8,22 +8,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from speech.nn.streaming import Rows
+
 
 class AttentionCache(NamedTuple):
-    """What attention remembers: each `(batch, heads, frames, dim / heads)`, of fixed size."""
+    """What attention remembers of each stream: keys and values, each `(heads, frames, dim / heads)`."""
 
-    prefix_keys: Tensor
-    prefix_values: Tensor
-    keys: Tensor
-    values: Tensor
+    prefix_keys: Rows
+    prefix_values: Rows
+    keys: Rows
+    values: Rows
+    left: int
+    """Most frames of the past."""
 
-    def remember(self, keys: Tensor, values: Tensor) -> AttentionCache:
-        """The cache after new frames; the oldest fall out."""
-        new = keys.shape[2]
-        return self._replace(
-            keys=torch.cat([self.keys, keys], dim=2)[:, :, new:],
-            values=torch.cat([self.values, values], dim=2)[:, :, new:],
-        )
+    def kept(self, seen: Tensor, prefix: Tensor, right: int) -> Tensor:
+        """The last of the past of `seen (heads, prefix + past + chunk + right, d)`; older frames are forgotten."""
+        end = seen.shape[1] - right
+        return seen[:, max(end - self.left, prefix.shape[1]) : end]
 
 
 class MultiHeadAttention(nn.Module):
@@ -55,23 +56,40 @@ class MultiHeadAttention(nn.Module):
         """Self-attention: `(batch, time, dim)` to the same."""
         return self.attend(x, *self.project(x), mask)
 
-    def step(self, x: Tensor, cache: AttentionCache, mask: Tensor, commit: int) -> tuple[Tensor, AttentionCache]:
-        """A chunk after what is remembered.
+    def step(self, x: Tensor, cache: AttentionCache, valid: Tensor, commit: int) -> tuple[Tensor, AttentionCache]:
+        """A chunk after what is remembered. Streams are attended to one by one: their pasts are not copied together.
 
         Args:
             x: `(batch, chunk + right, dim)`.
-            cache: keys and values of the prefix and of the left context.
-            mask: `(batch, 1, 1, prefix + left + chunk + right)`, True where seen.
+            cache: keys and values of prefix and past.
+            valid: `(batch, chunk + right)`, False beyond the end of a stream.
             commit: frames of `x` to remember; those after them are right context.
         """
-        keys, values = self.project(x)
-        seen_keys = torch.cat([cache.prefix_keys, cache.keys, keys], dim=2)
-        seen_values = torch.cat([cache.prefix_values, cache.values, values], dim=2)
-        y = self.attend(x, seen_keys, seen_values, mask)
-        return y, cache.remember(keys[:, :, :commit], values[:, :, :commit])
+        queries, new_keys, new_values = self._split(self.query(x)), *self.project(x)
+        whole = bool(valid.all())
+        size, right = x.shape[1], x.shape[1] - commit
+        answers, keys, values = [], [], []
+        for row in range(len(x)):
+            prefix = cache.prefix_keys[row]
+            seen_keys = torch.cat([prefix, cache.keys[row], new_keys[row]], dim=1)
+            seen_values = torch.cat([cache.prefix_values[row], cache.values[row], new_values[row]], dim=1)
+            mask = None if whole else _step_mask(valid[row], seen_keys.shape[1] - size)
+            answers.append(
+                F.scaled_dot_product_attention(queries[row][None], seen_keys[None], seen_values[None], attn_mask=mask)
+            )
+            keys.append(cache.kept(seen_keys, prefix, right))
+            values.append(cache.kept(seen_values, prefix, right))
+        y = torch.cat(answers).transpose(1, 2).flatten(2)
+        return self.out(y), cache._replace(keys=Rows(keys), values=Rows(values))
 
     def begin(self, prefix: Tensor, left_context: int) -> AttentionCache:
-        """An empty left context after `prefix (batch, P, dim)`."""
+        """Nothing but `prefix (batch, P, dim)`."""
         keys, values = self.project(prefix)
-        empty = keys.new_zeros(keys.shape[0], self.heads, left_context, keys.shape[3])
-        return AttentionCache(keys, values, empty, empty.clone())
+        nothing = Rows(keys[:, :, :0].unbind(0))
+        return AttentionCache(Rows(keys.unbind(0)), Rows(values.unbind(0)), nothing, nothing, left_context)
+
+
+def _step_mask(valid: Tensor, before: int) -> Tensor:
+    """`(1, 1, size, before + size)`: all that is before, valid frames, and each frame itself."""
+    seen = valid | torch.eye(len(valid), dtype=torch.bool, device=valid.device)
+    return F.pad(seen, (before, 0), value=True)[None, None]

@@ -121,11 +121,11 @@ class EBranchformerLayer(nn.Module):
         return self._close(x, both, mixed, memory), EBranchformerState(cache, gating, merge)
 
     def step(
-        self, x: Tensor, state: EBranchformerState, mask: Tensor, valid: Tensor, commit: int, memory: Tensor | None
+        self, x: Tensor, state: EBranchformerState, valid: Tensor, commit: int, memory: Tensor | None
     ) -> tuple[Tensor, EBranchformerState]:
         """One chunk `x (batch, chunk + right, dim)`, of which `commit` frames are remembered."""
         x = self._open(x)
-        attended, cache = self.attention.step(self.attention_norm(x), state.attention, mask, commit)
+        attended, cache = self.attention.step(self.attention_norm(x), state.attention, valid, commit)
         gated, gating = self.gating.step(self.gating_norm(x), state.gating, valid, commit)
         both = self._branches(attended, gated)
         mixed, merge = self.merge_conv.step(both, state.merge, valid, commit)

@@ -256,28 +256,17 @@ class Encoder(nn.Module):
         times = state.done[:, None] + torch.arange(size, device=x.device)
         prefix = state.prefix.shape[1] * (2 if self.reduction is not None else 1)
         x = self._embed(x, times, prefix)
-        past = torch.arange(-chunk.left_context, 0, device=x.device) + state.done[:, None] >= 0
         valid = times < self.subsampling.output_lengths(total.clamp(max=1 << 40))[:, None]
         states, commit = [], chunk.size
         for number, (layer, layer_state) in enumerate(zip(self.layers, state.layers, strict=True), start=1):
-            mask = self._step_mask(prefix, past, valid)
-            x, layer_state = layer.step(x, layer_state, mask, valid, commit, memory)  # type: ignore[operator]
+            x, layer_state = layer.step(x, layer_state, valid, commit, memory)  # type: ignore[operator]
             states.append(layer_state)
             if number == self.reduce_after and self.reduction is not None:
                 x = self.reduction(x * valid[..., None])
-                past, valid, commit, prefix = past[:, ::2], valid[:, ::2], commit // 2, prefix // 2
+                valid, commit = valid[:, ::2], commit // 2
             if tap is not None:
                 x = tap(number, x)
         next_state = state._replace(
             pending=state.pending[:, factor * chunk.size :], done=state.done + chunk.size, layers=tuple(states)
         )
         return self.norm(x[:, :commit]), next_state
-
-    @staticmethod
-    def _step_mask(prefix: int, past: Tensor, valid: Tensor) -> Tensor:
-        batch, size = valid.shape
-        front = torch.ones(batch, prefix, dtype=torch.bool, device=valid.device)
-        keys = torch.cat([front, past, valid], dim=1)[:, None, None, :]
-        own = torch.eye(size, dtype=torch.bool, device=valid.device)
-        own = torch.nn.functional.pad(own, (keys.shape[-1] - size, 0))
-        return keys | own

@@ -1,6 +1,7 @@
 """The streaming contract. State is an argument and a result: it can be copied, batched and saved.
 
-Every state is a `NamedTuple` (nested) of tensors with the batch first, so slots of a batch can be picked and joined.
+Every state is a `NamedTuple` (nested) of tensors with the batch first, of `Rows`, and of integers that all streams
+share, so slots of a batch can be picked and joined.
 """
 
 from __future__ import annotations
@@ -12,6 +13,10 @@ import torch
 from torch import Tensor
 
 
+class Rows(tuple[Tensor, ...]):
+    """One tensor for each stream: lengths may differ, and streams are picked and joined without a copy."""
+
+
 def _rebuild(like: Any, parts: list[Any]) -> Any:
     return type(like)(*parts) if hasattr(like, "_fields") else tuple(parts)
 
@@ -20,6 +25,10 @@ def select[S](state: S, slots: Tensor) -> S:
     """The state of the batch elements `slots (n,)`, in that order."""
     if isinstance(state, Tensor):
         return state[slots]  # type: ignore[return-value]
+    if isinstance(state, int):
+        return state
+    if isinstance(state, Rows):
+        return Rows(state[slot] for slot in slots.tolist())  # type: ignore[return-value]
     assert isinstance(state, tuple)
     return _rebuild(state, [select(part, slots) for part in state])
 
@@ -29,5 +38,9 @@ def merge[S](states: Sequence[S]) -> S:
     first = states[0]
     if isinstance(first, Tensor):
         return torch.cat(list(states), dim=0)  # type: ignore[arg-type,return-value]
+    if isinstance(first, int):
+        return first
+    if isinstance(first, Rows):
+        return Rows(row for state in states for row in state)  # type: ignore[return-value,attr-defined]
     assert isinstance(first, tuple)
     return _rebuild(first, [merge(parts) for parts in zip(*states, strict=True)])

@@ -73,10 +73,10 @@ class WhisperLayer(nn.Module):
         return self._rest(prefix, self.attention(normed, None)) if prefix.shape[1] else prefix, cache
 
     def step(
-        self, x: Tensor, state: AttentionCache, mask: Tensor, valid: Tensor, commit: int, memory: Tensor | None
+        self, x: Tensor, state: AttentionCache, valid: Tensor, commit: int, memory: Tensor | None
     ) -> tuple[Tensor, AttentionCache]:
         """One chunk `x (batch, chunk + right, dim)`, of which `commit` frames are remembered."""
-        attended, state = self.attention.step(self.attention_norm(x), state, mask, commit)
+        attended, state = self.attention.step(self.attention_norm(x), state, valid, commit)
         return self._rest(x, attended), state
 
 

@@ -27,8 +27,8 @@ class EngineConfig:
     """Frames that a chunk sees of the past; as in training."""
     batch: int = 32
     """Most sessions that are stepped together."""
-    batch_s: float = 40.0
-    """Most padded seconds of parts that are read together."""
+    batch_s: float = 16.0
+    """Most padded seconds of parts that are read together; meanwhile partial results wait."""
 
 
 class Engine:

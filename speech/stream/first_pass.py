@@ -47,12 +47,17 @@ class CausalStream:
         """Feature frames that a chunk of `size` takes."""
         return self._model.encoder.subsampling.span(size) - self.state.encoder.pending.shape[1]
 
-    def take(self, size: int) -> Tensor:
+    def following(self, size: int) -> Tensor:
         """The features `(1, t, bins)` of the next chunk."""
-        waiting = torch.cat(self._waiting, dim=1)
-        count = self.missing(size)
-        self._waiting, self.features = [waiting[:, count:]], waiting.shape[1] - count
-        return waiting[:, :count]
+        self._waiting = [torch.cat(self._waiting, dim=1)]
+        return self._waiting[0][:, : self.missing(size)]
+
+    def advance(self, count: int, state: OwsmCtcState, ids: list[int], confidences: list[float]) -> None:
+        """The next `count` features have been heard."""
+        self._waiting, self.features = [self._waiting[0][:, count:]], self.features - count
+        self.state = state
+        self.ids += ids
+        self.confidences += confidences
 
     def spans(self, first: int) -> list[TokenSpan]:
         """Tokens that begin at frame `first` of the stream or later; frames count from the stream's beginning."""
@@ -97,15 +102,17 @@ class FirstPass:
 
     @torch.inference_mode()
     def step(self, streams: Sequence[CausalStream], size: int) -> list[Tensor | None]:
-        """One chunk of streams that wait for equally many features; log-posteriors of languages `(t, languages)`."""
-        features = torch.cat([stream.take(size) for stream in streams])
+        """One chunk of streams that wait for equally many features; log-posteriors of languages `(t, languages)`.
+
+        Where it fails, the streams are as they were.
+        """
+        features = torch.cat([stream.following(size) for stream in streams])
         state = merge([stream.state for stream in streams])
         log_probs, logits, state = self.model.step(features, state, self._chunk(size))
         for row, stream in enumerate(streams):
-            stream.state = select(state, torch.tensor([row])) if len(streams) > 1 else state
+            own = select(state, torch.tensor([row])) if len(streams) > 1 else state
             best, ids = log_probs[row].index_fill(-1, stream.forbidden, -torch.inf).max(dim=-1)
-            stream.ids += ids.tolist()
-            stream.confidences += best.exp().tolist()
+            stream.advance(features.shape[1], own, ids.tolist(), best.exp().tolist())
         if logits is None:
             return [None] * len(streams)
         return list(torch.log_softmax(logits, dim=-1).unbind(0))

@@ -124,9 +124,10 @@ class Segmenter:
         return self._begin
 
     @property
-    def spoken(self) -> bool:
-        """Whether there has been speech in the segment under way."""
-        return self._endpointer.spoken
+    def speech_begin(self) -> int | None:
+        """Sample at which speech begins in the segment under way; None if nobody has spoken."""
+        frame = self._endpointer.speech_begin
+        return None if frame is None else frame * FRAME_SAMPLES
 
     def configure(self, config: EndpointConfig) -> None:
         """Other rules, from here on."""

@@ -32,6 +32,9 @@ from speech.transcript import Word, join
 if TYPE_CHECKING:
     from speech.stream.engine import Engine
 
+_LEAD_S = 0.5
+"""Audio before the first speech that the first pass hears."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StreamOptions:
@@ -91,7 +94,8 @@ class StreamingSession:
         self._events: list[Event] = []
         self._open = _Open()
         self._segment = 0
-        self._causal = self._begin(0)
+        self._causal: CausalStream | None = None
+        """None until somebody speaks."""
         self._fed = 0
         self._ended = False
         self.processed_s = 0.0
@@ -130,7 +134,7 @@ class StreamingSession:
         if options.languages != before.languages:
             self._tracker = self._new_tracker()
         if (options.languages, options.interim) != (before.languages, before.interim):
-            self._restart(self._segmenter.begin)
+            self._restart()
         return self._segmenter.begin / SAMPLE_RATE
 
     def _work(self) -> list[Event]:
@@ -186,16 +190,17 @@ class StreamingSession:
 
     def waiting_chunk(self) -> tuple[CausalStream, int] | None:
         """The stream to step next and the size of the chunk; complete parts come first."""
-        if self._parts or self._ended or not self.options.interim:
+        if self._parts or self._ended or self._causal is None:
             return None
         size = self._first.ready(self._causal)
         return (self._causal, size) if size else None
 
     def take_part(self, heard: Sequence[Heard]) -> None:
         """What the part says, one for each of `options.requests()`."""
-        part = self._parts.popleft()
+        part = self._parts[0]
         requests = self.options.requests()
-        words = self._second.words(heard[0], requests[0])
+        said = [self._second.words(item, request) for item, request in zip(heard, requests, strict=True)]
+        self._parts.popleft()  # not before that: where it fails, the part still waits
         spoke = part.speech_end > part.first_sample
         if spoke:
             self._events.append(
@@ -206,10 +211,10 @@ class StreamingSession:
                     reason=str(part.reason),
                 )
             )
-        self._open.words += words
-        for request, said in zip(requests[1:], heard[1:], strict=True):
+        self._open.words += said[0]
+        for request, words in zip(requests[1:], said[1:], strict=True):
             assert request.to is not None
-            self._open.translations.setdefault(request.to, []).extend(self._second.words(said, request))
+            self._open.translations.setdefault(request.to, []).extend(words)
         self.processed_s = part.end_sample / SAMPLE_RATE
         long = (part.end_sample - self._open.start) / SAMPLE_RATE >= self.options.max_segment_s
         final = part.reason is not Reason.max_length or long
@@ -220,9 +225,8 @@ class StreamingSession:
 
     def take_chunk(self, log_posteriors: Tensor | None) -> None:
         """The chunk of `waiting_chunk` has been stepped."""
+        assert self._causal is not None
         self.processed_s = self._causal.heard_s
-        if not self._segmenter.spoken:  # what is written into silence is not worth showing
-            return
         if log_posteriors is not None:
             self._track(log_posteriors)
         code = self._tracker.language
@@ -249,23 +253,29 @@ class StreamingSession:
             request.prefix(self._second.tokenizer.vocabulary), sample, self._second.forbidden(request)
         )
 
-    def _restart(self, sample: int) -> None:
-        self._causal = self._begin(sample)
-        self._fed = sample
-        self._feed()
-
     def _after(self, segments: Sequence[Segment]) -> None:
         """Causal reading starts anew behind a pause, and goes on behind a cut within speech."""
         if any(segment.quiet for segment in segments) or self._fed < self._segmenter.begin:
-            self._restart(self._segmenter.begin)
+            self._restart()
         else:
             self._feed()
 
+    def _restart(self) -> None:
+        self._causal = None
+        self._fed = self._segmenter.begin
+        self._feed()
+
     def _feed(self) -> None:
-        """Give the first pass what it has not heard."""
-        if self.options.interim and self._fed < self._segmenter.received:
-            self._causal.feed(self._segmenter.heard_since(self._fed))
-            self._fed = self._segmenter.received
+        """Give the first pass what it has not heard; into silence it would write what nobody has said."""
+        received, begin = self._segmenter.received, self._segmenter.speech_begin
+        if not self.options.interim or begin is None or self._fed == received:
+            return
+        if self._causal is None:
+            grid = self._second.grid
+            self._fed = max(self._fed, (begin - round(_LEAD_S * SAMPLE_RATE)) // grid * grid)
+            self._causal = self._begin(self._fed)
+        self._causal.feed(self._segmenter.heard_since(self._fed))
+        self._fed = received
 
     def _track(self, log_posteriors: Tensor) -> None:
         switch = self._tracker.update(log_posteriors)

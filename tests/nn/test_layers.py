@@ -18,7 +18,7 @@ from speech.nn.losses import ctc_loss, multi_ctc_loss
 from speech.nn.masks import Layout, padding_mask, reduced
 from speech.nn.positions import SinusoidalPositions
 from speech.nn.prompt import PromptConfig, PromptEncoder
-from speech.nn.streaming import merge, select
+from speech.nn.streaming import Rows, merge, select
 from speech.nn.subsampling import Conv2dSubsampling8, PairReduction, WhisperConvolutions
 
 CPU = torch.device("cpu")
@@ -41,12 +41,10 @@ def test_attention_steps_equal_masked_attention(chunks, size, prefix, seed, left
     whole = attention(x, layout.attention_mask(torch.tensor([chunks * size] * 2)))
     cache = attention.begin(x[:, :prefix], left)
     for number in range(chunks):
-        past = torch.arange(-left, 0) + number * size >= 0
-        mask = torch.cat([torch.ones(prefix, dtype=torch.bool), past, torch.ones(size, dtype=torch.bool)])
         start = prefix + number * size
-        y, cache = attention.step(x[:, start : start + size], cache, mask[None, None, None], size)
+        y, cache = attention.step(x[:, start : start + size], cache, torch.ones(2, size, dtype=torch.bool), size)
         torch.testing.assert_close(y, whole[:, start : start + size], atol=1e-5, rtol=1e-5)
-        assert cache.keys.shape[2] == left
+        assert [row.shape[1] for row in cache.keys] == 2 * [min(left, (number + 1) * size)]
 
 
 @pytest.mark.parametrize("make", [lambda: DepthwiseConvolution(8, 5), lambda: ConvolutionalGating(8, 16, 7, 1e-5)])
@@ -183,7 +181,9 @@ def test_a_prompt_does_not_see_its_padding():
 
 
 def test_states_are_picked_and_joined_by_slot():
-    state = (torch.arange(3), (torch.arange(6).view(3, 2),))
+    state = (torch.arange(3), (torch.arange(6).view(3, 2),), Rows(torch.ones(n) for n in range(3)), 7)
     picked = select(state, torch.tensor([2, 0]))
     assert picked[0].tolist() == [2, 0]
     assert torch.equal(merge([picked, state])[1][0], torch.tensor([[4, 5], [0, 1], [0, 1], [2, 3], [4, 5]]))
+    assert [len(row) for row in merge([picked, state])[2]] == [2, 0, 0, 1, 2]
+    assert merge([picked, state])[3] == 7
