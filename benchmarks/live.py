@@ -33,7 +33,7 @@ from rich.console import Console
 from rich.table import Table
 from whisper_peer import CODES
 
-from serve.client import StreamClient
+from serve.client import ServerError, StreamClient
 from speech.audio.io import SAMPLE_RATE, load_audio
 from speech.data.manifest import Utterance, read_manifest
 from speech.metrics.error_rate import ErrorCounts, word_errors
@@ -79,20 +79,25 @@ def main(
     table = Table(
         "sessions", "partial p50", "p95", "final p50", "p95", "lag p95", "erasure", "WER", "CPU cores", box=None
     )
+    console = Console(highlight=False, width=120)
     runs: list[dict[str, Any]] = []
     for count in sessions or [1, 4, 8, 16]:
         talks = [talk_of(clips, seconds, seed) for seed in range(count)]
         with server(chunk_ms) as (url, process):
-            before, began = cpu_s(process), time.monotonic()
-            heard = asyncio.run(many(url, talks))
+            before, began, heard = cpu_s(process), time.monotonic(), None
+            try:
+                heard = asyncio.run(many(url, talks))
+            except* ServerError as errors:
+                console.print(f"{count} sessions: {errors.exceptions[0]}")
             cores = (cpu_s(process) - before) / (time.monotonic() - began)
-        runs.append(summary("speech", talks, heard, cores))
-        add(table, runs[-1])
+        if heard is not None:
+            runs.append(summary("speech", talks, heard, cores))
+            add(table, runs[-1])
     for count in (peer_sessions or [1, 2]) if peer is not None else []:
         talks = [talk_of(clips, seconds, seed) for seed in range(count)]
         runs.append(peer_run(peer, talks))
         add(table, runs[-1])
-    Console(highlight=False).print(table)
+    console.print(table)
     if output is not None:
         output.write_text(json.dumps({"chunk_ms": chunk_ms, "seconds": seconds, "runs": runs}) + "\n", "utf-8")
     if picture is not None:

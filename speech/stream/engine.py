@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from speech.audio.io import SAMPLE_RATE
 from speech.audio.vad import Vad
+from speech.nn.int8 import int8_copy, int8_runs
 from speech.stream.first_pass import CausalStream, FirstPass
 from speech.stream.second_pass import Heard, SecondPass
 from speech.stream.segments import Segment
@@ -25,6 +26,8 @@ class EngineConfig:
     """Encoder frames of a first-pass chunk; a session that is behind takes two or four at once."""
     left_context: int = 256
     """Frames that a chunk sees of the past; as in training."""
+    int8: bool = True
+    """Whether the first pass runs in eight bits where this machine can; finals do not depend on it."""
     batch: int = 32
     """Most sessions that are stepped together."""
     batch_s: float = 16.0
@@ -38,7 +41,10 @@ class Engine:
         self.config = config or EngineConfig()
         size = self.config.chunk
         self.second_pass = second_pass
-        self.first_pass = FirstPass(second_pass.model, (size, 2 * size, 4 * size), self.config.left_context)
+        model = second_pass.model
+        if self.config.int8 and model.feature_mean.device.type == "cpu" and int8_runs():
+            model = int8_copy(model)
+        self.first_pass = FirstPass(model, (size, 2 * size, 4 * size), self.config.left_context)
         self.vad = Vad()
 
     def open(self, options: StreamOptions | None = None) -> StreamingSession:
