@@ -25,8 +25,9 @@ from serve.hub import Hub
 from serve.native import Native
 from serve.openai_api import OpenAiApi, failure
 from serve.openai_realtime import OpenAiRealtime
+from serve.options import Refused
 from serve.scheduler import Scheduler
-from serve.session import Facts, Refused
+from serve.session import Facts
 from serve.shell import Adapter, Shell
 from serve.telemetry import Telemetry
 from serve.vosk import Vosk
@@ -151,9 +152,10 @@ def _language(code: str) -> dict[str, object]:
 def _add_operations(app: FastAPI, parts: Parts) -> None:
     @app.get("/health/live")
     @app.get("/health")
-    async def live() -> dict[str, str]:
-        """The process answers."""
-        return {"status": "ok"}
+    async def live() -> Response:
+        """The process answers, and need not be started again."""
+        failed = parts.hub is not None and parts.hub.failed
+        return JSONResponse({"status": "failed"}, 503) if failed else JSONResponse({"status": "ok"})
 
     @app.get("/health/ready")
     async def ready() -> Response:
@@ -227,7 +229,8 @@ async def _serve(socket: WebSocket, parts: Parts, name: str, adapter: Adapter, s
     if denied is not None:
         parts.telemetry.refused.labels(denied.code).inc()
         if "origin" not in socket.headers:
-            headers = {"Retry-After": "5"} if denied.status == 503 else {}
+            wait_s = parts.hub.admit() or 1.0
+            headers = {"Retry-After": f"{wait_s:.0f}"} if denied.status == 503 else {}
             await socket.send_denial_response(PlainTextResponse(denied.message, denied.status, headers=headers))
             return
     await socket.accept(subprotocol if subprotocol in subprotocols(socket.headers) else None)
@@ -249,6 +252,7 @@ _CLOSES = {
 
 def _denied(socket: WebSocket, parts: Parts, hub: Hub) -> Denied | None:
     denied = parts.gate.check(socket.headers, socket.query_params)
-    if denied is None and hub.admit() is not None:
+    resuming = hub.knows(socket.query_params.get("session", ""))  # it has its place already
+    if denied is None and not resuming and hub.admit() is not None:
         return Denied(503, "overloaded", "no session is free; try again later")
     return denied

@@ -13,18 +13,21 @@ import asyncio
 import contextlib
 import json
 import random
+from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlencode
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from serve.protocol import SUBPROTOCOL, CloseCode
 
 _RETRIES = 6
 _FIRST_PAUSE_S = 0.2
 _FATAL = 4000
+_ANSWERS = {"finalized": "finalize", "updated": "update", "alive": "keepalive"}
 
 
 class ServerError(Exception):
@@ -34,6 +37,40 @@ class ServerError(Exception):
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
+
+
+class _Kept:
+    """What has been said and may have to be said again, in order.
+
+    Audio is known to have arrived when its bytes are acknowledged, another message when audio behind it is, or when it
+    has been answered. Said twice at the same place, a message changes nothing.
+    """
+
+    def __init__(self) -> None:
+        self._sent = 0  # bytes of audio
+        self._items: deque[tuple[int, bytes | dict[str, Any]]] = deque()
+
+    def add(self, item: bytes | dict[str, Any]) -> None:
+        self._sent += len(item) if isinstance(item, bytes) else 0
+        self._items.append((self._sent, item))
+
+    def acknowledge(self, received: int) -> None:
+        """So many bytes of audio have arrived."""
+        while self._items:
+            end, item = self._items[0]
+            if end > received or (end == received and not isinstance(item, bytes)):
+                return
+            self._items.popleft()
+
+    def answered(self, kind: str) -> None:
+        """The first message of a type has arrived."""
+        for number, (_, item) in enumerate(self._items):
+            if not isinstance(item, bytes) and item["type"] == kind:
+                del self._items[number]
+                return
+
+    def items(self) -> list[bytes | dict[str, Any]]:
+        return [item for _, item in self._items]
 
 
 class StreamClient:
@@ -61,12 +98,10 @@ class StreamClient:
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._socket: ClientConnection | None = None
         self._events: asyncio.Queue[dict[str, Any] | BaseException | None] = asyncio.Queue()
-        self._unacknowledged = bytearray()
-        self._acknowledged = 0
+        self._kept = _Kept()
         self._ready, self._flowing = asyncio.Event(), asyncio.Event()
         self._flowing.set()
         self._token, self._last_seq = "", 0
-        self._messages: list[dict[str, Any]] = []  # said while the connection was broken
         self._reader: asyncio.Task[None] | None = None
         self.session = ""
         self.reconnects = 0
@@ -89,11 +124,7 @@ class StreamClient:
     async def send(self, data: bytes) -> None:
         """Audio in the encoding of `start`; waits while the server asks to."""
         await self._flowing.wait()
-        await self._ready.wait()
-        self._unacknowledged += data
-        with contextlib.suppress(ConnectionClosed):  # the reader sees it too, and sends it again
-            assert self._socket is not None
-            await self._socket.send(data)
+        await self._say(data)
 
     async def send_all(self, blocks: Iterable[bytes] | AsyncIterable[bytes]) -> None:
         """Everything, then `stop`."""
@@ -107,12 +138,14 @@ class StreamClient:
 
     async def say(self, message: dict[str, Any]) -> None:
         """Any message of the protocol, such as `{"type": "finalize"}`."""
+        await self._say(message)
+
+    async def _say(self, item: bytes | dict[str, Any]) -> None:
         await self._ready.wait()
-        try:
+        self._kept.add(item)
+        with contextlib.suppress(ConnectionClosed):  # the reader sees it too, and sends it again
             assert self._socket is not None
-            await self._socket.send(json.dumps(message))
-        except ConnectionClosed:
-            self._messages.append(message)
+            await self._socket.send(item if isinstance(item, bytes) else json.dumps(item))
 
     async def stop(self) -> None:
         """No more audio; finals and `end` follow."""
@@ -128,8 +161,9 @@ class StreamClient:
             yield event
 
     async def _connect(self, first: dict[str, Any]) -> None:
+        known = f"{'&' if '?' in self._url else '?'}{urlencode({'session': self.session})}" if self.session else ""
         self._socket = await connect(
-            self._url,
+            self._url + known,
             subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]
             additional_headers=self._headers,
             compression=None,
@@ -144,22 +178,15 @@ class StreamClient:
             self.session, self._last_seq = answer["session"], answer["seq"]
             self._events.put_nowait(answer)
         else:
-            await self._send_again(answer["received_bytes"])
+            with contextlib.suppress(ConnectionClosed):  # which is another break, not a failure to come back
+                await self._send_again(answer["received_bytes"])
         self._ready.set()
 
     async def _send_again(self, received: int) -> None:
         assert self._socket is not None
-        self._forget(received)
-        for start in range(0, len(self._unacknowledged), 32_000):
-            await self._socket.send(bytes(self._unacknowledged[start : start + 32_000]))
-        messages, self._messages = self._messages, []
-        for message in messages:
-            await self._socket.send(json.dumps(message))
-
-    def _forget(self, received: int) -> None:
-        if received > self._acknowledged:
-            del self._unacknowledged[: received - self._acknowledged]
-            self._acknowledged = received
+        self._kept.acknowledge(received)
+        for item in self._kept.items():
+            await self._socket.send(item if isinstance(item, bytes) else json.dumps(item))
 
     async def _read(self) -> None:
         try:
@@ -182,6 +209,8 @@ class StreamClient:
                 event = json.loads(text)
                 self._last_seq = max(self._last_seq, event["seq"])
                 self._notice(event)
+                if event["type"] == "error" and event["code"] == "after_stop" and self.reconnects:
+                    continue  # it has been said twice
                 self._events.put_nowait(event)
                 if event["type"] == "end":
                     return True
@@ -198,7 +227,9 @@ class StreamClient:
 
     def _notice(self, event: dict[str, Any]) -> None:
         if event["type"] == "ack":
-            self._forget(event["received_bytes"])
+            self._kept.acknowledge(event["received_bytes"])
+        elif event["type"] in _ANSWERS:
+            self._kept.answered(_ANSWERS[event["type"]])
         elif event["type"] == "flow":
             (self._flowing.clear if event["state"] == "pause" else self._flowing.set)()
 
@@ -213,7 +244,7 @@ class StreamClient:
                 await self._connect(
                     {"type": "resume", "session": self.session, "token": self._token, "last_seq": self._last_seq}
                 )
-            except (OSError, ConnectionClosed, InvalidStatus):
+            except (OSError, ConnectionClosed, InvalidHandshake):
                 if attempt == _RETRIES - 1:
                     raise
             else:

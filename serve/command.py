@@ -23,6 +23,8 @@ from websockets.exceptions import InvalidHandshake
 from serve.app import build
 from serve.client import ServerError, StreamClient
 from serve.config import ServeConfig, load
+from serve.connection import Connection, Requests
+from serve.hub import Hub
 from speech.audio.io import SAMPLE_RATE, stream_audio
 from speech.errors import SpeechError
 
@@ -30,16 +32,28 @@ _BLOCK_S = 0.1
 
 
 class Server(uvicorn.Server):
-    """Drains on the first signal: sessions hear `goaway` and may go on for a while. The second ends it at once."""
+    """Drains on the first signal: sessions hear `goaway` and may go on for a while. The second ends it at once.
+
+    Attributes:
+        failed: it ends because the engine has failed; all sessions have been told.
+    """
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self._draining: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.failed = False
 
     async def startup(self, sockets: list[Any] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
+
+    async def on_tick(self, counter: int) -> bool:
+        hub = self._hub
+        if hub is not None and hub.failed and self._draining is None:
+            self.failed = True
+            self._draining = asyncio.create_task(self._drain())
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._draining is None and self._loop is not None and sig in (signal.SIGTERM, signal.SIGINT):
@@ -48,10 +62,14 @@ class Server(uvicorn.Server):
         else:
             super().handle_exit(sig, frame)
 
+    @property
+    def _hub(self) -> Hub | None:
+        app = getattr(self.config.loaded_app, "app", None)
+        return None if app is None else app.state.parts.hub
+
     async def _drain(self) -> None:
-        hub = self.config.loaded_app.app.state.parts.hub if hasattr(self.config.loaded_app, "app") else None
-        if hub is not None:
-            await hub.drain()
+        if self._hub is not None:
+            await self._hub.drain()
         self.should_exit = True
 
 
@@ -63,11 +81,12 @@ def make_server(config: ServeConfig) -> Server:
             app,
             host=config.host,
             port=config.port,
-            ws="websockets-sansio",
+            http=Requests,
+            ws=Connection,
             loop="uvloop",
             ws_max_size=config.max_message_bytes,
-            ws_ping_interval=20.0,
-            ws_ping_timeout=20.0,
+            ws_ping_interval=config.ping_s,
+            ws_ping_timeout=config.ping_s,
             ws_per_message_deflate=False,
             ssl_certfile=config.certfile or None,
             ssl_keyfile=config.keyfile or None,
@@ -91,6 +110,8 @@ def serve(
     console = Console(stderr=True, highlight=False)
     console.print(f"speech on {scheme}://{settings.host}:{settings.port}, websocket /v1/stream, stop with Ctrl-C")
     server.run()
+    if server.failed:
+        raise SpeechError("the engine has failed", fix="See the log; what starts the server should start it again.")
 
 
 def stream(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ class ServeConfig:
 
     host: str = "127.0.0.1"
     port: int = 8000
+    worker: str = ""
+    """Name of this server among several behind one address, lowercase letters and digits; session ids begin with it."""
     model: str = "embedded"
     """embedded, a directory, or a hub id."""
     device: str = "cpu"
@@ -51,6 +54,8 @@ class ServeConfig:
     """A file for transcription over HTTP."""
     first_message_s: float = 10.0
     idle_s: float = 60.0
+    ping_s: float = 20.0
+    """A client is asked so often whether it is there, and has as long to answer; then its session waits for it."""
     slow_reader_s: float = 10.0
     """A client that takes no message for so long is cut off; its session waits for it."""
     resume_s: float = 30.0
@@ -61,11 +66,14 @@ class ServeConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"port {self.port}", fix="Give 0 (any free one) to 65535.")
+        if self.worker and not re.fullmatch("[a-z0-9]+", self.worker):
+            raise ConfigError(f"worker {self.worker!r}", fix="Give lowercase letters and digits.")
         if bool(self.certfile) != bool(self.keyfile):
             raise ConfigError("certfile and keyfile belong together", fix="Give both for TLS, or none.")
         if self.chunk_ms not in (160, 320, 640, 1280):
             raise ConfigError(f"chunk_ms {self.chunk_ms}", fix="Give 160, 320, 640 or 1280.")
-        for name in ("max_sessions", "max_message_bytes", "max_json_bytes", "max_lead_s", "idle_s", "slow_reader_s"):
+        sizes = ("max_sessions", "max_message_bytes", "max_json_bytes", "max_lead_s")
+        for name in (*sizes, "idle_s", "ping_s", "slow_reader_s"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} {getattr(self, name)}", fix="Give more than 0.")
         for path in filter(None, (self.certfile, self.keyfile)):
@@ -93,7 +101,7 @@ def load(
         if name.startswith(_PREFIX) and field_name in known:
             is_list = str(known[field_name].type).startswith("list")
             values[field_name] = _convert(
-                [part.strip() for part in text.split(",")] if is_list else text, known[field_name], name
+                [part.strip() for part in text.split(",") if part.strip()] if is_list else text, known[field_name], name
             )
     values |= {name: value for name, value in flags.items() if value is not None}
     return ServeConfig(**values)

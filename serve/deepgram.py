@@ -17,7 +17,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from serve import protocol as wire
-from serve.session import Refused
+from serve.options import Refused
 from serve.shell import Reply
 from speech.text.languages import LANGUAGES
 from speech.transcript import Word, join

@@ -8,8 +8,9 @@ import time
 from collections.abc import Sequence
 
 from serve import protocol as wire
+from serve.options import Refused
 from serve.scheduler import Result, Scheduler, Slot
-from serve.session import Facts, LiveSession, Refused
+from serve.session import Facts, LiveSession
 from serve.telemetry import Telemetry
 from speech.errors import SpeechError
 
@@ -17,6 +18,10 @@ _log = logging.getLogger(__name__)
 _TICK_S = 0.25
 _MEMORY_S = 120.0
 _LEARNED_S = 20.0
+_MOST_WAITING = 256
+"""Messages that a client has not taken, from which it is not listened to until it takes some."""
+_LAST_S = 5.0
+"""Of draining, for the last finals of those who have not stopped by themselves."""
 
 
 class Attached:
@@ -39,7 +44,7 @@ class Attached:
 
     def changed(self) -> None:
         """Let the connection look again."""
-        if self.session.full:
+        if self.session.full or len(self.session.outbox) > _MOST_WAITING:
             self.room.clear()
         else:
             self.room.set()
@@ -65,12 +70,21 @@ class Hub:
     def admit(self) -> float | None:
         """None if another session can be served; otherwise after how many seconds to try again."""
         active = sum(item.parked_at is None for item in self._sessions.values())
-        if self.draining:
+        if self.draining or self.failed:
             return self.facts.config.drain_s
         config = self.facts.config
         if active >= config.max_sessions or self.real_time_factor * (active + 1) > config.max_load:
             return 5.0
         return None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the engine has, and with it all sessions: there will be no others."""
+        return self._scheduler.failed
+
+    def knows(self, session: str) -> bool:
+        """Whether somebody could come back to a session."""
+        return session in self._sessions
 
     @property
     def real_time_factor(self) -> float:
@@ -92,7 +106,7 @@ class Hub:
         except SpeechError as error:
             raise Refused("bad_config", str(error), wire.CloseCode.bad_config) from error
         self._sessions[session.id] = attached
-        self.telemetry.sessions.inc()
+        self._count()
         attached.connection = 1
         attached.changed()
         return attached
@@ -123,29 +137,41 @@ class Hub:
         attached.changed()
 
     def park(self, attached: Attached, connection: int) -> None:
-        """The connection is gone; the session waits for another unless it has ended."""
+        """The connection is gone; the session waits for another. One that has ended does too: its last messages may
+        not have arrived."""
         if connection != attached.connection:
             return
-        done = attached.session.ended and not len(attached.session.outbox)
-        if done or not attached.resumable:
+        if not attached.resumable:
             self._forget(attached)
         elif attached.parked_at is None:
             attached.parked_at = time.monotonic()
+            if attached.session.ended:
+                self._release(attached)
+        self._count()
 
     async def drain(self) -> None:
         """Say goodbye to everybody and wait until they have gone, as long as the configuration allows."""
         self.draining = True
-        config = self.facts.config
+        drain_s = self.facts.config.drain_s
         for attached in self._sessions.values():
-            attached.session.goaway(config.drain_s, "shutdown")
+            attached.session.goaway(drain_s, "shutdown")
             attached.changed()
-        deadline = time.monotonic() + config.drain_s
+        last_s = min(_LAST_S, drain_s / 2)
+        await self._until_gone(drain_s - last_s)
+        for attached in list(self._sessions.values()):
+            attached.session.stop("shutdown")
+            self.submit(attached)
+        await self._until_gone(last_s)
+        for attached in list(self._sessions.values()):
+            if not attached.session.ended:
+                attached.session.closing = (wire.CloseCode.restart, "going_away: the server stops")
+                attached.changed()
+        await asyncio.sleep(0.05)
+
+    async def _until_gone(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
         while any(a.parked_at is None for a in self._sessions.values()) and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
-        for attached in list(self._sessions.values()):
-            attached.session.closing = (wire.CloseCode.restart, "going_away: the server stops")
-            attached.changed()
-        await asyncio.sleep(0.05)
 
     async def close(self) -> None:
         """Forget everything."""
@@ -158,10 +184,14 @@ class Hub:
         if session.ended:
             return
         before = session.processed_s
-        session.worked(result.events, result.done, result.processed_s, result.busy_s, time.monotonic())
+        try:
+            session.worked(result.events, result.done, result.processed_s, result.busy_s, time.monotonic())
+        except Exception:
+            _log.exception("what the engine says cannot be said on")
+            session.crashed()
         self._learn(session.processed_s - before, result.busy_s)
         self.telemetry.worked(session, result)
-        if result.error is not None and not session.ended:
+        if result.error is not None:
             session.crashed()
         self.submit(attached)
         if session.ended:
@@ -180,8 +210,11 @@ class Hub:
 
     def _forget(self, attached: Attached) -> None:
         self._release(attached)
-        if self._sessions.pop(attached.session.id, None) is not None:
-            self.telemetry.sessions.dec()
+        self._sessions.pop(attached.session.id, None)
+        self._count()
+
+    def _count(self) -> None:
+        self.telemetry.sessions.set(sum(not attached.session.ended for attached in self._sessions.values()))
 
     async def _tick_forever(self) -> None:
         while True:

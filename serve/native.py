@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from serve import protocol as wire
-from serve.session import Refused
+from serve.options import Refused
 
 _AUDIO_KEYS = ("encoding", "sample_rate", "channels")
 _LISTS = ("languages", "targets")
+_NOT_OPTIONS = ("token", "session")
 
 
 class Native:
@@ -65,7 +66,7 @@ def from_query(query: Mapping[str, str]) -> wire.Start:
     """
     record: dict[str, Any] = {"type": "start", "audio": {}}
     for key, value in query.items():
-        if key == "token":
+        if key in _NOT_OPTIONS:
             continue
         if key in _AUDIO_KEYS:
             record["audio"][key] = value

@@ -1,7 +1,7 @@
 """What the server says to one client: numbered, replayable after a reconnect, bounded.
 
 Partial transcripts that the client has not taken yet are replaced by newer ones of the same segment; nothing else is
-ever dropped.
+ever dropped. Nothing follows `end` or a fatal error.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from msgspec import UNSET
 
-from serve.protocol import ServerMessage, Transcript, render
+from serve.protocol import End, Error, ServerMessage, Transcript, render
 
 _RING_BYTES = 262_144
 
@@ -34,17 +34,16 @@ class Outbox:
         self._waiting: deque[ServerMessage] = deque()
         self._ring: deque[_Sent] = deque()
         self._ring_bytes = 0
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    @property
-    def next_seq(self) -> int:
-        """Of the next message that `put` numbers."""
-        return self.seq + 1
-
     def put(self, message: ServerMessage) -> None:
-        """Number a message and queue it."""
+        """Number a message and queue it, unless the last one has been said."""
+        if self._closed:
+            return
+        self._closed = isinstance(message, End) or (isinstance(message, Error) and message.fatal)
         last = self._waiting[-1] if self._waiting else None
         if (
             isinstance(message, Transcript)

@@ -2,6 +2,9 @@
 
 The loop only moves bytes; every tensor is touched on this one thread. Each round takes what all sessions have sent
 meanwhile, so batches grow with the load, and serves those furthest behind first.
+
+What fails for one session ends that session. What fails beyond that, or for one session after the other, ends the
+thread: the memory of a device may be broken, and only a new process has another.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from speech.stream.engine import Engine
 from speech.stream.session import StreamingSession, StreamOptions
 
 _log = logging.getLogger(__name__)
+_MOST_FAILURES = 16
+"""Sessions that may fail with none in between that does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +56,19 @@ class Slot:
 
 
 class Scheduler:
-    """Owns the engine's thread."""
+    """Owns the engine's thread.
+
+    Attributes:
+        failed: the thread has ended by an error, and all sessions have been told.
+    """
 
     def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
         self._engine, self._loop = engine, loop
         self._slots: set[Slot] = set()
         self._wake = threading.Condition()
         self._stopped = False
+        self._failures = 0
+        self.failed = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
@@ -87,6 +98,17 @@ class Scheduler:
         self._thread.join(timeout=10)
 
     def _run(self) -> None:
+        try:
+            self._work()
+        except Exception as error:
+            _log.critical("the engine has failed; the server has to be started again", exc_info=True)
+            with self._wake:
+                self.failed = True
+                slots, self._slots = self._slots, set()
+            for slot in slots:
+                self._tell(slot, Result([], [], slot.reported_s, 0.0, error))
+
+    def _work(self) -> None:
         while True:
             with self._wake:
                 while not self._stopped and not any(slot.inbox for slot in self._slots):
@@ -112,7 +134,13 @@ class Scheduler:
         seconds = time.perf_counter() - started
         for slot in slots:
             self._report(slot, seconds / max(len(active), 1) if slot in active else 0.0, failed.get(slot))
+        self._count(len(failed), any(slot not in failed for slot in active))
         return more or any(slot.waiting and slot.barrier is None for slot in slots if slot not in failed)
+
+    def _count(self, failures: int, succeeded: bool) -> None:
+        self._failures = 0 if succeeded else self._failures + failures
+        if self._failures >= _MOST_FAILURES:
+            raise RuntimeError(f"{self._failures} sessions failed one after the other")
 
     def _begin(self, slot: Slot) -> Exception | None:
         """Give a stream its work up to the next barrier."""
@@ -164,7 +192,9 @@ class Scheduler:
         slot.reported_s = processed_s
         if error is not None:
             self.close(slot)
-        result = Result(events, done, processed_s, busy_s, error)
+        self._tell(slot, Result(events, done, processed_s, busy_s, error))
+
+    def _tell(self, slot: Slot, result: Result) -> None:
         try:
             self._loop.call_soon_threadsafe(slot.listener, result)
         except RuntimeError:  # the loop has been closed

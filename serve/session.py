@@ -9,13 +9,14 @@ from __future__ import annotations
 import secrets
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from msgspec import UNSET
 
 from serve import protocol as wire
 from serve.config import ServeConfig
+from serve.options import Refused, changed
 from serve.outbox import Outbox
 from serve.statistics import SessionStatistics
 from speech.audio.io import SAMPLE_RATE
@@ -23,7 +24,6 @@ from speech.audio.pcm import AudioFormat, Encoding, PcmDecoder
 from speech.errors import SpeechError
 from speech.events import EndpointEvent, Event, SpeechEvent, TranscriptEvent, milliseconds
 from speech.stream.session import StreamOptions
-from speech.text.languages import resolve
 
 _ACK_S = 0.5
 _ACK_AUDIO_S = 0.5
@@ -78,14 +78,6 @@ class Facts:
     server: str
 
 
-class Refused(Exception):
-    """A session or message that cannot be had: error code, text, and how the connection is closed (None: it is not)."""
-
-    def __init__(self, code: str, message: str, close: wire.CloseCode | None, param: str | None = None) -> None:
-        super().__init__(code, message)
-        self.code, self.message, self.close, self.param = code, message, close, param
-
-
 class LiveSession:
     """See the module's docstring. Times `now` are seconds of any steady clock.
 
@@ -96,7 +88,8 @@ class LiveSession:
         patient: the client's protocol has no way to say that it is still there.
 
     Attributes:
-        id, token: what `resume` has to name; the token changes with each resume.
+        id, token: what `resume` has to name; the token changes with each resume. The one before is good until the
+            client is heard on the new connection: it may break before the new token arrives.
         outbox: messages for the client.
         work: what the engine has to do, in order.
         ended: `end` has been said.
@@ -105,8 +98,9 @@ class LiveSession:
     """
 
     def __init__(self, facts: Facts, start: wire.Start, now: float, *, patient: bool = False) -> None:
-        self.id = secrets.token_urlsafe(12)
+        self.id = "-".join(filter(None, (facts.config.worker, secrets.token_urlsafe(12))))
         self.token = secrets.token_urlsafe(24)
+        self._old_token = ""
         self.outbox = Outbox()
         self.work: deque[Work] = deque()
         self.ended = False
@@ -116,7 +110,7 @@ class LiveSession:
         self._start = start
         if start.model not in (None, facts.model.id):
             raise Refused("unknown_model", f"there is no model {start.model!r}", wire.CloseCode.bad_config, "model")
-        self.options = self._changed(StreamOptions(), start)
+        self.options = changed(StreamOptions(), start, facts.languages, facts.targets)
         self.interim = "revisable" if start.interim is UNSET else start.interim
         audio = start.audio
         self._decoder = PcmDecoder(
@@ -137,10 +131,13 @@ class LiveSession:
     # What the client says
 
     def receive(self, message: wire.ClientMessage, now: float) -> None:
-        """A message after `start`; each is answered."""
-        self._heard_now = now
+        """A message after `start`; each is answered, a repeated `stop` by `end`."""
+        self._hear(now)
+        if self.ended:
+            return
         if self._stopping:
-            self.refuse("after_stop", "nothing may follow stop")
+            if not isinstance(message, wire.Stop):  # which a client that was cut off may have to say again
+                self.refuse("after_stop", "nothing may follow stop")
         elif isinstance(message, wire.Update):
             self._update(message)
         elif isinstance(message, wire.Finalize):
@@ -154,12 +151,14 @@ class LiveSession:
 
     def audio(self, data: bytes, now: float) -> None:
         """A binary frame; an empty one is `stop`."""
-        self._heard_now = now
-        if self._stopping:
-            self.refuse("after_stop", "no audio may follow stop")
+        self._hear(now)
+        if self.ended:
             return
         if not data:
             self.stop("client")
+            return
+        if self._stopping:
+            self.refuse("after_stop", "no audio may follow stop")
             return
         try:
             samples = self._decoder.decode(data)
@@ -174,7 +173,7 @@ class LiveSession:
 
     def stop(self, reason: str) -> None:
         """No more audio will come."""
-        if self._stopping:
+        if self._stopping or self.ended:
             return
         self._stopping = reason
         try:
@@ -207,6 +206,7 @@ class LiveSession:
         lead = self.lead_s
         if self._paused and lead < self._facts.config.max_lead_s / 2:
             self._paused = False
+            self._heard_now = now  # it was we who did not listen
             self._flow("resume", lead)
         if self.processed_s - self._acked_s >= _ACK_AUDIO_S and not self.ended:
             self._ack(now)
@@ -236,16 +236,17 @@ class LiveSession:
         Raises:
             Refused: wrong token, or more has been missed than is kept.
         """
-        if not secrets.compare_digest(token, self.token):
+        known = (self.token, self._old_token) if self._old_token else (self.token,)
+        if not any(secrets.compare_digest(token.encode(), one.encode()) for one in known):
             raise Refused("unknown_session", "no such session", wire.CloseCode.unknown_session)
         missed = self.outbox.replay(last_seq)
         if missed is None:
             raise Refused("resume_gap", "too much has been missed", wire.CloseCode.unknown_session, "last_seq")
-        self.token = secrets.token_urlsafe(24)
+        self._old_token, self.token = token, secrets.token_urlsafe(24)
         self._heard_now = now
         hello = wire.Resumed(
-            seq=last_seq + 1 if missed else self.outbox.next_seq, session=self.id, resume_token=self.token,
-            received_bytes=self.received_bytes, next_seq=last_seq + 1,
+            seq=max(last_seq, 1), session=self.id, resume_token=self.token, received_bytes=self.received_bytes,
+            next_seq=last_seq + 1,
         )  # fmt: skip
         return [wire.render(hello), *missed]
 
@@ -260,6 +261,8 @@ class LiveSession:
 
     def fail(self, code: str, message: str, close: wire.CloseCode) -> None:
         """Say what is wrong and end."""
+        if self.ended:
+            return
         again = close < wire.CloseCode.bad_message
         self.outbox.put(wire.Error(seq=1, code=code, message=message, fatal=True, retryable=again))
         self.ended = True
@@ -267,6 +270,11 @@ class LiveSession:
         self.closing = (close, f"{code}: {message}")
 
     # Within
+
+    def _hear(self, now: float) -> None:
+        """The client is there, and has the token of this connection."""
+        self._heard_now = now
+        self._old_token = ""
 
     def _started(self) -> wire.Started:
         config = self._facts.config
@@ -295,7 +303,7 @@ class LiveSession:
 
     def _update(self, message: wire.Update) -> None:
         try:
-            options = self._changed(self.options, message)
+            options = changed(self.options, message, self._facts.languages, self._facts.targets)
         except Refused as error:
             self.refuse(error.code, error.message, param=error.param)
             return
@@ -303,36 +311,6 @@ class LiveSession:
         if message.interim is not UNSET:
             self.interim = message.interim
         self.work.append(Change(options))
-
-    def _changed(self, base: StreamOptions, message: wire.Options) -> StreamOptions:
-        """`base` with what the message names."""
-        options = base
-        if message.languages is not UNSET:
-            options = replace(options, languages=self._codes(message.languages, self._facts.languages, "languages"))
-        if message.targets is not UNSET:
-            options = replace(options, targets=self._codes(message.targets, self._facts.targets, "targets"))
-        if message.interim is not UNSET:
-            options = replace(options, interim=message.interim != "off")
-        if message.endpointing is not UNSET:
-            rules = message.endpointing
-            silence = rules.silence_ms / 1000 if rules.mode == "auto" else None
-            options = replace(options, endpoint=options.endpoint.limited(silence, rules.max_utterance_ms / 1000))
-        return options
-
-    def _codes(self, names: Sequence[str], known: Sequence[str], param: str) -> tuple[str, ...]:
-        codes = []
-        for name in names:
-            try:
-                code = resolve(name).code
-            except SpeechError as error:
-                raise Refused("unknown_language", str(error), wire.CloseCode.bad_config, param) from error
-            if code not in known:
-                raise Refused(
-                    "unknown_language", f"the model does not know {code!r} here; it knows {', '.join(known)}",
-                    wire.CloseCode.bad_config, param,
-                )  # fmt: skip
-            codes.append(code)
-        return tuple(dict.fromkeys(codes))
 
     def _say(self, event: Event) -> None:
         if isinstance(event, EndpointEvent):
@@ -360,7 +338,9 @@ class LiveSession:
             if not event.is_final:
                 del record["text"]
                 record["words"] = record["words"][self._appended : event.stable]
-            self._appended = 0 if event.is_final else event.stable
+            self._appended = event.stable
+        if event.is_final:
+            self._appended = 0
         if not self._start.words:
             del record["words"]
         self.outbox.put(wire.from_record(record))

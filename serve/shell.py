@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +14,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from serve import protocol as wire
 from serve.hub import Attached, Hub
-from serve.session import Refused
+from serve.options import Refused
 
+_log = logging.getLogger(__name__)
 _STALLED_S = 30.0
-_GONE = (asyncio.CancelledError, WebSocketDisconnect, RuntimeError)
+_BROKEN = (WebSocketDisconnect, RuntimeError)  # what Starlette raises where a client has gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +63,30 @@ class Shell:
         """Serve it to its close."""
         try:
             for text in self._adapter.greet():
-                await self._socket.send_text(text)
-            attached = await self._open()
-        except _Left:
+                await self._send(text)
+            attached, opening = await self._open()
+        except (_Left, TimeoutError):
             return
         except Refused as refused:
             await self.refuse(refused)
             return
+        except Exception:
+            _log.exception("a session could not be opened")
+            await self.refuse(Refused("internal", "the server failed; try again", wire.CloseCode.internal))
+            return
         connection = attached.connection
-        reader = asyncio.create_task(self._read(attached))
+        reader = asyncio.create_task(self._read(attached, connection, opening))
         writer = asyncio.create_task(self._write(attached, connection))
         try:
             await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
-            if attached.session.ended and not writer.done():
+            if attached.session.ended or attached.connection != connection:
                 await asyncio.wait({writer}, timeout=self._config.slow_reader_s)
         finally:
             for task in (reader, writer):
                 task.cancel()
-                with contextlib.suppress(_Left, *_GONE):
-                    await task
+            for outcome in await asyncio.gather(reader, writer, return_exceptions=True):
+                if isinstance(outcome, Exception) and not isinstance(outcome, _Left):
+                    _log.error("a connection failed", exc_info=outcome)
             self._hub.park(attached, connection)
 
     async def refuse(self, refused: Refused) -> None:
@@ -89,13 +96,16 @@ class Shell:
         error = wire.Error(seq=1, code=refused.code, message=refused.message, fatal=True, retryable=retryable)
         if refused.param is not None:
             error.param = refused.param
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        wait_s = self._hub.admit()
+        if close == wire.CloseCode.overloaded and wait_s is not None:
+            error.retry_after_ms = round(wait_s * 1000)
+        with contextlib.suppress(_Left, TimeoutError):
             for text in self._adapter.outgoing(error):
-                await self._socket.send_text(text)
+                await self._send(text)
             await self._close(close, f"{refused.code}: {refused.message}")
 
-    async def _open(self) -> Attached:
-        """The session of this connection; what came together with its opening is in it."""
+    async def _open(self) -> tuple[Attached, list[wire.ClientMessage | bytes]]:
+        """The session of this connection, and what came together with its opening."""
         patience_s = self._config.first_message_s
         while True:
             try:
@@ -113,9 +123,7 @@ class Shell:
                 attached, self._missed = self._hub.resume(first)
             else:
                 raise Refused("not_started", f"{_name(first)} before start", wire.CloseCode.bad_message)
-            for message in rest:
-                self._tell(attached, message)
-            return attached
+            return attached, rest
 
     async def _incoming(self, frame: str | bytes) -> list[wire.ClientMessage | bytes]:
         """What a frame means to a session; what the adapter answers by itself is sent."""
@@ -139,22 +147,42 @@ class Shell:
         self._hub.submit(attached)
 
     async def _receive(self) -> str | bytes:
-        frame = await self._socket.receive()
+        try:
+            frame = await self._socket.receive()
+        except _BROKEN:
+            raise _Left from None
         if frame["type"] != "websocket.receive":
             raise _Left
         data: bytes | None = frame.get("bytes")
         return data if data is not None else str(frame.get("text", ""))
 
-    async def _read(self, attached: Attached) -> None:
+    async def _read(self, attached: Attached, connection: int, opening: Sequence[wire.ClientMessage | bytes]) -> None:
+        try:
+            for message in opening:
+                self._tell(attached, message)
+            await self._listen(attached, connection)
+        except _Left:
+            raise
+        except Exception:
+            _log.exception("a message could not be taken")
+            attached.session.crashed()
+            attached.changed()
+
+    async def _listen(self, attached: Attached, connection: int) -> None:
         session = attached.session
         while not session.ended:
             try:
                 await asyncio.wait_for(attached.room.wait(), _STALLED_S)
             except TimeoutError:
+                if not session.full:
+                    await self._cut_off()
+                    return
                 session.fail("too_fast", "audio came faster than it could be processed", wire.CloseCode.too_fast)
                 attached.changed()
                 return
             frame = await self._receive()
+            if attached.connection != connection:  # the client speaks elsewhere now, and says this again there
+                return
             try:
                 for message in await self._incoming(frame):
                     self._tell(attached, message)
@@ -178,21 +206,32 @@ class Shell:
                 if message is not None:
                     for text in self._adapter.outgoing(message):
                         await self._send(text)
+                    if not attached.room.is_set():
+                        attached.changed()
                     continue
                 if attached.session.closing is not None:
                     await self._close(*attached.session.closing)
                     return
                 await attached.news.wait()
         except TimeoutError:
-            with contextlib.suppress(TimeoutError, RuntimeError):
-                await asyncio.wait_for(self._close(wire.CloseCode.overloaded, "slow_reader: read faster"), 1.0)
+            await self._cut_off()
+
+    async def _cut_off(self) -> None:
+        with contextlib.suppress(TimeoutError, _Left):
+            await asyncio.wait_for(self._close(wire.CloseCode.overloaded, "slow_reader: read faster"), 1.0)
 
     async def _send(self, text: str) -> None:
-        await asyncio.wait_for(self._socket.send_text(text), self._config.slow_reader_s)
+        try:
+            await asyncio.wait_for(self._socket.send_text(text), self._config.slow_reader_s)
+        except _BROKEN:
+            raise _Left from None
 
     async def _close(self, code: wire.CloseCode, reason: str) -> None:
         self._hub.telemetry.closed.labels(str(int(code))).inc()
-        await self._socket.close(int(code), reason.encode()[:123].decode("utf-8", "ignore"))
+        try:
+            await self._socket.close(int(code), reason.encode()[:123].decode("utf-8", "ignore"))
+        except _BROKEN:
+            raise _Left from None
 
 
 def _name(message: wire.ClientMessage | bytes) -> str:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from serve import protocol as wire
-from serve.session import Refused
+from serve.options import Refused
 from serve.shell import Reply
 
 _SAMPLE_RATE = 8000

@@ -248,7 +248,9 @@ export class SpeechStream {
     const offered = this.#key ? [SUBPROTOCOL, `bearer.${this.#key}`] : [SUBPROTOCOL];
     let socket;
     try {
-      socket = new WebSocket(this.#url, offered);
+      const url = new URL(this.#url);
+      if (this.session) url.searchParams.set("session", this.session); // so that a proxy finds the worker that has it
+      socket = new WebSocket(url, offered);
     } catch (error) {
       const odd = this.#key && /[^\w!#$%&'*+.^`|~-]/.test(this.#key);
       const text = odd ? "the API key has characters that a page cannot send" : error.message;

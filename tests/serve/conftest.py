@@ -1,15 +1,20 @@
 """A real server with the embedded model on a free port."""
 
+import asyncio
+import json
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
+from serve.client import StreamClient
 from serve.command import Server, make_server
 from serve.config import ServeConfig
 from speech import Recognizer
@@ -50,6 +55,52 @@ def running(**options: Any) -> Iterator[Running]:
         server.should_exit = True
         thread.join(timeout=20)
     assert not thread.is_alive()
+
+
+def finals(events: list[dict[str, Any]]) -> str:
+    """The text of a session."""
+    return " ".join(e["text"] for e in events if e["type"] == "transcript" and e["is_final"] and e["text"])
+
+
+async def listen(socket: ClientConnection) -> list[dict[str, Any]]:
+    """Everything to the close."""
+    events = []
+    try:
+        while True:
+            events.append(json.loads(await asyncio.wait_for(socket.recv(), 30)))
+    except ConnectionClosed:
+        return events
+
+
+async def until(what: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait for something that happens elsewhere."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "it did not happen"
+        await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def beside(url: str, pcm: bytes, said: str, **options: Any) -> AsyncIterator[StreamClient]:
+    """A healthy session around the block: half of its audio before it, half behind it, and the text of the file."""
+    events = []
+    async with StreamClient(f"{url}/v1/stream", **options) as client:
+
+        async def listen() -> None:
+            async for event in client:
+                events.append(event)
+
+        listener = asyncio.create_task(listen())
+        half = len(pcm) // 4 * 2
+        await client.send(pcm[:half])
+        await until(lambda: any(event["type"] == "transcript" for event in events))
+        yield client
+        await client.send_all([pcm[half:]])
+        await asyncio.wait_for(listener, 60)
+    assert finals(events) == said
+    assert [e["seq"] for e in events] == list(range(1, len(events) + 1))
+    assert events[-1]["type"] == "end"
+    assert client.reconnects == 0
 
 
 @pytest.fixture(scope="session")

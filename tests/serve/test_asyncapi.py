@@ -1,6 +1,7 @@
 """The machine-readable protocol: whole, and true of the messages."""
 
 import json
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -9,6 +10,9 @@ from serve import protocol as wire
 from serve.asyncapi import document
 
 WHOLE = document("1")
+OFFICIAL = jsonschema.Draft7Validator(
+    json.loads((Path(__file__).parent / "data/asyncapi-3.0.0.json").read_text("utf-8"))
+)
 
 
 def references(part: object) -> list[str]:
@@ -16,6 +20,13 @@ def references(part: object) -> list[str]:
         own = [part["$ref"]] if "$ref" in part else []
         return own + [r for value in part.values() for r in references(value)]
     return [r for value in part for r in references(value)] if isinstance(part, list) else []
+
+
+def test_it_is_asyncapi():
+    assert [error.message for error in OFFICIAL.iter_errors(WHOLE)] == []
+    operations = WHOLE["operations"] | {"say": WHOLE["operations"]["say"] | {"action": "shout"}}
+    assert not OFFICIAL.is_valid(WHOLE | {"operations": operations})
+    assert not OFFICIAL.is_valid(WHOLE | {"asyncapi": "2.6.0"})
 
 
 def test_every_reference_leads_somewhere():

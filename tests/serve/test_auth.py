@@ -57,6 +57,11 @@ def test_a_client_secret_passes_until_it_expires(monkeypatch):
     assert status(LOCKED, {}, {"token": secret}) == 401
 
 
+def test_a_client_secret_passes_at_every_worker_that_has_the_same_keys():
+    secret, _ = LOCKED.client_secret(30)
+    assert status(Gate(ServeConfig(api_keys=["two", "one"])), {}, {"token": secret}) == 200
+
+
 def test_a_client_secret_lives_for_ten_minutes_at_most():
     assert LOCKED.client_secret(10**9)[1] - time.time() <= 601
 

@@ -19,6 +19,10 @@ def test_lists_in_the_environment_have_commas():
     assert load({}, None, {"SPEECH_ORIGINS": "https://a, https://b"}).origins == ["https://a", "https://b"]
 
 
+def test_an_empty_list_in_the_environment_is_none():
+    assert load({}, None, {"SPEECH_API_KEYS": ""}).api_keys == []
+
+
 def test_other_variables_are_left_alone():
     assert load({}, None, {"SPEECH_DATA": "/corpus", "SPEECH_API_KEY": "x"}) == ServeConfig()
 
@@ -47,7 +51,15 @@ def test_a_wrong_variable_is_named():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"port": 70000}, {"certfile": "a"}, {"chunk_ms": 100}, {"max_sessions": 0}, {"certfile": "a", "keyfile": "b"}],
+    [
+        {"port": 70000},
+        {"certfile": "a"},
+        {"chunk_ms": 100},
+        {"max_sessions": 0},
+        {"certfile": "a", "keyfile": "b"},
+        {"worker": "A"},
+        {"worker": "a-b"},
+    ],
 )
 def test_values_that_cannot_be_are_refused(wrong):
     with pytest.raises(ConfigError):

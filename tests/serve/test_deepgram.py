@@ -11,7 +11,7 @@ import pytest
 
 from serve import protocol as wire
 from serve.deepgram import Deepgram
-from serve.session import Refused
+from serve.options import Refused
 from tests.serve.conftest import Running
 
 with warnings.catch_warnings():

@@ -7,7 +7,8 @@ import pytest
 
 from serve import protocol as wire
 from serve.config import ServeConfig
-from serve.session import Change, Done, Facts, Finish, Flush, LiveSession, Push, Refused
+from serve.options import Refused
+from serve.session import Change, Done, Facts, Finish, Flush, LiveSession, Push
 from speech.events import EndpointEvent, Event, SpeechEvent, TranscriptEvent
 from speech.transcript import Word
 
@@ -180,6 +181,45 @@ def test_append_mode_says_only_what_is_stable_and_joins_to_the_text():
     assert (last["delta"], last["text"]) == (" thou art", "hello there thou art")
 
 
+def test_deltas_of_a_segment_do_not_depend_on_the_mode_of_the_one_before():
+    live = session(interim="append")
+    worked(live, said("hello there you", 2, 0))
+    live.receive(wire.Update(interim="revisable"), 1.0)
+    worked(live, said("hello there you", 0, 1, final=True))
+    live.receive(wire.Update(interim="append"), 1.0)
+    taken(live)
+    worked(live, said("a b c", 0, 0, final=True))
+    assert [m["delta"] for m in taken(live) if m["type"] == "transcript"] == ["a b c"]
+
+
+def test_a_client_that_may_go_on_has_time_to_do_so():
+    live = session()
+    for _ in range(6):
+        live.audio(SECOND, 0.1)
+    assert live.full
+    live.worked([], [], 6.0, 0.1, 100.0)
+    live.tick(101.0)
+    assert not live.ended
+
+
+def test_nothing_follows_the_end():
+    live = session()
+    live.receive(wire.Stop(), 0.1)
+    live.receive(wire.Stop(), 0.1)  # said again, answered once
+    live.audio(b"", 0.1)
+    worked(live, done=(Done(live.work.popleft(), 0.0),))
+    live.goaway(1.0, "shutdown")
+    live.receive(wire.KeepAlive(), 0.2)
+    live.audio(SECOND, 0.2)
+    live.fail("too_fast", "late", wire.CloseCode.too_fast)
+    live.refuse("late", "late")
+    live.crashed()
+    live.tick(1000.0)
+    assert kinds(live) == ["started", "end"]
+    assert live.closing == (wire.CloseCode.done, "done")
+    assert not live.work
+
+
 def test_voice_events_and_words_can_be_left_out():
     live = session(vad_events=False, words=False)
     taken(live)
@@ -201,6 +241,9 @@ def test_a_client_that_comes_back_hears_what_it_missed_and_where_to_go_on():
     assert texts[0]["type"] == "resumed"
     assert texts[0]["received_bytes"] == 32_000
     assert texts[1:] == missed
+    again = [json.loads(text) for text in live.resume(started["resume_token"], 1, 0.3)]  # its answer was lost
+    assert again[0]["resume_token"] == live.token != texts[0]["resume_token"]
+    live.receive(wire.KeepAlive(), 0.3)
     with pytest.raises(Refused):  # a token is good for one resume
         live.resume(started["resume_token"], 1, 0.3)
     with pytest.raises(Refused) as caught:

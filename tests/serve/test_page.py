@@ -222,6 +222,7 @@ def test_broken_connections_lose_nothing(visit, server: Running, wav: Path, hear
     page.context.set_offline(False)
     wait_for_state(page, "idle")
     assert finals(page) == heard.text
+    assert "?session=" in page.evaluate("sockets.at(-1).url")
     assert "nothing was lost" in page.inner_text("#messages")
 
 

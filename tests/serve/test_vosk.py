@@ -9,7 +9,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from serve import protocol as wire
-from serve.session import Refused
+from serve.options import Refused
 from serve.vosk import Vosk
 from tests.serve.conftest import Running
 

@@ -1,0 +1,64 @@
+"""What a client asks of a session, checked against what the server has: options of a stream, or a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from msgspec import UNSET
+
+from serve import protocol as wire
+from speech.decode.endpoint import EndpointConfig
+from speech.errors import SpeechError
+from speech.stream.session import StreamOptions
+from speech.text.languages import resolve
+
+
+class Refused(Exception):
+    """A session or message that cannot be had: error code, text, and how the connection is closed (None: it is not)."""
+
+    def __init__(self, code: str, message: str, close: wire.CloseCode | None, param: str | None = None) -> None:
+        super().__init__(code, message)
+        self.code, self.message, self.close, self.param = code, message, close, param
+
+
+def changed(
+    base: StreamOptions, message: wire.Options, languages: Sequence[str], targets: Sequence[str]
+) -> StreamOptions:
+    """`base` with what a message names.
+
+    Args:
+        base: what holds so far.
+        message: `start` or `update`.
+        languages, targets: codes that the model knows.
+
+    Raises:
+        Refused: it names what the model does not know.
+    """
+    options = base
+    if message.languages is not UNSET:
+        options = replace(options, languages=_codes(message.languages, languages, "languages"))
+    if message.targets is not UNSET:
+        options = replace(options, targets=_codes(message.targets, targets, "targets"))
+    if message.interim is not UNSET:
+        options = replace(options, interim=message.interim != "off")
+    if message.endpointing is not UNSET:
+        rules = message.endpointing
+        silence = rules.silence_ms / 1000 if rules.mode == "auto" else None
+        # From the usual rules, not from those that held: what was said before must not show through.
+        options = replace(options, endpoint=EndpointConfig().limited(silence, rules.max_utterance_ms / 1000))
+    return options
+
+
+def _codes(names: Sequence[str], known: Sequence[str], param: str) -> tuple[str, ...]:
+    codes = []
+    for name in names:
+        try:
+            code = resolve(name).code
+        except SpeechError as error:
+            raise Refused("unknown_language", str(error), wire.CloseCode.bad_config, param) from error
+        if code not in known:
+            text = f"the model does not know {code!r} here; it knows {', '.join(known)}"
+            raise Refused("unknown_language", text, wire.CloseCode.bad_config, param)
+        codes.append(code)
+    return tuple(dict.fromkeys(codes))

@@ -1,0 +1,148 @@
+"""Clients that are there and do not answer, do not read or do not ask: nothing of the server clings to them."""
+
+import asyncio
+import json
+import threading
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+
+from serve import connection
+from tests.serve.conftest import Running, beside, finals, listen, running, until
+
+START = '{"type":"start"}'
+WRONG = json.dumps({"type": "update", "languages": ["Klingon of the seven seas"]})
+
+
+async def come_back(here: Running, started: dict[str, Any], pcm: bytes) -> list[dict[str, Any]]:
+    """All events after `started`, of a client that says the rest of its audio on another connection."""
+    async with connect(f"{here.ws}/v1/stream", max_queue=None) as socket:
+        session, token = started["session"], started["resume_token"]
+        await socket.send(json.dumps({"type": "resume", "session": session, "token": token, "last_seq": 1}))
+        resumed = json.loads(await socket.recv())
+        await socket.send(pcm[resumed["received_bytes"] :])
+        await socket.send('{"type":"stop"}')
+        return await listen(socket)
+
+
+def sockets(here: Running) -> int:
+    return len(here.server.server_state.connections)
+
+
+def test_a_client_that_does_not_answer_pings_loses_its_connection_not_its_session(pcm, said):
+    async def conversation(alert: Running) -> list[dict[str, Any]]:
+        async with beside(alert.ws, pcm, said):
+            gone = await connect(f"{alert.ws}/v1/stream", ping_interval=None)
+            await gone.send(START)
+            started = json.loads(await gone.recv())
+            await gone.send(pcm[:64_000])
+            gone.transport.pause_reading()  # nobody is there any more, and nobody says so
+            attached = alert.hub._sessions[started["session"]]
+            await until(lambda: attached.parked_at is not None)
+            await until(lambda: sockets(alert) == 1)
+            events = await come_back(alert, started, pcm)
+            gone.transport.abort()
+            return events
+
+    with running(ping_s=0.3) as alert:
+        events = asyncio.run(conversation(alert))
+    assert finals(events) == said
+    assert [e["seq"] for e in events] == list(range(2, len(events) + 2))
+
+
+def test_a_client_that_the_server_does_not_listen_to_need_not_answer_pings(pcm):
+    async def conversation(slow: Running) -> tuple[list[dict[str, Any]], int | None]:
+        engine, hold = slow.hub._scheduler._engine, threading.Event()
+        read = engine.round
+        engine.round = lambda sessions: hold.wait(20) and read(sessions)
+        async with connect(f"{slow.ws}/v1/stream", ping_interval=None) as socket:
+            await socket.send(START)
+            for start in range(0, len(pcm), 3200):
+                await socket.send(pcm[start : start + 3200])
+            await asyncio.sleep(1.5)  # several pings, whose answers wait behind the audio
+            hold.set()
+            await socket.send(b"")
+            return await listen(socket), socket.close_code
+
+    with running(ping_s=0.3, max_lead_s=0.5) as slow:
+        events, code = asyncio.run(conversation(slow))
+    assert code == 1000
+    assert events[-1]["type"] == "end"
+
+
+def test_a_client_that_does_not_read_is_cut_off_and_can_come_back(pcm, said):
+    longest = 0
+
+    async def conversation(impatient: Running) -> list[dict[str, Any]]:
+        nonlocal longest
+        async with beside(impatient.ws, pcm, said):
+            slow = await connect(f"{impatient.ws}/v1/stream", ping_interval=None)
+            await slow.send(START)
+            started = json.loads(await slow.recv())
+            slow.transport.pause_reading()
+            attached = impatient.hub._sessions[started["session"]]
+            await slow.send(pcm[:32_000])
+            flood = asyncio.create_task(say_wrong_things(slow))
+            while attached.parked_at is None:
+                longest = max(longest, len(attached.session.outbox))
+                await asyncio.sleep(0.01)
+            flood.cancel()
+            await asyncio.gather(flood, return_exceptions=True)
+            await until(lambda: sockets(impatient) == 1)
+            events = await come_back(impatient, started, pcm)
+            slow.transport.abort()
+            return events
+
+    with running(slow_reader_s=0.5) as impatient:
+        events = asyncio.run(conversation(impatient))
+    assert 200 < longest < 400  # messages that wait for it
+    assert finals(events) == said
+    assert [e["seq"] for e in events] == list(range(2, len(events) + 2))
+
+
+async def say_wrong_things(socket: ClientConnection) -> None:
+    """Messages that are answered by longer ones, as long as the server takes them."""
+    while True:
+        await socket.send(WRONG)
+
+
+def test_what_an_old_connection_still_holds_is_not_heard_after_a_resume(pcm, said):
+    async def conversation(patient: Running) -> tuple[list[dict[str, Any]], int]:
+        old = await connect(f"{patient.ws}/v1/stream", ping_interval=None)
+        await old.send(START)
+        started = json.loads(await old.recv())
+        old.transport.pause_reading()
+        attached = patient.hub._sessions[started["session"]]
+        flood = asyncio.create_task(say_wrong_things(old))
+        await until(lambda: not attached.room.is_set())
+        flood.cancel()
+        await asyncio.gather(flood, return_exceptions=True)
+        before = attached.session.outbox.seq
+        for start in range(0, 320_000, 32_000):
+            old.transport.write(b"\x82\xfe\x7d\x00\0\0\0\0" + pcm[start // 3 * 2 :][:32_000].ljust(32_000, b"\1"))
+        events = await come_back(patient, started, pcm)
+        await until(lambda: sockets(patient) == 0)
+        old.transport.abort()
+        return events, before
+
+    with running(slow_reader_s=1.5) as patient:
+        events, before = asyncio.run(conversation(patient))
+    assert finals(events) == said
+    assert sum(event["type"] == "error" for event in events) <= before
+    assert events[-1]["audio_ms"] == len(pcm) // 32
+
+
+def test_a_connection_without_a_request_is_closed(server: Running, monkeypatch):
+    monkeypatch.setattr(connection, "_REQUEST_S", 0.2)
+
+    async def conversation() -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET /v1/stream HTTP/1.1\r\nHost: a\r\n")
+        try:
+            return await asyncio.wait_for(reader.read(), 20)
+        except ConnectionError:
+            return b""
+        finally:
+            writer.close()
+
+    assert asyncio.run(conversation()) == b""
