@@ -222,6 +222,7 @@ class Hub:
             await asyncio.sleep(_TICK_S)
             now = time.monotonic()
             self.telemetry.loop_lag.observe(max(now - before - _TICK_S, 0.0))
+            self.telemetry.tasks.set(len(asyncio.all_tasks()))
             self._tick(list(self._sessions.values()), now)
 
     def _tick(self, sessions: Sequence[Attached], now: float) -> None:

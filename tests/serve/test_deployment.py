@@ -63,7 +63,11 @@ def process(command: list[str], **settings: Any) -> Iterator[subprocess.Popen[by
         try:
             yield found
         finally:
-            found.kill()
+            found.terminate()  # nginx ends its own processes then
+            try:
+                found.wait(10)
+            except subprocess.TimeoutExpired:
+                found.kill()
 
 
 def worker(port: int, **settings: Any) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from speech import Recognizer, SpeechError
 from speech.decode.endpoint import EndpointConfig
@@ -27,7 +27,7 @@ CHOICES = [
     StreamOptions(endpoint=QUICK, max_segment_s=4.0),
     StreamOptions(endpoint=QUICK.limited(None, 1.2), max_segment_s=3.0, targets=("eng",)),
 ]
-SIZES = st.one_of(st.integers(0, 3), st.integers(100, 700), st.integers(1000, 9000), st.integers(20_000, 40_000))
+SIZES = st.one_of(st.integers(0, 700), *2 * [st.integers(4000, 16_000)], *2 * [st.integers(16_000, 48_000)])
 
 
 class Contract:
@@ -109,6 +109,10 @@ class Sessions(RuleBasedStateMachine):
 
     def _pick(self, number: int) -> Stream:
         return self._streams[number % len(self._streams)]
+
+    @initialize(choice=st.sampled_from(CHOICES), place=st.integers(0, 100_000))
+    def begin(self, choice: StreamOptions, place: int) -> None:
+        self._streams.append(Stream(self._engine.open(choice), place, choice))
 
     @precondition(lambda self: len(self._streams) < 4)
     @rule(choice=st.sampled_from(CHOICES), place=st.integers(0, 100_000))
