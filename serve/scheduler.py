@@ -10,6 +10,7 @@ thread: the memory of a device may be broken, and only a new process has another
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import threading
 import time
@@ -23,6 +24,8 @@ from speech.stream.engine import Engine
 from speech.stream.session import StreamingSession, StreamOptions
 
 _log = logging.getLogger(__name__)
+_LIBC = ctypes.CDLL(None)
+_TIDY_S = 60.0
 _MOST_FAILURES = 16
 """Sessions that may fail with none in between that does not."""
 
@@ -68,6 +71,7 @@ class Scheduler:
         self._wake = threading.Condition()
         self._stopped = False
         self._failures = 0
+        self._tidied = time.monotonic()
         self.failed = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
@@ -135,7 +139,16 @@ class Scheduler:
         for slot in slots:
             self._report(slot, seconds / max(len(active), 1) if slot in active else 0.0, failed.get(slot))
         self._count(len(failed), any(slot not in failed for slot in active))
+        self._tidy()
         return more or any(slot.waiting and slot.barrier is None for slot in slots if slot not in failed)
+
+    def _tidy(self) -> None:
+        """Give freed memory back once a minute: tensors of ever other sizes leave gaps, and the process would grow."""
+        if time.monotonic() - self._tidied > _TIDY_S:
+            self._tidied = time.monotonic()
+            trim = getattr(_LIBC, "malloc_trim", None)  # of glibc
+            if trim is not None:
+                trim(0)
 
     def _count(self, failures: int, succeeded: bool) -> None:
         self._failures = 0 if succeeded else self._failures + failures

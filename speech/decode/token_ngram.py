@@ -54,7 +54,7 @@ class TokenNgram:
         self.weight, self.bonus = weight, bonus
         self.keys, self.scores, self.backoffs = keys, scores, backoffs
         self._keys, self._scores, self._backoffs = memoryview(keys), memoryview(scores), memoryview(backoffs)
-        self._cached = lru_cache(maxsize=1 << 18)(self._score)
+        self._cached = lru_cache(maxsize=1 << 14)(self._score)
 
     @classmethod
     def train(cls, texts: Iterable[tuple[Sequence[int], float]], *, order: int = 6, prune: float = 0.0) -> TokenNgram:
