@@ -35,6 +35,7 @@ from whisper_peer import CODES
 
 from serve.client import ServerError, StreamClient
 from speech.audio.io import SAMPLE_RATE, load_audio
+from speech.audio.pcm import to_pcm16
 from speech.data.manifest import Utterance, read_manifest
 from speech.metrics.error_rate import ErrorCounts, word_errors
 
@@ -178,7 +179,7 @@ def talk_of(clips: Sequence[Utterance], seconds: float, seed: int) -> Talk:
         parts += [load_audio(clip.audio), np.zeros(int(GAP_S * SAMPLE_RATE), np.float32)]
         texts.append(clip.text)
         length += clip.duration_s + GAP_S
-    samples = np.clip(np.rint(np.concatenate(parts) * 32768), -32768, 32767).astype("<i2")
+    samples = np.frombuffer(to_pcm16(np.concatenate(parts)), "<i2")
     return Talk(samples, " ".join(texts), code)
 
 

@@ -46,7 +46,8 @@ def main(
     """Print both tables."""
     recognizer, greedy = Recognizer.from_pretrained(model), Recognizer.from_pretrained(model, beam=1)
     known = set(recognizer.tokenizer.vocabulary.languages)
-    clips = [u for code in sorted(known) for u in read_of(root, code)[::every]]
+    heard = sorted(read_manifest(root / "test.jsonl", root), key=lambda u: u.id)
+    clips = [u for code in sorted(known) for u in [u for u in heard if u.language == code][::every]]
     audio = {u.id: load_audio(u.audio) for u in clips}
     console = Console(highlight=False)
     offline = {
@@ -78,11 +79,6 @@ def main(
     record["words per minute"] = invented(console, recognizer, noise)
     if output is not None:
         output.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
-
-
-def read_of(root: Path, code: str) -> list[Utterance]:
-    """Test utterances of a language."""
-    return sorted((u for u in read_manifest(root / "test.jsonl", root) if u.language == code), key=lambda u: u.id)
 
 
 def seen(clips: list[Utterance]) -> list[Utterance]:

@@ -23,6 +23,7 @@ from rich.progress import Progress
 
 from serve.client import StreamClient
 from speech.audio.io import SAMPLE_RATE, load_audio
+from speech.audio.pcm import to_pcm16
 from speech.data.manifest import Utterance, read_manifest
 
 AT_ONCE = 8
@@ -97,7 +98,7 @@ def talk(clips: list[Utterance], seed: int) -> Iterator[bytes]:
     rng = random.Random(seed)
     while True:
         samples = np.concatenate([load_audio(rng.choice(clips).audio), np.zeros(SAMPLE_RATE // 2, np.float32)])
-        yield np.clip(np.rint(samples * 32768), -32768, 32767).astype("<i2").tobytes()
+        yield to_pcm16(samples)
 
 
 async def warm_up(url: str, clips: list[Utterance]) -> None:

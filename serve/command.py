@@ -12,7 +12,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 import uvicorn
 from rich.console import Console
@@ -26,6 +25,7 @@ from serve.config import ServeConfig, load
 from serve.connection import Connection, Requests
 from serve.hub import Hub
 from speech.audio.io import SAMPLE_RATE, stream_audio
+from speech.audio.pcm import to_pcm16
 from speech.errors import SpeechError
 
 _BLOCK_S = 0.1
@@ -180,7 +180,7 @@ async def _paced(file: str, pace: float) -> AsyncIterator[bytes]:
     for samples in stream_audio(file):
         for start in range(0, len(samples), size):
             block = samples[start : start + size]
-            yield _pcm16(block)
+            yield to_pcm16(block)
             sent += len(block)
             if pace:
                 await asyncio.sleep(max(began + sent / SAMPLE_RATE / pace - time.monotonic(), 0))
@@ -203,7 +203,3 @@ async def _microphone() -> AsyncIterator[bytes]:
     ):
         while True:
             yield await queue.get()
-
-
-def _pcm16(samples: np.ndarray) -> bytes:
-    return np.clip(np.rint(samples * 32768), -32768, 32767).astype("<i2").tobytes()

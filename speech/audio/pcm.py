@@ -205,6 +205,11 @@ class PcmDecoder:
         return True
 
 
+def to_pcm16(samples: np.ndarray) -> bytes:
+    """float32 samples as 16-bit little-endian PCM; what lies beyond -1..1 is cut off."""
+    return np.clip(np.rint(samples * 32768), -32768, 32767).astype("<i2").tobytes()
+
+
 def _to_float(data: bytes, encoding: Encoding) -> np.ndarray:
     if encoding is Encoding.pcm_s16le:
         return np.frombuffer(data, "<i2") * np.float32(1 / 32768)

@@ -11,13 +11,27 @@ from typing import Any
 
 import numpy as np
 import pytest
-from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from serve import protocol as wire
 from serve.client import StreamClient
 from serve.command import Server, make_server
 from serve.config import ServeConfig
+from serve.session import Facts
 from speech import Recognizer
+from speech.audio.pcm import to_pcm16
+
+
+def facts(**config: Any) -> Facts:
+    """What sessions of the tests know without a server."""
+    return Facts(
+        config=ServeConfig(**config),
+        model=wire.ModelInfo(id="embedded", sha256="0"),
+        languages=("deu", "eng", "spa"),
+        targets=("eng",),
+        server="speech test",
+    )
 
 
 @dataclass(frozen=True)
@@ -72,6 +86,15 @@ async def listen(socket: ClientConnection) -> list[dict[str, Any]]:
         return events
 
 
+async def status(url: str, **options: Any) -> int:
+    """Of the answer to a handshake."""
+    try:
+        async with connect(url, **options):
+            return 101
+    except InvalidStatus as error:
+        return error.response.status_code
+
+
 async def until(what: Callable[[], bool], seconds: float = 20.0) -> None:
     """Wait for something that happens elsewhere."""
     deadline = time.monotonic() + seconds
@@ -117,7 +140,7 @@ def recognizer() -> Recognizer:
 @pytest.fixture(scope="session")
 def pcm(speech: np.ndarray) -> bytes:
     """The speech of the tests as PCM16."""
-    return np.clip(np.rint(speech * 32768), -32768, 32767).astype("<i2").tobytes()
+    return to_pcm16(speech)
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed
 
 from serve.client import ServerError, StreamClient
-from tests.serve.conftest import Running, running
+from tests.serve.conftest import Running, running, status
 
 
 def joined(events: list[dict[str, Any]]) -> str:
@@ -207,13 +207,6 @@ def test_a_wrong_address_is_said(server: Running):
 
 
 def test_keys_origins_and_fullness_are_checked_before_a_session(pcm):
-    async def status(url: str, **options: Any) -> int:
-        try:
-            async with connect(url, **options):
-                return 101
-        except InvalidStatus as error:
-            return error.response.status_code
-
     async def page(url: str) -> tuple[str, int | None]:
         async with connect(url, origin="https://evil.example") as socket:
             event = json.loads(await socket.recv())

@@ -13,7 +13,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
-from tests.serve.conftest import Running, beside, finals, listen, running, until
+from tests.serve.conftest import Running, beside, finals, listen, running, status, until
 
 START = '{"type":"start"}'
 UPGRADE = (
@@ -252,13 +252,6 @@ def test_a_token_of_another_resume_is_refused_whatever_it_is_written_in(server: 
 
 
 def test_expired_secrets_and_foreign_origins_are_refused(pcm, said):
-    async def status(url: str, **options: Any) -> int:
-        try:
-            async with connect(url, **options):
-                return 101
-        except InvalidStatus as error:
-            return error.response.status_code
-
     async def page(url: str, origin: str) -> tuple[str, int | None]:
         async with connect(url, origin=origin) as socket:
             events = await listen(socket)

@@ -13,22 +13,15 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from serve import protocol as wire
-from serve.config import ServeConfig
 from serve.native import Native
 from serve.options import Refused
-from serve.session import Change, Done, Facts, LiveSession, Push
+from serve.session import Change, Done, LiveSession, Push
 from speech.events import Event, TranscriptEvent
 from speech.transcript import Word
 from tests.serve import messages
-from tests.serve.conftest import Running, beside
+from tests.serve.conftest import Running, beside, facts
 
-FACTS = Facts(
-    config=ServeConfig(max_session_s=20.0, max_lead_s=1e9),
-    model=wire.ModelInfo(id="embedded", sha256="0"),
-    languages=("deu", "eng", "spa"),
-    targets=("eng",),
-    server="speech test",
-)
+FACTS = facts(max_session_s=20.0, max_lead_s=1e9)
 CODES = {  # of fatal errors
     "bad_message": wire.CloseCode.bad_message,
     "not_started": wire.CloseCode.bad_message,

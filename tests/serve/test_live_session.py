@@ -6,19 +6,13 @@ import numpy as np
 import pytest
 
 from serve import protocol as wire
-from serve.config import ServeConfig
 from serve.options import Refused
-from serve.session import Change, Done, Facts, Finish, Flush, LiveSession, Push
+from serve.session import Change, Done, Finish, Flush, LiveSession, Push
 from speech.events import EndpointEvent, Event, SpeechEvent, TranscriptEvent
 from speech.transcript import Word
+from tests.serve.conftest import facts
 
-FACTS = Facts(
-    config=ServeConfig(max_session_s=10.0),
-    model=wire.ModelInfo(id="embedded", sha256="0"),
-    languages=("deu", "eng", "spa"),
-    targets=("eng",),
-    server="speech test",
-)
+FACTS = facts(max_session_s=10.0)
 SECOND = b"\0\0" * 16_000
 
 

@@ -22,6 +22,7 @@ from serve.openai_items import Flush, Items
 from serve.openai_realtime import OpenAiRealtime
 from serve.shell import Reply
 from speech import Recognizer
+from speech.audio.pcm import to_pcm16
 from tests.serve.conftest import Running
 
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
@@ -32,11 +33,7 @@ _official: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 @pytest.fixture(scope="module")
 def pcm24(speech: np.ndarray) -> bytes:
     """The speech of the tests and a pause, as the clients' usual PCM16 at 24 kHz."""
-    return as_pcm(soxr.resample(np.append(speech, np.zeros(12_800, np.float32)), 16_000, 24_000))
-
-
-def as_pcm(samples: np.ndarray) -> bytes:
-    return np.clip(np.rint(samples * 32768), -32768, 32767).astype("<i2").tobytes()
+    return to_pcm16(soxr.resample(np.append(speech, np.zeros(12_800, np.float32)), 16_000, 24_000))
 
 
 def from_pcm(pcm: bytes) -> np.ndarray:

@@ -14,20 +14,13 @@ from hypothesis import strategies as st
 
 from serve import protocol as wire
 from serve.client import StreamClient
-from serve.config import ServeConfig
 from serve.scheduler import Result, Scheduler
-from serve.session import Facts, LiveSession
+from serve.session import LiveSession
 from speech.stream.engine import Engine, EngineConfig
 from speech.stream.second_pass import SecondPass
-from tests.serve.conftest import Running, beside, finals
+from tests.serve.conftest import Running, beside, facts, finals
 
-FACTS = Facts(
-    config=ServeConfig(max_lead_s=60.0),
-    model=wire.ModelInfo(id="embedded", sha256="0"),
-    languages=("deu", "eng", "spa"),
-    targets=("eng",),
-    server="speech test",
-)
+FACTS = facts(max_lead_s=60.0)
 
 
 class Now:
