@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
 
-from speech.audio.io import SAMPLE_RATE
+from speech.audio.io import SAMPLE_RATE, load_audio
 from speech.data.manifest import Utterance
 from speech.errors import ModelError
 from speech.models.checkpoint import load_checkpoint
 from speech.models.hub import locate, locate_file
-from speech.models.owsm_ctc import OwsmCtc
+from speech.models.owsm_ctc import FrontEnd, OwsmCtc
 from speech.models.whisper_import import load_whisper_encoder
 from speech.nn.whisper_encoder import WhisperEncoder
 from speech.text.normalize import plain_text
@@ -22,8 +23,10 @@ from speech.train.config import TrainConfig
 
 _log = logging.getLogger(__name__)
 
+_STATISTICS_S = 1800.0
 _SILENCE = 1e-4
 _PREFIX_SPREAD = 0.25
+_SMALLEST_VARIANCE = 1e-4
 
 
 def build_tokenizer(config: TrainConfig, utterances: list[Utterance]) -> Tokenizer:
@@ -61,8 +64,11 @@ def _texts(utterances: list[Utterance], targets: set[str]) -> Iterable[str]:
                 yield plain_text(translation)
 
 
-def build_model(config: TrainConfig, tokenizer: Tokenizer) -> OwsmCtc:
-    """A model with the parameters that `config.init` names; the rest is random under `config.seed`."""
+def build_model(config: TrainConfig, tokenizer: Tokenizer, utterances: Sequence[Utterance]) -> OwsmCtc:
+    """A model with the parameters that `config.init` names; the rest is random under `config.seed`.
+
+    A model that starts from nothing takes its feature statistics from the training `utterances`.
+    """
     torch.manual_seed(config.seed)
     init = config.init
     if init.checkpoint and not init.encoder_only:
@@ -88,7 +94,31 @@ def build_model(config: TrainConfig, tokenizer: Tokenizer) -> OwsmCtc:
             raise ModelError("init.whisper needs encoder=whisper_base", where=init.whisper)
         load_whisper_encoder(model.encoder, locate_file(init.whisper, "model.safetensors"))
         quiet_prefix(model, model.encoder)
+    elif config.model.front_end == FrontEnd.owsm:
+        feature_statistics(model, utterances)
     return model
+
+
+@torch.no_grad()
+def feature_statistics(model: OwsmCtc, utterances: Sequence[Utterance], seconds: float = _STATISTICS_S) -> None:
+    """Set the model's mean and deviation per bin from utterances spread evenly over the corpus.
+
+    The published front end is a bare logarithm (Whisper's is already near 0 +- 1): its values lie around -8, and a
+    network that is fed them as they are never leaves the plateau where CTC writes blanks.
+
+    Args:
+        seconds: of speech that are read at most.
+    """
+    every = max(1, math.ceil(sum(u.duration_s for u in utterances) / seconds))
+    total = torch.zeros(model.config.encoder.bins, dtype=torch.float64)
+    square, frames = torch.zeros_like(total), 0
+    for utterance in utterances[::every]:
+        samples = torch.from_numpy(load_audio(utterance.audio))[None]
+        features = model.features(samples, torch.tensor([samples.shape[1]]))[0][0].double()
+        total, square, frames = total + features.sum(0), square + features.square().sum(0), frames + len(features)
+    mean = total / frames
+    model.feature_mean.copy_(mean)
+    model.feature_std.copy_((square / frames - mean.square()).clamp(min=_SMALLEST_VARIANCE).sqrt())
 
 
 @torch.no_grad()

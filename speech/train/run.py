@@ -64,7 +64,7 @@ def train(config: TrainConfig) -> TrainResult | None:
     L.seed_everything(config.seed, verbose=False)
     corpus = read_corpus(config)
     tokenizer = build_tokenizer(config, corpus["train"])
-    model = build_model(config, tokenizer)
+    model = build_model(config, tokenizer, corpus["train"])
     _record(config, output)
     if not fit(config, model, tokenizer, corpus, output):
         return None

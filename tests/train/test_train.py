@@ -14,8 +14,10 @@ from safetensors.torch import load_file
 from torch import nn
 
 from speech import Recognizer
+from speech.audio.io import load_audio
 from speech.data.plan import BatchConfig
 from speech.errors import ConfigError, DataError
+from speech.models.checkpoint import load_checkpoint
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
 from speech.nn.whisper_encoder import WhisperEncoderConfig
 from speech.text.tokens import Vocabulary
@@ -213,6 +215,18 @@ def test_prefix_frames_start_as_silence_with_a_little_of_their_own():
         prefix = model.prefix(torch.tensor([ids]))[0]
     assert torch.cosine_similarity(prefix, silence[None]).min() > 0.8
     assert not torch.allclose(prefix[0], prefix[1], atol=0.05)
+
+
+def test_a_model_from_nothing_sees_features_around_0_with_deviation_1(corpus, tmp_path):
+    config = tiny(corpus, tmp_path / "run", max_steps=1)
+    config.model.front_end = FrontEnd.owsm
+    result = train(config)
+    model = load_checkpoint(result.checkpoint).model
+    samples = torch.from_numpy(load_audio(corpus / "test0.wav"))[None]
+    features = model.normalise(model.features(samples, torch.tensor([samples.shape[1]]))[0])
+    assert model.feature_mean.mean() < -3
+    assert features.mean().abs() < 0.5
+    assert 0.5 < features.std() < 1.5
 
 
 def test_missing_data_is_said_before_anything_runs(corpus, tmp_path):
