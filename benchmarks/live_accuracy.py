@@ -40,6 +40,7 @@ def main(
     root: Path,
     every: Annotated[int, typer.Option(help="Hear only each N-th utterance of a language.")] = 10,
     model: str = EMBEDDED,
+    lookahead_ms: Annotated[int, typer.Option(help="Audio behind a chunk that the first pass sees.")] = 160,
     noise: Annotated[Path | None, typer.Option(help="Files without speech, such as music.")] = None,
     output: Annotated[Path | None, typer.Option(help="Write the figures as JSON.")] = None,
 ) -> None:
@@ -56,10 +57,12 @@ def main(
             clips, [greedy.transcribe(audio[u.id], language=u.language).text for u in seen(clips)]
         ),
     }
-    record = {name: counts.rate for name, counts in offline.items()} | {"utterances": len(clips), "chunks": {}}
+    record = {name: counts.rate for name, counts in offline.items()}
+    record |= {"utterances": len(clips), "lookahead_ms": lookahead_ms, "chunks": {}}
     table = Table("chunk", "causal", "to offline, greedy", "final", "to offline", "erasure", box=None)
+    frame_ms = recognizer.model.frame_s * 1000
     for chunk_ms in CHUNKS_MS:
-        config = EngineConfig(chunk=round(chunk_ms / 1000 / recognizer.model.frame_s))
+        config = EngineConfig(chunk=round(chunk_ms / frame_ms), right_context=round(lookahead_ms / frame_ms))
         engine, plain = recognizer.engine(config), greedy.engine(config)
         causal = total(clips, [causally(plain, audio[u.id], u.language) for u in seen(clips)]).rate
         texts, erased, words = [], 0.0, 0
@@ -98,7 +101,7 @@ def causally(engine: Engine, samples: np.ndarray, code: str) -> str:
     request = Request((code,))
     stream = first.begin(request.prefix(second.tokenizer.vocabulary), 0, second.forbidden(request))
     stream.feed(np.concatenate([samples, SILENCE]))
-    while stream.features >= stream.missing(size):
+    while stream.features >= first.missing(stream, size):
         first.step([stream], size)
     words = words_from_tokens(
         stream.spans(0), second.tokenizer.piece, frame_s=second.model.frame_s, offset_s=0.0,

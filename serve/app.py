@@ -95,9 +95,11 @@ def _fingerprint(name: str) -> str:
 
 @contextlib.asynccontextmanager
 async def _lifespan(parts: Parts) -> AsyncIterator[None]:
-    frame_ms = parts.recognizer.model.frame_s * 1000
-    chunk = max(1, round(parts.facts.config.chunk_ms / frame_ms))
-    engine = parts.recognizer.engine(EngineConfig(chunk=chunk))
+    frame_ms, config = parts.recognizer.model.frame_s * 1000, parts.facts.config
+    chunk = EngineConfig(
+        chunk=max(1, round(config.chunk_ms / frame_ms)), right_context=round(config.lookahead_ms / frame_ms)
+    )
+    engine = parts.recognizer.engine(chunk)
     scheduler = Scheduler(engine, asyncio.get_running_loop())
     parts.hub = Hub(parts.facts, scheduler, parts.telemetry)
     try:

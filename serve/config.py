@@ -33,6 +33,8 @@ class ServeConfig:
     """Of torch; 0 leaves its choice."""
     chunk_ms: int = 320
     """Partial results come every so often."""
+    lookahead_ms: int = 160
+    """Audio behind a chunk that its partial result waits for: fewer wrong words, so much later."""
     api_keys: list[str] = field(default_factory=list)
     """Secrets that clients give; none: everybody may."""
     origins: list[str] = field(default_factory=list)
@@ -72,6 +74,8 @@ class ServeConfig:
             raise ConfigError("certfile and keyfile belong together", fix="Give both for TLS, or none.")
         if self.chunk_ms not in (160, 320, 640, 1280):
             raise ConfigError(f"chunk_ms {self.chunk_ms}", fix="Give 160, 320, 640 or 1280.")
+        if self.lookahead_ms not in (0, 160, 320, 640):
+            raise ConfigError(f"lookahead_ms {self.lookahead_ms}", fix="Give 0, 160, 320 or 640.")
         sizes = ("max_sessions", "max_message_bytes", "max_json_bytes", "max_lead_s")
         for name in (*sizes, "idle_s", "ping_s", "slow_reader_s"):
             if getattr(self, name) <= 0:

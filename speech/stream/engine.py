@@ -26,6 +26,8 @@ class EngineConfig:
     """Encoder frames of a first-pass chunk; a session that is behind takes two or four at once."""
     left_context: int = 256
     """Frames that a chunk sees of the past; as in training."""
+    right_context: int = 8
+    """Frames after a chunk that it waits for and sees: what a sound was is known when the next one comes."""
     int8: bool = True
     """Whether the first pass runs in eight bits where this machine can; finals do not depend on it."""
     batch: int = 32
@@ -44,7 +46,9 @@ class Engine:
         model = second_pass.model
         if self.config.int8 and model.feature_mean.device.type == "cpu" and int8_runs():
             model = int8_copy(model)
-        self.first_pass = FirstPass(model, (size, 2 * size, 4 * size), self.config.left_context)
+        self.first_pass = FirstPass(
+            model, (size, 2 * size, 4 * size), self.config.left_context, self.config.right_context
+        )
         self.vad = Vad()
 
     def open(self, options: StreamOptions | None = None) -> StreamingSession:
@@ -75,7 +79,7 @@ class Engine:
             chunk = session.waiting_chunk()
             if chunk is not None:
                 stream, size = chunk
-                groups[size, stream.missing(size)].append((session, stream))
+                groups[size, self.first_pass.missing(stream, size)].append((session, stream))
         for (size, _), group in groups.items():
             self._step(group[: self.config.batch], size)
         return bool(parts or groups)

@@ -43,14 +43,14 @@ class CausalStream:
             self._waiting.append(features)
             self.features += features.shape[1]
 
-    def missing(self, size: int) -> int:
-        """Feature frames that a chunk of `size` takes."""
-        return self._model.encoder.subsampling.span(size) - self.state.encoder.pending.shape[1]
+    def missing(self, frames: int) -> int:
+        """Feature frames that are to be fed before `frames` more encoder frames can be seen."""
+        return self._model.encoder.subsampling.span(frames) - self.state.encoder.pending.shape[1]
 
-    def following(self, size: int) -> Tensor:
-        """The features `(1, t, bins)` of the next chunk."""
+    def following(self, count: int) -> Tensor:
+        """The next features `(1, count, bins)`."""
         self._waiting = [torch.cat(self._waiting, dim=1)]
-        return self._waiting[0][:, : self.missing(size)]
+        return self._waiting[0][:, :count]
 
     def advance(self, count: int, state: OwsmCtcState, ids: list[int], confidences: list[float]) -> None:
         """The next `count` features have been heard."""
@@ -80,12 +80,14 @@ class FirstPass:
         model: chunk-trained.
         sizes: encoder frames of a chunk, ascending; a stream that has fallen behind takes larger ones.
         left_context: frames that a chunk sees of the past, as in training.
+        right_context: frames that it waits for and sees of the future; they are computed again with the next chunk.
     """
 
-    def __init__(self, model: OwsmCtc, sizes: Sequence[int], left_context: int) -> None:
+    def __init__(self, model: OwsmCtc, sizes: Sequence[int], left_context: int, right_context: int) -> None:
         self.model = model
         self.sizes = tuple(sizes)
         self.left_context = left_context
+        self.right_context = right_context
         self.grid = round(model.frame_s * SAMPLE_RATE)
         self._fresh: dict[tuple[int, int], OwsmCtcState] = {}
 
@@ -98,7 +100,11 @@ class FirstPass:
 
     def ready(self, stream: CausalStream) -> int:
         """Size of the largest chunk that the stream has audio for; 0 if there is none."""
-        return max((size for size in self.sizes if stream.features >= stream.missing(size)), default=0)
+        return max((size for size in self.sizes if stream.features >= self.missing(stream, size)), default=0)
+
+    def missing(self, stream: CausalStream, size: int) -> int:
+        """Feature frames that a chunk of `size` takes from the stream."""
+        return stream.missing(size + self.right_context)
 
     @torch.inference_mode()
     def step(self, streams: Sequence[CausalStream], size: int) -> list[Tensor | None]:
@@ -106,7 +112,7 @@ class FirstPass:
 
         Where it fails, the streams are as they were.
         """
-        features = torch.cat([stream.following(size) for stream in streams])
+        features = torch.cat([stream.following(self.missing(stream, size)) for stream in streams])
         state = merge([stream.state for stream in streams])
         log_probs, logits, state = self.model.step(features, state, self._chunk(size))
         for row, stream in enumerate(streams):
@@ -118,4 +124,4 @@ class FirstPass:
         return list(torch.log_softmax(logits, dim=-1).unbind(0))
 
     def _chunk(self, size: int) -> ChunkSpec:
-        return ChunkSpec(size=size, left_context=self.left_context)
+        return ChunkSpec(size=size, left_context=self.left_context, right_context=self.right_context)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _LEAD_S = 0.5
 """Audio before the first speech that the first pass hears."""
+_EDGE_S = 0.001
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -240,6 +241,8 @@ class StreamingSession:
             language=code,
             spaces=code is None or resolve(code).spaces,
         )
+        if words and words[-1].end_s > self.processed_s - _EDGE_S:  # its rest may not have been heard yet
+            words.pop()
         self._say(words, round(self.processed_s * SAMPLE_RATE), final=False, reason=None)
 
     # Within

@@ -55,6 +55,7 @@ def test_a_wrong_variable_is_named():
         {"port": 70000},
         {"certfile": "a"},
         {"chunk_ms": 100},
+        {"lookahead_ms": 100},
         {"max_sessions": 0},
         {"certfile": "a", "keyfile": "b"},
         {"worker": "A"},

@@ -4,14 +4,16 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech import Recognizer, SpeechError
+from speech.chunking import ChunkSpec
 from speech.decode.endpoint import EndpointConfig
 from speech.errors import LanguageError
 from speech.events import EndpointEvent, Event, LanguageEvent, SpeechEvent, TranscriptEvent, TranslationEvent
-from speech.stream.engine import Engine
+from speech.stream.engine import Engine, EngineConfig
 from speech.stream.session import StreamingSession, StreamOptions
 from speech.transcript import join
 
@@ -101,6 +103,31 @@ def test_pieces_of_a_tenth_of_a_second_show_partials_before_finals(engine, audio
     endpoints = [event for event in events if isinstance(event, EndpointEvent)]
     assert endpoints
     assert all(event.decided_s - event.speech_end_s <= 0.55 for event in endpoints)
+
+
+def test_a_partial_ends_before_the_edge_of_what_has_been_heard(engine, audio):
+    shown = [e for e in transcripts(play(engine.open(), audio, [1600] * (len(audio) // 1600))) if not e.is_final]
+    assert shown
+    assert all(event.words[-1].end_s < event.audio_s for event in shown if event.words)
+
+
+@pytest.mark.parametrize("right", [0, 8])
+def test_the_first_pass_hears_what_the_model_hears_in_chunks(recognizer, speech, right):
+    model = recognizer.model
+    first = recognizer.engine(EngineConfig(chunk=16, right_context=right, int8=False)).first_pass
+    prefix = (model.vocabulary.nolang, model.vocabulary.task_id("asr"))
+    stream = first.begin(prefix, 0, frozenset())
+    for start in range(0, len(speech), 3200):
+        stream.feed(speech[start : start + 3200])
+        while first.ready(stream) >= 16:
+            first.step([stream], 16)
+    samples = torch.from_numpy(speech)[None]
+    features, lengths = model.features(samples, torch.tensor([len(speech)]))
+    with torch.inference_mode():
+        chunk = ChunkSpec(size=16, left_context=first.left_context, right_context=right)
+        whole = model(features, lengths, torch.tensor([prefix]), chunk).log_probs[0].argmax(-1)
+    assert len(stream.ids) > 50
+    assert stream.ids == whole[: len(stream.ids)].tolist()
 
 
 def test_sessions_in_one_engine_do_not_hear_each_other(engine, audio):
