@@ -147,7 +147,6 @@ class Hub:
             attached.parked_at = time.monotonic()
             if attached.session.ended:
                 self._release(attached)
-        self._count()
 
     async def drain(self) -> None:
         """Say goodbye to everybody and wait until they have gone, as long as the configuration allows."""
@@ -207,6 +206,7 @@ class Hub:
         if attached.slot is not None:
             self._scheduler.close(attached.slot)
             attached.slot = None
+        self._count()
 
     def _forget(self, attached: Attached) -> None:
         self._release(attached)

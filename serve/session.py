@@ -121,7 +121,7 @@ class LiveSession:
         self.processed_s = 0.0
         self.statistics = SessionStatistics()
         self.measured: list[tuple[str, float]] = []
-        self._heard_now = self._acked_now = now
+        self._heard_now = self._acked_now = self._begun = now
         self._acked_s = 0.0
         self._paused = False
         self._stopping = ""
@@ -229,6 +229,13 @@ class LiveSession:
             self._paused = True
             self._flow("pause", self.lead_s)
         return self._paused
+
+    def stalled(self, now: float) -> None:
+        """End it, as it has been full for too long: who sends audio as it is spoken may try again elsewhere."""
+        if self.received_s > now - self._begun + self._facts.config.max_lead_s:
+            self.fail("too_fast", "audio came faster than it could be processed", wire.CloseCode.too_fast)
+        else:
+            self.fail("overloaded", "the server could not keep up; try again later", wire.CloseCode.overloaded)
 
     def resume(self, token: str, last_seq: int, now: float) -> list[str]:
         """A client is back: the texts it has to be sent before anything new.

@@ -177,7 +177,7 @@ class Shell:
                 if not session.full:
                     await self._cut_off()
                     return
-                session.fail("too_fast", "audio came faster than it could be processed", wire.CloseCode.too_fast)
+                session.stalled(time.monotonic())
                 attached.changed()
                 return
             frame = await self._receive()

@@ -196,6 +196,18 @@ def test_a_client_that_may_go_on_has_time_to_do_so():
     assert not live.ended
 
 
+@pytest.mark.parametrize(("now", "code"), [(1.0, "too_fast"), (40.0, "overloaded")])
+def test_a_session_that_stays_full_says_whose_fault_it_is(now, code):
+    live = session()
+    for _ in range(7):
+        live.audio(SECOND, 0.1)
+    assert live.full
+    live.stalled(now)
+    assert [message["code"] for message in taken(live) if message["type"] == "error"] == [code]
+    assert live.closing is not None
+    assert live.closing[0] == getattr(wire.CloseCode, code)
+
+
 def test_nothing_follows_the_end():
     live = session()
     live.receive(wire.Stop(), 0.1)
