@@ -96,10 +96,8 @@ def _fingerprint(name: str) -> str:
 @contextlib.asynccontextmanager
 async def _lifespan(parts: Parts) -> AsyncIterator[None]:
     frame_ms, config = parts.recognizer.model.frame_s * 1000, parts.facts.config
-    chunk = EngineConfig(
-        chunk=max(1, round(config.chunk_ms / frame_ms)), right_context=round(config.lookahead_ms / frame_ms)
-    )
-    engine = parts.recognizer.engine(chunk)
+    frames = max(1, round(config.chunk_ms / frame_ms))
+    engine = parts.recognizer.engine(EngineConfig(chunk=frames, right_context=round(config.lookahead_ms / frame_ms)))
     scheduler = Scheduler(engine, asyncio.get_running_loop())
     parts.hub = Hub(parts.facts, scheduler, parts.telemetry)
     try:
