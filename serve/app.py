@@ -33,6 +33,7 @@ from serve.telemetry import Telemetry
 from serve.vosk import Vosk
 from speech import __version__
 from speech.models.hub import locate
+from speech.models.precision import Precision
 from speech.recognizer import Recognizer
 from speech.stream.engine import EngineConfig
 from speech.text.languages import LANGUAGES
@@ -68,7 +69,9 @@ def build(config: ServeConfig) -> FastAPI:
     """
     if config.threads:
         torch.set_num_threads(config.threads)
-    recognizer = Recognizer.from_pretrained(config.model, device=config.device)
+    recognizer = Recognizer.from_pretrained(
+        config.model, device=config.device, precision=Precision(config.precision)
+    )
     vocabulary = recognizer.tokenizer.vocabulary
     facts = Facts(
         config=config,

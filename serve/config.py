@@ -14,6 +14,7 @@ import msgspec
 import yaml
 
 from speech.errors import ConfigError
+from speech.models.precision import Precision
 
 _PREFIX = "SPEECH_"
 
@@ -29,6 +30,8 @@ class ServeConfig:
     model: str = "embedded"
     """embedded, a directory, or a hub id."""
     device: str = "cpu"
+    precision: str = "auto"
+    """Of finals: auto (int8 on an x86 CPU), float32 or int8; what `speech transcribe --precision` does."""
     threads: int = 0
     """Of torch; 0 leaves its choice."""
     chunk_ms: int = 320
@@ -76,6 +79,8 @@ class ServeConfig:
             raise ConfigError(f"chunk_ms {self.chunk_ms}", fix="Give 160, 320, 640 or 1280.")
         if self.lookahead_ms not in (0, 160, 320, 640):
             raise ConfigError(f"lookahead_ms {self.lookahead_ms}", fix="Give 0, 160, 320 or 640.")
+        if self.precision not in list(Precision):
+            raise ConfigError(f"precision {self.precision!r}", fix=f"Give one of {', '.join(Precision)}.")
         sizes = ("max_sessions", "max_message_bytes", "max_json_bytes", "max_lead_s")
         for name in (*sizes, "idle_s", "ping_s", "slow_reader_s"):
             if getattr(self, name) <= 0:

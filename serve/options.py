@@ -46,7 +46,9 @@ def changed(
         rules = message.endpointing
         silence = rules.silence_ms / 1000 if rules.mode == "auto" else None
         # From the usual rules, not from those that held: what was said before must not show through.
-        options = replace(options, endpoint=EndpointConfig().limited(silence, rules.max_utterance_ms / 1000))
+        blank = rules.blank_ms / 1000 if rules.blank_ms is not None and rules.mode == "auto" else None
+        endpoint = EndpointConfig().limited(silence, rules.max_utterance_ms / 1000)
+        options = replace(options, endpoint=replace(endpoint, blank_s=blank))
     return options
 
 

@@ -59,6 +59,8 @@ class Endpointing(Struct, forbid_unknown_fields=True):
     """auto: at pauses; client, off: only at `finalize`, and where speech goes on for too long."""
     silence_ms: Annotated[int, Meta(ge=100, le=5000)] = 500
     max_utterance_ms: Annotated[int, Meta(ge=1000, le=30000)] = 16000
+    blank_ms: Annotated[int, Meta(ge=200, le=10000)] | None = None
+    """auto: also where partial results have brought no word for so long, though the voice detector hears speech."""
 
 
 class Options(Struct, kw_only=True, forbid_unknown_fields=True):

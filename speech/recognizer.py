@@ -20,6 +20,7 @@ from speech.errors import AudioError, ConfigError, SpeechError
 from speech.models.checkpoint import LANGUAGE_MODEL, load_checkpoint
 from speech.models.hub import EMBEDDED, locate
 from speech.models.owsm_ctc import OwsmCtc
+from speech.models.precision import Precision, with_precision
 from speech.stream.engine import Engine, EngineConfig
 from speech.stream.offline import OfflineConfig, OfflineReader
 from speech.stream.second_pass import AUTO, Decoder, Heard, Request, SecondPass
@@ -48,6 +49,7 @@ class Recognizer:
         name: str = EMBEDDED,
         *,
         device: str = "cpu",
+        precision: Precision = Precision.auto,
         config: OfflineConfig | None = None,
         beam: int | None = None,
         language_model: str | Path | None = None,
@@ -57,6 +59,7 @@ class Recognizer:
         Args:
             name: "embedded", a directory, or a hub id.
             device: of torch.
+            precision: in which numbers to compute; see `Precision`.
             config: how audio is cut and batched.
             beam: texts kept in the search; 1 takes the best token of each frame. None: 8 if there is a language
                 model, otherwise 1.
@@ -65,7 +68,8 @@ class Recognizer:
 
         Raises:
             ModelError: if there is no such model, or it is damaged.
-            ConfigError: if the beam is below 1, or there is a language model without one.
+            ConfigError: if the beam is below 1, there is a language model without one, or the device cannot compute
+                in that precision.
         """
         if beam is not None and (beam < 1 or (language_model is not None and beam == 1)):
             raise ConfigError(f"beam {beam}", fix="Give 1, or more where a language model is to help, e.g. 8.")
@@ -78,7 +82,7 @@ class Recognizer:
         decode: Decoder = greedy
         if beam > 1:
             decode = _beam_decoder(beam, language_model, checkpoint.tokenizer)
-        return cls(checkpoint.model, checkpoint.tokenizer, config, decode)
+        return cls(with_precision(checkpoint.model, precision), checkpoint.tokenizer, config, decode)
 
     def transcribe(
         self, source: str | Path | np.ndarray, *, rate: int = SAMPLE_RATE, language: str = AUTO, to: str | None = None

@@ -14,6 +14,7 @@ from speech.chunking import ChunkSpec
 from speech.data.manifest import Utterance, read_manifest
 from speech.metrics.error_rate import ErrorCounts, word_errors
 from speech.models.hub import EMBEDDED, locate
+from speech.models.precision import Precision
 
 CLIPS = Path(str(files("speech") / "assets" / "clips" / "clips.jsonl"))
 
@@ -65,7 +66,8 @@ def test_the_text_does_not_depend_on_batch_mates_or_threads(recognizer, clips):
 
 
 @pytest.mark.parametrize("size", [16, 32])
-def test_live_steps_say_what_the_whole_clip_says_under_the_same_chunks(recognizer, clips, size):
+def test_live_steps_say_what_the_whole_clip_says_under_the_same_chunks(clips, size):
+    recognizer = Recognizer.from_pretrained(precision=Precision.float32)  # eight bits make other roundings visible
     model, vocabulary = recognizer.model, recognizer.tokenizer.vocabulary
     chunk = ChunkSpec(size=size, left_context=256)
     samples = torch.from_numpy(load_audio(clips[0].audio))[None]

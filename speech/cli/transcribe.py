@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from speech.errors import AudioError, ConfigError, SpeechError
 from speech.models.hub import EMBEDDED
+from speech.models.precision import Precision
 from speech.recognizer import Recognizer
 from speech.stream.second_pass import AUTO, Request
 from speech.transcript import Transcript
@@ -55,6 +56,7 @@ def transcribe(
     output_dir: Annotated[Path | None, typer.Option(help="One file per input; what is there is skipped.")] = None,
     model: Annotated[str, typer.Option(help="embedded, a directory, or a hub id.")] = EMBEDDED,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
+    precision: Annotated[Precision, typer.Option(help="auto: int8 on an x86 CPU.")] = Precision.auto,
     beam: Annotated[
         int | None,
         typer.Option(help="Texts kept in the search; 1: the best token of each frame. [default: 8 with an lm]"),
@@ -72,7 +74,9 @@ def transcribe(
         console.print(f"{len(files) - len(todo)} of {len(files)} are there already")
     if not todo:
         return
-    recognizer = Recognizer.from_pretrained(model, device=device, beam=beam, language_model=lm)
+    recognizer = Recognizer.from_pretrained(
+        model, device=device, precision=precision, beam=beam, language_model=lm
+    )
     failed = 0
     printed: list[dict[str, Any]] = []
     for path, result in _with_progress(recognizer, todo, Request.parse(language, to), console):

@@ -23,6 +23,8 @@ class Reason(StrEnum):
 
     silence = "silence"
     """The speaker paused."""
+    blanks = "blanks"
+    """The recogniser heard no words for long, whatever the voice detector heard."""
     no_speech = "no_speech"
     """Nobody spoke for long."""
     max_length = "max_length"
@@ -50,6 +52,10 @@ class EndpointConfig:
     """A segment without speech ends."""
     max_s: float = 16.0
     """Longest segment: cut in its second half, where speech is least likely."""
+    blank_s: float | None = None
+    """Live: a segment with words ends where no more have been written for so long, though the voice detector still
+    hears speech: music, noise, another voice far away. None: never. It goes by partial results, which files do not
+    have, so finals may then differ from a file's."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.murmur <= self.threshold < 1:
@@ -62,6 +68,8 @@ class EndpointConfig:
                 f"max_s {self.max_s}",
                 fix=f"Let {FRAME_S} <= soft_silence_s <= silence_s <= soft_s <= max_s.",
             )
+        if self.blank_s is not None and self.blank_s < self.soft_silence_s:
+            raise ConfigError(f"blank_s {self.blank_s} is less than soft_silence_s {self.soft_silence_s}", fix="Raise it.")
         if self.idle_s < self.silence_s:
             raise ConfigError(f"idle_s {self.idle_s} is less than silence_s {self.silence_s}", fix="Raise idle_s.")
 
@@ -133,6 +141,11 @@ class Endpointer:
         """End the segment here, whatever the rules say."""
         quiet = not self._active
         return self._end(len(self._probabilities), quiet, reason)
+
+    def cut_blanks(self, said: int, frame: int) -> Endpoint:
+        """End the segment at `frame`, which has passed; words were heard until frame `said`."""
+        self._spoken = min(self._spoken, max(said - self.start, 1))
+        return self._end(frame - self.start, True, Reason.blanks)
 
     def _check(self) -> Endpoint | None:
         length, config = len(self._probabilities), self.config

@@ -55,6 +55,7 @@ class TokenNgram:
         self.keys, self.scores, self.backoffs = keys, scores, backoffs
         self._keys, self._scores, self._backoffs = memoryview(keys), memoryview(scores), memoryview(backoffs)
         self._cached = lru_cache(maxsize=1 << 14)(self._score)
+        self._contexts = lru_cache(maxsize=1 << 12)(self._hashed)
 
     @classmethod
     def train(cls, texts: Iterable[tuple[Sequence[int], float]], *, order: int = 6, prune: float = 0.0) -> TokenNgram:
@@ -92,22 +93,28 @@ class TokenNgram:
         return self._cached(state, EDGE)[1]
 
     def _score(self, state: State, token: int) -> tuple[State, float]:
-        spent = 0
         following = (*state, token)[-(self.order - 1) :] if self.order > 1 else ()
-        for begin in range(len(state) + 1):
-            context = state[begin:]
-            found = self._find((*context, token))
+        spent = 0
+        for context, spent in self._contexts(state):
+            found = self._find(_extended(context, token))
             if found >= 0:
                 return following, -(spent + self._scores[found]) / _STEPS_PER_NAT
-            found = self._find(context) if context else -1
-            spent += self._backoffs[found] if found >= 0 else 0
         return following, -(spent + 255) / _STEPS_PER_NAT
 
-    def _find(self, ngram: State) -> int:
-        key = 0
-        for token in ngram:
-            key = ((key ^ (token + 1)) * _MULTIPLIER) & _MASK
-            key ^= key >> 29
+    def _hashed(self, state: State) -> list[tuple[int, int]]:
+        """Hash of each context of a state, the longest first and the empty one last, and what it costs to come to it."""
+        contexts: list[tuple[int, int]] = []
+        spent = 0
+        for begin in range(len(state)):
+            key = 0
+            for token in state[begin:]:
+                key = _extended(key, token)
+            contexts.append((key, spent))
+            found = self._find(key)
+            spent += self._backoffs[found] if found >= 0 else 0
+        return [*contexts, (0, spent)]
+
+    def _find(self, key: int) -> int:
         place = bisect_left(self._keys, key)
         return place if place < len(self._keys) and self._keys[place] == key else -1
 
@@ -196,8 +203,14 @@ def _flat(texts: Iterable[tuple[Sequence[int], float]]) -> tuple[np.ndarray, np.
     return np.concatenate(tokens), np.concatenate(weights), np.concatenate(rest)
 
 
+def _extended(key: int, token: int) -> int:
+    """The hash of an n-gram that is one token longer; that of the empty one is 0."""
+    key = ((key ^ (token + 1)) * _MULTIPLIER) & _MASK
+    return key ^ key >> 29
+
+
 def _fold(hashed: np.ndarray, token: np.ndarray) -> np.ndarray:
-    """The hash of n-grams that are one token longer; the same as in `TokenNgram._find`."""
+    """`_extended` for many n-grams."""
     with np.errstate(over="ignore"):
         hashed = (hashed ^ (token + np.uint64(1))) * np.uint64(_MULTIPLIER)
     return hashed ^ (hashed >> np.uint64(29))

@@ -41,11 +41,15 @@ class Int8Linear(nn.Module):
 
 
 def int8_copy[M: nn.Module](model: M) -> M:
-    """The model with every linear layer in eight bits; everything else is shared with the original."""
+    """The model with every linear layer in eight bits; everything else is shared with the original.
+
+    One that is in eight bits already is only copied.
+    """
     return copy.deepcopy(model, _replacements(model))
 
 
 def _replacements(model: nn.Module) -> dict[int, object]:
     found: dict[int, object] = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
     found |= {id(module): Int8Linear(module) for module in model.modules() if type(module) is nn.Linear}
+    found |= {id(module): module for module in model.modules() if type(module) is Int8Linear}
     return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from speech.audio.io import SAMPLE_RATE
-from speech.audio.vad import FRAME_SAMPLES, Vad
+from speech.audio.vad import FRAME_S, FRAME_SAMPLES, Vad
 from speech.decode.endpoint import Endpoint, EndpointConfig, Endpointer, Reason
 
 _TURN_FRAMES = 6
@@ -168,6 +168,16 @@ class Segmenter:
         if cut == self._begin:
             return None
         return self._end(self._endpointer.cut(Reason.client), cut, heard=cut, decided=self.received)
+
+    def end_blanks(self, said_s: float, heard_s: float) -> Segment | None:
+        """End the segment between its last word and where more have been looked for, in seconds of the stream."""
+        said = round(said_s / FRAME_S)
+        frame = (said + int(heard_s / FRAME_S)) // 2
+        cut = frame * FRAME_SAMPLES // self._grid * self._grid
+        if not self._begin < cut <= self._seen:
+            return None
+        endpoint = self._endpointer.cut_blanks(said, frame)
+        return self._end(endpoint, cut, heard=min(self._seen, cut + self._context), decided=self._seen)
 
     def finish(self) -> Segment | None:
         """The last segment, if anything is left; a stream without samples has one, which is empty."""

@@ -132,6 +132,8 @@ class ChunkConfig:
     """Chunk sizes in encoder frames."""
     left_context: int = 256
     """Frames before a chunk that it sees; the same in use."""
+    right_contexts: list[int] = field(default_factory=lambda: [0])
+    """Frames behind a chunk that it waits for and sees: one of these, as live servers choose."""
     random_offset: bool = True
     """Start positions anywhere on the ring, so that none is special."""
 

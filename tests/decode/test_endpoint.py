@@ -97,3 +97,17 @@ def test_contradictions_are_refused(wrong):
 
 def test_durations_are_whole_frames():
     assert pytest.approx(0.032) == FRAME_S
+
+
+def test_a_segment_can_end_where_words_have_ended_though_the_detector_hears_speech():
+    endpointer = Endpointer(CONFIG)
+    assert not any(endpointer.step(0.9) for _ in range(60))
+    endpoint = endpointer.cut_blanks(20, 40)
+    assert (endpoint.frame, endpoint.speech_end, endpoint.reason, endpoint.quiet) == (40, 20, Reason.blanks, True)
+    assert endpointer.speech_begin == 40  # what was heard behind the cut belongs to the next segment
+    assert endpointer.cut(Reason.client).frame == 60
+
+
+def test_blanks_shorter_than_the_shortest_pause_are_refused():
+    with pytest.raises(ConfigError, match="blank_s"):
+        EndpointConfig(blank_s=0.1)

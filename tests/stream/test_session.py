@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech import Recognizer, SpeechError
+from speech.audio.vad import Vad
 from speech.chunking import ChunkSpec
 from speech.decode.endpoint import EndpointConfig
 from speech.errors import LanguageError
 from speech.events import EndpointEvent, Event, LanguageEvent, SpeechEvent, TranscriptEvent, TranslationEvent
+from speech.models.precision import Precision
 from speech.stream.engine import Engine, EngineConfig
 from speech.stream.session import StreamingSession, StreamOptions
 from speech.transcript import join
@@ -112,7 +114,8 @@ def test_a_partial_ends_before_the_edge_of_what_has_been_heard(engine, audio):
 
 
 @pytest.mark.parametrize("right", [0, 8])
-def test_the_first_pass_hears_what_the_model_hears_in_chunks(recognizer, speech, right):
+def test_the_first_pass_hears_what_the_model_hears_in_chunks(speech, right):
+    recognizer = Recognizer.from_pretrained(precision=Precision.float32)
     model = recognizer.model
     first = recognizer.engine(EngineConfig(chunk=16, right_context=right, int8=False)).first_pass
     prefix = (model.vocabulary.nolang, model.vocabulary.task_id("asr"))
@@ -207,3 +210,28 @@ def test_a_stream_that_has_ended_takes_no_more(engine):
     session.finish()
     with pytest.raises(SpeechError, match="ended"):
         session.accept(GAP)
+
+
+class HearsSpeechEverywhere(Vad):
+    """As in loud music: the voice detector never falls silent."""
+
+    def step(self, samples, state):
+        return 0.9, super().step(samples, state)[1]
+
+
+def test_where_the_detector_never_falls_silent_a_segment_can_end_by_its_words(recognizer, speech):
+    engine = recognizer.engine()
+    engine.vad = HearsSpeechEverywhere()
+    noise = np.random.default_rng(0).normal(0, 1e-3, 8 * 16_000).astype(np.float32)
+    audio = np.concatenate([speech[: 4 * 16_000], noise])
+    found = {}
+    for blank_s in (None, 1.0):
+        options = StreamOptions(endpoint=EndpointConfig(blank_s=blank_s))
+        found[blank_s] = play(engine.open(options), audio, [1600] * (len(audio) // 1600))
+        check_contract(found[blank_s])
+    assert transcripts(found[None])[-1].audio_s == 12.0  # all in one segment
+    first = next(event for event in found[1.0] if isinstance(event, EndpointEvent))
+    assert first.reason == "blanks"
+    assert first.speech_end_s < 4.5
+    assert first.decided_s < 7.0
+    assert finals(found[1.0])
