@@ -69,9 +69,7 @@ def build(config: ServeConfig) -> FastAPI:
     """
     if config.threads:
         torch.set_num_threads(config.threads)
-    recognizer = Recognizer.from_pretrained(
-        config.model, device=config.device, precision=Precision(config.precision)
-    )
+    recognizer = Recognizer.from_pretrained(config.model, device=config.device, precision=Precision(config.precision))
     vocabulary = recognizer.tokenizer.vocabulary
     facts = Facts(
         config=config,

@@ -14,10 +14,11 @@ from speech.audio.io import SAMPLE_RATE, load_audio, stream_audio, to_mono_16k
 from speech.decode.beam import BeamDecoder
 from speech.decode.forced_alignment import align
 from speech.decode.greedy import greedy
+from speech.decode.lexicon import Lexicon
 from speech.decode.prefix_beam import KenLm
 from speech.decode.token_ngram import TokenNgram
 from speech.errors import AudioError, ConfigError, SpeechError
-from speech.models.checkpoint import LANGUAGE_MODEL, load_checkpoint
+from speech.models.checkpoint import LANGUAGE_MODEL, LEXICON, load_checkpoint
 from speech.models.hub import EMBEDDED, locate
 from speech.models.owsm_ctc import OwsmCtc
 from speech.models.precision import Precision, with_precision
@@ -64,7 +65,7 @@ class Recognizer:
             beam: texts kept in the search; 1 takes the best token of each frame. None: 8 if there is a language
                 model, otherwise 1.
             language_model: n-gram file over the model's pieces: `.safetensors` as `TokenNgram` writes it, otherwise
-                ARPA or KenLM's binary (extra `kenlm`). None: the one beside the model, if any.
+                ARPA or KenLM's binary (extra `kenlm`). None: the one beside the model, with its words, if any.
 
         Raises:
             ModelError: if there is no such model, or it is damaged.
@@ -75,13 +76,15 @@ class Recognizer:
             raise ConfigError(f"beam {beam}", fix="Give 1, or more where a language model is to help, e.g. 8.")
         folder = locate(name)
         checkpoint = load_checkpoint(folder, device=device)
+        lexicon: Path | None = None
         if language_model is None and (folder / LANGUAGE_MODEL).is_file():
             language_model = folder / LANGUAGE_MODEL
+            lexicon = folder / LEXICON if (folder / LEXICON).is_file() else None
         if beam is None:
             beam = _BEAM if language_model is not None else 1
         decode: Decoder = greedy
         if beam > 1:
-            decode = _beam_decoder(beam, language_model, checkpoint.tokenizer)
+            decode = _beam_decoder(beam, language_model, lexicon, checkpoint.tokenizer)
         return cls(with_precision(checkpoint.model, precision), checkpoint.tokenizer, config, decode)
 
     def transcribe(
@@ -208,14 +211,24 @@ class Recognizer:
         )
 
 
-def _beam_decoder(beam: int, language_model: str | Path | None, tokenizer: Tokenizer) -> BeamDecoder:
+def _beam_decoder(
+    beam: int, language_model: str | Path | None, lexicon: Path | None, tokenizer: Tokenizer
+) -> BeamDecoder:
     if language_model is None:
         return BeamDecoder(beam=beam)
     path = Path(language_model)
     if path.suffix != ".safetensors":
         return BeamDecoder(beam=beam, scorer=KenLm(path, tokenizer.piece))
     ngram = TokenNgram.load(path)
-    return BeamDecoder(beam=beam, scorer=ngram, weight=ngram.weight, bonus=ngram.bonus)
+    words = None if lexicon is None else Lexicon.load(lexicon)
+    return BeamDecoder(
+        beam=beam,
+        scorer=ngram,
+        lexicon=words,
+        pieces=tokenizer.vocabulary.tokens,
+        weight=ngram.weight,
+        bonus=ngram.bonus,
+    )
 
 
 def _take(blocks: Iterator[np.ndarray], seconds: float) -> Iterator[np.ndarray]:

@@ -1,13 +1,15 @@
-"""Give a model an n-gram model of its tokens: `uv run --group words recipes/owsm_ctc/language_model.py MODEL_DIR ROOT`.
+"""Give a model an n-gram model of its tokens and the words of its languages:
+
+    uv run --group words recipes/owsm_ctc/language_model.py MODEL_DIR ROOT
 
 Learns from the training transcripts and translations of the manifests in ROOT and from the most frequent words of each
-language (package wordfreq, data CC-BY-SA 4.0), then chooses its weight and the bonus per token on the dev part.
-Writes MODEL_DIR/lm.safetensors, which `speech transcribe` then uses.
+language (package wordfreq, data CC-BY-SA 4.0), then chooses how much each counts on the dev part. Writes
+MODEL_DIR/lm.safetensors and MODEL_DIR/lexicon.safetensors, which `speech transcribe` then uses.
 """
 
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -20,9 +22,10 @@ from speech.data.batches import EvalBatches
 from speech.data.manifest import Utterance, read_manifest
 from speech.decode.beam import BeamDecoder
 from speech.decode.frames import Frames
+from speech.decode.lexicon import Lexicon
 from speech.decode.token_ngram import EDGE, TokenNgram
 from speech.metrics.error_rate import ErrorCounts, word_errors
-from speech.models.checkpoint import LANGUAGE_MODEL, load_checkpoint
+from speech.models.checkpoint import LANGUAGE_MODEL, LEXICON, load_checkpoint
 from speech.models.owsm_ctc import OwsmCtc
 from speech.text.languages import resolve
 from speech.text.normalize import plain_text
@@ -41,6 +44,21 @@ GRID = (
     (0.6, 1.2),
     (0.75, 1.6),
 )
+WORD_GRID = (
+    (0.3, 0.8, 0.5, 10.0),
+    (0.35, 0.9, 0.5, 9.0),
+    (0.4, 0.8, 0.5, 8.0),
+    (0.4, 0.9, 0.5, 6.0),
+    (0.4, 0.9, 0.5, 8.0),
+    (0.4, 0.9, 0.5, 10.0),
+    (0.4, 0.9, 0.7, 10.0),
+    (0.4, 1.0, 0.5, 8.0),
+)
+GENERAL_SHARE = 0.6
+"""Of a word's probability, that general frequency decides; the rest is how often the training texts have it."""
+SMALLEST_TEXT = 2000
+FEWEST_WORDS = 400
+"""A language of which fewer are known gets no lexicon: too many of its words would be missing."""
 HEADING = "\n## Language model\n\n"
 
 
@@ -49,7 +67,8 @@ def main(
     root: Path,
     order: int = 8,
     prune: Annotated[float, typer.Option(help="Least weight of n-grams of three tokens and more.")] = 0.7,
-    words: Annotated[int, typer.Option(help="Most frequent words of each language; 0: none.")] = 30_000,
+    general: Annotated[int, typer.Option("--words", help="Most frequent words in the n-grams; 0: none.")] = 30_000,
+    lexicon: Annotated[int, typer.Option(help="Words of a language; 0: those of the training texts.")] = 30_000,
     word_mass: Annotated[float, typer.Option(help="Words that a language's list weighs in all.")] = 20_000.0,
     dev_clips: Annotated[int, typer.Option(help="Dev utterances to choose weights on.")] = 300,
 ) -> None:
@@ -59,31 +78,77 @@ def main(
     tokenizer = loaded.tokenizer
     utterances = read_manifest(root / "train.jsonl", root, check_files=False)
     texts = [*written(utterances, tokenizer)]
-    if words:
+    if general:
         for language in tokenizer.vocabulary.languages:
-            texts += frequent(language, tokenizer, words, word_mass)
+            texts += frequent(language, tokenizer, general, word_mass)
     ngram = TokenNgram.train(texts, order=order, prune=prune)
     console.print(f"{len(ngram.keys)} n-grams of {len(texts)} texts")
     dev = read_manifest(root / "dev.jsonl", root)
     random.Random(0).shuffle(dev)
     outputs = heard(loaded.model, tokenizer, dev[:dev_clips])
-    rates: dict[tuple[float, float], float] = {}
+    plain = error_rate(outputs, tokenizer, BeamDecoder())
+    console.print(f"without: WER {plain:.4f}")
+    rates: dict[tuple[float, ...], float] = {}
     for weight, bonus in GRID:
-        rate = error_rate(outputs, tokenizer, BeamDecoder(scorer=ngram, weight=weight, bonus=bonus))
-        console.print(f"weight {weight:.2f}, bonus {bonus:.2f}: WER {rate:.4f}")
-        rates[weight, bonus] = rate
-    ngram.weight, ngram.bonus = min(rates, key=lambda pair: rates[pair])
-    best = rates[ngram.weight, ngram.bonus]
+        rates[weight, bonus] = error_rate(outputs, tokenizer, BeamDecoder(scorer=ngram, weight=weight, bonus=bonus))
+        console.print(f"weight {weight:.2f}, bonus {bonus:.2f}: WER {rates[weight, bonus]:.4f}")
+    words = Lexicon.train(probabilities(utterances, tokenizer.vocabulary.languages, lexicon))
+    pieces = tokenizer.vocabulary.tokens
+    with_words: dict[tuple[float, ...], float] = {}
+    for weight, bonus, words.scale, words.penalty in WORD_GRID:
+        decode = BeamDecoder(scorer=ngram, lexicon=words, pieces=pieces, weight=weight, bonus=bonus)
+        key = weight, bonus, words.scale, words.penalty
+        with_words[key] = error_rate(outputs, tokenizer, decode)
+        console.print(f"with words; weight, bonus, scale and penalty {key}: WER {with_words[key]:.4f}")
+    best = min(with_words, key=lambda key: with_words[key])
+    ngram.weight, ngram.bonus, words.scale, words.penalty = best
     ngram.save(model / LANGUAGE_MODEL)
+    words.save(model / LEXICON)
+    known = sum(len(keys) for keys, _ in words.words.values())
+    source = " and the most frequent words of each language that wordfreq (data CC-BY-SA 4.0) knows" if general else ""
     card = (model / "README.md").read_text("utf-8").split(HEADING)[0]
-    source = f", and the {words} most frequent words of each language that wordfreq (data CC-BY-SA 4.0) knows"
     (model / "README.md").write_text(
-        f"{card}{HEADING}`{LANGUAGE_MODEL}`: {len(ngram.keys)} n-grams up to {order} tokens, Witten-Bell smoothing, of "
-        f"the training transcripts and translations{source if words else ''}. Weight {ngram.weight}, bonus "
-        f"{ngram.bonus} per token: the best of those tried on {len(outputs)} dev utterances, WER {rates[0.0, 0.0]:.3f} "
-        f"without it and {best:.3f} with it.\n",
+        f"{card}{HEADING}`{LANGUAGE_MODEL}`: {len(ngram.keys)} n-grams up to {order} tokens, Witten-Bell smoothing. "
+        f"`{LEXICON}`: {known} words of {len(words.words)} languages. Both from the training transcripts and "
+        f"translations{source}. Weight {best[0]}, bonus {best[1]} per token, scale {best[2]} and penalty {best[3]} of "
+        f"words: the best of those tried on {len(outputs)} dev utterances, WER {plain:.3f} without either, "
+        f"{min(rates.values()):.3f} with n-grams, {with_words[best]:.3f} with both.\n",
         "utf-8",
     )
+
+
+def probabilities(utterances: list[Utterance], languages: Sequence[str], count: int) -> dict[str, dict[str, float]]:
+    """The likeliest words of each language that writes spaces, at most `count` (0: of the training texts alone)."""
+    texts: dict[str, Counter[str]] = {code: Counter() for code in languages if resolve(code).spaces}
+    for utterance in utterances:
+        for code, text, weight in (
+            (utterance.language, utterance.text, TRANSCRIPT),
+            *((code, text, TRANSLATION) for code, text in utterance.translations.items()),
+        ):
+            for word in plain_text(text).split() if code in texts else ():
+                texts[code][word] += weight
+    found = {}
+    for code, seen in texts.items():
+        general = general_frequencies(code) if count else {}
+        total = max(sum(seen.values()), SMALLEST_TEXT)
+        both = Counter(
+            {w: GENERAL_SHARE * general.get(w, 0.0) + (1 - GENERAL_SHARE) * seen[w] / total for w in {*general, *seen}}
+        )
+        if len(both) >= FEWEST_WORDS or not count:
+            found[code] = dict(both.most_common(count or None))
+    return found
+
+
+def general_frequencies(language: str) -> dict[str, float]:
+    """Relative frequency of words in general, as far as wordfreq knows them."""
+    import wordfreq
+
+    code = resolve(language).alpha2
+    if code not in wordfreq.available_languages("small"):
+        return {}
+    table = wordfreq.get_frequency_dict(code, "small")
+    plain = ((plain_text(word), frequency) for word, frequency in table.items())
+    return {w: frequency for w, frequency in plain if w and " " not in w and not any(c.isdigit() for c in w)}
 
 
 def written(utterances: list[Utterance], tokenizer: Tokenizer) -> Iterator[tuple[list[int], float]]:
@@ -102,15 +167,10 @@ def written(utterances: list[Utterance], tokenizer: Tokenizer) -> Iterator[tuple
 
 def frequent(language: str, tokenizer: Tokenizer, count: int, mass: float) -> Iterator[tuple[list[int], float]]:
     """The most frequent words of a language, each between the starts of words, weighing `mass` together at most."""
-    import wordfreq
-
-    code = resolve(language).alpha2
-    if code not in wordfreq.available_languages("small") or not resolve(language).spaces:
+    if not resolve(language).spaces:
         return
-    ranked = Counter(wordfreq.get_frequency_dict(code, "small")).most_common(count)
-    for word, frequency in ranked:
-        plain = plain_text(word)
-        if not plain or " " in plain or any(c.isdigit() for c in plain) or frequency * mass < 0.2:
+    for plain, frequency in Counter(general_frequencies(language)).most_common(count):
+        if frequency * mass < 0.2:
             continue
         ids = tokenizer.encode(f"{plain} {plain}")
         half = tokenizer.encode(plain)
@@ -136,7 +196,8 @@ def error_rate(outputs: list[tuple[Utterance, Frames]], tokenizer: Tokenizer, de
     """Word error rate over all."""
     total = ErrorCounts()
     for utterance, frames in outputs:
-        text = tokenizer.decode([span.id for span in decode(frames)[0]])
+        spans = decode(frames, languages=(utterance.language,))[0]
+        text = tokenizer.decode([span.id for span in spans])
         total += word_errors(utterance.text, text, utterance.language)
     return total.rate
 

@@ -74,9 +74,7 @@ def transcribe(
         console.print(f"{len(files) - len(todo)} of {len(files)} are there already")
     if not todo:
         return
-    recognizer = Recognizer.from_pretrained(
-        model, device=device, precision=precision, beam=beam, language_model=lm
-    )
+    recognizer = Recognizer.from_pretrained(model, device=device, precision=precision, beam=beam, language_model=lm)
     failed = 0
     printed: list[dict[str, Any]] = []
     for path, result in _with_progress(recognizer, todo, Request.parse(language, to), console):

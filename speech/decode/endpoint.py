@@ -69,7 +69,9 @@ class EndpointConfig:
                 fix=f"Let {FRAME_S} <= soft_silence_s <= silence_s <= soft_s <= max_s.",
             )
         if self.blank_s is not None and self.blank_s < self.soft_silence_s:
-            raise ConfigError(f"blank_s {self.blank_s} is less than soft_silence_s {self.soft_silence_s}", fix="Raise it.")
+            raise ConfigError(
+                f"blank_s {self.blank_s} is less than soft_silence_s {self.soft_silence_s}", fix="Raise it."
+            )
         if self.idle_s < self.silence_s:
             raise ConfigError(f"idle_s {self.idle_s} is less than silence_s {self.silence_s}", fix="Raise idle_s.")
 

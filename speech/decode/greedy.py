@@ -23,8 +23,10 @@ class TokenSpan:
     """Highest probability within its frames."""
 
 
-def greedy(frames: Frames, *, blank: int = 0, forbidden: Collection[int] = ()) -> list[list[TokenSpan]]:
-    """Token spans of each utterance; tokens in `forbidden` cannot be said."""
+def greedy(
+    frames: Frames, *, blank: int = 0, forbidden: Collection[int] = (), languages: Sequence[str] = ()
+) -> list[list[TokenSpan]]:
+    """Token spans of each utterance; tokens in `forbidden` cannot be said, and `languages` make no difference."""
     log_probs = frames.log_probs
     if forbidden:
         log_probs = log_probs.clone()

@@ -96,19 +96,19 @@ class TokenNgram:
         following = (*state, token)[-(self.order - 1) :] if self.order > 1 else ()
         spent = 0
         for context, spent in self._contexts(state):
-            found = self._find(_extended(context, token))
+            found = self._find(extended(context, token))
             if found >= 0:
                 return following, -(spent + self._scores[found]) / _STEPS_PER_NAT
         return following, -(spent + 255) / _STEPS_PER_NAT
 
     def _hashed(self, state: State) -> list[tuple[int, int]]:
-        """Hash of each context of a state, the longest first and the empty one last, and what it costs to come to it."""
+        """Hash of each context of a state, longest first, the empty one last, and what it costs to come to it."""
         contexts: list[tuple[int, int]] = []
         spent = 0
         for begin in range(len(state)):
             key = 0
             for token in state[begin:]:
-                key = _extended(key, token)
+                key = extended(key, token)
             contexts.append((key, spent))
             found = self._find(key)
             spent += self._backoffs[found] if found >= 0 else 0
@@ -203,14 +203,14 @@ def _flat(texts: Iterable[tuple[Sequence[int], float]]) -> tuple[np.ndarray, np.
     return np.concatenate(tokens), np.concatenate(weights), np.concatenate(rest)
 
 
-def _extended(key: int, token: int) -> int:
+def extended(key: int, token: int) -> int:
     """The hash of an n-gram that is one token longer; that of the empty one is 0."""
     key = ((key ^ (token + 1)) * _MULTIPLIER) & _MASK
     return key ^ key >> 29
 
 
 def _fold(hashed: np.ndarray, token: np.ndarray) -> np.ndarray:
-    """`_extended` for many n-grams."""
+    """`extended` for many n-grams."""
     with np.errstate(over="ignore"):
         hashed = (hashed ^ (token + np.uint64(1))) * np.uint64(_MULTIPLIER)
     return hashed ^ (hashed >> np.uint64(29))

@@ -1,6 +1,7 @@
 """A checkpoint is a directory: `model.safetensors`, `config.json`, `tokenizer.model`, `README.md` (the model card).
 
-Beside them may lie `lm.safetensors`, an n-gram model of the same tokens (`speech.decode.token_ngram`).
+Beside them may lie `lm.safetensors`, an n-gram model of the same tokens (`speech.decode.token_ngram`), and
+`lexicon.safetensors`, words (`speech.decode.lexicon`).
 
 It carries data only. `kind` is looked up in a closed table of imported classes; unknown keys are refused.
 """
@@ -34,6 +35,7 @@ from speech.text.tokens import Vocabulary
 
 FORMAT = 1
 LANGUAGE_MODEL = "lm.safetensors"
+LEXICON = "lexicon.safetensors"
 _ENCODERS: dict[str, type[EncoderConfig]] = {"whisper": WhisperEncoderConfig, "e_branchformer": EBranchformerConfig}
 _SCALE = ".scale"
 

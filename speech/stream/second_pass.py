@@ -23,6 +23,8 @@ from speech.text.tokenizer import Tokenizer
 from speech.text.tokens import Vocabulary
 from speech.transcript import Word
 
+_POSSIBLE = 0.1
+"""Probability from which words of a language are expected in a segment."""
 AUTO = "auto"
 """Any language that the model knows."""
 
@@ -30,8 +32,10 @@ AUTO = "auto"
 class Decoder(Protocol):
     """Frames to token spans: `greedy`, or a `BeamDecoder`."""
 
-    def __call__(self, frames: Frames, *, forbidden: Collection[int] = ()) -> list[list[TokenSpan]]:
-        """Token spans of each utterance; tokens in `forbidden` cannot be said."""
+    def __call__(
+        self, frames: Frames, *, forbidden: Collection[int] = (), languages: Sequence[str] = ()
+    ) -> list[list[TokenSpan]]:
+        """Token spans of each utterance, which is in some of `languages`; tokens in `forbidden` cannot be said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +109,10 @@ class SecondPass:
             frames, evidence = self.encode([segment for segment, _ in batch], [request for _, request in batch])
             for row, (segment, request) in enumerate(batch):
                 alone = Frames(frames.select(row)[None], frames.lengths[row : row + 1], frames.frame_s)
-                spans = self.decode(alone, forbidden=self.forbidden(request))[0]
-                yield self.keep(segment, spans, None if evidence is None else evidence[row], len(alone.select(0)))
+                own = None if evidence is None else evidence[row, : len(alone.select(0))]
+                languages = self._written(own, request)
+                spans = self.decode(alone, forbidden=self.forbidden(request), languages=languages)[0]
+                yield self.keep(segment, spans, own, len(alone.select(0)))
 
     def _nothing(self, segment: Segment) -> Heard:
         evidence = torch.zeros(len(self.model.vocabulary.languages)) if self.model.config.language_head else None
@@ -172,6 +178,20 @@ class SecondPass:
             known = torch.tensor([code in request.languages for code in codes])
             mean = mean.masked_fill(~known, -torch.inf)
         return top(torch.softmax(mean, dim=-1), codes)
+
+    def _written(self, evidence: Tensor | None, request: Request) -> tuple[str, ...]:
+        """Languages that the words may be in, from evidence `(T, languages)`; none if it cannot be told."""
+        if request.to is not None or len(request.languages) == 1:
+            return (request.to,) if request.to is not None else request.languages
+        if evidence is None or not len(evidence):
+            return ()
+        codes = self.tokenizer.vocabulary.languages
+        mean = evidence.mean(dim=0)
+        if request.languages:
+            known = torch.tensor([code in request.languages for code in codes], device=mean.device)
+            mean = mean.masked_fill(~known, -torch.inf)
+        posterior = torch.softmax(mean, dim=-1).tolist()
+        return tuple(code for code, p in zip(codes, posterior, strict=True) if p >= _POSSIBLE)
 
     def words(self, heard: Heard, request: Request) -> list[Word]:
         """The words of a segment, in the language that it is in or is translated into."""

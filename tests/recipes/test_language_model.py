@@ -1,4 +1,4 @@
-"""`recipes/owsm_ctc/language_model.py`: a checkpoint gets an n-gram model that the recogniser then uses."""
+"""`recipes/owsm_ctc/language_model.py`: a checkpoint gets an n-gram model and words that the recogniser then uses."""
 
 import json
 import shutil
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from speech import Recognizer
+from speech.decode.lexicon import Lexicon
 from speech.decode.token_ngram import TokenNgram
 
 SCRIPT = Path(__file__).parents[2] / "recipes" / "owsm_ctc" / "language_model.py"
@@ -23,7 +24,8 @@ def test_a_checkpoint_gets_a_language_model_and_says_so(checkpoint, wave, tmp_pa
             for n, text in enumerate(texts)
         ]
         (tmp_path / f"{part}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    command = [sys.executable, str(SCRIPT), str(folder), str(tmp_path), "--words", "0", "--prune", "0"]
+    options = ["--words", "0", "--lexicon", "0", "--prune", "0"]
+    command = [sys.executable, str(SCRIPT), str(folder), str(tmp_path), *options]
     for _ in range(2):  # a second time replaces the first
         ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
         assert ran.returncode == 0, ran.stderr[-2000:]
@@ -36,4 +38,8 @@ def test_a_checkpoint_gets_a_language_model_and_says_so(checkpoint, wave, tmp_pa
         state, gain = ngram.score(state, known)
         seen += gain
     assert seen > unseen
+    words = Lexicon.load(folder / "lexicon.safetensors")
+    english = words.words["eng"][0]
+    assert len(english) == 5  # the cat sat der hund
+    assert words.covers(["eng", "spa"])
     assert (folder / "README.md").read_text().count("## Language model") == 1
