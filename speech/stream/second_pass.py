@@ -172,25 +172,24 @@ class SecondPass:
             return request.languages[0], 1.0
         if evidence is None:
             raise LanguageError("this model does not identify languages", fix="Name the language.")
-        codes = self.tokenizer.vocabulary.languages
+        return top(self._posterior(evidence, frames, request), self.tokenizer.vocabulary.languages)
+
+    def _posterior(self, evidence: Tensor, frames: int, request: Request) -> Tensor:
+        """Of the languages asked for, `(languages,)`, from the sum of the log-posteriors of `frames`."""
         mean = evidence / max(frames, 1)
         if request.languages:
-            known = torch.tensor([code in request.languages for code in codes])
-            mean = mean.masked_fill(~known, -torch.inf)
-        return top(torch.softmax(mean, dim=-1), codes)
+            known = [code in request.languages for code in self.tokenizer.vocabulary.languages]
+            mean = mean.masked_fill(~torch.tensor(known, device=mean.device), -torch.inf)
+        return torch.softmax(mean, dim=-1)
 
     def _written(self, evidence: Tensor | None, request: Request) -> tuple[str, ...]:
         """Languages that the words may be in, from evidence `(T, languages)`; none if it cannot be told."""
-        if request.to is not None or len(request.languages) == 1:
-            return (request.to,) if request.to is not None else request.languages
-        if evidence is None or not len(evidence):
-            return ()
+        if request.to is not None:
+            return (request.to,)
+        if evidence is None or len(request.languages) == 1:
+            return request.languages if len(request.languages) == 1 else ()
+        posterior = self._posterior(evidence.sum(dim=0), len(evidence), request).tolist()
         codes = self.tokenizer.vocabulary.languages
-        mean = evidence.mean(dim=0)
-        if request.languages:
-            known = torch.tensor([code in request.languages for code in codes], device=mean.device)
-            mean = mean.masked_fill(~known, -torch.inf)
-        posterior = torch.softmax(mean, dim=-1).tolist()
         return tuple(code for code, p in zip(codes, posterior, strict=True) if p >= _POSSIBLE)
 
     def words(self, heard: Heard, request: Request) -> list[Word]:

@@ -44,3 +44,15 @@ def test_the_language_is_one_of_those_asked_for(second_pass, tokenizer):
     assert second_pass.language(evidence, 10, Request(codes[:1])) == (codes[0], 1.0)
     with pytest.raises(LanguageError):
         second_pass.language(None, 10, Request())
+
+
+def test_words_are_looked_for_in_the_languages_that_may_be_spoken(second_pass, tokenizer):
+    codes = tokenizer.vocabulary.languages
+    sure = torch.log(torch.tensor([0.01, 0.01, 0.98])).expand(7, -1)
+    torn = torch.log(torch.tensor([0.45, 0.45, 0.1 - 1e-3])).expand(7, -1)
+    assert second_pass._written(sure, Request()) == (codes[2],)
+    assert second_pass._written(torn, Request()) == codes[:2]
+    assert second_pass._written(sure, Request(codes[:2])) == codes[:2]  # of those allowed both are as likely
+    assert second_pass._written(sure, Request(codes[:1])) == codes[:1]
+    assert second_pass._written(sure, Request(codes[:1], codes[1])) == (codes[1],)
+    assert second_pass._written(None, Request()) == ()
