@@ -37,7 +37,7 @@ function measured(block) {
   let peak = 0;
   let energy = 0;
   block.forEach((sample, i) => {
-    pcm[i] = Math.max(-32768, Math.min(32767, Math.round(sample * 32768)));
+    pcm[i] = Math.max(-32768, Math.min(32767, Math.round(sample * (sample < 0 ? 32768 : 32767)))); // as Chromium decodes
     peak = Math.max(peak, Math.abs(sample));
     energy += sample * sample;
   });

@@ -48,6 +48,14 @@ def play(connection: V1SocketClient, pcm: bytes) -> None:
         connection.send_media(pcm[start : start + 6400])
 
 
+def until_a_partial(connection: V1SocketClient) -> Iterator[Any]:
+    """Events up to the first words: audio that comes all at once is read in whole parts, and has no partials."""
+    for event in connection:
+        yield event
+        if isinstance(event, ListenV1Results) and text(event):
+            return
+
+
 def text(result: ListenV1Results) -> str:
     return result.channel.alternatives[0].transcript
 
@@ -63,9 +71,11 @@ def test_the_sdk_hears_the_text_of_the_file(server: Running, pcm, said):
     options = {"interim_results": "true", "vad_events": True, "smart_format": True, "language": "multi", **PCM}
     with sdk(server, utterance_end_ms=1000, **options) as connection:
         connection.send_keep_alive()
-        play(connection, pcm)
+        play(connection, pcm[:76_800])
+        events = list(until_a_partial(connection))
+        play(connection, pcm[76_800:])
         connection.send_close_stream()
-        events = list(connection)
+        events += list(connection)
     results = [event for event in events if isinstance(event, ListenV1Results)]
     finals = [result for result in results if result.is_final]
     assert joined(events) == said
