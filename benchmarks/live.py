@@ -21,7 +21,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -70,6 +70,7 @@ def main(
     sessions: Annotated[list[int] | None, typer.Option(help="How many at once; several times for several.")] = None,
     seconds: Annotated[float, typer.Option(help="Of speech for each session.")] = 60.0,
     chunk_ms: int = 320,
+    workers: Annotated[int, typer.Option(min=1, help="Servers that share the sessions and the threads.")] = 1,
     peer: Annotated[Path | None, typer.Option(help="Whisper-base, as CTranslate2 has it.")] = None,
     peer_sessions: Annotated[list[int] | None, typer.Option(help="How many at once for the peer.")] = None,
     output: Annotated[Path | None, typer.Option(help="Write every delay as JSON.")] = None,
@@ -84,13 +85,14 @@ def main(
     runs: list[dict[str, Any]] = []
     for count in sessions or [1, 4, 8, 16]:
         talks = [talk_of(clips, seconds, seed) for seed in range(count)]
-        with server(chunk_ms) as (url, process):
-            before, began, heard = cpu_s(process), time.monotonic(), None
+        with ExitStack() as stack:
+            servers = [stack.enter_context(server(chunk_ms, workers)) for _ in range(workers)]
+            before, began, heard = sum(cpu_s(process) for _, process in servers), time.monotonic(), None
             try:
-                heard = asyncio.run(many(url, talks))
+                heard = asyncio.run(many([url for url, _ in servers], talks))
             except* ServerError as errors:
                 console.print(f"{count} sessions: {errors.exceptions[0]}")
-            cores = (cpu_s(process) - before) / (time.monotonic() - began)
+            cores = (sum(cpu_s(process) for _, process in servers) - before) / (time.monotonic() - began)
         if heard is not None:
             runs.append(summary("speech", talks, heard, cores))
             add(table, runs[-1])
@@ -100,7 +102,9 @@ def main(
         add(table, runs[-1])
     console.print(table)
     if output is not None:
-        output.write_text(json.dumps({"chunk_ms": chunk_ms, "seconds": seconds, "runs": runs}) + "\n", "utf-8")
+        output.write_text(
+            json.dumps({"chunk_ms": chunk_ms, "workers": workers, "seconds": seconds, "runs": runs}) + "\n", "utf-8"
+        )
     if picture is not None:
         draw(runs, picture)
 
@@ -142,13 +146,15 @@ def peer_run(folder: Path, talks: Sequence[Talk]) -> dict[str, Any]:
 
 
 @contextmanager
-def server(chunk_ms: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A server of its own on a free port, which takes everybody."""
+def server(chunk_ms: int, workers: int = 1) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A server of its own on a free port, one of so many, which takes everybody."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "speech.cli.app", "serve", "--port", str(port), "--chunk-ms", str(chunk_ms)]
     environment = os.environ | {"SPEECH_MAX_LOAD": "1000"}
+    if workers > 1:
+        environment["SPEECH_THREADS"] = str(max(1, len(os.sched_getaffinity(0)) // workers))
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
     try:
         while True:
@@ -183,9 +189,10 @@ def talk_of(clips: Sequence[Utterance], seconds: float, seed: int) -> Talk:
     return Talk(samples, " ".join(texts), code)
 
 
-async def many(url: str, talks: Sequence[Talk]) -> list[Heard]:
-    """All sessions, begun within one chunk of each other."""
-    return list(await asyncio.gather(*(one(url, talk, 0.02 * n) for n, talk in enumerate(talks))))
+async def many(urls: Sequence[str], talks: Sequence[Talk]) -> list[Heard]:
+    """All sessions, begun within one chunk of each other, at each server in turn."""
+    waits = (one(urls[n % len(urls)], talk, 0.02 * n) for n, talk in enumerate(talks))
+    return list(await asyncio.gather(*waits))
 
 
 async def one(url: str, talk: Talk, wait_s: float) -> Heard:

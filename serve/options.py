@@ -46,9 +46,11 @@ def changed(
         rules = message.endpointing
         silence = rules.silence_ms / 1000 if rules.mode == "auto" else None
         # From the usual rules, not from those that held: what was said before must not show through.
-        blank = rules.blank_ms / 1000 if rules.blank_ms is not None and rules.mode == "auto" else None
-        endpoint = EndpointConfig().limited(silence, rules.max_utterance_ms / 1000)
-        options = replace(options, endpoint=replace(endpoint, blank_s=blank))
+        usual = EndpointConfig(blank_s=None if rules.blank_ms is None else rules.blank_ms / 1000)
+        options = replace(options, endpoint=usual.limited(silence, rules.max_utterance_ms / 1000))
+    if options.endpoint.blank_s is not None and not options.interim:
+        text = "blank_ms goes by partial results; interim is off"
+        raise Refused("bad_config", text, wire.CloseCode.bad_config, "endpointing")
     return options
 
 

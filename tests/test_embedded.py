@@ -35,8 +35,8 @@ def test_it_is_small_and_says_where_it_comes_from():
     card = (folder / "README.md").read_text("utf-8")
     for word in ("CC-BY-SA-3.0", "learning curve", "hours", "whisper-base"):
         assert word in card
-    parts = [json.loads((folder / f"training_{n}.json").read_text("utf-8"))["config"]["name"] for n in (1, 2, 3)]
-    assert parts == ["foundation", "foundation_continued", "foundation_finish"]
+    parts = [json.loads((folder / f"training_{n}.json").read_text("utf-8"))["config"]["name"] for n in (1, 2, 3, 4)]
+    assert parts == ["foundation", "foundation_continued", "foundation_finish", "foundation_whole"]
     assert len((folder / "metrics.jsonl").read_text("utf-8").splitlines()) > 100
     assert (folder / "learning_curve.png").is_file()
 

@@ -57,8 +57,8 @@ WORD_GRID = (
 GENERAL_SHARE = 0.6
 """Of a word's probability, that general frequency decides; the rest is how often the training texts have it."""
 SMALLEST_TEXT = 2000
-FEWEST_WORDS = 400
-"""A language of which fewer are known gets no lexicon: too many of its words would be missing."""
+ELISIONS = frozenset("c d j l m n s t qu all dall dell nell sull".split())
+"""What wordfreq cuts off before an apostrophe and lists as words."""
 HEADING = "\n## Language model\n\n"
 
 
@@ -95,17 +95,24 @@ def main(
     words = Lexicon.train(probabilities(utterances, tokenizer.vocabulary.languages, lexicon))
     pieces = tokenizer.vocabulary.tokens
     with_words: dict[tuple[float, ...], float] = {}
-    for weight, bonus, words.scale, words.penalty in WORD_GRID:
+    for weight, bonus, scale, penalty in WORD_GRID:
+        words.scale, words.penalty = scale, penalty
         decode = BeamDecoder(scorer=ngram, lexicon=words, pieces=pieces, weight=weight, bonus=bonus)
-        key = weight, bonus, words.scale, words.penalty
+        key = weight, bonus, scale, penalty
         with_words[key] = error_rate(outputs, tokenizer, decode)
         console.print(f"with words; weight, bonus, scale and penalty {key}: WER {with_words[key]:.4f}")
     best = min(with_words, key=lambda key: with_words[key])
+    if with_words[best] > min(rates.values()):
+        console.print("words do not help on the dev part; they are written all the same, see the card")
     ngram.weight, ngram.bonus, words.scale, words.penalty = best
     ngram.save(model / LANGUAGE_MODEL)
     words.save(model / LEXICON)
     known = sum(len(keys) for keys, _ in words.words.values())
-    source = " and the most frequent words of each language that wordfreq (data CC-BY-SA 4.0) knows" if general else ""
+    source = (
+        " and the most frequent words of each language that wordfreq (data CC-BY-SA 4.0) knows"
+        if general or lexicon
+        else ""
+    )
     card = (model / "README.md").read_text("utf-8").split(HEADING)[0]
     (model / "README.md").write_text(
         f"{card}{HEADING}`{LANGUAGE_MODEL}`: {len(ngram.keys)} n-grams up to {order} tokens, Witten-Bell smoothing. "
@@ -134,7 +141,7 @@ def probabilities(utterances: list[Utterance], languages: Sequence[str], count: 
         both = Counter(
             {w: GENERAL_SHARE * general.get(w, 0.0) + (1 - GENERAL_SHARE) * seen[w] / total for w in {*general, *seen}}
         )
-        if len(both) >= FEWEST_WORDS or not count:
+        if general or not count:  # from the training texts alone, too many words would be missing
             found[code] = dict(both.most_common(count or None))
     return found
 
@@ -148,7 +155,9 @@ def general_frequencies(language: str) -> dict[str, float]:
         return {}
     table = wordfreq.get_frequency_dict(code, "small")
     plain = ((plain_text(word), frequency) for word, frequency in table.items())
-    return {w: frequency for w, frequency in plain if w and " " not in w and not any(c.isdigit() for c in w)}
+    dropped = ELISIONS if language in ("fra", "ita", "cat") else frozenset()
+    usual = ((w, f) for w, f in plain if w and " " not in w and w not in dropped)
+    return {w: frequency for w, frequency in usual if not any(c.isdigit() for c in w)}
 
 
 def written(utterances: list[Utterance], tokenizer: Tokenizer) -> Iterator[tuple[list[int], float]]:

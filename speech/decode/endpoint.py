@@ -55,7 +55,7 @@ class EndpointConfig:
     blank_s: float | None = None
     """Live: a segment with words ends where no more have been written for so long, though the voice detector still
     hears speech: music, noise, another voice far away. None: never. It goes by partial results, which files do not
-    have, so finals may then differ from a file's."""
+    have and busy servers have later, so finals may then differ from a file's."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.murmur <= self.threshold < 1:
@@ -78,7 +78,9 @@ class EndpointConfig:
     def limited(self, silence_s: float | None, max_s: float) -> EndpointConfig:
         """The same rules with another pause (None: pauses end nothing) and another longest segment."""
         if silence_s is None:
-            return replace(self, silence_s=max_s, soft_s=max_s, soft_silence_s=max_s, idle_s=max_s, max_s=max_s)
+            return replace(
+                self, silence_s=max_s, soft_s=max_s, soft_silence_s=max_s, idle_s=max_s, max_s=max_s, blank_s=None
+            )
         silence_s = min(silence_s, max_s)
         return replace(
             self,

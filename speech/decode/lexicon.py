@@ -11,10 +11,10 @@ import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from speech.decode.prefix_beam import LanguageModel
@@ -24,15 +24,29 @@ from speech.errors import ModelError
 
 _STEPS_PER_NAT = 12.0
 _USUAL = -8.0
-"""Log-probability of a word that is as likely as it is long: it changes no score."""
+"""A word of this log-probability neither gains nor costs; likelier ones gain."""
 _UNKNOWN = -1
+_NUMBER = 1
+"""Hash of what holds digits, which is neither known nor unknown."""
+_APOSTROPHES = "'’"
 
 
-def _spelled(text: str, key: int = 0) -> int:
-    """A hash of `text` behind what `key` is the hash of; that of nothing is 0."""
-    for character in text:
-        key = extended(key, ord(character))
-    return key
+class Spelling(NamedTuple):
+    """A word under way, as hashes: 0 is nothing."""
+
+    whole: int = 0
+    tail: int = 0
+    """Behind an apostrophe: in l'homme, the word is homme."""
+
+    def then(self, text: str) -> Spelling:
+        """The word with more letters."""
+        whole, tail = self
+        for character in text:
+            if whole == _NUMBER or character.isdigit():
+                return Spelling(_NUMBER)
+            whole = extended(whole, ord(character))
+            tail = 0 if character in _APOSTROPHES else extended(tail, ord(character))
+        return Spelling(whole, tail)
 
 
 class Lexicon:
@@ -41,8 +55,8 @@ class Lexicon:
     Args:
         words: ISO 639-3 code -> hashes of words `(n,)` uint64, sorted, and negative log-probabilities in twelfths of a
             nat `(n,)` uint8.
-        scale: of a word's log-probability, beside that of an n-gram model's.
-        penalty: in nats, of what is no word.
+        scale: of a word's log-probability, beside that of an n-gram model's; its weight applies to both.
+        penalty: in nats before that weight, of what is no word.
     """
 
     def __init__(
@@ -57,7 +71,7 @@ class Lexicon:
         """From the probability of each word of each language."""
         words = {}
         for code, table in probabilities.items():
-            keys = np.array([_spelled(word) for word in table], np.uint64)
+            keys = np.array([Spelling().then(word).whole for word in table], np.uint64)
             steps = [round(-math.log(max(p, 1e-12)) * _STEPS_PER_NAT) for p in table.values()]
             order = np.argsort(keys)
             words[code] = keys[order], np.clip(np.array(steps), 0, 255).astype(np.uint8)[order]
@@ -67,12 +81,15 @@ class Lexicon:
         """Whether the words of all these languages are known, and there are any."""
         return bool(languages) and all(code in self.words for code in languages)
 
-    def score(self, languages: Sequence[str], key: int) -> float:
-        """What a word adds, as the likelier of its languages has it; `key` is 0 where there is none."""
-        if key == 0:
+    def score(self, languages: Sequence[str], word: Spelling) -> float:
+        """What a word adds, as the likelier of its languages has it; behind an apostrophe if only that is known."""
+        if word.whole in (0, _NUMBER):
             return 0.0
-        steps = [found for code in languages if (found := self._find(code, key)) != _UNKNOWN]
-        return self.scale * (-min(steps) / _STEPS_PER_NAT - _USUAL) if steps else -self.penalty
+        for key in word:
+            steps = [found for code in languages if key and (found := self._find(code, key)) != _UNKNOWN]
+            if steps:
+                return self.scale * (-min(steps) / _STEPS_PER_NAT - _USUAL)
+        return -self.penalty
 
     def _find(self, code: str, key: int) -> int:
         keys, scores = self._views[code]
@@ -95,6 +112,9 @@ class Lexicon:
             ModelError: if it is something else.
         """
         try:
+            with safe_open(path, "numpy") as file:
+                if (file.metadata() or {}).get("format") != "lexicon":
+                    raise ModelError("is not a lexicon", where=str(path))
             record = load_file(path)
             scale, penalty = record["use"].tolist()
             codes = [name.removeprefix("keys.") for name in record if name.startswith("keys.")]
@@ -119,29 +139,30 @@ class WithWords:
     ) -> None:
         self._tokens, self._lexicon = tokens, lexicon
         self._languages, self._pieces = tuple(languages), pieces
-        self._known: dict[int, float] = {}
+        self._known: dict[Spelling, float] = {}
 
-    def start(self) -> tuple[Any, int]:
-        """The state of the token model, and the hash of the word under way."""
-        return self._tokens.start(), 0
+    def start(self) -> tuple[Any, Spelling]:
+        """The state of the token model, and the word under way."""
+        return self._tokens.start(), Spelling()
 
-    def score(self, state: tuple[Any, int], token: int) -> tuple[tuple[Any, int], float]:
+    def score(self, state: tuple[Any, Spelling], token: int) -> tuple[tuple[Any, Spelling], float]:
         """The state after `token`, and the log-probability of `token`, and of a word that ends before it."""
-        before, key = state
+        before, word = state
         following, gain = self._tokens.score(before, token)
-        parts = self._pieces[token].split(WORD_START)
-        for part in parts[1:]:  # each begins a word and ends the one before
-            gain += self._word(_spelled(parts[0], key))
-            key, parts[0] = 0, part
-        return (following, _spelled(parts[0], key)), gain
+        first, *others = self._pieces[token].split(WORD_START)
+        word = word.then(first)
+        for part in others:  # each begins a word and ends the one before
+            gain += self._word(word)
+            word = Spelling().then(part)
+        return (following, word), gain
 
-    def finish(self, state: tuple[Any, int]) -> float:
+    def finish(self, state: tuple[Any, Spelling]) -> float:
         """Log-probability that the text ends here, and of its last word."""
         return self._tokens.finish(state[0]) + self._word(state[1])
 
-    def _word(self, key: int) -> float:
-        if key not in self._known:
+    def _word(self, word: Spelling) -> float:
+        if word not in self._known:
             if len(self._known) > 1 << 14:
                 self._known.clear()
-            self._known[key] = self._lexicon.score(self._languages, key)
-        return self._known[key]
+            self._known[word] = self._lexicon.score(self._languages, word)
+        return self._known[word]

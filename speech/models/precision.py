@@ -23,8 +23,10 @@ def with_precision(model: OwsmCtc, precision: Precision) -> OwsmCtc:
     """The model for computing in `precision`; what is not changed is shared with the original.
 
     Raises:
-        ConfigError: if this machine or the model's device lacks the kernels.
+        ConfigError: if there is no such precision, or this machine or the model's device lacks the kernels.
     """
+    if precision not in list(Precision):
+        raise ConfigError(f"precision {precision!r}", fix=f"Give one of {', '.join(Precision)}.")
     runs = int8_runs() and model.feature_mean.device.type == "cpu"
     if precision == Precision.int8 and not runs:
         raise ConfigError(

@@ -29,11 +29,11 @@ class EngineConfig:
     right_context: int = 8
     """Frames after a chunk that it waits for and sees: what a sound was is known when the next one comes."""
     int8: bool = True
-    """Whether the first pass runs in eight bits where this machine can; finals do not depend on it."""
+    """Whether the first pass runs in eight bits where this machine can; otherwise in the precision of the model."""
     batch: int = 32
     """Most sessions that are stepped together."""
-    batch_s: float = 16.0
-    """Most padded seconds of parts that are read together; meanwhile partial results wait."""
+    batch_s: float = 6.0
+    """Most padded seconds of parts that are read in a round; meanwhile partial results wait."""
 
 
 class Engine:

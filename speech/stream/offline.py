@@ -29,7 +29,7 @@ class OfflineConfig:
     context_s: float = 0.5
     """Audio that a segment hears beyond a cut within speech."""
     batch_s: float = 120.0
-    """Most padded seconds that are encoded together."""
+    """Most padded seconds that are read at once."""
 
 
 class OfflineReader:

@@ -98,14 +98,15 @@ class SecondPass:
         self._forbidden: dict[Request, frozenset[int]] = {}
 
     def read(self, segments: Sequence[Segment], requests: Sequence[Request]) -> list[Heard]:
-        """Encode segments together and decode each; those in which nobody speaks are not looked at."""
+        """Encode segments, together where that pays, and decode each; those in which nobody speaks are skipped."""
         asked = [(segment, request) for segment, request in zip(segments, requests, strict=True) if not segment.silent]
         found: Iterator[Heard] = iter(self._read(asked)) if asked else iter(())
         return [self._nothing(segment) if segment.silent else next(found) for segment in segments]
 
     def _read(self, asked: Sequence[tuple[Segment, Request]]) -> Iterator[Heard]:
         on_cpu = self.model.feature_mean.device.type == "cpu"
-        for batch in [[pair] for pair in asked] if on_cpu else [asked]:
+        batches = [[pair] for pair in asked] if on_cpu else [asked]
+        for batch in batches:
             frames, evidence = self.encode([segment for segment, _ in batch], [request for _, request in batch])
             for row, (segment, request) in enumerate(batch):
                 alone = Frames(frames.select(row)[None], frames.lengths[row : row + 1], frames.frame_s)
@@ -186,8 +187,10 @@ class SecondPass:
         """Languages that the words may be in, from evidence `(T, languages)`; none if it cannot be told."""
         if request.to is not None:
             return (request.to,)
-        if evidence is None or len(request.languages) == 1:
-            return request.languages if len(request.languages) == 1 else ()
+        if len(request.languages) == 1:
+            return request.languages
+        if evidence is None:
+            return ()
         posterior = self._posterior(evidence.sum(dim=0), len(evidence), request).tolist()
         codes = self.tokenizer.vocabulary.languages
         return tuple(code for code, p in zip(codes, posterior, strict=True) if p >= _POSSIBLE)

@@ -169,10 +169,10 @@ class Segmenter:
             return None
         return self._end(self._endpointer.cut(Reason.client), cut, heard=cut, decided=self.received)
 
-    def end_blanks(self, said_s: float, heard_s: float) -> Segment | None:
-        """End the segment between its last word and where more have been looked for, in seconds of the stream."""
+    def end_blanks(self, said_s: float, blank_s: float) -> Segment | None:
+        """End the segment between its last word and a place without more, in seconds of the stream."""
         said = round(said_s / FRAME_S)
-        frame = (said + int(heard_s / FRAME_S)) // 2
+        frame = (said + int(blank_s / FRAME_S)) // 2
         cut = frame * FRAME_SAMPLES // self._grid * self._grid
         if not self._begin < cut <= self._seen:
             return None

@@ -241,7 +241,7 @@ class StreamingSession:
             language=code,
             spaces=code is None or resolve(code).spaces,
         )
-        said_s = words[-1].end_s if words else None
+        said_s = words[-1].end_s if words else self._segmenter.begin / SAMPLE_RATE if self._open.words else None
         if words and words[-1].end_s > self.processed_s - _EDGE_S:  # its rest may not have been heard yet
             words.pop()
         self._say(words, round(self.processed_s * SAMPLE_RATE), final=False, reason=None)
@@ -254,7 +254,7 @@ class StreamingSession:
         longest_s = self.options.endpoint.blank_s
         if longest_s is None or said_s is None or self.processed_s - said_s < longest_s:
             return
-        segment = self._segmenter.end_blanks(said_s, self.processed_s)
+        segment = self._segmenter.end_blanks(said_s, said_s + longest_s)
         if segment is not None:
             self._parts.append(segment)
             self._after([segment])

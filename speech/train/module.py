@@ -95,7 +95,9 @@ class TrainModule(L.LightningModule):
         if torch.rand((), generator=generator) >= chunk.probability or self.global_step < chunk.begins:
             return None
         size = chunk.sizes[int(torch.randint(len(chunk.sizes), (), generator=generator))]
-        right = chunk.right_contexts[int(torch.randint(len(chunk.right_contexts), (), generator=generator))]
+        right = chunk.right_contexts[0]
+        if len(chunk.right_contexts) > 1:
+            right = chunk.right_contexts[int(torch.randint(len(chunk.right_contexts), (), generator=generator))]
         return ChunkSpec(size=size, left_context=chunk.left_context, right_context=right)
 
     def _offset(self, batch: int, generator: torch.Generator) -> Tensor:

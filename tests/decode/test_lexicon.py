@@ -58,6 +58,20 @@ def test_a_piece_may_end_a_word_and_hold_others():
     assert gain([2, 6], "eng") == pytest.approx(2 * gain([2], "eng") - 10)  # the | of | the
 
 
+def test_behind_an_apostrophe_a_word_is_enough():
+    pieces = [*PIECES, "▁l'", "7"]
+    model = WithWords(Flat(), Lexicon.train(TABLE), ["eng"], pieces)
+    totals = []
+    for tokens in ([10], [11, 3, 4, 5], [11, 3, 4], [1, 12], [1, 3, 12, 4]):
+        state, total = model.start(), 0.0
+        for token in tokens:
+            state, more = model.score(state, token)
+            total += more
+        totals.append(total + model.finish(state))
+    assert totals[1] == totals[0]
+    assert totals[2:] == [-10, 0, 0]  # l'ca is nothing; numbers are neither
+
+
 def test_a_word_of_several_languages_counts_as_the_likeliest():
     assert gain([10], "eng", "deu") == gain([10], "eng") > gain([10], "deu")
     assert gain([8, 7, 9], "eng", "deu") == gain([8, 7, 9], "deu")
@@ -112,5 +126,7 @@ def test_it_comes_back_from_disk(tmp_path):
 
 def test_another_file_is_refused(tmp_path):
     (tmp_path / "x.safetensors").write_bytes(b"no")
-    with pytest.raises(ModelError, match="lexicon"):
-        Lexicon.load(tmp_path / "x.safetensors")
+    TokenNgram.train([([EDGE, 1, EDGE], 1.0)], order=2).save(tmp_path / "lm.safetensors")
+    for name in ("x", "lm", "missing"):
+        with pytest.raises(ModelError, match="lexicon"):
+            Lexicon.load(tmp_path / f"{name}.safetensors")

@@ -41,3 +41,8 @@ def test_a_machine_without_the_kernels_computes_in_float32_or_says_so(model, mon
     assert with_precision(model, Precision.auto) is model
     with pytest.raises(ConfigError, match="float32"):
         with_precision(model, Precision.int8)
+
+
+def test_another_name_is_refused(model):
+    with pytest.raises(ConfigError, match="float16"):
+        with_precision(model, "float16")

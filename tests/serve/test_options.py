@@ -45,3 +45,12 @@ def test_what_the_model_does_not_know_is_refused(message, param):
         after(message)
     assert (caught.value.code, caught.value.param) == ("unknown_language", param)
     assert caught.value.close == wire.CloseCode.bad_config
+
+
+def test_a_segment_can_end_by_its_words_where_there_are_partial_results():
+    rules = wire.Endpointing(blank_ms=1500)
+    assert changed(StreamOptions(), wire.Update(endpointing=rules), KNOWN, ()).endpoint.blank_s == 1.5
+    by_client = wire.Endpointing(blank_ms=1500, mode="client")
+    assert changed(StreamOptions(), wire.Update(endpointing=by_client), KNOWN, ()).endpoint.blank_s is None
+    with pytest.raises(Refused, match="partial"):
+        changed(StreamOptions(), wire.Update(endpointing=rules, interim="off"), KNOWN, ())
