@@ -3,26 +3,35 @@
 import asyncio
 import json
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
 from serve import connection
+from serve.hub import Attached
 from tests.serve.conftest import Running, beside, finals, listen, running, until
 
 START = '{"type":"start"}'
 WRONG = json.dumps({"type": "update", "languages": ["Klingon of the seven seas"]})
 
 
-async def come_back(here: Running, started: dict[str, Any], pcm: bytes, last_seq: int = 1) -> list[dict[str, Any]]:
-    """All events after `last_seq`, of a client that says the rest of its audio on another connection."""
+async def come_back(
+    here: Running, started: dict[str, Any], pcm: bytes, known: Callable[[], int] = lambda: 1
+) -> list[dict[str, Any]]:
+    """All events after the `known` one, of a client that says the rest of its audio on another connection."""
     async with connect(f"{here.ws}/v1/stream", max_queue=None) as socket:
-        session, token = started["session"], started["resume_token"]
+        session, token, last_seq = started["session"], started["resume_token"], known()
         await socket.send(json.dumps({"type": "resume", "session": session, "token": token, "last_seq": last_seq}))
         resumed = json.loads(await socket.recv())
         await socket.send(pcm[resumed["received_bytes"] :])
         await socket.send('{"type":"stop"}')
         return await listen(socket)
+
+
+def remembered(attached: Attached) -> int:
+    """The last event that the client has to know; the network may hold more than the server remembers."""
+    return max(1, attached.session.outbox._ring[0].seq - 1)
 
 
 def sockets(here: Running) -> int:
@@ -73,7 +82,7 @@ def test_a_client_that_the_server_does_not_listen_to_need_not_answer_pings(pcm):
 def test_a_client_that_does_not_read_is_cut_off_and_can_come_back(pcm, said):
     longest = 0
 
-    async def conversation(impatient: Running) -> tuple[list[dict[str, Any]], int]:
+    async def conversation(impatient: Running) -> list[dict[str, Any]]:
         nonlocal longest
         async with beside(impatient.ws, pcm, said):
             slow = await connect(f"{impatient.ws}/v1/stream", ping_interval=None)
@@ -89,17 +98,15 @@ def test_a_client_that_does_not_read_is_cut_off_and_can_come_back(pcm, said):
             flood.cancel()
             await asyncio.gather(flood, return_exceptions=True)
             await until(lambda: sockets(impatient) == 1)
-            oldest = attached.session.outbox._ring[0].seq  # the network may hold more than the server remembers
-            known = max(1, oldest - 1)
-            events = await come_back(impatient, started, pcm, known)
+            events = await come_back(impatient, started, pcm, lambda: remembered(attached))
             slow.transport.abort()
-            return events, known
+            return events
 
     with running(slow_reader_s=0.5) as impatient:
-        events, known = asyncio.run(conversation(impatient))
+        events = asyncio.run(conversation(impatient))
     assert 200 < longest < 400  # messages that wait for it
     assert finals(events) == said
-    assert [e["seq"] for e in events] == list(range(known + 1, len(events) + known + 1))
+    assert [e["seq"] for e in events] == list(range(events[0]["seq"], events[0]["seq"] + len(events)))
 
 
 async def say_wrong_things(socket: ClientConnection) -> None:
@@ -122,7 +129,7 @@ def test_what_an_old_connection_still_holds_is_not_heard_after_a_resume(pcm, sai
         before = attached.session.outbox.seq
         for start in range(0, 320_000, 32_000):
             old.transport.write(b"\x82\xfe\x7d\x00\0\0\0\0" + pcm[start // 3 * 2 :][:32_000].ljust(32_000, b"\1"))
-        events = await come_back(patient, started, pcm)
+        events = await come_back(patient, started, pcm, lambda: remembered(attached))
         await until(lambda: sockets(patient) == 0)
         old.transport.abort()
         return events, before

@@ -227,7 +227,7 @@ class Talk:
         answers = {"Finalize": "finalized", "KeepAlive": "alive"}
         for asked, answer in answers.items():
             assert self._asked[asked] - late <= reader.kinds[answer] <= self._asked[asked]
-        updated = reader.kinds["updated"] + reader.refused["unknown_language"]
+        updated = reader.kinds["updated"] + reader.refused["unknown_language"] + reader.refused["bad_config"]
         assert self._asked["Update"] - late <= updated <= self._asked["Update"]
 
 
