@@ -211,6 +211,7 @@ class Segmenter:
         reach = cut - self._context
         if endpoint.quiet:
             reach = max(reach, -(-speech_end // self._grid) * self._grid)
-        self._buffer.drop(max(min(reach, cut), start))
+        unheard = self._seen // self._grid * self._grid  # by the voice detector, which still needs it
+        self._buffer.drop(max(min(reach, cut, unheard), start))
         self._begin = cut
         return segment

@@ -106,3 +106,21 @@ def test_a_buffer_keeps_what_is_not_dropped(sizes):
         buffer.drop(max(buffer.start, buffer.end - 9000))
         assert buffer.end == len(audio)
         assert np.array_equal(buffer.between(buffer.start, buffer.end), audio[buffer.start :])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    acts=st.lists(st.one_of(st.just(0), st.integers(1, 700), st.integers(5000, 20_000)), min_size=1, max_size=25),
+    loud=st.booleans(),
+    seed=st.integers(0, 9),
+)
+def test_segments_may_be_ended_at_any_time_and_often(vad, acts, loud, seed):
+    pieces = [700, *acts]
+    noise = np.random.default_rng(seed).normal(0, 0.1 if loud else 1e-4, sum(pieces)).astype(np.float32)
+    segmenter = Segmenter(vad, CONFIG, grid=GRID, context_s=0.3)
+    ended: list[Segment | None] = []
+    start = 0
+    for size in pieces:  # 0: end it here
+        ended += segmenter.accept(noise[start : start + size]) if size else [segmenter.flush()]
+        start += size
+    check([segment for segment in [*ended, segmenter.finish()] if segment is not None], noise)
