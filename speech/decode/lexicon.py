@@ -7,8 +7,6 @@ words can still be written where the audio is clear.
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,11 +16,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from speech.decode.prefix_beam import LanguageModel
-from speech.decode.token_ngram import extended
+from speech.decode.token_ngram import STEPS_PER_NAT, extended, place_of, to_steps
 from speech.decode.words import WORD_START
 from speech.errors import ModelError
 
-_STEPS_PER_NAT = 12.0
 _USUAL = -8.0
 """A word of this log-probability neither gains nor costs; likelier ones gain."""
 _UNKNOWN = -1
@@ -72,9 +69,8 @@ class Lexicon:
         words = {}
         for code, table in probabilities.items():
             keys = np.array([Spelling().then(word).whole for word in table], np.uint64)
-            steps = [round(-math.log(max(p, 1e-12)) * _STEPS_PER_NAT) for p in table.values()]
             order = np.argsort(keys)
-            words[code] = keys[order], np.clip(np.array(steps), 0, 255).astype(np.uint8)[order]
+            words[code] = keys[order], to_steps(np.array(list(table.values())))[order]
         return cls(words)
 
     def covers(self, languages: Sequence[str]) -> bool:
@@ -88,13 +84,13 @@ class Lexicon:
         for key in word:
             steps = [found for code in languages if key and (found := self._find(code, key)) != _UNKNOWN]
             if steps:
-                return self.scale * (-min(steps) / _STEPS_PER_NAT - _USUAL)
+                return self.scale * (-min(steps) / STEPS_PER_NAT - _USUAL)
         return -self.penalty
 
     def _find(self, code: str, key: int) -> int:
         keys, scores = self._views[code]
-        place = bisect_left(keys, key)
-        return scores[place] if place < len(keys) and keys[place] == key else _UNKNOWN
+        place = place_of(keys, key)
+        return scores[place] if place >= 0 else _UNKNOWN
 
     def save(self, path: Path) -> None:
         """Write a safetensors file."""

@@ -23,7 +23,7 @@ EDGE = 0
 
 _MULTIPLIER = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
-_STEPS_PER_NAT = 12.0
+STEPS_PER_NAT = 12.0
 """Logarithms are stored in twelfths, in one byte: down to exp(-21)."""
 
 State = tuple[int, ...]
@@ -76,8 +76,8 @@ class TokenNgram:
         _smooth(tables)
         keys = np.concatenate([table.keys for table in tables])
         index = np.argsort(keys)
-        scores = np.concatenate([_to_bytes(table.probability) for table in tables])
-        backoffs = np.concatenate([_to_bytes(table.left) for table in tables])
+        scores = np.concatenate([to_steps(table.probability) for table in tables])
+        backoffs = np.concatenate([to_steps(table.left) for table in tables])
         return cls(len(tables), keys[index], scores[index], backoffs[index])
 
     def start(self) -> State:
@@ -98,8 +98,8 @@ class TokenNgram:
         for context, spent in self._contexts(state):
             found = self._find(extended(context, token))
             if found >= 0:
-                return following, -(spent + self._scores[found]) / _STEPS_PER_NAT
-        return following, -(spent + 255) / _STEPS_PER_NAT
+                return following, -(spent + self._scores[found]) / STEPS_PER_NAT
+        return following, -(spent + 255) / STEPS_PER_NAT
 
     def _hashed(self, state: State) -> list[tuple[int, int]]:
         """Hash of each context of a state, longest first, the empty one last, and what it costs to come to it."""
@@ -115,8 +115,7 @@ class TokenNgram:
         return [*contexts, (0, spent)]
 
     def _find(self, key: int) -> int:
-        place = bisect_left(self._keys, key)
-        return place if place < len(self._keys) and self._keys[place] == key else -1
+        return place_of(self._keys, key)
 
     def save(self, path: Path) -> None:
         """Write a safetensors file."""
@@ -203,6 +202,12 @@ def _flat(texts: Iterable[tuple[Sequence[int], float]]) -> tuple[np.ndarray, np.
     return np.concatenate(tokens), np.concatenate(weights), np.concatenate(rest)
 
 
+def place_of(keys: Sequence[int] | memoryview, key: int) -> int:
+    """Where `key` is in sorted keys; -1 if it is not there."""
+    place = bisect_left(keys, key)
+    return place if place < len(keys) and keys[place] == key else -1
+
+
 def extended(key: int, token: int) -> int:
     """The hash of an n-gram that is one token longer; that of the empty one is 0."""
     key = ((key ^ (token + 1)) * _MULTIPLIER) & _MASK
@@ -216,5 +221,6 @@ def _fold(hashed: np.ndarray, token: np.ndarray) -> np.ndarray:
     return hashed ^ (hashed >> np.uint64(29))
 
 
-def _to_bytes(probability: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(-np.log(np.maximum(probability, math.exp(-30))) * _STEPS_PER_NAT), 0, 255).astype(np.uint8)
+def to_steps(probability: np.ndarray) -> np.ndarray:
+    """Negative logarithms as they are stored."""
+    return np.clip(np.rint(-np.log(np.maximum(probability, math.exp(-30))) * STEPS_PER_NAT), 0, 255).astype(np.uint8)
