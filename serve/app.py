@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,13 +100,20 @@ async def _lifespan(parts: Parts) -> AsyncIterator[None]:
     frame_ms, config = parts.recognizer.model.frame_s * 1000, parts.facts.config
     frames = max(1, round(config.chunk_ms / frame_ms))
     engine = parts.recognizer.engine(EngineConfig(chunk=frames, right_context=round(config.lookahead_ms / frame_ms)))
-    scheduler = Scheduler(engine, asyncio.get_running_loop())
+    scheduler = Scheduler(engine, asyncio.get_running_loop(), config.readers or _readers(config.device))
     parts.hub = Hub(parts.facts, scheduler, parts.telemetry)
     try:
         yield
     finally:
         await parts.hub.close()
         scheduler.stop()
+
+
+def _readers(device: str) -> int:
+    if device != "cpu":
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores - 1)
 
 
 class _PageFiles(StaticFiles):

@@ -32,8 +32,10 @@ class ServeConfig:
     device: str = "cpu"
     precision: str = "auto"
     """Of finals: auto (int8 on an x86 CPU), float32 or int8; what `speech transcribe --precision` does."""
-    threads: int = 0
-    """Of torch; 0 leaves its choice."""
+    readers: int = 0
+    """Threads that read finals; 0: one for every core but one, at least one; on a GPU one."""
+    threads: int = 1
+    """Of torch in each of them and in the one that reads partial results; 0 leaves torch's choice."""
     chunk_ms: int = 320
     """Partial results come every so often."""
     lookahead_ms: int = 160
@@ -81,6 +83,9 @@ class ServeConfig:
             raise ConfigError(f"lookahead_ms {self.lookahead_ms}", fix="Give 0, 160, 320 or 640.")
         if self.precision not in list(Precision):
             raise ConfigError(f"precision {self.precision!r}", fix=f"Give one of {', '.join(Precision)}.")
+        for name in ("readers", "threads"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} {getattr(self, name)}", fix="Give 0 or more.")
         sizes = ("max_sessions", "max_message_bytes", "max_json_bytes", "max_lead_s")
         for name in (*sizes, "idle_s", "ping_s", "slow_reader_s"):
             if getattr(self, name) <= 0:

@@ -61,7 +61,7 @@ class Hub:
         self.telemetry = telemetry
         self._sessions: dict[str, Attached] = {}
         self.draining = False
-        self._audio_s = self._busy_s = 0.0  # of the last minutes of audio
+        self._audio_s = self._stepped_s = self._read_s = 0.0  # of the last minutes of audio
         self._ticker = asyncio.create_task(self._tick_forever())
 
     def __len__(self) -> int:
@@ -88,8 +88,12 @@ class Hub:
 
     @property
     def real_time_factor(self) -> float:
-        """Time of the engine for a second of audio, as measured lately; 0 before it is known."""
-        return self._busy_s / self._audio_s if self._audio_s > _LEARNED_S else 0.0
+        """Time for a second of audio of what is busiest, chunks or readers, as measured lately; 0 before it is known."""
+        if self._audio_s <= _LEARNED_S:
+            return 0.0
+        threads = self._scheduler.readers
+        shared = (self._stepped_s + self._read_s) if not threads else max(self._stepped_s, self._read_s / threads)
+        return shared / self._audio_s
 
     def open(self, start: wire.Start, *, resumable: bool = True) -> Attached:
         """A new session, which waits for its client if the connection breaks and the protocol can resume.
@@ -184,11 +188,12 @@ class Hub:
             return
         before = session.processed_s
         try:
-            session.worked(result.events, result.done, result.processed_s, result.busy_s, time.monotonic())
+            busy_s = result.stepped_s + result.read_s
+            session.worked(result.events, result.done, result.processed_s, busy_s, time.monotonic())
         except Exception:
             _log.exception("what the engine says cannot be said on")
             session.crashed()
-        self._learn(session.processed_s - before, result.busy_s)
+        self._learn(session.processed_s - before, result)
         self.telemetry.worked(session, result)
         if result.error is not None:
             session.crashed()
@@ -196,11 +201,12 @@ class Hub:
         if session.ended:
             self._release(attached)
 
-    def _learn(self, audio_s: float, busy_s: float) -> None:
+    def _learn(self, audio_s: float, result: Result) -> None:
         self.telemetry.audio.inc(audio_s)
         kept = 0.5 ** (audio_s / _MEMORY_S)
         self._audio_s = self._audio_s * kept + audio_s
-        self._busy_s = self._busy_s * kept + busy_s
+        self._stepped_s = self._stepped_s * kept + result.stepped_s
+        self._read_s = self._read_s * kept + result.read_s
 
     def _release(self, attached: Attached) -> None:
         if attached.slot is not None:

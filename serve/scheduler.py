@@ -1,7 +1,8 @@
 """The thread between the event loop and the engine: sessions' work in, results back on the loop.
 
-The loop only moves bytes; every tensor is touched on this one thread. Each round takes what all sessions have sent
-meanwhile, so batches grow with the load, and serves those furthest behind first.
+The loop only moves bytes. Sessions are touched on this one thread alone: each round takes what all of them have sent
+meanwhile, so batches grow with the load, and steps the chunks of those furthest behind first. Parts are read on others
+(`readers.py`), so that nobody's partial results wait for somebody else's final.
 
 What fails for one session ends that session. What fails beyond that, or for one session after the other, ends the
 thread: the memory of a device may be broken, and only a new process has another.
@@ -17,7 +18,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from serve.readers import Reading, Readers
 from serve.session import Change, Done, Finish, Flush, Push, Work
+from speech.audio.io import SAMPLE_RATE
 from speech.errors import SpeechError
 from speech.events import Event
 from speech.stream.engine import Engine
@@ -37,8 +40,10 @@ class Result:
     events: list[Event]
     done: list[Done]
     processed_s: float
-    busy_s: float
-    """Time spent, its share of the batches."""
+    stepped_s: float
+    """Time spent on chunks, its share of the batches."""
+    read_s: float
+    """Time that readers spent."""
     error: Exception | None = None
 
 
@@ -56,16 +61,23 @@ class Slot:
     """Begun; what follows waits until all of its parts have been read."""
     reported_s: float = 0.0
     """How far the listener has been told that the stream is."""
+    read_s: float = 0.0
+    """Time of readers of which the listener has not been told."""
 
 
 class Scheduler:
-    """Owns the engine's thread.
+    """Owns the engine's thread, and those that read.
+
+    Args:
+        engine: of all sessions.
+        loop: on which listeners are called.
+        readers: threads that read parts; 0: the engine's own does.
 
     Attributes:
         failed: the thread has ended by an error, and all sessions have been told.
     """
 
-    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop, readers: int = 1) -> None:
         self._engine, self._loop = engine, loop
         self._slots: set[Slot] = set()
         self._wake = threading.Condition()
@@ -73,6 +85,8 @@ class Scheduler:
         self._failures = 0
         self._tidied = time.monotonic()
         self.failed = False
+        self.readers = readers
+        self._readers = Readers(engine.second_pass.read, readers, engine.config.batch_s, self._notify)
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
@@ -100,6 +114,11 @@ class Scheduler:
             self._stopped = True
             self._wake.notify()
         self._thread.join(timeout=10)
+        self._readers.stop()
+
+    def _notify(self) -> None:
+        with self._wake:
+            self._wake.notify()
 
     def _run(self) -> None:
         try:
@@ -110,12 +129,12 @@ class Scheduler:
                 self.failed = True
                 slots, self._slots = self._slots, set()
             for slot in slots:
-                self._tell(slot, Result([], [], slot.reported_s, 0.0, error))
+                self._tell(slot, Result([], [], slot.reported_s, 0.0, 0.0, error))
 
     def _work(self) -> None:
         while True:
             with self._wake:
-                while not self._stopped and not any(slot.inbox for slot in self._slots):
+                while not self._stopped and not self._readers.ready and not any(slot.inbox for slot in self._slots):
                     self._wake.wait()
                 if self._stopped:
                     return
@@ -131,16 +150,49 @@ class Scheduler:
             for slot in slots:
                 slot.waiting += slot.inbox
                 slot.inbox.clear()
+        failed = {reading.owner: reading.error for reading in self._collect(slots) if reading.error is not None}
         started = time.perf_counter()
-        failed = {slot: error for slot in slots if (error := self._begin(slot)) is not None}
-        active = [slot for slot in slots if slot not in failed and _has_work(slot)]
-        more = bool(active) and self._round(active, failed)
+        failed |= {slot: error for slot in slots if slot not in failed and (error := self._begin(slot)) is not None}
+        self._readers.want(self._wanted([slot for slot in slots if slot not in failed]))
+        active = [slot for slot in slots if slot not in failed and slot.stream.waiting_chunk() is not None]
+        more = bool(active) and self._step(active, failed)
         seconds = time.perf_counter() - started
+        working = [slot for slot in slots if slot in active or slot.read_s]
         for slot in slots:
             self._report(slot, seconds / max(len(active), 1) if slot in active else 0.0, failed.get(slot))
-        self._count(len(failed), any(slot not in failed for slot in active))
+        self._count(len(failed), any(slot not in failed for slot in working))
         self._tidy()
-        return more or any(slot.waiting and slot.barrier is None for slot in slots if slot not in failed)
+        idle = not any(slot.waiting and slot.barrier is None for slot in slots if slot not in failed)
+        return more or self._readers.ready or not idle
+
+    def _collect(self, slots: Sequence[Slot]) -> list[Reading]:
+        """Give streams what has been read of them."""
+        there, done = set(slots), self._readers.collect()
+        done = [reading for reading in done if reading.owner in there]
+        for reading in done:
+            slot = reading.owner
+            assert isinstance(slot, Slot)
+            slot.read_s += reading.busy_s
+            if reading.error is None:
+                try:
+                    slot.stream.take_reading(reading.part, reading.requests, reading.heard)
+                except Exception as error:
+                    reading.error = error
+            if reading.error is not None:
+                _log.error("a session failed", exc_info=reading.error)
+        return done
+
+    def _wanted(self, slots: Sequence[Slot]) -> list[Reading]:
+        """What is to be read: complete parts, those that have waited longest first; then those that may become so."""
+        waiting: list[tuple[bool, float, Reading]] = []
+        for slot in slots:
+            stream = slot.stream
+            sure = stream.waiting_part()
+            part = sure or stream.expected_part()
+            if part is not None:
+                reading = Reading(owner=slot, part=part, requests=stream.options.requests())
+                waiting.append((sure is None, part.end_sample / SAMPLE_RATE - stream.received_s, reading))
+        return [reading for _, _, reading in sorted(waiting, key=lambda item: item[:2])]
 
     def _tidy(self) -> None:
         """Give freed memory back once a minute: tensors of ever other sizes leave gaps, and the process would grow."""
@@ -173,21 +225,21 @@ class Scheduler:
             return error
         return None
 
-    def _round(self, active: Sequence[Slot], failed: dict[Slot, Exception]) -> bool:
+    def _step(self, active: Sequence[Slot], failed: dict[Slot, Exception]) -> bool:
         try:
-            return self._engine.round([slot.stream for slot in active])
+            return self._engine.step([slot.stream for slot in active])
         except Exception:
             _log.exception("a batch failed; its sessions are tried one by one")
         more = False
         for slot in active:
             try:
-                more |= self._engine.round([slot.stream])
+                more |= self._engine.step([slot.stream])
             except Exception as error:
                 _log.exception("a session failed")
                 failed[slot] = error
         return more
 
-    def _report(self, slot: Slot, busy_s: float, error: Exception | None) -> None:
+    def _report(self, slot: Slot, stepped_s: float, error: Exception | None) -> None:
         done: list[Done] = []
         if error is None and slot.barrier is not None and slot.stream.waiting_part() is None:
             work, slot.barrier = slot.barrier, None
@@ -200,22 +252,19 @@ class Scheduler:
             done.append(Done(work, at_s))
         events = slot.stream.drain()
         processed_s = _processed_s(slot.stream)
-        if not (events or done or busy_s or error) and processed_s == slot.reported_s:
+        read_s, slot.read_s = slot.read_s, 0.0
+        if not (events or done or stepped_s or read_s or error) and processed_s == slot.reported_s:
             return
         slot.reported_s = processed_s
         if error is not None:
             self.close(slot)
-        self._tell(slot, Result(events, done, processed_s, busy_s, error))
+        self._tell(slot, Result(events, done, processed_s, stepped_s, read_s, error))
 
     def _tell(self, slot: Slot, result: Result) -> None:
         try:
             self._loop.call_soon_threadsafe(slot.listener, result)
         except RuntimeError:  # the loop has been closed
             self._stopped = True
-
-
-def _has_work(slot: Slot) -> bool:
-    return slot.stream.waiting_part() is not None or slot.stream.waiting_chunk() is not None
 
 
 def _processed_s(stream: StreamingSession) -> float:

@@ -26,7 +26,7 @@ class Telemetry:
         self.resumes = Counter("speech_resumes", "Sessions resumed", registry=make)
         self.closed = Counter("speech_closed", "Websockets closed by us", ["code"], registry=make)
         self.audio = Counter("speech_audio_seconds", "Audio processed", registry=make)
-        self.busy = Counter("speech_busy_seconds", "Time of the engine", registry=make)
+        self.busy = Counter("speech_busy_seconds", "Time spent on chunks and on parts", ["what"], registry=make)
         self.first_partial = self._seconds("speech_first_partial_seconds", "Word end to first partial transcript")
         self.final = self._seconds("speech_final_seconds", "End of speech to final transcript")
         self.endpoint = self._seconds("speech_endpoint_seconds", "End of speech to the decision that it ended")
@@ -39,7 +39,8 @@ class Telemetry:
 
     def worked(self, session: LiveSession, result: Result) -> None:
         """The engine has done something for a session."""
-        self.busy.inc(result.busy_s)
+        self.busy.labels("chunks").inc(result.stepped_s)
+        self.busy.labels("parts").inc(result.read_s)
         self.lag.observe(session.lead_s)
         for event in result.events:
             if event.type == "endpoint":

@@ -151,6 +151,18 @@ class Endpointer:
         self._spoken = min(self._spoken, max(said - self.start, 1))
         return self._end(frame - self.start, True, Reason.blanks)
 
+    def expected(self) -> Endpoint | None:
+        """The endpoint that a pause under way comes to if nobody speaks on, once its frame has passed."""
+        length, config = len(self._probabilities), self.config
+        if not self._spoken or self._active:
+            return None
+        silence, soft = _frames(config.silence_s), _frames(config.soft_silence_s)
+        softly = max(self._spoken + soft, _frames(config.soft_s))
+        cut = self._spoken + silence - silence // 2
+        if softly < self._spoken + silence:
+            cut = softly - soft // 2
+        return self._endpoint(cut, True, Reason.silence) if cut <= length else None
+
     def _check(self) -> Endpoint | None:
         length, config = len(self._probabilities), self.config
         silence, soft = _frames(config.silence_s), _frames(config.soft_silence_s)
@@ -172,9 +184,12 @@ class Endpointer:
         smooth = np.convolve(np.array(self._probabilities[first:]), kernel, mode="valid")
         return first + _SMOOTH_FRAMES // 2 + len(smooth) - 1 - int(smooth[::-1].argmin())
 
-    def _end(self, length: int, quiet: bool, reason: Reason) -> Endpoint:
+    def _endpoint(self, length: int, quiet: bool, reason: Reason) -> Endpoint:
         silent = max(self._probabilities[:length], default=0.0) < self.config.murmur
-        endpoint = Endpoint(self.start + length, self.start + min(self._spoken, length), quiet, silent, reason)
+        return Endpoint(self.start + length, self.start + min(self._spoken, length), quiet, silent, reason)
+
+    def _end(self, length: int, quiet: bool, reason: Reason) -> Endpoint:
+        endpoint = self._endpoint(length, quiet, reason)
         rest, active = self._probabilities[length:], self._active
         self.start += length
         self._probabilities, self._spoken, self._active, self.speech_begin = [], 0, False, None

@@ -70,19 +70,26 @@ class Engine:
         Returns:
             Whether there was anything to do.
         """
-        late_first = sorted(sessions, key=lambda s: s.processed_s - s.received_s)
-        parts = self._parts(late_first)
+        parts = self._parts(_late_first(sessions))
         if parts:
             self._read(parts)
+        return self.step(sessions) or bool(parts)
+
+    def step(self, sessions: Sequence[StreamingSession]) -> bool:
+        """One batch of chunks; `round` for those whose parts are read by somebody else.
+
+        Returns:
+            Whether there was one.
+        """
         groups: dict[tuple[int, int], list[tuple[StreamingSession, CausalStream]]] = defaultdict(list)
-        for session in late_first:
+        for session in _late_first(sessions):
             chunk = session.waiting_chunk()
             if chunk is not None:
                 stream, size = chunk
                 groups[size, self.first_pass.missing(stream, size)].append((session, stream))
         for (size, _), group in groups.items():
             self._step(group[: self.config.batch], size)
-        return bool(parts or groups)
+        return bool(groups)
 
     def _parts(self, sessions: Sequence[StreamingSession]) -> list[tuple[StreamingSession, Segment]]:
         """Waiting parts, one of a session, that fit into a batch."""
@@ -110,3 +117,7 @@ class Engine:
         log_posteriors = self.first_pass.step([stream for _, stream in group], size)
         for (session, _), posterior in zip(group, log_posteriors, strict=True):
             session.take_chunk(posterior)
+
+
+def _late_first(sessions: Sequence[StreamingSession]) -> list[StreamingSession]:
+    return sorted(sessions, key=lambda session: session.processed_s - session.received_s)

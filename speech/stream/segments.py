@@ -46,6 +46,11 @@ class Segment:
         return self.start + self.keep_end
 
     @property
+    def place(self) -> tuple[int, int, int]:
+        """What it hears and answers for: equal for two segments of a stream that say the same."""
+        return self.first_sample, self.end_sample, self.start + len(self.samples)
+
+    @property
     def last(self) -> bool:
         """Whether the stream ends with it."""
         return self.reason is Reason.stop
@@ -89,8 +94,9 @@ class SampleBuffer:
 class Segmenter:
     """Cuts one stream. Every sample lies in exactly one segment.
 
-    In a pause the neighbours hear the pause; a segment that had to be cut within speech hears `context_s` of the
-    other side, as far as it has been received when the cut is decided.
+    In a pause a segment hears nothing beyond its cut, and can be read before the pause has lasted long enough to end
+    it (`expected`); one that had to be cut within speech hears `context_s` of the other side, as far as it has been
+    received when the cut is decided.
 
     Args:
         vad: silero, shared by any number of streams.
@@ -148,11 +154,16 @@ class Segmenter:
             endpoint = self._endpointer.step(probability)
             self._turn()
             if endpoint is not None:
-                cut = endpoint.frame * FRAME_SAMPLES // self._grid * self._grid
-                segments.append(
-                    self._end(endpoint, cut, heard=min(self._seen, cut + self._context), decided=self._seen)
-                )
+                segments.append(self._end(endpoint, self._cut(endpoint)))
         return segments
+
+    def expected(self) -> Segment | None:
+        """The segment that a pause under way comes to if nobody speaks on, once all that it hears has been received."""
+        endpoint = self._endpointer.expected()
+        return None if endpoint is None else self._segment(endpoint, self._cut(endpoint))
+
+    def _cut(self, endpoint: Endpoint) -> int:
+        return endpoint.frame * FRAME_SAMPLES // self._grid * self._grid
 
     def _turn(self) -> None:
         """Speech has begun, or has been over for a little while."""
@@ -167,7 +178,7 @@ class Segmenter:
         cut = self.received // self._grid * self._grid
         if cut == self._begin:
             return None
-        return self._end(self._endpointer.cut(Reason.client), cut, heard=cut, decided=self.received)
+        return self._end(self._endpointer.cut(Reason.client), cut)
 
     def end_blanks(self, said_s: float, blank_s: float) -> Segment | None:
         """End the segment between its last word and a place without more, in seconds of the stream."""
@@ -176,15 +187,14 @@ class Segmenter:
         cut = frame * FRAME_SAMPLES // self._grid * self._grid
         if not self._begin < cut <= self._seen:
             return None
-        endpoint = self._endpointer.cut_blanks(said, frame)
-        return self._end(endpoint, cut, heard=min(self._seen, cut + self._context), decided=self._seen)
+        return self._end(self._endpointer.cut_blanks(said, frame), cut)
 
     def finish(self) -> Segment | None:
         """The last segment, if anything is left; a stream without samples has one, which is empty."""
         if self.received == self._begin > 0:
             return None
         self._judge_rest()
-        return self._end(self._endpointer.cut(Reason.stop), self.received, heard=self.received, decided=self.received)
+        return self._end(self._endpointer.cut(Reason.stop), self.received)
 
     def _judge_rest(self) -> None:
         """The last samples, filled up to a frame, so that the shortest of streams is judged too."""
@@ -193,25 +203,28 @@ class Segmenter:
             probability, _ = self._vad.step(np.pad(rest, (0, FRAME_SAMPLES - len(rest))), self._state)
             self._endpointer.step(probability)
 
-    def _end(self, endpoint: Endpoint, cut: int, *, heard: int, decided: int) -> Segment:
+    def _segment(self, endpoint: Endpoint, cut: int) -> Segment:
         start = self._buffer.start
-        samples = self._buffer.between(start, heard).copy()
-        speech_end = min(max(endpoint.speech_end * FRAME_SAMPLES, self._begin), cut)
-        segment = Segment(
+        asked = endpoint.reason in (Reason.client, Reason.stop)
+        heard = cut if endpoint.quiet or asked else min(self._seen, cut + self._context)
+        return Segment(
             start,
-            samples,
+            self._buffer.between(start, heard).copy(),
             self._begin - start,
             cut - start,
-            speech_end,
+            min(max(endpoint.speech_end * FRAME_SAMPLES, self._begin), cut),
             endpoint.quiet,
             endpoint.silent,
-            decided,
+            self.received if asked else self._seen,
             endpoint.reason,
         )
+
+    def _end(self, endpoint: Endpoint, cut: int) -> Segment:
+        segment = self._segment(endpoint, cut)
         reach = cut - self._context
         if endpoint.quiet:
-            reach = max(reach, -(-speech_end // self._grid) * self._grid)
+            reach = max(reach, -(-segment.speech_end // self._grid) * self._grid)
         unheard = self._seen // self._grid * self._grid  # by the voice detector, which still needs it
-        self._buffer.drop(max(min(reach, cut, unheard), start))
+        self._buffer.drop(max(min(reach, cut, unheard), segment.start))
         self._begin = cut
         return segment

@@ -92,6 +92,8 @@ class StreamingSession:
         self._segmenter = Segmenter(vad, options.endpoint, grid=self._second.grid, context_s=options.context_s)
         self._tracker = self._new_tracker()
         self._parts: deque[Segment] = deque()
+        self._ahead: tuple[Segment, list[Request], list[Heard]] | None = None
+        """What has been read while its pause went on."""
         self._events: list[Event] = []
         self._open = _Open()
         self._segment = 0
@@ -152,15 +154,13 @@ class StreamingSession:
         for at, started in self._segmenter.turns:
             self._events.append(SpeechEvent(started=started, at_s=at / SAMPLE_RATE))
         self._segmenter.turns.clear()
-        self._parts += segments
-        self._after(segments)
+        self._complete(segments)
 
     def push_flush(self) -> None:
         """End the segment under way here."""
         segment = self._segmenter.flush()
         if segment is not None:
-            self._parts.append(segment)
-            self._after([segment])
+            self._complete([segment])
 
     def push_finish(self) -> None:
         """No more samples will come."""
@@ -169,6 +169,7 @@ class StreamingSession:
             last = self._segmenter.finish()
             if last is not None:
                 self._parts.append(last)
+                self._settle()
 
     def drain(self) -> list[Event]:
         """The events since the last call."""
@@ -189,15 +190,28 @@ class StreamingSession:
         """The part that is to be read next with full context."""
         return self._parts[0] if self._parts else None
 
+    def expected_part(self) -> Segment | None:
+        """What will be the next part if nobody speaks on; it can be read already, and has not been."""
+        if self._parts or self._ended:
+            return None
+        part = self._segmenter.expected()
+        known = part is None or (self._ahead is not None and self._ahead[0].place == part.place)
+        return None if known else part
+
     def waiting_chunk(self) -> tuple[CausalStream, int] | None:
-        """The stream to step next and the size of the chunk; complete parts come first."""
-        if self._parts or self._ended or self._causal is None:
+        """The stream to step next and the size of the chunk."""
+        if self._ended or self._causal is None:
             return None
         size = self._first.ready(self._causal)
         return (self._causal, size) if size else None
 
+    def take_reading(self, part: Segment, requests: Sequence[Request], heard: Sequence[Heard]) -> None:
+        """What a part says that has been waiting or expected; it is used if it comes to be the next one."""
+        self._ahead = part, list(requests), list(heard)
+        self._settle()
+
     def take_part(self, heard: Sequence[Heard]) -> None:
-        """What the part says, one for each of `options.requests()`."""
+        """What the waiting part says, one for each of `options.requests()`."""
         part = self._parts[0]
         requests = self.options.requests()
         said = [self._second.words(item, request) for item, request in zip(heard, requests, strict=True)]
@@ -223,13 +237,21 @@ class StreamingSession:
         if final:
             self._segment += 1 if self._open.revision else 0
             self._open = _Open(start=part.end_sample)
+        self._show()
 
     def take_chunk(self, log_posteriors: Tensor | None) -> None:
         """The chunk of `waiting_chunk` has been stepped."""
-        assert self._causal is not None
-        self.processed_s = self._causal.heard_s
         if log_posteriors is not None:
             self._track(log_posteriors)
+        self._show()
+
+    # Within
+
+    def _show(self) -> None:
+        """What has been read causally of the segment under way, once all before it is final."""
+        if self._parts or self._ended or self._causal is None or self._causal.heard_s <= self.processed_s:
+            return
+        self.processed_s = self._causal.heard_s
         code = self._tracker.language
         first = self._segmenter.begin // self._second.grid
         words = words_from_tokens(
@@ -247,8 +269,6 @@ class StreamingSession:
         self._say(words, round(self.processed_s * SAMPLE_RATE), final=False, reason=None)
         self._end_blanks(said_s)
 
-    # Within
-
     def _end_blanks(self, said_s: float | None) -> None:
         """End the segment where its last word is long past; see `EndpointConfig.blank_s`."""
         longest_s = self.options.endpoint.blank_s
@@ -256,8 +276,21 @@ class StreamingSession:
             return
         segment = self._segmenter.end_blanks(said_s, said_s + longest_s)
         if segment is not None:
-            self._parts.append(segment)
-            self._after([segment])
+            self._complete([segment])
+
+    def _complete(self, segments: Sequence[Segment]) -> None:
+        """These are to be read."""
+        self._parts += segments
+        self._after(segments)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Take what has been read ahead, if it is what the next part says."""
+        if self._ahead is None or not self._parts:
+            return
+        (part, requests, heard), self._ahead = self._ahead, None
+        if part.place == self._parts[0].place and requests == self.options.requests():
+            self.take_part(heard)
 
     def _new_tracker(self) -> LanguageTracker:
         return LanguageTracker(self._second.tokenizer.vocabulary.languages, self.options.languages)

@@ -14,6 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from serve.client import ServerError, StreamClient
+from serve.scheduler import Result
 from tests.serve.conftest import Running, running, status
 
 
@@ -297,11 +298,11 @@ def test_sessions_are_refused_where_measured_speed_would_not_do():
     with running(max_load=0.95) as slow:
         hub = slow.hub
         assert httpx.get(f"{slow.http}/health/ready").status_code == 200
-        hub._learn(60.0, 66.0)
+        hub._learn(60.0, Result([], [], 60.0, 66.0, 6.0))
         assert 1.0 < hub.real_time_factor <= 1.2
         assert httpx.get(f"{slow.http}/health/ready").status_code == 503
         for _ in range(20):
-            hub._learn(60.0, 6.0)
+            hub._learn(60.0, Result([], [], 60.0, 6.0, 6.0))
         assert httpx.get(f"{slow.http}/health/ready").status_code == 200
 
 

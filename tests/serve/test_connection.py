@@ -62,8 +62,8 @@ def test_a_client_that_does_not_answer_pings_loses_its_connection_not_its_sessio
 def test_a_client_that_the_server_does_not_listen_to_need_not_answer_pings(pcm):
     async def conversation(slow: Running) -> tuple[list[dict[str, Any]], int | None]:
         engine, hold = slow.hub._scheduler._engine, threading.Event()
-        read = engine.round
-        engine.round = lambda sessions: hold.wait(20) and read(sessions)
+        step = engine.step
+        engine.step = lambda sessions: hold.wait(20) and step(sessions)
         async with connect(f"{slow.ws}/v1/stream", ping_interval=None) as socket:
             await socket.send(START)
             for start in range(0, len(pcm), 3200):

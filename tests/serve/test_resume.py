@@ -34,7 +34,7 @@ class Inline(Scheduler):
     """Works when it is told to, on the thread of the caller."""
 
     def __init__(self, engine: Engine) -> None:
-        super().__init__(engine, Now())  # type: ignore[arg-type]
+        super().__init__(engine, Now(), readers=0)  # type: ignore[arg-type]
         self.stop()
         self._stopped = False
 
@@ -67,7 +67,7 @@ class Server:
 
     def _worked(self, result: Result) -> None:
         assert result.error is None
-        self.live.worked(result.events, result.done, result.processed_s, result.busy_s, self.now)
+        self.live.worked(result.events, result.done, result.processed_s, result.stepped_s + result.read_s, self.now)
 
 
 class Client:
