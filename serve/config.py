@@ -79,8 +79,8 @@ class ServeConfig:
             raise ConfigError("certfile and keyfile belong together", fix="Give both for TLS, or none.")
         if self.chunk_ms not in (160, 320, 640, 1280):
             raise ConfigError(f"chunk_ms {self.chunk_ms}", fix="Give 160, 320, 640 or 1280.")
-        if self.lookahead_ms not in (0, 160, 320, 640):
-            raise ConfigError(f"lookahead_ms {self.lookahead_ms}", fix="Give 0, 160, 320 or 640.")
+        if self.lookahead_ms not in (0, 80, 160, 320, 640):
+            raise ConfigError(f"lookahead_ms {self.lookahead_ms}", fix="Give 0, 80, 160, 320 or 640.")
         if self.precision not in list(Precision):
             raise ConfigError(f"precision {self.precision!r}", fix=f"Give one of {', '.join(Precision)}.")
         for name in ("readers", "threads"):

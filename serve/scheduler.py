@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -29,6 +30,10 @@ from speech.stream.session import StreamingSession, StreamOptions
 _log = logging.getLogger(__name__)
 _LIBC = ctypes.CDLL(None)
 _TIDY_S = 60.0
+_PATIENCE_S = 0.04
+"""A chunk waits so long for those of other sessions: weights are fetched once for all of them."""
+_COMPANY = 4
+"""It does not wait where one in so many sessions has one."""
 _MOST_FAILURES = 16
 """Sessions that may fail with none in between that does not."""
 
@@ -63,6 +68,8 @@ class Slot:
     """How far the listener has been told that the stream is."""
     read_s: float = 0.0
     """Time of readers of which the listener has not been told."""
+    ready_at: float | None = None
+    """Since when a chunk waits."""
 
 
 class Scheduler:
@@ -135,7 +142,8 @@ class Scheduler:
         while True:
             with self._wake:
                 while not self._stopped and not self._readers.ready and not any(slot.inbox for slot in self._slots):
-                    self._wake.wait()
+                    if not self._wake.wait(self._patience()):
+                        break
                 if self._stopped:
                     return
             while self._turn():
@@ -154,7 +162,7 @@ class Scheduler:
         started = time.perf_counter()
         failed |= {slot: error for slot in slots if slot not in failed and (error := self._begin(slot)) is not None}
         self._readers.want(self._wanted([slot for slot in slots if slot not in failed]))
-        active = [slot for slot in slots if slot not in failed and slot.stream.waiting_chunk() is not None]
+        active = self._together([slot for slot in slots if slot not in failed])
         more = bool(active) and self._step(active, failed)
         seconds = time.perf_counter() - started
         working = [slot for slot in slots if slot in active or slot.read_s]
@@ -164,6 +172,24 @@ class Scheduler:
         self._tidy()
         idle = not any(slot.waiting and slot.barrier is None for slot in slots if slot not in failed)
         return more or self._readers.ready or not idle
+
+    def _together(self, slots: Sequence[Slot]) -> list[Slot]:
+        """Those whose chunks are to be stepped now: all that have one, or none, if it pays to wait for more."""
+        now = time.monotonic()
+        ready = [slot for slot in slots if slot.stream.waiting_chunk() is not None]
+        for slot in slots:
+            slot.ready_at = (slot.ready_at or now) if slot in ready else None
+        if len(ready) * _COMPANY >= len(slots) or now >= self._deadline(ready):
+            return ready
+        return []
+
+    def _deadline(self, slots: Sequence[Slot]) -> float:
+        return min((slot.ready_at for slot in slots if slot.ready_at is not None), default=math.inf) + _PATIENCE_S
+
+    def _patience(self) -> float | None:
+        """Seconds until a chunk has waited long enough; None if none waits."""
+        left = self._deadline(list(self._slots)) - time.monotonic()
+        return max(left, 0.0) if math.isfinite(left) else None
 
     def _collect(self, slots: Sequence[Slot]) -> list[Reading]:
         """Give streams what has been read of them."""

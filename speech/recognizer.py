@@ -12,6 +12,7 @@ import torch
 
 from speech.audio.io import SAMPLE_RATE, load_audio, stream_audio, to_mono_16k
 from speech.decode.beam import BeamDecoder
+from speech.decode.compiled_beam import prepare
 from speech.decode.forced_alignment import align
 from speech.decode.greedy import greedy
 from speech.decode.lexicon import Lexicon
@@ -219,6 +220,7 @@ def _beam_decoder(
     path = Path(language_model)
     if path.suffix != ".safetensors":
         return BeamDecoder(beam=beam, scorer=KenLm(path, tokenizer.piece))
+    prepare()
     ngram = TokenNgram.load(path)
     words = None if lexicon is None else Lexicon.load(lexicon)
     return BeamDecoder(

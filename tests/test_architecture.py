@@ -30,7 +30,8 @@ TESTED_ELSEWHERE = {  # module -> test file that covers it
     **{f"train/{name}": "train/test_train" for name in (
         "averaging", "callbacks", "card", "config", "curve", "evaluate", "init", "module", "optimizer", "run",
         "stream")},
-    "train/schema": "test_conf", "stream/engine": "stream/test_session", "stream/first_pass": "stream/test_session",
+    "decode/beam_kernels": "decode/test_compiled_beam", "train/schema": "test_conf",
+    "stream/engine": "stream/test_session", "stream/first_pass": "stream/test_session",
     "cli/app": "cli/test_transcribe", "cli/demo": "cli/test_transcribe",
     "cli/align": "cli/test_transcribe",
     "cli/models": "cli/test_transcribe", "audio/containers": "audio/test_pcm",

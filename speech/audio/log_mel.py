@@ -151,6 +151,13 @@ class LogMel(nn.Module):
         zero = torch.zeros(batch, dtype=torch.int64, device=device)
         return LogMelState(torch.zeros(batch, 0, device=device), zero, zero.clone())
 
+    def ready(self, received: int) -> int:
+        """Frames that `step` has given after so many samples.
+
+        One is held back: the end may have to be reflected into it, or (Whisper) to drop it.
+        """
+        return max(0, (received - self.pad) // self.config.hop_length)
+
     def step(self, samples: Tensor, state: LogMelState) -> tuple[Tensor, LogMelState]:
         """The frames that `samples (batch, n)`, any `n`, complete: `(batch, t, n_mels)`, and the next state."""
         pad, hop = self.pad, self.config.hop_length
@@ -161,8 +168,7 @@ class LogMel(nn.Module):
             return self._frames(waiting, 0), LogMelState(waiting, received, state.frames)
         if before <= pad:
             waiting = torch.cat([waiting[:, 1 : pad + 1].flip(1), waiting], dim=1)
-        # One frame is held back: the end may have to be reflected into it, or (Whisper) to drop it.
-        ready = max(0, (after - pad) // hop - int(state.frames[0]))
+        ready = self.ready(after) - int(state.frames[0])
         return self._frames(waiting, ready), LogMelState(waiting[:, ready * hop :], received, state.frames + ready)
 
     def finish(self, state: LogMelState) -> Tensor:

@@ -68,18 +68,18 @@ class Vad:
         probabilities, state = self._run(samples[None], state)
         return float(probabilities[0]), state
 
+    def steps(self, frames: np.ndarray, state: VadState) -> tuple[np.ndarray, VadState]:
+        """`step` for any number of frames `(t, 512)` in order: `(t,)`, and the state after the last."""
+        found = np.empty(len(frames), np.float32)
+        for first in range(0, len(frames), _BLOCK_FRAMES):
+            block = slice(first, first + _BLOCK_FRAMES)
+            found[block], state = self._run(frames[block], state)
+        return found, state
+
     def probabilities(self, samples: np.ndarray) -> np.ndarray:
         """All steps of a recording `(n,)`: `(ceil(n / 512),)`, the last frame filled up with zeros."""
-        frames = -(-len(samples) // FRAME_SAMPLES)
-        found = np.empty(frames, np.float32)
-        state = self.init_state()
-        for first in range(0, frames, _BLOCK_FRAMES):
-            last = min(first + _BLOCK_FRAMES, frames)
-            block = np.zeros((last - first) * FRAME_SAMPLES, np.float32)
-            part = samples[first * FRAME_SAMPLES : last * FRAME_SAMPLES]
-            block[: len(part)] = part
-            found[first:last], state = self._run(block.reshape(-1, FRAME_SAMPLES), state)
-        return found
+        whole = np.pad(samples, (0, -len(samples) % FRAME_SAMPLES)).reshape(-1, FRAME_SAMPLES)
+        return self.steps(whole, self.init_state())[0]
 
     def _run(self, frames: np.ndarray, state: VadState) -> tuple[np.ndarray, VadState]:
         """Frames `(t, 512)` in order: `(t,)` probabilities, and the state after the last."""

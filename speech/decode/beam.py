@@ -8,11 +8,13 @@ from typing import Any
 
 import torch
 
+from speech.decode.compiled_beam import compiled_beam
 from speech.decode.forced_alignment import align
 from speech.decode.frames import Frames
 from speech.decode.greedy import TokenSpan
 from speech.decode.lexicon import Lexicon, WithWords
-from speech.decode.prefix_beam import LanguageModel, prefix_beam
+from speech.decode.prefix_beam import Hypothesis, LanguageModel, prefix_beam
+from speech.decode.token_ngram import TokenNgram
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,30 +42,28 @@ class BeamDecoder:
         self, frames: Frames, *, blank: int = 0, forbidden: Collection[int] = (), languages: Sequence[str] = ()
     ) -> list[list[TokenSpan]]:
         """Token spans of each utterance, which is in some of `languages`; tokens in `forbidden` cannot be said."""
-        scorer = self._scorer(languages)
-        return [self._decode(frames.select(row), blank, forbidden, scorer) for row in range(len(frames.lengths))]
-
-    def _scorer(self, languages: Sequence[str]) -> LanguageModel[Any] | None:
-        if self.scorer is None or self.lexicon is None or not self.lexicon.covers(languages):
-            return self.scorer
-        return WithWords(self.scorer, self.lexicon, languages, self.pieces)
+        return [self._decode(frames.select(row), blank, forbidden, languages) for row in range(len(frames.lengths))]
 
     def _decode(
-        self, log_probs: torch.Tensor, blank: int, forbidden: Collection[int], scorer: LanguageModel[Any] | None
+        self, log_probs: torch.Tensor, blank: int, forbidden: Collection[int], languages: Sequence[str]
     ) -> list[TokenSpan]:
         if not len(log_probs):
             return []
         if forbidden:
             log_probs = log_probs.clone()
             log_probs[:, torch.tensor(sorted(forbidden), device=log_probs.device)] = -torch.inf
-        best = prefix_beam(
-            log_probs,
-            beam=self.beam,
-            top_k=self.top_k,
-            least=self.least,
-            blank=blank,
-            scorer=scorer,
-            weight=self.weight if scorer is not None else 0.0,
-            bonus=self.bonus if scorer is not None else 0.0,
-        )[0]
-        return align(log_probs, best.ids, blank).spans
+        return align(log_probs, self._best(log_probs, blank, languages).ids, blank).spans
+
+    def _best(self, log_probs: torch.Tensor, blank: int, languages: Sequence[str]) -> Hypothesis:
+        weight, bonus = (self.weight, self.bonus) if self.scorer is not None else (0.0, 0.0)
+        lexicon = self.lexicon if self.lexicon is not None and self.lexicon.covers(languages) else None
+        if self.scorer is None or isinstance(self.scorer, TokenNgram):
+            return compiled_beam(
+                log_probs, beam=self.beam, top_k=self.top_k, least=self.least, blank=blank, scorer=self.scorer,
+                weight=weight, bonus=bonus, lexicon=lexicon, languages=languages, pieces=self.pieces,
+            )  # fmt: skip
+        scorer = WithWords(self.scorer, lexicon, languages, self.pieces) if lexicon is not None else self.scorer
+        return prefix_beam(
+            log_probs, beam=self.beam, top_k=self.top_k, least=self.least, blank=blank, scorer=scorer,
+            weight=weight, bonus=bonus,
+        )[0]  # fmt: skip

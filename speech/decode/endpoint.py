@@ -152,16 +152,16 @@ class Endpointer:
         return self._end(frame - self.start, True, Reason.blanks)
 
     def expected(self) -> Endpoint | None:
-        """The endpoint that a pause under way comes to if nobody speaks on, once its frame has passed."""
+        """The endpoint that a pause under way comes to if nobody speaks on, once three quarters of it have passed."""
         length, config = len(self._probabilities), self.config
         if not self._spoken or self._active:
             return None
         silence, soft = _frames(config.silence_s), _frames(config.soft_silence_s)
+        end, pause = self._spoken + silence, silence
         softly = max(self._spoken + soft, _frames(config.soft_s))
-        cut = self._spoken + silence - silence // 2
-        if softly < self._spoken + silence:
-            cut = softly - soft // 2
-        return self._endpoint(cut, True, Reason.silence) if cut <= length else None
+        if softly < end:
+            end, pause = softly, soft
+        return self._endpoint(end - pause // 2, True, Reason.silence) if length >= end - pause // 4 else None
 
     def _check(self) -> Endpoint | None:
         length, config = len(self._probabilities), self.config

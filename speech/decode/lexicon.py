@@ -8,6 +8,7 @@ words can still be written where the audio is clear.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,12 +21,12 @@ from speech.decode.token_ngram import STEPS_PER_NAT, extended, place_of, to_step
 from speech.decode.words import WORD_START
 from speech.errors import ModelError
 
-_USUAL = -8.0
+USUAL = -8.0
 """A word of this log-probability neither gains nor costs; likelier ones gain."""
 _UNKNOWN = -1
 _NUMBER = 1
 """Hash of what holds digits, which is neither known nor unknown."""
-_APOSTROPHES = "'’"
+APOSTROPHES = "'’"
 
 
 class Spelling(NamedTuple):
@@ -42,7 +43,7 @@ class Spelling(NamedTuple):
             if whole == _NUMBER or character.isdigit():
                 return Spelling(_NUMBER)
             whole = extended(whole, ord(character))
-            tail = 0 if character in _APOSTROPHES else extended(tail, ord(character))
+            tail = 0 if character in APOSTROPHES else extended(tail, ord(character))
         return Spelling(whole, tail)
 
 
@@ -59,8 +60,14 @@ class Lexicon:
     def __init__(
         self, words: Mapping[str, tuple[np.ndarray, np.ndarray]], *, scale: float = 0.5, penalty: float = 10.0
     ) -> None:
-        self.words = dict(words)
         self.scale, self.penalty = scale, penalty
+        self.keys = np.concatenate([np.empty(0, np.uint64), *(keys for keys, _ in words.values())])
+        """Of all languages, one after the other."""
+        self.scores = np.concatenate([np.empty(0, np.uint8), *(scores for _, scores in words.values())])
+        ends = np.cumsum([0, *(len(keys) for keys, _ in words.values())]).tolist()
+        self.ranges = dict(zip(words, pairwise(ends), strict=True))
+        """Where the words of each language are."""
+        self.words = {code: (self.keys[a:b], self.scores[a:b]) for code, (a, b) in self.ranges.items()}
         self._views = {code: (memoryview(keys), memoryview(scores)) for code, (keys, scores) in self.words.items()}
 
     @classmethod
@@ -84,7 +91,7 @@ class Lexicon:
         for key in word:
             steps = [found for code in languages if key and (found := self._find(code, key)) != _UNKNOWN]
             if steps:
-                return self.scale * (-min(steps) / STEPS_PER_NAT - _USUAL)
+                return self.scale * (-min(steps) / STEPS_PER_NAT - USUAL)
         return -self.penalty
 
     def _find(self, code: str, key: int) -> int:

@@ -130,12 +130,7 @@ def prefix_beam(
     Raises:
         ConfigError: if `beam` or `top_k` is below 1, or `blank` is outside the vocabulary.
     """
-    vocabulary = log_probs.shape[-1]
-    if beam < 1 or top_k < 1 or not 0 <= blank < vocabulary:
-        raise ConfigError(
-            f"beam {beam}, top_k {top_k}, blank {blank}; expected beam and top_k of at least 1, "
-            f"and blank in a vocabulary of {vocabulary}"
-        )
+    check_search(log_probs.shape[-1], beam, top_k, blank)
     scores = log_probs.detach().float().cpu()
     grow = _Grower(scorer, weight, bonus)
     kept: _Beam = {_Prefix(None, blank, scorer.start() if scorer else None, 0.0): [0.0, _NEVER]}
@@ -145,6 +140,15 @@ def prefix_beam(
         kept = {prefix: wider[prefix] for prefix in ranked[:beam]}
     found = [Hypothesis(p.ids(), _sum(*chance) + p.extra + grow.finish(p)) for p, chance in kept.items()]
     return sorted(found, key=lambda hypothesis: hypothesis.score, reverse=True)
+
+
+def check_search(vocabulary: int, beam: int, top_k: int, blank: int) -> None:
+    """Raises ConfigError unless a search can be done so."""
+    if beam < 1 or top_k < 1 or not 0 <= blank < vocabulary:
+        raise ConfigError(
+            f"beam {beam}, top_k {top_k}, blank {blank}; expected beam and top_k of at least 1, "
+            f"and blank in a vocabulary of {vocabulary}"
+        )
 
 
 def _tried(scores: Tensor, top_k: int, least: float, blank: int) -> list[list[tuple[int, float]]]:

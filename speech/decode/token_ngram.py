@@ -82,7 +82,7 @@ class TokenNgram:
 
     def start(self) -> State:
         """The state before the first token."""
-        return (EDGE,)
+        return (EDGE,) if self.order > 1 else ()
 
     def score(self, state: State, token: int) -> tuple[State, float]:
         """The state after `token`, and its log-probability."""

@@ -31,17 +31,19 @@ class CausalStream:
         self.confidences: list[float] = []
         self._model = model
         self._mel = model.log_mel.init_state(1)
-        self._waiting: list[Tensor] = []
-        self.features = 0
-        """Feature frames that wait for their chunk."""
+        self._unheard: list[np.ndarray] = []
+        self._fed = self._taken = 0
+        self._waiting = torch.zeros(1, 0, model.log_mel.config.n_mels)
 
-    @torch.inference_mode()
     def feed(self, samples: np.ndarray) -> None:
-        """More audio `(n,)`."""
-        features, self._mel = self._model.log_mel.step(torch.from_numpy(samples)[None], self._mel)
-        if features.shape[1]:
-            self._waiting.append(features)
-            self.features += features.shape[1]
+        """More audio `(n,)`; it is not looked at before there is enough for a chunk."""
+        self._unheard.append(samples)
+        self._fed += len(samples)
+
+    @property
+    def features(self) -> int:
+        """Feature frames that wait for their chunk."""
+        return self._model.log_mel.ready(self._fed) - self._taken
 
     def missing(self, frames: int) -> int:
         """Feature frames that are to be fed before `frames` more encoder frames can be seen."""
@@ -49,12 +51,15 @@ class CausalStream:
 
     def following(self, count: int) -> Tensor:
         """The next features `(1, count, bins)`."""
-        self._waiting = [torch.cat(self._waiting, dim=1)]
-        return self._waiting[0][:, :count]
+        if self._unheard:
+            samples = torch.from_numpy(np.concatenate(self._unheard))[None]
+            features, self._mel = self._model.log_mel.step(samples, self._mel)
+            self._unheard, self._waiting = [], torch.cat([self._waiting, features], dim=1)
+        return self._waiting[:, :count]
 
     def advance(self, count: int, state: OwsmCtcState, ids: list[int], confidences: list[float]) -> None:
         """The next `count` features have been heard."""
-        self._waiting, self.features = [self._waiting[0][:, count:]], self.features - count
+        self._waiting, self._taken = self._waiting[:, count:], self._taken + count
         self.state = state
         self.ids += ids
         self.confidences += confidences

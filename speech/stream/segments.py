@@ -147,9 +147,10 @@ class Segmenter:
         """The segments that end with these samples `(n,)` float32, any `n`."""
         self._buffer.append(samples)
         segments = []
-        while self._seen + FRAME_SAMPLES <= self.received:
-            frame = self._buffer.between(self._seen, self._seen + FRAME_SAMPLES)
-            probability, self._state = self._vad.step(frame, self._state)
+        whole = (self.received - self._seen) // FRAME_SAMPLES
+        frames = self._buffer.between(self._seen, self._seen + whole * FRAME_SAMPLES).reshape(whole, FRAME_SAMPLES)
+        probabilities, self._state = self._vad.steps(frames, self._state)
+        for probability in probabilities.tolist():
             self._seen += FRAME_SAMPLES
             endpoint = self._endpointer.step(probability)
             self._turn()

@@ -1,0 +1,257 @@
+"""`prefix_beam` with `TokenNgram` and `WithWords`, compiled: the same arithmetic in the same order, without the GIL.
+
+Compiled by numba when first used, and kept on disk. Imported by `compiled_beam.py` alone, where it is needed: numba
+takes most of a second to load.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+_NEVER = -math.inf
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_SHIFT = np.uint64(29)
+_ONE = np.uint64(1)
+_NOTHING = np.uint64(0)
+_NUMBER = np.uint64(1)
+
+LETTER, WORD_START, DIGIT, APOSTROPHE = 0, 1, 2, 3
+"""Kinds of characters of pieces."""
+
+
+@njit(cache=True, nogil=True)
+def _sum(a, b):  # type: ignore[no-untyped-def]
+    if a < b:
+        a, b = b, a
+    return a if b == _NEVER else a + math.log1p(math.exp(b - a))
+
+
+@njit(cache=True, nogil=True)
+def _extended(key, token):  # type: ignore[no-untyped-def]
+    key = (key ^ (np.uint64(token) + _ONE)) * _MULTIPLIER
+    return key ^ (key >> _SHIFT)
+
+
+@njit(cache=True, nogil=True)
+def _find(keys, low, high, key):  # type: ignore[no-untyped-def]
+    """Where `key` is in the sorted `keys[low:high]`; -1 if it is not there."""
+    end = high
+    while low < high:
+        middle = (low + high) // 2
+        if keys[middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < end and keys[low] == key else -1
+
+
+@njit(cache=True, nogil=True)
+def _hash_contexts(node, parents, tokens, ngram, contexts, spent):  # type: ignore[no-untyped-def]
+    """Hash of each context of a node's next token, longest first, and what it costs to come to it; how many."""
+    order, keys, _, backoffs, _ = ngram
+    history = np.empty(max(order - 1, 0), np.int64)
+    count = 0
+    while count < len(history) and node >= 0:
+        history[count] = tokens[node]
+        count += 1
+        node = parents[node]
+    total = 0
+    for begin in range(count):
+        key = _NOTHING
+        for place in range(count - 1 - begin, -1, -1):
+            key = _extended(key, history[place])
+        contexts[begin], spent[begin] = key, total
+        found = _find(keys, 0, len(keys), key)
+        total += backoffs[found] if found >= 0 else 0
+    contexts[count], spent[count] = _NOTHING, total
+    return count + 1
+
+
+@njit(cache=True, nogil=True)
+def _token_score(token, count, contexts, spent, ngram):  # type: ignore[no-untyped-def]
+    _, keys, scores, _, steps = ngram
+    for place in range(count):
+        found = _find(keys, 0, len(keys), _extended(contexts[place], token))
+        if found >= 0:
+            return -(spent[place] + scores[found]) / steps
+    return -(spent[count - 1] + 255) / steps
+
+
+@njit(cache=True, nogil=True)
+def _word_score(whole, tail, lexicon):  # type: ignore[no-untyped-def]
+    keys, scores, ranges, scale, penalty, usual, steps = lexicon
+    if whole == _NOTHING or whole == _NUMBER:
+        return 0.0
+    for key in (whole, tail):
+        least = 1 << 30
+        if key != _NOTHING:
+            for row in range(len(ranges)):
+                found = _find(keys, ranges[row, 0], ranges[row, 1], key)
+                if found >= 0:
+                    least = min(least, np.int64(scores[found]))
+        if least < 1 << 30:
+            return scale * (-least / steps - usual)
+    return -penalty
+
+
+@njit(cache=True, nogil=True)
+def _spell(token, whole, tail, gain, pieces, lexicon):  # type: ignore[no-untyped-def]
+    """The word under way after a token, and `gain` with what the words add that end with it."""
+    begins, letters, kinds = pieces
+    for place in range(begins[token], begins[token + 1]):
+        kind = kinds[place]
+        if kind == WORD_START:
+            gain += _word_score(whole, tail, lexicon)
+            whole, tail = _NOTHING, _NOTHING
+        elif whole == _NUMBER or kind == DIGIT:
+            whole, tail = _NUMBER, _NOTHING
+        else:
+            whole = _extended(whole, letters[place])
+            tail = _NOTHING if kind == APOSTROPHE else _extended(tail, letters[place])
+    return whole, tail, gain
+
+
+@njit(cache=True, nogil=True)
+def _tried(log_probs, top_k, least, blank):  # type: ignore[no-untyped-def]
+    """For each frame the best tokens above `least`, blank aside: best first, equals in order; and where they begin."""
+    frames, vocabulary = log_probs.shape
+    begins = np.zeros(frames + 1, np.int64)
+    said, chances = np.empty(frames * top_k, np.int64), np.empty(frames * top_k)
+    for frame in range(frames):
+        first = end = begins[frame]
+        for token in range(vocabulary):
+            chance = np.float64(log_probs[frame, token])
+            full = end - first == top_k
+            if token == blank or not chance > least or (full and chance <= chances[end - 1]):
+                continue
+            place = end - 1 if full else end
+            end = place + 1
+            while place > first and chances[place - 1] < chance:
+                said[place], chances[place] = said[place - 1], chances[place - 1]
+                place -= 1
+            said[place], chances[place] = token, chance
+        begins[frame + 1] = end
+    return begins, said[:end] if frames else said, chances
+
+
+@njit(cache=True, nogil=True)
+def _longer(node, token, tree, sizes, model):  # type: ignore[no-untyped-def]
+    """The text of a node with one more token, which is scored when it is first asked for."""
+    parents, tokens, extra, child, sibling, whole, tail, row_of, contexts, spent, counts = tree
+    weight, bonus, ngram, pieces, lexicon, scored, worded = model
+    longer = child[node]
+    while longer >= 0:
+        if tokens[longer] == token:
+            return longer
+        longer = sibling[longer]
+    longer = sizes[0]
+    sizes[0] += 1
+    parents[longer], tokens[longer] = node, token
+    sibling[longer], child[node] = child[node], longer
+    gain = 0.0
+    if scored:
+        row = row_of[node]
+        if row < 0:
+            row = row_of[node] = sizes[1]
+            sizes[1] += 1
+            counts[row] = _hash_contexts(node, parents, tokens, ngram, contexts[row], spent[row])
+        gain = _token_score(token, counts[row], contexts[row], spent[row], ngram)
+        if worded:
+            whole[longer], tail[longer], gain = _spell(token, whole[node], tail[node], gain, pieces, lexicon)
+    extra[longer] = extra[node] + weight * gain + bonus
+    return longer
+
+
+@njit(cache=True, nogil=True)
+def _slot(node, frame, wide, seen):  # type: ignore[no-untyped-def]
+    """Where a node is in the wider beam of a frame; it is added if it is not there."""
+    nodes, blanked, spoken, count = wide
+    stamps, slots = seen
+    if stamps[node] != frame:
+        stamps[node], slots[node] = frame, count[0]
+        nodes[count[0]], blanked[count[0]], spoken[count[0]] = node, _NEVER, _NEVER
+        count[0] += 1
+    return slots[node]
+
+
+@njit(cache=True, nogil=True)
+def search(log_probs, beam, top_k, least, blank, model):  # type: ignore[no-untyped-def]
+    """The tokens of the best text, and its score.
+
+    Args:
+        log_probs: (T, vocabulary) float32
+        beam, top_k, least, blank: see `prefix_beam`.
+        model: weight and bonus; n-gram model: order, keys, scores, backoffs, steps per nat; pieces: where each token's
+            characters begin, code points, kinds; lexicon: keys, scores, the range of each language, scale, penalty,
+            usual, steps per nat; whether there are an n-gram model and, beside it, words.
+    """
+    begins, said, chances = _tried(log_probs, top_k, least, blank)
+    order = model[2][0]
+    most, rows = 1 + beam * len(said), 1 + beam * len(log_probs)
+    # A text is a node of a tree. The first is empty, and stands for the edge of the text.
+    parents, tokens, extra = np.full(most, -1), np.zeros(most, np.int64), np.zeros(most)
+    whole, tail = np.zeros(most, np.uint64), np.zeros(most, np.uint64)
+    contexts, spent = np.empty((rows, order + 1), np.uint64), np.empty((rows, order + 1), np.int64)
+    tree = (parents, tokens, extra, np.full(most, -1), np.full(most, -1), whole, tail, np.full(most, -1),
+            contexts, spent, np.zeros(rows, np.int64))  # fmt: skip
+    sizes = np.array([1, 0])
+    seen = np.full(most, -1), np.empty(most, np.int64)
+    # Log-probability of the paths of each kept text that end in blank, and of those that do not.
+    kept, blanked, spoken = np.zeros(beam, np.int64), np.zeros(beam), np.full(beam, _NEVER)
+    width, room = 1, beam * (top_k + 1)
+    wide = np.empty(room, np.int64), np.empty(room), np.empty(room), np.zeros(1, np.int64)
+    for frame in range(len(log_probs)):
+        silence = np.float64(log_probs[frame, blank])
+        wide[3][0] = 0
+        for place in range(width):
+            node, total = kept[place], _sum(blanked[place], spoken[place])
+            here = _slot(node, frame, wide, seen)
+            wide[1][here] = _sum(wide[1][here], total + silence)
+            for number in range(begins[frame], begins[frame + 1]):
+                token, chance, before = said[number], chances[number], total
+                if node > 0 and token == tokens[node]:
+                    wide[2][here] = _sum(wide[2][here], spoken[place] + chance)
+                    before = blanked[place]  # a second equal token needs a blank between
+                if before > _NEVER:
+                    there = _slot(_longer(node, token, tree, sizes, model), frame, wide, seen)
+                    wide[2][there] = _sum(wide[2][there], before + chance)
+        count = wide[3][0]
+        totals = np.empty(count)
+        for place in range(count):
+            totals[place] = -(_sum(wide[1][place], wide[2][place]) + extra[wide[0][place]])
+        ranked = np.argsort(totals, kind="mergesort")  # stable
+        width = min(beam, count)
+        for place in range(width):
+            best = ranked[place]
+            kept[place], blanked[place], spoken[place] = wide[0][best], wide[1][best], wide[2][best]
+    return _best(kept[:width], blanked, spoken, tree, model)
+
+
+@njit(cache=True, nogil=True)
+def _best(kept, blanked, spoken, tree, model):  # type: ignore[no-untyped-def]
+    """The best of the kept texts, with what their ends add."""
+    parents, tokens, extra, _, _, whole, tail = tree[:7]
+    weight, _, ngram, _, lexicon, scored, worded = model
+    contexts, spent = np.empty(ngram[0] + 1, np.uint64), np.empty(ngram[0] + 1, np.int64)
+    best, highest = 0, _NEVER
+    for place in range(len(kept)):
+        node, end = kept[place], 0.0
+        if scored:
+            count = _hash_contexts(node, parents, tokens, ngram, contexts, spent)
+            end = _token_score(0, count, contexts, spent, ngram)
+            if worded:
+                end += _word_score(whole[node], tail[node], lexicon)
+        score = _sum(blanked[place], spoken[place]) + extra[node] + weight * end
+        if place == 0 or score > highest:
+            best, highest = node, score
+    length, node = 0, best
+    while node > 0:
+        length, node = length + 1, parents[node]
+    ids, node = np.empty(length, np.int64), best
+    while node > 0:
+        length -= 1
+        ids[length], node = tokens[node], parents[node]
+    return ids, highest
