@@ -104,7 +104,7 @@ def causally(engine: Engine, samples: np.ndarray, code: str) -> str:
     while stream.features >= first.missing(stream, size):
         first.step([stream], size)
     words = words_from_tokens(
-        stream.spans(0), second.tokenizer.piece, frame_s=second.model.frame_s, offset_s=0.0,
+        stream.spans(0, (code,)), second.tokenizer.piece, frame_s=second.model.frame_s, offset_s=0.0,
         duration_s=(len(samples) + len(SILENCE)) / SAMPLE_RATE, language=code, spaces=resolve(code).spaces,
     )  # fmt: skip
     return join(words)

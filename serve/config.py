@@ -37,7 +37,7 @@ class ServeConfig:
     threads: int = 1
     """Of torch in each of them and in the one that reads partial results; 0 leaves torch's choice."""
     chunk_ms: int = 320
-    """Partial results come every so often."""
+    """Partial results come every so often, and twice as often while the processor has time for it."""
     lookahead_ms: int = 160
     """Audio behind a chunk that its partial result waits for: fewer wrong words, so much later."""
     api_keys: list[str] = field(default_factory=list)

@@ -30,7 +30,11 @@ from speech.stream.session import StreamingSession, StreamOptions
 _log = logging.getLogger(__name__)
 _LIBC = ctypes.CDLL(None)
 _TIDY_S = 60.0
-_PATIENCE_S = 0.04
+_FINE, _COARSE = 0.25, 0.5
+"""Share of the time that chunks may take for half chunks to begin, and from which they end."""
+_SHARE_S = 1.5
+"""Over about so long it is measured."""
+_PATIENCE_S = 0.06
 """A chunk waits so long for those of other sessions: weights are fetched once for all of them."""
 _COMPANY = 4
 """It does not wait where one in so many sessions has one."""
@@ -90,7 +94,9 @@ class Scheduler:
         self._wake = threading.Condition()
         self._stopped = False
         self._failures = 0
-        self._tidied = time.monotonic()
+        self._tidied = self._measured = time.monotonic()
+        self._share = 0.0
+        self._fine = False
         self.failed = False
         self.readers = readers
         self._readers = Readers(engine.second_pass.read, readers, engine.config.batch_s, self._notify)
@@ -165,6 +171,7 @@ class Scheduler:
         active = self._together([slot for slot in slots if slot not in failed])
         more = bool(active) and self._step(active, failed)
         seconds = time.perf_counter() - started
+        self._measure(seconds)
         working = [slot for slot in slots if slot in active or slot.read_s]
         for slot in slots:
             self._report(slot, seconds / max(len(active), 1) if slot in active else 0.0, failed.get(slot))
@@ -173,10 +180,19 @@ class Scheduler:
         idle = not any(slot.waiting and slot.barrier is None for slot in slots if slot not in failed)
         return more or self._readers.ready or not idle
 
+    def _measure(self, seconds: float) -> None:
+        """Chunks are halved while there is time for it."""
+        now = time.monotonic()
+        kept = math.exp((self._measured - now) / _SHARE_S)
+        self._measured = now
+        self._share = self._share * kept + seconds / _SHARE_S
+        self._fine = self._share < (_COARSE if self._fine else _FINE)
+
     def _together(self, slots: Sequence[Slot]) -> list[Slot]:
         """Those whose chunks are to be stepped now: all that have one, or none, if it pays to wait for more."""
         now = time.monotonic()
-        ready = [slot for slot in slots if slot.stream.waiting_chunk() is not None]
+        smallest = self._engine.smallest(fine=self._fine)
+        ready = [slot for slot in slots if slot.stream.waiting_chunk(smallest) is not None]
         for slot in slots:
             slot.ready_at = (slot.ready_at or now) if slot in ready else None
         if len(ready) * _COMPANY >= len(slots) or now >= self._deadline(ready):
@@ -253,13 +269,13 @@ class Scheduler:
 
     def _step(self, active: Sequence[Slot], failed: dict[Slot, Exception]) -> bool:
         try:
-            return self._engine.step([slot.stream for slot in active])
+            return self._engine.step([slot.stream for slot in active], fine=self._fine)
         except Exception:
             _log.exception("a batch failed; its sessions are tried one by one")
         more = False
         for slot in active:
             try:
-                more |= self._engine.step([slot.stream])
+                more |= self._engine.step([slot.stream], fine=self._fine)
             except Exception as error:
                 _log.exception("a session failed")
                 failed[slot] = error
@@ -277,7 +293,7 @@ class Scheduler:
                     error = refused
             done.append(Done(work, at_s))
         events = slot.stream.drain()
-        processed_s = _processed_s(slot.stream)
+        processed_s = _processed_s(slot.stream, self._engine.smallest(fine=False))
         read_s, slot.read_s = slot.read_s, 0.0
         if not (events or done or stepped_s or read_s or error) and processed_s == slot.reported_s:
             return
@@ -293,7 +309,7 @@ class Scheduler:
             self._stopped = True
 
 
-def _processed_s(stream: StreamingSession) -> float:
+def _processed_s(stream: StreamingSession, smallest: int) -> float:
     """How far a stream is; where nothing waits to be done, all of it is."""
-    idle = stream.waiting_part() is None and stream.waiting_chunk() is None
+    idle = stream.waiting_part() is None and stream.waiting_chunk(smallest) is None
     return stream.received_s if idle else stream.processed_s

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 
-from speech.decode.compiled_beam import compiled_beam
+from speech.decode.compiled_beam import Search, SearchConfig
 from speech.decode.forced_alignment import align
 from speech.decode.frames import Frames
 from speech.decode.greedy import TokenSpan
 from speech.decode.lexicon import Lexicon, WithWords
 from speech.decode.prefix_beam import Hypothesis, LanguageModel, prefix_beam
 from speech.decode.token_ngram import TokenNgram
+from speech.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,16 +55,37 @@ class BeamDecoder:
             log_probs[:, torch.tensor(sorted(forbidden), device=log_probs.device)] = -torch.inf
         return align(log_probs, self._best(log_probs, blank, languages).ids, blank).spans
 
+    @property
+    def ours(self) -> bool:
+        """Whether `search` can be used: with our own language model, or none."""
+        return self.scorer is None or isinstance(self.scorer, TokenNgram)
+
+    def search(self, languages: Sequence[str], blank: int = 0) -> Search:
+        """A search to be done frame by frame.
+
+        Raises:
+            ConfigError: with a language model of others.
+        """
+        if self.scorer is not None and not isinstance(self.scorer, TokenNgram):
+            raise ConfigError("this language model is not one of ours", fix="Use prefix_beam.")
+        return Search(self._config(blank), self.scorer, self._lexicon(languages), languages, self.pieces)
+
+    def _config(self, blank: int) -> SearchConfig:
+        scored = self.scorer is not None
+        return SearchConfig(
+            beam=self.beam, top_k=self.top_k, least=self.least, blank=blank,
+            weight=self.weight if scored else 0.0, bonus=self.bonus if scored else 0.0,
+        )  # fmt: skip
+
+    def _lexicon(self, languages: Sequence[str]) -> Lexicon | None:
+        return self.lexicon if self.lexicon is not None and self.lexicon.covers(languages) else None
+
     def _best(self, log_probs: torch.Tensor, blank: int, languages: Sequence[str]) -> Hypothesis:
-        weight, bonus = (self.weight, self.bonus) if self.scorer is not None else (0.0, 0.0)
-        lexicon = self.lexicon if self.lexicon is not None and self.lexicon.covers(languages) else None
-        if self.scorer is None or isinstance(self.scorer, TokenNgram):
-            return compiled_beam(
-                log_probs, beam=self.beam, top_k=self.top_k, least=self.least, blank=blank, scorer=self.scorer,
-                weight=weight, bonus=bonus, lexicon=lexicon, languages=languages, pieces=self.pieces,
-            )  # fmt: skip
-        scorer = WithWords(self.scorer, lexicon, languages, self.pieces) if lexicon is not None else self.scorer
-        return prefix_beam(
-            log_probs, beam=self.beam, top_k=self.top_k, least=self.least, blank=blank, scorer=scorer,
-            weight=weight, bonus=bonus,
-        )[0]  # fmt: skip
+        if self.ours:
+            search = self.search(languages, blank)
+            search.advance(search.config.tried(log_probs))
+            return search.best()[0]
+        config, lexicon, scorer = self._config(blank), self._lexicon(languages), self.scorer
+        if lexicon is not None and scorer is not None:
+            scorer = WithWords(scorer, lexicon, languages, self.pieces)
+        return prefix_beam(log_probs, scorer=scorer, **asdict(config))[0]

@@ -115,13 +115,19 @@ def _spell(token, whole, tail, gain, pieces, lexicon):  # type: ignore[no-untype
 
 
 @njit(cache=True, nogil=True)
-def _tried(log_probs, top_k, least, blank):  # type: ignore[no-untyped-def]
-    """For each frame the best tokens above `least`, blank aside: best first, equals in order; and where they begin."""
+def tried(log_probs, top_k, least, blank):  # type: ignore[no-untyped-def]
+    """What a search tries: for each frame of `log_probs (T, vocabulary)` blank, and the best tokens above `least`.
+
+    Returns:
+        blanks (T,), and with where each frame's begin (T + 1,), tokens and their log-probabilities, best first, equals
+        in order.
+    """
     frames, vocabulary = log_probs.shape
-    begins = np.zeros(frames + 1, np.int64)
+    begins, blanks = np.zeros(frames + 1, np.int64), np.empty(frames)
     said, chances = np.empty(frames * top_k, np.int64), np.empty(frames * top_k)
     for frame in range(frames):
         first = end = begins[frame]
+        blanks[frame] = log_probs[frame, blank]
         for token in range(vocabulary):
             chance = np.float64(log_probs[frame, token])
             full = end - first == top_k
@@ -134,13 +140,13 @@ def _tried(log_probs, top_k, least, blank):  # type: ignore[no-untyped-def]
                 place -= 1
             said[place], chances[place] = token, chance
         begins[frame + 1] = end
-    return begins, said[:end] if frames else said, chances
+    return blanks, begins, said[: begins[frames]].copy(), chances[: begins[frames]].copy()
 
 
 @njit(cache=True, nogil=True)
 def _longer(node, token, tree, sizes, model):  # type: ignore[no-untyped-def]
     """The text of a node with one more token, which is scored when it is first asked for."""
-    parents, tokens, extra, child, sibling, whole, tail, row_of, contexts, spent, counts = tree
+    parents, tokens, extra, child, sibling, whole, tail, _, _, row_of, contexts, spent, counts = tree
     weight, bonus, ngram, pieces, lexicon, scored, worded = model
     longer = child[node]
     while longer >= 0:
@@ -178,46 +184,54 @@ def _slot(node, frame, wide, seen):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def search(log_probs, beam, top_k, least, blank, model):  # type: ignore[no-untyped-def]
-    """The tokens of the best text, and its score.
+def _emit(node, frame, chance, tree):  # type: ignore[no-untyped-def]
+    """A node's last token may have been said in a frame: it counts as said where that is likeliest."""
+    peaks, heights = tree[7], tree[8]
+    if peaks[node] < 0 or chance > heights[node]:
+        peaks[node], heights[node] = frame, chance
+
+
+@njit(cache=True, nogil=True)
+def advance(blanks, begins, said, chances, tree, seen, sizes, beams, model):  # type: ignore[no-untyped-def]
+    """More frames, as `tried` gives them.
 
     Args:
-        log_probs: (T, vocabulary) float32
-        beam, top_k, least, blank: see `prefix_beam`.
+        blanks, begins, said, chances: of `tried`.
+        tree: texts are nodes of a tree, of which the first is empty. Arrays over nodes: parent, last token, what the
+            language model and the bonus have added, first longer node, next of the same parent, hashes of the word
+            under way, frame in which the last token was said and its log-probability, row among those whose longer
+            texts have been scored; over rows: hashes of contexts, their costs, how many there are.
+        seen: over nodes: frame in which they were last in the beam, and where.
+        sizes: nodes, rows, texts kept, frames so far.
+        beams: texts that are kept, log-probability of their paths that end in blank, and of those that do not.
         model: weight and bonus; n-gram model: order, keys, scores, backoffs, steps per nat; pieces: where each token's
             characters begin, code points, kinds; lexicon: keys, scores, the range of each language, scale, penalty,
             usual, steps per nat; whether there are an n-gram model and, beside it, words.
     """
-    begins, said, chances = _tried(log_probs, top_k, least, blank)
-    order = model[2][0]
-    most, rows = 1 + beam * len(said), 1 + beam * len(log_probs)
-    # A text is a node of a tree. The first is empty, and stands for the edge of the text.
-    parents, tokens, extra = np.full(most, -1), np.zeros(most, np.int64), np.zeros(most)
-    whole, tail = np.zeros(most, np.uint64), np.zeros(most, np.uint64)
-    contexts, spent = np.empty((rows, order + 1), np.uint64), np.empty((rows, order + 1), np.int64)
-    tree = (parents, tokens, extra, np.full(most, -1), np.full(most, -1), whole, tail, np.full(most, -1),
-            contexts, spent, np.zeros(rows, np.int64))  # fmt: skip
-    sizes = np.array([1, 0])
-    seen = np.full(most, -1), np.empty(most, np.int64)
-    # Log-probability of the paths of each kept text that end in blank, and of those that do not.
-    kept, blanked, spoken = np.zeros(beam, np.int64), np.zeros(beam), np.full(beam, _NEVER)
-    width, room = 1, beam * (top_k + 1)
+    kept, blanked, spoken = beams
+    beam, width, extra, tokens = len(kept), sizes[2], tree[2], tree[1]
+    most = 0
+    for frame in range(len(blanks)):
+        most = max(most, begins[frame + 1] - begins[frame])
+    room = beam * (most + 1)
     wide = np.empty(room, np.int64), np.empty(room), np.empty(room), np.zeros(1, np.int64)
-    for frame in range(len(log_probs)):
-        silence = np.float64(log_probs[frame, blank])
-        wide[3][0] = 0
+    for frame in range(len(blanks)):
+        now, wide[3][0] = sizes[3], 0
         for place in range(width):
             node, total = kept[place], _sum(blanked[place], spoken[place])
-            here = _slot(node, frame, wide, seen)
-            wide[1][here] = _sum(wide[1][here], total + silence)
+            here = _slot(node, now, wide, seen)
+            wide[1][here] = _sum(wide[1][here], total + blanks[frame])
             for number in range(begins[frame], begins[frame + 1]):
                 token, chance, before = said[number], chances[number], total
                 if node > 0 and token == tokens[node]:
                     wide[2][here] = _sum(wide[2][here], spoken[place] + chance)
+                    _emit(node, now, chance, tree)
                     before = blanked[place]  # a second equal token needs a blank between
                 if before > _NEVER:
-                    there = _slot(_longer(node, token, tree, sizes, model), frame, wide, seen)
+                    longer = _longer(node, token, tree, sizes, model)
+                    there = _slot(longer, now, wide, seen)
                     wide[2][there] = _sum(wide[2][there], before + chance)
+                    _emit(longer, now, chance, tree)
         count = wide[3][0]
         totals = np.empty(count)
         for place in range(count):
@@ -227,31 +241,38 @@ def search(log_probs, beam, top_k, least, blank, model):  # type: ignore[no-unty
         for place in range(width):
             best = ranked[place]
             kept[place], blanked[place], spoken[place] = wide[0][best], wide[1][best], wide[2][best]
-    return _best(kept[:width], blanked, spoken, tree, model)
+        sizes[3] += 1
+    sizes[2] = width
 
 
 @njit(cache=True, nogil=True)
-def _best(kept, blanked, spoken, tree, model):  # type: ignore[no-untyped-def]
-    """The best of the kept texts, with what their ends add."""
-    parents, tokens, extra, _, _, whole, tail = tree[:7]
+def best(ended, tree, sizes, beams, model):  # type: ignore[no-untyped-def]
+    """Tokens of the best text, frame in which each was likeliest, its log-probability there, and the text's score.
+
+    Args:
+        ended: whether the text ends here, and with it a word.
+        tree, sizes, beams, model: see `advance`.
+    """
+    kept, blanked, spoken = beams
+    parents, tokens, extra, _, _, whole, tail, peaks, heights = tree[:9]
     weight, _, ngram, _, lexicon, scored, worded = model
     contexts, spent = np.empty(ngram[0] + 1, np.uint64), np.empty(ngram[0] + 1, np.int64)
-    best, highest = 0, _NEVER
-    for place in range(len(kept)):
+    found, highest = 0, _NEVER
+    for place in range(sizes[2]):
         node, end = kept[place], 0.0
-        if scored:
+        if scored and ended:
             count = _hash_contexts(node, parents, tokens, ngram, contexts, spent)
             end = _token_score(0, count, contexts, spent, ngram)
             if worded:
                 end += _word_score(whole[node], tail[node], lexicon)
         score = _sum(blanked[place], spoken[place]) + extra[node] + weight * end
         if place == 0 or score > highest:
-            best, highest = node, score
-    length, node = 0, best
+            found, highest = node, score
+    length, node = 0, found
     while node > 0:
         length, node = length + 1, parents[node]
-    ids, node = np.empty(length, np.int64), best
+    ids, frames, chances, node = np.empty(length, np.int64), np.empty(length, np.int64), np.empty(length), found
     while node > 0:
         length -= 1
-        ids[length], node = tokens[node], parents[node]
-    return ids, highest
+        ids[length], frames[length], chances[length], node = tokens[node], peaks[node], heights[node], parents[node]
+    return ids, frames, chances, highest

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from speech.decode.greedy import TokenSpan
 from speech.decode.lexicon import APOSTROPHES, USUAL, Lexicon
 from speech.decode.prefix_beam import Hypothesis, check_search
 from speech.decode.token_ngram import STEPS_PER_NAT, TokenNgram
@@ -37,42 +40,139 @@ def prepare() -> None:
 
 
 def _warm() -> None:
-    compiled_beam(Tensor([[0.0, 0.0]]), beam=1, top_k=1, least=-1.0)
+    compiled_beam(Tensor([[0.0, 0.0]]), SearchConfig(beam=1, top_k=1, least=-1.0))
 
 
-def compiled_beam(
-    log_probs: Tensor,
-    *,
-    beam: int,
-    top_k: int,
-    least: float,
-    blank: int = 0,
-    scorer: TokenNgram | None = None,
-    weight: float = 0.0,
-    bonus: float = 0.0,
-    lexicon: Lexicon | None = None,
-    languages: Sequence[str] = (),
-    pieces: Sequence[str] = (),
-) -> Hypothesis:
-    """The best text of one utterance; other threads run meanwhile.
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What a search tries in some frames; see `beam_kernels.tried`."""
+
+    blanks: np.ndarray
+    begins: np.ndarray
+    said: np.ndarray
+    chances: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.blanks)
+
+    def after(self, frames: int) -> Tried:
+        """All but the first frames."""
+        return Tried(self.blanks[frames:], self.begins[frames:], self.said, self.chances)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SearchConfig:
+    """How a search is done; see `prefix_beam`."""
+
+    beam: int
+    top_k: int
+    least: float
+    blank: int = 0
+    weight: float = 0.0
+    bonus: float = 0.0
+
+    def tried(self, log_probs: Tensor) -> Tried:
+        """What it tries in frames `(T, vocabulary)`.
+
+        Raises:
+            ConfigError: if `beam` or `top_k` is below 1, or `blank` is outside the vocabulary.
+        """
+        check_search(log_probs.shape[-1], self.beam, self.top_k, self.blank)
+        scores = np.ascontiguousarray(log_probs.detach().float().cpu().numpy())
+        return Tried(*_kernels().tried(scores, self.top_k, float(self.least), self.blank))
+
+
+class Search:
+    """The search through one utterance, frame by frame; other threads run meanwhile.
 
     Args:
-        log_probs: (T, vocabulary)
-        beam, top_k, least, blank, weight, bonus: see `prefix_beam`.
+        config: how.
         scorer: n-gram model over tokens.
         lexicon, languages, pieces: see `WithWords`; used beside an n-gram model only.
+    """
+
+    def __init__(
+        self,
+        config: SearchConfig,
+        scorer: TokenNgram | None = None,
+        lexicon: Lexicon | None = None,
+        languages: Sequence[str] = (),
+        pieces: Sequence[str] = (),
+    ) -> None:
+        self.config = config
+        self._model = (
+            float(config.weight), float(config.bonus), _ngram(scorer), _spelled(tuple(pieces) if lexicon else ()),
+            _words(lexicon, tuple(languages)), scorer is not None, scorer is not None and lexicon is not None,
+        )  # fmt: skip
+        order = 1 if scorer is None else scorer.order
+        self._nodes = [np.empty(0, kind) for kind in _NODE]
+        self._seen = [np.empty(0, np.int64), np.empty(0, np.int64)]
+        self._rows = [np.empty((0, order + 1), np.uint64), np.empty((0, order + 1), np.int64), np.empty(0, np.int64)]
+        self._sizes = np.array([1, 0, 1, 0])
+        self._grow(1, 1)
+        self._beams = np.zeros(config.beam, np.int64), np.zeros(config.beam), np.full(config.beam, -np.inf)
+
+    def __len__(self) -> int:
+        """Frames so far."""
+        return int(self._sizes[3])
+
+    def advance(self, tried: Tried) -> None:
+        """More frames."""
+        nodes, rows = self._sizes[:2].tolist()
+        self._grow(nodes + self.config.beam * int(tried.begins[-1] - tried.begins[0]), rows + self.config.beam * len(tried))
+        _kernels().advance(
+            tried.blanks, tried.begins, tried.said, tried.chances,
+            self._tree, tuple(self._seen), self._sizes, self._beams, self._model,
+        )  # fmt: skip
+
+    def best(self, *, ended: bool = True) -> tuple[Hypothesis, list[TokenSpan]]:
+        """The best text, and each token where it was likeliest in a path of that text.
+
+        Args:
+            ended: whether the text ends here, and with it a word.
+        """
+        ids, frames, chances, score = _kernels().best(ended, self._tree, self._sizes, self._beams, self._model)
+        frames = np.maximum.accumulate(frames) if len(frames) else frames
+        spans = [
+            TokenSpan(token, frame, frame + 1, math.exp(chance))
+            for token, frame, chance in zip(ids.tolist(), frames.tolist(), chances.tolist(), strict=True)
+        ]
+        return Hypothesis(tuple(ids.tolist()), float(score)), spans
+
+    @property
+    def _tree(self) -> tuple[np.ndarray, ...]:
+        return (*self._nodes, *self._rows)
+
+    def _grow(self, nodes: int, rows: int) -> None:
+        """Make room; what is new holds -1, which is no frame, node or row, and zeros where zero is meant."""
+        if nodes > len(self._nodes[0]):
+            size = max(nodes, 2 * len(self._nodes[0]))
+            self._nodes = [_grown(a, size, fill) for a, fill in zip(self._nodes, _FILL, strict=True)]
+            self._seen = [_grown(array, size, -1) for array in self._seen]
+        if rows > len(self._rows[2]):
+            self._rows = [_grown(array, max(rows, 2 * len(self._rows[2])), 0) for array in self._rows]
+
+
+# Parent, last token, added, first longer, next, two hashes, peak, its height, row; see `beam_kernels.advance`.
+_NODE = (np.int64, np.int64, np.float64, np.int64, np.int64, np.uint64, np.uint64, np.int64, np.float64, np.int64)
+_FILL = (-1, 0, 0, -1, -1, 0, 0, -1, 0, -1)
+
+
+def _grown(array: np.ndarray, size: int, fill: int) -> np.ndarray:
+    wider = np.full((size, *array.shape[1:]), fill, array.dtype)
+    wider[: len(array)] = array
+    return wider
+
+
+def compiled_beam(log_probs: Tensor, config: SearchConfig, **model: Any) -> Hypothesis:
+    """The best text of one utterance `(T, vocabulary)`; `model` as for `Search`.
 
     Raises:
-        ConfigError: if `beam` or `top_k` is below 1, or `blank` is outside the vocabulary.
+        ConfigError: see `SearchConfig.tried`.
     """
-    check_search(log_probs.shape[-1], beam, top_k, blank)
-    model = (
-        float(weight), float(bonus), _ngram(scorer), _spelled(tuple(pieces) if lexicon else ()),
-        _words(lexicon, tuple(languages)), scorer is not None, scorer is not None and lexicon is not None,
-    )  # fmt: skip
-    scores = np.ascontiguousarray(log_probs.detach().float().cpu().numpy())
-    ids, score = _kernels().search(scores, beam, top_k, float(least), blank, model)
-    return Hypothesis(tuple(ids.tolist()), float(score))
+    search = Search(config, **model)
+    search.advance(config.tried(log_probs))
+    return search.best()[0]
 
 
 def _ngram(scorer: TokenNgram | None) -> tuple[int, np.ndarray, np.ndarray, np.ndarray, float]:

@@ -36,8 +36,8 @@ class Int8Linear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """`(..., in)` float32 to `(..., out)`."""
         peak = x.abs().amax(dim=-1, keepdim=True).clamp(min=1e-8)
-        y = _linear(x / peak, 1 / _STEPS, _STEPS + 1, self._packed) * peak
-        return y if self._bias is None else y + self._bias
+        y = _linear(x / peak, 1 / _STEPS, _STEPS + 1, self._packed)
+        return y * peak if self._bias is None else torch.addcmul(self._bias, y, peak)
 
 
 def int8_copy[M: nn.Module](model: M) -> M:

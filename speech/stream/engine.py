@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from speech.audio.io import SAMPLE_RATE
 from speech.audio.vad import Vad
+from speech.decode.beam import BeamDecoder
 from speech.nn.int8 import int8_copy, int8_runs
 from speech.stream.first_pass import CausalStream, FirstPass
 from speech.stream.second_pass import Heard, SecondPass
@@ -23,7 +24,8 @@ class EngineConfig:
     """How much is done at once."""
 
     chunk: int = 16
-    """Encoder frames of a first-pass chunk; a session that is behind takes two or four at once."""
+    """Encoder frames of a first-pass chunk; a session that is behind takes two or four at once, and where there is time
+    for it half a chunk."""
     left_context: int = 256
     """Frames that a chunk sees of the past; as in training."""
     right_context: int = 8
@@ -46,8 +48,13 @@ class Engine:
         model = second_pass.model
         if self.config.int8 and model.feature_mean.device.type == "cpu" and int8_runs():
             model = int8_copy(model)
+        decode = second_pass.decode
         self.first_pass = FirstPass(
-            model, (size, 2 * size, 4 * size), self.config.left_context, self.config.right_context
+            model,
+            (max(size // 2, 1), size, 2 * size, 4 * size),
+            self.config.left_context,
+            self.config.right_context,
+            decode.search if isinstance(decode, BeamDecoder) and decode.ours else None,
         )
         self.vad = Vad()
 
@@ -75,15 +82,23 @@ class Engine:
             self._read(parts)
         return self.step(sessions) or bool(parts)
 
-    def step(self, sessions: Sequence[StreamingSession]) -> bool:
-        """One batch of chunks; `round` for those whose parts are read by somebody else.
+    def smallest(self, *, fine: bool) -> int:
+        """Encoder frames of the smallest chunk: half of one if `fine`."""
+        return self.first_pass.sizes[0] if fine else self.config.chunk
+
+    def step(self, sessions: Sequence[StreamingSession], *, fine: bool = False) -> bool:
+        """One batch of chunks, without parts, where somebody else reads them.
+
+        Args:
+            sessions: those that may have one.
+            fine: whether half a chunk is enough: partial results come twice as often, for nearly twice the work.
 
         Returns:
             Whether there was one.
         """
         groups: dict[tuple[int, int], list[tuple[StreamingSession, CausalStream]]] = defaultdict(list)
         for session in _late_first(sessions):
-            chunk = session.waiting_chunk()
+            chunk = session.waiting_chunk(self.smallest(fine=fine))
             if chunk is not None:
                 stream, size = chunk
                 groups[size, self.first_pass.missing(stream, size)].append((session, stream))

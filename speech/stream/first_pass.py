@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -10,9 +11,14 @@ from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
 from speech.chunking import ChunkSpec
+from speech.decode.compiled_beam import Search, Tried
 from speech.decode.greedy import TokenSpan, collapse
 from speech.models.owsm_ctc import OwsmCtc, OwsmCtcState
 from speech.nn.streaming import merge, select
+
+
+Searches = Callable[[Sequence[str]], Search]
+"""Begins a search for what is said in some of these languages."""
 
 
 class CausalStream:
@@ -23,7 +29,9 @@ class CausalStream:
         ids, confidences: best token of each frame so far.
     """
 
-    def __init__(self, model: OwsmCtc, state: OwsmCtcState, origin: int, forbidden: frozenset[int]) -> None:
+    def __init__(
+        self, model: OwsmCtc, state: OwsmCtcState, origin: int, forbidden: frozenset[int], searches: Searches | None
+    ) -> None:
         self.origin = origin
         self.forbidden = torch.tensor(sorted(forbidden), dtype=torch.int64)
         self.state = state
@@ -34,6 +42,10 @@ class CausalStream:
         self._unheard: list[np.ndarray] = []
         self._fed = self._taken = 0
         self._waiting = torch.zeros(1, 0, model.log_mel.config.n_mels)
+        self._searches = searches
+        self._config = None if searches is None else searches(()).config
+        self._tried: deque[tuple[int, Tried]] = deque()
+        self._search: tuple[int, tuple[str, ...], Search] | None = None
 
     def feed(self, samples: np.ndarray) -> None:
         """More audio `(n,)`; it is not looked at before there is enough for a chunk."""
@@ -57,19 +69,40 @@ class CausalStream:
             self._unheard, self._waiting = [], torch.cat([self._waiting, features], dim=1)
         return self._waiting[:, :count]
 
-    def advance(self, count: int, state: OwsmCtcState, ids: list[int], confidences: list[float]) -> None:
-        """The next `count` features have been heard."""
+    def advance(self, count: int, state: OwsmCtcState, log_probs: Tensor) -> None:
+        """The next `count` features have been heard: `log_probs (frames, vocabulary)`."""
         self._waiting, self._taken = self._waiting[:, count:], self._taken + count
         self.state = state
-        self.ids += ids
-        self.confidences += confidences
+        if self._config is not None:
+            self._tried.append((len(self.ids) + self.origin, self._config.tried(log_probs)))
+        best, ids = log_probs.max(dim=-1)
+        self.ids += ids.tolist()
+        self.confidences += best.exp().tolist()
 
-    def spans(self, first: int) -> list[TokenSpan]:
-        """Tokens that begin at frame `first` of the stream or later; frames count from the stream's beginning."""
+    def spans(self, first: int, languages: Sequence[str]) -> list[TokenSpan]:
+        """Tokens from frame `first` of the stream on; frames count from the stream's beginning.
+
+        They are those of a search, if there is one to be had, otherwise the best of each frame.
+        """
+        if self._searches is None:
+            return [
+                TokenSpan(s.id, s.start_frame + self.origin, s.end_frame + self.origin, s.confidence)
+                for s in collapse(self.ids, self.confidences)
+                if s.start_frame + self.origin >= first
+            ]
+        if self._search is None or self._search[:2] != (first, tuple(languages)):
+            self._search = first, tuple(languages), self._searches(languages)
+        search = self._search[2]
+        while self._tried and self._tried[0][0] + len(self._tried[0][1]) <= first:
+            self._tried.popleft()
+        begin = max(first, self.origin)
+        for place, tried in self._tried:
+            heard = max(begin + len(search) - place, 0)
+            if heard < len(tried):
+                search.advance(tried.after(heard))
         return [
-            TokenSpan(s.id, s.start_frame + self.origin, s.end_frame + self.origin, s.confidence)
-            for s in collapse(self.ids, self.confidences)
-            if s.start_frame + self.origin >= first
+            TokenSpan(s.id, s.start_frame + begin, s.end_frame + begin, s.confidence)
+            for s in search.best(ended=False)[1]
         ]
 
     @property
@@ -83,13 +116,22 @@ class FirstPass:
 
     Args:
         model: chunk-trained.
-        sizes: encoder frames of a chunk, ascending; a stream that has fallen behind takes larger ones.
+        sizes: encoder frames of a chunk; a stream that has fallen behind takes larger ones.
         left_context: frames that a chunk sees of the past, as in training.
         right_context: frames that it waits for and sees of the future; they are computed again with the next chunk.
+        searches: begins a search; None: the best token of each frame is taken.
     """
 
-    def __init__(self, model: OwsmCtc, sizes: Sequence[int], left_context: int, right_context: int) -> None:
+    def __init__(
+        self,
+        model: OwsmCtc,
+        sizes: Sequence[int],
+        left_context: int,
+        right_context: int,
+        searches: Searches | None = None,
+    ) -> None:
         self.model = model
+        self.searches = searches
         self.sizes = tuple(sizes)
         self.left_context = left_context
         self.right_context = right_context
@@ -101,11 +143,12 @@ class FirstPass:
         if prefix not in self._fresh:
             with torch.inference_mode():
                 self._fresh[prefix] = self.model.init_state(torch.tensor([prefix]), self._chunk(self.sizes[0]))
-        return CausalStream(self.model, self._fresh[prefix], sample // self.grid, forbidden)
+        return CausalStream(self.model, self._fresh[prefix], sample // self.grid, forbidden, self.searches)
 
-    def ready(self, stream: CausalStream) -> int:
-        """Size of the largest chunk that the stream has audio for; 0 if there is none."""
-        return max((size for size in self.sizes if stream.features >= self.missing(stream, size)), default=0)
+    def ready(self, stream: CausalStream, smallest: int) -> int:
+        """Size of the largest chunk that the stream has audio for, of those not below `smallest`; 0 if there is none."""
+        sizes = (size for size in self.sizes if size >= smallest and stream.features >= self.missing(stream, size))
+        return max(sizes, default=0)
 
     def missing(self, stream: CausalStream, size: int) -> int:
         """Feature frames that a chunk of `size` takes from the stream."""
@@ -122,8 +165,7 @@ class FirstPass:
         log_probs, logits, state = self.model.step(features, state, self._chunk(size))
         for row, stream in enumerate(streams):
             own = select(state, torch.tensor([row])) if len(streams) > 1 else state
-            best, ids = log_probs[row].index_fill(-1, stream.forbidden, -torch.inf).max(dim=-1)
-            stream.advance(features.shape[1], own, ids.tolist(), best.exp().tolist())
+            stream.advance(features.shape[1], own, log_probs[row].index_fill(-1, stream.forbidden, -torch.inf))
         if logits is None:
             return [None] * len(streams)
         return list(torch.log_softmax(logits, dim=-1).unbind(0))

@@ -198,11 +198,11 @@ class StreamingSession:
         known = part is None or (self._ahead is not None and self._ahead[0].place == part.place)
         return None if known else part
 
-    def waiting_chunk(self) -> tuple[CausalStream, int] | None:
-        """The stream to step next and the size of the chunk."""
+    def waiting_chunk(self, smallest: int) -> tuple[CausalStream, int] | None:
+        """The stream to step next and the size of the chunk, which is not below `smallest` encoder frames."""
         if self._ended or self._causal is None:
             return None
-        size = self._first.ready(self._causal)
+        size = self._first.ready(self._causal, smallest)
         return (self._causal, size) if size else None
 
     def take_reading(self, part: Segment, requests: Sequence[Request], heard: Sequence[Heard]) -> None:
@@ -255,7 +255,7 @@ class StreamingSession:
         code = self._tracker.language
         first = self._segmenter.begin // self._second.grid
         words = words_from_tokens(
-            self._causal.spans(first),
+            self._causal.spans(first, () if code is None else (code,)),
             self._second.tokenizer.piece,
             frame_s=self._second.model.frame_s,
             offset_s=0.0,

@@ -4,13 +4,14 @@ import math
 import subprocess
 import sys
 import threading
+from dataclasses import asdict
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech.decode.compiled_beam import compiled_beam
+from speech.decode.compiled_beam import Search, SearchConfig, compiled_beam
 from speech.decode.lexicon import Lexicon, WithWords
 from speech.decode.prefix_beam import Hypothesis, prefix_beam
 from speech.decode.token_ngram import EDGE, TokenNgram
@@ -51,34 +52,48 @@ def test_with_and_without_words_it_finds_what_the_readable_search_finds(
     log_probs, model = frames(seed, length, sharp), ngram(seed, order)
     log_probs[:, seed % len(PIECES)] = -math.inf if seed % 3 == 0 and seed % len(PIECES) != blank else -2.0
     scorer = WithWords(model, LEXICON, languages, PIECES) if languages else model
-    options = {"beam": beam, "top_k": top_k, "least": least, "blank": blank, "weight": weight, "bonus": bonus}
-    lexicon = LEXICON if languages else None
-    found = compiled_beam(
-        log_probs, **options, scorer=model, lexicon=lexicon, languages=languages, pieces=PIECES
-    )  # fmt: skip
-    same(found, prefix_beam(log_probs, **options, scorer=scorer)[0])
+    config = SearchConfig(beam=beam, top_k=top_k, least=least, blank=blank, weight=weight, bonus=bonus)
+    search = Search(config, model, LEXICON if languages else None, languages, PIECES)
+    tried = config.tried(log_probs)
+    search.advance(tried)
+    found, spans = search.best()
+    same(found, prefix_beam(log_probs, scorer=scorer, **asdict(config))[0])
+    assert tuple(span.id for span in spans) == found.ids
+    peaks = [span.start_frame for span in spans]
+    assert peaks == sorted(peaks)
+    assert all(0 <= peak < length for peak in peaks)
+    pieces = Search(config, model, LEXICON if languages else None, languages, PIECES)
+    for start in range(0, length, 7):
+        pieces.advance(config.tried(log_probs[start : start + 7]))
+    assert len(pieces) == length
+    assert pieces.best() == (found, spans)
+    rest = Search(config, model)
+    rest.advance(tried.after(length // 2))
+    same(rest.best()[0], compiled_beam(log_probs[length // 2 :], config, scorer=model))
 
 
 @settings(deadline=None)
 @given(seed=st.integers(0, 1000), length=st.integers(0, 20), beam=st.integers(1, 9))
 def test_without_a_language_model_too(seed, length, beam):
     log_probs = frames(seed, length, 2.0)
-    same(compiled_beam(log_probs, beam=beam, top_k=20, least=-5.0), prefix_beam(log_probs, beam=beam, least=-5.0)[0])
+    config = SearchConfig(beam=beam, top_k=20, least=-5.0)
+    same(compiled_beam(log_probs, config), prefix_beam(log_probs, beam=beam, least=-5.0)[0])
 
 
 @pytest.mark.parametrize("wrong", [{"beam": 0}, {"top_k": 0}, {"blank": 99}])
 def test_a_search_that_cannot_be_done_is_refused(wrong):
     with pytest.raises(ConfigError, match="beam"):
-        compiled_beam(frames(0, 3, 1.0), **{"beam": 2, "top_k": 2, "least": -5.0} | wrong)
+        compiled_beam(frames(0, 3, 1.0), SearchConfig(**{"beam": 2, "top_k": 2, "least": -5.0} | wrong))
 
 
 def test_other_threads_run_meanwhile():
     log_probs = frames(0, 6000, 0.3)
-    compiled_beam(log_probs[:2], beam=64, top_k=12, least=-20.0)
+    config = SearchConfig(beam=64, top_k=12, least=-20.0)
+    compiled_beam(log_probs[:2], config)
     done = threading.Event()
 
     def search() -> None:
-        compiled_beam(log_probs, beam=64, top_k=12, least=-20.0)
+        compiled_beam(log_probs, config)
         done.set()
 
     threading.Thread(target=search).start()
@@ -92,8 +107,9 @@ def test_where_nothing_can_be_written_it_still_runs(tmp_path):
     code = (
         "import sys; from numba.core import caching; locators = caching.CacheImpl._locator_classes;"
         "keep = [c for c in locators if 'UserProvided' in c.__name__]; caching.CacheImpl._locator_classes = keep;"
-        "import torch; from speech.decode.compiled_beam import compiled_beam;"
-        "sys.exit(len(compiled_beam(torch.tensor([[-9.0, 0.0]]), beam=1, top_k=1, least=-5.0).ids) != 1)"
+        "import torch; from speech.decode.compiled_beam import SearchConfig, compiled_beam;"
+        "config = SearchConfig(beam=1, top_k=1, least=-5.0);"
+        "sys.exit(len(compiled_beam(torch.tensor([[-9.0, 0.0]]), config).ids) != 1)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=240, env={"TMPDIR": str(tmp_path), "HOME": "/"})
     assert any(tmp_path.iterdir())

@@ -63,7 +63,7 @@ def test_a_client_that_the_server_does_not_listen_to_need_not_answer_pings(pcm):
     async def conversation(slow: Running) -> tuple[list[dict[str, Any]], int | None]:
         engine, hold = slow.hub._scheduler._engine, threading.Event()
         step = engine.step
-        engine.step = lambda sessions: hold.wait(20) and step(sessions)
+        engine.step = lambda sessions, fine: hold.wait(20) and step(sessions)
         async with connect(f"{slow.ws}/v1/stream", ping_interval=None) as socket:
             await socket.send(START)
             for start in range(0, len(pcm), 3200):

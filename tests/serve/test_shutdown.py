@@ -197,7 +197,7 @@ async def hear_out(client: StreamClient) -> None:
 
 def test_many_failures_in_a_row_are_one_of_the_engine(pcm):
     async def conversation(broken: Running) -> int:
-        broken.hub._scheduler._engine.step = lambda sessions: 1 / 0
+        broken.hub._scheduler._engine.step = lambda sessions, fine: 1 / 0
         for number in range(100):
             if broken.hub.failed:
                 return number

@@ -122,7 +122,7 @@ def test_the_first_pass_hears_what_the_model_hears_in_chunks(speech, right):
     stream = first.begin(prefix, 0, frozenset())
     for start in range(0, len(speech), 3200):
         stream.feed(speech[start : start + 3200])
-        while first.ready(stream) >= 16:
+        while first.ready(stream, 16) >= 16:
             first.step([stream], 16)
     samples = torch.from_numpy(speech)[None]
     features, lengths = model.features(samples, torch.tensor([len(speech)]))
@@ -215,8 +215,8 @@ def test_a_stream_that_has_ended_takes_no_more(engine):
 class HearsSpeechEverywhere(Vad):
     """As in loud music: the voice detector never falls silent."""
 
-    def step(self, samples, state):
-        return 0.9, super().step(samples, state)[1]
+    def steps(self, frames, state):
+        return np.full(len(frames), 0.9), super().steps(frames, state)[1]
 
 
 def test_where_the_detector_never_falls_silent_a_segment_can_end_by_its_words(recognizer, speech):
