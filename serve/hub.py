@@ -88,7 +88,7 @@ class Hub:
 
     @property
     def real_time_factor(self) -> float:
-        """Time for a second of audio of what is busiest, chunks or readers, as measured lately; 0 before it is known."""
+        """Time for a second of audio of what is busiest, chunks or readers, measured lately; 0 before it is known."""
         if self._audio_s <= _LEARNED_S:
             return 0.0
         threads = self._scheduler.readers

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from serve.readers import Reading, Readers
+from serve.readers import Readers, Reading
 from serve.session import Change, Done, Finish, Flush, Push, Work
 from speech.audio.io import SAMPLE_RATE
 from speech.errors import SpeechError
@@ -164,7 +164,7 @@ class Scheduler:
             for slot in slots:
                 slot.waiting += slot.inbox
                 slot.inbox.clear()
-        failed = {reading.owner: reading.error for reading in self._collect(slots) if reading.error is not None}
+        failed = self._collect(slots)
         started = time.perf_counter()
         failed |= {slot: error for slot in slots if slot not in failed and (error := self._begin(slot)) is not None}
         self._readers.want(self._wanted([slot for slot in slots if slot not in failed]))
@@ -207,22 +207,23 @@ class Scheduler:
         left = self._deadline(list(self._slots)) - time.monotonic()
         return max(left, 0.0) if math.isfinite(left) else None
 
-    def _collect(self, slots: Sequence[Slot]) -> list[Reading]:
-        """Give streams what has been read of them."""
-        there, done = set(slots), self._readers.collect()
-        done = [reading for reading in done if reading.owner in there]
-        for reading in done:
-            slot = reading.owner
-            assert isinstance(slot, Slot)
+    def _collect(self, slots: Sequence[Slot]) -> dict[Slot, Exception]:
+        """Give streams what has been read of them; those that this has failed for."""
+        failed: dict[Slot, Exception] = {}
+        there = {id(slot): slot for slot in slots}
+        for reading in self._readers.collect():
+            slot = there.get(id(reading.owner))
+            if slot is None:
+                continue
             slot.read_s += reading.busy_s
-            if reading.error is None:
-                try:
-                    slot.stream.take_reading(reading.part, reading.requests, reading.heard)
-                except Exception as error:
-                    reading.error = error
-            if reading.error is not None:
-                _log.error("a session failed", exc_info=reading.error)
-        return done
+            try:
+                if reading.error is not None:
+                    raise reading.error
+                slot.stream.take_reading(reading.part, reading.requests, reading.heard)
+            except Exception as error:
+                _log.exception("a session failed")
+                failed[slot] = error
+        return failed
 
     def _wanted(self, slots: Sequence[Slot]) -> list[Reading]:
         """What is to be read: complete parts, those that have waited longest first; then those that may become so."""

@@ -36,7 +36,7 @@ TESTED_ELSEWHERE = {  # module -> test file that covers it
     "cli/align": "cli/test_transcribe",
     "cli/models": "cli/test_transcribe", "audio/containers": "audio/test_pcm",
     **{f"serve/{name}": "serve/test_app" for name in (
-        "client", "command", "hub", "native", "openai_api", "scheduler", "shell", "telemetry")},
+        "client", "command", "hub", "native", "openai_api", "shell", "telemetry")},
     "serve/session": "serve/test_live_session", "serve/statistics": "serve/test_live_session",
     "serve/openai_items": "serve/test_openai_realtime",
 }  # fmt: skip

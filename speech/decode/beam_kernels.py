@@ -83,16 +83,16 @@ def _token_score(token, count, contexts, spent, ngram):  # type: ignore[no-untyp
 @njit(cache=True, nogil=True)
 def _word_score(whole, tail, lexicon):  # type: ignore[no-untyped-def]
     keys, scores, ranges, scale, penalty, usual, steps = lexicon
-    if whole == _NOTHING or whole == _NUMBER:
+    if whole in (_NOTHING, _NUMBER):
         return 0.0
     for key in (whole, tail):
-        least = 1 << 30
+        least = 256
         if key != _NOTHING:
             for row in range(len(ranges)):
                 found = _find(keys, ranges[row, 0], ranges[row, 1], key)
-                if found >= 0:
-                    least = min(least, np.int64(scores[found]))
-        if least < 1 << 30:
+                if found >= 0 and scores[found] < least:
+                    least = scores[found]
+        if least < 256:
             return scale * (-least / steps - usual)
     return -penalty
 

@@ -119,7 +119,8 @@ class Search:
     def advance(self, tried: Tried) -> None:
         """More frames."""
         nodes, rows = self._sizes[:2].tolist()
-        self._grow(nodes + self.config.beam * int(tried.begins[-1] - tried.begins[0]), rows + self.config.beam * len(tried))
+        beam, tokens = self.config.beam, int(tried.begins[-1] - tried.begins[0])
+        self._grow(nodes + beam * tokens, rows + beam * len(tried))
         _kernels().advance(
             tried.blanks, tried.begins, tried.said, tried.chances,
             self._tree, tuple(self._seen), self._sizes, self._beams, self._model,

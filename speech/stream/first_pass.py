@@ -16,7 +16,6 @@ from speech.decode.greedy import TokenSpan, collapse
 from speech.models.owsm_ctc import OwsmCtc, OwsmCtcState
 from speech.nn.streaming import merge, select
 
-
 Searches = Callable[[Sequence[str]], Search]
 """Begins a search for what is said in some of these languages."""
 
@@ -146,7 +145,7 @@ class FirstPass:
         return CausalStream(self.model, self._fresh[prefix], sample // self.grid, forbidden, self.searches)
 
     def ready(self, stream: CausalStream, smallest: int) -> int:
-        """Size of the largest chunk that the stream has audio for, of those not below `smallest`; 0 if there is none."""
+        """Size of the largest chunk, not below `smallest`, that the stream has audio for; 0 if there is none."""
         sizes = (size for size in self.sizes if size >= smallest and stream.features >= self.missing(stream, size))
         return max(sizes, default=0)
 

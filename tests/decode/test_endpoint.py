@@ -86,6 +86,31 @@ def test_segments_follow_each_other_and_the_future_changes_nothing(track, length
     assert [item for item in found if item[0] <= length] == run(track[:length])
 
 
+@given(st.lists(st.sampled_from([0.0, 0.2, 0.4, 0.6, 0.95]), max_size=300))
+def test_what_a_pause_is_expected_to_end_in_is_what_it_ends_in(track):
+    endpointer = Endpointer(CONFIG)
+    for place, probability in enumerate(track, start=1):
+        endpointer.step(probability)
+        expected = endpointer.expected()
+        if expected is None:
+            continue
+        assert expected.frame <= place
+        silence = run([*track[:place], *[0.0] * SILENCE])
+        assert expected == next(end for heard, end in silence if heard > place)
+
+
+def test_a_pause_is_expected_to_last_when_most_of_it_has():
+    endpointer, seen = Endpointer(CONFIG), []
+    for probability in [0.0] * 5 + [0.9] * 20 + [0.0] * (SILENCE - 1):
+        endpointer.step(probability)
+        seen.append(endpointer.expected())
+    assert seen[: 25 + 8 - 1] == [None] * 32
+    assert seen[32] is not None
+    assert seen[32:] == [Endpoint(30, 25, True, False, Reason.silence)] * 2
+    endpointer.step(0.9)
+    assert endpointer.expected() is None
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"threshold": 1.0}, {"murmur": 0.6}, {"silence_s": 9.0}, {"soft_silence_s": 0.0}, {"max_s": 3.0}, {"idle_s": 0.1}],

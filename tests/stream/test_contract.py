@@ -120,7 +120,7 @@ class Sessions(RuleBasedStateMachine):
         self._streams.append(Stream(self._engine.open(choice), place, choice))
 
     @precondition(lambda self: self._streams)
-    @rule(number=st.integers(0, 3), size=SIZES, work=st.sampled_from(["none", "round", "all"]))
+    @rule(number=st.integers(0, 3), size=SIZES, work=st.sampled_from(["none", "round", "all", "ahead", "step"]))
     def push(self, number: int, size: int, work: str) -> None:
         stream = self._pick(number)
         samples = np.take(self._audio, range(stream.place, stream.place + size), mode="wrap")
@@ -130,12 +130,30 @@ class Sessions(RuleBasedStateMachine):
             return
         stream.place += size
         stream.heard.append(samples)
+        if work == "ahead":
+            for start in range(0, len(samples), 1600):
+                stream.session.push(samples[start : start + 1600])
+                self._read_ahead()
+            self._drain()
+            return
         stream.session.push(samples)
         if work == "round":
             self._engine.round([stream.session for stream in self._streams])
         elif work == "all":
             self._engine.run([stream.session for stream in self._streams])
+        elif work == "step":
+            self._engine.step([stream.session for stream in self._streams], fine=number % 2 == 0)
         self._drain()
+
+    def _read_ahead(self) -> None:
+        """As the server does: the next part on another thread, already while its pause goes on."""
+        for stream in self._streams:
+            session = stream.session
+            part = session.waiting_part() or session.expected_part()
+            if part is not None:
+                Contract.seen["expected"] += session.waiting_part() is None
+                requests = session.options.requests()
+                session.take_reading(part, requests, self._engine.second_pass.read([part] * len(requests), requests))
 
     @precondition(lambda self: self._streams)
     @rule(number=st.integers(0, 3))
@@ -208,7 +226,7 @@ def test_sessions_of_a_small_model_keep_the_contract(model, tokenizer, audio):
     rules = settings(max_examples=100, stateful_step_count=30, deadline=None)
     Contract.seen.clear()
     run_state_machine_as_test(lambda: Sessions(engine, audio), settings=rules)
-    assert min(Contract.seen[kind] for kind in ("partial", "final", "compared")) > 0, Contract.seen
+    assert min(Contract.seen[kind] for kind in ("partial", "final", "compared", "expected")) > 0, Contract.seen
 
 
 def test_sessions_of_the_embedded_model_keep_the_contract(audio):

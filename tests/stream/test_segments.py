@@ -57,6 +57,39 @@ def test_pieces_of_any_size_give_the_same_segments(vad, speech, sizes):
         assert np.array_equal(one.samples, other.samples)
 
 
+class HearsWhatIsLoud(Vad):
+    def steps(self, frames, state):
+        return np.where(np.abs(frames).max(axis=1) > 0.01, 0.9, 0.0), state
+
+
+def test_an_expected_segment_is_the_one_that_comes_if_nobody_speaks_on():
+    rng = np.random.default_rng(0)
+    spoken = rng.uniform(0.02, 0.5, 512 * 40).astype(np.float32)
+    pauses = [np.zeros(512 * frames, np.float32) for frames in (20, 13, 11, 15, 16, 14, 30)]
+    audio = np.concatenate([piece for pause in pauses for piece in (spoken, pause)])
+    segmenter = Segmenter(HearsWhatIsLoud(), EndpointConfig(), grid=GRID)
+    expected: Segment | None = None
+    right = wrong = 0
+    for start in range(0, len(audio), 512):
+        ended = segmenter.accept(audio[start : start + 512])
+        for segment in ended:
+            assert expected is not None
+            assert segment.place == expected.place
+            assert np.array_equal(segment.samples, expected.samples)
+            assert (segment.speech_end, segment.silent) == (expected.speech_end, expected.silent)
+        now = segmenter.expected()
+        right += len(ended)
+        wrong += expected is not None and now is None and not ended
+        expected = now
+    assert (right, wrong) == (3, 3)  # after pauses of 16 frames and more; of 13, 14 and 15
+
+
+def test_in_a_pause_a_segment_hears_nothing_beyond_its_cut(vad, speech):
+    pauses = [segment for segment in cut(vad, speech, [], EndpointConfig()) if segment.quiet and not segment.last]
+    assert pauses
+    assert all(len(segment.samples) == segment.keep_end for segment in pauses)
+
+
 def test_what_follows_a_pause_does_not_hear_what_was_said_before(vad, speech):
     segments = cut(vad, speech, [], EndpointConfig())
     pauses = [(a, b) for a, b in pairwise(segments) if a.reason is Reason.silence]
