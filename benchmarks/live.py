@@ -154,7 +154,7 @@ def server(chunk_ms: int, workers: int = 1) -> Iterator[tuple[str, subprocess.Po
     command = [sys.executable, "-m", "speech.cli.app", "serve", "--port", str(port), "--chunk-ms", str(chunk_ms)]
     environment = os.environ | {"SPEECH_MAX_LOAD": "1000"}
     if workers > 1:
-        environment["SPEECH_THREADS"] = str(max(1, len(os.sched_getaffinity(0)) // workers))
+        environment["SPEECH_READERS"] = "1"
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
     try:
         while True:

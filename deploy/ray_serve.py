@@ -18,12 +18,12 @@ from serve.config import load
 
 REPLICAS = 2
 SETTINGS = {name: value for name, value in os.environ.items() if name.startswith("SPEECH_")}
-CONFIG = load({"threads": 1}, environment=SETTINGS)
+CONFIG = load({"readers": 1}, environment=SETTINGS)
 
 
 def application() -> FastAPI:
     """Made in each replica: a model is not sent around."""
-    return build(load({"threads": 1}, environment=SETTINGS))
+    return build(load({"readers": 1}, environment=SETTINGS))
 
 
 speech = serve.deployment(
