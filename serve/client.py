@@ -26,7 +26,11 @@ from serve.protocol import SUBPROTOCOL, CloseCode
 
 _RETRIES = 6
 _FIRST_PAUSE_S = 0.2
+_IDLE = 20
+"""Connections in a row that bring nothing new, after which there is no use in another."""
 _FATAL = 4000
+_GRAIN = 64
+"""Audio is cut at multiples of so many bytes, which are whole samples in every encoding."""
 _ANSWERS = {"finalized": "finalize", "updated": "update", "alive": "keepalive"}
 
 
@@ -48,6 +52,7 @@ class _Kept:
 
     def __init__(self) -> None:
         self._sent = 0  # bytes of audio
+        self.arrived = 0
         self._items: deque[tuple[int, bytes | dict[str, Any]]] = deque()
 
     def add(self, item: bytes | dict[str, Any]) -> None:
@@ -56,6 +61,7 @@ class _Kept:
 
     def acknowledge(self, received: int) -> None:
         """So many bytes of audio have arrived."""
+        self.arrived = max(self.arrived, received)
         while self._items:
             end, item = self._items[0]
             if end > received or (end == received and not isinstance(item, bytes)):
@@ -102,6 +108,7 @@ class StreamClient:
         self._ready, self._flowing = asyncio.Event(), asyncio.Event()
         self._flowing.set()
         self._token, self._last_seq = "", 0
+        self._longest: int | None = None
         self._reader: asyncio.Task[None] | None = None
         self.session = ""
         self.reconnects = 0
@@ -122,9 +129,12 @@ class StreamClient:
             await self._socket.close()
 
     async def send(self, data: bytes) -> None:
-        """Audio in the encoding of `start`; waits while the server asks to."""
-        await self._flowing.wait()
-        await self._say(data)
+        """Audio in the encoding of `start`; waits while the server asks to. What is too long for it goes in pieces."""
+        await self._ready.wait()
+        longest = len(data) if self._longest is None else self._longest
+        for start in range(0, max(len(data), 1), max(longest, 1)):
+            await self._flowing.wait()
+            await self._say(data[start : start + longest])
 
     async def send_all(self, blocks: Iterable[bytes] | AsyncIterable[bytes]) -> None:
         """Everything, then `stop`."""
@@ -176,6 +186,8 @@ class StreamClient:
         self._token = answer["resume_token"]
         if answer["type"] == "started":
             self.session, self._last_seq = answer["session"], answer["seq"]
+            if answer["audio"]["encoding"] != "opus":  # there a message is a packet
+                self._longest = max(answer["limits"]["max_message_bytes"] // _GRAIN, 1) * _GRAIN
             self._events.put_nowait(answer)
         else:
             with contextlib.suppress(ConnectionClosed):  # which is another break, not a failure to come back
@@ -190,7 +202,15 @@ class StreamClient:
 
     async def _read(self) -> None:
         try:
-            while not await self._read_connection():
+            idle = 0
+            while True:
+                before = self._last_seq, self._kept.arrived
+                if await self._read_connection():
+                    break
+                idle = idle + 1 if before == (self._last_seq, self._kept.arrived) else 0
+                if idle > _IDLE:
+                    text = f"the connection broke {idle} times before anything new had arrived"
+                    raise ServerError("no_progress", text)
                 self._ready.clear()
                 await self._reconnect()
         except (ServerError, OSError, ConnectionClosed, InvalidHandshake) as error:

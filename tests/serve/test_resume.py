@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from websockets.asyncio.server import ServerConnection, serve
 
 from serve import protocol as wire
-from serve.client import StreamClient
+from serve.client import ServerError, StreamClient
 from serve.scheduler import Result, Scheduler
 from serve.session import LiveSession
 from speech.stream.engine import Engine, EngineConfig
 from speech.stream.second_pass import SecondPass
-from tests.serve.conftest import Running, beside, facts, finals
+from tests.serve.conftest import Running, beside, facts, finals, running
 
 FACTS = facts(max_lead_s=60.0)
 
@@ -300,3 +301,42 @@ def test_packets_keep_their_bounds_when_they_are_sent_again(server: Running):
     events = asyncio.run(conversation())
     assert events[-1]["type"] == "end"
     assert events[-1]["audio_ms"] > 600
+
+
+def test_what_is_longer_than_a_message_may_be_goes_in_pieces(pcm, said):
+    async def conversation(small: Running) -> list[dict[str, Any]]:
+        async with StreamClient(f"{small.ws}/v1/stream") as client, asyncio.TaskGroup() as group:
+            group.create_task(client.send_all([pcm[:2], pcm[2:]]))
+            return [event async for event in client]
+
+    with running(max_message_bytes=10_000) as small:
+        assert finals(asyncio.run(conversation(small))) == said
+
+
+def test_a_client_gives_up_where_connections_bring_nothing_new(monkeypatch):
+    monkeypatch.setattr("serve.client._FIRST_PAUSE_S", 0.001)
+    seen = 0
+
+    async def answer(socket: ServerConnection) -> None:
+        nonlocal seen
+        seen += 1
+        first = json.loads(await socket.recv())
+        known = {"session": "s", "resume_token": "t", "seq": 1}
+        if first["type"] == "start":
+            limits = {"max_message_bytes": 1000}
+            known |= {"type": "started", "audio": {"encoding": "pcm_s16le"}, "limits": limits}
+        await socket.send(json.dumps({"type": "resumed", "received_bytes": 0, "next_seq": 2} | known))
+        socket.transport.abort()
+
+    async def conversation() -> str:
+        async with serve(answer, "127.0.0.1", 0, subprotocols=["speech.v1"]) as server:  # type: ignore[list-item]
+            port = server.sockets[0].getsockname()[1]
+            async with StreamClient(f"ws://127.0.0.1:{port}/v1/stream") as client:
+                await client.send(bytes(320))
+                with pytest.raises(ServerError) as caught:
+                    async for _ in client:
+                        pass
+                return caught.value.code
+
+    assert asyncio.run(asyncio.wait_for(conversation(), 60)) == "no_progress"
+    assert seen == 21
