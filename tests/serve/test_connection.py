@@ -90,11 +90,17 @@ def test_a_client_that_does_not_read_is_cut_off_and_can_come_back(pcm, said):
             started = json.loads(await slow.recv())
             slow.transport.pause_reading()
             attached = impatient.hub._sessions[started["session"]]
+            changed = attached.changed
+
+            def watch() -> None:
+                nonlocal longest
+                longest = max(longest, len(attached.session.outbox))
+                changed()
+
+            attached.changed = watch  # type: ignore[method-assign]
             await slow.send(pcm[:32_000])
             flood = asyncio.create_task(say_wrong_things(slow))
-            while attached.parked_at is None:
-                longest = max(longest, len(attached.session.outbox))
-                await asyncio.sleep(0.01)
+            await until(lambda: attached.parked_at is not None)
             flood.cancel()
             await asyncio.gather(flood, return_exceptions=True)
             await until(lambda: sockets(impatient) == 1)
