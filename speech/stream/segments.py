@@ -155,16 +155,17 @@ class Segmenter:
             endpoint = self._endpointer.step(probability)
             self._turn()
             if endpoint is not None:
-                segments.append(self._end(endpoint, self._cut(endpoint)))
+                segments.append(self._end(endpoint, self._cut(endpoint.frame)))
         return segments
 
     def expected(self) -> Segment | None:
         """The segment that a pause under way comes to if nobody speaks on, once all that it hears has been received."""
         endpoint = self._endpointer.expected()
-        return None if endpoint is None else self._segment(endpoint, self._cut(endpoint))
+        return None if endpoint is None else self._segment(endpoint, self._cut(endpoint.frame))
 
-    def _cut(self, endpoint: Endpoint) -> int:
-        return endpoint.frame * FRAME_SAMPLES // self._grid * self._grid
+    def _cut(self, frame: int) -> int:
+        """The sample on the grid at which a segment ends before a frame of the voice detector."""
+        return frame * FRAME_SAMPLES // self._grid * self._grid
 
     def _turn(self) -> None:
         """Speech has begun, or has been over for a little while."""
@@ -185,7 +186,7 @@ class Segmenter:
         """End the segment between its last word and a place without more, in seconds of the stream."""
         said = round(said_s / FRAME_S)
         frame = (said + int(blank_s / FRAME_S)) // 2
-        cut = frame * FRAME_SAMPLES // self._grid * self._grid
+        cut = self._cut(frame)
         if not self._begin < cut <= self._seen:
             return None
         return self._end(self._endpointer.cut_blanks(said, frame), cut)

@@ -223,7 +223,7 @@ def audio(speech) -> np.ndarray:
 
 def test_sessions_of_a_small_model_keep_the_contract(model, tokenizer, audio):
     engine = Engine(SecondPass(model, tokenizer), EngineConfig(chunk=8, batch=3, batch_s=8.0))
-    rules = settings(max_examples=100, stateful_step_count=30, deadline=None)
+    rules = settings(max_examples=100, stateful_step_count=30, deadline=None, derandomize=True)
     Contract.seen.clear()
     run_state_machine_as_test(lambda: Sessions(engine, audio), settings=rules)
     assert min(Contract.seen[kind] for kind in ("partial", "final", "compared", "expected")) > 0, Contract.seen
