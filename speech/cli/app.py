@@ -10,6 +10,7 @@ from rich.console import Console
 
 from speech.cli.align import align
 from speech.cli.demo import demo
+from speech.cli.importing import import_model
 from speech.cli.models import models
 from speech.cli.transcribe import transcribe
 from speech.errors import SpeechError
@@ -24,6 +25,7 @@ app.command()(transcribe)
 app.command()(align)
 app.command()(demo)
 app.command()(models)
+app.command("import")(import_model)
 for plugin in entry_points(group="speech.commands"):  # `serve` adds its own; this package does not know it
     try:
         app.command(plugin.name)(plugin.load())

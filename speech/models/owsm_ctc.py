@@ -20,6 +20,7 @@ from speech.errors import ConfigError
 from speech.nn.ctc import CTCHead, SelfConditioning
 from speech.nn.encoder import EncoderConfig, EncoderState, Tap
 from speech.nn.prompt import PromptConfig, PromptEncoder
+from speech.nn.streaming import Rows
 from speech.text.tokens import Vocabulary
 
 
@@ -78,7 +79,7 @@ class OwsmCtcState(NamedTuple):
     """A live stream: the encoder's state and the prompt."""
 
     encoder: EncoderState
-    memory: Tensor
+    memory: Rows
 
 
 class OwsmCtc(nn.Module):
@@ -122,7 +123,7 @@ class OwsmCtc(nn.Module):
         """Token ids `(batch, 2)` to prefix frames `(batch, 2, dim)`."""
         return self.embed_proj(self.embed(prefix))
 
-    def memory(self, prompt: Sequence[Sequence[int]] | None, batch: int) -> Tensor | None:
+    def memory(self, prompt: Sequence[Sequence[int]] | None, batch: int) -> Rows | None:
         """Encode text prompts; no prompt is the single token `<na>`. Refused where the model takes none."""
         if self.prompt is None:
             if prompt is not None:
@@ -196,7 +197,7 @@ class OwsmCtc(nn.Module):
         batch = prefix.shape[0]
         memory = self.memory(prompt, batch)
         state = self.encoder.init_state(batch, chunk, prefix=self.prefix(prefix), tap=self._tap(None), memory=memory)
-        return OwsmCtcState(state, memory if memory is not None else self.embed.weight.new_zeros(batch, 0, 0))
+        return OwsmCtcState(state, memory if memory is not None else Rows())
 
     def _read(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         return self.ctc(x), self.language(x).float() if self.language is not None else None

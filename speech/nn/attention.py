@@ -56,6 +56,17 @@ class MultiHeadAttention(nn.Module):
         """Self-attention: `(batch, time, dim)` to the same."""
         return self.attend(x, *self.project(x), mask)
 
+    def across(self, norm: nn.Module, x: Tensor, memory: Rows) -> Tensor:
+        """Attention of `norm(x)`, `x (batch, time, dim)`, to what belongs to each stream, `(M, dim)`.
+
+        Where that is a single place, all attend to it alike: `(batch, 1, dim)`, and neither query nor key matters.
+        """
+        if all(len(row) == 1 for row in memory):
+            return self.out(self.value(torch.stack(tuple(memory))))
+        x = norm(x)
+        rows = [self.attend(x[n : n + 1], *self.project(row[None]), None) for n, row in enumerate(memory)]
+        return torch.cat(rows)
+
     def step(self, x: Tensor, cache: AttentionCache, valid: Tensor, commit: int) -> tuple[Tensor, AttentionCache]:
         """A chunk after what is remembered. Streams are attended to one by one: their pasts are not copied together.
 

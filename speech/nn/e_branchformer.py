@@ -21,6 +21,7 @@ from speech.nn.encoder import Encoder, EncoderConfig
 from speech.nn.feed_forward import FeedForward
 from speech.nn.masks import Layout
 from speech.nn.positions import SinusoidalPositions
+from speech.nn.streaming import Rows
 from speech.nn.subsampling import Conv2dSubsampling8
 
 
@@ -92,24 +93,24 @@ class EBranchformerLayer(nn.Module):
     def _open(self, x: Tensor) -> Tensor:
         return x + 0.5 * self.dropout(self.macaron(self.macaron_norm(x)))
 
-    def _close(self, x: Tensor, both: Tensor, mixed: Tensor, memory: Tensor | None) -> Tensor:
+    def _close(self, x: Tensor, both: Tensor, mixed: Tensor, memory: Rows | None) -> Tensor:
         x = x + self.dropout(self.merge(both + mixed))
         x = x + 0.5 * self.dropout(self.feed_forward(self.feed_forward_norm(x)))
         if self.cross is not None and self.cross_norm is not None and memory is not None:
-            x = x + self.dropout(self.cross.attend(self.cross_norm(x), *self.cross.project(memory), None))
+            x = x + self.dropout(self.cross.across(self.cross_norm, x, memory))
         return self.norm(x)
 
     def _branches(self, attended: Tensor, gated: Tensor) -> Tensor:
         return torch.cat([self.dropout(attended), self.dropout(gated)], dim=-1)
 
-    def forward(self, x: Tensor, mask: Tensor | None, layout: Layout, valid: Tensor, memory: Tensor | None) -> Tensor:
-        """`x (batch, N, dim)` on `layout`; `memory (batch, M, dim)` is the prompt."""
+    def forward(self, x: Tensor, mask: Tensor | None, layout: Layout, valid: Tensor, memory: Rows | None) -> Tensor:
+        """`x (batch, N, dim)` on `layout`; `memory` are the prompts, `(M, dim)` each."""
         x = self._open(x)
         attended = self.attention(self.attention_norm(x), mask)
         both = self._branches(attended, self.gating(self.gating_norm(x), layout, valid))
         return self._close(x, both, self.merge_conv(both, layout, valid), memory)
 
-    def begin(self, prefix: Tensor, left_context: int, memory: Tensor | None) -> tuple[Tensor, EBranchformerState]:
+    def begin(self, prefix: Tensor, left_context: int, memory: Rows | None) -> tuple[Tensor, EBranchformerState]:
         """Prefix frames after this layer, and the state of a stream that starts with them."""
         x = self._open(prefix)
         normed = self.attention_norm(x)
@@ -121,7 +122,7 @@ class EBranchformerLayer(nn.Module):
         return self._close(x, both, mixed, memory), EBranchformerState(cache, gating, merge)
 
     def step(
-        self, x: Tensor, state: EBranchformerState, valid: Tensor, commit: int, memory: Tensor | None
+        self, x: Tensor, state: EBranchformerState, valid: Tensor, commit: int, memory: Rows | None
     ) -> tuple[Tensor, EBranchformerState]:
         """One chunk `x (batch, chunk + right, dim)`, of which `commit` frames are remembered."""
         x = self._open(x)

@@ -16,6 +16,7 @@ from speech.chunking import ChunkSpec
 from speech.errors import ConfigError
 from speech.nn.masks import Layout, reduced
 from speech.nn.positions import SinusoidalPositions
+from speech.nn.streaming import Rows
 from speech.nn.subsampling import UNKNOWN_END, PairReduction, Subsampling
 
 Tap = Callable[[int, Tensor], Tensor]
@@ -126,7 +127,7 @@ class Encoder(nn.Module):
         *,
         prefix: Tensor | None = None,
         tap: Tap | None = None,
-        memory: Tensor | None = None,
+        memory: Rows | None = None,
         offset: Tensor | int = 0,
     ) -> EncoderOutput:
         """Encode whole utterances.
@@ -136,7 +137,7 @@ class Encoder(nn.Module):
             chunk: visibility to train or to imitate live use; None sees everything.
             prefix: `(batch, P, dim)` frames in front of the audio that every frame sees.
             tap: see `Tap`.
-            memory: `(batch, M, dim)` prompt for cross-attention.
+            memory: prompts for cross-attention, `(M, dim)` each.
             offset: first position, an int or `(batch, 1)`; training moves it so that no position is special.
 
         Returns:
@@ -184,7 +185,7 @@ class Encoder(nn.Module):
         *,
         prefix: Tensor | None = None,
         tap: Tap | None = None,
-        memory: Tensor | None = None,
+        memory: Rows | None = None,
     ) -> EncoderState:
         """The state before the first sample of `batch` streams that start with `prefix (batch, P, dim)`."""
         weight = next(self.subsampling.parameters())
@@ -213,7 +214,7 @@ class Encoder(nn.Module):
         chunk: ChunkSpec,
         *,
         tap: Tap | None = None,
-        memory: Tensor | None = None,
+        memory: Rows | None = None,
     ) -> tuple[Tensor, EncoderState]:
         """Feed `features (batch, t, bins)`, any `t`; answer every chunk that is complete.
 
@@ -233,7 +234,7 @@ class Encoder(nn.Module):
         return torch.cat(outputs, dim=1), state
 
     def finish(
-        self, state: EncoderState, chunk: ChunkSpec, *, tap: Tap | None = None, memory: Tensor | None = None
+        self, state: EncoderState, chunk: ChunkSpec, *, tap: Tap | None = None, memory: Rows | None = None
     ) -> Tensor:
         """The frames that were still waiting when the streams (all at the same point) ended: `(batch, t', dim)`."""
         total = state.received
@@ -247,7 +248,7 @@ class Encoder(nn.Module):
         return torch.cat(outputs, dim=1)
 
     def _chunk(
-        self, state: EncoderState, chunk: ChunkSpec, total: Tensor, tap: Tap | None, memory: Tensor | None
+        self, state: EncoderState, chunk: ChunkSpec, total: Tensor, tap: Tap | None, memory: Rows | None
     ) -> tuple[Tensor, EncoderState]:
         size, factor = chunk.size + chunk.right_context, self.subsampling.factor
         window = state.pending[:, : self.subsampling.span(size)]

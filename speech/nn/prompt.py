@@ -13,6 +13,7 @@ from speech.nn.attention import MultiHeadAttention
 from speech.nn.feed_forward import FeedForward
 from speech.nn.masks import padding_mask
 from speech.nn.positions import SinusoidalPositions
+from speech.nn.streaming import Rows
 
 
 @dataclass(kw_only=True, slots=True)
@@ -50,7 +51,7 @@ class PromptLayer(nn.Module):
 
 
 class PromptEncoder(nn.Module):
-    """Embedded tokens `(batch, L, prompt dim)` to memory `(batch, L, encoder dim)`."""
+    """Embedded tokens `(batch, L, prompt dim)` to memory, `(length, encoder dim)` each."""
 
     def __init__(self, config: PromptConfig, dim: int) -> None:
         super().__init__()
@@ -60,10 +61,10 @@ class PromptEncoder(nn.Module):
         self.norm = nn.LayerNorm(config.dim, eps=config.eps)
         self.out = nn.Linear(config.dim, dim)
 
-    def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, embedded: Tensor, lengths: Tensor) -> Rows:
         steps = torch.arange(embedded.shape[1], device=embedded.device)
         x = embedded * self.scale + self.positions(steps).to(embedded.dtype)
         mask = padding_mask(lengths, embedded.shape[1])[:, None, None, :]
         for layer in self.layers:
             x = layer(x, mask)
-        return self.out(self.norm(x))
+        return Rows(row[:length] for row, length in zip(self.out(self.norm(x)), lengths.tolist(), strict=True))

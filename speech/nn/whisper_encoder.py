@@ -16,6 +16,7 @@ from speech.nn.encoder import Encoder, EncoderConfig
 from speech.nn.feed_forward import FeedForward
 from speech.nn.masks import Layout
 from speech.nn.positions import SinusoidalPositions
+from speech.nn.streaming import Rows
 from speech.nn.subsampling import WhisperConvolutions
 
 
@@ -62,18 +63,18 @@ class WhisperLayer(nn.Module):
         x = x + self.dropout(attended)
         return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
 
-    def forward(self, x: Tensor, mask: Tensor | None, layout: Layout, valid: Tensor, memory: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None, layout: Layout, valid: Tensor, memory: Rows | None) -> Tensor:
         """`x (batch, N, dim)` on `layout`; `mask` as made by it."""
         return self._rest(x, self.attention(self.attention_norm(x), mask))
 
-    def begin(self, prefix: Tensor, left_context: int, memory: Tensor | None) -> tuple[Tensor, AttentionCache]:
+    def begin(self, prefix: Tensor, left_context: int, memory: Rows | None) -> tuple[Tensor, AttentionCache]:
         """Prefix frames after this layer, and the state of a stream that starts with them."""
         normed = self.attention_norm(prefix)
         cache = self.attention.begin(normed, left_context)
         return self._rest(prefix, self.attention(normed, None)) if prefix.shape[1] else prefix, cache
 
     def step(
-        self, x: Tensor, state: AttentionCache, valid: Tensor, commit: int, memory: Tensor | None
+        self, x: Tensor, state: AttentionCache, valid: Tensor, commit: int, memory: Rows | None
     ) -> tuple[Tensor, AttentionCache]:
         """One chunk `x (batch, chunk + right, dim)`, of which `commit` frames are remembered."""
         attended, state = self.attention.step(self.attention_norm(x), state, valid, commit)

@@ -83,6 +83,10 @@ class CausalStream:
 
         They are those of a search, if there is one to be had, otherwise the best of each frame.
         """
+        special = self._model.vocabulary.is_special
+        return [span for span in self._spans(first, languages) if not special(span.id)]
+
+    def _spans(self, first: int, languages: Sequence[str]) -> list[TokenSpan]:
         if self._searches is None:
             return [
                 TokenSpan(s.id, s.start_frame + self.origin, s.end_frame + self.origin, s.confidence)

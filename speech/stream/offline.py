@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import numpy as np
 import torch
@@ -18,12 +19,26 @@ from speech.audio.vad import Vad
 from speech.decode.endpoint import EndpointConfig
 from speech.stream.second_pass import Heard, Request, SecondPass
 from speech.stream.segments import Segment, Segmenter
+from speech.stream.windows import WindowConfig, windows
+
+
+class Cut(StrEnum):
+    """Where long audio is cut; names equal values."""
+
+    pauses = "pauses"
+    """Where nobody speaks, found by the voice detector; silence is not read."""
+    windows = "windows"
+    """Windows of one length with context at both sides, as OWSM-CTC is published."""
 
 
 @dataclass(kw_only=True, slots=True)
 class OfflineConfig:
     """How audio is cut and batched."""
 
+    cut: Cut = Cut.pauses
+    """Where; the rest but `window` concerns pauses."""
+    window: WindowConfig = field(default_factory=WindowConfig)
+    """Lengths of windows."""
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
     """When a segment ends."""
     context_s: float = 0.5
@@ -52,6 +67,8 @@ class OfflineReader:
 
     def read(self, files: Sequence[Iterable[np.ndarray]], request: Request) -> list[list[Heard]]:
         """What the segments of each file say; files are blocks of samples."""
+        if self.config.cut == Cut.windows:
+            return [[self._read_windows(blocks, request)] for blocks in files]
         found: list[list[Heard]] = [[] for _ in files]
         waiting: list[tuple[int, Segment]] = []
         for number, blocks in enumerate(files):
@@ -65,6 +82,9 @@ class OfflineReader:
             self._read_batch(waiting, request, found)
         return found
 
+    def _read_windows(self, blocks: Iterable[np.ndarray], request: Request) -> Heard:
+        return self.second_pass.read_windows(windows(blocks, self.config.window, self.second_pass.grid), request)
+
     def _read_batch(self, batch: list[tuple[int, Segment]], request: Request, found: list[list[Heard]]) -> None:
         heard = self.second_pass.read([segment for _, segment in batch], [request] * len(batch))
         for (file, _), part in zip(batch, heard, strict=True):
@@ -74,7 +94,7 @@ class OfflineReader:
         """One file without decoding: its parts without tokens, and log-probabilities `(T, vocabulary)`."""
         parts, log_probs = [], []
         for segment in self.segments(blocks):
-            frames, evidence = self.second_pass.encode([segment], [request])
+            frames, evidence = self.second_pass.encode([segment.samples], [request])
             alone = frames.select(0)
             first, last = self.second_pass.span(segment, len(alone))
             parts.append(self.second_pass.keep(segment, [], None if evidence is None else evidence[0], len(alone)))

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
 from speech.decode.frames import Frames
 from speech.decode.greedy import TokenSpan, greedy
-from speech.decode.language_id import top
+from speech.decode.language_id import first_token_posterior, top
 from speech.decode.words import words_from_tokens
 from speech.errors import LanguageError
 from speech.models.owsm_ctc import OwsmCtc
 from speech.stream.segments import Segment
+from speech.stream.windows import Window
 from speech.text.languages import resolve
 from speech.text.scripts import written_in
 from speech.text.tokenizer import Tokenizer
@@ -25,6 +27,8 @@ from speech.transcript import Word
 
 _POSSIBLE = 0.1
 """Probability from which words of a language are expected in a segment."""
+_LEAST = -50.0
+"""Of a language's log-posterior, which is not to weigh without end."""
 AUTO = "auto"
 """Any language that the model knows."""
 
@@ -107,7 +111,7 @@ class SecondPass:
         on_cpu = self.model.feature_mean.device.type == "cpu"
         batches = [[pair] for pair in asked] if on_cpu else [asked]
         for batch in batches:
-            frames, evidence = self.encode([segment for segment, _ in batch], [request for _, request in batch])
+            frames, evidence = self.encode([segment.samples for segment, _ in batch], [request for _, request in batch])
             for row, (segment, request) in enumerate(batch):
                 alone = Frames(frames.select(row)[None], frames.lengths[row : row + 1], frames.frame_s)
                 own = None if evidence is None else evidence[row, : len(alone.select(0))]
@@ -116,24 +120,62 @@ class SecondPass:
                 yield self.keep(segment, spans, own, len(alone.select(0)))
 
     def _nothing(self, segment: Segment) -> Heard:
-        evidence = torch.zeros(len(self.model.vocabulary.languages)) if self.model.config.language_head else None
-        return Heard([], evidence, 0, segment.end_sample / SAMPLE_RATE)
+        return Heard([], self._no_evidence(), 0, segment.end_sample / SAMPLE_RATE)
+
+    def _no_evidence(self) -> Tensor | None:
+        config = self.model.config
+        tells = config.language_head or config.target_prefix
+        return torch.zeros(len(self.model.vocabulary.languages)) if tells else None
 
     @torch.inference_mode()
-    def encode(self, segments: Sequence[Segment], requests: Sequence[Request]) -> tuple[Frames, Tensor | None]:
-        """Log-probabilities, and log-posteriors of languages `(batch, T, languages)`."""
+    def encode(self, heard: Sequence[np.ndarray], requests: Sequence[Request]) -> tuple[Frames, Tensor | None]:
+        """Log-probabilities of samples `(n,)` each, and log-posteriors of languages `(batch, T, languages)`.
+
+        A model that says the language first says it once: then all frames have the same posterior.
+        """
         model = self.model
         device = model.feature_mean.device
-        lengths = torch.tensor([len(segment.samples) for segment in segments], device=device)
-        samples = torch.zeros(len(segments), int(lengths.max()), device=device)
-        for row, segment in zip(samples, segments, strict=True):
-            row[: len(segment.samples)] = torch.from_numpy(segment.samples)
+        lengths = torch.tensor([len(array) for array in heard], device=device)
+        samples = torch.zeros(len(heard), int(lengths.max()), device=device)
+        for row, array in zip(samples, heard, strict=True):
+            row[: len(array)] = torch.from_numpy(array)
         prefix = torch.tensor([request.prefix(model.vocabulary) for request in requests], device=device)
         output = model(*model.features(samples, lengths), prefix)
         front = prefix.shape[1] if model.config.target_prefix else 0
         frames = Frames(output.log_probs[:, front:], output.lengths - front, model.frame_s)
-        logits = output.language_logits
-        return frames, torch.log_softmax(logits, dim=-1) if logits is not None else None
+        if output.language_logits is not None:
+            return frames, torch.log_softmax(output.language_logits, dim=-1)
+        if not model.config.target_prefix:
+            return frames, None
+        whole = Frames(output.log_probs, output.lengths, model.frame_s)
+        posterior = first_token_posterior(whole, model.vocabulary.language_ids)
+        return frames, posterior.log().clamp(min=_LEAST)[:, None].expand(-1, frames.log_probs.shape[1], -1)
+
+    def read_windows(self, windows: Iterable[Window], request: Request) -> Heard:
+        """A whole file, window by window; only tokens are kept. One that goes on across a seam is said once."""
+        spans: list[TokenSpan] = []
+        total, done, end_s = self._no_evidence(), 0, 0.0
+        for window in windows:
+            frames, evidence = self.encode([window.samples], [request])
+            kept = frames.log_probs[:, window.first : window.first + window.count]
+            own = None if evidence is None else evidence[0, window.first : window.first + window.count]
+            alone = Frames(kept, torch.tensor([kept.shape[1]], device=kept.device), frames.frame_s)
+            found = self.decode(alone, forbidden=self.forbidden(request), languages=self._written(own, request))[0]
+            for span in found:
+                shifted = TokenSpan(span.id, span.start_frame + done, span.end_frame + done, span.confidence)
+                if spans and span.start_frame == 0 and spans[-1].id == span.id and spans[-1].end_frame == done:
+                    before = spans.pop()
+                    shifted = TokenSpan(
+                        span.id, before.start_frame, shifted.end_frame, max(before.confidence, span.confidence)
+                    )
+                spans.append(shifted)
+            if own is not None and total is not None:
+                total += own.sum(dim=0).cpu()
+            done, end_s = done + window.count, window.end_sample / SAMPLE_RATE
+        return Heard(self._said(spans), total, done, end_s)
+
+    def _said(self, spans: Sequence[TokenSpan]) -> list[TokenSpan]:
+        return [span for span in spans if not self.tokenizer.vocabulary.is_special(span.id)]
 
     def span(self, segment: Segment, frames: int) -> tuple[int, int]:
         """First frame that a segment of `frames` answers for, and the frame after the last."""
@@ -145,23 +187,33 @@ class SecondPass:
         shift = segment.start // self.grid
         kept = [
             TokenSpan(span.id, span.start_frame + shift, span.end_frame + shift, span.confidence)
-            for span in spans
+            for span in self._said(spans)
             if first <= span.start_frame < last  # a token belongs to the segment that holds its first frame
         ]
         total = None if evidence is None else evidence[first:last].sum(dim=0).cpu()
         return Heard(kept, total, last - first, segment.end_sample / SAMPLE_RATE)
 
     def forbidden(self, request: Request) -> frozenset[int]:
-        """Tokens that cannot be said: special ones, and scripts of other languages than those asked for."""
+        """Tokens that cannot be said: special ones, and scripts of other languages than those asked for.
+
+        A model that says language and task before the words may go on saying them; they are left out afterwards.
+        """
         if request not in self._forbidden:
             vocabulary = self.tokenizer.vocabulary
             languages = request.languages if request.to is None else (request.to,)
             self._forbidden[request] = frozenset(
                 token
                 for token in range(1, len(vocabulary))
-                if vocabulary.is_special(token) or (languages and not written_in(vocabulary.tokens[token], languages))
+                if (
+                    not self.model.config.target_prefix
+                    if vocabulary.is_special(token)
+                    else self._foreign(token, languages)
+                )
             )
         return self._forbidden[request]
+
+    def _foreign(self, token: int, languages: Sequence[str]) -> bool:
+        return bool(languages) and not written_in(self.tokenizer.vocabulary.tokens[token], languages)
 
     def language(self, evidence: Tensor | None, frames: int, request: Request) -> tuple[str, float]:
         """The language that is spoken, among those asked for, and its probability.

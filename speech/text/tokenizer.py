@@ -33,10 +33,17 @@ class Tokenizer:
     def from_pieces(
         cls, model: bytes, *, languages: Sequence[str], st_targets: Sequence[str], sos_eos: bool = False
     ) -> Tokenizer:
-        """A tokenizer whose vocabulary is built from the model's own pieces."""
+        """A tokenizer whose vocabulary is built from the model's own pieces; those that are special tokens stay so."""
         processor = _processor(model)
         ids = range(processor.get_piece_size())
-        pieces = [processor.id_to_piece(i) for i in ids if not (processor.is_control(i) or processor.is_unknown(i))]
+        special = Vocabulary.build(languages, st_targets, [], sos_eos).index
+        pieces = [
+            piece
+            for piece in (
+                processor.id_to_piece(i) for i in ids if not (processor.is_control(i) or processor.is_unknown(i))
+            )
+            if piece not in special
+        ]
         return cls(model, Vocabulary.build(languages, st_targets, pieces, sos_eos))
 
     @classmethod

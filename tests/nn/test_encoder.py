@@ -9,7 +9,7 @@ from speech.chunking import ChunkSpec
 from speech.errors import ConfigError
 from speech.nn.e_branchformer import EBranchformerConfig
 from speech.nn.encoder import Encoder, EncoderState
-from speech.nn.streaming import merge, select
+from speech.nn.streaming import Rows, merge, select
 from speech.nn.whisper_encoder import WhisperEncoderConfig
 
 CONFIGS = {
@@ -64,7 +64,7 @@ def test_steps_equal_forward_for_any_split(encoders, name, frames, size, left, r
     chunk = ChunkSpec(size=size, left_context=left, right_context=right)
     given_frames = {
         "prefix": torch.randn(2, prefix, 16, generator=generator),
-        "memory": torch.randn(2, 3, 16, generator=generator),
+        "memory": Rows([torch.randn(3, 16, generator=generator), torch.randn(size % 2 + 1, 16, generator=generator)]),
     }
     whole = encoder(features, torch.tensor([frames, frames]), chunk, **given_frames)
     live = run_live(encoder, features, chunk, pieces, **given_frames)

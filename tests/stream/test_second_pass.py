@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from speech.decode.greedy import TokenSpan
 from speech.errors import LanguageError
 from speech.stream.second_pass import Request, SecondPass
 
@@ -34,6 +35,26 @@ def test_only_scripts_of_the_languages_can_be_said(second_pass, tokenizer):
     assert second_pass.forbidden(Request(("eng", "deu"))) == special
     latin = {t for t in range(len(tokenizer.vocabulary)) if tokenizer.vocabulary.tokens[t].strip("\u2581").isalpha()}
     assert latin <= second_pass.forbidden(Request(("rus",)))
+
+
+def test_a_model_that_says_the_language_first_tells_it_and_leaves_special_tokens_out(published, tokenizer, speech):
+    vocabulary = tokenizer.vocabulary
+    second_pass = SecondPass(published, tokenizer)
+    assert second_pass.forbidden(Request()) == frozenset()
+    frames, evidence = second_pass.encode([speech[:50_000]], [Request()])
+    prefix = torch.tensor([[vocabulary.nolang, vocabulary.task_id("asr")]])
+    samples = torch.from_numpy(speech[:50_000])[None]
+    with torch.inference_mode():
+        said = published(*published.features(samples, torch.tensor([50_000])), prefix).log_probs
+    assert torch.equal(frames.log_probs, said[:, 2:])
+    languages = said[0, :4, list(vocabulary.language_ids)]
+    best = languages[languages.logsumexp(-1).argmax()]
+    assert torch.allclose(evidence[0, 7], best.log_softmax(-1))
+    code, probability = second_pass.language(evidence[0].sum(0), evidence.shape[1], Request())
+    assert code == vocabulary.languages[int(best.argmax())]
+    assert probability == pytest.approx(float(best.softmax(-1).max()), abs=1e-5)
+    special = [TokenSpan(vocabulary.language_id("deu"), 0, 1, 0.9), TokenSpan(vocabulary.piece_start, 3, 4, 0.8)]
+    assert [span.start_frame for span in second_pass._said(special)] == [3]
 
 
 def test_the_language_is_one_of_those_asked_for(second_pass, tokenizer):

@@ -1,0 +1,82 @@
+"""Windows of one length with context at both sides, wherever people pause: OWSM-CTC's published way to read long audio.
+
+Each frame is kept from the window in whose middle it lies, so none is at an edge of what a window hears.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from speech.audio.io import SAMPLE_RATE
+from speech.errors import ConfigError
+from speech.stream.segments import SampleBuffer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WindowConfig:
+    """Lengths of windows."""
+
+    size_s: float = 30.0
+    """Seconds that a window hears, context included."""
+    context_s: float = 2.0
+    """Seconds at each side that it hears and does not answer for."""
+    padded: bool = False
+    """Fill the first and the last window with zeros to the full size, as the published models were trained."""
+
+    def samples(self, grid: int) -> tuple[int, int]:
+        """Samples of the middle and of the context, which must be whole frames of `grid` samples.
+
+        Raises:
+            ConfigError: if they are not, or nothing is left between the contexts.
+        """
+        size, context = round(self.size_s * SAMPLE_RATE), round(self.context_s * SAMPLE_RATE)
+        middle = size - 2 * context
+        if middle <= 0 or context < 0 or middle % grid or context % grid:
+            raise ConfigError(
+                f"windows of {self.size_s} s with {self.context_s} s of context",
+                fix=f"Both must be multiples of {grid / SAMPLE_RATE * 1000:.0f} ms, and leave something between.",
+            )
+        return middle, context
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What is heard at once."""
+
+    samples: np.ndarray
+    """(n,) float32 at 16 kHz."""
+    first: int
+    """Frame of the window from which on it answers."""
+    count: int
+    """Frames that it answers for; those of all windows of a file follow one another."""
+    end_sample: int
+    """Of the file, after the last that it answers for."""
+
+
+def windows(blocks: Iterable[np.ndarray], config: WindowConfig, grid: int) -> Iterator[Window]:
+    """Cut the blocks `(n,)` of a file, holding no more than one window and one block; nothing gives no window."""
+    middle, context = config.samples(grid)
+    buffer = SampleBuffer()
+    begin = 0
+    for block in blocks:
+        buffer.append(block)
+        while buffer.end >= begin + middle + context:
+            yield _window(buffer, begin, middle, context, config.padded, grid)
+            begin += middle
+            buffer.drop(max(begin - context, 0))
+    while begin < buffer.end:
+        yield _window(buffer, begin, middle, context, config.padded, grid)
+        begin += middle
+
+
+def _window(buffer: SampleBuffer, begin: int, middle: int, context: int, padded: bool, grid: int) -> Window:
+    start, end = max(begin - context, 0), min(begin + middle + context, buffer.end)
+    samples = buffer.between(start, end).copy()
+    if padded:
+        samples = np.pad(samples, (start - (begin - context), begin + middle + context - end))
+        start = begin - context
+    last = min(begin + middle, buffer.end)
+    return Window(samples, (begin - start) // grid, round(last / grid) - begin // grid, last)

@@ -1,0 +1,83 @@
+"""Windows: every frame of a file is answered for once, whatever the blocks it comes in."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speech.errors import ConfigError
+from speech.recognizer import Recognizer
+from speech.stream.offline import Cut, OfflineConfig
+from speech.stream.second_pass import Request
+from speech.stream.windows import WindowConfig, windows
+
+GRID = 1280
+
+
+def blocks_of(samples: np.ndarray, sizes: list[int]) -> list[np.ndarray]:
+    found, start = [], 0
+    while start < len(samples):
+        size = sizes[len(found) % len(sizes)]
+        found.append(samples[start : start + size])
+        start += size
+    return found
+
+
+@given(
+    count=st.integers(0, 90_000),
+    sizes=st.lists(st.integers(1, 40_000), min_size=1, max_size=4),
+    context=st.integers(0, 3),
+    padded=st.booleans(),
+)
+def test_each_frame_is_heard_once_with_its_context(count, sizes, context, padded):
+    samples = np.arange(1, count + 1, dtype=np.float32)
+    config = WindowConfig(size_s=0.8 + 0.16 * context, context_s=0.08 * context, padded=padded)
+    middle, around = config.samples(GRID)
+    found = list(windows(blocks_of(samples, sizes), config, GRID))
+    assert sum(window.count for window in found) == round(count / GRID)
+    assert [window.end_sample for window in found[-1:]] == [count] * bool(count)
+    for number, window in enumerate(found):
+        begin = number * middle
+        start = begin - window.first * GRID
+        real = samples[max(start, 0) : begin + middle + around]
+        heard = window.samples[window.samples > 0]
+        np.testing.assert_array_equal(heard, real)
+        assert window.first == (context if padded else min(context, begin // GRID))
+        if padded:
+            assert len(window.samples) == middle + 2 * around
+
+
+@pytest.mark.parametrize(("size", "context"), [(4.0, 2.0), (30.0, 1.5), (30.01, 2.0), (8.0, -1.0)])
+def test_windows_that_are_no_whole_frames_are_refused(size, context):
+    with pytest.raises(ConfigError, match="context"):
+        WindowConfig(size_s=size, context_s=context).samples(GRID)
+
+
+def test_memory_does_not_grow_with_the_file():
+    config = WindowConfig(size_s=2.0, context_s=0.4)
+    block = np.ones(16_000, np.float32)
+    found = windows((block for _ in range(5_000)), config, GRID)
+    assert max(len(window.samples) for window in found) == 32_000
+
+
+@pytest.mark.parametrize("name", ["model", "published"])
+def test_text_and_times_do_not_depend_on_blocks(request, name, tokenizer, speech):
+    model = request.getfixturevalue(name)
+    window = WindowConfig(size_s=3.2, context_s=0.8)
+    recognizer = Recognizer(model, tokenizer, OfflineConfig(cut=Cut.windows, window=window))
+    whole = recognizer._reader.read([[speech]], Request(("eng",)))[0]
+    pieces = recognizer._reader.read([blocks_of(speech, [7001, 333])], Request(("eng",)))[0]
+    assert [(part.spans, part.frames, part.end_s) for part in whole] == [
+        (part.spans, part.frames, part.end_s) for part in pieces
+    ]
+    transcript = recognizer.transcribe(speech, language="eng")
+    assert transcript.duration_s == len(speech) / 16_000
+    starts = [word.start_s for word in transcript.words]
+    assert starts == sorted(starts)
+    assert all(word.end_s <= transcript.duration_s for word in transcript.words)
+
+
+def test_an_empty_file_says_nothing(model, tokenizer):
+    recognizer = Recognizer(model, tokenizer, OfflineConfig(cut=Cut.windows))
+    (heard,) = recognizer._reader.read([[]], Request(("eng",)))[0]
+    assert (heard.spans, heard.frames, heard.end_s) == ([], 0, 0.0)
