@@ -62,9 +62,9 @@ _PROMPT_LAYER = {
     "norm2": "feed_forward_norm",
 }
 _REST = {
-    "encoder.embed.conv.0": "encoder.subsampling.conv.0",
-    "encoder.embed.conv.2": "encoder.subsampling.conv.1",
-    "encoder.embed.conv.4": "encoder.subsampling.conv.2",
+    "encoder.embed.conv.0": "encoder.subsampling.conv.0.linear",
+    "encoder.embed.conv.2": "encoder.subsampling.conv.1.linear",
+    "encoder.embed.conv.4": "encoder.subsampling.conv.2.linear",
     "encoder.embed.out": "encoder.subsampling.out",
     "encoder.embed.out.0": "encoder.subsampling.out",  # before ESPnet 202611
     "encoder.after_norm": "encoder.norm",
@@ -332,7 +332,7 @@ def _rename(tensors: dict[str, Tensor], files: Published, config: OwsmCtcConfig)
         if new is None:
             unknown.append(key)
         else:
-            found[new] = tensor.float()
+            found[new] = _ordered(new, tensor.float(), config.encoder.dim)
     if unknown:
         raise ModelError(f"{len(unknown)} tensors are unknown: {_some(sorted(unknown))}", where=where)
     if mean is None or std is None:
@@ -348,6 +348,15 @@ def _rename(tensors: dict[str, Tensor], files: Published, config: OwsmCtcConfig)
             found.setdefault(f"{name}.weight", torch.eye(dim))
             found.setdefault(f"{name}.bias", torch.zeros(dim))
     return found
+
+
+def _ordered(name: str, tensor: Tensor, dim: int) -> Tensor:
+    """Ours lie as they are read: channels innermost."""
+    if name.endswith("linear.weight") and tensor.dim() == 4:  # (dim, channels, time, bins)
+        return tensor.permute(0, 2, 3, 1).flatten(1).contiguous()
+    if name == "encoder.subsampling.out.weight" and tensor.shape[1] % dim == 0:  # (dim, channels * bins)
+        return tensor.unflatten(1, (dim, -1)).transpose(1, 2).flatten(1).contiguous()
+    return tensor
 
 
 def _new_name(key: str) -> str | None:

@@ -116,8 +116,8 @@ class OwsmCtc(nn.Module):
         return self.log_mel(samples, lengths)
 
     def normalise(self, features: Tensor) -> Tensor:
-        """Subtract the corpus mean, divide by the corpus deviation."""
-        return (features - self.feature_mean) / self.feature_std
+        """Subtract the corpus mean, divide by the corpus deviation; from here on in the numbers of the weights."""
+        return ((features - self.feature_mean) / self.feature_std).to(self.embed.weight.dtype)
 
     def prefix(self, prefix: Tensor) -> Tensor:
         """Token ids `(batch, 2)` to prefix frames `(batch, 2, dim)`."""
@@ -143,10 +143,10 @@ class OwsmCtc(nn.Module):
         def tap(number: int, x: Tensor) -> Tensor:
             if number not in layers:
                 return x
-            log_probs = self.ctc(self.inter_norm(x))
-            if record is not None:
-                record.append(log_probs)
-            return conditioning(x, log_probs)
+            if record is None:
+                return conditioning.from_head(x, self.inter_norm(x), self.ctc)
+            record.append(self.ctc(self.inter_norm(x)))
+            return conditioning(x, record[-1])
 
         return tap
 

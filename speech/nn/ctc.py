@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+_TILE = 512
+"""Frames whose posteriors are held at once: with fifty thousand tokens 100 MB."""
 
 
 class CTCHead(nn.Module):
@@ -28,3 +32,38 @@ class SelfConditioning(nn.Module):
     def forward(self, x: Tensor, log_probs: Tensor) -> Tensor:
         """`x (batch, time, dim)` plus the projection of `log_probs (batch, time, vocabulary)`."""
         return x + self.linear(log_probs.exp().to(x.dtype))
+
+    def from_head(self, x: Tensor, normed: Tensor, head: CTCHead) -> Tensor:
+        """The same of what `head` says of `normed (batch, time, dim)`, never holding it for all frames at once."""
+        tiles = normed.flatten(0, 1).split(_TILE)
+        return x + torch.cat([self._project(head.linear(tile)) for tile in tiles]).view_as(x).to(x.dtype)
+
+    def _project(self, logits: Tensor) -> Tensor:
+        return self.linear(torch.softmax(logits.float(), dim=-1).to(logits.dtype))
+
+
+class SparseConditioning(SelfConditioning):
+    """Only the most probable tokens of a frame are fed back, as if there were no others.
+
+    An approximation: posteriors have few high values. A table is read instead of multiplying with all of it.
+
+    Args:
+        dense: what it stands for.
+        top: tokens.
+    """
+
+    table: Tensor
+
+    def __init__(self, dense: SelfConditioning, top: int) -> None:
+        nn.Module.__init__(self)
+        self.top = top
+        weight, bias = dense.linear.weight.detach(), dense.linear.bias.detach()
+        self.register_buffer("table", weight.t().contiguous() + bias, persistent=False)  # weights sum to one
+
+    def forward(self, x: Tensor, log_probs: Tensor) -> Tensor:
+        return x + self._project(log_probs.flatten(0, 1)).view_as(x).to(x.dtype)
+
+    def _project(self, logits: Tensor) -> Tensor:
+        best, ids = logits.topk(min(self.top, logits.shape[-1]))
+        share = torch.softmax(best.float(), dim=-1).to(self.table.dtype)
+        return F.embedding_bag(ids, self.table, per_sample_weights=share, mode="sum")

@@ -7,10 +7,11 @@ VNNI, products of eight bits overflow.
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor, nn
+
+from speech.nn.linears import with_linears
+from speech.nn.packed import PackedLinear
 
 _STEPS = 63  # of an activation to each side of zero
 _linear = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
@@ -24,12 +25,13 @@ def int8_runs() -> bool:
 class Int8Linear(nn.Module):
     """What `linear` says, within a percent or two."""
 
-    def __init__(self, linear: nn.Linear) -> None:
+    def __init__(self, linear: nn.Linear | PackedLinear) -> None:
         super().__init__()
         weight = linear.weight.detach().float()
         scales = weight.abs().amax(dim=1).clamp(min=1e-8) / 127
         zeros = torch.zeros(len(weight), dtype=torch.int64)
-        quantized = torch.quantize_per_channel(weight, scales.double(), zeros, 0, torch.qint8)
+        whole = torch.round(weight * (1 / scales)[:, None]).to(torch.int8)  # four times as fast as quantize_per_channel
+        quantized = torch._make_per_channel_quantized_tensor(whole, scales.double(), zeros, 0)
         self._packed = torch.ops.quantized.linear_prepack(quantized, None)
         self._bias = None if linear.bias is None else linear.bias.detach().float()
 
@@ -45,11 +47,4 @@ def int8_copy[M: nn.Module](model: M) -> M:
 
     One that is in eight bits already is only copied.
     """
-    return copy.deepcopy(model, _replacements(model))
-
-
-def _replacements(model: nn.Module) -> dict[int, object]:
-    found: dict[int, object] = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
-    found |= {id(module): Int8Linear(module) for module in model.modules() if type(module) is nn.Linear}
-    found |= {id(module): module for module in model.modules() if type(module) is Int8Linear}
-    return found
+    return with_linears(model, Int8Linear, {nn.Linear, PackedLinear})

@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
+
 from speech.audio.io import SAMPLE_RATE
 from speech.audio.vad import Vad
 from speech.decode.beam import BeamDecoder
@@ -46,7 +48,8 @@ class Engine:
         size = self.config.chunk
         self.second_pass = second_pass
         model = second_pass.model
-        if self.config.int8 and model.feature_mean.device.type == "cpu" and int8_runs():
+        in_float32 = model.embed.weight.dtype == torch.float32
+        if self.config.int8 and in_float32 and model.feature_mean.device.type == "cpu" and int8_runs():
             model = int8_copy(model)
         decode = second_pass.decode
         self.first_pass = FirstPass(

@@ -152,7 +152,10 @@ def test_the_command_writes_a_checkpoint_of_the_same_tensors(original, tmp_path)
     assert torch.equal(
         state["encoder.layers.3.cross.key.weight"], theirs["encoder.encoders.3.cross_attn.linear_k.weight"]
     )
-    assert torch.equal(state["encoder.subsampling.out.weight"], theirs["encoder.embed.out.0.weight"])
+    out = theirs["encoder.embed.out.0.weight"].view(16, 16, 9)  # (dim, channels, bins)
+    assert torch.equal(state["encoder.subsampling.out.weight"].view(16, 9, 16), out.transpose(1, 2))
+    conv = state["encoder.subsampling.conv.1.linear.weight"].view(16, 3, 3, 16)
+    assert torch.equal(conv.permute(0, 3, 1, 2), theirs["encoder.embed.conv.2.weight"])
     assert checkpoint.tokenizer.vocabulary.languages == tuple(LANGUAGES)
     assert checkpoint.tokenizer.vocabulary.st_targets == tuple(TARGETS)
     assert json.loads((tmp_path / "ours" / "config.json").read_text())["info"]["source"] == str(original)

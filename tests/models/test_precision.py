@@ -8,6 +8,7 @@ from speech.errors import ConfigError
 from speech.models import precision
 from speech.models.precision import Precision, with_precision
 from speech.nn.int8 import Int8Linear, int8_copy, int8_runs
+from speech.nn.packed import packing_runs
 
 needs_kernels = pytest.mark.skipif(not int8_runs(), reason="needs the quantised kernels of x86")
 
@@ -16,8 +17,33 @@ def kinds(model: nn.Module) -> set[type]:
     return {type(module) for module in model.modules()} & {nn.Linear, Int8Linear}
 
 
-def test_float32_is_the_model_itself(model):
-    assert with_precision(model, Precision.float32) is model
+@torch.inference_mode()
+@pytest.mark.parametrize("name", ["model", "published"])
+def test_float32_and_bfloat16_are_near_the_model(request, name):
+    model = request.getfixturevalue(name)
+    given = torch.randn(1, 90, 80), torch.tensor([90]), torch.tensor([[1, 2]])
+    exact = model(*given).log_probs
+    packed, half = with_precision(model, Precision.float32), with_precision(model, Precision.bfloat16)
+    torch.testing.assert_close(packed(*given).log_probs, exact, atol=1e-4, rtol=1e-4)
+    assert {p.dtype for p in half.parameters()} == {torch.bfloat16}
+    assert half.log_mel.filters.dtype == torch.float32
+    found = half(*given)
+    assert found.log_probs.dtype == torch.float32
+    torch.testing.assert_close(found.log_probs, exact, atol=0.2, rtol=0.05)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("asked", [Precision.float32, Precision.bfloat16, Precision.auto])
+def test_only_the_most_probable_tokens_are_fed_back(published, asked):
+    given = torch.randn(1, 90, 80), torch.tensor([90]), torch.tensor([[1, 2]])
+    all_of_them = len(published.vocabulary)
+    exact = with_precision(published, asked)(*given).log_probs
+    every = with_precision(published, asked, conditioning_top=all_of_them)(*given).log_probs
+    torch.testing.assert_close(every, exact, atol=1e-4 if asked == Precision.float32 else 0.3, rtol=0.05)
+    few = with_precision(published, asked, conditioning_top=2)(*given).log_probs
+    assert not torch.allclose(few, exact, atol=1e-4)
+    with pytest.raises(ConfigError, match="conditioning_top 0"):
+        with_precision(published, asked, conditioning_top=0)
 
 
 @needs_kernels
@@ -38,6 +64,8 @@ def test_what_is_in_eight_bits_already_stays_as_it_is(model):
 
 def test_a_machine_without_the_kernels_computes_in_float32_or_says_so(model, monkeypatch):
     monkeypatch.setattr(precision, "int8_runs", lambda: False)
+    assert kinds(with_precision(model, Precision.auto)) == set() if packing_runs() else {nn.Linear}
+    monkeypatch.setattr(precision, "packing_runs", lambda: False)
     assert with_precision(model, Precision.auto) is model
     with pytest.raises(ConfigError, match="float32"):
         with_precision(model, Precision.int8)

@@ -12,14 +12,14 @@ from speech.chunking import ChunkSpec
 from speech.errors import ConfigError
 from speech.nn.attention import MultiHeadAttention
 from speech.nn.convolution import ConvolutionalGating, DepthwiseConvolution
-from speech.nn.ctc import CTCHead, SelfConditioning
+from speech.nn.ctc import CTCHead, SelfConditioning, SparseConditioning
 from speech.nn.feed_forward import FeedForward
 from speech.nn.losses import ctc_loss, multi_ctc_loss
 from speech.nn.masks import Layout, padding_mask, reduced
 from speech.nn.positions import SinusoidalPositions
 from speech.nn.prompt import PromptConfig, PromptEncoder
 from speech.nn.streaming import Rows, merge, select
-from speech.nn.subsampling import Conv2dSubsampling8, PairReduction, WhisperConvolutions
+from speech.nn.subsampling import Conv2dSubsampling8, PairReduction, StridedConvolution, WhisperConvolutions
 
 CPU = torch.device("cpu")
 shapes = {
@@ -169,6 +169,41 @@ def test_the_head_normalises_in_float32_and_conditioning_adds_the_projection():
 
 def test_feed_forward_keeps_the_shape():
     assert FeedForward(4, 8, F.silu)(torch.randn(2, 3, 4)).shape == (2, 3, 4)
+
+
+@pytest.mark.parametrize("shape", [(1, 9, 20, 1), (3, 33, 7, 4), (1, 300, 70, 2)])
+def test_patches_and_convolution_are_the_same(shape):
+    layer = StridedConvolution(shape[-1], 6)
+    x = torch.randn(shape)
+    convolved = layer(x)
+    with torch.inference_mode():
+        patched = layer(x)
+    assert convolved.requires_grad
+    torch.testing.assert_close(patched, convolved.detach(), atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_what_is_fed_back_is_the_same_in_tiles_and_nearly_of_few_tokens(monkeypatch):
+    head, conditioning = CTCHead(8, 50), SelfConditioning(50, 8)
+    head.linear.weight *= 20  # peaked, as a trained head
+    x = torch.randn(2, 30, 8)
+    whole = conditioning(x, head(x))
+    monkeypatch.setattr("speech.nn.ctc._TILE", 7)
+    torch.testing.assert_close(conditioning.from_head(x, x, head), whole)
+    few = SparseConditioning(conditioning, 10).from_head(x, x, head)
+    torch.testing.assert_close(few, whole, atol=0.02, rtol=0.02)
+    torch.testing.assert_close(SparseConditioning(conditioning, 10)(x, head(x)), few)
+
+
+@torch.no_grad()
+def test_attention_to_a_single_place_is_what_stands_there():
+    attention, norm = MultiHeadAttention(8, 2), torch.nn.LayerNorm(8)
+    x, single, longer = torch.randn(2, 5, 8), torch.randn(1, 8), torch.randn(4, 8)
+    alone = attention.across(norm, x, Rows([single, single])).expand(2, 5, 8)
+    mixed = attention.across(norm, x, Rows([single, longer]))
+    torch.testing.assert_close(mixed[0], alone[0])
+    keys, values = attention.project(longer[None])
+    torch.testing.assert_close(mixed[1:], attention.attend(norm(x[1:]), keys, values, None))
 
 
 @torch.no_grad()
