@@ -55,6 +55,7 @@ class Recognizer:
         config: OfflineConfig | None = None,
         beam: int | None = None,
         language_model: str | Path | None = None,
+        conditioning_top: int | None = None,
     ) -> Recognizer:
         """Load a model.
 
@@ -67,6 +68,8 @@ class Recognizer:
                 model, otherwise 1.
             language_model: n-gram file over the model's pieces: `.safetensors` as `TokenNgram` writes it, otherwise
                 ARPA or KenLM's binary (extra `kenlm`). None: the one beside the model, with its words, if any.
+            conditioning_top: tokens of a frame that are fed back into the encoder; None: all. A few, such as 16, are
+                quicker and nearly the same where the vocabulary is large.
 
         Raises:
             ModelError: if there is no such model, or it is damaged.
@@ -86,7 +89,8 @@ class Recognizer:
         decode: Decoder = greedy
         if beam > 1:
             decode = _beam_decoder(beam, language_model, lexicon, checkpoint.tokenizer)
-        return cls(with_precision(checkpoint.model, precision), checkpoint.tokenizer, config, decode)
+        model = with_precision(checkpoint.model, precision, conditioning_top=conditioning_top)
+        return cls(model, checkpoint.tokenizer, config, decode)
 
     def transcribe(
         self, source: str | Path | np.ndarray, *, rate: int = SAMPLE_RATE, language: str = AUTO, to: str | None = None

@@ -21,6 +21,7 @@ from speech.errors import AudioError, ConfigError, SpeechError
 from speech.models.hub import EMBEDDED
 from speech.models.precision import Precision
 from speech.recognizer import Recognizer
+from speech.stream.offline import Cut, OfflineConfig
 from speech.stream.second_pass import AUTO, Request
 from speech.transcript import Transcript
 
@@ -61,6 +62,10 @@ def transcribe(
         int | None,
         typer.Option(help="Texts kept in the search; 1: the best token of each frame. [default: 8 with an lm]"),
     ] = None,
+    conditioning_top: Annotated[
+        int | None, typer.Option(help="Tokens of a frame that are fed back into the encoder. [default: all]")
+    ] = None,
+    cut: Annotated[Cut, typer.Option(help="windows: of 30 s, as OWSM-CTC is published.")] = Cut.pauses,
     lm: Annotated[Path | None, typer.Option(help="n-gram file over the model's pieces. [default: the model's]")] = None,
 ) -> None:
     """Transcribe or translate audio. Exit code 2 if some files failed; the others are done."""
@@ -74,7 +79,15 @@ def transcribe(
         console.print(f"{len(files) - len(todo)} of {len(files)} are there already")
     if not todo:
         return
-    recognizer = Recognizer.from_pretrained(model, device=device, precision=precision, beam=beam, language_model=lm)
+    recognizer = Recognizer.from_pretrained(
+        model,
+        device=device,
+        precision=precision,
+        config=OfflineConfig(cut=cut),
+        beam=beam,
+        language_model=lm,
+        conditioning_top=conditioning_top,
+    )
     failed = 0
     printed: list[dict[str, Any]] = []
     for path, result in _with_progress(recognizer, todo, Request.parse(language, to), console):

@@ -75,6 +75,19 @@ class OwsmCtcOutput(NamedTuple):
     """(batch, T', languages), or None."""
 
 
+class Encoded(NamedTuple):
+    """Frames before the CTC head."""
+
+    x: Tensor
+    """(batch, T', dim); with `target_prefix` the prefix frames come first."""
+    lengths: Tensor
+    """(batch,)"""
+    intermediate: list[Tensor]
+    """As in `OwsmCtcOutput`."""
+    language_logits: Tensor | None
+    """As in `OwsmCtcOutput`."""
+
+
 class OwsmCtcState(NamedTuple):
     """A live stream: the encoder's state and the prompt."""
 
@@ -161,6 +174,21 @@ class OwsmCtc(nn.Module):
         offset: Tensor | int = 0,
         intermediate: bool = False,
     ) -> OwsmCtcOutput:
+        """Log-probabilities of whole utterances; arguments are those of `encode`."""
+        found = self.encode(features, lengths, prefix, chunk, prompt=prompt, offset=offset, intermediate=intermediate)
+        return OwsmCtcOutput(self.ctc(found.x), found.lengths, found.intermediate, found.language_logits)
+
+    def encode(
+        self,
+        features: Tensor,
+        lengths: Tensor,
+        prefix: Tensor,
+        chunk: ChunkSpec | None = None,
+        *,
+        prompt: Sequence[Sequence[int]] | None = None,
+        offset: Tensor | int = 0,
+        intermediate: bool = False,
+    ) -> Encoded:
         """Encode whole utterances.
 
         Args:
@@ -188,7 +216,7 @@ class OwsmCtc(nn.Module):
             x, out_lengths = torch.cat([encoded.prefix, x], dim=1), out_lengths + front
         languages = self.language(encoded.x).float() if self.language is not None else None
         end = front + encoded.x.shape[1]
-        return OwsmCtcOutput(self.ctc(x), out_lengths, [y[:, start:end] for y in record or []], languages)
+        return Encoded(x, out_lengths, [y[:, start:end] for y in record or []], languages)
 
     def init_state(
         self, prefix: Tensor, chunk: ChunkSpec, prompt: Sequence[Sequence[int]] | None = None

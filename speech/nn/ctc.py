@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_TILE = 512
-"""Frames whose posteriors are held at once: with fifty thousand tokens 100 MB."""
+_TILE = 1 << 22
+"""Values of posteriors that are held at once (16 MB). What is larger, the C library asks the system for each time anew,
+which costs more than the products that are done with it.
+"""
 
 
 class CTCHead(nn.Module):
@@ -16,6 +20,23 @@ class CTCHead(nn.Module):
     def __init__(self, dim: int, vocabulary: int) -> None:
         super().__init__()
         self.linear = nn.Linear(dim, vocabulary)
+        self.vocabulary = vocabulary
+
+    def tiles(self, x: Tensor) -> Iterator[Tensor]:
+        """Logits `(n, vocabulary)` of the frames of `x (batch, time, dim)`, some at a time."""
+        for tile in x.flatten(0, 1).split(max(_TILE // self.vocabulary, 1)):
+            yield self.linear(tile)
+
+    def best(self, x: Tensor, forbidden: Tensor) -> tuple[Tensor, Tensor]:
+        """The best token of each frame and its log-probability, `(batch, time)`; `forbidden (n,)` tokens are none."""
+        ids, scores = [], []
+        for tile in self.tiles(x):
+            logits = tile.float()
+            total = logits.logsumexp(dim=-1)
+            best, index = logits.index_fill_(-1, forbidden, -torch.inf).max(dim=-1)
+            ids.append(index)
+            scores.append(best - total)
+        return torch.cat(ids).view(x.shape[:2]), torch.cat(scores).view(x.shape[:2])
 
     def forward(self, x: Tensor) -> Tensor:
         """`(batch, time, dim)` to float32 log-probabilities `(batch, time, vocabulary)`."""
@@ -35,8 +56,8 @@ class SelfConditioning(nn.Module):
 
     def from_head(self, x: Tensor, normed: Tensor, head: CTCHead) -> Tensor:
         """The same of what `head` says of `normed (batch, time, dim)`, never holding it for all frames at once."""
-        tiles = normed.flatten(0, 1).split(_TILE)
-        return x + torch.cat([self._project(head.linear(tile)) for tile in tiles]).view_as(x).to(x.dtype)
+        fed_back = [self._project(logits) for logits in head.tiles(normed)]
+        return x + torch.cat(fed_back).view_as(x).to(x.dtype)
 
     def _project(self, logits: Tensor) -> Tensor:
         return self.linear(torch.softmax(logits.float(), dim=-1).to(logits.dtype))

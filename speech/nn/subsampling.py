@@ -94,12 +94,12 @@ class StridedConvolution(nn.Module):
             weight = self.linear.weight.unflatten(1, (3, 3, -1)).permute(0, 3, 1, 2)
             return F.conv2d(x.permute(0, 3, 1, 2), weight, self.linear.bias, stride=2).permute(0, 2, 3, 1)
         patches = x.unfold(1, 3, 2).unfold(2, 3, 2).permute(0, 1, 2, 4, 5, 3)
-        tiles = patches.split(max(_PATCHES // (len(x) * patches.shape[2]), 1), dim=1)
+        tiles = patches.split(max(_PATCHES // (patches[:, :1].numel() or 1), 1), dim=1)
         return torch.cat([self.linear(tile.flatten(3)) for tile in tiles], dim=1)
 
 
-_PATCHES = 1024
-"""Patches at a time: of the widest published convolution 38 MB."""
+_PATCHES = 1 << 22
+"""Values of patches that are held at once (16 MB); what is larger costs page faults, see `ctc.py`."""
 
 
 class Conv2dSubsampling8(Subsampling):

@@ -94,9 +94,8 @@ class OfflineReader:
         """One file without decoding: its parts without tokens, and log-probabilities `(T, vocabulary)`."""
         parts, log_probs = [], []
         for segment in self.segments(blocks):
-            frames, evidence = self.second_pass.encode([segment.samples], [request])
-            alone = frames.select(0)
-            first, last = self.second_pass.span(segment, len(alone))
-            parts.append(self.second_pass.keep(segment, [], None if evidence is None else evidence[0], len(alone)))
-            log_probs.append(alone[first:last].cpu())
+            x, evidence = self.second_pass.encode([segment.samples], [request]).select(0)
+            first, last = self.second_pass.span(segment, len(x))
+            parts.append(self.second_pass.keep(segment, [], evidence, len(x)))
+            log_probs.append(self.second_pass.log_probs(x[first:last]).cpu())
         return parts, torch.cat(log_probs)

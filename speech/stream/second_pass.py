@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
 from speech.decode.frames import Frames
-from speech.decode.greedy import TokenSpan, greedy
+from speech.decode.greedy import TokenSpan, collapse, greedy
 from speech.decode.language_id import first_token_posterior, top
 from speech.decode.words import words_from_tokens
 from speech.errors import LanguageError
@@ -27,6 +27,8 @@ from speech.transcript import Word
 
 _POSSIBLE = 0.1
 """Probability from which words of a language are expected in a segment."""
+_SAYS_LANGUAGE = 2
+"""Frames of audio in which a model that says the language first may say it."""
 _LEAST = -50.0
 """Of a language's log-posterior, which is not to weigh without end."""
 AUTO = "auto"
@@ -87,6 +89,22 @@ class Heard:
     """Where the segment ends in the stream."""
 
 
+class Batch(NamedTuple):
+    """Encoded audio, and log-posteriors of languages."""
+
+    x: Tensor
+    """(batch, T, dim); prefix frames are left out."""
+    lengths: Tensor
+    """(batch,)"""
+    evidence: Tensor | None
+    """(batch, T, languages), if the model tells them."""
+
+    def select(self, row: int) -> tuple[Tensor, Tensor | None]:
+        """Frames and evidence of one, without padding."""
+        count = int(self.lengths[row])
+        return self.x[row, :count], None if self.evidence is None else self.evidence[row, :count]
+
+
 class SecondPass:
     """Reads batches of segments; what a segment says does not depend on its batch mates.
 
@@ -111,13 +129,26 @@ class SecondPass:
         on_cpu = self.model.feature_mean.device.type == "cpu"
         batches = [[pair] for pair in asked] if on_cpu else [asked]
         for batch in batches:
-            frames, evidence = self.encode([segment.samples for segment, _ in batch], [request for _, request in batch])
+            heard = self.encode([segment.samples for segment, _ in batch], [request for _, request in batch])
             for row, (segment, request) in enumerate(batch):
-                alone = Frames(frames.select(row)[None], frames.lengths[row : row + 1], frames.frame_s)
-                own = None if evidence is None else evidence[row, : len(alone.select(0))]
-                languages = self._written(own, request)
-                spans = self.decode(alone, forbidden=self.forbidden(request), languages=languages)[0]
-                yield self.keep(segment, spans, own, len(alone.select(0)))
+                x, own = heard.select(row)
+                yield self.keep(segment, self._spans(x, own, request), own, len(x))
+
+    @torch.inference_mode()
+    def _spans(self, x: Tensor, evidence: Tensor | None, request: Request) -> list[TokenSpan]:
+        """What frames `x (T, dim)` say."""
+        forbidden = self.forbidden(request)
+        if self.decode is greedy:  # without log-probabilities of all tokens
+            ids, scores = self.model.ctc.best(x[None], torch.tensor(sorted(forbidden), device=x.device).long())
+            return collapse(ids[0].tolist(), scores[0].exp().tolist())
+        lengths = torch.tensor([len(x)], device=x.device)
+        frames = Frames(self.log_probs(x)[None], lengths, self.model.frame_s)
+        return self.decode(frames, forbidden=forbidden, languages=self._written(evidence, request))[0]
+
+    @torch.inference_mode()
+    def log_probs(self, x: Tensor) -> Tensor:
+        """Of frames `(T, dim)`: `(T, vocabulary)`."""
+        return self.model.ctc(x[None])[0]
 
     def _nothing(self, segment: Segment) -> Heard:
         return Heard([], self._no_evidence(), 0, segment.end_sample / SAMPLE_RATE)
@@ -128,8 +159,8 @@ class SecondPass:
         return torch.zeros(len(self.model.vocabulary.languages)) if tells else None
 
     @torch.inference_mode()
-    def encode(self, heard: Sequence[np.ndarray], requests: Sequence[Request]) -> tuple[Frames, Tensor | None]:
-        """Log-probabilities of samples `(n,)` each, and log-posteriors of languages `(batch, T, languages)`.
+    def encode(self, heard: Sequence[np.ndarray], requests: Sequence[Request]) -> Batch:
+        """Frames of samples `(n,)` each, and what they say of the language.
 
         A model that says the language first says it once: then all frames have the same posterior.
         """
@@ -140,27 +171,26 @@ class SecondPass:
         for row, array in zip(samples, heard, strict=True):
             row[: len(array)] = torch.from_numpy(array)
         prefix = torch.tensor([request.prefix(model.vocabulary) for request in requests], device=device)
-        output = model(*model.features(samples, lengths), prefix)
-        front = prefix.shape[1] if model.config.target_prefix else 0
-        frames = Frames(output.log_probs[:, front:], output.lengths - front, model.frame_s)
-        if output.language_logits is not None:
-            return frames, torch.log_softmax(output.language_logits, dim=-1)
+        x, counts, _, logits = model.encode(*model.features(samples, lengths), prefix)
+        if logits is not None:
+            return Batch(x, counts, torch.log_softmax(logits, dim=-1))
         if not model.config.target_prefix:
-            return frames, None
-        whole = Frames(output.log_probs, output.lengths, model.frame_s)
-        posterior = first_token_posterior(whole, model.vocabulary.language_ids)
-        return frames, posterior.log().clamp(min=_LEAST)[:, None].expand(-1, frames.log_probs.shape[1], -1)
+            return Batch(x, counts, None)
+        front = prefix.shape[1]
+        first = Frames(model.ctc(x[:, : front + _SAYS_LANGUAGE]), counts, model.frame_s)
+        posterior = first_token_posterior(first, model.vocabulary.language_ids)
+        evidence = posterior.log().clamp(min=_LEAST)[:, None].expand(-1, x.shape[1] - front, -1)
+        return Batch(x[:, front:], counts - front, evidence)
 
     def read_windows(self, windows: Iterable[Window], request: Request) -> Heard:
         """A whole file, window by window; only tokens are kept. One that goes on across a seam is said once."""
         spans: list[TokenSpan] = []
         total, done, end_s = self._no_evidence(), 0, 0.0
         for window in windows:
-            frames, evidence = self.encode([window.samples], [request])
-            kept = frames.log_probs[:, window.first : window.first + window.count]
-            own = None if evidence is None else evidence[0, window.first : window.first + window.count]
-            alone = Frames(kept, torch.tensor([kept.shape[1]], device=kept.device), frames.frame_s)
-            found = self.decode(alone, forbidden=self.forbidden(request), languages=self._written(own, request))[0]
+            x, own = self.encode([window.samples], [request]).select(0)
+            x = x[window.first : window.first + window.count]
+            own = None if own is None else own[window.first : window.first + window.count]
+            found = self._spans(x, own, request)
             for span in found:
                 shifted = TokenSpan(span.id, span.start_frame + done, span.end_frame + done, span.confidence)
                 if spans and span.start_frame == 0 and spans[-1].id == span.id and spans[-1].end_frame == done:
