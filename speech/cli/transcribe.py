@@ -17,11 +17,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from speech.batch.job import Job
+from speech.cli.batch import transcribe_in_batch
+from speech.data.manifest import read_manifest
 from speech.errors import AudioError, ConfigError, SpeechError
 from speech.models.hub import EMBEDDED
 from speech.models.precision import Precision
 from speech.recognizer import Recognizer
-from speech.stream.offline import Cut, OfflineConfig
+from speech.stream.offline import Cut
 from speech.stream.second_pass import AUTO, Request
 from speech.transcript import Transcript
 
@@ -47,7 +50,9 @@ class TaskName(StrEnum):
 
 
 def transcribe(
-    paths: Annotated[list[str], typer.Argument(help="Files, directories, globs, or - for audio on standard input.")],
+    paths: Annotated[
+        list[str], typer.Argument(help="Files, directories, globs, manifests (.jsonl), or - for standard input.")
+    ],
     language: Annotated[
         str, typer.Option(help="Of the speech: auto, a code or name such as deu, de, German, or several: eng,spa.")
     ] = AUTO,
@@ -67,30 +72,63 @@ def transcribe(
     ] = None,
     cut: Annotated[Cut, typer.Option(help="windows: of 30 s, as OWSM-CTC is published.")] = Cut.pauses,
     lm: Annotated[Path | None, typer.Option(help="n-gram file over the model's pieces. [default: the model's]")] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="local, or shard=i/n: worker processes and a ledger beside the results; needs --output-dir."),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes of an engine.")] = 1,
+    retry: Annotated[bool, typer.Option(help="With an engine: also what has failed before.")] = False,
 ) -> None:
     """Transcribe or translate audio. Exit code 2 if some files failed; the others are done."""
     if (task == TaskName.st) != (to is not None):
         raise ConfigError("--task st and --to belong together", fix="E.g. --task st --to eng.")
     files = expand(paths)
     targets = target_paths(files, output_dir, format) if output_dir is not None else {}
-    todo = [file for file in files if file not in targets or not targets[file].exists()]
     console = Console(stderr=True, highlight=False)
+    job = Job(
+        model=model,
+        language=language,
+        to=to,
+        device=device,
+        precision=precision,
+        beam=beam,
+        language_model=lm,
+        conditioning_top=conditioning_top,
+        cut=cut,
+    )
+    request = Request.parse(language, to)
+    if engine is None:
+        _in_this_process(job, files, targets, request, format, console)
+        return
+    if output_dir is None:
+        raise ConfigError(f"--engine {engine} needs --output-dir", fix="Say where the results are to be put.")
+    failed = transcribe_in_batch(
+        job,
+        files,
+        targets,
+        output_dir,
+        lambda target, path, transcript: write_atomically(target, render(path, transcript, format)),
+        engine=engine,
+        workers=workers,
+        format=format,
+        retry=retry,
+        console=console,
+    )
+    if failed:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _in_this_process(
+    job: Job, files: list[str], targets: dict[str, Path], request: Request, format: Format, console: Console
+) -> None:
+    todo = [file for file in files if file not in targets or not targets[file].exists()]
     if len(todo) < len(files):
         console.print(f"{len(files) - len(todo)} of {len(files)} are there already")
     if not todo:
         return
-    recognizer = Recognizer.from_pretrained(
-        model,
-        device=device,
-        precision=precision,
-        config=OfflineConfig(cut=cut),
-        beam=beam,
-        language_model=lm,
-        conditioning_top=conditioning_top,
-    )
     failed = 0
     printed: list[dict[str, Any]] = []
-    for path, result in _with_progress(recognizer, todo, Request.parse(language, to), console):
+    for path, result in _with_progress(job.open(), todo, request, console):
         if isinstance(result, SpeechError):
             failed += 1
             console.print(f"[red]failed:[/red] {result}", soft_wrap=True)
@@ -101,7 +139,7 @@ def transcribe(
             printed.append(_record(path, result))
         else:
             _print(path, result, format, many=len(files) > 1)
-    if format == Format.json and output_dir is None:
+    if format == Format.json and not targets:
         sys.stdout.write(json.dumps(printed, ensure_ascii=False, indent=1) + "\n")
     if failed:
         console.print(f"[red]{failed} of {len(todo)} files failed[/red]")
@@ -109,7 +147,7 @@ def transcribe(
 
 
 def expand(paths: list[str]) -> list[str]:
-    """Files that `paths` mean, each once, in order; directories are searched for audio.
+    """Files that `paths` mean, each once, in order; directories are searched for audio, manifests name it.
 
     Raises:
         AudioError: if a path matches nothing.
@@ -118,6 +156,8 @@ def expand(paths: list[str]) -> list[str]:
     for path in paths:
         if path != "-" and Path(path).is_dir():
             matches = sorted(str(p) for p in Path(path).rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        elif Path(path).suffix == ".jsonl":
+            matches = [str(utterance.audio) for utterance in read_manifest(Path(path))]
         elif path != "-" and has_magic(path) and not Path(path).exists():
             matches = sorted(p for p in glob(path, recursive=True) if Path(p).is_file())  # noqa: PTH207
         else:

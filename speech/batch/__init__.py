@@ -1,0 +1,1 @@
+"""Many files on many workers, each exactly once."""

@@ -1,0 +1,151 @@
+"""Processes on this machine that read files; one that dies is replaced, and what it had is known."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import NamedTuple
+
+from speech.errors import SpeechError
+from speech.transcript import Transcript
+
+Read = Callable[[str], Transcript]
+"""Reads one file; raises SpeechError where it cannot."""
+
+
+class Outcome(NamedTuple):
+    """What came of a file."""
+
+    path: str
+    result: Transcript | SpeechError | None
+    """None: the worker died."""
+
+
+class WorkerError(SpeechError):
+    """Workers cannot be started."""
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: SpawnProcess
+    connection: Connection
+    path: str | None = None
+    ready: bool = False
+
+
+class LocalPool:
+    """Workers in processes of their own.
+
+    Args:
+        open_reader: called once in each worker; what it raises as SpeechError ends the pool with that error.
+        workers: processes.
+    """
+
+    def __init__(self, open_reader: Callable[[], Read], workers: int = 1) -> None:
+        self._open_reader = open_reader
+        self._context = multiprocessing.get_context("spawn")
+        self._workers = [self._start() for _ in range(workers)]
+
+    def _start(self) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=_work, args=(theirs, self._open_reader), daemon=True)
+        process.start()
+        theirs.close()
+        return _Worker(process, ours)
+
+    @property
+    def free(self) -> int:
+        """Workers that wait for a file."""
+        return sum(worker.path is None for worker in self._workers)
+
+    @property
+    def busy(self) -> int:
+        """Workers that read one."""
+        return len(self._workers) - self.free
+
+    def submit(self, path: str) -> None:
+        """Give a file to a worker that is free."""
+        worker = next(worker for worker in self._workers if worker.path is None)
+        worker.path = path
+        if worker.ready:
+            self._send(worker)
+
+    def _send(self, worker: _Worker) -> None:
+        with contextlib.suppress(OSError):  # then it is dead, which `wait` will find out
+            worker.connection.send(worker.path)
+
+    def wait(self) -> list[Outcome]:
+        """What has come of some files, when there is something.
+
+        Raises:
+            SpeechError: if a worker cannot start.
+        """
+        found: list[Outcome] = []
+        while not found:
+            connections = {worker.connection: n for n, worker in enumerate(self._workers)}
+            for connection in wait(list(connections)):
+                number = connections[connection]  # type: ignore[index]
+                outcome = self._receive(number)
+                if outcome is not None:
+                    found.append(outcome)
+        return found
+
+    def _receive(self, number: int) -> Outcome | None:
+        worker = self._workers[number]
+        try:
+            message = worker.connection.recv()
+        except (EOFError, OSError):
+            worker.process.join()
+            worker.connection.close()
+            if not worker.ready:
+                raise WorkerError(
+                    f"a worker ended with code {worker.process.exitcode} before it was ready",
+                    fix="Look at what it printed; with less memory than it needs, use fewer workers.",
+                ) from None
+            self._workers[number] = self._start()
+            return None if worker.path is None else Outcome(worker.path, None)
+        if isinstance(message, str):  # ready
+            worker.ready = True
+            if worker.path is not None:
+                self._send(worker)
+            return None
+        if not worker.ready:
+            raise message
+        path, worker.path = worker.path, None
+        assert path is not None
+        return Outcome(path, message)
+
+    def close(self) -> None:
+        """End the workers, whatever they do."""
+        for worker in self._workers:
+            worker.process.kill()
+            worker.process.join()
+            worker.connection.close()
+
+
+def _work(connection: Connection, open_reader: Callable[[], Read]) -> None:
+    """A worker: says that it is ready, then answers each path with a transcript or an error, until nobody asks."""
+    try:
+        read = open_reader()
+    except SpeechError as error:
+        connection.send(error)
+        return
+    try:
+        connection.send("ready")
+        while True:
+            connection.send(_answer(read, connection.recv()))
+    except (EOFError, OSError, KeyboardInterrupt):
+        return
+
+
+def _answer(read: Read, path: str) -> Transcript | SpeechError:
+    try:
+        return read(path)
+    except SpeechError as error:
+        return error
+    except Exception as error:  # whatever it is, the other files are read
+        return SpeechError(f"could not be read: {type(error).__name__}: {error}", where=path)
