@@ -114,7 +114,7 @@ def worker(
 ) -> None:
     """Run one side; print its times as JSON."""
     torch.set_num_threads(THREADS)
-    samples = np.load(audio)[: int(WORKS[work] * SAMPLE_RATE)]
+    samples = np.load(audio, mmap_mode="r")[: int(WORKS[work] * SAMPLE_RATE)].copy()
     start = time.monotonic()
     step = espnet(folder, kind, samples, dump) if side == "theirs" else here(folder, kind, samples, dump)
     loaded = time.monotonic() - start

@@ -35,6 +35,9 @@ class Pool(Protocol):
     def wait(self) -> list[Outcome]:
         """What has come of some files, when there is something."""
 
+    def close(self) -> None:
+        """End the workers."""
+
 
 def run(
     todo: Sequence[str], ledger: Ledger, pool: Pool, write: Callable[[str, Transcript], Path]

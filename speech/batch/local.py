@@ -137,12 +137,13 @@ def _work(connection: Connection, open_reader: Callable[[], Read]) -> None:
     try:
         connection.send("ready")
         while True:
-            connection.send(_answer(read, connection.recv()))
+            connection.send(answer(read, connection.recv()))
     except (EOFError, OSError, KeyboardInterrupt):
         return
 
 
-def _answer(read: Read, path: str) -> Transcript | SpeechError:
+def answer(read: Read, path: str) -> Transcript | SpeechError:
+    """What a reader says of a file, whatever happens short of death."""
     try:
         return read(path)
     except SpeechError as error:

@@ -15,6 +15,7 @@ from speech.batch.driver import Pool, run, shard
 from speech.batch.job import Job, open_reader
 from speech.batch.ledger import Entry, Ledger, Status
 from speech.batch.local import LocalPool
+from speech.batch.on_ray import RayPool
 from speech.errors import ConfigError
 from speech.transcript import Transcript
 
@@ -43,7 +44,7 @@ def transcribe_in_batch(
     if "-" in files:
         raise ConfigError("an engine cannot read standard input", fix="Give files, or leave out --engine.")
     name = "run"
-    if engine != "local":
+    if engine not in ("local", "ray"):
         number, count = parse_shard(engine)
         files, name = shard(files, number, count), f"shard-{number}-of-{count}"
     ledger = Ledger(output_dir / LEDGERS / f"{name}.sqlite")
@@ -53,7 +54,10 @@ def transcribe_in_batch(
             console.print(f"{len(files) - len(todo)} of {len(files)} need nothing")
         if todo:
             threads = max((os.cpu_count() or 1) // workers, 1)
-            pool = LocalPool(partial(open_reader, job, threads), min(workers, len(todo)))
+            if engine == "ray":
+                pool: Pool = RayPool(partial(open_reader, job, 1), min(workers, len(todo)))
+            else:
+                pool = LocalPool(partial(open_reader, job, threads), min(workers, len(todo)))
             try:
                 _run(todo, ledger, pool, targets, write, console)
             finally:
@@ -72,7 +76,9 @@ def parse_shard(engine: str) -> tuple[int, int]:
     kind, _, spec = engine.partition("=")
     number, slash, count = spec.partition("/")
     if not (kind == "shard" and slash and number.isdecimal() and count.isdecimal() and int(number) < int(count)):
-        raise ConfigError(f"engine {engine!r}", fix="Give local, or shard=i/n with i from 0 to n - 1, e.g. shard=0/4.")
+        raise ConfigError(
+            f"engine {engine!r}", fix="Give local, ray, or shard=i/n with i from 0 to n - 1, e.g. shard=0/4."
+        )
     return int(number), int(count)
 
 

@@ -74,7 +74,7 @@ def transcribe(
     lm: Annotated[Path | None, typer.Option(help="n-gram file over the model's pieces. [default: the model's]")] = None,
     engine: Annotated[
         str | None,
-        typer.Option(help="local, or shard=i/n: worker processes and a ledger beside the results; needs --output-dir."),
+        typer.Option(help="local, ray or shard=i/n: workers and a ledger beside the results; needs --output-dir."),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes of an engine.")] = 1,
     retry: Annotated[bool, typer.Option(help="With an engine: also what has failed before.")] = False,
