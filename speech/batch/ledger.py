@@ -63,8 +63,7 @@ class Ledger:
         self.path = path
         self._connection = sqlite3.connect(path, timeout=30, isolation_level=None)
         try:
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute("PRAGMA synchronous = FULL")  # and no WAL, which network file systems lack
             self._connection.execute(_TABLE)
         except sqlite3.DatabaseError as error:
             self._connection.close()
@@ -87,28 +86,35 @@ class Ledger:
             settings: identifies model and options (`identify`).
             retry: also what has failed before.
         """
-        todo = []
-        for path in files:
-            before = self._connection.execute(
-                "SELECT content, size, changed_ns, settings, status, result FROM files WHERE path = ?", (path,)
-            ).fetchone()
-            content, size, changed = self._content(path, before)
-            if before is not None and (content, settings) == (before[0], before[3]):
-                status, result = Status(before[4]), before[5]
-                if status == Status.done and result is not None and Path(result).exists():
-                    continue
-                if status in (Status.failed, Status.quarantined) and not retry:
-                    continue
-            keep_crashes = before is not None and content == before[0] and not retry
-            self._connection.execute(
-                "INSERT INTO files (path, content, size, changed_ns, settings, status, updated) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET content = excluded.content, "
-                "size = excluded.size, changed_ns = excluded.changed_ns, settings = excluded.settings, "
-                "status = excluded.status, crashes = crashes * ?, error = NULL, updated = excluded.updated",
-                (path, content, size, changed, settings, Status.waiting, time.time(), int(keep_crashes)),
-            )
-            todo.append(path)
+        self._connection.execute("BEGIN IMMEDIATE")  # one transaction: a hundred thousand would take minutes
+        try:
+            todo = [path for path in files if self._wanted(path, settings, retry)]
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
         return todo
+
+    def _wanted(self, path: str, settings: str, retry: bool) -> bool:
+        before = self._connection.execute(
+            "SELECT content, size, changed_ns, settings, status, result FROM files WHERE path = ?", (path,)
+        ).fetchone()
+        content, size, changed = self._content(path, before)
+        if before is not None and (content, settings) == (before[0], before[3]):
+            status, result = Status(before[4]), before[5]
+            if status == Status.done and result is not None and Path(result).exists():
+                return False
+            if status in (Status.failed, Status.quarantined) and not retry:
+                return False
+        keep_crashes = before is not None and content == before[0] and not retry
+        self._connection.execute(
+            "INSERT INTO files (path, content, size, changed_ns, settings, status, updated) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET content = excluded.content, "
+            "size = excluded.size, changed_ns = excluded.changed_ns, settings = excluded.settings, "
+            "status = excluded.status, crashes = crashes * ?, error = NULL, updated = excluded.updated",
+            (path, content, size, changed, settings, Status.waiting, time.time(), int(keep_crashes)),
+        )
+        return True
 
     def _content(self, path: str, before: tuple[str, int, int, str, str, str | None] | None) -> tuple[str, int, int]:
         """Hash, size and time of a file; it is only read where size or time are not what they were."""

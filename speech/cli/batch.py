@@ -31,7 +31,7 @@ def transcribe_in_batch(
     write: Callable[[Path, str, Transcript], None],
     *,
     engine: str,
-    workers: int,
+    workers: int | None,
     format: str,
     retry: bool,
     console: Console,
@@ -53,18 +53,23 @@ def transcribe_in_batch(
         if len(todo) < len(files):
             console.print(f"{len(files) - len(todo)} of {len(files)} need nothing")
         if todo:
-            threads = max((os.cpu_count() or 1) // workers, 1)
-            if engine == "ray":
-                pool: Pool = RayPool(partial(open_reader, job, 1), min(workers, len(todo)))
-            else:
-                pool = LocalPool(partial(open_reader, job, threads), min(workers, len(todo)))
+            pool = _open_pool(job, engine, workers, len(todo))
             try:
                 _run(todo, ledger, pool, targets, write, console)
             finally:
                 pool.close()
-        return _report([entry for entry in ledger.entries() if entry.path in set(files)], console)
+        asked = set(files)
+        return _report([entry for entry in ledger.entries() if entry.path in asked], console)
     finally:
         ledger.close()
+
+
+def _open_pool(job: Job, engine: str, workers: int | None, most: int) -> Pool:
+    if engine == "ray":
+        return RayPool(partial(open_reader, job, 1), None if workers is None else min(workers, most))
+    count = workers or 1
+    threads = max((os.cpu_count() or 1) // count, 1)
+    return LocalPool(partial(open_reader, job, threads), min(count, most))
 
 
 def parse_shard(engine: str) -> tuple[int, int]:

@@ -76,7 +76,9 @@ def transcribe(
         str | None,
         typer.Option(help="local, ray or shard=i/n: workers and a ledger beside the results; needs --output-dir."),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes of an engine.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Of an engine. [default: 1; with ray as many as there is room for]")
+    ] = None,
     retry: Annotated[bool, typer.Option(help="With an engine: also what has failed before.")] = False,
 ) -> None:
     """Transcribe or translate audio. Exit code 2 if some files failed; the others are done."""

@@ -77,6 +77,22 @@ def test_another_process_sees_what_was_written(ledger, tmp_path, files):
     again.close()
 
 
+def test_a_plan_that_is_broken_off_leaves_no_trace(ledger, files, monkeypatch):
+    found = ledger._content
+
+    def interrupted(path, before):
+        if path == files[2]:
+            raise KeyboardInterrupt
+        return found(path, before)
+
+    monkeypatch.setattr(ledger, "_content", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ledger.plan(files, "one")
+    monkeypatch.undo()
+    assert list(ledger.entries()) == []
+    assert ledger.plan(files, "one") == files
+
+
 def test_something_else_at_its_place_is_refused(tmp_path):
     (tmp_path / "run.sqlite").write_text("a text that is long enough to be no database" * 50)
     with pytest.raises(DataError, match="is no ledger"):
