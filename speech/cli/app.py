@@ -10,6 +10,7 @@ from rich.console import Console
 
 from speech.cli.align import align
 from speech.cli.demo import demo
+from speech.cli.exporting import export_model
 from speech.cli.importing import import_model
 from speech.cli.models import models
 from speech.cli.transcribe import transcribe
@@ -26,6 +27,7 @@ app.command()(align)
 app.command()(demo)
 app.command()(models)
 app.command("import")(import_model)
+app.command("export")(export_model)
 for plugin in entry_points(group="speech.commands"):  # `serve` adds its own; this package does not know it
     try:
         app.command(plugin.name)(plugin.load())

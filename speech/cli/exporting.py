@@ -1,0 +1,59 @@
+"""`speech export`: a model as ONNX, for runtimes without Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from speech.chunking import ChunkSpec
+from speech.errors import ConfigError
+from speech.models.checkpoint import load_checkpoint
+from speech.models.hub import locate
+from speech.models.onnx_export import export_onnx
+
+_LEFT_CONTEXT = 256
+
+
+def export_model(
+    model: Annotated[str, typer.Argument(help="embedded, a directory, or a hub id")],
+    to: Annotated[Path, typer.Option(help="New directory of the graphs.")],
+    streaming: Annotated[bool, typer.Option(help="Also a graph for one live chunk.")] = True,
+    chunk_ms: Annotated[int, typer.Option(help="Audio of a live chunk.")] = 320,
+    lookahead_ms: Annotated[int, typer.Option(help="Audio after a chunk that it waits for.")] = 160,
+    language: Annotated[str | None, typer.Option(help="Prefix of live streams and sherpa; else the model guesses.")] = (
+        None
+    ),
+    sherpa: Annotated[bool, typer.Option(help="Also a graph that sherpa-onnx runs.")] = False,
+) -> None:
+    """Write ONNX graphs of a model and check that they say what it says."""
+    console = Console(stderr=True, highlight=False)
+    checkpoint = load_checkpoint(locate(model))
+    vocabulary = checkpoint.model.vocabulary
+    spoken = vocabulary.nolang if language is None else vocabulary.language_id(language)
+    chunk = None
+    if streaming:
+        frame_ms = checkpoint.model.encoder.subsampling.factor * 10
+        chunk = ChunkSpec(
+            size=_frames(chunk_ms, frame_ms, "chunk"),
+            left_context=int(checkpoint.info.get("left_context", _LEFT_CONTEXT)),
+            right_context=_frames(lookahead_ms, frame_ms, "lookahead"),
+        )
+    with console.status("exporting"):
+        export_onnx(
+            to,
+            checkpoint.model,
+            name=Path(model).name,
+            chunk=chunk,
+            prefix=(spoken, vocabulary.task_id("asr")),
+            sherpa=sherpa,
+        )
+    console.print(f"{to}: {', '.join(sorted(file.name for file in to.iterdir()))}", soft_wrap=True)
+
+
+def _frames(ms: int, frame_ms: int, what: str) -> int:
+    if ms % frame_ms:
+        raise ConfigError(f"{what} {ms} ms, frames of {frame_ms} ms", fix=f"Give a multiple of {frame_ms} ms.")
+    return ms // frame_ms

@@ -1,0 +1,370 @@
+"""Models for runtimes without Python: a directory of ONNX graphs that have been checked against the model.
+
+`model.onnx` answers whole utterances, `streaming.onnx` one live chunk after the other with `state.npz` as its first
+state, `sherpa.onnx` recordings inside sherpa-onnx. Beside them lie `tokens.txt` and `README.md`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from speech.audio.io import SAMPLE_RATE
+from speech.chunking import ChunkSpec
+from speech.errors import ConfigError, ModelError
+from speech.models.onnx_graphs import OfflineGraph, StreamingGraph, WaveformGraph, prefix_frames
+from speech.models.owsm_ctc import OwsmCtc
+from speech.nn.subsampling import UNKNOWN_END
+
+FORMAT = 1
+TOLERANCE = 1e-3
+"""Largest difference of a log-probability from the model's."""
+_OPSET = 17
+_LARGE = 1_900_000_000
+"""Bytes of weights that no longer fit into one file of protobuf: they lie beside it."""
+_SHERPA_RMS = 0.08  # of most recordings of speech
+_SHERPA_FRAMES = 2  # hundredths of a second that sherpa-onnx takes a frame of this kind of model for
+
+_CARD = """# {name} in ONNX
+
+Features are log-mel frames of 10 ms at {rate} Hz, before any normalisation, as `log_mel` in the metadata of each file
+describes them: the normalisation is in the graphs. An output frame is {frame_ms:.0f} ms. Blank is token 0; `tokens.txt`
+has every token and its id. A prefix is `(language, task)`, such as `<eng>` or `<nolang>`, and `<asr>`.
+All numbers are float32 and int64. Written only after the outputs had been found equal to the model's to {tolerance}.
+
+## `model.onnx`: whole utterances
+
+`features (batch, T, {bins})`, `prefix (batch, 2)` -> `log_probs (batch, T', {vocabulary})`{languages}. The utterances
+of a batch are equally long, T is at least {shortest}. {prefix_note}
+"""
+_STREAMING_CARD = """
+## `streaming.onnx`: one chunk of live streams
+
+Chunks of {size} encoder frames of {encoder_ms} ms, left context {left}, right context {right} frames.
+
+1. Begin with the arrays of `state.npz` (prefix {prefix}) and {lead} frames of zeros before the first feature.
+2. As soon as {window} feature frames are there, run with `features (batch, {window}, {bins})`, `total (batch,)` =
+   1 << 60, and the state; every input `x` of the state has its successor in the output `next_x`.
+3. Drop the first {shift} of these frames and go on with 2.
+4. When the stream has ended, set `total` to its number of feature frames, fill up windows with anything, and run until
+   `frames (batch,)` is less than the frames of `log_probs`: so many of them belong to the stream.
+"""
+_SHERPA_CARD = """
+## `sherpa.onnx`: recordings in sherpa-onnx
+
+    sherpa_onnx.OfflineRecognizer.from_omnilingual_asr_ctc("sherpa.onnx", "tokens.txt")
+
+`samples (1, N)` at 16 kHz; the log-mel is in the graph. Prefix {prefix}; special tokens are never answered. sherpa-onnx
+brings every recording of this kind to variance one; the graph brings it to a root mean square of {rms}. The loudness
+of the original is lost, so text can differ from the model's own. Frames are repeated {repeat} times, since sherpa-onnx
+takes them for 20 ms.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """One graph to write."""
+
+    graph: nn.Module
+    inputs: dict[str, Tensor]
+    """Examples by name."""
+    outputs: list[str]
+    free: dict[str, dict[int, str]]
+    """Axes, by input or output, whose size is the caller's."""
+    metadata: dict[str, str]
+
+
+def export_onnx(
+    directory: Path,
+    model: OwsmCtc,
+    *,
+    name: str,
+    chunk: ChunkSpec | None = None,
+    prefix: tuple[int, int] | None = None,
+    sherpa: bool = False,
+) -> None:
+    """Write and check the graphs; the directory appears whole or not at all. The model is in evaluation mode after it.
+
+    Args:
+        directory: new, or empty.
+        model: on the CPU in float32, as `load_checkpoint` gives it.
+        name: of the model, for the card.
+        chunk: of live streams; None: no streaming graph.
+        prefix: of live streams and of sherpa; None: `<nolang>` `<asr>`.
+        sherpa: also write a graph for sherpa-onnx.
+
+    Raises:
+        ConfigError: if there is something at that place, onnx is not installed, or the model cannot run such chunks.
+        ModelError: if a graph says something else than the model.
+    """
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise ConfigError("is there already", where=str(directory), fix="Give a new directory.")
+    _onnx()
+    prefix = prefix or (model.vocabulary.nolang, model.vocabulary.task_id("asr"))
+    model.eval()
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+    try:
+        card = _write_offline(temporary / "model.onnx", model, name, prefix)
+        if chunk is not None:
+            card += _write_streaming(temporary / "streaming.onnx", model, chunk, prefix)
+        if sherpa:
+            card += _write_sherpa(temporary / "sherpa.onnx", model, prefix)
+        tokens = "".join(f"{token} {number}\n" for number, token in enumerate(model.vocabulary.tokens))
+        (temporary / "tokens.txt").write_text(tokens, "utf-8")
+        (temporary / "README.md").write_text(card, "utf-8")
+        temporary.chmod(0o755)
+        for file in temporary.iterdir():
+            file.chmod(0o644)
+        temporary.rename(directory)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def initial_state(model: OwsmCtc, chunk: ChunkSpec, prefix: tuple[int, int]) -> dict[str, np.ndarray]:
+    """The first state of a live stream with that prefix, by input of `streaming.onnx`; the batch is one."""
+    return {key: value.numpy() for key, value in StreamingGraph(model, chunk).initial(torch.tensor([prefix])).items()}
+
+
+def open_onnx(path: Path) -> onnxruntime.InferenceSession:
+    """A session on the CPU with as many threads as torch uses."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def run_streaming(
+    session: onnxruntime.InferenceSession, state: Mapping[str, np.ndarray], features: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Everything that `streaming.onnx` says of a stream that has ended: what a caller does chunk by chunk.
+
+    Args:
+        session: of that file.
+        state: from `state.npz`.
+        features: `(1, T, bins)`.
+
+    Returns:
+        `log_probs (1, T', vocabulary)`, and `language_log_probs (1, T', languages)` where the model has them.
+    """
+    facts = session.get_modelmeta().custom_metadata_map
+    window, shift, lead = (int(facts[key]) for key in ("window", "shift", "lead"))
+    names = [output.name for output in session.get_outputs()]
+    heard: dict[str, list[np.ndarray]] = {name: [] for name in names if name.endswith("log_probs")}
+    length, start, state = features.shape[1], 0, dict(state)
+    padded = np.pad(features, ((0, 0), (lead, window), (0, 0)))
+    while True:
+        ended = start + window > lead + length
+        piece = padded[:, start : start + window]
+        piece = np.pad(piece, ((0, 0), (0, window - piece.shape[1]), (0, 0)))
+        total = np.array([length if ended else UNKNOWN_END])
+        found = dict(zip(names, session.run(names, {"features": piece, "total": total, **state}), strict=True))
+        frames = int(found["frames"][0])
+        for name, parts in heard.items():
+            parts.append(found[name][:, :frames])
+        if frames < found["log_probs"].shape[1]:
+            return {name: np.concatenate(parts, axis=1) for name, parts in heard.items()}
+        state, start = {key: found[f"next_{key}"] for key in state}, start + shift
+
+
+def _write_offline(path: Path, model: OwsmCtc, name: str, prefix: tuple[int, int]) -> str:
+    graph, outputs = OfflineGraph(model), _outputs(model)
+    metadata = _metadata(model, "offline") | {
+        "prefix_frames": str(_front(model)),
+        "shortest": str(graph.shortest),
+    }
+    inputs = {"features": torch.randn(1, 10 * graph.shortest + 3, model.config.encoder.bins)}
+    inputs["prefix"] = torch.tensor([prefix])
+    free = {"features": {0: "batch", 1: "T"}, "prefix": {0: "batch"}, **{n: {0: "batch", 1: "frames"} for n in outputs}}
+    _write(path, _Plan(graph, inputs, outputs, free, metadata))
+    _check_offline(path, model, prefix, graph.shortest)
+    return _CARD.format(
+        name=name,
+        rate=SAMPLE_RATE,
+        frame_ms=model.frame_s * 1000,
+        tolerance=TOLERANCE,
+        bins=model.config.encoder.bins,
+        vocabulary=len(model.vocabulary),
+        languages=" and `language_log_probs`, the languages in the order of the metadata" if outputs[1:] else "",
+        shortest=graph.shortest,
+        prefix_note="The first frames of the output are those of the prefix." if model.config.target_prefix else "",
+    )
+
+
+def _write_streaming(path: Path, model: OwsmCtc, chunk: ChunkSpec, prefix: tuple[int, int]) -> str:
+    graph = StreamingGraph(model, chunk)
+    state = graph.initial(torch.tensor([prefix]))
+    outputs = [*_outputs(model), "frames", *(f"next_{key}" for key in state)]
+    shape = {
+        "chunk_size": chunk.size,
+        "left_context": chunk.left_context,
+        "right_context": chunk.right_context,
+        "window": graph.window,
+        "shift": graph.shift,
+        "lead": graph.lead,
+    }
+    metadata = _metadata(model, "streaming") | {key: str(value) for key, value in shape.items()}
+    metadata |= {"state": ",".join(state), "prefix": ",".join(map(str, prefix))}
+    features = torch.randn(1, graph.window, model.config.encoder.bins)
+    inputs = {"features": features, "total": torch.tensor([UNKNOWN_END]), **state}
+    free = {name: {0: "batch"} for name in [*inputs, *outputs]}
+    _write(path, _Plan(graph, inputs, outputs, free, metadata))
+    arrays: dict[str, Any] = {key: value.numpy() for key, value in state.items()}
+    np.savez_compressed(path.with_name("state.npz"), **arrays)
+    _check_streaming(path, model, chunk, prefix)
+    return _STREAMING_CARD.format(
+        size=chunk.size,
+        encoder_ms=model.encoder.subsampling.factor * 10,
+        left=chunk.left_context,
+        right=chunk.right_context,
+        prefix=_spelled(model, prefix),
+        lead=graph.lead,
+        window=graph.window,
+        shift=graph.shift,
+        bins=model.config.encoder.bins,
+    )
+
+
+def _write_sherpa(path: Path, model: OwsmCtc, prefix: tuple[int, int]) -> str:
+    repeat = model.encoder.factor // _SHERPA_FRAMES
+    graph = WaveformGraph(model, prefix, _SHERPA_RMS, repeat)
+    inputs = {"samples": torch.randn(1, 32000)}
+    free = {"samples": {1: "N"}, "log_probs": {1: "frames"}}
+    _write(path, _Plan(graph, inputs, ["log_probs"], free, _metadata(model, "waveform")))
+    _check_sherpa(path, model, prefix, graph)
+    return _SHERPA_CARD.format(prefix=_spelled(model, prefix), rms=_SHERPA_RMS, repeat=repeat)
+
+
+def _outputs(model: OwsmCtc) -> list[str]:
+    return ["log_probs", *(["language_log_probs"] if model.language is not None else [])]
+
+
+def _front(model: OwsmCtc) -> int:
+    """Frames of the prefix in front of the log-probabilities."""
+    return prefix_frames(model) if model.config.target_prefix else 0
+
+
+def _spelled(model: OwsmCtc, prefix: tuple[int, int]) -> str:
+    return " ".join(f"`{model.vocabulary.tokens[token]}`" for token in prefix)
+
+
+def _metadata(model: OwsmCtc, kind: str) -> dict[str, str]:
+    return {
+        "format": f"speech-ctc-{kind}-{FORMAT}",
+        "vocabulary_size": str(len(model.vocabulary)),
+        "blank": str(model.vocabulary.blank),
+        "frame_s": str(model.frame_s),
+        "bins": str(model.config.encoder.bins),
+        "sample_rate": str(SAMPLE_RATE),
+        "log_mel": json.dumps(asdict(model.log_mel.config)),
+        "languages": ",".join(model.vocabulary.languages),
+    }
+
+
+def _onnx() -> Any:
+    try:
+        import onnx
+    except ModuleNotFoundError as error:
+        raise ConfigError("needs the package onnx", where="export", fix="pip install 'speech[export]'") from error
+    return onnx
+
+
+def _write(path: Path, plan: _Plan) -> None:
+    """One file, or two where the weights are large, with metadata and every fixed size in its place."""
+    onnx, graph, examples = _onnx(), plan.graph.eval(), tuple(plan.inputs.values())
+    with torch.no_grad():
+        answers = graph(*examples)
+    answers = answers if isinstance(answers, tuple) else (answers,)
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own, and each decision that the graphs make beforehand
+        raw = str(Path(scratch) / path.name)
+        torch.onnx.export(
+            graph,
+            examples,
+            raw,
+            dynamo=False,
+            opset_version=_OPSET,
+            input_names=list(plan.inputs),
+            output_names=plan.outputs,
+            dynamic_axes=plan.free,
+        )
+        proto = onnx.load(raw)
+    for value, answer in zip(proto.graph.output, answers, strict=True):
+        _name_sizes(value, answer, plan.free.get(value.name, {}))
+    onnx.helper.set_model_props(proto, plan.metadata)
+    weights = sum(len(tensor.raw_data) for tensor in proto.graph.initializer)
+    onnx.save_model(proto, str(path), save_as_external_data=weights > _LARGE, location=f"{path.name}.data")
+
+
+def _name_sizes(value: Any, answer: Tensor, free: Mapping[int, str]) -> None:
+    dims = value.type.tensor_type.shape.dim
+    for axis, (dim, size) in enumerate(zip(dims, answer.shape, strict=True)):
+        if axis in free:
+            dim.dim_param = free[axis]
+        else:
+            dim.dim_value = size
+
+
+def _check_offline(path: Path, model: OwsmCtc, prefix: tuple[int, int], shortest: int) -> None:
+    session = open_onnx(path)
+    for length in (shortest, 7 * shortest + 2, 16 * shortest + 5):
+        features, front = _noise(model, length), torch.tensor([prefix])
+        with torch.inference_mode():
+            found = model(features, torch.tensor([length]), front)
+        languages = [torch.log_softmax(found.language_logits, -1)] if found.language_logits is not None else []
+        got = session.run(None, {"features": features.numpy(), "prefix": front.numpy()})
+        for output, expected in zip(got, [found.log_probs, *languages], strict=True):
+            _compare(path, output, expected)
+
+
+def _check_streaming(path: Path, model: OwsmCtc, chunk: ChunkSpec, prefix: tuple[int, int]) -> None:
+    """From the first chunk on until the past has been full for two chunks, and the end."""
+    chunks = chunk.left_context // chunk.size + 3
+    factor = model.encoder.subsampling.factor
+    features = _noise(model, factor * (chunks * chunk.size + chunk.right_context) + factor // 2 + 1)
+    with torch.inference_mode():
+        state = model.init_state(torch.tensor([prefix]), chunk)
+        first, spoken, state = model.step(features, state, chunk)
+        last, spoken_last = model.finish(state, chunk)
+    with np.load(path.with_name("state.npz")) as arrays:
+        got = run_streaming(open_onnx(path), dict(arrays), features.numpy())
+    _compare(path, got["log_probs"], torch.cat([first, last], dim=1))
+    if spoken is not None and spoken_last is not None:
+        expected = torch.log_softmax(torch.cat([spoken, spoken_last], dim=1), dim=-1)
+        _compare(path, got["language_log_probs"], expected)
+
+
+def _check_sherpa(path: Path, model: OwsmCtc, prefix: tuple[int, int], graph: WaveformGraph) -> None:
+    samples = torch.randn(1, 25001)
+    loud, length = samples * _SHERPA_RMS / samples.square().mean().sqrt(), torch.tensor([25001])
+    with torch.inference_mode():
+        features, lengths = model.features(loud, length)
+        found = model(features, lengths, torch.tensor([prefix])).log_probs[:, _front(model) :]
+    [got] = open_onnx(path).run(None, {"samples": samples.numpy()})
+    answered = graph.special.eq(0)
+    _compare(path, got[..., answered.numpy()], found.repeat_interleave(graph.repeat, dim=1)[..., answered])
+
+
+def _noise(model: OwsmCtc, length: int) -> Tensor:
+    """Features `(1, length, bins)` as far from the model's mean as speech."""
+    noise = torch.randn(1, length, model.config.encoder.bins)
+    return noise * model.feature_std + model.feature_mean
+
+
+def _compare(path: Path, got: np.ndarray, expected: Tensor) -> None:
+    if got.shape != tuple(expected.shape):
+        raise ModelError(f"answers {got.shape}, the model {tuple(expected.shape)}", where=path.name)
+    difference = float(np.abs(got - expected.numpy()).max())
+    if not difference <= TOLERANCE:
+        raise ModelError(f"differs from the model by {difference:.2g}, more than {TOLERANCE}", where=path.name)

@@ -1,0 +1,165 @@
+"""`Biasing`: phrases are preferred, and nothing else changes."""
+
+import re
+
+import pytest
+import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from speech.decode.beam import BeamDecoder
+from speech.decode.biasing import Biasing
+from speech.decode.frames import Frames
+from speech.decode.prefix_beam import prefix_beam
+from speech.decode.token_ngram import EDGE, TokenNgram
+from speech.errors import ConfigError
+from speech.text.tokenizer import Tokenizer
+
+TEXTS = ["the cat sat on the mat", "a dog ran over the street", "aa ab ba bb aba bab abba"] * 5
+WORD = st.text("ab", min_size=1, max_size=4)
+TEXT = st.lists(WORD, max_size=6).map(" ".join)
+
+
+@pytest.fixture(scope="module")
+def letters() -> Tokenizer:
+    texts = [*TEXTS, "東京都"]
+    return Tokenizer.train(texts, vocab_size=60, languages=["eng"], st_targets=[], characters=True, coverage=1.0)
+
+
+@pytest.fixture(scope="module")
+def pieces() -> Tokenizer:
+    return Tokenizer.train(TEXTS, vocab_size=40, languages=["eng"], st_targets=[])
+
+
+def added(biasing: Biasing, ids) -> float:
+    state, total = biasing.start(), 0.0
+    for token in ids:
+        state, gain = biasing.score(state, token)
+        total += gain
+    return total + biasing.finish(state)
+
+
+def occurrences(phrase: str, text: str) -> int:
+    """As whole words; two occurrences may share a word."""
+    return len(re.findall(rf"(?=(?<![^ ]){phrase}(?![^ ]))", text))
+
+
+def said(tokenizer: Tokenizer, text: str, rival: str = "", behind: float = 0.5) -> torch.Tensor:
+    """Frames (T, vocabulary) of a text, and nearly as probable of its rival with as many tokens."""
+    ids = tokenizer.encode(text)
+    log_probs = torch.full((2 * len(ids), len(tokenizer.vocabulary)), -9.0)
+    log_probs[1::2, 0] = 0.0
+    for frame, (token, other) in enumerate(zip(ids, tokenizer.encode(rival or text), strict=True)):
+        log_probs[2 * frame, other] = -behind
+        log_probs[2 * frame, token] = 0.0
+    return torch.log_softmax(log_probs, dim=-1)
+
+
+def heard(tokenizer: Tokenizer, log_probs: torch.Tensor, scorer=None) -> str:
+    return tokenizer.decode(prefix_beam(log_probs, scorer=scorer, weight=1.0)[0].ids)
+
+
+@given(st.lists(WORD, min_size=1, max_size=2).map(" ".join), TEXT, st.integers(1, 4))
+def test_each_occurrence_of_a_phrase_adds_its_boost_for_every_letter(letters, phrase, text, boost):
+    expected = boost * len(phrase) * occurrences(phrase, text)
+    assert added(Biasing(letters, {phrase: boost}), letters.encode(text)) == expected
+
+
+@given(st.lists(st.lists(WORD, min_size=1, max_size=3).map(" ".join), min_size=1, max_size=4), TEXT)
+def test_a_text_without_a_whole_phrase_keeps_its_score(letters, phrases, text):
+    assume(not any(occurrences(phrase, text) for phrase in phrases))
+    biasing = Biasing(letters, {phrase: float(n) for n, phrase in enumerate(phrases, 1)})
+    assert added(biasing, letters.encode(text)) == 0.0
+
+
+@given(st.lists(st.lists(WORD, min_size=1, max_size=2).map(" ".join), min_size=1, max_size=3), TEXT, st.data())
+def test_every_spelling_in_pieces_adds_the_same(pieces, phrases, text, data):
+    written = "".join(map(pieces.piece, pieces.encode(text)))
+    ids = []
+    while written:
+        piece = data.draw(st.sampled_from([p for p in pieces.vocabulary.pieces if written.startswith(p)]))
+        ids.append(pieces.vocabulary.index[piece])
+        written = written[len(piece) :]
+    biasing = Biasing(pieces, dict.fromkeys(phrases, 2.0))
+    assert added(biasing, ids) == added(biasing, pieces.encode(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("the cat", 7.0), ("the cat sat", 11.0), ("the cats", 0.0), ("sat", 3.0), ("cat sat", 3.0),
+     ("on the cat sat on", 11.0), ("the the cat", 7.0), ("the cat the cat sat", 18.0)],
+)  # fmt: skip
+def test_a_phrase_that_begins_with_another_adds_only_what_it_has_more(letters, text, expected):
+    biasing = Biasing(letters, {"the cat": 1.0, "the cat sat": 1.0, "sat": 1.0})
+    assert added(biasing, letters.encode(text)) == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), [("the cat", 3.0), ("the cat sat", 14.0), ("the cat ran", 3.0)])
+def test_a_phrase_within_a_longer_one_adds_too(letters, text, expected):
+    assert added(Biasing(letters, {"the cat sat": 1.0, "cat": 1.0}), letters.encode(text)) == expected
+
+
+def test_a_word_may_start_twice(letters):
+    space, *first = letters.encode("the")
+    ids = [space, space, *first, space, *letters.encode("cat"), space]
+    assert added(Biasing(letters, {"the cat": 1.0}), ids) == 7.0
+
+
+def test_letters_add_at_once_and_give_back_when_the_word_goes_on_otherwise(letters):
+    biasing = Biasing(letters, {"cat": 2.0})
+    state, gains = biasing.start(), []
+    for token in letters.encode("cat cas"):
+        state, gain = biasing.score(state, token)
+        gains.append(gain)
+    assert gains == [0.0, 2.0, 2.0, 2.0, 0.0, 2.0, 2.0, -4.0]
+
+
+def test_scripts_without_spaces_match_within_a_text(letters):
+    ids = [token for token in letters.encode("東京都") if letters.piece(token) != "▁"]
+    assert added(Biasing(letters, {"京都": 3.0}), ids) == 6.0
+    assert added(Biasing(letters, {"at": 3.0}), letters.encode("cat")) == 0.0
+
+
+def test_what_is_no_text_neither_matches_nor_hides_a_match(letters):
+    biasing, (c, a, t) = Biasing(letters, {"cat": 1.0}), letters.encode("cat")[1:]
+    vocabulary = letters.vocabulary
+    assert added(biasing, [vocabulary.language_id("eng"), vocabulary.task_id("asr"), c, a, t]) == 3.0
+    assert added(biasing, [c, vocabulary.unk, a, t]) == 0.0
+
+
+def test_the_phrase_wins_over_a_close_competitor_and_other_text_stays(letters):
+    log_probs = said(letters, "the mat sat on the cat", rival="the cat sat on the mat")
+    assert heard(letters, log_probs) == "the mat sat on the cat"
+    assert heard(letters, log_probs, Biasing(letters, {"The Cat!": 0.5})) == "the cat sat on the cat"
+    assert heard(letters, log_probs, Biasing(letters, {"on the mat": 0.5})) == "the mat sat on the mat"
+    assert heard(letters, log_probs, Biasing(letters, {"a dog ran": 0.5})) == "the mat sat on the cat"
+
+
+def test_a_decoder_takes_it_and_audio_that_is_clear_is_kept(letters):
+    decoder = BeamDecoder(scorer=Biasing(letters, {"cat": 0.5}), weight=1.0, bonus=0.0, least=-20.0)
+    for behind, expected in ((0.5, "cat sat"), (8.0, "mat sat")):
+        log_probs = said(letters, "mat sat", rival="cat sat", behind=behind)
+        spans = decoder(Frames(log_probs[None], torch.tensor([len(log_probs)]), 0.02))[0]
+        assert letters.decode(span.id for span in spans) == expected
+        assert [span.start_frame for span in spans] == list(range(0, 16, 2))
+
+
+@given(TEXT)
+def test_around_a_language_model_it_adds_to_its_scores(letters, text):
+    texts = [([EDGE, *letters.encode(line), EDGE], 1.0) for line in TEXTS]
+    model = TokenNgram.train(texts, order=3)
+    ids, inner = letters.encode(text), Biasing(letters, {})
+    alone = added(Biasing(letters, {}, model), ids)
+    both = added(Biasing(letters, {"ab": 2.0}, model), ids)
+    assert both - alone == pytest.approx(4.0 * occurrences("ab", text))
+    assert added(inner, ids) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("phrases", "message"),
+    [({"cat": 1.0, "γάτα": 1.0}, r"'γάτα': .*'α'"), ({"?!": 1.0}, r"'\?!': has no letters"),
+     ({"cat": 0.0}, "boost of 0"), ({"cat": float("inf")}, "boost of inf")],
+)  # fmt: skip
+def test_a_phrase_that_cannot_be_written_or_boosted_is_named(letters, phrases, message):
+    with pytest.raises(ConfigError, match=message):
+        Biasing(letters, phrases)
