@@ -25,7 +25,7 @@ DATA_ONLY = {"language_table.py"}
 TESTED_ELSEWHERE = {
     "cli/importing": "models/test_espnet_import", "cli/exporting": "models/test_onnx_export",
     "models/onnx_graphs": "models/test_onnx_export",
-    "cli/batch": "batch/test_driver", "batch/local": "batch/test_driver",
+    "cli/batch": "batch/test_driver", "batch/local": "batch/test_driver", "batch/pool": "batch/test_driver",
     "batch/job": "batch/test_driver", "nn/linears": "nn/test_packed",  # module -> test file that covers it
     "nn/encoder": "nn/test_encoder", "nn/whisper_encoder": "nn/test_encoder", "nn/e_branchformer": "nn/test_encoder",
     **{f"nn/{name}": "nn/test_layers" for name in (

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from speech.batch.ledger import Ledger
-from speech.batch.local import Outcome
+from speech.batch.pool import Outcome
 from speech.errors import SpeechError
 from speech.transcript import Transcript
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from speech.batch.ledger import hash_file, identify
-from speech.batch.local import Read
+from speech.batch.pool import Read
 from speech.models.hub import locate
 from speech.models.precision import Precision
 from speech.recognizer import Recognizer

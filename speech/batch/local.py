@@ -8,21 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import NamedTuple
 
+from speech.batch.pool import Outcome, Read, Workers, answer
 from speech.errors import SpeechError
-from speech.transcript import Transcript
-
-Read = Callable[[str], Transcript]
-"""Reads one file; raises SpeechError where it cannot."""
-
-
-class Outcome(NamedTuple):
-    """What came of a file."""
-
-    path: str
-    result: Transcript | SpeechError | None
-    """None: the worker died."""
 
 
 class WorkerError(SpeechError):
@@ -37,7 +25,7 @@ class _Worker:
     ready: bool = False
 
 
-class LocalPool:
+class LocalPool(Workers[_Worker]):
     """Workers in processes of their own.
 
     Args:
@@ -57,20 +45,9 @@ class LocalPool:
         theirs.close()
         return _Worker(process, ours)
 
-    @property
-    def free(self) -> int:
-        """Workers that wait for a file."""
-        return sum(worker.path is None for worker in self._workers)
-
-    @property
-    def busy(self) -> int:
-        """Workers that read one."""
-        return len(self._workers) - self.free
-
     def submit(self, path: str) -> None:
         """Give a file to a worker that is free."""
-        worker = next(worker for worker in self._workers if worker.path is None)
-        worker.path = path
+        worker = self._give(path)
         if worker.ready:
             self._send(worker)
 
@@ -140,13 +117,3 @@ def _work(connection: Connection, open_reader: Callable[[], Read]) -> None:
             connection.send(answer(read, connection.recv()))
     except (EOFError, OSError, KeyboardInterrupt):
         return
-
-
-def answer(read: Read, path: str) -> Transcript | SpeechError:
-    """What a reader says of a file, whatever happens short of death."""
-    try:
-        return read(path)
-    except SpeechError as error:
-        return error
-    except Exception as error:  # whatever it is, the other files are read
-        return SpeechError(f"could not be read: {type(error).__name__}: {error}", where=path)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from speech.batch.local import Outcome, Read, answer
+from speech.batch.pool import Outcome, Read, Workers, answer
 from speech.errors import ConfigError, SpeechError
 
 
@@ -41,7 +41,7 @@ class _Worker:
     pending: Any = None
 
 
-class RayPool:
+class RayPool(Workers[_Worker]):
     """Actors with a model each.
 
     Args:
@@ -97,20 +97,10 @@ class RayPool:
             fits += min(by_cpu, int(free.get("GPU", 0) // gpus)) if gpus else by_cpu
         return fits
 
-    @property
-    def free(self) -> int:
-        """Actors that wait for a file."""
-        return sum(worker.path is None for worker in self._workers)
-
-    @property
-    def busy(self) -> int:
-        """Actors that read one."""
-        return len(self._workers) - self.free
-
     def submit(self, path: str) -> None:
         """Give a file to an actor that is free."""
-        worker = next(worker for worker in self._workers if worker.path is None)
-        worker.path, worker.pending = path, worker.actor.read.remote(path)
+        worker = self._give(path)
+        worker.pending = worker.actor.read.remote(path)
 
     def wait(self) -> list[Outcome]:
         """What has come of some files, when there is something."""

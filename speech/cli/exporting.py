@@ -13,8 +13,7 @@ from speech.errors import ConfigError
 from speech.models.checkpoint import load_checkpoint
 from speech.models.hub import locate
 from speech.models.onnx_export import export_onnx
-
-_LEFT_CONTEXT = 256
+from speech.stream.engine import EngineConfig
 
 
 def export_model(
@@ -38,7 +37,7 @@ def export_model(
         frame_ms = checkpoint.model.encoder.subsampling.factor * 10
         chunk = ChunkSpec(
             size=_frames(chunk_ms, frame_ms, "chunk"),
-            left_context=int(checkpoint.info.get("left_context", _LEFT_CONTEXT)),
+            left_context=int(checkpoint.info.get("left_context", EngineConfig().left_context)),
             right_context=_frames(lookahead_ms, frame_ms, "lookahead"),
         )
     with console.status("exporting"):

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from speech.decode.frames import Frames
 
-_FIRST_FRAMES = 4
+FIRST_FRAMES = 4
+"""In which a model that says the language first may say it, prefix frames among them."""
 _LEAST = -1e30
 
 
@@ -35,7 +36,7 @@ def first_token_posterior(frames: Frames, language_ids: Sequence[int]) -> Tensor
         language_ids: token of each language.
     """
     ids = torch.tensor(list(language_ids), dtype=torch.int64, device=frames.log_probs.device)
-    first = frames.log_probs[:, :_FIRST_FRAMES].index_select(-1, ids).float()  # (batch, <= 4, languages)
+    first = frames.log_probs[:, :FIRST_FRAMES].index_select(-1, ids).float()  # (batch, <= 4, languages)
     if first.shape[1] == 0:
         return first.new_full((first.shape[0], len(ids)), 1 / max(len(ids), 1))
     real = _real(frames.lengths, first.shape[1])[..., None]

@@ -6,9 +6,8 @@ beforehand here: no frame of an utterance is padding, and caches always have the
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -22,6 +21,7 @@ from speech.models.owsm_ctc import OwsmCtc
 from speech.nn.attention import MultiHeadAttention
 from speech.nn.e_branchformer import EBranchformerLayer, EBranchformerState
 from speech.nn.encoder import EncoderState
+from speech.nn.linears import shared_copy
 from speech.nn.masks import Layout, reduced
 from speech.nn.positions import SinusoidalPositions
 
@@ -309,13 +309,11 @@ def _read(model: OwsmCtc, x: Tensor, audio: Tensor) -> tuple[Tensor, ...]:
     return tokens, torch.log_softmax(model.language(audio).float(), dim=-1)
 
 
-def _shared_copy(model: OwsmCtc, replaced: dict[int, nn.Module]) -> Any:
+def _shared_copy(model: OwsmCtc, replaced: Mapping[int, nn.Module]) -> Any:
     """A copy of the encoder with other modules in place of some, by `id`; weights are shared."""
-    shared: dict[int, Any] = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
     positions = model.encoder.positions
-    if positions.period is None:
-        shared[id(positions)] = PortablePositions(positions)
-    return copy.deepcopy(model.encoder, shared | replaced)
+    portable = {id(positions): PortablePositions(positions)} if positions.period is None else {}
+    return shared_copy(model.encoder, {**portable, **replaced})
 
 
 def _named(layers: tuple[Any, ...]) -> Iterator[tuple[str, Tensor]]:

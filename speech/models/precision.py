@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from enum import StrEnum
 
 import torch
@@ -12,6 +11,7 @@ from speech.errors import ConfigError
 from speech.models.owsm_ctc import OwsmCtc
 from speech.nn.ctc import SparseConditioning
 from speech.nn.int8 import int8_copy, int8_runs
+from speech.nn.linears import shared_copy
 from speech.nn.packed import packed_copy, packing_runs
 
 
@@ -59,15 +59,10 @@ def with_precision(model: OwsmCtc, precision: Precision, *, conditioning_top: in
 def _sparse_copy(model: OwsmCtc, top: int) -> OwsmCtc:
     if model.conditioning is None or top < 1:
         raise ConfigError(f"conditioning_top {top}", fix="At least 1, and a model with intermediate outputs.")
-    shared = _shared(model) | {id(model.conditioning): SparseConditioning(model.conditioning, top)}
-    return copy.deepcopy(model, shared)
+    return shared_copy(model, {id(model.conditioning): SparseConditioning(model.conditioning, top)})
 
 
 def _bfloat16_copy(model: OwsmCtc) -> OwsmCtc:
     """Parameters in bfloat16; constants of the log-mel stay float32, whose range it needs."""
     halved = {id(p): nn.Parameter(p.detach().to(torch.bfloat16), requires_grad=False) for p in model.parameters()}
-    return copy.deepcopy(model, _shared(model) | halved)
-
-
-def _shared(model: nn.Module) -> dict[int, object]:
-    return {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
+    return shared_copy(model, halved)

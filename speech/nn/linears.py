@@ -1,12 +1,18 @@
-"""Copies of a model with other linear layers."""
+"""Copies of a model with other layers in it."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from torch import nn
+
+
+def shared_copy[M: nn.Module](model: M, replaced: Mapping[int, object]) -> M:
+    """A copy with other parts in place of some, by `id`; all other parameters and buffers are shared."""
+    found: dict[int, object] = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
+    return copy.deepcopy(model, found | dict(replaced))
 
 
 def with_linears[M: nn.Module](model: M, make: Callable[[Any], nn.Module], of: Collection[type[nn.Module]]) -> M:
@@ -14,7 +20,6 @@ def with_linears[M: nn.Module](model: M, make: Callable[[Any], nn.Module], of: C
 
     All parameters and buffers, and layers that `make` has made before, are shared with the original.
     """
-    found: dict[int, object] = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
-    found |= {id(module): make(module) for module in model.modules() if type(module) in of}
+    found: dict[int, object] = {id(module): make(module) for module in model.modules() if type(module) in of}
     found |= {id(module): module for module in model.modules() if type(module) is make}
-    return copy.deepcopy(model, found)
+    return shared_copy(model, found)

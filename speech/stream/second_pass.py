@@ -13,7 +13,7 @@ from torch import Tensor
 from speech.audio.io import SAMPLE_RATE
 from speech.decode.frames import Frames
 from speech.decode.greedy import TokenSpan, collapse, greedy
-from speech.decode.language_id import first_token_posterior, top
+from speech.decode.language_id import FIRST_FRAMES, first_token_posterior, top
 from speech.decode.words import words_from_tokens
 from speech.errors import LanguageError
 from speech.models.owsm_ctc import OwsmCtc
@@ -27,8 +27,6 @@ from speech.transcript import Word
 
 _POSSIBLE = 0.1
 """Probability from which words of a language are expected in a segment."""
-_SAYS_LANGUAGE = 2
-"""Frames of audio in which a model that says the language first may say it."""
 _LEAST = -50.0
 """Of a language's log-posterior, which is not to weigh without end."""
 AUTO = "auto"
@@ -177,7 +175,7 @@ class SecondPass:
         if not model.config.target_prefix:
             return Batch(x, counts, None)
         front = prefix.shape[1]
-        first = Frames(model.ctc(x[:, : front + _SAYS_LANGUAGE]), counts, model.frame_s)
+        first = Frames(model.ctc(x[:, :FIRST_FRAMES]), counts, model.frame_s)
         posterior = first_token_posterior(first, model.vocabulary.language_ids)
         evidence = posterior.log().clamp(min=_LEAST)[:, None].expand(-1, x.shape[1] - front, -1)
         return Batch(x[:, front:], counts - front, evidence)
@@ -232,17 +230,13 @@ class SecondPass:
             vocabulary = self.tokenizer.vocabulary
             languages = request.languages if request.to is None else (request.to,)
             self._forbidden[request] = frozenset(
-                token
-                for token in range(1, len(vocabulary))
-                if (
-                    not self.model.config.target_prefix
-                    if vocabulary.is_special(token)
-                    else self._foreign(token, languages)
-                )
+                token for token in range(1, len(vocabulary)) if self._unsayable(token, languages)
             )
         return self._forbidden[request]
 
-    def _foreign(self, token: int, languages: Sequence[str]) -> bool:
+    def _unsayable(self, token: int, languages: Sequence[str]) -> bool:
+        if self.tokenizer.vocabulary.is_special(token):
+            return not self.model.config.target_prefix
         return bool(languages) and not written_in(self.tokenizer.vocabulary.tokens[token], languages)
 
     def language(self, evidence: Tensor | None, frames: int, request: Request) -> tuple[str, float]:

@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 
 from speech.batch.driver import run, shard
 from speech.batch.ledger import Ledger, Status
-from speech.batch.local import LocalPool, Outcome, WorkerError
+from speech.batch.local import LocalPool, WorkerError
+from speech.batch.pool import Outcome
 from speech.cli.app import app
 from speech.cli.batch import parse_shard
 from speech.errors import ConfigError, ModelError, SpeechError
