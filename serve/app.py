@@ -77,6 +77,7 @@ def build(config: ServeConfig) -> FastAPI:
         model=wire.ModelInfo(id=config.model, sha256=_fingerprint(config.model)),
         languages=vocabulary.languages,
         targets=vocabulary.st_targets,
+        check=recognizer.check,
         server=f"speech {__version__}",
     )
     parts = Parts(recognizer, facts, Gate(config), Telemetry())

@@ -45,6 +45,8 @@ class _Query(Struct):
     multichannel: bool = False
     language: list[str] = msgspec.field(default_factory=list)
     language_hint: list[str] = msgspec.field(default_factory=list)
+    keyterm: list[str] = msgspec.field(default_factory=list)
+    keywords: list[str] = msgspec.field(default_factory=list)
     interim_results: bool = False
     endpointing: str = "true"
     utterance_end_ms: Annotated[int, Meta(ge=1)] | None = None
@@ -64,9 +66,9 @@ class _CloseStream(Struct, tag="CloseStream"):
 
 
 class _Configure(Struct, tag="Configure"):
-    """Theirs are `keyterms` and `features`, which mean nothing here; ours are the keys of the address."""
+    """Theirs are `keyterms`, and `features`, which mean nothing here; ours are the keys of the address."""
 
-    keyterms: list[str] | None = None
+    keyterms: list[str] | UnsetType | None = UNSET
     language: str | list[str] | UnsetType = UNSET
     interim_results: bool | UnsetType = UNSET
     endpointing: int | bool | UnsetType = UNSET
@@ -149,9 +151,6 @@ class Deepgram:
                 return wire.Finalize()
             if isinstance(control, _CloseStream):
                 return wire.Stop()
-            if control.keyterms:
-                what = "this model takes no keyterms; nothing has changed"
-                return Reply(_render(self._failure("CONFIGURE_KEYTERMS_NOT_SUPPORTED", what)))
             update = _update(control)
             if self._query is not None and update.interim is not UNSET:
                 self._query.interim_results = update.interim != "off"
@@ -243,9 +242,11 @@ class Deepgram:
 
 def _parse(pairs: Sequence[tuple[str, str]]) -> _Query:
     """Raises Refused."""
-    record: dict[str, Any] = {"language": [], "language_hint": []}
+    record: dict[str, Any] = {"language": [], "language_hint": [], "keyterm": [], "keywords": []}
     for key, value in pairs:
-        if key in ("language", "language_hint"):
+        if key in ("keyterm", "keywords"):
+            record[key].append(value)
+        elif key in ("language", "language_hint"):
             record[key] += value.split(",")
         else:
             record[key] = value
@@ -275,12 +276,15 @@ def _start(query: _Query) -> wire.Start:
         endpointing=_endpointing(query.endpointing),
         interim="revisable" if query.interim_results else "off",
         vad_events=query.vad_events,
+        phrases=[*query.keyterm, *filter(None, map(_keyword, query.keywords))],
     )
 
 
 def _update(control: _Configure) -> wire.Update:
     """Raises Refused."""
     update = wire.Update()
+    if control.keyterms is not UNSET:
+        update.phrases = control.keyterms or []
     if control.language is not UNSET:
         given = control.language
         update.languages = _languages(given.split(",") if isinstance(given, str) else given)
@@ -289,6 +293,12 @@ def _update(control: _Configure) -> wire.Update:
     if control.endpointing is not UNSET:
         update.endpointing = _endpointing(str(control.endpointing))
     return update
+
+
+def _keyword(text: str) -> str:
+    """As a phrase: "word", or "word:2" with a boost; nothing can be made less likely."""
+    word, _, boost = text.rpartition(":")
+    return text if not word else "" if boost.startswith("-") else f"{word}^{boost}"
 
 
 def _languages(names: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from serve import protocol as wire
 from serve.options import Refused
 
 _AUDIO_KEYS = ("encoding", "sample_rate", "channels")
-_LISTS = ("languages", "targets")
+_LISTS = ("languages", "targets", "phrases")
 _NOT_OPTIONS = ("token", "session")
 
 

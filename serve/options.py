@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from msgspec import UNSET
 
 from serve import protocol as wire
 from speech.decode.endpoint import EndpointConfig
+from speech.decode.phrases import Phrase
 from speech.errors import SpeechError
+from speech.stream.second_pass import Request
 from speech.stream.session import StreamOptions
 from speech.text.languages import resolve
 
@@ -23,7 +25,11 @@ class Refused(Exception):
 
 
 def changed(
-    base: StreamOptions, message: wire.Options, languages: Sequence[str], targets: Sequence[str]
+    base: StreamOptions,
+    message: wire.Options,
+    languages: Sequence[str],
+    targets: Sequence[str],
+    check: Callable[[Request], None],
 ) -> StreamOptions:
     """`base` with what a message names.
 
@@ -31,15 +37,18 @@ def changed(
         base: what holds so far.
         message: `start` or `update`.
         languages, targets: codes that the model knows.
+        check: raises SpeechError if the model cannot do what is asked.
 
     Raises:
-        Refused: it names what the model does not know.
+        Refused: it names what the model does not know, or cannot write.
     """
     options = base
     if message.languages is not UNSET:
         options = replace(options, languages=_codes(message.languages, languages, "languages"))
     if message.targets is not UNSET:
         options = replace(options, targets=_codes(message.targets, targets, "targets"))
+    if message.phrases is not UNSET:
+        options = replace(options, phrases=_phrases(message.phrases, check))
     if message.interim is not UNSET:
         options = replace(options, interim=message.interim != "off")
     if message.endpointing is not UNSET:
@@ -52,6 +61,15 @@ def changed(
         text = "blank_ms goes by partial results; interim is off"
         raise Refused("bad_config", text, wire.CloseCode.bad_config, "endpointing")
     return options
+
+
+def _phrases(texts: Sequence[str], check: Callable[[Request], None]) -> tuple[Phrase, ...]:
+    try:
+        phrases = tuple(dict.fromkeys(Phrase.parse(text) for text in texts))
+        check(Request(phrases=phrases))
+    except SpeechError as error:
+        raise Refused("bad_config", str(error), wire.CloseCode.bad_config, "phrases") from error
+    return phrases
 
 
 def _codes(names: Sequence[str], known: Sequence[str], param: str) -> tuple[str, ...]:

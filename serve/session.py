@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ from speech.audio.io import SAMPLE_RATE
 from speech.audio.pcm import AudioFormat, Encoding, PcmDecoder
 from speech.errors import SpeechError
 from speech.events import EndpointEvent, Event, SpeechEvent, TranscriptEvent, milliseconds
+from speech.stream.second_pass import Request
 from speech.stream.session import StreamOptions
 
 _ACK_S = 0.5
@@ -75,6 +76,8 @@ class Facts:
     model: wire.ModelInfo
     languages: tuple[str, ...]
     targets: tuple[str, ...]
+    check: Callable[[Request], None]
+    """Raises SpeechError if the model cannot do what is asked."""
     server: str
 
 
@@ -110,7 +113,7 @@ class LiveSession:
         self._start = start
         if start.model not in (None, facts.model.id):
             raise Refused("unknown_model", f"there is no model {start.model!r}", wire.CloseCode.bad_config, "model")
-        self.options = changed(StreamOptions(), start, facts.languages, facts.targets)
+        self.options = changed(StreamOptions(), start, facts.languages, facts.targets, facts.check)
         self.interim = "revisable" if start.interim is UNSET else start.interim
         audio = start.audio
         self._decoder = PcmDecoder(
@@ -310,7 +313,8 @@ class LiveSession:
 
     def _update(self, message: wire.Update) -> None:
         try:
-            options = changed(self.options, message, self._facts.languages, self._facts.targets)
+            facts = self._facts
+            options = changed(self.options, message, facts.languages, facts.targets, facts.check)
         except Refused as error:
             self.refuse(error.code, error.message, param=error.param)
             return

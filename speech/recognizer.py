@@ -14,8 +14,10 @@ from speech.audio.io import SAMPLE_RATE, load_audio, stream_audio, to_mono_16k
 from speech.decode.beam import BeamDecoder
 from speech.decode.compiled_beam import prepare
 from speech.decode.forced_alignment import align
+from speech.decode.graph import GraphDecoder
 from speech.decode.greedy import greedy
 from speech.decode.lexicon import Lexicon
+from speech.decode.phrases import Phrase
 from speech.decode.prefix_beam import KenLm
 from speech.decode.token_ngram import TokenNgram
 from speech.errors import AudioError, ConfigError, SpeechError
@@ -56,6 +58,7 @@ class Recognizer:
         beam: int | None = None,
         language_model: str | Path | None = None,
         conditioning_top: int | None = None,
+        graph: str | Path | None = None,
     ) -> Recognizer:
         """Load a model.
 
@@ -70,12 +73,16 @@ class Recognizer:
                 ARPA or KenLM's binary (extra `kenlm`). None: the one beside the model, with its words, if any.
             conditioning_top: tokens of a frame that are fed back into the encoder; None: all. A few, such as 16, are
                 quicker and nearly the same where the vocabulary is large.
+            graph: of all that may be said, instead of a beam (extra `graph`): a text file with a word on each line,
+                or an n-gram model over words in ARPA's format, `.arpa`.
 
         Raises:
             ModelError: if there is no such model, or it is damaged.
-            ConfigError: if the beam is below 1, there is a language model without one, or the device cannot compute
-                in that precision.
+            ConfigError: if the beam is below 1, there is a language model without one, or either beside a graph, the
+                model cannot write a word, or the device cannot compute in that precision.
         """
+        if graph is not None and (beam is not None or language_model is not None):
+            raise ConfigError("a graph takes the place of beam and language model", fix="Leave them out.")
         if beam is not None and (beam < 1 or (language_model is not None and beam == 1)):
             raise ConfigError(f"beam {beam}", fix="Give 1, or more where a language model is to help, e.g. 8.")
         folder = locate(name)
@@ -87,13 +94,21 @@ class Recognizer:
         if beam is None:
             beam = _BEAM if language_model is not None else 1
         decode: Decoder = greedy
-        if beam > 1:
+        if graph is not None:
+            decode = _graph_decoder(Path(graph), checkpoint.tokenizer)
+        elif beam > 1:
             decode = _beam_decoder(beam, language_model, lexicon, checkpoint.tokenizer)
         model = with_precision(checkpoint.model, precision, conditioning_top=conditioning_top)
         return cls(model, checkpoint.tokenizer, config, decode)
 
     def transcribe(
-        self, source: str | Path | np.ndarray, *, rate: int = SAMPLE_RATE, language: str = AUTO, to: str | None = None
+        self,
+        source: str | Path | np.ndarray,
+        *,
+        rate: int = SAMPLE_RATE,
+        language: str = AUTO,
+        to: str | None = None,
+        phrases: Sequence[Phrase] = (),
     ) -> Transcript:
         """Transcribe (or with `to` translate) one file or array.
 
@@ -102,13 +117,15 @@ class Recognizer:
             rate: of an array.
             language: of the speech, or several with commas between; "auto" identifies it.
             to: target language of a translation.
+            phrases: that may well be said, such as names.
 
         Raises:
             AudioError: if the source cannot be read.
             LanguageError: if a language is unknown, or the model does not know it.
+            ConfigError: if the model cannot write a phrase.
         """
         blocks = [to_mono_16k(source, rate)] if isinstance(source, np.ndarray) else stream_audio(source)
-        return self._read([blocks], Request.parse(language, to))[0]
+        return self._read([blocks], Request.parse(language, to, phrases))[0]
 
     def align(
         self, source: str | Path | np.ndarray, text: str, *, rate: int = SAMPLE_RATE, language: str = AUTO
@@ -127,7 +144,7 @@ class Recognizer:
             SpeechError: if the text has characters that the model cannot write, or more than the audio has frames for.
         """
         request = Request.parse(language)
-        request.prefix(self.tokenizer.vocabulary)
+        self.check(request)
         samples = to_mono_16k(source, rate) if isinstance(source, np.ndarray) else load_audio(source)
         if len(samples) > _ALIGN_S * SAMPLE_RATE:
             where = "array" if isinstance(source, np.ndarray) else str(source)
@@ -146,6 +163,10 @@ class Recognizer:
         parts[0] = replace(parts[0], spans=align(log_probs, ids).spans, end_s=parts[-1].end_s)
         return self._transcript(parts, request)
 
+    def check(self, request: Request) -> None:
+        """Raises LanguageError or ConfigError if the model does not know a language, or cannot write a phrase."""
+        self._second_pass.check(request)
+
     def engine(self, config: EngineConfig | None = None) -> Engine:
         """For live use: `engine().open()` is a session that takes samples and gives events."""
         return Engine(self._second_pass, config)
@@ -161,7 +182,7 @@ class Recognizer:
             group_s: seconds of short files that are decoded into memory before they are encoded together.
         """
         request = request or Request()
-        request.prefix(self.tokenizer.vocabulary)
+        self.check(request)
         group: list[tuple[str, list[np.ndarray]]] = []
         seconds = 0.0
         for path in paths:
@@ -198,7 +219,7 @@ class Recognizer:
             yield path, found[number]
 
     def _read(self, files: Sequence[Iterable[np.ndarray]], request: Request) -> list[Transcript]:
-        request.prefix(self.tokenizer.vocabulary)
+        self.check(request)
         return [self._transcript(parts, request) for parts in self._reader.read(files, request)]
 
     def _transcript(self, parts: Sequence[Heard], request: Request) -> Transcript:
@@ -235,6 +256,16 @@ def _beam_decoder(
         weight=ngram.weight,
         bonus=ngram.bonus,
     )
+
+
+def _graph_decoder(path: Path, tokenizer: Tokenizer) -> GraphDecoder:
+    if path.suffix == ".arpa":
+        return GraphDecoder.from_arpa(tokenizer, path)
+    try:
+        words = path.read_text("utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read: {error}", where=str(path), fix="Give a word on each line.") from error
+    return GraphDecoder.from_lexicon(tokenizer, filter(str.strip, words))
 
 
 def _take(blocks: Iterator[np.ndarray], seconds: float) -> Iterator[np.ndarray]:

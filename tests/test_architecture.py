@@ -35,7 +35,8 @@ TESTED_ELSEWHERE = {
     **{f"train/{name}": "train/test_train" for name in (
         "averaging", "callbacks", "card", "config", "curve", "evaluate", "init", "module", "optimizer", "run",
         "stream")},
-    "decode/beam_kernels": "decode/test_compiled_beam", "train/schema": "test_conf",
+    "decode/beam_kernels": "decode/test_compiled_beam", "decode/biasing": "decode/test_phrases",
+    "decode/k2_graph": "parity/test_k2", "decode/k2_search": "parity/test_k2", "train/schema": "test_conf",
     "stream/engine": "stream/test_session", "stream/first_pass": "stream/test_session",
     "cli/app": "cli/test_transcribe", "cli/demo": "cli/test_transcribe",
     "cli/align": "cli/test_transcribe",

@@ -12,9 +12,13 @@ from speech import Recognizer
 from speech.audio.io import load_audio
 from speech.chunking import ChunkSpec
 from speech.data.manifest import Utterance, read_manifest
+from speech.decode.phrases import Phrase
+from speech.events import Event, TranscriptEvent
 from speech.metrics.error_rate import ErrorCounts, word_errors
 from speech.models.hub import EMBEDDED, locate
 from speech.models.precision import Precision
+from speech.stream.session import StreamOptions
+from tests.conftest import CORPUS
 
 CLIPS = Path(str(files("speech") / "assets" / "clips" / "clips.jsonl"))
 
@@ -50,6 +54,41 @@ def test_it_reads_the_shipped_clips_and_knows_their_languages(recognizer, clips)
         assert all(0 <= a.start_s <= a.end_s <= clip.duration_s + 0.1 for a in result.words)
     assert errors.rate < 0.5
     assert hits >= len(clips) - 1
+
+
+def test_phrases_help_with_rare_words_in_files_and_live(recognizer):
+    folder = CORPUS / "asterisk_core_sounds" / "audio"
+    for clip, language, word, others in (
+        ("ita/ast_it_pbx-invalidpark.ogg", "ita", "parcheggiata", ["chiamata", "Parma"]),
+        ("fra/ast_fr_digits-day-0.ogg", "fra", "dimanche", ["lundi", "mardi"]),
+    ):
+        samples = load_audio(folder / clip)
+        phrases = tuple(Phrase(text) for text in [word, *others])
+        assert word not in recognizer.transcribe(samples, language=language).text
+        text = recognizer.transcribe(samples, language=language, phrases=phrases).text
+        assert word in text
+        session = recognizer.engine().open(StreamOptions(languages=(language,), phrases=phrases))
+        events = [event for start in range(0, len(samples), 5000) for event in session.accept(samples[start:][:5000])]
+        shown = [event for event in [*events, *session.finish()] if isinstance(event, TranscriptEvent)]
+        assert " ".join(event.text for event in shown if event.is_final) == text
+        session = recognizer.engine().open(StreamOptions(languages=(language,)))
+        session.accept(samples[:5000])
+        session.update(StreamOptions(languages=(language,), phrases=phrases))
+        finals = [event.text for event in [*session.accept(samples[5000:]), *session.finish()] if is_final(event)]
+        assert " ".join(finals) == text
+
+
+def is_final(event: Event) -> bool:
+    return isinstance(event, TranscriptEvent) and event.is_final
+
+
+def test_a_graph_says_only_what_it_allows(tmp_path):
+    days = "dimanche lundi mardi mercredi jeudi vendredi samedi".split()
+    (tmp_path / "days.txt").write_text("\n".join(days), "utf-8")
+    bound = Recognizer.from_pretrained(graph=tmp_path / "days.txt")
+    for number in (0, 1, 2, 4, 5):
+        clip = CORPUS / "asterisk_core_sounds" / "audio" / "fra" / f"ast_fr_digits-day-{number}.ogg"
+        assert bound.transcribe(clip, language="fra").text == days[number]
 
 
 def test_the_text_does_not_depend_on_batch_mates_or_threads(recognizer, clips):

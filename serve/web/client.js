@@ -124,7 +124,7 @@ export class SpeechStream {
     this.#say({ type: "finalize", id });
   }
 
-  /** Other languages, targets, endpointing or interim; `updated` or an `error` follows. */
+  /** Other languages, targets, phrases, endpointing or interim; `updated` or an `error` follows. */
   update(options) {
     this.#say({ type: "update", ...options });
   }

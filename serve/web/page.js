@@ -48,7 +48,7 @@ async function begin(file = null) {
   messages.clear();
   clearTimeout(updating);
   next = file ? file.name.replace(/\.[^.]*$/, "") : MICROPHONE;
-  const options = { key: $("key").value.trim(), languages: languages.codes, targets: targets.codes };
+  const options = { key: $("key").value.trim(), ...choice() };
   live = new Live(new URL("v1/stream", document.baseURI.replace(/^http/, "ws")), options, { onEvent, onLevel });
   finishing = false;
   setState(file ? "reading" : "asking");
@@ -66,11 +66,17 @@ async function begin(file = null) {
   }
 }
 
-/** The choice of languages has changed. */
+/** What the server is asked for. */
+function choice() {
+  const phrases = $("phrases").value.split("\n").map((line) => line.trim()).filter(Boolean);
+  return { languages: languages.codes, targets: targets.codes, phrases };
+}
+
+/** The choice of languages or words has changed. */
 function chosen() {
   view.expect(targets.codes);
   clearTimeout(updating);
-  updating = setTimeout(() => live?.update({ languages: languages.codes, targets: targets.codes }), UPDATE_MS);
+  updating = setTimeout(() => live?.update(choice()), UPDATE_MS);
 }
 
 // What the server says
@@ -112,7 +118,7 @@ const HEARD = {
   speech_started: () => document.body.classList.add("speaking"),
   speech_ended: () => document.body.classList.remove("speaking"),
   updated: ({ from_ms: from }) => {
-    messages.show("note", { text: `The new choice of languages holds from ${clock(from)} on.` });
+    messages.show("note", { text: `The new choice holds from ${clock(from)} on.` });
   },
   warning: (event) => messages.show("warning", inWords(event)),
   error: (event) => {
@@ -245,6 +251,7 @@ $("clear").addEventListener("click", () => {
   changed();
 });
 $("key").addEventListener("input", () => sessionStorage.setItem("key", $("key").value));
+$("phrases").addEventListener("change", chosen);
 $("reference").addEventListener("input", score);
 $("theme").addEventListener("click", () => {
   theme(THEMES[(THEMES.indexOf(document.documentElement.dataset.theme) + 1) % THEMES.length]);

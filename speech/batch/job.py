@@ -12,6 +12,8 @@ import torch
 
 from speech.batch.ledger import hash_file, identify
 from speech.batch.pool import Read
+from speech.decode.phrases import Phrase
+from speech.errors import ConfigError
 from speech.models.hub import locate
 from speech.models.precision import Precision
 from speech.recognizer import Recognizer
@@ -33,6 +35,13 @@ class Job:
     language_model: Path | None = None
     conditioning_top: int | None = None
     cut: Cut = Cut.pauses
+    phrases: tuple[Phrase, ...] = ()
+    graph: Path | None = None
+
+    @property
+    def request(self) -> Request:
+        """What is asked of the model for each file. Raises LanguageError if a language is unknown."""
+        return Request.parse(self.language, self.to, self.phrases)
 
     def open(self) -> Recognizer:
         """Load the model."""
@@ -44,13 +53,21 @@ class Job:
             beam=self.beam,
             language_model=self.language_model,
             conditioning_top=self.conditioning_top,
+            graph=self.graph,
         )
 
     def identity(self, format: str) -> str:
-        """One string for all that a result in `format` depends on beside its file."""
+        """One string for all that a result in `format` depends on beside its file.
+
+        Raises:
+            ConfigError: if a file that it names is not there.
+        """
         options = {**dataclasses.asdict(self), "model": None, "device": None, "format": format}
-        if self.language_model is not None:
-            options["language_model"] = hash_file(self.language_model)
+        for name in ("language_model", "graph"):
+            path: Path | None = getattr(self, name)
+            if path is not None and not path.is_file():
+                raise ConfigError("there is no such file", where=str(path))
+            options[name] = None if path is None else hash_file(path)
         return identify(locate(self.model), json.dumps(options, sort_keys=True))
 
 
@@ -60,12 +77,13 @@ def open_reader(job: Job, threads: int) -> Read:
     Raises:
         ModelError: if there is no such model.
         LanguageError: if it does not know the languages.
+        ConfigError: if it cannot write a phrase.
     """
     torch.set_num_threads(threads)
     recognizer = job.open()
-    Request.parse(job.language, job.to).prefix(recognizer.tokenizer.vocabulary)
+    recognizer.check(job.request)
     return partial(_read, recognizer, job)
 
 
 def _read(recognizer: Recognizer, job: Job, path: str) -> Transcript:
-    return recognizer.transcribe(path, language=job.language, to=job.to)
+    return recognizer.transcribe(path, language=job.language, to=job.to, phrases=job.phrases)

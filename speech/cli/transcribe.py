@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from speech.batch.job import Job
 from speech.cli.batch import transcribe_in_batch
 from speech.data.manifest import read_manifest
+from speech.decode.phrases import Phrase
 from speech.errors import AudioError, ConfigError, SpeechError
 from speech.models.hub import EMBEDDED
 from speech.models.precision import Precision
@@ -71,7 +72,15 @@ def transcribe(
         int | None, typer.Option(help="Tokens of a frame that are fed back into the encoder. [default: all]")
     ] = None,
     cut: Annotated[Cut, typer.Option(help="windows: of 30 s, as OWSM-CTC is published.")] = Cut.pauses,
+    phrase: Annotated[
+        list[str] | None,
+        typer.Option(help="That may well be said, e.g. a name; name^2: more so; @FILE: one on each line. Repeatable."),
+    ] = None,
     lm: Annotated[Path | None, typer.Option(help="n-gram file over the model's pieces. [default: the model's]")] = None,
+    graph: Annotated[
+        Path | None,
+        typer.Option(help="Say only words of this file (one a line), or texts of its n-grams (.arpa)."),
+    ] = None,
     engine: Annotated[
         str | None,
         typer.Option(help="local, ray or shard=i/n: workers and a ledger beside the results; needs --output-dir."),
@@ -97,8 +106,10 @@ def transcribe(
         language_model=lm,
         conditioning_top=conditioning_top,
         cut=cut,
+        phrases=read_phrases(phrase or []),
+        graph=graph,
     )
-    request = Request.parse(language, to)
+    request = job.request
     if engine is None:
         _in_this_process(job, files, targets, request, format, console)
         return
@@ -168,6 +179,24 @@ def expand(paths: list[str]) -> list[str]:
             raise AudioError("holds or matches no audio file", where=path)
         found |= dict.fromkeys(matches)
     return list(found)
+
+
+def read_phrases(given: list[str]) -> tuple[Phrase, ...]:
+    """Phrases as users give them, each once; "@FILE" stands for the lines of a file.
+
+    Raises:
+        ConfigError: if a file cannot be read, or a boost is no number.
+    """
+    lines: list[str] = []
+    for text in given:
+        if not text.startswith("@"):
+            lines.append(text)
+            continue
+        try:
+            lines += Path(text[1:]).read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"cannot be read: {error}", where=text, fix="Give @ and a text file.") from error
+    return tuple(dict.fromkeys(Phrase.parse(line) for line in lines if line.strip()))
 
 
 def target_paths(files: list[str], folder: Path, format: Format) -> dict[str, Path]:

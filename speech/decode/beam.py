@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
 
+from speech.decode.biasing import Biasing
 from speech.decode.compiled_beam import Search, SearchConfig
 from speech.decode.forced_alignment import align
 from speech.decode.frames import Frames
 from speech.decode.greedy import TokenSpan
 from speech.decode.lexicon import Lexicon, WithWords
+from speech.decode.phrases import Phrases
 from speech.decode.prefix_beam import Hypothesis, LanguageModel, prefix_beam
 from speech.decode.token_ngram import TokenNgram
 from speech.errors import ConfigError
+
+_LEAST_OF_PHRASES = -8.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +42,8 @@ class BeamDecoder:
     """Of the language model."""
     bonus: float = 0.6
     """For each token, against the language model's liking for short texts; not used without one."""
+    phrases: Phrases | None = None
+    """To prefer, with or without a language model."""
 
     def __call__(
         self, frames: Frames, *, blank: int = 0, forbidden: Collection[int] = (), languages: Sequence[str] = ()
@@ -55,6 +61,10 @@ class BeamDecoder:
             log_probs[:, torch.tensor(sorted(forbidden), device=log_probs.device)] = -torch.inf
         return align(log_probs, self._best(log_probs, blank, languages).ids, blank).spans
 
+    def preferring(self, phrases: Phrases) -> BeamDecoder:
+        """The same search with phrases, which tries more in each frame: they may be far from the best."""
+        return replace(self, phrases=phrases, least=min(self.least, _LEAST_OF_PHRASES))
+
     @property
     def ours(self) -> bool:
         """Whether `search` can be used: with our own language model, or none."""
@@ -68,7 +78,7 @@ class BeamDecoder:
         """
         if self.scorer is not None and not isinstance(self.scorer, TokenNgram):
             raise ConfigError("this language model is not one of ours", fix="Use prefix_beam.")
-        return Search(self._config(blank), self.scorer, self._lexicon(languages), languages, self.pieces)
+        return Search(self._config(blank), self.scorer, self._lexicon(languages), languages, self.pieces, self.phrases)
 
     def _config(self, blank: int) -> SearchConfig:
         scored = self.scorer is not None
@@ -87,5 +97,8 @@ class BeamDecoder:
             return search.best()[0]
         config, lexicon, scorer = self._config(blank), self._lexicon(languages), self.scorer
         if lexicon is not None and scorer is not None:
-            scorer = WithWords(scorer, lexicon, languages, self.pieces)
+            known = () if self.phrases is None else self.phrases.words
+            scorer = WithWords(scorer, lexicon, languages, self.pieces, known)
+        if self.phrases is not None and self.weight:
+            scorer = Biasing(self.phrases, scorer, scale=1 / self.weight)
         return prefix_beam(log_probs, scorer=scorer, **asdict(config))[0]

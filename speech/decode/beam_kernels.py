@@ -18,8 +18,13 @@ _ONE = np.uint64(1)
 _NOTHING = np.uint64(0)
 _NUMBER = np.uint64(1)
 
+_HALF = np.uint64(32)
+
 LETTER, WORD_START, DIGIT, APOSTROPHE = 0, 1, 2, 3
 """Kinds of characters of pieces."""
+START = 0x2581
+"""Code point of the character that begins a word."""
+_END = np.array([START])
 
 
 @njit(cache=True, nogil=True)
@@ -82,9 +87,10 @@ def _token_score(token, count, contexts, spent, ngram):  # type: ignore[no-untyp
 
 @njit(cache=True, nogil=True)
 def _word_score(whole, tail, lexicon):  # type: ignore[no-untyped-def]
-    keys, scores, ranges, scale, penalty, usual, steps = lexicon
+    keys, scores, ranges, scale, penalty, usual, steps, own = lexicon
     if whole in (_NOTHING, _NUMBER):
         return 0.0
+    lowest = 0.0 if _find(own, 0, len(own), whole) >= 0 else _NEVER
     for key in (whole, tail):
         least = 256
         if key != _NOTHING:
@@ -93,8 +99,27 @@ def _word_score(whole, tail, lexicon):  # type: ignore[no-untyped-def]
                 if found >= 0 and scores[found] < least:
                     least = scores[found]
         if least < 256:
-            return scale * (-least / steps - usual)
-    return -penalty
+            return max(scale * (-least / steps - usual), lowest)
+    return max(-penalty, lowest)
+
+
+@njit(cache=True, nogil=True)
+def _match(place, letters, phrases):  # type: ignore[no-untyped-def]
+    """The place in the phrases after more letters, and what they add; see `phrases.Phrases.score`."""
+    _, _, edges, targets, last, shorter, earned, hope = phrases
+    before, gain = place, 0.0
+    for letter in letters:
+        if letter == START and last[place] == START:
+            continue
+        found = -1
+        while True:
+            found = _find(edges, 0, len(edges), (np.uint64(place) << _HALF) | np.uint64(letter))
+            if found >= 0 or place == 0:
+                break
+            place = shorter[place]
+        place = targets[found] if found >= 0 else 0
+        gain += earned[place]
+    return place, gain + (hope[place] - hope[before])
 
 
 @njit(cache=True, nogil=True)
@@ -146,8 +171,8 @@ def tried(log_probs, top_k, least, blank):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _longer(node, token, tree, sizes, model):  # type: ignore[no-untyped-def]
     """The text of a node with one more token, which is scored when it is first asked for."""
-    parents, tokens, extra, child, sibling, whole, tail, _, _, row_of, contexts, spent, counts = tree
-    weight, bonus, ngram, pieces, lexicon, scored, worded = model
+    parents, tokens, extra, child, sibling, whole, tail, _, _, places, row_of, contexts, spent, counts = tree
+    weight, bonus, ngram, pieces, lexicon, phrases, scored, worded, biased = model
     longer = child[node]
     while longer >= 0:
         if tokens[longer] == token:
@@ -168,6 +193,10 @@ def _longer(node, token, tree, sizes, model):  # type: ignore[no-untyped-def]
         if worded:
             whole[longer], tail[longer], gain = _spell(token, whole[node], tail[node], gain, pieces, lexicon)
     extra[longer] = extra[node] + weight * gain + bonus
+    if biased:
+        letters = phrases[1][phrases[0][token] : phrases[0][token + 1]]
+        places[longer], earned = _match(places[node], letters, phrases)
+        extra[longer] += earned
     return longer
 
 
@@ -199,14 +228,16 @@ def advance(blanks, begins, said, chances, tree, seen, sizes, beams, model):  # 
         blanks, begins, said, chances: of `tried`.
         tree: texts are nodes of a tree, of which the first is empty. Arrays over nodes: parent, last token, what the
             language model and the bonus have added, first longer node, next of the same parent, hashes of the word
-            under way, frame in which the last token was said and its log-probability, row among those whose longer
-            texts have been scored; over rows: hashes of contexts, their costs, how many there are.
+            under way, frame in which the last token was said and its log-probability, place in the phrases, row among
+            those whose longer texts have been scored; over rows: hashes of contexts, their costs, how many there are.
         seen: over nodes: frame in which they were last in the beam, and where.
         sizes: nodes, rows, texts kept, frames so far.
         beams: texts that are kept, log-probability of their paths that end in blank, and of those that do not.
         model: weight and bonus; n-gram model: order, keys, scores, backoffs, steps per nat; pieces: where each token's
             characters begin, code points, kinds; lexicon: keys, scores, the range of each language, scale, penalty,
-            usual, steps per nat; whether there are an n-gram model and, beside it, words.
+            usual, steps per nat, words that are known beside; phrases: where each token's letters begin, their code
+            points, edges, where they lead, and of each place the last letter, the next shorter place, what is earned
+            there and hoped for; whether there are an n-gram model and, beside it, words, and phrases.
     """
     kept, blanked, spoken = beams
     beam, width, extra, tokens = len(kept), sizes[2], tree[2], tree[1]
@@ -254,8 +285,8 @@ def best(ended, tree, sizes, beams, model):  # type: ignore[no-untyped-def]
         tree, sizes, beams, model: see `advance`.
     """
     kept, blanked, spoken = beams
-    parents, tokens, extra, _, _, whole, tail, peaks, heights = tree[:9]
-    weight, _, ngram, _, lexicon, scored, worded = model
+    parents, tokens, extra, _, _, whole, tail, peaks, heights, places = tree[:10]
+    weight, _, ngram, _, lexicon, phrases, scored, worded, biased = model
     contexts, spent = np.empty(ngram[0] + 1, np.uint64), np.empty(ngram[0] + 1, np.int64)
     found, highest = 0, _NEVER
     for place in range(sizes[2]):
@@ -266,6 +297,9 @@ def best(ended, tree, sizes, beams, model):  # type: ignore[no-untyped-def]
             if worded:
                 end += _word_score(whole[node], tail[node], lexicon)
         score = _sum(blanked[place], spoken[place]) + extra[node] + weight * end
+        if biased and ended:
+            rest, earned = _match(places[node], _END, phrases)
+            score += earned - phrases[7][rest]
         if place == 0 or score > highest:
             found, highest = node, score
     length, node = 0, found

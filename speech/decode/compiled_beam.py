@@ -16,11 +16,15 @@ from torch import Tensor
 
 from speech.decode.greedy import TokenSpan
 from speech.decode.lexicon import APOSTROPHES, USUAL, Lexicon
+from speech.decode.phrases import Phrases
 from speech.decode.prefix_beam import Hypothesis, check_search
 from speech.decode.token_ngram import STEPS_PER_NAT, TokenNgram
 from speech.decode.words import WORD_START
 
 _NO_KEYS, _NO_SCORES = np.empty(0, np.uint64), np.empty(0, np.uint8)
+_NO_PHRASES = (
+    *[np.empty(0, np.int64)] * 2, _NO_KEYS, *[np.empty(0, np.int64)] * 3, *[np.empty(0, np.float64)] * 2,
+)  # fmt: skip
 
 
 @cache
@@ -89,6 +93,7 @@ class Search:
         config: how.
         scorer: n-gram model over tokens.
         lexicon, languages, pieces: see `WithWords`; used beside an n-gram model only.
+        phrases: to prefer.
     """
 
     def __init__(
@@ -98,11 +103,13 @@ class Search:
         lexicon: Lexicon | None = None,
         languages: Sequence[str] = (),
         pieces: Sequence[str] = (),
+        phrases: Phrases | None = None,
     ) -> None:
         self.config = config
         self._model = (
             float(config.weight), float(config.bonus), _ngram(scorer), _spelled(tuple(pieces) if lexicon else ()),
-            _words(lexicon, tuple(languages)), scorer is not None, scorer is not None and lexicon is not None,
+            _words(lexicon, tuple(languages), phrases), _NO_PHRASES if phrases is None else phrases.tables,
+            scorer is not None, scorer is not None and lexicon is not None, phrases is not None,
         )  # fmt: skip
         order = 1 if scorer is None else scorer.order
         self._nodes = [np.empty(0, kind) for kind in _NODE]
@@ -110,6 +117,7 @@ class Search:
         self._rows = [np.empty((0, order + 1), np.uint64), np.empty((0, order + 1), np.int64), np.empty(0, np.int64)]
         self._sizes = np.array([1, 0, 1, 0])
         self._grow(1, 1)
+        self._nodes[_PLACE][0] = 0 if phrases is None else phrases.start
         self._beams = np.zeros(config.beam, np.int64), np.zeros(config.beam), np.full(config.beam, -np.inf)
 
     def __len__(self) -> int:
@@ -154,9 +162,10 @@ class Search:
             self._rows = [_grown(array, max(rows, 2 * len(self._rows[2])), 0) for array in self._rows]
 
 
-# Parent, last token, added, first longer, next, two hashes, peak, its height, row; see `beam_kernels.advance`.
-_NODE = (np.int64, np.int64, np.float64, np.int64, np.int64, np.uint64, np.uint64, np.int64, np.float64, np.int64)
-_FILL = (-1, 0, 0, -1, -1, 0, 0, -1, 0, -1)
+# Parent, last token, added, first longer, next, two hashes, peak, its height, place, row; see `beam_kernels.advance`.
+_NODE = (*[np.int64] * 2, np.float64, *[np.int64] * 2, *[np.uint64] * 2, np.int64, np.float64, *[np.int64] * 2)
+_FILL = (-1, 0, 0, -1, -1, 0, 0, -1, 0, 0, -1)
+_PLACE = 9
 
 
 def _grown(array: np.ndarray, size: int, fill: int) -> np.ndarray:
@@ -182,12 +191,14 @@ def _ngram(scorer: TokenNgram | None) -> tuple[int, np.ndarray, np.ndarray, np.n
     return scorer.order, scorer.keys, scorer.scores, scorer.backoffs, STEPS_PER_NAT
 
 
-def _words(lexicon: Lexicon | None, languages: tuple[str, ...]) -> tuple[Any, ...]:
+def _words(lexicon: Lexicon | None, languages: tuple[str, ...], phrases: Phrases | None) -> tuple[Any, ...]:
     if lexicon is None:
-        return _NO_KEYS, _NO_SCORES, np.empty((0, 2), np.int64), 0.0, 0.0, USUAL, STEPS_PER_NAT
+        return _NO_KEYS, _NO_SCORES, np.empty((0, 2), np.int64), 0.0, 0.0, USUAL, STEPS_PER_NAT, _NO_KEYS
+    own = _NO_KEYS if phrases is None else np.array(sorted(phrases.words), np.uint64)
     ranges = np.array([lexicon.ranges[code] for code in languages], np.int64)
     return (
         lexicon.keys, lexicon.scores, ranges, float(lexicon.scale), float(lexicon.penalty), USUAL, STEPS_PER_NAT,
+        own,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ words can still be written where the audio is clear.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -135,12 +135,18 @@ class WithWords:
         lexicon: scores each word.
         languages: ISO 639-3 codes of what may be said.
         pieces: piece of each token; "\\u2581" begins a word.
+        known: hashes of words that cost nothing, whether the lexicon has them or not.
     """
 
     def __init__(
-        self, tokens: LanguageModel[Any], lexicon: Lexicon, languages: Sequence[str], pieces: Sequence[str]
+        self,
+        tokens: LanguageModel[Any],
+        lexicon: Lexicon,
+        languages: Sequence[str],
+        pieces: Sequence[str],
+        known: Collection[int] = (),
     ) -> None:
-        self._tokens, self._lexicon = tokens, lexicon
+        self._tokens, self._lexicon, self._own = tokens, lexicon, known
         self._languages, self._pieces = tuple(languages), pieces
         self._known: dict[Spelling, float] = {}
 
@@ -167,5 +173,6 @@ class WithWords:
         if word not in self._known:
             if len(self._known) > 1 << 14:
                 self._known.clear()
-            self._known[word] = self._lexicon.score(self._languages, word)
+            score = self._lexicon.score(self._languages, word)
+            self._known[word] = max(score, 0.0) if word.whole in self._own else score
         return self._known[word]

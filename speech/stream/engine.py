@@ -13,7 +13,6 @@ import torch
 
 from speech.audio.io import SAMPLE_RATE
 from speech.audio.vad import Vad
-from speech.decode.beam import BeamDecoder
 from speech.nn.int8 import int8_copy, int8_runs
 from speech.stream.first_pass import CausalStream, FirstPass
 from speech.stream.second_pass import Heard, SecondPass
@@ -51,13 +50,11 @@ class Engine:
         in_float32 = model.embed.weight.dtype == torch.float32
         if self.config.int8 and in_float32 and model.feature_mean.device.type == "cpu" and int8_runs():
             model = int8_copy(model)
-        decode = second_pass.decode
         self.first_pass = FirstPass(
             model,
             (max(size // 2, 1), size, 2 * size, 4 * size),
             self.config.left_context,
             self.config.right_context,
-            decode.search if isinstance(decode, BeamDecoder) and decode.ours else None,
         )
         self.vad = Vad()
 
@@ -66,6 +63,7 @@ class Engine:
 
         Raises:
             LanguageError: if the model lacks a language that is asked for.
+            ConfigError: if it cannot write a phrase.
         """
         return StreamingSession(self, options or StreamOptions())
 

@@ -122,31 +122,31 @@ class FirstPass:
         sizes: encoder frames of a chunk; a stream that has fallen behind takes larger ones.
         left_context: frames that a chunk sees of the past, as in training.
         right_context: frames that it waits for and sees of the future; they are computed again with the next chunk.
-        searches: begins a search; None: the best token of each frame is taken.
     """
 
-    def __init__(
-        self,
-        model: OwsmCtc,
-        sizes: Sequence[int],
-        left_context: int,
-        right_context: int,
-        searches: Searches | None = None,
-    ) -> None:
+    def __init__(self, model: OwsmCtc, sizes: Sequence[int], left_context: int, right_context: int) -> None:
         self.model = model
-        self.searches = searches
         self.sizes = tuple(sizes)
         self.left_context = left_context
         self.right_context = right_context
         self.grid = round(model.frame_s * SAMPLE_RATE)
         self._fresh: dict[tuple[int, int], OwsmCtcState] = {}
 
-    def begin(self, prefix: tuple[int, int], sample: int, forbidden: frozenset[int]) -> CausalStream:
-        """A stream that begins at a sample on the grid."""
+    def begin(
+        self, prefix: tuple[int, int], sample: int, forbidden: frozenset[int], searches: Searches | None = None
+    ) -> CausalStream:
+        """A stream that begins at a sample on the grid.
+
+        Args:
+            prefix: ids of language and task.
+            sample: where.
+            forbidden: tokens that cannot be said.
+            searches: begins a search; None: the best token of each frame is taken.
+        """
         if prefix not in self._fresh:
             with torch.inference_mode():
                 self._fresh[prefix] = self.model.init_state(torch.tensor([prefix]), self._chunk(self.sizes[0]))
-        return CausalStream(self.model, self._fresh[prefix], sample // self.grid, forbidden, self.searches)
+        return CausalStream(self.model, self._fresh[prefix], sample // self.grid, forbidden, searches)
 
     def ready(self, stream: CausalStream, smallest: int) -> int:
         """Size of the largest chunk, not below `smallest`, that the stream has audio for; 0 if there is none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -11,11 +12,13 @@ import torch
 from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
+from speech.decode.beam import BeamDecoder
 from speech.decode.frames import Frames
 from speech.decode.greedy import TokenSpan, collapse, greedy
 from speech.decode.language_id import FIRST_FRAMES, first_token_posterior, top
+from speech.decode.phrases import Phrase, Phrases
 from speech.decode.words import words_from_tokens
-from speech.errors import LanguageError
+from speech.errors import ConfigError, LanguageError
 from speech.models.owsm_ctc import OwsmCtc
 from speech.stream.segments import Segment
 from speech.stream.windows import Window
@@ -50,9 +53,11 @@ class Request:
     """ISO 639-3: the speech is in one of them, or changes between them; empty: in any that the model knows."""
     to: str | None = None
     """ISO 639-3: write a translation into it instead of a transcript."""
+    phrases: tuple[Phrase, ...] = ()
+    """That may well be said, such as names: preferred where the audio leaves a choice."""
 
     @classmethod
-    def parse(cls, language: str, to: str | None = None) -> Request:
+    def parse(cls, language: str, to: str | None = None, phrases: Sequence[Phrase] = ()) -> Request:
         """From what users write: "auto", one language or several with commas; codes, names or aliases.
 
         Raises:
@@ -60,7 +65,7 @@ class Request:
         """
         names = [] if language.strip().lower() == AUTO else language.split(",")
         codes = dict.fromkeys(resolve(name).code for name in names)
-        return cls(tuple(codes), None if to is None else resolve(to).code)
+        return cls(tuple(codes), None if to is None else resolve(to).code, tuple(phrases))
 
     def prefix(self, vocabulary: Vocabulary) -> tuple[int, int]:
         """Ids of language (or `<nolang>`) and task.
@@ -115,7 +120,8 @@ class SecondPass:
         self.tokenizer = tokenizer
         self.decode = decode
         self.grid = round(model.frame_s * SAMPLE_RATE)
-        self._forbidden: dict[Request, frozenset[int]] = {}
+        self._forbidden: dict[tuple[str, ...], frozenset[int]] = {}
+        self._with_phrases = lru_cache(maxsize=64)(self._preferring)
 
     def read(self, segments: Sequence[Segment], requests: Sequence[Request]) -> list[Heard]:
         """Encode segments, together where that pays, and decode each; those in which nobody speaks are skipped."""
@@ -135,13 +141,13 @@ class SecondPass:
     @torch.inference_mode()
     def _spans(self, x: Tensor, evidence: Tensor | None, request: Request) -> list[TokenSpan]:
         """What frames `x (T, dim)` say."""
-        forbidden = self.forbidden(request)
-        if self.decode is greedy:  # without log-probabilities of all tokens
+        forbidden, decode = self.forbidden(request), self.decoder(request)
+        if decode is greedy:  # without log-probabilities of all tokens
             ids, scores = self.model.ctc.best(x[None], torch.tensor(sorted(forbidden), device=x.device).long())
             return collapse(ids[0].tolist(), scores[0].exp().tolist())
         lengths = torch.tensor([len(x)], device=x.device)
         frames = Frames(self.log_probs(x)[None], lengths, self.model.frame_s)
-        return self.decode(frames, forbidden=forbidden, languages=self._written(evidence, request))[0]
+        return decode(frames, forbidden=forbidden, languages=self._written(evidence, request))[0]
 
     @torch.inference_mode()
     def log_probs(self, x: Tensor) -> Tensor:
@@ -221,18 +227,40 @@ class SecondPass:
         total = None if evidence is None else evidence[first:last].sum(dim=0).cpu()
         return Heard(kept, total, last - first, segment.end_sample / SAMPLE_RATE)
 
+    def check(self, request: Request) -> None:
+        """Whether it can be done.
+
+        Raises:
+            LanguageError: if the model lacks a language.
+            ConfigError: if it cannot write a phrase, or the decoder cannot prefer any.
+        """
+        request.prefix(self.tokenizer.vocabulary)
+        self.decoder(request)
+
+    def decoder(self, request: Request) -> Decoder:
+        """What makes tokens of frames: a search, where phrases are to be preferred.
+
+        Raises:
+            ConfigError: see `check`.
+        """
+        return self._with_phrases(request.phrases) if request.phrases else self.decode
+
+    def _preferring(self, phrases: tuple[Phrase, ...]) -> Decoder:
+        decode = BeamDecoder() if self.decode is greedy else self.decode
+        if not isinstance(decode, BeamDecoder):
+            raise ConfigError("phrases cannot be preferred by this decoder", fix="Decode with a beam.")
+        return decode.preferring(Phrases(self.tokenizer, phrases))
+
     def forbidden(self, request: Request) -> frozenset[int]:
         """Tokens that cannot be said: special ones, and scripts of other languages than those asked for.
 
         A model that says language and task before the words may go on saying them; they are left out afterwards.
         """
-        if request not in self._forbidden:
-            vocabulary = self.tokenizer.vocabulary
-            languages = request.languages if request.to is None else (request.to,)
-            self._forbidden[request] = frozenset(
-                token for token in range(1, len(vocabulary)) if self._unsayable(token, languages)
-            )
-        return self._forbidden[request]
+        languages = request.languages if request.to is None else (request.to,)
+        if languages not in self._forbidden:
+            tokens = range(1, len(self.tokenizer.vocabulary))
+            self._forbidden[languages] = frozenset(token for token in tokens if self._unsayable(token, languages))
+        return self._forbidden[languages]
 
     def _unsayable(self, token: int, languages: Sequence[str]) -> bool:
         if self.tokenizer.vocabulary.is_special(token):

@@ -18,8 +18,10 @@ from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
 from speech.audio.vad import Vad
+from speech.decode.beam import BeamDecoder
 from speech.decode.endpoint import EndpointConfig, Reason
 from speech.decode.language_tracker import LanguageTracker
+from speech.decode.phrases import Phrase
 from speech.decode.words import words_from_tokens
 from speech.errors import SpeechError
 from speech.events import EndpointEvent, Event, LanguageEvent, SpeechEvent, TranscriptEvent, TranslationEvent
@@ -53,10 +55,12 @@ class StreamOptions:
     """A segment of several parts ends at the first end of a part after so long."""
     context_s: float = 0.5
     """See `OfflineConfig`."""
+    phrases: tuple[Phrase, ...] = ()
+    """See `Request`."""
 
     def requests(self) -> list[Request]:
         """What the second pass reads each part for: the transcript first."""
-        return [Request(self.languages), *(Request(self.languages, target) for target in self.targets)]
+        return [Request(self.languages, target, self.phrases) for target in (None, *self.targets)]
 
 
 @dataclass(slots=True)
@@ -87,7 +91,7 @@ class StreamingSession:
         self._first: FirstPass = engine.first_pass
         self._second: SecondPass = engine.second_pass
         for request in options.requests():
-            request.prefix(self._second.tokenizer.vocabulary)
+            self._second.check(request)
         vad: Vad = engine.vad
         self._segmenter = Segmenter(vad, options.endpoint, grid=self._second.grid, context_s=options.context_s)
         self._tracker = self._new_tracker()
@@ -129,14 +133,16 @@ class StreamingSession:
 
         Raises:
             LanguageError: if the model lacks a language; nothing has changed.
+            ConfigError: if it cannot write a phrase; nothing has changed.
         """
         for request in options.requests():
-            request.prefix(self._second.tokenizer.vocabulary)
+            self._second.check(request)
         before, self.options = self.options, replace(options, context_s=self.options.context_s)
         self._segmenter.configure(options.endpoint)
         if options.languages != before.languages:
             self._tracker = self._new_tracker()
-        if (options.languages, options.interim) != (before.languages, before.interim):
+        causal = [(o.languages, o.interim, o.phrases) for o in (options, before)]
+        if causal[0] != causal[1]:
             self._restart()
         return self._segmenter.begin / SAMPLE_RATE
 
@@ -297,9 +303,10 @@ class StreamingSession:
 
     def _begin(self, sample: int) -> CausalStream:
         request = self.options.requests()[0]
-        return self._first.begin(
-            request.prefix(self._second.tokenizer.vocabulary), sample, self._second.forbidden(request)
-        )
+        decode = self._second.decoder(request)
+        searches = decode.search if isinstance(decode, BeamDecoder) and decode.ours else None
+        prefix = request.prefix(self._second.tokenizer.vocabulary)
+        return self._first.begin(prefix, sample, self._second.forbidden(request), searches)
 
     def _after(self, segments: Sequence[Segment]) -> None:
         """Causal reading starts anew behind a pause, and goes on behind a cut within speech."""

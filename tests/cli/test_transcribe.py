@@ -8,6 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from speech.cli.app import app
+from speech.cli.transcribe import read_phrases
+from speech.decode.phrases import Phrase
 from speech.errors import AudioError, ConfigError, SpeechError
 
 runner = CliRunner()
@@ -86,6 +88,33 @@ def test_audio_comes_through_standard_input(checkpoint, wave):
 def test_translation_needs_both_options(checkpoint, wave, options):
     with pytest.raises(ConfigError, match="belong together"):
         run("transcribe", wave, "--model", checkpoint, *options)
+
+
+def test_phrases_come_from_the_command_line_and_from_files(checkpoint, wave, tmp_path):
+    (tmp_path / "names.txt").write_text("Ada\n\nnew york^2\n", "utf-8")
+    assert read_phrases([f"@{tmp_path / 'names.txt'}", "the cat", "Ada"]) == (
+        Phrase("Ada"), Phrase("new york", 2.0), Phrase("the cat"),
+    )  # fmt: skip
+    assert run("transcribe", wave, "--model", checkpoint, "--phrase", "the cat").exit_code == 0
+    with pytest.raises(ConfigError, match=r"@missing\.txt: cannot be read"):
+        read_phrases(["@missing.txt"])
+    with pytest.raises(ConfigError, match="'γάτα': has characters that the model does not write"):
+        run("transcribe", wave, "--model", checkpoint, "--phrase", "γάτα")
+
+
+def test_a_graph_takes_the_place_of_beam_and_phrases(checkpoint, wave, tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("cat\ndog\n")
+    common = ["transcribe", wave, "--model", checkpoint, "--graph"]
+    done = run(*common, words)
+    assert set(done.stdout.split()) <= {"cat", "dog"}
+    for wrong, message in ((["--beam", "4"], "takes the place"), (["--phrase", "cat"], "cannot be preferred")):
+        with pytest.raises(ConfigError, match=message):
+            run(*common, words, *wrong)
+    with pytest.raises(ConfigError, match=r"missing\.txt: cannot be read"):
+        run(*common, tmp_path / "missing.txt")
+    with pytest.raises(ConfigError, match=r"missing\.txt: there is no such file"):
+        run(*common, tmp_path / "missing.txt", "--engine", "local", "--output-dir", tmp_path / "out")
 
 
 def test_two_inputs_for_one_output_are_refused(checkpoint, tmp_path, wave):

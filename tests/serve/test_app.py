@@ -15,6 +15,10 @@ from websockets.exceptions import ConnectionClosed
 
 from serve.client import ServerError, StreamClient
 from serve.scheduler import Result
+from speech.audio.io import load_audio
+from speech.audio.pcm import to_pcm16
+from speech.decode.phrases import Phrase
+from tests.conftest import RARE
 from tests.serve.conftest import Running, running, status
 
 
@@ -128,6 +132,28 @@ def test_many_sessions_at_once_say_what_each_says_alone(server: Running, pcm, sa
         return [joined(events) for events in await asyncio.gather(*plays)]
 
     assert asyncio.run(conversation()) == [said] * 6
+
+
+def test_phrases_hold_for_their_session_alone(server: Running, recognizer):
+    samples = load_audio(RARE)
+    blocks = pieces(to_pcm16(samples), 8000)
+    phrases = ["dimanche", "lundi^1.5"]
+    expected = recognizer.transcribe(samples, language="fra", phrases=[Phrase.parse(text) for text in phrases]).text
+    plain = recognizer.transcribe(samples, language="fra").text
+    assert "dimanche" in expected
+    assert "dimanche" not in plain
+
+    async def both() -> list[list[dict[str, Any]]]:
+        options = {"languages": ["fra"]}
+        return await asyncio.gather(
+            play(server.ws, blocks, **options, phrases=phrases), play(server.ws, blocks, **options),
+            play(server.ws, blocks, **options, phrases=["dimanche"]),
+        )  # fmt: skip
+
+    said = [joined(events) for events in asyncio.run(both())]
+    assert said == [expected, plain, expected]
+    with pytest.raises(ServerError, match="'ᚠᚢᚦ': has characters that the model does not write"):
+        asyncio.run(play(server.ws, blocks, phrases=["ᚠᚢᚦ"]))
 
 
 def test_broken_connections_do_not_change_the_text(server: Running, pcm, said):

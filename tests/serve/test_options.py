@@ -4,22 +4,32 @@ import pytest
 
 from serve import protocol as wire
 from serve.options import Refused, changed
+from speech.decode.phrases import Phrase
+from speech.errors import ConfigError
+from speech.stream.second_pass import Request
 from speech.stream.session import StreamOptions
 
 KNOWN = ("deu", "eng", "spa")
 
 
+def check(request: Request) -> None:
+    """A model that writes Latin letters only."""
+    for text, _ in request.phrases:
+        if not text.isascii():
+            raise ConfigError("cannot be written", where=text)
+
+
 def after(*messages: wire.Options) -> StreamOptions:
     options = StreamOptions()
     for message in messages:
-        options = changed(options, message, KNOWN, ("eng",))
+        options = changed(options, message, KNOWN, ("eng",), check)
     return options
 
 
 def test_only_what_a_message_names_is_changed():
     first = after(wire.Start(languages=["en", "German", "eng"], targets=["English"]))
     assert (first.languages, first.targets, first.interim) == (("eng", "deu"), ("eng",), True)
-    second = changed(first, wire.Update(interim="off"), KNOWN, ("eng",))
+    second = changed(first, wire.Update(interim="off"), KNOWN, ("eng",), check)
     assert (second.languages, second.targets, second.interim) == (("eng", "deu"), ("eng",), False)
     assert second.endpoint == first.endpoint
 
@@ -47,10 +57,21 @@ def test_what_the_model_does_not_know_is_refused(message, param):
     assert caught.value.close == wire.CloseCode.bad_config
 
 
+def test_phrases_are_taken_once_each_and_refused_where_they_cannot_be_had():
+    options = after(wire.Start(phrases=["Ada", "new york^2", "Ada"]), wire.Update(interim="off"))
+    assert options.phrases == (Phrase("Ada"), Phrase("new york", 2.0))
+    assert {request.phrases for request in options.requests()} == {options.phrases}
+    assert after(wire.Start(phrases=["Ada"]), wire.Update(phrases=[])).phrases == ()
+    for text, said in (("東京", "東京: cannot be written"), ("Ada^much", "'much' behind")):
+        with pytest.raises(Refused, match=said) as caught:
+            after(wire.Start(phrases=[text]))
+        assert (caught.value.code, caught.value.param) == ("bad_config", "phrases")
+
+
 def test_a_segment_can_end_by_its_words_where_there_are_partial_results():
     rules = wire.Endpointing(blank_ms=1500)
-    assert changed(StreamOptions(), wire.Update(endpointing=rules), KNOWN, ()).endpoint.blank_s == 1.5
+    assert changed(StreamOptions(), wire.Update(endpointing=rules), KNOWN, (), check).endpoint.blank_s == 1.5
     by_client = wire.Endpointing(blank_ms=1500, mode="client")
-    assert changed(StreamOptions(), wire.Update(endpointing=by_client), KNOWN, ()).endpoint.blank_s is None
+    assert changed(StreamOptions(), wire.Update(endpointing=by_client), KNOWN, (), check).endpoint.blank_s is None
     with pytest.raises(Refused, match="partial"):
-        changed(StreamOptions(), wire.Update(endpointing=rules, interim="off"), KNOWN, ())
+        changed(StreamOptions(), wire.Update(endpointing=rules, interim="off"), KNOWN, (), check)

@@ -20,7 +20,7 @@ from speech.audio.io import load_audio
 from speech.data.manifest import read_manifest
 from speech.metrics.error_rate import word_errors
 from speech.transcript import Transcript, Word
-from tests.conftest import CLIPS
+from tests.conftest import CLIPS, RARE
 from tests.serve.conftest import Running, running
 
 WEB = Path(serve.__file__).parent / "web"
@@ -207,6 +207,19 @@ def test_file_says_what_the_library_says_and_can_be_saved(visit, server: Running
     assert finals(page) == ""
 
 
+def test_rare_words_can_be_named(visit, server: Running, recognizer: Recognizer, tmp_path: Path):
+    samples, wave = load_audio(RARE), tmp_path / "day.wav"
+    soundfile.write(wave, samples, 16_000, subtype="PCM_16")
+    page = visit(server)
+    page.click("summary:has-text('rare words')")
+    page.fill("#phrases", "dimanche\n\nlundi ^2\n")
+    page.click("#languages label:has-text('French')")
+    play_file(page, wave)
+    page.wait_for_selector("#segments li.final .word")
+    wait_for_state(page, "idle")
+    assert finals(page) == "dimanche" != recognizer.transcribe(samples, language="fra").text
+
+
 def test_broken_connections_lose_nothing(visit, server: Running, wav: Path, heard: Transcript):
     page = visit(server, allow="WebSocket connection to .* failed")
     play_file(page, wav, real_time=True)
@@ -232,7 +245,7 @@ def test_page_fits_a_phone_and_takes_other_languages_on_the_way(visit, server: R
     wait_for_state(page, "open")
     page.locator("#targets label", has_text="Spanish").tap()
     page.locator("#languages label", has_text="French").tap()
-    page.wait_for_selector("text=The new choice of languages holds from")
+    page.wait_for_selector("text=The new choice holds from")
     wait_for_state(page, "idle")
     assert page.inner_text("#languages .chosen") == "French"
     assert page.locator("#segments .translations p[lang=es]").count() >= 1

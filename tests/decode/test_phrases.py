@@ -1,6 +1,7 @@
-"""`Biasing`: phrases are preferred, and nothing else changes."""
+"""Phrases are preferred, alone or beside a language model, and nothing else changes."""
 
 import re
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -8,14 +9,18 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from speech.decode.beam import BeamDecoder
-from speech.decode.biasing import Biasing
+from speech.decode.biasing import Biasing as _Biasing
+from speech.decode.compiled_beam import Search, SearchConfig
 from speech.decode.frames import Frames
+from speech.decode.lexicon import Lexicon, WithWords
+from speech.decode.phrases import Phrase, Phrases
 from speech.decode.prefix_beam import prefix_beam
 from speech.decode.token_ngram import EDGE, TokenNgram
 from speech.errors import ConfigError
 from speech.text.tokenizer import Tokenizer
 
 TEXTS = ["the cat sat on the mat", "a dog ran over the street", "aa ab ba bb aba bab abba"] * 5
+LEXICON = Lexicon.train({"eng": {"the": 0.05, "cat": 3e-4, "sat": 2e-4}})
 WORD = st.text("ab", min_size=1, max_size=4)
 TEXT = st.lists(WORD, max_size=6).map(" ".join)
 
@@ -29,6 +34,10 @@ def letters() -> Tokenizer:
 @pytest.fixture(scope="module")
 def pieces() -> Tokenizer:
     return Tokenizer.train(TEXTS, vocab_size=40, languages=["eng"], st_targets=[])
+
+
+def Biasing(tokenizer, phrases, scorer=None):
+    return _Biasing(Phrases(tokenizer, [Phrase(*pair) for pair in phrases.items()]), scorer)
 
 
 def added(biasing: Biasing, ids) -> float:
@@ -153,6 +162,62 @@ def test_around_a_language_model_it_adds_to_its_scores(letters, text):
     both = added(Biasing(letters, {"ab": 2.0}, model), ids)
     assert both - alone == pytest.approx(4.0 * occurrences("ab", text))
     assert added(inner, ids) == 0.0
+
+
+@given(
+    seed=st.integers(0, 10_000), length=st.integers(0, 24), with_words=st.booleans(), with_model=st.booleans(),
+    boosts=st.dictionaries(st.sampled_from(["cat", "the cat", "a", "aba ba", "dog ran", "東"]), st.floats(0.1, 3)),
+)  # fmt: skip
+def test_the_compiled_search_prefers_what_the_readable_one_prefers(
+    letters, seed, length, with_words, with_model, boosts
+):
+    generator = torch.Generator().manual_seed(seed)
+    texts = [([EDGE, *letters.encode(line), EDGE], 1.0) for line in TEXTS]
+    model = TokenNgram.train(texts, order=3) if with_model else None
+    log_probs = torch.log_softmax(3 * torch.randn(length, len(letters.vocabulary), generator=generator), dim=-1)
+    phrases = Phrases(letters, [Phrase(*pair) for pair in boosts.items()])
+    pieces, weight = letters.vocabulary.tokens, 0.7 if with_model else 1.0
+    config = SearchConfig(beam=6, top_k=9, least=-8.0, weight=weight, bonus=0.3)
+    lexicon = LEXICON if with_words and with_model else None
+    search = Search(config, model, lexicon, ("eng",), pieces, phrases)
+    for start in range(0, length, 5):
+        search.advance(config.tried(log_probs[start : start + 5]))
+    scorer = model if lexicon is None else WithWords(model, lexicon, ("eng",), pieces, phrases.words)
+    biasing = _Biasing(phrases, scorer, scale=1 / weight)
+    expected = prefix_beam(log_probs, scorer=biasing, **asdict(config))[0]
+    found = search.best()[0]
+    assert found.score == pytest.approx(expected.score, abs=1e-6)
+    assert found.ids == expected.ids
+
+
+def test_words_of_phrases_are_known_words(letters):
+    def best(*phrases: Phrase) -> str:
+        log_probs = said(letters, "the cab sat", rival="the cat sat", behind=1.0)
+        texts = [([EDGE, *letters.encode(line), EDGE], 1.0) for line in [*TEXTS, "cab"]]
+        decoder = BeamDecoder(
+            scorer=TokenNgram.train(texts, order=1), lexicon=LEXICON, pieces=letters.vocabulary.tokens,
+            weight=1.0, bonus=0.0, least=-20.0, phrases=Phrases(letters, phrases) if phrases else None,
+        )  # fmt: skip
+        frames = Frames(log_probs[None], torch.tensor([len(log_probs)]), 0.02)
+        return letters.decode(span.id for span in decoder(frames, languages=("eng",))[0])
+
+    assert best() == "the cat sat"
+    assert best(Phrase("cab", 0.1)) == "the cab sat"
+
+
+def test_a_model_that_writes_case_and_punctuation_matches_too():
+    texts = ["Ada, the cat: Ada!", "ada 'll run"] * 9
+    cased = Tokenizer.train(texts, vocab_size=60, languages=["eng"], characters=True, coverage=1.0)
+    for text in ("Ada, the", "the Ada!", "ada", "the, Ada: the"):
+        assert added(Biasing(cased, {"ADA": 1.0}), cased.encode(text)) == 3.0
+    assert added(Biasing(cased, {"Ada": 1.0}), cased.encode("Adat, Atada")) == 0.0
+
+
+@pytest.mark.parametrize(("text", "phrase"), [("new york", Phrase("new york")), ("Ada^2.5", Phrase("Ada", 2.5))])
+def test_a_phrase_may_come_with_its_boost(text, phrase):
+    assert Phrase.parse(text) == phrase
+    with pytest.raises(ConfigError, match=r"'much' behind \^"):
+        Phrase.parse("Ada^much")
 
 
 @pytest.mark.parametrize(
