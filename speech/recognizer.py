@@ -86,7 +86,7 @@ class Recognizer:
         if beam is not None and (beam < 1 or (language_model is not None and beam == 1)):
             raise ConfigError(f"beam {beam}", fix="Give 1, or more where a language model is to help, e.g. 8.")
         folder = locate(name)
-        checkpoint = load_checkpoint(folder, device=device)
+        checkpoint = load_checkpoint(folder, device=device, as_stored=torch.device(device).type == "cpu")
         lexicon: Path | None = None
         if language_model is None and (folder / LANGUAGE_MODEL).is_file():
             language_model = folder / LANGUAGE_MODEL

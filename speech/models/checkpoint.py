@@ -12,7 +12,7 @@ import dataclasses
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -21,13 +21,14 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from speech.errors import ModelError
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
 from speech.nn.e_branchformer import EBranchformerConfig
 from speech.nn.encoder import EncoderConfig
+from speech.nn.linears import quantized
 from speech.nn.prompt import PromptConfig
 from speech.nn.whisper_encoder import WhisperEncoderConfig
 from speech.text.tokenizer import Tokenizer
@@ -108,8 +109,15 @@ def save_checkpoint(
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def load_checkpoint(directory: Path, *, device: str | torch.device = "cpu") -> Checkpoint:
+def load_checkpoint(directory: Path, *, device: str | torch.device = "cpu", as_stored: bool = False) -> Checkpoint:
     """Read a checkpoint; the model is in evaluation mode and float32.
+
+    Args:
+        directory: of the checkpoint.
+        device: of the model.
+        as_stored: leave the weights of linear layers in the numbers in which they lie on disk, in eight bits as
+            quantised tensors, for `with_precision` to make of them what it needs: the rest of the file is not read
+            before, and nothing is held twice.
 
     Raises:
         ModelError: naming the file, and the key where there is one, if anything is missing, unknown or does not fit.
@@ -134,7 +142,8 @@ def load_checkpoint(directory: Path, *, device: str | torch.device = "cpu") -> C
     model = build_empty(config, tokenizer.vocabulary)
     where = str(directory / "model.safetensors")
     try:
-        tensors = _unpack(load_file(directory / "model.safetensors"))
+        linear = {f"{name}.weight" for name, module in model.named_modules() if type(module) is nn.Linear}
+        tensors = _unpack(load_file(directory / "model.safetensors"), linear if as_stored else set())
     except SafetensorError as error:
         raise ModelError(f"is damaged: {error}", where=where, fix="Copy or download it again.") from error
     wanted = model.state_dict()
@@ -142,6 +151,7 @@ def load_checkpoint(directory: Path, *, device: str | torch.device = "cpu") -> C
     wrong += sorted(k for k in wanted.keys() & tensors.keys() if wanted[k].shape != tensors[k].shape)
     if wrong:
         raise ModelError(f"{len(wrong)} tensors are missing, unknown or of another size: {wrong[:4]}", where=where)
+    model.requires_grad_(not as_stored)  # quantised tensors have no gradients
     model.load_state_dict(tensors, assign=True)
     return Checkpoint(model.to(device).eval(), tokenizer, record["info"])
 
@@ -205,10 +215,12 @@ def _pack(tensors: dict[str, Tensor], storage: Storage) -> dict[str, Tensor]:
     return packed
 
 
-def _unpack(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    scales = {key: tensors.pop(key) for key in [k for k in tensors if k.endswith(_SCALE)]}
-    for key, scale in scales.items():
-        name = key.removesuffix(_SCALE)
-        value = tensors[name].float()
-        tensors[name] = value * scale.view(-1, *[1] * (value.dim() - 1))
-    return {key: tensor.float() for key, tensor in tensors.items()}
+def _unpack(tensors: dict[str, Tensor], as_stored: Collection[str]) -> dict[str, Tensor]:
+    scales = {key.removesuffix(_SCALE): tensors.pop(key) for key in [k for k in tensors if k.endswith(_SCALE)]}
+    for name, scale in scales.items():
+        if name in as_stored:
+            tensors[name] = quantized(tensors[name], scale)
+        else:
+            value = tensors[name].float()
+            tensors[name] = value * scale.view(-1, *[1] * (value.dim() - 1))
+    return {key: tensor if key in as_stored else tensor.float() for key, tensor in tensors.items()}

@@ -11,7 +11,7 @@ from speech.errors import ConfigError
 from speech.models.owsm_ctc import OwsmCtc
 from speech.nn.ctc import SparseConditioning
 from speech.nn.int8 import int8_copy, int8_runs
-from speech.nn.linears import shared_copy
+from speech.nn.linears import in_float32, shared_copy
 from speech.nn.packed import packed_copy, packing_runs
 
 
@@ -31,7 +31,7 @@ def with_precision(model: OwsmCtc, precision: Precision, *, conditioning_top: in
     """The model for computing in `precision`; what is not changed is shared with the original.
 
     Args:
-        model: in float32.
+        model: in float32, or as stored (see `load_checkpoint`).
         precision: of its numbers.
         conditioning_top: feed back only so many tokens of a frame (see `SparseConditioning`); None: all.
 
@@ -50,10 +50,10 @@ def with_precision(model: OwsmCtc, precision: Precision, *, conditioning_top: in
     if conditioning_top is not None:
         model = _sparse_copy(model, conditioning_top)
     if precision == Precision.bfloat16 or (precision == Precision.auto and device.type == "cuda"):
-        return _bfloat16_copy(model)
+        return _copy_in(model, torch.bfloat16)
     if runs and precision != Precision.float32:
         return int8_copy(model)
-    return packed_copy(model) if device.type == "cpu" and packing_runs() else model
+    return packed_copy(model) if device.type == "cpu" and packing_runs() else _copy_in(model, torch.float32)
 
 
 def _sparse_copy(model: OwsmCtc, top: int) -> OwsmCtc:
@@ -62,7 +62,11 @@ def _sparse_copy(model: OwsmCtc, top: int) -> OwsmCtc:
     return shared_copy(model, {id(model.conditioning): SparseConditioning(model.conditioning, top)})
 
 
-def _bfloat16_copy(model: OwsmCtc) -> OwsmCtc:
-    """Parameters in bfloat16; constants of the log-mel stay float32, whose range it needs."""
-    halved = {id(p): nn.Parameter(p.detach().to(torch.bfloat16), requires_grad=False) for p in model.parameters()}
-    return shared_copy(model, halved)
+def _copy_in(model: OwsmCtc, dtype: torch.dtype) -> OwsmCtc:
+    """Parameters in other numbers; constants of the log-mel stay float32, whose range it needs."""
+    other = {
+        id(p): nn.Parameter(in_float32(p).to(dtype), requires_grad=False)
+        for p in model.parameters()
+        if p.dtype != dtype
+    }
+    return shared_copy(model, other) if other else model

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from speech.nn.linears import in_float32
+
 _TILE = 1 << 22
 """Values of posteriors that are held at once (16 MB). What is larger, the C library asks the system for each time anew,
 which costs more than the products that are done with it.
@@ -78,7 +80,7 @@ class SparseConditioning(SelfConditioning):
     def __init__(self, dense: SelfConditioning, top: int) -> None:
         nn.Module.__init__(self)
         self.top = top
-        weight, bias = dense.linear.weight.detach(), dense.linear.bias.detach()
+        weight, bias = in_float32(dense.linear.weight), dense.linear.bias.detach()
         self.register_buffer("table", weight.t().contiguous() + bias, persistent=False)  # weights sum to one
 
     def forward(self, x: Tensor, log_probs: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from speech.nn.linears import with_linears
+from speech.nn.linears import quantized, with_linears
 from speech.nn.packed import PackedLinear
 
 _STEPS = 63  # of an activation to each side of zero
@@ -27,12 +27,8 @@ class Int8Linear(nn.Module):
 
     def __init__(self, linear: nn.Linear | PackedLinear) -> None:
         super().__init__()
-        weight = linear.weight.detach().float()
-        scales = weight.abs().amax(dim=1).clamp(min=1e-8) / 127
-        zeros = torch.zeros(len(weight), dtype=torch.int64)
-        whole = torch.round(weight * (1 / scales)[:, None]).to(torch.int8)  # four times as fast as quantize_per_channel
-        quantized = torch._make_per_channel_quantized_tensor(whole, scales.double(), zeros, 0)
-        self._packed = torch.ops.quantized.linear_prepack(quantized, None)
+        weight = linear.weight.detach()
+        self._packed = torch.ops.quantized.linear_prepack(weight if weight.is_quantized else _rounded(weight), None)
         self._bias = None if linear.bias is None else linear.bias.detach().float()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -40,6 +36,13 @@ class Int8Linear(nn.Module):
         peak = x.abs().amax(dim=-1, keepdim=True).clamp(min=1e-8)
         y = _linear(x / peak, 1 / _STEPS, _STEPS + 1, self._packed)
         return y * peak if self._bias is None else torch.addcmul(self._bias, y, peak)
+
+
+def _rounded(weight: Tensor) -> Tensor:
+    weight = weight.float()
+    scales = torch.linalg.vector_norm(weight, torch.inf, dim=1).clamp(min=1e-8) / 127
+    whole = (weight * (1 / scales)[:, None]).round_().to(torch.int8)  # four times as fast as quantize_per_channel
+    return quantized(whole, scales)
 
 
 def int8_copy[M: nn.Module](model: M) -> M:

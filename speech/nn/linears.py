@@ -6,7 +6,20 @@ import copy
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+
+
+def quantized(weight: Tensor, scales: Tensor) -> Tensor:
+    """`(out, in)` int8 with a scale for each output, as one tensor."""
+    zeros = torch.zeros(len(weight), dtype=torch.int64)
+    return torch._make_per_channel_quantized_tensor(weight, scales.double(), zeros, 0)
+
+
+def in_float32(weight: Tensor) -> Tensor:
+    """A weight in whatever numbers, in float32, without a gradient."""
+    weight = weight.detach()
+    return weight.dequantize() if weight.is_quantized else weight.float()
 
 
 def shared_copy[M: nn.Module](model: M, replaced: Mapping[int, object]) -> M:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from speech.nn.linears import with_linears
+from speech.nn.linears import in_float32, with_linears
 
 _ROWS = 256  # for which oneDNN chooses the layout
 
@@ -23,7 +23,7 @@ class PackedLinear(nn.Module):
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
-        self._packed = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach().float(), _ROWS)
+        self._packed = torch.ops.mkldnn._reorder_linear_weight(in_float32(linear.weight), _ROWS)
         self.bias = None if linear.bias is None else linear.bias.detach().float()
 
     @property

@@ -6,6 +6,7 @@ from torch import nn
 
 from speech.errors import ConfigError
 from speech.models import precision
+from speech.models.checkpoint import Storage, load_checkpoint, save_checkpoint
 from speech.models.precision import Precision, with_precision
 from speech.nn.int8 import Int8Linear, int8_copy, int8_runs
 from speech.nn.packed import packing_runs
@@ -74,3 +75,20 @@ def test_a_machine_without_the_kernels_computes_in_float32_or_says_so(model, mon
 def test_another_name_is_refused(model):
     with pytest.raises(ConfigError, match="float16"):
         with_precision(model, "float16")
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("storage", list(Storage))
+@pytest.mark.parametrize("asked", [Precision.float32, Precision.bfloat16, pytest.param("int8", marks=needs_kernels)])
+def test_from_the_numbers_on_disk_it_becomes_what_it_becomes_from_float32(
+    published, tokenizer, tmp_path, storage, asked
+):
+    save_checkpoint(tmp_path / "model", published, tokenizer, info={}, card="", storage=storage)
+    stored = load_checkpoint(tmp_path / "model", as_stored=True).model
+    loaded = load_checkpoint(tmp_path / "model").model
+    given = torch.randn(1, 90, 80), torch.tensor([90]), torch.tensor([[1, 2]])
+    for top in (None, 3):
+        found, expected = (with_precision(m, asked, conditioning_top=top)(*given).log_probs for m in (stored, loaded))
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    kept = {p.dtype for name, p in stored.named_parameters() if name.endswith("up.weight")}
+    assert kept == {{"float32": torch.float32, "float16": torch.float16, "int8": torch.qint8}[storage]}
