@@ -132,6 +132,11 @@ class OwsmCtc(nn.Module):
         """Subtract the corpus mean, divide by the corpus deviation; from here on in the numbers of the weights."""
         return ((features - self.feature_mean) / self.feature_std).to(self.embed.weight.dtype)
 
+    def subsample(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """`samples (batch, N)`, `lengths (batch,)` to frames of the convolutions `(batch, T', dim)`, `(batch,)`."""
+        features, lengths = self.features(samples, lengths)
+        return self.encoder.subsampling(self.normalise(features), lengths)
+
     def prefix(self, prefix: Tensor) -> Tensor:
         """Token ids `(batch, 2)` to prefix frames `(batch, 2, dim)`."""
         return self.embed_proj(self.embed(prefix))
@@ -188,6 +193,7 @@ class OwsmCtc(nn.Module):
         prompt: Sequence[Sequence[int]] | None = None,
         offset: Tensor | int = 0,
         intermediate: bool = False,
+        subsampled: bool = False,
     ) -> Encoded:
         """Encode whole utterances.
 
@@ -198,17 +204,19 @@ class OwsmCtc(nn.Module):
             prompt: token ids of the text before, per utterance.
             offset: see `Encoder.forward`.
             intermediate: also return the intermediate outputs (training).
+            subsampled: `features` are what `subsample` makes of them, and `lengths` theirs.
         """
         record: list[Tensor] | None = [] if intermediate else None
         memory = self.memory(prompt, features.shape[0])
         encoded = self.encoder(
-            self.normalise(features),
+            features if subsampled else self.normalise(features),
             lengths,
             chunk,
             prefix=self.prefix(prefix),
             tap=self._tap(record),
             memory=memory,
             offset=offset,
+            subsampled=subsampled,
         )
         x, out_lengths, front = encoded.x, encoded.lengths, encoded.prefix.shape[1]
         start = 0 if self.config.target_prefix else front

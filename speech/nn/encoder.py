@@ -129,6 +129,7 @@ class Encoder(nn.Module):
         tap: Tap | None = None,
         memory: Rows | None = None,
         offset: Tensor | int = 0,
+        subsampled: bool = False,
     ) -> EncoderOutput:
         """Encode whole utterances.
 
@@ -139,12 +140,13 @@ class Encoder(nn.Module):
             tap: see `Tap`.
             memory: prompts for cross-attention, `(M, dim)` each.
             offset: first position, an int or `(batch, 1)`; training moves it so that no position is special.
+            subsampled: `features` are what `subsampling` makes of them, `(batch, T', dim)`, and `lengths` theirs.
 
         Returns:
             `x (batch, T', dim)`, `lengths (batch,)` and `prefix (batch, P', dim)`.
         """
         with self._gradient(0):
-            x, lengths = self.subsampling(features, lengths)
+            x, lengths = (features, lengths) if subsampled else self.subsampling(features, lengths)
         prefix = self._check_prefix(prefix, x)
         count = prefix.shape[1]
         layout = Layout.build(count, x.shape[1], chunk, x.device)

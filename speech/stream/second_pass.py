@@ -21,7 +21,7 @@ from speech.decode.words import words_from_tokens
 from speech.errors import ConfigError, LanguageError
 from speech.models.owsm_ctc import OwsmCtc
 from speech.stream.segments import Segment
-from speech.stream.windows import Window
+from speech.stream.windows import SharedConvolutions, Window
 from speech.text.languages import resolve
 from speech.text.scripts import written_in
 from speech.text.tokenizer import Tokenizer
@@ -168,14 +168,18 @@ class SecondPass:
 
         A model that says the language first says it once: then all frames have the same posterior.
         """
-        model = self.model
-        device = model.feature_mean.device
+        device = self.model.feature_mean.device
         lengths = torch.tensor([len(array) for array in heard], device=device)
         samples = torch.zeros(len(heard), int(lengths.max()), device=device)
         for row, array in zip(samples, heard, strict=True):
             row[: len(array)] = torch.from_numpy(array)
-        prefix = torch.tensor([request.prefix(model.vocabulary) for request in requests], device=device)
-        x, counts, _, logits = model.encode(*model.features(samples, lengths), prefix)
+        return self._encode(*self.model.features(samples, lengths), requests, subsampled=False)
+
+    @torch.inference_mode()
+    def _encode(self, x: Tensor, lengths: Tensor, requests: Sequence[Request], *, subsampled: bool) -> Batch:
+        model = self.model
+        prefix = torch.tensor([request.prefix(model.vocabulary) for request in requests], device=x.device)
+        x, counts, _, logits = model.encode(x, lengths, prefix, subsampled=subsampled)
         if logits is not None:
             return Batch(x, counts, torch.log_softmax(logits, dim=-1))
         if not model.config.target_prefix:
@@ -190,8 +194,11 @@ class SecondPass:
         """A whole file, window by window; only tokens are kept. One that goes on across a seam is said once."""
         spans: list[TokenSpan] = []
         total, done, end_s = self._no_evidence(), 0, 0.0
+        convolutions = SharedConvolutions(self.model)
         for window in windows:
-            x, own = self.encode([window.samples], [request]).select(0)
+            heard = convolutions.frames(window)
+            lengths = torch.tensor([heard.shape[1]], device=heard.device)
+            x, own = self._encode(heard, lengths, [request], subsampled=True).select(0)
             x = x[window.first : window.first + window.count]
             own = None if own is None else own[window.first : window.first + window.count]
             found = self._spans(x, own, request)

@@ -5,13 +5,17 @@ Each frame is kept from the window in whose middle it lies, so none is at an edg
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
 from speech.errors import ConfigError
+from speech.models.owsm_ctc import OwsmCtc
 from speech.stream.segments import SampleBuffer
 
 
@@ -48,6 +52,8 @@ class Window:
 
     samples: np.ndarray
     """(n,) float32 at 16 kHz."""
+    start: int
+    """Of the file, where they begin; negative where zeros stand before it."""
     first: int
     """Frame of the window from which on it answers."""
     count: int
@@ -79,4 +85,48 @@ def _window(buffer: SampleBuffer, begin: int, middle: int, context: int, padded:
         samples = np.pad(samples, (start - (begin - context), begin + middle + context - end))
         start = begin - context
     last = min(begin + middle, buffer.end)
-    return Window(samples, (begin - start) // grid, round(last / grid) - begin // grid, last)
+    return Window(samples, start, (begin - start) // grid, round(last / grid) - begin // grid, last)
+
+
+_HOP = 160
+_REACH = 2
+"""Log-mel frames at each end of what is heard at once that see something else than the audio beyond it."""
+
+
+class SharedConvolutions:
+    """Encoder frames of the convolutions, window by window: what two windows share is computed once.
+
+    A window's frames are those of the whole file, except for the first and the last of the file.
+
+    Args:
+        model: whose convolutions.
+    """
+
+    def __init__(self, model: OwsmCtc) -> None:
+        subsampling = model.encoder.subsampling
+        self._model = model
+        self._unit = _HOP * subsampling.factor
+        self._edge = math.ceil((_REACH + subsampling.left) / subsampling.factor)
+        self._start = 0
+        self._frames: Tensor | None = None
+
+    @torch.inference_mode()
+    def frames(self, window: Window) -> Tensor:
+        """`(1, n, dim)`; windows are given in their order."""
+        start, kept = window.start // self._unit, None
+        if self._frames is not None:
+            kept = self._frames[:, start - self._start : self._frames.shape[1] - self._edge]
+        if kept is None or kept.shape[1] <= self._edge:
+            found = self._compute(window.samples)
+        else:  # from a little before the first that is not known, because its beginning would be missed
+            fresh = self._compute(window.samples[(kept.shape[1] - self._edge) * self._unit :])
+            found = torch.cat([kept, fresh[:, self._edge :]], dim=1)
+        self._start, self._frames = start, found
+        return found
+
+    def _compute(self, samples: np.ndarray) -> Tensor:
+        device = self._model.feature_mean.device
+        x, lengths = self._model.subsample(
+            torch.from_numpy(samples)[None].to(device), torch.tensor([len(samples)], device=device)
+        )
+        return x[:, : max(int(lengths), 1)]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,7 +10,7 @@ from speech.errors import ConfigError
 from speech.recognizer import Recognizer
 from speech.stream.offline import Cut, OfflineConfig
 from speech.stream.second_pass import Request
-from speech.stream.windows import WindowConfig, windows
+from speech.stream.windows import SharedConvolutions, WindowConfig, windows
 
 GRID = 1280
 
@@ -75,6 +76,43 @@ def test_text_and_times_do_not_depend_on_blocks(request, name, tokenizer, speech
     starts = [word.start_s for word in transcript.words]
     assert starts == sorted(starts)
     assert all(word.end_s <= transcript.duration_s for word in transcript.words)
+
+
+@pytest.mark.parametrize("name", ["model", "published"])
+@given(count=st.integers(1, 70_000), context=st.integers(0, 6), middle=st.integers(1, 12))
+def test_what_windows_share_is_computed_once(request, name, speech, count, context, middle):
+    model = request.getfixturevalue(name)
+    grid = round(model.frame_s * 16_000)
+    config = WindowConfig(size_s=model.frame_s * (middle + 2 * context), context_s=model.frame_s * context)
+    samples, asked = speech[:count], []
+
+    class Counted:
+        encoder, feature_mean = model.encoder, model.feature_mean
+
+        def subsample(self, samples, lengths):
+            asked.append(int(lengths))
+            return model.subsample(samples, lengths)
+
+    def frames_of(samples: np.ndarray) -> torch.Tensor:
+        with torch.inference_mode():
+            x, lengths = model.subsample(torch.from_numpy(samples)[None], torch.tensor([len(samples)]))
+        return x[:, : max(int(lengths), 1)]
+
+    shared = SharedConvolutions(Counted())
+    edge, unit, whole = shared._edge, 160 * model.encoder.subsampling.factor, frames_of(samples)
+    found = list(windows([samples], config, grid))
+    overlap = 2 * context * grid >= 3 * edge * unit
+    for window in found:
+        alone, frames, start = frames_of(window.samples), shared.frames(window), window.start // unit
+        assert frames.shape == alone.shape
+        if asked[-1] == len(window.samples):  # nothing to share
+            torch.testing.assert_close(frames, alone, atol=1e-4, rtol=1e-4)
+        else:
+            until = frames.shape[1] - (0 if window.start + len(window.samples) == count else edge)
+            expected = whole[:, start : start + until]
+            torch.testing.assert_close(frames[:, :until], expected, atol=1e-4, rtol=1e-4)
+    if overlap:
+        assert sum(asked) <= count + len(found) * 3 * edge * unit
 
 
 def test_an_empty_file_says_nothing(model, tokenizer):
