@@ -177,10 +177,6 @@ class TrainBatches(IterableDataset[Batch]):
         weights: language -> share of the seconds of an epoch (`speech.data.mixing`); None: the corpus as it is.
         cache: keep decoded audio in memory, in each worker; over epochs only with persistent workers.
         plain_epochs: first epochs without `augment`.
-
-    Attributes:
-        share: (rank, ranks) of this process in distributed training; each rank gets its part of the batches, equally
-            many of them.
     """
 
     def __init__(
@@ -200,18 +196,17 @@ class TrainBatches(IterableDataset[Batch]):
         self._plain_epochs = plain_epochs
         self._config = config
         self._weights = None if weights is None else dict(weights)
-        self.share = (0, 1)
         self.utterances = _trainable(utterances, self._collator.encode, tokenizer.vocabulary, config)
         # Shared memory, so that workers which outlive an epoch see the next one.
         self._position = torch.zeros(2, dtype=torch.int64).share_memory_()
         self._planned: tuple[int, list[list[Example]]] | None = None
 
     def set_epoch(self, epoch: int, start_batch: int = 0) -> None:
-        """Which epoch the next iteration gives, and from which of this rank's batches; skipping costs nothing."""
+        """Which epoch the next iteration gives, and from which of its batches; skipping costs nothing."""
         self._position[0], self._position[1] = epoch, start_batch
 
     def plan(self) -> list[list[Example]]:
-        """All batches of the current epoch, of all ranks, `start_batch` aside."""
+        """All batches of the current epoch, `start_batch` aside."""
         epoch = int(self._position[0])
         if self._planned is None or self._planned[0] != epoch:
             utterances = self.utterances
@@ -224,16 +219,17 @@ class TrainBatches(IterableDataset[Batch]):
 
     def __len__(self) -> int:
         """Batches that an iteration gives, all workers together."""
-        return max(0, len(self.plan()) // self.share[1] - int(self._position[1]))
+        return max(0, len(self.plan()) - int(self._position[1]))
 
     def __iter__(self) -> Iterator[Batch]:
-        epoch, start = self._position.tolist()
-        plan = self.plan()
-        rank, ranks = self.share
-        for number in _share_of_worker(start, len(plan) // ranks):
-            index = number * ranks + rank
-            rng = np.random.default_rng((self._config.seed, epoch, 2, index))
-            yield self._collator(plan[index], rng, plain=epoch < self._plain_epochs)
+        for index in _share_of_worker(int(self._position[1]), len(self.plan())):
+            yield self.batch(index)
+
+    def batch(self, index: int) -> Batch:
+        """Batch `index` of the plan of the current epoch."""
+        epoch = int(self._position[0])
+        rng = np.random.default_rng((self._config.seed, epoch, 2, index))
+        return self._collator(self.plan()[index], rng, plain=epoch < self._plain_epochs)
 
 
 class EvalBatches(IterableDataset[Batch]):

@@ -7,12 +7,20 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from speech.train.distributed import is_first, whole_state
+
 
 def save_snapshot(model: nn.Module, folder: Path, step: int, keep: int) -> None:
-    """Write the parameters at `step` atomically and delete all but the last `keep` snapshots."""
+    """Write the parameters at `step` atomically and delete all but the last `keep` snapshots.
+
+    Every process must call this; the first writes.
+    """
+    state = whole_state(model)
+    if not is_first():
+        return
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".{step:08d}.partial"
-    save_file({key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}, temporary)
+    save_file({key: value.contiguous() for key, value in state.items()}, temporary)
     temporary.rename(folder / f"{step:08d}.safetensors")
     for old in snapshots(folder)[:-keep]:
         old.unlink()

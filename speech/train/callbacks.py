@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
 
 from speech.train.averaging import save_snapshot
+from speech.train.config import TrainerConfig
 from speech.train.module import TrainModule
 
 CHECKPOINT = "last.ckpt"
@@ -18,47 +20,63 @@ METRICS = "metrics.jsonl"
 
 
 class Checkpoints(L.Callback):
-    """Everything needed to go on, every few steps; a kill at any moment leaves the older file whole."""
+    """Everything needed to go on, every few steps; a kill at any moment leaves the older file whole.
 
-    def __init__(self, folder: Path, every: int, average_every: int, keep: int) -> None:
+    Must come after `Metrics`: a step whose checkpoint is there has all its numbers on record.
+    """
+
+    def __init__(self, folder: Path, settings: TrainerConfig) -> None:
         self.folder = folder
-        self.every = every
-        self.average_every = average_every
-        self.keep = keep
-        self.saved = -1
+        self.settings = settings
+        self.validate_every = min(settings.validate_every, settings.max_steps)
+        self.seen = 0
+        """Last step that has been looked at; a step has several batches."""
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self.seen = trainer.global_step
 
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
-        step = trainer.global_step
-        if step == self.saved or step == 0:
+        step, settings = trainer.global_step, self.settings
+        if step == self.seen:
             return
+        self.seen = step
         assert isinstance(module, TrainModule)
-        if step % self.average_every == 0 and trainer.is_global_zero and self.keep > 0:
-            save_snapshot(module.model, self.folder / "snapshots", step, self.keep)
-        if step % self.every == 0:
+        if step % settings.average_every == 0 and settings.average > 0:
+            save_snapshot(module.model, self.folder / "snapshots", step, settings.average)
+        if step % self.validate_every:
+            self._save(trainer)
+
+    def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if not trainer.sanity_checking:
+            self._save(trainer)
+
+    def _save(self, trainer: L.Trainer) -> None:
+        if trainer.global_step % self.settings.checkpoint_every == 0:
             temporary = self.folder / f".{CHECKPOINT}.partial"
             trainer.save_checkpoint(temporary)
             if trainer.is_global_zero:
                 temporary.replace(self.folder / CHECKPOINT)
-        self.saved = step
 
 
 class Metrics(L.Callback):
     """Appends one JSON line per logged step; the learning curve is drawn from it."""
 
-    def __init__(self, folder: Path, every: int = 10) -> None:
+    def __init__(self, folder: Path, every: int) -> None:
         self.path = folder / METRICS
         self.every = every
-        self.seconds = 0.0
         self.start = time.monotonic()
         self.audio_s = 0.0
-        self.last = -1
+        self.last = 0
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Drop lines of steps that will be run again."""
         self.start = time.monotonic()
-        if self.path.is_file():
+        self.last = trainer.global_step
+        if self.path.is_file() and trainer.is_global_zero:
             kept = [row for row in read_metrics(self.path) if row["step"] <= trainer.global_step]
-            self.path.write_text("".join(json.dumps(row) + "\n" for row in kept), "utf-8")
+            temporary = self.path.with_suffix(".partial")
+            temporary.write_text("".join(json.dumps(row) + "\n" for row in kept), "utf-8")
+            temporary.replace(self.path)
 
     def on_train_batch_end(
         self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -68,7 +86,8 @@ class Metrics(L.Callback):
             return
         self.last = trainer.global_step
         elapsed = time.monotonic() - self.start
-        self._write(trainer, "train/", {"audio_per_s": self.audio_s / elapsed, "seconds": elapsed})
+        audio_s = trainer.strategy.reduce(torch.tensor(self.audio_s, device=module.device), reduce_op="sum")
+        self._write(trainer, "train/", {"audio_per_s": float(audio_s) / elapsed, "seconds": elapsed})
 
     def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         if not trainer.sanity_checking:

@@ -160,11 +160,11 @@ class TrainerConfig:
     max_steps: int = 1000
     """Optimiser steps."""
     accumulate: int = 1
-    """Batches per step."""
+    """Batches per step, of each process."""
     precision: Precision = Precision.auto
     devices: int = 1
     strategy: str = "auto"
-    """Lightning's: auto, ddp, fsdp."""
+    """How processes share the work: auto, ddp (each has the whole model), fsdp (each has a part of it)."""
     accelerator: str = "auto"
     validate_every: int = 500
     """Steps."""
@@ -174,6 +174,8 @@ class TrainerConfig:
     """Last checkpoints whose mean is the result."""
     average_every: int = 100
     """Steps between checkpoints that are averaged."""
+    log_every: int = 10
+    """Steps between records of the training loss."""
     threads: int = 0
     """CPU threads; 0 leaves torch's choice."""
     progress: bool = True

@@ -10,6 +10,7 @@ import lightning as L
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.distributed.fsdp import FSDPModule
 
 from speech.audio.augment import spec_augment
 from speech.chunking import ChunkSpec
@@ -18,31 +19,57 @@ from speech.models.owsm_ctc import OwsmCtc
 from speech.nn.losses import ctc_loss, multi_ctc_loss
 from speech.nn.masks import padding_mask
 from speech.train.config import TrainConfig
+from speech.train.distributed import shard
 from speech.train.optimizer import build_optimizer, schedule_factor
 
 
 class TrainModule(L.LightningModule):
     """The model and its objective.
 
-    Everything random in a step comes from one generator seeded by (seed, step): an interrupted run that resumes at a
-    step goes on exactly as if it had never stopped.
+    Everything random in a step comes from one generator seeded by (seed, batch of the run), where batches are counted
+    over all processes: an interrupted run that resumes at a step goes on exactly as if it had never stopped, and two
+    processes do what one does that takes twice as many batches a step.
     """
 
     def __init__(self, model: OwsmCtc, config: TrainConfig) -> None:
         super().__init__()
         self.model = model
         self.config = config
+        self.parts: dict[str, Tensor] = {}
+        """Parts of the loss, summed over the batches of the step so far."""
+
+    def configure_model(self) -> None:
+        if self.device_mesh is not None and not isinstance(self.model, FSDPModule):
+            shard(self.model, self.device_mesh["data_parallel"])
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        step = self.global_step * self.config.trainer.accumulate + index % self.config.trainer.accumulate
-        torch.manual_seed(self.config.seed * 1_000_003 + step)
-        generator = torch.Generator().manual_seed(self.config.seed * 7_000_003 + step)
+        accumulate = self.config.trainer.accumulate
+        number = self.global_step * accumulate + index % accumulate
+        number = number * self.trainer.world_size + self.trainer.global_rank
+        torch.manual_seed(self.config.seed * 1_000_003 + number)
+        generator = torch.Generator().manual_seed(self.config.seed * 7_000_003 + number)
         self._freeze()
         loss, parts = self.loss(batch, generator)
-        self.log_dict({f"train/{name}": value for name, value in parts.items()}, batch_size=len(batch))
+        self.parts = {name: value + self.parts.get(name, 0.0) for name, value in parts.items()}
         self.log("loss", loss, prog_bar=True, logger=False, batch_size=len(batch))
-        self.log("lr", self.optimizers().param_groups[0]["lr"], batch_size=1)  # type: ignore[union-attr]
         return loss
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Log what the step minimises: means over its batches, those of all processes where the step is recorded."""
+        means = torch.stack(list(self.parts.values())) / self.config.trainer.accumulate
+        if (self.global_step + 1) % self.config.trainer.log_every == 0:
+            means = self.trainer.strategy.reduce(means, reduce_op="mean")
+        values = {f"train/{name}": value for name, value in zip(self.parts, means, strict=True)}
+        self.log_dict(values | {"lr": optimizer.param_groups[0]["lr"]}, on_step=True, on_epoch=False, batch_size=1)
+        self.parts = {}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Count the batches of a process anew: those who wrote the checkpoint may have taken more or fewer a step."""
+        progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+        done = checkpoint["global_step"] * self.config.trainer.accumulate
+        for counts in (progress["total"], progress["current"]):
+            shift = done - counts["ready"]
+            counts.update({name: count + shift for name, count in counts.items()})
 
     def validation_step(self, batch: Batch, index: int) -> None:
         loss, parts = self.loss(batch, None)

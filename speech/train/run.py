@@ -28,6 +28,7 @@ from speech.train.callbacks import CHECKPOINT, METRICS, Checkpoints, Metrics
 from speech.train.card import model_card
 from speech.train.config import Mixing, Precision, TrainConfig, TrainerConfig
 from speech.train.curve import draw_curve
+from speech.train.distributed import end_with_launcher, is_first, strategy, whole_model
 from speech.train.evaluate import ScoreTable, evaluate
 from speech.train.init import build_model, build_tokenizer
 from speech.train.module import TrainModule
@@ -51,22 +52,28 @@ class TrainResult:
 def train(config: TrainConfig) -> TrainResult | None:
     """Train a model from manifests, or go on where this folder's run stopped.
 
+    With `trainer.devices` above 1, Lightning starts the same command once more for each further process.
+
     Returns:
-        Model and table; None in the processes of distributed training that only help.
+        Model and table; None in the processes that only help.
 
     Raises:
         ConfigError, DataError, ModelError: before the first step, naming what is wrong.
     """
     output = Path(config.output)
     output.mkdir(parents=True, exist_ok=True)
+    if config.trainer.devices > 1:
+        end_with_launcher()
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
     L.seed_everything(config.seed, verbose=False)
     corpus = read_corpus(config)
     tokenizer = build_tokenizer(config, corpus["train"])
     model = build_model(config, tokenizer, corpus["train"])
-    _record(config, output)
-    if not fit(config, model, tokenizer, corpus, output):
+    if is_first():
+        _record(config, output)
+    model = fit(config, model, tokenizer, corpus, output)
+    if not is_first():
         return None
     paths = snapshots(output / "snapshots")
     if paths:
@@ -118,8 +125,8 @@ def fit(
     tokenizer: Tokenizer,
     corpus: dict[str, list[Utterance]],
     output: Path,
-) -> bool:
-    """Run the steps that are left; False in the processes of distributed training that have nothing more to do."""
+) -> OwsmCtc:
+    """Run the steps that are left; the trained model, which only the first process may use."""
     settings = config.trainer
     last = output / CHECKPOINT
     done = 0
@@ -131,7 +138,7 @@ def fit(
     if done >= settings.max_steps:
         module = TrainModule(model, config)
         module.load_state_dict(torch.load(last, map_location="cpu", weights_only=False)["state_dict"])
-        return True
+        return model
     augment = WaveAugment(config.data.augment) if config.data.augment is not None else None
     batches = TrainBatches(
         corpus["train"],
@@ -147,7 +154,7 @@ def fit(
     data = SpeechData(batches, dev, done * settings.accumulate, settings.max_steps * settings.accumulate, config.data)
     trainer = _trainer(config, output)
     trainer.fit(TrainModule(model, config), data, ckpt_path=str(last) if done else None, weights_only=False)
-    return trainer.is_global_zero
+    return whole_model(model)
 
 
 def _trainer(config: TrainConfig, output: Path) -> L.Trainer:
@@ -155,10 +162,7 @@ def _trainer(config: TrainConfig, output: Path) -> L.Trainer:
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*LeafSpec.*|.*`__len__` defined.*")
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    callbacks: list[L.Callback] = [
-        Checkpoints(output, settings.checkpoint_every, settings.average_every, settings.average),
-        Metrics(output),
-    ]
+    callbacks: list[L.Callback] = [Metrics(output, settings.log_every), Checkpoints(output, settings)]
     if settings.progress:
         callbacks.append(RichProgressBar(refresh_rate=5))
     return L.Trainer(
@@ -167,18 +171,19 @@ def _trainer(config: TrainConfig, output: Path) -> L.Trainer:
         accumulate_grad_batches=settings.accumulate,
         precision="bf16-mixed" if _wants_bfloat16(settings) else "32-true",
         devices=settings.devices,
-        strategy=settings.strategy,
+        strategy=strategy(settings),
         accelerator=settings.accelerator,
         gradient_clip_val=config.optimizer.clip,
         val_check_interval=min(settings.validate_every, settings.max_steps) * settings.accumulate,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
+        inference_mode=settings.strategy != "fsdp",  # its buffers for whole parameters serve training too
         logger=TensorBoardLogger(output, name="tensorboard", version=""),
         callbacks=callbacks,
         enable_checkpointing=False,
         enable_progress_bar=settings.progress,
         enable_model_summary=False,
-        log_every_n_steps=10,
+        log_every_n_steps=settings.log_every,
         use_distributed_sampler=False,
     )
 

@@ -1,11 +1,11 @@
-"""The batches of a run: epoch after epoch, from the step it has reached, each rank its share."""
+"""The batches of a run: epoch after epoch, from the step it has reached, each process its share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import lightning as L
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from speech.data.batches import Batch, EvalBatches, TrainBatches
 from speech.errors import ConfigError
@@ -13,35 +13,41 @@ from speech.train.config import DataConfig
 
 
 class Stream(IterableDataset[Batch]):
-    """Batches `start .. stop` of an endless run: one that resumes reads what the first would have read.
+    """Batches of an endless run. Batch n of process r of R is batch n * R + r of a process alone.
+
+    So a run that resumes reads what the first would have read, and the steps of R processes that take A batches each
+    are those of one that takes R * A. Workers of a loader take turns.
 
     Args:
-        batches: of an epoch; its `share` says which are this rank's.
-        start: first batch of this rank.
-        stop: batches of this rank from the very beginning to the end of the run.
+        batches: of an epoch.
+        start: first batch of this process.
+        stop: batches of this process from the very beginning to the end of the run.
+        share: (r, R).
 
     Raises:
-        ConfigError: while iterating, if an epoch has fewer batches than there are processes.
+        ConfigError: while iterating, if an epoch has no batch.
     """
 
-    def __init__(self, batches: TrainBatches, start: int, stop: int) -> None:
+    def __init__(self, batches: TrainBatches, start: int, stop: int, share: tuple[int, int] = (0, 1)) -> None:
         super().__init__()
         self.batches = batches
         self.start = start
         self.stop = stop
+        self.share = share
 
     def __iter__(self) -> Iterator[Batch]:
-        position, epoch = 0, 0
-        while position < self.stop:
-            self.batches.set_epoch(epoch)
-            size = len(self.batches)
-            if size == 0:
-                raise ConfigError("fewer batches than processes", fix="Lower data.batches.batch_s or trainer.devices.")
-            if position + size > self.start:
-                self.batches.set_epoch(epoch, max(0, self.start - position))
-                yield from self.batches
-            position += size
-            epoch += 1
+        rank, ranks = self.share
+        worker = get_worker_info()
+        turn, turns = (worker.id, worker.num_workers) if worker is not None else (0, 1)
+        epoch, first = 0, 0
+        self.batches.set_epoch(epoch)
+        for number in range((self.start + turn) * ranks + rank, self.stop * ranks, turns * ranks):
+            while number >= first + (size := len(self.batches)):
+                if size == 0:
+                    raise ConfigError("no batch to train on", fix="Raise data.batches.max_s, or give more speech.")
+                epoch, first = epoch + 1, first + size
+                self.batches.set_epoch(epoch)
+            yield self.batches.batch(number - first)
 
 
 class SpeechData(L.LightningDataModule):
@@ -66,8 +72,7 @@ class SpeechData(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Endless; the trainer stops at its last step."""
         assert self.trainer is not None
-        self.train.share = (self.trainer.global_rank, self.trainer.world_size)
-        stream = Stream(self.train, self.start, self.stop)
+        stream = Stream(self.train, self.start, self.stop, (self.trainer.global_rank, self.trainer.world_size))
         ahead = 4 if self.workers else None
         return DataLoader(stream, batch_size=None, num_workers=self.workers, prefetch_factor=ahead)
 

@@ -265,19 +265,6 @@ def test_moving_a_batch_moves_every_tensor(corpus: list[Utterance]) -> None:
     assert batch.samples.device.type == "cpu"
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_ranks_share_the_batches_of_an_epoch_equally(corpus: list[Utterance], workers: int) -> None:
-    whole = [batch.ids for batch in train_batches(corpus)]
-    parts = []
-    for rank in range(3):
-        batches = train_batches(corpus)
-        batches.share = (rank, 3)
-        parts.append([batch.ids for batch in DataLoader(batches, batch_size=None, num_workers=workers)])
-        assert len(parts[-1]) == len(batches) == len(whole) // 3
-    together = [ids for row in zip(*parts, strict=True) for ids in row]
-    assert together == whole[: len(together)]
-
-
 def test_plain_epochs_are_not_augmented(corpus: list[Utterance]) -> None:
     def louder(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return samples * 0 + 2.0

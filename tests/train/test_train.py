@@ -2,13 +2,9 @@
 
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 import torch
 from safetensors.torch import load_file
 from torch import nn
@@ -36,34 +32,6 @@ from speech.train.init import quiet_prefix
 from speech.train.module import TrainModule
 from speech.train.optimizer import build_optimizer, rate_factor, schedule_factor
 from speech.train.run import train
-
-ROOT = Path(__file__).parents[2]
-WORDS = {"eng": ["one", "two", "three", "four"], "deu": ["eins", "zwei", "drei", "vier"]}
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory) -> Path:
-    """Each word is a chord of its own: a task a model can learn in seconds."""
-    root = tmp_path_factory.mktemp("corpus")
-    rng = np.random.default_rng(0)
-    for part, count in (("train", 48), ("dev", 6), ("test", 8)):
-        lines = []
-        for number in range(count):
-            language = ["eng", "deu"][number % 2]
-            spoken = rng.integers(0, 4, size=2)
-            tones = []
-            for word in spoken:
-                time = np.arange(6400) / 16000
-                tones.append(
-                    sum(np.sin(2 * np.pi * (250 + 350 * word + 90 * (language == "deu")) * k * time) for k in (1, 2))
-                )
-            samples = (0.1 * np.concatenate(tones) + 0.001 * rng.standard_normal(12800)).astype(np.float32)
-            soundfile.write(root / f"{part}{number}.wav", samples, 16000)
-            text = " ".join(WORDS[language][word] for word in spoken)
-            record = {"id": f"{part}{number}", "audio": f"{part}{number}.wav", "duration": 0.8, "lang": language}
-            lines.append(json.dumps(record | {"text": text, "source": "tones", "licence": "CC0"}))
-        (root / f"{part}.jsonl").write_text("\n".join(lines) + "\n")
-    return root
 
 
 def tiny(corpus: Path, output: Path, **trainer: object) -> TrainConfig:
@@ -237,25 +205,6 @@ def test_missing_data_is_said_before_anything_runs(corpus, tmp_path):
     config.data.root = ""
     with pytest.raises(ConfigError, match=r"data\.root"):
         train(config)
-
-
-def test_two_processes_train_one_model_through_the_recipe(corpus, tmp_path):
-    small = "dim=32 layers=2 heads=2 hidden=64".split()
-    batches = "batch_s=6 max_s=5 concatenate_max_s=4".split()
-    command = [
-        sys.executable, str(ROOT / "recipes" / "owsm_ctc" / "train.py"), "debug=default", "trainer=ddp",
-        "trainer.accelerator=cpu", "trainer.precision=float32", "trainer.progress=false", "init=scratch",
-        f"data.root={corpus}", f"output={tmp_path / 'run'}",
-        "tokenizer.size=40", "model.inter_layers=[1]", "optimizer.frozen_layers=1", "chunk.probability=0",
-        *(f"model.encoder.{value}" for value in small), *(f"data.batches.{value}" for value in batches),
-    ]  # fmt: skip
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert ran.returncode == 0, ran.stderr[-3000:]
-    assert ran.stdout.count("checkpoint:") == 1
-    assert read_metrics(tmp_path / "run" / "metrics.jsonl")[-1]["step"] == 4
-    assert (
-        Recognizer.from_pretrained(str(tmp_path / "run" / "model")).transcribe(corpus / "test0.wav").duration_s == 0.8
-    )
 
 
 def test_rates_fall_towards_the_lower_layers():
