@@ -26,6 +26,7 @@ from serve.connection import Connection, Requests
 from serve.hub import Hub
 from speech.audio.io import SAMPLE_RATE, stream_audio
 from speech.audio.pcm import to_pcm16
+from speech.decode.phrases import read_phrases
 from speech.errors import SpeechError
 
 _BLOCK_S = 0.1
@@ -120,7 +121,10 @@ def stream(
     url: Annotated[str, typer.Option(help="Of the server.")] = "ws://127.0.0.1:8000/v1/stream",
     language: Annotated[list[str] | None, typer.Option(help="That may be spoken; several times for several.")] = None,
     to: Annotated[list[str] | None, typer.Option(help="Translate into; several times for several.")] = None,
-    phrase: Annotated[list[str] | None, typer.Option(help="That may well be said, e.g. a name. Repeatable.")] = None,
+    phrase: Annotated[
+        list[str] | None,
+        typer.Option(help="That may well be said, e.g. a name; name^2: more so; @FILE: one on each line. Repeatable."),
+    ] = None,
     api_key: Annotated[str | None, typer.Option(envvar="SPEECH_API_KEY", help="If the server wants one.")] = None,
     pace: Annotated[float, typer.Option(help="Speed of a file: 1 as it was spoken, 0 as fast as it goes.")] = 1.0,
     jsonl: Annotated[bool, typer.Option(help="Print every event of the server as one line of JSON.")] = False,
@@ -129,7 +133,7 @@ def stream(
     if (file is None) == (not microphone):
         raise SpeechError("nothing to stream", fix="Give a file or --microphone.")
     blocks = _microphone() if microphone else _paced(file or "", pace)
-    options = {"languages": language or [], "targets": to or [], "phrases": phrase or []}
+    options = {"languages": language or [], "targets": to or [], "phrases": [*map(str, read_phrases(phrase or []))]}
     try:
         asyncio.run(_stream(url, api_key, options, blocks, jsonl))
     except* ServerError as errors:

@@ -52,7 +52,7 @@ class ServeConfig:
     max_load: float = 0.95
     """Share of the engine's time that live sessions may be expected to take, from measured speed."""
     max_message_bytes: int = 1_048_576
-    max_json_bytes: int = 16384
+    max_json_bytes: int = 262_144
     max_lead_s: float = 5.0
     """Unprocessed audio of a session from which its socket is read no further."""
     max_session_s: float = 14400.0

@@ -34,6 +34,7 @@ _ENCODINGS = {
 """Theirs: ours, and Hz where the address does not say."""
 _CHANNEL = [0, 1]
 _SHORTEST_MS, _LONGEST_MS = 100, 5000
+_MOST_BOOST = 2.0
 
 
 class _Query(Struct):
@@ -66,7 +67,7 @@ class _CloseStream(Struct, tag="CloseStream"):
 
 
 class _Configure(Struct, tag="Configure"):
-    """Theirs are `keyterms`, and `features`, which mean nothing here; ours are the keys of the address."""
+    """`keyterms` and `features` are theirs, and the latter mean nothing here; ours are the keys of the address."""
 
     keyterms: list[str] | UnsetType | None = UNSET
     language: str | list[str] | UnsetType = UNSET
@@ -296,9 +297,18 @@ def _update(control: _Configure) -> wire.Update:
 
 
 def _keyword(text: str) -> str:
-    """As a phrase: "word", or "word:2" with a boost; nothing can be made less likely."""
-    word, _, boost = text.rpartition(":")
-    return text if not word else "" if boost.startswith("-") else f"{word}^{boost}"
+    """As a phrase: "word", or "word:2" with an intensifier; "" where that asks for less, which cannot be had.
+
+    Theirs are exponents of a probability, ours nats for each letter, of which more than two do harm.
+    """
+    word, _, intensifier = text.rpartition(":")
+    if not word:
+        return text
+    try:
+        boost = min(float(intensifier), _MOST_BOOST)
+    except ValueError:
+        return text
+    return f"{word}^{boost:g}" if boost > 0 else ""
 
 
 def _languages(names: Sequence[str]) -> list[str]:

@@ -15,6 +15,8 @@ from speech.stream.second_pass import Request
 from speech.stream.session import StreamOptions
 from speech.text.languages import resolve
 
+_MOST_PHRASES, _MOST_LETTERS = 1000, 20_000
+
 
 class Refused(Exception):
     """A session or message that cannot be had: error code, text, and how the connection is closed (None: it is not)."""
@@ -64,6 +66,10 @@ def changed(
 
 
 def _phrases(texts: Sequence[str], check: Callable[[Request], None]) -> tuple[Phrase, ...]:
+    letters = sum(map(len, texts))
+    if len(texts) > _MOST_PHRASES or letters > _MOST_LETTERS:
+        text = f"{len(texts)} phrases of {letters} letters in all; at most {_MOST_PHRASES} and {_MOST_LETTERS}"
+        raise Refused("bad_config", text, wire.CloseCode.bad_config, "phrases")
     try:
         phrases = tuple(dict.fromkeys(Phrase.parse(text) for text in texts))
         check(Request(phrases=phrases))

@@ -17,7 +17,6 @@ SUBPROTOCOL = "speech.v1"
 
 Milliseconds = Annotated[int, Meta(ge=0)]
 Codes = Annotated[list[str], Meta(max_length=64)]
-PhraseText = Annotated[str, Meta(max_length=200)]
 
 
 class CloseCode(IntEnum):
@@ -71,8 +70,8 @@ class Options(Struct, kw_only=True, forbid_unknown_fields=True):
     """Codes or names; empty: any that the model knows."""
     targets: Codes | UnsetType = UNSET
     """Translate into these."""
-    phrases: Annotated[list[PhraseText], Meta(max_length=1000)] | UnsetType = UNSET
-    """That may well be said, such as names; with "^2" behind it, one is preferred twice as much."""
+    phrases: list[str] | UnsetType = UNSET
+    """That may well be said, such as names, up to 1,000; with "^2" behind it, one is preferred twice as much."""
     endpointing: Endpointing | UnsetType = UNSET
     interim: Literal["revisable", "append", "off"] | UnsetType = UNSET
     """revisable: partial transcripts may change behind `stable`; append: only what is stable, as `delta`."""

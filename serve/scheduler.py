@@ -104,7 +104,7 @@ class Scheduler:
         self._thread.start()
 
     def open(self, options: StreamOptions, listener: Callable[[Result], None]) -> Slot:
-        """A slot for a session. Raises LanguageError if the model lacks a language."""
+        """A slot for a session. Raises LanguageError or ConfigError if the model cannot do what is asked."""
         slot = Slot(self._engine.open(options), listener)
         with self._wake:
             self._slots.add(slot)

@@ -259,10 +259,10 @@ def _beam_decoder(
 
 
 def _graph_decoder(path: Path, tokenizer: Tokenizer) -> GraphDecoder:
-    if path.suffix == ".arpa":
+    if path.suffix.lower() == ".arpa":
         return GraphDecoder.from_arpa(tokenizer, path)
     try:
-        words = path.read_text("utf-8").split("\n")
+        words = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot be read: {error}", where=str(path), fix="Give a word on each line.") from error
     return GraphDecoder.from_lexicon(tokenizer, filter(str.strip, words))

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from speech.batch.job import Job
 from speech.cli.batch import transcribe_in_batch
 from speech.data.manifest import read_manifest
-from speech.decode.phrases import Phrase
+from speech.decode.phrases import read_phrases
 from speech.errors import AudioError, ConfigError, SpeechError
 from speech.models.hub import EMBEDDED
 from speech.models.precision import Precision
@@ -179,24 +179,6 @@ def expand(paths: list[str]) -> list[str]:
             raise AudioError("holds or matches no audio file", where=path)
         found |= dict.fromkeys(matches)
     return list(found)
-
-
-def read_phrases(given: list[str]) -> tuple[Phrase, ...]:
-    """Phrases as users give them, each once; "@FILE" stands for the lines of a file.
-
-    Raises:
-        ConfigError: if a file cannot be read, or a boost is no number.
-    """
-    lines: list[str] = []
-    for text in given:
-        if not text.startswith("@"):
-            lines.append(text)
-            continue
-        try:
-            lines += Path(text[1:]).read_text("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"cannot be read: {error}", where=text, fix="Give @ and a text file.") from error
-    return tuple(dict.fromkeys(Phrase.parse(line) for line in lines if line.strip()))
 
 
 def target_paths(files: list[str], folder: Path, format: Format) -> dict[str, Path]:

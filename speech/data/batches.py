@@ -162,8 +162,8 @@ class Collator:
         return self._cache[key].astype(np.float32) / np.float32(_INT16)
 
 
-class TrainBatches(IterableDataset[Batch]):
-    """Batches of an epoch, the same for any number of workers; for a DataLoader with `batch_size=None`.
+class TrainBatches:
+    """The batches of all epochs, by number.
 
     Utterances that are too short, too long or too dense for their transcript are dropped, and translations that are
     too dense for the audio or that the vocabulary has no task for; the log says how many.
@@ -175,7 +175,7 @@ class TrainBatches(IterableDataset[Batch]):
         augment: changes each example's samples.
         text: how texts are written for training.
         weights: language -> share of the seconds of an epoch (`speech.data.mixing`); None: the corpus as it is.
-        cache: keep decoded audio in memory, in each worker; over epochs only with persistent workers.
+        cache: keep decoded audio in memory, in each process that makes batches.
         plain_epochs: first epochs without `augment`.
     """
 
@@ -191,23 +191,15 @@ class TrainBatches(IterableDataset[Batch]):
         cache: bool = False,
         plain_epochs: int = 0,
     ) -> None:
-        super().__init__()
         self._collator = Collator(tokenizer, text, augment, cache)
         self._plain_epochs = plain_epochs
         self._config = config
         self._weights = None if weights is None else dict(weights)
         self.utterances = _trainable(utterances, self._collator.encode, tokenizer.vocabulary, config)
-        # Shared memory, so that workers which outlive an epoch see the next one.
-        self._position = torch.zeros(2, dtype=torch.int64).share_memory_()
         self._planned: tuple[int, list[list[Example]]] | None = None
 
-    def set_epoch(self, epoch: int, start_batch: int = 0) -> None:
-        """Which epoch the next iteration gives, and from which of its batches; skipping costs nothing."""
-        self._position[0], self._position[1] = epoch, start_batch
-
-    def plan(self) -> list[list[Example]]:
-        """All batches of the current epoch, `start_batch` aside."""
-        epoch = int(self._position[0])
+    def plan(self, epoch: int) -> list[list[Example]]:
+        """All batches of an epoch; the last one asked for is kept."""
         if self._planned is None or self._planned[0] != epoch:
             utterances = self.utterances
             if self._weights is not None:
@@ -217,19 +209,14 @@ class TrainBatches(IterableDataset[Batch]):
             self._planned = epoch, plan_epoch(utterances, self._config, epoch)
         return self._planned[1]
 
-    def __len__(self) -> int:
-        """Batches that an iteration gives, all workers together."""
-        return max(0, len(self.plan()) - int(self._position[1]))
+    def size(self, epoch: int) -> int:
+        """Batches of an epoch."""
+        return len(self.plan(epoch))
 
-    def __iter__(self) -> Iterator[Batch]:
-        for index in _share_of_worker(int(self._position[1]), len(self.plan())):
-            yield self.batch(index)
-
-    def batch(self, index: int) -> Batch:
-        """Batch `index` of the plan of the current epoch."""
-        epoch = int(self._position[0])
+    def batch(self, epoch: int, index: int) -> Batch:
+        """Batch `index` of an epoch, the same whenever and wherever it is asked for."""
         rng = np.random.default_rng((self._config.seed, epoch, 2, index))
-        return self._collator(self.plan()[index], rng, plain=epoch < self._plain_epochs)
+        return self._collator(self.plan(epoch)[index], rng, plain=epoch < self._plain_epochs)
 
 
 class EvalBatches(IterableDataset[Batch]):
@@ -265,14 +252,14 @@ class EvalBatches(IterableDataset[Batch]):
 
     def __iter__(self) -> Iterator[Batch]:
         rng = np.random.default_rng(0)
-        for index in _share_of_worker(0, len(self._plan)):
+        for index in _share_of_worker(len(self._plan)):
             yield self._collator(self._plan[index], rng)
 
 
-def _share_of_worker(start: int, stop: int) -> range:
-    """Indices for this process, so that the loader's round robin over workers gives start..stop in order."""
+def _share_of_worker(count: int) -> range:
+    """Indices for this process, so that the loader's round robin over workers gives all in order."""
     worker = get_worker_info()
-    return range(start, stop) if worker is None else range(start + worker.id, stop, worker.num_workers)
+    return range(count) if worker is None else range(worker.id, count, worker.num_workers)
 
 
 def _trainable(

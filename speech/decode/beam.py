@@ -62,7 +62,13 @@ class BeamDecoder:
         return align(log_probs, self._best(log_probs, blank, languages).ids, blank).spans
 
     def preferring(self, phrases: Phrases) -> BeamDecoder:
-        """The same search with phrases, which tries more in each frame: they may be far from the best."""
+        """The same search with phrases, which tries more in each frame: they may be far from the best.
+
+        Raises:
+            ConfigError: with a language model of others that counts for nothing, and would take the phrases with it.
+        """
+        if not self.ours and not self.weight:
+            raise ConfigError("phrases beside a language model of weight 0", fix="Leave the language model out.")
         return replace(self, phrases=phrases, least=min(self.least, _LEAST_OF_PHRASES))
 
     @property
@@ -99,6 +105,6 @@ class BeamDecoder:
         if lexicon is not None and scorer is not None:
             known = () if self.phrases is None else self.phrases.words
             scorer = WithWords(scorer, lexicon, languages, self.pieces, known)
-        if self.phrases is not None and self.weight:
+        if self.phrases is not None:
             scorer = Biasing(self.phrases, scorer, scale=1 / self.weight)
         return prefix_beam(log_probs, scorer=scorer, **asdict(config))[0]

@@ -91,7 +91,8 @@ class K2Decoder:
         device = self.device or log_probs.device
         said = torch.tensor([blank, *tokens], device=log_probs.device)
         scores = log_probs[..., said].float() * self.acoustic_scale
-        banned = [column for column, token in enumerate(tokens, 1) if token in set(forbidden)]
+        unsaid = frozenset(forbidden)
+        banned = [column for column, token in enumerate(tokens, 1) if token in unsaid]
         scores[..., banned] = -torch.inf
         best = self.search.best(
             scores.to(device if device.type == "cuda" else "cpu"),

@@ -146,9 +146,9 @@ class WithWords:
         pieces: Sequence[str],
         known: Collection[int] = (),
     ) -> None:
-        self._tokens, self._lexicon, self._own = tokens, lexicon, known
+        self._tokens, self._lexicon, self._known = tokens, lexicon, known
         self._languages, self._pieces = tuple(languages), pieces
-        self._known: dict[Spelling, float] = {}
+        self._scores: dict[Spelling, float] = {}
 
     def start(self) -> tuple[Any, Spelling]:
         """The state of the token model, and the word under way."""
@@ -170,9 +170,9 @@ class WithWords:
         return self._tokens.finish(state[0]) + self._word(state[1])
 
     def _word(self, word: Spelling) -> float:
-        if word not in self._known:
-            if len(self._known) > 1 << 14:
-                self._known.clear()
+        if word not in self._scores:
+            if len(self._scores) > 1 << 14:
+                self._scores.clear()
             score = self._lexicon.score(self._languages, word)
-            self._known[word] = max(score, 0.0) if word.whole in self._own else score
-        return self._known[word]
+            self._scores[word] = max(score, 0.0) if word.whole in self._known else score
+        return self._scores[word]

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from functools import cache, cached_property, lru_cache
 from itertools import accumulate
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -54,6 +55,28 @@ class Phrase(NamedTuple):
             return cls(words, float(boost))
         except ValueError as error:
             raise ConfigError(f"{boost!r} behind ^, expected a number", where=repr(text)) from error
+
+    def __str__(self) -> str:
+        """What `parse` reads."""
+        return f"{self.text}^{self.boost:g}"
+
+
+def read_phrases(given: Iterable[str]) -> tuple[Phrase, ...]:
+    """Phrases as users give them, each once; "@FILE" stands for the lines of a file.
+
+    Raises:
+        ConfigError: if a file cannot be read, or a boost is no number.
+    """
+    lines: list[str] = []
+    for text in given:
+        if not text.startswith("@"):
+            lines.append(text)
+            continue
+        try:
+            lines += Path(text[1:]).read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"cannot be read: {error}", where=text, fix="Give @ and a text file.") from error
+    return tuple(dict.fromkeys(Phrase.parse(line) for line in lines if line.strip()))
 
 
 def spelled(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:

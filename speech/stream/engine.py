@@ -13,6 +13,8 @@ import torch
 
 from speech.audio.io import SAMPLE_RATE
 from speech.audio.vad import Vad
+from speech.decode.compiled_beam import prepare
+from speech.decode.phrases import letters_of
 from speech.nn.int8 import int8_copy, int8_runs
 from speech.stream.first_pass import CausalStream, FirstPass
 from speech.stream.second_pass import Heard, SecondPass
@@ -57,6 +59,8 @@ class Engine:
             self.config.right_context,
         )
         self.vad = Vad()
+        prepare()  # a session may ask for phrases at any time, and must not keep the others waiting for a compiler
+        letters_of(second_pass.tokenizer.vocabulary)
 
     def open(self, options: StreamOptions | None = None) -> StreamingSession:
         """A new stream.

@@ -121,7 +121,7 @@ class SecondPass:
         self.decode = decode
         self.grid = round(model.frame_s * SAMPLE_RATE)
         self._forbidden: dict[tuple[str, ...], frozenset[int]] = {}
-        self._with_phrases = lru_cache(maxsize=64)(self._preferring)
+        self._with_phrases = lru_cache(maxsize=512)(self._preferring)
 
     def read(self, segments: Sequence[Segment], requests: Sequence[Request]) -> list[Heard]:
         """Encode segments, together where that pays, and decode each; those in which nobody speaks are skipped."""

@@ -56,11 +56,12 @@ class StreamOptions:
     context_s: float = 0.5
     """See `OfflineConfig`."""
     phrases: tuple[Phrase, ...] = ()
-    """See `Request`."""
+    """That may well be said; see `Request`. Translations are left as they are."""
 
     def requests(self) -> list[Request]:
         """What the second pass reads each part for: the transcript first."""
-        return [Request(self.languages, target, self.phrases) for target in (None, *self.targets)]
+        translations = [Request(self.languages, target) for target in self.targets]
+        return [Request(self.languages, phrases=self.phrases), *translations]
 
 
 @dataclass(slots=True)

@@ -88,9 +88,9 @@ def _window(buffer: SampleBuffer, begin: int, middle: int, context: int, padded:
     return Window(samples, start, (begin - start) // grid, round(last / grid) - begin // grid, last)
 
 
-_HOP = 160
 _REACH = 2
-"""Log-mel frames at each end of what is heard at once that see something else than the audio beyond it."""
+"""Log-mel frames at each end of what is heard at once that see something else than the audio beyond it: those of 400
+samples or 512, 160 apart."""
 
 
 class SharedConvolutions:
@@ -105,7 +105,7 @@ class SharedConvolutions:
     def __init__(self, model: OwsmCtc) -> None:
         subsampling = model.encoder.subsampling
         self._model = model
-        self._unit = _HOP * subsampling.factor
+        self._unit = model.log_mel.config.hop_length * subsampling.factor
         self._edge = math.ceil((_REACH + subsampling.left) / subsampling.factor)
         self._start = 0
         self._frames: Tensor | None = None

@@ -19,7 +19,7 @@ class Stream(IterableDataset[Batch]):
     are those of one that takes R * A. Workers of a loader take turns.
 
     Args:
-        batches: of an epoch.
+        batches: of all epochs.
         start: first batch of this process.
         stop: batches of this process from the very beginning to the end of the run.
         share: (r, R).
@@ -40,14 +40,12 @@ class Stream(IterableDataset[Batch]):
         worker = get_worker_info()
         turn, turns = (worker.id, worker.num_workers) if worker is not None else (0, 1)
         epoch, first = 0, 0
-        self.batches.set_epoch(epoch)
         for number in range((self.start + turn) * ranks + rank, self.stop * ranks, turns * ranks):
-            while number >= first + (size := len(self.batches)):
+            while number >= first + (size := self.batches.size(epoch)):
                 if size == 0:
                     raise ConfigError("no batch to train on", fix="Raise data.batches.max_s, or give more speech.")
                 epoch, first = epoch + 1, first + size
-                self.batches.set_epoch(epoch)
-            yield self.batches.batch(number - first)
+            yield self.batches.batch(epoch, number - first)
 
 
 class SpeechData(L.LightningDataModule):

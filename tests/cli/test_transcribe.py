@@ -8,8 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from speech.cli.app import app
-from speech.cli.transcribe import read_phrases
-from speech.decode.phrases import Phrase
+from speech.decode.phrases import Phrase, read_phrases
 from speech.errors import AudioError, ConfigError, SpeechError
 
 runner = CliRunner()

@@ -211,7 +211,7 @@ def test_a_second_connection_takes_the_session_over(server: Running, pcm):
         (['{"type":"resume","session":"x","token":"y"}'], 4404, "unknown_session"),
         (['{"type":"start"}', b"\0"], 4415, "audio_bad"),
         (['{"type":"start","audio":{"encoding":"pcm_f32le"}}', b"\0\0\xc0\x7f"], 4415, "audio_bad"),
-        ([" " * 20_000], 1009, "too_big"),
+        ([" " * 300_000], 1009, "too_big"),
     ],
 )
 def test_faults_are_said_and_closed_with_their_code(server: Running, messages, code, error):

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from serve import protocol as wire
-from serve.deepgram import Deepgram
+from serve.deepgram import Deepgram, _keyword
 from serve.options import Refused
+from speech.audio.io import load_audio
+from speech.audio.pcm import to_pcm16
+from tests.conftest import RARE
 from tests.serve.conftest import Running
 
 with warnings.catch_warnings():
@@ -103,6 +106,23 @@ def test_without_interim_results_there_are_none(server: Running, pcm, said):
     assert {type(event) for event in events} == {ListenV1Results, ListenV1Metadata}
     assert all(event.is_final for event in events[:-1])
     assert joined(events)
+
+
+@pytest.mark.parametrize("options", [{"keyterm": ["dimanche", "lundi"]}, {"keywords": ["dimanche:1.5", "lundi"]}])
+def test_terms_of_the_address_are_preferred(server: Running, recognizer, options):
+    samples = load_audio(RARE)
+    with sdk(server, language="fr", **PCM, **options) as connection:
+        play(connection, to_pcm16(samples))
+        connection.send_close_stream()
+        assert joined(list(connection)) == "dimanche" != recognizer.transcribe(samples, language="fra").text
+
+
+@pytest.mark.parametrize(
+    ("given", "phrase"),
+    [("Ada", "Ada"), ("Ada:1.5", "Ada^1.5"), ("Ada:9", "Ada^2"), ("Ada:0", ""), ("Ada:-2", ""), ("x:y", "x:y")],
+)
+def test_intensifiers_become_boosts(given, phrase):
+    assert _keyword(given) == phrase
 
 
 def test_a_long_pause_is_the_end_of_an_utterance(server: Running, pcm):

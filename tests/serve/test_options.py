@@ -60,11 +60,17 @@ def test_what_the_model_does_not_know_is_refused(message, param):
 def test_phrases_are_taken_once_each_and_refused_where_they_cannot_be_had():
     options = after(wire.Start(phrases=["Ada", "new york^2", "Ada"]), wire.Update(interim="off"))
     assert options.phrases == (Phrase("Ada"), Phrase("new york", 2.0))
-    assert {request.phrases for request in options.requests()} == {options.phrases}
+    assert [request.phrases for request in after(wire.Start(phrases=["Ada"], targets=["eng"])).requests()] == [
+        (Phrase("Ada"),), (),
+    ]  # fmt: skip
     assert after(wire.Start(phrases=["Ada"]), wire.Update(phrases=[])).phrases == ()
-    for text, said in (("東京", "東京: cannot be written"), ("Ada^much", "'much' behind")):
+    assert len(after(wire.Start(phrases=[f"name {n}" for n in range(1000)])).phrases) == 1000
+    for texts, said in (
+        (["東京"], "東京: cannot be written"), (["Ada^much"], "'much' behind"),
+        (["x"] * 1001, "1001 phrases"), (["x" * 20_001], "20001 letters"),
+    ):  # fmt: skip
         with pytest.raises(Refused, match=said) as caught:
-            after(wire.Start(phrases=[text]))
+            after(wire.Start(phrases=texts))
         assert (caught.value.code, caught.value.param) == ("bad_config", "phrases")
 
 

@@ -160,15 +160,12 @@ def test_one_process_goes_on_where_two_stopped(single, stories, corpus, kind):
 class Epochs:
     """Stands for `TrainBatches`: epochs of 3, 2, 3, 2, .. batches, each a pair of epoch and number."""
 
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
+    def size(self, epoch: int) -> int:
+        return 3 - epoch % 2
 
-    def __len__(self) -> int:
-        return 3 - self.epoch % 2
-
-    def batch(self, index: int) -> tuple[int, int]:
-        assert 0 <= index < len(self)
-        return self.epoch, index
+    def batch(self, epoch: int, index: int) -> tuple[int, int]:
+        assert 0 <= index < self.size(epoch)
+        return epoch, index
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -186,7 +183,7 @@ def test_processes_and_their_workers_take_turns_over_all_epochs(monkeypatch, wor
 
 def test_no_batch_at_all_is_said():
     class Empty(Epochs):
-        def __len__(self) -> int:
+        def size(self, epoch: int) -> int:
             return 0
 
     with pytest.raises(ConfigError, match="no batch"):
