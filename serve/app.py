@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from serve.shell import Adapter, Shell
 from serve.telemetry import Telemetry
 from serve.vosk import Vosk
 from speech import __version__
+from speech.models.adapter_file import fingerprint
 from speech.models.hub import locate
 from speech.models.precision import Precision
 from speech.recognizer import Recognizer
@@ -74,7 +74,7 @@ def build(config: ServeConfig) -> FastAPI:
     vocabulary = recognizer.tokenizer.vocabulary
     facts = Facts(
         config=config,
-        model=wire.ModelInfo(id=config.model, sha256=_fingerprint(config.model)),
+        model=wire.ModelInfo(id=config.model, sha256=fingerprint(locate(config.model))),
         languages=vocabulary.languages,
         targets=vocabulary.st_targets,
         check=recognizer.check,
@@ -88,12 +88,6 @@ def build(config: ServeConfig) -> FastAPI:
     _add_http(app, parts)
     _add_sockets(app, parts)
     return app
-
-
-def _fingerprint(name: str) -> str:
-    """SHA-256 of the weights."""
-    with (locate(name) / "model.safetensors").open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextlib.asynccontextmanager

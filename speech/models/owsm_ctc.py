@@ -153,7 +153,14 @@ class OwsmCtc(nn.Module):
         lengths = torch.tensor([len(row) for row in rows], device=ids.device)
         return self.prompt(self.embed(ids), lengths)
 
-    def _tap(self, record: list[Tensor] | None) -> Tap | None:
+    def _tap(self, record: list[Tensor] | None, adapters: Tap | None = None) -> Tap | None:
+        """What happens behind each layer: adapters first, then intermediate outputs."""
+        conditioned = self._conditioned(record)
+        if adapters is None or conditioned is None:
+            return adapters or conditioned
+        return lambda number, x: conditioned(number, adapters(number, x))
+
+    def _conditioned(self, record: list[Tensor] | None) -> Tap | None:
         if self.conditioning is None:
             return None
         layers, conditioning = set(self.config.inter_layers), self.conditioning
@@ -194,6 +201,7 @@ class OwsmCtc(nn.Module):
         offset: Tensor | int = 0,
         intermediate: bool = False,
         subsampled: bool = False,
+        adapters: Tap | None = None,
     ) -> Encoded:
         """Encode whole utterances.
 
@@ -205,6 +213,7 @@ class OwsmCtc(nn.Module):
             offset: see `Encoder.forward`.
             intermediate: also return the intermediate outputs (training).
             subsampled: `features` are what `subsample` makes of them, and `lengths` theirs.
+            adapters: of an `AdapterBank`.
         """
         record: list[Tensor] | None = [] if intermediate else None
         memory = self.memory(prompt, features.shape[0])
@@ -213,7 +222,7 @@ class OwsmCtc(nn.Module):
             lengths,
             chunk,
             prefix=self.prefix(prefix),
-            tap=self._tap(record),
+            tap=self._tap(record, adapters),
             memory=memory,
             offset=offset,
             subsampled=subsampled,
@@ -227,28 +236,38 @@ class OwsmCtc(nn.Module):
         return Encoded(x, out_lengths, [y[:, start:end] for y in record or []], languages)
 
     def init_state(
-        self, prefix: Tensor, chunk: ChunkSpec, prompt: Sequence[Sequence[int]] | None = None
+        self,
+        prefix: Tensor,
+        chunk: ChunkSpec,
+        prompt: Sequence[Sequence[int]] | None = None,
+        *,
+        adapters: Tap | None = None,
     ) -> OwsmCtcState:
         """Streams that start with `prefix (batch, 2)`."""
         batch = prefix.shape[0]
-        memory = self.memory(prompt, batch)
-        state = self.encoder.init_state(batch, chunk, prefix=self.prefix(prefix), tap=self._tap(None), memory=memory)
+        memory, tap = self.memory(prompt, batch), self._tap(None, adapters)
+        state = self.encoder.init_state(batch, chunk, prefix=self.prefix(prefix), tap=tap, memory=memory)
         return OwsmCtcState(state, memory if memory is not None else Rows())
 
     def _read(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         return self.ctc(x), self.language(x).float() if self.language is not None else None
 
     def step(
-        self, features: Tensor, state: OwsmCtcState, chunk: ChunkSpec
+        self, features: Tensor, state: OwsmCtcState, chunk: ChunkSpec, *, adapters: Tap | None = None
     ) -> tuple[Tensor, Tensor | None, OwsmCtcState]:
-        """`features (batch, t, bins)`, any `t`: log-probabilities and language logits of the chunks it completes."""
+        """`features (batch, t, bins)`, any `t`: log-probabilities and language logits of the chunks it completes.
+
+        `adapters` may be others than those of the chunk before.
+        """
         memory = state.memory if self.prompt is not None else None
         x, encoder = self.encoder.step(
-            self.normalise(features), state.encoder, chunk, tap=self._tap(None), memory=memory
+            self.normalise(features), state.encoder, chunk, tap=self._tap(None, adapters), memory=memory
         )
         return *self._read(x), state._replace(encoder=encoder)
 
-    def finish(self, state: OwsmCtcState, chunk: ChunkSpec) -> tuple[Tensor, Tensor | None]:
+    def finish(
+        self, state: OwsmCtcState, chunk: ChunkSpec, *, adapters: Tap | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         """The frames still waiting when the streams end."""
         memory = state.memory if self.prompt is not None else None
-        return self._read(self.encoder.finish(state.encoder, chunk, tap=self._tap(None), memory=memory))
+        return self._read(self.encoder.finish(state.encoder, chunk, tap=self._tap(None, adapters), memory=memory))
