@@ -21,10 +21,12 @@ from speech.decode.phrases import Phrase
 from speech.decode.prefix_beam import KenLm
 from speech.decode.token_ngram import TokenNgram
 from speech.errors import AudioError, ConfigError, SpeechError
+from speech.models.adapter_file import load_bank
 from speech.models.checkpoint import LANGUAGE_MODEL, LEXICON, load_checkpoint
 from speech.models.hub import EMBEDDED, locate
 from speech.models.owsm_ctc import OwsmCtc
 from speech.models.precision import Precision, with_precision
+from speech.nn.adapters import AdapterBank
 from speech.stream.engine import Engine, EngineConfig
 from speech.stream.offline import OfflineConfig, OfflineReader
 from speech.stream.second_pass import AUTO, Decoder, Heard, Request, SecondPass
@@ -60,7 +62,7 @@ class Recognizer:
         conditioning_top: int | None = None,
         graph: str | Path | None = None,
     ) -> Recognizer:
-        """Load a model.
+        """Load a model, and the adapters that lie beside it.
 
         Args:
             name: "embedded", a directory, or a hub id.
@@ -99,7 +101,10 @@ class Recognizer:
         elif beam > 1:
             decode = _beam_decoder(beam, language_model, lexicon, checkpoint.tokenizer)
         model = with_precision(checkpoint.model, precision, conditioning_top=conditioning_top)
-        return cls(model, checkpoint.tokenizer, config, decode)
+        recognizer = cls(model, checkpoint.tokenizer, config, decode)
+        bank = load_bank(folder)
+        recognizer.adapters = None if bank is None else bank.to(device)
+        return recognizer
 
     def transcribe(
         self,
@@ -162,6 +167,15 @@ class Recognizer:
         parts, log_probs = self._reader.listen([samples], request)
         parts[0] = replace(parts[0], spans=align(log_probs, ids).spans, end_s=parts[-1].end_s)
         return self._transcript(parts, request)
+
+    @property
+    def adapters(self) -> AdapterBank | None:
+        """Of languages, used where they are spoken; live sessions take another bank from their next chunk on."""
+        return self._second_pass.adapters
+
+    @adapters.setter
+    def adapters(self, bank: AdapterBank | None) -> None:
+        self._second_pass.adapters = bank
 
     def check(self, request: Request) -> None:
         """Raises LanguageError or ConfigError if the model does not know a language, or cannot write a phrase."""

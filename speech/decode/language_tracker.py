@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+_LEAST = 0.1
+"""Posterior from which a language is not unlikely."""
+
 
 @dataclass(frozen=True, slots=True)
 class Switch:
@@ -31,6 +34,7 @@ class LanguageTracker:
     Attributes:
         language: the one that is spoken, None before any is clear.
         confidence: its posterior now.
+        posterior: code -> posterior now, of those that are not unlikely.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class LanguageTracker:
         self._candidate, self._held = "", 0
         self.language: str | None = allowed[0] if len(allowed) == 1 else None
         self.confidence = 1.0 if self.language else 0.0
+        self.posterior: dict[str, float] = {self.language: 1.0} if self.language else {}
 
     def update(self, log_posteriors: Tensor) -> Switch | None:
         """More frames `(t, languages)`."""
@@ -61,6 +66,7 @@ class LanguageTracker:
         self._weight = self._weight * fade + frames
         mean = (self._evidence / self._weight).masked_fill(~self._known, -torch.inf)
         posterior = torch.softmax(mean, dim=-1)
+        self.posterior = {code: p for code, p in zip(self._codes, posterior.tolist(), strict=True) if p >= _LEAST}
         best = int(posterior.argmax())
         code, believed = self._codes[best], float(posterior[best])
         if self.language is not None:

@@ -137,9 +137,10 @@ class AdapterBank(nn.Module):
         shares = torch.tensor(weights, device=device)[:, None, None]
         return Share(torch.tensor(rows, device=device), torch.tensor(places, device=device), shares)
 
-    def tap(self, share: Share) -> Tap:
-        """To be given to an encoder: after each layer, its adapters."""
-        return partial(self._behind, share)
+    def tap(self, wanted: Sequence[Mapping[str, float]]) -> Tap | None:
+        """To be given to an encoder: after each layer, the adapters of its rows; None: no row has any. See `share`."""
+        share = self.share(wanted)
+        return None if share is None else partial(self._behind, share)
 
     def _behind(self, share: Share, layer: int, x: Tensor) -> Tensor:
         if layer not in self.layers:

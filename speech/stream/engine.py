@@ -134,7 +134,8 @@ class Engine:
             session.take_part([next(found) for _ in session.options.requests()])
 
     def _step(self, group: Sequence[tuple[StreamingSession, CausalStream]], size: int) -> None:
-        log_posteriors = self.first_pass.step([stream for _, stream in group], size)
+        streams = [stream for _, stream in group]
+        log_posteriors = self.first_pass.step(streams, size, self.second_pass.adapters)
         for (session, _), posterior in zip(group, log_posteriors, strict=True):
             session.take_chunk(posterior)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from speech.chunking import ChunkSpec
 from speech.decode.compiled_beam import Search, Tried
 from speech.decode.greedy import TokenSpan, collapse
 from speech.models.owsm_ctc import OwsmCtc, OwsmCtcState
+from speech.nn.adapters import AdapterBank
 from speech.nn.streaming import merge, select
 
 Searches = Callable[[Sequence[str]], Search]
@@ -26,6 +27,7 @@ class CausalStream:
     Attributes:
         origin: output frame of the stream at which it begins.
         ids, confidences: best token of each frame so far.
+        spoken: code -> how likely that language is spoken now: what adapters the next chunk is heard with.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class CausalStream:
         self.state = state
         self.ids: list[int] = []
         self.confidences: list[float] = []
+        self.spoken: Mapping[str, float] = {}
         self._model = model
         self._mel = model.log_mel.init_state(1)
         self._unheard: list[np.ndarray] = []
@@ -130,10 +133,18 @@ class FirstPass:
         self.left_context = left_context
         self.right_context = right_context
         self.grid = round(model.frame_s * SAMPLE_RATE)
-        self._fresh: dict[tuple[int, int], OwsmCtcState] = {}
+        self._fresh: dict[tuple[tuple[int, int], str], OwsmCtcState] = {}
+        self._bank: AdapterBank | None = None
 
     def begin(
-        self, prefix: tuple[int, int], sample: int, forbidden: frozenset[int], searches: Searches | None = None
+        self,
+        prefix: tuple[int, int],
+        sample: int,
+        forbidden: frozenset[int],
+        searches: Searches | None = None,
+        *,
+        spoken: Mapping[str, float] | None = None,
+        bank: AdapterBank | None = None,
     ) -> CausalStream:
         """A stream that begins at a sample on the grid.
 
@@ -142,11 +153,21 @@ class FirstPass:
             sample: where.
             forbidden: tokens that cannot be said.
             searches: begins a search; None: the best token of each frame is taken.
+            spoken, bank: see `CausalStream` and `step`; the prefix is adapted to a language that is sure.
         """
-        if prefix not in self._fresh:
+        spoken = spoken or {}
+        if bank is not self._bank:
+            self._fresh, self._bank = {}, bank
+        sure = next((code for code, share in spoken.items() if bank and share == 1.0 and code in bank.codes), "")
+        if (prefix, sure) not in self._fresh:
+            tap = bank.tap([{sure: 1.0}]) if bank is not None and sure else None
             with torch.inference_mode():
-                self._fresh[prefix] = self.model.init_state(torch.tensor([prefix]), self._chunk(self.sizes[0]))
-        return CausalStream(self.model, self._fresh[prefix], sample // self.grid, forbidden, searches)
+                self._fresh[prefix, sure] = self.model.init_state(
+                    torch.tensor([prefix]), self._chunk(self.sizes[0]), adapters=tap
+                )
+        stream = CausalStream(self.model, self._fresh[prefix, sure], sample // self.grid, forbidden, searches)
+        stream.spoken = spoken
+        return stream
 
     def ready(self, stream: CausalStream, smallest: int) -> int:
         """Size of the largest chunk, not below `smallest`, that the stream has audio for; 0 if there is none."""
@@ -158,14 +179,17 @@ class FirstPass:
         return stream.missing(size + self.right_context)
 
     @torch.inference_mode()
-    def step(self, streams: Sequence[CausalStream], size: int) -> list[Tensor | None]:
+    def step(self, streams: Sequence[CausalStream], size: int, bank: AdapterBank | None = None) -> list[Tensor | None]:
         """One chunk of streams that wait for equally many features; log-posteriors of languages `(t, languages)`.
+
+        With a bank each is heard with the adapters of what is spoken.
 
         Where it fails, the streams are as they were.
         """
         features = torch.cat([stream.following(self.missing(stream, size)) for stream in streams])
         state = merge([stream.state for stream in streams])
-        log_probs, logits, state = self.model.step(features, state, self._chunk(size))
+        tap = None if bank is None else bank.tap([stream.spoken for stream in streams])
+        log_probs, logits, state = self.model.step(features, state, self._chunk(size), adapters=tap)
         for row, stream in enumerate(streams):
             own = select(state, torch.tensor([row])) if len(streams) > 1 else state
             stream.advance(features.shape[1], own, log_probs[row].index_fill(-1, stream.forbidden, -torch.inf))

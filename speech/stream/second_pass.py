@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, Protocol
@@ -19,7 +19,8 @@ from speech.decode.language_id import FIRST_FRAMES, first_token_posterior, top
 from speech.decode.phrases import Phrase, Phrases
 from speech.decode.words import words_from_tokens
 from speech.errors import ConfigError, LanguageError
-from speech.models.owsm_ctc import OwsmCtc
+from speech.models.owsm_ctc import Encoded, OwsmCtc
+from speech.nn.adapters import AdapterBank
 from speech.stream.segments import Segment
 from speech.stream.windows import SharedConvolutions, Window
 from speech.text.languages import resolve
@@ -30,6 +31,8 @@ from speech.transcript import Word
 
 _POSSIBLE = 0.1
 """Probability from which words of a language are expected in a segment."""
+_ADAPTED = 0.5
+"""Probability from which a segment is heard with the adapters of the languages that it may be in."""
 _LEAST = -50.0
 """Of a language's log-posterior, which is not to weigh without end."""
 AUTO = "auto"
@@ -78,6 +81,11 @@ class Request:
         return language, vocabulary.task_id("asr" if self.to is None else "st", self.to)
 
 
+def _named(request: Request) -> dict[str, float]:
+    """The language of a transcript, if there can be but one."""
+    return {request.languages[0]: 1.0} if len(request.languages) == 1 and request.to is None else {}
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What one segment says."""
@@ -120,6 +128,8 @@ class SecondPass:
         self.tokenizer = tokenizer
         self.decode = decode
         self.grid = round(model.frame_s * SAMPLE_RATE)
+        self.adapters: AdapterBank | None = None
+        """Of languages, for transcripts; another one may be put here at any time."""
         self._forbidden: dict[tuple[str, ...], frozenset[int]] = {}
         self._with_phrases = lru_cache(maxsize=512)(self._preferring)
 
@@ -177,9 +187,32 @@ class SecondPass:
 
     @torch.inference_mode()
     def _encode(self, x: Tensor, lengths: Tensor, requests: Sequence[Request], *, subsampled: bool) -> Batch:
-        model = self.model
-        prefix = torch.tensor([request.prefix(model.vocabulary) for request in requests], device=x.device)
-        x, counts, _, logits = model.encode(x, lengths, prefix, subsampled=subsampled)
+        """Where the language is not named and what is heard has an adapter, it is heard once more with that."""
+        bank, vocabulary = self.adapters, self.model.vocabulary
+        prefix = torch.tensor([request.prefix(vocabulary) for request in requests], device=x.device)
+
+        def encoded(wanted: Sequence[Mapping[str, float]]) -> Batch:
+            tap = None if bank is None else bank.tap(wanted)
+            return self._told(self.model.encode(x, lengths, prefix, subsampled=subsampled, adapters=tap), prefix)
+
+        named = [_named(request) for request in requests]
+        found = encoded(named)
+        if bank is None:
+            return found
+        wanted = [named[row] or self._heard(found, row, request, bank) for row, request in enumerate(requests)]
+        return found if wanted == named else encoded(wanted)._replace(evidence=found.evidence)
+
+    def _heard(self, batch: Batch, row: int, request: Request, bank: AdapterBank) -> dict[str, float]:
+        """Posteriors of languages that have adapters, if it is likely to be one of them."""
+        own = batch.select(row)[1]
+        if request.to is not None or own is None or not len(own):
+            return {}
+        posterior = self._posterior(own.sum(dim=0), len(own), request).tolist()
+        shares = {code: p for code, p in zip(self.model.vocabulary.languages, posterior, strict=True) if p >= _POSSIBLE}
+        return shares if sum(shares.get(code, 0.0) for code in bank.codes) >= _ADAPTED else {}
+
+    def _told(self, encoded: Encoded, prefix: Tensor) -> Batch:
+        model, (x, counts, _, logits) = self.model, encoded
         if logits is not None:
             return Batch(x, counts, torch.log_softmax(logits, dim=-1))
         if not model.config.target_prefix:

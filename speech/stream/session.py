@@ -307,7 +307,8 @@ class StreamingSession:
         decode = self._second.decoder(request)
         searches = decode.search if isinstance(decode, BeamDecoder) and decode.ours else None
         prefix = request.prefix(self._second.tokenizer.vocabulary)
-        return self._first.begin(prefix, sample, self._second.forbidden(request), searches)
+        spoken, bank = self._tracker.posterior, self._second.adapters
+        return self._first.begin(prefix, sample, self._second.forbidden(request), searches, spoken=spoken, bank=bank)
 
     def _after(self, segments: Sequence[Segment]) -> None:
         """Causal reading starts anew behind a pause, and goes on behind a cut within speech."""
@@ -335,6 +336,8 @@ class StreamingSession:
 
     def _track(self, log_posteriors: Tensor) -> None:
         switch = self._tracker.update(log_posteriors)
+        if self._causal is not None:
+            self._causal.spoken = self._tracker.posterior
         if switch is not None:
             self._events.append(
                 LanguageEvent(

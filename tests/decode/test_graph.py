@@ -301,4 +301,4 @@ def test_a_context_without_backoff_is_not_left():
 
 def test_where_nothing_can_be_said_nothing_is_said(letters):
     log_probs = torch.full((3, len(letters.vocabulary)), -math.inf)
-    assert decoded(GraphDecoder.from_lexicon(letters, ["cat"]), log_probs) == []
+    assert decoded(GraphDecoder.from_lexicon(letters, ["cat"]), log_probs) == ()

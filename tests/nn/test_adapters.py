@@ -29,11 +29,10 @@ def bank_for(model: OwsmCtc) -> AdapterBank:
 
 
 def heard(model: OwsmCtc, features: torch.Tensor, bank: AdapterBank | None, wanted: list[dict[str, float]]):
-    share = None if bank is None else bank.share(wanted)
     rows = len(features)
     lengths = torch.full((rows,), features.shape[1])
     with torch.inference_mode():
-        adapters = None if bank is None or share is None else bank.tap(share)
+        adapters = None if bank is None else bank.tap(wanted)
         return model.encode(features, lengths, PREFIX.expand(rows, -1), adapters=adapters).x
 
 
@@ -74,7 +73,7 @@ def test_rows_without_adapters_are_left_to_the_last_bit_and_others_do_not_hear_t
         alone = heard(any_model, features[row : row + 1], bank, [{code: 1.0}])[0]
         torch.testing.assert_close(mixed[row], alone, atol=1e-5, rtol=1e-5)
         assert not torch.allclose(mixed[row], plain[row], atol=1e-3)
-    assert bank.share([{"eng": 1.0}, {}]) is None
+    assert bank.tap([{"eng": 1.0}, {}]) is None
 
 
 @given(weight=st.floats(0.0, 1.0))
@@ -82,8 +81,8 @@ def test_a_mixture_adds_what_each_adds_by_its_weight(model, weight):
     bank, x = bank_for(model), torch.randn(1, 7, model.config.encoder.dim)
 
     def added(wanted: dict[str, float]) -> torch.Tensor:
-        share = bank.share([wanted])
-        return torch.zeros_like(x) if share is None else bank.tap(share)(3, x) - x
+        tap = bank.tap([wanted])
+        return torch.zeros_like(x) if tap is None else tap(3, x) - x
 
     expected = weight * added({"deu": 1.0}) + (1 - weight) * added({"spa": 1.0})
     torch.testing.assert_close(added({"deu": weight, "spa": 1 - weight}), expected, atol=1e-5, rtol=1e-5)
@@ -94,7 +93,7 @@ def test_narrow_and_wide_ones_in_one_bank_are_what_they_are_alone(model):
     for code, adapter in bank.adapters.items():
         alone = AdapterBank({code: adapter})
         for layer in (1, 2, 3, 4):
-            found, expected = (b.tap(b.share([{code: 1.0}]))(layer, x) for b in (bank, alone))
+            found, expected = (b.tap([{code: 1.0}])(layer, x) for b in (bank, alone))
             torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-6)
             assert torch.equal(found, x) == (layer not in adapter.layers)
 
@@ -103,7 +102,7 @@ def test_live_chunks_say_what_the_whole_says(any_model):
     model, bank = any_model, bank_for(any_model)
     chunk = ChunkSpec(size=4, left_context=16)
     features, lengths = torch.randn(2, 200, 80), torch.tensor([200, 200])
-    adapters = bank.tap(bank.share([{"deu": 1.0}, {"deu": 0.5, "spa": 0.5}]))
+    adapters = bank.tap([{"deu": 1.0}, {"deu": 0.5, "spa": 0.5}])
     with torch.inference_mode():
         whole = model.encode(features, lengths, PREFIX.expand(2, -1), chunk, adapters=adapters)
         expected = model.ctc(whole.x[:, 2:] if model.config.target_prefix else whole.x)
@@ -121,10 +120,10 @@ def test_training_moves_the_adapters_that_are_used_and_no_other(model):
     bank = AdapterBank({"deu": Adapter([1, 2], dim, 4), "spa": Adapter([1, 2], dim, 4)})
     frozen = model.requires_grad_(False)
     try:
-        share = bank.share([{"deu": 1.0}])
+        given = torch.randn(1, 90, 80), torch.tensor([90]), PREFIX
         with torch.no_grad():  # as in a validation before: nothing of it may be kept
-            frozen.encode(torch.randn(1, 90, 80), torch.tensor([90]), PREFIX, adapters=bank.tap(share))
-        frozen.encode(torch.randn(1, 90, 80), torch.tensor([90]), PREFIX, adapters=bank.tap(share)).x.sum().backward()
+            frozen.encode(*given, adapters=bank.tap([{"deu": 1.0}]))
+        frozen.encode(*given, adapters=bank.tap([{"deu": 1.0}])).x.sum().backward()
     finally:
         model.requires_grad_(True)
     assert bank.adapters["deu"].up.grad.abs().sum() > 0
