@@ -114,7 +114,12 @@ class StreamClient:
         self.reconnects = 0
 
     async def __aenter__(self) -> StreamClient:
-        await self._connect({"type": "start", **self._start})
+        try:
+            await self._connect({"type": "start", **self._start})
+        except BaseException:
+            if self._socket is not None:
+                await self._socket.close()
+            raise
         self._reader = asyncio.create_task(self._read())
         return self
 
