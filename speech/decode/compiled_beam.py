@@ -38,8 +38,9 @@ def _kernels() -> Any:
         return import_module(name)
 
 
+@cache
 def prepare() -> None:
-    """Load the compiled code, or compile it, in the background, so that the first search does not wait as long."""
+    """Load or compile the code in the background, once in a process, so that the first search waits less."""
     threading.Thread(target=_warm, name="compile", daemon=True).start()
 
 

@@ -4,6 +4,7 @@ import itertools
 import math
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -44,6 +45,7 @@ ngram 3=1
 
 \end\
 """
+needs_kaldi = pytest.mark.skipif(find_spec("kaldifst") is None, reason="needs the extra graph")
 SPELLINGS = {"a": (1,), "bb": (2, 1, 2), "c": (2, 1, 1)}
 
 
@@ -92,11 +94,11 @@ def sequences(words, longest: int):
         yield from itertools.product(words, repeat=count)
 
 
+@needs_kaldi
 @settings(max_examples=60)
 @given(st.lists(SPELLING, min_size=1, max_size=4, unique=True), st.integers(0, 10_000), st.integers(1, 4))
 @example([(1,), (1, 2), (1, 2, 3), (1, 2, 4)], 0, 4)
 def test_a_closed_vocabulary_says_the_best_of_all_sequences_of_its_words(words, seed, length):
-    pytest.importorskip("kaldifst")
     log_probs = noise(seed, length)
     texts = {tuple(itertools.chain(*sequence)) for sequence in sequences(words, length)}
     found = decoded(GraphDecoder.from_graph(lexicon_graph(words), beam=1e4), log_probs)
@@ -104,10 +106,10 @@ def test_a_closed_vocabulary_says_the_best_of_all_sequences_of_its_words(words, 
     assert score(log_probs, found) == pytest.approx(max(score(log_probs, text) for text in texts), abs=1e-4)
 
 
+@needs_kaldi
 @settings(max_examples=60)
 @given(st.lists(SPELLING, min_size=1, max_size=3, unique=True), st.integers(0, 10_000), st.integers(1, 4))
 def test_a_phrase_list_says_the_best_phrase_or_nothing(words, seed, length):
-    pytest.importorskip("kaldifst")
     log_probs = noise(seed, length)
     found = decoded(GraphDecoder.from_graph(lexicon_graph(words, repeated=False), beam=1e4), log_probs)
     assert found in {(), *words}
@@ -133,10 +135,10 @@ def cost(ngrams, words, first=("<s>",), order: int = 3) -> float:
     return max(likeliest.values())
 
 
+@needs_kaldi
 @settings(max_examples=60)
 @given(st.integers(0, 10_000), st.integers(1, 5), st.sampled_from([0.5, 1.0, 2.0]))
 def test_an_ngram_model_weighs_texts_beside_the_audio(tmp_path_factory, seed, length, scale):
-    pytest.importorskip("kaldifst")
     path = tmp_path_factory.mktemp("arpa") / "words.arpa"
     path.write_text(ARPA)
     ngrams = read_arpa(path)
@@ -157,9 +159,9 @@ def test_ngrams_are_read_in_natural_logarithms(arpa):
     assert ngrams["<s>", "a", "bb"] == pytest.approx((-0.1 * math.log(10), 0.0))
 
 
+@needs_kaldi
 @pytest.mark.parametrize("words", [2, 400])
 def test_the_same_word_is_said_again_only_after_a_blank(words):
-    pytest.importorskip("kaldifst")
     graph = lexicon_graph([])
     graph.spell(0, [((token,), -5.0, 0) for token in range(1, words + 1)])  # so that many words are better than few
     decoder = GraphDecoder.from_graph(graph)
@@ -172,8 +174,8 @@ def test_the_same_word_is_said_again_only_after_a_blank(words):
     assert decoded(decoder, log_probs) == (1, 1)
 
 
+@needs_kaldi
 def test_where_every_token_is_a_word_it_is_the_greedy_text():
-    pytest.importorskip("kaldifst")
     decoder = GraphDecoder.from_graph(lexicon_graph((token,) for token in range(1, 400)), beam=1e4)
     assert sum(map(decoder.graph.num_arcs, range(decoder.graph.num_states))) < 400**2 / 5
     for seed in range(10):
@@ -183,8 +185,8 @@ def test_where_every_token_is_a_word_it_is_the_greedy_text():
         assert [span.id for span in decoder(frames)[0]] == [span.id for span in greedy(frames)[0]]
 
 
+@needs_kaldi
 def test_words_that_were_said_are_found_with_their_times(letters):
-    pytest.importorskip("kaldifst")
     ids = letters.encode("the cat ran")
     decoder = GraphDecoder.from_lexicon(letters, ["The", "cat!", "rat", "ran", "the"])
     log_probs = said(ids, len(letters.vocabulary))
@@ -193,22 +195,22 @@ def test_words_that_were_said_are_found_with_their_times(letters):
     assert [(span.start_frame, span.end_frame) for span in spans] == [(3 * n, 3 * n + 2) for n in range(len(ids))]
 
 
+@needs_kaldi
 def test_words_that_are_not_in_the_vocabulary_become_ones_that_are(letters):
-    pytest.importorskip("kaldifst")
     log_probs = said(letters.encode("the cat ran"), len(letters.vocabulary))
     found = decoded(GraphDecoder.from_lexicon(letters, ["the", "rat", "ran"]), log_probs)
     assert letters.decode(found) == "the rat ran"
 
 
+@needs_kaldi
 def test_of_phrases_one_is_said(letters):
-    pytest.importorskip("kaldifst")
     log_probs = said(letters.encode("the cat ran over"), len(letters.vocabulary))
     decoder = GraphDecoder.from_phrases(letters, ["the cat ran", "the cat", "over", "the dog ran over"])
     assert letters.decode(decoded(decoder, log_probs)) == "the dog ran over"
 
 
+@needs_kaldi
 def test_an_arpa_file_decides_between_words_that_sound_alike(letters, tmp_path):
-    pytest.importorskip("kaldifst")
     entries = ["-99 <s>", "-1 </s>", "-1 THE", "-1 cat", "-1 mat", "-1 <unk>", "-1 γάτα"]
     likely = "\\1-grams:\n" + "\n".join(entries) + "\n\\2-grams:\n-0.01 THE mat\n\\end\\\n"
     path = tmp_path / "words.arpa"
@@ -222,25 +224,25 @@ def test_an_arpa_file_decides_between_words_that_sound_alike(letters, tmp_path):
     assert letters.decode(decoded(GraphDecoder.from_arpa(letters, path, acoustic_scale=9.0), log_probs)) == "the cat"
 
 
+@needs_kaldi
 def test_a_text_ends_with_a_word_even_where_the_beam_kept_none(letters):
-    pytest.importorskip("kaldifst")
     log_probs = said(letters.encode("the ca"), len(letters.vocabulary))
     narrow = GraphDecoder.from_lexicon(letters, ["the", "cats"], beam=0.5, max_active=2)
     assert decoded(narrow, log_probs) == decoded(replace(narrow, beam=1e4, max_active=10**6), log_probs)
     assert letters.decode(decoded(narrow, log_probs)) == "the cats"
 
 
+@needs_kaldi
 @pytest.mark.parametrize("blank", [0, 3])
 def test_forbidden_tokens_are_not_said(blank):
-    pytest.importorskip("kaldifst")
     decoder = GraphDecoder.from_graph(lexicon_graph([(1, 2), (2,), (4,)]))
     for seed in range(20):
         assert not {2} & set(decoded(decoder, noise(seed, 6), forbidden=[2], blank=blank))
         assert decoded(decoder, noise(seed, 6), forbidden=[1, 2, 4], blank=blank) == ()
 
 
+@needs_kaldi
 def test_a_row_does_not_depend_on_its_batch_mates_and_none_are_no_tokens(letters):
-    pytest.importorskip("kaldifst")
     decoder = GraphDecoder.from_lexicon(letters, ["the", "cat"])
     log_probs = torch.stack([noise(seed, 12, len(letters.vocabulary)) for seed in range(3)])
     frames = Frames(log_probs, torch.tensor([12, 7, 0]), 0.02)
@@ -249,8 +251,8 @@ def test_a_row_does_not_depend_on_its_batch_mates_and_none_are_no_tokens(letters
     assert together[2] == []
 
 
+@needs_kaldi
 def test_what_cannot_be_written_or_searched_is_refused(letters):
-    pytest.importorskip("kaldifst")
     with pytest.raises(ConfigError, match="γάτα"):
         GraphDecoder.from_lexicon(letters, ["cat", "γάτα"])
     with pytest.raises(ConfigError, match="no letters"):
@@ -299,6 +301,7 @@ def test_a_context_without_backoff_is_not_left():
     assert all(math.isfinite(cost) for cost in costs)
 
 
+@needs_kaldi
 def test_where_nothing_can_be_said_nothing_is_said(letters):
     log_probs = torch.full((3, len(letters.vocabulary)), -math.inf)
     assert decoded(GraphDecoder.from_lexicon(letters, ["cat"]), log_probs) == ()
