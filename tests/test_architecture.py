@@ -44,7 +44,6 @@ TESTED_ELSEWHERE = {
     **{f"serve/{name}": "serve/test_app" for name in (
         "client", "command", "hub", "native", "openai_api", "shell", "telemetry")},
     "serve/session": "serve/test_live_session", "serve/statistics": "serve/test_live_session",
-    "serve/openai_items": "serve/test_openai_realtime",
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -20,7 +22,10 @@ from serve.command import Server, make_server
 from serve.config import ServeConfig
 from serve.session import Facts
 from speech import Recognizer
+from speech.audio.io import load_audio
 from speech.audio.pcm import to_pcm16
+from speech.data.manifest import read_manifest
+from tests.conftest import CLIPS
 
 
 def facts(**config: Any) -> Facts:
@@ -149,3 +154,32 @@ def said(recognizer: Recognizer, pcm: bytes) -> str:
     """What a file of it says."""
     samples = np.frombuffer(pcm, "<i2").astype(np.float32) / 32768
     return recognizer.transcribe(samples).text
+
+
+@pytest.fixture(scope="module")
+def clip() -> np.ndarray:
+    """One that the model reads well, float32 at 16 kHz."""
+    clips = {clip.id: clip for clip in read_manifest(CLIPS, check_files=True)}
+    return load_audio(clips["ast_ru_vm-next"].audio)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory, clip: np.ndarray) -> Iterator[Any]:
+    """Chromium with a microphone that says the clip once, after two seconds of silence."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: uv pip install playwright")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs chromium: apt-get install chromium")
+    spoken = tmp_path_factory.mktemp("microphone") / "clip.wav"
+    silence = np.zeros(32_000, np.float32)
+    soundfile.write(spoken, np.concatenate([silence, clip, silence]), 16_000, subtype="PCM_16")
+    flags = [
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={spoken}%noloop",
+        "--no-sandbox",
+    ]
+    with sync_api.sync_playwright() as playwright:
+        chrome = playwright.chromium.launch(executable_path=chromium, args=flags)
+        yield chrome
+        chrome.close()
