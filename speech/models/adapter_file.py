@@ -1,7 +1,7 @@
 """An adapter on disk: one small safetensors file that says which language and which base model it is for.
 
-    PLACE/ADAPTER.safetensors: the parameters of `speech.nn.adapters.Adapter`; in the metadata language, layers, the
-    fingerprint of the base, and a card in Markdown
+    PLACE/ADAPTER.safetensors: the parameters of `speech.nn.adapters.Adapter`; in the metadata language, layers, tokens
+    of its own, the fingerprint of the base, scores, and a card in Markdown
 
 `adapters/` beside a checkpoint holds those that belong to it, one file for each language.
 """
@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -21,7 +22,7 @@ from speech.nn.adapters import Adapter, AdapterBank
 
 FOLDER = "adapters"
 _FORMAT = "speech adapter 1"
-_KEYS = ("format", "language", "layers", "base", "card")
+_KEYS = ("format", "language", "layers", "tokens", "base", "scores", "card")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class AdapterFile:
     """`fingerprint` of the model that it was trained behind."""
     card: str
     """Markdown: data, licence, scores."""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """Such as `dev_cer`, by which the best of several is chosen."""
 
 
 def fingerprint(checkpoint: Path) -> str:
@@ -51,7 +54,9 @@ def save_adapter(path: Path, item: AdapterFile) -> None:
         "format": _FORMAT,
         "language": item.language,
         "layers": json.dumps(item.adapter.layers),
+        "tokens": json.dumps(item.adapter.tokens, ensure_ascii=False),
         "base": item.base,
+        "scores": json.dumps(dict(item.scores)),
         "card": item.card,
     }
     tensors = {name: value.detach().float().cpu().contiguous() for name, value in item.adapter.named_parameters()}
@@ -86,12 +91,12 @@ def load_adapter(path: Path, base: str | None = None) -> AdapterFile:
             fix="Train it for this model, or transfer it.",
         )
     try:
-        layers = json.loads(metadata["layers"])
-        adapter = Adapter(layers, tensors["norm_weight"].shape[1], tensors["down"].shape[1])
+        layers, tokens, scores = (json.loads(metadata[key]) for key in ("layers", "tokens", "scores"))
+        adapter = Adapter(layers, tensors["norm_weight"].shape[1], tensors["down"].shape[1], tokens)
         adapter.load_state_dict(tensors)
     except (KeyError, IndexError, ValueError, RuntimeError) as error:
         raise ModelError(f"is damaged: {error}", where=where) from error
-    return AdapterFile(adapter.requires_grad_(False), metadata["language"], metadata["base"], metadata["card"])
+    return AdapterFile(adapter.requires_grad_(False), metadata["language"], metadata["base"], metadata["card"], scores)
 
 
 def load_bank(checkpoint: Path) -> AdapterBank | None:

@@ -25,14 +25,18 @@ BUDGET = 0.004
 _TOLERANCE = 0.0005
 
 
-def width_for(parameters: int, dim: int, layers: int, budget: float = BUDGET) -> int:
+def width_for(parameters: int, dim: int, layers: int, budget: float = BUDGET, tokens: int = 0) -> int:
     """Width of bottlenecks behind `layers` layers of width `dim`, for a share `budget` of the model's `parameters`.
+
+    Args:
+        tokens: of the adapter's own, whose rows of the head count too.
 
     Raises:
         ConfigError: if no width comes within .05 % of the model of it.
     """
-    width = round((budget * parameters / layers - 3 * dim) / (2 * dim + 1))
-    share = layers * (width * (2 * dim + 1) + 3 * dim) / parameters
+    rows = tokens * (dim + 1)
+    width = round(((budget * parameters - rows) / layers - 3 * dim) / (2 * dim + 1))
+    share = (layers * (width * (2 * dim + 1) + 3 * dim) + rows) / parameters
     if width < 1 or abs(share - budget) > _TOLERANCE:
         raise ConfigError(
             f"adapters of {budget:.2%} of {parameters} parameters behind {layers} layers of width {dim}",
@@ -48,20 +52,24 @@ class Adapter(nn.Module):
         layers: numbers of the encoder layers behind which it works, from 1, ascending.
         dim: of frames.
         width: of bottlenecks.
+        tokens: that the model's vocabulary lacks, such as letters of another script.
     """
 
-    def __init__(self, layers: Sequence[int], dim: int, width: int) -> None:
+    def __init__(self, layers: Sequence[int], dim: int, width: int, tokens: Sequence[str] = ()) -> None:
         super().__init__()
         count = len(layers)
         if not count or list(layers) != sorted(set(layers)) or layers[0] < 1 or width < 1:
             raise ConfigError(f"an adapter of width {width} behind layers {list(layers)}", fix="Ascending, from 1.")
-        self.layers, self.dim, self.width = tuple(layers), dim, width
+        self.layers, self.dim, self.width, self.tokens = tuple(layers), dim, width, tuple(tokens)
         self.norm_weight = nn.Parameter(torch.ones(count, dim))
         self.norm_bias = nn.Parameter(torch.zeros(count, dim))
         self.down = nn.Parameter(torch.randn(count, width, dim) * dim**-0.5)
         self.down_bias = nn.Parameter(torch.zeros(count, width))
         self.up = nn.Parameter(torch.zeros(count, dim, width))
         self.up_bias = nn.Parameter(torch.zeros(count, dim))
+        self.rows = nn.Parameter(torch.zeros(len(self.tokens), dim))
+        """Of the head, one for each token of its own."""
+        self.rows_bias = nn.Parameter(torch.zeros(len(self.tokens)))
 
 
 class Share(NamedTuple):

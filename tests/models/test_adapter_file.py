@@ -12,10 +12,11 @@ from speech.nn.adapters import Adapter
 
 
 def made(language: str, base: str = "0" * 64) -> AdapterFile:
-    adapter = Adapter([1, 3], 32, 4)
+    adapter = Adapter([1, 3], 32, 4, ["α", "ω"])
     with torch.no_grad():
         adapter.up.normal_()
-    return AdapterFile(adapter, language, base, f"# {language}\n\nCC-BY-4.0")
+        adapter.rows.normal_()
+    return AdapterFile(adapter, language, base, f"# {language}\n\nCC-BY-4.0", {"dev_cer": 0.25})
 
 
 def test_it_comes_back_as_it_was(tmp_path):
@@ -23,6 +24,7 @@ def test_it_comes_back_as_it_was(tmp_path):
     save_adapter(tmp_path / "new" / "lad.safetensors", item)
     found = load_adapter(tmp_path / "new" / "lad.safetensors", item.base)
     assert (found.language, found.base, found.card, found.adapter.layers) == ("lad", item.base, item.card, (1, 3))
+    assert (found.adapter.tokens, found.scores) == (("α", "ω"), {"dev_cer": 0.25})
     for name, value in item.adapter.named_parameters():
         assert torch.equal(found.adapter.get_parameter(name), value)
     assert not any(parameter.requires_grad for parameter in found.adapter.parameters())
@@ -46,7 +48,8 @@ def test_what_is_no_adapter_is_named(tmp_path, checkpoint):
         load_adapter(tmp_path / "text.safetensors")
     save_adapter(tmp_path / "cut.safetensors", made("lad"))
     tensors = load_file(tmp_path / "cut.safetensors")
-    metadata = {"format": "speech adapter 1", "language": "lad", "layers": json.dumps([1]), "base": "", "card": ""}
+    metadata = {"format": "speech adapter 1", "language": "lad", "layers": "[1]", "tokens": "[]"}
+    metadata |= {"base": "", "scores": "{}", "card": ""}
     save_file(tensors, tmp_path / "cut.safetensors", metadata=metadata)
     with pytest.raises(ModelError, match=r"cut.*is damaged"):
         load_adapter(tmp_path / "cut.safetensors")
