@@ -17,6 +17,7 @@ from starlette.types import Scope
 from starlette.websockets import WebSocketDisconnect
 
 from serve import protocol as wire
+from serve.adapters import LiveAdapters
 from serve.asyncapi import document
 from serve.auth import Denied, Gate, subprotocols
 from serve.config import ServeConfig
@@ -32,8 +33,6 @@ from serve.shell import Adapter, Shell
 from serve.telemetry import Telemetry
 from serve.vosk import Vosk
 from speech import __version__
-from speech.models.adapter_file import fingerprint
-from speech.models.hub import locate
 from speech.models.precision import Precision
 from speech.recognizer import Recognizer
 from speech.stream.engine import EngineConfig
@@ -59,6 +58,7 @@ class Parts:
     facts: Facts
     gate: Gate
     telemetry: Telemetry
+    adapters: LiveAdapters
     hub: Hub | None = None
 
 
@@ -70,17 +70,23 @@ def build(config: ServeConfig) -> FastAPI:
     """
     if config.threads:
         torch.set_num_threads(config.threads)
-    recognizer = Recognizer.from_pretrained(config.model, device=config.device, precision=Precision(config.precision))
+    recognizer = Recognizer.from_pretrained(
+        config.model,
+        device=config.device,
+        precision=Precision(config.precision),
+        adapters=config.adapters or None,
+    )
     vocabulary = recognizer.tokenizer.vocabulary
     facts = Facts(
         config=config,
-        model=wire.ModelInfo(id=config.model, sha256=fingerprint(locate(config.model))),
+        model=wire.ModelInfo(id=config.model, sha256=recognizer.fingerprint),
         languages=vocabulary.languages,
         targets=vocabulary.st_targets,
         check=recognizer.check,
         server=f"speech {__version__}",
     )
-    parts = Parts(recognizer, facts, Gate(config), Telemetry())
+    gate, telemetry = Gate(config), Telemetry()
+    parts = Parts(recognizer, facts, gate, telemetry, LiveAdapters(recognizer, facts, gate, telemetry))
     app = FastAPI(title="speech", version=__version__, lifespan=lambda _: _lifespan(parts))
     app.state.parts = parts
     _add_page(app)
@@ -97,9 +103,11 @@ async def _lifespan(parts: Parts) -> AsyncIterator[None]:
     engine = parts.recognizer.engine(EngineConfig(chunk=frames, right_context=round(config.lookahead_ms / frame_ms)))
     scheduler = Scheduler(engine, asyncio.get_running_loop(), config.readers or _readers(config.device))
     parts.hub = Hub(parts.facts, scheduler, parts.telemetry)
+    watcher = asyncio.create_task(parts.adapters.watch())
     try:
         yield
     finally:
+        watcher.cancel()
         await parts.hub.close()
         scheduler.stop()
 
@@ -180,10 +188,11 @@ def _add_operations(app: FastAPI, parts: Parts) -> None:
         return document(__version__)
 
     @app.get("/version")
-    async def version() -> dict[str, str]:
-        """Of the server and its model."""
-        model = parts.facts.model
-        return {"server": parts.facts.server, "model": model.id, "sha256": model.sha256, "protocol": wire.SUBPROTOCOL}
+    async def version() -> dict[str, object]:
+        """Of the server and its model, and languages that have adapters."""
+        model, adapted = parts.facts.model, parts.adapters.codes
+        own = {"server": parts.facts.server, "model": model.id, "sha256": model.sha256, "adapters": adapted}
+        return {**own, "protocol": wire.SUBPROTOCOL}
 
 
 def _add_http(app: FastAPI, parts: Parts) -> None:
@@ -198,6 +207,10 @@ def _add_http(app: FastAPI, parts: Parts) -> None:
     app.add_api_route("/v1/models", api.models, methods=["GET"])
     app.add_api_route("/v1/audio/transcriptions", api.transcriptions, methods=["POST"], response_model=None)
     app.add_api_route("/v1/audio/translations", api.translations, methods=["POST"], response_model=None)
+
+    app.add_api_route("/v1/adapters", parts.adapters.listing, methods=["GET"])
+    app.add_api_route("/v1/adapters/{code}", parts.adapters.put, methods=["PUT"], response_model=None)
+    app.add_api_route("/v1/adapters/{code}", parts.adapters.delete, methods=["DELETE"], response_model=None)
 
     @app.post("/v1/realtime/client_secrets")
     async def client_secrets() -> dict[str, object]:

@@ -51,6 +51,11 @@ class Gate:
             return Denied(401, "unauthorized", "give an API key: Authorization: Bearer KEY")
         return Denied(401, "unauthorized", "the API key or token is unknown or has expired")
 
+    def has_key(self, headers: Mapping[str, str]) -> bool:
+        """Whether a key comes along, which tokens are not; true where no keys are asked for."""
+        given = _credentials(headers)
+        return not self._keys or (given is not None and self._is_key(given))
+
     def client_secret(self, seconds: float) -> tuple[str, int]:
         """A token for a browser, and when it expires (seconds since 1970); at most ten minutes from now."""
         expires = int(time.time() + min(max(seconds, 1), _LONGEST_S))

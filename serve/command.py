@@ -102,10 +102,18 @@ def serve(
     port: Annotated[int | None, typer.Option(help="[default: 8000]")] = None,
     model: Annotated[str | None, typer.Option(help="embedded, a directory, or a hub id.")] = None,
     chunk_ms: Annotated[int | None, typer.Option(help="160, 320, 640 or 1280. [default: 320]")] = None,
+    adapters: Annotated[
+        Path | None, typer.Option(help="Folder of adapters, uploads too. [default: those beside the model]")
+    ] = None,
+    allow_adapters: Annotated[
+        bool | None, typer.Option("--allow-adapters", help="Adapters may be uploaded and removed over HTTP.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML with any field of `serve.config.ServeConfig`.")] = None,
 ) -> None:
     """Recognise live audio over websockets, and files over HTTP."""
-    settings = load({"host": host, "port": port, "model": model, "chunk_ms": chunk_ms}, config)
+    flags = {"host": host, "port": port, "model": model, "chunk_ms": chunk_ms}
+    flags |= {"adapters": None if adapters is None else str(adapters), "allow_adapters": allow_adapters}
+    settings = load(flags, config)
     server = make_server(settings)
     scheme = "https" if settings.certfile else "http"
     console = Console(stderr=True, highlight=False)

@@ -40,6 +40,12 @@ class ServeConfig:
     """Partial results come every so often, and twice as often while the processor has time for it."""
     lookahead_ms: int = 160
     """Audio behind a chunk that its partial result waits for: fewer wrong words, so much later."""
+    adapters: str = ""
+    """Folder of languages' adapters: read at the start and followed from then on, and uploads are kept there. None:
+    those beside the model, and uploads last as long as the process."""
+    allow_adapters: bool = False
+    """Whether adapters may be uploaded and removed over HTTP; with `api_keys` by those who have one."""
+    max_adapter_bytes: int = 67_108_864
     api_keys: list[str] = field(default_factory=list)
     """Secrets that clients give; none: everybody may."""
     origins: list[str] = field(default_factory=list)
@@ -86,13 +92,15 @@ class ServeConfig:
         for name in ("readers", "threads"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} {getattr(self, name)}", fix="Give 0 or more.")
-        sizes = ("max_sessions", "max_message_bytes", "max_json_bytes", "max_lead_s")
+        sizes = ("max_sessions", "max_message_bytes", "max_json_bytes", "max_adapter_bytes", "max_lead_s")
         for name in (*sizes, "idle_s", "ping_s", "slow_reader_s"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} {getattr(self, name)}", fix="Give more than 0.")
         for path in filter(None, (self.certfile, self.keyfile)):
             if not Path(path).is_file():
                 raise ConfigError("is not there", where=path)
+        if self.adapters and not Path(self.adapters).is_dir():
+            raise ConfigError("is no folder of adapters", where=self.adapters, fix="Make it; it may be empty.")
 
 
 def load(

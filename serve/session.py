@@ -68,13 +68,14 @@ class Done:
     at_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Facts:
     """What every session of a server has in common."""
 
     config: ServeConfig
     model: wire.ModelInfo
     languages: tuple[str, ...]
+    """That may be named; others come and go with adapters."""
     targets: tuple[str, ...]
     check: Callable[[Request], None]
     """Raises SpeechError if the model cannot do what is asked."""

@@ -34,6 +34,7 @@ class Telemetry:
         self.loop_lag = Histogram(
             "speech_loop_lag_seconds", "Lateness of the event loop", buckets=_LOOP_SECONDS, registry=make
         )
+        self.adapters = Gauge("speech_adapters", "Languages that have an adapter", registry=make)
         self.tasks = Gauge("speech_tasks", "Tasks of the event loop", registry=make)
         self.requests = Counter("speech_requests", "HTTP transcriptions", ["status"], registry=make)
 

@@ -20,8 +20,8 @@ from speech.decode.lexicon import Lexicon
 from speech.decode.phrases import Phrase
 from speech.decode.prefix_beam import KenLm
 from speech.decode.token_ngram import TokenNgram
-from speech.errors import AudioError, ConfigError, SpeechError
-from speech.models.adapter_file import load_bank
+from speech.errors import AudioError, ConfigError, ModelError, SpeechError
+from speech.models.adapter_file import fingerprint, load_bank
 from speech.models.checkpoint import LANGUAGE_MODEL, LEXICON, load_checkpoint
 from speech.models.hub import EMBEDDED, locate
 from speech.models.owsm_ctc import OwsmCtc
@@ -29,7 +29,8 @@ from speech.models.precision import Precision, with_precision
 from speech.nn.adapters import AdapterBank
 from speech.stream.engine import Engine, EngineConfig
 from speech.stream.offline import OfflineConfig, OfflineReader
-from speech.stream.second_pass import AUTO, Decoder, Heard, Request, SecondPass
+from speech.stream.second_pass import AUTO, Heard, Request, SecondPass
+from speech.stream.writing import Decoder
 from speech.text.normalize import plain_text
 from speech.text.tokenizer import Tokenizer
 from speech.transcript import Transcript, join
@@ -48,6 +49,7 @@ class Recognizer:
         self.tokenizer = tokenizer
         self._second_pass = SecondPass(model, tokenizer, decode)
         self._reader = OfflineReader(self._second_pass, config)
+        self._folder: Path | None = None
 
     @classmethod
     def from_pretrained(
@@ -61,8 +63,9 @@ class Recognizer:
         language_model: str | Path | None = None,
         conditioning_top: int | None = None,
         graph: str | Path | None = None,
+        adapters: str | Path | None = None,
     ) -> Recognizer:
-        """Load a model, and the adapters that lie beside it.
+        """Load a model, and its adapters.
 
         Args:
             name: "embedded", a directory, or a hub id.
@@ -77,9 +80,10 @@ class Recognizer:
                 quicker and nearly the same where the vocabulary is large.
             graph: of all that may be said, instead of a beam (extra `graph`): a text file with a word on each line,
                 or an n-gram model over words in ARPA's format, `.arpa`.
+            adapters: folder of their files; None: those that lie beside the model, if any.
 
         Raises:
-            ModelError: if there is no such model, or it is damaged.
+            ModelError: if there is no such model, or it or an adapter is damaged, or an adapter is for another model.
             ConfigError: if the beam is below 1, there is a language model without one, or either beside a graph, the
                 model cannot write a word, or the device cannot compute in that precision.
         """
@@ -102,7 +106,8 @@ class Recognizer:
             decode = _beam_decoder(beam, language_model, lexicon, checkpoint.tokenizer)
         model = with_precision(checkpoint.model, precision, conditioning_top=conditioning_top)
         recognizer = cls(model, checkpoint.tokenizer, config, decode)
-        bank = load_bank(folder)
+        recognizer._folder = folder
+        bank = load_bank(folder, None if adapters is None else Path(adapters))
         recognizer.adapters = None if bank is None else bank.to(device)
         return recognizer
 
@@ -120,7 +125,8 @@ class Recognizer:
         Args:
             source: path, or samples `(n,)` or `(n, channels)` at `rate` Hz.
             rate: of an array.
-            language: of the speech, or several with commas between; "auto" identifies it.
+            language: of the speech, or several with commas between; "auto" identifies it, if it is one that the model
+                itself knows. One that only an adapter knows is named, alone.
             to: target language of a translation.
             phrases: that may well be said, such as names.
 
@@ -141,7 +147,8 @@ class Recognizer:
             source: path, or samples `(n,)` or `(n, channels)` at `rate` Hz; up to five minutes.
             text: what is said, whole and in order; it is written as the model writes, without case and punctuation.
             rate: of an array.
-            language: of the speech; "auto" identifies it.
+            language: of the speech; "auto" identifies it. Letters that only an adapter has can be aligned where its
+                language is named.
 
         Raises:
             AudioError: if the source cannot be read, or is longer.
@@ -157,20 +164,39 @@ class Recognizer:
                 f"has {len(samples) / SAMPLE_RATE:.0f} s, alignment takes {_ALIGN_S}", where=where, fix="Cut it."
             )
         plain = plain_text(text)
-        ids = self.tokenizer.encode(plain)
-        if not ids or self.tokenizer.vocabulary.unk in ids:
-            unk = [c for c in sorted(set(plain) - {" "}) if self.tokenizer.vocabulary.unk in self.tokenizer.encode(c)]
+        extension = self._second_pass.named(request)
+        tokenizer = self.tokenizer if extension is None else extension.tokenizer
+        ids, no_letter = tokenizer.encode(plain), tokenizer.vocabulary.unk
+        if not ids or no_letter in ids:
+            unk = [c for c in sorted(set(plain) - {" "}) if no_letter in tokenizer.encode(c)]
             raise SpeechError(
                 f"the text has characters that the model does not write: {unk}" if ids else "the text is empty",
                 fix="Write them as words.",
             )
-        parts, log_probs = self._reader.listen([samples], request)
-        parts[0] = replace(parts[0], spans=align(log_probs, ids).spans, end_s=parts[-1].end_s)
+        parts, log_probs = self._reader.listen([samples], request, extension)
+        spans = align(log_probs, ids).spans
+        spans = spans if extension is None else extension.said(spans)
+        parts[0] = replace(parts[0], spans=spans, end_s=parts[-1].end_s)
         return self._transcript(parts, request)
 
     @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the weights on disk, by which adapters name their base; they are read when it is first asked for.
+
+        Raises:
+            ModelError: if it was not loaded from disk.
+        """
+        if self._folder is None:
+            raise ModelError("was not loaded from disk, and has no fingerprint", fix="Use from_pretrained.")
+        return fingerprint(self._folder)
+
+    @property
     def adapters(self) -> AdapterBank | None:
-        """Of languages, used where they are spoken; live sessions take another bank from their next chunk on."""
+        """Of languages, used where they are spoken; live sessions take another bank from their next chunk on.
+
+        An adapter may bring a language that the model does not know, and letters that it lacks. "auto" never identifies
+        such a language: it has no row in the model's language head.
+        """
         return self._second_pass.adapters
 
     @adapters.setter

@@ -24,6 +24,7 @@ FORBIDDEN = {"utils", "helpers", "common", "misc"}
 DATA_ONLY = {"language_table.py"}
 TESTED_ELSEWHERE = {
     "cli/importing": "models/test_espnet_import", "cli/exporting": "models/test_onnx_export",
+    "cli/trimming": "models/test_trimming",
     "models/onnx_graphs": "models/test_onnx_export",
     "cli/batch": "batch/test_driver", "batch/local": "batch/test_driver", "batch/pool": "batch/test_driver",
     "batch/job": "batch/test_driver", "nn/linears": "nn/test_packed",  # module -> test file that covers it
@@ -35,11 +36,15 @@ TESTED_ELSEWHERE = {
     **{f"train/{name}": "train/test_train" for name in (
         "averaging", "callbacks", "card", "config", "curve", "evaluate", "init", "module", "optimizer", "run",
         "stream")},
+    **{f"train/{name}": "train/test_adapt" for name in (
+        "adapt_config", "adapt_module", "adapt_report", "adapt_start", "language_batches", "lora", "tuning")},
     "decode/beam_kernels": "decode/test_compiled_beam", "decode/biasing": "decode/test_phrases",
     "decode/k2_graph": "parity/test_k2", "decode/k2_search": "parity/test_k2", "train/schema": "test_conf",
     "stream/engine": "stream/test_session", "stream/first_pass": "stream/test_session",
     "cli/app": "cli/test_transcribe", "cli/demo": "cli/test_transcribe",
     "cli/align": "cli/test_transcribe",
+    "cli/adapters": "cli/test_adapter_commands", "cli/adapter_server": "serve/test_live_adapters",
+    "serve/adapters": "serve/test_live_adapters",
     "cli/models": "cli/test_transcribe", "audio/containers": "audio/test_pcm",
     **{f"serve/{name}": "serve/test_app" for name in (
         "client", "command", "hub", "native", "openai_api", "shell", "telemetry")},

@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 
 from speech.models.checkpoint import build_empty
 from speech.text.tokens import Vocabulary
+from speech.train.adapt_config import AdaptConfig
 from speech.train.config import TrainConfig
 from speech.train.schema import register
 
@@ -76,6 +77,22 @@ def test_options_of_the_root_are_frozen():
         "chunk", "data", "evaluate", "init", "loss", "model", "name", "optimizer", "output", "resume", "seed",
         "storage", "tokenizer", "trainer",
     ]  # fmt: skip
+
+
+def adapting(*overrides: str) -> AdaptConfig:
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("language_adapters", overrides=["output=out", "data.root=corpus", *overrides])
+    return OmegaConf.to_object(config)  # type: ignore[return-value]
+
+
+def test_adapters_are_asked_for_by_language():
+    assert adapting("language=lad").languages == ["lad"]
+    assert adapting("language=[lad,gla]", "method=lora", "start=random").languages == ["lad", "gla"]
+    with pytest.raises(Exception, match="method"):
+        adapting("language=lad", "method=magic")
+    with pytest.raises(Exception, match="learning"):
+        adapting("+learning=1")
 
 
 def test_an_unknown_experiment_is_named():

@@ -87,6 +87,8 @@ def as_run_here(command: str, place: Path) -> list[str]:
     words = [sys.executable, *words[1:]]
     if "--cfg" in words:
         return words
+    if "language_adapters" in words[1]:  # where it writes is where the next command looks
+        return [*words, *SHORT]
     return [*words, *SHORT, f"output={place / 'run'}{len(list(place.glob('run*')))}", "init=embedded"]
 
 

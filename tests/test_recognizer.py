@@ -8,7 +8,8 @@ import soundfile
 
 from speech import Recognizer, SpeechError, Transcript
 from speech.decode.token_ngram import EDGE, TokenNgram
-from speech.errors import AudioError, LanguageError
+from speech.errors import AudioError, LanguageError, ModelError
+from speech.models.adapter_file import fingerprint
 from speech.stream.second_pass import Request
 
 
@@ -60,6 +61,12 @@ def test_long_files_among_short_ones_keep_their_order(recognizer, wave, tmp_path
     assert [path for path, _ in results] == [str(wave), str(long), str(wave)]
     assert results[1][1] == recognizer.transcribe(long)
     assert results[1][1].duration_s == 40.0
+
+
+def test_its_fingerprint_is_that_of_the_weights_on_disk(recognizer, checkpoint):
+    assert recognizer.fingerprint == fingerprint(checkpoint)
+    with pytest.raises(ModelError, match="was not loaded from disk"):
+        _ = Recognizer(recognizer.model, recognizer.tokenizer).fingerprint
 
 
 def test_a_language_model_beside_the_model_is_used_unless_told_otherwise(checkpoint, wave, tmp_path):

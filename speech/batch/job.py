@@ -14,6 +14,7 @@ from speech.batch.ledger import hash_file, identify
 from speech.batch.pool import Read
 from speech.decode.phrases import Phrase
 from speech.errors import ConfigError
+from speech.models.adapter_file import FOLDER
 from speech.models.hub import locate
 from speech.models.precision import Precision
 from speech.recognizer import Recognizer
@@ -37,6 +38,7 @@ class Job:
     cut: Cut = Cut.pauses
     phrases: tuple[Phrase, ...] = ()
     graph: Path | None = None
+    adapters: Path | None = None
 
     @property
     def request(self) -> Request:
@@ -54,6 +56,7 @@ class Job:
             language_model=self.language_model,
             conditioning_top=self.conditioning_top,
             graph=self.graph,
+            adapters=self.adapters,
         )
 
     def identity(self, format: str) -> str:
@@ -68,7 +71,12 @@ class Job:
             if path is not None and not path.is_file():
                 raise ConfigError("there is no such file", where=str(path))
             options[name] = None if path is None else hash_file(path)
-        return identify(locate(self.model), json.dumps(options, sort_keys=True))
+        model = locate(self.model)
+        if self.adapters is not None and not self.adapters.is_dir():
+            raise ConfigError("is no folder of adapters", where=str(self.adapters), fix="Give one that is there.")
+        adapters = model / FOLDER if self.adapters is None else self.adapters
+        options["adapters"] = {path.name: hash_file(path) for path in adapters.glob("*.safetensors")}
+        return identify(model, json.dumps(options, sort_keys=True))
 
 
 def open_reader(job: Job, threads: int) -> Read:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from speech.cli.transcribe import Format, render
+from speech.cli.transcribe import AdapterFolder, Format, render
 from speech.errors import ConfigError
 from speech.models.hub import EMBEDDED
 from speech.recognizer import AUTO, Recognizer
@@ -21,6 +21,7 @@ def align(
     language: Annotated[str, typer.Option(help="Of the speech: auto, or a code or name.")] = AUTO,
     format: Annotated[Format, typer.Option(help="What to print.")] = Format.jsonl,
     model: Annotated[str, typer.Option(help="embedded, a directory, or a hub id.")] = EMBEDDED,
+    adapters: AdapterFolder = None,
 ) -> None:
     """Align a text with speech: words with times and confidences."""
     if (text is None) == (text_file is None):
@@ -30,5 +31,5 @@ def align(
             raise ConfigError(f"{text_file}: no such file")
         text = text_file.read_text("utf-8")
     assert text is not None
-    aligned = Recognizer.from_pretrained(model, beam=1).align(audio, text, language=language)
+    aligned = Recognizer.from_pretrained(model, beam=1, adapters=adapters).align(audio, text, language=language)
     sys.stdout.write(render(str(audio), aligned, format))

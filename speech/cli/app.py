@@ -8,12 +8,14 @@ from importlib.metadata import entry_points
 import typer
 from rich.console import Console
 
+from speech.cli.adapters import adapters
 from speech.cli.align import align
 from speech.cli.demo import demo
 from speech.cli.exporting import export_model
 from speech.cli.importing import import_model
 from speech.cli.models import models
 from speech.cli.transcribe import transcribe
+from speech.cli.trimming import trim_model
 from speech.errors import SpeechError
 
 app = typer.Typer(
@@ -28,6 +30,8 @@ app.command()(demo)
 app.command()(models)
 app.command("import")(import_model)
 app.command("export")(export_model)
+app.command("trim")(trim_model)
+app.add_typer(adapters, name="adapters")
 for plugin in entry_points(group="speech.commands"):  # `serve` adds its own; this package does not know it
     try:
         app.command(plugin.name)(plugin.load())

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from speech.models.adapter_file import FOLDER
+from speech.models.adapter_store import entries
 from speech.models.checkpoint import load_checkpoint
 from speech.models.hub import EMBEDDED, locate
 
@@ -17,7 +19,8 @@ def models(name: Annotated[str, typer.Argument(help="embedded, a directory, or a
     checkpoint = load_checkpoint(path)
     vocabulary = checkpoint.tokenizer.vocabulary
     parameters = sum(p.numel() for p in checkpoint.model.parameters())
-    size = sum(file.stat().st_size for file in path.iterdir())
+    size = sum(file.stat().st_size for file in path.iterdir() if file.is_file())
+    adapted = entries(path / FOLDER)
     console = Console(highlight=False)
     console.print(f"path          {path}", soft_wrap=True)
     console.print(f"encoder       {type(checkpoint.model.encoder).__name__}")
@@ -25,3 +28,4 @@ def models(name: Annotated[str, typer.Argument(help="embedded, a directory, or a
     console.print(f"frame         {checkpoint.model.frame_s * 1000:.0f} ms")
     console.print(f"languages     {' '.join(vocabulary.languages)}")
     console.print(f"translates to {' '.join(vocabulary.st_targets) or 'nothing'}")
+    console.print(f"adapters      {' '.join(info.language for info in adapted) or 'none'}")

@@ -35,6 +35,12 @@ SUFFIXES = frozenset(
 """What is looked for in directories; a file that is named is always tried."""
 SOME_FAILED = 2
 """Exit code when at least one file could not be transcribed."""
+AdapterFolder = Annotated[
+    Path | None, typer.Option(help="Folder of adapters for the model. [default: those beside it]")
+]
+_Graph = Annotated[
+    Path | None, typer.Option(help="Say only words of this file (one a line), or texts of its n-grams (.arpa).")
+]
 
 
 class Format(StrEnum):
@@ -77,10 +83,8 @@ def transcribe(
         typer.Option(help="That may well be said, e.g. a name; name^2: more so; @FILE: one on each line. Repeatable."),
     ] = None,
     lm: Annotated[Path | None, typer.Option(help="n-gram file over the model's pieces. [default: the model's]")] = None,
-    graph: Annotated[
-        Path | None,
-        typer.Option(help="Say only words of this file (one a line), or texts of its n-grams (.arpa)."),
-    ] = None,
+    graph: _Graph = None,
+    adapters: AdapterFolder = None,
     engine: Annotated[
         str | None,
         typer.Option(help="local, ray or shard=i/n: workers and a ledger beside the results; needs --output-dir."),
@@ -108,6 +112,7 @@ def transcribe(
         cut=cut,
         phrases=read_phrases(phrase or []),
         graph=graph,
+        adapters=adapters,
     )
     request = job.request
     if engine is None:

@@ -49,6 +49,8 @@ class Batch:
     """(batch, 2) int64: id of the language or of <nolang>, id of the task."""
     languages: Tensor
     """(batch,) int64: index in `vocabulary.languages`; -1 if mixed or not there."""
+    codes: list[str]
+    """ISO 639-3 of what is spoken, also where the vocabulary lacks it; "" if mixed."""
     ids: list[str]
     """Of the utterances, joined with "+" where an example has several."""
 
@@ -122,6 +124,7 @@ class Collator:
             token_lengths=token_lengths,
             prefix=torch.tensor([self._prefix(example) for example in examples]),
             languages=torch.tensor([self._language_index(example) for example in examples]),
+            codes=[example.language or "" for example in examples],
             ids=["+".join(u.id for u in example.utterances) for example in examples],
         )
 

@@ -59,7 +59,7 @@ class LanguageTracker:
     def update(self, log_posteriors: Tensor) -> Switch | None:
         """More frames `(t, languages)`."""
         frames = len(log_posteriors)
-        if not frames or int(self._known.sum()) == 1:
+        if not frames or int(self._known.sum()) <= 1:  # none: the one that is allowed is not in the evidence
             return None
         fade = 0.5 ** (frames / self._half_life)
         self._evidence = self._evidence * fade + log_posteriors.double().cpu().sum(dim=0)

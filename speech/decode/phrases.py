@@ -155,8 +155,8 @@ def letters_of(vocabulary: Vocabulary) -> tuple[str, ...]:
     """Letters of each token, with `WORD_START` between words, in which phrases are matched."""
     letters = [""] * vocabulary.piece_start
     letters[vocabulary.unk] = _NO_LETTER
-    found = ("".join(map(_plain, piece)) for piece in vocabulary.pieces)
-    return (*letters, *found, *[""] * (len(vocabulary) - len(letters) - len(vocabulary.pieces)))
+    pieces, added = (["".join(map(_plain, p)) for p in some] for some in (vocabulary.pieces, vocabulary.added))
+    return (*letters, *pieces, *[""] * (len(vocabulary) - len(letters) - len(pieces) - len(added)), *added)
 
 
 @cache

@@ -10,19 +10,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from speech.errors import ModelError
+from speech.errors import ConfigError, ModelError
+from speech.models.owsm_ctc import OwsmCtc
 from speech.nn.adapters import Adapter, AdapterBank
+from speech.text.languages import LANGUAGES
 
 FOLDER = "adapters"
 _FORMAT = "speech adapter 1"
 _KEYS = ("format", "language", "layers", "tokens", "base", "scores", "card")
+_NUMBERS = {"F32", "F16", "BF16"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +48,58 @@ class AdapterFile:
     """Such as `dev_cer`, by which the best of several is chosen."""
 
 
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a file says of its adapter, without the numbers."""
+
+    path: Path
+    language: str
+    """ISO 639-3."""
+    layers: tuple[int, ...]
+    dim: int
+    width: int
+    tokens: tuple[str, ...]
+    """Of its own."""
+    parameters: int
+    size: int
+    """Bytes on disk."""
+    base: str
+    card: str
+    scores: Mapping[str, float]
+
+    def check(self, model: OwsmCtc, *, where: str | None = None) -> None:
+        """Whether it can work in a model; errors call the file by its path, or otherwise.
+
+        Raises:
+            ModelError: if it stands behind layers that are not there, or is for frames of another width.
+        """
+        dim, layers = model.config.encoder.dim, len(model.encoder.layers)
+        if self.dim != dim or self.layers[-1] > layers:
+            raise ModelError(
+                f"is for frames of {self.dim} behind layers up to {self.layers[-1]}; the model has {layers} of {dim}",
+                where=where or str(self.path),
+            )
+
+
 def fingerprint(checkpoint: Path) -> str:
-    """SHA-256 of a checkpoint's weights as they lie on disk: adapters fit these and no others."""
-    with (checkpoint / "model.safetensors").open("rb") as file:
+    """SHA-256 of a checkpoint's weights as they lie on disk: adapters fit these and no others.
+
+    A process reads them once, as long as they do not change.
+
+    Raises:
+        ModelError: if there are none.
+    """
+    path = checkpoint / "model.safetensors"
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise ModelError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    return _digest(path.absolute(), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _digest(path: Path, size: int, changed_ns: int) -> str:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -65,47 +122,43 @@ def save_adapter(path: Path, item: AdapterFile) -> None:
     temporary.replace(path)
 
 
-def load_adapter(path: Path, base: str | None = None) -> AdapterFile:
-    """Read what `save_adapter` wrote; its parameters need no gradients.
+def describe(path: Path, base: str | None = None, *, where: str | None = None) -> Description:
+    """What a file holds; its numbers are not read.
 
     Args:
         path: of the file.
         base: fingerprint of the model that it shall work behind; None: of any.
+        where: what errors call the file, if not by its path.
 
     Raises:
         ModelError: if it is something else, damaged, or for another model.
     """
-    where = str(path)
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"cannot be read: {error}", where=where) from error
-    if metadata.get("format") != _FORMAT or any(key not in metadata for key in _KEYS):
-        raise ModelError(f"is no adapter: its format is {metadata.get('format')!r}, not {_FORMAT!r}", where=where)
-    if base is not None and metadata["base"] != base:
-        raise ModelError(
-            f"is for another model: trained behind {metadata['base'][:12]}, this is {base[:12]}",
-            where=where,
-            fix="Train it for this model, or transfer it.",
-        )
-    try:
-        layers, tokens, scores = (json.loads(metadata[key]) for key in ("layers", "tokens", "scores"))
-        adapter = Adapter(layers, tensors["norm_weight"].shape[1], tensors["down"].shape[1], tokens)
-        adapter.load_state_dict(tensors)
-    except (KeyError, IndexError, ValueError, RuntimeError) as error:
-        raise ModelError(f"is damaged: {error}", where=where) from error
-    return AdapterFile(adapter.requires_grad_(False), metadata["language"], metadata["base"], metadata["card"], scores)
+    with _opened(path, where or str(path)) as file:
+        return _description(file, path, base, where or str(path))
 
 
-def load_bank(checkpoint: Path) -> AdapterBank | None:
-    """All adapters that lie beside a checkpoint; None if there are none.
+def load_adapter(path: Path, base: str | None = None, *, where: str | None = None) -> AdapterFile:
+    """Read what `save_adapter` wrote; its parameters need no gradients. See `describe` for arguments and errors."""
+    where = where or str(path)
+    with _opened(path, where) as file:
+        info = _description(file, path, base, where)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    if not all(bool(value.isfinite().all()) for value in tensors.values()):
+        raise ModelError("is damaged: some of its numbers are not finite", where=where)
+    adapter = Adapter(info.layers, info.dim, info.width, info.tokens)
+    adapter.load_state_dict(tensors)
+    return AdapterFile(adapter.requires_grad_(False), info.language, info.base, info.card, info.scores)
+
+
+def load_bank(checkpoint: Path, folder: Path | None = None) -> AdapterBank | None:
+    """All adapters that lie beside a checkpoint, or in a folder instead; None if there are none.
 
     Raises:
-        ModelError: if one is for another model, damaged, or for the language of another one.
+        ModelError: if there is no such folder, or one is for another model, damaged, or for the language of another.
     """
-    paths = sorted((checkpoint / FOLDER).glob("*.safetensors"))
+    if folder is not None and not folder.is_dir():
+        raise ModelError("is no folder of adapters", where=str(folder), fix="Give one that is there.")
+    paths = sorted((checkpoint / FOLDER if folder is None else folder).glob("*.safetensors"))
     if not paths:
         return None
     base, found = fingerprint(checkpoint), dict[str, Adapter]()
@@ -115,3 +168,67 @@ def load_bank(checkpoint: Path) -> AdapterBank | None:
             raise ModelError(f"is a second adapter for {item.language!r}", where=str(path), fix="Keep one of them.")
         found[item.language] = item.adapter
     return AdapterBank(found)
+
+
+@contextmanager
+def _opened(path: Path, where: str) -> Iterator[Any]:
+    try:
+        with safe_open(path, "pt") as file:
+            yield file
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"cannot be read: {error}", where=where) from error
+
+
+def _description(file: Any, path: Path, base: str | None, where: str) -> Description:
+    metadata = file.metadata() or {}
+    if metadata.get("format") != _FORMAT or any(key not in metadata for key in _KEYS):
+        raise ModelError(f"is no adapter: its format is {metadata.get('format')!r}, not {_FORMAT!r}", where=where)
+    if base is not None and metadata["base"] != base:
+        raise ModelError(
+            f"is for another model: trained behind {metadata['base'][:12]}, this is {base[:12]}",
+            where=where,
+            fix="Train it for this model, or transfer it.",
+        )
+    code = metadata["language"]
+    if code not in LANGUAGES:
+        raise ModelError(
+            f"is for a language that is not known here: {code!r}",
+            where=where,
+            fix="A language is a row in speech/text/language_table.py.",
+        )
+    try:
+        layers, tokens, scores = (json.loads(metadata[key]) for key in ("layers", "tokens", "scores"))
+        parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        shapes = {name: tuple(part.get_shape()) for name, part in parts.items()}
+        if not _typed(layers, int) or not _typed(tokens, str) or not _typed([*scores.values()], int | float):
+            raise ValueError(f"layers {layers}, tokens {tokens}, scores {scores}")
+        if not all(tokens) or len(set(tokens)) < len(tokens):
+            raise ValueError(f"tokens are empty or there twice: {tokens}")
+        with torch.device("meta"):  # of these sizes, without memory for them
+            adapter = Adapter(layers, shapes["norm_weight"][1], shapes["down"][1], tokens)
+        if shapes != {name: tuple(value.shape) for name, value in adapter.named_parameters()}:
+            raise ValueError(f"tensors of sizes {shapes}")
+        if not {part.get_dtype() for part in parts.values()} <= _NUMBERS:
+            raise ValueError(f"numbers are not {', '.join(sorted(_NUMBERS))}")
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError, RuntimeError, ConfigError) as error:
+        raise ModelError(f"is damaged: {error}", where=where) from error
+    return Description(
+        path=path,
+        language=code,
+        layers=adapter.layers,
+        dim=adapter.dim,
+        width=adapter.width,
+        tokens=adapter.tokens,
+        parameters=sum(value.numel() for value in adapter.parameters()),
+        size=path.stat().st_size,
+        base=metadata["base"],
+        card=metadata["card"],
+        scores=scores,
+    )
+
+
+def _typed(values: object, kind: Any) -> bool:
+    return isinstance(values, list) and all(
+        isinstance(value, kind) and not isinstance(value, bool) and (isinstance(value, str) or math.isfinite(value))
+        for value in values
+    )

@@ -1,7 +1,8 @@
 """A checkpoint is a directory: `model.safetensors`, `config.json`, `tokenizer.model`, `README.md` (the model card).
 
 Beside them may lie `lm.safetensors`, an n-gram model of the same tokens (`speech.decode.token_ngram`), and
-`lexicon.safetensors`, words (`speech.decode.lexicon`).
+`lexicon.safetensors`, words (`speech.decode.lexicon`); `adapters/` holds one file for each language that has an adapter
+(`speech.models.adapter_file`).
 
 It carries data only. `kind` is looked up in a closed table of imported classes; unknown keys are refused.
 """
@@ -58,6 +59,19 @@ class Checkpoint:
     tokenizer: Tokenizer
     info: dict[str, Any]
     """What training recorded: languages heard, chunk sizes, seeds, scores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A checkpoint without its weights."""
+
+    config: OwsmCtcConfig
+    tokenizer: Tokenizer
+    info: dict[str, Any]
+
+    def empty(self) -> OwsmCtc:
+        """The model without numbers: what it consists of, and how large that is."""
+        return build_empty(self.config, self.tokenizer.vocabulary)
 
 
 def save_checkpoint(
@@ -122,6 +136,30 @@ def load_checkpoint(directory: Path, *, device: str | torch.device = "cpu", as_s
     Raises:
         ModelError: naming the file, and the key where there is one, if anything is missing, unknown or does not fit.
     """
+    outline = load_outline(directory)
+    model = outline.empty()
+    where = str(directory / "model.safetensors")
+    try:
+        linear = {f"{name}.weight" for name, module in model.named_modules() if type(module) is nn.Linear}
+        tensors = _unpack(load_file(directory / "model.safetensors"), linear if as_stored else set())
+    except SafetensorError as error:
+        raise ModelError(f"is damaged: {error}", where=where, fix="Copy or download it again.") from error
+    wanted = model.state_dict()
+    wrong = sorted(wanted.keys() ^ tensors.keys())
+    wrong += sorted(k for k in wanted.keys() & tensors.keys() if wanted[k].shape != tensors[k].shape)
+    if wrong:
+        raise ModelError(f"{len(wrong)} tensors are missing, unknown or of another size: {wrong[:4]}", where=where)
+    model.requires_grad_(not as_stored)  # quantised tensors have no gradients
+    model.load_state_dict(tensors, assign=True)
+    return Checkpoint(model.to(device).eval(), outline.tokenizer, outline.info)
+
+
+def load_outline(directory: Path) -> Outline:
+    """What a checkpoint is, without reading its weights.
+
+    Raises:
+        ModelError: naming the file, if anything but the weights is missing, unknown or does not fit.
+    """
     for name in ("model.safetensors", "config.json", "tokenizer.model"):
         if not (directory / name).is_file():
             raise ModelError(f"has no {name}", where=str(directory), fix="A checkpoint is a directory with that file.")
@@ -139,21 +177,7 @@ def load_checkpoint(directory: Path, *, device: str | torch.device = "cpu", as_s
     tokenizer = Tokenizer.from_pieces(
         model_bytes, languages=record["languages"], st_targets=record["st_targets"], sos_eos=record["sos_eos"]
     )
-    model = build_empty(config, tokenizer.vocabulary)
-    where = str(directory / "model.safetensors")
-    try:
-        linear = {f"{name}.weight" for name, module in model.named_modules() if type(module) is nn.Linear}
-        tensors = _unpack(load_file(directory / "model.safetensors"), linear if as_stored else set())
-    except SafetensorError as error:
-        raise ModelError(f"is damaged: {error}", where=where, fix="Copy or download it again.") from error
-    wanted = model.state_dict()
-    wrong = sorted(wanted.keys() ^ tensors.keys())
-    wrong += sorted(k for k in wanted.keys() & tensors.keys() if wanted[k].shape != tensors[k].shape)
-    if wrong:
-        raise ModelError(f"{len(wrong)} tensors are missing, unknown or of another size: {wrong[:4]}", where=where)
-    model.requires_grad_(not as_stored)  # quantised tensors have no gradients
-    model.load_state_dict(tensors, assign=True)
-    return Checkpoint(model.to(device).eval(), tokenizer, record["info"])
+    return Outline(config, tokenizer, record["info"])
 
 
 def build_empty(config: OwsmCtcConfig, vocabulary: Vocabulary) -> OwsmCtc:

@@ -18,7 +18,7 @@ from speech.audio.log_mel import LogMel, LogMelConfig
 from speech.chunking import ChunkSpec
 from speech.errors import ConfigError
 from speech.nn.ctc import CTCHead, SelfConditioning
-from speech.nn.encoder import EncoderConfig, EncoderState, Tap
+from speech.nn.encoder import EncoderConfig, EncoderOutput, EncoderState, Halfway, Tap
 from speech.nn.prompt import PromptConfig, PromptEncoder
 from speech.nn.streaming import Rows
 from speech.text.tokens import Vocabulary
@@ -53,10 +53,14 @@ class OwsmCtcConfig:
     """Width of token embeddings of prefix and prompt."""
     prompt: PromptConfig | None = None
     """Prompt encoder; None: the model takes no text prompt."""
+    inner_tokens: int | None = None
+    """Tokens whose posteriors are fed back, where the model writes fewer (`speech.models.trimming`); None: as many."""
 
     def __post_init__(self) -> None:
         if self.inter_transcript > len(self.inter_layers):
             raise ConfigError(f"inter_transcript {self.inter_transcript} > {len(self.inter_layers)} inter_layers")
+        if self.inner_tokens is not None and not self.inter_layers:
+            raise ConfigError(f"inner_tokens {self.inner_tokens} without inter_layers", fix="Leave it out.")
 
     def log_mel(self) -> LogMelConfig:
         return LogMelConfig.whisper() if self.front_end == FrontEnd.whisper else LogMelConfig.owsm(self.encoder.bins)
@@ -115,7 +119,9 @@ class OwsmCtc(nn.Module):
         self.prompt = PromptEncoder(config.prompt, dim) if config.prompt is not None else None
         self.encoder = config.encoder.build()
         self.ctc = CTCHead(dim, size)
-        self.conditioning = SelfConditioning(size, dim) if config.inter_layers else None
+        inner = config.inner_tokens or size
+        self.inner = CTCHead(dim, inner) if config.inner_tokens is not None else None
+        self.conditioning = SelfConditioning(inner, dim) if config.inter_layers else None
         self.inter_norm = nn.LayerNorm(dim) if config.inter_norm else nn.Identity()
         self.language = nn.Linear(dim, len(vocabulary.languages)) if config.language_head else None
 
@@ -163,14 +169,14 @@ class OwsmCtc(nn.Module):
     def _conditioned(self, record: list[Tensor] | None) -> Tap | None:
         if self.conditioning is None:
             return None
-        layers, conditioning = set(self.config.inter_layers), self.conditioning
+        layers, conditioning, head = set(self.config.inter_layers), self.conditioning, self.inner or self.ctc
 
         def tap(number: int, x: Tensor) -> Tensor:
             if number not in layers:
                 return x
             if record is None:
-                return conditioning.from_head(x, self.inter_norm(x), self.ctc)
-            record.append(self.ctc(self.inter_norm(x)))
+                return conditioning.from_head(x, self.inter_norm(x), head)
+            record.append(head(self.inter_norm(x)))
             return conditioning(x, record[-1])
 
         return tap
@@ -211,7 +217,7 @@ class OwsmCtc(nn.Module):
             chunk: visibility; None sees everything.
             prompt: token ids of the text before, per utterance.
             offset: see `Encoder.forward`.
-            intermediate: also return the intermediate outputs (training).
+            intermediate: also return the intermediate outputs (training); of a trimmed model those are of other tokens.
             subsampled: `features` are what `subsample` makes of them, and `lengths` theirs.
             adapters: of an `AdapterBank`.
         """
@@ -227,6 +233,21 @@ class OwsmCtc(nn.Module):
             offset=offset,
             subsampled=subsampled,
         )
+        return self._encoded(encoded, record)
+
+    def until(self, layer: int, features: Tensor, lengths: Tensor, prefix: Tensor) -> Halfway:
+        """Whole utterances behind a layer, as `encode` without prompt has them; see `Encoder.until`."""
+        memory, tap = self.memory(None, features.shape[0]), self._tap(None)
+        features = self.normalise(features)
+        return self.encoder.until(layer, features, lengths, prefix=self.prefix(prefix), tap=tap, memory=memory)
+
+    def onward(self, half: Halfway, *, intermediate: bool = False, adapters: Tap | None = None) -> Encoded:
+        """What `encode` says, from `until` on; intermediate outputs are those of the layers that are left."""
+        record: list[Tensor] | None = [] if intermediate else None
+        memory, tap = self.memory(None, half.x.shape[0]), self._tap(record, adapters)
+        return self._encoded(self.encoder.onward(half, tap=tap, memory=memory), record)
+
+    def _encoded(self, encoded: EncoderOutput, record: list[Tensor] | None) -> Encoded:
         x, out_lengths, front = encoded.x, encoded.lengths, encoded.prefix.shape[1]
         start = 0 if self.config.target_prefix else front
         if self.config.target_prefix:
@@ -249,7 +270,8 @@ class OwsmCtc(nn.Module):
         state = self.encoder.init_state(batch, chunk, prefix=self.prefix(prefix), tap=tap, memory=memory)
         return OwsmCtcState(state, memory if memory is not None else Rows())
 
-    def _read(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+    def read(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Log-probabilities and language logits of frames `(batch, t, dim)`."""
         return self.ctc(x), self.language(x).float() if self.language is not None else None
 
     def step(
@@ -259,15 +281,22 @@ class OwsmCtc(nn.Module):
 
         `adapters` may be others than those of the chunk before.
         """
+        x, state = self.encode_step(features, state, chunk, adapters=adapters)
+        return *self.read(x), state
+
+    def encode_step(
+        self, features: Tensor, state: OwsmCtcState, chunk: ChunkSpec, *, adapters: Tap | None = None
+    ) -> tuple[Tensor, OwsmCtcState]:
+        """As `step`, before the heads: frames `(batch, t', dim)`."""
         memory = state.memory if self.prompt is not None else None
         x, encoder = self.encoder.step(
             self.normalise(features), state.encoder, chunk, tap=self._tap(None, adapters), memory=memory
         )
-        return *self._read(x), state._replace(encoder=encoder)
+        return x, state._replace(encoder=encoder)
 
     def finish(
         self, state: OwsmCtcState, chunk: ChunkSpec, *, adapters: Tap | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """The frames still waiting when the streams end."""
         memory = state.memory if self.prompt is not None else None
-        return self._read(self.encoder.finish(state.encoder, chunk, tap=self._tap(None, adapters), memory=memory))
+        return self.read(self.encoder.finish(state.encoder, chunk, tap=self._tap(None, adapters), memory=memory))

@@ -1,4 +1,4 @@
-"""The CTC head, and self-conditioning on its intermediate posteriors."""
+"""The CTC head, rows that are added to it, and self-conditioning on its intermediate posteriors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class CTCHead(nn.Module):
 
     def __init__(self, dim: int, vocabulary: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(dim, vocabulary)
+        self.linear: nn.Module = nn.Linear(dim, vocabulary)
         self.vocabulary = vocabulary
 
     def tiles(self, x: Tensor) -> Iterator[Tensor]:
@@ -43,6 +43,31 @@ class CTCHead(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """`(batch, time, dim)` to float32 log-probabilities `(batch, time, vocabulary)`."""
         return torch.log_softmax(self.linear(x).float(), dim=-1)
+
+
+class ExtendedHead(CTCHead):
+    """What a head says, and rows for tokens that its vocabulary lacks: one softmax over both.
+
+    Args:
+        base: in whatever numbers; it is not changed, and conditioning goes on with it alone.
+        rows: `(n, dim)` float32, which may be trained.
+        bias: `(n,)`.
+    """
+
+    def __init__(self, base: CTCHead, rows: Tensor, bias: Tensor) -> None:
+        nn.Module.__init__(self)
+        self.linear = _ExtendedLinear(base.linear, rows, bias)
+        self.vocabulary = base.vocabulary + len(rows)
+
+
+class _ExtendedLinear(nn.Module):
+    def __init__(self, base: nn.Module, rows: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.base, self.rows, self.bias = base, rows, bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(..., dim)` to float32 `(..., vocabulary + n)`."""
+        return torch.cat([self.base(x).float(), F.linear(x.float(), self.rows, self.bias)], dim=-1)
 
 
 class SelfConditioning(nn.Module):

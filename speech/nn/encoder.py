@@ -44,6 +44,19 @@ class EncoderOutput(NamedTuple):
     prefix: Tensor
 
 
+class Halfway(NamedTuple):
+    """Frames that have passed the lower layers."""
+
+    x: Tensor
+    """(batch, P + T', dim): prefix frames first."""
+    lengths: Tensor
+    """(batch,) of audio frames."""
+    prefix: int
+    """P"""
+    layer: int
+    """The last that they have passed, from 1."""
+
+
 class EncoderState(NamedTuple):
     """What a live stream remembers; its size does not depend on how long the stream is."""
 
@@ -145,22 +158,69 @@ class Encoder(nn.Module):
         Returns:
             `x (batch, T', dim)`, `lengths (batch,)` and `prefix (batch, P', dim)`.
         """
+        x, lengths, layout = self._enter(features, lengths, chunk, prefix, offset, subsampled)
+        x, lengths, layout = self._pass(x, lengths, layout, range(1, len(self.layers) + 1), tap, memory)
+        return self._leave(x, lengths, layout)
+
+    def until(
+        self,
+        layer: int,
+        features: Tensor,
+        lengths: Tensor,
+        *,
+        prefix: Tensor | None = None,
+        tap: Tap | None = None,
+        memory: Rows | None = None,
+    ) -> Halfway:
+        """Whole utterances behind `layer`, full context; arguments are those of `forward`.
+
+        Raises:
+            ConfigError: if time is reduced below that layer.
+        """
+        if 0 < self.reduce_after <= layer:
+            raise ConfigError(f"frames behind layer {layer} are reduced after {self.reduce_after}", fix="Go less far.")
+        x, lengths, layout = self._enter(features, lengths, None, prefix, 0, False)
+        x, lengths, layout = self._pass(x, lengths, layout, range(1, layer + 1), tap, memory)
+        return Halfway(x, lengths, layout.prefix, layer)
+
+    def onward(self, half: Halfway, *, tap: Tap | None = None, memory: Rows | None = None) -> EncoderOutput:
+        """The layers that are left; together with `until` the same as `forward`."""
+        layout = Layout.build(half.prefix, half.x.shape[1] - half.prefix, None, half.x.device)
+        layers = range(half.layer + 1, len(self.layers) + 1)
+        return self._leave(*self._pass(half.x, half.lengths, layout, layers, tap, memory))
+
+    def _enter(
+        self,
+        features: Tensor,
+        lengths: Tensor,
+        chunk: ChunkSpec | None,
+        prefix: Tensor | None,
+        offset: Tensor | int,
+        subsampled: bool,
+    ) -> tuple[Tensor, Tensor, Layout]:
         with self._gradient(0):
             x, lengths = (features, lengths) if subsampled else self.subsampling(features, lengths)
         prefix = self._check_prefix(prefix, x)
         count = prefix.shape[1]
         layout = Layout.build(count, x.shape[1], chunk, x.device)
         x = self._embed(layout.with_copies(x), layout.times[count:] + offset, count)
-        x = torch.cat([self._embed_prefix(prefix).to(x.dtype).expand(x.shape[0], -1, -1), x], dim=1)
+        return torch.cat([self._embed_prefix(prefix).to(x.dtype).expand(x.shape[0], -1, -1), x], dim=1), lengths, layout
+
+    def _pass(
+        self, x: Tensor, lengths: Tensor, layout: Layout, layers: range, tap: Tap | None, memory: Rows | None
+    ) -> tuple[Tensor, Tensor, Layout]:
         mask, valid = layout.attention_mask(lengths), layout.valid(lengths)
-        for number, layer in enumerate(self.layers, start=1):
+        for number in layers:
             with self._gradient(number):
-                x = layer(x, mask, layout, valid, memory)
+                x = self.layers[number - 1](x, mask, layout, valid, memory)
             if number == self.reduce_after:
                 x, lengths, layout = self._reduce(x, lengths, layout, valid)
                 mask, valid = layout.attention_mask(lengths), layout.valid(lengths)
             if tap is not None:
                 x = tap(number, x)
+        return x, lengths, layout
+
+    def _leave(self, x: Tensor, lengths: Tensor, layout: Layout) -> EncoderOutput:
         x = self.norm(x)
         start = layout.prefix
         return EncoderOutput(x[:, start : start + layout.frames], lengths, x[:, :start])

@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 class Rows(tuple[Tensor, ...]):
-    """One tensor for each stream: lengths may differ, and streams are picked and joined without a copy."""
+    """One tensor for each stream, or none at all; lengths may differ. Streams are picked and joined without a copy."""
 
 
 def _rebuild(like: Any, parts: list[Any]) -> Any:
@@ -28,7 +28,7 @@ def select[S](state: S, slots: Tensor) -> S:
     if isinstance(state, int):
         return state
     if isinstance(state, Rows):
-        return Rows(state[slot] for slot in slots.tolist())  # type: ignore[return-value]
+        return Rows(state[slot] for slot in slots.tolist() if state)  # type: ignore[return-value]
     assert isinstance(state, tuple)
     return _rebuild(state, [select(part, slots) for part in state])
 

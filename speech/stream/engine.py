@@ -57,6 +57,7 @@ class Engine:
             (max(size // 2, 1), size, 2 * size, 4 * size),
             self.config.left_context,
             self.config.right_context,
+            second_pass.extension,
         )
         self.vad = Vad()
         prepare()  # a session may ask for phrases at any time, and must not keep the others waiting for a compiler

@@ -16,7 +16,10 @@ from speech.decode.greedy import TokenSpan, collapse
 from speech.models.owsm_ctc import OwsmCtc, OwsmCtcState
 from speech.nn.adapters import AdapterBank
 from speech.nn.streaming import merge, select
+from speech.stream.new_tokens import Extension
 
+Extensions = Callable[[AdapterBank | None, Mapping[str, float]], Extension | None]
+"""What can be written besides the base's tokens where adapters of a bank work by these weights."""
 Searches = Callable[[Sequence[str]], Search]
 """Begins a search for what is said in some of these languages."""
 
@@ -28,6 +31,7 @@ class CausalStream:
         origin: output frame of the stream at which it begins.
         ids, confidences: best token of each frame so far.
         spoken: code -> how likely that language is spoken now: what adapters the next chunk is heard with.
+        written: languages that may be written; empty: any.
     """
 
     def __init__(
@@ -39,6 +43,7 @@ class CausalStream:
         self.ids: list[int] = []
         self.confidences: list[float] = []
         self.spoken: Mapping[str, float] = {}
+        self.written: tuple[str, ...] = ()
         self._model = model
         self._mel = model.log_mel.init_state(1)
         self._unheard: list[np.ndarray] = []
@@ -47,6 +52,8 @@ class CausalStream:
         self._searches = searches
         self._config = None if searches is None else searches(()).config
         self._tried: deque[tuple[int, Tried]] = deque()
+        self._unsearched = 0
+        """Frame of the stream before which there are new tokens, of which searches know nothing."""
         self._search: tuple[int, tuple[str, ...], Search] | None = None
 
     def feed(self, samples: np.ndarray) -> None:
@@ -71,26 +78,34 @@ class CausalStream:
             self._unheard, self._waiting = [], torch.cat([self._waiting, features], dim=1)
         return self._waiting[:, :count]
 
-    def advance(self, count: int, state: OwsmCtcState, log_probs: Tensor) -> None:
-        """The next `count` features have been heard: `log_probs (frames, vocabulary)`."""
+    def advance(self, count: int, state: OwsmCtcState, log_probs: Tensor, extension: Extension | None = None) -> None:
+        """The next `count` features have been heard: `log_probs (frames, vocabulary)`, with those of an extension."""
         self._waiting, self._taken = self._waiting[:, count:], self._taken + count
         self.state = state
-        if self._config is not None:
+        forbidden = self.forbidden
+        if extension is not None:
+            forbidden = torch.tensor(sorted(extension.forbidden(forbidden.tolist(), self.written)), dtype=torch.int64)
+        log_probs = log_probs.index_fill(-1, forbidden, -torch.inf)
+        if extension is not None:
+            self._unsearched = len(self.ids) + self.origin + len(log_probs)
+        elif self._config is not None:
             self._tried.append((len(self.ids) + self.origin, self._config.tried(log_probs)))
         best, ids = log_probs.max(dim=-1)
-        self.ids += ids.tolist()
+        self.ids += ids.tolist() if extension is None else map(extension.kept, ids.tolist())
         self.confidences += best.exp().tolist()
 
     def spans(self, first: int, languages: Sequence[str]) -> list[TokenSpan]:
         """Tokens from frame `first` of the stream on; frames count from the stream's beginning.
 
-        They are those of a search, if there is one to be had, otherwise the best of each frame.
+        They are those of a search, if there is one to be had, otherwise the best of each frame: also where new tokens
+        may have been said since.
         """
-        special = self._model.vocabulary.is_special
-        return [span for span in self._spans(first, languages) if not special(span.id)]
+        vocabulary = self._model.vocabulary
+        new = len(vocabulary)
+        return [s for s in self._spans(first, languages) if s.id >= new or not vocabulary.is_special(s.id)]
 
     def _spans(self, first: int, languages: Sequence[str]) -> list[TokenSpan]:
-        if self._searches is None:
+        if self._searches is None or first < self._unsearched:
             return [
                 TokenSpan(s.id, s.start_frame + self.origin, s.end_frame + self.origin, s.confidence)
                 for s in collapse(self.ids, self.confidences)
@@ -125,10 +140,19 @@ class FirstPass:
         sizes: encoder frames of a chunk; a stream that has fallen behind takes larger ones.
         left_context: frames that a chunk sees of the past, as in training.
         right_context: frames that it waits for and sees of the future; they are computed again with the next chunk.
+        extension: tells what adapters can write; None: no more than the base.
     """
 
-    def __init__(self, model: OwsmCtc, sizes: Sequence[int], left_context: int, right_context: int) -> None:
+    def __init__(
+        self,
+        model: OwsmCtc,
+        sizes: Sequence[int],
+        left_context: int,
+        right_context: int,
+        extension: Extensions | None = None,
+    ) -> None:
         self.model = model
+        self._extension = extension
         self.sizes = tuple(sizes)
         self.left_context = left_context
         self.right_context = right_context
@@ -144,6 +168,7 @@ class FirstPass:
         searches: Searches | None = None,
         *,
         spoken: Mapping[str, float] | None = None,
+        written: Sequence[str] = (),
         bank: AdapterBank | None = None,
     ) -> CausalStream:
         """A stream that begins at a sample on the grid.
@@ -153,7 +178,7 @@ class FirstPass:
             sample: where.
             forbidden: tokens that cannot be said.
             searches: begins a search; None: the best token of each frame is taken.
-            spoken, bank: see `CausalStream` and `step`; the prefix is adapted to a language that is sure.
+            spoken, written, bank: see `CausalStream` and `step`; the prefix is adapted to a language that is sure.
         """
         spoken = spoken or {}
         if bank is not self._bank:
@@ -166,7 +191,7 @@ class FirstPass:
                     torch.tensor([prefix]), self._chunk(self.sizes[0]), adapters=tap
                 )
         stream = CausalStream(self.model, self._fresh[prefix, sure], sample // self.grid, forbidden, searches)
-        stream.spoken = spoken
+        stream.spoken, stream.written = spoken, tuple(written)
         return stream
 
     def ready(self, stream: CausalStream, smallest: int) -> int:
@@ -189,10 +214,16 @@ class FirstPass:
         features = torch.cat([stream.following(self.missing(stream, size)) for stream in streams])
         state = merge([stream.state for stream in streams])
         tap = None if bank is None else bank.tap([stream.spoken for stream in streams])
-        log_probs, logits, state = self.model.step(features, state, self._chunk(size), adapters=tap)
-        for row, stream in enumerate(streams):
+        x, state = self.model.encode_step(features, state, self._chunk(size), adapters=tap)
+        log_probs, logits = self.model.read(x)  # for all, so that nobody's depend on what others may write
+        extensions = [self._extension and self._extension(bank, stream.spoken) for stream in streams]
+        said = [
+            log_probs[row] if extension is None else extension.head(self.model.ctc)(x[row : row + 1])[0]
+            for row, extension in enumerate(extensions)
+        ]
+        for row, (stream, extension) in enumerate(zip(streams, extensions, strict=True)):
             own = select(state, torch.tensor([row])) if len(streams) > 1 else state
-            stream.advance(features.shape[1], own, log_probs[row].index_fill(-1, stream.forbidden, -torch.inf))
+            stream.advance(features.shape[1], own, said[row], extension)
         if logits is None:
             return [None] * len(streams)
         return list(torch.log_softmax(logits, dim=-1).unbind(0))

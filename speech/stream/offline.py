@@ -17,6 +17,7 @@ from torch import Tensor
 from speech.audio.io import SAMPLE_RATE
 from speech.audio.vad import Vad
 from speech.decode.endpoint import EndpointConfig
+from speech.stream.new_tokens import Extension
 from speech.stream.second_pass import Heard, Request, SecondPass
 from speech.stream.segments import Segment, Segmenter
 from speech.stream.windows import WindowConfig, windows
@@ -90,12 +91,20 @@ class OfflineReader:
         for (file, _), part in zip(batch, heard, strict=True):
             found[file].append(part)
 
-    def listen(self, blocks: Iterable[np.ndarray], request: Request) -> tuple[list[Heard], Tensor]:
-        """One file without decoding: its parts without tokens, and log-probabilities `(T, vocabulary)`."""
+    def listen(
+        self, blocks: Iterable[np.ndarray], request: Request, extension: Extension | None = None
+    ) -> tuple[list[Heard], Tensor]:
+        """One file without decoding: its parts without tokens, and log-probabilities `(T, vocabulary)`.
+
+        Args:
+            blocks: of samples.
+            request: for all of it.
+            extension: tokens that have a log-probability behind the base's.
+        """
         parts, log_probs = [], []
         for segment in self.segments(blocks):
             x, evidence = self.second_pass.encode([segment.samples], [request]).select(0)
             first, last = self.second_pass.span(segment, len(x))
             parts.append(self.second_pass.keep(segment, [], evidence, len(x)))
-            log_probs.append(self.second_pass.log_probs(x[first:last]).cpu())
+            log_probs.append(self.second_pass.log_probs(x[first:last], extension).cpu())
         return parts, torch.cat(log_probs)

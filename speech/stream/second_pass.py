@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
-from speech.decode.beam import BeamDecoder
 from speech.decode.frames import Frames
 from speech.decode.greedy import TokenSpan, collapse, greedy
 from speech.decode.language_id import FIRST_FRAMES, first_token_posterior, top
-from speech.decode.phrases import Phrase, Phrases
+from speech.decode.phrases import Phrase
 from speech.decode.words import words_from_tokens
-from speech.errors import ConfigError, LanguageError
+from speech.errors import LanguageError
 from speech.models.owsm_ctc import Encoded, OwsmCtc
 from speech.nn.adapters import AdapterBank
+from speech.nn.ctc import CTCHead
+from speech.stream.new_tokens import Extension, NewTokens
 from speech.stream.segments import Segment
 from speech.stream.windows import SharedConvolutions, Window
+from speech.stream.writing import Decoder, Writing
 from speech.text.languages import resolve
-from speech.text.scripts import written_in
 from speech.text.tokenizer import Tokenizer
 from speech.text.tokens import Vocabulary
 from speech.transcript import Word
@@ -39,21 +39,13 @@ AUTO = "auto"
 """Any language that the model knows."""
 
 
-class Decoder(Protocol):
-    """Frames to token spans: `greedy`, or a `BeamDecoder`."""
-
-    def __call__(
-        self, frames: Frames, *, forbidden: Collection[int] = (), languages: Sequence[str] = ()
-    ) -> list[list[TokenSpan]]:
-        """Token spans of each utterance, which is in some of `languages`; tokens in `forbidden` cannot be said."""
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """What to do with speech."""
 
     languages: tuple[str, ...] = ()
-    """ISO 639-3: the speech is in one of them, or changes between them; empty: in any that the model knows."""
+    """ISO 639-3: the speech is in one of them, or changes between them; empty: in any that the model knows. One that
+    only an adapter knows stands alone: nothing tells it from others."""
     to: str | None = None
     """ISO 639-3: write a translation into it instead of a transcript."""
     phrases: tuple[Phrase, ...] = ()
@@ -70,13 +62,26 @@ class Request:
         codes = dict.fromkeys(resolve(name).code for name in names)
         return cls(tuple(codes), None if to is None else resolve(to).code, tuple(phrases))
 
-    def prefix(self, vocabulary: Vocabulary) -> tuple[int, int]:
-        """Ids of language (or `<nolang>`) and task.
+    @property
+    def written(self) -> tuple[str, ...]:
+        """ISO 639-3 codes of what is written; empty: any."""
+        return self.languages if self.to is None else (self.to,)
+
+    def prefix(self, vocabulary: Vocabulary, adapted: Collection[str] = ()) -> tuple[int, int]:
+        """Ids of language (or `<nolang>`, also for one that only an adapter knows) and task.
+
+        Args:
+            vocabulary: of the model.
+            adapted: languages with adapters.
 
         Raises:
-            LanguageError: if the model lacks one of them.
+            LanguageError: if the model lacks one of them, and no adapter knows the language, or it is one of several.
         """
-        ids = [vocabulary.language_id(code) for code in self.languages]
+        new = [code for code in self.languages if code not in vocabulary.languages and code in adapted]
+        if new and (len(self.languages) > 1 or self.to is not None):
+            what = "be told from others" if self.to is None else "be translated"
+            raise LanguageError(f"only an adapter knows {new[0]!r}, which cannot {what}", fix="Name it alone.")
+        ids = [] if new else [vocabulary.language_id(code) for code in self.languages]
         language = ids[0] if len(ids) == 1 else vocabulary.nolang
         return language, vocabulary.task_id("asr" if self.to is None else "st", self.to)
 
@@ -109,6 +114,8 @@ class Batch(NamedTuple):
     """(batch,)"""
     evidence: Tensor | None
     """(batch, T, languages), if the model tells them."""
+    extensions: tuple[Extension | None, ...] = ()
+    """What the adapters of each add to what can be written."""
 
     def select(self, row: int) -> tuple[Tensor, Tensor | None]:
         """Frames and evidence of one, without padding."""
@@ -126,12 +133,21 @@ class SecondPass:
     def __init__(self, model: OwsmCtc, tokenizer: Tokenizer, decode: Decoder = greedy) -> None:
         self.model = model
         self.tokenizer = tokenizer
-        self.decode = decode
         self.grid = round(model.frame_s * SAMPLE_RATE)
-        self.adapters: AdapterBank | None = None
+        self._adapters: AdapterBank | None = None
+        self._new_tokens = NewTokens(tokenizer)
+        self._writing = Writing(tokenizer, decode, says_specials=model.config.target_prefix)
+
+    @property
+    def adapters(self) -> AdapterBank | None:
         """Of languages, for transcripts; another one may be put here at any time."""
-        self._forbidden: dict[tuple[str, ...], frozenset[int]] = {}
-        self._with_phrases = lru_cache(maxsize=512)(self._preferring)
+        return self._adapters
+
+    @adapters.setter
+    def adapters(self, bank: AdapterBank | None) -> None:
+        if bank is not None:
+            self._new_tokens.learn(bank)
+        self._adapters = bank
 
     def read(self, segments: Sequence[Segment], requests: Sequence[Request]) -> list[Heard]:
         """Encode segments, together where that pays, and decode each; those in which nobody speaks are skipped."""
@@ -146,23 +162,33 @@ class SecondPass:
             heard = self.encode([segment.samples for segment, _ in batch], [request for _, request in batch])
             for row, (segment, request) in enumerate(batch):
                 x, own = heard.select(row)
-                yield self.keep(segment, self._spans(x, own, request), own, len(x))
+                spans = self._spans(x, own, request, heard.extensions[row])
+                yield self.keep(segment, spans, own, len(x))
 
     @torch.inference_mode()
-    def _spans(self, x: Tensor, evidence: Tensor | None, request: Request) -> list[TokenSpan]:
+    def _spans(
+        self, x: Tensor, evidence: Tensor | None, request: Request, extension: Extension | None
+    ) -> list[TokenSpan]:
         """What frames `x (T, dim)` say."""
-        forbidden, decode = self.forbidden(request), self.decoder(request)
+        forbidden = self._writing.forbidden(request.written, extension)
+        decode = self.decoder(request, extension)
         if decode is greedy:  # without log-probabilities of all tokens
-            ids, scores = self.model.ctc.best(x[None], torch.tensor(sorted(forbidden), device=x.device).long())
-            return collapse(ids[0].tolist(), scores[0].exp().tolist())
-        lengths = torch.tensor([len(x)], device=x.device)
-        frames = Frames(self.log_probs(x)[None], lengths, self.model.frame_s)
-        return decode(frames, forbidden=forbidden, languages=self._written(evidence, request))[0]
+            banned = torch.tensor(sorted(forbidden), device=x.device).long()
+            ids, scores = self._head(extension).best(x[None], banned)
+            spans = collapse(ids[0].tolist(), scores[0].exp().tolist())
+        else:
+            lengths = torch.tensor([len(x)], device=x.device)
+            frames = Frames(self.log_probs(x, extension)[None], lengths, self.model.frame_s)
+            spans = decode(frames, forbidden=forbidden, languages=self._written(evidence, request))[0]
+        return spans if extension is None else extension.said(spans)
 
     @torch.inference_mode()
-    def log_probs(self, x: Tensor) -> Tensor:
-        """Of frames `(T, dim)`: `(T, vocabulary)`."""
-        return self.model.ctc(x[None])[0]
+    def log_probs(self, x: Tensor, extension: Extension | None = None) -> Tensor:
+        """Of frames `(T, dim)`: `(T, vocabulary)`, with the tokens of an extension behind the base's."""
+        return self._head(extension)(x[None])[0]
+
+    def _head(self, extension: Extension | None) -> CTCHead:
+        return self.model.ctc if extension is None else extension.head(self.model.ctc)
 
     def _nothing(self, segment: Segment) -> Heard:
         return Heard([], self._no_evidence(), 0, segment.end_sample / SAMPLE_RATE)
@@ -188,19 +214,23 @@ class SecondPass:
     @torch.inference_mode()
     def _encode(self, x: Tensor, lengths: Tensor, requests: Sequence[Request], *, subsampled: bool) -> Batch:
         """Where the language is not named and what is heard has an adapter, it is heard once more with that."""
-        bank, vocabulary = self.adapters, self.model.vocabulary
-        prefix = torch.tensor([request.prefix(vocabulary) for request in requests], device=x.device)
+        bank = self.adapters
+        prefix = torch.tensor([self.prefix(request) for request in requests], device=x.device)
 
         def encoded(wanted: Sequence[Mapping[str, float]]) -> Batch:
             tap = None if bank is None else bank.tap(wanted)
             return self._told(self.model.encode(x, lengths, prefix, subsampled=subsampled, adapters=tap), prefix)
 
-        named = [_named(request) for request in requests]
+        wanted = named = [_named(request) for request in requests]
         found = encoded(named)
-        if bank is None:
-            return found
-        wanted = [named[row] or self._heard(found, row, request, bank) for row, request in enumerate(requests)]
-        return found if wanted == named else encoded(wanted)._replace(evidence=found.evidence)
+        if bank is not None:
+            wanted = [named[row] or self._heard(found, row, request, bank) for row, request in enumerate(requests)]
+            found = found if wanted == named else encoded(wanted)._replace(evidence=found.evidence)
+        return found._replace(extensions=tuple(self.extension(bank, shares) for shares in wanted))
+
+    def extension(self, bank: AdapterBank | None, wanted: Mapping[str, float]) -> Extension | None:
+        """What can be written besides the base's tokens where adapters are at work by these weights."""
+        return self._new_tokens.at_work(bank, wanted) if self._writing.extends else None
 
     def _heard(self, batch: Batch, row: int, request: Request, bank: AdapterBank) -> dict[str, float]:
         """Posteriors of languages that have adapters, if it is likely to be one of them."""
@@ -231,10 +261,11 @@ class SecondPass:
         for window in windows:
             heard = convolutions.frames(window)
             lengths = torch.tensor([heard.shape[1]], device=heard.device)
-            x, own = self._encode(heard, lengths, [request], subsampled=True).select(0)
+            batch = self._encode(heard, lengths, [request], subsampled=True)
+            x, own = batch.select(0)
             x = x[window.first : window.first + window.count]
             own = None if own is None else own[window.first : window.first + window.count]
-            found = self._spans(x, own, request)
+            found = self._spans(x, own, request, batch.extensions[0])
             for span in found:
                 shifted = TokenSpan(span.id, span.start_frame + done, span.end_frame + done, span.confidence)
                 if spans and span.start_frame == 0 and spans[-1].id == span.id and spans[-1].end_frame == done:
@@ -249,7 +280,8 @@ class SecondPass:
         return Heard(self._said(spans), total, done, end_s)
 
     def _said(self, spans: Sequence[TokenSpan]) -> list[TokenSpan]:
-        return [span for span in spans if not self.tokenizer.vocabulary.is_special(span.id)]
+        vocabulary = self._new_tokens.tokenizer.vocabulary
+        return [span for span in spans if not vocabulary.is_special(span.id)]
 
     def span(self, segment: Segment, frames: int) -> tuple[int, int]:
         """First frame that a segment of `frames` answers for, and the frame after the last."""
@@ -272,40 +304,28 @@ class SecondPass:
 
         Raises:
             LanguageError: if the model lacks a language.
-            ConfigError: if it cannot write a phrase, or the decoder cannot prefer any.
+            ConfigError: if it cannot write a phrase, or the decoder cannot prefer any. Phrases with letters that only
+                an adapter has can be preferred where its language is named.
         """
-        request.prefix(self.tokenizer.vocabulary)
-        self.decoder(request)
+        bank = self.adapters
+        request.prefix(self.tokenizer.vocabulary, () if bank is None else bank.codes)
+        self._writing.check(request.phrases, self.named(request))
 
-    def decoder(self, request: Request) -> Decoder:
-        """What makes tokens of frames: a search, where phrases are to be preferred.
+    def named(self, request: Request) -> Extension | None:
+        """What the adapter of a language that is named adds to what can be written, now."""
+        return self.extension(self.adapters, _named(request))
 
-        Raises:
-            ConfigError: see `check`.
-        """
-        return self._with_phrases(request.phrases) if request.phrases else self.decode
+    def prefix(self, request: Request) -> tuple[int, int]:
+        """See `Request.prefix`. One that `check` has let pass is never refused, should its adapter be taken away."""
+        return request.prefix(self.tokenizer.vocabulary, self._new_tokens.codes)
 
-    def _preferring(self, phrases: tuple[Phrase, ...]) -> Decoder:
-        decode = BeamDecoder() if self.decode is greedy else self.decode
-        if not isinstance(decode, BeamDecoder):
-            raise ConfigError("phrases cannot be preferred by this decoder", fix="Decode with a beam.")
-        return decode.preferring(Phrases(self.tokenizer, phrases))
+    def decoder(self, request: Request, extension: Extension | None = None) -> Decoder:
+        """See `Writing.decoder`."""
+        return self._writing.decoder(request.phrases, extension)
 
     def forbidden(self, request: Request) -> frozenset[int]:
-        """Tokens that cannot be said: special ones, and scripts of other languages than those asked for.
-
-        A model that says language and task before the words may go on saying them; they are left out afterwards.
-        """
-        languages = request.languages if request.to is None else (request.to,)
-        if languages not in self._forbidden:
-            tokens = range(1, len(self.tokenizer.vocabulary))
-            self._forbidden[languages] = frozenset(token for token in tokens if self._unsayable(token, languages))
-        return self._forbidden[languages]
-
-    def _unsayable(self, token: int, languages: Sequence[str]) -> bool:
-        if self.tokenizer.vocabulary.is_special(token):
-            return not self.model.config.target_prefix
-        return bool(languages) and not written_in(self.tokenizer.vocabulary.tokens[token], languages)
+        """Of the base's tokens, those that cannot be said; see `Writing.forbidden`."""
+        return self._writing.forbidden(request.written)
 
     def language(self, evidence: Tensor | None, frames: int, request: Request) -> tuple[str, float]:
         """The language that is spoken, among those asked for, and its probability.
@@ -339,12 +359,16 @@ class SecondPass:
         codes = self.tokenizer.vocabulary.languages
         return tuple(code for code, p in zip(codes, posterior, strict=True) if p >= _POSSIBLE)
 
+    def piece(self, token: int) -> str:
+        """See `Tokenizer.piece`; also of tokens that an adapter has brought, be it here or gone."""
+        return self._new_tokens.tokenizer.piece(token)
+
     def words(self, heard: Heard, request: Request) -> list[Word]:
         """The words of a segment, in the language that it is in or is translated into."""
         code = request.to or self.language(heard.evidence, heard.frames, request)[0]
         return words_from_tokens(
             heard.spans,
-            self.tokenizer.piece,
+            self.piece,
             frame_s=self.model.frame_s,
             offset_s=0.0,
             duration_s=heard.end_s,

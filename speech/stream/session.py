@@ -44,7 +44,7 @@ class StreamOptions:
     """What a client wants of a stream."""
 
     languages: tuple[str, ...] = ()
-    """ISO 639-3 codes that may be spoken; empty: all that the model knows."""
+    """ISO 639-3 codes that may be spoken; empty: all that the model knows; see `Request`."""
     targets: tuple[str, ...] = ()
     """ISO 639-3 codes to translate into."""
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
@@ -263,7 +263,7 @@ class StreamingSession:
         first = self._segmenter.begin // self._second.grid
         words = words_from_tokens(
             self._causal.spans(first, () if code is None else (code,)),
-            self._second.tokenizer.piece,
+            self._second.piece,
             frame_s=self._second.model.frame_s,
             offset_s=0.0,
             duration_s=self.received_s,
@@ -306,9 +306,15 @@ class StreamingSession:
         request = self.options.requests()[0]
         decode = self._second.decoder(request)
         searches = decode.search if isinstance(decode, BeamDecoder) and decode.ours else None
-        prefix = request.prefix(self._second.tokenizer.vocabulary)
-        spoken, bank = self._tracker.posterior, self._second.adapters
-        return self._first.begin(prefix, sample, self._second.forbidden(request), searches, spoken=spoken, bank=bank)
+        return self._first.begin(
+            self._second.prefix(request),
+            sample,
+            self._second.forbidden(request),
+            searches,
+            spoken=self._tracker.posterior,
+            written=request.written,
+            bank=self._second.adapters,
+        )
 
     def _after(self, segments: Sequence[Segment]) -> None:
         """Causal reading starts anew behind a pause, and goes on behind a cut within speech."""

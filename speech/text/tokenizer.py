@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import itertools
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import sentencepiece
 
-from speech.errors import DataError, ModelError
+from speech.errors import ConfigError, DataError, ModelError
 from speech.text.tokens import Vocabulary
 
 WORD_START = "\u2581"
@@ -28,6 +30,9 @@ class Tokenizer:
         self.vocabulary = vocabulary
         self._processor = _processor(model)
         self._ids = {piece: vocabulary.piece_start + n for n, piece in enumerate(vocabulary.pieces)}
+        self._added: dict[str, int] = {}
+        self._longest = 0
+        self._number_added()
 
     @classmethod
     def from_pieces(
@@ -96,10 +101,52 @@ class Tokenizer:
             raise DataError(f"no tokenizer of {vocab_size} pieces: {error}", fix="Allow more pieces.") from error
         return cls.from_pieces(buffer.getvalue(), languages=languages, st_targets=st_targets, sos_eos=sos_eos)
 
+    def extended(self, tokens: Sequence[str]) -> Tokenizer:
+        """A tokenizer that also writes `tokens`, where this one writes `<unk>`; their ids follow all others.
+
+        Raises:
+            ConfigError: if one of them is empty.
+        """
+        if not all(tokens):
+            raise ConfigError("an empty token", fix="Leave it out.")
+        other = copy.copy(self)
+        other.vocabulary = replace(self.vocabulary, added=(*self.vocabulary.added, *tokens))
+        other._number_added()
+        return other
+
     def encode(self, text: str) -> list[int]:
-        """Token ids; characters that the model has never seen become `<unk>`. Text never becomes a special token."""
-        unk = self.vocabulary.unk
-        return [self._ids.get(piece, unk) for piece in self._processor.encode(text, out_type=str)]
+        """Token ids; characters that the model has never seen become `<unk>`. Text never becomes a special token.
+
+        Added tokens stand only where the model's pieces cannot, the longest that fits first.
+        """
+        found: list[int] = []
+        for piece in self._processor.encode(text, out_type=str):
+            known = self._ids.get(piece)
+            if known is not None:
+                found.append(known)
+            else:
+                found += self._cut(piece)
+        return found
+
+    def _cut(self, piece: str) -> list[int]:
+        """A run of unknown characters as added tokens, and one `<unk>` for each stretch between them."""
+        found: list[int] = []
+        place, missed = 0, False
+        while place < len(piece):
+            lengths = range(min(self._longest, len(piece) - place), 0, -1)
+            size = next((size for size in lengths if piece[place : place + size] in self._added), 0)
+            if size:
+                found.append(self._added[piece[place : place + size]])
+            elif not missed:
+                found.append(self.vocabulary.unk)
+            missed, place = not size, place + max(size, 1)
+        return found
+
+    def _number_added(self) -> None:
+        added = self.vocabulary.added
+        first = len(self.vocabulary) - len(added)
+        self._added = {token: first + n for n, token in reversed(list(enumerate(added)))}
+        self._longest = max(map(len, added), default=0)
 
     def decode(self, ids: Iterable[int]) -> str:
         """Text of `ids`; special tokens are left out."""

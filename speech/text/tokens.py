@@ -17,7 +17,7 @@ _END = ("<sos>", "<eos>", "<sop>")
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Tokens by id, in this order: blank, unk, na, nolang, languages, asr, translation targets, pieces, end."""
+    """Tokens by id, in this order: blank, unk, na, nolang, languages, asr, translation targets, pieces, end, added."""
 
     languages: tuple[str, ...]
     """ISO 639-3 codes that may stand in the prefix."""
@@ -25,9 +25,12 @@ class Vocabulary:
     """ISO 639-3 codes that can be translated into."""
     pieces: tuple[str, ...]
     sos_eos: bool = False
-    """Whether `<sos> <eos> <sop>` stand at the end, as in the published vocabulary."""
+    """Whether `<sos> <eos> <sop>` stand behind the pieces, as in the published vocabulary."""
+    added: tuple[str, ...] = ()
+    """Pieces that came later, such as letters that an adapter brings; they stand behind everything else."""
     tokens: tuple[str, ...] = field(init=False, repr=False)
     index: dict[str, int] = field(init=False, repr=False, compare=False, hash=False)
+    """Of what is there twice, the first."""
 
     def __post_init__(self) -> None:
         tokens = (
@@ -37,9 +40,10 @@ class Vocabulary:
             *(f"<st_{code}>" for code in self.st_targets),
             *self.pieces,
             *(_END if self.sos_eos else ()),
+            *self.added,
         )
         object.__setattr__(self, "tokens", tokens)
-        object.__setattr__(self, "index", {token: number for number, token in enumerate(tokens)})
+        object.__setattr__(self, "index", {token: number for number, token in reversed(list(enumerate(tokens)))})
 
     @classmethod
     def build(
@@ -91,8 +95,9 @@ class Vocabulary:
         return len(_SPECIALS) + len(self.languages) + 1 + self.st_targets.index(to)
 
     def is_special(self, token: int) -> bool:
-        """True for everything that is not a piece."""
-        return not self.piece_start <= token < self.piece_start + len(self.pieces)
+        """True for everything that is neither a piece nor added."""
+        piece = self.piece_start <= token < self.piece_start + len(self.pieces)
+        return not (piece or len(self) - len(self.added) <= token < len(self))
 
     def _list(self) -> str:
         return ", ".join(self.languages)

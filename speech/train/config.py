@@ -182,8 +182,8 @@ class TrainerConfig:
 
 
 @dataclass(kw_only=True, slots=True)
-class TrainConfig:
-    """One run."""
+class RunConfig:
+    """What every run can be told."""
 
     name: str = "owsm_ctc"
     output: str = "runs/owsm_ctc"
@@ -191,15 +191,21 @@ class TrainConfig:
     seed: int = 1
     resume: bool = True
     """Go on where an interrupted run of the same folder stopped."""
-    model: OwsmCtcConfig
     data: DataConfig = field(default_factory=DataConfig)
-    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
-    init: InitConfig = field(default_factory=InitConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     chunk: ChunkConfig = field(default_factory=ChunkConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
-    storage: Storage = Storage.float16
-    """How the result lies on disk."""
     evaluate: bool = True
     """Print a table of error rates on the test manifest at the end."""
+
+
+@dataclass(kw_only=True, slots=True)
+class TrainConfig(RunConfig):
+    """The training of a model."""
+
+    model: OwsmCtcConfig
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    init: InitConfig = field(default_factory=InitConfig)
+    storage: Storage = Storage.float16
+    """How the result lies on disk."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +12,13 @@ from rich.progress import track
 from rich.table import Table
 from torch.utils.data import DataLoader
 
-from speech.data.batches import EvalBatches
+from speech.data.batches import Batch, EvalBatches
 from speech.data.manifest import Utterance
 from speech.decode.frames import Frames
 from speech.decode.greedy import greedy
 from speech.decode.language_id import language_posterior
 from speech.metrics.error_rate import ErrorCounts, character_errors, word_errors
-from speech.models.owsm_ctc import OwsmCtc
+from speech.models.owsm_ctc import OwsmCtc, OwsmCtcOutput
 from speech.text.languages import resolve
 from speech.text.normalize import NORMALIZER_VERSION, plain_text
 from speech.text.tokenizer import Tokenizer
@@ -90,14 +91,28 @@ def evaluate(
     language_given: bool = False,
     batch_s: float = 120.0,
     progress: bool = False,
+    hear: Callable[[Batch], OwsmCtcOutput] | None = None,
 ) -> ScoreTable:
-    """Greedy recognition of `utterances`, scored per language; languages by number of utterances."""
+    """Greedy recognition of `utterances`, scored per language; languages by number of utterances.
+
+    Args:
+        model: of the features, and, without `hear`, of everything.
+        tokenizer: of the model.
+        utterances: with transcripts.
+        language_given: name the language in the prefix.
+        batch_s: most padded seconds of a batch.
+        progress: show it.
+        hear: what listens instead of the model alone.
+    """
     by_id = {utterance.id: utterance for utterance in utterances}
     counts: dict[str, list[Any]] = {}
     batches = EvalBatches(utterances, tokenizer, batch_s, plain_text, language_given=language_given)
     loader = DataLoader(batches, batch_size=None)
     for batch in track(loader, total=len(batches), description="scoring", disable=not progress, transient=True):
-        output = model(*model.features(batch.samples, batch.sample_lengths), batch.prefix)
+        if hear is not None:
+            output = hear(batch)
+        else:
+            output = model(*model.features(batch.samples, batch.sample_lengths), batch.prefix)
         frames = Frames(output.log_probs, output.lengths, model.frame_s, 0.0)
         logits = output.language_logits
         heard = language_posterior(logits, output.lengths).argmax(dim=-1) if logits is not None else None

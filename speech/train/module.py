@@ -15,10 +15,10 @@ from torch.distributed.fsdp import FSDPModule
 from speech.audio.augment import spec_augment
 from speech.chunking import ChunkSpec
 from speech.data.batches import Batch
-from speech.models.owsm_ctc import OwsmCtc
+from speech.models.owsm_ctc import OwsmCtc, OwsmCtcOutput
 from speech.nn.losses import ctc_loss, multi_ctc_loss
 from speech.nn.masks import padding_mask
-from speech.train.config import TrainConfig
+from speech.train.config import RunConfig
 from speech.train.distributed import shard
 from speech.train.optimizer import build_optimizer, schedule_factor
 
@@ -31,7 +31,7 @@ class TrainModule(L.LightningModule):
     processes do what one does that takes twice as many batches a step.
     """
 
-    def __init__(self, model: OwsmCtc, config: TrainConfig) -> None:
+    def __init__(self, model: OwsmCtc, config: RunConfig) -> None:
         super().__init__()
         self.model = model
         self.config = config
@@ -43,9 +43,7 @@ class TrainModule(L.LightningModule):
             shard(self.model, self.device_mesh["data_parallel"])
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        accumulate = self.config.trainer.accumulate
-        number = self.global_step * accumulate + index % accumulate
-        number = number * self.trainer.world_size + self.trainer.global_rank
+        number = self.number(batch, index)
         torch.manual_seed(self.config.seed * 1_000_003 + number)
         generator = torch.Generator().manual_seed(self.config.seed * 7_000_003 + number)
         self._freeze()
@@ -53,6 +51,12 @@ class TrainModule(L.LightningModule):
         self.parts = {name: value + self.parts.get(name, 0.0) for name, value in parts.items()}
         self.log("loss", loss, prog_bar=True, logger=False, batch_size=len(batch))
         return loss
+
+    def number(self, batch: Batch, index: int) -> int:
+        """Of a batch in the run, which decides what is random in its step."""
+        accumulate = self.config.trainer.accumulate
+        number = self.global_step * accumulate + index % accumulate
+        return number * self.trainer.world_size + self.trainer.global_rank
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Log what the step minimises: means over its batches, those of all processes where the step is recorded."""
@@ -99,7 +103,17 @@ class TrainModule(L.LightningModule):
             )
             chunk = self._chunk(generator)
             offset = self._offset(len(batch), generator).to(features.device)
-        output = self.model(features, lengths, batch.prefix, chunk, offset=offset, intermediate=True)
+        output = self.hear(batch, features, lengths, chunk, offset)
+        return self.objective(batch, output)
+
+    def hear(
+        self, batch: Batch, features: Tensor, lengths: Tensor, chunk: ChunkSpec | None = None, offset: Tensor | int = 0
+    ) -> OwsmCtcOutput:
+        """What the model says of a batch."""
+        return self.model(features, lengths, batch.prefix, chunk, offset=offset, intermediate=True)
+
+    def objective(self, batch: Batch, output: OwsmCtcOutput) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of one batch and its parts."""
         parts = {"final": self._ctc(output.log_probs, output.lengths, batch, batch.tokens, batch.token_lengths)}
         inter = [
             self._ctc(log_probs, output.lengths, batch, *self._inter_target(batch, number))
@@ -160,7 +174,10 @@ class TrainModule(L.LightningModule):
         return F.cross_entropy(evidence[asked], batch.languages[asked])
 
     def configure_optimizers(self) -> Any:
-        optimizer = build_optimizer(self.model, len(self.model.encoder.layers), self.config.optimizer)
+        return self.scheduled(build_optimizer(self.model, len(self.model.encoder.layers), self.config.optimizer))
+
+    def scheduled(self, optimizer: torch.optim.Optimizer) -> Any:
+        """An optimiser with its learning-rate schedule, as Lightning takes them."""
         config = self.config
         factors: list[Callable[[int], float]] = [
             partial(

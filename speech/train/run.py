@@ -26,7 +26,7 @@ from speech.text.tokenizer import Tokenizer
 from speech.train.averaging import average, snapshots
 from speech.train.callbacks import CHECKPOINT, METRICS, Checkpoints, Metrics
 from speech.train.card import model_card
-from speech.train.config import Mixing, Precision, TrainConfig, TrainerConfig
+from speech.train.config import Mixing, Precision, RunConfig, TrainConfig, TrainerConfig
 from speech.train.curve import draw_curve
 from speech.train.distributed import end_with_launcher, is_first, strategy, whole_model
 from speech.train.evaluate import ScoreTable, evaluate
@@ -71,7 +71,7 @@ def train(config: TrainConfig) -> TrainResult | None:
     tokenizer = build_tokenizer(config, corpus["train"])
     model = build_model(config, tokenizer, corpus["train"])
     if is_first():
-        _record(config, output)
+        record_config(config, output)
     model = fit(config, model, tokenizer, corpus, output)
     if not is_first():
         return None
@@ -94,7 +94,7 @@ def train(config: TrainConfig) -> TrainResult | None:
     return TrainResult(output / "model", table)
 
 
-def read_corpus(config: TrainConfig) -> dict[str, list[Utterance]]:
+def read_corpus(config: RunConfig) -> dict[str, list[Utterance]]:
     """Utterances of the three parts, restricted to the languages asked for.
 
     Raises:
@@ -129,12 +129,7 @@ def fit(
     """Run the steps that are left; the trained model, which only the first process may use."""
     settings = config.trainer
     last = output / CHECKPOINT
-    done = 0
-    if last.is_file():
-        if not config.resume:
-            raise ConfigError(f"{output} holds a run", fix="Give another output, or resume=true to continue it.")
-        done = int(torch.load(last, map_location="cpu", weights_only=False, mmap=True)["global_step"])
-        _log.info("resuming at step %d", done)
+    done = steps_done(config, output)
     if done >= settings.max_steps:
         module = TrainModule(model, config)
         module.load_state_dict(torch.load(last, map_location="cpu", weights_only=False)["state_dict"])
@@ -152,15 +147,32 @@ def fit(
     )
     dev = EvalBatches(corpus["dev"], tokenizer, config.data.batches.batch_s, plain_text)
     data = SpeechData(batches, dev, done * settings.accumulate, settings.max_steps * settings.accumulate, config.data)
-    trainer = _trainer(config, output)
+    trainer = build_trainer(config, output)
     trainer.fit(TrainModule(model, config), data, ckpt_path=str(last) if done else None, weights_only=False)
     return whole_model(model)
 
 
-def _trainer(config: TrainConfig, output: Path) -> L.Trainer:
+def steps_done(config: RunConfig, output: Path) -> int:
+    """Steps of the interrupted run in this folder.
+
+    Raises:
+        ConfigError: if there is one, and it shall not go on.
+    """
+    last = output / CHECKPOINT
+    if not last.is_file():
+        return 0
+    if not config.resume:
+        raise ConfigError(f"{output} holds a run", fix="Give another output, or resume=true to continue it.")
+    done = int(torch.load(last, map_location="cpu", weights_only=False, mmap=True)["global_step"])
+    _log.info("resuming at step %d", done)
+    return done
+
+
+def build_trainer(config: RunConfig, output: Path) -> L.Trainer:
+    """Lightning's, with our checkpoints and records."""
     settings = config.trainer
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*|.*`__len__` defined.*")
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*|.*`__len__` defined.*|.*in eval mode at the start.*")
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     callbacks: list[L.Callback] = [Metrics(output, settings.log_every), Checkpoints(output, settings)]
     if settings.progress:
@@ -197,7 +209,7 @@ def _wants_bfloat16(settings: TrainerConfig) -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported())
 
 
-def _weights(config: TrainConfig, utterances: list[Utterance]) -> dict[str, float] | None:
+def _weights(config: RunConfig, utterances: list[Utterance]) -> dict[str, float] | None:
     data = config.data
     hours = hours_per_language(utterances)
     if data.mixing == Mixing.unimax:
@@ -205,7 +217,7 @@ def _weights(config: TrainConfig, utterances: list[Utterance]) -> dict[str, floa
     return None if data.temperature == 1.0 else temperature(hours, data.temperature)
 
 
-def _record(config: TrainConfig, output: Path) -> None:
+def record_config(config: RunConfig, output: Path) -> None:
     """The resolved configuration, before step 1."""
     text = json.dumps({"config": asdict(config), "torch": torch.__version__, "lightning": L.__version__}, indent=1)
     (output / RECORD).write_text(text + "\n", "utf-8")

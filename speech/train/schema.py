@@ -7,6 +7,7 @@ from hydra.core.config_store import ConfigStore
 from speech.nn.e_branchformer import EBranchformerConfig
 from speech.nn.prompt import PromptConfig
 from speech.nn.whisper_encoder import WhisperEncoderConfig
+from speech.train.adapt_config import AdaptConfig
 from speech.train.config import TrainConfig
 
 
@@ -14,6 +15,7 @@ def register() -> None:
     """Make the schemas known before a configuration is composed."""
     store = ConfigStore.instance()
     store.store(name="train_schema", node=TrainConfig)
+    store.store(name="adapt_schema", node=AdaptConfig)
     store.store(group="model/encoder", name="whisper_schema", node=WhisperEncoderConfig)
     store.store(group="model/encoder", name="e_branchformer_schema", node=EBranchformerConfig)
     store.store(group="model/prompt", name="prompt_schema", node=PromptConfig)

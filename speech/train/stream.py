@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import lightning as L
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from speech.data.batches import Batch, EvalBatches, TrainBatches
+from speech.data.batches import Batch
 from speech.errors import ConfigError
 from speech.train.config import DataConfig
+
+
+class Batches(Protocol):
+    """Batches by epoch and number, the same whenever and wherever they are asked for."""
+
+    def size(self, epoch: int) -> int:
+        """Batches of an epoch."""
+
+    def batch(self, epoch: int, index: int) -> Batch:
+        """One of them."""
 
 
 class Stream(IterableDataset[Batch]):
@@ -28,7 +39,7 @@ class Stream(IterableDataset[Batch]):
         ConfigError: while iterating, if an epoch has no batch.
     """
 
-    def __init__(self, batches: TrainBatches, start: int, stop: int, share: tuple[int, int] = (0, 1)) -> None:
+    def __init__(self, batches: Batches, start: int, stop: int, share: tuple[int, int] = (0, 1)) -> None:
         super().__init__()
         self.batches = batches
         self.start = start
@@ -59,7 +70,7 @@ class SpeechData(L.LightningDataModule):
         config: number of workers.
     """
 
-    def __init__(self, train: TrainBatches, dev: EvalBatches, start: int, stop: int, config: DataConfig) -> None:
+    def __init__(self, train: Batches, dev: IterableDataset[Batch], start: int, stop: int, config: DataConfig) -> None:
         super().__init__()
         self.train = train
         self.dev = dev

@@ -47,3 +47,9 @@ def test_a_single_language_needs_no_evidence():
 def test_unclear_frames_name_nothing():
     tracker = LanguageTracker(CODES)
     assert all(tracker.update(frames("eng", share=0.4)) is None for _ in range(10))
+
+
+def test_a_single_language_that_the_evidence_lacks_stays_as_sure_as_it_was():
+    tracker = LanguageTracker(CODES, ["kat"])
+    assert tracker.update(frames("eng")) is None
+    assert (tracker.language, tracker.posterior) == ("kat", {"kat": 1.0})

@@ -228,3 +228,12 @@ def test_a_phrase_may_come_with_its_boost(text, phrase):
 def test_a_phrase_that_cannot_be_written_or_boosted_is_named(letters, phrases, message):
     with pytest.raises(ConfigError, match=message):
         Biasing(letters, phrases)
+
+
+def test_phrases_may_hold_letters_that_were_added_to_a_vocabulary(letters):
+    greek = letters.extended(["γ", "α", "ά"])
+    biasing = Biasing(greek, {"γάα": 2.0})
+    assert added(biasing, greek.encode("γάα")) == pytest.approx(6.0)
+    assert added(biasing, greek.encode("γάγ")) == pytest.approx(0.0)
+    with pytest.raises(ConfigError, match="γ"):
+        Biasing(letters, {"γάα": 2.0})

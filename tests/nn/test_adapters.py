@@ -146,3 +146,19 @@ def test_a_bank_stays_as_it_is_when_others_are_made_of_it(model):
     for layers, width in (([2, 1], 3), ([0], 3), ([], 3), ([1], 0)):
         with pytest.raises(ConfigError, match="behind layers"):
             Adapter(layers, dim, width)
+
+
+def test_a_bank_knows_the_tokens_that_its_adapters_bring_and_their_rows(model):
+    dim = model.config.encoder.dim
+    bank = AdapterBank(
+        {"deu": Adapter([1], dim, 4), "ell": Adapter([1], dim, 4, ["α", "β"]), "rus": Adapter([1], dim, 4, ["а"])}
+    )
+    with torch.no_grad():
+        for number, code in enumerate(("ell", "rus")):
+            bank.adapters[code].rows.fill_(number)
+            bank.adapters[code].rows_bias.fill_(number + 5)
+    assert bank.tokens == {"ell": ("α", "β"), "rus": ("а",)}
+    rows, bias = bank.rows(["rus", "ell"])
+    assert rows.shape == (3, dim)
+    assert rows[:, 0].tolist() == [1.0, 0.0, 0.0]
+    assert bias.tolist() == [6.0, 5.0, 5.0]

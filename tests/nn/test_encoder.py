@@ -73,6 +73,33 @@ def test_steps_equal_forward_for_any_split(encoders, name, frames, size, left, r
 
 
 @pytest.mark.parametrize("name", CONFIGS)
+@torch.no_grad()
+def test_frames_may_wait_halfway(encoders, name):
+    encoder = encoders[name]
+    features, lengths = torch.randn(2, 60, encoder.config.bins), torch.tensor([60, 41])
+    given_frames = {"prefix": torch.randn(2, 2, 16), "memory": Rows([torch.randn(3, 16)] * 2)}
+    seen: list[int] = []
+
+    def tap(layer: int, x: torch.Tensor) -> torch.Tensor:
+        seen.append(layer)
+        return x * 1.01
+
+    whole = encoder(features, lengths, tap=tap, **given_frames)
+    for layer in range(1, encoder.reduce_after or len(encoder.layers)):
+        seen.clear()
+        half = encoder.until(layer, features, lengths, tap=tap, **given_frames)
+        assert seen == list(range(1, layer + 1))
+        resumed = encoder.onward(half, tap=tap, memory=given_frames["memory"])
+        assert seen == list(range(1, len(encoder.layers) + 1))
+        assert torch.equal(resumed.x, whole.x)
+        assert torch.equal(resumed.prefix, whole.prefix)
+        assert torch.equal(resumed.lengths, whole.lengths)
+    if encoder.reduce_after:
+        with pytest.raises(ConfigError, match="reduced after"):
+            encoder.until(encoder.reduce_after, features, lengths, **given_frames)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
 @settings(max_examples=25, deadline=None)
 @given(
     short=st.integers(15, 90),

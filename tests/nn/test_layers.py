@@ -7,15 +7,18 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from speech.chunking import ChunkSpec
 from speech.errors import ConfigError
 from speech.nn.attention import MultiHeadAttention
 from speech.nn.convolution import ConvolutionalGating, DepthwiseConvolution
-from speech.nn.ctc import CTCHead, SelfConditioning, SparseConditioning
+from speech.nn.ctc import CTCHead, ExtendedHead, SelfConditioning, SparseConditioning
 from speech.nn.feed_forward import FeedForward
+from speech.nn.int8 import int8_copy
 from speech.nn.losses import ctc_loss, multi_ctc_loss
 from speech.nn.masks import Layout, padding_mask, reduced
+from speech.nn.packed import packed_copy
 from speech.nn.positions import SinusoidalPositions
 from speech.nn.prompt import PromptConfig, PromptEncoder
 from speech.nn.streaming import Rows, merge, select
@@ -222,3 +225,29 @@ def test_states_are_picked_and_joined_by_slot():
     assert torch.equal(merge([picked, state])[1][0], torch.tensor([[4, 5], [0, 1], [0, 1], [2, 3], [4, 5]]))
     assert [len(row) for row in merge([picked, state])[2]] == [2, 0, 0, 1, 2]
     assert merge([picked, state])[3] == 7
+    assert select(merge([Rows(), Rows()]), torch.tensor([1])) == Rows()
+
+
+@pytest.mark.parametrize("copy", [lambda m: m, int8_copy, packed_copy, lambda m: m.bfloat16()])
+def test_rows_added_to_a_head_share_one_softmax_with_it_in_whatever_numbers_it_is(copy):
+    model = copy(nn.ModuleDict({"ctc": CTCHead(8, 50)}).requires_grad_(False))
+    base, rows, bias = model["ctc"], torch.randn(3, 8), torch.randn(3)
+    head, x = ExtendedHead(base, rows, bias), torch.randn(2, 9, 8).to(getattr(base.linear, "weight", rows).dtype)
+    logits = torch.cat([base.linear(x).float(), x.float() @ rows.t() + bias], dim=-1)
+    assert head.vocabulary == 53
+    assert head(x).dtype == torch.float32
+    torch.testing.assert_close(head(x), torch.log_softmax(logits, dim=-1), atol=1e-5, rtol=1e-5)
+    assert torch.equal(torch.cat(list(head.tiles(x)))[:, :50], torch.cat(list(base.tiles(x))).float())
+    ids, scores = head.best(x, torch.tensor([0, 51]))
+    expected = head(x).index_fill(-1, torch.tensor([0, 51]), -torch.inf).max(dim=-1)
+    assert torch.equal(ids, expected.indices)
+    torch.testing.assert_close(scores, expected.values)
+
+
+def test_rows_added_to_a_head_can_be_trained():
+    base, rows = CTCHead(8, 5).requires_grad_(False), nn.Parameter(torch.zeros(2, 8))
+    bias = nn.Parameter(torch.zeros(2))
+    ExtendedHead(base, rows, bias)(torch.randn(1, 3, 8))[..., 5].sum().backward()
+    assert rows.grad.any()
+    assert bias.grad.any()
+    assert base.linear.weight.grad is None

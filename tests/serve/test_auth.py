@@ -66,6 +66,14 @@ def test_a_client_secret_lives_for_ten_minutes_at_most():
     assert LOCKED.client_secret(10**9)[1] - time.time() <= 601
 
 
+def test_a_client_secret_is_no_key():
+    secret, _ = LOCKED.client_secret(30)
+    assert LOCKED.has_key({"authorization": "Bearer one"})
+    assert not LOCKED.has_key({"authorization": f"Bearer {secret}"})
+    assert not LOCKED.has_key({})
+    assert OPEN.has_key({})
+
+
 def test_pages_of_other_origins_may_not_connect():
     own = {"origin": "http://localhost:8000", "host": "localhost:8000"}
     other = {"origin": "https://evil.example", "host": "localhost:8000"}

@@ -19,6 +19,11 @@ def test_lists_in_the_environment_have_commas():
     assert load({}, None, {"SPEECH_ORIGINS": "https://a, https://b"}).origins == ["https://a", "https://b"]
 
 
+def test_a_switch_in_the_environment_is_a_word():
+    assert load({"allow_adapters": None}, None, {"SPEECH_ALLOW_ADAPTERS": "true"}).allow_adapters
+    assert not load({}, None, {"SPEECH_ALLOW_ADAPTERS": "0"}).allow_adapters
+
+
 def test_an_empty_list_in_the_environment_is_none():
     assert load({}, None, {"SPEECH_API_KEYS": ""}).api_keys == []
 
@@ -60,6 +65,8 @@ def test_a_wrong_variable_is_named():
         {"certfile": "a", "keyfile": "b"},
         {"worker": "A"},
         {"worker": "a-b"},
+        {"adapters": "none"},
+        {"max_adapter_bytes": 0},
     ],
 )
 def test_values_that_cannot_be_are_refused(wrong):

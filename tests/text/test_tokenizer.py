@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.errors import DataError, ModelError
+from speech.errors import ConfigError, DataError, ModelError
 from speech.text.tokenizer import WORD_START, Tokenizer
 from speech.text.tokens import Vocabulary
 
@@ -113,3 +113,61 @@ def test_characters_only_yields_single_characters_and_word_starts():
     tokenizer = Tokenizer.train(TEXTS, vocab_size=80, languages=["eng"], st_targets=[], characters=True)
     assert all(len(piece) == 1 for piece in tokenizer.vocabulary.pieces)
     assert tokenizer.decode(tokenizer.encode(TEXTS[0])) == TEXTS[0]
+
+
+GREEK = ("α", "γ", "γε", "ι", "ου", "σ")
+MORE = TOKENIZER.extended(GREEK)
+FIRST = len(TOKENIZER.vocabulary)
+
+
+@given(st.lists(st.sampled_from([*WORDS, "qx", "γεια", "☃"]), max_size=12).map(" ".join))
+def test_added_tokens_take_the_place_of_unknown_ones_only(text):
+    """What the base writes is the same, and where it writes unknown text there may be something else."""
+    unk, base = TOKENIZER.vocabulary.unk, TOKENIZER.encode(text)
+    found = MORE.encode(text)
+    if "γ" not in text:
+        assert found == base
+    assert [i for i in found if i < FIRST and i != unk] == [i for i in base if i != unk]
+    assert MORE.decode(found).split() == [word for word in text.split() if word not in ("qx", "☃")]
+    assert all(token < FIRST for token in base)
+
+
+@given(st.text())
+def test_whatever_the_base_can_write_is_encoded_as_before(text):
+    base, found = TOKENIZER.encode(text), MORE.encode(text)
+    if TOKENIZER.vocabulary.unk not in base:
+        assert found == base
+    assert [token for token in found if token < FIRST and token != 1] == [token for token in base if token != 1]
+
+
+@given(st.text(alphabet="αγεισουβ", min_size=1))
+def test_a_run_is_cut_into_the_longest_tokens_and_one_unknown_for_what_is_left(run):
+    said = [MORE.piece(token) for token in MORE.encode(run)]
+    written, place, expected = run, 0, [WORD_START]
+    while place < len(written):
+        size = next((n for n in (2, 1) if written[place : place + n] in GREEK), 0)
+        if size:
+            expected.append(written[place : place + size])
+        elif expected[-1] != "<unk>":
+            expected.append("<unk>")
+        place += max(size, 1)
+    assert said == expected
+
+
+def test_a_mark_of_the_beginning_of_a_word_may_be_part_of_an_added_token():
+    poor = Tokenizer(TOKENIZER.model, Vocabulary.build(["eng"], [], ["a"]))
+    run = f"{WORD_START}the"
+    assert poor.encode("the") != [poor.vocabulary.unk, poor.vocabulary.unk]
+    more = poor.extended([f"{WORD_START}t", "e", run])
+    assert [more.piece(token) for token in more._cut(run)] == [run]
+    assert [more.piece(token) for token in more._cut(f"{WORD_START}te")] == [f"{WORD_START}t", "e"]
+    assert more._cut("xyz") == [more.vocabulary.unk]
+
+
+def test_tokens_are_added_to_added_ones_and_the_first_of_equal_ones_is_written():
+    again = MORE.extended(["γ", "β"])
+    assert again.vocabulary.added == (*GREEK, "γ", "β")
+    assert again.encode("γβ")[-2:] == [MORE.encode("γ")[-1], FIRST + len(GREEK) + 1]
+    assert MORE.vocabulary.added == GREEK
+    with pytest.raises(ConfigError, match="empty"):
+        MORE.extended([""])

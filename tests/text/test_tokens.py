@@ -1,5 +1,7 @@
 """The layout of a vocabulary."""
 
+from dataclasses import replace
+
 import pytest
 
 from speech.errors import LanguageError
@@ -66,3 +68,19 @@ def test_a_task_the_model_lacks_is_refused_with_its_targets(task, to):
 def test_a_model_without_translation_says_so():
     with pytest.raises(LanguageError, match="Translation targets: none"):
         Vocabulary.build(["deu"], [], ["b"]).task_id("st", "eng")
+
+
+def test_added_tokens_stand_behind_everything_and_are_no_special_ones():
+    more = replace(SMALL, added=("\u03b3", "b"))
+    assert more.tokens == (*SMALL.tokens, "\u03b3", "b")
+    assert [more.is_special(token) for token in range(len(more))] == [
+        *(SMALL.is_special(token) for token in range(len(SMALL))),
+        False,
+        False,
+    ]
+    assert SMALL.is_special(len(SMALL))
+    assert (more.piece_start, more.language_ids) == (SMALL.piece_start, SMALL.language_ids)
+
+
+def test_of_equal_tokens_the_first_is_found():
+    assert replace(SMALL, added=("b", "c", "c")).index == {**SMALL.index, "c": len(SMALL) + 1}

@@ -1,0 +1,170 @@
+"""What adapters gain, what they cost, and that other languages do not notice them.
+
+    uv run --extra train benchmarks/adapters.py others ROOT --adapters DIR        # texts of other languages
+    uv run --extra train benchmarks/adapters.py throughput ROOT [--adapters DIR]  # eight languages in a batch, or none
+    uv run --extra train benchmarks/adapters.py table RUN...                      # runs of recipes/language_adapters
+
+`throughput` feeds eight sessions at once, each in another language, through one engine as fast as it takes them; rounds
+with and without adapters alternate. Without DIR the adapters have random weights: their cost is the same.
+"""
+
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from speech import Recognizer
+from speech.audio.io import SAMPLE_RATE, load_audio
+from speech.data.manifest import Utterance, read_manifest
+from speech.nn.adapters import Adapter, AdapterBank, width_for
+from speech.stream.engine import Engine
+from speech.stream.session import StreamOptions
+from speech.train.adapt import REPORT
+
+BLOCK = SAMPLE_RATE // 10
+EIGHT = ("bul", "cat", "ell", "fra", "gla", "ita", "por", "rus")
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def others(
+    root: Path,
+    adapters: Annotated[Path, typer.Option(help="Folder of adapter files.")],
+    model: str = "embedded",
+    output: Path | None = None,
+) -> None:
+    """Texts of test clips in languages without adapters, with and without the bank: named, and identified."""
+    plain = Recognizer.from_pretrained(model)
+    adapted = Recognizer.from_pretrained(model, adapters=adapters)
+    plain.adapters = None
+    assert adapted.adapters is not None
+    clips = [u for u in read_manifest(root / "test.jsonl", root) if u.language not in adapted.adapters.codes]
+    known = set(plain.model.vocabulary.languages)
+    found: dict[str, Any] = {"clips": len(clips), "languages": len({u.language for u in clips})}
+    for name in ("named", "identified"):
+        asked = [u for u in clips if name == "identified" or u.language in known]
+        changed = [
+            u.id
+            for u in track(asked, description=name)
+            if _text(plain, u, named=name == "named") != _text(adapted, u, named=name == "named")
+        ]
+        found[name] = {"clips": len(asked), "changed": len(changed)}
+    _say(found, output)
+
+
+def _text(recognizer: Recognizer, clip: Utterance, *, named: bool) -> bytes:
+    return recognizer.transcribe(clip.audio, language=clip.language if named else "auto").text.encode()
+
+
+@app.command()
+def throughput(
+    root: Path,
+    adapters: Annotated[Path | None, typer.Option(help="Folder of adapter files; none: random ones.")] = None,
+    model: str = "embedded",
+    seconds: float = 20.0,
+    rounds: int = 5,
+    output: Path | None = None,
+) -> None:
+    """Seconds of audio a second of eight sessions at once, with eight adapters at work and with none."""
+    recognizer = Recognizer.from_pretrained(model, adapters=adapters)
+    bank = recognizer.adapters or _random_bank(recognizer)
+    codes = [code for code in bank.codes if code in recognizer.model.vocabulary.languages][:8]
+    if len(codes) < 8:
+        raise typer.BadParameter(f"adapters for {len(codes)} languages, expected 8")
+    audio = [_audio(root, code, seconds) for code in codes]
+    engine = recognizer.engine()
+    speeds: dict[str, list[float]] = {"none": [], "eight": []}
+    for number in track(range(rounds + 1), description="rounds"):
+        for name, chosen in (("none", None), ("eight", bank)):
+            recognizer.adapters = chosen
+            speed = _speed(engine, codes, audio)
+            if number:  # the first warms up
+                speeds[name].append(speed)
+    ratios = [eight / none for none, eight in zip(*speeds.values(), strict=True)]
+    found = {name: round(statistics.median(values), 2) for name, values in speeds.items()}
+    found |= {"ratio": round(statistics.median(ratios), 3), "lowest": round(min(ratios), 3), "rounds": rounds}
+    _say({"languages": codes, "audio_per_s": found}, output)
+
+
+def _random_bank(recognizer: Recognizer) -> AdapterBank:
+    torch.manual_seed(0)
+    encoder = recognizer.model.config.encoder
+    layers = list(range(len(recognizer.model.encoder.layers) // 2 + 1, len(recognizer.model.encoder.layers) + 1))
+    parameters = sum(p.numel() for p in Recognizer.from_pretrained("embedded", precision="float32").model.parameters())
+    made = {code: Adapter(layers, encoder.dim, width_for(parameters, encoder.dim, len(layers))) for code in EIGHT}
+    for adapter in made.values():
+        torch.nn.init.normal_(adapter.up, std=0.01)
+        adapter.requires_grad_(False)
+    return AdapterBank(made)
+
+
+def _audio(root: Path, code: str, seconds: float) -> np.ndarray:
+    clips = [u for u in read_manifest(root / "test.jsonl", root) if u.language == code]
+    parts: list[np.ndarray] = []
+    while sum(map(len, parts)) < seconds * SAMPLE_RATE:
+        for clip in clips:
+            parts += [load_audio(clip.audio), np.zeros(SAMPLE_RATE // 2, np.float32)]
+    return np.concatenate(parts)[: round(seconds * SAMPLE_RATE)]
+
+
+def _speed(engine: Engine, codes: list[str], audio: list[np.ndarray]) -> float:
+    sessions = [engine.open(StreamOptions(languages=(code,))) for code in codes]
+    begun = time.perf_counter()
+    for start in range(0, len(audio[0]), BLOCK):
+        for session, samples in zip(sessions, audio, strict=True):
+            session.push(samples[start : start + BLOCK])
+        engine.run(sessions)
+        for session in sessions:
+            session.drain()
+    for session in sessions:
+        session.push_finish()
+    engine.run(sessions)
+    return sum(map(len, audio)) / SAMPLE_RATE / (time.perf_counter() - begun)
+
+
+@app.command()
+def table(runs: list[Path], output: Path | None = None) -> None:
+    """WER on test of each run: base, best common step, each language's own best step."""
+    reports = {run.name: json.loads((run / REPORT).read_text("utf-8")) for run in runs}
+    rows = Table(title="test WER", title_justify="left")
+    rows.add_column("language")
+    for name in reports:
+        for part in ("base", "common", "own"):
+            rows.add_column(f"{name} {part}", justify="right")
+    codes = list(dict.fromkeys(code for report in reports.values() for code in report["test"]["base"]["languages"]))
+    for code in codes:
+        cells = []
+        for report in reports.values():
+            for part in ("base", "common", "own"):
+                found = report["test"][part]["languages"].get(code)
+                cells.append("" if found is None else f"{found['wer']:.3f}")
+        rows.add_row(code, *cells)
+    Console(width=200).print(rows)
+    for name, report in reports.items():
+        gain = report["gain"]
+        Console().print(
+            f"{name}: {report['parameters']} parameters ({report['share']:.2%}), mean reduction "
+            f"{gain['own']:.1%}, at the best common step {gain['common']:.1%}"
+        )
+    if output is not None:
+        _say(reports, output)
+
+
+def _say(found: Any, output: Path | None) -> None:
+    text = json.dumps(found, indent=1)
+    Console().print(text, highlight=False)
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(text + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    app()

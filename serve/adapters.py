@@ -1,0 +1,284 @@
+"""`/v1/adapters`: languages' adapters of a running server, which come and go while sessions run.
+
+A session hears with another set from its next chunk or part on. With a folder (`adapters` in the configuration) they
+are what lies in it: uploads are kept there, and what others put there or take away, such as another worker, is
+noticed. Otherwise uploads last as long as the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from fastapi import Request
+from fastapi.responses import JSONResponse, Response
+
+from serve.auth import Gate
+from serve.openai_api import failure
+from serve.session import Facts
+from serve.telemetry import Telemetry
+from speech.errors import ModelError, SpeechError
+from speech.models.adapter_file import FOLDER, AdapterFile, Description
+from speech.models.adapter_store import SUFFIX, entries, put, read, remove, staged
+from speech.models.checkpoint import build_empty
+from speech.models.hub import locate
+from speech.nn.adapters import Adapter, AdapterBank
+from speech.recognizer import Recognizer
+from speech.text.languages import LANGUAGES
+
+_log = logging.getLogger(__name__)
+_LOOK_S = 2.0
+
+Stamp = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An adapter in use."""
+
+    adapter: Adapter
+    info: Description
+    source: str
+    """model: lies beside it; folder: lies in that of the configuration; upload: in memory only."""
+    stamp: Stamp | None = None
+    """Of its file in the folder, as it was read."""
+
+
+class LiveAdapters:
+    """The routes, and what they change.
+
+    Args:
+        recognizer: with those that it was loaded with.
+        facts: whose languages grow by those that only adapters know.
+        gate: says who may change them.
+        telemetry: counts them.
+    """
+
+    def __init__(self, recognizer: Recognizer, facts: Facts, gate: Gate, telemetry: Telemetry) -> None:
+        self._recognizer, self._facts, self._gate, self._telemetry = recognizer, facts, gate, telemetry
+        config = facts.config
+        self._folder = Path(config.adapters) if config.adapters else None
+        self._empty = build_empty(recognizer.model.config, recognizer.tokenizer.vocabulary)
+        self._turn = asyncio.Lock()
+        self._bad: dict[Path, Stamp] = {}
+        bank = recognizer.adapters
+        loaded: dict[str, Loaded] = {}
+        for info in entries(self._folder or locate(config.model) / FOLDER):
+            info.check(self._empty)
+            adapter = None if bank is None else bank.adapters[info.language]
+            if isinstance(adapter, Adapter):
+                kept = self._folder is not None
+                loaded[info.language] = Loaded(
+                    adapter, info, "folder" if kept else "model", _stamp(info.path) if kept else None
+                )
+        self._loaded: Mapping[str, Loaded] = loaded
+        self._use(loaded, bank)
+
+    @property
+    def codes(self) -> list[str]:
+        """Languages that have one."""
+        return sorted(self._loaded)
+
+    async def listing(self) -> dict[str, Any]:
+        """What there is, and what may be done."""
+        config = self._facts.config
+        return {
+            "object": "list",
+            "model": self._facts.model.id,
+            "base": self._recognizer.fingerprint,
+            "parameters": sum(parameter.numel() for parameter in self._empty.parameters()),
+            "changeable": config.allow_adapters,
+            "max_bytes": config.max_adapter_bytes,
+            "data": [_record(self._loaded[code]) for code in self.codes],
+        }
+
+    async def put(self, code: str, request: Request) -> Response:
+        """The body is the file of an adapter, for the language in the address."""
+        refused = self._refused(request)
+        if refused is not None:
+            return refused
+        limit = self._facts.config.max_adapter_bytes
+        data = await _body(request, limit)
+        if data is None:
+            return failure(413, f"the adapter is larger than {limit} bytes", "too_large")
+        try:
+            async with self._turn:
+                found, bank = await asyncio.to_thread(self._take, code, data)
+                new = code not in self._loaded
+                self._use({**self._loaded, code: found}, bank)
+        except _Refused as error:
+            return failure(error.status, error.message, error.code)
+        _log.info("adapter for %s: %s", code, found.source)
+        return JSONResponse(_record(found), 201 if new else 200)
+
+    async def delete(self, code: str, request: Request) -> Response:
+        """What lies beside the model stays there, and comes back with the next start."""
+        refused = self._refused(request)
+        if refused is not None:
+            return refused
+        async with self._turn:
+            if code not in self._loaded:
+                return failure(404, f"there is no adapter for {code!r}; {self._known()}", "not_found", "code")
+            if self._folder is not None:
+                try:
+                    await asyncio.to_thread(remove, self._folder, code)
+                except SpeechError as error:
+                    return failure(500, str(error), "not_kept")
+            left = {key: loaded for key, loaded in self._loaded.items() if key != code}
+            self._use(left, _bank(left))
+        _log.info("adapter for %s: removed", code)
+        return JSONResponse({"code": code, "object": "adapter", "deleted": True})
+
+    async def watch(self) -> None:
+        """Follow the folder, without end."""
+        while self._folder is not None:
+            await asyncio.sleep(_LOOK_S)
+            async with self._turn:
+                try:
+                    found = await asyncio.to_thread(self._look, self._folder)
+                except Exception:
+                    _log.exception("the folder of adapters cannot be followed")
+                    continue
+                if found is not None:
+                    self._use(*found)
+                    _log.info("adapters: %s", ", ".join(self.codes) or "none")
+
+    def _refused(self, request: Request) -> JSONResponse | None:
+        if not self._facts.config.allow_adapters:
+            text = "adapters of this server cannot be changed; it would have to be started with --allow-adapters"
+            return failure(403, text, "adapters_fixed")
+        if not self._gate.has_key(request.headers):
+            return failure(403, "changing adapters takes an API key; a token is not enough", "forbidden")
+        return None
+
+    def _take(self, code: str, data: bytes) -> tuple[Loaded, AdapterBank]:
+        """Read, keep and try what has been uploaded. In a thread."""
+        if code not in LANGUAGES:
+            raise _Refused(400, f"{code!r} is not a known language; give its ISO 639-3 code", "bad_language")
+        try:
+            with tempfile.TemporaryDirectory() as folder, staged(Path(folder), data) as path:
+                info, item = read(path, None, self._empty, where="adapter")
+            if info.language != code:
+                raise _Refused(400, f"the adapter is for {info.language!r}, the address says {code!r}", "bad_language")
+            if info.base != self._recognizer.fingerprint:
+                mine = self._recognizer.fingerprint[:12]
+                text = f"the adapter is for another model: trained behind {info.base[:12]}, this is {mine}"
+                raise _Refused(409, text, "wrong_base")
+            found = Loaded(self._placed(item), info, "upload")
+            bank = _bank({**self._loaded, code: found})
+            assert bank is not None
+            self._try(bank, code)
+        except SpeechError as error:
+            raise _Refused(400, str(error), "bad_adapter") from error
+        if self._folder is not None:
+            try:
+                info, _ = put(self._folder, data, info.base, self._empty, where="adapter")
+                found = replace(found, info=info, source="folder", stamp=_stamp(info.path))
+            except (SpeechError, OSError) as error:
+                raise _Refused(500, f"the adapter could not be kept: {error}", "not_kept") from error
+        return found, bank
+
+    def _placed(self, item: AdapterFile) -> Adapter:
+        return item.adapter.to(self._recognizer.model.feature_mean.device)
+
+    @torch.inference_mode()
+    def _try(self, bank: AdapterBank, code: str) -> None:
+        """Hear something with it, before anybody does; what it needs for that is then there."""
+        device = self._recognizer.model.feature_mean.device
+        tap = bank.tap([{code: 1.0}])
+        assert tap is not None
+        x = torch.zeros(1, 1, self._recognizer.model.config.encoder.dim, device=device)
+        for layer in sorted(bank.layers):
+            tap(layer, x)
+
+    def _look(self, folder: Path) -> tuple[dict[str, Loaded], AdapterBank | None] | None:
+        """What lies in the folder, if it is not what is in use. In a thread."""
+        paths = sorted(folder.glob(f"*{SUFFIX}"))
+        stamps = {path: stamp for path in paths if (stamp := _stamp(path)) is not None}
+        before = {loaded.info.path: loaded for loaded in self._loaded.values()}
+        if stamps == {path: loaded.stamp for path, loaded in before.items()} | self._bad:
+            return None
+        found: dict[str, Loaded] = {}
+        self._bad = {}
+        for path, stamp in stamps.items():
+            known = before.get(path)  # which stays, if it gives way to a damaged one
+            try:
+                if known is None or known.stamp != stamp:
+                    info, item = read(path, self._recognizer.fingerprint, self._empty, where=str(path))
+                    known = Loaded(self._placed(item), info, "folder", stamp)
+                if known.info.language in found:
+                    raise ModelError(f"is a second adapter for {known.info.language!r}", where=str(path))
+            except ModelError as error:
+                _log.warning("an adapter is not taken: %s", error)
+                self._bad[path] = stamp
+            if known is not None:
+                found.setdefault(known.info.language, known)
+        bank = _bank(found)
+        if bank is not None:
+            for code in found:
+                self._try(bank, code)
+        return found, bank
+
+    def _use(self, loaded: Mapping[str, Loaded], bank: AdapterBank | None) -> None:
+        """On the event loop; whoever computes with the bank before goes on with that to the end of a chunk or part."""
+        self._loaded = loaded
+        self._recognizer.adapters = bank
+        own = self._recognizer.tokenizer.vocabulary.languages
+        self._facts.languages = (*own, *(code for code in sorted(loaded) if code not in own))
+        self._telemetry.adapters.set(len(loaded))
+
+    def _known(self) -> str:
+        return f"there are: {', '.join(self.codes)}" if self._loaded else "there is none"
+
+
+class _Refused(Exception):
+    """An answer that is no success."""
+
+    def __init__(self, status: int, message: str, code: str) -> None:
+        super().__init__(message)
+        self.status, self.message, self.code = status, message, code
+
+
+def _bank(loaded: Mapping[str, Loaded]) -> AdapterBank | None:
+    return AdapterBank({code: item.adapter for code, item in loaded.items()}) if loaded else None
+
+
+def _stamp(path: Path) -> Stamp | None:
+    """Other than before if the file is another."""
+    try:
+        status = path.stat()
+    except OSError:  # it has just gone
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _record(loaded: Loaded) -> dict[str, Any]:
+    info = loaded.info
+    return {
+        "code": info.language,
+        "object": "adapter",
+        "name": LANGUAGES[info.language].name,
+        "layers": list(info.layers),
+        "width": info.width,
+        "tokens": len(info.tokens),
+        "parameters": info.parameters,
+        "bytes": info.size,
+        "scores": dict(info.scores),
+        "source": loaded.source,
+    }
+
+
+async def _body(request: Request, limit: int) -> bytes | None:
+    """None if it is too large; then its rest is read and thrown away, so that the client hears the answer."""
+    data, size = bytearray(), 0
+    async for block in request.stream():
+        size += len(block)
+        if size <= limit:
+            data += block
+    return bytes(data) if size <= limit else None

@@ -1,0 +1,103 @@
+"""The adapters of a running server, over HTTP: what `speech adapters --server` does."""
+
+from __future__ import annotations
+
+import json
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import quote, urlsplit
+from urllib.request import Request, urlopen
+
+from speech.errors import ConfigError, ModelError, SpeechError
+from speech.models.adapter_file import describe
+
+_PATIENCE_S = 60.0
+_SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+
+
+class AdapterServer:
+    """`/v1/adapters` of a server.
+
+    Args:
+        url: of the server, such as http://127.0.0.1:8000.
+        api_key: if it wants one.
+
+    Raises:
+        ConfigError: if that is no address.
+    """
+
+    def __init__(self, url: str, api_key: str | None = None) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in _SCHEMES or not parts.netloc:
+            raise ConfigError(f"{url!r} is no address of a server", fix="E.g. http://127.0.0.1:8000.")
+        path = parts.path.rstrip("/").removesuffix("/v1/stream").removesuffix("/v1")
+        self._url = f"{_SCHEMES[parts.scheme]}://{parts.netloc}{path}/v1/adapters"
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+
+    def listing(self) -> dict[str, Any]:
+        """What `GET /v1/adapters` says.
+
+        Raises:
+            SpeechError: if it cannot be had.
+        """
+        found = self._ask("GET", "")
+        if "data" not in found:
+            raise SpeechError("is no server of this kind", where=self._url)
+        return found
+
+    def add(self, path: Path, *, force: bool = False) -> dict[str, Any]:
+        """Upload a file; what cannot be taken is not sent.
+
+        Raises:
+            SpeechError: if the server cannot be reached, or refuses.
+            ModelError: if the file is no adapter, or not for the server's model, or there is one that is not to be
+                replaced.
+        """
+        info, has = describe(path), self.listing()
+        where = str(path)
+        if info.base != has["base"]:
+            text = f"is for another model: trained behind {info.base[:12]}, the server's is {has['base'][:12]}"
+            raise ModelError(text, where=where, fix="Train it for this model, or transfer it.")
+        if not has["changeable"]:
+            raise SpeechError("does not let its adapters be changed", where=self._url, fix="Start it --allow-adapters.")
+        if info.size > has["max_bytes"]:
+            raise ModelError(f"has {info.size} bytes, the server takes {has['max_bytes']}", where=where)
+        if not force and info.language in [item["code"] for item in has["data"]]:
+            fix = "Remove it before, or say --force."
+            raise ModelError(f"the server has an adapter for {info.language!r} already", where=where, fix=fix)
+        return self._ask("PUT", f"/{info.language}", path.read_bytes())
+
+    def remove(self, code: str) -> None:
+        """Take a language's adapter away.
+
+        Raises:
+            SpeechError: if the server cannot be reached, or refuses.
+        """
+        self._ask("DELETE", f"/{quote(code, safe='')}")
+
+    def _ask(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
+        headers = self._headers | ({} if body is None else {"Content-Type": "application/octet-stream"})
+        request = Request(self._url + path, data=body, headers=headers, method=method)
+        try:
+            with urlopen(request, timeout=_PATIENCE_S) as answer:
+                text = answer.read()
+        except HTTPError as error:
+            raise SpeechError(_message(error), where=self._url) from error
+        except (OSError, HTTPException) as error:
+            raise SpeechError(f"cannot be reached: {error}", where=self._url, fix="Is it running?") from error
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise SpeechError("is no server of this kind", where=self._url)
+        return found
+
+
+def _message(error: HTTPError) -> str:
+    try:
+        return str(json.loads(error.read())["error"]["message"])
+    except (ValueError, KeyError, TypeError, OSError, HTTPException):
+        return f"answers {error.code} {error.reason}"

@@ -1,0 +1,116 @@
+"""`speech adapters transfer`: an adapter of one base behind a newer one, and how much of its gain it keeps there."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from speech.data.manifest import Utterance, read_manifest
+from speech.errors import DataError, LanguageError, ModelError, SpeechError
+from speech.metrics.error_rate import ErrorCounts, character_errors, word_errors
+from speech.models.adapter_file import FOLDER, AdapterFile, load_adapter, save_adapter
+from speech.models.adapter_store import SUFFIX
+from speech.models.adapter_transfer import transfer
+from speech.models.hub import locate
+from speech.nn.adapters import AdapterBank
+from speech.recognizer import Recognizer
+from speech.stream.second_pass import Request
+from speech.text.languages import resolve
+
+_MANIFESTS = ("test", "dev")
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Of a language's utterances."""
+
+    words: float
+    characters: float
+
+
+def transfer_adapter(
+    file: Annotated[Path, typer.Argument(help="The adapter.")],
+    source: Annotated[str, typer.Option("--from", help="Base that it was trained behind.")],
+    to: Annotated[str, typer.Option(help="Newer base, trained on from that one.")],
+    data: Annotated[Path | None, typer.Option(help="Folder with test.jsonl or dev.jsonl to measure it on.")] = None,
+    output: Annotated[Path | None, typer.Option(help="New file. [default: beside the newer base]")] = None,
+) -> None:
+    """Move an adapter behind a newer base, without training."""
+    console = Console(highlight=False)
+    old, new = locate(source), locate(to)
+    item = transfer(file, old, new)
+    target = output or new / FOLDER / f"{item.language}{SUFFIX}"
+    if target.exists():
+        raise ModelError("is there already", where=str(target), fix="Remove it before, or give another --output.")
+    if data is not None:
+        name, utterances = _utterances(data, item.language)
+        before = [_score(old, None, utterances), _score(old, load_adapter(file), utterances)]
+        after = [_score(new, None, utterances), _score(new, item, utterances)]
+        where = f"{data / name}.jsonl, {len(utterances)} of {resolve(item.language).name}, best token of each frame:"
+        console.print(where, soft_wrap=True)
+        console.print(_table(before, after))
+        if after[1] is not None:
+            scores = {f"{name}_wer": round(after[1].words, 4), f"{name}_cer": round(after[1].characters, 4)}
+            item = dataclasses.replace(item, scores=scores)
+    try:
+        save_adapter(target, item)
+    except OSError as error:
+        raise ModelError(f"cannot be written: {error.strerror}", where=str(target)) from error
+    console.print(f"{target}: for {new}", soft_wrap=True)
+
+
+def _utterances(folder: Path, code: str) -> tuple[str, list[Utterance]]:
+    for name in _MANIFESTS:
+        if (folder / f"{name}.jsonl").is_file():
+            found = [item for item in read_manifest(folder / f"{name}.jsonl") if item.language == code]
+            if not found:
+                raise DataError(f"has no utterance of {code!r}", where=str(folder / f"{name}.jsonl"))
+            return name, found
+    raise DataError("has no test.jsonl and no dev.jsonl", where=str(folder))
+
+
+def _score(base: Path, item: AdapterFile | None, utterances: list[Utterance]) -> Scores | None:
+    """Best token of each frame, language named; None if the base by itself does not know it."""
+    recognizer = Recognizer.from_pretrained(str(base), beam=1)
+    request = Request((utterances[0].language,))
+    recognizer.adapters = None if item is None else AdapterBank({item.language: item.adapter})
+    try:
+        recognizer.check(request)
+    except LanguageError:
+        return None
+    words, characters = ErrorCounts(), ErrorCounts()
+    found = recognizer.transcribe_files([item.audio for item in utterances], request)
+    for utterance, (_, result) in zip(utterances, found, strict=True):
+        if isinstance(result, SpeechError):
+            raise result
+        words += word_errors(utterance.text, result.text, utterance.language)
+        characters += character_errors(utterance.text, result.text, utterance.language)
+    return Scores(words.rate, characters.rate)
+
+
+def _table(before: list[Scores | None], after: list[Scores | None]) -> Table:
+    table = Table()
+    for name in ("", "WER", "CER"):
+        table.add_column(name, justify="right" if name else "left")
+    for name, scores in zip(
+        ("old base", "old base, adapter", "new base", "new base, adapter"), before + after, strict=True
+    ):
+        table.add_row(name, *(["-", "-"] if scores is None else [f"{scores.words:.4f}", f"{scores.characters:.4f}"]))
+    table.add_section()
+    kept = [_kept(before, after, kind) for kind in ("words", "characters")]
+    table.add_row("gain that is kept", *("-" if share is None else f"{share:.0%}" for share in kept))
+    return table
+
+
+def _kept(before: list[Scores | None], after: list[Scores | None], kind: str) -> float | None:
+    """What the adapter gains behind the new base, as a share of that behind the old one; None if it gains nothing."""
+    if None in before or None in after:
+        return None
+    (old, adapted), (new, moved) = ([getattr(scores, kind) for scores in side] for side in (before, after))
+    return (new - moved) / (old - adapted) if old > adapted else None

@@ -1,0 +1,50 @@
+"""`speech trim`: a model that writes fewer tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from speech.errors import ConfigError
+from speech.models.checkpoint import Storage, load_checkpoint, save_checkpoint
+from speech.models.hub import locate
+from speech.models.trimming import trim
+from speech.text.normalize import plain_text
+
+
+def trim_model(
+    model: Annotated[str, typer.Argument(help="embedded, a directory, or a hub id")],
+    texts: Annotated[Path, typer.Option(help="UTF-8 file, a text on each line: what the model is to go on writing.")],
+    to: Annotated[Path, typer.Option(help="New directory of the smaller model.")],
+    storage: Annotated[Storage, typer.Option(help="How its weights lie on disk.")] = Storage.float32,
+) -> None:
+    """Keep the tokens that some texts need; what they score stays the same to the last bit."""
+    if to.exists():
+        raise ConfigError(f"{to} is there already", fix="Name a new directory.")
+    try:
+        lines = texts.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read: {error}", where=str(texts), fix="Give a text file in UTF-8.") from error
+    folder = locate(model)
+    found = trim(load_checkpoint(folder), [plain_text(line) for line in lines if line.strip()])
+    card = (folder / "README.md").read_text("utf-8") if (folder / "README.md").is_file() else f"# {folder.name}\n"
+    note = f"\n## Trimmed\n\n{found.tokens[1]} of {found.tokens[0]} tokens, those that `{texts.name}` needs.\n"
+    save_checkpoint(
+        to,
+        found.checkpoint.model,
+        found.checkpoint.tokenizer,
+        info=found.checkpoint.info,
+        card=card + note,
+        storage=storage,
+    )
+    console = Console(highlight=False)
+    for name, (before, after) in (
+        ("tokens", found.tokens),
+        ("parameters of the head that writes", found.written),
+        ("parameters of the model", found.parameters),
+    ):
+        console.print(f"{name}: {before:,} -> {after:,}")
+    console.print(f"{to}", soft_wrap=True)

@@ -1,0 +1,46 @@
+"""Batches of one language each, the languages in turn."""
+
+from __future__ import annotations
+
+import sys
+from bisect import bisect_right
+from collections.abc import Sequence
+
+import numpy as np
+
+from speech.data.batches import Batch, TrainBatches
+from speech.errors import ConfigError
+
+
+class LanguageBatches:
+    """Batch n is of language n mod L, whose own batches come epoch after epoch: a language is read as if alone.
+
+    Args:
+        parts: batches of each language.
+        variants: epochs that differ; later ones are these again, their batches in another order. So what is made of a
+            batch can be kept.
+
+    Raises:
+        ConfigError: if a language has none.
+    """
+
+    def __init__(self, parts: Sequence[TrainBatches], variants: int) -> None:
+        self._parts, self._variants = parts, variants
+        self._starts: list[list[int]] = [[0] for _ in parts]
+        for part in parts:
+            if not part.size(0):
+                raise ConfigError("a language has no batch to train on", fix="Raise data.batches.max_s, or give more.")
+
+    def size(self, epoch: int) -> int:
+        """Without end."""
+        return sys.maxsize
+
+    def batch(self, epoch: int, index: int) -> Batch:
+        """The same whenever and wherever it is asked for; `epoch` is 0."""
+        number, place = divmod(index, len(self._parts))
+        part, starts = self._parts[place], self._starts[place]
+        while starts[-1] <= number:
+            starts.append(starts[-1] + part.size((len(starts) - 1) % self._variants))
+        own = bisect_right(starts, number) - 1
+        order = np.random.default_rng(own).permutation(starts[own + 1] - starts[own])
+        return part.batch(own % self._variants, int(order[number - starts[own]]))
