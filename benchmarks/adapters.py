@@ -11,6 +11,7 @@ with and without adapters alternate. Without DIR the adapters have random weight
 import json
 import statistics
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,7 @@ from speech.nn.adapters import Adapter, AdapterBank, width_for
 from speech.stream.engine import Engine
 from speech.stream.session import StreamOptions
 from speech.train.adapt import REPORT
+from speech.train.adapt_module import SCORES, read_scores
 
 BLOCK = SAMPLE_RATE // 10
 EIGHT = ("bul", "cat", "ell", "fra", "gla", "ita", "por", "rus")
@@ -39,6 +41,7 @@ def others(
     root: Path,
     adapters: Annotated[Path, typer.Option(help="Folder of adapter files.")],
     model: str = "embedded",
+    every: Annotated[int, typer.Option(help="Take each n-th clip.")] = 1,
     output: Path | None = None,
 ) -> None:
     """Texts of test clips in languages without adapters, with and without the bank: named, and identified."""
@@ -47,6 +50,7 @@ def others(
     plain.adapters = None
     assert adapted.adapters is not None
     clips = [u for u in read_manifest(root / "test.jsonl", root) if u.language not in adapted.adapters.codes]
+    clips = clips[::every]
     known = set(plain.model.vocabulary.languages)
     found: dict[str, Any] = {"clips": len(clips), "languages": len({u.language for u in clips})}
     for name in ("named", "identified"):
@@ -132,30 +136,45 @@ def _speed(engine: Engine, codes: list[str], audio: list[np.ndarray]) -> float:
 
 @app.command()
 def table(runs: list[Path], output: Path | None = None) -> None:
-    """WER on test of each run: base, best common step, each language's own best step."""
-    reports = {run.name: json.loads((run / REPORT).read_text("utf-8")) for run in runs}
-    rows = Table(title="test WER", title_justify="left")
-    rows.add_column("language")
-    for name in reports:
-        for part in ("base", "common", "own"):
-            rows.add_column(f"{name} {part}", justify="right")
-    codes = list(dict.fromkeys(code for report in reports.values() for code in report["test"]["base"]["languages"]))
-    for code in codes:
-        cells = []
-        for report in reports.values():
-            for part in ("base", "common", "own"):
-                found = report["test"][part]["languages"].get(code)
-                cells.append("" if found is None else f"{found['wer']:.3f}")
-        rows.add_row(code, *cells)
-    Console(width=200).print(rows)
-    for name, report in reports.items():
-        gain = report["gain"]
-        Console().print(
-            f"{name}: {report['parameters']} parameters ({report['share']:.2%}), mean reduction "
-            f"{gain['own']:.1%}, at the best common step {gain['common']:.1%}"
-        )
+    """Of each run: errors on dev at every checkpoint, and, where it has been tested, WER on test."""
+    console = Console(width=200)
+    found: dict[str, Any] = {}
+    for run in runs:
+        scores = read_scores(run / SCORES)
+        _print_scores(console, run.name, scores)
+        found[run.name] = {"dev": scores}
+        if (run / REPORT).is_file():
+            found[run.name] |= json.loads((run / REPORT).read_text("utf-8"))
+            _print_test(console, run.name, found[run.name])
     if output is not None:
-        _say(reports, output)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(json.dumps(found) + "\n", "utf-8")
+
+
+def _print_scores(console: Console, name: str, scores: Mapping[int, Mapping[str, Any]]) -> None:
+    rows = Table(title=f"{name}: CER / WER on dev", title_justify="left")
+    rows.add_column("step", justify="right")
+    for code in next(iter(scores.values())):
+        rows.add_column(code, justify="right")
+    for step, languages in sorted(scores.items()):
+        rows.add_row(str(step), *(f"{row['dev_cer']:.3f} / {row['dev_wer']:.3f}" for row in languages.values()))
+    console.print(rows)
+
+
+def _print_test(console: Console, name: str, report: Mapping[str, Any]) -> None:
+    parts = ("base", "common", "own")
+    rows = Table(title=f"{name}: WER / CER on test", title_justify="left")
+    for column in ("language", *parts):
+        rows.add_column(column, justify="right")
+    for code in report["test"]["base"]["languages"]:
+        cells = [report["test"][part]["languages"][code] for part in parts]
+        rows.add_row(code, *(f"{cell['wer']:.3f} / {cell['cer']:.3f}" for cell in cells))
+    console.print(rows)
+    gain = report["gain"]
+    console.print(
+        f"{report['parameters']} parameters a language ({report['share']:.2%}); WER less by {gain['own']:.1%} in the "
+        f"mean, at the best common step by {gain['common']:.1%}"
+    )
 
 
 def _say(found: Any, output: Path | None) -> None:

@@ -16,7 +16,7 @@ register()
 
 @hydra.main(version_base="1.3", config_path="../../conf", config_name="language_adapters")
 def main(config: DictConfig) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
     console = Console()
     try:
         report = adapt(OmegaConf.to_object(config))  # type: ignore[arg-type]

@@ -88,7 +88,7 @@ def adapter_card(config: AdaptConfig, code: str, utterances: Sequence[Utterance]
             f"# Adapter for {resolve(code).name} ({code})",
             "",
             f"Trained for {config.trainer.max_steps} steps at most on {hours * 60:.0f} minutes of speech "
-            f"({len(own)} utterances), behind `{config.base}`, seed {config.seed}.",
+            f"({len(own)} utterances), behind `{Path(config.base).name}`, seed {config.seed}.",
             "",
             "| source | licence |",
             "|---|---|",

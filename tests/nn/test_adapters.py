@@ -48,7 +48,7 @@ def test_the_width_keeps_to_the_budget(parameters, dim, layers):
     width = width_for(parameters, dim, layers)
     adapter = Adapter(range(1, layers + 1), dim, width)
     share = sum(parameter.numel() for parameter in adapter.parameters()) / parameters
-    assert 0.0035 <= share <= 0.0045
+    assert 0.0035 <= share <= 0.004
 
 
 def test_a_budget_that_cannot_be_kept_is_refused():
