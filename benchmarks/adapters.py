@@ -25,6 +25,9 @@ from rich.table import Table
 from speech import Recognizer
 from speech.audio.io import SAMPLE_RATE, load_audio
 from speech.data.manifest import Utterance, read_manifest
+from speech.models.checkpoint import load_checkpoint
+from speech.models.hub import locate
+from speech.models.owsm_ctc import OwsmCtc
 from speech.nn.adapters import Adapter, AdapterBank, width_for
 from speech.stream.engine import Engine
 from speech.stream.session import StreamOptions
@@ -79,7 +82,7 @@ def throughput(
 ) -> None:
     """Seconds of audio a second of eight sessions at once, with eight adapters at work and with none."""
     recognizer = Recognizer.from_pretrained(model, adapters=adapters)
-    bank = recognizer.adapters or _random_bank(recognizer)
+    bank = recognizer.adapters or _random_bank(load_checkpoint(locate(model)).model)
     codes = [code for code in bank.codes if code in recognizer.model.vocabulary.languages][:8]
     if len(codes) < 8:
         raise typer.BadParameter(f"adapters for {len(codes)} languages, expected 8")
@@ -98,12 +101,12 @@ def throughput(
     _say({"languages": codes, "audio_per_s": found}, output)
 
 
-def _random_bank(recognizer: Recognizer) -> AdapterBank:
+def _random_bank(model: OwsmCtc) -> AdapterBank:
     torch.manual_seed(0)
-    encoder = recognizer.model.config.encoder
-    layers = list(range(len(recognizer.model.encoder.layers) // 2 + 1, len(recognizer.model.encoder.layers) + 1))
-    parameters = sum(p.numel() for p in Recognizer.from_pretrained("embedded", precision="float32").model.parameters())
-    made = {code: Adapter(layers, encoder.dim, width_for(parameters, encoder.dim, len(layers))) for code in EIGHT}
+    dim, count = model.config.encoder.dim, len(model.encoder.layers)
+    layers = list(range(count // 2 + 1, count + 1))
+    width = width_for(sum(p.numel() for p in model.parameters()), dim, len(layers))
+    made = {code: Adapter(layers, dim, width) for code in EIGHT}
     for adapter in made.values():
         torch.nn.init.normal_(adapter.up, std=0.01)
         adapter.requires_grad_(False)
