@@ -28,7 +28,7 @@ _TOLERANCE = 1 / 8
 
 
 def width_for(parameters: int, dim: int, layers: int, budget: float = BUDGET, tokens: int = 0) -> int:
-    """Largest width of bottlenecks behind `layers` layers of width `dim` that keeps to a share `budget` of `parameters`.
+    """Largest width of bottlenecks behind `layers` layers of width `dim` within a share `budget` of `parameters`.
 
     Args:
         tokens: of the adapter's own, whose rows of the head count too.
