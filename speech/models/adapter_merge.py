@@ -6,7 +6,7 @@ Languages are best at different steps; as each has parameters of its own, each m
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +57,10 @@ def merge(paths: Iterable[Path]) -> dict[str, Choice]:
             raise ModelError(f"has no {SCORE!r} among its scores {sorted(info.scores)}", where=str(path))
         by_language[info.language].append(info)
     together = _best_step(by_language)
-    return {code: Choice(min(found, key=_rank), together.get(code)) for code, found in sorted(by_language.items())}
+    return {
+        code: Choice(min(found, key=lambda info: rank(info.scores)), together.get(code))
+        for code, found in sorted(by_language.items())
+    }
 
 
 def _files(paths: Iterable[Path]) -> list[Path]:
@@ -72,8 +75,8 @@ def _files(paths: Iterable[Path]) -> list[Path]:
     return list(found)
 
 
-def _rank(info: Description) -> tuple[float, float, float]:
-    scores = info.scores
+def rank(scores: Mapping[str, float]) -> tuple[float, float, float]:
+    """The lower, the better: fewest wrong characters on dev, then words, then the earlier step."""
     return scores[SCORE], scores.get(_TIE, float("inf")), scores.get(_STEP, float("inf"))
 
 
@@ -85,7 +88,7 @@ def _best_step(by_language: dict[str, list[Description]]) -> dict[str, Descripti
     """Files of the step whose mean over all languages is lowest; none if no step has all languages."""
     by_step: dict[int, dict[str, Description]] = defaultdict(dict)
     for code, found in by_language.items():
-        for info in sorted(found, key=_rank):
+        for info in sorted(found, key=lambda info: rank(info.scores)):
             step = _step(info)
             if step is not None:
                 by_step[step].setdefault(code, info)

@@ -16,6 +16,7 @@ from speech.data.batches import Batch, EvalBatches
 from speech.data.manifest import Utterance, read_manifest
 from speech.errors import DataError
 from speech.models.adapter_file import FOLDER, fingerprint
+from speech.models.adapter_merge import rank
 from speech.models.checkpoint import load_checkpoint
 from speech.models.hub import locate
 from speech.models.owsm_ctc import OwsmCtcOutput
@@ -56,16 +57,17 @@ def adapt(config: AdaptConfig) -> AdaptReport:
         torch.set_num_threads(config.trainer.threads)
     L.seed_everything(config.seed, verbose=False)
     config.data.languages = config.languages
+    done = steps_done(config, output)
     folder = locate(config.base)
     base = load_checkpoint(folder)
     corpus = _corpus(config)
     parts = {code: language_part(config, code, corpus["train"], base.tokenizer) for code in config.languages}
-    tuning = build_tuning(config, base, fingerprint(folder), parts)
+    tuning = build_tuning(config, base, fingerprint(folder), parts, resumed=done > 0)
     record_config(config, output)
     take_turns(config, shared=tuning.shared)
     tokenizers = {code: part.tokenizer for code, part in parts.items()}
     module = AdaptModule(base.model, tuning, config, tokenizers, corpus["dev"], output)
-    _fit(config, module, parts, corpus["dev"], output)
+    _fit(config, module, parts, corpus["dev"], output, done)
     scores = read_scores(output / SCORES)
     best = best_steps(scores)
     draw_scores(scores, best.of, output / CURVE)
@@ -112,10 +114,10 @@ def _fit(
     parts: Mapping[str, LanguagePart],
     dev: Sequence[Utterance],
     output: Path,
+    done: int,
 ) -> None:
-    """The steps that are left; the base itself is scored as step 0."""
+    """The steps that are left after `done`; the base itself is scored as step 0."""
     settings = config.trainer
-    done = steps_done(config, output)
     if done >= settings.max_steps:
         return
     scored = [
@@ -140,19 +142,15 @@ def _fit(
 
 
 def best_steps(scores: Mapping[int, Mapping[str, Scores]]) -> Best:
-    """Each language's own best step on dev, and the best for all together: fewest wrong characters, then words."""
+    """Each language's own best step on dev, and the best for all together, as files are merged."""
 
-    def errors(step: int, code: str) -> tuple[float, float, int]:
-        found = scores[step][code]
-        return found["dev_cer"], found["dev_wer"], step
+    def mean(step: int) -> tuple[float, float]:
+        characters, words, _ = zip(*map(rank, scores[step].values()), strict=True)
+        return sum(characters) / len(characters), sum(words) / len(words)
 
-    def mean(step: int) -> tuple[float, float, int]:
-        columns = list(zip(*(errors(step, code) for code in scores[step]), strict=True))
-        return sum(columns[0]) / len(columns[0]), sum(columns[1]) / len(columns[1]), step
-
-    codes = next(iter(scores.values()))
-    own = {code: min(scores, key=lambda step: errors(step, code)) for code in codes}
-    return Best(own, min(scores, key=mean))
+    steps = sorted(scores)  # of equals the earlier
+    own = {code: min(steps, key=lambda step: rank(scores[step][code])) for code in scores[steps[0]]}
+    return Best(own, min(steps, key=mean))
 
 
 def _report(

@@ -27,8 +27,6 @@ from speech.train.tuning import Scores, Tuning, number_of
 
 SCORES = "scores.jsonl"
 CHECKPOINTS = "checkpoints"
-
-
 _CODES = 26**3
 
 
@@ -89,7 +87,7 @@ class AdaptModule(TrainModule):
         self, batch: Batch, features: Tensor, lengths: Tensor, chunk: ChunkSpec | None = None, offset: Tensor | int = 0
     ) -> OwsmCtcOutput:
         code = batch.codes[0]
-        tap = self._tuning.begin(code)
+        tap = self._tuning.begin(code, len(batch))
         if self._tuning.below and chunk is None and not self.config.chunk.random_offset:
             found = self.model.onward(self._halfway(batch, features, lengths), intermediate=True, adapters=tap)
         else:

@@ -88,25 +88,28 @@ def missing_tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[str, ...
 
 
 def build_tuning(
-    config: AdaptConfig, base: Checkpoint, print_of_base: str, parts: Mapping[str, LanguagePart]
+    config: AdaptConfig, base: Checkpoint, print_of_base: str, parts: Mapping[str, LanguagePart], *, resumed: bool
 ) -> Tuning:
-    """What the configuration wants trained, as it is before the first step."""
+    """What the configuration wants trained, as it is before the first step; a resumed run has its own values."""
     if config.method == Method.whole:
         return WholeTuning(base.model.train())
     model = base.model
+    looks = config.start == Start.principal and not resumed
     count = len(model.encoder.layers)
     layers = config.layers or list(range(count // 2 + 1, count + 1))
     if config.method == Method.lora:
         rank = rank_for(_size(model), model.config.encoder.dim, len(layers), config.budget)
-        shown = parts if config.start == Start.principal else {}
+        shown = parts if looks else {}
         batches = {code: [part.batches.batch(0, n) for n in _first(part)] for code, part in shown.items()}
         return LoraTuning(model, config.languages, layers, rank, batches)
-    adapters = {code: _adapter(config, base, code, part, layers) for code, part in parts.items()}
+    adapters = {code: _adapter(config, base, code, part, layers, looks=looks) for code, part in parts.items()}
     cards = {code: adapter_card(config, code, part.utterances) for code, part in parts.items()}
     return AdapterTuning(model, adapters, print_of_base, cards)
 
 
-def _adapter(config: AdaptConfig, base: Checkpoint, code: str, part: LanguagePart, layers: list[int]) -> Adapter:
+def _adapter(
+    config: AdaptConfig, base: Checkpoint, code: str, part: LanguagePart, layers: list[int], *, looks: bool
+) -> Adapter:
     """That of one language; what others are trained beside it makes no difference."""
     torch.manual_seed(config.seed * 1_000_003 + number_of(code))
     model, dim = base.model, base.model.config.encoder.dim
@@ -118,7 +121,7 @@ def _adapter(config: AdaptConfig, base: Checkpoint, code: str, part: LanguagePar
         with torch.no_grad():
             adapter.rows.copy_(values)
             adapter.rows_bias.copy_(bias)
-    if config.start == Start.principal:
+    if looks:
         moments = Moments(layers, dim)
         look(moments, _feeding(model, moments, part), width)
         point(adapter, moments)

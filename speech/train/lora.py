@@ -85,38 +85,43 @@ class LoraTuning:
                 adapter_name=code,
                 show_progress_bar=False,
             )
-        self.model, self._codes = model, tuple(codes)
+        self.model = model
+        self._own = {code: _changes(model, code) for code in codes}
         self.below = passed(model, min(layers) - 1)
         model.encoder.frozen = min(layers) - 1
-        for code in codes:
-            for parameter in self.parameters_of(code):
-                parameter.requires_grad_(True)
+        self._all_learn()
 
     @property
     def trained(self) -> nn.Module:
         return self.model
 
-    def _of(self, code: str) -> dict[str, nn.Parameter]:
-        return {name: p for name, p in self.model.named_parameters() if ".lora_" in name and f".{code}." in name}
-
     def parameters_of(self, code: str) -> list[nn.Parameter]:
-        return list(self._of(code).values())
+        return list(self._own[code].values())
 
-    def begin(self, code: str) -> Tap | None:
+    def begin(self, code: str, rows: int) -> Tap | None:
         self._wrapped.set_adapter(code)
-        for other in self._codes:  # peft stops the gradients of those that it does not use now
-            for parameter in self.parameters_of(other):
-                parameter.requires_grad_(True)
+        self._all_learn()
         return None
+
+    def _all_learn(self) -> None:
+        """peft stops the gradients of those that it does not use now."""
+        for own in self._own.values():
+            for parameter in own.values():
+                parameter.requires_grad_(True)
 
     def head(self, code: str) -> CTCHead:
         return self.model.ctc
 
     def save(self, folder: Path, code: str, scores: Scores) -> None:
-        write(folder / f"{code}.safetensors", self._of(code))
+        write(folder / f"{code}.safetensors", self._own[code])
 
     @torch.no_grad()
     def load(self, folder: Path, code: str) -> None:
         found = load_file(folder / f"{code}.safetensors")
-        for name, parameter in self._of(code).items():
+        for name, parameter in self._own[code].items():
             parameter.copy_(found[name])
+
+
+def _changes(model: OwsmCtc, code: str) -> dict[str, nn.Parameter]:
+    """What peft has added for a language."""
+    return {name: p for name, p in model.named_parameters() if ".lora_" in name and f".{code}." in name}

@@ -33,8 +33,8 @@ class Tuning(Protocol):
     def parameters_of(self, code: str) -> list[nn.Parameter]:
         """What a language trains."""
 
-    def begin(self, code: str) -> Tap | None:
-        """Make ready for a batch of a language; what works behind the layers."""
+    def begin(self, code: str, rows: int) -> Tap | None:
+        """Make ready for a batch of `rows` utterances in a language; what works behind the layers."""
 
     def head(self, code: str) -> CTCHead:
         """What writes a language."""
@@ -73,9 +73,8 @@ class AdapterTuning:
     def parameters_of(self, code: str) -> list[nn.Parameter]:
         return list(self.adapters[code].parameters())
 
-    def begin(self, code: str) -> Tap | None:
-        bank = AdapterBank({code: self.adapters[code]})
-        return lambda layer, x: tap(layer, x) if (tap := bank.tap([{code: 1.0}] * len(x))) is not None else x
+    def begin(self, code: str, rows: int) -> Tap | None:
+        return AdapterBank({code: self.adapters[code]}).tap([{code: 1.0}] * rows)
 
     def head(self, code: str) -> CTCHead:
         adapter = self.adapters[code]
@@ -106,7 +105,7 @@ class WholeTuning:
     def parameters_of(self, code: str) -> list[nn.Parameter]:
         return list(self.model.parameters())
 
-    def begin(self, code: str) -> Tap | None:
+    def begin(self, code: str, rows: int) -> Tap | None:
         return None
 
     def head(self, code: str) -> CTCHead:
