@@ -1,5 +1,7 @@
 """Adapters in files and live: for the languages that have one, and for no other."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from speech.events import Event, TranscriptEvent
 from speech.models.adapter_file import FOLDER, AdapterFile, fingerprint, save_adapter
 from speech.nn.adapters import Adapter, AdapterBank
 from speech.stream.session import StreamingSession, StreamOptions
+from speech.transcript import Transcript
 from tests.conftest import CORPUS
 
 AUDIO = CORPUS / "asterisk_core_sounds" / "audio"
@@ -52,14 +55,19 @@ def samples_of(path) -> np.ndarray:
     return np.concatenate([load_audio(path), np.zeros(9600, np.float32)])
 
 
+def with_and_without(recognizer: Recognizer, bank: AdapterBank, path: Path, language: str) -> list[Transcript]:
+    found = []
+    for chosen in (bank, None):
+        recognizer.adapters = chosen
+        found.append(recognizer.transcribe(path, language=language))
+    recognizer.adapters = bank
+    return found
+
+
 @pytest.mark.parametrize("language", ["named", "auto"])
 def test_the_language_that_is_spoken_is_adapted_and_no_other(recognizer, bank, language):
     for path, code in ((FRENCH, "fra"), (ENGLISH, "eng")):
-        asked = code if language == "named" else "auto"
-        adapted = recognizer.transcribe(path, language=asked)
-        recognizer.adapters = None
-        plain = recognizer.transcribe(path, language=asked)
-        recognizer.adapters = bank
+        adapted, plain = with_and_without(recognizer, bank, path, code if language == "named" else "auto")
         assert (adapted.text == plain.text) == (code == "eng")
         assert adapted.language == plain.language == code
 

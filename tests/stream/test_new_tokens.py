@@ -20,7 +20,7 @@ from speech.stream.session import StreamOptions
 from speech.stream.windows import WindowConfig
 from speech.text.near_letters import sounds
 from speech.text.scripts import written_in
-from tests.stream.test_adapted import ENGLISH, FRENCH, live, samples_of, strong, texts
+from tests.stream.test_adapted import ENGLISH, FRENCH, live, samples_of, strong, texts, with_and_without
 
 GEORGIAN = tuple("აბგდევზთიკლმნოპჟრსტუფქღყშჩცძწჭხჯჰ")
 
@@ -97,11 +97,7 @@ def test_it_is_not_told_from_others_nor_translated(recognizer, bank):
 @pytest.mark.parametrize("language", ["named", "auto"])
 def test_for_others_everything_stays_the_same_to_the_last_bit(recognizer, bank, language):
     for path, code in ((FRENCH, "fra"), (ENGLISH, "eng")):
-        asked = code if language == "named" else "auto"
-        adapted = recognizer.transcribe(path, language=asked)
-        recognizer.adapters = None
-        plain = recognizer.transcribe(path, language=asked)
-        recognizer.adapters = bank
+        adapted, plain = with_and_without(recognizer, bank, path, code if language == "named" else "auto")
         assert (adapted == plain) == (code == "eng")
         assert adapted.language == code
         if code == "fra":
