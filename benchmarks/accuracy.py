@@ -20,7 +20,8 @@ from rich.table import Table
 
 from speech.data.manifest import Utterance, read_manifest
 from speech.errors import SpeechError
-from speech.metrics.error_rate import ErrorCounts, character_errors, word_errors
+from speech.metrics.alignment import ErrorCounts
+from speech.metrics.error_rate import character_errors, word_errors
 from speech.models.hub import EMBEDDED
 from speech.recognizer import Recognizer
 from speech.text.normalize import NORMALIZER_VERSION

@@ -16,7 +16,8 @@ from rich.table import Table
 
 from speech.audio.io import load_audio
 from speech.data.manifest import read_manifest
-from speech.metrics.error_rate import ErrorCounts, word_errors
+from speech.metrics.alignment import ErrorCounts
+from speech.metrics.error_rate import word_errors
 from speech.models.hub import EMBEDDED
 from speech.models.precision import Precision
 from speech.recognizer import Recognizer

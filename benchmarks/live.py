@@ -37,7 +37,8 @@ from serve.client import ServerError, StreamClient
 from speech.audio.io import SAMPLE_RATE, load_audio
 from speech.audio.pcm import to_pcm16
 from speech.data.manifest import Utterance, read_manifest
-from speech.metrics.error_rate import ErrorCounts, word_errors
+from speech.metrics.alignment import ErrorCounts
+from speech.metrics.error_rate import word_errors
 
 BLOCK = SAMPLE_RATE // 10
 GAP_S = 0.5

@@ -23,7 +23,8 @@ from speech.audio.io import SAMPLE_RATE, load_audio
 from speech.data.manifest import Utterance, read_manifest
 from speech.decode.words import words_from_tokens
 from speech.events import EndpointEvent, TranscriptEvent
-from speech.metrics.error_rate import ErrorCounts, word_errors
+from speech.metrics.alignment import ErrorCounts
+from speech.metrics.error_rate import word_errors
 from speech.models.hub import EMBEDDED
 from speech.stream.engine import Engine, EngineConfig
 from speech.stream.second_pass import Request

@@ -23,7 +23,8 @@ from rich.progress import track
 
 from speech.audio.io import SAMPLE_RATE, load_audio
 from speech.data.manifest import Utterance, read_manifest
-from speech.metrics.error_rate import ErrorCounts, word_errors
+from speech.metrics.alignment import ErrorCounts
+from speech.metrics.error_rate import word_errors
 from speech.models.hub import EMBEDDED
 from speech.recognizer import Recognizer
 from speech.text.languages import resolve

@@ -14,7 +14,8 @@ from speech.chunking import ChunkSpec
 from speech.data.manifest import Utterance, read_manifest
 from speech.decode.phrases import Phrase
 from speech.events import Event, TranscriptEvent
-from speech.metrics.error_rate import ErrorCounts, word_errors
+from speech.metrics.alignment import ErrorCounts
+from speech.metrics.error_rate import word_errors
 from speech.models.hub import EMBEDDED, locate
 from speech.models.precision import Precision
 from speech.stream.session import StreamOptions

@@ -24,7 +24,8 @@ from speech.decode.beam import BeamDecoder
 from speech.decode.frames import Frames
 from speech.decode.lexicon import Lexicon
 from speech.decode.token_ngram import EDGE, TokenNgram
-from speech.metrics.error_rate import ErrorCounts, word_errors
+from speech.metrics.alignment import ErrorCounts
+from speech.metrics.error_rate import word_errors
 from speech.models.checkpoint import LANGUAGE_MODEL, LEXICON, load_checkpoint
 from speech.models.owsm_ctc import OwsmCtc
 from speech.text.languages import resolve

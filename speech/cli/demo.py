@@ -14,7 +14,8 @@ from rich.table import Table
 from speech.cli.transcribe import write_atomically
 from speech.data.manifest import Utterance, read_manifest
 from speech.errors import SpeechError
-from speech.metrics.error_rate import ErrorCounts, word_errors
+from speech.metrics.alignment import ErrorCounts
+from speech.metrics.error_rate import word_errors
 from speech.models.hub import EMBEDDED
 from speech.recognizer import Recognizer
 from speech.text.languages import resolve

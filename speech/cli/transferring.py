@@ -13,7 +13,8 @@ from rich.table import Table
 
 from speech.data.manifest import Utterance, read_manifest
 from speech.errors import DataError, LanguageError, ModelError, SpeechError
-from speech.metrics.error_rate import ErrorCounts, character_errors, word_errors
+from speech.metrics.alignment import ErrorCounts
+from speech.metrics.error_rate import character_errors, word_errors
 from speech.models.adapter_file import FOLDER, AdapterFile, load_adapter, save_adapter
 from speech.models.adapter_store import SUFFIX
 from speech.models.adapter_transfer import transfer

@@ -1,62 +1,29 @@
-"""Word and character error rates from one minimal edit alignment."""
+"""Word, character and mixed error rates."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-from rapidfuzz.distance import Levenshtein
-
-from speech.text.normalize import normalize, scoring_units
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorCounts:
-    """Edits that turn hypotheses into references; addable."""
-
-    substitutions: int = 0
-    deletions: int = 0
-    insertions: int = 0
-    reference_length: int = 0
-
-    @property
-    def errors(self) -> int:
-        return self.substitutions + self.deletions + self.insertions
-
-    @property
-    def hits(self) -> int:
-        return self.reference_length - self.substitutions - self.deletions
-
-    @property
-    def rate(self) -> float:
-        """Errors per reference unit; against an empty reference 0 without and infinite with insertions."""
-        if self.reference_length:
-            return self.errors / self.reference_length
-        return float("inf") if self.errors else 0.0
-
-    def __add__(self, other: ErrorCounts) -> ErrorCounts:
-        return ErrorCounts(
-            self.substitutions + other.substitutions,
-            self.deletions + other.deletions,
-            self.insertions + other.insertions,
-            self.reference_length + other.reference_length,
-        )
-
-
-def count_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorCounts:
-    """Edits between two sequences of units."""
-    counts = {"replace": 0, "delete": 0, "insert": 0}
-    for edit in Levenshtein.editops(reference, hypothesis):
-        counts[edit.tag] += 1
-    return ErrorCounts(counts["replace"], counts["delete"], counts["insert"], len(reference))
+from speech.metrics.alignment import ErrorCounts, align
+from speech.text.normalize import normalize, plain_text, scoring_units
+from speech.text.units import Form, form_of, units
 
 
 def word_errors(reference: str, hypothesis: str, language: str) -> ErrorCounts:
     """Word errors after normalisation; character errors where `language` (ISO 639-3) writes no spaces."""
-    return count_errors(scoring_units(reference, language), scoring_units(hypothesis, language))
+    return align(scoring_units(reference, language), scoring_units(hypothesis, language)).counts
 
 
 def character_errors(reference: str, hypothesis: str, language: str) -> ErrorCounts:
     """Character errors after normalisation, spaces not counted."""
-    units = [normalize(text, language).replace(" ", "") for text in (reference, hypothesis)]
-    return count_errors(units[0], units[1])
+    one, other = (normalize(text, language).replace(" ", "") for text in (reference, hypothesis))
+    return align(one, other).counts
+
+
+def form_errors(reference: str, hypothesis: str, form: Form = Form.auto, language: str | None = None) -> ErrorCounts:
+    """Errors after normalisation of a text in any mixture of languages.
+
+    Args:
+        language: for `Form.paper`.
+    """
+    plain = plain_text(reference)
+    chosen = form_of(form, plain, language)
+    return align(units(plain, chosen), units(plain_text(hypothesis), chosen)).counts

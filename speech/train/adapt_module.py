@@ -16,7 +16,8 @@ from speech.data.batches import Batch
 from speech.data.manifest import Utterance
 from speech.decode.frames import Frames
 from speech.decode.greedy import greedy
-from speech.metrics.error_rate import ErrorCounts, character_errors, word_errors
+from speech.metrics.alignment import ErrorCounts
+from speech.metrics.error_rate import character_errors, word_errors
 from speech.models.owsm_ctc import OwsmCtc, OwsmCtcOutput
 from speech.nn.encoder import Halfway
 from speech.text.tokenizer import Tokenizer

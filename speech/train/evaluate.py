@@ -17,7 +17,8 @@ from speech.data.manifest import Utterance
 from speech.decode.frames import Frames
 from speech.decode.greedy import greedy
 from speech.decode.language_id import language_posterior
-from speech.metrics.error_rate import ErrorCounts, character_errors, word_errors
+from speech.metrics.alignment import ErrorCounts
+from speech.metrics.error_rate import character_errors, word_errors
 from speech.models.owsm_ctc import OwsmCtc, OwsmCtcOutput
 from speech.text.languages import resolve
 from speech.text.normalize import NORMALIZER_VERSION, plain_text

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from speech.data.manifest import Utterance
 from speech.errors import ConfigError
-from speech.metrics.error_rate import ErrorCounts, character_errors
+from speech.metrics.alignment import ErrorCounts
+from speech.metrics.error_rate import character_errors
 from speech.transcript import Transcript
 
 

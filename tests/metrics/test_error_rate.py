@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.metrics.error_rate import ErrorCounts, character_errors, count_errors, word_errors
+from speech.metrics.alignment import ErrorCounts, align
+from speech.metrics.error_rate import character_errors, word_errors
 
 sequences = st.lists(st.sampled_from(["a", "b", "c", "aa"]), max_size=10)
 counts = st.builds(ErrorCounts, *[st.integers(0, 9)] * 3, st.integers(20, 40))
@@ -25,7 +26,7 @@ def distance(reference: list[str], hypothesis: list[str]) -> int:
 
 @given(sequences, sequences)
 def test_errors_are_minimal_and_add_up_to_both_lengths(reference, hypothesis):
-    found = count_errors(reference, hypothesis)
+    found = align(reference, hypothesis).counts
     assert found.errors == distance(reference, hypothesis)
     assert found.reference_length == len(reference) == found.hits + found.substitutions + found.deletions
     assert len(hypothesis) == found.hits + found.substitutions + found.insertions
@@ -33,7 +34,7 @@ def test_errors_are_minimal_and_add_up_to_both_lengths(reference, hypothesis):
 
 @given(sequences, sequences)
 def test_swapping_the_sides_swaps_insertions_and_deletions_in_total(reference, hypothesis):
-    one, other = count_errors(reference, hypothesis), count_errors(hypothesis, reference)
+    one, other = align(reference, hypothesis).counts, align(hypothesis, reference).counts
     assert one.errors == other.errors
     assert one.insertions - one.deletions == other.deletions - other.insertions
 

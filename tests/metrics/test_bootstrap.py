@@ -1,0 +1,52 @@
+"""Confidence intervals and significance, against what is known of the binomial distribution."""
+
+import numpy as np
+import pytest
+
+from speech.errors import DataError
+from speech.metrics.bootstrap import difference, interval
+
+
+def test_an_interval_holds_the_value_and_has_the_width_that_theory_gives():
+    rng = np.random.default_rng(0)
+    wrong = (rng.random(2000) < 0.2).astype(float)
+    found = interval(wrong, np.ones(2000))
+    assert found.value == pytest.approx(wrong.mean())
+    assert found.low < found.value < found.high
+    width = 2 * 1.96 * np.sqrt(0.2 * 0.8 / 2000)
+    assert found.high - found.low == pytest.approx(width, rel=0.15)
+
+
+def test_the_same_seed_gives_the_same_interval():
+    errors, words = np.array([1.0, 0, 3, 2]), np.array([4.0, 5, 6, 7])
+    assert interval(errors, words) == interval(errors, words)
+    many = np.arange(200.0)
+    assert interval(many, many + 1, seed=2) != interval(many, many + 1)
+
+
+def test_equal_systems_do_not_differ_and_a_better_one_does():
+    rng = np.random.default_rng(0)
+    words = np.full(300, 10.0)
+    first = rng.binomial(10, 0.3, 300).astype(float)
+    same = difference(first, first, words)
+    assert (same.value, same.low, same.high, same.p) == (0.0, 0.0, 0.0, 1.0)
+    better = difference(first, rng.binomial(10, 0.2, 300).astype(float), words)
+    assert better.high < 0
+    assert better.p < 0.01
+
+
+def test_systems_that_differ_by_chance_are_rarely_called_different():
+    rng = np.random.default_rng(0)
+    called = sum(
+        difference(*rng.binomial(10, 0.3, (2, 100)).astype(float), np.full(100, 10.0), resamples=200).p < 0.05
+        for _ in range(100)
+    )
+    assert called <= 12
+
+
+@pytest.mark.parametrize(("errors", "words"), [([], []), ([1.0], [0.0]), ([1.0, 2.0], [3.0])])
+def test_nothing_to_resample_is_said(errors, words):
+    with pytest.raises(DataError):
+        interval(np.array(errors), np.array(words))
+    with pytest.raises(DataError):
+        difference(np.array([1.0]), np.array(errors), np.array([1.0, 1.0]))
