@@ -14,6 +14,7 @@ from speech.cli.demo import demo
 from speech.cli.exporting import export_model
 from speech.cli.importing import import_model
 from speech.cli.models import models
+from speech.cli.score import score
 from speech.cli.transcribe import transcribe
 from speech.cli.trimming import trim_model
 from speech.errors import SpeechError
@@ -28,6 +29,7 @@ app.command()(transcribe)
 app.command()(align)
 app.command()(demo)
 app.command()(models)
+app.command()(score)
 app.command("import")(import_model)
 app.command("export")(export_model)
 app.command("trim")(trim_model)

@@ -40,9 +40,11 @@ def point_errors(alignment: Alignment, points: Sequence[int]) -> PointErrors:
     Args:
         points: places in the reference.
     """
+    if not points:
+        return PointErrors(skipped=1)
     wanted = set(points)
     rest = [place for place in range(len(alignment.reference)) if place not in wanted]
-    if not wanted or not rest:
+    if not rest:
         return PointErrors(skipped=1)
     return PointErrors(alignment.within(sorted(wanted)), alignment.within(rest))
 
@@ -110,6 +112,8 @@ def language_errors(
     _fits(alignment, reference)
     if len(hypothesis) != len(alignment.hypothesis):
         raise DataError(f"{len(hypothesis)} languages for {len(alignment.hypothesis)} recognised words")
+    if not any(reference):
+        return LanguageErrors()
     both = [
         (reference[pair.reference], hypothesis[pair.hypothesis])
         for pair in alignment.pairs()

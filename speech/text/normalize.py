@@ -15,11 +15,27 @@ _SPACES = re.compile(r"\s+")
 _LONE_APOSTROPHE = re.compile(r"(?<![^ '])'|'(?![^ '])")  # not \w, which lacks combining marks
 
 
+class _Kept(dict[int, str]):
+    """Character -> itself, or a space in the place of what separates words; found out once for each."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        kept = unicodedata.category(character)[0] in "LMN" or character == "'"
+        self[code] = character if kept else " "
+        return self[code]
+
+
+_KEPT = _Kept()
+
+
 def plain_text(text: str) -> str:
     """NFKC, lower case, letters, marks, digits and apostrophes within words; everything else separates words."""
-    text = unicodedata.normalize("NFKC", text.translate(_APOSTROPHES)).translate(_APOSTROPHES).translate(_DROPPED)
-    text = unicodedata.normalize("NFC", text.lower())
-    kept = "".join(c if unicodedata.category(c)[0] in "LMN" or c == "'" else " " for c in text)
+    if text.isascii():
+        text = text.replace("`", "'").lower()
+    else:
+        text = unicodedata.normalize("NFKC", text.translate(_APOSTROPHES)).translate(_APOSTROPHES).translate(_DROPPED)
+        text = unicodedata.normalize("NFC", text.lower())
+    kept = text.translate(_KEPT)
     return _SPACES.sub(" ", _LONE_APOSTROPHE.sub(" ", kept)).strip()
 
 

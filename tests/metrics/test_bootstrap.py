@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from speech.errors import DataError
-from speech.metrics.bootstrap import difference, interval
+from speech.metrics.bootstrap import Difference, Interval, differences, ratios
+
+
+def interval(errors, words, **options) -> Interval:
+    (found,) = ratios(errors[:, None], words[:, None], **options)
+    return found
+
+
+def difference(first, second, words, **options) -> Difference:
+    (found,) = differences(first[:, None], second[:, None], words[:, None], **options)
+    return found
 
 
 def test_an_interval_holds_the_value_and_has_the_width_that_theory_gives():
@@ -44,9 +54,14 @@ def test_systems_that_differ_by_chance_are_rarely_called_different():
     assert called <= 12
 
 
-@pytest.mark.parametrize(("errors", "words"), [([], []), ([1.0], [0.0]), ([1.0, 2.0], [3.0])])
-def test_nothing_to_resample_is_said(errors, words):
-    with pytest.raises(DataError):
-        interval(np.array(errors), np.array(words))
-    with pytest.raises(DataError):
-        difference(np.array([1.0]), np.array(errors), np.array([1.0, 1.0]))
+@pytest.mark.parametrize("count", [0, 3])
+def test_what_has_no_units_has_no_interval_beside_what_has(count):
+    errors, words = np.ones((count, 2)), np.stack([np.zeros(count), np.full(count, 2.0)], axis=1)
+    found = ratios(errors, words)
+    assert found == ([None, Interval(0.5, 0.5, 0.5)] if count else [None, None])
+    assert [one is None for one in differences(errors, errors, words)] == [one is None for one in found]
+
+
+def test_figures_of_different_sizes_are_refused():
+    with pytest.raises(DataError, match=r"\(2, 1\) against \(1, 1\)"):
+        ratios(np.ones((2, 1)), np.ones((1, 1)))

@@ -1,0 +1,243 @@
+"""`speech score`: how good transcripts are, of one system or several, in any mixture of languages."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, track
+from rich.table import Table
+
+from speech.data.texts import Text, check_ids, read_texts
+from speech.errors import ConfigError
+from speech.metrics.bootstrap import Difference, Interval, differences, ratios
+from speech.metrics.corpus import (
+    RATES,
+    SIGNATURE,
+    CorpusScore,
+    Pairing,
+    UtteranceScore,
+    intervals,
+    rate_columns,
+    score_utterance,
+    total,
+)
+from speech.metrics.saer import SaerResult, Sample, saer
+from speech.metrics.semantic import LaBSE, MultilingualE5, MultilingualUSE, SemanticEncoder, available_encoder
+from speech.metrics.vectors import Vectors
+from speech.text.units import Form
+
+SAER = "saer"
+_HEADINGS = {"wer": "WER", "cer": "CER", "mer": "MER", "pier": "PIER", "switch": "at switches"}
+
+
+class EncoderName(StrEnum):
+    auto = "auto"
+    labse = "labse"
+    e5 = "e5"
+    use = "use"
+    none = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class SystemScore:
+    """Of one system."""
+
+    name: str
+    scores: list[UtteranceScore]
+    total: CorpusScore
+    intervals: Mapping[str, Interval]
+    saer: SaerResult | None
+    saer_interval: Interval | None
+
+
+def score(
+    reference: Annotated[
+        Path, typer.Argument(help="What was said: manifest, JSONL, lines of id and text, or a folder.")
+    ],
+    hypothesis: Annotated[Path, typer.Argument(help="What was recognised, with the same ids.")],
+    system: Annotated[
+        list[str] | None, typer.Option(help="Another system, NAME=FILE, to compare with the first. Repeatable.")
+    ] = None,
+    encoder: Annotated[
+        EncoderName, typer.Option(help="For meaning. auto: LaBSE, else e5, else use.")
+    ] = EncoderName.auto,
+    form: Annotated[Form, typer.Option(help="What SAER counts.")] = Form.auto,
+    weight: Annotated[float, typer.Option(help="Share of the form in SAER; the rest is meaning.")] = 0.5,
+    cache: Annotated[Path | None, typer.Option(help="Where vectors of sentences are kept.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="All figures, of each utterance too; - for stdout.")
+    ] = None,
+) -> None:
+    """Score transcripts: WER, CER, MER, PIER, errors at switches, languages of words, SAER."""
+    console = Console(highlight=False, stderr=json_file == Path("-"))
+    wanted = read_texts(reference)
+    vectors = _vectors(encoder, cache)
+    found = []
+    for name, path in _systems(hypothesis, system or []).items():
+        texts = read_texts(path)
+        check_ids(wanted, texts, str(path))
+        found.append(_score_system(name, wanted, texts, vectors, form, weight, console))
+    compared = [_compare(found[0], other) for other in found[1:]]
+    signature = " ".join([SIGNATURE, *([found[0].saer.signature] if found[0].saer else [])])
+    _print(console, found, compared, signature)
+    if json_file is not None:
+        text = json.dumps(_record(found, compared, signature), ensure_ascii=False, indent=1) + "\n"
+        if json_file == Path("-"):
+            typer.echo(text, nl=False)
+        else:
+            partial = json_file.with_name(f".{json_file.name}.partial")
+            partial.write_text(text, "utf-8")
+            partial.replace(json_file)
+
+
+def _systems(first: Path, others: Sequence[str]) -> dict[str, Path]:
+    found = {first.stem: first}
+    for given in others:
+        name, _, path = given.partition("=")
+        if not name or not path:
+            raise ConfigError(f"--system {given}", fix="Write NAME=FILE.")
+        if name in found:
+            raise ConfigError(f"two systems are called {name!r}", fix="Give each --system a name of its own.")
+        found[name] = Path(path)
+    return found
+
+
+def _vectors(name: EncoderName, cache: Path | None) -> Vectors | None:
+    made: dict[EncoderName, type[SemanticEncoder]] = {
+        EncoderName.labse: LaBSE,
+        EncoderName.e5: MultilingualE5,
+        EncoderName.use: MultilingualUSE,
+    }
+    if name == EncoderName.none:
+        return None
+    return Vectors(available_encoder() if name == EncoderName.auto else made[name](), cache)
+
+
+def _score_system(
+    name: str,
+    reference: Mapping[str, Text],
+    hypothesis: Mapping[str, Text],
+    vectors: Vectors | None,
+    form: Form,
+    weight: float,
+    console: Console,
+) -> SystemScore:
+    pairings = [_pairing(text, hypothesis[key]) for key, text in reference.items()]
+    steps = track(pairings, f"{name}: words", console=console, transient=True)
+    scores = [score_utterance(pairing) for pairing in steps]
+    meaning, sure = None, None
+    if vectors is not None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=console, transient=True) as progress:
+            task = progress.add_task(f"{name}: meaning")
+            meaning = saer(
+                [pairing.sample for pairing in pairings],
+                vectors,
+                form=form,
+                weight=weight,
+                progress=lambda done, all_of: progress.update(task, completed=done, total=all_of),
+            )
+        values = np.array([one.saer for one in meaning.scores])[:, None]
+        (sure,) = ratios(values, np.ones_like(values))
+    return SystemScore(name, scores, total(scores), intervals(scores), meaning, sure)
+
+
+def _pairing(reference: Text, hypothesis: Text) -> Pairing:
+    tagged = tuple(place for place, word in enumerate(reference.words) if word.tagged)
+    return Pairing(
+        Sample(reference.text, hypothesis.text, reference.languages, reference.id),
+        tuple((word.text, word.language) for word in reference.words),
+        tuple((word.text, word.language) for word in hypothesis.words),
+        tagged or None,
+    )
+
+
+def _compare(first: SystemScore, other: SystemScore) -> dict[str, Difference]:
+    """Figures that both have, other minus first."""
+    (errors, lengths), (others, _) = rate_columns(first.scores), rate_columns(other.scores)
+    names = list(RATES)
+    if first.saer is not None and other.saer is not None:
+        values = [np.array([one.saer for one in result.scores])[:, None] for result in (first.saer, other.saer)]
+        names.append(SAER)
+        errors, others = (np.hstack(pair) for pair in zip((errors, others), values, strict=True))
+        lengths = np.hstack([lengths, np.ones((len(lengths), 1))])
+    compared = zip(names, differences(errors, others, lengths), strict=True)
+    return {name: one for name, one in compared if one is not None}
+
+
+def _print(
+    console: Console, systems: Sequence[SystemScore], compared: Sequence[Mapping[str, Difference]], signature: str
+) -> None:
+    counted = systems[0].total
+    table = Table(title=f"{counted.utterances} utterances; 95 % confidence", title_justify="left")
+    table.add_column("")
+    for system in systems:
+        table.add_column(system.name, justify="right")
+        if system is not systems[0]:
+            table.add_column("p", justify="right")
+    for name, heading in [*_HEADINGS.items(), (SAER, "SAER")]:
+        cells = [_sure(system.saer_interval if name == SAER else system.intervals.get(name)) for system in systems]
+        if any(cells):
+            table.add_row(heading, cells[0], *_with_p(cells[1:], compared, name))
+    if counted.attributed.words:
+        rates = [f"{system.total.attributed.rate:.3f}" for system in systems]
+        table.add_row("languages of words", rates[0], *[cell for rate in rates[1:] for cell in (rate, "")])
+    console.print(table)
+    if counted.points.points.reference_length and counted.points.skipped:
+        console.print(f"PIER leaves out {counted.points.skipped} utterances: no point of interest, or nothing else")
+    console.print(signature, soft_wrap=True)
+
+
+def _sure(one: Interval | None) -> str:
+    return f"{one.value:.3f} [{one.low:.3f}, {one.high:.3f}]" if one else ""
+
+
+def _with_p(cells: Sequence[str], compared: Sequence[Mapping[str, Difference]], name: str) -> list[str]:
+    both = zip(cells, compared, strict=True)
+    return [part for cell, found in both for part in (cell, f"{found[name].p:.3f}" if name in found else "")]
+
+
+def _record(
+    systems: Sequence[SystemScore], compared: Sequence[Mapping[str, Difference]], signature: str
+) -> dict[str, Any]:
+    against = [{}, *[{name: dataclasses.asdict(one) for name, one in found.items()} for found in compared]]
+    return {
+        "signature": signature,
+        "systems": [
+            {
+                "name": system.name,
+                "total": dataclasses.asdict(system.total),
+                "rates": {name: dataclasses.asdict(one) for name, one in system.intervals.items()}
+                | ({SAER: dataclasses.asdict(system.saer_interval)} if system.saer_interval else {}),
+                "language_error": system.total.attributed.rate,
+                "against_first": found,
+                "utterances": _utterances(system),
+            }
+            for system, found in zip(systems, against, strict=True)
+        ],
+    }
+
+
+def _utterances(system: SystemScore) -> list[dict[str, Any]]:
+    meanings = system.saer.scores if system.saer else [None] * len(system.scores)
+    return [
+        {
+            "id": one.id,
+            **{
+                name: {"errors": counts(one).errors, "units": counts(one).reference_length}
+                for name, counts in RATES.items()
+            },
+            "code_mixing_index": round(one.mixing, 4),
+            **({"distance": round(meaning.distance, 4), "saer": round(meaning.saer, 4)} if meaning else {}),
+        }
+        for one, meaning in zip(system.scores, meanings, strict=True)
+    ]

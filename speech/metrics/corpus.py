@@ -1,0 +1,182 @@
+"""All figures of form of one system on a corpus, utterance by utterance and in sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from speech.errors import DataError
+from speech.metrics.alignment import Alignment, ErrorCounts, align
+from speech.metrics.bootstrap import SEED, Interval, ratios
+from speech.metrics.saer import Sample
+from speech.metrics.switching import (
+    LanguageErrors,
+    PointErrors,
+    code_mixing_index,
+    embedded_points,
+    language_errors,
+    matrix_language,
+    point_errors,
+    switch_errors,
+)
+from speech.text.normalize import NORMALIZER_VERSION, plain_text
+from speech.text.units import Form, units
+from speech.text.word_language import word_languages
+
+Known = tuple[tuple[str, str | None], ...]
+"""Words with their languages, as a file gives them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """A reference, what was recognised, and what is known of languages."""
+
+    sample: Sample
+    reference_words: Known = ()
+    hypothesis_words: Known = ()
+    points: tuple[int, ...] | None = None
+    """Places among `reference_words` that are of interest; None: the words that are not in the matrix language."""
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceScore:
+    """Of one utterance."""
+
+    id: str
+    alignment: Alignment
+    """Of mixed units: words, and single characters of scripts without spaces."""
+    languages: tuple[str | None, ...]
+    """Of the units of the reference."""
+    heard: tuple[str | None, ...]
+    """Of the units of the hypothesis."""
+    words: ErrorCounts
+    characters: ErrorCounts
+    mixed: ErrorCounts
+    points: PointErrors
+    switches: ErrorCounts
+    attributed: LanguageErrors
+    mixing: float
+    """Code-mixing index of the reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusScore:
+    """Sums over utterances, in no order."""
+
+    utterances: int = 0
+    words: ErrorCounts = field(default_factory=ErrorCounts)
+    characters: ErrorCounts = field(default_factory=ErrorCounts)
+    mixed: ErrorCounts = field(default_factory=ErrorCounts)
+    points: PointErrors = field(default_factory=PointErrors)
+    switches: ErrorCounts = field(default_factory=ErrorCounts)
+    attributed: LanguageErrors = field(default_factory=LanguageErrors)
+
+
+SIGNATURE = f"normalizer:{NORMALIZER_VERSION}"
+RATES: dict[str, Callable[[UtteranceScore], ErrorCounts]] = {
+    "wer": lambda one: one.words,
+    "cer": lambda one: one.characters,
+    "mer": lambda one: one.mixed,
+    "pier": lambda one: one.points.points,
+    "switch": lambda one: one.switches,
+}
+"""Name -> whose errors per unit."""
+
+
+def score_utterance(pairing: Pairing) -> UtteranceScore:
+    """All counts of one utterance.
+
+    Languages of words are those that are given; where none are, those that their letters tell.
+
+    Raises:
+        DataError: if words are given that are not those of the text.
+    """
+    sample = pairing.sample
+    texts = plain_text(sample.reference), plain_text(sample.hypothesis)
+    mixed = align(*(units(text, Form.mer) for text in texts))
+    languages = _languages(mixed.reference, pairing.reference_words, sample)
+    heard = _languages(mixed.hypothesis, pairing.hypothesis_words, sample)
+    return UtteranceScore(
+        sample.id,
+        mixed,
+        languages,
+        heard,
+        _aligned(texts, Form.wer, mixed).counts,
+        _aligned(texts, Form.cer, None).counts,
+        mixed.counts,
+        point_errors(mixed, _points(pairing, languages)),
+        switch_errors(mixed, languages),
+        language_errors(mixed, languages, heard),
+        code_mixing_index(languages),
+    )
+
+
+def total(scores: Sequence[UtteranceScore]) -> CorpusScore:
+    """Of a corpus."""
+    return CorpusScore(
+        len(scores),
+        _sum(one.words for one in scores),
+        _sum(one.characters for one in scores),
+        _sum(one.mixed for one in scores),
+        PointErrors(
+            _sum(one.points.points for one in scores),
+            _sum(one.points.rest for one in scores),
+            sum(one.points.skipped for one in scores),
+        ),
+        _sum(one.switches for one in scores),
+        LanguageErrors(sum(one.attributed.errors for one in scores), sum(one.attributed.words for one in scores)),
+    )
+
+
+def intervals(scores: Sequence[UtteranceScore], seed: int = SEED) -> dict[str, Interval]:
+    """95 % of each rate that has units, by resampling utterances."""
+    errors, lengths = rate_columns(scores)
+    return {name: one for name, one in zip(RATES, ratios(errors, lengths, seed), strict=True) if one is not None}
+
+
+def rate_columns(scores: Sequence[UtteranceScore]) -> tuple[np.ndarray, np.ndarray]:
+    """Errors and units of each of `RATES`, `(utterances, rates)`."""
+    counts = [[counts_of(score) for counts_of in RATES.values()] for score in scores]
+    errors = np.array([[one.errors for one in row] for row in counts], float)
+    return errors, np.array([[one.reference_length for one in row] for row in counts], float)
+
+
+def _sum(counts: Iterable[ErrorCounts]) -> ErrorCounts:
+    parts = [(one.substitutions, one.deletions, one.insertions, one.reference_length) for one in counts]
+    return ErrorCounts(*(sum(column) for column in zip(*parts, strict=True)))
+
+
+def _aligned(texts: tuple[str, str], form: Form, same: Alignment | None) -> Alignment:
+    """In another form; the alignment that is there already if its units are the same."""
+    sides = [units(text, form) for text in texts]
+    if same is not None and sides == [same.reference, same.hypothesis]:
+        return same
+    return align(*sides)
+
+
+def _languages(found: Sequence[str], known: Known, sample: Sample) -> tuple[str | None, ...]:
+    """Of units: those of the words that they are part of, otherwise what letters tell."""
+    among = sample.languages
+    guessed = word_languages(found, among) if len(among) > 1 else [among[0] if among else None] * len(found)
+    if not known:
+        return tuple(guessed)
+    parts = [(unit, language) for word, language in known for unit in units(plain_text(word), Form.mer)]
+    if [unit for unit, _ in parts] != list(found):
+        raise DataError("its words are not those of its text", where=sample.id or None)
+    return tuple(language or other for (_, language), other in zip(parts, guessed, strict=True))
+
+
+def _points(pairing: Pairing, languages: Sequence[str | None]) -> list[int]:
+    if pairing.points is None:
+        among = pairing.sample.languages
+        matrix = among[0] if len(among) > 1 else matrix_language(languages)
+        return embedded_points(languages, matrix) if matrix is not None else []
+    found: list[int] = []
+    wanted, place = set(pairing.points), 0
+    for number, (word, _) in enumerate(pairing.reference_words):
+        length = len(units(plain_text(word), Form.mer))
+        found += range(place, place + length) if number in wanted else ()
+        place += length
+    return found
