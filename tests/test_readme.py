@@ -48,6 +48,7 @@ def place(tmp_path_factory) -> Path:
     for name in ("recipes", "conf", "corpus"):
         (folder / name).symlink_to(ROOT / name)
     shutil.copytree(ROOT / "corpus", folder / "CORPUS")
+    shutil.copy(ROOT / "corpus" / "test.jsonl", folder / "ours.jsonl")  # what was recognised has the ids of a manifest
     write_published(folder / "espnet" / "owsm_ctc_v4_1B")  # a directory comes before the hub
     return folder
 
