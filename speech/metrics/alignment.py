@@ -71,7 +71,7 @@ class Alignment:
 
     @property
     def counts(self) -> ErrorCounts:
-        return _count(self.edits, len(self.reference))
+        return _count([edit.operation for edit in self.edits], len(self.reference))
 
     def within(self, places: Sequence[int]) -> ErrorCounts:
         """Errors at some places of the reference. An insertion counts at the place that it stands before; one behind
@@ -82,7 +82,7 @@ class Alignment:
         """
         wanted = set(places)
         last = len(self.reference) - 1
-        return _count([edit for edit in self.edits if min(edit.source, last) in wanted], len(wanted))
+        return _count([edit.operation for edit in self.edits if min(edit.source, last) in wanted], len(wanted))
 
     def pairs(self) -> Iterator[Pair]:
         """All units of both sides, those that are equal too, from left to right."""
@@ -99,13 +99,15 @@ class Alignment:
 
 def align(reference: Sequence[str], hypothesis: Sequence[str]) -> Alignment:
     """The alignment of two sequences of units; of several that are minimal the one that rapidfuzz finds."""
-    return Alignment(
-        reference,
-        hypothesis,
-        tuple(Edit(*edit) for edit in Levenshtein.editops(reference, hypothesis).as_list()),
-    )
+    edits = Levenshtein.editops(reference, hypothesis).as_list()
+    return Alignment(reference, hypothesis, tuple(map(Edit._make, edits)))
 
 
-def _count(edits: Sequence[Edit], reference_length: int) -> ErrorCounts:
-    tags = [edit[0] for edit in edits]
+def count_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorCounts:
+    """As `align(...).counts`, where nothing else is wanted."""
+    tags = [edit.tag for edit in Levenshtein.editops(reference, hypothesis)]
+    return _count(tags, len(reference))
+
+
+def _count(tags: Sequence[str], reference_length: int) -> ErrorCounts:
     return ErrorCounts(tags.count("replace"), tags.count("delete"), tags.count("insert"), reference_length)

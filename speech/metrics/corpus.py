@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from speech.errors import DataError
-from speech.metrics.alignment import Alignment, ErrorCounts, align
+from speech.metrics.alignment import Alignment, ErrorCounts, align, count_errors
 from speech.metrics.bootstrap import SEED, Interval, ratios
 from speech.metrics.saer import Sample
 from speech.metrics.switching import (
@@ -22,7 +22,7 @@ from speech.metrics.switching import (
     switch_errors,
 )
 from speech.text.normalize import NORMALIZER_VERSION, plain_text
-from speech.text.units import Form, units
+from speech.text.units import Form, is_mixed, units
 from speech.text.word_language import word_languages
 
 Known = tuple[tuple[str, str | None], ...]
@@ -96,6 +96,7 @@ def score_utterance(pairing: Pairing) -> UtteranceScore:
     sample = pairing.sample
     texts = plain_text(sample.reference), plain_text(sample.hypothesis)
     mixed = align(*(units(text, Form.mer) for text in texts))
+    counts = mixed.counts
     languages = _languages(mixed.reference, pairing.reference_words, sample)
     heard = _languages(mixed.hypothesis, pairing.hypothesis_words, sample)
     return UtteranceScore(
@@ -103,9 +104,9 @@ def score_utterance(pairing: Pairing) -> UtteranceScore:
         mixed,
         languages,
         heard,
-        _aligned(texts, Form.wer, mixed).counts,
-        _aligned(texts, Form.cer, None).counts,
-        mixed.counts,
+        _counted(texts, Form.wer) if any(map(is_mixed, texts)) else counts,
+        _counted(texts, Form.cer),
+        counts,
         point_errors(mixed, _points(pairing, languages)),
         switch_errors(mixed, languages),
         language_errors(mixed, languages, heard),
@@ -148,12 +149,8 @@ def _sum(counts: Iterable[ErrorCounts]) -> ErrorCounts:
     return ErrorCounts(*(sum(column) for column in zip(*parts, strict=True)))
 
 
-def _aligned(texts: tuple[str, str], form: Form, same: Alignment | None) -> Alignment:
-    """In another form; the alignment that is there already if its units are the same."""
-    sides = [units(text, form) for text in texts]
-    if same is not None and sides == [same.reference, same.hypothesis]:
-        return same
-    return align(*sides)
+def _counted(texts: tuple[str, str], form: Form) -> ErrorCounts:
+    return count_errors(*(units(text, form) for text in texts))
 
 
 def _languages(found: Sequence[str], known: Known, sample: Sample) -> tuple[str | None, ...]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from speech.errors import ConfigError
-from speech.metrics.alignment import ErrorCounts, align
+from speech.metrics.alignment import ErrorCounts, count_errors
 from speech.metrics.semantic import refuse_unknown
 from speech.metrics.vectors import Vectors
 from speech.text.normalize import NORMALIZER_VERSION, plain_text
@@ -113,7 +113,7 @@ def semantic_distance(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def _score(reference: str, hypothesis: str, form: Form, distance: float, weight: float) -> SaerScore:
-    counts = align(units(reference, form), units(hypothesis, form)).counts
+    counts = count_errors(units(reference, form), units(hypothesis, form))
     form_error = counts.rate if counts.reference_length else float(bool(hypothesis))
     return SaerScore(form, counts, form_error, distance, weight * form_error + (1.0 - weight) * distance)
 

@@ -14,7 +14,7 @@ import numpy as np
 from speech.errors import DataError
 from speech.metrics.semantic import SemanticEncoder
 
-_BATCH = 256
+BATCH = 256
 _QUERY = 500
 
 
@@ -54,7 +54,7 @@ class Vectors:
         found = self._kept(wanted)
         missing = [text for text in wanted if text not in found]
         done = 0
-        for group in batched(missing, _BATCH):
+        for group in batched(missing, BATCH):
             rows = np.ascontiguousarray(self.encoder.encode(group), np.float32)
             fresh = dict(zip(group, rows, strict=True))
             self._keep(fresh)

@@ -43,9 +43,14 @@ def form_of(form: Form, reference: str, language: str | None = None) -> Form:
         return Form.cer if language and resolve(language).code in _PUBLISHED_BY_CHARACTER else Form.wer
     if form != Form.auto:
         return form
-    if not _SPACELESS.search(reference):
+    if not is_mixed(reference):
         return Form.wer
     return Form.mer if _SPACED.search(reference) else Form.cer
+
+
+def is_mixed(plain: str) -> bool:
+    """Whether mixed units of a text are others than its words."""
+    return _SPACELESS.search(plain) is not None
 
 
 def units(plain: str, form: Form) -> list[str]:
