@@ -17,7 +17,7 @@ demo: setup  ## transcribe the shipped clips; MODEL=DIR: with your own model
 	$(UV) run --frozen --extra train --extra serve speech demo --model $(MODEL)
 
 test: check  ## lint, types, tests
-	$(UV) run --frozen --extra train --extra serve --extra espnet --extra export --extra graph --extra lora --extra ray --extra score pytest
+	$(UV) run --frozen --extra train --extra serve --extra espnet --extra export --extra graph --extra lora --extra ray --extra score --extra labse pytest
 
 check: setup  ## formatting, lint, types
 	$(UV) run --frozen --extra train --extra serve ruff format --check .

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from speech.data.texts import Text, check_ids, read_texts
-from speech.errors import ConfigError
+from speech.errors import ConfigError, DataError
 from speech.metrics.bootstrap import Difference, Interval, differences, ratios
 from speech.metrics.corpus import (
     RATES,
@@ -79,13 +79,13 @@ def score(
 ) -> None:
     """Score transcripts: WER, CER, MER, PIER, errors at switches, languages of words, SAER."""
     console = Console(highlight=False, stderr=json_file == Path("-"))
+    paths = _systems(hypothesis, system or [])
     wanted = read_texts(reference)
+    systems = {name: read_texts(path) for name, path in paths.items()}
+    for name, texts in systems.items():
+        check_ids(wanted, texts, str(paths[name]))
     vectors = _vectors(encoder, cache)
-    found = []
-    for name, path in _systems(hypothesis, system or []).items():
-        texts = read_texts(path)
-        check_ids(wanted, texts, str(path))
-        found.append(_score_system(name, wanted, texts, vectors, form, weight, console))
+    found = [_score_system(name, wanted, texts, vectors, form, weight, console) for name, texts in systems.items()]
     compared = [_compare(found[0], other) for other in found[1:]]
     signature = " ".join([SIGNATURE, *([found[0].saer.signature] if found[0].saer else [])])
     _print(console, found, compared, signature)
@@ -94,9 +94,18 @@ def score(
         if json_file == Path("-"):
             typer.echo(text, nl=False)
         else:
-            partial = json_file.with_name(f".{json_file.name}.partial")
-            partial.write_text(text, "utf-8")
-            partial.replace(json_file)
+            _write(json_file, text)
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(text, "utf-8")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise DataError(f"cannot be written: {error.strerror}", where=str(path)) from error
 
 
 def _systems(first: Path, others: Sequence[str]) -> dict[str, Path]:

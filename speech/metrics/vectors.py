@@ -33,11 +33,11 @@ class Vectors:
     def __init__(self, encoder: SemanticEncoder, file: Path | None = None) -> None:
         self.encoder, self._file = encoder, file
         if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
             try:
+                file.parent.mkdir(parents=True, exist_ok=True)
                 with closing(self._connect(file)) as base, base:
                     base.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID")
-            except sqlite3.DatabaseError as error:
+            except (OSError, sqlite3.DatabaseError) as error:
                 raise DataError(
                     f"no file of vectors: {error}", where=str(file), fix="Delete it, or name another."
                 ) from error

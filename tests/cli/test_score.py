@@ -90,3 +90,10 @@ def test_a_system_needs_a_name_and_a_file(files, given):
 def test_two_systems_need_two_names(files):
     with pytest.raises(ConfigError, match="two systems are called 'good'"):
         run(files / "reference.txt", files / "good.txt", "--system", f"good={files / 'bad.txt'}")
+
+
+def test_a_place_that_cannot_be_written_is_named(files):
+    with pytest.raises(DataError, match=r"nowhere.*cannot be written"):
+        run(files / "reference.txt", files / "good.txt", "--encoder", "none", "--json", files / "nowhere" / "out.json")
+    with pytest.raises(DataError, match="no file of vectors"):
+        run(files / "reference.txt", files / "good.txt", "--encoder", "use", "--cache", files / "good.txt" / "v")

