@@ -58,8 +58,9 @@ def test_a_model_of_the_hub_s_layout_is_loaded_from_a_directory(tmp_path):
     assert encoder.languages is None
 
 
-def test_a_model_that_is_nowhere_is_named(tmp_path):
+def test_a_model_that_is_nowhere_is_named(tmp_path, monkeypatch):
     pytest.importorskip("sentence_transformers", reason="extra labse")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ConfigError, match="missing cannot be loaded"):
         LaBSE(str(tmp_path / "missing"))
 
