@@ -32,7 +32,7 @@ TESTED_ELSEWHERE = {
     **{f"nn/{name}": "nn/test_layers" for name in (
         "attention", "convolution", "ctc", "feed_forward", "losses", "masks", "positions", "prompt", "streaming",
         "subsampling")},
-    "text/language_table": "text/test_languages",
+    "text/language_table": "text/test_languages", "metrics/systems": "cli/test_score",
     **{f"train/{name}": "train/test_train" for name in (
         "averaging", "callbacks", "card", "config", "curve", "evaluate", "init", "module", "optimizer", "run",
         "stream")},

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, track
@@ -18,25 +15,15 @@ from rich.table import Table
 
 from speech.data.texts import Text, check_ids, read_texts
 from speech.errors import ConfigError, DataError
-from speech.metrics.bootstrap import Difference, Interval, differences, ratios
-from speech.metrics.corpus import (
-    RATES,
-    SIGNATURE,
-    CorpusScore,
-    Pairing,
-    UtteranceScore,
-    intervals,
-    rate_columns,
-    score_utterance,
-    total,
-)
-from speech.metrics.saer import SaerResult, Sample, saer
+from speech.metrics.bootstrap import Difference, Interval
+from speech.metrics.corpus import Pairing, score_utterance
+from speech.metrics.saer import Sample, saer
 from speech.metrics.semantic import LaBSE, MultilingualE5, MultilingualUSE, SemanticEncoder, available_encoder
+from speech.metrics.systems import SAER, SystemScore, compare, score_system, to_dict
 from speech.metrics.vectors import Vectors
 from speech.text.units import Form
 
-SAER = "saer"
-_HEADINGS = {"wer": "WER", "cer": "CER", "mer": "MER", "pier": "PIER", "switch": "at switches"}
+_HEADINGS = {"wer": "WER", "cer": "CER", "mer": "MER", "pier": "PIER", "switch": "at switches", SAER: "SAER"}
 
 
 class EncoderName(StrEnum):
@@ -45,18 +32,6 @@ class EncoderName(StrEnum):
     e5 = "e5"
     use = "use"
     none = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class SystemScore:
-    """Of one system."""
-
-    name: str
-    scores: list[UtteranceScore]
-    total: CorpusScore
-    intervals: Mapping[str, Interval]
-    saer: SaerResult | None
-    saer_interval: Interval | None
 
 
 def score(
@@ -86,11 +61,10 @@ def score(
         check_ids(wanted, texts, str(paths[name]))
     vectors = _vectors(encoder, cache)
     found = [_score_system(name, wanted, texts, vectors, form, weight, console) for name, texts in systems.items()]
-    compared = [_compare(found[0], other) for other in found[1:]]
-    signature = " ".join([SIGNATURE, *([found[0].saer.signature] if found[0].saer else [])])
-    _print(console, found, compared, signature)
+    compared = [compare(found[0], other) for other in found[1:]]
+    _print(console, found, compared)
     if json_file is not None:
-        text = json.dumps(_record(found, compared, signature), ensure_ascii=False, indent=1) + "\n"
+        text = json.dumps(to_dict(found, compared), ensure_ascii=False, indent=1) + "\n"
         if json_file == Path("-"):
             typer.echo(text, nl=False)
         else:
@@ -143,7 +117,7 @@ def _score_system(
     pairings = [_pairing(text, hypothesis[key]) for key, text in reference.items()]
     steps = track(pairings, f"{name}: words", console=console, transient=True)
     scores = [score_utterance(pairing) for pairing in steps]
-    meaning, sure = None, None
+    meaning = None
     if vectors is not None:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=console, transient=True) as progress:
@@ -155,9 +129,7 @@ def _score_system(
                 weight=weight,
                 progress=lambda done, all_of: progress.update(task, completed=done, total=all_of),
             )
-        values = np.array([one.saer for one in meaning.scores])[:, None]
-        (sure,) = ratios(values, np.ones_like(values))
-    return SystemScore(name, scores, total(scores), intervals(scores), meaning, sure)
+    return score_system(name, scores, meaning)
 
 
 def _pairing(reference: Text, hypothesis: Text) -> Pairing:
@@ -170,22 +142,7 @@ def _pairing(reference: Text, hypothesis: Text) -> Pairing:
     )
 
 
-def _compare(first: SystemScore, other: SystemScore) -> dict[str, Difference]:
-    """Figures that both have, other minus first."""
-    (errors, lengths), (others, _) = rate_columns(first.scores), rate_columns(other.scores)
-    names = list(RATES)
-    if first.saer is not None and other.saer is not None:
-        values = [np.array([one.saer for one in result.scores])[:, None] for result in (first.saer, other.saer)]
-        names.append(SAER)
-        errors, others = (np.hstack(pair) for pair in zip((errors, others), values, strict=True))
-        lengths = np.hstack([lengths, np.ones((len(lengths), 1))])
-    compared = zip(names, differences(errors, others, lengths), strict=True)
-    return {name: one for name, one in compared if one is not None}
-
-
-def _print(
-    console: Console, systems: Sequence[SystemScore], compared: Sequence[Mapping[str, Difference]], signature: str
-) -> None:
+def _print(console: Console, systems: Sequence[SystemScore], compared: Sequence[Mapping[str, Difference]]) -> None:
     counted = systems[0].total
     table = Table(title=f"{counted.utterances} utterances; 95 % confidence", title_justify="left")
     table.add_column("")
@@ -193,8 +150,8 @@ def _print(
         table.add_column(system.name, justify="right")
         if system is not systems[0]:
             table.add_column("p", justify="right")
-    for name, heading in [*_HEADINGS.items(), (SAER, "SAER")]:
-        cells = [_sure(system.saer_interval if name == SAER else system.intervals.get(name)) for system in systems]
+    for name, heading in _HEADINGS.items():
+        cells = [_sure(system.intervals.get(name)) for system in systems]
         if any(cells):
             table.add_row(heading, cells[0], *_with_p(cells[1:], compared, name))
     if counted.attributed.words:
@@ -203,7 +160,7 @@ def _print(
     console.print(table)
     if counted.points.points.reference_length and counted.points.skipped:
         console.print(f"PIER leaves out {counted.points.skipped} utterances: no point of interest, or nothing else")
-    console.print(signature, soft_wrap=True)
+    console.print(systems[0].signature, soft_wrap=True)
 
 
 def _sure(one: Interval | None) -> str:
@@ -213,40 +170,3 @@ def _sure(one: Interval | None) -> str:
 def _with_p(cells: Sequence[str], compared: Sequence[Mapping[str, Difference]], name: str) -> list[str]:
     both = zip(cells, compared, strict=True)
     return [part for cell, found in both for part in (cell, f"{found[name].p:.3f}" if name in found else "")]
-
-
-def _record(
-    systems: Sequence[SystemScore], compared: Sequence[Mapping[str, Difference]], signature: str
-) -> dict[str, Any]:
-    against = [{}, *[{name: dataclasses.asdict(one) for name, one in found.items()} for found in compared]]
-    return {
-        "signature": signature,
-        "systems": [
-            {
-                "name": system.name,
-                "total": dataclasses.asdict(system.total),
-                "rates": {name: dataclasses.asdict(one) for name, one in system.intervals.items()}
-                | ({SAER: dataclasses.asdict(system.saer_interval)} if system.saer_interval else {}),
-                "language_error": system.total.attributed.rate,
-                "against_first": found,
-                "utterances": _utterances(system),
-            }
-            for system, found in zip(systems, against, strict=True)
-        ],
-    }
-
-
-def _utterances(system: SystemScore) -> list[dict[str, Any]]:
-    meanings = system.saer.scores if system.saer else [None] * len(system.scores)
-    return [
-        {
-            "id": one.id,
-            **{
-                name: {"errors": counts(one).errors, "units": counts(one).reference_length}
-                for name, counts in RATES.items()
-            },
-            "code_mixing_index": round(one.mixing, 4),
-            **({"distance": round(meaning.distance, 4), "saer": round(meaning.saer, 4)} if meaning else {}),
-        }
-        for one, meaning in zip(system.scores, meanings, strict=True)
-    ]

@@ -1,0 +1,100 @@
+"""Systems beside each other on one corpus."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from speech.metrics.bootstrap import Difference, Interval, differences, ratios
+from speech.metrics.corpus import RATES, SIGNATURE, CorpusScore, UtteranceScore, intervals, rate_columns, total
+from speech.metrics.saer import SaerResult
+
+SAER = "saer"
+
+
+@dataclass(frozen=True, slots=True)
+class SystemScore:
+    """Of one system."""
+
+    name: str
+    scores: Sequence[UtteranceScore]
+    total: CorpusScore
+    intervals: Mapping[str, Interval]
+    """Of each figure that has units: names of `RATES`, and `saer`."""
+    saer: SaerResult | None
+
+    @property
+    def signature(self) -> str:
+        """What has to be equal for two results to be comparable."""
+        return " ".join([SIGNATURE, *([self.saer.signature] if self.saer else [])])
+
+
+def score_system(name: str, scores: Sequence[UtteranceScore], saer: SaerResult | None = None) -> SystemScore:
+    """Sums and intervals of a system.
+
+    Args:
+        saer: of the same utterances.
+    """
+    sure = intervals(scores)
+    if saer is not None:
+        values = np.array([one.saer for one in saer.scores])[:, None]
+        (mean,) = ratios(values, np.ones_like(values))
+        if mean is not None:
+            sure[SAER] = mean
+    return SystemScore(name, scores, total(scores), sure, saer)
+
+
+def compare(first: SystemScore, other: SystemScore) -> dict[str, Difference]:
+    """Figures that both have, other minus first, on the same utterances."""
+    (errors, lengths), (others, _) = rate_columns(first.scores), rate_columns(other.scores)
+    names = list(RATES)
+    if first.saer is not None and other.saer is not None:
+        values = [np.array([one.saer for one in result.scores])[:, None] for result in (first.saer, other.saer)]
+        names.append(SAER)
+        errors, others = (np.hstack(pair) for pair in zip((errors, others), values, strict=True))
+        lengths = np.hstack([lengths, np.ones((len(lengths), 1))])
+    compared = zip(names, differences(errors, others, lengths), strict=True)
+    return {name: one for name, one in compared if one is not None}
+
+
+def to_dict(systems: Sequence[SystemScore], compared: Sequence[Mapping[str, Difference]]) -> dict[str, Any]:
+    """Plain data for JSON.
+
+    Args:
+        compared: each system but the first with the first.
+    """
+    against = [{}, *[{name: dataclasses.asdict(one) for name, one in found.items()} for found in compared]]
+    return {
+        "signature": systems[0].signature,
+        "systems": [
+            {
+                "name": system.name,
+                "total": dataclasses.asdict(system.total),
+                "rates": {name: dataclasses.asdict(one) for name, one in system.intervals.items()},
+                "language_error": system.total.attributed.rate,
+                "against_first": found,
+                "utterances": _utterances(system),
+            }
+            for system, found in zip(systems, against, strict=True)
+        ],
+    }
+
+
+def _utterances(system: SystemScore) -> list[dict[str, Any]]:
+    meanings = system.saer.scores if system.saer else [None] * len(system.scores)
+    return [
+        {
+            "id": one.id,
+            **{
+                name: {"errors": counts(one).errors, "units": counts(one).reference_length}
+                for name, counts in RATES.items()
+            },
+            "code_mixing_index": round(one.mixing, 4),
+            **({"distance": round(meaning.distance, 4), "saer": round(meaning.saer, 4)} if meaning else {}),
+        }
+        for one, meaning in zip(system.scores, meanings, strict=True)
+    ]
