@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, track
 from rich.table import Table
 
+from speech.cli.transcribe import progress_on, write_atomically
 from speech.data.texts import Text, check_ids, read_texts
 from speech.errors import ConfigError, DataError
 from speech.metrics.bootstrap import Difference, Interval
@@ -72,13 +72,10 @@ def score(
 
 
 def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_text(text, "utf-8")
-        partial.replace(path)
+        path.parent.stat()  # no new folders for a mistyped name
+        write_atomically(path, text)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise DataError(f"cannot be written: {error.strerror}", where=str(path)) from error
 
 
@@ -115,13 +112,11 @@ def _score_system(
     console: Console,
 ) -> SystemScore:
     pairings = [_pairing(text, hypothesis[key]) for key, text in reference.items()]
-    steps = track(pairings, f"{name}: words", console=console, transient=True)
-    scores = [score_utterance(pairing) for pairing in steps]
     meaning = None
-    if vectors is not None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=console, transient=True) as progress:
-            task = progress.add_task(f"{name}: meaning")
+    with progress_on(console) as progress:
+        scores = [score_utterance(pairing) for pairing in progress.track(pairings, description=f"{name}: words")]
+        if vectors is not None:
+            task = progress.add_task(f"{name}: meaning", total=None)
             meaning = saer(
                 [pairing.sample for pairing in pairings],
                 vectors,

@@ -244,12 +244,17 @@ def _print(path: str, result: Transcript | SpeechError, format: Format, *, many:
     sys.stdout.flush()
 
 
+def progress_on(console: Console) -> Progress:
+    """Bars that go when they are done; nothing where nobody watches."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
 def _with_progress(
     recognizer: Recognizer, files: list[str], request: Request, console: Console
 ) -> Iterator[tuple[str, Transcript | SpeechError]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     start, audio_s = time.monotonic(), 0.0
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with progress_on(console) as progress:
         bar = progress.add_task("transcribing", total=len(files))
         for path, result in recognizer.transcribe_files(files, request):
             audio_s += result.duration_s if isinstance(result, Transcript) else 0.0

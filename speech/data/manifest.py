@@ -77,7 +77,7 @@ def read_manifest(path: Path, root: Path | None = None, *, check_files: bool = F
             if not line.strip():
                 continue
             where = f"{path}:{number}"
-            utterance = _utterance(_json_object(line, where), where, root)
+            utterance = _utterance(json_object(line, f"{where}:json"), where, root)
             earlier = first_line.setdefault(utterance.id, number)
             if earlier != number:
                 raise DataError(f"{utterance.id!r} is already the id of line {earlier}", where=f"{where}:id")
@@ -119,13 +119,18 @@ def _record(utterance: Utterance, root: Path) -> dict[str, Any]:
     return record
 
 
-def _json_object(line: bytes, where: str) -> dict[str, Any]:
+def json_object(line: bytes | str, where: str) -> dict[str, Any]:
+    """The object of a line.
+
+    Raises:
+        DataError: with this `where`, if it is none.
+    """
     try:
         record = json.loads(line)
     except ValueError as error:  # bad JSON or bad UTF-8
-        raise DataError(f"not a JSON object: {error}", where=f"{where}:json") from error
+        raise DataError(f"not a JSON object: {error}", where=where) from error
     if not isinstance(record, dict):
-        raise DataError(f"is a JSON {type(record).__name__}, expected an object", where=f"{where}:json")
+        raise DataError(f"is a JSON {type(record).__name__}, expected an object", where=where)
     return record
 
 

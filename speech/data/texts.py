@@ -6,13 +6,13 @@ folders of `ID.txt`.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from speech.data.manifest import json_object
 from speech.errors import DataError, LanguageError
 from speech.text.languages import resolve
 
@@ -107,10 +107,7 @@ def _from_line(line: str) -> Text:
 
 
 def _from_json(line: str, where: str, root: Path) -> Text:
-    try:
-        record = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"not a JSON object: {error}", where=where) from error
+    record = json_object(line, where)
     if "error" in record and "text" not in record:
         raise DataError(f"was not transcribed: {record['error']}", where=where)
     text = record.get("text")

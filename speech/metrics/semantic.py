@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any, Protocol
@@ -167,14 +167,21 @@ def refuse_unknown(encoder: SemanticEncoder, text: str, languages: Sequence[str]
     """
     if encoder.languages is None:
         return
-    known = ", ".join(sorted(encoder.languages))
-    fix = f"It knows {known}. Use LaBSE or e5."
-    for language in languages:
-        if resolve(language).code not in encoder.languages:
-            raise LanguageError(f"{encoder.name} does not know {language}", where=where or None, fix=fix)
-    scripts = frozenset[str]().union(*map(scripts_of, encoder.languages))
-    strange = [letter for letter in text if (written := script(letter)) and written not in scripts]
-    if strange:
-        raise LanguageError(
-            f"{encoder.name} has not learned letters such as {strange[0]!r}", where=where or None, fix=fix
-        )
+    unknown = next((language for language in languages if resolve(language).code not in encoder.languages), None)
+    fault = f"does not know {unknown}"
+    if unknown is None:
+        scripts = _scripts(encoder.languages)
+        strange = next((letter for letter in text if (written := script(letter)) and written not in scripts), None)
+        if strange is None:
+            return
+        fault = f"has not learned letters such as {strange!r}"
+    raise LanguageError(
+        f"{encoder.name} {fault}",
+        where=where or None,
+        fix=f"It knows {', '.join(sorted(encoder.languages))}. Use LaBSE or e5.",
+    )
+
+
+@cache
+def _scripts(languages: frozenset[str]) -> frozenset[str]:
+    return frozenset[str]().union(*map(scripts_of, languages))
