@@ -1,4 +1,5 @@
-"""Transcribes a manifest with the peer, Whisper-base through faster-whisper (int8, beam 5, language given).
+"""Transcribes a manifest with the peer, Whisper-base through faster-whisper: int8, beam 5, language given (of
+code-switched speech the one of most words).
 
     uv run --group peers benchmarks/whisper_peer.py MODEL_DIR MANIFEST --output results.jsonl
 
@@ -37,6 +38,7 @@ def main(
     """Write one JSON line per utterance: id, lang, duration, text, seconds."""
     rows = [json.loads(line) for line in manifest.open(encoding="utf-8")]
     order = list(CODES)
+    rows = [row for row in rows if all(word["language"] in CODES for word in row.get("words", []))]
     by_language = {code: sorted((r for r in rows if r["lang"] == code), key=lambda r: r["id"]) for code in order}
     rows = [row for code in order for row in by_language[code][::every]]
     done = {json.loads(line)["id"] for line in output.open(encoding="utf-8")} if output.is_file() else set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -141,6 +142,51 @@ class EndpointEvent:
             "reason": self.reason,
             "latency_ms": milliseconds(self.decided_s - self.speech_end_s),
         }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScoreEvent:
+    """How right the finals have been, where somebody tells what is really said (`speech.metrics.live`)."""
+
+    type: ClassVar[str] = "score"
+    is_final: bool
+    """All finals against the whole reference; otherwise those so far against what has been said of it."""
+    segment: int | None
+    """The final after which it holds; None for the last score."""
+    at_s: float
+    counts: Mapping[str, tuple[int, int]]
+    """Rate -> errors and units."""
+    reference_units: int
+    """How much of the reference it is against, in mixed units."""
+    reference_units_in_all: int
+    sentences: tuple[tuple[int, int, int], ...]
+    """Number, errors, units of those messages with parts of the reference whose errors may have changed."""
+    signature: str
+    """What has to be equal for two scores to be comparable."""
+    saer: float | None = None
+    distance: float | None = None
+    encoder: str | None = None
+    missing: str | None = None
+    """Why there is no SAER."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        rates = {
+            name: {"errors": errors, "units": count, "rate": errors / count if count else None}
+            for name, (errors, count) in self.counts.items()
+        }
+        record: dict[str, Any] = {
+            "type": self.type,
+            "is_final": self.is_final,
+            "segment": self.segment,
+            "at_ms": milliseconds(self.at_s),
+            "so_far": {**rates, "saer": self.saer, "distance": self.distance},
+            "reference": {"units": self.reference_units, "of": self.reference_units_in_all},
+            "sentences": [{"sentence": n, "errors": errors, "units": count} for n, errors, count in self.sentences],
+            "encoder": self.encoder,
+            "signature": self.signature,
+        }
+        return record if self.missing is None else {**record, "no_saer": self.missing}
 
 
 Event = TranscriptEvent | TranslationEvent | LanguageEvent | SpeechEvent | EndpointEvent

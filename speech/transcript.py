@@ -69,6 +69,7 @@ class Transcript:
                     "start": round(word.start_s, 3),
                     "end": round(word.end_s, 3),
                     "confidence": round(word.confidence, 4),
+                    "language": word.language,
                 }
                 for word in self.words
             ],

@@ -33,6 +33,7 @@ TESTED_ELSEWHERE = {
         "attention", "convolution", "ctc", "feed_forward", "losses", "masks", "positions", "prompt", "streaming",
         "subsampling")},
     "text/language_table": "text/test_languages", "metrics/systems": "cli/test_score",
+    "cli/score_table": "cli/test_score",
     **{f"train/{name}": "train/test_train" for name in (
         "averaging", "callbacks", "card", "config", "curve", "evaluate", "init", "module", "optimizer", "run",
         "stream")},
@@ -48,6 +49,7 @@ TESTED_ELSEWHERE = {
     "cli/models": "cli/test_transcribe", "audio/containers": "audio/test_pcm",
     **{f"serve/{name}": "serve/test_app" for name in (
         "client", "command", "hub", "native", "openai_api", "shell", "telemetry")},
+    "serve/work": "serve/test_live_session", "serve/score_messages": "serve/test_protocol",
     "serve/session": "serve/test_live_session", "serve/statistics": "serve/test_live_session",
 }  # fmt: skip
 

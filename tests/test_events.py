@@ -2,7 +2,7 @@
 
 import json
 
-from speech.events import EndpointEvent, LanguageEvent, SpeechEvent, TranscriptEvent, TranslationEvent
+from speech.events import EndpointEvent, LanguageEvent, ScoreEvent, SpeechEvent, TranscriptEvent, TranslationEvent
 from speech.transcript import Word
 
 WORDS = (Word("hello", 0.1804, 0.42, 0.98765, "eng"), Word("monde", 0.5, 0.9, 0.5, "fra"))
@@ -42,3 +42,28 @@ def test_the_other_events():
     assert SpeechEvent(started=False, at_s=0.032).to_dict() == {"type": "speech_ended", "at_ms": 32}
     endpoint = EndpointEvent(at_s=1.0, speech_end_s=0.9, decided_s=1.4, reason="silence")
     assert endpoint.to_dict() == {"type": "endpoint", "at_ms": 1000, "reason": "silence", "latency_ms": 500}
+
+
+def test_a_score_has_rates_where_there_are_units():
+    event = ScoreEvent(
+        is_final=True, segment=None, at_s=1.5, counts={"wer": (1, 4), "pier": (0, 0)}, reference_units=4,
+        reference_units_in_all=4, sentences=((0, 1, 4),), signature="normalizer:1", saer=0.25, distance=0.25,
+        encoder="mine",
+    )  # fmt: skip
+    assert event.to_dict() == {
+        "type": "score",
+        "is_final": True,
+        "segment": None,
+        "at_ms": 1500,
+        "so_far": {
+            "wer": {"errors": 1, "units": 4, "rate": 0.25},
+            "pier": {"errors": 0, "units": 0, "rate": None},
+            "saer": 0.25,
+            "distance": 0.25,
+        },
+        "reference": {"units": 4, "of": 4},
+        "sentences": [{"sentence": 0, "errors": 1, "units": 4}],
+        "encoder": "mine",
+        "signature": "normalizer:1",
+    }
+    assert "no_saer" not in event.to_dict()

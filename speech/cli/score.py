@@ -10,20 +10,23 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from speech.cli.score_table import HEADINGS, print_groups, print_systems
 from speech.cli.transcribe import progress_on, write_atomically
 from speech.data.texts import Text, check_ids, read_texts
 from speech.errors import ConfigError, DataError
-from speech.metrics.bootstrap import Difference, Interval
-from speech.metrics.corpus import Pairing, score_utterance
+from speech.metrics.bootstrap import Figure
+from speech.metrics.corpus import Pairing, points_of_interest
+from speech.metrics.groups import group_dicts, group_name, groups_of
+from speech.metrics.latency import emission, latency_figures
+from speech.metrics.parallel import score_utterances
+from speech.metrics.report import Report, Shown, audio_link, embedded_audio, render
 from speech.metrics.saer import Sample, saer
-from speech.metrics.semantic import LaBSE, MultilingualE5, MultilingualUSE, SemanticEncoder, available_encoder
-from speech.metrics.systems import SAER, SystemScore, compare, score_system, to_dict
+from speech.metrics.semantic import named_encoder
+from speech.metrics.systems import SystemScore, compare, score_system, to_dict, with_figures
+from speech.metrics.translation import translation_figures
 from speech.metrics.vectors import Vectors
 from speech.text.units import Form
-
-_HEADINGS = {"wer": "WER", "cer": "CER", "mer": "MER", "pier": "PIER", "switch": "at switches", SAER: "SAER"}
 
 
 class EncoderName(StrEnum):
@@ -51,20 +54,35 @@ def score(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="All figures, of each utterance too; - for stdout.")
     ] = None,
+    translation: Annotated[bool, typer.Option("--translation", help="BLEU and chrF too, of texts as written.")] = False,
+    html: Annotated[Path | None, typer.Option(help="A report to look at: one file, with each utterance.")] = None,
+    embed_audio: Annotated[
+        bool, typer.Option("--embed-audio", help="Put the audio of the reference into the report.")
+    ] = False,
 ) -> None:
-    """Score transcripts: WER, CER, MER, PIER, errors at switches, languages of words, SAER."""
+    """Score transcripts: WER, CER, MER, PIER, errors at switches, languages of words, SAER; BLEU, chrF, latency."""
+    if embed_audio and html is None:
+        raise ConfigError("--embed-audio without --html", fix="Name the report: --html FILE.")
     console = Console(highlight=False, stderr=json_file == Path("-"))
     paths = _systems(hypothesis, system or [])
     wanted = read_texts(reference)
     systems = {name: read_texts(path) for name, path in paths.items()}
     for name, texts in systems.items():
         check_ids(wanted, texts, str(paths[name]))
+    figures = [_figures(wanted, texts, translation) for texts in systems.values()]
     vectors = _vectors(encoder, cache)
     found = [_score_system(name, wanted, texts, vectors, form, weight, console) for name, texts in systems.items()]
+    found = [with_figures(one, more) for one, more in zip(found, figures, strict=True)]
     compared = [compare(found[0], other) for other in found[1:]]
-    _print(console, found, compared)
+    groups = groups_of(group_name(text.languages, text.text) for text in wanted.values())
+    print_systems(console, found, compared)
+    print_groups(console, groups, found)
+    if html is not None:
+        shown = _shown(wanted, list(systems.values()), found[0], html, embed_audio)
+        _write(html, render(Report(reference.name, found, compared, groups, shown, HEADINGS)))
     if json_file is not None:
-        text = json.dumps(to_dict(found, compared), ensure_ascii=False, indent=1) + "\n"
+        data = to_dict(found, compared) | {"groups": group_dicts(groups, found)}
+        text = json.dumps(data, ensure_ascii=False, indent=1) + "\n"
         if json_file == Path("-"):
             typer.echo(text, nl=False)
         else:
@@ -92,14 +110,7 @@ def _systems(first: Path, others: Sequence[str]) -> dict[str, Path]:
 
 
 def _vectors(name: EncoderName, cache: Path | None) -> Vectors | None:
-    made: dict[EncoderName, type[SemanticEncoder]] = {
-        EncoderName.labse: LaBSE,
-        EncoderName.e5: MultilingualE5,
-        EncoderName.use: MultilingualUSE,
-    }
-    if name == EncoderName.none:
-        return None
-    return Vectors(available_encoder() if name == EncoderName.auto else made[name](), cache)
+    return None if name == EncoderName.none else Vectors(named_encoder(name), cache)
 
 
 def _score_system(
@@ -114,7 +125,8 @@ def _score_system(
     pairings = [_pairing(text, hypothesis[key]) for key, text in reference.items()]
     meaning = None
     with progress_on(console) as progress:
-        scores = [score_utterance(pairing) for pairing in progress.track(pairings, description=f"{name}: words")]
+        words = progress.add_task(f"{name}: words", total=len(pairings))
+        scores = score_utterances(pairings, progress=lambda done, _: progress.update(words, completed=done))
         if vectors is not None:
             task = progress.add_task(f"{name}: meaning", total=None)
             meaning = saer(
@@ -127,6 +139,46 @@ def _score_system(
     return score_system(name, scores, meaning)
 
 
+def _figures(reference: Mapping[str, Text], hypothesis: Mapping[str, Text], translation: bool) -> dict[str, Figure]:
+    """What is there beside error rates: how good translations are, if it is asked for, and how late words came."""
+    pairs = [(text, hypothesis[key]) for key, text in reference.items()]
+    emissions = [
+        emission(
+            [(word.text, word.emitted_s) for word in said.words],
+            wanted.text,
+            said.duration_s if wanted.duration_s is None else wanted.duration_s,
+        )
+        for wanted, said in pairs
+    ]
+    found = latency_figures(emissions)
+    if translation:
+        found |= translation_figures(
+            [wanted.text for wanted, _ in pairs],
+            [said.text for _, said in pairs],
+            [next(iter(wanted.languages), None) for wanted, _ in pairs],
+        )
+    return found
+
+
+def _shown(
+    reference: Mapping[str, Text],
+    systems: Sequence[Mapping[str, Text]],
+    first: SystemScore,
+    html: Path,
+    embed: bool,
+) -> list[Shown]:
+    """Utterances for the report."""
+    found = []
+    for text, score in zip(reference.values(), first.scores, strict=True):
+        heard = [texts[text.id] for texts in systems]
+        link: str | None = None
+        if text.audio is not None:
+            link = embedded_audio(text.audio) if embed else audio_link(text.audio, html.parent)
+        points = points_of_interest(_pairing(text, heard[0]), score.languages)
+        found.append(Shown(text.text, tuple(one.text for one in heard), tuple(points), link))
+    return found
+
+
 def _pairing(reference: Text, hypothesis: Text) -> Pairing:
     tagged = tuple(place for place, word in enumerate(reference.words) if word.tagged)
     return Pairing(
@@ -135,33 +187,3 @@ def _pairing(reference: Text, hypothesis: Text) -> Pairing:
         tuple((word.text, word.language) for word in hypothesis.words),
         tagged or None,
     )
-
-
-def _print(console: Console, systems: Sequence[SystemScore], compared: Sequence[Mapping[str, Difference]]) -> None:
-    counted = systems[0].total
-    table = Table(title=f"{counted.utterances} utterances; 95 % confidence", title_justify="left")
-    table.add_column("")
-    for system in systems:
-        table.add_column(system.name, justify="right")
-        if system is not systems[0]:
-            table.add_column("p", justify="right")
-    for name, heading in _HEADINGS.items():
-        cells = [_sure(system.intervals.get(name)) for system in systems]
-        if any(cells):
-            table.add_row(heading, cells[0], *_with_p(cells[1:], compared, name))
-    if counted.attributed.words:
-        rates = [f"{system.total.attributed.rate:.3f}" for system in systems]
-        table.add_row("languages of words", rates[0], *[cell for rate in rates[1:] for cell in (rate, "")])
-    console.print(table)
-    if counted.points.points.reference_length and counted.points.skipped:
-        console.print(f"PIER leaves out {counted.points.skipped} utterances: no point of interest, or nothing else")
-    console.print(systems[0].signature, soft_wrap=True)
-
-
-def _sure(one: Interval | None) -> str:
-    return f"{one.value:.3f} [{one.low:.3f}, {one.high:.3f}]" if one else ""
-
-
-def _with_p(cells: Sequence[str], compared: Sequence[Mapping[str, Difference]], name: str) -> list[str]:
-    both = zip(cells, compared, strict=True)
-    return [part for cell, found in both for part in (cell, f"{found[name].p:.3f}" if name in found else "")]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -29,6 +30,15 @@ _INT16 = 32768.0
 _SILENCE_DB = (-90.0, -60.0)
 
 
+class Stretch(NamedTuple):
+    """Audio in one language."""
+
+    start_s: float
+    end_s: float
+    language: int
+    """Index in `vocabulary.languages`."""
+
+
 @dataclass(kw_only=True, slots=True)
 class Batch:
     """Examples side by side, padded at the end with zeros."""
@@ -49,6 +59,8 @@ class Batch:
     """(batch, 2) int64: id of the language or of <nolang>, id of the task."""
     languages: Tensor
     """(batch,) int64: index in `vocabulary.languages`; -1 if mixed or not there."""
+    stretches: list[list[Stretch]]
+    """Of each example that is in several languages: where each is spoken; of others nothing."""
     codes: list[str]
     """ISO 639-3 of what is spoken, also where the vocabulary lacks it; "" if mixed."""
     ids: list[str]
@@ -104,7 +116,8 @@ class Collator:
         Raises:
             AudioError: if a file cannot be read.
         """
-        samples = [self._samples(example, rng, plain) for example in examples]
+        heard = [self._samples(example, rng, plain) for example in examples]
+        samples = [one for one, _ in heard]
         asr_tokens = [self.encode([u.text for u in example.utterances]) for example in examples]
         tokens = [
             transcript
@@ -124,6 +137,7 @@ class Collator:
             token_lengths=token_lengths,
             prefix=torch.tensor([self._prefix(example) for example in examples]),
             languages=torch.tensor([self._language_index(example) for example in examples]),
+            stretches=[self._stretches(one, slower) for one, (_, slower) in zip(examples, heard, strict=True)],
             codes=[example.language or "" for example in examples],
             ids=["+".join(u.id for u in example.utterances) for example in examples],
         )
@@ -142,8 +156,23 @@ class Collator:
             return vocabulary.language_id(example.language), task
         return vocabulary.nolang, task
 
-    def _samples(self, example: Example, rng: np.random.Generator, plain: bool) -> np.ndarray:
-        """Samples (n,) float32 of an example, augmented."""
+    def _stretches(self, example: Example, slower: float) -> list[Stretch]:
+        """Where which language is spoken, if there are several; `slower` is how much longer the audio has become."""
+        if example.language is not None:
+            return []
+        found: list[Stretch] = []
+        at_s = 0.0
+        for silence_s, utterance in zip(example.silences_s, example.utterances, strict=False):
+            at_s += silence_s
+            for code, start_s, end_s in _spoken(utterance):
+                if code in self._vocabulary.languages:
+                    index = self._vocabulary.languages.index(code)
+                    found.append(Stretch((at_s + start_s) * slower, (at_s + end_s) * slower, index))
+            at_s += utterance.duration_s
+        return found
+
+    def _samples(self, example: Example, rng: np.random.Generator, plain: bool) -> tuple[np.ndarray, float]:
+        """Samples (n,) float32 of an example, augmented, and how much longer that has made them."""
         floor = 10 ** (rng.uniform(*_SILENCE_DB) / 20)
         parts: list[np.ndarray] = []
         for silence_s, utterance in zip(example.silences_s, (*example.utterances, None), strict=True):
@@ -153,7 +182,10 @@ class Collator:
             if utterance is not None:
                 parts.append(self._load(utterance))
         samples = np.concatenate(parts)
-        return samples if plain or self._augment is None else self._augment(samples, rng)
+        if plain or self._augment is None:
+            return samples, 1.0
+        changed = self._augment(samples, rng)
+        return changed, len(changed) / max(len(samples), 1)
 
     def _load(self, utterance: Utterance) -> np.ndarray:
         if self._cache is None:
@@ -294,6 +326,15 @@ def _trainable(
         len(kept), n_translations, n_length, config.min_s, config.max_s, n_dense, config.min_token_s,
     )  # fmt: skip
     return kept
+
+
+def _spoken(utterance: Utterance) -> Iterator[tuple[str, float, float]]:
+    """Languages of an utterance in order, each with the seconds from its first word to the end of its last."""
+    if not utterance.words:
+        yield utterance.language, 0.0, utterance.duration_s
+    for code, words in groupby(utterance.words, key=lambda word: word.language or utterance.language):
+        group = list(words)
+        yield code, group[0].start_s, group[-1].end_s
 
 
 def _padded(rows: Sequence[np.ndarray | list[int]], dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 
 from lhotse import AudioSource, CutSet, MonoCut, Recording, SupervisionSegment
@@ -11,6 +12,7 @@ from lhotse.cut import Cut
 from speech.audio.io import SAMPLE_RATE
 from speech.data.manifest import Utterance
 from speech.errors import DataError
+from speech.transcript import Word
 
 
 def to_cuts(utterances: Iterable[Utterance]) -> CutSet:
@@ -53,6 +55,7 @@ def to_cut(utterance: Utterance, source: AudioSource | None = None, n_samples: i
             "licence": utterance.licence,
             "audio": str(utterance.audio),
             "duration_s": utterance.duration_s,
+            "words": [asdict(word) for word in utterance.words],
         },
     )
     return MonoCut(
@@ -96,4 +99,5 @@ def from_cut(cut: Cut) -> Utterance:
         speaker=supervision.speaker or "",
         source=custom.get("source", ""),
         licence=custom.get("licence", ""),
+        words=tuple(Word(**word) for word in custom.get("words") or ()),
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 from speech.errors import DataError, LanguageError
 from speech.text.languages import resolve
+from speech.transcript import Word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,13 @@ class Utterance:
     speaker: str = ""
     source: str = ""
     licence: str = ""
+    words: tuple[Word, ...] = ()
+    """Of a code-switched utterance: what is said when, and in which language. Empty where it is all in one."""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """ISO 639-3 of all that is spoken, `language` first."""
+        return tuple(dict.fromkeys([self.language, *[word.language or self.language for word in self.words]]))
 
 
 # Field of `Utterance` -> (key of the JSON object, type, required)
@@ -49,6 +57,7 @@ _FIELDS: dict[str, tuple[str, type, bool]] = {
     "speaker": ("speaker", str, False),
     "source": ("source", str, False),
     "licence": ("licence", str, False),
+    "words": ("words", list, False),
 }
 
 
@@ -56,7 +65,7 @@ def read_manifest(path: Path, root: Path | None = None, *, check_files: bool = F
     """The utterances of a JSON-lines manifest, in its order.
 
     Keys: `id, audio, duration` (seconds)`, lang, text`, and optionally `translations, parallel_id, speaker, source,
-    licence`; others are ignored, so are empty lines.
+    licence, words` (`text, start, end` in seconds, `language`); others are ignored, so are empty lines.
 
     Args:
         path: the manifest.
@@ -116,6 +125,12 @@ def _record(utterance: Utterance, root: Path) -> dict[str, Any]:
     record["audio"] = str(audio.relative_to(root) if audio.is_relative_to(root) else audio)
     if utterance.parallel_id is None:
         del record["parallel_id"]
+    record["words"] = [
+        {"text": w.text, "start": round(w.start_s, 3), "end": round(w.end_s, 3), "language": w.language}
+        for w in utterance.words
+    ]
+    if not utterance.words:
+        del record["words"]
     return record
 
 
@@ -158,7 +173,22 @@ def _utterance(record: dict[str, Any], where: str, root: Path) -> Utterance:
         if not isinstance(text, str):
             raise DataError(f"is {type(text).__name__}, expected str", where=f"{where}:translations.{code}")
     values["audio"] = root / values["audio"]
+    if "words" in values:
+        values["words"] = tuple(_word(word, f"{where}:words.{n}") for n, word in enumerate(values["words"]))
     return Utterance(**values)
+
+
+def _word(record: Any, where: str) -> Word:
+    if not isinstance(record, dict):
+        raise DataError(f"is a {type(record).__name__}, expected an object", where=where)
+    text, language, times = record.get("text"), record.get("language"), [record.get("start"), record.get("end")]
+    if not isinstance(text, str) or not isinstance(language, str):
+        raise DataError("needs text and language", where=where)
+    _check_language(language, f"{where}.language")
+    start_s, end_s = (float(t) if isinstance(t, int | float) and not isinstance(t, bool) else -1.0 for t in times)
+    if not 0.0 <= start_s <= end_s < float("inf"):
+        raise DataError(f"is from {times[0]!r} to {times[1]!r}, expected seconds in order", where=where)
+    return Word(text, start_s, end_s, 1.0, language)
 
 
 def _check_language(code: str, where: str) -> None:

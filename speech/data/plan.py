@@ -86,8 +86,8 @@ class Example:
 
     @property
     def language(self) -> str | None:
-        """ISO 639-3, or None if its utterances differ."""
-        languages = {utterance.language for utterance in self.utterances}
+        """ISO 639-3, or None if there are several."""
+        languages = {code for utterance in self.utterances for code in utterance.languages}
         return languages.pop() if len(languages) == 1 else None
 
 

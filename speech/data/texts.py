@@ -6,6 +6,7 @@ folders of `ID.txt`.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ class TaggedWord:
     """ISO 639-3, if it is given."""
     tagged: bool = False
     """Whether it is marked as a point of interest."""
+    emitted_s: float | None = None
+    """When it was shown, from the start of the audio, if it is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +43,11 @@ class Text:
     id: str
     text: str
     languages: tuple[str, ...] = ()
-    """ISO 639-3, the main one first."""
+    """ISO 639-3, the main one first, those of words among them."""
     words: tuple[TaggedWord, ...] = ()
     """Empty unless the file tells more about words than what they are."""
     audio: Path | None = None
+    duration_s: float | None = None
 
 
 def read_texts(path: Path) -> dict[str, Text]:
@@ -71,6 +75,12 @@ def read_texts(path: Path) -> dict[str, Text]:
     if not found:
         raise DataError("has no utterance", where=str(path))
     return found
+
+
+def marked(text: str) -> tuple[str, tuple[TaggedWord, ...]]:
+    """A text without its `<tag ...>`, and its words if it has any of them."""
+    found = _text("", text)
+    return found.text, found.words
 
 
 def check_ids(reference: Mapping[str, Text], hypothesis: Mapping[str, Text], where: str) -> None:
@@ -118,12 +128,15 @@ def _from_json(line: str, where: str, root: Path) -> Text:
     key = key or (Path(audio).stem if audio else None)
     if not key:
         raise DataError("is missing, and so are path and audio", where=f"{where}:id")
+    words = _words(record.get("words"), where)
+    spoken = [word.language for word in words if word.language]
     return _text(
         key,
         text,
-        _languages(record, where),
-        _words(record.get("words"), where),
+        tuple(dict.fromkeys([*_languages(record, where), *spoken])),
+        words,
         root / audio if audio else None,
+        _seconds(record.get("duration"), f"{where}:duration"),
     )
 
 
@@ -133,10 +146,11 @@ def _text(
     languages: tuple[str, ...] = (),
     words: tuple[TaggedWord, ...] = (),
     audio: Path | None = None,
+    duration_s: float | None = None,
 ) -> Text:
     if not words and _TAG.search(text):
         words = tuple(_tagged(text))
-    return Text(key, _TAG.sub(r"\1", text), languages, words, audio)
+    return Text(key, _TAG.sub(r"\1", text), languages, words, audio, duration_s)
 
 
 def _tagged(text: str) -> Iterable[TaggedWord]:
@@ -159,7 +173,7 @@ def _languages(record: Mapping[str, Any], where: str) -> tuple[str, ...]:
 
 
 def _words(value: Any, where: str) -> tuple[TaggedWord, ...]:
-    """Words of a record, if it says the language of any, or marks any."""
+    """Words of a record, if it says of any its language or when it was shown, or marks any."""
     if not isinstance(value, list) or not all(isinstance(word, dict) and "text" in word for word in value):
         return ()
     words = tuple(
@@ -167,10 +181,20 @@ def _words(value: Any, where: str) -> tuple[TaggedWord, ...]:
             str(word["text"]),
             _code(str(word["language"]), f"{where}:words:language") if word.get("language") else None,
             bool(word.get("poi")),
+            _seconds(word.get("emitted"), f"{where}:words:emitted"),
         )
         for word in value
     )
-    return words if any(word.language or word.tagged for word in words) else ()
+    told = any(word.language or word.tagged or word.emitted_s is not None for word in words)
+    return words if told else ()
+
+
+def _seconds(value: Any, where: str) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        raise DataError(f"is {value!r}, expected seconds, at least 0", where=where)
+    return float(value)
 
 
 def _code(name: str, where: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from rapidfuzz.distance import Levenshtein
@@ -71,18 +72,20 @@ class Alignment:
 
     @property
     def counts(self) -> ErrorCounts:
-        return _count([edit.operation for edit in self.edits], len(self.reference))
+        return _count([operation for operation, _, _ in self.edits], len(self.reference))
 
-    def within(self, places: Sequence[int]) -> ErrorCounts:
+    def within(self, places: Collection[int]) -> ErrorCounts:
         """Errors at some places of the reference. An insertion counts at the place that it stands before; one behind
         all units counts at the last place.
 
         Args:
             places: distinct.
         """
-        wanted = set(places)
+        if not places:
+            return _error_counts(0, 0, 0, 0)
         last = len(self.reference) - 1
-        return _count([edit.operation for edit in self.edits if min(edit.source, last) in wanted], len(wanted))
+        wanted = {*places, len(self.reference)} if last in places else set(places)
+        return _count([operation for operation, source, _ in self.edits if source in wanted], len(places))
 
     def pairs(self) -> Iterator[Pair]:
         """All units of both sides, those that are equal too, from left to right."""
@@ -100,14 +103,21 @@ class Alignment:
 def align(reference: Sequence[str], hypothesis: Sequence[str]) -> Alignment:
     """The alignment of two sequences of units; of several that are minimal the one that rapidfuzz finds."""
     edits = Levenshtein.editops(reference, hypothesis).as_list()
-    return Alignment(reference, hypothesis, tuple(map(Edit._make, edits)))
+    return Alignment(reference, hypothesis, tuple(map(_edit, edits)))
 
 
 def count_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorCounts:
     """As `align(...).counts`, where nothing else is wanted."""
-    tags = [edit.tag for edit in Levenshtein.editops(reference, hypothesis)]
-    return _count(tags, len(reference))
+    edits = Levenshtein.editops(reference, hypothesis).as_list()
+    return _count([tag for tag, _, _ in edits], len(reference))
 
 
-def _count(tags: Sequence[str], reference_length: int) -> ErrorCounts:
-    return ErrorCounts(tags.count("replace"), tags.count("delete"), tags.count("insert"), reference_length)
+def _count(tags: Sequence[object], reference_length: int) -> ErrorCounts:
+    if not tags:
+        return _error_counts(0, 0, 0, reference_length)
+    return _error_counts(tags.count("replace"), tags.count("delete"), tags.count("insert"), reference_length)
+
+
+# A corpus has few that differ: shared, they take no memory, and little time to make and to send to another process.
+_error_counts = lru_cache(1 << 14)(ErrorCounts)
+_edit = lru_cache(1 << 14)(Edit._make)

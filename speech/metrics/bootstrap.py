@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,26 @@ class Difference:
     """95 % confidence."""
     p: float
     """Two-sided: how often a difference as large would come about between systems that are equally good."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Figure:
+    """A figure of a corpus that follows from sums over its utterances, as BLEU does, but is no ratio of two."""
+
+    sums: np.ndarray
+    """`(utterances, columns)`, what is added up."""
+    of: Callable[[np.ndarray], float]
+    """The figure for a row of sums."""
+    each: tuple[float | None, ...]
+    """Of each utterance; None where it has none."""
+    signature: str = ""
+    """What has to be equal for two values to be comparable."""
+
+    def over(self, places: Sequence[int]) -> float | None:
+        """Of some of the utterances; None if none of them has it."""
+        if all(self.each[place] is None for place in places):
+            return None
+        return self.of(self.sums[list(places)].sum(axis=0))
 
 
 def ratios(
@@ -84,10 +105,32 @@ def differences(
             found.append(None)
             continue
         value = float((second[:, column].sum() - first[:, column].sum()) / bottom)
-        sure = _interval(value, drawn[:, column])
-        as_large = int(np.sum(np.abs(drawn[:, column] - value) >= abs(value) - 1e-12))
-        found.append(Difference(value, sure.low, sure.high, min((as_large + 1) / (resamples + 1), 1.0)))
+        found.append(_difference(value, drawn[:, column]))
     return found
+
+
+def figure_interval(figure: Figure, seed: int = SEED, resamples: int = RESAMPLES) -> Interval | None:
+    """As `ratios`, of what is no ratio; None if no utterance has it."""
+    value = figure.over(range(len(figure.each)))
+    if value is None:
+        return None
+    (drawn,) = _resampled([figure.sums], seed, resamples)
+    return _interval(value, np.array([figure.of(row) for row in drawn]))
+
+
+def figure_difference(first: Figure, second: Figure, seed: int = SEED, resamples: int = RESAMPLES) -> Difference | None:
+    """As `differences`, of what is no ratio; None if no utterance of one of the two has it.
+
+    Raises:
+        DataError: if the two are of different numbers of utterances.
+    """
+    _same(first.sums, second.sums)
+    values = [one.over(range(len(one.each))) for one in (first, second)]
+    if values[0] is None or values[1] is None:
+        return None
+    ones, others = _resampled([first.sums, second.sums], seed, resamples)
+    pairs = zip(ones, others, strict=True)
+    return _difference(values[1] - values[0], np.array([second.of(other) - first.of(one) for one, other in pairs]))
 
 
 def _resampled(columns: list[np.ndarray], seed: int, resamples: int) -> list[np.ndarray]:
@@ -109,6 +152,12 @@ def _divided(tops: np.ndarray, bottoms: np.ndarray) -> np.ndarray:
 def _interval(value: float, drawn: np.ndarray) -> Interval:
     low, high = np.quantile(drawn, [0.025, 0.975])
     return Interval(value, float(low), float(high))
+
+
+def _difference(value: float, drawn: np.ndarray) -> Difference:
+    sure = _interval(value, drawn)
+    as_large = int(np.sum(np.abs(drawn - value) >= abs(value) - 1e-12))
+    return Difference(value, sure.low, sure.high, min((as_large + 1) / (len(drawn) + 1), 1.0))
 
 
 def _same(one: np.ndarray, other: np.ndarray) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -95,7 +97,7 @@ def score_utterance(pairing: Pairing) -> UtteranceScore:
     """
     sample = pairing.sample
     texts = plain_text(sample.reference), plain_text(sample.hypothesis)
-    mixed = align(*(units(text, Form.mer) for text in texts))
+    mixed = align(*([sys.intern(unit) for unit in units(text, Form.mer)] for text in texts))  # kept once per corpus
     counts = mixed.counts
     languages = _languages(mixed.reference, pairing.reference_words, sample)
     heard = _languages(mixed.hypothesis, pairing.hypothesis_words, sample)
@@ -104,10 +106,10 @@ def score_utterance(pairing: Pairing) -> UtteranceScore:
         mixed,
         languages,
         heard,
-        _counted(texts, Form.wer) if any(map(is_mixed, texts)) else counts,
-        _counted(texts, Form.cer),
+        count_errors(*(units(text, Form.wer) for text in texts)) if any(map(is_mixed, texts)) else counts,
+        count_errors(*(text.replace(" ", "") for text in texts)),
         counts,
-        point_errors(mixed, _points(pairing, languages)),
+        point_errors(mixed, points_of_interest(pairing, languages)),
         switch_errors(mixed, languages),
         language_errors(mixed, languages, heard),
         code_mixing_index(languages),
@@ -149,23 +151,29 @@ def _sum(counts: Iterable[ErrorCounts]) -> ErrorCounts:
     return ErrorCounts(*(sum(column) for column in zip(*parts, strict=True)))
 
 
-def _counted(texts: tuple[str, str], form: Form) -> ErrorCounts:
-    return count_errors(*(units(text, form) for text in texts))
+@lru_cache(1 << 16)
+def _word_units(word: str) -> tuple[str, ...]:
+    return tuple(units(plain_text(word), Form.mer))
 
 
 def _languages(found: Sequence[str], known: Known, sample: Sample) -> tuple[str | None, ...]:
     """Of units: those of the words that they are part of, otherwise what letters tell."""
     among = sample.languages
-    guessed = word_languages(found, among) if len(among) > 1 else [among[0] if among else None] * len(found)
+    guessed = tuple(word_languages(found, among)) if len(among) > 1 else (next(iter(among), None),) * len(found)
     if not known:
-        return tuple(guessed)
-    parts = [(unit, language) for word, language in known for unit in units(plain_text(word), Form.mer)]
+        return guessed
+    parts = [(unit, language) for word, language in known for unit in _word_units(word)]
     if [unit for unit, _ in parts] != list(found):
         raise DataError("its words are not those of its text", where=sample.id or None)
     return tuple(language or other for (_, language), other in zip(parts, guessed, strict=True))
 
 
-def _points(pairing: Pairing, languages: Sequence[str | None]) -> list[int]:
+def points_of_interest(pairing: Pairing, languages: Sequence[str | None]) -> list[int]:
+    """Places of the mixed units of the reference that PIER is about.
+
+    Args:
+        languages: of these units.
+    """
     if pairing.points is None:
         among = pairing.sample.languages
         matrix = among[0] if len(among) > 1 else matrix_language(languages)
@@ -173,7 +181,7 @@ def _points(pairing: Pairing, languages: Sequence[str | None]) -> list[int]:
     found: list[int] = []
     wanted, place = set(pairing.points), 0
     for number, (word, _) in enumerate(pairing.reference_words):
-        length = len(units(plain_text(word), Form.mer))
+        length = len(_word_units(word))
         found += range(place, place + length) if number in wanted else ()
         place += length
     return found

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from speech.errors import ConfigError
+from speech.errors import ConfigError, LanguageError
 from speech.metrics.alignment import ErrorCounts, count_errors
-from speech.metrics.semantic import refuse_unknown
+from speech.metrics.semantic import SemanticEncoder, refuse_unknown
 from speech.metrics.vectors import Vectors
 from speech.text.normalize import NORMALIZER_VERSION, plain_text
 from speech.text.units import Form, form_of, units
@@ -95,11 +95,13 @@ def saer(
         raise ConfigError(f"weight {weight}", fix="Give the share of the form, from 0 to 1.")
     plain = [(plain_text(sample.reference), plain_text(sample.hypothesis)) for sample in samples]
     asked = [bool(one and other and one != other) for one, other in plain] if weight < 1.0 else [False] * len(plain)
-    for sample, sides, needed in zip(samples, plain, asked, strict=True):
-        for text in sides if needed else ():
-            refuse_unknown(vectors.encoder, text, sample.languages, sample.id)
-    needed_texts = [text for sides, needed in zip(plain, asked, strict=True) if needed for text in sides]
-    found = vectors.of(needed_texts, progress)
+    needed_texts = [
+        (sample, text)
+        for sample, sides, needed in zip(samples, plain, asked, strict=True)
+        for text in (sides if needed else ())
+    ]
+    _refuse_unknown(vectors.encoder, needed_texts)
+    found = vectors.of((text for _, text in needed_texts), progress)
     scores = []
     for sample, (one, other), needed in zip(samples, plain, asked, strict=True):
         distance = semantic_distance(found[one], found[other]) if needed else float(bool(one) != bool(other))
@@ -109,7 +111,18 @@ def saer(
 
 def semantic_distance(one: np.ndarray, other: np.ndarray) -> float:
     """1 - cosine of two vectors of length 1, within 0 and 1."""
-    return float(np.clip(1.0 - np.dot(one, other), 0.0, 1.0))
+    return min(max(float(1.0 - np.dot(one, other)), 0.0), 1.0)
+
+
+def _refuse_unknown(encoder: SemanticEncoder, texts: Sequence[tuple[Sample, str]]) -> None:
+    """Each letter and each language of all texts once; what is unknown is then looked for, to be named."""
+    letters = set[str]().union(*(text for _, text in texts))
+    languages = {language for sample, _ in texts for language in sample.languages}
+    try:
+        refuse_unknown(encoder, "".join(letters), list(languages))
+    except LanguageError:
+        for sample, text in texts:
+            refuse_unknown(encoder, text, sample.languages, sample.id)
 
 
 def _score(reference: str, hypothesis: str, form: Form, distance: float, weight: float) -> SaerScore:

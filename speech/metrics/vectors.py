@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from hashlib import sha256
 from itertools import batched
 from pathlib import Path
@@ -32,15 +32,8 @@ class Vectors:
 
     def __init__(self, encoder: SemanticEncoder, file: Path | None = None) -> None:
         self.encoder, self._file = encoder, file
-        if file is not None:
-            try:
-                file.parent.mkdir(parents=True, exist_ok=True)
-                with closing(self._connect(file)) as base, base:
-                    base.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID")
-            except (OSError, sqlite3.DatabaseError) as error:
-                raise DataError(
-                    f"no file of vectors: {error}", where=str(file), fix="Delete it, or name another."
-                ) from error
+        with _opened(file):
+            pass
 
     def of(
         self, sentences: Iterable[str], progress: Callable[[int, int], None] | None = None
@@ -51,41 +44,66 @@ class Vectors:
             progress: told how many are done, and of how many, after each batch; those that were kept are not counted.
         """
         wanted = sorted(set(sentences), key=lambda text: (len(text), text))  # of one length in a batch
-        found = self._kept(wanted)
-        missing = [text for text in wanted if text not in found]
-        done = 0
-        for group in batched(missing, BATCH):
-            rows = np.ascontiguousarray(self.encoder.encode(group), np.float32)
-            fresh = dict(zip(group, rows, strict=True))
-            self._keep(fresh)
-            found |= fresh
-            done += len(group)
-            if progress is not None:
-                progress(done, len(missing))
+        with _opened(self._file) as base:
+            kept = _Kept(base, self.encoder.name)
+            found = kept.of(wanted)
+            missing = [text for text in wanted if text not in found]
+            done = 0
+            for group in batched(missing, BATCH):
+                rows = np.ascontiguousarray(self.encoder.encode(group), np.float32)
+                kept.add(group, rows)
+                found.update(zip(group, rows, strict=True))
+                done += len(group)
+                if progress is not None:
+                    progress(done, len(missing))
         return found
 
-    def _kept(self, sentences: Sequence[str]) -> dict[str, np.ndarray]:
+
+class _Kept:
+    """Vectors of one encoder in a file, or none."""
+
+    def __init__(self, base: sqlite3.Connection | None, encoder: str) -> None:
+        self._base, self._encoder = base, encoder
+
+    def of(self, sentences: Sequence[str]) -> dict[str, np.ndarray]:
         found: dict[str, np.ndarray] = {}
-        if self._file is None:
+        if self._base is None:
             return found
-        with closing(self._connect(self._file)) as base:
-            for group in batched(sentences, _QUERY):
-                keys = {self._key(text): text for text in group}
-                marks = ",".join("?" * len(keys))
-                rows = base.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", list(keys))
-                found.update((keys[key], np.frombuffer(vector, np.float32)) for key, vector in rows)
+        for group in batched(sentences, _QUERY):
+            keys = {self._key(text): text for text in group}
+            marks = ",".join("?" * len(keys))
+            rows = self._base.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", list(keys))
+            found.update((keys[key], np.frombuffer(vector, np.float32)) for key, vector in rows)
         return found
 
-    def _keep(self, vectors: Mapping[str, np.ndarray]) -> None:
-        if self._file is None:
+    def add(self, sentences: Sequence[str], vectors: np.ndarray) -> None:
+        if self._base is None:
             return
-        with closing(self._connect(self._file)) as base, base:
-            rows = [(self._key(text), vector.tobytes()) for text, vector in vectors.items()]
-            base.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
+        with self._base:
+            rows = [(self._key(text), row.tobytes()) for text, row in zip(sentences, vectors, strict=True)]
+            self._base.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
 
     def _key(self, text: str) -> bytes:
-        return sha256(f"{self.encoder.name}\0{text}".encode()).digest()
+        return sha256(f"{self._encoder}\0{text}".encode()).digest()
 
-    @staticmethod
-    def _connect(file: Path) -> sqlite3.Connection:
-        return sqlite3.connect(file, timeout=60.0)
+
+@contextmanager
+def _opened(file: Path | None) -> Iterator[sqlite3.Connection | None]:
+    if file is None:
+        yield None
+        return
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _no_file(file, error) from error
+    try:
+        with closing(sqlite3.connect(file, timeout=60.0)) as base:
+            base.execute("PRAGMA synchronous = OFF")  # what the system has outlives this program, if not a power cut
+            base.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB)")
+            yield base
+    except sqlite3.DatabaseError as error:
+        raise _no_file(file, error) from error
+
+
+def _no_file(file: Path, error: Exception) -> DataError:
+    return DataError(f"no file of vectors: {error}", where=str(file), fix="Delete it, or name another.")

@@ -15,7 +15,8 @@ from speech.decode.frames import Frames
 from speech.decode.greedy import TokenSpan, collapse, greedy
 from speech.decode.language_id import FIRST_FRAMES, first_token_posterior, top
 from speech.decode.phrases import Phrase
-from speech.decode.words import words_from_tokens
+from speech.decode.word_language import TokenEvidence, languages_of
+from speech.decode.words import finished, mixed_drafts, words_from_tokens
 from speech.errors import LanguageError
 from speech.models.owsm_ctc import Encoded, OwsmCtc
 from speech.nn.adapters import AdapterBank
@@ -31,6 +32,10 @@ from speech.transcript import Word
 
 _POSSIBLE = 0.1
 """Probability from which words of a language are expected in a segment."""
+_STRETCH = 50
+"""Frames in which another language than the segment's may be clear."""
+_CLEAR = 0.7
+"""Probability from which it is."""
 _ADAPTED = 0.5
 """Probability from which a segment is heard with the adapters of the languages that it may be in."""
 _LEAST = -50.0
@@ -103,6 +108,8 @@ class Heard:
     """That the segment answers for."""
     end_s: float
     """Where the segment ends in the stream."""
+    told: TokenEvidence | None = None
+    """Of each token's language, if the model has a language head."""
 
 
 class Batch(NamedTuple):
@@ -256,6 +263,7 @@ class SecondPass:
     def read_windows(self, windows: Iterable[Window], request: Request) -> Heard:
         """A whole file, window by window; only tokens are kept. One that goes on across a seam is said once."""
         spans: list[TokenSpan] = []
+        told: list[TokenEvidence] = []
         total, done, end_s = self._no_evidence(), 0, 0.0
         convolutions = SharedConvolutions(self.model)
         for window in windows:
@@ -266,6 +274,7 @@ class SecondPass:
             x = x[window.first : window.first + window.count]
             own = None if own is None else own[window.first : window.first + window.count]
             found = self._spans(x, own, request, batch.extensions[0])
+            seam = len(spans)
             for span in found:
                 shifted = TokenSpan(span.id, span.start_frame + done, span.end_frame + done, span.confidence)
                 if spans and span.start_frame == 0 and spans[-1].id == span.id and spans[-1].end_frame == done:
@@ -276,12 +285,14 @@ class SecondPass:
                 spans.append(shifted)
             if own is not None and total is not None:
                 total += own.sum(dim=0).cpu()
+                told.append(TokenEvidence.of(found[len(found) - (len(spans) - seam) :], own))
             done, end_s = done + window.count, window.end_sample / SAMPLE_RATE
-        return Heard(self._said(spans), total, done, end_s)
+        said = [self._says(span) for span in spans]
+        kept = TokenEvidence.joined(told).select(said) if told else None
+        return Heard([span for span, says in zip(spans, said, strict=True) if says], total, done, end_s, kept)
 
-    def _said(self, spans: Sequence[TokenSpan]) -> list[TokenSpan]:
-        vocabulary = self._new_tokens.tokenizer.vocabulary
-        return [span for span in spans if not vocabulary.is_special(span.id)]
+    def _says(self, span: TokenSpan) -> bool:
+        return not self._new_tokens.tokenizer.vocabulary.is_special(span.id)
 
     def span(self, segment: Segment, frames: int) -> tuple[int, int]:
         """First frame that a segment of `frames` answers for, and the frame after the last."""
@@ -291,13 +302,12 @@ class SecondPass:
         """What a segment answers for, of what it heard."""
         first, last = self.span(segment, frames)
         shift = segment.start // self.grid
-        kept = [
-            TokenSpan(span.id, span.start_frame + shift, span.end_frame + shift, span.confidence)
-            for span in self._said(spans)
-            if first <= span.start_frame < last  # a token belongs to the segment that holds its first frame
-        ]
+        # A token belongs to the segment that holds its first frame.
+        own = [span for span in spans if self._says(span) and first <= span.start_frame < last]
+        kept = [TokenSpan(span.id, span.start_frame + shift, span.end_frame + shift, span.confidence) for span in own]
         total = None if evidence is None else evidence[first:last].sum(dim=0).cpu()
-        return Heard(kept, total, last - first, segment.end_sample / SAMPLE_RATE)
+        told = None if evidence is None else TokenEvidence.of(own, evidence)
+        return Heard(kept, total, last - first, segment.end_sample / SAMPLE_RATE, told)
 
     def check(self, request: Request) -> None:
         """Whether it can be done.
@@ -355,23 +365,26 @@ class SecondPass:
             return request.languages
         if evidence is None:
             return ()
-        posterior = self._posterior(evidence.sum(dim=0), len(evidence), request).tolist()
+        whole = self._posterior(evidence.sum(dim=0), len(evidence), request)
+        likely = whole >= _POSSIBLE
+        for start in range(0, len(evidence) - _STRETCH + 1, _STRETCH // 2):
+            part = evidence[start : start + _STRETCH].sum(dim=0)
+            likely |= self._posterior(part, _STRETCH, request) >= _CLEAR
         codes = self.tokenizer.vocabulary.languages
-        return tuple(code for code, p in zip(codes, posterior, strict=True) if p >= _POSSIBLE)
+        return tuple(code for code, known in zip(codes, likely.tolist(), strict=True) if known)
 
     def piece(self, token: int) -> str:
         """See `Tokenizer.piece`; also of tokens that an adapter has brought, be it here or gone."""
         return self._new_tokens.tokenizer.piece(token)
 
     def words(self, heard: Heard, request: Request) -> list[Word]:
-        """The words of a segment, in the language that it is in or is translated into."""
+        """The words of a segment; each in its language, or in the one that is translated into."""
         code = request.to or self.language(heard.evidence, heard.frames, request)[0]
-        return words_from_tokens(
-            heard.spans,
-            self.piece,
-            frame_s=self.model.frame_s,
-            offset_s=0.0,
-            duration_s=heard.end_s,
-            language=code,
-            spaces=resolve(code).spaces,
-        )
+        times = {"frame_s": self.model.frame_s, "offset_s": 0.0, "duration_s": heard.end_s}
+        if request.to is not None or len(request.languages) == 1 or heard.told is None:
+            spaces = resolve(code).spaces
+            return words_from_tokens(heard.spans, self.piece, language=code, spaces=spaces, **times)
+        drafts = mixed_drafts(heard.spans, self.piece)
+        known = self.tokenizer.vocabulary.languages
+        codes = languages_of(drafts, heard.told, known, request.languages or known, code)
+        return finished(heard.spans, drafts, codes, **times)

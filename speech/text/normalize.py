@@ -11,7 +11,7 @@ NORMALIZER_VERSION = "1"
 
 _APOSTROPHES = dict.fromkeys(map(ord, "\u2019\u2018\u02bc\u02b9\u00b4`\u2032\uff07"), "'")
 _DROPPED = dict.fromkeys(map(ord, "\u0640\u00ad\u200b\u200c\u200d\ufeff"))
-_SPACES = re.compile(r"\s+")
+_REWRITTEN = re.compile(f"[{''.join(map(chr, _APOSTROPHES | _DROPPED))}]")  # few texts have any; translating is slow
 _LONE_APOSTROPHE = re.compile(r"(?<![^ '])'|'(?![^ '])")  # not \w, which lacks combining marks
 
 
@@ -33,10 +33,16 @@ def plain_text(text: str) -> str:
     if text.isascii():
         text = text.replace("`", "'").lower()
     else:
-        text = unicodedata.normalize("NFKC", text.translate(_APOSTROPHES)).translate(_APOSTROPHES).translate(_DROPPED)
+        if _REWRITTEN.search(text):
+            text = text.translate(_APOSTROPHES)
+        text = unicodedata.normalize("NFKC", text)
+        if _REWRITTEN.search(text):
+            text = text.translate(_APOSTROPHES | _DROPPED)
         text = unicodedata.normalize("NFC", text.lower())
     kept = text.translate(_KEPT)
-    return _SPACES.sub(" ", _LONE_APOSTROPHE.sub(" ", kept)).strip()
+    if "'" in kept:
+        kept = _LONE_APOSTROPHE.sub(" ", kept)
+    return " ".join(kept.split())
 
 
 def normalize(text: str, language: str) -> str:

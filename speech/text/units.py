@@ -50,7 +50,7 @@ def form_of(form: Form, reference: str, language: str | None = None) -> Form:
 
 def is_mixed(plain: str) -> bool:
     """Whether mixed units of a text are others than its words."""
-    return _SPACELESS.search(plain) is not None
+    return not plain.isascii() and _SPACELESS.search(plain) is not None
 
 
 def units(plain: str, form: Form) -> list[str]:
@@ -68,5 +68,5 @@ def units(plain: str, form: Form) -> list[str]:
         case Form.cer:
             return list(plain.replace(" ", ""))
         case Form.mer:
-            return _MIXED.findall(plain)
+            return _MIXED.findall(plain) if is_mixed(plain) else plain.split()
     raise ValueError(f"units of form {form.value!r}, expected wer, cer or mer")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from speech.text.scripts import script, scripts_of
 
@@ -12,10 +13,12 @@ def word_languages(words: Sequence[str], languages: Sequence[str]) -> list[str |
 
     A word in letters of two scripts is in the language of the first letter that tells.
     """
-    return [_language(word, languages) for word in words]
+    among = tuple(languages)
+    return [_language(word, among) for word in words]
 
 
-def _language(word: str, languages: Sequence[str]) -> str | None:
+@lru_cache(1 << 16)
+def _language(word: str, languages: tuple[str, ...]) -> str | None:
     for letter in word:
         written = script(letter)
         if written is None:

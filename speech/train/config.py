@@ -38,6 +38,10 @@ class DataConfig:
     train: str = "train.jsonl"
     dev: str = "dev.jsonl"
     test: str = "test.jsonl"
+    also: list[str] = field(default_factory=list)
+    """More training manifests, such as code-switched speech; audio paths are relative to each."""
+    also_times: int = 1
+    """How often each utterance of those comes in an epoch."""
     languages: list[str] = field(default_factory=list)
     """ISO 639-3 codes to keep; empty keeps all."""
     st_targets: list[str] = field(default_factory=list)
@@ -62,6 +66,8 @@ class DataConfig:
         for code in [*self.languages, *self.st_targets]:
             if resolve(code).code != code:
                 raise ConfigError(f"language {code!r}", fix=f"Write {resolve(code).code!r} (ISO 639-3).")
+        if self.also_times < 1:
+            raise ConfigError(f"also_times {self.also_times}, expected at least 1")
 
 
 @dataclass(kw_only=True, slots=True)

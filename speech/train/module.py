@@ -165,13 +165,28 @@ class TrainModule(L.LightningModule):
         return torch.stack([ids[batch.languages], batch.prefix[:, 1]], dim=1)
 
     def _language(self, logits: Tensor, lengths: Tensor, batch: Batch) -> Tensor:
-        """Cross-entropy of the mean evidence of all frames, where the input does not name the language."""
+        """Cross-entropy of the language head: of the mean evidence of all frames where one language is spoken and the
+        input does not name it, of each frame by itself where there are several."""
+        log_posteriors = torch.log_softmax(logits, dim=-1)
         asked = (batch.languages >= 0) & (batch.prefix[:, 0] == self.model.vocabulary.nolang)
-        if not bool(asked.any()):
-            return logits.sum() * 0.0
         real = padding_mask(lengths, logits.shape[1])[..., None]
-        evidence = (torch.log_softmax(logits, dim=-1) * real).sum(dim=1) / lengths.clamp(min=1)[:, None]
-        return F.cross_entropy(evidence[asked], batch.languages[asked])
+        evidence = (log_posteriors * real).sum(dim=1) / lengths.clamp(min=1)[:, None]
+        labels = self._frame_languages(batch, logits.shape[1]).to(logits.device)
+        mixed = (labels >= 0).any(dim=1)
+        if not bool((asked | mixed).any()):
+            return logits.sum() * 0.0
+        whole = F.cross_entropy(evidence[asked], batch.languages[asked], reduction="sum")
+        counts = (labels[mixed] >= 0).sum(dim=1)
+        frames = F.nll_loss(log_posteriors[mixed].mT, labels[mixed], reduction="none", ignore_index=-1)
+        return (whole + (frames.sum(dim=1) / counts).sum()) / (asked.sum() + mixed.sum())
+
+    def _frame_languages(self, batch: Batch, frames: int) -> Tensor:
+        """Index of the language of each frame `(batch, frames)` of utterances in several, -1 elsewhere."""
+        labels = torch.full((len(batch), frames), -1)
+        for row, stretches in enumerate(batch.stretches):
+            for start_s, end_s, language in stretches:
+                labels[row, round(start_s / self.model.frame_s) : round(end_s / self.model.frame_s)] = language
+        return labels
 
     def configure_optimizers(self) -> Any:
         return self.scheduled(build_optimizer(self.model, len(self.model.encoder.layers), self.config.optimizer))

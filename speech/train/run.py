@@ -111,9 +111,10 @@ def read_corpus(config: RunConfig) -> dict[str, list[Utterance]]:
     for part in ("train", "dev", "test"):
         path = Path(data.root) / getattr(data, part)
         utterances = read_manifest(path, Path(data.root), check_files=part == "train")
-        corpus[part] = [u for u in utterances if not data.languages or u.language in data.languages]
         if part == "train":
-            corpus[part] = [u for u in corpus[part] if u.id not in excluded]
+            also = [u for more in data.also for u in read_manifest(Path(more), check_files=True)]
+            utterances = [u for u in utterances + also * data.also_times if u.id not in excluded]
+        corpus[part] = [u for u in utterances if not data.languages or set(u.languages) <= set(data.languages)]
         if not corpus[part]:
             raise DataError("holds no utterance of the languages asked for", where=str(path))
     return corpus

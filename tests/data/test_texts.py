@@ -22,7 +22,7 @@ def test_a_manifest_and_what_transcribe_prints_are_read(tmp_path):
     manifest = {"id": "u1", "audio": "clips/u1.wav", "duration": 1.0, "lang": "es", "text": "Hola."}
     printed = {"path": "/elsewhere/u2.wav", "language": "eng", "text": "hi", "words": [{"text": "hi", "start": 0.1}]}
     found = read_texts(written(tmp_path / "a.jsonl", *map(json.dumps, (manifest, printed))))
-    assert found["u1"] == Text("u1", "Hola.", ("spa",), (), tmp_path / "clips/u1.wav")
+    assert found["u1"] == Text("u1", "Hola.", ("spa",), (), tmp_path / "clips/u1.wav", 1.0)
     assert found["u2"].languages == ("eng",)
     assert found["u2"].words == ()
 
@@ -33,6 +33,14 @@ def test_languages_of_words_and_marks_are_kept(tmp_path):
     (found,) = read_texts(written(tmp_path / "a.jsonl", line)).values()
     assert found.languages == ("deu", "eng")
     assert found.words == (TaggedWord("das", "deu"), TaggedWord("meeting", "eng", tagged=True))
+
+
+def test_times_of_words_and_the_length_of_the_speech_are_kept(tmp_path):
+    words = [{"text": "das", "emitted": 0.5}, {"text": "meeting", "emitted": None}]
+    line = json.dumps({"id": "u1", "text": "das meeting", "duration": 2, "words": words})
+    (found,) = read_texts(written(tmp_path / "a.jsonl", line)).values()
+    assert found.duration_s == 2.0
+    assert found.words == (TaggedWord("das", None, emitted_s=0.5), TaggedWord("meeting", None))
 
 
 @pytest.mark.parametrize("given", ["cmn-eng", "zh,en", ["cmn", "en"]])
@@ -67,6 +75,13 @@ def test_a_folder_has_a_file_for_each_id(tmp_path):
         (['{"text": "x"}'], r"a.txt:1:id: is missing"),
         (['{"id": "u1", "text": "x", "lang": "klingon"}'], r"a.txt:1:lang: .*klingon"),
         (['{"path": "a.wav", "error": "has no samples"}'], r"a.txt:1: was not transcribed: has no samples"),
+        (['{"id": "u", "text": "x", "duration": "long"}'], r"a.txt:1:duration: is 'long', expected seconds"),
+        (
+            ['{"id": "u", "text": "x", "words": [{"text": "x", "emitted": -1}]}'],
+            r"a.txt:1:words:emitted: is -1, expected",
+        ),
+        (['{"id": "u", "text": "x", "words": [{"text": "x", "emitted": NaN}]}'], r"a.txt:1:words:emitted: is nan"),
+        (['{"id": "u", "text": "x", "words": [{"text": "x", "emitted": true}]}'], r"a.txt:1:words:emitted: is True"),
         ([], "has no utterance"),
     ],
 )

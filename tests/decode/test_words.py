@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech.decode.greedy import TokenSpan
-from speech.decode.words import words_from_tokens
+from speech.decode.words import mixed_drafts, words_from_tokens
 
 PIECES = ["\u2581", "\u2581the", "\u2581c", "at", "s", "\u2581a\u2581b", "'", "ö"]
 tokens = st.lists(
@@ -60,3 +60,23 @@ def test_a_word_lasts_into_the_blank_after_it_for_at_most_half_the_gap():
         (pytest.approx(0.3), pytest.approx(0.8)),
     ]
     assert words[1].confidence == pytest.approx(0.5)
+
+
+def test_mixed_words_are_cut_by_word_and_by_character():
+    pieces = ["\u2581我", "去", "\u2581coffee", "\u2581sh", "op", "那家a", "\u2581a\u2581b"]
+    spans = [TokenSpan(n, 4 * n, 4 * n + 3, 0.5) for n in range(len(pieces))]
+    drafts = mixed_drafts(spans, pieces.__getitem__)
+    assert [draft.text for draft in drafts] == ["我", "去", "coffee", "shop", "那", "家", "a", "a", "b"]
+    assert [(d.first, d.last) for d in drafts] == [(0, 0), (1, 1), (2, 2), (3, 4), *[(5, 5)] * 3, *[(6, 6)] * 2]
+    assert [d.start for d in drafts] == sorted(d.start for d in drafts)
+    assert drafts[4].end == pytest.approx(21.0)
+
+
+@given(tokens)
+def test_mixed_words_are_the_words_where_a_language_writes_spaces(parts):
+    spans, frames = spans_of(parts)
+    words = words_from_tokens(
+        spans, PIECES.__getitem__, frame_s=0.04, offset_s=0.0, duration_s=frames, language="eng", spaces=True
+    )
+    drafts = mixed_drafts(spans, PIECES.__getitem__)
+    assert [draft.text for draft in drafts] == [word.text for word in words]

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from speech.errors import DataError
-from speech.metrics.bootstrap import Difference, Interval, differences, ratios
+from speech.metrics.bootstrap import (
+    Difference,
+    Figure,
+    Interval,
+    differences,
+    figure_difference,
+    figure_interval,
+    ratios,
+)
 
 
 def interval(errors, words, **options) -> Interval:
@@ -65,3 +73,29 @@ def test_what_has_no_units_has_no_interval_beside_what_has(count):
 def test_figures_of_different_sizes_are_refused():
     with pytest.raises(DataError, match=r"\(2, 1\) against \(1, 1\)"):
         ratios(np.ones((2, 1)), np.ones((1, 1)))
+
+
+def figure(errors, words) -> Figure:
+    each = tuple(top / bottom if bottom else None for top, bottom in zip(errors, words, strict=True))
+    return Figure(np.stack([errors, words], axis=1), lambda sums: float(sums[0] / sums[1]), each)
+
+
+def test_a_figure_of_sums_has_the_interval_and_the_difference_of_the_ratio_that_it_is():
+    rng = np.random.default_rng(0)
+    words = rng.integers(5, 20, 100).astype(float)
+    first, second = rng.binomial(5, 0.3, 100).astype(float), rng.binomial(5, 0.4, 100).astype(float)
+    assert figure_interval(figure(first, words)) == interval(first, words)
+    one, other = figure_difference(figure(first, words), figure(second, words)), difference(first, second, words)
+    assert (one.value, one.low, one.high, one.p) == pytest.approx((other.value, other.low, other.high, other.p))
+
+
+def test_a_figure_that_no_utterance_has_is_not_given():
+    none = Figure(np.zeros((2, 2)), lambda sums: 0.0, (None, None))
+    assert figure_interval(none) is None
+    assert figure_difference(none, figure(np.ones(2), np.ones(2))) is None
+    assert none.over([]) is None
+
+
+def test_figures_of_different_corpora_are_refused():
+    with pytest.raises(DataError):
+        figure_difference(figure(np.ones(2), np.ones(2)), figure(np.ones(3), np.ones(3)))

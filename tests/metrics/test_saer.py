@@ -112,7 +112,12 @@ def test_what_an_encoder_has_not_learned_is_refused_by_name_before_anything_is_e
     with pytest.raises(LanguageError, match=r"u7: .*does not know hin"):
         saer([Sample("a", "b"), Sample("मेरा project", "project", ("hin", "eng"), "u7")], use)
     with pytest.raises(LanguageError, match=r"u7: .*letters such as 'म'"):
-        saer([Sample("मेरा project", "project", (), "u7")], use)
+        saer([Sample("a", "b"), Sample("मेरा project", "project", (), "u7"), Sample("a", "ঘর", (), "u8")], use)
+
+
+def test_what_is_unknown_in_a_text_that_needs_no_vector_does_not_matter(use):
+    found = saer([Sample("मेरा", "मेरा!", ("hin",), "u1"), Sample("मेरा", "", (), "u2")], use)
+    assert [one.saer for one in found.scores] == [0.0, 1.0]
 
 
 def test_a_weight_is_a_share():

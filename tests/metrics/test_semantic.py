@@ -7,7 +7,14 @@ import pytest
 
 from speech.errors import ConfigError, LanguageError
 from speech.metrics import semantic
-from speech.metrics.semantic import LaBSE, MultilingualE5, MultilingualUSE, available_encoder, refuse_unknown
+from speech.metrics.semantic import (
+    LaBSE,
+    MultilingualE5,
+    MultilingualUSE,
+    available_encoder,
+    named_encoder,
+    refuse_unknown,
+)
 
 ALIKE = [("The dog sleeps in the garden.", "El perro duerme en el jardín."), ("I am hungry.", "Ich habe Hunger.")]
 
@@ -106,10 +113,15 @@ def test_a_missing_package_is_named(monkeypatch):
 )
 def test_the_best_encoder_that_is_on_the_machine_is_taken(monkeypatch, installed, there, expected):
     monkeypatch.setattr(semantic, "find_spec", lambda name: name if name in installed else None)
-    monkeypatch.setattr(semantic, "try_to_load_from_cache", lambda model, file: there)
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda model, file: there)
     for name in ("LaBSE", "MultilingualE5", "MultilingualUSE"):
-        monkeypatch.setattr(semantic, name, type(name, (), {}))
+        monkeypatch.setattr(semantic, name, type(name, (), {"__init__": lambda self, threads=0: None}))
     assert type(available_encoder()).__name__ == expected
+    assert type(named_encoder("auto")).__name__ == expected
+    for name in semantic.ENCODERS:
+        assert name in type(named_encoder(name)).__name__.lower()
+    with pytest.raises(ConfigError, match="'bert'"):
+        named_encoder("bert")
 
 
 def test_without_any_encoder_it_is_said_what_to_install(monkeypatch):

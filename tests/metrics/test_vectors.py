@@ -1,5 +1,8 @@
 """Vectors are computed once and kept."""
 
+import sqlite3
+from contextlib import closing
+
 import numpy as np
 import pytest
 
@@ -52,3 +55,35 @@ def test_a_file_of_something_else_is_refused_and_left_as_it_is(tmp_path):
     with pytest.raises(DataError, match="Delete it, or name another"):
         Vectors(Counting(), tmp_path / "notes.txt")
     assert (tmp_path / "notes.txt").read_text() == "not a database " * 100
+
+
+def test_a_file_of_an_earlier_version_is_gone_on_with(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "v")) as base:
+        base.execute("CREATE TABLE vectors (key BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID")
+    Vectors(Counting(), tmp_path / "v").of(["a", "b"])
+    encoder = Counting()
+    Vectors(encoder, tmp_path / "v").of(["a", "b", "c"])
+    assert encoder.asked == ["c"]
+
+
+def test_a_file_that_breaks_in_use_is_named(tmp_path):
+    vectors = Vectors(Counting(), tmp_path / "v")
+    (tmp_path / "v").write_text("not a database " * 100)
+    with pytest.raises(DataError, match="Delete it, or name another"):
+        vectors.of(["a"])
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="no file of vectors"):
+        Vectors(Counting(), tmp_path / "file" / "v")
+
+
+def test_two_programs_write_into_one_file(tmp_path):
+    """One opens it while the other is at work, as long as that is not in the middle of a batch."""
+    inner = Vectors(Counting(), tmp_path / "v")
+    outer = Vectors(Counting(), tmp_path / "v")
+    outer.of(["a", "b"], lambda *_: inner.of(["c"]))
+    encoder = Counting()
+    Vectors(encoder, tmp_path / "v").of(["a", "b", "c"])
+    assert encoder.asked == []

@@ -1,0 +1,103 @@
+"""What `speech score` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from speech.metrics.bootstrap import Difference, Interval
+from speech.metrics.groups import Group, group_rates
+from speech.metrics.latency import LATENCIES
+from speech.metrics.systems import LANGUAGE_ERROR, SAER, SystemScore
+from speech.metrics.translation import BLEU, CHRF
+
+HEADINGS = {
+    "wer": "WER",
+    "cer": "CER",
+    "mer": "MER",
+    "pier": "PIER",
+    "switch": "at switches",
+    SAER: "SAER",
+    BLEU: "BLEU",
+    CHRF: "chrF",
+    **{name: f"{name.upper()} (s)" for name in LATENCIES},
+    LANGUAGE_ERROR: "languages of words",
+}
+"""Name of a figure -> how tables call it, in their order."""
+_IN_GROUPS = ("wer", "cer", "mer", "pier", SAER, BLEU, "laal")
+_BESIDE_OTHERS = ("mer", SAER, BLEU)
+
+
+def print_systems(
+    console: Console, systems: Sequence[SystemScore], compared: Sequence[Mapping[str, Difference]]
+) -> None:
+    """Systems side by side.
+
+    Args:
+        compared: each but the first with the first.
+    """
+    counted = systems[0].total
+    table = Table(title=f"{counted.utterances} utterances; 95 % confidence", title_justify="left")
+    table.add_column("")
+    for system in systems:
+        table.add_column(system.name, justify="right")
+        if system is not systems[0]:
+            table.add_column("p", justify="right")
+    for name, heading in HEADINGS.items():
+        cells = [_sure(system.intervals.get(name), name) for system in systems]
+        if any(cells):
+            table.add_row(heading, cells[0], *_with_p(cells[1:], compared, name))
+    if counted.attributed.words:
+        rates = [f"{system.total.attributed.rate:.3f}" for system in systems]
+        table.add_row(HEADINGS[LANGUAGE_ERROR], rates[0], *[cell for rate in rates[1:] for cell in (rate, "")])
+    console.print(table)
+    if counted.points.points.reference_length and counted.points.skipped:
+        console.print(f"PIER leaves out {counted.points.skipped} utterances: no point of interest, or nothing else")
+    for system in systems:
+        untimed = _untimed(system)
+        if untimed:
+            console.print(
+                f"{system.name}: latency leaves out {untimed} utterances: no time of each word, or no duration"
+            )
+    console.print(systems[0].signature, soft_wrap=True)
+
+
+def print_groups(console: Console, groups: Sequence[Group], systems: Sequence[SystemScore]) -> None:
+    """A row for each language or pair of languages, if there are several."""
+    if len(groups) < 2:
+        return
+    wanted = _IN_GROUPS if len(systems) == 1 else _BESIDE_OTHERS
+    names = [name for name in wanted if any(name in system.intervals for system in systems)]
+    table = Table()
+    table.add_column("languages")
+    table.add_column("utterances", justify="right")
+    for name in names:
+        for system in systems:
+            table.add_column(
+                HEADINGS[name] if len(systems) == 1 else f"{HEADINGS[name]}\n{system.name}", justify="right"
+            )
+    for group in groups:
+        rates = [group_rates(system, group) for system in systems]
+        cells = [_number(one[name], name) if name in one else "" for name in names for one in rates]
+        table.add_row(group.name, str(len(group.places)), *cells)
+    console.print(table)
+
+
+def _untimed(system: SystemScore) -> int:
+    latency = system.figures.get("dal")
+    return sum(value is None for value in latency.each) if latency else 0
+
+
+def _sure(one: Interval | None, name: str) -> str:
+    return f"{_number(one.value, name)} [{_number(one.low, name)}, {_number(one.high, name)}]" if one else ""
+
+
+def _number(value: float, name: str) -> str:
+    return f"{value:.1f}" if name in (BLEU, CHRF) else f"{value:.3f}"
+
+
+def _with_p(cells: Sequence[str], compared: Sequence[Mapping[str, Difference]], name: str) -> list[str]:
+    both = zip(cells, compared, strict=True)
+    return [part for cell, found in both for part in (cell, f"{found[name].p:.3f}" if name in found else "")]

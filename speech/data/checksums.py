@@ -1,0 +1,53 @@
+"""Checksums of a corpus, as `sha256sum` writes and checks them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from speech.errors import DataError
+
+CHECKSUMS = "SHA256SUMS"
+
+
+def write_checksums(folder: Path, files: Iterable[Path]) -> Path:
+    """Write those of files below a folder; the list appears whole or not at all."""
+    folder = folder.absolute()
+    names = sorted({path.absolute().relative_to(folder).as_posix() for path in files})
+    text = "".join(f"{_digest(folder / name)}  {name}\n" for name in names)
+    target = folder / CHECKSUMS
+    temporary = target.with_name(f".{CHECKSUMS}.part")
+    temporary.write_text(text, "utf-8")
+    return temporary.replace(target)
+
+
+def verify(folder: Path) -> int:
+    """Check all files of a folder against its list; how many there are.
+
+    Raises:
+        DataError: naming the first files that are missing or were changed, or if there is no list.
+    """
+    listed = folder / CHECKSUMS
+    if not listed.is_file():
+        raise DataError("no such file", where=str(listed), fix="Make the corpus anew.")
+    faults: list[str] = []
+    lines = listed.read_text("utf-8").splitlines()
+    for number, line in enumerate(lines, start=1):
+        digest, _, name = line.partition("  ")
+        if len(digest) != 64 or not name:
+            raise DataError("is no checksum and name", where=f"{listed}:{number}")
+        path = folder / name
+        if not path.is_file():
+            faults.append(f"{name} is missing")
+        elif _digest(path) != digest:
+            faults.append(f"{name} was changed")
+    if faults:
+        more = f", and {len(faults) - 3} more" if len(faults) > 3 else ""
+        raise DataError("; ".join(faults[:3]) + more, where=str(folder), fix="Make the corpus anew.")
+    return len(lines)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

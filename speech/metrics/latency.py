@@ -1,0 +1,142 @@
+"""How late words come: lagging behind the speech, of output that grows while somebody speaks.
+
+Delays are the seconds from the start of an utterance to the moment at which each word was emitted, so they hold the
+time that computing takes if the clock that they were read from did. A speaker who says `target` words in `source_s`
+seconds, evenly, is the ideal that output is compared with: word n + 1 is due at n * source_s / target. Values are in
+seconds; 0 is this ideal, less than 0 is possible. The measures differ in what they take for the rate of words and in
+which words count. As in SimulEval and OmniSTEval, to which these values are equal (times there are in milliseconds).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from speech.errors import DataError
+from speech.metrics.bootstrap import Figure
+from speech.text.normalize import plain_text
+from speech.text.units import Form, units
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """When the words of one utterance came."""
+
+    delays_s: tuple[float, ...]
+    """Of each word, from the start of the utterance."""
+    source_s: float
+    """How long the speech lasted."""
+    target: int
+    """Words of the reference."""
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(delay) for delay in self.delays_s):
+            raise DataError("a delay is not a finite number of seconds")
+        if not (math.isfinite(self.source_s) and self.source_s >= 0.0) or self.target < 0:
+            raise DataError(f"{self.source_s} s of speech and {self.target} words, expected at least 0 of both")
+
+
+def average_lagging(said: Emission) -> float | None:
+    """AL (Ma et al. 2019, arXiv 1810.08398; for speech Ren et al. 2020): mean lag of the words up to the first that
+    came when all had been said, at the rate of the reference's words.
+
+    Too few or too many words change it: output that is too long looks early. If the first word came after the end, its
+    delay. None without words, speech or a reference.
+    """
+    return _until_the_end(said, said.target)
+
+
+def length_adaptive_average_lagging(said: Emission) -> float | None:
+    """LAAL (Papi et al. 2022, arXiv 2206.05807): AL at the rate of the longer of output and reference, so that nothing
+    is gained by saying too much. None without words or speech.
+    """
+    return _until_the_end(said, max(said.target, len(said.delays_s)))
+
+
+def differentiable_average_lagging(said: Emission) -> float | None:
+    """DAL (Cherry and Foster 2019, arXiv 1906.00048): mean lag of all words, where none may follow the one before it
+    faster than output's mean rate; time once lost is not regained. The reference plays no part. None without words or
+    speech.
+    """
+    if not said.delays_s or said.source_s <= 0.0:
+        return None
+    step = said.source_s / len(said.delays_s)
+    total = moved = 0.0
+    for place, delay in enumerate(said.delays_s):
+        moved = max(delay, moved + step) if place else delay
+        total += moved - place * step
+    return total / len(said.delays_s)
+
+
+def yet_another_average_lagging(said: Emission) -> float | None:
+    """YAAL (Polak et al. 2025, arXiv 2509.17349): LAAL of the words that came before all had been said; what comes at
+    the end at once says nothing of a policy. None if no word came before the end, too.
+    """
+    if said.source_s <= 0.0:
+        return None
+    early = _before(said.delays_s, said.source_s)
+    return _mean_lag(said.delays_s[:early], said.source_s / max(said.target, len(said.delays_s))) if early else None
+
+
+LATENCIES: dict[str, Callable[[Emission], float | None]] = {
+    "al": average_lagging,
+    "laal": length_adaptive_average_lagging,
+    "dal": differentiable_average_lagging,
+    "yaal": yet_another_average_lagging,
+}
+
+
+def emission(words: Sequence[tuple[str, float | None]], reference: str, source_s: float | None) -> Emission | None:
+    """Of an utterance as files give it; None unless the time of each word, and the length of the speech, are known.
+
+    Counted are normalised mixed units: words, and single characters of scripts without spaces. Those of one word came
+    at once.
+
+    Args:
+        words: recognised or translated, with the seconds at which each was emitted.
+    """
+    if source_s is None or not words:
+        return None
+    delays: list[float] = []
+    for word, delay in words:
+        if delay is None:
+            return None
+        delays += [delay] * len(units(plain_text(word), Form.mer))
+    return Emission(tuple(delays), source_s, len(units(plain_text(reference), Form.mer)))
+
+
+def latency_figures(emissions: Sequence[Emission | None]) -> dict[str, Figure]:
+    """Means over the utterances of which each measure is known; empty if no utterance has one."""
+    found = {}
+    for name, measure in LATENCIES.items():
+        each = tuple(measure(one) if one is not None else None for one in emissions)
+        if any(value is not None for value in each):
+            sums = np.array([(0.0, 0.0) if value is None else (value, 1.0) for value in each])
+            found[name] = Figure(sums, _mean, each)
+    return found
+
+
+def _until_the_end(said: Emission, length: int) -> float | None:
+    delays = said.delays_s
+    if not delays or said.source_s <= 0.0:
+        return None
+    if delays[0] > said.source_s:
+        return delays[0]
+    counted = delays[: _before(delays, said.source_s) + 1]
+    return _mean_lag(counted, said.source_s / length) if length else None
+
+
+def _before(delays: Sequence[float], end: float) -> int:
+    """How many words come before the first that does not."""
+    return next((place for place, delay in enumerate(delays) if delay >= end), len(delays))
+
+
+def _mean_lag(delays: Sequence[float], step: float) -> float:
+    return sum(delay - place * step for place, delay in enumerate(delays)) / len(delays)
+
+
+def _mean(sums: np.ndarray) -> float:
+    return float(sums[0] / sums[1]) if sums[1] else 0.0

@@ -1,0 +1,200 @@
+"""One HTML file that shows systems beside each other, down to the words of each utterance; it asks for nothing else.
+
+The page is made of `report_page/`: its styles and scripts are put into it, and the figures as JSON. Texts become nodes
+of text in the browser, never markup.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import mimetypes
+import os
+import re
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from speech.errors import DataError
+from speech.metrics.alignment import ErrorCounts
+from speech.metrics.bootstrap import Difference
+from speech.metrics.corpus import RATES, UtteranceScore
+from speech.metrics.groups import Group, group_rates
+from speech.metrics.systems import LANGUAGE_ERROR, SAER, SystemScore
+from speech.metrics.translation import BLEU, CHRF
+
+_PAGE = Path(__file__).with_name("report_page")
+_SCRIPTS = ("data.js", "tables.js", "charts.js", "list.js")
+_OPERATIONS = {"replace": 0, "delete": 1, "insert": 2}
+_HIGHER = frozenset({BLEU, CHRF})
+_DIGITS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the page shows of an utterance beside its figures."""
+
+    reference: str
+    """As it is written."""
+    hypotheses: tuple[str, ...]
+    """Of each system, as it is written."""
+    points: tuple[int, ...] = ()
+    """Of interest, places among the mixed units of the reference."""
+    audio: str | None = None
+    """URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that the page says."""
+
+    name: str
+    """Of the reference."""
+    systems: Sequence[SystemScore]
+    compared: Sequence[Mapping[str, Difference]]
+    """Each system but the first with the first."""
+    groups: Sequence[Group]
+    utterances: Sequence[Shown]
+    headings: Mapping[str, str]
+    """Name of a figure -> how tables call it, in their order."""
+
+
+def audio_link(audio: Path, folder: Path) -> str | None:
+    """From a page in `folder`; None if there is no such file."""
+    if not audio.is_file():
+        return None
+    return quote(Path(os.path.relpath(audio.resolve(), folder.resolve())).as_posix())
+
+
+def embedded_audio(audio: Path) -> str:
+    """The file as a URL that holds it.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+    kind = mimetypes.guess_type(audio.name)[0] or "audio/wav"
+    try:
+        return f"data:{kind};base64,{b64encode(audio.read_bytes()).decode()}"
+    except OSError as error:
+        fault = f"cannot be put into the report: {error.strerror}"
+        raise DataError(fault, where=str(audio), fix="Score without --embed-audio, or mend the path.") from error
+
+
+def render(report: Report) -> str:
+    """The page."""
+    script = "\n".join(_part(name) for name in _SCRIPTS)
+    data = json.dumps(report_data(report), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    digest = b64encode(sha256(f"\n{script}\n".encode()).digest()).decode()
+    parts = {
+        "policy": f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; media-src * data:",
+        "title": html.escape(report.name),
+        "style": _part("style.css"),
+        "data": data.replace("<", "\\u003c"),
+        "script": script,
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _part("index.html"))
+
+
+def report_data(report: Report) -> dict[str, Any]:
+    """Plain data for the page."""
+    systems = report.systems
+    known = [group_rates(system, Group("", tuple(range(len(report.utterances))))) for system in systems]
+    names = [name for name in report.headings if any(name in rates for rates in known)]
+    where = {place: number for number, group in enumerate(report.groups) for place in group.places}
+    return {
+        "name": report.name,
+        "signature": systems[0].signature,
+        "figures": [
+            {"name": name, "title": report.headings[name], "higher": name in _HIGHER,
+             "digits": 1 if name in _HIGHER else 3}
+            for name in names
+        ],
+        "systems": [
+            {"name": system.name, "rates": [_rate(system, rates, name) for name in names],
+             "against": [_against(number, report.compared, name) for name in names]}
+            for number, (system, rates) in enumerate(zip(systems, known, strict=True))
+        ],
+        "groups": [
+            {"name": group.name, "title": group.title, "count": len(group.places),
+             "rates": [[_short(rates.get(name)) for name in names] for rates in
+                       (group_rates(system, group) for system in systems)]}
+            for group in report.groups
+        ],
+        "utterances": [
+            _utterance(shown, place, where[place], systems, names) for place, shown in enumerate(report.utterances)
+        ],
+    }  # fmt: skip
+
+
+def _rate(system: SystemScore, rates: Mapping[str, float], name: str) -> list[float] | None:
+    """Value, and where it lies."""
+    sure = system.intervals.get(name)
+    if sure is not None:
+        return [round(value, 6) for value in (sure.value, sure.low, sure.high)]
+    return [round(rates[name], 6)] if name in rates else None
+
+
+def _against(number: int, compared: Sequence[Mapping[str, Difference]], name: str) -> list[float] | None:
+    """Difference from the first, where it lies, and p."""
+    found = compared[number - 1].get(name) if number else None
+    return [round(value, 6) for value in (found.value, found.low, found.high, found.p)] if found else None
+
+
+def _utterance(
+    shown: Shown, place: int, group: int, systems: Sequence[SystemScore], names: Sequence[str]
+) -> dict[str, Any]:
+    first = systems[0].scores[place]
+    several = len({language for language in first.languages if language is not None}) > 1
+    return {
+        "id": first.id,
+        "group": group,
+        "text": shown.reference,
+        "words": " ".join(first.alignment.reference),
+        **({"languages": [language or "" for language in first.languages]} if several else {}),
+        **({"points": shown.points} if shown.points else {}),
+        **({"audio": shown.audio} if shown.audio else {}),
+        "heard": [
+            {
+                "text": text,
+                "words": " ".join(score.alignment.hypothesis),
+                "edits": [value for operation, source, target in score.alignment.edits
+                          for value in (_OPERATIONS[operation], source, target)],
+                "figures": _figures(system, score, place, names),
+                **({"distance": _short(system.saer.scores[place].distance)} if system.saer else {}),
+                **({"languages": [language or "" for language in score.heard]} if several else {}),
+            }
+            for system, score, text in (
+                (system, system.scores[place], text) for system, text in zip(systems, shown.hypotheses, strict=True)
+            )
+        ],
+    }  # fmt: skip
+
+
+def _figures(system: SystemScore, score: UtteranceScore, place: int, names: Sequence[str]) -> list[float | None]:
+    """Of one utterance, in the order of `names`."""
+    found: dict[str, float | None] = {name: _finite(counts_of(score)) for name, counts_of in RATES.items()}
+    if score.attributed.words:
+        found[LANGUAGE_ERROR] = score.attributed.rate
+    if system.saer is not None:
+        found[SAER] = system.saer.scores[place].saer
+    found |= {name: figure.each[place] for name, figure in system.figures.items()}
+    return [_short(found.get(name)) for name in names]
+
+
+def _finite(counts: ErrorCounts) -> float | None:
+    """What was said where nothing is to be said counts as 1."""
+    if counts.reference_length:
+        return counts.rate
+    return 1.0 if counts.insertions else None
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else round(value, _DIGITS)
+
+
+def _part(name: str) -> str:
+    return (_PAGE / name).read_text("utf-8").strip()
