@@ -28,6 +28,7 @@ from serve.openai_api import OpenAiApi, failure
 from serve.openai_realtime import OpenAiRealtime
 from serve.options import Refused
 from serve.scheduler import Scheduler
+from serve.scoring import shared_vectors
 from serve.session import Facts
 from serve.shell import Adapter, Shell
 from serve.telemetry import Telemetry
@@ -67,6 +68,7 @@ def build(config: ServeConfig) -> FastAPI:
 
     Raises:
         ModelError: if it cannot be.
+        ConfigError: if the encoder for scores is not installed.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -84,6 +86,7 @@ def build(config: ServeConfig) -> FastAPI:
         targets=vocabulary.st_targets,
         check=recognizer.check,
         server=f"speech {__version__}",
+        vectors=shared_vectors(config.score_encoder),
     )
     gate, telemetry = Gate(config), Telemetry()
     parts = Parts(recognizer, facts, gate, telemetry, LiveAdapters(recognizer, facts, gate, telemetry))

@@ -31,7 +31,7 @@ _IDLE = 20
 _FATAL = 4000
 _GRAIN = 64
 """Audio is cut at multiples of so many bytes, which are whole samples in every encoding."""
-_ANSWERS = {"finalized": "finalize", "updated": "update", "alive": "keepalive"}
+_ANSWERS = {"finalized": "finalize", "updated": "update", "alive": "keepalive", "referenced": "reference"}
 
 
 class ServerError(Exception):
@@ -110,6 +110,7 @@ class StreamClient:
         self._token, self._last_seq = "", 0
         self._longest: int | None = None
         self._reader: asyncio.Task[None] | None = None
+        self._sentences = int("reference" in start)
         self.session = ""
         self.reconnects = 0
 
@@ -154,6 +155,15 @@ class StreamClient:
     async def say(self, message: dict[str, Any]) -> None:
         """Any message of the protocol, such as `{"type": "finalize"}`."""
         await self._say(message)
+
+    async def refer(self, text: str, **fields: Any) -> None:
+        """Say what will really be said, whole or sentence by sentence; `score` events follow the finals.
+
+        Args:
+            fields: `languages`, `words`.
+        """
+        number, self._sentences = self._sentences, self._sentences + 1
+        await self.say({"type": "reference", "text": text, "sentence": number, **fields})
 
     async def _say(self, item: bytes | dict[str, Any]) -> None:
         await self._ready.wait()

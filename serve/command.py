@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -27,7 +27,7 @@ from serve.hub import Hub
 from speech.audio.io import SAMPLE_RATE, stream_audio
 from speech.audio.pcm import to_pcm16
 from speech.decode.phrases import read_phrases
-from speech.errors import SpeechError
+from speech.errors import DataError, SpeechError
 
 _BLOCK_S = 0.1
 
@@ -108,10 +108,13 @@ def serve(
     allow_adapters: Annotated[
         bool | None, typer.Option("--allow-adapters", help="Adapters may be uploaded and removed over HTTP.")
     ] = None,
+    score_encoder: Annotated[
+        str | None, typer.Option(help="For SAER in live scores: none, use, e5, labse or auto. [default: none]")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML with any field of `serve.config.ServeConfig`.")] = None,
 ) -> None:
     """Recognise live audio over websockets, and files over HTTP."""
-    flags = {"host": host, "port": port, "model": model, "chunk_ms": chunk_ms}
+    flags = {"host": host, "port": port, "model": model, "chunk_ms": chunk_ms, "score_encoder": score_encoder}
     flags |= {"adapters": None if adapters is None else str(adapters), "allow_adapters": allow_adapters}
     settings = load(flags, config)
     server = make_server(settings)
@@ -133,6 +136,9 @@ def stream(
         list[str] | None,
         typer.Option(help="That may well be said, e.g. a name; name^2: more so; @FILE: one on each line. Repeatable."),
     ] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="What is really said, to be scored against; @FILE: a sentence on each line.")
+    ] = None,
     api_key: Annotated[str | None, typer.Option(envvar="SPEECH_API_KEY", help="If the server wants one.")] = None,
     pace: Annotated[float, typer.Option(help="Speed of a file: 1 as it was spoken, 0 as fast as it goes.")] = 1.0,
     jsonl: Annotated[bool, typer.Option(help="Print every event of the server as one line of JSON.")] = False,
@@ -142,18 +148,41 @@ def stream(
         raise SpeechError("nothing to stream", fix="Give a file or --microphone.")
     blocks = _microphone() if microphone else _paced(file or "", pace)
     options = {"languages": language or [], "targets": to or [], "phrases": [*map(str, read_phrases(phrase or []))]}
+    sentences = read_reference(reference) if reference else []
     try:
-        asyncio.run(_stream(url, api_key, options, blocks, jsonl))
+        asyncio.run(_stream(url, api_key, options, sentences, blocks, jsonl))
     except* ServerError as errors:
         raise SpeechError(str(errors.exceptions[0]), where=url) from errors
     except* (OSError, InvalidHandshake) as errors:
         raise SpeechError(f"cannot be reached: {errors.exceptions[0]}", where=url, fix="Is it running?") from errors
 
 
+def read_reference(given: str) -> list[str]:
+    """Sentences of a text, or of a file after `@`, one on each line.
+
+    Raises:
+        DataError: if the file cannot be read.
+    """
+    if not given.startswith("@"):
+        return [given]
+    try:
+        lines = Path(given[1:]).read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot be read: {error}", where=given[1:]) from error
+    return [line for line in lines if line.strip()]
+
+
 async def _stream(
-    url: str, api_key: str | None, options: dict[str, Any], blocks: AsyncIterator[bytes], jsonl: bool
+    url: str,
+    api_key: str | None,
+    options: dict[str, Any],
+    sentences: Sequence[str],
+    blocks: AsyncIterator[bytes],
+    jsonl: bool,
 ) -> None:
     async with StreamClient(url, api_key=api_key, **options) as client, asyncio.TaskGroup() as group:
+        for sentence in sentences:
+            await client.refer(sentence, languages=options["languages"])
         sender = group.create_task(client.send_all(blocks))
         if jsonl:
             async for event in client:
@@ -181,9 +210,25 @@ async def _show(client: StreamClient) -> None:
                 )
             elif event["type"] == "translation" and event["is_final"]:
                 console.print(f"[dim]{'':7} {event['target']:8}[/dim] [italic]{event['text']}[/italic]")
+            elif event["type"] == "score":
+                console.print(f"[dim]{event['at_ms'] / 1000:7.2f} {'score':8}[/dim] {_figures(event)}")
+            elif event["type"] == "error":
+                console.print(f"[red]{event['code']}[/red] {event['message']}")
             elif event["type"] == "end":
                 latency = event["latency"]
                 console.print(f"[dim]{event['audio_ms'] / 1000:.1f} s, {event['words']} words, {latency}[/dim]")
+
+
+def _figures(score: dict[str, Any]) -> str:
+    """On one line; after each final of what has been said so far, in the end of everything."""
+    so_far, covered = score["so_far"], score["reference"]
+    rates = [
+        f"{name.upper()} {so_far[name]['rate']:.3f}"
+        for name in ("wer", "cer", "mer", "pier")
+        if so_far[name]["rate"] is not None
+    ]
+    meaning = [f"SAER {so_far['saer']:.3f}"] if so_far["saer"] is not None else []
+    return f"{'  '.join([*rates, *meaning])}  ({'all' if score['is_final'] else covered['units']} of {covered['of']})"
 
 
 async def _paced(file: str, pace: float) -> AsyncIterator[bytes]:

@@ -14,6 +14,7 @@ import msgspec
 import yaml
 
 from speech.errors import ConfigError
+from speech.metrics.semantic import ENCODERS
 from speech.models.precision import Precision
 
 _PREFIX = "SPEECH_"
@@ -59,6 +60,10 @@ class ServeConfig:
     """Share of the engine's time that live sessions may be expected to take, from measured speed."""
     max_message_bytes: int = 1_048_576
     max_json_bytes: int = 262_144
+    score_encoder: str = "none"
+    """For the meaning in live scores: none, use, e5, labse, or auto: the first of them that is on the machine."""
+    max_reference_letters: int = 300_000
+    """Of what a client says is really said, for scores; an hour has about 60,000."""
     max_lead_s: float = 5.0
     """Unprocessed audio of a session from which its socket is read no further."""
     max_session_s: float = 14400.0
@@ -89,11 +94,13 @@ class ServeConfig:
             raise ConfigError(f"lookahead_ms {self.lookahead_ms}", fix="Give 0, 80, 160, 320 or 640.")
         if self.precision not in list(Precision):
             raise ConfigError(f"precision {self.precision!r}", fix=f"Give one of {', '.join(Precision)}.")
+        if self.score_encoder not in ("none", "auto", *ENCODERS):
+            raise ConfigError(f"score_encoder {self.score_encoder!r}", fix=f"Give none, auto, {', '.join(ENCODERS)}.")
         for name in ("readers", "threads"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} {getattr(self, name)}", fix="Give 0 or more.")
         sizes = ("max_sessions", "max_message_bytes", "max_json_bytes", "max_adapter_bytes", "max_lead_s")
-        for name in (*sizes, "idle_s", "ping_s", "slow_reader_s"):
+        for name in (*sizes, "max_reference_letters", "idle_s", "ping_s", "slow_reader_s"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} {getattr(self, name)}", fix="Give more than 0.")
         for path in filter(None, (self.certfile, self.keyfile)):

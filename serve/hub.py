@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from serve import protocol as wire
 from serve.options import Refused
 from serve.scheduler import Result, Scheduler, Slot
+from serve.scoring import Task
 from serve.session import Facts, LiveSession
 from serve.telemetry import Telemetry
 from speech.errors import SpeechError
@@ -63,6 +64,7 @@ class Hub:
         self.draining = False
         self._audio_s = self._stepped_s = self._read_s = 0.0  # of the last minutes of audio
         self._ticker = asyncio.create_task(self._tick_forever())
+        self._scorings: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -132,12 +134,17 @@ class Hub:
         return attached, missed
 
     def submit(self, attached: Attached) -> None:
-        """Hand the session's new work to the engine."""
+        """Hand the session's new work to the engine, and to a thread what is to be scored."""
         session = attached.session
         if session.work and attached.slot is not None:
             work = list(session.work)
             session.work.clear()
             self._scheduler.submit(attached.slot, work)
+        tasks = session.scoring.take()
+        if tasks:
+            scoring = asyncio.create_task(self._score(attached, tasks))
+            self._scorings.add(scoring)
+            scoring.add_done_callback(self._scorings.discard)
         attached.changed()
 
     def park(self, attached: Attached, connection: int) -> None:
@@ -197,6 +204,20 @@ class Hub:
         self.telemetry.worked(session, result)
         if result.error is not None:
             session.crashed()
+        self.submit(attached)
+        if session.ended:
+            self._release(attached)
+
+    async def _score(self, attached: Attached, tasks: Sequence[Task]) -> None:
+        session = attached.session
+        try:
+            found = await asyncio.to_thread(session.scoring.run, tasks)
+        except Exception:
+            _log.exception("a session could not be scored")
+            found = session.scoring.give_up()
+        if session.ended:
+            return
+        session.scored(found)
         self.submit(attached)
         if session.ended:
             self._release(attached)

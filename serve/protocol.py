@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from serve.score_messages import Covered, Figures, Reference, ReferenceText, SentenceErrors
+
 SUBPROTOCOL = "speech.v1"
 
 Milliseconds = Annotated[int, Meta(ge=0)]
@@ -87,6 +89,8 @@ class Start(Options, tag="start"):
     vad_events: bool = True
     """Whether `speech_started` and `speech_ended` are sent."""
     metadata: dict[str, str] = msgspec.field(default_factory=dict)
+    reference: ReferenceText | str | None = None
+    """What will really be said, for `score`; more may follow as `reference`."""
 
 
 class Update(Options, tag="update"):
@@ -115,7 +119,7 @@ class Stop(Struct, tag="stop", forbid_unknown_fields=True):
     """No more audio: finals, `end`, and the connection closes."""
 
 
-ClientMessage = Start | Update | Finalize | KeepAlive | Resume | Stop
+ClientMessage = Start | Update | Finalize | KeepAlive | Resume | Stop | Reference
 
 
 # What the server says
@@ -145,6 +149,7 @@ class Limits(Struct, forbid_unknown_fields=True):
     max_lead_ms: int
     idle_timeout_ms: int
     max_session_ms: int
+    max_reference_letters: int
 
 
 class ModelInfo(Struct, forbid_unknown_fields=True):
@@ -272,6 +277,29 @@ class Finalized(Event, tag="finalized"):
     at_ms: Milliseconds
 
 
+class Referenced(Event, tag="referenced"):
+    """The answer to `reference`: which one it was, and mixed units of all so far."""
+
+    sentence: int
+    units: int
+
+
+class Score(Event, tag="score"):
+    """How right the finals are: behind each those so far, in the end all of them against the whole reference."""
+
+    is_final: bool
+    segment: int | None
+    at_ms: Milliseconds
+    so_far: Figures
+    reference: Covered
+    sentences: list[SentenceErrors]
+    """Those whose errors may have changed; in the end all."""
+    encoder: str | None
+    signature: str
+    no_saer: str | UnsetType = UNSET
+    """Why there is none."""
+
+
 class Alive(Event, tag="alive"):
     """The answer to `keepalive`."""
 
@@ -322,7 +350,7 @@ class End(Event, tag="end"):
 
 ServerMessage = (
     Started | Resumed | Transcript | Translation | Language | SpeechStarted | SpeechEnded | Endpoint | Ack | Flow
-    | Updated | Finalized | Alive | Notice | Error | GoAway | End
+    | Updated | Finalized | Referenced | Score | Alive | Notice | Error | GoAway | End
 )  # fmt: skip
 
 _decoder = msgspec.json.Decoder(ClientMessage)

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from serve.readers import Readers, Reading
-from serve.session import Change, Done, Finish, Flush, Push, Work
+from serve.work import Change, Done, Finish, Flush, Push, Work
 from speech.audio.io import SAMPLE_RATE
 from speech.errors import SpeechError
 from speech.events import Event

@@ -18,54 +18,20 @@ from serve import protocol as wire
 from serve.config import ServeConfig
 from serve.options import Refused, changed
 from serve.outbox import Outbox
+from serve.scoring import Scoring
 from serve.statistics import SessionStatistics
+from serve.work import Change, Done, Finish, Flush, Push, Work
 from speech.audio.io import SAMPLE_RATE
 from speech.audio.pcm import AudioFormat, Encoding, PcmDecoder
 from speech.errors import SpeechError
 from speech.events import EndpointEvent, Event, SpeechEvent, TranscriptEvent, milliseconds
+from speech.metrics.vectors import Vectors
 from speech.stream.second_pass import Request
 from speech.stream.session import StreamOptions
 
 _ACK_S = 0.5
 _ACK_AUDIO_S = 0.5
 _PATIENCE = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Push:
-    """Work for the engine: audio."""
-
-    samples: np.ndarray
-
-
-@dataclass(frozen=True, slots=True)
-class Flush:
-    """Work for the engine: finals for all audio so far; answered with `Done`."""
-
-    id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Work for the engine: other options; answered with `Done`."""
-
-    options: StreamOptions
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """Work for the engine: no more audio; answered with `Done`."""
-
-
-Work = Push | Flush | Change | Finish
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A `Flush`, `Change` or `Finish` has been carried out, at a point of the stream."""
-
-    work: Work
-    at_s: float
 
 
 @dataclass(slots=True)
@@ -80,6 +46,8 @@ class Facts:
     check: Callable[[Request], None]
     """Raises SpeechError if the model cannot do what is asked."""
     server: str
+    vectors: Vectors | None = None
+    """Of the encoder for SAER."""
 
 
 class LiveSession:
@@ -96,6 +64,7 @@ class LiveSession:
             client is heard on the new connection: it may break before the new token arrives.
         outbox: messages for the client.
         work: what the engine has to do, in order.
+        scoring: what is to be scored, beside the event loop; `scored` takes what comes of it.
         ended: `end` has been said.
         closing: how the connection is to be closed once the outbox is empty.
         measured: (what, seconds) for the server's histograms, to be taken away.
@@ -107,7 +76,8 @@ class LiveSession:
         self._old_token = ""
         self.outbox = Outbox()
         self.work: deque[Work] = deque()
-        self.ended = False
+        self.scoring = Scoring(facts.vectors, facts.config.max_reference_letters)
+        self.ended = self._finished = False
         self.closing: tuple[wire.CloseCode, str] | None = None
         self._facts = facts
         self._idle_s = facts.config.idle_s * (_PATIENCE if patient else 1)
@@ -131,6 +101,8 @@ class LiveSession:
         self._stopping = ""
         self._appended = 0  # words of the segment that were sent as `delta`
         self.outbox.put(self._started())
+        if start.reference is not None:
+            self.scoring.reference(start.reference)
 
     # What the client says
 
@@ -148,6 +120,8 @@ class LiveSession:
             self.work.append(Flush(message.id))
         elif isinstance(message, wire.KeepAlive):
             self.outbox.put(wire.Alive(seq=1))
+        elif isinstance(message, wire.Reference):
+            self._reference(message)
         elif isinstance(message, wire.Stop):
             self.stop("client")
         else:
@@ -214,6 +188,13 @@ class LiveSession:
             self._flow("resume", lead)
         if self.processed_s - self._acked_s >= _ACK_AUDIO_S and not self.ended:
             self._ack(now)
+
+    def scored(self, messages: Sequence[wire.ServerMessage]) -> None:
+        """What came of `scoring`, in order."""
+        self.scoring.done()
+        for message in messages:
+            self.outbox.put(message)
+        self._end_if_all_is_said()
 
     def crashed(self) -> None:
         """The engine could not go on with this session."""
@@ -304,6 +285,7 @@ class LiveSession:
                 max_lead_ms=milliseconds(config.max_lead_s),
                 idle_timeout_ms=milliseconds(config.idle_s),
                 max_session_ms=milliseconds(config.max_session_s),
+                max_reference_letters=config.max_reference_letters,
             ),
         )
 
@@ -324,6 +306,12 @@ class LiveSession:
             self.interim = message.interim
         self.work.append(Change(options))
 
+    def _reference(self, message: wire.Reference) -> None:
+        try:
+            self.scoring.reference(message)
+        except Refused as error:
+            self.refuse(error.code, error.message, param=error.param)
+
     def _say(self, event: Event) -> None:
         if isinstance(event, EndpointEvent):
             self.statistics.endpoint(event)
@@ -334,6 +322,8 @@ class LiveSession:
             self.measured += [("first_partial", first_s)] if first_s is not None else []
             self.measured += [("final", final_s)] if final_s is not None else []
             self._transcript(event)
+            if event.is_final:
+                self.scoring.heard(event)
         else:
             record = event.to_dict()
             if "audio_ms" in record:
@@ -364,15 +354,20 @@ class LiveSession:
         elif isinstance(item.work, Change):
             self.outbox.put(wire.Updated(seq=1, from_ms=at_ms))
         elif isinstance(item.work, Finish):
-            audio_ms = milliseconds(self.received_s)
-            self.outbox.put(
-                wire.End(
-                    seq=1, audio_ms=audio_ms, segments=self.statistics.segments, words=self.statistics.words,
-                    reason=self._stopping, latency=self.statistics.latency(self.received_s),
-                )
-            )  # fmt: skip
-            self.ended = True
-            self.closing = (wire.CloseCode.done, "done")
+            self.scoring.finish(self.received_s)
+            self._finished = True
+            self._end_if_all_is_said()
+
+    def _end_if_all_is_said(self) -> None:
+        if not self._finished or self.scoring.busy or self.ended:
+            return
+        end = wire.End(
+            seq=1, audio_ms=milliseconds(self.received_s), segments=self.statistics.segments,
+            words=self.statistics.words, reason=self._stopping, latency=self.statistics.latency(self.received_s),
+        )  # fmt: skip
+        self.outbox.put(end)
+        self.ended = True
+        self.closing = (wire.CloseCode.done, "done")
 
     def _lag_ms(self, audio_ms: int) -> int:
         return max(milliseconds(self.received_s) - audio_ms, 0)

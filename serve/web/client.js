@@ -50,6 +50,7 @@ export class SpeechStream {
   #fatal = null;
   #token = "";
   #lastSeq = 0;
+  #sentences = 0;
   #ttlMs = 0;
   #messageBytes = 32_000;
   #bytesPerMs;
@@ -127,6 +128,12 @@ export class SpeechStream {
   /** Other languages, targets, phrases, endpointing or interim; `updated` or an `error` follows. */
   update(options) {
     this.#say({ type: "update", ...options });
+  }
+
+  /** What will really be said, whole or sentence by sentence; `score` events follow the finals. */
+  refer(text, fields = {}) {
+    this.#say({ type: "reference", text, sentence: this.#sentences, ...fields });
+    this.#sentences += 1;
   }
 
   /** No more audio; resolves with `end`, after the last finals. */
@@ -221,6 +228,8 @@ export class SpeechStream {
       this.#replay.answered("finalize");
     } else if (event.type === "updated") {
       this.#replay.answered("update");
+    } else if (event.type === "referenced") {
+      this.#replay.answered("reference");
     } else if (event.type === "error" && event.fatal) {
       this.#fatal = new StreamError(event.code, event.message);
     }

@@ -10,6 +10,7 @@ export class Live {
   #hear;
   #stream = null;
   #ending = new AbortController();
+  #unsaid = [];
 
   /**
    * @param {URL} url of `/v1/stream`
@@ -56,11 +57,19 @@ export class Live {
     if (!this.#ending.signal.aborted) this.#stream?.update(options);
   }
 
+  /** More of what is really said, sentence by sentence; what is said before there is a session waits for it. */
+  refer(texts) {
+    if (this.#ending.signal.aborted) return;
+    if (this.#stream) for (const text of texts) this.#stream.refer(text, { languages: this.#options.languages });
+    else this.#unsaid.push(...texts);
+  }
+
   async #run(rate, feed) {
     const { key, ...options } = this.#options;
     const audio = { encoding: "pcm_s16le", sample_rate: rate, channels: 1 };
     const stream = new SpeechStream(this.#url, { key, start: { audio, ...options } });
     this.#stream = stream;
+    this.refer(this.#unsaid);
     stream.on("*", this.#hear.onEvent);
     let over = false;
     let failure = null;

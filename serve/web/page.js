@@ -3,7 +3,7 @@
 import { Live } from "./live.js";
 import { Messages, inWords } from "./messages.js";
 import { Picker } from "./picker.js";
-import { errors } from "./score.js";
+import { ScoreView, sentences } from "./score_view.js";
 import { toSrt, toText, toVtt } from "./subtitles.js";
 import { Transcript, clock } from "./transcript.js";
 import { TranscriptView } from "./view.js";
@@ -32,6 +32,9 @@ const view = new TranscriptView(
   { list: $("segments"), legend: $("legend"), tip: $("tip"), announce: $("announce") },
   language,
 );
+const scores = new ScoreView({
+  section: $("scores"), list: $("sentences"), figures: $("rates"), chart: $("course"), note: $("score-note"),
+});
 const languages = new Picker($("languages"), "automatic", chosen);
 const targets = new Picker($("targets"), "none", chosen);
 let live = null;
@@ -40,6 +43,7 @@ let next = "";
 let updating = 0;
 let attempts = 0;
 let finishing = false;
+let referred = ""; // of the reference, to this session
 
 // Sessions
 
@@ -51,6 +55,9 @@ async function begin(file = null) {
   const options = { key: $("key").value.trim(), ...choice() };
   live = new Live(new URL("v1/stream", document.baseURI.replace(/^http/, "ws")), options, { onEvent, onLevel });
   finishing = false;
+  referred = "";
+  scores.clear();
+  refer();
   setState(file ? "reading" : "asking");
   try {
     await (file ? live.file(file, () => $("pace").checked) : live.microphone());
@@ -77,6 +84,20 @@ function chosen() {
   view.expect(targets.codes);
   clearTimeout(updating);
   updating = setTimeout(() => live?.update(choice()), UPDATE_MS);
+}
+
+/** Tell the server what of the reference it has not been told. */
+function refer() {
+  const text = $("reference").value.trim();
+  if (!live || finishing || text === referred) return;
+  if (!text.startsWith(referred)) {
+    messages.show("note", { text: "What was told of the reference holds for this session; only add to it." });
+    return;
+  }
+  const fresh = sentences(text.slice(referred.length));
+  referred = text;
+  live.refer(fresh);
+  scores.expect(fresh);
 }
 
 // What the server says
@@ -108,6 +129,7 @@ const HEARD = {
     view.show(transcript.take(event));
     if (event.is_final) changed();
   },
+  score: (event) => scores.show(event),
   ack: (event) => {
     transcript.heard(event.processed_ms);
     lag(event);
@@ -177,18 +199,6 @@ function changed() {
   $("words").textContent = String(words.length);
   for (const button of document.querySelectorAll("[data-save], #clear")) button.disabled = !words.length;
   $("clear").disabled = !words.length || live !== null;
-  score();
-}
-
-function score() {
-  const reference = $("reference").value;
-  if (!reference.trim()) {
-    $("score").textContent = "";
-    return;
-  }
-  const { errors: wrong, words } = errors(reference, transcript.text);
-  const rate = words ? `${((100 * wrong) / words).toFixed(1)} %` : "–";
-  $("score").textContent = `${rate}: ${wrong} ${wrong === 1 ? "error" : "errors"} in ${words} words`;
 }
 
 function describe(model, server) {
@@ -248,11 +258,12 @@ $("file").addEventListener("change", () => {
 $("clear").addEventListener("click", () => {
   transcript.clear();
   view.clear();
+  scores.clear();
   changed();
 });
 $("key").addEventListener("input", () => sessionStorage.setItem("key", $("key").value));
 $("phrases").addEventListener("change", chosen);
-$("reference").addEventListener("input", score);
+$("reference").addEventListener("change", refer);
 $("theme").addEventListener("click", () => {
   theme(THEMES[(THEMES.indexOf(document.documentElement.dataset.theme) + 1) % THEMES.length]);
 });

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from lhotse import CutSet, MonoCut, SupervisionSegment
 from speech.data.cuts import from_cuts, to_cuts
 from speech.data.manifest import Utterance
 from speech.errors import DataError
+from speech.transcript import Word
 
 
 def an_utterance(audio: Path, duration_s: float = 0.5) -> Utterance:
@@ -41,6 +43,14 @@ def test_cuts_survive_lhotses_own_file(tmp_path: Path) -> None:
     utterances = [an_utterance(Path("/none/a.wav"), duration_s=1.23456789)]
     to_cuts(utterances).to_file(tmp_path / "cuts.jsonl.gz")
     assert from_cuts(CutSet.from_file(tmp_path / "cuts.jsonl.gz")) == utterances
+
+
+def test_words_survive_too(tmp_path: Path) -> None:
+    words = (Word("guten", 0.0, 0.2, 0.5, "deu"), Word("morning", 0.2, 0.5, 1.0, "eng"))
+    utterance = replace(an_utterance(Path("/none/a.wav")), words=words)
+    assert from_cuts(to_cuts([utterance])) == [utterance]
+    to_cuts([utterance]).to_file(tmp_path / "cuts.jsonl.gz")
+    assert from_cuts(CutSet.from_file(tmp_path / "cuts.jsonl.gz")) == [utterance]
 
 
 def test_lhotse_reads_the_audio_of_a_cut(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from speech.data.manifest import Utterance, read_manifest, write_manifest
 from speech.errors import DataError
+from speech.transcript import Word
 
 GOOD: dict[str, Any] = {
     "id": "a",
@@ -25,6 +26,9 @@ GOOD: dict[str, Any] = {
     "source": "corpus",
     "licence": "CC0",
 }
+
+
+WORD: dict[str, Any] = {"text": "good", "start": 0.1, "end": 0.5, "language": "eng"}
 
 
 def write_lines(path: Path, *records: dict[str, Any] | str) -> Path:
@@ -84,6 +88,23 @@ def test_optional_fields_unknown_keys_and_empty_lines_are_accepted(tmp_path: Pat
         (GOOD | {"translations": ["x"]}, "translations", "expected dict"),
         (GOOD | {"translations": {"qqq": "x"}}, "translations.qqq", "is not an ISO 639-3 language"),
         (GOOD | {"translations": {"fra": 1}}, "translations.fra", "is int, expected str"),
+        (GOOD | {"words": "good"}, "words", "expected list"),
+        (GOOD | {"words": [WORD, "good"]}, "words.1", "is a str, expected an object"),
+        *[
+            (GOOD | {"words": [WORD, {k: v for k, v in WORD.items() if k != key}]}, "words.1", says)
+            for key, says in (
+                ("text", "needs text and language"),
+                ("language", "needs text and language"),
+                ("start", "from None to 0.5, expected seconds in order"),
+                ("end", "from 0.1 to None, expected seconds in order"),
+            )
+        ],
+        (GOOD | {"words": [WORD | {"language": "English"}]}, "words.0.language", "Write 'eng'"),
+        (GOOD | {"words": [WORD | {"start": 0.6}]}, "words.0", "is from 0.6 to 0.5, expected seconds in order"),
+        (GOOD | {"words": [WORD | {"start": -0.1}]}, "words.0", "expected seconds in order"),
+        (GOOD | {"words": [WORD | {"start": True}]}, "words.0", "expected seconds in order"),
+        (GOOD | {"words": [WORD | {"start": float("nan")}]}, "words.0", "expected seconds in order"),
+        (GOOD | {"words": [WORD | {"end": float("inf")}]}, "words.0", "expected seconds in order"),
         (GOOD, "id", "is already the id of line 1"),
     ],
 )
@@ -140,6 +161,25 @@ def test_what_is_written_is_read_back_equal(tmp_path: Path) -> None:
     write_manifest(utterances, tmp_path / "deep/m.jsonl", root=tmp_path)
     assert read_manifest(tmp_path / "deep/m.jsonl", root=tmp_path) == utterances
     assert '"audio": "x/a.wav"' in (tmp_path / "deep/m.jsonl").read_text(encoding="utf-8")
+
+
+def test_words_with_times_and_languages_are_read_back_to_the_millisecond(tmp_path: Path) -> None:
+    words = (Word("gut", 0.25, 0.5, 1.0, "deu"), Word("day", 0.5, 1.0, 1.0, "eng"))
+    written = Utterance(id="a", audio=tmp_path / "a.wav", duration_s=1.5, language="eng", text="gut day", words=words)
+    fine = replace(written, id="b", words=(replace(words[0], start_s=1 / 3), words[1]))
+    write_manifest([written, fine], tmp_path / "m.jsonl")
+    first, second = read_manifest(tmp_path / "m.jsonl")
+    assert first == written
+    assert second.words[0].start_s == 0.333
+    assert first.languages == ("eng", "deu")
+    assert hash(first) == hash(written)
+
+
+def test_an_utterance_in_one_language_needs_no_words(tmp_path: Path) -> None:
+    [utterance] = read_manifest(write_lines(tmp_path / "m.jsonl", GOOD))
+    assert (utterance.words, utterance.languages) == ((), ("eng",))
+    write_manifest([utterance], tmp_path / "n.jsonl")
+    assert "words" not in (tmp_path / "n.jsonl").read_text("utf-8")
 
 
 def test_a_write_that_fails_leaves_the_old_manifest_and_no_other_file(tmp_path: Path) -> None:

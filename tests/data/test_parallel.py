@@ -7,6 +7,7 @@ from pathlib import Path
 
 from speech.data.manifest import Utterance
 from speech.data.parallel import Bitext, parallel_pairs, parallel_texts
+from speech.data.word_alignment import Lexicon
 
 
 def an_utterance(name: str, language: str, text: str, parallel: str | None = None, **more: object) -> Utterance:
@@ -74,12 +75,15 @@ def test_texts_are_those_of_parallel_utterances_and_of_translations_whichever_la
     assert parallel_texts(CORPUS, ("ita", "rus")) == set()
 
 
-def test_words_that_look_alike_mean_each_other_where_nothing_else_tells() -> None:
-    texts = {("the operator has the conference", "la conferencia tiene operator")}
-    parallel = Bitext(texts, ("eng", "spa")).parallel(
-        "the operator has the conference", "la conferencia tiene operator"
-    )
-    assert {(1, 3), (4, 1)} <= parallel.links
+def test_words_that_look_alike_are_taken_for_each_other_where_places_speak_against_it() -> None:
+    texts = {
+        ("now conference begins here", "ahora comienza conferencia aqui"),
+        ("that conference ended", "esa termino conferencia"),
+    }
+    by_place = Lexicon.fit([(one.split(), other.split()) for one, other in sorted(texts)])
+    assert by_place.forward["conference"]["conferencia"] < 0.1
+    bitext = Bitext(texts, ("eng", "spa"))
+    assert bitext.lexicon.forward["conference"]["conferencia"] > 0.5
 
 
 def test_a_bitext_of_nothing_aligns_by_place_only() -> None:

@@ -50,7 +50,7 @@ def _object(schema: dict[str, Any], rng: Random) -> dict[str, Any]:
 
 def valid(rng: Random, name: str | None = None) -> dict[str, Any]:
     """A message of the schemas; mostly of a kind that lets a session go on, with languages that there are."""
-    often = rng.choices(_CLIENT, [1, 4, 4, 4, 1, 0.3])[0]
+    often = rng.choices(_CLIENT, [1, 4, 4, 4, 1, 0.3, 2])[0]
     message = value(_SCHEMAS[name or often], rng)
     if rng.random() < 0.9:
         message.pop("model", None)

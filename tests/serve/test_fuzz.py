@@ -15,7 +15,8 @@ from websockets.exceptions import ConnectionClosed
 from serve import protocol as wire
 from serve.native import Native
 from serve.options import Refused
-from serve.session import Change, Done, LiveSession, Push
+from serve.session import LiveSession
+from serve.work import Change, Done, Push
 from speech.events import Event, TranscriptEvent
 from speech.transcript import Word
 from tests.serve import messages
@@ -31,6 +32,7 @@ CODES = {  # of fatal errors
     "unknown_model": wire.CloseCode.bad_config,
     "unknown_language": wire.CloseCode.bad_config,
     "bad_config": wire.CloseCode.bad_config,
+    "reference_too_long": wire.CloseCode.bad_config,
     "audio_bad": wire.CloseCode.bad_audio,
 }
 _decode = msgspec.json.Decoder(wire.ServerMessage).decode
@@ -175,19 +177,22 @@ class Talk:
                 return
             code = "unknown_session" if isinstance(message, wire.Resume) else "not_started"
             raise Refused(code, "no", CODES[code])
-        before = live.outbox.seq, len(live.work), live.received_bytes, live.ended
+        before = live.outbox.seq, len(live.work), live.received_bytes, live.ended, live.scoring.said
         if isinstance(message, bytes):
             live.audio(message, self._now)
         else:
             self._asked[type(message).__name__] += 1
             live.receive(message, self._now)
         stopping = isinstance(message, wire.Stop) or message == b""
-        answered = (live.outbox.seq, len(live.work), live.received_bytes, live.ended) != before
+        after = live.outbox.seq, len(live.work), live.received_bytes, live.ended, live.scoring.said
+        answered = after != before
         assert answered or stopping, f"{message!r} is not answered"
 
     def _serve(self, live: LiveSession) -> None:
         events, done = self._engine.work(live)
         live.worked(events, done, self._engine.at_s, 0.001, self._now)
+        if self._rng.random() < 0.5 and (tasks := live.scoring.take()):
+            live.scored(live.scoring.run(tasks))
         if self._rng.random() < 0.05:
             live.tick(self._now)
         if self._rng.random() < 0.01:

@@ -7,7 +7,8 @@ import pytest
 
 from serve import protocol as wire
 from serve.options import Refused
-from serve.session import Change, Done, Finish, Flush, LiveSession, Push
+from serve.session import LiveSession
+from serve.work import Change, Done, Finish, Flush, Push
 from speech.events import EndpointEvent, Event, SpeechEvent, TranscriptEvent
 from speech.transcript import Word
 from tests.serve.conftest import facts

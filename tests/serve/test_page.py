@@ -166,11 +166,46 @@ def test_file_says_what_the_library_says_and_can_be_saved(visit, server: Running
     page.locator("#segments .word").first.hover()
     times = [f"0:{seconds:05.2f}" for seconds in (heard.words[0].start_s, heard.words[0].end_s)]
     assert page.inner_text("#tip").startswith(" – ".join(times))
-    page.click("summary:has-text('reference')")
-    page.fill("#reference", heard.text.upper() + ", more!")
-    assert page.inner_text("#score").endswith(f": 1 error in {len(heard.words) + 1} words")
     page.click("#clear")
     assert finals(page) == ""
+
+
+def test_scores_of_the_server_are_drawn(visit, server: Running, wav: Path, heard: Transcript):
+    page = visit(server)
+    assert page.is_hidden("#scores")
+    page.click("summary:has-text('reference')")
+    first, *rest = heard.text.split(" ")
+    page.fill("#reference", f"{first.upper()}, {' '.join(rest)}.\nAnd <tag more>!")
+    play_file(page, wav)
+    page.wait_for_selector("#scores:not([hidden])")
+    wait_for_state(page, "idle")
+    expected = word_errors(f"{heard.text} and more", heard.text, "eng")
+    assert page.inner_text("#rates [data-line=wer] dd") == f"{100 * expected.rate:.1f} %"
+    assert page.inner_text("#rates [data-line=pier] dd") == "100.0 %"
+    assert page.inner_text("#rates [data-line=saer] dd") == "–"
+    assert page.inner_text("#score-note").startswith("All finals against the whole reference.")
+    marks = page.locator("#sentences li").evaluate_all("rows => rows.map(row => row.dataset.mark)")
+    assert marks == ["right", "wrong"]
+    assert page.locator("#course circle[data-line=wer]").count() >= 2
+    page.click("#clear")
+    assert page.is_hidden("#scores")
+
+
+def test_a_reference_grows_while_somebody_speaks(visit, server: Running, wav: Path, heard: Transcript):
+    page = visit(server)
+    page.click("summary:has-text('reference')")
+    play_file(page, wav, real_time=True)
+    page.wait_for_selector("#segments .word")
+    half = len(heard.text) // 2
+    for text in (heard.text[: heard.text.index(" ", half)], heard.text):
+        page.fill("#reference", text)
+        page.dispatch_event("#reference", "change")
+    page.fill("#reference", "something else")
+    page.dispatch_event("#reference", "change")
+    page.wait_for_selector("text=only add to it")
+    wait_for_state(page, "idle")
+    assert page.locator("#sentences li[data-mark=right]").count() == 2
+    assert page.inner_text("#rates [data-line=wer] dd") == "0.0 %"
 
 
 def test_rare_words_can_be_named(visit, server: Running, recognizer: Recognizer, tmp_path: Path):

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech.metrics.error_rate import word_errors
+from speech.data.texts import marked
+from speech.text.normalize import plain_text
 from speech.transcript import Transcript, Word
 from tests.serve.conftest import Running
 
-TEXTS = st.lists(st.sampled_from(["a", "the", "O'Neil", "l\u2019été", "Straße,", "3", "-", "你好", "ДА!"]), max_size=8)
+TEXTS = st.lists(st.sampled_from(["a. b", "O'Neil", "<tag a. b>", "ß,", "3.", "\n", "你好。你", "ДА!”"]), max_size=8)
 WORDS = st.lists(
     st.tuples(
         st.sampled_from(["a", "<b>", "wonderfully", "internationalisation", "你", "𠀀", "x" * 50]),
@@ -32,18 +33,21 @@ def modules(browser: Any, server: Running) -> Iterator[Any]:
     page.close()
 
 
+SPLIT = "async text => (await import('/web/score_view.js')).sentences(text)"
+
+
 @settings(max_examples=60, deadline=None)
-@given(reference=TEXTS, heard=TEXTS)
-def test_score_counts_the_errors_that_the_library_counts(modules, reference, heard):
-    texts = [" ".join(words).replace("你好", "") for words in (reference, heard)]
-    found = modules.evaluate("async texts => (await import('/web/score.js')).errors(...texts)", texts)
-    expected = word_errors(*texts, "eng")
-    assert found == {"errors": expected.errors, "words": expected.reference_length}
+@given(text=TEXTS.map(" ".join))
+def test_sentences_of_a_reference_are_all_of_it(modules, text):
+    found = modules.evaluate(SPLIT, text)
+    assert plain_text(marked(" ".join(found))[0]) == plain_text(marked(text)[0])
 
 
-def test_score_counts_characters_where_there_are_no_spaces(modules):
-    found = modules.evaluate("async () => (await import('/web/score.js')).errors('你好世界', '你好 世')")
-    assert found == {"errors": 1, "words": 4}
+def test_a_reference_is_cut_behind_sentences_and_not_within_marks(modules):
+    text = "Good morning. It is 3.5 euros!\nSi, <tag claro. no> va…  你好。再见！“好。”走"
+    assert modules.evaluate(SPLIT, text) == [
+        "Good morning.", "It is 3.5 euros!", "Si, <tag claro. no> va…", "你好。", "再见！", "“好。”", "走",
+    ]  # fmt: skip
 
 
 @settings(max_examples=60, deadline=None)

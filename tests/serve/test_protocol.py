@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve import protocol as wire
-from speech.events import EndpointEvent, LanguageEvent, SpeechEvent, TranscriptEvent, TranslationEvent
+from speech.events import EndpointEvent, LanguageEvent, ScoreEvent, SpeechEvent, TranscriptEvent, TranslationEvent
 from speech.transcript import Word
 
 
@@ -24,6 +24,11 @@ from speech.transcript import Word
         ('{"type":"start","languages":"eng"}', "languages"),
         ('{"type":"update","endpointing":{"silence_ms":1}}', "silence_ms"),
         ('{"type":"resume","session":"a"}', "token"),
+        ('{"type":"reference"}', "text"),
+        ('{"type":"reference","text":["a"]}', "text"),
+        ('{"type":"reference","text":"a","sentence":-1}', "sentence"),
+        ('{"type":"reference","text":"a","words":[{"word":"a"}]}', "word"),
+        ('{"type":"start","reference":{"txt":"a"}}', "txt"),
         ("[" * 100_000, "object"),
         ('{"type":"start","model":"\\ud800"}', "not JSON"),
     ],
@@ -51,6 +56,8 @@ def test_anything_is_a_message_or_refused(text):
         wire.KeepAlive(),
         wire.Resume(session="s", token="t", last_seq=3),
         wire.Stop(),
+        wire.Reference(text="a <tag b>", languages=["cmn", "eng"], sentence=2),
+        wire.Start(reference="a b"),
     ],
 )
 def test_messages_of_the_client_survive_the_wire(message):
@@ -74,6 +81,11 @@ WORD = Word("a", 0.0, 1.0, 0.5, "eng")
         SpeechEvent(started=True, at_s=0.3),
         SpeechEvent(started=False, at_s=0.3),
         EndpointEvent(at_s=1.0, speech_end_s=0.7, decided_s=1.2, reason="silence"),
+        ScoreEvent(
+            is_final=False, segment=0, at_s=1.0, reference_units=3, reference_units_in_all=9, sentences=((0, 1, 3),),
+            counts=dict.fromkeys(["wer", "cer", "mer", "switch", "language"], (1, 3)) | {"pier": (0, 0)},
+            signature="normalizer:1", missing="no encoder is set",
+        ),
     ],
 )  # fmt: skip
 def test_every_event_of_a_stream_is_a_message(event):
@@ -85,8 +97,8 @@ def test_every_event_of_a_stream_is_a_message(event):
 def test_schemas_name_all_messages_of_both_sides():
     components = wire.schemas()
     tags = {part["properties"]["type"]["enum"][0] for part in components.values() if "type" in part["properties"]}
-    assert {"start", "update", "finalize", "keepalive", "resume", "stop"} <= tags
-    assert {"started", "transcript", "end", "error", "ack", "flow", "goaway", "resumed"} <= tags
+    assert {"start", "update", "finalize", "keepalive", "resume", "stop", "reference"} <= tags
+    assert {"started", "transcript", "end", "error", "ack", "flow", "goaway", "resumed", "score", "referenced"} <= tags
 
 
 def test_close_codes_that_are_worth_another_try_are_below_4000():
