@@ -95,6 +95,27 @@ def test_adapters_are_asked_for_by_language():
         adapting("+learning=1")
 
 
+def switching(*overrides: str) -> TrainConfig:
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("code_switching", overrides=["output=out", "data.root=corpus", *overrides])
+    return OmegaConf.to_object(config)  # type: ignore[return-value]
+
+
+def test_code_switched_speech_is_learnt_beside_a_corpus(monkeypatch):
+    monkeypatch.delenv("SPEECH_SWITCHED", raising=False)
+    config = switching()
+    assert config.data.also == ["runs/code_switched/train.jsonl"]
+    assert config.init.checkpoint == "embedded"
+    assert not config.init.encoder_only
+    assert config.loss.language > 0
+    monkeypatch.setenv("SPEECH_SWITCHED", "/elsewhere")
+    assert switching("data.also_times=3", "debug=default").data.also == ["/elsewhere/train.jsonl"]
+    assert switching("data.also=[]").data.also == []
+    with pytest.raises(Exception, match="also_times"):
+        switching("data.also_times=0")
+
+
 def test_an_unknown_experiment_is_named():
     with pytest.raises(ConfigCompositionException, match="nothing"):
         composed("experiment=nothing")

@@ -1,4 +1,4 @@
-"""The language of each word, from the evidence of its frames and its letters: the best path with a price on switches."""
+"""The language of each word, from its frames and its letters: the best path with a price on switches."""
 
 from __future__ import annotations
 

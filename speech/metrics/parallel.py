@@ -25,7 +25,7 @@ from speech.metrics.alignment import Alignment
 from speech.metrics.corpus import Pairing, UtteranceScore, score_utterance
 from speech.metrics.saer import Sample
 
-MANY = 20_000
+MANY = 50_000
 """Utterances beyond which more than one process is faster than one."""
 CHUNK = 1_000
 MOST = 4

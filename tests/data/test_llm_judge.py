@@ -144,7 +144,7 @@ def test_an_endpoint_that_is_busy_is_asked_again(endpoint: Endpoint, status: int
 
 def test_an_endpoint_that_stays_broken_is_an_error(endpoint: Endpoint) -> None:
     endpoint.answers = [500]
-    with pytest.raises(SpeechError, match="answers 500.*because"):
+    with pytest.raises(SpeechError, match=r"answers 500.*because"):
         endpoint.judge().judge(mixture(), 1 / 3)
     assert len(endpoint.asked) == 3
 
