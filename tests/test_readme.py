@@ -86,9 +86,9 @@ def as_run_here(command: str, place: Path) -> list[str]:
         return [sys.executable, "-m", "speech.cli.app", *expanded]
     assert words[0] == "python"
     words = [sys.executable, *words[1:]]
-    if "--cfg" in words:
+    if "--cfg" in words or words[1].endswith("prepare.py"):
         return words
-    if "language_adapters" in words[1]:  # where it writes is where the next command looks
+    if "owsm_ctc" not in words[1]:  # where it writes is where the next command looks
         return [*words, *SHORT]
     return [*words, *SHORT, f"output={place / 'run'}{len(list(place.glob('run*')))}", "init=embedded"]
 

@@ -45,7 +45,7 @@ class Wanting:
         off = sum(abs(i - self.place) for i, _ in mixture.points) + 3.0 * (len(mixture.points) - 1)
         score = max(0.0, 10.0 - off)
         scores = dict.fromkeys(("fluency", "naturalness", "share", "culture"), score)
-        return Verdict(scores, (Fault(1, "elsewhere", off),) if off else ())
+        return Verdict(scores, (Fault(1, "elsewhere", off), Fault(1, "too far", off)) if off else ())
 
 
 @given(CASES)

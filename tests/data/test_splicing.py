@@ -85,7 +85,7 @@ def test_lengths_add_up_but_for_the_fades() -> None:
 @pytest.mark.parametrize("hertz", [60.0, 220.0, 330.0])
 def test_there_is_no_click_where_two_tones_meet(hertz: float, phase: float) -> None:
     """Not even in a row without a pause, where a cut goes through the middle of a tone."""
-    one, other = sine(1.0, 150.0, 0.3, 1.0), sine(1.0, hertz, 0.3, phase)
+    one, other = sine(1.0, 60.0, 0.3, 1.0), sine(1.0, hertz, 0.3, phase)
     words = [Word("a", 0.0, 0.5, 1.0, None), Word("b", 0.5, 1.0, 1.0, None)]
     joined, said = splice([Piece(one, words, 0, 1, "eng"), Piece(other, words, 1, 2, "deu")])
     middle = round(said[1].start_s * SAMPLE_RATE)
@@ -93,6 +93,13 @@ def test_there_is_no_click_where_two_tones_meet(hertz: float, phase: float) -> N
     elsewhere = max(np.abs(np.diff(part)).max() for part in (one, other))
     assert at_joint <= 1.5 * elsewhere + 0.3 * np.pi / 2 / (FADE_S * SAMPLE_RATE)
     assert np.abs(joined).max() <= 0.3 * np.sqrt(2) + 1e-3
+
+
+def test_a_fade_begins_and_ends_softly_where_recordings_end_and_begin_loud() -> None:
+    tone, words = sine(1.0, 10.0, 0.3, np.pi / 2), [Word("a", 0.2, 0.8, 1.0, None)]
+    joined, _ = splice([Piece(tone, words, 0, 1, "eng"), Piece(-tone, words, 0, 1, "deu")])
+    steepest = 0.3 * np.sqrt(2) * np.pi / 2 / (FADE_S * SAMPLE_RATE)  # of a quarter of a turn from one to the other
+    assert np.abs(np.diff(joined)).max() <= 1.1 * steepest
 
 
 def test_pieces_are_as_loud_as_the_first() -> None:

@@ -91,7 +91,7 @@ def test_it_makes_parts_with_words_verdicts_and_checksums(corpus: Path, switched
             samples = load_audio(utterance.audio)
             assert len(samples) / SAMPLE_RATE == pytest.approx(utterance.duration_s, abs=1e-4)
             assert utterance.words[-1].end_s <= utterance.duration_s + 1e-3
-            assert utterance.speaker == "allison-smith"
+            assert utterance.speaker == "allison-smith+es_MX"
             assert "CC-BY-SA-3.0" in utterance.licence
             assert any(f"-{name}-" in utterance.id for name in sources[part])
     assert f"| train | {len(read_manifest(switched / 'train.jsonl'))} |" in (switched / "README.md").read_text("utf-8")
@@ -115,11 +115,8 @@ def test_a_corpus_that_is_not_there_is_said(tmp_path: Path, capsys: pytest.Captu
     assert "train.jsonl:1:id: is missing" in capsys.readouterr().out.replace("\n", "")
 
 
-def test_a_changed_file_is_noticed_before_training_and_otherwise_a_model_comes_of_it(
-    corpus: Path, switched: Path, tmp_path: Path
-) -> None:
+def train(corpus: Path, switched: Path, output: Path) -> subprocess.CompletedProcess[str]:
     options = [
-        f"data.root={corpus}",
         "trainer.max_steps=2",
         "trainer.progress=false",
         "data.batches.batch_s=8",
@@ -128,16 +125,23 @@ def test_a_changed_file_is_noticed_before_training_and_otherwise_a_model_comes_o
         "data.workers=0",
         "evaluate=false",
     ]
+    return run("train.py", f"data.root={corpus}", f"data.also=[{switched}/train.jsonl]", f"output={output}", *options)
+
+
+def test_a_changed_file_is_noticed_before_the_first_step(corpus: Path, switched: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     shutil.copytree(switched, broken)
     audio = next((broken / "train").glob("*.flac"))
     audio.write_bytes(audio.read_bytes()[:-1] + b"x")
-    ran = run("train.py", f"data.also=[{broken}/train.jsonl]", f"output={tmp_path}/none", *options)
+    ran = train(corpus, broken, tmp_path / "none")
     assert ran.returncode == 1
     assert "was changed" in ran.stdout.replace("\n", " ")
     assert not (tmp_path / "none" / "config.json").exists()
+
+
+def test_a_model_is_trained_on_it(corpus: Path, switched: Path, tmp_path: Path) -> None:
     output = tmp_path / "run"
-    ran = run("train.py", f"data.also=[{switched}/train.jsonl]", f"output={output}", *options)
+    ran = train(corpus, switched, output)
     assert ran.returncode == 0, ran.stdout[-2000:] + ran.stderr[-2000:]
     assert (output / "model" / "model.safetensors").is_file()
     recorded = json.loads((output / "config.json").read_text())["config"]
@@ -154,7 +158,8 @@ def test_paragraphs_are_cut_into_sentences_that_are_parallel(tmp_path: Path) -> 
         said = [pair[side] for pair in chosen]
         samples = np.concatenate([load_audio(said[0].audio), pause, load_audio(said[1].audio)])
         soundfile.write(tmp_path / f"{name}1.wav", samples, SAMPLE_RATE)
-        text = " ".join(one.text.strip(" .…") + "." for one in said)
+        texts = [one.text.strip(" .…") for one in said]
+        text = " ".join(f"{one[0].upper()}{one[1:]}." for one in texts)
         duration = len(samples) / SAMPLE_RATE
         audio = tmp_path / f"{name}1.wav"
         wholes.append(replace(said[0], id=f"{name}1", audio=audio, duration_s=duration, text=text, parallel_id=None))
