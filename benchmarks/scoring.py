@@ -25,7 +25,7 @@ from rich.console import Console
 
 from speech.metrics.bootstrap import Interval
 from speech.metrics.corpus import CorpusScore, Pairing, intervals, total
-from speech.metrics.parallel import score_utterances
+from speech.metrics.processes import score_utterances
 from speech.metrics.saer import Sample, saer
 from speech.metrics.semantic import MultilingualUSE
 from speech.metrics.vectors import BATCH, Vectors

@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from itertools import product
 from pathlib import Path
 from typing import Annotated
@@ -39,21 +39,41 @@ SHARES = (0.3, 0.5)
 LEAST_CONFIDENCE = 0.5
 LONGEST_S = 20.0
 JUDGED = "judged.jsonl"
+ALIGNED = "aligned.jsonl"
 
 _log = logging.getLogger(__name__)
 
 
 class Aligner:
-    """Word times of utterances, each found once; None where the words are not clear in the audio."""
+    """Word times of utterances, each found once; None where the words are not clear in the audio.
 
-    def __init__(self, model: str) -> None:
+    Args:
+        model: name, folder or hub id.
+        file: JSON lines, where times are kept: a run that was interrupted goes on with them.
+    """
+
+    def __init__(self, model: str, file: Path) -> None:
         self._recognizer = Recognizer.from_pretrained(model, beam=1)
-        self._known: dict[str, tuple[Word, ...] | None] = {}
+        self._model = self._recognizer.fingerprint
+        self._file = file
+        self._known: dict[tuple[str, str], tuple[Word, ...] | None] = {}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        for line in file.read_text("utf-8").splitlines() if file.is_file() else ():
+            try:
+                model, key, text, words = json.loads(line)
+            except ValueError:  # the last line of a run that was killed
+                continue
+            if model == self._model:
+                self._known[key, text] = None if words is None else tuple(Word(*word) for word in words)
 
     def __call__(self, utterance: Utterance) -> tuple[Word, ...] | None:
-        if utterance.id not in self._known:
-            self._known[utterance.id] = self._align(utterance)
-        return self._known[utterance.id]
+        key = str(utterance.audio), utterance.text
+        if key not in self._known:
+            words = self._known[key] = self._align(utterance)
+            record = [self._model, *key, None if words is None else [astuple(word) for word in words]]
+            with self._file.open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps(record, ensure_ascii=False) + "\n")
+        return self._known[key]
 
     def _align(self, utterance: Utterance) -> tuple[Word, ...] | None:
         try:
@@ -83,7 +103,7 @@ def main(
     console = Console(highlight=False)
     try:
         parts = {p: read_manifest(corpus / f"{p}.jsonl") for p in PARTS if (corpus / f"{p}.jsonl").is_file()}
-        aligner = Aligner(model)
+        aligner = Aligner(model, output / ALIGNED)
         files: list[Path] = []
         for part, count in zip(PARTS, (train, dev, test), strict=True):
             if part in parts and count:
@@ -182,7 +202,10 @@ class Maker:
             for part in mixture.parts
         ]
         joined, said = splice(pieces)
-        name = f"cs-{sources[0].id}-{sources[1].id}-{variant}".replace("/", "_")
+        cut = hashlib.sha256(repr((mixture.points, mixture.start)).encode()).hexdigest()[
+            :6
+        ]  # another cut, another file
+        name = f"cs-{sources[0].id}-{sources[1].id}-{variant}-{cut}".replace("/", "_")
         path = self._output / self._part / f"{name}.flac"
         temporary = path.with_suffix(".part")  # written again if it is there: it may be of another seed or model
         soundfile.write(temporary, joined, SAMPLE_RATE, format="FLAC", subtype="PCM_16")

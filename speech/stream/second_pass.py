@@ -15,7 +15,7 @@ from speech.decode.frames import Frames
 from speech.decode.greedy import TokenSpan, collapse, greedy
 from speech.decode.language_id import FIRST_FRAMES, first_token_posterior, top
 from speech.decode.phrases import Phrase
-from speech.decode.word_language import TokenEvidence, languages_of
+from speech.decode.word_labels import TokenEvidence, languages_of
 from speech.decode.words import finished, mixed_drafts, words_from_tokens
 from speech.errors import LanguageError
 from speech.models.owsm_ctc import Encoded, OwsmCtc

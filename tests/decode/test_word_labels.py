@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech.decode.greedy import TokenSpan
-from speech.decode.word_language import TokenEvidence, label_words, languages_of
+from speech.decode.word_labels import TokenEvidence, label_words, languages_of
 from speech.decode.words import mixed_drafts
 
 SWITCH = 3.0

@@ -7,9 +7,9 @@ import sys
 import pytest
 
 from speech.errors import DataError, SpeechError
-from speech.metrics import parallel
+from speech.metrics import processes
 from speech.metrics.corpus import Pairing
-from speech.metrics.parallel import score_utterances
+from speech.metrics.processes import score_utterances
 from speech.metrics.saer import Sample
 
 
@@ -28,7 +28,7 @@ def pairings(count, bad=()):
 
 @pytest.fixture
 def short(monkeypatch):
-    monkeypatch.setattr(parallel, "CHUNK", 40)
+    monkeypatch.setattr(processes, "CHUNK", 40)
 
 
 @pytest.mark.usefixtures("short")
@@ -50,26 +50,26 @@ def test_the_first_error_reaches_the_caller_as_it_is(processes):
 
 @pytest.mark.usefixtures("short")
 def test_a_process_that_ends_early_is_an_error_that_says_so(monkeypatch):
-    monkeypatch.setattr(parallel, "_START", "raise SystemExit(3)")
+    monkeypatch.setattr(processes, "_START", "raise SystemExit(3)")
     with pytest.raises(SpeechError, match="a process that scores ended with code"):
         score_utterances(pairings(100), 2)
 
 
 def test_few_utterances_start_no_process(monkeypatch):
-    monkeypatch.setattr(parallel, "_Scorer", None)
+    monkeypatch.setattr(processes, "_Scorer", None)
     assert len(score_utterances(pairings(50))) == 50
     assert score_utterances([]) == []
 
 
 def test_many_utterances_are_shared_among_cores(monkeypatch):
     asked = []
-    monkeypatch.setattr(parallel, "MANY", 20)
-    monkeypatch.setattr(parallel.os, "cpu_count", lambda: 16)
-    monkeypatch.setattr(parallel, "_scored_apart", lambda chunks, processes: asked.append(processes) or [])
+    monkeypatch.setattr(processes, "MANY", 20)
+    monkeypatch.setattr(processes.os, "cpu_count", lambda: 16)
+    monkeypatch.setattr(processes, "_scored_apart", lambda chunks, processes: asked.append(processes) or [])
     score_utterances(pairings(21))
     assert asked == [4]
 
 
 def test_what_a_process_imports_is_light():
-    heavy = "import sys, speech.metrics.parallel; sys.exit(bool({'torch', 'huggingface_hub'} & set(sys.modules)))"
+    heavy = "import sys, speech.metrics.processes; sys.exit(bool({'torch', 'huggingface_hub'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", heavy], check=False).returncode == 0
