@@ -115,6 +115,8 @@ def test_characters_stand_together_without_spaces():
 
 def test_data_names_seconds_and_rounds_to_milliseconds():
     record = transcript([Word("one", 0.12345, 0.4, 0.98765, "eng")]).to_dict()
-    assert record["words"] == [{"text": "one", "start": 0.123, "end": 0.4, "confidence": 0.9877}]
+    assert record["words"] == [
+        {"text": "one", "start": 0.123, "end": 0.4, "confidence": 0.9877, "language": "eng"},
+    ]
     assert record["duration"] == 100.0
     assert record["task"] == "asr"

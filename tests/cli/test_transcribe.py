@@ -34,7 +34,7 @@ def test_jsonl_prints_one_object_per_file_with_the_promised_keys(checkpoint, fol
     assert result.exit_code == 0
     assert [row["path"] for row in rows] == [str(folder / "b.wav"), str(folder / "deep" / "a.wav")]
     assert set(rows[0]) == {"path", "duration", "language", "language_probability", "task", "text", "words"}
-    assert all(set(word) == {"text", "start", "end", "confidence"} for word in rows[0]["words"])
+    assert all(set(word) == {"text", "start", "end", "confidence", "language"} for word in rows[0]["words"])
 
 
 def test_a_bad_file_is_reported_and_the_exit_code_is_2(checkpoint, folder):
