@@ -161,7 +161,9 @@ class Maker:
                 texts: set[str] = set()
                 own: list[tuple[Utterance, Accepted]] = []
                 for variant, pair in product(range(self._variants), candidates):
-                    found = self._mixed(pair, variant, bitext, judge, texts) if len(own) < count else None
+                    if len(own) == count:
+                        break
+                    found = self._mixed(pair, variant, bitext, judge, texts)
                     own += [found] if found else []
                 made += own
                 progress.update(task, advance=1, description=f"{self._part} {'-'.join(languages)} {len(own)}")
@@ -202,10 +204,7 @@ class Maker:
             for part in mixture.parts
         ]
         joined, said = splice(pieces)
-        cut = hashlib.sha256(repr((mixture.points, mixture.start)).encode()).hexdigest()[
-            :6
-        ]  # another cut, another file
-        name = f"cs-{sources[0].id}-{sources[1].id}-{variant}-{cut}".replace("/", "_")
+        name = f"cs-{sources[0].id}-{sources[1].id}-{variant}".replace("/", "_")
         path = self._output / self._part / f"{name}.flac"
         temporary = path.with_suffix(".part")  # written again if it is there: it may be of another seed or model
         soundfile.write(temporary, joined, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
