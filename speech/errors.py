@@ -29,6 +29,10 @@ def _restore(kind: type[SpeechError], what: str, where: str | None, fix: str | N
     return kind(what, where=where, fix=fix)
 
 
+class FileError(SpeechError):
+    """A file or folder that the system refuses to read or write."""
+
+
 class AudioError(SpeechError):
     """Audio that cannot be read, or that is not what it says it is."""
 

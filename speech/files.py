@@ -1,0 +1,86 @@
+"""Files that appear whole or not at all; what the system refuses is one line: path and reason."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from speech.errors import FileError
+
+
+def reason(error: OSError) -> str:
+    """What the system says, in lower case: "no space left on device"."""
+    return (error.strerror or str(error) or type(error).__name__).lower()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`, which takes its place when the block ends; after an error nothing is left.
+
+    Raises:
+        FileError: if the system refuses to write it.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".partial")
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        raise FileError(f"cannot be written: {reason(error)}", where=printable(path)) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """The file appears whole or not at all; text is UTF-8.
+
+    Raises:
+        FileError: if the system refuses to write it.
+    """
+    data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def check_writable(folder: Path) -> None:
+    """Try a folder before long work begins: it is made if it is not there, and a file is written and removed.
+
+    Raises:
+        FileError: if the system refuses.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".partial") as file:
+            file.write(bytes(4096))
+            file.flush()
+    except OSError as error:
+        raise FileError(f"cannot be written: {reason(error)}", where=printable(folder)) from error
+
+
+def read_text(path: Path) -> str:
+    """The text of a UTF-8 file.
+
+    Raises:
+        FileError: if it cannot be read, or is not UTF-8.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise FileError(f"cannot be read: {reason(error)}", where=printable(path)) from error
+    except UnicodeDecodeError as error:
+        found = f"is not UTF-8: byte {error.start} is 0x{error.object[error.start]:02x}"
+        raise FileError(found, where=printable(path), fix="Save it as UTF-8.") from error
+
+
+def printable(name: str | os.PathLike[str]) -> str:
+    """A file's name as it can be printed: bytes of it that are not UTF-8 become \\xNN, control characters too."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -1,0 +1,76 @@
+"""Writing whole or not at all, and what the system refuses."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from speech.errors import FileError
+from speech.files import check_writable, printable, read_text, replacing, write_atomically
+
+
+def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path):
+    target = tmp_path / "new" / "file.txt"
+    write_atomically(target, "one")
+    write_atomically(target, "zwei ü")
+    assert target.read_text("utf-8") == "zwei ü"
+    assert [path.name for path in target.parent.iterdir()] == ["file.txt"]
+
+
+def test_after_an_error_the_old_file_is_there_and_nothing_partial(tmp_path):
+    target = tmp_path / "file.txt"
+    write_atomically(target, "old")
+
+    def half() -> None:
+        with replacing(target) as temporary:
+            temporary.write_text("half", "utf-8")
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        half()
+    assert target.read_text("utf-8") == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "expected"),
+    [("file", "not a directory|file exists"), ("file/below", "not a directory")],
+)
+def test_a_folder_that_cannot_be_written_is_named_with_the_reason(tmp_path, folder, expected):
+    (tmp_path / "file").write_text("x", "utf-8")
+    with pytest.raises(FileError, match=f"{folder}.*: cannot be written: ({expected})"):
+        check_writable(tmp_path / folder)
+    with pytest.raises(FileError, match=f"cannot be written: ({expected})"):
+        write_atomically(tmp_path / folder / "a.txt", "x")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_one_line(tmp_path):
+    def fill() -> None:
+        with replacing(tmp_path / "a"), Path("/dev/full").open("wb") as full:
+            full.write(b"x")
+
+    with pytest.raises(FileError, match="cannot be written: no space left on device"):
+        fill()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_text_of_another_encoding_is_refused_by_its_first_wrong_byte(tmp_path):
+    path = tmp_path / "latin.txt"
+    path.write_bytes(b"caf" + b"\xe9")
+    with pytest.raises(FileError, match=r"latin\.txt: is not UTF-8: byte 3 is 0xe9"):
+        read_text(path)
+    with pytest.raises(FileError, match="cannot be read: no such file or directory"):
+        read_text(tmp_path / "none.txt")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path):
+    path = tmp_path / "bom.txt"
+    path.write_bytes("\ufeffhello".encode())
+    assert read_text(path) == "hello"
+
+
+def test_names_are_printed_whatever_their_bytes():
+    assert printable("café.wav") == "café.wav"
+    assert printable(os.fsdecode(b"caf\xe9.wav")) == r"caf\xe9.wav"
+    assert printable("a\nb\x1b[31m") == r"a\nb\x1b[31m"
