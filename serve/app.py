@@ -83,7 +83,7 @@ def build(config: ServeConfig) -> FastAPI:
         config=config,
         model=wire.ModelInfo(id=config.model, sha256=recognizer.fingerprint),
         languages=vocabulary.languages,
-        targets=vocabulary.st_targets,
+        targets=recognizer.targets,
         check=recognizer.check,
         server=f"speech {__version__}",
         vectors=shared_vectors(config.score_encoder),

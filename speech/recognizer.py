@@ -26,6 +26,7 @@ from speech.models.checkpoint import LANGUAGE_MODEL, LEXICON, load_checkpoint
 from speech.models.hub import EMBEDDED, locate
 from speech.models.owsm_ctc import OwsmCtc
 from speech.models.precision import Precision, with_precision
+from speech.models.targets import Targets
 from speech.nn.adapters import AdapterBank
 from speech.stream.engine import Engine, EngineConfig
 from speech.stream.offline import OfflineConfig, OfflineReader
@@ -43,11 +44,16 @@ class Recognizer:
     """A loaded model. One result for one input, whatever else is in its batch."""
 
     def __init__(
-        self, model: OwsmCtc, tokenizer: Tokenizer, config: OfflineConfig | None = None, decode: Decoder = greedy
+        self,
+        model: OwsmCtc,
+        tokenizer: Tokenizer,
+        config: OfflineConfig | None = None,
+        decode: Decoder = greedy,
+        targets: Targets | None = None,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
-        self._second_pass = SecondPass(model, tokenizer, decode)
+        self._second_pass = SecondPass(model, tokenizer, decode, targets)
         self._reader = OfflineReader(self._second_pass, config)
         self._folder: Path | None = None
 
@@ -64,6 +70,7 @@ class Recognizer:
         conditioning_top: int | None = None,
         graph: str | Path | None = None,
         adapters: str | Path | None = None,
+        measured_targets: bool = True,
     ) -> Recognizer:
         """Load a model, and its adapters.
 
@@ -81,6 +88,8 @@ class Recognizer:
             graph: of all that may be said, instead of a beam (extra `graph`): a text file with a word on each line,
                 or an n-gram model over words in ARPA's format, `.arpa`.
             adapters: folder of their files; None: those that lie beside the model, if any.
+            measured_targets: translate only into the languages whose scores are in the model's record; False: into all
+                that it has tokens for, as to measure them.
 
         Raises:
             ModelError: if there is no such model, or it or an adapter is damaged, or an adapter is for another model.
@@ -105,7 +114,8 @@ class Recognizer:
         elif beam > 1:
             decode = _beam_decoder(beam, language_model, lexicon, checkpoint.tokenizer)
         model = with_precision(checkpoint.model, precision, conditioning_top=conditioning_top)
-        recognizer = cls(model, checkpoint.tokenizer, config, decode)
+        targets = checkpoint.targets if measured_targets else None
+        recognizer = cls(model, checkpoint.tokenizer, config, decode, targets)
         recognizer._folder = folder
         bank = load_bank(folder, None if adapters is None else Path(adapters))
         recognizer.adapters = None if bank is None else bank.to(device)
@@ -189,6 +199,12 @@ class Recognizer:
         if self._folder is None:
             raise ModelError("was not loaded from disk, and has no fingerprint", fix="Use from_pretrained.")
         return fingerprint(self._folder)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """ISO 639-3 codes of the languages that it translates into."""
+        measured = self._second_pass.targets
+        return self.tokenizer.vocabulary.st_targets if measured is None else tuple(measured)
 
     @property
     def adapters(self) -> AdapterBank | None:

@@ -13,6 +13,7 @@ from speech.audio.io import load_audio
 from speech.data.manifest import read_manifest
 from speech.models.checkpoint import save_checkpoint
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
+from speech.models.targets import TargetScore
 from speech.nn.e_branchformer import EBranchformerConfig
 from speech.nn.prompt import PromptConfig
 from speech.nn.whisper_encoder import WhisperEncoderConfig
@@ -72,7 +73,8 @@ def published(tokenizer: Tokenizer) -> OwsmCtc:
 @pytest.fixture(scope="session")
 def checkpoint(model: OwsmCtc, tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("models") / "small"
-    save_checkpoint(path, model, tokenizer, info={"note": "test"}, card="# small\n")
+    targets = {"eng": TargetScore(chrf=40.0, source_chrf=20.0, utterances=30, sources=("deu", "spa"), data="made up")}
+    save_checkpoint(path, model, tokenizer, info={"note": "test"}, card="# small\n", targets=targets)
     return path
 
 

@@ -13,6 +13,7 @@ from speech.cli.align import align
 from speech.cli.demo import demo
 from speech.cli.exporting import export_model
 from speech.cli.importing import import_model
+from speech.cli.measuring import measure_targets
 from speech.cli.models import models
 from speech.cli.score import score
 from speech.cli.transcribe import transcribe
@@ -23,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Streaming multilingual speech: recognise, translate, identify languages.",
+    help="Streaming multilingual speech: recognise it, identify languages, serve, train and score.",
 )
 app.command()(transcribe)
 app.command()(align)
@@ -33,6 +34,7 @@ app.command()(score)
 app.command("import")(import_model)
 app.command("export")(export_model)
 app.command("trim")(trim_model)
+app.command("targets")(measure_targets)
 app.add_typer(adapters, name="adapters")
 for plugin in entry_points(group="speech.commands"):  # `serve` adds its own; this package does not know it
     try:

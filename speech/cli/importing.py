@@ -21,7 +21,8 @@ CC-BY-4.0. What the source says of itself is in `SOURCE.md`, if it said anything
 
     speech transcribe --model {directory} --language eng FILE
 
-{parameters:.1f} M parameters, {languages} languages, translation into {targets}.
+{parameters:.1f} M parameters, {languages} languages, tokens for translation into {targets}. How well it translates has
+not been measured here, and no target can be used before `speech targets {directory} MANIFEST --record` has.
 """
 
 

@@ -39,6 +39,7 @@ def trim_model(
         info=found.checkpoint.info,
         card=card + note,
         storage=storage,
+        targets=found.checkpoint.targets,
     )
     console = Console(highlight=False)
     for name, (before, after) in (

@@ -14,7 +14,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from torch.overrides import TorchFunctionMode
 
 from speech.errors import ModelError
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
+from speech.models.targets import KEY, Targets, read_targets, to_record
 from speech.nn.e_branchformer import EBranchformerConfig
 from speech.nn.encoder import EncoderConfig
 from speech.nn.linears import quantized
@@ -59,6 +60,8 @@ class Checkpoint:
     tokenizer: Tokenizer
     info: dict[str, Any]
     """What training recorded: languages heard, chunk sizes, seeds, scores."""
+    targets: Targets = field(default_factory=dict)
+    """That it translates into, with what was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Outline:
     config: OwsmCtcConfig
     tokenizer: Tokenizer
     info: dict[str, Any]
+    targets: Targets = field(default_factory=dict)
 
     def empty(self) -> OwsmCtc:
         """The model without numbers: what it consists of, and how large that is."""
@@ -83,6 +87,7 @@ def save_checkpoint(
     card: str,
     storage: Storage = Storage.float32,
     attached: Mapping[str, Path] | None = None,
+    targets: Targets | None = None,
 ) -> None:
     """Write a checkpoint; the directory appears whole or not at all. An older one at that place is replaced.
 
@@ -94,6 +99,7 @@ def save_checkpoint(
         card: Markdown, `README.md`.
         storage: precision on disk.
         attached: name in the directory -> file that is copied there, such as the record of the training.
+        targets: that it translates into, with what was measured.
     """
     directory.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
@@ -105,6 +111,7 @@ def save_checkpoint(
             "model": config_to_dict(model.config),
             "languages": list(model.vocabulary.languages),
             "st_targets": list(model.vocabulary.st_targets),
+            KEY: to_record(targets or {}),
             "sos_eos": model.vocabulary.sos_eos,
             "info": info,
         }
@@ -151,7 +158,7 @@ def load_checkpoint(directory: Path, *, device: str | torch.device = "cpu", as_s
         raise ModelError(f"{len(wrong)} tensors are missing, unknown or of another size: {wrong[:4]}", where=where)
     model.requires_grad_(not as_stored)  # quantised tensors have no gradients
     model.load_state_dict(tensors, assign=True)
-    return Checkpoint(model.to(device).eval(), outline.tokenizer, outline.info)
+    return Checkpoint(model.to(device).eval(), outline.tokenizer, outline.info, outline.targets)
 
 
 def load_outline(directory: Path) -> Outline:
@@ -177,7 +184,7 @@ def load_outline(directory: Path) -> Outline:
     tokenizer = Tokenizer.from_pieces(
         model_bytes, languages=record["languages"], st_targets=record["st_targets"], sos_eos=record["sos_eos"]
     )
-    return Outline(config, tokenizer, record["info"])
+    return Outline(config, tokenizer, record["info"], read_targets(record, where))
 
 
 def build_empty(config: OwsmCtcConfig, vocabulary: Vocabulary) -> OwsmCtc:

@@ -19,6 +19,7 @@ from speech.decode.word_labels import TokenEvidence, languages_of
 from speech.decode.words import finished, mixed_drafts, words_from_tokens
 from speech.errors import LanguageError
 from speech.models.owsm_ctc import Encoded, OwsmCtc
+from speech.models.targets import Targets, check_target
 from speech.nn.adapters import AdapterBank
 from speech.nn.ctc import CTCHead
 from speech.stream.new_tokens import Extension, NewTokens
@@ -135,10 +136,17 @@ class SecondPass:
 
     On a CPU each is encoded by itself: batches gain next to nothing there, and sums over other numbers of rows are
     rounded otherwise, which eight bits make visible.
+
+    Args:
+        model, tokenizer, decode: what encodes and what writes.
+        targets: that may be translated into; None: all that the model has tokens for.
     """
 
-    def __init__(self, model: OwsmCtc, tokenizer: Tokenizer, decode: Decoder = greedy) -> None:
+    def __init__(
+        self, model: OwsmCtc, tokenizer: Tokenizer, decode: Decoder = greedy, targets: Targets | None = None
+    ) -> None:
         self.model = model
+        self.targets = targets
         self.tokenizer = tokenizer
         self.grid = round(model.frame_s * SAMPLE_RATE)
         self._adapters: AdapterBank | None = None
@@ -313,10 +321,12 @@ class SecondPass:
         """Whether it can be done.
 
         Raises:
-            LanguageError: if the model lacks a language.
+            LanguageError: if the model lacks a language, or does not translate into it.
             ConfigError: if it cannot write a phrase, or the decoder cannot prefer any. Phrases with letters that only
                 an adapter has can be preferred where its language is named.
         """
+        if self.targets is not None:
+            check_target(request.to, self.targets)
         bank = self.adapters
         request.prefix(self.tokenizer.vocabulary, () if bank is None else bank.codes)
         self._writing.check(request.phrases, self.named(request))

@@ -25,6 +25,8 @@ from speech import Recognizer
 from speech.audio.io import load_audio
 from speech.audio.pcm import to_pcm16
 from speech.data.manifest import read_manifest
+from speech.models.hub import EMBEDDED, locate
+from speech.models.targets import TargetScore, write_targets
 from tests.conftest import CLIPS
 
 
@@ -135,6 +137,16 @@ async def beside(url: str, pcm: bytes, said: str, **options: Any) -> AsyncIterat
 @pytest.fixture(scope="session")
 def server() -> Iterator[Running]:
     with running() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def translating(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A server whose model says of itself that it translates into Spanish."""
+    folder = tmp_path_factory.mktemp("translating") / "model"
+    shutil.copytree(locate(EMBEDDED), folder)
+    write_targets(folder, {"spa": TargetScore(40.0, 20.0, 30, ("eng",), "made up")})
+    with running(model=str(folder)) as found:
         yield found
 
 

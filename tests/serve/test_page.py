@@ -57,8 +57,9 @@ def test_page_knows_the_model_without_a_session(server: Running, recognizer: Rec
     found = httpx.get(f"{server.http}/web/model.json").json()
     vocabulary = recognizer.tokenizer.vocabulary
     assert [item["code"] for item in found["languages"]] == list(vocabulary.languages)
-    assert [item["code"] for item in found["targets"]] == list(vocabulary.st_targets)
-    assert {"tag": "de", "name": "German", "native": "Deutsch"}.items() <= found["targets"][1].items()
+    assert found["targets"] == []
+    german = found["languages"][vocabulary.languages.index("deu")]
+    assert {"tag": "de", "name": "German", "native": "Deutsch"}.items() <= german.items()
     assert found["needs_key"] is False
 
 
@@ -240,8 +241,14 @@ def test_broken_connections_lose_nothing(visit, server: Running, wav: Path, hear
     assert "nothing was lost" in page.inner_text("#messages")
 
 
-def test_page_fits_a_phone_and_takes_other_languages_on_the_way(visit, server: Running, wav: Path):
-    page = visit(server, viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True)
+def test_page_offers_no_translation_where_the_model_has_no_target(visit, server: Running):
+    page = visit(server)
+    page.wait_for_selector("#languages label")
+    assert page.locator("#targets").is_hidden()
+
+
+def test_page_fits_a_phone_and_takes_other_languages_on_the_way(visit, translating: Running, wav: Path):
+    page = visit(translating, viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True)
     play_file(page, wav, real_time=True)
     wait_for_state(page, "open")
     page.locator("#targets label", has_text="Spanish").tap()

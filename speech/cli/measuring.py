@@ -1,0 +1,120 @@
+"""`speech targets`: what a model translates into, measured; `--record` lets it be used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from speech.cli.console import stderr
+from speech.cli.transcribe import progress_on
+from speech.data.manifest import Utterance, read_manifest
+from speech.errors import DataError, SpeechError
+from speech.metrics.bootstrap import Difference, figure_difference
+from speech.metrics.translation import CHRF, translation_figures
+from speech.models.hub import locate
+from speech.models.targets import TargetScore, write_targets
+from speech.recognizer import Recognizer
+from speech.stream.second_pass import Request
+from speech.text.languages import resolve
+
+_FEWEST = 20
+"""Utterances for a target to count."""
+_LEAST_GAIN = 5.0
+"""Of chrF, for it to count: a model that copies the source is within 1 of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    score: TargetScore
+    gain: Difference
+    """Of chrF, over the transcripts in place of translations."""
+
+    @property
+    def translates(self) -> bool:
+        return self.gain.low >= _LEAST_GAIN and self.score.utterances >= _FEWEST
+
+
+def measure_targets(
+    model: Annotated[str, typer.Argument(help="A directory, or a hub id.")],
+    manifest: Annotated[Path, typer.Argument(help="Utterances with translations, as corpus/README.md says.")],
+    to: Annotated[list[str] | None, typer.Option(help="Measure only this target. Repeatable.")] = None,
+    most: Annotated[int, typer.Option(min=1, help="Utterances of each target, the first ones.")] = 500,
+    record: Annotated[
+        bool, typer.Option("--record", help="Write what it translates into into its config.json and model card.")
+    ] = False,
+) -> None:
+    """Measure what a model translates into: chrF of its translations against that of its source texts.
+
+    A target counts where the translations have a chrF of at least 5 more than the transcripts have (95 % confidence, 20
+    utterances or more). Only targets that are recorded can be used.
+    """
+    folder = locate(model)
+    recognizer = Recognizer.from_pretrained(model, measured_targets=False)
+    utterances = read_manifest(manifest)
+    targets = [resolve(name).code for name in to] if to else list(recognizer.targets)
+    found: dict[str, _Measured] = {}
+    for code in targets:
+        recognizer.check(Request(to=code))
+        chosen = [u for u in utterances if u.translations.get(code) and u.language != code][:most]
+        chosen = [u for u in chosen if u.language in recognizer.tokenizer.vocabulary.languages]
+        if chosen:
+            found[code] = _measure(recognizer, chosen, code, manifest.name)
+    if not found:
+        text = (
+            f"has no utterance with a translation into {', '.join(targets) or 'anything that the model has tokens for'}"
+        )
+        raise DataError(
+            text, where=str(manifest), fix="The model has no tokens for translation." if not targets else None
+        )
+    Console(highlight=False).print(_table(found))
+    if record:
+        kept = {code: one.score for code, one in found.items() if one.translates}
+        write_targets(folder, kept)
+        stderr().print(f"{folder}: recorded {', '.join(kept) or 'nothing'}")
+
+
+def _measure(recognizer: Recognizer, utterances: Sequence[Utterance], code: str, data: str) -> _Measured:
+    wanted = [utterance.translations[code] for utterance in utterances]
+    said, written = _written(recognizer, utterances, None), _written(recognizer, utterances, code)
+    source, own = (translation_figures(wanted, texts, [code] * len(wanted))[CHRF] for texts in (said, written))
+    gain = figure_difference(source, own)
+    chrf, before = own.over(range(len(wanted))), source.over(range(len(wanted)))
+    assert gain is not None
+    assert chrf is not None
+    assert before is not None
+    sources = tuple(sorted({utterance.language for utterance in utterances}))
+    return _Measured(TargetScore(round(chrf, 2), round(before, 2), len(wanted), sources, data), gain)
+
+
+def _written(recognizer: Recognizer, utterances: Sequence[Utterance], to: str | None) -> list[str]:
+    """What the model writes of each, its language named."""
+    texts: dict[str, str] = {}
+    with progress_on(stderr()) as progress:
+        bar = progress.add_task(f"into {to}" if to else "transcripts", total=len(utterances))
+        for language in dict.fromkeys(utterance.language for utterance in utterances):
+            own = [utterance for utterance in utterances if utterance.language == language]
+            results = recognizer.transcribe_files([one.audio for one in own], Request((language,), to))
+            for utterance, (_, result) in zip(own, results, strict=True):
+                if isinstance(result, SpeechError):
+                    raise result
+                texts[utterance.id] = result.text
+                progress.advance(bar)
+    return [texts[utterance.id] for utterance in utterances]
+
+
+def _table(found: dict[str, _Measured]) -> Table:
+    table = Table()
+    for name in ("into", "utterances", "chrF", "source", "gain (95 %)", "translates"):
+        table.add_column(name, justify="left" if name == "into" else "right")
+    for code, one in found.items():
+        score, gain = one.score, one.gain
+        interval = f"{gain.value:+.1f} ({gain.low:+.1f} to {gain.high:+.1f})"
+        row = (str(score.utterances), f"{score.chrf:.1f}", f"{score.source_chrf:.1f}", interval)
+        table.add_row(code, *row, "yes" if one.translates else "no")
+    return table
