@@ -6,7 +6,7 @@ from pathlib import Path
 import sentencepiece
 import torch
 import yaml
-from conftest import TEXTS
+from tests.conftest import TEXTS
 
 LANGUAGES, TARGETS = ["deu", "eng", "spa"], ["eng"]
 SPECIALS = ["<na>", "<nolang>", *(f"<{c}>" for c in LANGUAGES), "<asr>", *(f"<st_{c}>" for c in TARGETS)]

@@ -185,11 +185,20 @@ def test_languages_are_named_when_they_are_clear(engine, audio):
     assert spoken <= {"deu", "spa"}
 
 
-def test_translations_come_with_the_finals(engine, audio):
+def test_translations_come_with_the_finals(audio):
+    engine = Recognizer.from_pretrained(measured_targets=False).engine()
     events = play(engine.open(StreamOptions(targets=("eng", "fra"))), audio[:60_000], [3200] * 20)
     last = [event for event in events if isinstance(event, TranslationEvent) and event.is_final]
     assert {event.target for event in last} == {"eng", "fra"}
     check_contract(events)
+
+
+def test_a_target_that_the_model_does_not_have_is_refused(engine):
+    with pytest.raises(LanguageError, match="does not translate into French"):
+        engine.open(StreamOptions(targets=("fra",)))
+    session = engine.open()
+    with pytest.raises(LanguageError, match="does not translate into French"):
+        session.update(StreamOptions(targets=("fra",)))
 
 
 def test_options_change_in_the_middle_or_not_at_all(engine, audio):
