@@ -6,6 +6,7 @@ from pathlib import Path
 import sentencepiece
 import torch
 import yaml
+
 from tests.conftest import TEXTS
 
 LANGUAGES, TARGETS = ["deu", "eng", "spa"], ["eng"]
