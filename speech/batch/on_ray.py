@@ -13,6 +13,7 @@ from typing import Any
 
 from speech.batch.pool import Outcome, Read, Workers, answer
 from speech.errors import ConfigError, SpeechError
+from speech.extras import needs_extra
 
 
 class Reader:
@@ -68,7 +69,7 @@ class RayPool(Workers[_Worker]):
         try:
             self._ray = importlib.import_module("ray")
         except ModuleNotFoundError as error:
-            raise ConfigError("needs the package ray", fix="pip install 'speech[ray]'") from error
+            raise ConfigError("needs the package ray", fix=needs_extra("ray")) from error
         self._began = not self._ray.is_initialized()
         if self._began:
             self._ray.init(address=address, log_to_driver=False, configure_logging=False, include_dashboard=False)
