@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
+from speech.errors import ConfigError
+from speech.text.columns import columns, may_break, pieces
 from speech.text.languages import LANGUAGES
 
-_LINE = 42
+UNDETERMINED = "und"
+"""ISO 639-2, in the place of a language where nothing is said that would tell it."""
 _CUE_S = 7.0
 _PAUSE_S = 0.8
-_SHORTEST_CUE_S = 0.02
+_LEAST_S = 5 / 6
+"""Broadcasters' least: a cue that is shorter is not read."""
+_SHORTEST_S = 0.02
+"""Where the next word leaves no room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +50,44 @@ def join(words: Sequence[Word]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class SubtitleStyle:
+    """How subtitles look.
+
+    Raises:
+        ConfigError: if a value is out of range.
+    """
+
+    max_line_width: int = 42
+    """In columns: East Asian wide characters take two, combining marks none. Words are not cut: a longer one has a
+    line of its own."""
+    max_lines: int = 2
+    """Of a cue."""
+    max_cps: float = 20.0
+    """Reading speed, columns a second: a cue stays for as long as it takes to read, where the next one leaves room."""
+    highlight_words: bool = False
+    """Underline each word while it is said."""
+
+    def __post_init__(self) -> None:
+        if self.max_line_width < 2:
+            raise ConfigError(f"lines of {self.max_line_width} columns", fix="Give at least 2.")
+        if self.max_lines < 1:
+            raise ConfigError(f"cues of {self.max_lines} lines", fix="Give at least 1.")
+        if not (math.isfinite(self.max_cps) and self.max_cps > 0):
+            raise ConfigError(f"a reading speed of {self.max_cps:g}", fix="Give columns a second, more than 0.")
+
+
+_USUAL = SubtitleStyle()
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """The result of one file or array."""
 
     text: str
     language: str
-    """ISO 639-3 of the speech."""
-    language_probability: float
+    """ISO 639-3 of the speech; `und` where nothing is said that would tell it."""
+    language_probability: float | None
+    """None with `und`."""
     task: str
     """`asr`, or `st_xxx` for translation into xxx."""
     duration_s: float
@@ -60,7 +99,7 @@ class Transcript:
         return {
             "duration": round(self.duration_s, 3),
             "language": self.language,
-            "language_probability": round(self.language_probability, 4),
+            "language_probability": None if self.language_probability is None else round(self.language_probability, 4),
             "task": self.task,
             "text": self.text,
             "words": [
@@ -75,54 +114,192 @@ class Transcript:
             ],
         }
 
-    def to_srt(self) -> str:
+    def to_srt(self, style: SubtitleStyle = _USUAL) -> str:
         """SubRip subtitles."""
-        cues = enumerate(self.cues(), start=1)
+        cues = enumerate(_shown(_cues(self.words, style), style, str), start=1)
         return "\n".join(f"{n}\n{_clock(a, ',')} --> {_clock(b, ',')}\n{text}\n" for n, (a, b, text) in cues)
 
-    def to_vtt(self) -> str:
+    def to_vtt(self, style: SubtitleStyle = _USUAL) -> str:
         """WebVTT subtitles."""
-        cues = "".join(
-            f"\n{_clock(a, '.')} --> {_clock(b, '.')}\n{html.escape(text, quote=False)}\n" for a, b, text in self.cues()
+        cues = _shown(_cues(self.words, style), style, lambda text: html.escape(text, quote=False))
+        return "WEBVTT\n" + "".join(f"\n{_clock(a, '.')} --> {_clock(b, '.')}\n{text}\n" for a, b, text in cues)
+
+    def cues(self, style: SubtitleStyle = _USUAL) -> Iterator[tuple[float, float, str]]:
+        """Subtitles as (start_s, end_s, text): a few lines, seven seconds, no long pause within.
+
+        Cues are in order, hold every word once, and none reaches into the next.
+        """
+        for cue in _cues(self.words, style):
+            yield cue.start_s, cue.end_s, cue.text(str)
+
+
+class _Piece(NamedTuple):
+    """What stands together in a line: a word, or where a language writes no spaces, a character or a few."""
+
+    text: str
+    word: int
+    """Of the cue, counted from 0."""
+    space: bool
+    """Before it, unless it begins a line."""
+    breaks: bool
+    """A line may begin with it."""
+    width: int
+    """Columns."""
+
+
+class _Cue(NamedTuple):
+    start_s: float
+    end_s: float
+    words: list[Word]
+    lines: list[list[_Piece]]
+
+    def text(self, escape: Callable[[str], str], said: int | None = None) -> str:
+        """The lines, with the word `said` underlined."""
+        lines = []
+        for line in self.lines:
+            shown = [f"<u>{escape(p.text)}</u>" if p.word == said else escape(p.text) for p in line]
+            spaces = ["", *(" " if p.space else "" for p in line[1:])]
+            lines.append("".join(space + text for space, text in zip(spaces, shown, strict=True)))
+        return "\n".join(lines)
+
+    def moments(self) -> Iterator[tuple[float, float, int | None]]:
+        """Its time in parts (start_s, end_s, word): while a word is said, and between words."""
+        now = self.start_s
+        for number, word in enumerate(self.words):
+            start, end = max(word.start_s, now), min(word.end_s, self.end_s)
+            if start >= end:
+                continue
+            yield now, start, None
+            yield start, end, number
+            now = end
+        yield now, self.end_s, None
+
+
+def _shown(
+    cues: Sequence[_Cue], style: SubtitleStyle, escape: Callable[[str], str]
+) -> Iterator[tuple[float, float, str]]:
+    for cue in cues:
+        moments = cue.moments() if style.highlight_words else iter([(cue.start_s, cue.end_s, None)])
+        for start_s, end_s, word in moments:
+            if round(start_s * 1000) < round(end_s * 1000):
+                yield start_s, end_s, cue.text(escape, word)
+
+
+def _cues(words: Sequence[Word], style: SubtitleStyle) -> list[_Cue]:
+    found: list[_Cue] = []
+    for group, line_pieces in _groups([word for word in words if word.text.split()], style):
+        start = max(group[0].start_s, found[-1].end_s if found else 0.0)
+        end = max(group[-1].end_s, start + _SHORTEST_S)
+        found.append(_Cue(start, end, group, _lines(line_pieces, style)))
+    room = [*(cue.start_s for cue in found[1:]), math.inf][: len(found)]
+    return [
+        cue._replace(end_s=max(cue.end_s, min(cue.start_s + _reading_s(cue, style), next_s)))
+        for cue, next_s in zip(found, room, strict=True)
+    ]
+
+
+def _reading_s(cue: _Cue, style: SubtitleStyle) -> float:
+    """How long it should stay."""
+    width = sum(map(_width, cue.lines))
+    return min(max(_LEAST_S, width / style.max_cps), _CUE_S)
+
+
+def _groups(words: Sequence[Word], style: SubtitleStyle) -> Iterator[tuple[list[Word], list[_Piece]]]:
+    """Words of each cue, and their pieces."""
+    group: list[Word] = []
+    held: list[_Piece] = []
+    for word in words:
+        more = _pieces(word, group)
+        late = bool(group) and (
+            word.end_s - group[0].start_s > _CUE_S
+            or word.start_s - group[-1].end_s > _PAUSE_S
+            or not _fits([*held, *more], style)
         )
-        return f"WEBVTT\n{cues}"
-
-    def cues(self) -> Iterator[tuple[float, float, str]]:
-        """Subtitles as (start_s, end_s, text): two lines, seven seconds, no long pause within."""
-        last_end = 0.0
-        for group in self._groups():
-            start = max(group[0].start_s, last_end)
-            end = max(group[-1].end_s, start + _SHORTEST_CUE_S)
-            yield start, end, _lines(group)
-            last_end = end
-
-    def _groups(self) -> Iterator[list[Word]]:
-        group: list[Word] = []
-        for word in self.words:
-            late = bool(group) and (
-                word.end_s - group[0].start_s > _CUE_S
-                or word.start_s - group[-1].end_s > _PAUSE_S
-                or not _fits([*group, word])
-            )
-            if late:
-                yield group
-                group = []
-            group.append(word)
-        if group:
-            yield group
+        if late:
+            yield group, held
+            group, held = [], []
+            more = _pieces(word, group)
+        group.append(word)
+        held += more
+    if group:
+        yield group, held
 
 
-def _lines(words: Sequence[Word]) -> str:
-    """One line, or two of about the same length."""
-    whole = join(words)
-    if len(whole) <= _LINE or len(words) < 2:
-        return whole
-    splits = [(join(words[:n]), join(words[n:])) for n in range(1, len(words))]
-    return "\n".join(min(splits, key=lambda pair: max(map(len, pair))))
+def _spaces(word: Word) -> bool:
+    return word.language is None or LANGUAGES[word.language].spaces
 
 
-def _fits(words: Sequence[Word]) -> bool:
-    return all(len(line) <= _LINE for line in _lines(words).split("\n"))
+def _pieces(word: Word, before: Sequence[Word]) -> list[_Piece]:
+    """Of a word behind others of its cue. No line of a file of subtitles may be empty: a word is on one line."""
+    spaces = _spaces(word)
+    text = " ".join(word.text.split())
+    parts = [text] if spaces else pieces(text)
+    space = bool(before) and (spaces or _spaces(before[-1]))
+    breaks = not before or space or may_break(before[-1].text, text)
+    number = len(before)
+    first = _Piece(parts[0], number, space, breaks, columns(parts[0]))
+    return [first, *(_Piece(part, number, False, True, columns(part)) for part in parts[1:])]
+
+
+def _width(line: Sequence[_Piece]) -> int:
+    return sum(piece.width for piece in line) + sum(piece.space for piece in line[1:])
+
+
+def _fits(line_pieces: Sequence[_Piece], style: SubtitleStyle) -> bool:
+    """Whether they fill no more lines than a cue has, each as full as can be."""
+    lines, runs = 1, _unbroken(line_pieces)
+    width = 0
+    for run in runs:
+        own = _width(run)
+        if own > style.max_line_width:
+            return False
+        longer = width + run[0].space + own if width else own
+        if longer > style.max_line_width:
+            lines, longer = lines + 1, own
+        width = longer
+    return lines <= style.max_lines
+
+
+def _unbroken(line_pieces: Sequence[_Piece]) -> list[list[_Piece]]:
+    runs: list[list[_Piece]] = []
+    for piece in line_pieces:
+        if runs and not piece.breaks:
+            runs[-1].append(piece)
+        else:
+            runs.append([piece])
+    return runs
+
+
+def _lines(line_pieces: list[_Piece], style: SubtitleStyle) -> list[list[_Piece]]:
+    """As few lines as will do, of about the same width."""
+    runs = _unbroken(line_pieces)
+    most = min(style.max_lines, len(runs))
+    for count in range(1, most + 1):
+        lines = _balanced(runs, count)
+        if count == most or max(map(_width, lines)) <= style.max_line_width:
+            return lines
+    return [line_pieces]
+
+
+def _balanced(runs: Sequence[list[_Piece]], count: int) -> list[list[_Piece]]:
+    """So many lines of which the widest is as narrow as can be; of equals those that break first."""
+    totals = [0]
+    for run in runs:
+        totals.append(totals[-1] + run[0].space + _width(run))
+
+    def width(start: int, end: int) -> int:
+        return totals[end] - totals[start] - runs[start][0].space
+
+    # best[i]: widest of the lines that hold runs[:i], and where they break
+    best: list[tuple[int, list[int]]] = [(width(0, i) if i else 0, [0, i]) for i in range(len(runs) + 1)]
+    for line in range(2, count + 1):
+        best = [
+            min(((max(best[b][0], width(b, i)), [*best[b][1], i]) for b in range(line - 1, i)), key=lambda one: one[0])
+            if i >= line
+            else best[i]
+            for i in range(len(runs) + 1)
+        ]
+    return [[piece for run in runs[a:b] for piece in run] for a, b in pairwise(best[len(runs)][1])]
 
 
 def _clock(seconds: float, mark: str) -> str:

@@ -1,11 +1,26 @@
-// A transcript as text and subtitles, cut as `speech transcribe` cuts them: two lines, seven seconds, no long pause.
+// A transcript as text and subtitles, cut as `speech transcribe` cuts them: two lines, seven seconds, no long pause,
+// and each stays for as long as it takes to read where the next one leaves room.
 
 import { join } from "./transcript.js";
 
-const LINE = 42;
+const LINE = 42; // columns
 const CUE_MS = 7000;
 const PAUSE_MS = 800;
+const LEAST_MS = 2500 / 3;
 const SHORTEST_CUE_MS = 20;
+const COLUMNS_A_SECOND = 20;
+const MARK = /\p{Mn}|\p{Me}|\p{Cf}/u;
+const SPACING_MARK = /\p{Mc}/u;
+const FORMAT = /\p{Cf}/u;
+const WIDE = // as East Asian Width has them
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]/u;
+const NO_START = new Set(
+  "、。，．・：；？！％」』】〕〉》）］｝”’…‥々〻ーゝゞヽヾ〜～" +
+    "ぁぃぅぇぉっゃゅょゎゕゖァィゥェォッャュョヮヵヶㇰㇱㇲㇳㇴㇵㇶㇷㇸㇹㇺㇻㇼㇽㇾㇿ" +
+    "ะาำๅๆฯະາຳຯໆ" +
+    ",.:;?!%)]}»›",
+);
+const NO_END = new Set("「『【〔〈《（［｛“‘" + "เแโใไເແໂໃໄ" + "([{«‹");
 
 /** One line for each segment; its translations follow it. */
 export function toText(finals) {
@@ -31,16 +46,26 @@ export function toVtt(words) {
 
 function cues(words) {
   let last = 0;
-  return groups(words).map((group) => {
+  const found = groups(words).map((group) => {
     const start = Math.max(group[0].startMs, last);
     last = Math.max(group.at(-1).endMs, start + SHORTEST_CUE_MS);
     return { start, end: last, text: lines(group) };
   });
+  return found.map((cue, n) => {
+    const room = n + 1 < found.length ? found[n + 1].start : Infinity;
+    return { ...cue, end: Math.max(cue.end, Math.min(cue.start + readingMs(cue.text), room)) };
+  });
+}
+
+/** How long a cue stays where the next one leaves room: as long as it takes to read. */
+function readingMs(text) {
+  const width = text.split("\n").reduce((sum, line) => sum + columns(line), 0);
+  return Math.min(Math.max(LEAST_MS, (width / COLUMNS_A_SECOND) * 1000), CUE_MS);
 }
 
 function groups(words) {
   const found = [];
-  for (const word of words) {
+  for (const word of words.filter(({ text }) => text.trim())) {
     const group = found.at(-1);
     const late =
       !group ||
@@ -53,26 +78,42 @@ function groups(words) {
   return found;
 }
 
-/** One line, or two of about the same length. */
+/** One line, or two of about the same width. */
 function lines(words) {
   const whole = join(words);
-  if (length(whole) <= LINE || words.length < 2) return whole;
-  const splits = words.slice(1).map((_, n) => [join(words.slice(0, n + 1)), join(words.slice(n + 1))]);
-  const longest = (pair) => Math.max(...pair.map(length));
-  return splits.reduce((best, pair) => (longest(pair) < longest(best) ? pair : best)).join("\n");
+  if (columns(whole) <= LINE) return whole;
+  const splits = words
+    .map((_, n) => [words.slice(0, n), words.slice(n)])
+    .filter(([first, second]) => first.length && mayBreak(first.at(-1), second[0]))
+    .map(([first, second]) => [join(first), join(second)]);
+  const widest = (pair) => Math.max(...pair.map(columns));
+  return splits.length
+    ? splits.reduce((best, pair) => (widest(pair) < widest(best) ? pair : best)).join("\n")
+    : whole;
 }
 
 function fits(words) {
   return lines(words)
     .split("\n")
-    .every((line) => length(line) <= LINE);
+    .every((line) => columns(line) <= LINE);
 }
 
-function length(text) {
-  return [...text].length; // characters, not UTF-16 units
+/** Columns of a fixed-width screen: East Asian wide characters take two, combining marks none. */
+function columns(text) {
+  const wide = (character) => (MARK.test(character) ? 0 : WIDE.test(character) ? 2 : 1);
+  return [...text.normalize("NFC")].reduce((sum, character) => sum + wide(character), 0);
 }
 
-function stamp(ms, mark) {
+/** Whether a line may end between two words: always at a space, and where the scripts without spaces allow it. */
+function mayBreak(before, after) {
+  if (before.spaces || after.spaces) return true;
+  const [last, first] = [[...before.text].at(-1), [...after.text][0]];
+  if (MARK.test(first) || SPACING_MARK.test(first) || FORMAT.test(last)) return false;
+  return !NO_START.has(first) && !NO_END.has(last);
+}
+
+function stamp(exactMs, mark) {
+  const ms = Math.round(exactMs);
   const two = (number) => String(number).padStart(2, "0");
   const rest = Math.floor(ms / 1000);
   const head = `${two(Math.floor(rest / 3600))}:${two(Math.floor(rest / 60) % 60)}:${two(rest % 60)}`;

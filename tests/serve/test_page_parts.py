@@ -16,7 +16,7 @@ from tests.serve.conftest import Running
 TEXTS = st.lists(st.sampled_from(["a. b", "O'Neil", "<tag a. b>", "ß,", "3.", "\n", "你好。你", "ДА!”"]), max_size=8)
 WORDS = st.lists(
     st.tuples(
-        st.sampled_from(["a", "<b>", "wonderfully", "internationalisation", "你", "𠀀", "x" * 50]),
+        st.sampled_from(["a", "<b>", "wonderfully", "internationalisation", "你", "𠀀", "ー", "。", "x" * 50]),
         st.integers(0, 3000),
         st.integers(0, 2500),
     ),
@@ -56,7 +56,7 @@ def test_subtitles_are_those_of_the_library(modules, drawn):
     words, now = [], 0
     for text, pause, length in drawn:
         start, now = now + pause, now + pause + length
-        language = "cmn" if text in "你𠀀" else "eng"
+        language = "cmn" if text in "你𠀀ー。" else "eng"
         words.append(Word(text=text, start_s=start / 1000, end_s=now / 1000, confidence=1.0, language=language))
     transcript = Transcript("", "eng", 1.0, "asr", now / 1000, ())
     given_words = [
