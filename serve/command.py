@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Annotated, Any
 
 import typer
 import uvicorn
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 from websockets.exceptions import InvalidHandshake
@@ -26,6 +24,7 @@ from serve.connection import Connection, Requests
 from serve.hub import Hub
 from speech.audio.io import SAMPLE_RATE, stream_audio
 from speech.audio.pcm import to_pcm16
+from speech.cli.console import stderr, stdout, write
 from speech.decode.phrases import read_phrases
 from speech.errors import DataError, SpeechError
 
@@ -119,8 +118,7 @@ def serve(
     settings = load(flags, config)
     server = make_server(settings)
     scheme = "https" if settings.certfile else "http"
-    console = Console(stderr=True, highlight=False)
-    console.print(f"speech on {scheme}://{settings.host}:{settings.port}, websocket /v1/stream, stop with Ctrl-C")
+    stderr().print(f"speech on {scheme}://{settings.host}:{settings.port}, websocket /v1/stream, stop with Ctrl-C")
     server.run()
     if server.failed:
         raise SpeechError("the engine has failed", fix="See the log; what starts the server should start it again.")
@@ -186,8 +184,7 @@ async def _stream(
         sender = group.create_task(client.send_all(blocks))
         if jsonl:
             async for event in client:
-                sys.stdout.write(json.dumps(event, ensure_ascii=False) + "\n")
-                sys.stdout.flush()
+                write(json.dumps(event, ensure_ascii=False) + "\n")
         else:
             await _show(client)
         sender.cancel()
@@ -195,13 +192,13 @@ async def _stream(
 
 async def _show(client: StreamClient) -> None:
     """Finals scroll by, the segment under way stands below; what may still change is dim."""
-    console = Console(highlight=False)
+    console = stdout()
     with Live(console=console, auto_refresh=False, transient=True) as live:
         async for event in client:
             if event["type"] == "transcript" and event["is_final"]:
                 codes = ",".join(share["code"] for share in event["languages"])
                 live.update(Text(""), refresh=True)
-                console.print(f"[dim]{event['start_ms'] / 1000:7.2f} {codes:8}[/dim] {event['text']}")
+                console.print(_line(f"{event['start_ms'] / 1000:7.2f} {codes:8}", event["text"]))
             elif event["type"] == "transcript":
                 words = [word["text"] for word in event["words"]]
                 stable = " ".join(words[: event["stable"]])
@@ -209,14 +206,19 @@ async def _show(client: StreamClient) -> None:
                     Text.assemble(" " * 17, stable, " ", (" ".join(words[event["stable"] :]), "dim")), refresh=True
                 )
             elif event["type"] == "translation" and event["is_final"]:
-                console.print(f"[dim]{'':7} {event['target']:8}[/dim] [italic]{event['text']}[/italic]")
+                console.print(_line(f"{'':7} {event['target']:8}", (event["text"], "italic")))
             elif event["type"] == "score":
-                console.print(f"[dim]{event['at_ms'] / 1000:7.2f} {'score':8}[/dim] {_figures(event)}")
+                console.print(_line(f"{event['at_ms'] / 1000:7.2f} {'score':8}", _figures(event)))
             elif event["type"] == "error":
-                console.print(f"[red]{event['code']}[/red] {event['message']}")
+                console.print(Text.assemble((event["code"], "red"), f" {event['message']}"))
             elif event["type"] == "end":
                 latency = event["latency"]
-                console.print(f"[dim]{event['audio_ms'] / 1000:.1f} s, {event['words']} words, {latency}[/dim]")
+                console.print(_line(f"{event['audio_ms'] / 1000:.1f} s, {event['words']} words, {latency}", ""))
+
+
+def _line(aside: str, text: str | tuple[str, str]) -> Text:
+    """What stands beside a text is dim; nothing in it is markup."""
+    return Text.assemble((aside, "dim"), " ", text)
 
 
 def _figures(score: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -10,10 +11,17 @@ from pathlib import Path
 
 from speech.errors import FileError
 
+_OF_NAMES = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}
+
 
 def reason(error: OSError) -> str:
     """What the system says, in lower case: "no space left on device"."""
     return (error.strerror or str(error) or type(error).__name__).lower()
+
+
+def name_is_refused(error: FileError) -> bool:
+    """Whether the system refuses a file's name, such as one that is too long: other files can still be written."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in _OF_NAMES
 
 
 @contextmanager
@@ -65,6 +73,19 @@ def check_writable(folder: Path) -> None:
         raise FileError(f"cannot be written: {reason(error)}", where=printable(folder)) from error
 
 
+def check_readable(path: Path) -> None:
+    """Try a file before long work begins: it is opened, and a byte is read.
+
+    Raises:
+        FileError: if the system refuses.
+    """
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise FileError(f"cannot be read: {reason(error)}", where=printable(path)) from error
+
+
 def read_text(path: Path) -> str:
     """The text of a UTF-8 file.
 
@@ -82,5 +103,8 @@ def read_text(path: Path) -> str:
 
 def printable(name: str | os.PathLike[str]) -> str:
     """A file's name as it can be printed: bytes of it that are not UTF-8 become \\xNN, control characters too."""
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    try:
+        text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # halves of a pair that no name can have
+        text = os.fspath(name).encode("utf-8", "backslashreplace").decode()
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

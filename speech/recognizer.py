@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -21,6 +22,7 @@ from speech.decode.phrases import Phrase
 from speech.decode.prefix_beam import KenLm
 from speech.decode.token_ngram import TokenNgram
 from speech.errors import AudioError, ConfigError, ModelError, SpeechError
+from speech.files import printable, reason
 from speech.models.adapter_file import fingerprint, load_bank
 from speech.models.checkpoint import LANGUAGE_MODEL, LEXICON, load_checkpoint
 from speech.models.hub import EMBEDDED, locate
@@ -34,10 +36,11 @@ from speech.stream.second_pass import AUTO, Heard, Request, SecondPass
 from speech.stream.writing import Decoder
 from speech.text.normalize import plain_text
 from speech.text.tokenizer import Tokenizer
-from speech.transcript import Transcript, join
+from speech.transcript import UNDETERMINED, Transcript, join
 
 _BEAM = 8
 _ALIGN_S = 300
+_log = logging.getLogger(__name__)
 
 
 class Recognizer:
@@ -242,22 +245,19 @@ class Recognizer:
         group: list[tuple[str, list[np.ndarray]]] = []
         seconds = 0.0
         for path in paths:
-            blocks = stream_audio(sys.stdin.buffer.read() if str(path) == "-" else path)
             try:
+                blocks = stream_audio(sys.stdin.buffer.read() if str(path) == "-" else path)
                 first = list(_take(blocks, group_s))
-            except SpeechError as error:
+            except Exception as error:  # whatever it is, the other files are read
                 yield from self._flush(group, request)
                 group, seconds = [], 0.0
-                yield str(path), error
+                yield str(path), _failure(str(path), error)
                 continue
             length = sum(map(len, first)) / SAMPLE_RATE
             if length >= group_s:  # long: alone, as a stream
                 yield from self._flush(group, request)
                 group, seconds = [], 0.0
-                try:
-                    yield str(path), self._read([_chain(first, blocks)], request)[0]
-                except SpeechError as error:
-                    yield str(path), error
+                yield str(path), self._read_alone(str(path), _chain(first, blocks), request)
                 continue
             if seconds + length > group_s:
                 yield from self._flush(group, request)
@@ -270,9 +270,21 @@ class Recognizer:
         self, group: list[tuple[str, list[np.ndarray]]], request: Request
     ) -> Iterator[tuple[str, Transcript | SpeechError]]:
         order = sorted(range(len(group)), key=lambda i: sum(map(len, group[i][1])))
-        found = dict(zip(order, self._read([group[i][1] for i in order], request), strict=True)) if group else {}
+        try:
+            together = self._read([group[i][1] for i in order], request) if group else []
+        except Exception:  # of one of them, or of all that there is memory for: each by itself says which
+            _log.debug("files could not be read together", exc_info=True)
+            yield from ((path, self._read_alone(path, blocks, request)) for path, blocks in group)
+            return
+        found = dict(zip(order, together, strict=True))
         for number, (path, _) in enumerate(group):
             yield path, found[number]
+
+    def _read_alone(self, path: str, blocks: Iterable[np.ndarray], request: Request) -> Transcript | SpeechError:
+        try:
+            return self._read([blocks], request)[0]
+        except Exception as error:
+            return _failure(path, error)
 
     def _read(self, files: Sequence[Iterable[np.ndarray]], request: Request) -> list[Transcript]:
         self.check(request)
@@ -281,8 +293,12 @@ class Recognizer:
     def _transcript(self, parts: Sequence[Heard], request: Request) -> Transcript:
         evidence = [part.evidence for part in parts if part.evidence is not None]
         total = torch.stack(evidence).sum(dim=0) if evidence else None
-        language, probability = self._second_pass.language(total, sum(part.frames for part in parts), request)
         words = [word for part in parts for word in self._second_pass.words(part, request)]
+        language: str = UNDETERMINED
+        probability: float | None = None
+        if words or len(request.languages) == 1:  # silence is in no language, unless one is named
+            frames = sum(part.frames for part in parts)
+            language, probability = self._second_pass.language(total, frames, request)
         return Transcript(
             text=join(words),
             language=language,
@@ -322,6 +338,18 @@ def _graph_decoder(path: Path, tokenizer: Tokenizer) -> GraphDecoder:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot be read: {error}", where=str(path), fix="Give a word on each line.") from error
     return GraphDecoder.from_lexicon(tokenizer, filter(str.strip, words))
+
+
+def _failure(path: str, error: Exception) -> SpeechError:
+    """What is wrong with a file, whatever was raised over it."""
+    name = "standard input" if path == "-" else printable(path)
+    if not isinstance(error, SpeechError):
+        _log.debug("%s could not be read", name, exc_info=error)
+        what = reason(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        return SpeechError(f"cannot be read: {what}", where=name)
+    if path == "-":
+        return type(error)(error.what, where=name, fix=error.fix)
+    return error
 
 
 def _take(blocks: Iterator[np.ndarray], seconds: float) -> Iterator[np.ndarray]:

@@ -76,7 +76,7 @@ class SubtitleStyle:
             raise ConfigError(f"a reading speed of {self.max_cps:g}", fix="Give columns a second, more than 0.")
 
 
-_USUAL = SubtitleStyle()
+USUAL = SubtitleStyle()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +114,17 @@ class Transcript:
             ],
         }
 
-    def to_srt(self, style: SubtitleStyle = _USUAL) -> str:
+    def to_srt(self, style: SubtitleStyle = USUAL) -> str:
         """SubRip subtitles."""
         cues = enumerate(_shown(_cues(self.words, style), style, str), start=1)
         return "\n".join(f"{n}\n{_clock(a, ',')} --> {_clock(b, ',')}\n{text}\n" for n, (a, b, text) in cues)
 
-    def to_vtt(self, style: SubtitleStyle = _USUAL) -> str:
+    def to_vtt(self, style: SubtitleStyle = USUAL) -> str:
         """WebVTT subtitles."""
         cues = _shown(_cues(self.words, style), style, lambda text: html.escape(text, quote=False))
         return "WEBVTT\n" + "".join(f"\n{_clock(a, '.')} --> {_clock(b, '.')}\n{text}\n" for a, b, text in cues)
 
-    def cues(self, style: SubtitleStyle = _USUAL) -> Iterator[tuple[float, float, str]]:
+    def cues(self, style: SubtitleStyle = USUAL) -> Iterator[tuple[float, float, str]]:
         """Subtitles as (start_s, end_s, text): a few lines, seven seconds, no long pause within.
 
         Cues are in order, hold every word once, and none reaches into the next.

@@ -11,7 +11,8 @@ from typing import Protocol
 
 from speech.batch.ledger import Ledger
 from speech.batch.pool import Outcome
-from speech.errors import SpeechError
+from speech.errors import FileError, SpeechError
+from speech.files import name_is_refused, printable
 from speech.transcript import Transcript
 
 CRASHES = 2
@@ -49,6 +50,9 @@ def run(
         ledger: is told of everything.
         pool: of workers.
         write: puts a transcript at its place, atomically, and says where.
+
+    Raises:
+        FileError: if the ledger or a result cannot be written.
     """
     waiting = deque(todo)
     while waiting or pool.busy:
@@ -56,15 +60,32 @@ def run(
             pool.submit(waiting.popleft())
         for path, result in pool.wait():
             if isinstance(result, Transcript):
-                ledger.done(path, write(path, result), result.duration_s)
-                yield path, result
-            elif isinstance(result, SpeechError):
+                place = _write(path, result, write)
+                if isinstance(place, Path):
+                    ledger.done(path, place, result.duration_s)
+                    yield path, result
+                    continue
+                result = place
+            if isinstance(result, SpeechError):
                 ledger.failed(path, str(result))
                 yield path, result
             elif ledger.crashed(path, CRASHES):
-                yield path, SpeechError(f"killed its worker {CRASHES} times", where=path, fix="Look at the file.")
+                where = printable(path)
+                yield path, SpeechError(f"killed its worker {CRASHES} times", where=where, fix="Look at the file.")
             else:
                 waiting.append(path)  # last, so that others are not held up by it
+
+
+def _write(path: str, result: Transcript, write: Callable[[str, Transcript], Path]) -> Path | SpeechError:
+    """Where a result lies, or why this one cannot be written. Raises FileError where no other could be either."""
+    try:
+        return write(path, result)
+    except FileError as error:
+        if not name_is_refused(error):
+            raise
+        return error
+    except SpeechError as error:
+        return error
 
 
 def shard(files: Sequence[str], number: int, count: int) -> list[str]:
@@ -72,7 +93,9 @@ def shard(files: Sequence[str], number: int, count: int) -> list[str]:
 
     They are the same on every machine that sees the same files, wherever it sees them.
     """
+    if not files:
+        return []
     absolute = [Path(file).absolute() for file in files]
     base = os.path.commonpath([path.parent for path in absolute])
     names = [path.relative_to(base).as_posix() for path in absolute]
-    return [file for file, name in zip(files, names, strict=True) if zlib.crc32(name.encode()) % count == number]
+    return [file for file, name in zip(files, names, strict=True) if zlib.crc32(os.fsencode(name)) % count == number]

@@ -7,20 +7,33 @@ Whatever dies in between, the file is read again and its result replaced: nothin
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
-from speech.errors import DataError
+from speech.errors import DataError, FileError
+from speech.files import printable, reason
 
 _BLOCK = 1 << 20
 _TABLE = """CREATE TABLE IF NOT EXISTS files (
     path TEXT PRIMARY KEY, content TEXT NOT NULL, size INTEGER NOT NULL, changed_ns INTEGER NOT NULL,
     settings TEXT NOT NULL, status TEXT NOT NULL, crashes INTEGER NOT NULL DEFAULT 0, error TEXT, result TEXT,
     audio_s REAL, updated REAL NOT NULL)"""
+
+_REASONS = {
+    sqlite3.SQLITE_FULL: "no space left on device",
+    sqlite3.SQLITE_READONLY: "read-only",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened",
+    sqlite3.SQLITE_BUSY: "another run is writing it",
+    sqlite3.SQLITE_IOERR: "the disk refuses",
+}
+"""What SQLite's primary result codes mean for a user."""
 
 
 class Status(StrEnum):
@@ -48,6 +61,10 @@ class Entry:
     audio_s: float | None
 
 
+_Before = tuple[str, int, int, str, str, str | bytes | None]
+"""Content, size, time, settings, status, result."""
+
+
 class Ledger:
     """The table of one run, or of one shard of it.
 
@@ -56,20 +73,41 @@ class Ledger:
 
     Raises:
         DataError: if there is something else at that place.
+        FileError: if the system refuses to read or write it; so do all methods.
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._connection = sqlite3.connect(path, timeout=30, isolation_level=None)
         try:
-            self._connection.execute("PRAGMA synchronous = FULL")  # and no WAL, which network file systems lack
-            self._connection.execute(_TABLE)
-        except sqlite3.DatabaseError as error:
-            self._connection.close()
-            raise DataError(
-                f"is no ledger: {error}", where=str(path), fix="Move it away, or choose another."
-            ) from error
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FileError(f"cannot be written: {reason(error)}", where=printable(path.parent)) from error
+        with self._refusals():
+            self._connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+            try:
+                self._connection.execute("PRAGMA synchronous = FULL")  # and no WAL, which network file systems lack
+                self._connection.execute(_TABLE)
+            except BaseException:
+                self._connection.close()
+                raise
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """What SQLite refuses, as what the system refuses to it."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            where = printable(self.path)
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR):
+                fix = "Move it away, or choose another."
+                raise DataError(f"is no ledger: {error}", where=where, fix=fix) from error
+            raise FileError(f"cannot be written: {_REASONS.get(code, str(error))}", where=where) from error
+
+    def _execute(self, command: str, values: Sequence[Any] = ()) -> list[Any]:
+        """All rows of the answer."""
+        with self._refusals():
+            return self._connection.execute(command, values).fetchall()
 
     def close(self) -> None:
         """Write what is pending."""
@@ -86,37 +124,39 @@ class Ledger:
             settings: identifies model and options (`identify`).
             retry: also what has failed before.
         """
-        self._connection.execute("BEGIN IMMEDIATE")  # one transaction: a hundred thousand would take minutes
+        self._execute("BEGIN IMMEDIATE")  # one transaction: a hundred thousand would take minutes
         try:
             todo = [path for path in files if self._wanted(path, settings, retry)]
+            self._execute("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:  # on a full disk SQLite has rolled it back already
+                self._execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
         return todo
 
     def _wanted(self, path: str, settings: str, retry: bool) -> bool:
-        before = self._connection.execute(
-            "SELECT content, size, changed_ns, settings, status, result FROM files WHERE path = ?", (path,)
-        ).fetchone()
+        found = self._execute(
+            "SELECT content, size, changed_ns, settings, status, result FROM files WHERE path = ?", (_stored(path),)
+        )
+        before = found[0] if found else None
         content, size, changed = self._content(path, before)
         if before is not None and (content, settings) == (before[0], before[3]):
             status, result = Status(before[4]), before[5]
-            if status == Status.done and result is not None and Path(result).exists():
+            if status == Status.done and result is not None and os.path.exists(_named(result)):  # noqa: PTH110 (pathlib raises for long names)
                 return False
             if status in (Status.failed, Status.quarantined) and not retry:
                 return False
         keep_crashes = before is not None and content == before[0] and not retry
-        self._connection.execute(
+        self._execute(
             "INSERT INTO files (path, content, size, changed_ns, settings, status, updated) "
             "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET content = excluded.content, "
             "size = excluded.size, changed_ns = excluded.changed_ns, settings = excluded.settings, "
             "status = excluded.status, crashes = crashes * ?, error = NULL, updated = excluded.updated",
-            (path, content, size, changed, settings, Status.waiting, time.time(), int(keep_crashes)),
+            (_stored(path), content, size, changed, settings, Status.waiting, time.time(), int(keep_crashes)),
         )
         return True
 
-    def _content(self, path: str, before: tuple[str, int, int, str, str, str | None] | None) -> tuple[str, int, int]:
+    def _content(self, path: str, before: _Before | None) -> tuple[str, int, int]:
         """Hash, size and time of a file; it is only read where size or time are not what they were."""
         try:
             stat = Path(path).stat()
@@ -136,24 +176,41 @@ class Ledger:
 
     def crashed(self, path: str, most: int) -> bool:
         """A worker died over it; whether it is quarantined now, after `most` of them."""
-        self._connection.execute("UPDATE files SET crashes = crashes + 1 WHERE path = ?", (path,))
-        crashes = self._connection.execute("SELECT crashes FROM files WHERE path = ?", (path,)).fetchone()[0]
+        self._execute("UPDATE files SET crashes = crashes + 1 WHERE path = ?", (_stored(path),))
+        ((crashes,),) = self._execute("SELECT crashes FROM files WHERE path = ?", (_stored(path),))
         if crashes < most:
             return False
         self._set(path, Status.quarantined, f"killed its worker {crashes} times", None, None)
         return True
 
     def _set(self, path: str, status: Status, error: str | None, result: str | None, audio_s: float | None) -> None:
-        self._connection.execute(
+        said = None if error is None else error.encode("utf-8", "backslashreplace").decode()
+        place = None if result is None else _stored(result)
+        self._execute(
             "UPDATE files SET status = ?, error = ?, result = ?, audio_s = ?, updated = ? WHERE path = ?",
-            (status, error, result, audio_s, time.time(), path),
+            (status, said, place, audio_s, time.time(), _stored(path)),
         )
 
     def entries(self) -> Iterator[Entry]:
         """All files, by path."""
-        rows = self._connection.execute("SELECT path, status, crashes, error, result, audio_s FROM files ORDER BY path")
-        for path, status, *rest in rows:
-            yield Entry(path, Status(status), *rest)
+        for path, status, crashes, error, result, audio_s in self._execute(
+            "SELECT path, status, crashes, error, result, audio_s FROM files ORDER BY path"
+        ):
+            place = None if result is None else _named(result)
+            yield Entry(_named(path), Status(status), crashes, error, place, audio_s)
+
+
+def _stored(path: str) -> str | bytes:
+    """A path as SQLite can hold it: text, or where its bytes are not UTF-8, the bytes."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return path.encode("utf-8", "surrogatepass")
+    return path
+
+
+def _named(stored: str | bytes) -> str:
+    return stored.decode("utf-8", "surrogatepass") if isinstance(stored, bytes) else stored
 
 
 def hash_file(path: Path) -> str:

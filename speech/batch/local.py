@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
@@ -25,6 +28,17 @@ class _Worker:
     ready: bool = False
 
 
+@contextmanager
+def _without_interruption() -> Iterator[None]:
+    """Ctrl-C goes to every process of a terminal: workers that begin here leave it to us, who end them."""
+    resource_tracker.ensure_running()  # it would let interruptions through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class LocalPool(Workers[_Worker]):
     """Workers in processes of their own.
 
@@ -41,7 +55,8 @@ class LocalPool(Workers[_Worker]):
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_work, args=(theirs, self._open_reader), daemon=True)
-        process.start()
+        with _without_interruption():
+            process.start()
         theirs.close()
         return _Worker(process, ours)
 

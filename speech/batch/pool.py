@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from speech.errors import SpeechError
+from speech.files import printable
 from speech.transcript import Transcript
 
 Read = Callable[[str], Transcript]
@@ -55,4 +56,4 @@ def answer(read: Read, path: str) -> Transcript | SpeechError:
     except SpeechError as error:
         return error
     except Exception as error:  # whatever it is, the other files are read
-        return SpeechError(f"could not be read: {type(error).__name__}: {error}", where=path)
+        return SpeechError(f"could not be read: {type(error).__name__}: {error}", where=printable(path))

@@ -11,8 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from speech.cli.adapter_server import AdapterServer
+from speech.cli.console import stderr, stdout
 from speech.cli.transferring import transfer_adapter
-from speech.errors import ConfigError, LanguageError, ModelError
+from speech.errors import ConfigError, FileError, LanguageError, ModelError
+from speech.files import printable, reason
 from speech.models.adapter_file import FOLDER, Description, fingerprint
 from speech.models.adapter_merge import SCORE, Choice, merge
 from speech.models.adapter_store import entries, put, remove
@@ -21,7 +23,10 @@ from speech.models.hub import EMBEDDED, locate
 from speech.text.languages import resolve
 
 adapters = typer.Typer(
-    no_args_is_help=True, help="Adapters of languages: see them, add, remove, merge and transfer them."
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Adapters of languages: see them, add, remove, merge and transfer them.",
 )
 
 _Model = Annotated[str | None, typer.Option(help="embedded, a directory, or a hub id. [default: embedded]")]
@@ -39,7 +44,7 @@ def list_adapters(
     running = _server(model, server, api_key)
     if running is not None:
         listing = running.listing()
-        _show(Console(highlight=False), listing["data"], listing["parameters"], listing["model"])
+        _show(stdout(), listing["data"], listing["parameters"], listing["model"])
         return
     folder = locate(model or EMBEDDED)
     found = entries(folder / FOLDER)
@@ -49,7 +54,7 @@ def list_adapters(
             text = f"is for another model: trained behind {info.base[:12]}, this is {base[:12]}"
             raise ModelError(text, where=str(info.path), fix="Remove it, or transfer it.")
     whole = sum(parameter.numel() for parameter in load_outline(folder).empty().parameters())
-    _show(Console(highlight=False), [_record(info) for info in found], whole, str(folder))
+    _show(stdout(), [_record(info) for info in found], whole, str(folder))
 
 
 @adapters.command("add")
@@ -61,17 +66,17 @@ def add_adapters(
     force: Annotated[bool, typer.Option(help="Replace those that are there.")] = False,
 ) -> None:
     """Give a model adapters, or a running server, which has them at once."""
-    console = Console(stderr=True, highlight=False)
+    console = stderr()
     running = _server(model, server, api_key)
     folder = Path() if running is not None else locate(model or EMBEDDED)
     outline = None if running is not None else load_outline(folder).empty()
     for path in files:
         if running is not None:
             said = running.add(path, force=force)
-            console.print(f"{server}: {_name(said['code'])}", soft_wrap=True)
+            console.print(f"{server}: {_name(said['code'])}")
             continue
         info, _ = put(folder / FOLDER, _content(path), fingerprint(folder), outline, where=str(path), replace=force)
-        console.print(f"{info.path}: {_name(info.language)}", soft_wrap=True)
+        console.print(f"{info.path}: {_name(info.language)}")
 
 
 @adapters.command("remove")
@@ -82,7 +87,7 @@ def remove_adapters(
     api_key: _Key = None,
 ) -> None:
     """Take adapters away."""
-    console = Console(stderr=True, highlight=False)
+    console = stderr()
     running = _server(model, server, api_key)
     for code in map(_code, codes):
         if running is not None:
@@ -101,9 +106,9 @@ def merge_adapters(
     choices = merge(paths)
     for choice in choices.values():
         put(to, _content(choice.file.path), choice.file.base, where=str(choice.file.path))
-    console = Console(highlight=False)
+    console = stdout()
     console.print(_merged(choices))
-    console.print(f"{to}: {len(choices)} adapters", soft_wrap=True)
+    console.print(f"{to}: {len(choices)} adapters")
 
 
 adapters.command("transfer")(transfer_adapter)
@@ -119,7 +124,7 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ModelError(f"cannot be read: {error.strerror}", where=str(path)) from error
+        raise FileError(f"cannot be read: {reason(error)}", where=printable(path)) from error
 
 
 def _code(name: str) -> str:
@@ -153,9 +158,9 @@ def _record(info: Description) -> dict[str, Any]:
 
 def _show(console: Console, records: Sequence[Mapping[str, Any]], whole: int, where: str) -> None:
     if not records:
-        console.print(f"{where}: no adapters", soft_wrap=True)
+        console.print(f"{where}: no adapters")
         return
-    console.print(where, soft_wrap=True)
+    console.print(where)
     table = Table()
     for name in ("language", "layers", "width", "own tokens", "parameters", "of the base", "size", "scores"):
         table.add_column(name, justify="left" if name in ("language", "scores") else "right")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from speech.cli.transcribe import AdapterFolder, Format, render
+import speech
+from speech.choices import AUTO, EMBEDDED
+from speech.cli.console import write
+from speech.cli.results import Format, Rendering, style_of
+from speech.cli.transcribe import AdapterFolder, HighlightWords, MaxCps, MaxLines, MaxLineWidth
 from speech.errors import ConfigError
-from speech.models.hub import EMBEDDED
-from speech.recognizer import AUTO, Recognizer
+from speech.files import check_readable, read_text
 
 
 def align(
@@ -22,14 +24,18 @@ def align(
     format: Annotated[Format, typer.Option(help="What to print.")] = Format.jsonl,
     model: Annotated[str, typer.Option(help="embedded, a directory, or a hub id.")] = EMBEDDED,
     adapters: AdapterFolder = None,
+    max_line_width: MaxLineWidth = None,
+    max_lines: MaxLines = None,
+    max_cps: MaxCps = None,
+    highlight_words: HighlightWords = False,
 ) -> None:
     """Align a text with speech: words with times and confidences."""
     if (text is None) == (text_file is None):
         raise ConfigError("--text or --text-file: one of them is needed", fix='E.g. --text "good morning".')
+    rendering = Rendering(format, style_of(format, max_line_width, max_lines, max_cps, highlight_words))
     if text_file is not None:
-        if not text_file.is_file():
-            raise ConfigError(f"{text_file}: no such file")
-        text = text_file.read_text("utf-8")
+        text = read_text(text_file)
     assert text is not None
-    aligned = Recognizer.from_pretrained(model, beam=1, adapters=adapters).align(audio, text, language=language)
-    sys.stdout.write(render(str(audio), aligned, format))
+    check_readable(audio)
+    aligned = speech.Recognizer.from_pretrained(model, beam=1, adapters=adapters).align(audio, text, language=language)
+    write(rendering.render(str(audio), aligned))

@@ -4,70 +4,86 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import TimeRemainingColumn
 
 from speech.batch.driver import Pool, run, shard
 from speech.batch.job import Job, open_reader
 from speech.batch.ledger import Entry, Ledger, Status
 from speech.batch.local import LocalPool
 from speech.batch.on_ray import RayPool
-from speech.errors import ConfigError
+from speech.cli.console import say_error, stderr
+from speech.cli.inputs import STDIN
+from speech.cli.progress import progress
+from speech.cli.results import Rendering
+from speech.errors import ConfigError, SpeechError
+from speech.files import write_atomically
 from speech.transcript import Transcript
 
 LEDGERS = ".ledger"
 """Folder of ledgers, beside the results."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """Who reads the files."""
+
+    engine: str
+    """`local`, `ray`, or `shard=i/n`."""
+    workers: int | None = None
+    """None: one; with ray as many as there is room for."""
+    retry: bool = False
+    """Also what has failed before."""
+
+
 def transcribe_in_batch(
     job: Job,
-    files: list[str],
-    targets: dict[str, Path],
+    files: Sequence[str],
+    targets: Mapping[str, Path],
     output_dir: Path,
-    write: Callable[[Path, str, Transcript], None],
-    *,
-    engine: str,
-    workers: int | None,
-    format: str,
-    retry: bool,
-    console: Console,
+    rendering: Rendering,
+    batch: Batch,
 ) -> int:
     """Read what is not done yet; the number of files that have failed, now or before.
 
     Raises:
         ConfigError: if there is no such engine, or a file is standard input.
+        FileError: if the ledger or a result cannot be written.
     """
-    if "-" in files:
+    if STDIN in files:
         raise ConfigError("an engine cannot read standard input", fix="Give files, or leave out --engine.")
     name = "run"
-    if engine not in ("local", "ray"):
-        number, count = parse_shard(engine)
+    if batch.engine not in ("local", "ray"):
+        number, count = parse_shard(batch.engine)
         files, name = shard(files, number, count), f"shard-{number}-of-{count}"
     ledger = Ledger(output_dir / LEDGERS / f"{name}.sqlite")
     try:
-        todo = ledger.plan(files, job.identity(format), retry=retry)
+        todo = ledger.plan(files, job.identity(rendering.identity), retry=batch.retry)
         if len(todo) < len(files):
-            console.print(f"{len(files) - len(todo)} of {len(files)} need nothing")
+            stderr().print(f"{len(files) - len(todo)} of {len(files)} need nothing")
         if todo:
-            pool = _open_pool(job, engine, workers, len(todo))
+            pool = _open_pool(job, batch, len(todo))
             try:
-                _run(todo, ledger, pool, targets, write, console)
+                _run(todo, ledger, pool, targets, rendering)
             finally:
                 pool.close()
         asked = set(files)
-        return _report([entry for entry in ledger.entries() if entry.path in asked], console)
+        return _report([entry for entry in ledger.entries() if entry.path in asked])
+    except KeyboardInterrupt:
+        stderr().print("interrupted; the same command goes on from here")
+        raise
     finally:
         ledger.close()
 
 
-def _open_pool(job: Job, engine: str, workers: int | None, most: int) -> Pool:
-    if engine == "ray":
-        return RayPool(partial(open_reader, job, 1), None if workers is None else min(workers, most))
-    count = workers or 1
+def _open_pool(job: Job, batch: Batch, most: int) -> Pool:
+    if batch.engine == "ray":
+        return RayPool(partial(open_reader, job, 1), None if batch.workers is None else min(batch.workers, most))
+    count = batch.workers or 1
     threads = max((os.cpu_count() or 1) // count, 1)
     return LocalPool(partial(open_reader, job, threads), min(count, most))
 
@@ -87,35 +103,21 @@ def parse_shard(engine: str) -> tuple[int, int]:
     return int(number), int(count)
 
 
-def _run(
-    todo: list[str],
-    ledger: Ledger,
-    pool: Pool,
-    targets: dict[str, Path],
-    write: Callable[[Path, str, Transcript], None],
-    console: Console,
-) -> None:
+def _run(todo: Sequence[str], ledger: Ledger, pool: Pool, targets: Mapping[str, Path], rendering: Rendering) -> None:
     def put(path: str, transcript: Transcript) -> Path:
-        write(targets[path], path, transcript)
+        write_atomically(targets[path], rendering.render(path, transcript))
         return targets[path]
 
-    columns = (
-        TextColumn("transcribing"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("", total=len(todo))
+    with progress(TimeRemainingColumn()) as bars:
+        bar = bars.add_task("transcribing", total=len(todo))
         for _, result in run(todo, ledger, pool, put):
-            progress.advance(bar)
-            if not isinstance(result, Transcript):
-                console.print(f"[red]failed:[/red] {result}", soft_wrap=True)
+            bars.advance(bar)
+            if isinstance(result, SpeechError):
+                say_error(result, "failed")
 
 
-def _report(entries: list[Entry], console: Console) -> int:
+def _report(entries: Sequence[Entry]) -> int:
     counts = Counter(entry.status for entry in entries)
     hours = sum(entry.audio_s or 0.0 for entry in entries) / 3600
-    console.print(", ".join(f"{counts[status]} {status}" for status in Status if counts[status]) + f"; {hours:.2f} h")
+    stderr().print(", ".join(f"{counts[status]} {status}" for status in Status if counts[status]) + f"; {hours:.2f} h")
     return counts[Status.failed] + counts[Status.quarantined]

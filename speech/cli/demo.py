@@ -10,10 +10,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from speech.cli.transcribe import write_atomically
+from speech.cli.console import stdout
 from speech.data.manifest import Utterance, read_manifest
 from speech.errors import SpeechError
+from speech.files import check_writable, printable, write_atomically
 from speech.metrics.alignment import ErrorCounts
 from speech.metrics.error_rate import word_errors
 from speech.models.hub import EMBEDDED
@@ -28,7 +30,8 @@ def demo(
     model: Annotated[str, typer.Option(help="embedded, a directory, or a hub id.")] = EMBEDDED,
 ) -> None:
     """Transcribe the shipped clips: reference, hypothesis, language, words with times, error rate, speed."""
-    console = Console(highlight=False)
+    console = stdout()
+    check_writable(output_dir)
     manifest = Path(str(files("speech") / "assets" / "clips" / "clips.jsonl"))
     clips = read_manifest(manifest, check_files=True)
     start = time.monotonic()
@@ -52,18 +55,20 @@ def demo(
         f"(CER where no spaces), language right in {hits} of {len(clips)}, "
         f"{audio_s:.1f} s of audio in {elapsed:.2f} s, RTF {elapsed / audio_s:.3f}"
     )
-    console.print(f"subtitles: {output_dir / f'{clips[0].id}.srt'} and {len(clips) - 1} more")
+    console.print(f"subtitles: {printable(output_dir / f'{clips[0].id}.srt')} and {len(clips) - 1} more")
 
 
 def _show(console: Console, clip: Utterance, result: Transcript) -> None:
     errors = word_errors(clip.text, result.text, clip.language)
     table = Table(show_header=False, box=None, padding=(0, 1), title_justify="left")
-    table.title = (
-        f"[bold]{resolve(clip.language).name}[/bold]  {clip.duration_s:.1f} s  heard as "
-        f"{resolve(result.language).name} ({result.language_probability:.2f})  WER {errors.rate:.2f}"
-    )
+    heard = "nothing"
+    if result.language_probability is not None:
+        heard = f"{resolve(result.language).name} ({result.language_probability:.2f})"
+    about = f"  {clip.duration_s:.1f} s  heard as {heard}  WER {errors.rate:.2f}"
+    table.title = Text.assemble((resolve(clip.language).name, "bold"), about)
     table.add_row("reference", plain_text(clip.text))
     table.add_row("hypothesis", result.text)
-    table.add_row("words", "  ".join(f"{w.text} [dim]{w.start_s:.2f}-{w.end_s:.2f}[/dim]" for w in result.words))
+    words = [Text.assemble(f"{w.text} ", (f"{w.start_s:.2f}-{w.end_s:.2f}", "dim")) for w in result.words]
+    table.add_row("words", Text("  ").join(words))
     console.print()
     console.print(table)

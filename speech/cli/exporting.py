@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from speech.chunking import ChunkSpec
+from speech.cli.console import stderr
 from speech.errors import ConfigError
+from speech.files import check_writable, printable
 from speech.models.checkpoint import load_checkpoint
 from speech.models.hub import locate
 from speech.models.onnx_export import export_onnx
@@ -28,7 +29,8 @@ def export_model(
     sherpa: Annotated[bool, typer.Option(help="Also a graph that sherpa-onnx runs.")] = False,
 ) -> None:
     """Write ONNX graphs of a model and check that they say what it says."""
-    console = Console(stderr=True, highlight=False)
+    console = stderr()
+    check_writable(to)
     checkpoint = load_checkpoint(locate(model))
     vocabulary = checkpoint.model.vocabulary
     spoken = vocabulary.nolang if language is None else vocabulary.language_id(language)
@@ -49,7 +51,7 @@ def export_model(
             prefix=(spoken, vocabulary.task_id("asr")),
             sherpa=sherpa,
         )
-    console.print(f"{to}: {', '.join(sorted(file.name for file in to.iterdir()))}", soft_wrap=True)
+    console.print(f"{printable(to)}: {', '.join(sorted(file.name for file in to.iterdir()))}")
 
 
 def _frames(ms: int, frame_ms: int, what: str) -> int:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from speech.cli.console import stderr
 from speech.errors import ConfigError
+from speech.files import check_writable, printable
 from speech.models.checkpoint import Storage, save_checkpoint
 from speech.models.espnet_import import import_espnet
 from speech.models.hub import locate
@@ -35,8 +36,9 @@ def import_model(
 ) -> None:
     """Convert a published OWSM-CTC model; ESPnet is not needed."""
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
-        raise ConfigError("is there already", where=str(to), fix="Give a new directory.")
-    console = Console(stderr=True, highlight=False)
+        raise ConfigError("is there already", where=printable(to), fix="Give a new directory.")
+    check_writable(to.parent)
+    console = stderr()
     with console.status("fetching"):
         directory = locate(source)
     with console.status("converting"):
@@ -54,4 +56,4 @@ def import_model(
         readme = directory / "README.md"
         attached = {"SOURCE.md": readme} if readme.is_file() else {}
         save_checkpoint(to, model, tokenizer, info={"source": source}, card=card, storage=storage, attached=attached)
-    console.print(f"{to}: {parameters:.1f} M parameters, {len(vocabulary.languages)} languages")
+    console.print(f"{printable(to)}: {parameters:.1f} M parameters, {len(vocabulary.languages)} languages")

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from speech.cli.console import stderr
-from speech.cli.transcribe import progress_on
+from speech.cli.console import stderr, stdout
+from speech.cli.progress import progress
 from speech.data.manifest import Utterance, read_manifest
 from speech.errors import DataError, SpeechError
+from speech.files import printable
 from speech.metrics.bootstrap import Difference, figure_difference
 from speech.metrics.translation import CHRF, translation_figures
 from speech.models.hub import locate
@@ -72,11 +72,11 @@ def measure_targets(
         raise DataError(
             text, where=str(manifest), fix="The model has no tokens for translation." if not targets else None
         )
-    Console(highlight=False).print(_table(found))
+    stdout().print(_table(found))
     if record:
         kept = {code: one.score for code, one in found.items() if one.translates}
         write_targets(folder, kept)
-        stderr().print(f"{folder}: recorded {', '.join(kept) or 'nothing'}")
+        stderr().print(f"{printable(folder)}: recorded {', '.join(kept) or 'nothing'}")
 
 
 def _measure(recognizer: Recognizer, utterances: Sequence[Utterance], code: str, data: str) -> _Measured:
@@ -95,8 +95,8 @@ def _measure(recognizer: Recognizer, utterances: Sequence[Utterance], code: str,
 def _written(recognizer: Recognizer, utterances: Sequence[Utterance], to: str | None) -> list[str]:
     """What the model writes of each, its language named."""
     texts: dict[str, str] = {}
-    with progress_on(stderr()) as progress:
-        bar = progress.add_task(f"into {to}" if to else "transcripts", total=len(utterances))
+    with progress() as bars:
+        bar = bars.add_task(f"into {to}" if to else "transcripts", total=len(utterances))
         for language in dict.fromkeys(utterance.language for utterance in utterances):
             own = [utterance for utterance in utterances if utterance.language == language]
             results = recognizer.transcribe_files([one.audio for one in own], Request((language,), to))
@@ -104,7 +104,7 @@ def _written(recognizer: Recognizer, utterances: Sequence[Utterance], to: str | 
                 if isinstance(result, SpeechError):
                     raise result
                 texts[utterance.id] = result.text
-                progress.advance(bar)
+                bars.advance(bar)
     return [texts[utterance.id] for utterance in utterances]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from speech.cli.console import stdout
 from speech.models.adapter_file import FOLDER
 from speech.models.adapter_store import entries
 from speech.models.checkpoint import load_checkpoint
@@ -22,8 +22,8 @@ def models(name: Annotated[str, typer.Argument(help="embedded, a directory, or a
     parameters = sum(p.numel() for p in checkpoint.model.parameters())
     size = sum(file.stat().st_size for file in path.iterdir() if file.is_file())
     adapted = entries(path / FOLDER)
-    console = Console(highlight=False)
-    console.print(f"path          {path}", soft_wrap=True)
+    console = stdout()
+    console.print(f"path          {path}")
     console.print(f"encoder       {type(checkpoint.model.encoder).__name__}")
     console.print(f"parameters    {parameters / 1e6:.1f} M, {size / 1e6:.1f} MB on disk")
     console.print(f"frame         {checkpoint.model.frame_s * 1000:.0f} ms")

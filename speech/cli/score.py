@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from speech.cli.console import stderr, stdout, to_json, write
+from speech.cli.progress import progress
 from speech.cli.score_table import HEADINGS, print_groups, print_systems
-from speech.cli.transcribe import progress_on, write_atomically
 from speech.data.texts import Text, check_ids, read_texts
-from speech.errors import ConfigError, DataError
+from speech.errors import ConfigError, FileError
+from speech.files import printable, reason, write_atomically
 from speech.metrics.bootstrap import Figure
 from speech.metrics.corpus import Pairing, points_of_interest
 from speech.metrics.groups import group_dicts, group_name, groups_of
@@ -63,7 +63,7 @@ def score(
     """Score transcripts: WER, CER, MER, PIER, errors at switches, languages of words, SAER; BLEU, chrF, latency."""
     if embed_audio and html is None:
         raise ConfigError("--embed-audio without --html", fix="Name the report: --html FILE.")
-    console = Console(highlight=False, stderr=json_file == Path("-"))
+    console = stderr() if json_file == Path("-") else stdout()
     paths = _systems(hypothesis, system or [])
     wanted = read_texts(reference)
     systems = {name: read_texts(path) for name, path in paths.items()}
@@ -71,7 +71,7 @@ def score(
         check_ids(wanted, texts, str(paths[name]))
     figures = [_figures(wanted, texts, translation) for texts in systems.values()]
     vectors = _vectors(encoder, cache)
-    found = [_score_system(name, wanted, texts, vectors, form, weight, console) for name, texts in systems.items()]
+    found = [_score_system(name, wanted, texts, vectors, form, weight) for name, texts in systems.items()]
     found = [with_figures(one, more) for one, more in zip(found, figures, strict=True)]
     compared = [compare(found[0], other) for other in found[1:]]
     groups = groups_of(group_name(text.languages, text.text) for text in wanted.values())
@@ -82,9 +82,9 @@ def score(
         _write(html, render(Report(reference.name, found, compared, groups, shown, HEADINGS)))
     if json_file is not None:
         data = to_dict(found, compared) | {"groups": group_dicts(groups, found)}
-        text = json.dumps(data, ensure_ascii=False, indent=1) + "\n"
+        text = to_json(data, indent=1) + "\n"
         if json_file == Path("-"):
-            typer.echo(text, nl=False)
+            write(text)
         else:
             _write(json_file, text)
 
@@ -92,9 +92,9 @@ def score(
 def _write(path: Path, text: str) -> None:
     try:
         path.parent.stat()  # no new folders for a mistyped name
-        write_atomically(path, text)
     except OSError as error:
-        raise DataError(f"cannot be written: {error.strerror}", where=str(path)) from error
+        raise FileError(f"cannot be written: {reason(error)}", where=printable(path)) from error
+    write_atomically(path, text)
 
 
 def _systems(first: Path, others: Sequence[str]) -> dict[str, Path]:
@@ -120,21 +120,20 @@ def _score_system(
     vectors: Vectors | None,
     form: Form,
     weight: float,
-    console: Console,
 ) -> SystemScore:
     pairings = [_pairing(text, hypothesis[key]) for key, text in reference.items()]
     meaning = None
-    with progress_on(console) as progress:
-        words = progress.add_task(f"{name}: words", total=len(pairings))
-        scores = score_utterances(pairings, progress=lambda done, _: progress.update(words, completed=done))
+    with progress() as bars:
+        words = bars.add_task(f"{name}: words", total=len(pairings))
+        scores = score_utterances(pairings, progress=lambda done, _: bars.update(words, completed=done))
         if vectors is not None:
-            task = progress.add_task(f"{name}: meaning", total=None)
+            task = bars.add_task(f"{name}: meaning", total=None)
             meaning = saer(
                 [pairing.sample for pairing in pairings],
                 vectors,
                 form=form,
                 weight=weight,
-                progress=lambda done, all_of: progress.update(task, completed=done, total=all_of),
+                progress=lambda done, all_of: bars.update(task, completed=done, total=all_of),
             )
     return score_system(name, scores, meaning)
 

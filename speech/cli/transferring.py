@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from speech.cli.console import stdout
 from speech.data.manifest import Utterance, read_manifest
-from speech.errors import DataError, LanguageError, ModelError, SpeechError
+from speech.errors import DataError, FileError, LanguageError, ModelError, SpeechError
+from speech.files import check_writable, printable, reason
 from speech.metrics.alignment import ErrorCounts
 from speech.metrics.error_rate import character_errors, word_errors
 from speech.models.adapter_file import FOLDER, AdapterFile, load_adapter, save_adapter
@@ -43,18 +44,19 @@ def transfer_adapter(
     output: Annotated[Path | None, typer.Option(help="New file. [default: beside the newer base]")] = None,
 ) -> None:
     """Move an adapter behind a newer base, without training."""
-    console = Console(highlight=False)
+    console = stdout()
     old, new = locate(source), locate(to)
     item = transfer(file, old, new)
     target = output or new / FOLDER / f"{item.language}{SUFFIX}"
     if target.exists():
         raise ModelError("is there already", where=str(target), fix="Remove it before, or give another --output.")
+    check_writable(target.parent)
     if data is not None:
         name, utterances = _utterances(data, item.language)
         before = [_score(old, None, utterances), _score(old, load_adapter(file), utterances)]
         after = [_score(new, None, utterances), _score(new, item, utterances)]
         where = f"{data / name}.jsonl, {len(utterances)} of {resolve(item.language).name}, best token of each frame:"
-        console.print(where, soft_wrap=True)
+        console.print(where)
         console.print(_table(before, after))
         if after[1] is not None:
             scores = {f"{name}_wer": round(after[1].words, 4), f"{name}_cer": round(after[1].characters, 4)}
@@ -62,8 +64,8 @@ def transfer_adapter(
     try:
         save_adapter(target, item)
     except OSError as error:
-        raise ModelError(f"cannot be written: {error.strerror}", where=str(target)) from error
-    console.print(f"{target}: for {new}", soft_wrap=True)
+        raise FileError(f"cannot be written: {reason(error)}", where=printable(target)) from error
+    console.print(f"{printable(target)}: for {printable(new)}")
 
 
 def _utterances(folder: Path, code: str) -> tuple[str, list[Utterance]]:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from speech.cli.console import stdout
 from speech.errors import ConfigError
+from speech.files import check_writable, printable, read_text
 from speech.models.checkpoint import Storage, load_checkpoint, save_checkpoint
 from speech.models.hub import locate
 from speech.models.trimming import trim
@@ -23,12 +24,10 @@ def trim_model(
 ) -> None:
     """Keep the tokens that some texts need; what they score stays the same to the last bit."""
     if to.exists():
-        raise ConfigError(f"{to} is there already", fix="Name a new directory.")
-    try:
-        lines = texts.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read: {error}", where=str(texts), fix="Give a text file in UTF-8.") from error
+        raise ConfigError("is there already", where=printable(to), fix="Name a new directory.")
+    lines = read_text(texts).splitlines()
     folder = locate(model)
+    check_writable(to.parent)
     found = trim(load_checkpoint(folder), [plain_text(line) for line in lines if line.strip()])
     card = (folder / "README.md").read_text("utf-8") if (folder / "README.md").is_file() else f"# {folder.name}\n"
     note = f"\n## Trimmed\n\n{found.tokens[1]} of {found.tokens[0]} tokens, those that `{texts.name}` needs.\n"
@@ -41,11 +40,11 @@ def trim_model(
         storage=storage,
         targets=found.checkpoint.targets,
     )
-    console = Console(highlight=False)
+    console = stdout()
     for name, (before, after) in (
         ("tokens", found.tokens),
         ("parameters of the head that writes", found.written),
         ("parameters of the model", found.parameters),
     ):
         console.print(f"{name}: {before:,} -> {after:,}")
-    console.print(f"{to}", soft_wrap=True)
+    console.print(printable(to))

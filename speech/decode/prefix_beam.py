@@ -12,6 +12,7 @@ from torch import Tensor
 
 from speech.errors import ConfigError, ModelError
 from speech.extras import needs_extra
+from speech.files import check_readable
 
 _NEVER = -math.inf
 
@@ -46,10 +47,12 @@ class KenLm:
         pieces: token id to piece, spelled as in the file.
 
     Raises:
-        ModelError: if the file cannot be read or the package kenlm is not installed.
+        FileError: if the system refuses to read the file.
+        ModelError: if it is no n-gram model, or the package kenlm is not installed.
     """
 
     def __init__(self, path: Path, pieces: Callable[[int], str]) -> None:
+        check_readable(path)
         try:
             import kenlm
         except ImportError as error:

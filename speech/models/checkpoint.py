@@ -15,7 +15,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from speech.choices import Storage as Storage
 from speech.errors import ModelError
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
 from speech.models.targets import KEY, Targets, read_targets, to_record
@@ -41,15 +41,6 @@ LANGUAGE_MODEL = "lm.safetensors"
 LEXICON = "lexicon.safetensors"
 _ENCODERS: dict[str, type[EncoderConfig]] = {"whisper": WhisperEncoderConfig, "e_branchformer": EBranchformerConfig}
 _SCALE = ".scale"
-
-
-class Storage(StrEnum):
-    """How weights lie on disk; names equal values. Vectors are always float32."""
-
-    float32 = "float32"
-    float16 = "float16"
-    int8 = "int8"
-    """Matrices as int8 with one float32 scale per output row."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import huggingface_hub  # loads its parts when they are used
 
+from speech.choices import EMBEDDED as EMBEDDED
 from speech.errors import ModelError
-
-EMBEDDED = "embedded"
-"""Name of the model that ships with the package."""
 
 
 def locate(name: str) -> Path:

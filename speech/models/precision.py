@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import torch
 from torch import nn
 
+from speech.choices import Precision as Precision
 from speech.errors import ConfigError
 from speech.models.owsm_ctc import OwsmCtc
 from speech.nn.ctc import SparseConditioning
 from speech.nn.int8 import int8_copy, int8_runs
 from speech.nn.linears import in_float32, shared_copy
 from speech.nn.packed import packed_copy, packing_runs
-
-
-class Precision(StrEnum):
-    """Names equal values."""
-
-    auto = "auto"
-    """int8 on a CPU that has the kernels, bfloat16 on a GPU, otherwise float32."""
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-    """Half the memory; four times as fast where the processor has it (AVX512-BF16, AMX, GPUs), slow elsewhere."""
-    int8 = "int8"
-    """Linear layers in eight bits: about half the time, a few words in a thousand different."""
 
 
 def with_precision(model: OwsmCtc, precision: Precision, *, conditioning_top: int | None = None) -> OwsmCtc:

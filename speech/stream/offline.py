@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 import numpy as np
 import torch
@@ -16,20 +15,12 @@ from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
 from speech.audio.vad import Vad
+from speech.choices import Cut as Cut
 from speech.decode.endpoint import EndpointConfig
 from speech.stream.new_tokens import Extension
 from speech.stream.second_pass import Heard, Request, SecondPass
 from speech.stream.segments import Segment, Segmenter
 from speech.stream.windows import WindowConfig, windows
-
-
-class Cut(StrEnum):
-    """Where long audio is cut; names equal values."""
-
-    pauses = "pauses"
-    """Where nobody speaks, found by the voice detector; silence is not read."""
-    windows = "windows"
-    """Windows of one length with context at both sides, as OWSM-CTC is published."""
 
 
 @dataclass(kw_only=True, slots=True)

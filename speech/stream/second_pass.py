@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
+from speech.choices import AUTO as AUTO
 from speech.decode.frames import Frames
 from speech.decode.greedy import TokenSpan, collapse, greedy
 from speech.decode.language_id import FIRST_FRAMES, first_token_posterior, top
@@ -41,8 +42,6 @@ _ADAPTED = 0.5
 """Probability from which a segment is heard with the adapters of the languages that it may be in."""
 _LEAST = -50.0
 """Of a language's log-posterior, which is not to weigh without end."""
-AUTO = "auto"
-"""Any language that the model knows."""
 
 
 @dataclass(frozen=True, slots=True)

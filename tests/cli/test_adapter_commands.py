@@ -5,8 +5,9 @@ import shutil
 import pytest
 from typer.testing import CliRunner
 
-from speech.cli.app import app, main
-from speech.errors import ConfigError, LanguageError, ModelError
+from speech.cli.app import app
+from speech.cli.console import run as run_to_the_end
+from speech.errors import ConfigError, FileError, LanguageError, ModelError
 from speech.models.adapter_file import FOLDER, fingerprint
 from tests.models.test_adapter_file import made, saved
 
@@ -54,7 +55,7 @@ def test_what_is_not_for_the_model_is_refused(own, spanish, tmp_path):
     wide = saved(tmp_path / "wide.safetensors", made("lad", fingerprint(own), dim=64))
     with pytest.raises(ModelError, match=r"wide.*for frames of 64"):
         run("adapters", "add", wide, "--model", own)
-    with pytest.raises(ModelError, match=r"none.*cannot be read: No such file"):
+    with pytest.raises(FileError, match=r"none.*cannot be read: no such file"):
         run("adapters", "add", tmp_path / "none.safetensors", "--model", own)
     assert not (own / FOLDER).exists()
     with pytest.raises(ModelError, match="has no adapter for 'spa'"):
@@ -73,7 +74,7 @@ def test_what_is_not_for_the_model_is_refused(own, spanish, tmp_path):
 def test_a_mistake_is_one_line_and_exit_code_1(own, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["speech", "adapters", "add", str(own / "README.md"), "--model", str(own)])
     with pytest.raises(SystemExit) as ended:
-        main()
+        run_to_the_end(app)
     said = capsys.readouterr().err
     assert ended.value.code == 1
     assert said.startswith(f"error: {own / 'README.md'}: cannot be read")

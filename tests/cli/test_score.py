@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from speech.cli.app import app
-from speech.errors import ConfigError, DataError
+from speech.errors import ConfigError, DataError, FileError
 
 REFERENCE = {"u1": "das meeting war gut", "u2": "guten morgen zusammen", "u3": "send mir das file"}
 GOOD = REFERENCE | {"u1": "das miting war gut"}
@@ -93,7 +93,7 @@ def test_two_systems_need_two_names(files):
 
 
 def test_a_place_that_cannot_be_written_is_named(files):
-    with pytest.raises(DataError, match=r"nowhere.*cannot be written"):
+    with pytest.raises(FileError, match=r"nowhere.*cannot be written"):
         run(files / "reference.txt", files / "good.txt", "--encoder", "none", "--json", files / "nowhere" / "out.json")
     with pytest.raises(DataError, match="no file of vectors"):
         run(files / "reference.txt", files / "good.txt", "--encoder", "use", "--cache", files / "good.txt" / "v")
@@ -176,5 +176,5 @@ def test_a_report_is_one_file_with_the_audio_that_is_known(files):
 def test_audio_is_embedded_in_a_report_only(files):
     with pytest.raises(ConfigError, match="--html FILE"):
         run(files / "reference.txt", files / "good.txt", "--encoder", "none", "--embed-audio")
-    with pytest.raises(DataError, match=r"nowhere.*cannot be written"):
+    with pytest.raises(FileError, match=r"nowhere.*cannot be written"):
         run(files / "reference.txt", files / "good.txt", "--encoder", "none", "--html", files / "nowhere" / "a.html")
