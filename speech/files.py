@@ -16,6 +16,8 @@ _OF_NAMES = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}
 
 def reason(error: OSError) -> str:
     """What the system says, in lower case: "no space left on device"."""
+    if isinstance(error, FileExistsError):  # of a folder that was to be made
+        return "not a directory"
     return (error.strerror or str(error) or type(error).__name__).lower()
 
 

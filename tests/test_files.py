@@ -34,7 +34,7 @@ def test_after_an_error_the_old_file_is_there_and_nothing_partial(tmp_path):
 
 @pytest.mark.parametrize(
     ("folder", "expected"),
-    [("file", "not a directory|file exists"), ("file/below", "not a directory")],
+    [("file", "not a directory"), ("file/below", "not a directory")],
 )
 def test_a_folder_that_cannot_be_written_is_named_with_the_reason(tmp_path, folder, expected):
     (tmp_path / "file").write_text("x", "utf-8")
