@@ -10,6 +10,7 @@ import typer
 import speech
 from speech.choices import AUTO, EMBEDDED
 from speech.cli.console import write
+from speech.cli.interruption import loading
 from speech.cli.results import Format, Rendering, style_of
 from speech.cli.transcribe import AdapterFolder, HighlightWords, MaxCps, MaxLines, MaxLineWidth
 from speech.errors import ConfigError
@@ -37,5 +38,7 @@ def align(
         text = read_text(text_file)
     assert text is not None
     check_readable(audio)
-    aligned = speech.Recognizer.from_pretrained(model, beam=1, adapters=adapters).align(audio, text, language=language)
+    with loading():
+        kind = speech.Recognizer
+    aligned = kind.from_pretrained(model, beam=1, adapters=adapters).align(audio, text, language=language)
     write(rendering.render(str(audio), aligned))

@@ -18,7 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from speech.cli.console import USAGE, run, show_warnings
-from speech.cli.interruption import clean_up_first, end_at_once
+from speech.cli.interruption import INTERRUPTED, clean_up_first, end_at_once, end_interrupted
 from speech.errors import ConfigError
 from speech.extras import needs_extra
 
@@ -54,6 +54,10 @@ class Lazy(TyperCommand):
     def __init__(self, name: str, load: Callable[[], Any], help: str) -> None:
         super().__init__(name, help=help, rich_markup_mode=None)
         self._load = load
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """The whole line, which may take two."""
+        return self.help or ""
 
     def make_context(self, *args: Any, **options: Any) -> Any:
         """The context of the command itself, which takes over from here; an interruption lets it clean up."""
@@ -181,5 +185,9 @@ def main() -> None:
     show_warnings()
     try:
         run(app)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            end_interrupted()
+        raise
     finally:
         end_at_once()

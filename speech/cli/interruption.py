@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells count: 128 and the signal."""
@@ -28,6 +30,30 @@ def clean_up_first() -> None:
     """From now on it raises KeyboardInterrupt, so that temporary files and workers go; if `end_at_once` was called."""
     if signal.getsignal(signal.SIGINT) is _end:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """While modules are imported by a command that has begun, Ctrl-C ends at once again."""
+    ours = sys.unraisablehook is _unraisable
+    if ours:
+        end_at_once()
+    try:
+        yield
+    finally:
+        if ours:
+            clean_up_first()
+
+
+def end_interrupted() -> NoReturn:
+    """End with the exit code, at once.
+
+    Python would repeat the signal instead where a library was running a string of code when it came.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(INTERRUPTED)
 
 
 def was_interrupted(error: BaseException | None) -> bool:

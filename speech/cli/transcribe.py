@@ -11,6 +11,7 @@ import typer
 
 from speech.choices import AUTO, EMBEDDED, Cut, Precision
 from speech.cli.inputs import expand
+from speech.cli.interruption import loading
 from speech.cli.results import SUBTITLES, Format, Rendering, style_of, target_paths
 from speech.errors import ConfigError
 from speech.files import check_readable
@@ -144,4 +145,6 @@ def transcribe(
         "language_model": lm, "conditioning_top": conditioning_top, "cut": cut, "graph": graph, "adapters": adapters,
     }  # fmt: skip
     batch = {} if engine is None else {"engine": engine, "workers": workers, "retry": retry}
-    import_module(_RUN).transcribe_files(job, phrase or [], inputs, targets, output_dir, rendering, **batch)
+    with loading():
+        work = import_module(_RUN)
+    work.transcribe_files(job, phrase or [], inputs, targets, output_dir, rendering, **batch)
