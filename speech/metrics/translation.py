@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from speech.errors import ConfigError
+from speech.extras import needs_extra
 from speech.metrics.bootstrap import Figure
 from speech.text.languages import resolve
 from speech.text.normalize import plain_text
@@ -55,7 +56,7 @@ def translation_figures(
     try:
         from sacrebleu import metrics
     except ModuleNotFoundError as error:
-        raise ConfigError("BLEU and chrF need sacrebleu", fix="pip install 'speech[score]'") from error
+        raise ConfigError("BLEU and chrF need sacrebleu", fix=needs_extra("score")) from error
     if not references:
         return {}
     both = zip(references, languages, strict=True)

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from speech.audio.io import SAMPLE_RATE
 from speech.chunking import ChunkSpec
 from speech.errors import ConfigError, ModelError
+from speech.extras import needs_extra
 from speech.models.onnx_graphs import OfflineGraph, StreamingGraph, WaveformGraph, prefix_frames
 from speech.models.owsm_ctc import OwsmCtc
 from speech.nn.subsampling import UNKNOWN_END
@@ -276,7 +277,7 @@ def _onnx() -> Any:
     try:
         import onnx
     except ModuleNotFoundError as error:
-        raise ConfigError("needs the package onnx", where="export", fix="pip install 'speech[export]'") from error
+        raise ConfigError("needs the package onnx", where="export", fix=needs_extra("export")) from error
     return onnx
 
 

@@ -17,6 +17,7 @@ from torch import nn
 
 from speech.data.batches import Batch
 from speech.errors import ConfigError
+from speech.extras import needs_extra
 from speech.models.owsm_ctc import OwsmCtc
 from speech.nn.ctc import CTCHead
 from speech.nn.encoder import Tap
@@ -57,7 +58,7 @@ class LoraTuning:
         try:
             import peft
         except ModuleNotFoundError as error:
-            raise ConfigError("LoRA needs peft", fix="Install the extra: pip install 'speech[lora]'.") from error
+            raise ConfigError("LoRA needs peft", fix=needs_extra("lora")) from error
         model.requires_grad_(False)
         names = "|".join(str(layer - 1) for layer in layers)
         targets = rf"encoder\.layers\.({names})\..*({'|'.join(_PROJECTIONS)})"
