@@ -1,7 +1,11 @@
-"""What several tests need: a small real model, saved as a checkpoint, and a clip."""
+"""What several tests need: a small real model, saved as a checkpoint, and a clip; and how a run of them goes."""
 
+import os
 from importlib.resources import files
 from pathlib import Path
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # one of several: before anything reads it, one thread each
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
@@ -9,6 +13,7 @@ import soundfile
 import torch
 from hypothesis import settings
 
+from speech import Recognizer
 from speech.audio.io import load_audio
 from speech.data.manifest import read_manifest
 from speech.models.checkpoint import save_checkpoint
@@ -18,14 +23,20 @@ from speech.nn.e_branchformer import EBranchformerConfig
 from speech.nn.prompt import PromptConfig
 from speech.nn.whisper_encoder import WhisperEncoderConfig
 from speech.text.tokenizer import Tokenizer
+from tests.skips import Skips
 
 CLIPS = Path(str(files("speech") / "assets" / "clips" / "clips.jsonl"))
 CORPUS = Path(__file__).resolve().parent.parent / "corpus"
 RARE = CORPUS / "asterisk_core_sounds" / "audio" / "fra" / "ast_fr_digits-day-0.ogg"
 """Somebody says "dimanche", which the embedded model does not write without help."""
 
-settings.register_profile("speech", deadline=None)
-settings.load_profile("speech")
+settings.register_profile("push", deadline=None, max_examples=25)
+settings.register_profile("all", deadline=None, max_examples=200)
+
+GROUPS = {"serve/": "serve", "train/": "train"}
+"""Folders whose tests one process runs: they share a server, or a model that is trained for them."""
+FIRST = ["serve", "ray", "train"]
+"""Groups that take longest, so that none is left at the end for one process alone."""
 
 TEXTS = ["the cat sat on the mat", "der hund lief über die straße", "el gato duerme", "a dog ran over the street"] * 5
 
@@ -91,3 +102,36 @@ def wave(tmp_path: Path, speech: np.ndarray) -> Path:
     path = tmp_path / "wave.wav"
     soundfile.write(path, speech[:24000], 16000)
     return path
+
+
+@pytest.fixture(scope="session")
+def recognizer() -> Recognizer:
+    """The model that ships."""
+    return Recognizer.from_pretrained()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="every example and every fuzzed message, as `make test-all`")
+    parser.addoption("--no-skips", action="store_true", help="fail if a test is skipped that tests/skips.py lacks")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("all" if config.getoption("--all") else "push")
+    config.pluginmanager.register(Skips(config.getoption("--no-skips") or os.environ.get("CI") == "true"))
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of a file, or of some folders, stay together; the longest groups begin."""
+    order: dict[str, int] = {name: number for number, name in enumerate(FIRST)}
+    ranks: dict[pytest.Item, int] = {}
+    for item in items:
+        mark = item.get_closest_marker("xdist_group")
+        if mark is None:
+            path = item.path.relative_to(Path(__file__).parent).as_posix()
+            name = next((name for folder, name in GROUPS.items() if path.startswith(folder)), path)
+            item.add_marker(pytest.mark.xdist_group(name))
+        else:
+            name = str(mark.args[0])
+        ranks[item] = order.get(name, len(order))
+    items.sort(key=lambda item: ranks[item])

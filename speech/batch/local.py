@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
-from speech.batch.pool import Outcome, Read, Workers, answer
+from speech.batch.pool import Limits, Outcome, Read, Workers, answer
 from speech.errors import SpeechError
 
 
@@ -26,6 +27,8 @@ class _Worker:
     connection: Connection
     path: str | None = None
     ready: bool = False
+    since: float = field(default_factory=time.monotonic)
+    """When it began what it does."""
 
 
 @contextmanager
@@ -45,10 +48,12 @@ class LocalPool(Workers[_Worker]):
     Args:
         open_reader: called once in each worker; what it raises as SpeechError ends the pool with that error.
         workers: processes.
+        limits: of waiting.
     """
 
-    def __init__(self, open_reader: Callable[[], Read], workers: int = 1) -> None:
+    def __init__(self, open_reader: Callable[[], Read], workers: int = 1, *, limits: Limits | None = None) -> None:
         self._open_reader = open_reader
+        self._limits = limits or Limits()
         self._context = multiprocessing.get_context("spawn")
         self._workers = [self._start() for _ in range(workers)]
 
@@ -67,6 +72,7 @@ class LocalPool(Workers[_Worker]):
             self._send(worker)
 
     def _send(self, worker: _Worker) -> None:
+        worker.since = time.monotonic()
         with contextlib.suppress(OSError):  # then it is dead, which `wait` will find out
             worker.connection.send(worker.path)
 
@@ -79,12 +85,31 @@ class LocalPool(Workers[_Worker]):
         found: list[Outcome] = []
         while not found:
             connections = {worker.connection: n for n, worker in enumerate(self._workers)}
-            for connection in wait(list(connections)):
+            for connection in wait(list(connections), self._end_the_silent()):
                 number = connections[connection]  # type: ignore[index]
                 outcome = self._receive(number)
                 if outcome is not None:
                     found.append(outcome)
         return found
+
+    def _end_the_silent(self) -> float | None:
+        """Seconds for which nobody has to be ended.
+
+        Raises:
+            WorkerError: if a worker does not get ready.
+        """
+        now, left = time.monotonic(), list[float]()
+        for worker in self._workers:
+            limit = self._limits.read_s if worker.ready else self._limits.load_s
+            if worker.ready and worker.path is None:
+                continue
+            if now < worker.since + limit:
+                left.append(worker.since + limit - now)
+            elif worker.ready:
+                worker.process.kill()  # what it had is known when its connection ends
+            else:
+                raise WorkerError(f"a worker was not ready within {limit:g} s", fix="Look at the model's files.")
+        return min(left, default=None)
 
     def _receive(self, number: int) -> Outcome | None:
         worker = self._workers[number]

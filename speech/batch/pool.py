@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from speech.errors import SpeechError
@@ -11,6 +12,18 @@ from speech.transcript import Transcript
 
 Read = Callable[[str], Transcript]
 """Reads one file; raises SpeechError where it cannot."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """How long workers are waited for, seconds."""
+
+    start_s: float = 30.0
+    """For a process on a cluster to be there, whatever it would do."""
+    load_s: float = 600.0
+    """For a worker to hold the model."""
+    read_s: float = 6 * 3600.0
+    """For a file. A worker that is silent for longer has died of it, as one whose process has ended."""
 
 
 class Outcome(NamedTuple):

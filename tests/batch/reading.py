@@ -1,7 +1,10 @@
 """Readers that stand for a model in workers, and load in no time."""
 
+import json
 import os
 import signal
+import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -34,3 +37,31 @@ def open_nothing():
 
 def open_and_die():
     os._exit(7)
+
+
+def open_and_fail():
+    raise RuntimeError("the disk is full")
+
+
+def open_and_hang():
+    time.sleep(3600)
+
+
+def hang(log: Path, path: str) -> Transcript:
+    if "hang" in path:
+        time.sleep(3600)
+    return read(log, path)
+
+
+def open_hang(log: Path):
+    return partial(hang, log)
+
+
+def surroundings(path: str) -> Transcript:
+    """Says where it is read, and whether the file is there."""
+    known = {"executable": sys.executable, "folder": str(Path.cwd()), "there": Path(path).is_file()}
+    return Transcript(json.dumps(known), "eng", 1.0, "asr", 1.0, ())
+
+
+def open_surroundings():
+    return surroundings

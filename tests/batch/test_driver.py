@@ -1,6 +1,7 @@
 """Workers that die, files that kill, drivers that are killed: every file is read once, or said to be bad."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -11,13 +12,13 @@ import pytest
 from conftest import CLIPS
 from hypothesis import given
 from hypothesis import strategies as st
-from reading import open_and_die, open_nothing, open_read
+from reading import open_and_die, open_and_hang, open_hang, open_nothing, open_read
 from typer.testing import CliRunner
 
 from speech.batch.driver import run, shard
 from speech.batch.ledger import Ledger, Status
 from speech.batch.local import LocalPool, WorkerError
-from speech.batch.pool import Outcome
+from speech.batch.pool import Limits, Outcome
 from speech.cli.app import app
 from speech.cli.batch import parse_shard
 from speech.errors import ConfigError, ModelError, SpeechError
@@ -78,6 +79,29 @@ def test_workers_that_cannot_start_say_why():
     pool.close()
 
 
+def test_a_worker_that_is_silent_for_too_long_is_replaced(tmp_path):
+    names = ["hang", "a", "b"]
+    ledger = Ledger(tmp_path / "run.sqlite")
+    pool = LocalPool(partial(open_hang, tmp_path / "log"), limits=Limits(read_s=0.5))
+    (tmp_path / "out").mkdir()
+    try:
+        found = dict(run(ledger.plan(names, ""), ledger, pool, partial(write, tmp_path / "out")))
+    finally:
+        pool.close()
+        ledger.close()
+    assert isinstance(found["a"], Transcript)
+    assert isinstance(found["b"], Transcript)
+    assert "killed its worker 2 times" in str(found["hang"])
+
+
+def test_a_worker_that_never_is_ready_is_not_waited_for():
+    pool = LocalPool(open_and_hang, limits=Limits(load_s=0.5))
+    pool.submit("a")
+    with pytest.raises(WorkerError, match=r"not ready within 0\.5 s"):
+        pool.wait()
+    pool.close()
+
+
 class Scripted:
     """A pool whose workers die as the script says, for many runs."""
 
@@ -128,10 +152,6 @@ def test_engines_that_do_not_exist_are_refused(engine):
         parse_shard(engine)
 
 
-def transcribe(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "speech.cli.app", "transcribe", *map(str, arguments)]
-
-
 @pytest.fixture
 def corpus(tmp_path) -> Path:
     """Real clips, several times."""
@@ -153,26 +173,19 @@ def test_a_driver_that_is_killed_goes_on_where_it_was(corpus, checkpoint, tmp_pa
     plain = CliRunner().invoke(app, [str(a) for a in ("transcribe", corpus, *shared, tmp_path / "plain")])
     assert plain.exit_code == 2
     expected = texts(tmp_path / "plain")
-    command = transcribe(corpus, *shared, tmp_path / "out", "--engine", "local", "--workers", 2)
-    rounds = 0
-    while True:
-        driver = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
-        done = len(texts(tmp_path / "out"))
-        while rounds < 1 and driver.poll() is None and len(texts(tmp_path / "out")) <= done + 1:
-            time.sleep(0.005)
-        if rounds >= 1 or driver.poll() is not None:
-            break
-        driver.kill()
-        driver.wait()
-        driver.stderr.close()
-        rounds += 1
-    message = driver.communicate()[1].decode()
-    assert rounds >= 1, "it was too quick to be killed"
-    assert driver.returncode == 2
-    assert f"{len(expected)} done, 1 failed" in message
-    assert "need nothing" in message
+    words = [str(a) for a in ("transcribe", corpus, *shared, tmp_path / "out", "--engine", "local", "--workers", 2)]
+    command = [sys.executable, "-m", "speech.cli.app", *words]
+    driver = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+    while driver.poll() is None and len(texts(tmp_path / "out")) <= 1:
+        time.sleep(0.005)
+    driver.kill()
+    assert driver.wait() == -signal.SIGKILL, "it was too quick to be killed"
+    resumed = CliRunner().invoke(app, words)
+    assert resumed.exit_code == 2
+    assert f"{len(expected)} done, 1 failed" in resumed.stderr
+    assert "need nothing" in resumed.stderr
     assert texts(tmp_path / "out") == expected
-    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    again = CliRunner().invoke(app, words)
     assert f"{len(expected) + 1} of {len(expected) + 1} need nothing" in again.stderr
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 from dataclasses import replace
 
 import numpy as np
@@ -176,7 +177,9 @@ def test_workers_give_a_run_in_order_whichever_is_ahead(corpus: list[Utterance],
     batches = train_batches(corpus, JOINING)
     whole = [batch for epoch in range(3) for batch in epoch_of(batches, epoch)]
     stream = Stream(batches, start, len(whole))
-    loader = DataLoader(stream, batch_size=None, num_workers=2, multiprocessing_context="forkserver")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "speech.data.batches", "speech.train.stream"])  # once for all workers
+    loader = DataLoader(stream, batch_size=None, num_workers=2, multiprocessing_context=context)
     assert_same(list(loader), whole[start:])
 
 

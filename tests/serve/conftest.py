@@ -151,11 +151,6 @@ def translating(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="session")
-def recognizer() -> Recognizer:
-    return Recognizer.from_pretrained()
-
-
-@pytest.fixture(scope="session")
 def pcm(speech: np.ndarray) -> bytes:
     """The speech of the tests as PCM16."""
     return to_pcm16(speech)

@@ -1,4 +1,4 @@
-"""A hundred thousand messages, right and wrong: each is answered or refused, and what the server says is in order."""
+"""Thousands of messages, right and wrong: each is answered or refused, and what the server says is in order."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ import random
 from collections import Counter
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
@@ -236,20 +236,19 @@ class Talk:
         assert self._asked["Update"] - late <= updated <= self._asked["Update"]
 
 
-def test_a_hundred_thousand_messages_are_answered_or_refused():
+def test_thousands_of_messages_are_answered_or_refused(pytestconfig):
     rng, said, closes = random.Random(0), 0, Counter[int]()
-    while said < 100_000:
+    count = 100_000 if pytestconfig.getoption("--all") else 10_000
+    while said < count:
         talk = Talk(rng)
         talk.run()
         said += talk.said
         assert talk.close is not None
         closes[int(talk.close)] += 1
-    assert said >= 100_000
     assert {1000, 1009, 4400, 4404, 4415, 4422} <= set(closes)
-    assert closes[1000] > 100
+    assert closes[1000] > count // 1000
 
 
-@settings(max_examples=100)
 @given(st.integers(0, 2**63))
 def test_any_seed_will_do(seed):
     Talk(random.Random(seed)).run()
