@@ -60,23 +60,34 @@ class _Opened:
     """What the header says there is; 0 where it cannot be relied on."""
 
 
-def load_audio(source: Source, *, channel: int | None = None) -> np.ndarray:
+def load_audio(
+    source: Source, *, channel: int | None = None, max_s: float | None = None, name: str | None = None
+) -> np.ndarray:
     """All samples of a file: `(n,)` float32, mono, 16 kHz.
 
     Args:
         source: path, bytes of a file, or an open binary file.
         channel: take this channel (from 0) instead of the mean of all.
+        max_s: seconds that are decoded at most; more is refused as soon as it is met, not once all is decoded.
+        name: what errors call the source; None: its path, or the name of an open file.
 
     Raises:
-        AudioError: not there, not audio, empty, cut off, not finite, or without that channel.
+        AudioError: not there, not audio, empty, cut off, not finite, longer than `max_s`, or without that channel.
     """
-    blocks = list(stream_audio(source, channel=channel))
+    blocks = list(stream_audio(source, channel=channel, max_s=max_s, name=name))
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
-def stream_audio(source: Source, *, block_s: float = 30.0, channel: int | None = None) -> Iterator[np.ndarray]:
+def stream_audio(
+    source: Source,
+    *,
+    block_s: float = 30.0,
+    channel: int | None = None,
+    max_s: float | None = None,
+    name: str | None = None,
+) -> Iterator[np.ndarray]:
     """The same samples as `load_audio` in pieces of about `block_s` seconds; memory does not grow with length."""
-    name = _name(source)
+    name = name or _name(source)
     opened = _open(source, name, block_s)
     info = opened.info
     if channel is not None and not 0 <= channel < info.channels:
@@ -90,6 +101,8 @@ def stream_audio(source: Source, *, block_s: float = 30.0, channel: int | None =
         for block in opened.blocks:
             _check_finite(block, received, info.rate, name)
             received += len(block)
+            if max_s is not None and received > max_s * info.rate:
+                raise AudioError(f"has more than {max_s:g} s", where=name, fix="Cut it.")
             mono = np.ascontiguousarray(_mono(block, channel))
             samples = resampler.resample_chunk(mono) if resampler is not None else mono
             if len(samples):
