@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from speech.audio.io import SAMPLE_RATE, load_audio, stream_audio, to_mono_16k
+from speech.audio.io import SAMPLE_RATE, stream_audio, to_mono_16k
+from speech.audio.source import STANDARD_INPUT
 from speech.decode.beam import BeamDecoder
 from speech.decode.compiled_beam import prepare
 from speech.decode.forced_alignment import align
@@ -119,50 +120,58 @@ class Recognizer:
         language: str = AUTO,
         to: str | None = None,
         phrases: Sequence[Phrase] = (),
+        channel: int | None = None,
+        track: int | None = None,
     ) -> Transcript:
         """Transcribe (or with `to` translate) one file or array.
 
         Args:
-            source: path, or samples `(n,)` or `(n, channels)` at `rate` Hz.
+            source: path, "-" for standard input, or samples `(n,)` or `(n, channels)` at `rate` Hz.
             rate: of an array.
             language: of the speech, or several with commas between; "auto" identifies it, if it is one that the model
                 itself knows. One that only an adapter knows is named, alone.
             to: target language of a translation.
             phrases: that may well be said, such as names.
+            channel: the one to hear, from 0; None: the mean of all.
+            track: of audio of a file, from 0; None: the one that the file says is the default.
 
         Raises:
-            AudioError: if the source cannot be read.
+            AudioError: if the source cannot be read, or has no such channel or track.
             LanguageError: if a language is unknown, or the model does not know it.
             ConfigError: if the model cannot write a phrase.
         """
-        blocks = [to_mono_16k(source, rate)] if isinstance(source, np.ndarray) else stream_audio(source)
+        blocks = _blocks(source, rate, channel, track)
         return self._read([blocks], Request.parse(language, to, phrases))[0]
 
     def align(
-        self, source: str | Path | np.ndarray, text: str, *, rate: int = SAMPLE_RATE, language: str = AUTO
+        self,
+        source: str | Path | np.ndarray,
+        text: str,
+        *,
+        rate: int = SAMPLE_RATE,
+        language: str = AUTO,
+        channel: int | None = None,
+        track: int | None = None,
     ) -> Transcript:
         """When each word of a known text is said.
 
         Args:
-            source: path, or samples `(n,)` or `(n, channels)` at `rate` Hz; up to five minutes.
+            source: path, "-" for standard input, or samples `(n,)` or `(n, channels)` at `rate` Hz; up to five minutes.
             text: what is said, whole and in order; it is written as the model writes, without case and punctuation.
             rate: of an array.
             language: of the speech; "auto" identifies it. Letters that only an adapter has can be aligned where its
                 language is named.
+            channel: the one to hear, from 0; None: the mean of all.
+            track: of audio of a file, from 0; None: the one that the file says is the default.
 
         Raises:
-            AudioError: if the source cannot be read, or is longer.
+            AudioError: if the source cannot be read, is longer, or has no such channel or track.
             LanguageError: if a language is unknown, or the model does not know it.
             SpeechError: if the text has characters that the model cannot write, or more than the audio has frames for.
         """
         request = Request.parse(language)
         self.check(request)
-        samples = to_mono_16k(source, rate) if isinstance(source, np.ndarray) else load_audio(source)
-        if len(samples) > _ALIGN_S * SAMPLE_RATE:
-            where = "array" if isinstance(source, np.ndarray) else str(source)
-            raise AudioError(
-                f"has {len(samples) / SAMPLE_RATE:.0f} s, alignment takes {_ALIGN_S}", where=where, fix="Cut it."
-            )
+        samples = np.concatenate(list(_blocks(source, rate, channel, track, max_s=_ALIGN_S)))
         plain = plain_text(text)
         extension = self._second_pass.named(request)
         tokenizer = self.tokenizer if extension is None else extension.tokenizer
@@ -212,7 +221,13 @@ class Recognizer:
         return Engine(self._second_pass, config)
 
     def transcribe_files(
-        self, paths: Sequence[str | Path], request: Request | None = None, *, group_s: float = 240.0
+        self,
+        paths: Sequence[str | Path],
+        request: Request | None = None,
+        *,
+        group_s: float = 240.0,
+        channel: int | None = None,
+        track: int | None = None,
     ) -> Iterator[tuple[str, Transcript | SpeechError]]:
         """Transcribe files, short ones together; a bad file yields its error and does not stop the others.
 
@@ -220,13 +235,14 @@ class Recognizer:
             paths: files, or "-" for standard input; results come in this order.
             request: the same for all.
             group_s: seconds of short files that are decoded into memory before they are encoded together.
+            channel, track: of each file, see `transcribe`.
         """
         request = request or Request()
         self.check(request)
         group: list[tuple[str, list[np.ndarray]]] = []
         seconds = 0.0
         for path in paths:
-            blocks = stream_audio(sys.stdin.buffer.read() if str(path) == "-" else path)
+            blocks = _blocks(path, SAMPLE_RATE, channel, track)
             try:
                 first = list(_take(blocks, group_s))
             except SpeechError as error:
@@ -275,6 +291,26 @@ class Recognizer:
             duration_s=parts[-1].end_s,
             words=tuple(words),
         )
+
+
+def _blocks(
+    source: str | Path | np.ndarray, rate: int, channel: int | None, track: int | None, max_s: float | None = None
+) -> Iterator[np.ndarray]:
+    """Of a file, of standard input ("-") or of an array, mono at 16 kHz."""
+    if isinstance(source, np.ndarray):
+        if track not in (None, 0):
+            raise AudioError(f"has no track {track}", where="array", fix="Only files have tracks.")
+        samples = to_mono_16k(source, rate, channel)
+        if max_s is not None and len(samples) > max_s * SAMPLE_RATE:
+            raise AudioError(f"has more than {max_s:g} s", where="array", fix="Cut it.")
+        yield samples
+    elif str(source) != "-":
+        yield from stream_audio(source, channel=channel, track=track, max_s=max_s)
+    elif sys.stdin is None:
+        raise AudioError("is closed", where=STANDARD_INPUT)
+    else:
+        pipe = sys.stdin.buffer
+        yield from stream_audio(pipe, channel=channel, track=track, max_s=max_s, name=STANDARD_INPUT)
 
 
 def _beam_decoder(

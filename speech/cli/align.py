@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from speech.cli.transcribe import AdapterFolder, Format, render
+from speech.cli.transcribe import AdapterFolder, ChannelNumber, Format, TrackNumber, render
 from speech.errors import ConfigError
 from speech.models.hub import EMBEDDED
 from speech.recognizer import AUTO, Recognizer
@@ -22,6 +22,8 @@ def align(
     format: Annotated[Format, typer.Option(help="What to print.")] = Format.jsonl,
     model: Annotated[str, typer.Option(help="embedded, a directory, or a hub id.")] = EMBEDDED,
     adapters: AdapterFolder = None,
+    channel: ChannelNumber = None,
+    track: TrackNumber = None,
 ) -> None:
     """Align a text with speech: words with times and confidences."""
     if (text is None) == (text_file is None):
@@ -31,5 +33,6 @@ def align(
             raise ConfigError(f"{text_file}: no such file")
         text = text_file.read_text("utf-8")
     assert text is not None
-    aligned = Recognizer.from_pretrained(model, beam=1, adapters=adapters).align(audio, text, language=language)
+    recognizer = Recognizer.from_pretrained(model, beam=1, adapters=adapters)
+    aligned = recognizer.align(audio, text, language=language, channel=channel, track=track)
     sys.stdout.write(render(str(audio), aligned, format))

@@ -24,7 +24,6 @@ from speech.decode.phrases import read_phrases
 from speech.errors import AudioError, ConfigError, SpeechError
 from speech.models.hub import EMBEDDED
 from speech.models.precision import Precision
-from speech.recognizer import Recognizer
 from speech.stream.offline import Cut
 from speech.stream.second_pass import AUTO, Request
 from speech.transcript import Transcript
@@ -40,6 +39,13 @@ AdapterFolder = Annotated[
 ]
 _Graph = Annotated[
     Path | None, typer.Option(help="Say only words of this file (one a line), or texts of its n-grams (.arpa).")
+]
+
+ChannelNumber = Annotated[
+    int | None, typer.Option(min=0, help="Hear this channel alone, from 0. [default: the mean of all]")
+]
+TrackNumber = Annotated[
+    int | None, typer.Option(min=0, help="Hear this audio track of a film, from 0. [default: the one it says]")
 ]
 
 
@@ -85,6 +91,8 @@ def transcribe(
     lm: Annotated[Path | None, typer.Option(help="n-gram file over the model's pieces. [default: the model's]")] = None,
     graph: _Graph = None,
     adapters: AdapterFolder = None,
+    channel: ChannelNumber = None,
+    track: TrackNumber = None,
     engine: Annotated[
         str | None,
         typer.Option(help="local, ray or shard=i/n: workers and a ledger beside the results; needs --output-dir."),
@@ -113,6 +121,8 @@ def transcribe(
         phrases=read_phrases(phrase or []),
         graph=graph,
         adapters=adapters,
+        channel=channel,
+        track=track,
     )
     request = job.request
     if engine is None:
@@ -146,7 +156,7 @@ def _in_this_process(
         return
     failed = 0
     printed: list[dict[str, Any]] = []
-    for path, result in _with_progress(job.open(), todo, request, console):
+    for path, result in _with_progress(job, todo, request, console):
         if isinstance(result, SpeechError):
             failed += 1
             console.print(f"[red]failed:[/red] {result}", soft_wrap=True)
@@ -251,12 +261,13 @@ def progress_on(console: Console) -> Progress:
 
 
 def _with_progress(
-    recognizer: Recognizer, files: list[str], request: Request, console: Console
+    job: Job, files: list[str], request: Request, console: Console
 ) -> Iterator[tuple[str, Transcript | SpeechError]]:
+    recognizer = job.open()
     start, audio_s = time.monotonic(), 0.0
     with progress_on(console) as progress:
         bar = progress.add_task("transcribing", total=len(files))
-        for path, result in recognizer.transcribe_files(files, request):
+        for path, result in recognizer.transcribe_files(files, request, channel=job.channel, track=job.track):
             audio_s += result.duration_s if isinstance(result, Transcript) else 0.0
             rtf = (time.monotonic() - start) / max(audio_s, 1e-9)
             progress.update(bar, advance=1, description=f"RTF {rtf:.3f}")
