@@ -8,6 +8,7 @@ the container.
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import BinaryIO
@@ -17,9 +18,10 @@ import numpy as np
 import soundfile
 import soxr
 
-from speech.audio.chain import Link, links
+from speech.audio.chain import links
 from speech.audio.demux import format_of, open_container
 from speech.audio.libsndfile import open_sound
+from speech.audio.link import Link
 from speech.audio.mix import Mixer
 from speech.audio.mpeg_audio import open_frames
 from speech.audio.pieces import AudioInfo, CutOffError, DamageError, Opened, Piece
@@ -32,7 +34,8 @@ __all__ = ["SAMPLE_RATE", "AudioInfo", "Source", "load_audio", "probe", "stream_
 SAMPLE_RATE = 16_000
 """Hz. Everything behind this file has this rate."""
 
-_TRUNCATION_S = 0.5
+_log = logging.getLogger("speech.audio")
+_TRUNCATION_S, _NOTICED_S = 0.5, 0.02
 _LOWEST_RATE = 1000
 _ROUNDING_S = 1e-6
 _SOUND_KINDS = frozenset({"wav", "aiff", "w64", "au", "caf", "ogg", ""})
@@ -285,6 +288,8 @@ def _check_complete(found: Opened, link: Link, read_s: float, damage: DamageErro
         raise AudioError(
             f"is cut off: {read_s:.2f} s of {promised_s:.2f} s can be read", where=name, fix=again
         ) from damage
+    if promised_s - read_s > _NOTICED_S and damage is None:
+        _log.warning("%s: the last %.2f s of %.2f s are missing", name, promised_s - read_s, promised_s)
     if isinstance(damage, CutOffError):
         raise AudioError(f"is cut off: {damage}", where=name, fix=again) from damage
     if damage is not None:

@@ -129,7 +129,7 @@ def _read(file: Slice, size: int, name: str) -> Generator[Piece]:
             decoder = None
         if head is None:
             break
-        decoder = decoder or _Decoder(head, count)
+        decoder = decoder or _Decoder(head, count, name)
         if count is None:
             yield from decoder.decode(head, data)
             if lost_s + decoder.lost_s > _MOST_LOST_S:
@@ -175,7 +175,8 @@ class _Count:
 class _Decoder:
     """The frames of one file; the samples that its encoder put before and behind are left out."""
 
-    def __init__(self, head: FrameHead, count: _Count | None) -> None:
+    def __init__(self, head: FrameHead, count: _Count | None, name: str) -> None:
+        self._name = name
         self.kind = head.kind
         self.lost_s = 0.0
         self.failure = ""
@@ -211,6 +212,9 @@ class _Decoder:
             whole_s = (count.frames * self._per_frame - count.delay - count.padding) / self._rate
             read_s = max(self._frames * self._per_frame - count.delay, 0) / self._rate
             raise CutOffError(f"{read_s:.2f} s of {whole_s:.2f} s can be read")
+        if missing > 1:
+            found = "%s: the last %.2f s are missing"
+            _log.warning(found, self._name, missing * self._per_frame / self._rate)
         drop = max(0, self._trailing) if self._frames == self._count.frames else 0
         for piece in self._held:
             left = self._held_samples - drop
