@@ -49,6 +49,8 @@ TESTED_ELSEWHERE = {
     "cli/adapters": "cli/test_adapter_commands", "cli/adapter_server": "serve/test_live_adapters",
     "serve/adapters": "serve/test_live_adapters",
     "cli/models": "cli/test_transcribe", "audio/containers": "audio/test_pcm",
+    "audio/pieces": "audio/test_io", "audio/libsndfile": "audio/test_io",
+    **{f"audio/{name}": "audio/test_chain" for name in ("boxes", "chunks", "link")},
     **{f"serve/{name}": "serve/test_app" for name in (
         "client", "command", "hub", "native", "openai_api", "shell", "telemetry")},
     "serve/work": "serve/test_live_session", "serve/score_messages": "serve/test_protocol",

@@ -38,6 +38,8 @@ def mp4_links(file: BinaryIO, start: int, size: int, name: str) -> list[Link]:
             kind_name = kind.decode("ascii", "backslashreplace")
             raise cut_off(name, f"{end - size} bytes are missing of the {end - begin} of its box {kind_name!r}")
         last = end
+    if 0 < size - last < 8 and read_at(file, last, 8).strip(b"\0"):
+        raise cut_off(name, f"it ends within the head of a box, {size - last} bytes of it are there")
     if not rest_is_empty(file, last, size):
         raise AudioError(f"is damaged: what stands at byte {last} is no MP4 box", where=name, fix="Copy it again.")
     return [Link("mp4", begin, end) for begin, end in zip(begins, [*begins[1:], size], strict=True)]

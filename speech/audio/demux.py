@@ -35,7 +35,7 @@ def open_container(file: Slice, name: str, *, track: int | None = None, strict: 
         file: that can be sought.
         name: for errors.
         track: of audio, from 0; None: the one that the container says is the default, else the first.
-        strict: checksums of frames are looked at.
+        strict: checksums of frames are looked at, and frames that are left out are damage.
 
     Raises:
         AudioError: it holds no audio, or not that track.
@@ -56,7 +56,7 @@ def open_container(file: Slice, name: str, *, track: int | None = None, strict: 
     except BaseException:
         container.close()
         raise
-    return Opened(info, _read(container, stream, name), promised_s)
+    return Opened(info, _read(container, stream, name, strict), promised_s)
 
 
 def format_of(file: Slice) -> str:
@@ -100,9 +100,9 @@ def _begin_s(container: av.container.InputContainer, stream: av.AudioStream) -> 
     return min(begins, default=None)
 
 
-def _read(container: av.container.InputContainer, stream: av.AudioStream, name: str) -> Generator[Piece]:
+def _read(container: av.container.InputContainer, stream: av.AudioStream, name: str, strict: bool) -> Generator[Piece]:
     with container:
-        clock = _Clock(_begin_s(container, stream), name)
+        clock = _Clock(_begin_s(container, stream), name, strict)
         lost_s, failure = 0.0, ""
         corrupt = False
         packets = container.demux(stream)
@@ -137,7 +137,8 @@ class _Clock:
     add up. Where they go back, samples follow each other and times count on from there.
     """
 
-    def __init__(self, begin_s: float | None, name: str) -> None:
+    def __init__(self, begin_s: float | None, name: str, strict: bool) -> None:
+        self._strict = strict  # frames follow each other; a gap is damage
         self._begin_s = begin_s
         self._name = name
         self._given_s = 0.0
@@ -162,6 +163,8 @@ class _Clock:
         gap_s = time_s - self._zero_s - self._given_s
         if abs(gap_s) < least_s:
             return
+        if self._strict:
+            raise DamageError(f"{abs(gap_s):.2f} s cannot be decoded")
         if gap_s > _LONGEST_GAP_S or gap_s + self._silence_s > _MOST_SILENCE_S:
             self._warn(f"its times leave out {gap_s:.0f} s after {self._given_s:.1f} s, which is not believed")
         if gap_s < 0 or gap_s > _LONGEST_GAP_S or gap_s + self._silence_s > _MOST_SILENCE_S:

@@ -231,8 +231,7 @@ def _decoded(found: Opened, part: Slice, name: str) -> Iterator[Piece]:
         except Exception as error:
             raise DamageError(f"{type(error).__name__}: {error}") from error
         finally:
-            if part.failure is not None:
-                raise AudioError(f"cannot be read: {reason(part.failure)}", where=name) from part.failure
+            _check_system(part, name)
         if piece is None:
             return
         yield piece
@@ -244,6 +243,18 @@ def _open(part: Slice, link: Link, name: str, block_s: float, track: int | None,
     Raises:
         AudioError: it is no audio, or has no such track.
     """
+    try:
+        return _decoder(part, link, name, block_s, track, measured)
+    finally:
+        _check_system(part, name)
+
+
+def _check_system(part: Slice, name: str) -> None:
+    if part.failure is not None:
+        raise AudioError(f"cannot be read: {reason(part.failure)}", where=name) from part.failure
+
+
+def _decoder(part: Slice, link: Link, name: str, block_s: float, track: int | None, measured: bool) -> Opened:
     refusal = ""
     try:
         found = _open_alone(part, link, name, block_s, measured)

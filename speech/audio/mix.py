@@ -8,8 +8,8 @@ import numpy as np
 
 _log = logging.getLogger("speech.audio")
 _FRAME_S = 0.02
-_DECAY = 0.96
-"""Of what was heard, for each frame: half of it is forgotten in a third of a second."""
+_SHORT, _LONG = 0.8, 0.96
+"""What is left of the energy heard after each frame: half is forgotten in 60 ms, and in a third of a second."""
 _CANCELLED, _KEPT = 0.1, 0.5
 _SILENCE = 1e-9
 """Mean square; -90 dB of full scale."""
@@ -22,9 +22,10 @@ class Mixer:
     The rule: energy is summed over frames of 20 ms that are counted from the beginning of the stream, older frames
     weigh less and less. Let g be the energy of the mean of all channels over the mean energy of one channel, times the
     number of channels: equal channels have g = number of channels, unrelated ones 1, and a channel and its inverse 0.
-    Below g = 0.1 the loudest channel takes the place of the mean (the first one, unless another has twice its energy);
-    above g = 0.5 the mean returns. A decision holds from the next frame on: nothing is held back, and how the stream
-    is cut into blocks changes nothing.
+    Where g falls below 0.1 over a short memory (half is forgotten in 60 ms), the loudest channel takes the place of the
+    mean: the first one, unless another has twice its energy. Where g rises above 0.5 over a longer one (a third of a
+    second, heard since then) the mean returns: noise in a pause does not bring it back at once. A decision holds from
+    the next frame on: nothing is held back, and how the stream is cut into blocks changes nothing.
 
     Args:
         channels: of the samples.
@@ -38,8 +39,8 @@ class Mixer:
         self._frame = max(1, round(_FRAME_S * rate))
         self._where, self._advice = where, advice
         self._started = np.empty((0, channels), np.float32)  # the frame that is not complete
-        self._energy = np.zeros(channels)
-        self._mixed_energy = 0.0
+        self._short = np.zeros(channels + 1)  # energy of each channel, and of the mean
+        self._long = self._short
         self._taken = _MEAN
         self._warned = False
 
@@ -73,15 +74,19 @@ class Mixer:
     def _hear(self, each: np.ndarray, mixed: float) -> None:
         if not float(each.sum()) > _SILENCE:
             return
-        self._energy = _DECAY * self._energy + each
-        self._mixed_energy = _DECAY * self._mixed_energy + mixed
-        gain = self._channels**2 * self._mixed_energy / float(self._energy.sum())
-        if self._taken == _MEAN and gain < _CANCELLED:
-            loudest = int(np.argmax(self._energy))
-            self._taken = loudest if self._energy[loudest] > 2 * self._energy[0] else 0
+        heard = np.append(each, mixed)
+        self._short, self._long = _SHORT * self._short + heard, _LONG * self._long + heard
+        if self._taken == _MEAN and self._gain(self._short) < _CANCELLED:
+            energy = self._short[:-1]
+            loudest = int(np.argmax(energy))
+            self._taken = loudest if energy[loudest] > 2 * energy[0] else 0
+            self._long = self._short
             self._warn()
-        elif self._taken != _MEAN and gain > _KEPT:
+        elif self._taken != _MEAN and self._gain(self._long) > _KEPT:
             self._taken = _MEAN
+
+    def _gain(self, energy: np.ndarray) -> float:
+        return float(self._channels**2 * energy[-1] / energy[:-1].sum())
 
     def _warn(self) -> None:
         if not self._warned:

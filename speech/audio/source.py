@@ -103,7 +103,10 @@ def opened(source: Source, name: str) -> Iterator[tuple[BinaryIO, int]]:
             raise AudioError(f"cannot be read: {error}", where=name) from error
         if size == 0:
             raise AudioError("has no samples, there are 0 bytes", where=name)
-        yield file, size
+        try:
+            yield file, size
+        except OSError as error:
+            raise AudioError(f"cannot be read: {reason(error)}", where=name) from error
 
 
 def _file(source: Source, name: str, stack: ExitStack) -> BinaryIO:
