@@ -11,25 +11,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from speech.audio.io import SAMPLE_RATE, load_audio, stream_audio, to_mono_16k
-from speech.decode.beam import BeamDecoder
-from speech.decode.compiled_beam import prepare
+from speech.audio.io import SAMPLE_RATE, stream_audio, to_mono_16k
+from speech.audio.source import STANDARD_INPUT
 from speech.decode.forced_alignment import align
-from speech.decode.graph import GraphDecoder
 from speech.decode.greedy import greedy
-from speech.decode.lexicon import Lexicon
 from speech.decode.phrases import Phrase
-from speech.decode.prefix_beam import KenLm
-from speech.decode.token_ngram import TokenNgram
-from speech.errors import AudioError, ConfigError, ModelError, SpeechError
+from speech.errors import AudioError, ModelError, SpeechError
 from speech.files import printable, reason
 from speech.models.adapter_file import fingerprint, load_bank
-from speech.models.checkpoint import LANGUAGE_MODEL, LEXICON, load_checkpoint
+from speech.models.checkpoint import load_checkpoint
 from speech.models.hub import EMBEDDED, locate
 from speech.models.owsm_ctc import OwsmCtc
 from speech.models.precision import Precision, with_precision
 from speech.models.targets import Targets
 from speech.nn.adapters import AdapterBank
+from speech.stream.decoders import check_search, open_decoder
 from speech.stream.engine import Engine, EngineConfig
 from speech.stream.offline import OfflineConfig, OfflineReader
 from speech.stream.second_pass import AUTO, Heard, Request, SecondPass
@@ -38,7 +34,6 @@ from speech.text.normalize import plain_text
 from speech.text.tokenizer import Tokenizer
 from speech.transcript import UNDETERMINED, Transcript, join
 
-_BEAM = 8
 _ALIGN_S = 300
 _log = logging.getLogger(__name__)
 
@@ -99,23 +94,10 @@ class Recognizer:
             ConfigError: if the beam is below 1, there is a language model without one, or either beside a graph, the
                 model cannot write a word, or the device cannot compute in that precision.
         """
-        if graph is not None and (beam is not None or language_model is not None):
-            raise ConfigError("a graph takes the place of beam and language model", fix="Leave them out.")
-        if beam is not None and (beam < 1 or (language_model is not None and beam == 1)):
-            raise ConfigError(f"beam {beam}", fix="Give 1, or more where a language model is to help, e.g. 8.")
+        check_search(beam, language_model, graph)
         folder = locate(name)
         checkpoint = load_checkpoint(folder, device=device, as_stored=torch.device(device).type == "cpu")
-        lexicon: Path | None = None
-        if language_model is None and (folder / LANGUAGE_MODEL).is_file():
-            language_model = folder / LANGUAGE_MODEL
-            lexicon = folder / LEXICON if (folder / LEXICON).is_file() else None
-        if beam is None:
-            beam = _BEAM if language_model is not None else 1
-        decode: Decoder = greedy
-        if graph is not None:
-            decode = _graph_decoder(Path(graph), checkpoint.tokenizer)
-        elif beam > 1:
-            decode = _beam_decoder(beam, language_model, lexicon, checkpoint.tokenizer)
+        decode = open_decoder(folder, checkpoint.tokenizer, beam=beam, language_model=language_model, graph=graph)
         model = with_precision(checkpoint.model, precision, conditioning_top=conditioning_top)
         targets = checkpoint.targets if measured_targets else None
         recognizer = cls(model, checkpoint.tokenizer, config, decode, targets)
@@ -132,50 +114,58 @@ class Recognizer:
         language: str = AUTO,
         to: str | None = None,
         phrases: Sequence[Phrase] = (),
+        channel: int | None = None,
+        track: int | None = None,
     ) -> Transcript:
         """Transcribe (or with `to` translate) one file or array.
 
         Args:
-            source: path, or samples `(n,)` or `(n, channels)` at `rate` Hz.
+            source: path, "-" for standard input, or samples `(n,)` or `(n, channels)` at `rate` Hz.
             rate: of an array.
             language: of the speech, or several with commas between; "auto" identifies it, if it is one that the model
                 itself knows. One that only an adapter knows is named, alone.
             to: target language of a translation.
             phrases: that may well be said, such as names.
+            channel: the one to hear, from 0; None: the mean of all.
+            track: of audio of a file, from 0; None: the one that the file says is the default.
 
         Raises:
-            AudioError: if the source cannot be read.
+            AudioError: if the source cannot be read, or has no such channel or track.
             LanguageError: if a language is unknown, or the model does not know it.
             ConfigError: if the model cannot write a phrase.
         """
-        blocks = [to_mono_16k(source, rate)] if isinstance(source, np.ndarray) else stream_audio(source)
+        blocks = _blocks(source, rate, channel, track)
         return self._read([blocks], Request.parse(language, to, phrases))[0]
 
     def align(
-        self, source: str | Path | np.ndarray, text: str, *, rate: int = SAMPLE_RATE, language: str = AUTO
+        self,
+        source: str | Path | np.ndarray,
+        text: str,
+        *,
+        rate: int = SAMPLE_RATE,
+        language: str = AUTO,
+        channel: int | None = None,
+        track: int | None = None,
     ) -> Transcript:
         """When each word of a known text is said.
 
         Args:
-            source: path, or samples `(n,)` or `(n, channels)` at `rate` Hz; up to five minutes.
+            source: path, "-" for standard input, or samples `(n,)` or `(n, channels)` at `rate` Hz; up to five minutes.
             text: what is said, whole and in order; it is written as the model writes, without case and punctuation.
             rate: of an array.
             language: of the speech; "auto" identifies it. Letters that only an adapter has can be aligned where its
                 language is named.
+            channel: the one to hear, from 0; None: the mean of all.
+            track: of audio of a file, from 0; None: the one that the file says is the default.
 
         Raises:
-            AudioError: if the source cannot be read, or is longer.
+            AudioError: if the source cannot be read, is longer, or has no such channel or track.
             LanguageError: if a language is unknown, or the model does not know it.
             SpeechError: if the text has characters that the model cannot write, or more than the audio has frames for.
         """
         request = Request.parse(language)
         self.check(request)
-        samples = to_mono_16k(source, rate) if isinstance(source, np.ndarray) else load_audio(source)
-        if len(samples) > _ALIGN_S * SAMPLE_RATE:
-            where = "array" if isinstance(source, np.ndarray) else str(source)
-            raise AudioError(
-                f"has {len(samples) / SAMPLE_RATE:.0f} s, alignment takes {_ALIGN_S}", where=where, fix="Cut it."
-            )
+        samples = np.concatenate(list(_blocks(source, rate, channel, track, max_s=_ALIGN_S)))
         plain = plain_text(text)
         extension = self._second_pass.named(request)
         tokenizer = self.tokenizer if extension is None else extension.tokenizer
@@ -231,7 +221,13 @@ class Recognizer:
         return Engine(self._second_pass, config)
 
     def transcribe_files(
-        self, paths: Sequence[str | Path], request: Request | None = None, *, group_s: float = 240.0
+        self,
+        paths: Sequence[str | Path],
+        request: Request | None = None,
+        *,
+        group_s: float = 240.0,
+        channel: int | None = None,
+        track: int | None = None,
     ) -> Iterator[tuple[str, Transcript | SpeechError]]:
         """Transcribe files, short ones together; a bad file yields its error and does not stop the others.
 
@@ -239,6 +235,7 @@ class Recognizer:
             paths: files, or "-" for standard input; results come in this order.
             request: the same for all.
             group_s: seconds of short files that are decoded into memory before they are encoded together.
+            channel, track: of each file, see `transcribe`.
         """
         request = request or Request()
         self.check(request)
@@ -246,7 +243,7 @@ class Recognizer:
         seconds = 0.0
         for path in paths:
             try:
-                blocks = stream_audio(sys.stdin.buffer.read() if str(path) == "-" else path)
+                blocks = _blocks(path, SAMPLE_RATE, channel, track)
                 first = list(_take(blocks, group_s))
             except Exception as error:  # whatever it is, the other files are read
                 yield from self._flush(group, request)
@@ -309,35 +306,24 @@ class Recognizer:
         )
 
 
-def _beam_decoder(
-    beam: int, language_model: str | Path | None, lexicon: Path | None, tokenizer: Tokenizer
-) -> BeamDecoder:
-    if language_model is None:
-        return BeamDecoder(beam=beam)
-    path = Path(language_model)
-    if path.suffix != ".safetensors":
-        return BeamDecoder(beam=beam, scorer=KenLm(path, tokenizer.piece))
-    prepare()
-    ngram = TokenNgram.load(path)
-    words = None if lexicon is None else Lexicon.load(lexicon)
-    return BeamDecoder(
-        beam=beam,
-        scorer=ngram,
-        lexicon=words,
-        pieces=tokenizer.vocabulary.tokens,
-        weight=ngram.weight,
-        bonus=ngram.bonus,
-    )
-
-
-def _graph_decoder(path: Path, tokenizer: Tokenizer) -> GraphDecoder:
-    if path.suffix.lower() == ".arpa":
-        return GraphDecoder.from_arpa(tokenizer, path)
-    try:
-        words = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read: {error}", where=str(path), fix="Give a word on each line.") from error
-    return GraphDecoder.from_lexicon(tokenizer, filter(str.strip, words))
+def _blocks(
+    source: str | Path | np.ndarray, rate: int, channel: int | None, track: int | None, max_s: float | None = None
+) -> Iterator[np.ndarray]:
+    """Of a file, of standard input ("-") or of an array, mono at 16 kHz."""
+    if isinstance(source, np.ndarray):
+        if track not in (None, 0):
+            raise AudioError(f"has no track {track}", where="array", fix="Only files have tracks.")
+        samples = to_mono_16k(source, rate, channel)
+        if max_s is not None and len(samples) > max_s * SAMPLE_RATE:
+            raise AudioError(f"has more than {max_s:g} s", where="array", fix="Cut it.")
+        yield samples
+    elif str(source) != "-":
+        yield from stream_audio(source, channel=channel, track=track, max_s=max_s)
+    elif sys.stdin is None:
+        raise AudioError("is closed", where=STANDARD_INPUT)
+    else:
+        pipe = sys.stdin.buffer
+        yield from stream_audio(pipe, channel=channel, track=track, max_s=max_s, name=STANDARD_INPUT)
 
 
 def _failure(path: str, error: Exception) -> SpeechError:

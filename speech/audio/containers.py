@@ -3,33 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from speech.errors import AudioError
 
 _MOST_WAITING = 1 << 20
 """Bytes of one page or element; more is no live audio."""
+_MOST_TRACKS = 100
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class OpusStream:
+    """What the head of a stream says; a chained file has several, one after the other."""
+
+    channels: int = 1
+    skip: int = 0
+    """Samples at 48 kHz before the audio begins."""
+
+
+class OpusPacket(NamedTuple):
+    """A packet and the stream that it belongs to."""
+
+    data: bytes
+    stream: OpusStream
 
 
 class Ogg:
-    """Pages to packets (RFC 3533, RFC 7845)."""
+    """Pages to packets (RFC 3533, RFC 7845). Of streams side by side the first with Opus is taken."""
 
     def __init__(self) -> None:
         self._waiting = bytearray()
         self._partial = bytearray()
+        self._heads = True  # first pages of streams may still come
+        self._serial: bytes | None = None
+        self._stream: OpusStream | None = None
         self._headers = 0
-        self.skip = 0
-        """Samples at 48 kHz before the audio begins."""
-        self.channels = 1
+        self._other = b""
 
-    def packets(self, data: bytes) -> Iterator[bytes]:
+    def packets(self, data: bytes) -> Iterator[OpusPacket]:
         """The Opus packets that `data` completes. Raises AudioError if it is no Ogg Opus."""
         self._waiting += data
         while (page := self._page()) is not None:
             for packet in page:
-                if self._headers < 2:
+                if self._headers < 2 or self._stream is None:
                     self._header(packet)
                 else:
-                    yield packet
+                    yield OpusPacket(packet, self._stream)
 
     def finish(self) -> None:
         """Raises AudioError if a page is cut off."""
@@ -37,6 +57,7 @@ class Ogg:
             raise AudioError(f"the Ogg stream ends within a page, {len(self._waiting)} bytes of it are there")
 
     def _page(self) -> list[bytes] | None:
+        """The packets of the next page that are of the stream."""
         waiting = self._waiting
         if not b"OggS".startswith(bytes(waiting[:4])):
             raise AudioError(f"an Ogg page begins with {bytes(waiting[:4])!r}, expected b'OggS'")
@@ -47,56 +68,117 @@ class Ogg:
         if len(waiting) < body + sum(lacing):
             return None
         packets = []
-        for size in lacing:
-            self._partial += waiting[body : body + size]
-            body += size
-            if size < 255:
-                packets.append(bytes(self._partial))
-                self._partial.clear()
-        if len(self._partial) > _MOST_WAITING:
-            raise AudioError(f"an Ogg packet is longer than {_MOST_WAITING} bytes")
-        del waiting[:body]
+        if self._is_ours(bool(waiting[5] & 2), bytes(waiting[14:18]), bytes(waiting[body : body + 8])):
+            for size in lacing:
+                self._partial += waiting[body : body + size]
+                body += size
+                if size < 255:
+                    packets.append(bytes(self._partial))
+                    self._partial.clear()
+            if len(self._partial) > _MOST_WAITING:
+                raise AudioError(f"an Ogg packet is longer than {_MOST_WAITING} bytes")
+        del waiting[: 27 + len(lacing) + sum(lacing)]
         return packets
+
+    def _is_ours(self, first: bool, serial: bytes, begin: bytes) -> bool:
+        """Whether a page is of the stream; the first pages of all streams come before any other page."""
+        if first and not self._heads:  # another file follows
+            if self._partial:
+                raise AudioError("an Ogg stream ends within a packet, and another begins")
+            self._heads, self._serial, self._stream, self._headers, self._other = True, None, None, 0, b""
+        if self._serial is None and begin == b"OpusHead":
+            self._serial = serial
+        elif self._serial is None and self._heads and first:
+            self._other = self._other or begin
+        elif self._serial is None:
+            found = self._other or begin
+            raise AudioError(f"the stream begins with {found!r}, expected OpusHead", fix="Send Opus.")
+        self._heads = first
+        return serial == self._serial
 
     def _header(self, packet: bytes) -> None:
         self._headers += 1
         if self._headers == 1:
-            self.channels, self.skip = _opus_head(packet)
+            self._stream = _opus_head(packet)
+
+
+@dataclass(slots=True)
+class _Track:
+    number: int = 1
+    kind: int = 2
+    """2 is audio."""
+    default: bool = True
+    codec: bytes = b""
+    head: bytes = b""
 
 
 class WebM:
-    """Clusters to packets (Matroska, RFC 9559): the subset that browsers record."""
+    """Clusters to packets (Matroska, RFC 9559): the subset that browsers record. Of several tracks the audio is taken,
+    that which is marked as the default or else the first."""
 
-    _ENTERED = frozenset({0x18538067, 0x1F43B675, 0xA0, 0x1654AE6B, 0xAE})
+    _TRACKS, _TRACK = 0x1654AE6B, 0xAE
+    _ENTERED = frozenset({0x18538067, 0x1F43B675, 0xA0, _TRACKS, _TRACK})
     """Segment, Cluster, BlockGroup, Tracks, TrackEntry: their children are read as they come."""
     _BLOCKS = frozenset({0xA3, 0xA1})
-    _CODEC, _PRIVATE = 0x86, 0x63A2
+    _NUMBER, _KIND, _DEFAULT, _CODEC, _PRIVATE = 0xD7, 0x83, 0x88, 0x86, 0x63A2
+    _READ = _BLOCKS | {_NUMBER, _KIND, _DEFAULT, _CODEC, _PRIVATE}
 
     def __init__(self) -> None:
         self._waiting = bytearray()
         self._skipping = 0
-        self.skip = 0
-        self.channels = 1
+        self._tracks: list[_Track] = []
+        self._taken: tuple[int, OpusStream] | None = None
 
-    def packets(self, data: bytes) -> Iterator[bytes]:
+    def packets(self, data: bytes) -> Iterator[OpusPacket]:
         """The Opus packets that `data` completes. Raises AudioError if it is no WebM with Opus."""
         self._waiting += data
         while (element := self._element()) is not None:
             name, body = element
             if name in self._BLOCKS:
-                yield self._block(body)
-            elif name == self._PRIVATE:
-                self.channels, self.skip = _opus_head(body)
-            elif name == self._CODEC and body.rstrip(b"\0") != b"A_OPUS":
-                raise AudioError(f"the WebM track is {body!r}, expected A_OPUS")
+                self._taken = self._taken or self._choose()
+                number, packet = self._block(body)
+                if number == self._taken[0]:
+                    yield OpusPacket(packet, self._taken[1])
+            elif name == self._TRACKS:
+                self._tracks, self._taken = [], None
+            elif name == self._TRACK:
+                if len(self._tracks) == _MOST_TRACKS:
+                    raise AudioError(f"the WebM stream has more than {_MOST_TRACKS} tracks")
+                self._tracks.append(_Track())
+            else:
+                self._describe(name, body)
 
     def finish(self) -> None:
         """Raises AudioError if an element is cut off."""
         if self._waiting or self._skipping:
             raise AudioError(f"the WebM stream ends within an element, {len(self._waiting)} bytes of it are there")
 
+    def _describe(self, name: int, body: bytes) -> None:
+        if not self._tracks:  # outside of a track these are other elements' names
+            return
+        track = self._tracks[-1]
+        if name == self._NUMBER:
+            track.number = int.from_bytes(body)
+        elif name == self._KIND:
+            track.kind = int.from_bytes(body)
+        elif name == self._DEFAULT:
+            track.default = any(body)
+        elif name == self._CODEC:
+            track.codec = body.rstrip(b"\0")
+        else:
+            track.head = body
+
+    def _choose(self) -> tuple[int, OpusStream]:
+        heard = [track for track in self._tracks if track.kind == 2]
+        fit = [track for track in heard if track.codec == b"A_OPUS"]
+        if not fit:
+            found = ", ".join(repr(track.codec) for track in heard or self._tracks) or "none"
+            raise AudioError(f"the WebM track is {found}, expected A_OPUS", fix="Record Opus.")
+        track = next((track for track in fit if track.default), fit[0])
+        return track.number, _opus_head(track.head) if track.head else OpusStream()
+
     def _element(self) -> tuple[int, bytes] | None:
-        """The next element that has no children, those that are of no interest left out."""
+        """The next element that is of interest; of one with children, that it begins."""
         while True:
             passed = min(self._skipping, len(self._waiting))
             del self._waiting[:passed]
@@ -107,7 +189,9 @@ class WebM:
             name, size, length = head
             if name in self._ENTERED:
                 del self._waiting[:length]
-            elif name in self._BLOCKS or name in (self._CODEC, self._PRIVATE):
+                if name in (self._TRACKS, self._TRACK):
+                    return name, b""
+            elif name in self._READ:
                 if size is None or size > _MOST_WAITING:
                     raise AudioError(f"a WebM element {name:#x} of {size} bytes")
                 if len(self._waiting) < length + size:
@@ -142,19 +226,35 @@ class WebM:
         return name, None if size == bits else size, id_length + size_length
 
     @staticmethod
-    def _block(body: bytes) -> bytes:
-        """Track number, time and flags come before the packet."""
-        start = 9 - body[0].bit_length() + 3 if body else 1
+    def _block(body: bytes) -> tuple[int, bytes]:
+        """Track number and packet; between them are time and flags."""
+        length = 9 - body[0].bit_length() if body else 1
+        start = length + 3
         if len(body) <= start or body[start - 1] & 0x06:
             raise AudioError("a WebM block is empty or holds several packets", fix="Record Opus without lacing.")
-        return body[start:]
+        return int.from_bytes(body[:length]) & (1 << 7 * length) - 1, body[start:]
 
 
-def _opus_head(packet: bytes) -> tuple[int, int]:
-    """(channels, samples to skip) of an OpusHead (RFC 7845, section 5.1)."""
+def opus_samples(packet: bytes) -> int:
+    """Samples at 48 kHz that a packet decodes to, by its first bytes (RFC 6716, section 3.1); at most 120 ms."""
+    if not packet:
+        return 0
+    config, code = packet[0] >> 3, packet[0] & 3
+    if config < 12:
+        each = (480, 960, 1920, 2880)[config & 3]
+    elif config < 16:
+        each = (480, 960)[config & 1]
+    else:
+        each = (120, 240, 480, 960)[config & 3]
+    count = (1, 2, 2, packet[1] & 63 if len(packet) > 1 else 0)[code]
+    return min(each * count, 5760)
+
+
+def _opus_head(packet: bytes) -> OpusStream:
+    """Of an OpusHead (RFC 7845, section 5.1)."""
     if len(packet) < 19 or not packet.startswith(b"OpusHead"):
         raise AudioError(f"the stream begins with {packet[:8]!r}, expected OpusHead", fix="Send Opus.")
     channels = packet[9]
     if channels not in (1, 2):
         raise AudioError(f"the Opus stream has {channels} channels, expected 1 or 2")
-    return channels, int.from_bytes(packet[10:12], "little")
+    return OpusStream(channels, int.from_bytes(packet[10:12], "little"))

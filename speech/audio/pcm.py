@@ -11,8 +11,11 @@ import av
 import numpy as np
 import soxr
 
-from speech.audio.containers import Ogg, WebM
+from speech.audio.containers import Ogg, OpusPacket, OpusStream, WebM, opus_samples
 from speech.audio.io import SAMPLE_RATE
+from speech.audio.known import known_format
+from speech.audio.mix import Mixer
+from speech.audio.pieces import samples_of
 from speech.errors import AudioError
 
 _NOTHING = np.empty(0, np.float32)
@@ -21,6 +24,8 @@ _LOUDEST_FLOAT = 64.0
 _MOST_HEADER = 1 << 20
 _UNKNOWN_BYTES = 0x7FFF_0000  # RIFF sizes from here on, and 0, are what writers to a pipe leave behind
 _ENDLESS = 1 << 62
+_MOST_LOOKED_AT = 1 << 15
+_INSTEAD = "send PCM16, Opus in Ogg or WebM, or WAV"
 
 
 class Encoding(StrEnum):
@@ -34,7 +39,8 @@ class Encoding(StrEnum):
     ogg_opus = "ogg_opus"
     webm_opus = "webm_opus"
     auto = "auto"
-    """Ogg, WebM or WAV by its first bytes, anything else is PCM16; messages may be cut anywhere."""
+    """Ogg, WebM or WAV by its first bytes; other formats that are known (`known_format`) are refused, anything else is
+    PCM16. Messages may be cut anywhere."""
 
 
 _BYTES = {Encoding.pcm_s16le: 2, Encoding.pcm_f32le: 4, Encoding.mulaw: 1, Encoding.alaw: 1}
@@ -46,7 +52,8 @@ _CHUNK = re.compile(rb"\0?(?!RIFF)[ -~]{4}")  # what may follow the samples of a
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AudioFormat:
-    """What a client sends; containers tell rate and channels themselves. Two channels are mixed to one."""
+    """What a client sends; containers tell rate and channels themselves. Two channels are mixed by `Mixer`: to their
+    mean, or one of them while they cancel each other."""
 
     encoding: Encoding = Encoding.pcm_s16le
     sample_rate: int = SAMPLE_RATE
@@ -66,13 +73,21 @@ class AudioFormat:
 
 class PcmDecoder:
     """One stream: `decode` its messages, then `finish`. A refused message leaves the stream as it was, except in a
-    container or with `auto`, where bytes depend on those before: there every later call repeats the refusal."""
+    container or with `auto`, where bytes depend on those before: there every later call repeats the refusal.
 
-    def __init__(self, format: AudioFormat) -> None:
+    Args:
+        format: of the bytes.
+        max_message_s: seconds of Opus that one message may hold. Two bytes of Opus are up to 120 ms, so a message that
+            is small may be long; one that is longer is refused before any of it is decoded.
+    """
+
+    def __init__(self, format: AudioFormat, *, max_message_s: float = 30.0) -> None:
+        self._max_message_s = max_message_s
         self._auto = format.encoding is Encoding.auto
         self._waiting = bytearray()  # `auto`: first bytes, then the part of a sample that a message ended in
         self._promised = _ENDLESS  # bytes of samples still to come by the header of a WAV file
         self._failure, self._finished = "", False
+        self._told = OpusStream(format.channels)  # of packets without a container
         self._start(format)
 
     def _start(self, format: AudioFormat) -> None:
@@ -80,7 +95,9 @@ class PcmDecoder:
         kind, rate = format.encoding, format.sample_rate if format.encoding in _BYTES else _OPUS_RATE
         self._container: Ogg | WebM | None = _CONTAINERS[kind]() if kind in _CONTAINERS else None
         self._resampler = None if rate == SAMPLE_RATE else soxr.ResampleStream(rate, SAMPLE_RATE, 1, "float32", "HQ")
+        self._mixer = Mixer(format.channels, rate, "the stream")
         self._opus: av.AudioCodecContext | None = None
+        self._stream: OpusStream | None = None
         self._skip = self._silent_bytes = 0
 
     def decode(self, data: bytes) -> np.ndarray:
@@ -104,7 +121,7 @@ class PcmDecoder:
         self._finished = True
         if self._failure:
             raise AudioError(self._failure, fix="Begin another stream.")
-        if self._format.encoding is Encoding.auto and len(self._waiting) < 4:
+        if self._format.encoding is Encoding.auto and self._waiting[:4] != b"RIFF":
             self._start(replace(self._format, encoding=Encoding.pcm_s16le))
         rest = self._samples(b"") if self._opus is None else self._opened(self._opus.decode(None))
         if self._container is not None:
@@ -133,44 +150,61 @@ class PcmDecoder:
         if self._container is not None:
             return self._unpack(data, self._container)
         if self._format.encoding is Encoding.opus:
-            return self._packet(data, self._format.channels)
+            return self._packet(OpusPacket(data, self._told))
         if len(data) % (frame := self._format.frame_bytes):
             found = f"audio_misaligned: a message of {len(data)} bytes, expected a multiple of {frame}"
             raise AudioError(found, fix="Send whole samples of all channels.")
         samples = _to_float(data, self._format.encoding)
-        return samples if self._format.channels == 1 else (samples[::2] + samples[1::2]) / np.float32(2)
+        return self._mixer.mix(samples.reshape(-1, self._format.channels))
 
     def _unpack(self, data: bytes, container: Ogg | WebM) -> np.ndarray:
-        parts = [_NOTHING]
+        packets, parts, failure = list[OpusPacket](), [_NOTHING], None
         try:
             for packet in container.packets(data):
-                parts.append(self._packet(packet, container.channels))
+                packets.append(packet)
         except AudioError as error:
+            failure = error
+        seconds = sum(opus_samples(packet.data) for packet in packets) / _OPUS_RATE
+        if seconds > self._max_message_s:
+            found = f"audio_too_long: a message of {len(data)} bytes holds {seconds:.0f} s of audio"
+            raise AudioError(f"{found}, expected at most {self._max_message_s:g}", fix="Send it in smaller messages.")
+        try:
+            for packet in packets:
+                parts.append(self._packet(packet))
+        except AudioError as error:
+            failure = error
+        if failure is not None:
             if len(parts) == 1:
-                raise
-            self._failure = error.what
+                raise failure
+            self._failure = failure.what
         self._silent_bytes = self._silent_bytes + len(data) if self._opus is None else 0
         if self._silent_bytes > _MOST_HEADER:
             raise AudioError(f"no audio in the first {self._silent_bytes} bytes, expected at most {_MOST_HEADER}")
         return np.concatenate(parts)
 
-    def _packet(self, packet: bytes, channels: int) -> np.ndarray:
-        """One Opus packet to mono samples at 48 kHz."""
-        if not packet:  # FFmpeg would take it for the end
+    def _packet(self, packet: OpusPacket) -> np.ndarray:
+        """One Opus packet to mono samples at 48 kHz, behind what a stream before it has held back."""
+        data, stream = packet
+        if not data:  # FFmpeg would take it for the end
             return _NOTHING
-        if self._opus is None:
+        rest = _NOTHING
+        if stream is not self._stream or self._opus is None:
+            if self._opus is not None:
+                rest = self._opened(self._opus.decode(None))
             self._opus = av.AudioCodecContext.create("opus", "r")
             self._opus.sample_rate = _OPUS_RATE
-            self._opus.layout = "stereo" if channels == 2 else "mono"
-            self._skip = self._container.skip if self._container is not None else 0
+            self._opus.layout = "stereo" if stream.channels == 2 else "mono"
+            self._stream, self._skip = stream, stream.skip
+            self._mixer = Mixer(stream.channels, _OPUS_RATE, "the stream")
         try:
-            return self._opened(self._opus.decode(av.Packet(packet)))
+            samples = self._opened(self._opus.decode(av.Packet(data)))
         except av.FFmpegError as error:
-            raise AudioError(f"an Opus packet of {len(packet)} bytes is damaged: {error.strerror}") from error
+            raise AudioError(f"an Opus packet of {len(data)} bytes is damaged: {error.strerror}") from error
+        return np.concatenate([rest, samples]) if len(rest) else samples
 
     def _opened(self, frames: list[av.AudioFrame]) -> np.ndarray:
         """Mono, without the samples at the beginning that a container says to leave out."""
-        samples = np.concatenate([_NOTHING, *(frame.to_ndarray().mean(axis=0) for frame in frames)])
+        samples = np.concatenate([_NOTHING, *(self._mixer.mix(samples_of(frame)) for frame in frames)])
         skip, self._skip = self._skip, max(0, self._skip - len(samples))
         return samples[skip:]
 
@@ -194,6 +228,11 @@ class PcmDecoder:
         """Whether the first bytes tell what they are; then the decoder is that."""
         first = bytes(self._waiting[:4])
         if len(first) < 4 and any(magic.startswith(first) for magic in _MAGICS):
+            return False
+        known = "" if first in _MAGICS else known_format(bytes(self._waiting[:_MOST_LOOKED_AT]))
+        if known:
+            raise AudioError(f"this is {known}, {_INSTEAD}")
+        if known is None:
             return False
         format = replace(self._format, encoding=_MAGICS.get(first, Encoding.pcm_s16le))
         if format.encoding is Encoding.auto:

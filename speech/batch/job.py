@@ -39,6 +39,8 @@ class Job:
     phrases: tuple[Phrase, ...] = ()
     graph: Path | None = None
     adapters: Path | None = None
+    channel: int | None = None
+    track: int | None = None
 
     @property
     def request(self) -> Request:
@@ -66,6 +68,9 @@ class Job:
             ConfigError: if a file that it names is not there.
         """
         options = {**dataclasses.asdict(self), "model": None, "device": None, "format": format}
+        for name in ("channel", "track"):
+            if options[name] is None:  # ledgers from before they could be chosen hold as well
+                del options[name]
         for name in ("language_model", "graph"):
             path: Path | None = getattr(self, name)
             if path is not None and not path.is_file():
@@ -94,4 +99,6 @@ def open_reader(job: Job, threads: int) -> Read:
 
 
 def _read(recognizer: Recognizer, job: Job, path: str) -> Transcript:
-    return recognizer.transcribe(path, language=job.language, to=job.to, phrases=job.phrases)
+    return recognizer.transcribe(
+        path, language=job.language, to=job.to, phrases=job.phrases, channel=job.channel, track=job.track
+    )

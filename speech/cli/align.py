@@ -12,7 +12,15 @@ from speech.choices import AUTO, EMBEDDED
 from speech.cli.console import write
 from speech.cli.interruption import loading
 from speech.cli.results import Format, Rendering, style_of
-from speech.cli.transcribe import AdapterFolder, HighlightWords, MaxCps, MaxLines, MaxLineWidth
+from speech.cli.transcribe import (
+    AdapterFolder,
+    ChannelNumber,
+    HighlightWords,
+    MaxCps,
+    MaxLines,
+    MaxLineWidth,
+    TrackNumber,
+)
 from speech.errors import ConfigError
 from speech.files import check_readable, read_text
 
@@ -29,6 +37,8 @@ def align(
     max_lines: MaxLines = None,
     max_cps: MaxCps = None,
     highlight_words: HighlightWords = False,
+    channel: ChannelNumber = None,
+    track: TrackNumber = None,
 ) -> None:
     """Align a text with speech: words with times and confidences."""
     if (text is None) == (text_file is None):
@@ -40,5 +50,6 @@ def align(
     check_readable(audio)
     with loading():
         kind = speech.Recognizer
-    aligned = kind.from_pretrained(model, beam=1, adapters=adapters).align(audio, text, language=language)
+    recognizer = kind.from_pretrained(model, beam=1, adapters=adapters)
+    aligned = recognizer.align(audio, text, language=language, channel=channel, track=track)
     write(rendering.render(str(audio), aligned))

@@ -17,6 +17,7 @@ from speech.errors import ConfigError
 from speech.files import check_readable
 
 _RUN = "speech.cli.transcribing"
+_AUDIO = "Audio"
 _MODEL = "Model"
 _SEARCH = "Search for the text"
 _LOOK = "Subtitles"
@@ -25,6 +26,16 @@ _MANY = "Many files"
 AdapterFolder = Annotated[
     Path | None,
     typer.Option(help="Folder of adapters for the model. [default: those beside it]", rich_help_panel=_MODEL),
+]
+ChannelNumber = Annotated[
+    int | None,
+    typer.Option(min=0, help="Hear this channel alone, from 0. [default: the mean of all]", rich_help_panel=_AUDIO),
+]
+TrackNumber = Annotated[
+    int | None,
+    typer.Option(
+        min=0, help="Hear this audio track, from 0. [default: the file's default one]", rich_help_panel=_AUDIO
+    ),
 ]
 MaxLineWidth = Annotated[
     int | None,
@@ -40,6 +51,42 @@ MaxCps = Annotated[
 ]
 HighlightWords = Annotated[
     bool, typer.Option("--highlight-words", help="Underline each word while it is said.", rich_help_panel=_LOOK)
+]
+
+_ConditioningTop = Annotated[
+    int | None,
+    typer.Option(help="Tokens of a frame that are fed back into the encoder. [default: all]", rich_help_panel=_MODEL),
+]
+_Cut = Annotated[
+    Cut,
+    typer.Option(
+        help="Where long audio is cut: at pauses, or into windows of 30 s as OWSM-CTC is published.",
+        rich_help_panel=_MODEL,
+    ),
+]
+_Beam = Annotated[
+    int | None,
+    typer.Option(
+        help="Texts kept in the search; 1: the best token of each frame. [default: 8 with an n-gram model, else 1]",
+        rich_help_panel=_SEARCH,
+    ),
+]
+_Phrases = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="That may well be said, e.g. a name; name^2: more so; @FILE: one on each line. Repeatable.",
+        rich_help_panel=_SEARCH,
+    ),
+]
+_LanguageModel = Annotated[
+    Path | None,
+    typer.Option(help="n-gram file over the model's pieces. [default: the model's]", rich_help_panel=_SEARCH),
+]
+_Graph = Annotated[
+    Path | None,
+    typer.Option(
+        help="Say only words of this file (one a line), or texts of its n-grams (.arpa).", rich_help_panel=_SEARCH
+    ),
 ]
 
 
@@ -62,49 +109,20 @@ def transcribe(
     to: Annotated[str | None, typer.Option(help="Target language of a translation.")] = None,
     format: Annotated[Format, typer.Option(help="What to write.")] = Format.txt,
     output_dir: Annotated[Path | None, typer.Option(help="One file per input; what is there is skipped.")] = None,
+    channel: ChannelNumber = None,
+    track: TrackNumber = None,
     model: Annotated[str, typer.Option(help="embedded, a directory, or a hub id.", rich_help_panel=_MODEL)] = EMBEDDED,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...", rich_help_panel=_MODEL)] = "cpu",
     precision: Annotated[
         Precision, typer.Option(help="auto: int8 on an x86 CPU, bfloat16 on a GPU.", rich_help_panel=_MODEL)
     ] = Precision.auto,
-    conditioning_top: Annotated[
-        int | None,
-        typer.Option(
-            help="Tokens of a frame that are fed back into the encoder. [default: all]", rich_help_panel=_MODEL
-        ),
-    ] = None,
+    conditioning_top: _ConditioningTop = None,
     adapters: AdapterFolder = None,
-    cut: Annotated[
-        Cut,
-        typer.Option(
-            help="Where long audio is cut: at pauses, or into windows of 30 s as OWSM-CTC is published.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = Cut.pauses,
-    beam: Annotated[
-        int | None,
-        typer.Option(
-            help="Texts kept in the search; 1: the best token of each frame. [default: 8 with an n-gram model, else 1]",
-            rich_help_panel=_SEARCH,
-        ),
-    ] = None,
-    phrase: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="That may well be said, e.g. a name; name^2: more so; @FILE: one on each line. Repeatable.",
-            rich_help_panel=_SEARCH,
-        ),
-    ] = None,
-    lm: Annotated[
-        Path | None,
-        typer.Option(help="n-gram file over the model's pieces. [default: the model's]", rich_help_panel=_SEARCH),
-    ] = None,
-    graph: Annotated[
-        Path | None,
-        typer.Option(
-            help="Say only words of this file (one a line), or texts of its n-grams (.arpa).", rich_help_panel=_SEARCH
-        ),
-    ] = None,
+    cut: _Cut = Cut.pauses,
+    beam: _Beam = None,
+    phrase: _Phrases = None,
+    lm: _LanguageModel = None,
+    graph: _Graph = None,
     max_line_width: MaxLineWidth = None,
     max_lines: MaxLines = None,
     max_cps: MaxCps = None,
@@ -143,6 +161,7 @@ def transcribe(
     job = {
         "model": model, "language": language, "to": to, "device": device, "precision": precision, "beam": beam,
         "language_model": lm, "conditioning_top": conditioning_top, "cut": cut, "graph": graph, "adapters": adapters,
+        "channel": channel, "track": track,
     }  # fmt: skip
     batch = {} if engine is None else {"engine": engine, "workers": workers, "retry": retry}
     with loading():

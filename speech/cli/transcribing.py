@@ -19,7 +19,6 @@ from speech.cli.results import Format, Rendering, record
 from speech.decode.phrases import read_phrases
 from speech.errors import FileError, SpeechError
 from speech.files import check_writable, name_is_refused, printable, write_atomically
-from speech.recognizer import Recognizer
 from speech.stream.second_pass import Request
 from speech.transcript import Transcript
 
@@ -81,7 +80,7 @@ def _in_this_process(
         check_writable(output_dir)
     failed = 0
     listed: list[str] = []
-    for path, result in _with_progress(job.open(), todo, request):
+    for path, result in _with_progress(job, todo, request):
         found = _put(path, result, targets.get(path), rendering, listed, many=len(files) > 1)
         if isinstance(found, SpeechError):
             failed += 1
@@ -126,13 +125,12 @@ def _put(
     return result
 
 
-def _with_progress(
-    recognizer: Recognizer, files: Sequence[str], request: Request
-) -> Iterator[tuple[str, Transcript | SpeechError]]:
+def _with_progress(job: Job, files: Sequence[str], request: Request) -> Iterator[tuple[str, Transcript | SpeechError]]:
+    recognizer = job.open()
     start, audio_s = time.monotonic(), 0.0
     with progress() as bars:
         bar = bars.add_task("transcribing", total=len(files))
-        for path, result in recognizer.transcribe_files(files, request):
+        for path, result in recognizer.transcribe_files(files, request, channel=job.channel, track=job.track):
             audio_s += result.duration_s if isinstance(result, Transcript) else 0.0
             rtf = (time.monotonic() - start) / max(audio_s, 1e-9)
             bars.update(bar, advance=1, description=f"RTF {rtf:.3f}")

@@ -6,6 +6,7 @@ import gc
 import io
 import struct
 import threading
+import time
 import weakref
 import zlib
 from itertools import pairwise
@@ -18,9 +19,12 @@ import soundfile
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from speech.audio.containers import Ogg, opus_samples
 from speech.audio.io import load_audio
 from speech.audio.pcm import AudioFormat, Encoding, PcmDecoder
 from speech.errors import AudioError
+from tests.audio.made import muxed
+from tests.audio.made import tone as made_tone
 from tests.conftest import CLIPS
 
 CLIP = CLIPS.parent / "ast_es_confbridge-has-joined.ogg"
@@ -231,6 +235,94 @@ def test_samples_in_front_of_damage_are_given_and_then_it_is_said_again_and_agai
     for later in (lambda: decoder.decode(b""), lambda: decoder.decode(ogg_page(packets, 3)), decoder.finish):
         with pytest.raises(AudioError, match="40 bytes is damaged"):
             later()
+
+
+@pytest.mark.parametrize("in_ogg", [True, False])
+def test_a_small_message_of_many_minutes_is_refused_before_it_is_decoded(in_ogg: bool) -> None:
+    """Two bytes are 120 ms: 16 KiB of them would be ten minutes."""
+    page = [b"\x7b\x06"] * 250
+    data = b"".join([ogg(1), *(ogg_page(page, number) for number in range(2, 22))])
+    if not in_ogg:
+        file, _ = tone_in_webm(1)
+        data = file[: file.index(b"\x1f\x43\xb6\x75")] + b"\xa3\x86\x81\0\0\x80\x7b\x06" * 2000
+        assert len(data) < 1 << 15
+    decoder = PcmDecoder(IN_OGG if in_ogg else IN_WEBM)
+    start = time.process_time()
+    with pytest.raises(AudioError, match=rf"audio_too_long: a message of {len(data)} bytes holds \d+ s"):
+        decoder.decode(data)
+    assert time.process_time() - start < 1.0  # ten minutes take longer
+    with pytest.raises(AudioError, match="audio_too_long"):
+        decoder.decode(b"")
+
+
+def test_messages_of_less_than_the_limit_are_decoded_whole() -> None:
+    _, packets = tone_in_webm(1)
+    data = ogg(1, packets[:50])
+    assert len(PcmDecoder(IN_OGG, max_message_s=1.0).decode(data)) > 15_000
+    with pytest.raises(AudioError, match=r"holds 1 s of audio, expected at most 0\.99"):
+        PcmDecoder(IN_OGG, max_message_s=0.99).decode(data)
+
+
+@pytest.mark.parametrize(("toc", "more", "ms"), [(0, b"", 10), (0x1B, b"\x02", 120), (0x78, b"", 20), (0x81, b"", 5)])
+def test_a_packet_tells_its_length(toc: int, more: bytes, ms: float) -> None:
+    assert opus_samples(bytes([toc]) + more) == 48 * ms
+
+
+def test_every_packet_is_as_long_as_it_tells() -> None:
+    for clip in CLIPS.parent.glob("*.ogg"):
+        packets = [packet.data for packet in Ogg().packets(clip.read_bytes())]
+        with av.open(str(clip)) as source:
+            expected = [packet.duration for packet in source.demux(audio=0) if packet.size]
+        assert sum(map(opus_samples, packets[:-1])) == sum(expected[:-1])
+
+
+@settings(max_examples=20)
+@given(sizes=SIZES, guess=st.booleans())
+def test_a_chain_is_read_to_its_end_whatever_its_links_are(sizes: list[int], guess: bool) -> None:
+    """A second stream has channels and samples to skip of its own."""
+    mono, stereo = (tone_in_webm(channels)[1] for channels in (1, 2))
+    first, second = ogg(1, mono[:20]), ogg(2, stereo[:40])
+    found = decode(first + second, AUTO if guess else IN_OGG, sizes)
+    alone = [decode(each, IN_OGG) for each in (first, second)]
+    assert abs(len(found) - sum(map(len, alone))) <= 2
+    assert unlikeness(found[len(alone[0]) + 500 :], alone[1][500:]) < 0.01
+
+
+def test_of_streams_side_by_side_the_opus_one_is_taken() -> None:
+    _, packets = tone_in_webm(1)
+    ours, other = ogg(1, packets[:20]), b"fishead\0" + bytes(56)
+    head, rest = ours[: ours.index(b"OggS", 4)], ours[ours.index(b"OggS", 4) :]
+    foreign = ogg_page([other], 0, 2).replace(b"\7\0\0\0", b"\x08\0\0\0")
+    more = ogg_page([b"bone"], 1).replace(b"\7\0\0\0", b"\x08\0\0\0")
+    for data in (foreign + head + more + rest, head + foreign + more + rest):
+        assert np.array_equal(decode(data, IN_OGG), decode(ours, IN_OGG))
+    with pytest.raises(AudioError, match="begins with b'fishead"):
+        decode(foreign + more, IN_OGG)
+
+
+def test_of_several_tracks_in_webm_the_audio_is_taken() -> None:
+    film = muxed("matroska", "libopus", (made_tone(2.0, 48_000), 0), rate=48_000, video_s=2.0)
+    found = decode(film, IN_WEBM)
+    assert abs(len(found) - 32_000) < 500
+    assert float(np.square(found).mean()) > 0.01
+    with pytest.raises(AudioError, match="the WebM track is b'A_AAC', expected A_OPUS"):
+        decode(muxed("matroska", "aac", (made_tone(2.0), 0)), IN_WEBM)
+    two = muxed("matroska", "libopus", (made_tone(1.0, 48_000), 0), (made_tone(3.0, 48_000), 0), rate=48_000, default=1)
+    assert abs(len(decode(two, IN_WEBM)) - 48_000) < 500
+
+
+@settings(max_examples=20)
+@given(sizes=SIZES, encoding=st.sampled_from([Encoding.pcm_s16le, Encoding.pcm_f32le]))
+def test_two_channels_of_opposite_phase_are_one_of_them(sizes: list[int], encoding: Encoding) -> None:
+    both = np.stack([TONE, -TONE], axis=1)
+    data = pcm16(both) if encoding is Encoding.pcm_s16le else both.tobytes()
+    found = decode(data, AudioFormat(encoding=encoding, channels=2), sizes)
+    assert np.allclose(found[320:], TONE[320:], atol=1e-4)
+
+
+def test_opus_of_opposite_phase_is_heard() -> None:
+    tone = (0.5 * np.sin(2 * np.pi * 300 * np.arange(48_000) / 48_000)).astype(np.float32)
+    assert np.abs(decode(as_webm(np.stack([tone, -tone])), IN_WEBM)[2000:14_000]).max() > 0.3
 
 
 EBML = b"\x1a\x45\xdf\xa3\x84"
