@@ -76,12 +76,14 @@ def check_writable(folder: Path) -> None:
 
 
 def check_readable(path: Path) -> None:
-    """Try a file before long work begins: it is opened, and a byte is read.
+    """Try a file before long work begins: it is opened, and a byte is read; of pipes nothing is taken.
 
     Raises:
         FileError: if the system refuses.
     """
     try:
+        if path.is_fifo():
+            return
         with path.open("rb") as file:
             file.read(1)
     except OSError as error:

@@ -16,7 +16,7 @@ from speech.audio.source import STANDARD_INPUT
 from speech.decode.forced_alignment import align
 from speech.decode.greedy import greedy
 from speech.decode.phrases import Phrase
-from speech.errors import AudioError, ModelError, SpeechError
+from speech.errors import AudioError, ConfigError, LanguageError, ModelError, SpeechError
 from speech.files import printable, reason
 from speech.models.adapter_file import fingerprint, load_bank
 from speech.models.checkpoint import load_checkpoint
@@ -35,6 +35,8 @@ from speech.text.tokenizer import Tokenizer
 from speech.transcript import UNDETERMINED, Transcript, join
 
 _ALIGN_S = 300
+_OF_ALL_FILES = (ConfigError, LanguageError, ModelError)
+"""Errors of what is asked for, not of a file."""
 _log = logging.getLogger(__name__)
 
 
@@ -269,6 +271,8 @@ class Recognizer:
         order = sorted(range(len(group)), key=lambda i: sum(map(len, group[i][1])))
         try:
             together = self._read([group[i][1] for i in order], request) if group else []
+        except _OF_ALL_FILES:
+            raise
         except Exception:  # of one of them, or of all that there is memory for: each by itself says which
             _log.debug("files could not be read together", exc_info=True)
             yield from ((path, self._read_alone(path, blocks, request)) for path, blocks in group)
@@ -280,6 +284,8 @@ class Recognizer:
     def _read_alone(self, path: str, blocks: Iterable[np.ndarray], request: Request) -> Transcript | SpeechError:
         try:
             return self._read([blocks], request)[0]
+        except _OF_ALL_FILES:
+            raise
         except Exception as error:
             return _failure(path, error)
 

@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from speech.errors import FileError
-from speech.files import check_writable, printable, read_text, replacing, write_atomically
+from speech.files import (
+    check_readable,
+    check_writable,
+    name_is_refused,
+    printable,
+    read_text,
+    replacing,
+    write_atomically,
+)
 
 
 def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path):
@@ -74,3 +82,28 @@ def test_names_are_printed_whatever_their_bytes():
     assert printable("café.wav") == "café.wav"
     assert printable(os.fsdecode(b"caf\xe9.wav")) == r"caf\xe9.wav"
     assert printable("a\nb\x1b[31m") == r"a\nb\x1b[31m"
+
+
+def test_a_file_is_tried_before_work_begins_and_nothing_is_taken_from_a_pipe(tmp_path):
+    check_readable(Path(__file__))
+    with pytest.raises(FileError, match="none: cannot be read: no such file or directory"):
+        check_readable(tmp_path / "none")
+    with pytest.raises(FileError, match="cannot be read: is a directory"):
+        check_readable(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    check_readable(tmp_path / "pipe")  # does not wait for somebody to write
+
+
+def test_a_name_that_is_refused_concerns_one_file_alone(tmp_path):
+    (tmp_path / "file").write_text("x", "utf-8")
+    found = []
+    for target in (tmp_path / ("x" * 300), tmp_path / "file" / "a"):
+        with pytest.raises(FileError) as refused:
+            write_atomically(target, "x")
+        found.append(name_is_refused(refused.value))
+    assert found == [True, False]
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_halves_of_pairs_can_be_printed():
+    assert printable("\ud800 a") == "\\ud800 a"

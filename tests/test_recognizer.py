@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import speech.recognizer
 from speech import Recognizer, SpeechError, Transcript
 from speech.decode.token_ngram import EDGE, TokenNgram
 from speech.errors import AudioError, LanguageError, ModelError
@@ -52,6 +53,71 @@ def test_a_bad_file_does_not_stop_the_others(recognizer, wave, tmp_path):
     assert [type(result) for _, result in results] == [Transcript, AudioError, AudioError, Transcript]
     assert results[0][1] == results[3][1]
     assert isinstance(results[1][1], SpeechError)
+
+
+@pytest.fixture
+def poisoned(recognizer, wave, tmp_path, monkeypatch):
+    """Three files; the model fails over whatever is read together with the second."""
+    samples = soundfile.read(wave, dtype="float32")[0]
+    paths = [tmp_path / f"{n}.wav" for n in range(3)]
+    for n, path in enumerate(paths):
+        soundfile.write(path, samples[: 16000 + 1600 * n], 16000)
+    read = recognizer._reader.read
+
+    def failing(files, request):
+        files = [list(blocks) for blocks in files]
+        if any(sum(map(len, blocks)) == 17600 for blocks in files):
+            raise RuntimeError("index out of range [in] self")
+        return read(files, request)
+
+    expected = dict(recognizer.transcribe_files(paths))
+    monkeypatch.setattr(recognizer._reader, "read", failing)
+    return paths, expected
+
+
+@pytest.mark.parametrize("group_s", [240.0, 0.5], ids=["together", "alone"])
+def test_a_file_over_which_the_model_fails_is_named_and_the_others_are_read(recognizer, poisoned, group_s):
+    paths, expected = poisoned
+    found = dict(recognizer.transcribe_files(paths, group_s=group_s))
+    assert list(found) == list(map(str, paths))
+    error = found.pop(str(paths[1]))
+    assert str(error) == f"{paths[1]}: cannot be read: RuntimeError: index out of range [in] self"
+    assert found == {path: expected[path] for path in found}
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [(PermissionError(13, "Permission denied"), "permission denied"), (ValueError("odd"), "ValueError: odd")],
+)
+def test_whatever_reading_a_file_raises_is_its_own_failure(recognizer, wave, monkeypatch, raised, said):
+    real = speech.recognizer.stream_audio
+
+    def reading(source, **options):
+        if "caf" in str(source):
+            raise raised
+        return real(source, **options)
+
+    monkeypatch.setattr(speech.recognizer, "stream_audio", reading)
+    (_, good), (name, bad) = recognizer.transcribe_files([wave, "caf\udce9.wav"])
+    assert isinstance(good, Transcript)
+    assert name == "caf\udce9.wav"
+    assert str(bad) == f"caf\\xe9.wav: cannot be read: {said}"
+
+
+def test_what_is_asked_for_is_not_the_fault_of_a_file(recognizer, wave, monkeypatch):
+    def refusing(files, request):
+        raise LanguageError("this model does not identify languages")
+
+    monkeypatch.setattr(recognizer._reader, "read", refusing)
+    with pytest.raises(LanguageError, match="does not identify"):
+        list(recognizer.transcribe_files([wave]))
+
+
+def test_silence_is_in_no_language_unless_one_is_named(recognizer):
+    silence = np.zeros(32000, np.float32)
+    found = recognizer.transcribe(silence)
+    assert (found.text, found.language, found.language_probability) == ("", "und", None)
+    assert recognizer.transcribe(silence, language="deu").language == "deu"
 
 
 def test_long_files_among_short_ones_keep_their_order(recognizer, wave, tmp_path):

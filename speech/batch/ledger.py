@@ -163,7 +163,7 @@ class Ledger:
             if before is not None and (stat.st_size, stat.st_mtime_ns) == before[1:3]:
                 return before[:3]
             return hash_file(Path(path)), stat.st_size, stat.st_mtime_ns
-        except OSError:
+        except (OSError, ValueError):  # the latter of names that no file can have
             return "", -1, -1  # reading it will say what is wrong
 
     def done(self, path: str, result: Path, audio_s: float) -> None:

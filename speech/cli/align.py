@@ -10,9 +10,9 @@ import typer
 import speech
 from speech.choices import AUTO, EMBEDDED
 from speech.cli.console import write
+from speech.cli.inputs import STDIN
 from speech.cli.interruption import loading
-from speech.cli.results import Format, Rendering, style_of
-from speech.cli.transcribe import (
+from speech.cli.options import (
     AdapterFolder,
     ChannelNumber,
     HighlightWords,
@@ -21,6 +21,8 @@ from speech.cli.transcribe import (
     MaxLineWidth,
     TrackNumber,
 )
+from speech.cli.results import Format, Rendering, style_of
+from speech.cli.transcribe import check_adapters
 from speech.errors import ConfigError
 from speech.files import check_readable, read_text
 
@@ -47,7 +49,9 @@ def align(
     if text_file is not None:
         text = read_text(text_file)
     assert text is not None
-    check_readable(audio)
+    check_adapters(adapters)
+    if str(audio) != STDIN:
+        check_readable(audio)
     with loading():
         kind = speech.Recognizer
     recognizer = kind.from_pretrained(model, beam=1, adapters=adapters)

@@ -1,6 +1,7 @@
 """Workers that die, files that kill, drivers that are killed: every file is read once, or said to be bad."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -21,7 +22,8 @@ from speech.batch.local import LocalPool, WorkerError
 from speech.batch.pool import Limits, Outcome
 from speech.cli.app import app
 from speech.cli.batch import parse_shard
-from speech.errors import ConfigError, ModelError, SpeechError
+from speech.errors import ConfigError, FileError, ModelError, SpeechError
+from speech.files import write_atomically
 from speech.transcript import Transcript
 
 
@@ -64,6 +66,34 @@ def test_every_file_has_one_outcome(tmp_path, workers):
     read_files = (tmp_path / "log").read_text().split()
     assert sorted(read_files) == sorted([*names, "kill", "once"])
     ledger.close()
+
+
+def test_a_result_that_cannot_have_its_name_is_a_failure_and_a_full_disk_is_the_end(tmp_path):
+    def refusing(path, transcript):
+        target = tmp_path / ("x" * 300 if path == "long" else f"{path}.txt")
+        if path == "full":
+            target = Path("/dev/null/full")
+        write_atomically(target, transcript.text)
+        return target
+
+    ledger = Ledger(tmp_path / "run.sqlite")
+    found = dict(run(ledger.plan(["a", "long", "b"], ""), ledger, Scripted([], 1), refusing))
+    assert str(found.pop("long")) == f"{tmp_path / ('x' * 300)}: cannot be written: file name too long"
+    assert all(isinstance(result, Transcript) for result in found.values())
+    with pytest.raises(FileError, match="full: cannot be written: not a directory"):
+        list(run(ledger.plan(["full"], ""), ledger, Scripted([], 1), refusing))
+    ledger.close()
+
+
+def test_an_interruption_of_the_terminal_does_not_reach_the_workers(tmp_path):
+    pool = LocalPool(partial(open_read, tmp_path / "log"))
+    process = pool._workers[0].process
+    os.kill(process.pid, signal.SIGINT)
+    pool.submit("a.wav")
+    (outcome,) = pool.wait()
+    assert (outcome.path, outcome.result.text) == ("a.wav", "a")
+    pool.close()
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 def test_workers_that_cannot_start_say_why():

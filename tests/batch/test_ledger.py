@@ -3,7 +3,7 @@
 import pytest
 
 from speech.batch.ledger import Ledger, Status, hash_file, identify
-from speech.errors import DataError
+from speech.errors import DataError, FileError
 
 
 @pytest.fixture
@@ -109,3 +109,47 @@ def test_a_model_is_identified_by_what_it_holds(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"other")
     assert identify(tmp_path, "options") != first
     assert hash_file(tmp_path / "model.safetensors").startswith("d9298a10")
+
+
+@pytest.mark.parametrize("name", ["caf\udce9.wav", "half \ud800 of a pair.wav", "caf\u00e9.wav"], ids=ascii)
+def test_any_name_is_kept_as_it_is(ledger, tmp_path, name):
+    path = f"{tmp_path}/{name}"
+    assert ledger.plan([path], "one") == [path]
+    assert not ledger.crashed(path, 2)
+    ledger.done(path, tmp_path / "caf\udce9.txt", 1.0)
+    (entry,) = ledger.entries()
+    assert (entry.path, entry.crashes, entry.result) == (path, 1, f"{tmp_path}/caf\udce9.txt")
+    ledger.failed(path, f"{path}: is not audio")
+    (entry,) = ledger.entries()
+    assert (entry.path, entry.status) == (path, Status.failed)
+    assert entry.error.endswith(".wav: is not audio")
+
+
+def test_a_full_disk_is_called_so_and_leaves_the_plan_as_it_was(ledger, tmp_path):
+    before = [f"file {n}" for n in range(3)]
+    ledger.plan(before, "one")
+    ledger._execute("PRAGMA cache_size = 2")
+    ledger._execute("PRAGMA max_page_count = 4")
+    with pytest.raises(FileError, match=r"run\.sqlite: cannot be written: no space left on device$"):
+        ledger.plan([f"file {n} {'x' * 500}" for n in range(1000)], "one")
+    assert [entry.path for entry in ledger.entries()] == before
+
+
+def test_a_place_that_cannot_be_written_is_named_with_the_reason(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(FileError, match=r"file: cannot be written: not a directory"):
+        Ledger(tmp_path / "file" / "run.sqlite")
+    (tmp_path / "run.sqlite").mkdir()
+    with pytest.raises(FileError, match=r"run\.sqlite: cannot be written: it cannot be opened"):
+        Ledger(tmp_path / "run.sqlite")
+
+
+def test_another_run_that_writes_it_is_named(ledger, tmp_path, files):
+    again = Ledger(ledger.path)
+    again._execute("PRAGMA busy_timeout = 1")
+    ledger._execute("BEGIN IMMEDIATE")
+    with pytest.raises(FileError, match="another run is writing it"):
+        again.plan(files, "one")
+    ledger._execute("ROLLBACK")
+    assert again.plan(files, "one") == files
+    again.close()

@@ -120,5 +120,5 @@ def test_a_model_shows_its_adapters_and_commands_take_others(own, spanish, wave,
     assert run(*batch).exit_code == 0
     assert "1 of 1 need nothing" in run(*batch).stderr
     assert "need nothing" not in run(*batch, "--adapters", empty).stderr  # another result
-    with pytest.raises(ConfigError, match="is no folder of adapters"):
+    with pytest.raises(ModelError, match="is no folder of adapters"):
         run(*batch, "--adapters", tmp_path / "none")

@@ -1,15 +1,20 @@
 """`speech transcribe` end to end: what is printed, written, skipped, refused."""
 
 import json
+import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import soundfile
 from typer.testing import CliRunner
 
 from speech.cli.app import app
+from speech.cli.results import Format, Rendering
 from speech.decode.phrases import Phrase, read_phrases
 from speech.errors import AudioError, ConfigError, FileError, SpeechError
+from speech.transcript import SubtitleStyle
 
 runner = CliRunner()
 
@@ -172,3 +177,102 @@ def test_align_refuses_what_cannot_be_aligned(checkpoint, folder):
     for text, message in (("字", "字"), ("!", "empty"), ("the cat " * 50, "frames")):
         with pytest.raises(SpeechError, match=message):
             run("align", folder / "b.wav", "--text", text, "--model", checkpoint)
+
+
+def test_subtitles_of_several_files_on_standard_output_stay_apart(checkpoint, folder, wave, tmp_path):
+    with pytest.raises(ConfigError, match=r"2 files would be one stream of srt\. Give --output-dir"):
+        run("transcribe", folder, "--format", "srt", "--model", tmp_path / "is not even looked for")
+    assert run("transcribe", wave, "--format", "vtt", "--model", checkpoint).stdout.startswith("WEBVTT\n")
+
+
+def test_subtitles_look_as_asked_in_files_in_batches_and_aligned(checkpoint, folder, tmp_path):
+    options = ["--format", "srt", "--max-line-width", "6", "--max-lines", "3", "--highlight-words"]
+    text = ["--text", "the cat sat on the street", "--model", checkpoint]
+    shown = run("align", folder / "b.wav", *text, *options).stdout
+    assert "<u>the</u>\ncat\nsat" in shown
+    assert len(shown) > len(run("align", folder / "b.wav", *text, "--format", "srt").stdout)
+    common = ["transcribe", folder / "b.wav", "--model", checkpoint, *options, "--output-dir"]
+    assert run(*common, tmp_path / "a").exit_code == run(*common, tmp_path / "b", "--engine", "local").exit_code == 0
+    assert (tmp_path / "a" / "b.srt").read_text() == (tmp_path / "b" / "b.srt").read_text()
+
+
+def test_a_ledger_tells_styles_of_subtitles_apart():
+    styles = [SubtitleStyle(), SubtitleStyle(max_cps=3.0), SubtitleStyle(highlight_words=True)]
+    assert len({Rendering(Format.srt, style).identity for style in styles}) == 3
+    assert Rendering(Format.txt).identity == "txt"  # as ledgers have it that are there
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [(["--max-cps", "10"], "--max-cps is about subtitles, not txt"), (["--highlight-words"], "--highlight-words is"),
+     (["--format", "srt", "--max-lines", "0"], "cues of 0 lines")],
+)  # fmt: skip
+def test_options_of_subtitles_are_for_subtitles(wave, options, message):
+    with pytest.raises(ConfigError, match=message):
+        run("transcribe", wave, *options)
+
+
+@pytest.mark.parametrize("engine", [[], ["--engine", "local"]], ids=["here", "local"])
+def test_the_folder_of_results_is_tried_before_a_model_is_loaded(wave, tmp_path, engine):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(FileError, match="file: cannot be written: not a directory"):
+        run("transcribe", wave, "--output-dir", tmp_path / "file", "--model", tmp_path / "none", *engine)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [("--lm", "none.arpa", "none.arpa: cannot be read: no such file"),
+     ("--graph", "none.txt", "none.txt: cannot be read: no such file"),
+     ("--adapters", "none", "none: is no folder of adapters"), ("--phrase", "@latin", "latin: is not UTF-8: byte 3"),
+     ("--model", "none", "none: no such model")],
+)  # fmt: skip
+def test_files_that_options_name_are_tried_before_a_model_is_loaded(
+    wave, tmp_path, monkeypatch, option, value, message
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "latin").write_bytes(b"caf\xe9")
+    model = [] if option == "--model" else ["--model", "no model is looked for"]
+    with pytest.raises(SpeechError, match=message):
+        run("transcribe", wave, option, value, *model)
+
+
+def test_a_folder_that_cannot_be_searched_is_a_failure_beside_what_is_read(checkpoint, folder, monkeypatch):
+    scandir = os.scandir
+
+    def refusing(path="."):
+        if str(path).endswith("deep"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    result = run("transcribe", folder, "--model", checkpoint)
+    assert result.exit_code == 2
+    assert f"failed: {folder / 'deep'}: cannot be searched: permission denied" in result.stderr
+    assert len(result.stdout.splitlines()) == 1
+
+
+def test_names_are_printed_as_they_can_be_and_json_stays_json(checkpoint, wave, tmp_path):
+    name = "caf\udce9 [red]\n.wav"
+    (tmp_path / name).write_bytes(wave.read_bytes())
+    (row,) = json.loads(run("transcribe", tmp_path / name, "--format", "json", "--model", checkpoint).stdout)
+    assert row["path"] == f"{tmp_path}/caf\\xe9 [red]\\n.wav"
+    (tmp_path / "bad [x].wav").write_text("no audio")
+    result = run("transcribe", tmp_path / name, tmp_path / "bad [x].wav", "--model", checkpoint)
+    assert f"failed: {tmp_path}/bad [x].wav: is not audio" in result.stderr
+    assert result.exit_code == 2
+
+
+def test_silence_is_in_no_language(checkpoint, tmp_path):
+    soundfile.write(tmp_path / "silence.wav", np.zeros(16000, np.int16), 16000)
+    row = json.loads(run("transcribe", tmp_path / "silence.wav", "--format", "jsonl", "--model", checkpoint).stdout)
+    assert (row["text"], row["language"], row["language_probability"]) == ("", "und", None)
+
+
+def test_a_name_that_is_too_long_is_one_failure(checkpoint, wave, tmp_path):
+    long = wave.with_name("x" * 251 + ".wav")
+    long.write_bytes(wave.read_bytes())
+    result = run("transcribe", long, wave, "--format", "jsonl", "--output-dir", tmp_path / "o", "--model", checkpoint)
+    assert result.exit_code == 2
+    assert ".jsonl: cannot be written: file name too long" in result.stderr
+    assert (tmp_path / "o" / "wave.jsonl").is_file()
+    assert run("transcribe", "y" * 300, wave, "--model", checkpoint).exit_code == 2

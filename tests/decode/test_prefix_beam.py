@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from speech.decode.frames import Frames
 from speech.decode.greedy import greedy
 from speech.decode.prefix_beam import KenLm, prefix_beam
-from speech.errors import ConfigError, ModelError
+from speech.errors import ConfigError, FileError, ModelError
 
 PIECES = ["<blank>", "a", "b", "c"]
 ARPA = """\\data\\
@@ -153,14 +153,16 @@ def test_an_n_gram_model_decides_between_texts_that_sound_alike(arpa):
 
 
 def test_a_file_that_is_no_n_gram_model_is_named(tmp_path):
-    with pytest.raises(ModelError, match=r"missing\.arpa"):
+    with pytest.raises(FileError, match=r"missing\.arpa: cannot be read: no such file"):
         KenLm(tmp_path / "missing.arpa", PIECES.__getitem__)
     (tmp_path / "bad.arpa").write_text("no model", "utf-8")
     with pytest.raises(ModelError, match=r"bad\.arpa"):
         KenLm(tmp_path / "bad.arpa", PIECES.__getitem__)
 
 
-def test_without_kenlm_the_error_says_what_to_install(arpa, monkeypatch):
+def test_without_kenlm_the_error_says_what_to_install_unless_there_is_no_file(arpa, monkeypatch):
+    with pytest.raises(FileError, match="none: cannot be read: no such file"):
+        KenLm(arpa.parent / "none", PIECES.__getitem__)
     monkeypatch.setitem(sys.modules, "kenlm", None)
-    with pytest.raises(ModelError, match=r"speech\[kenlm\]"):
+    with pytest.raises(ModelError, match=r"pip install '[\w-]+\[kenlm\]'"):
         KenLm(arpa, PIECES.__getitem__)
