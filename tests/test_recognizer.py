@@ -1,6 +1,10 @@
 """The public class: files and arrays to transcripts."""
 
+import io
+import os
 import shutil
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +31,42 @@ def test_a_file_and_its_samples_give_the_same(recognizer, wave):
     assert a.language in recognizer.tokenizer.vocabulary.languages
     assert 0.0 < a.language_probability <= 1.0
     assert a.text == " ".join(word.text for word in a.words)
+
+
+def test_channel_and_track_are_those_of_files_and_arrays(recognizer, wave, tmp_path):
+    samples, rate = soundfile.read(wave, dtype="float32")
+    both, path = np.stack([0 * samples, samples], axis=1), tmp_path / "two.wav"
+    soundfile.write(path, both, rate, subtype="FLOAT")
+    expected = recognizer.transcribe(samples, rate=rate)
+    assert recognizer.transcribe(path, channel=1, track=0) == expected
+    assert recognizer.transcribe(both, rate=rate, channel=1) == expected
+    assert [result for _, result in recognizer.transcribe_files([path], channel=1)] == [expected]
+    for options, match in (({"channel": 2}, "no channel 2"), ({"track": 1}, "no track 1")):
+        with pytest.raises(AudioError, match=match):
+            recognizer.transcribe(path, **options)
+        with pytest.raises(AudioError, match=match):
+            recognizer.align(path, "a", **options)
+        with pytest.raises(AudioError, match=match):
+            recognizer.transcribe(both, rate=rate, **options)
+        assert match in str(next(recognizer.transcribe_files([path], **options))[1])
+
+
+def test_standard_input_is_a_file_called_so(recognizer, wave, monkeypatch):
+    for content, match in ((Path(wave).read_bytes(), None), (b"", "standard input: has no samples")):
+        read, write = os.pipe()
+        os.write(write, content)
+        os.close(write)
+        with io.TextIOWrapper(os.fdopen(read, "rb")) as pipe:
+            monkeypatch.setattr(sys, "stdin", pipe)
+            ((name, result),) = recognizer.transcribe_files(["-"])
+            monkeypatch.undo()
+        assert name == "-"
+        assert result == recognizer.transcribe(wave) if match is None else match in str(result)
+
+
+def test_a_text_is_aligned_with_five_minutes_at_most(recognizer):
+    with pytest.raises(AudioError, match="array: has more than 300 s"):
+        recognizer.align(np.zeros(301 * 16_000, np.float32), "a")
 
 
 def test_a_given_language_is_kept_under_any_of_its_names(recognizer, wave):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import av
 from av.audio.codeccontext import AudioCodecContext
@@ -181,7 +182,7 @@ class _Decoder:
         self.lost_s = 0.0
         self.failure = ""
         self._count = count or _Count(0)
-        self._codec = AudioCodecContext.create(head.codec, "r")
+        self._codec = cast(AudioCodecContext, AudioCodecContext.create(head.codec, "r"))
         self._skip = self._count.delay + _DECODER_DELAY if self._count.exact else 0
         self._frames = 0
         self._per_frame, self._rate = head.samples, head.rate

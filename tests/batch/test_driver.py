@@ -17,6 +17,7 @@ from reading import open_and_die, open_and_hang, open_hang, open_nothing, open_r
 from typer.testing import CliRunner
 
 from speech.batch.driver import run, shard
+from speech.batch.job import Job
 from speech.batch.ledger import Ledger, Status
 from speech.batch.local import LocalPool, WorkerError
 from speech.batch.pool import Limits, Outcome
@@ -32,6 +33,11 @@ def write(folder: Path, path: str, transcript: Transcript) -> Path:
     assert not target.exists(), "written twice"
     target.write_text(transcript.text)
     return target
+
+
+def test_another_channel_or_track_is_another_job(checkpoint):
+    jobs = [Job(model=str(checkpoint), language="auto", **chosen) for chosen in ({}, {"channel": 0}, {"track": 0})]
+    assert len({job.identity("txt") for job in jobs}) == 3
 
 
 @pytest.mark.parametrize("workers", [1, 3])
