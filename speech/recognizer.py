@@ -31,6 +31,7 @@ from speech.stream.engine import Engine, EngineConfig
 from speech.stream.offline import OfflineConfig, OfflineReader
 from speech.stream.second_pass import AUTO, Heard, Request, SecondPass
 from speech.stream.writing import Decoder
+from speech.text.lines import read_lines
 from speech.text.normalize import plain_text
 from speech.text.tokenizer import Tokenizer
 from speech.transcript import Transcript, join
@@ -301,11 +302,7 @@ def _beam_decoder(
 def _graph_decoder(path: Path, tokenizer: Tokenizer) -> GraphDecoder:
     if path.suffix.lower() == ".arpa":
         return GraphDecoder.from_arpa(tokenizer, path)
-    try:
-        words = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read: {error}", where=str(path), fix="Give a word on each line.") from error
-    return GraphDecoder.from_lexicon(tokenizer, filter(str.strip, words))
+    return GraphDecoder.from_lexicon(tokenizer, filter(str.strip, read_lines(path)))
 
 
 def _take(blocks: Iterator[np.ndarray], seconds: float) -> Iterator[np.ndarray]:

@@ -10,6 +10,7 @@ import typer
 
 from speech.cli.transcribe import AdapterFolder, Format, render
 from speech.errors import ConfigError
+from speech.files import read_text
 from speech.models.hub import EMBEDDED
 from speech.recognizer import AUTO, Recognizer
 
@@ -29,7 +30,7 @@ def align(
     if text_file is not None:
         if not text_file.is_file():
             raise ConfigError(f"{text_file}: no such file")
-        text = text_file.read_text("utf-8")
+        text = read_text(text_file)
     assert text is not None
     aligned = Recognizer.from_pretrained(model, beam=1, adapters=adapters).align(audio, text, language=language)
     sys.stdout.write(render(str(audio), aligned, format))

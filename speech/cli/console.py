@@ -13,8 +13,8 @@ from speech.errors import SpeechError
 
 
 def stderr() -> Console:
-    """A console for messages; brackets in names and texts stay what they are."""
-    return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    """A console for messages; brackets and colons in names and texts stay what they are."""
+    return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def say_error(error: SpeechError, kind: str = "error") -> None:

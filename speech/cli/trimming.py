@@ -12,6 +12,7 @@ from speech.errors import ConfigError
 from speech.models.checkpoint import Storage, load_checkpoint, save_checkpoint
 from speech.models.hub import locate
 from speech.models.trimming import trim
+from speech.text.lines import read_lines
 from speech.text.normalize import plain_text
 
 
@@ -24,10 +25,7 @@ def trim_model(
     """Keep the tokens that some texts need; what they score stays the same to the last bit."""
     if to.exists():
         raise ConfigError(f"{to} is there already", fix="Name a new directory.")
-    try:
-        lines = texts.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read: {error}", where=str(texts), fix="Give a text file in UTF-8.") from error
+    lines = read_lines(texts)
     folder = locate(model)
     found = trim(load_checkpoint(folder), [plain_text(line) for line in lines if line.strip()])
     card = (folder / "README.md").read_text("utf-8") if (folder / "README.md").is_file() else f"# {folder.name}\n"

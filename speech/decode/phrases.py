@@ -23,6 +23,7 @@ from speech.decode.lexicon import Spelling
 from speech.decode.words import WORD_START
 from speech.errors import ConfigError
 from speech.text.languages import LANGUAGES
+from speech.text.lines import read_lines
 from speech.text.normalize import plain_text
 from speech.text.scripts import script, scripts_of
 from speech.text.tokenizer import Tokenizer
@@ -65,17 +66,15 @@ def read_phrases(given: Iterable[str]) -> tuple[Phrase, ...]:
     """Phrases as users give them, each once; "@FILE" stands for the lines of a file.
 
     Raises:
-        ConfigError: if a file cannot be read, or a boost is no number.
+        FileError: if a file cannot be read, or is not UTF-8.
+        ConfigError: if a boost is no number.
     """
     lines: list[str] = []
     for text in given:
         if not text.startswith("@"):
             lines.append(text)
             continue
-        try:
-            lines += Path(text[1:]).read_text("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"cannot be read: {error}", where=text, fix="Give @ and a text file.") from error
+        lines += read_lines(Path(text[1:]))
     return tuple(dict.fromkeys(Phrase.parse(line) for line in lines if line.strip()))
 
 

@@ -64,6 +64,17 @@ class UtteranceScore:
 
 
 @dataclass(frozen=True, slots=True)
+class SilenceErrors:
+    """What was recognised where nothing was said, which is no rate: in utterances whose reference has no unit."""
+
+    utterances: int = 0
+    """With such a reference."""
+    words: int = 0
+    """Inserted there."""
+    characters: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class CorpusScore:
     """Sums over utterances, in no order."""
 
@@ -74,6 +85,7 @@ class CorpusScore:
     points: PointErrors = field(default_factory=PointErrors)
     switches: ErrorCounts = field(default_factory=ErrorCounts)
     attributed: LanguageErrors = field(default_factory=LanguageErrors)
+    silence: SilenceErrors = field(default_factory=SilenceErrors)
 
 
 SIGNATURE = f"normalizer:{NORMALIZER_VERSION}"
@@ -118,6 +130,7 @@ def score_utterance(pairing: Pairing) -> UtteranceScore:
 
 def total(scores: Sequence[UtteranceScore]) -> CorpusScore:
     """Of a corpus."""
+    silent = [one for one in scores if not one.characters.reference_length]
     return CorpusScore(
         len(scores),
         _sum(one.words for one in scores),
@@ -130,6 +143,11 @@ def total(scores: Sequence[UtteranceScore]) -> CorpusScore:
         ),
         _sum(one.switches for one in scores),
         LanguageErrors(sum(one.attributed.errors for one in scores), sum(one.attributed.words for one in scores)),
+        SilenceErrors(
+            len(silent),
+            sum(one.words.insertions for one in silent),
+            sum(one.characters.insertions for one in silent),
+        ),
     )
 
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from speech.cli.app import app
 from speech.decode.phrases import Phrase, read_phrases
-from speech.errors import AudioError, ConfigError, SpeechError
+from speech.errors import AudioError, ConfigError, FileError, SpeechError
 
 runner = CliRunner()
 
@@ -95,7 +95,7 @@ def test_phrases_come_from_the_command_line_and_from_files(checkpoint, wave, tmp
         Phrase("Ada"), Phrase("new york", 2.0), Phrase("the cat"),
     )  # fmt: skip
     assert run("transcribe", wave, "--model", checkpoint, "--phrase", "the cat").exit_code == 0
-    with pytest.raises(ConfigError, match=r"@missing\.txt: cannot be read"):
+    with pytest.raises(FileError, match=r"missing\.txt: cannot be read"):
         read_phrases(["@missing.txt"])
     with pytest.raises(ConfigError, match="'γάτα': has characters that the model does not write"):
         run("transcribe", wave, "--model", checkpoint, "--phrase", "γάτα")
@@ -110,7 +110,7 @@ def test_a_graph_takes_the_place_of_beam_and_phrases(checkpoint, wave, tmp_path)
     for wrong, message in ((["--beam", "4"], "takes the place"), (["--phrase", "cat"], "cannot be preferred")):
         with pytest.raises(ConfigError, match=message):
             run(*common, words, *wrong)
-    with pytest.raises(ConfigError, match=r"missing\.txt: cannot be read"):
+    with pytest.raises(FileError, match=r"missing\.txt: cannot be read"):
         run(*common, tmp_path / "missing.txt")
     with pytest.raises(ConfigError, match=r"missing\.txt: there is no such file"):
         run(*common, tmp_path / "missing.txt", "--engine", "local", "--output-dir", tmp_path / "out")
