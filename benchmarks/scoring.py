@@ -29,6 +29,7 @@ from speech.metrics.processes import score_utterances
 from speech.metrics.saer import Sample, saer
 from speech.metrics.semantic import MultilingualUSE
 from speech.metrics.vectors import BATCH, Vectors
+from speech.text.lines import read_lines
 from speech.text.normalize import plain_text
 
 RESULT = Path(__file__).parent / "results" / "scoring.json"
@@ -39,7 +40,7 @@ TEXTS = Path(__file__).parent.parent / "corpus" / "train.jsonl"
 def sentences(count: int, wrong: float, seed: int) -> list[tuple[str, str]]:
     """Pairs of a reference and a hypothesis, of words of the corpus, with errors."""
     rng = random.Random(seed)
-    words = [word for line in TEXTS.read_text("utf-8").splitlines() for word in json.loads(line)["text"].split()]
+    words = [word for line in read_lines(TEXTS) for word in json.loads(line)["text"].split()]
     pairs = []
     for _ in range(count):
         said = rng.choices(words, k=rng.randint(4, 20))

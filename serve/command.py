@@ -26,7 +26,8 @@ from speech.audio.io import SAMPLE_RATE, stream_audio
 from speech.audio.pcm import to_pcm16
 from speech.cli.console import stderr, stdout, write
 from speech.decode.phrases import read_phrases
-from speech.errors import DataError, SpeechError
+from speech.errors import SpeechError
+from speech.text.lines import read_lines
 
 _BLOCK_S = 0.1
 
@@ -159,15 +160,11 @@ def read_reference(given: str) -> list[str]:
     """Sentences of a text, or of a file after `@`, one on each line.
 
     Raises:
-        DataError: if the file cannot be read.
+        FileError: if the file cannot be read, or is not UTF-8.
     """
     if not given.startswith("@"):
         return [given]
-    try:
-        lines = Path(given[1:]).read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot be read: {error}", where=given[1:]) from error
-    return [line for line in lines if line.strip()]
+    return [line for line in read_lines(Path(given[1:])) if line.strip()]
 
 
 async def _stream(

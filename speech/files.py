@@ -50,14 +50,25 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """The file appears whole or not at all; text is UTF-8.
+    """The file appears whole or not at all; text is UTF-8. Devices and pipes are written to, and stay what they are.
 
     Raises:
         FileError: if the system refuses to write it.
     """
     data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+    if is_stream(path):
+        try:
+            path.write_bytes(data)
+        except OSError as error:
+            raise FileError(f"cannot be written: {reason(error)}", where=printable(path)) from error
+        return
     with replacing(path) as temporary:
         temporary.write_bytes(data)
+
+
+def is_stream(path: Path) -> bool:
+    """Whether there is a device or pipe, such as /dev/stdout."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def check_writable(folder: Path) -> None:

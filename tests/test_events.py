@@ -47,7 +47,7 @@ def test_the_other_events():
 def test_a_score_has_rates_where_there_are_units():
     event = ScoreEvent(
         is_final=True, segment=None, at_s=1.5, counts={"wer": (1, 4), "pier": (0, 0)}, reference_units=4,
-        reference_units_in_all=4, sentences=((0, 1, 4),), signature="normalizer:1", saer=0.25, distance=0.25,
+        reference_units_in_all=4, sentences=((0, 1, 4),), signature="normalizer:2", saer=0.25, distance=0.25,
         encoder="mine",
     )  # fmt: skip
     assert event.to_dict() == {
@@ -64,6 +64,6 @@ def test_a_score_has_rates_where_there_are_units():
         "reference": {"units": 4, "of": 4},
         "sentences": [{"sentence": 0, "errors": 1, "units": 4}],
         "encoder": "mine",
-        "signature": "normalizer:1",
+        "signature": "normalizer:2",
     }
     assert "no_saer" not in event.to_dict()

@@ -32,6 +32,7 @@ from speech.data.parallel import Bitext, parallel_pairs, parallel_texts
 from speech.data.splicing import Piece, splice
 from speech.errors import SpeechError
 from speech.recognizer import Recognizer
+from speech.text.lines import lines_of
 from speech.transcript import Word
 
 PARTS = ("train", "dev", "test")
@@ -58,7 +59,7 @@ class Aligner:
         self._file = file
         self._known: dict[tuple[str, str], tuple[Word, ...] | None] = {}
         file.parent.mkdir(parents=True, exist_ok=True)
-        for line in file.read_text("utf-8").splitlines() if file.is_file() else ():
+        for line in lines_of(file.read_bytes().decode("utf-8")) if file.is_file() else ():
             try:
                 model, key, text, words = json.loads(line)
             except ValueError:  # the last line of a run that was killed

@@ -14,7 +14,7 @@ from speech.cli.progress import progress
 from speech.cli.score_table import HEADINGS, print_groups, print_systems
 from speech.data.texts import Text, check_ids, read_texts
 from speech.errors import ConfigError, FileError
-from speech.files import printable, reason, write_atomically
+from speech.files import check_writable, is_stream, printable, write_atomically
 from speech.metrics.bootstrap import Figure
 from speech.metrics.corpus import Pairing, points_of_interest
 from speech.metrics.groups import group_dicts, group_name, groups_of
@@ -23,7 +23,7 @@ from speech.metrics.processes import score_utterances
 from speech.metrics.report import Report, Shown, audio_link, embedded_audio, render
 from speech.metrics.saer import Sample, saer
 from speech.metrics.semantic import named_encoder
-from speech.metrics.systems import SystemScore, compare, score_system, to_dict, with_figures
+from speech.metrics.systems import SystemScore, compare, finite, score_system, to_dict, with_figures
 from speech.metrics.translation import translation_figures
 from speech.metrics.vectors import Vectors
 from speech.text.units import Form
@@ -65,10 +65,11 @@ def score(
         raise ConfigError("--embed-audio without --html", fix="Name the report: --html FILE.")
     console = stderr() if json_file == Path("-") else stdout()
     paths = _systems(hypothesis, system or [])
+    _check_outputs([reference, *paths.values()], {"--html": html, "--json": json_file})
     wanted = read_texts(reference)
     systems = {name: read_texts(path) for name, path in paths.items()}
     for name, texts in systems.items():
-        check_ids(wanted, texts, str(paths[name]))
+        check_ids(wanted, texts, printable(paths[name]))
     figures = [_figures(wanted, texts, translation) for texts in systems.values()]
     vectors = _vectors(encoder, cache)
     found = [_score_system(name, wanted, texts, vectors, form, weight) for name, texts in systems.items()]
@@ -79,26 +80,34 @@ def score(
     print_groups(console, groups, found)
     if html is not None:
         shown = _shown(wanted, list(systems.values()), found[0], html, embed_audio)
-        _write(html, render(Report(reference.name, found, compared, groups, shown, HEADINGS)))
+        write_atomically(html, render(Report(printable(reference.name), found, compared, groups, shown, HEADINGS)))
     if json_file is not None:
         data = to_dict(found, compared) | {"groups": group_dicts(groups, found)}
-        text = to_json(data, indent=1) + "\n"
+        text = to_json(finite(data), indent=1) + "\n"
         if json_file == Path("-"):
             write(text)
         else:
-            _write(json_file, text)
+            write_atomically(json_file, text)
 
 
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.stat()  # no new folders for a mistyped name
-    except OSError as error:
-        raise FileError(f"cannot be written: {reason(error)}", where=printable(path)) from error
-    write_atomically(path, text)
+def _check_outputs(inputs: Sequence[Path], outputs: Mapping[str, Path | None]) -> None:
+    """Before the work: that each can be written, and takes the place of nothing that is read or written as well."""
+    taken = {path.resolve(): "what is scored" for path in inputs}
+    for option, path in outputs.items():
+        if path is None or path == Path("-") or is_stream(path):
+            continue
+        if path.resolve() in taken:
+            raise ConfigError(f"{option} {printable(path)} is {taken[path.resolve()]} too", fix="Name another file.")
+        taken[path.resolve()] = f"the file of {option}"
+        if path.is_dir():
+            raise FileError("cannot be written: is a directory", where=printable(path), fix=f"{option} names a file.")
+        if not path.parent.is_dir():  # no new folders for a mistyped name
+            raise FileError("cannot be written: there is no such folder", where=printable(path))
+        check_writable(path.parent)
 
 
 def _systems(first: Path, others: Sequence[str]) -> dict[str, Path]:
-    found = {first.stem: first}
+    found = {printable(first.stem): first}
     for given in others:
         name, _, path = given.partition("=")
         if not name or not path:

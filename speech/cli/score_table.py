@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.table import Table
 
 from speech.metrics.bootstrap import Difference, Interval
+from speech.metrics.corpus import SilenceErrors
 from speech.metrics.groups import Group, group_rates
 from speech.metrics.latency import LATENCIES
-from speech.metrics.systems import LANGUAGE_ERROR, SAER, SystemScore
+from speech.metrics.systems import ALWAYS, LANGUAGE_ERROR, SAER, SystemScore
 from speech.metrics.translation import BLEU, CHRF
 
 HEADINGS = {
@@ -26,6 +27,7 @@ HEADINGS = {
     LANGUAGE_ERROR: "languages of words",
 }
 """Name of a figure -> how tables call it, in their order."""
+IN_SILENCE = "inserted where nothing was said"
 _IN_GROUPS = ("wer", "cer", "mer", "pier", SAER, BLEU, "laal")
 _BESIDE_OTHERS = ("mer", SAER, BLEU)
 
@@ -47,11 +49,13 @@ def print_systems(
             table.add_column("p", justify="right")
     for name, heading in HEADINGS.items():
         cells = [_sure(system.intervals.get(name), name) for system in systems]
-        if any(cells):
-            table.add_row(heading, cells[0], *_with_p(cells[1:], compared, name))
+        if any(cells) or name in ALWAYS:
+            table.add_row(heading, *_with_p([cell or "-" for cell in cells], compared, name))
     if counted.attributed.words:
         rates = [f"{system.total.attributed.rate:.3f}" for system in systems]
-        table.add_row(HEADINGS[LANGUAGE_ERROR], rates[0], *[cell for rate in rates[1:] for cell in (rate, "")])
+        table.add_row(HEADINGS[LANGUAGE_ERROR], *_between(rates))
+    if any(system.total.silence.words for system in systems):
+        table.add_row(IN_SILENCE, *_between([_silence(system.total.silence) for system in systems]))
     console.print(table)
     if counted.points.points.reference_length and counted.points.skipped:
         console.print(f"PIER leaves out {counted.points.skipped} utterances: no point of interest, or nothing else")
@@ -80,7 +84,7 @@ def print_groups(console: Console, groups: Sequence[Group], systems: Sequence[Sy
             )
     for group in groups:
         rates = [group_rates(system, group) for system in systems]
-        cells = [_number(one[name], name) if name in one else "" for name in names for one in rates]
+        cells = [_number(one[name], name) if name in one else "-" for name in names for one in rates]
         table.add_row(group.name, str(len(group.places)), *cells)
     console.print(table)
 
@@ -99,5 +103,15 @@ def _number(value: float, name: str) -> str:
 
 
 def _with_p(cells: Sequence[str], compared: Sequence[Mapping[str, Difference]], name: str) -> list[str]:
-    both = zip(cells, compared, strict=True)
-    return [part for cell, found in both for part in (cell, f"{found[name].p:.3f}" if name in found else "")]
+    return _between(cells, [f"{found[name].p:.3f}" if name in found else "" for found in compared])
+
+
+def _between(cells: Sequence[str], p: Sequence[str] = ()) -> list[str]:
+    """Cells of systems, each but the first with its p."""
+    return [cells[0], *[part for n, cell in enumerate(cells[1:]) for part in (cell, p[n] if p else "")]]
+
+
+def _silence(found: SilenceErrors) -> str:
+    words, letters = (f"{n} {noun}{'' if n == 1 else 's'}" for n, noun in (
+        (found.words, "word"), (found.characters, "letter")))  # fmt: skip
+    return f"{words} ({letters})"

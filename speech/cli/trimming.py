@@ -9,10 +9,11 @@ import typer
 
 from speech.cli.console import stdout
 from speech.errors import ConfigError
-from speech.files import check_writable, printable, read_text
+from speech.files import check_writable, printable
 from speech.models.checkpoint import Storage, load_checkpoint, save_checkpoint
 from speech.models.hub import locate
 from speech.models.trimming import trim
+from speech.text.lines import read_lines
 from speech.text.normalize import plain_text
 
 
@@ -25,7 +26,7 @@ def trim_model(
     """Keep the tokens that some texts need; what they score stays the same to the last bit."""
     if to.exists():
         raise ConfigError("is there already", where=printable(to), fix="Name a new directory.")
-    lines = read_text(texts).splitlines()
+    lines = read_lines(texts)
     folder = locate(model)
     check_writable(to.parent)
     found = trim(load_checkpoint(folder), [plain_text(line) for line in lines if line.strip()])

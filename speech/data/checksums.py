@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from speech.errors import DataError
+from speech.text.lines import read_lines
 
 CHECKSUMS = "SHA256SUMS"
 
@@ -32,7 +33,7 @@ def verify(folder: Path) -> int:
     if not listed.is_file():
         raise DataError("no such file", where=str(listed), fix="Make the corpus anew.")
     faults: list[str] = []
-    lines = listed.read_text("utf-8").splitlines()
+    lines = read_lines(listed)
     for number, line in enumerate(lines, start=1):
         digest, _, name = line.partition("  ")
         if len(digest) != 64 or not name:

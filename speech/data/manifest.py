@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from speech.data.json_records import as_seconds, json_object, shown
 from speech.errors import DataError, LanguageError
+from speech.files import replacing
 from speech.text.languages import resolve
+from speech.text.lines import byte_lines
 from speech.transcript import Word
 
 
@@ -74,25 +75,25 @@ def read_manifest(path: Path, root: Path | None = None, *, check_files: bool = F
 
     Raises:
         DataError: at the first broken line, with `where` = "file:line:field".
+        FileError: if the file cannot be read.
     """
     path = Path(path)
     root = (path.parent if root is None else Path(root)).absolute()
-    if not path.is_file():
+    if not path.exists():
         raise DataError("no such manifest", where=str(path))
     utterances: list[Utterance] = []
     first_line: dict[str, int] = {}
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            where = f"{path}:{number}"
-            utterance = _utterance(json_object(line, f"{where}:json"), where, root)
-            earlier = first_line.setdefault(utterance.id, number)
-            if earlier != number:
-                raise DataError(f"{utterance.id!r} is already the id of line {earlier}", where=f"{where}:id")
-            if check_files and not utterance.audio.is_file():
-                raise DataError(f"no such file: {utterance.audio}", where=f"{where}:audio")
-            utterances.append(utterance)
+    for number, line in enumerate(byte_lines(path), start=1):
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        utterance = _utterance(json_object(line, f"{where}:json"), where, root)
+        earlier = first_line.setdefault(utterance.id, number)
+        if earlier != number:
+            raise DataError(f"{utterance.id!r} is already the id of line {earlier}", where=f"{where}:id")
+        if check_files and not utterance.audio.is_file():
+            raise DataError(f"no such file: {utterance.audio}", where=f"{where}:audio")
+        utterances.append(utterance)
     return utterances
 
 
@@ -104,19 +105,15 @@ def write_manifest(utterances: Iterable[Utterance], path: Path, root: Path | Non
         path: the manifest, replaced if it exists.
         root: audio below this folder is written relative to it, other audio absolute; the manifest's own folder by
             default.
+
+    Raises:
+        FileError: if the system refuses to write it.
     """
     path = Path(path)
     root = (path.parent if root is None else Path(root)).absolute()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as lines:
-            for utterance in utterances:
-                lines.write(json.dumps(_record(utterance, root), ensure_ascii=False) + "\n")
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as lines:
+        for utterance in utterances:
+            lines.write(json.dumps(_record(utterance, root), ensure_ascii=False) + "\n")
 
 
 def _record(utterance: Utterance, root: Path) -> dict[str, Any]:
@@ -134,21 +131,6 @@ def _record(utterance: Utterance, root: Path) -> dict[str, Any]:
     return record
 
 
-def json_object(line: bytes | str, where: str) -> dict[str, Any]:
-    """The object of a line.
-
-    Raises:
-        DataError: with this `where`, if it is none.
-    """
-    try:
-        record = json.loads(line)
-    except ValueError as error:  # bad JSON or bad UTF-8
-        raise DataError(f"not a JSON object: {error}", where=where) from error
-    if not isinstance(record, dict):
-        raise DataError(f"is a JSON {type(record).__name__}, expected an object", where=where)
-    return record
-
-
 def _utterance(record: dict[str, Any], where: str, root: Path) -> Utterance:
     values: dict[str, Any] = {}
     for name, (key, kind, required) in _FIELDS.items():
@@ -157,10 +139,12 @@ def _utterance(record: dict[str, Any], where: str, root: Path) -> Utterance:
             if required:
                 raise DataError("is missing", where=f"{where}:{key}")
             continue
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+        if kind is float:
+            value = as_seconds(value)
         if not isinstance(value, kind):
-            raise DataError(f"is {type(value).__name__} {value!r}, expected {kind.__name__}", where=f"{where}:{key}")
+            raise DataError(
+                f"is {type(value).__name__} {shown(value)}, expected {kind.__name__}", where=f"{where}:{key}"
+            )
         values[name] = value
     for key in ("id", "audio"):
         if not values[key]:
@@ -185,9 +169,9 @@ def _word(record: Any, where: str) -> Word:
     if not isinstance(text, str) or not isinstance(language, str):
         raise DataError("needs text and language", where=where)
     _check_language(language, f"{where}.language")
-    start_s, end_s = (float(t) if isinstance(t, int | float) and not isinstance(t, bool) else -1.0 for t in times)
+    start_s, end_s = (s if isinstance(s := as_seconds(t), float) else -1.0 for t in times)
     if not 0.0 <= start_s <= end_s < float("inf"):
-        raise DataError(f"is from {times[0]!r} to {times[1]!r}, expected seconds in order", where=where)
+        raise DataError(f"is from {shown(times[0])} to {shown(times[1])}, expected seconds in order", where=where)
     return Word(text, start_s, end_s, 1.0, language)
 
 

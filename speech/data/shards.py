@@ -106,7 +106,7 @@ def _read_shard(folder: Path, number: int) -> Iterator[tuple[Utterance, np.ndarr
     path = folder / f"recording.{number:06d}.tar"
     try:
         with (
-            gzip.open(folder / f"cuts.{number:06d}.jsonl.gz", "rt", encoding="utf-8") as lines,
+            gzip.open(folder / f"cuts.{number:06d}.jsonl.gz", "rt", encoding="utf-8", newline="\n") as lines,
             tarfile.open(path) as tar,
         ):
             recordings = (member for member in tar if not member.name.endswith(".json"))

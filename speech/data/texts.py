@@ -1,26 +1,32 @@
 """References and hypotheses as files hold them: id -> text, with what is known of its languages.
 
-Read are JSON lines (manifests, and what `speech transcribe --format jsonl` prints), lines of an id and a text, and
-folders of `ID.txt`.
+Read are JSON lines and lists (manifests, and what `speech transcribe --format jsonl` and `json` print), lines of an id
+and a text, and folders of `ID.txt`, `ID.json` or `ID.jsonl`.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from speech.data.manifest import json_object
+from speech.data.json_records import JsonText, as_seconds, shown
 from speech.errors import DataError, LanguageError
+from speech.files import printable
 from speech.text.languages import resolve
+from speech.text.lines import read_lines
 
 _TAG = re.compile(r"<tag\s+([^<>]*)>")
 _IDS = ("id", "utterance_id")
 _PATHS = ("path", "audio")
-_LISTED = 10
+_JSON = (".json", ".jsonl")
+_BEGINS_JSON = re.compile(r"[ \t]*(?:\{|\[\s*(?:[\]{]|$))")
+_NO_LANGUAGE = frozenset({"und", "mul", "mis", "zxx"})
+_EXACT = 1 << 53
+_LONGEST_S = 1e9
+_LISTED, _SHOWN = 10, 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +62,51 @@ def read_texts(path: Path) -> dict[str, Text]:
     Words in `<tag ...>` are points of interest.
 
     Raises:
-        DataError: naming file, line and field, for what cannot be read and for an id that is there twice.
+        DataError: naming file, line and field, for what is no utterance and for an id that is there twice.
+        FileError: if the file cannot be read, or is not UTF-8.
     """
-    if path.is_dir():
-        files = sorted(path.glob("*.txt"))
-        if not files:
-            raise DataError("has no .txt file", where=str(path))
-        return {file.stem: _text(file.stem, _content(file).strip()) for file in files}
+    items = _from_folder(path) if path.is_dir() else _from_file(path)
     found: dict[str, Text] = {}
-    for number, line in enumerate(_content(path).splitlines(), start=1):
-        if not line.strip():
-            continue
-        where = f"{path}:{number}"
-        item = _from_json(line, where, path.parent) if line.lstrip().startswith("{") else _from_line(line)
+    first: dict[str, str] = {}
+    for item, where in items:
         if item.id in found:
-            raise DataError(f"{item.id!r} is there twice", where=where)
-        found[item.id] = item
+            earlier = f", first in {first[item.id]}"
+            raise DataError(f"{shown(item.id)} is there twice{earlier}", where=where, fix="Give each its own id.")
+        found[item.id], first[item.id] = item, where
     if not found:
-        raise DataError("has no utterance", where=str(path))
+        raise DataError("has no utterance", where=printable(path))
     return found
+
+
+def _from_folder(path: Path) -> Iterator[tuple[Text, str]]:
+    files = sorted(path.glob("*.txt"))
+    for file in files:
+        yield _text(printable(file.stem), "\n".join(read_lines(file)).strip()), printable(file)
+    if files:
+        return
+    files = sorted(file for file in path.iterdir() if file.suffix in _JSON)
+    if not files:
+        raise DataError("has no .txt and no .json file", where=printable(path))
+    for file in files:
+        yield from _from_file(file)
+
+
+def _from_file(path: Path) -> Iterator[tuple[Text, str]]:
+    """Each utterance, and where it stands."""
+    lines = read_lines(path)
+    content = JsonText(lines, printable(path))
+    place = 0
+    while place < len(lines):
+        line = lines[place]
+        if _BEGINS_JSON.match("\n".join(lines[place : place + 2])):
+            records, place = content.objects(place)
+            for number, record in records:
+                where = f"{printable(path)}:{number}"
+                yield _from_json(record, where, path.parent), where
+            continue
+        place += 1
+        if line.strip():
+            yield _from_line(line), f"{printable(path)}:{place}"
 
 
 def marked(text: str) -> tuple[str, tuple[TaggedWord, ...]]:
@@ -100,32 +132,22 @@ def check_ids(reference: Mapping[str, Text], hypothesis: Mapping[str, Text], whe
         raise DataError("; ".join(faults), where=where, fix="An utterance that was not recognised has an empty text.")
 
 
-def _content(path: Path) -> str:
-    try:
-        return path.read_text("utf-8-sig")
-    except FileNotFoundError as error:
-        raise DataError("no such file", where=str(path)) from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"is not UTF-8: {error.reason}", where=str(path)) from error
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", where=str(path)) from error
-
-
 def _from_line(line: str) -> Text:
-    key, *rest = line.strip().split(maxsplit=1)
+    """An id, spaces or tabs, and a text, which may have any other character."""
+    key, *rest = re.split(r"[ \t]+", line.strip(" \t"), maxsplit=1)
     return _text(key, rest[0] if rest else "")
 
 
-def _from_json(line: str, where: str, root: Path) -> Text:
-    record = json_object(line, where)
+def _from_json(record: Mapping[str, Any], where: str, root: Path) -> Text:
     if "error" in record and "text" not in record:
-        raise DataError(f"was not transcribed: {record['error']}", where=where)
+        fix = "Transcribe it again, or give it an empty text."
+        raise DataError(f"was not transcribed: {printable(str(record['error']))}", where=where, fix=fix)
     text = record.get("text")
     if not isinstance(text, str):
-        raise DataError("is missing" if text is None else f"is {text!r}, expected a text", where=f"{where}:text")
+        fault = "is missing" if text is None else f"is {shown(text)}, expected a text"
+        raise DataError(fault, where=f"{where}:text")
     audio = next((record[key] for key in _PATHS if isinstance(record.get(key), str)), None)
-    key = next((record[key] for key in _IDS if isinstance(record.get(key), str)), None)
-    key = key or (Path(audio).stem if audio else None)
+    key = _id(record, where) or (Path(audio).stem if audio else None)
     if not key:
         raise DataError("is missing, and so are path and audio", where=f"{where}:id")
     words = _words(record.get("words"), where)
@@ -138,6 +160,21 @@ def _from_json(line: str, where: str, root: Path) -> Text:
         root / audio if audio else None,
         _seconds(record.get("duration"), f"{where}:duration"),
     )
+
+
+def _id(record: Mapping[str, Any], where: str) -> str | None:
+    """None if there is none. Numbers are their digits: 7, 7.0 and "7" are one id, "007" is another."""
+    name = next((key for key in _IDS if key in record), None)
+    if name is None:
+        return None
+    value = record[name]
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise DataError(f"is {shown(value)}, expected a text or a whole number", where=f"{where}:{name}")
+    if not str(value).strip():
+        raise DataError("is empty", where=f"{where}:{name}")
+    return str(value)
 
 
 def _text(
@@ -168,7 +205,7 @@ def _languages(record: Mapping[str, Any], where: str) -> tuple[str, ...]:
         value = record.get(key)
         if value:
             names = value if isinstance(value, list) else re.split(r"[-,+ ]+", str(value))
-            return tuple(_code(str(name), f"{where}:{key}") for name in names)
+            return tuple(code for name in names if (code := _code(str(name), f"{where}:{key}")))
     return ()
 
 
@@ -192,12 +229,16 @@ def _words(value: Any, where: str) -> tuple[TaggedWord, ...]:
 def _seconds(value: Any, where: str) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-        raise DataError(f"is {value!r}, expected seconds, at least 0", where=where)
-    return float(value)
+    seconds = as_seconds(value)
+    if not isinstance(seconds, float) or not 0 <= seconds <= _LONGEST_S:
+        raise DataError(f"is {shown(value)}, expected seconds, from 0 to {_LONGEST_S:g}", where=where)
+    return seconds
 
 
-def _code(name: str, where: str) -> str:
+def _code(name: str, where: str) -> str | None:
+    """None for what ISO 639-3 calls no language that is known."""
+    if name.strip().lower() in _NO_LANGUAGE:
+        return None
     try:
         return resolve(name).code
     except LanguageError as error:
@@ -205,4 +246,5 @@ def _code(name: str, where: str) -> str:
 
 
 def _some(ids: list[str]) -> str:
-    return ", ".join(ids[:_LISTED]) + (" ..." if len(ids) > _LISTED else "")
+    named = [printable(key if len(key) <= _SHOWN else f"{key[:_SHOWN]}...") for key in ids[:_LISTED]]
+    return ", ".join(named) + (" ..." if len(ids) > _LISTED else "")

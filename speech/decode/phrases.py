@@ -22,8 +22,8 @@ import numpy as np
 from speech.decode.lexicon import Spelling
 from speech.decode.words import WORD_START
 from speech.errors import ConfigError
-from speech.files import read_text
 from speech.text.languages import LANGUAGES
+from speech.text.lines import read_lines
 from speech.text.normalize import plain_text
 from speech.text.scripts import script, scripts_of
 from speech.text.tokenizer import Tokenizer
@@ -74,7 +74,7 @@ def read_phrases(given: Iterable[str]) -> tuple[Phrase, ...]:
         if not text.startswith("@"):
             lines.append(text)
             continue
-        lines += read_text(Path(text[1:])).splitlines()
+        lines += read_lines(Path(text[1:]))
     return tuple(dict.fromkeys(Phrase.parse(line) for line in lines if line.strip()))
 
 

@@ -23,7 +23,7 @@ from speech.metrics.switching import (
     point_errors,
     switch_errors,
 )
-from speech.text.normalize import NORMALIZER_VERSION, plain_text
+from speech.text.normalize import NORMALIZER_VERSION, scored_text, scored_texts
 from speech.text.units import Form, is_mixed, units
 from speech.text.word_language import word_languages
 
@@ -64,6 +64,17 @@ class UtteranceScore:
 
 
 @dataclass(frozen=True, slots=True)
+class SilenceErrors:
+    """What was recognised where nothing was said, which is no rate: in utterances whose reference has no unit."""
+
+    utterances: int = 0
+    """With such a reference."""
+    words: int = 0
+    """Inserted there."""
+    characters: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class CorpusScore:
     """Sums over utterances, in no order."""
 
@@ -74,6 +85,7 @@ class CorpusScore:
     points: PointErrors = field(default_factory=PointErrors)
     switches: ErrorCounts = field(default_factory=ErrorCounts)
     attributed: LanguageErrors = field(default_factory=LanguageErrors)
+    silence: SilenceErrors = field(default_factory=SilenceErrors)
 
 
 SIGNATURE = f"normalizer:{NORMALIZER_VERSION}"
@@ -96,11 +108,11 @@ def score_utterance(pairing: Pairing) -> UtteranceScore:
         DataError: if words are given that are not those of the text.
     """
     sample = pairing.sample
-    texts = plain_text(sample.reference), plain_text(sample.hypothesis)
+    texts = scored_texts(sample.reference, sample.hypothesis, sample.languages)
     mixed = align(*([sys.intern(unit) for unit in units(text, Form.mer)] for text in texts))  # kept once per corpus
     counts = mixed.counts
-    languages = _languages(mixed.reference, pairing.reference_words, sample)
-    heard = _languages(mixed.hypothesis, pairing.hypothesis_words, sample)
+    languages = _languages(mixed.reference, sample.reference, pairing.reference_words, sample)
+    heard = _languages(mixed.hypothesis, sample.hypothesis, pairing.hypothesis_words, sample)
     return UtteranceScore(
         sample.id,
         mixed,
@@ -118,6 +130,7 @@ def score_utterance(pairing: Pairing) -> UtteranceScore:
 
 def total(scores: Sequence[UtteranceScore]) -> CorpusScore:
     """Of a corpus."""
+    silent = [one for one in scores if not one.characters.reference_length]
     return CorpusScore(
         len(scores),
         _sum(one.words for one in scores),
@@ -130,6 +143,11 @@ def total(scores: Sequence[UtteranceScore]) -> CorpusScore:
         ),
         _sum(one.switches for one in scores),
         LanguageErrors(sum(one.attributed.errors for one in scores), sum(one.attributed.words for one in scores)),
+        SilenceErrors(
+            len(silent),
+            sum(one.words.insertions for one in silent),
+            sum(one.characters.insertions for one in silent),
+        ),
     )
 
 
@@ -152,18 +170,22 @@ def _sum(counts: Iterable[ErrorCounts]) -> ErrorCounts:
 
 
 @lru_cache(1 << 16)
-def _word_units(word: str) -> tuple[str, ...]:
-    return tuple(units(plain_text(word), Form.mer))
+def _word_units(word: str, languages: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(units(scored_text(word, languages), Form.mer))
 
 
-def _languages(found: Sequence[str], known: Known, sample: Sample) -> tuple[str | None, ...]:
-    """Of units: those of the words that they are part of, otherwise what letters tell."""
+def _languages(found: Sequence[str], text: str, known: Known, sample: Sample) -> tuple[str | None, ...]:
+    """Of units: those of the words that they are part of, otherwise what letters tell.
+
+    Args:
+        found: units of `text`, as they are scored.
+    """
     among = sample.languages
     guessed = tuple(word_languages(found, among)) if len(among) > 1 else (next(iter(among), None),) * len(found)
     if not known:
         return guessed
-    parts = [(unit, language) for word, language in known for unit in _word_units(word)]
-    if [unit for unit, _ in parts] != list(found):
+    parts = [(unit, language) for word, language in known for unit in _word_units(word, among)]
+    if [unit for unit, _ in parts] != units(scored_text(text, among), Form.mer):
         raise DataError("its words are not those of its text", where=sample.id or None)
     return tuple(language or other for (_, language), other in zip(parts, guessed, strict=True))
 
@@ -181,7 +203,7 @@ def points_of_interest(pairing: Pairing, languages: Sequence[str | None]) -> lis
     found: list[int] = []
     wanted, place = set(pairing.points), 0
     for number, (word, _) in enumerate(pairing.reference_words):
-        length = len(_word_units(word))
+        length = len(_word_units(word, pairing.sample.languages))
         found += range(place, place + length) if number in wanted else ()
         place += length
     return found

@@ -21,7 +21,7 @@ from speech.metrics.prefix import closest_prefix, equal_runs
 from speech.metrics.saer import Sample, saer
 from speech.metrics.switching import LanguageErrors, language_errors
 from speech.metrics.vectors import Vectors
-from speech.text.normalize import plain_text
+from speech.text.normalize import scored_text
 from speech.text.units import Form, units
 from speech.text.word_language import word_languages
 
@@ -147,17 +147,17 @@ class LiveScore:
         Raises:
             DataError: if `words` are not those of `text`.
         """
-        plain = plain_text(text)
-        known = _languages_of(plain, words)
-        if known is None:
-            raise DataError("its words are not those of its text")
-        piece = _Piece(text, plain, words, known, tuple(points))
-        self._pieces.append(piece)
         among = tuple(dict.fromkeys((*self._among, *languages)))
+        piece = _piece(text, words, among, tuple(points))
+        if words and not piece.words:
+            raise DataError("its words are not those of its text")
+        self._pieces.append(piece)
         if among != self._among or (points and not self._marked):  # what is known of earlier pieces changes too
             self._among, self._marked = among, self._marked or bool(points)
             self._begin_reference()
             self._begin_heard()
+            for side in (self._pieces, self._finals):
+                side[:] = [_piece(one.text, one.words, among, one.points) for one in side]
             for one in self._pieces:
                 self._take_reference(one)
             for one in self._finals:
@@ -179,9 +179,7 @@ class LiveScore:
             segment, at_s: for the event.
             meaning: whether SAER is wanted.
         """
-        plain = plain_text(text)
-        known = _languages_of(plain, words)
-        piece = _Piece(text, plain, words, known) if known is not None else _Piece(text, plain, (), _unknown(plain))
+        piece = _piece(text, words, self._among)
         self._finals.append(piece)
         self._take_final(piece)
         if not self._pieces:
@@ -253,7 +251,7 @@ class LiveScore:
         self._ends.append(self.units)
         marked = set(piece.points)
         for number, (word, _) in enumerate(_words(piece)):
-            self._interest += [number in marked] * len(units(plain_text(word), Form.mer))
+            self._interest += [number in marked] * len(units(scored_text(word, self._among), Form.mer))
         for language in languages:
             self._switches.append(language is not None and self._last is not None and language != self._last)
             self._last = language or self._last
@@ -369,17 +367,14 @@ class LiveScore:
 _TOO_LONG = "the text is too long for one vector"
 
 
-def _languages_of(plain: str, words: Known) -> tuple[str | None, ...] | None:
-    """Of the units of a text, as its words have them; None if they are the words of another text."""
-    if not words:
-        return _unknown(plain)
-    parts = [(unit, language) for word, language in words for unit in units(plain_text(word), Form.mer)]
-    same = [unit for unit, _ in parts] == units(plain, Form.mer)
-    return tuple(language for _, language in parts) if same else None
-
-
-def _unknown(plain: str) -> tuple[None, ...]:
-    return (None,) * len(units(plain, Form.mer))
+def _piece(text: str, words: Known, among: tuple[str, ...], points: tuple[int, ...] = ()) -> _Piece:
+    """Without the words if they are those of another text."""
+    plain = scored_text(text, among)
+    found = units(plain, Form.mer)
+    parts = [(unit, language) for word, language in words for unit in units(scored_text(word, among), Form.mer)]
+    if words and [unit for unit, _ in parts] == found:
+        return _Piece(text, plain, words, tuple(language for _, language in parts), points)
+    return _Piece(text, plain, (), (None,) * len(found), points)
 
 
 def _words(piece: _Piece) -> Known:

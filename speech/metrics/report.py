@@ -6,6 +6,7 @@ of text in the browser, never markup.
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import json
 import mimetypes
@@ -24,7 +25,7 @@ from speech.metrics.alignment import ErrorCounts
 from speech.metrics.bootstrap import Difference
 from speech.metrics.corpus import RATES, UtteranceScore
 from speech.metrics.groups import Group, group_rates
-from speech.metrics.systems import LANGUAGE_ERROR, SAER, SystemScore
+from speech.metrics.systems import ALWAYS, LANGUAGE_ERROR, SAER, SystemScore, finite
 from speech.metrics.translation import BLEU, CHRF
 
 _PAGE = Path(__file__).with_name("report_page")
@@ -87,7 +88,7 @@ def embedded_audio(audio: Path) -> str:
 def render(report: Report) -> str:
     """The page."""
     script = "\n".join(_part(name) for name in _SCRIPTS)
-    data = json.dumps(report_data(report), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    data = json.dumps(finite(report_data(report)), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     digest = b64encode(sha256(f"\n{script}\n".encode()).digest()).decode()
     parts = {
         "policy": f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; media-src * data:",
@@ -103,7 +104,7 @@ def report_data(report: Report) -> dict[str, Any]:
     """Plain data for the page."""
     systems = report.systems
     known = [group_rates(system, Group("", tuple(range(len(report.utterances))))) for system in systems]
-    names = [name for name in report.headings if any(name in rates for rates in known)]
+    names = [name for name in report.headings if name in ALWAYS or any(name in rates for rates in known)]
     where = {place: number for number, group in enumerate(report.groups) for place in group.places}
     return {
         "name": report.name,
@@ -115,7 +116,8 @@ def report_data(report: Report) -> dict[str, Any]:
         ],
         "systems": [
             {"name": system.name, "rates": [_rate(system, rates, name) for name in names],
-             "against": [_against(number, report.compared, name) for name in names]}
+             "against": [_against(number, report.compared, name) for name in names],
+             "silence": dataclasses.asdict(system.total.silence)}
             for number, (system, rates) in enumerate(zip(systems, known, strict=True))
         ],
         "groups": [

@@ -19,7 +19,7 @@ from speech.errors import ConfigError, LanguageError
 from speech.metrics.alignment import ErrorCounts, count_errors
 from speech.metrics.semantic import SemanticEncoder, refuse_unknown
 from speech.metrics.vectors import Vectors
-from speech.text.normalize import NORMALIZER_VERSION, plain_text
+from speech.text.normalize import NORMALIZER_VERSION, scored_texts
 from speech.text.units import Form, form_of, units
 
 
@@ -93,7 +93,7 @@ def saer(
     """
     if not 0.0 <= weight <= 1.0:
         raise ConfigError(f"weight {weight}", fix="Give the share of the form, from 0 to 1.")
-    plain = [(plain_text(sample.reference), plain_text(sample.hypothesis)) for sample in samples]
+    plain = [scored_texts(sample.reference, sample.hypothesis, sample.languages) for sample in samples]
     asked = [bool(one and other and one != other) for one, other in plain] if weight < 1.0 else [False] * len(plain)
     needed_texts = [
         (sample, text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,8 @@ from speech.metrics.saer import SaerResult
 
 SAER = "saer"
 LANGUAGE_ERROR = "language_error"
+ALWAYS = ("wer", "cer", "mer")
+"""Rates that are named without a value too, where no reference has a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,8 @@ def to_dict(systems: Sequence[SystemScore], compared: Sequence[Mapping[str, Diff
             {
                 "name": system.name,
                 "total": dataclasses.asdict(system.total),
-                "rates": {name: dataclasses.asdict(one) for name, one in system.intervals.items()},
+                "rates": dict.fromkeys(ALWAYS)
+                | {name: dataclasses.asdict(one) for name, one in system.intervals.items()},
                 "language_error": system.total.attributed.rate,
                 "against_first": found,
                 "utterances": _utterances(system),
@@ -105,6 +109,15 @@ def to_dict(systems: Sequence[SystemScore], compared: Sequence[Mapping[str, Diff
             for system, found in zip(systems, against, strict=True)
         ],
     }
+
+
+def finite(data: Any) -> Any:
+    """Plain data with None in the place of numbers that JSON does not have."""
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    if isinstance(data, dict):
+        return {key: finite(value) for key, value in data.items()}
+    return [finite(value) for value in data] if isinstance(data, list | tuple) else data
 
 
 def _utterances(system: SystemScore) -> list[dict[str, Any]]:

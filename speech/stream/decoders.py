@@ -12,9 +12,9 @@ from speech.decode.lexicon import Lexicon
 from speech.decode.prefix_beam import KenLm
 from speech.decode.token_ngram import TokenNgram
 from speech.errors import ConfigError
-from speech.files import read_text
 from speech.models.checkpoint import LANGUAGE_MODEL, LEXICON
 from speech.stream.writing import Decoder
+from speech.text.lines import read_lines
 from speech.text.tokenizer import Tokenizer
 
 _BEAM = 8
@@ -82,4 +82,4 @@ def _beam_decoder(
 def _graph_decoder(path: Path, tokenizer: Tokenizer) -> GraphDecoder:
     if path.suffix.lower() == ".arpa":
         return GraphDecoder.from_arpa(tokenizer, path)
-    return GraphDecoder.from_lexicon(tokenizer, filter(str.strip, read_text(path).split("\n")))
+    return GraphDecoder.from_lexicon(tokenizer, filter(str.strip, read_lines(path)))

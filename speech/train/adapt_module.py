@@ -20,6 +20,7 @@ from speech.metrics.alignment import ErrorCounts
 from speech.metrics.error_rate import character_errors, word_errors
 from speech.models.owsm_ctc import OwsmCtc, OwsmCtcOutput
 from speech.nn.encoder import Halfway
+from speech.text.lines import lines_of
 from speech.text.tokenizer import Tokenizer
 from speech.train.adapt_config import AdaptConfig
 from speech.train.module import TrainModule
@@ -162,5 +163,5 @@ class AdaptModule(TrainModule):
 
 def read_scores(path: Path) -> dict[int, Mapping[str, Scores]]:
     """Step -> code -> scores, of a record; a step that was run twice counts as it was the second time."""
-    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.endswith("}}}")]
+    rows = [json.loads(line) for line in lines_of(path.read_bytes().decode("utf-8")) if line.endswith("}}}")]
     return {row["step"]: row["languages"] for row in rows}

@@ -11,6 +11,7 @@ from typing import Any
 import lightning as L
 import torch
 
+from speech.text.lines import lines_of
 from speech.train.averaging import save_snapshot
 from speech.train.config import TrainerConfig
 from speech.train.module import TrainModule
@@ -105,7 +106,7 @@ class Metrics(L.Callback):
 def read_metrics(path: Path) -> list[dict[str, float]]:
     """All whole lines of a record; a line cut by a kill is left out."""
     rows = []
-    for line in path.read_text("utf-8").splitlines():
+    for line in lines_of(path.read_bytes().decode("utf-8")):
         try:
             rows.append(json.loads(line))
         except ValueError:

@@ -21,6 +21,7 @@ from speech.data.mixing import hours_per_language, temperature, unimax
 from speech.errors import ConfigError, DataError
 from speech.models.checkpoint import save_checkpoint
 from speech.models.owsm_ctc import OwsmCtc
+from speech.text.lines import read_lines
 from speech.text.normalize import plain_text
 from speech.text.tokenizer import Tokenizer
 from speech.train.averaging import average, snapshots
@@ -106,7 +107,7 @@ def read_corpus(config: RunConfig) -> dict[str, list[Utterance]]:
         raise ConfigError("data.root is not set", fix="Give the folder of the manifests, e.g. data.root=/corpus.")
     excluded: set[str] = set()
     if data.exclude:
-        excluded = set(Path(data.exclude).read_text("utf-8").split())
+        excluded = {line.strip(" \t") for line in read_lines(Path(data.exclude))}
     corpus: dict[str, list[Utterance]] = {}
     for part in ("train", "dev", "test"):
         path = Path(data.root) / getattr(data, part)

@@ -127,4 +127,4 @@ def test_a_weight_is_a_share():
 
 def test_the_signature_says_what_has_to_be_equal():
     found = saer([Sample("a", "b")], Vectors(Letters()), form=Form.cer, weight=0.3).signature
-    assert found == "saer|weight:0.3|form:cer|encoder:letters|normalizer:1"
+    assert found == "saer|weight:0.3|form:cer|encoder:letters|normalizer:2"

@@ -84,7 +84,7 @@ WORD = Word("a", 0.0, 1.0, 0.5, "eng")
         ScoreEvent(
             is_final=False, segment=0, at_s=1.0, reference_units=3, reference_units_in_all=9, sentences=((0, 1, 3),),
             counts=dict.fromkeys(["wer", "cer", "mer", "switch", "language"], (1, 3)) | {"pier": (0, 0)},
-            signature="normalizer:1", missing="no encoder is set",
+            signature="normalizer:2", missing="no encoder is set",
         ),
     ],
 )  # fmt: skip

@@ -21,7 +21,7 @@ from serve.scoring import Heard, Repeated, Scoring, Told, Total, score_apart, sh
 from serve.session import LiveSession
 from serve.work import Done, Finish
 from speech.cli.app import app
-from speech.errors import ConfigError, DataError
+from speech.errors import ConfigError, FileError
 from speech.events import TranscriptEvent
 from speech.metrics.corpus import Pairing, score_utterance
 from speech.metrics.saer import Sample
@@ -166,7 +166,7 @@ def test_the_command_sends_a_reference_and_prints_scores(server: Running, wav: P
     result = CliRunner().invoke(app, ["stream", str(wav), *address, "--reference", "just text", "--jsonl"])
     events = [json.loads(line) for line in result.stdout.splitlines()]
     assert [e["reference"]["of"] for e in events if e["type"] == "score"][-1] == 2
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(FileError, match="cannot be read"):
         command.read_reference("@/nowhere")
 
 

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from speech.text.languages import LANGUAGES
-from speech.text.normalize import NORMALIZER_VERSION, normalize, plain_text, scoring_units
+from speech.text.normalize import NORMALIZER_VERSION, normalize, plain_text, scored_text, scoring_units
 
 any_text = st.text(max_size=40)
 
@@ -84,4 +84,31 @@ def test_numbers_are_not_spelled_out():
 
 
 def test_the_version_is_the_one_these_expectations_belong_to():
-    assert NORMALIZER_VERSION == "1"
+    assert NORMALIZER_VERSION == "2"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "languages"),
+    [
+        ("I ❤️ you 1️⃣", "i you 1", ()), ("מה\u200fזה", "מהזה", ("heb",)), ("a\u2060b", "ab", ()),
+        ("ന്\u200d", "ൻ", ("mal",)),
+        ("হঠাত্\u200d", "হঠাৎ", ("ben",)), ("oʻzbek", "o‘zbek", ("uzb",)), ("ʻāina Hawaiʻi", "‘āina hawai'i", ("haw",)),
+        ("e\u0301", "é", ()), ("م\u0640ا", "ما", ("ara",)), ("می\u200cروم", "میروم", ("fas",)),
+    ],
+)  # fmt: skip
+def test_what_looks_the_same_is_scored_as_the_same(one, other, languages):
+    assert scored_text(one, languages) == scored_text(other, languages)
+
+
+def test_an_okina_is_a_letter_of_hawaiian_only():
+    assert scored_text("‘ai", ("haw",)) != scored_text("ai", ("haw",))
+    assert scored_text("‘hello’", ("eng",)) == "hello"
+
+
+@given(any_text, st.sampled_from([(), *((code,) for code in sorted(LANGUAGES))]))
+def test_a_scored_text_scored_again_is_itself(text, languages):
+    assert scored_text(scored_text(text, languages), languages) == scored_text(text, languages)
+
+
+def test_what_the_model_writes_does_not_follow_the_language():
+    assert plain_text("IŞIK Straße ΟΧΙ") == "işik straße οχι"

@@ -29,7 +29,17 @@ function systemsTable() {
   $("systems").append(make("thead", {}, head), body);
   $("systems-note").textContent =
     "Bars start at 0 and show the interval of 95 %, by resampling utterances." +
-    (systems.length > 1 ? ` Δ is the difference from ${systems[0].name}; p is two-sided, bold below .05.` : "");
+    (systems.length > 1 ? ` Δ is the difference from ${systems[0].name}; p is two-sided, bold below .05.` : "") +
+    systems.map(insertedInSilence).join("");
+}
+
+/** What no rate shows alone: insertions in utterances whose reference is empty. */
+function insertedInSilence({ name, silence }) {
+  if (!silence.words) return "";
+  const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+  const where = counted(silence.utterances, "utterance");
+  const what = `${counted(silence.words, "word")} (${counted(silence.characters, "letter")})`;
+  return ` ${name}: ${what} inserted in ${where} where nothing was said.`;
 }
 
 function systemCell(rate, figure, against, wins, low, high) {
