@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import socket
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
 import typer
 import uvicorn
+from fastapi import FastAPI
 from rich.live import Live
 from rich.text import Text
 from websockets.exceptions import InvalidHandshake
@@ -22,6 +24,7 @@ from serve.client import ServerError, StreamClient
 from serve.config import ServeConfig, load
 from serve.connection import Connection, Requests
 from serve.hub import Hub
+from serve.listening import address, bound, listen
 from speech.audio.io import SAMPLE_RATE, stream_audio
 from speech.audio.pcm import to_pcm16
 from speech.cli.console import stderr, stdout, write
@@ -34,19 +37,38 @@ _BLOCK_S = 0.1
 class Server(uvicorn.Server):
     """Drains on the first signal: sessions hear `goaway` and may go on for a while. The second ends it at once.
 
+    Args:
+        config: of uvicorn.
+        settings: of ours.
+        sockets: bound.
+
     Attributes:
         failed: it ends because the engine has failed; all sessions have been told.
+        announce: called with its address once it answers.
     """
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, settings: ServeConfig, sockets: list[socket.socket]) -> None:
         super().__init__(config)
+        self._settings, self._sockets = settings, sockets
+        self.announce: Callable[[str], None] = lambda address: None
         self._draining: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.failed = False
 
-    async def startup(self, sockets: list[Any] | None = None) -> None:
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until it is told to stop. Raises ConfigError if somebody else has taken the port meanwhile."""
+        try:
+            super().run(sockets or self._sockets)
+        finally:
+            for one in self._sockets:
+                one.close()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
+        listen(sockets or [], self._settings)
         await super().startup(sockets)
+        if self.started:
+            self.announce(address(self._sockets, self._settings))
 
     async def on_tick(self, counter: int) -> bool:
         hub = self._hub
@@ -64,8 +86,9 @@ class Server(uvicorn.Server):
 
     @property
     def _hub(self) -> Hub | None:
-        app = getattr(self.config.loaded_app, "app", None)
-        return None if app is None else app.state.parts.hub
+        app: FastAPI = self.config.app  # type: ignore[assignment]
+        hub: Hub | None = app.state.parts.hub
+        return hub
 
     async def _drain(self) -> None:
         if self._hub is not None:
@@ -74,14 +97,23 @@ class Server(uvicorn.Server):
 
 
 def make_server(config: ServeConfig) -> Server:
-    """A server that is ready to `run`."""
-    app = build(config)
+    """A server that is ready to `run`; its port is taken before its model is loaded.
+
+    Raises:
+        ConfigError: if the port cannot be had, or something that is asked for is not installed.
+        ModelError: if the model cannot be loaded.
+    """
+    sockets = bound(config)
+    try:
+        app = build(config)
+    except BaseException:
+        for one in sockets:
+            one.close()
+        raise
     return Server(
         uvicorn.Config(
             app,
-            host=config.host,
-            port=config.port,
-            http=Requests,
+            http=type("Requests", (Requests,), {"most": config.max_connections}),
             ws=Connection,
             loop="uvloop",
             ws_max_size=config.max_message_bytes,
@@ -90,9 +122,12 @@ def make_server(config: ServeConfig) -> Server:
             ws_per_message_deflate=False,
             ssl_certfile=config.certfile or None,
             ssl_keyfile=config.keyfile or None,
+            proxy_headers=False,  # anybody may send X-Forwarded-For; nothing here depends on it
             timeout_graceful_shutdown=5,
             log_level="warning",
-        )
+        ),
+        config,
+        sockets,
     )
 
 
@@ -117,8 +152,7 @@ def serve(
     flags |= {"adapters": None if adapters is None else str(adapters), "allow_adapters": allow_adapters}
     settings = load(flags, config)
     server = make_server(settings)
-    scheme = "https" if settings.certfile else "http"
-    stderr().print(f"speech on {scheme}://{settings.host}:{settings.port}, websocket /v1/stream, stop with Ctrl-C")
+    server.announce = lambda url: stderr().print(f"speech on {url}, websocket /v1/stream, stop with Ctrl-C")
     server.run()
     if server.failed:
         raise SpeechError("the engine has failed", fix="See the log; what starts the server should start it again.")

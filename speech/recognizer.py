@@ -108,7 +108,7 @@ class Recognizer:
 
     def transcribe(
         self,
-        source: str | Path | np.ndarray,
+        source: str | Path | np.ndarray | Iterator[np.ndarray],
         *,
         rate: int = SAMPLE_RATE,
         language: str = AUTO,
@@ -117,10 +117,11 @@ class Recognizer:
         channel: int | None = None,
         track: int | None = None,
     ) -> Transcript:
-        """Transcribe (or with `to` translate) one file or array.
+        """Transcribe (or with `to` translate) one file, array or stream.
 
         Args:
-            source: path, "-" for standard input, or samples `(n,)` or `(n, channels)` at `rate` Hz.
+            source: path, "-" for standard input, or samples `(n,)` or `(n, channels)` at `rate` Hz, or blocks of mono
+                samples `(n,)` at 16 kHz, such as `stream_audio` gives, which are asked for as they are read.
             rate: of an array.
             language: of the speech, or several with commas between; "auto" identifies it, if it is one that the model
                 itself knows. One that only an adapter knows is named, alone.
@@ -134,7 +135,7 @@ class Recognizer:
             LanguageError: if a language is unknown, or the model does not know it.
             ConfigError: if the model cannot write a phrase.
         """
-        blocks = _blocks(source, rate, channel, track)
+        blocks = _blocks(source, rate, channel, track) if isinstance(source, str | Path | np.ndarray) else source
         return self._read([blocks], Request.parse(language, to, phrases))[0]
 
     def align(
