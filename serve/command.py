@@ -17,7 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 from rich.live import Live
 from rich.text import Text
-from websockets.exceptions import InvalidHandshake
+from websockets.exceptions import InvalidStatus, WebSocketException
 
 from serve.app import build
 from serve.client import ServerError, StreamClient
@@ -27,11 +27,13 @@ from serve.hub import Hub
 from serve.listening import address, bound, listen
 from speech.audio.io import SAMPLE_RATE, stream_audio
 from speech.audio.pcm import to_pcm16
+from speech.cli.address import parse_address, unreachable
 from speech.cli.console import stderr, stdout, write
 from speech.decode.phrases import read_phrases
 from speech.errors import DataError, SpeechError
 
 _BLOCK_S = 0.1
+_SHOWN = 300
 
 
 class Server(uvicorn.Server):
@@ -176,6 +178,7 @@ def stream(
     jsonl: Annotated[bool, typer.Option(help="Print every event of the server as one line of JSON.")] = False,
 ) -> None:
     """Stream a file or the microphone to a server and show what it hears."""
+    parse_address(url, ("ws", "wss"), "ws://127.0.0.1:8000/v1/stream")
     if (file is None) == (not microphone):
         raise SpeechError("nothing to stream", fix="Give a file or --microphone.")
     blocks = _microphone() if microphone else _paced(file or "", pace)
@@ -184,9 +187,29 @@ def stream(
     try:
         asyncio.run(_stream(url, api_key, options, sentences, blocks, jsonl))
     except* ServerError as errors:
-        raise SpeechError(str(errors.exceptions[0]), where=url) from errors
-    except* (OSError, InvalidHandshake) as errors:
-        raise SpeechError(f"cannot be reached: {errors.exceptions[0]}", where=url, fix="Is it running?") from errors
+        raise SpeechError(str(_first(errors)), where=url) from errors
+    except* InvalidStatus as errors:
+        raise _refused(_first(errors), url) from errors
+    except* WebSocketException as errors:
+        raise SpeechError(f"is no server of this kind: {_first(errors)}", where=url) from errors
+    except* OSError as errors:
+        raise unreachable(_first(errors), url) from errors
+
+
+def _first[E: Exception](errors: ExceptionGroup[E]) -> E:
+    error: Any = errors
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    found: E = error
+    return found
+
+
+def _refused(error: InvalidStatus, url: str) -> SpeechError:
+    """Of a handshake that was answered with another status than 101."""
+    status, body = error.response.status_code, error.response.body or b""
+    said = (bytes(body[:_SHOWN]).decode("utf-8", "replace").strip().splitlines() or [error.response.reason_phrase])[0]
+    fixes = {401: "Give --api-key, or set SPEECH_API_KEY.", 404: "Its path is /v1/stream.", 503: "Try again later."}
+    return SpeechError(f"refuses, {status}: {said}", where=url, fix=fixes.get(status))
 
 
 def read_reference(given: str) -> list[str]:

@@ -50,8 +50,8 @@ class Requests(H11Protocol):
             self._watch(_LINGER_S)
             return
         super().data_received(data)
-        if self._unheard and self._timer is None:
-            self._watch(_REQUEST_S)
+        if self._unheard and (self._timer is None or self._watched is not self.cycle):
+            self._watch(_REQUEST_S)  # for the rest of another request
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._watch(None)
@@ -70,13 +70,13 @@ class Requests(H11Protocol):
     def _watch(self, seconds: float | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        answered = None if self.cycle is None else self.cycle
-        self._timer = None if seconds is None else self.loop.call_later(seconds, self._give_up, answered)
+        self._watched = self.cycle
+        self._timer = None if seconds is None else self.loop.call_later(seconds, self._give_up)
 
-    def _give_up(self, answered: object) -> None:
+    def _give_up(self) -> None:
         """Close it if nothing has come of what was awaited."""
         self._timer = None
-        same = self.cycle is answered and (self._unheard or self.conn.our_state is h11.DONE)
+        same = self.cycle is self._watched and (self._unheard or self.conn.our_state is h11.DONE)
         if self._surplus or (same and self.transport.get_protocol() is self):  # not a websocket by now
             self.transport.abort()
 

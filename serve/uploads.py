@@ -115,6 +115,22 @@ class _File(io.RawIOBase):
         self._file.close()
 
 
+class _Parser(MultiPartParser):
+    """Starlette's, which takes a form that is cut off for a shorter one."""
+
+    _ended = False
+
+    def on_end(self) -> None:
+        self._ended = True
+
+    def check(self) -> None:
+        """Raises Failure if the form has no end."""
+        if not self._ended:
+            for file in self._files_to_close_on_error:
+                file.close()
+            raise Failure(400, "bad_form", "the form is cut off: it has no end")
+
+
 async def receive_body(request: Request, limit: int, what: str) -> AsyncGenerator[bytes]:
     """The body in pieces, as they come.
 
@@ -163,10 +179,9 @@ async def receive_form(request: Request, limit: int) -> Form:
         raise Failure(400, "bad_form", f"the body is {kind[:_SHOWN] or 'of no type'!r}, expected multipart/form-data")
     try:
         async with aclosing(receive_body(request, limit + _AROUND_BYTES, "the file")) as body:
-            parser = MultiPartParser(
-                request.headers, body, max_files=1, max_fields=_MOST_FIELDS, max_part_size=_FIELD_BYTES
-            )
+            parser = _Parser(request.headers, body, max_files=1, max_fields=_MOST_FIELDS, max_part_size=_FIELD_BYTES)
             form = await parser.parse()
+            parser.check()
     except MultiPartException as error:
         raise Failure(400, "bad_form", f"the form cannot be read: {error.message}") from error
     except OSError as error:
