@@ -20,9 +20,11 @@ from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from serve.auth import Gate
-from serve.openai_api import failure
+from serve.failures import Failure, failure
+from serve.pools import Pools, run
 from serve.session import Facts
 from serve.telemetry import Telemetry
+from serve.uploads import Places, receive_body
 from speech.errors import ModelError, SpeechError
 from speech.models.adapter_file import FOLDER, AdapterFile, Description
 from speech.models.adapter_store import SUFFIX, entries, put, read, remove, staged
@@ -34,6 +36,8 @@ from speech.text.languages import LANGUAGES
 
 _log = logging.getLogger(__name__)
 _LOOK_S = 2.0
+_PLACES = 2
+"""Adapters that may be on their way at once; they are small, and read into memory."""
 
 Stamp = tuple[int, int, int]
 
@@ -58,14 +62,17 @@ class LiveAdapters:
         facts: whose languages grow by those that only adapters know.
         gate: says who may change them.
         telemetry: counts them.
+        pools: where they are read.
     """
 
-    def __init__(self, recognizer: Recognizer, facts: Facts, gate: Gate, telemetry: Telemetry) -> None:
+    def __init__(self, recognizer: Recognizer, facts: Facts, gate: Gate, telemetry: Telemetry, pools: Pools) -> None:
         self._recognizer, self._facts, self._gate, self._telemetry = recognizer, facts, gate, telemetry
+        self._pools = pools
         config = facts.config
         self._folder = Path(config.adapters) if config.adapters else None
         self._empty = build_empty(recognizer.model.config, recognizer.tokenizer.vocabulary)
         self._turn = asyncio.Lock()
+        self._places = Places(_PLACES)
         self._bad: dict[Path, Stamp] = {}
         bank = recognizer.adapters
         loaded: dict[str, Loaded] = {}
@@ -100,34 +107,40 @@ class LiveAdapters:
 
     async def put(self, code: str, request: Request) -> Response:
         """The body is the file of an adapter, for the language in the address."""
-        refused = self._refused(request)
-        if refused is not None:
-            return refused
-        limit = self._facts.config.max_adapter_bytes
-        data = await _body(request, limit)
-        if data is None:
-            return failure(413, f"the adapter is larger than {limit} bytes", "too_large")
         try:
-            async with self._turn:
-                found, bank = await asyncio.to_thread(self._take, code, data)
-                new = code not in self._loaded
-                self._use({**self._loaded, code: found}, bank)
-        except _Refused as error:
-            return failure(error.status, error.message, error.code)
+            self._check(request)
+            found, new = await self._receive(code, request)
+        except Failure as error:
+            return error.response()
         _log.info("adapter for %s: %s", code, found.source)
         return JSONResponse(_record(found), 201 if new else 200)
 
+    async def _receive(self, code: str, request: Request) -> tuple[Loaded, bool]:
+        """What is in use now, and whether there was none before. Raises Failure."""
+        place = self._places.take()
+        try:
+            pieces = receive_body(request, self._facts.config.max_adapter_bytes, "the adapter")
+            data = b"".join([piece async for piece in pieces])
+            async with self._turn:
+                found, bank = await run(self._pools.adapters, self._take, code, data)
+                new = code not in self._loaded
+                self._use({**self._loaded, code: found}, bank)
+                return found, new
+        finally:
+            place.leave()
+
     async def delete(self, code: str, request: Request) -> Response:
         """What lies beside the model stays there, and comes back with the next start."""
-        refused = self._refused(request)
-        if refused is not None:
-            return refused
+        try:
+            self._check(request)
+        except Failure as error:
+            return error.response()
         async with self._turn:
             if code not in self._loaded:
                 return failure(404, f"there is no adapter for {code!r}; {self._known()}", "not_found", "code")
             if self._folder is not None:
                 try:
-                    await asyncio.to_thread(remove, self._folder, code)
+                    await run(self._pools.adapters, remove, self._folder, code)
                 except SpeechError as error:
                     return failure(500, str(error), "not_kept")
             left = {key: loaded for key, loaded in self._loaded.items() if key != code}
@@ -141,7 +154,7 @@ class LiveAdapters:
             await asyncio.sleep(_LOOK_S)
             async with self._turn:
                 try:
-                    found = await asyncio.to_thread(self._look, self._folder)
+                    found = await run(self._pools.adapters, self._look, self._folder)
                 except Exception:
                     _log.exception("the folder of adapters cannot be followed")
                     continue
@@ -149,39 +162,39 @@ class LiveAdapters:
                     self._use(*found)
                     _log.info("adapters: %s", ", ".join(self.codes) or "none")
 
-    def _refused(self, request: Request) -> JSONResponse | None:
+    def _check(self, request: Request) -> None:
+        """Raises Failure if adapters may not be changed, or not by this client."""
         if not self._facts.config.allow_adapters:
             text = "adapters of this server cannot be changed; it would have to be started with --allow-adapters"
-            return failure(403, text, "adapters_fixed")
+            raise Failure(403, "adapters_fixed", text)
         if not self._gate.has_key(request.headers):
-            return failure(403, "changing adapters takes an API key; a token is not enough", "forbidden")
-        return None
+            raise Failure(403, "forbidden", "changing adapters takes an API key; a token is not enough")
 
     def _take(self, code: str, data: bytes) -> tuple[Loaded, AdapterBank]:
         """Read, keep and try what has been uploaded. In a thread."""
         if code not in LANGUAGES:
-            raise _Refused(400, f"{code!r} is not a known language; give its ISO 639-3 code", "bad_language")
+            raise Failure(400, "bad_language", f"{code!r} is not a known language; give its ISO 639-3 code")
         try:
             with tempfile.TemporaryDirectory() as folder, staged(Path(folder), data) as path:
                 info, item = read(path, None, self._empty, where="adapter")
             if info.language != code:
-                raise _Refused(400, f"the adapter is for {info.language!r}, the address says {code!r}", "bad_language")
+                raise Failure(400, "bad_language", f"the adapter is for {info.language!r}, the address says {code!r}")
             if info.base != self._recognizer.fingerprint:
                 mine = self._recognizer.fingerprint[:12]
                 text = f"the adapter is for another model: trained behind {info.base[:12]}, this is {mine}"
-                raise _Refused(409, text, "wrong_base")
+                raise Failure(409, "wrong_base", text)
             found = Loaded(self._placed(item), info, "upload")
             bank = _bank({**self._loaded, code: found})
             assert bank is not None
             self._try(bank, code)
         except SpeechError as error:
-            raise _Refused(400, str(error), "bad_adapter") from error
+            raise Failure(400, "bad_adapter", str(error)) from error
         if self._folder is not None:
             try:
                 info, _ = put(self._folder, data, info.base, self._empty, where="adapter")
                 found = replace(found, info=info, source="folder", stamp=_stamp(info.path))
             except (SpeechError, OSError) as error:
-                raise _Refused(500, f"the adapter could not be kept: {error}", "not_kept") from error
+                raise Failure(500, "not_kept", f"the adapter could not be kept: {error}") from error
         return found, bank
 
     def _placed(self, item: AdapterFile) -> Adapter:
@@ -237,14 +250,6 @@ class LiveAdapters:
         return f"there are: {', '.join(self.codes)}" if self._loaded else "there is none"
 
 
-class _Refused(Exception):
-    """An answer that is no success."""
-
-    def __init__(self, status: int, message: str, code: str) -> None:
-        super().__init__(message)
-        self.status, self.message, self.code = status, message, code
-
-
 def _bank(loaded: Mapping[str, Loaded]) -> AdapterBank | None:
     return AdapterBank({code: item.adapter for code, item in loaded.items()}) if loaded else None
 
@@ -272,13 +277,3 @@ def _record(loaded: Loaded) -> dict[str, Any]:
         "scores": dict(info.scores),
         "source": loaded.source,
     }
-
-
-async def _body(request: Request, limit: int) -> bytes | None:
-    """None if it is too large; then its rest is read and thrown away, so that the client hears the answer."""
-    data, size = bytearray(), 0
-    async for block in request.stream():
-        size += len(block)
-        if size <= limit:
-            data += block
-    return bytes(data) if size <= limit else None

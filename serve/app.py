@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from fastapi import FastAPI, Request, WebSocket
+from fastapi import FastAPI, WebSocket
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 from starlette.websockets import WebSocketDisconnect
@@ -22,11 +24,14 @@ from serve.asyncapi import document
 from serve.auth import Denied, Gate, subprotocols
 from serve.config import ServeConfig
 from serve.deepgram import Deepgram
+from serve.failures import on_http_exception, on_validation_error
+from serve.guard import Guard
 from serve.hub import Hub
 from serve.native import Native
-from serve.openai_api import OpenAiApi, failure
+from serve.openai_api import TRANSCRIPTION, TRANSLATION, OpenAiApi
 from serve.openai_realtime import OpenAiRealtime
 from serve.options import Refused
+from serve.pools import Pools
 from serve.scheduler import Scheduler
 from serve.scoring import shared_vectors
 from serve.session import Facts
@@ -60,6 +65,7 @@ class Parts:
     gate: Gate
     telemetry: Telemetry
     adapters: LiveAdapters
+    pools: Pools
     hub: Hub | None = None
 
 
@@ -88,8 +94,9 @@ def build(config: ServeConfig) -> FastAPI:
         server=f"speech {__version__}",
         vectors=shared_vectors(config.score_encoder),
     )
-    gate, telemetry = Gate(config), Telemetry()
-    parts = Parts(recognizer, facts, gate, telemetry, LiveAdapters(recognizer, facts, gate, telemetry))
+    gate, telemetry, pools = Gate(config), Telemetry(), Pools.start()
+    adapters = LiveAdapters(recognizer, facts, gate, telemetry, pools)
+    parts = Parts(recognizer, facts, gate, telemetry, adapters, pools)
     app = FastAPI(title="speech", version=__version__, lifespan=lambda _: _lifespan(parts))
     app.state.parts = parts
     _add_page(app)
@@ -105,7 +112,7 @@ async def _lifespan(parts: Parts) -> AsyncIterator[None]:
     frames = max(1, round(config.chunk_ms / frame_ms))
     engine = parts.recognizer.engine(EngineConfig(chunk=frames, right_context=round(config.lookahead_ms / frame_ms)))
     scheduler = Scheduler(engine, asyncio.get_running_loop(), config.readers or _readers(config.device))
-    parts.hub = Hub(parts.facts, scheduler, parts.telemetry)
+    parts.hub = Hub(parts.facts, scheduler, parts.telemetry, parts.pools)
     watcher = asyncio.create_task(parts.adapters.watch())
     try:
         yield
@@ -113,6 +120,7 @@ async def _lifespan(parts: Parts) -> AsyncIterator[None]:
         watcher.cancel()
         await parts.hub.close()
         scheduler.stop()
+        parts.pools.close()
 
 
 def _readers(device: str) -> int:
@@ -199,17 +207,18 @@ def _add_operations(app: FastAPI, parts: Parts) -> None:
 
 
 def _add_http(app: FastAPI, parts: Parts) -> None:
-    api = OpenAiApi(parts.recognizer, parts.facts, parts.telemetry)
+    api = OpenAiApi(parts.recognizer, parts.facts, parts.telemetry, parts.pools)
 
-    @app.middleware("http")
-    async def guard(request: Request, call_next):  # type: ignore[no-untyped-def]
-        open_to_all = not request.url.path.startswith("/v1/")
-        denied = None if open_to_all else parts.gate.check(request.headers, request.query_params)
-        return await call_next(request) if denied is None else failure(denied.status, denied.message, denied.code)
+    app.add_middleware(Guard, gate=parts.gate)
+    app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_exception_handler(RequestValidationError, on_validation_error)
 
     app.add_api_route("/v1/models", api.models, methods=["GET"])
-    app.add_api_route("/v1/audio/transcriptions", api.transcriptions, methods=["POST"], response_model=None)
-    app.add_api_route("/v1/audio/translations", api.translations, methods=["POST"], response_model=None)
+    for path, route, form in (
+        ("/v1/audio/transcriptions", api.transcriptions, TRANSCRIPTION),
+        ("/v1/audio/translations", api.translations, TRANSLATION),
+    ):
+        app.add_api_route(path, route, methods=["POST"], response_model=None, openapi_extra=form)
 
     app.add_api_route("/v1/adapters", parts.adapters.listing, methods=["GET"])
     app.add_api_route("/v1/adapters/{code}", parts.adapters.put, methods=["PUT"], response_model=None)
@@ -217,7 +226,7 @@ def _add_http(app: FastAPI, parts: Parts) -> None:
 
     @app.post("/v1/realtime/client_secrets")
     async def client_secrets() -> dict[str, object]:
-        """A short-lived token for a browser."""
+        """A short-lived token for a page, which opens websockets."""
         value, expires = parts.gate.client_secret(600)
         return {"value": value, "expires_at": expires}
 
@@ -254,7 +263,7 @@ async def _serve(socket: WebSocket, parts: Parts, name: str, adapter: Adapter, s
             await socket.send_denial_response(PlainTextResponse(denied.message, denied.status, headers=headers))
             return
     await socket.accept(subprotocol if subprotocol in subprotocols(socket.headers) else None)
-    shell = Shell(socket, parts.hub, adapter)
+    shell = Shell(socket, parts.hub, adapter, parts.gate.until(socket.headers, socket.query_params))
     if denied is not None:  # a browser cannot read the status of a refused handshake
         await shell.refuse(Refused(denied.code, denied.message, _CLOSES[denied.status]))
         return
@@ -271,8 +280,8 @@ _CLOSES = {
 
 
 def _denied(socket: WebSocket, parts: Parts, hub: Hub) -> Denied | None:
-    denied = parts.gate.check(socket.headers, socket.query_params)
     resuming = hub.knows(socket.query_params.get("session", ""))  # it has its place already
+    denied = parts.gate.check(socket.headers, socket.query_params, returning=resuming)
     if denied is None and not resuming and hub.admit() is not None:
         return Denied(503, "overloaded", "no session is free; try again later")
     return denied

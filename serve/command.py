@@ -5,49 +5,73 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import socket
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
 import typer
 import uvicorn
+from fastapi import FastAPI
 from rich.live import Live
 from rich.text import Text
-from websockets.exceptions import InvalidHandshake
+from websockets.exceptions import InvalidStatus, WebSocketException
 
 from serve.app import build
 from serve.client import ServerError, StreamClient
 from serve.config import ServeConfig, load
 from serve.connection import Connection, Requests
 from serve.hub import Hub
+from serve.listening import address, bound, listen
 from speech.audio.io import SAMPLE_RATE, stream_audio
 from speech.audio.pcm import to_pcm16
+from speech.cli.address import parse_address, unreachable
 from speech.cli.console import stderr, stdout, write
 from speech.decode.phrases import read_phrases
 from speech.errors import SpeechError
 from speech.text.lines import read_lines
 
 _BLOCK_S = 0.1
+_SHOWN = 300
 
 
 class Server(uvicorn.Server):
     """Drains on the first signal: sessions hear `goaway` and may go on for a while. The second ends it at once.
 
+    Args:
+        config: of uvicorn.
+        settings: of ours.
+        sockets: bound.
+
     Attributes:
         failed: it ends because the engine has failed; all sessions have been told.
+        announce: called with its address once it answers.
     """
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, settings: ServeConfig, sockets: list[socket.socket]) -> None:
         super().__init__(config)
+        self._settings, self._sockets = settings, sockets
+        self.announce: Callable[[str], None] = lambda address: None
         self._draining: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.failed = False
 
-    async def startup(self, sockets: list[Any] | None = None) -> None:
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until it is told to stop. Raises ConfigError if somebody else has taken the port meanwhile."""
+        try:
+            super().run(sockets or self._sockets)
+        finally:
+            for one in self._sockets:
+                one.close()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
+        listen(sockets or [], self._settings)
         await super().startup(sockets)
+        if self.started:
+            self.announce(address(self._sockets, self._settings))
 
     async def on_tick(self, counter: int) -> bool:
         hub = self._hub
@@ -65,8 +89,9 @@ class Server(uvicorn.Server):
 
     @property
     def _hub(self) -> Hub | None:
-        app = getattr(self.config.loaded_app, "app", None)
-        return None if app is None else app.state.parts.hub
+        app: FastAPI = self.config.app  # type: ignore[assignment]
+        hub: Hub | None = app.state.parts.hub
+        return hub
 
     async def _drain(self) -> None:
         if self._hub is not None:
@@ -75,14 +100,23 @@ class Server(uvicorn.Server):
 
 
 def make_server(config: ServeConfig) -> Server:
-    """A server that is ready to `run`."""
-    app = build(config)
+    """A server that is ready to `run`; its port is taken before its model is loaded.
+
+    Raises:
+        ConfigError: if the port cannot be had, or something that is asked for is not installed.
+        ModelError: if the model cannot be loaded.
+    """
+    sockets = bound(config)
+    try:
+        app = build(config)
+    except BaseException:
+        for one in sockets:
+            one.close()
+        raise
     return Server(
         uvicorn.Config(
             app,
-            host=config.host,
-            port=config.port,
-            http=Requests,
+            http=type("Requests", (Requests,), {"most": config.max_connections}),
             ws=Connection,
             loop="uvloop",
             ws_max_size=config.max_message_bytes,
@@ -91,9 +125,12 @@ def make_server(config: ServeConfig) -> Server:
             ws_per_message_deflate=False,
             ssl_certfile=config.certfile or None,
             ssl_keyfile=config.keyfile or None,
+            proxy_headers=False,  # anybody may send X-Forwarded-For; nothing here depends on it
             timeout_graceful_shutdown=5,
             log_level="warning",
-        )
+        ),
+        config,
+        sockets,
     )
 
 
@@ -118,8 +155,7 @@ def serve(
     flags |= {"adapters": None if adapters is None else str(adapters), "allow_adapters": allow_adapters}
     settings = load(flags, config)
     server = make_server(settings)
-    scheme = "https" if settings.certfile else "http"
-    stderr().print(f"speech on {scheme}://{settings.host}:{settings.port}, websocket /v1/stream, stop with Ctrl-C")
+    server.announce = lambda url: stderr().print(f"speech on {url}, websocket /v1/stream, stop with Ctrl-C")
     server.run()
     if server.failed:
         raise SpeechError("the engine has failed", fix="See the log; what starts the server should start it again.")
@@ -143,6 +179,7 @@ def stream(
     jsonl: Annotated[bool, typer.Option(help="Print every event of the server as one line of JSON.")] = False,
 ) -> None:
     """Stream a file or the microphone to a server and show what it hears."""
+    parse_address(url, ("ws", "wss"), "ws://127.0.0.1:8000/v1/stream")
     if (file is None) == (not microphone):
         raise SpeechError("nothing to stream", fix="Give a file or --microphone.")
     blocks = _microphone() if microphone else _paced(file or "", pace)
@@ -151,9 +188,29 @@ def stream(
     try:
         asyncio.run(_stream(url, api_key, options, sentences, blocks, jsonl))
     except* ServerError as errors:
-        raise SpeechError(str(errors.exceptions[0]), where=url) from errors
-    except* (OSError, InvalidHandshake) as errors:
-        raise SpeechError(f"cannot be reached: {errors.exceptions[0]}", where=url, fix="Is it running?") from errors
+        raise SpeechError(str(_first(errors)), where=url) from errors
+    except* InvalidStatus as errors:
+        raise _refused(_first(errors), url) from errors
+    except* WebSocketException as errors:
+        raise SpeechError(f"is no server of this kind: {_first(errors)}", where=url) from errors
+    except* OSError as errors:
+        raise unreachable(_first(errors), url) from errors
+
+
+def _first[E: Exception](errors: ExceptionGroup[E]) -> E:
+    error: Any = errors
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    found: E = error
+    return found
+
+
+def _refused(error: InvalidStatus, url: str) -> SpeechError:
+    """Of a handshake that was answered with another status than 101."""
+    status, body = error.response.status_code, error.response.body or b""
+    said = (bytes(body[:_SHOWN]).decode("utf-8", "replace").strip().splitlines() or [error.response.reason_phrase])[0]
+    fixes = {401: "Give --api-key, or set SPEECH_API_KEY.", 404: "Its path is /v1/stream.", 503: "Try again later."}
+    return SpeechError(f"refuses, {status}: {said}", where=url, fix=fixes.get(status))
 
 
 def read_reference(given: str) -> list[str]:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
+import logging
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from reprlib import repr as shortened
 from typing import Any
 
 import msgspec
 import yaml
 
+from serve.checks import check, check_certificate
 from speech.errors import ConfigError
-from speech.metrics.semantic import ENCODERS
-from speech.models.precision import Precision
+from speech.files import printable, read_text
 
+_log = logging.getLogger(__name__)
 _PREFIX = "SPEECH_"
+_OTHERS = ("SPEECH_DATA", "SPEECH_SWITCHED")
+"""Of other commands."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,9 +56,15 @@ class ServeConfig:
     """Secrets that clients give; none: everybody may."""
     origins: list[str] = field(default_factory=list)
     """Web origins besides the server's own whose pages may connect; `*`: all."""
+    allowed_hosts: list[str] = field(default_factory=list)
+    """Names by which clients may call this server, besides localhost, addresses as numbers, `host` and the name of its
+    machine: the public one behind a proxy. `*.example.org`: all below it; `*`: every name, so that a page may have its
+    own resolved to this machine."""
     certfile: str = ""
     keyfile: str = ""
     """TLS."""
+    max_connections: int = 512
+    """Open connections, of whatever kind."""
     max_sessions: int = 64
     """Live sessions, parked ones aside."""
     max_load: float = 0.95
@@ -70,6 +81,11 @@ class ServeConfig:
     """Audio of one session."""
     max_upload_bytes: int = 209_715_200
     """A file for transcription over HTTP."""
+    max_upload_s: float = 14400.0
+    """Its audio."""
+    max_uploads: int = 8
+    """Files that may be on their way, wait or be transcribed at once; each may take `max_upload_bytes` of the folder
+    for temporary files."""
     first_message_s: float = 10.0
     idle_s: float = 60.0
     ping_s: float = 20.0
@@ -82,32 +98,9 @@ class ServeConfig:
     """How long sessions may go on after SIGTERM."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.port <= 65535:
-            raise ConfigError(f"port {self.port}", fix="Give 0 (any free one) to 65535.")
-        if self.worker and not re.fullmatch("[a-z0-9]+", self.worker):
-            raise ConfigError(f"worker {self.worker!r}", fix="Give lowercase letters and digits.")
-        if bool(self.certfile) != bool(self.keyfile):
-            raise ConfigError("certfile and keyfile belong together", fix="Give both for TLS, or none.")
-        if self.chunk_ms not in (160, 320, 640, 1280):
-            raise ConfigError(f"chunk_ms {self.chunk_ms}", fix="Give 160, 320, 640 or 1280.")
-        if self.lookahead_ms not in (0, 80, 160, 320, 640):
-            raise ConfigError(f"lookahead_ms {self.lookahead_ms}", fix="Give 0, 80, 160, 320 or 640.")
-        if self.precision not in list(Precision):
-            raise ConfigError(f"precision {self.precision!r}", fix=f"Give one of {', '.join(Precision)}.")
-        if self.score_encoder not in ("none", "auto", *ENCODERS):
-            raise ConfigError(f"score_encoder {self.score_encoder!r}", fix=f"Give none, auto, {', '.join(ENCODERS)}.")
-        for name in ("readers", "threads"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} {getattr(self, name)}", fix="Give 0 or more.")
-        sizes = ("max_sessions", "max_message_bytes", "max_json_bytes", "max_adapter_bytes", "max_lead_s")
-        for name in (*sizes, "max_reference_letters", "idle_s", "ping_s", "slow_reader_s"):
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"{name} {getattr(self, name)}", fix="Give more than 0.")
-        for path in filter(None, (self.certfile, self.keyfile)):
-            if not Path(path).is_file():
-                raise ConfigError("is not there", where=path)
-        if self.adapters and not Path(self.adapters).is_dir():
-            raise ConfigError("is no folder of adapters", where=self.adapters, fix="Make it; it may be empty.")
+        for item in dataclasses.fields(self):
+            check(item.name, getattr(self, item.name))
+        check_certificate(self.certfile, self.keyfile)
 
 
 def load(
@@ -122,38 +115,71 @@ def load(
 
     Raises:
         ConfigError: naming the source, the field, and what it should be.
+        FileError: if the file cannot be read.
     """
     known = {item.name: item for item in dataclasses.fields(ServeConfig)}
     values = dict(_from_file(file, known)) if file is not None else {}
+    where = dict.fromkeys(values, str(file))
     for name, text in environment.items():
         field_name = name.removeprefix(_PREFIX).lower()
-        if name.startswith(_PREFIX) and field_name in known:
-            is_list = str(known[field_name].type).startswith("list")
-            values[field_name] = _convert(
-                [part.strip() for part in text.split(",") if part.strip()] if is_list else text, known[field_name], name
-            )
+        if not name.startswith(_PREFIX):
+            continue
+        if field_name not in known:
+            _wonder(name, environment)
+            continue
+        is_list = str(known[field_name].type).startswith("list")
+        parts = [part.strip() for part in text.split(",") if part.strip()] if is_list else text
+        fix = "Kubernetes sets it for a Service of that name: enableServiceLinks: false." if "://" in text else None
+        values[field_name] = _convert(parts, known[field_name], name, None if is_list else fix)
+        where[field_name] = name
     values |= {name: value for name, value in flags.items() if value is not None}
+    for name, value in values.items():
+        given = flags.get(name) is not None
+        check(name, value, f"--{name.replace('_', '-')}" if given else where[name])
     return ServeConfig(**values)
 
 
+def _wonder(name: str, environment: Mapping[str, str]) -> None:
+    """Warn of a variable that means nothing here, where it looks as if it should."""
+    if name == "SPEECH_API_KEY":
+        if not environment.get("SPEECH_API_KEYS"):
+            _log.warning("SPEECH_API_KEY is for clients; without SPEECH_API_KEYS this server asks for no key")
+        return
+    own = [f"{_PREFIX}{item.name.upper()}" for item in dataclasses.fields(ServeConfig)]
+    near = difflib.get_close_matches(name, own, 1, 0.8)
+    if name not in _OTHERS and near:
+        _log.warning("%s is no setting and has no effect; did you mean %s?", name, near[0])
+
+
 def _from_file(file: Path, known: Mapping[str, Any]) -> Mapping[str, Any]:
+    where = printable(file)
+    if not file.exists():
+        raise ConfigError("is not there", where=where)
     try:
-        content = yaml.safe_load(file.read_text("utf-8")) or {}
-    except FileNotFoundError as error:
-        raise ConfigError("is not there", where=str(file)) from error
+        content = yaml.safe_load(read_text(file))
     except yaml.YAMLError as error:
-        raise ConfigError(f"is not YAML: {error}", where=str(file)) from error
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        place = "" if mark is None else f" in line {mark.line + 1}"
+        text = problem or (str(error).strip().splitlines() or ["?"])[0]
+        raise ConfigError(f"is not YAML: {text}{place}", where=where) from error
+    except (ValueError, TypeError, RecursionError, OverflowError) as error:  # a day that there is not, or too deep
+        raise ConfigError(f"is not YAML that can be read: {error}", where=where) from error
+    if content is None:
+        return {}
     if not isinstance(content, dict):
-        raise ConfigError(f"holds a {type(content).__name__}, expected fields", where=str(file))
-    unknown = sorted(set(content) - set(known))
+        raise ConfigError(f"holds a {type(content).__name__}, expected fields", where=where)
+    unknown = sorted(str(name) for name in content if name not in known)
     if unknown:
-        raise ConfigError(f"has unknown fields {unknown}", where=str(file), fix=f"Known: {', '.join(known)}.")
-    return {name: _convert(value, known[name], f"{file}: {name}") for name, value in content.items()}
+        near = difflib.get_close_matches(unknown[0], known, 1, 0.7)
+        fix = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."
+        raise ConfigError(f"has unknown fields: {shortened(unknown)}", where=where, fix=fix)
+    return {name: _convert(value, known[name], f"{where}: {name}") for name, value in content.items()}
 
 
-def _convert(value: Any, item: Any, where: str) -> Any:
+def _convert(value: Any, item: Any, where: str, fix: str | None = None) -> Any:
     kinds: dict[str, Any] = {"str": str, "int": int, "float": float, "bool": bool, "list[str]": list[str]}
     try:
         return msgspec.convert(value, kinds[str(item.type)], strict=False)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{value!r}: {error}", where=where) from error
+    except (msgspec.ValidationError, RecursionError) as error:
+        text = (str(error).splitlines() or ["?"])[0]
+        raise ConfigError(f"{shortened(value)}: {text}", where=where, fix=fix) from error

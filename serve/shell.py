@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,10 +53,17 @@ class _Left(Exception):
 
 
 class Shell:
-    """One accepted connection."""
+    """One accepted connection.
 
-    def __init__(self, socket: WebSocket, hub: Hub, adapter: Adapter) -> None:
-        self._socket, self._hub, self._adapter = socket, hub, adapter
+    Args:
+        socket: accepted.
+        hub: of all sessions.
+        adapter: of the protocol.
+        until: when the client's token expires, in seconds since 1970; after that a session may go on, but not begin.
+    """
+
+    def __init__(self, socket: WebSocket, hub: Hub, adapter: Adapter, until: float = math.inf) -> None:
+        self._socket, self._hub, self._adapter, self._until = socket, hub, adapter, until
         self._config = hub.facts.config
         self._missed: list[str] = []
 
@@ -118,6 +126,8 @@ class Shell:
                 continue
             first, rest = messages[0], messages[1:]
             if isinstance(first, wire.Start):
+                if time.time() >= self._until:
+                    raise Refused("unauthorized", "the token has expired", wire.CloseCode.unauthorized)
                 attached = self._hub.open(first, resumable=self._adapter.resumable)
             elif isinstance(first, wire.Resume):
                 attached, self._missed = self._hub.resume(first)

@@ -20,6 +20,7 @@ from speech.errors import AudioError, ConfigError, LanguageError, ModelError, Sp
 from speech.files import printable, reason
 from speech.models.adapter_file import fingerprint, load_bank
 from speech.models.checkpoint import load_checkpoint
+from speech.models.devices import check_device
 from speech.models.hub import EMBEDDED, locate
 from speech.models.owsm_ctc import OwsmCtc
 from speech.models.precision import Precision, with_precision
@@ -76,7 +77,7 @@ class Recognizer:
 
         Args:
             name: "embedded", a directory, or a hub id.
-            device: of torch.
+            device: cpu, cuda, cuda:1 (the second GPU), mps or xpu.
             precision: in which numbers to compute; see `Precision`.
             config: how audio is cut and batched.
             beam: texts kept in the search; 1 takes the best token of each frame. None: 8 if there is a language
@@ -94,23 +95,24 @@ class Recognizer:
         Raises:
             ModelError: if there is no such model, or it or an adapter is damaged, or an adapter is for another model.
             ConfigError: if the beam is below 1, there is a language model without one, or either beside a graph, the
-                model cannot write a word, or the device cannot compute in that precision.
+                model cannot write a word, the device is not there, or it cannot compute in that precision.
         """
         check_search(beam, language_model, graph)
+        place = check_device(device, allocate=True)
         folder = locate(name)
-        checkpoint = load_checkpoint(folder, device=device, as_stored=torch.device(device).type == "cpu")
+        checkpoint = load_checkpoint(folder, device=place, as_stored=place.type == "cpu")
         decode = open_decoder(folder, checkpoint.tokenizer, beam=beam, language_model=language_model, graph=graph)
         model = with_precision(checkpoint.model, precision, conditioning_top=conditioning_top)
         targets = checkpoint.targets if measured_targets else None
         recognizer = cls(model, checkpoint.tokenizer, config, decode, targets)
         recognizer._folder = folder
         bank = load_bank(folder, None if adapters is None else Path(adapters))
-        recognizer.adapters = None if bank is None else bank.to(device)
+        recognizer.adapters = None if bank is None else bank.to(place)
         return recognizer
 
     def transcribe(
         self,
-        source: str | Path | np.ndarray,
+        source: str | Path | np.ndarray | Iterator[np.ndarray],
         *,
         rate: int = SAMPLE_RATE,
         language: str = AUTO,
@@ -119,10 +121,11 @@ class Recognizer:
         channel: int | None = None,
         track: int | None = None,
     ) -> Transcript:
-        """Transcribe (or with `to` translate) one file or array.
+        """Transcribe (or with `to` translate) one file, array or stream.
 
         Args:
-            source: path, "-" for standard input, or samples `(n,)` or `(n, channels)` at `rate` Hz.
+            source: path, "-" for standard input, or samples `(n,)` or `(n, channels)` at `rate` Hz, or blocks of mono
+                samples `(n,)` at 16 kHz, such as `stream_audio` gives, which are asked for as they are read.
             rate: of an array.
             language: of the speech, or several with commas between; "auto" identifies it, if it is one that the model
                 itself knows. One that only an adapter knows is named, alone.
@@ -136,7 +139,7 @@ class Recognizer:
             LanguageError: if a language is unknown, or the model does not know it.
             ConfigError: if the model cannot write a phrase.
         """
-        blocks = _blocks(source, rate, channel, track)
+        blocks = _blocks(source, rate, channel, track) if isinstance(source, str | Path | np.ndarray) else source
         return self._read([blocks], Request.parse(language, to, phrases))[0]
 
     def align(

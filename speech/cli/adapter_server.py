@@ -7,10 +7,11 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 from urllib.request import Request, urlopen
 
-from speech.errors import ConfigError, ModelError, SpeechError
+from speech.cli.address import parse_address, unreachable
+from speech.errors import ModelError, SpeechError
 from speech.models.adapter_file import describe
 
 _PATIENCE_S = 60.0
@@ -29,9 +30,7 @@ class AdapterServer:
     """
 
     def __init__(self, url: str, api_key: str | None = None) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in _SCHEMES or not parts.netloc:
-            raise ConfigError(f"{url!r} is no address of a server", fix="E.g. http://127.0.0.1:8000.")
+        parts = parse_address(url, tuple(_SCHEMES), "http://127.0.0.1:8000")
         path = parts.path.rstrip("/").removesuffix("/v1/stream").removesuffix("/v1")
         self._url = f"{_SCHEMES[parts.scheme]}://{parts.netloc}{path}/v1/adapters"
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
@@ -85,11 +84,11 @@ class AdapterServer:
                 text = answer.read()
         except HTTPError as error:
             raise SpeechError(_message(error), where=self._url) from error
-        except (OSError, HTTPException) as error:
-            raise SpeechError(f"cannot be reached: {error}", where=self._url, fix="Is it running?") from error
+        except (OSError, HTTPException, UnicodeError) as error:
+            raise unreachable(error, self._url) from error
         try:
             found = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
             raise SpeechError("is no server of this kind", where=self._url)
@@ -99,5 +98,5 @@ class AdapterServer:
 def _message(error: HTTPError) -> str:
     try:
         return str(json.loads(error.read())["error"]["message"])
-    except (ValueError, KeyError, TypeError, OSError, HTTPException):
+    except (ValueError, KeyError, TypeError, RecursionError, OSError, HTTPException):
         return f"answers {error.code} {error.reason}"

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -262,6 +263,79 @@ def test_keys_origins_and_fullness_are_checked_before_a_session(pcm):
         assert asyncio.run(full()) == 503
 
 
+def test_a_token_opens_websockets_and_nothing_over_http():
+    with running(api_keys=["key"], allow_adapters=True) as locked:
+        url, secrets = f"{locked.ws}/v1/stream", f"{locked.http}/v1/realtime/client_secrets"
+        token = httpx.post(secrets, headers={"X-API-Key": "key"}).json()["value"]
+        assert asyncio.run(status(f"{url}?token={token}")) == 101
+        assert asyncio.run(status(url, additional_headers={"Authorization": f"Bearer {token}"})) == 101
+        for method, path in (
+            ("POST", "/v1/realtime/client_secrets"), ("POST", "/v1/audio/transcriptions"), ("GET", "/v1/models"),
+            ("POST", "/v1/audio/translations"), ("GET", "/v1/adapters"), ("DELETE", "/v1/adapters/fra"),
+        ):  # fmt: skip
+            for way in ({"headers": {"Authorization": f"Bearer {token}"}}, {"params": {"token": token}}):
+                answer = httpx.request(method, f"{locked.http}{path}", **way)
+                assert answer.status_code in (401, 403), path
+                assert answer.json()["error"]["type"] == "invalid_request_error"
+        assert httpx.post(secrets).status_code == 401
+
+
+def test_a_token_that_expires_begins_no_session_and_ends_none(pcm, said, monkeypatch):
+    now = time.time
+    with running(api_keys=["key"]) as locked:
+        url = f"{locked.ws}/v1/stream"
+        secrets = f"{locked.http}/v1/realtime/client_secrets"
+        token = httpx.post(secrets, headers={"X-API-Key": "key"}).json()["value"]
+
+        async def conversation() -> tuple[list[dict[str, Any]], list[dict[str, Any]], str]:
+            async with connect(f"{url}?token={token}") as late, connect(f"{url}?token={token}") as first:
+                await first.send('{"type":"start"}')
+                started = json.loads(await first.recv())
+                await first.send(pcm[:64_000])
+                monkeypatch.setattr(time, "time", lambda: now() + 700)
+                too_late = await talk(late, '{"type":"start"}')
+                assert late.close_code == 4401
+                first.transport.abort()
+            assert await status(f"{url}?token={token}") == 401
+            assert await status(f"{url}?token={token}&session=none") == 401
+            back = f"{url}?token={token}&session={started['session']}"
+            async with connect(back) as other:  # an old token and the name of a session begin no other session
+                again = await talk(other, '{"type":"start"}')
+            resume = {"type": "resume", "session": started["session"], "token": started["resume_token"], "last_seq": 1}
+            async with connect(back, max_queue=None) as second:
+                await second.send(json.dumps(resume))
+                received = json.loads(await second.recv())["received_bytes"]
+                events = await talk(second, pcm[received:], b"")
+            return too_late, again, joined(events)
+
+        too_late, again, text = asyncio.run(conversation())
+    assert [event["code"] for event in too_late] == [event["code"] for event in again] == ["unauthorized"]
+    assert text == said
+
+
+def test_a_page_whose_name_was_resolved_to_this_machine_is_refused(server: Running):
+    async def page(name: str) -> tuple[str, str]:
+        options = {"origin": f"http://{name}", "host": "127.0.0.1", "port": server.port}
+        async with connect(f"ws://{name}/v1/stream", **options) as socket:
+            event = json.loads(await socket.recv())
+            with pytest.raises(ConnectionClosed):
+                await socket.recv()
+            assert socket.close_code == 4403
+            return event["code"], event["message"]
+
+    code, message = asyncio.run(page(f"evil.example:{server.port}"))
+    assert code == "host"
+    assert "allowed_hosts" in message
+    evil = {"Host": f"evil.example:{server.port}", "Origin": f"http://evil.example:{server.port}"}
+    for method, path in (("POST", "/v1/realtime/client_secrets"), ("GET", "/v1/models"), ("GET", "/v1/adapters")):
+        answer = httpx.request(method, f"{server.http}{path}", headers=evil)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "host")
+    forwarded = {"X-Forwarded-Host": "localhost", "X-Forwarded-For": "127.0.0.1", "Forwarded": "host=localhost"}
+    assert httpx.get(f"{server.http}/v1/models", headers=evil | forwarded).status_code == 403
+    own = {"Origin": f"http://localhost:{server.port}", "Host": f"localhost:{server.port}"}
+    assert httpx.get(f"{server.http}/v1/models", headers=own).status_code == 200
+
+
 def test_a_client_that_says_nothing_is_sent_away():
     with running(first_message_s=0.2) as impatient:
         events, closed = on_socket(f"{impatient.ws}/v1/stream", lambda socket: talk(socket))
@@ -364,6 +438,28 @@ def test_files_are_transcribed_in_every_format(server: Running, wave, recognizer
     assert post(response_format="docx").status_code == 400
     assert post(model="none").status_code == 404
     assert post(language="klingon").json()["error"]["code"] == "bad_language"
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/v1/%00", "/v1/audio/..%2f..%2fmodels", "//v1/models", "/v1//models", "/web/..%2f..%2fapp.py", "/web/%00", "/%ff",
+     "/web/" + "a" * 5000, "/v1/models?" + "a=b&" * 5000, "/v1/models?token=%ff%00", "/v1/adapters/%2e%2e", "*",
+     "/v1/models/" + "%F0%9F%98%80", "http://other.example/v1/models", "/v1/adapters/" + "a" * 5000],
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS", "HEAD", "BREW"])
+def test_odd_addresses_and_methods_are_answered_in_form(server: Running, method, target):
+    async def ask() -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        answer = await asyncio.wait_for(reader.read(), 20)
+        writer.close()
+        return answer
+
+    head, _, body = asyncio.run(ask()).partition(b"\r\n\r\n")
+    code = int(head.split()[1])
+    assert code < 500
+    if target.startswith("/v1/") and code >= 400 and method != "HEAD":
+        assert set(json.loads(body)["error"]) == {"message", "type", "param", "code"}
 
 
 def test_what_is_no_audio_is_refused(server: Running):

@@ -1,5 +1,6 @@
 """Keys, tokens of browsers, and origins."""
 
+import math
 import time
 
 import pytest
@@ -86,3 +87,68 @@ def test_pages_of_other_origins_may_not_connect():
 def test_subprotocols_are_listed():
     assert subprotocols({"sec-websocket-protocol": "a, b,c"}) == ["a", "b", "c"]
     assert subprotocols({}) == []
+
+
+# Tokens are no keys
+
+
+def test_a_token_does_nothing_over_http():
+    token, _ = LOCKED.client_secret(30)
+    denied = LOCKED.check_http({"authorization": f"Bearer {token}"})
+    assert denied is not None
+    assert (denied.status, denied.code) == (403, "forbidden")
+    for headers in ({}, {"authorization": "Bearer ek_1.2.3"}, {"authorization": "Bearer three"}):
+        refused = LOCKED.check_http(headers)
+        assert refused is not None
+        assert refused.status == 401
+    assert LOCKED.check_http({"authorization": "Bearer one"}) is None
+    assert OPEN.check_http({}) is None
+
+
+def test_a_token_that_has_expired_opens_nothing_but_the_way_back_to_a_session(monkeypatch):
+    token, expires = LOCKED.client_secret(30)
+    assert LOCKED.until({}, {"token": token}) == expires
+    assert LOCKED.until({"authorization": f"Bearer {token}"}, {}) == expires
+    assert LOCKED.until({"authorization": "Bearer one"}, {}) == OPEN.until({}, {}) == math.inf
+    assert LOCKED.until({}, {"token": token[:-2]}) == LOCKED.until({}, {}) == 0
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 60)
+    assert LOCKED.check({}, {"token": token}) is not None
+    assert LOCKED.check({}, {"token": token}, returning=True) is None
+    assert LOCKED.check({}, {"token": token[:-2]}, returning=True) is not None
+    assert LOCKED.check({}, {}, returning=True) is not None
+
+
+# Names of the server
+
+
+@pytest.mark.parametrize("check", [lambda h: OPEN.check(h, {}), OPEN.check_http], ids=["websocket", "http"])
+def test_a_page_that_had_its_name_resolved_to_this_machine_is_refused(check):
+    denied = check({"origin": "http://evil.example:8000", "host": "evil.example:8000"})
+    assert denied is not None
+    assert (denied.status, denied.code) == (403, "host")
+    assert "SPEECH_ALLOWED_HOSTS" in denied.message
+    assert check({"host": "evil.example:8000"}) is not None  # a page's GET has no origin
+    assert check({"host": "localhost:8000", "origin": "http://localhost:8000"}) is None
+    assert check({"host": "[::1]:8000", "origin": "http://[::1]:8000"}) is None
+    assert check({"host": "10.0.0.5:8000", "origin": "http://10.0.0.5:8000"}) is None
+
+
+def test_a_name_may_be_allowed_and_who_has_a_key_and_is_no_page_may_use_any():
+    named = Gate(ServeConfig(allowed_hosts=["speech.example.org"]))
+    public = {"origin": "https://speech.example.org", "host": "speech.example.org"}
+    assert status(named, public) == 200
+    assert status(OPEN, public) == 403
+    assert status(Gate(ServeConfig(allowed_hosts=["*"])), public) == 200
+    assert status(LOCKED, {"host": "worker-a:8000", "authorization": "Bearer one"}) == 200
+    assert status(LOCKED, {"host": "worker-a:8000"}) == 403
+    assert status(LOCKED, public | {"authorization": "Bearer one"}) == 403
+    token, _ = LOCKED.client_secret(30)
+    assert status(LOCKED, {"host": "worker-a:8000"}, {"token": token}) == 403
+
+
+def test_long_headers_are_not_repeated_in_full():
+    for headers in ({"host": "a" * 60_000}, {"host": "localhost", "origin": "http://" + "a" * 60_000}):
+        denied = OPEN.check(headers, {})
+        assert denied is not None
+        assert len(denied.message) < 300

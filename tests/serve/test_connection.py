@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
 from serve import connection
@@ -161,3 +162,67 @@ def test_a_connection_without_a_request_is_closed(server: Running, monkeypatch):
             writer.close()
 
     assert asyncio.run(conversation()) == b""
+
+
+def test_half_a_request_after_a_whole_one_is_closed_too(server: Running, monkeypatch):
+    monkeypatch.setattr(connection, "_REQUEST_S", 0.3)
+
+    async def conversation() -> tuple[bytes, bytes]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        first = await asyncio.wait_for(reader.readuntil(b"}"), 20)
+        writer.write(b"GET /health/live HTTP/1.1\r\n")  # the keep-alive timer is off from here on
+        rest = b""
+        try:
+            rest = await asyncio.wait_for(reader.read(), 4)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+        return first, rest
+
+    first, rest = asyncio.run(conversation())
+    assert first.startswith(b"HTTP/1.1 200")
+    assert rest == b""
+
+
+def test_the_rest_of_a_body_that_was_refused_is_not_awaited_without_end(server: Running, monkeypatch):
+    monkeypatch.setattr(connection, "_REST_S", 0.3)
+
+    async def conversation() -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"POST /v1/none HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nx")
+        answer = await asyncio.wait_for(reader.readuntil(b"}}"), 20)
+        writer.write(b"x")  # which ends the keep-alive timer
+        try:
+            await asyncio.wait_for(reader.read(), 4)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+        return answer
+
+    assert asyncio.run(conversation()).startswith(b"HTTP/1.1 404")
+
+
+def test_connections_have_a_limit_whatever_they_are(pcm):
+    async def conversation(here: Running) -> None:
+        silent = [await asyncio.open_connection("127.0.0.1", here.port) for _ in range(2)]
+        async with connect(f"{here.ws}/v1/stream"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
+            await until(lambda: sockets(here) >= 3)
+            writer.write(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            answer = await asyncio.wait_for(reader.read(), 20)
+            assert answer.startswith(b"HTTP/1.1 503")
+            assert b"Retry-After" in answer
+            writer.close()
+            _, idle = await asyncio.open_connection("127.0.0.1", here.port)  # says nothing
+            await until(lambda: sockets(here) == 3)
+            idle.close()
+        for _, one in silent:
+            one.close()
+        await until(lambda: sockets(here) == 0)
+        assert (await asyncio.to_thread(httpx.get, f"{here.http}/health/live")).status_code == 200
+
+    with running(max_connections=3) as here:
+        asyncio.run(conversation(here))

@@ -115,7 +115,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     found = Fleet(proxy, {"a": first, "b": second}, folder / "access.log")
     with ExitStack() as stack:
         for name, port in found.workers.items():
-            stack.enter_context(worker(port, worker=name, api_keys=KEY))
+            stack.enter_context(worker(port, worker=name, api_keys=KEY, allowed_hosts="speech.example.org"))
         stack.enter_context(process(configured(folder, proxy, [first, second])))
         for port in (*found.workers.values(), proxy):
             answers(f"http://127.0.0.1:{port}/health/ready")
@@ -228,6 +228,12 @@ def test_a_token_of_one_worker_passes_at_the_other_and_stays_out_of_the_log(flee
     assert "token" not in log
 
 
+def test_pages_of_the_public_name_are_let_in_through_nginx_and_no_others(fleet: Fleet):
+    for name, expected in (("speech.example.org", 200), ("evil.example", 403), (f"127.0.0.1:{fleet.proxy}", 200)):
+        headers = {"Host": name, "Origin": f"http://{name}", "X-API-Key": KEY}
+        assert httpx.get(f"{fleet.http}/v1/models", headers=headers).status_code == expected, name
+
+
 @pytest.mark.parametrize("through", ["nginx", "nothing"])
 def test_curl_transcribes_a_file_through(through, request, wave, recognizer):
     url = request.getfixturevalue("fleet").http
@@ -271,7 +277,10 @@ def test_the_files_of_deploy_speak_of_the_same_workers():
     nginx = (DEPLOY / "nginx.conf").read_text("utf-8")
     workers = {name for name in services if name != "nginx"}
     assert set(re.findall(r"~\^(\w+)-", nginx)) == set(re.findall(r"upstream worker_(\w+)", nginx)) == workers
-    assert all(f"SPEECH_WORKER={name}" in services[name]["environment"] for name in workers)
+    for name in workers:
+        assert {f"SPEECH_WORKER={name}", "SPEECH_API_KEYS", "SPEECH_ALLOWED_HOSTS"} <= set(
+            services[name]["environment"]
+        )
     replaced = dict(re.findall(r"s/(127[\d.:]+)/(\w+):8000/", services["nginx"]["command"][-1]))
     assert set(replaced) == set(re.findall(r"server (127[\d.:]+)", nginx))
     assert set(replaced.values()) == workers

@@ -281,7 +281,7 @@ def test_a_folder_is_kept_followed_and_guarded(make, tmp_path, caplog):
         assert httpx.get(url).status_code == upload(guarded, make()).status_code == 401
         made = httpx.post(f"{guarded.http}/v1/realtime/client_secrets", headers=KEY).json()["value"]
         token = {"Authorization": f"Bearer {made}"}
-        assert httpx.get(url, headers=token).status_code == 200
+        assert httpx.get(url, headers=token).status_code == 403  # it opens websockets
         refused = upload(guarded, make(), headers=token)
         assert (refused.status_code, refused.json()["error"]["code"]) == (403, "forbidden")
         assert listed() == {"spa": "folder"}

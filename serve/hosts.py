@@ -1,0 +1,63 @@
+"""By which names a server may be called.
+
+A page may have its own name resolved to our address (DNS rebinding); its requests then come from its own origin, as
+far as its browser can tell. What gives it away is the name in `Host`, which is not ours.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Sequence
+
+ANY = "*"
+_LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME = re.compile(rf"(?=.{{1,253}}\.?$){_LABEL}(\.{_LABEL})*\.?")
+
+
+class Hosts:
+    """Names of one server: those of its machine, addresses, and what the operator allows.
+
+    Args:
+        bound: name or address that it listens on.
+        allowed: more names; `*.example.org` stands for all below it, `*` for every name.
+    """
+
+    def __init__(self, bound: str, allowed: Sequence[str]) -> None:
+        machine = socket.gethostname().lower()
+        self._any = ANY in allowed
+        self._names = {"localhost", bound.lower(), machine, f"{machine}.local", *(name.lower() for name in allowed)}
+        self._ends = tuple(name[1:].lower() for name in allowed if name.startswith("*."))
+
+    def knows(self, header: str) -> bool:
+        """Whether a `Host` header names this server. A number as address always does: nobody else answers for it."""
+        if self._any:
+            return True
+        name = host_name(header)
+        return name is not None and (name in self._names or is_address(name) or name.endswith(self._ends or ("\0",)))
+
+
+def host_name(header: str) -> str | None:
+    """The name in a `Host` header without its port, in lower case; addresses without brackets; None if it is none."""
+    found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:@/\s]+))(?::\d{1,5})?", header)
+    if found is None:
+        return None
+    if found[1] is not None:
+        return found[1].lower() if is_address(found[1]) else None
+    name = found[2].lower()
+    return name.removesuffix(".") if is_name(name) else None
+
+
+def is_address(text: str) -> bool:
+    """Whether it is an IPv4 or IPv6 address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_name(text: str) -> bool:
+    """Whether it is a name that a machine may have."""
+    return _NAME.fullmatch(text.lower()) is not None
