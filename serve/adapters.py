@@ -21,6 +21,7 @@ from fastapi.responses import JSONResponse, Response
 
 from serve.auth import Gate
 from serve.openai_api import failure
+from serve.pools import Pools, run
 from serve.session import Facts
 from serve.telemetry import Telemetry
 from speech.errors import ModelError, SpeechError
@@ -58,10 +59,12 @@ class LiveAdapters:
         facts: whose languages grow by those that only adapters know.
         gate: says who may change them.
         telemetry: counts them.
+        pools: where they are read.
     """
 
-    def __init__(self, recognizer: Recognizer, facts: Facts, gate: Gate, telemetry: Telemetry) -> None:
+    def __init__(self, recognizer: Recognizer, facts: Facts, gate: Gate, telemetry: Telemetry, pools: Pools) -> None:
         self._recognizer, self._facts, self._gate, self._telemetry = recognizer, facts, gate, telemetry
+        self._pools = pools
         config = facts.config
         self._folder = Path(config.adapters) if config.adapters else None
         self._empty = build_empty(recognizer.model.config, recognizer.tokenizer.vocabulary)
@@ -109,7 +112,7 @@ class LiveAdapters:
             return failure(413, f"the adapter is larger than {limit} bytes", "too_large")
         try:
             async with self._turn:
-                found, bank = await asyncio.to_thread(self._take, code, data)
+                found, bank = await run(self._pools.adapters, self._take, code, data)
                 new = code not in self._loaded
                 self._use({**self._loaded, code: found}, bank)
         except _Refused as error:
@@ -127,7 +130,7 @@ class LiveAdapters:
                 return failure(404, f"there is no adapter for {code!r}; {self._known()}", "not_found", "code")
             if self._folder is not None:
                 try:
-                    await asyncio.to_thread(remove, self._folder, code)
+                    await run(self._pools.adapters, remove, self._folder, code)
                 except SpeechError as error:
                     return failure(500, str(error), "not_kept")
             left = {key: loaded for key, loaded in self._loaded.items() if key != code}
@@ -141,7 +144,7 @@ class LiveAdapters:
             await asyncio.sleep(_LOOK_S)
             async with self._turn:
                 try:
-                    found = await asyncio.to_thread(self._look, self._folder)
+                    found = await run(self._pools.adapters, self._look, self._folder)
                 except Exception:
                     _log.exception("the folder of adapters cannot be followed")
                     continue

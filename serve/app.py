@@ -27,6 +27,7 @@ from serve.native import Native
 from serve.openai_api import OpenAiApi, failure
 from serve.openai_realtime import OpenAiRealtime
 from serve.options import Refused
+from serve.pools import Pools
 from serve.scheduler import Scheduler
 from serve.scoring import shared_vectors
 from serve.session import Facts
@@ -60,6 +61,7 @@ class Parts:
     gate: Gate
     telemetry: Telemetry
     adapters: LiveAdapters
+    pools: Pools
     hub: Hub | None = None
 
 
@@ -88,8 +90,9 @@ def build(config: ServeConfig) -> FastAPI:
         server=f"speech {__version__}",
         vectors=shared_vectors(config.score_encoder),
     )
-    gate, telemetry = Gate(config), Telemetry()
-    parts = Parts(recognizer, facts, gate, telemetry, LiveAdapters(recognizer, facts, gate, telemetry))
+    gate, telemetry, pools = Gate(config), Telemetry(), Pools.start()
+    adapters = LiveAdapters(recognizer, facts, gate, telemetry, pools)
+    parts = Parts(recognizer, facts, gate, telemetry, adapters, pools)
     app = FastAPI(title="speech", version=__version__, lifespan=lambda _: _lifespan(parts))
     app.state.parts = parts
     _add_page(app)
@@ -105,7 +108,7 @@ async def _lifespan(parts: Parts) -> AsyncIterator[None]:
     frames = max(1, round(config.chunk_ms / frame_ms))
     engine = parts.recognizer.engine(EngineConfig(chunk=frames, right_context=round(config.lookahead_ms / frame_ms)))
     scheduler = Scheduler(engine, asyncio.get_running_loop(), config.readers or _readers(config.device))
-    parts.hub = Hub(parts.facts, scheduler, parts.telemetry)
+    parts.hub = Hub(parts.facts, scheduler, parts.telemetry, parts.pools)
     watcher = asyncio.create_task(parts.adapters.watch())
     try:
         yield
@@ -113,6 +116,7 @@ async def _lifespan(parts: Parts) -> AsyncIterator[None]:
         watcher.cancel()
         await parts.hub.close()
         scheduler.stop()
+        parts.pools.close()
 
 
 def _readers(device: str) -> int:
@@ -199,7 +203,7 @@ def _add_operations(app: FastAPI, parts: Parts) -> None:
 
 
 def _add_http(app: FastAPI, parts: Parts) -> None:
-    api = OpenAiApi(parts.recognizer, parts.facts, parts.telemetry)
+    api = OpenAiApi(parts.recognizer, parts.facts, parts.telemetry, parts.pools)
 
     @app.middleware("http")
     async def guard(request: Request, call_next):  # type: ignore[no-untyped-def]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from serve import protocol as wire
 from serve.options import Refused
+from serve.pools import Pools, run
 from serve.scheduler import Result, Scheduler, Slot
 from serve.scoring import Task
 from serve.session import Facts, LiveSession
@@ -56,8 +57,9 @@ class Attached:
 class Hub:
     """Opens, keeps and ends sessions. Lives on the event loop."""
 
-    def __init__(self, facts: Facts, scheduler: Scheduler, telemetry: Telemetry) -> None:
+    def __init__(self, facts: Facts, scheduler: Scheduler, telemetry: Telemetry, pools: Pools) -> None:
         self.facts = facts
+        self.pools = pools
         self._scheduler = scheduler
         self.telemetry = telemetry
         self._sessions: dict[str, Attached] = {}
@@ -211,7 +213,7 @@ class Hub:
     async def _score(self, attached: Attached, tasks: Sequence[Task]) -> None:
         session = attached.session
         try:
-            found = await asyncio.to_thread(session.scoring.run, tasks)
+            found = await run(self.pools.scoring, session.scoring.run, tasks)
         except Exception:
             _log.exception("a session could not be scored")
             found = session.scoring.give_up()

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import File, Form, UploadFile
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
+from serve.pools import Pools, run
 from serve.session import Facts
 from serve.telemetry import Telemetry
 from speech.audio.io import load_audio
@@ -33,8 +34,9 @@ def failure(status: int, message: str, code: str, param: str | None = None) -> J
 class OpenAiApi:
     """The routes. One file is recognised at a time; live sessions go on meanwhile."""
 
-    def __init__(self, recognizer: Recognizer, facts: Facts, telemetry: Telemetry) -> None:
+    def __init__(self, recognizer: Recognizer, facts: Facts, telemetry: Telemetry, pools: Pools) -> None:
         self._recognizer = recognizer
+        self._pools = pools
         self._facts = facts
         self._telemetry = telemetry
         self._turn = asyncio.Semaphore(1)
@@ -93,7 +95,7 @@ class OpenAiApi:
             return failure(413, f"the file is larger than {limit} bytes", "too_large", "file")
         try:
             async with self._turn:
-                transcript = await asyncio.to_thread(self._transcribe, data, language, to)
+                transcript = await run(self._pools.files, self._transcribe, data, language, to)
         except AudioError as error:
             return failure(415, f"{file.filename}: {error.what}", "bad_audio", "file")
         except LanguageError as error:
