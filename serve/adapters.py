@@ -21,8 +21,8 @@ from fastapi.responses import JSONResponse, Response
 
 from serve.auth import Gate
 from serve.openai_api import failure
+from serve.options import Facts
 from serve.pools import Pools, run
-from serve.session import Facts
 from serve.telemetry import Telemetry
 from speech.errors import ModelError, SpeechError
 from speech.models.adapter_file import FOLDER, AdapterFile, Description

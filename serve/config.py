@@ -55,7 +55,11 @@ class ServeConfig:
     keyfile: str = ""
     """TLS."""
     max_sessions: int = 64
-    """Live sessions, parked ones aside."""
+    """Live sessions, parked ones aside (`max_parked`)."""
+    max_parked: int = 0
+    """Sessions that may wait for their clients at once; 0: as many as `max_sessions`."""
+    max_waiting: int = 0
+    """Connections that may have no session yet; 0: as many as `max_sessions`."""
     max_load: float = 0.95
     """Share of the engine's time that live sessions may be expected to take, from measured speed."""
     max_message_bytes: int = 1_048_576
@@ -96,7 +100,7 @@ class ServeConfig:
             raise ConfigError(f"precision {self.precision!r}", fix=f"Give one of {', '.join(Precision)}.")
         if self.score_encoder not in ("none", "auto", *ENCODERS):
             raise ConfigError(f"score_encoder {self.score_encoder!r}", fix=f"Give none, auto, {', '.join(ENCODERS)}.")
-        for name in ("readers", "threads"):
+        for name in ("readers", "threads", "max_parked", "max_waiting"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} {getattr(self, name)}", fix="Give 0 or more.")
         sizes = ("max_sessions", "max_message_bytes", "max_json_bytes", "max_adapter_bytes", "max_lead_s")
@@ -108,6 +112,16 @@ class ServeConfig:
                 raise ConfigError("is not there", where=path)
         if self.adapters and not Path(self.adapters).is_dir():
             raise ConfigError("is no folder of adapters", where=self.adapters, fix="Make it; it may be empty.")
+
+    @property
+    def most_parked(self) -> int:
+        """`max_parked`, as it is meant."""
+        return self.max_parked or self.max_sessions
+
+    @property
+    def most_waiting(self) -> int:
+        """`max_waiting`, as it is meant."""
+        return self.max_waiting or self.max_sessions
 
 
 def load(

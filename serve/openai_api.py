@@ -10,8 +10,8 @@ from typing import Annotated, Any
 from fastapi import File, Form, UploadFile
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
+from serve.options import Facts
 from serve.pools import Pools, run
-from serve.session import Facts
 from serve.telemetry import Telemetry
 from speech.audio.io import load_audio
 from speech.errors import AudioError, LanguageError, SpeechError
