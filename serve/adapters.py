@@ -21,8 +21,8 @@ from fastapi.responses import JSONResponse, Response
 
 from serve.auth import Gate
 from serve.failures import Failure, failure
+from serve.options import Facts
 from serve.pools import Pools, run
-from serve.session import Facts
 from serve.telemetry import Telemetry
 from serve.uploads import Places, receive_body
 from speech.errors import ModelError, SpeechError

@@ -30,11 +30,10 @@ from serve.hub import Hub
 from serve.native import Native
 from serve.openai_api import TRANSCRIPTION, TRANSLATION, OpenAiApi
 from serve.openai_realtime import OpenAiRealtime
-from serve.options import Refused
+from serve.options import Facts, Refused
 from serve.pools import Pools
 from serve.scheduler import Scheduler
 from serve.scoring import shared_vectors
-from serve.session import Facts
 from serve.shell import Adapter, Shell
 from serve.telemetry import Telemetry
 from serve.vosk import Vosk
@@ -282,6 +281,6 @@ _CLOSES = {
 def _denied(socket: WebSocket, parts: Parts, hub: Hub) -> Denied | None:
     resuming = hub.knows(socket.query_params.get("session", ""))  # it has its place already
     denied = parts.gate.check(socket.headers, socket.query_params, returning=resuming)
-    if denied is None and not resuming and hub.admit() is not None:
+    if denied is None and (hub.crowded(resuming=resuming) or (not resuming and hub.admit() is not None)):
         return Denied(503, "overloaded", "no session is free; try again later")
     return denied

@@ -155,6 +155,8 @@ CHECKS: Mapping[str, Check] = {
     "keyfile": _file,
     "max_connections": _whole(1, 1_000_000),
     "max_sessions": _whole(1, 1_000_000),
+    "max_parked": _whole(0, 1_000_000),
+    "max_waiting": _whole(0, 1_000_000),
     "max_load": _number(0, 1_000_000, above=True),
     "max_message_bytes": _BYTES,
     "max_json_bytes": _BYTES,

@@ -29,6 +29,8 @@ _FIRST_PAUSE_S = 0.2
 _IDLE = 20
 """Connections in a row that bring nothing new, after which there is no use in another."""
 _FATAL = 4000
+_MOST_EVENTS = 4096
+"""That wait to be iterated over; then nothing more is read from the server."""
 _GRAIN = 64
 """Audio is cut at multiples of so many bytes, which are whole samples in every encoding."""
 _ANSWERS = {"finalized": "finalize", "updated": "update", "alive": "keepalive", "referenced": "reference"}
@@ -82,7 +84,8 @@ class _Kept:
 class StreamClient:
     """One session. Audio goes in by `send`, events come out by iteration, until `end`.
 
-    What the server has not acknowledged is kept and sent again after a reconnect.
+    What the server has not acknowledged is kept and sent again after a reconnect. Iterate while you send: up to 4,096
+    events wait, then the server is read no further, and it cuts off who does not read.
 
     Args:
         url: `ws://` or `wss://`, of `/v1/stream`.
@@ -103,7 +106,7 @@ class StreamClient:
         self._url, self._resume, self._start = url, resume, start
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._socket: ClientConnection | None = None
-        self._events: asyncio.Queue[dict[str, Any] | BaseException | None] = asyncio.Queue()
+        self._events: asyncio.Queue[dict[str, Any] | BaseException | None] = asyncio.Queue(_MOST_EVENTS)
         self._kept = _Kept()
         self._ready, self._flowing = asyncio.Event(), asyncio.Event()
         self._flowing.set()
@@ -203,7 +206,7 @@ class StreamClient:
             self.session, self._last_seq = answer["session"], answer["seq"]
             if answer["audio"]["encoding"] != "opus":  # there a message is a packet
                 self._longest = max(answer["limits"]["max_message_bytes"] // _GRAIN, 1) * _GRAIN
-            self._events.put_nowait(answer)
+            await self._events.put(answer)
         else:
             with contextlib.suppress(ConnectionClosed):  # which is another break, not a failure to come back
                 await self._send_again(answer["received_bytes"])
@@ -231,9 +234,9 @@ class StreamClient:
         except (ServerError, OSError, ConnectionClosed, InvalidHandshake) as error:
             self._ready.set()
             self._flowing.set()
-            self._events.put_nowait(error)
+            await self._events.put(error)
         else:
-            self._events.put_nowait(None)
+            await self._events.put(None)
 
     async def _read_connection(self) -> bool:
         """Pass events on until the session ends (True) or the connection breaks (False)."""
@@ -246,7 +249,7 @@ class StreamClient:
                 self._notice(event)
                 if event["type"] == "error" and event["code"] == "after_stop" and self.reconnects:
                     continue  # it has been said twice
-                self._events.put_nowait(event)
+                await self._events.put(event)
                 if event["type"] == "end":
                     return True
                 if event["type"] == "error" and event["fatal"]:

@@ -35,6 +35,7 @@ from speech.text.lines import read_lines
 
 _BLOCK_S = 0.1
 _SHOWN = 300
+_MOST_BLOCKS = 600
 
 
 class Server(uvicorn.Server):
@@ -307,13 +308,22 @@ async def _microphone() -> AsyncIterator[bytes]:
         raise SpeechError(
             "the microphone needs the package sounddevice and PortAudio", fix="pip install sounddevice"
         ) from error
-    loop, queue = asyncio.get_running_loop(), asyncio.Queue[bytes]()
+    loop, queue = asyncio.get_running_loop(), asyncio.Queue[bytes](_MOST_BLOCKS)
+    lost = False
+
+    def put(block: bytes) -> None:
+        nonlocal lost
+        lost = lost or queue.full()
+        if not lost:
+            queue.put_nowait(block)
 
     def heard(data: Any, *_: Any) -> None:
-        loop.call_soon_threadsafe(queue.put_nowait, bytes(data))
+        loop.call_soon_threadsafe(put, bytes(data))
 
     with sounddevice.RawInputStream(
         SAMPLE_RATE, int(_BLOCK_S * SAMPLE_RATE), channels=1, dtype="int16", callback=heard
     ):
-        while True:
+        while not (lost and queue.empty()):
             yield await queue.get()
+    what = f"the server has taken nothing of the microphone for {_MOST_BLOCKS * _BLOCK_S:.0f} s"
+    raise SpeechError(what, fix="Is the network there, and the server quick enough?")

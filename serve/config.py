@@ -66,7 +66,11 @@ class ServeConfig:
     max_connections: int = 512
     """Open connections, of whatever kind."""
     max_sessions: int = 64
-    """Live sessions, parked ones aside."""
+    """Live sessions, parked ones aside (`max_parked`)."""
+    max_parked: int = 0
+    """Sessions that may wait for their clients at once; 0: as many as `max_sessions`."""
+    max_waiting: int = 0
+    """Connections that may have no session yet; 0: as many as `max_sessions`."""
     max_load: float = 0.95
     """Share of the engine's time that live sessions may be expected to take, from measured speed."""
     max_message_bytes: int = 1_048_576
@@ -101,6 +105,16 @@ class ServeConfig:
         for item in dataclasses.fields(self):
             check(item.name, getattr(self, item.name))
         check_certificate(self.certfile, self.keyfile)
+
+    @property
+    def most_parked(self) -> int:
+        """`max_parked`, as it is meant."""
+        return self.max_parked or self.max_sessions
+
+    @property
+    def most_waiting(self) -> int:
+        """`max_waiting`, as it is meant."""
+        return self.max_waiting or self.max_sessions
 
 
 def load(

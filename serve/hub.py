@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from serve import protocol as wire
-from serve.options import Refused
+from serve.options import Facts, Prepared, Refused, prepare, takes_a_while
 from serve.pools import Pools, run
 from serve.scheduler import Result, Scheduler, Slot
 from serve.scoring import Task
-from serve.session import Facts, LiveSession
+from serve.session import LiveSession
 from serve.telemetry import Telemetry
 from speech.errors import SpeechError
+from speech.stream.session import StreamOptions
 
 _log = logging.getLogger(__name__)
 _TICK_S = 0.25
@@ -32,6 +36,7 @@ class Attached:
     Attributes:
         news: set when the outbox has something, or the session is closing.
         room: set while the socket may be read.
+        decoding: audio that has been taken and is being decoded; nothing else is said to the session before that.
     """
 
     def __init__(self, session: LiveSession, *, resumable: bool) -> None:
@@ -41,12 +46,21 @@ class Attached:
         self.room = asyncio.Event()
         self.room.set()
         self.connection = 0
+        self.opened_at = time.monotonic()
         self.parked_at: float | None = None
         self.resumable = resumable
+        self.decoding: asyncio.Future[np.ndarray | SpeechError] | None = None
+
+    @property
+    def earned_s(self) -> float:
+        """How much somebody has said for as long as it takes to say it."""
+        now = time.monotonic() if self.parked_at is None else self.parked_at
+        return min(self.session.received_s, now - self.opened_at)
 
     def changed(self) -> None:
         """Let the connection look again."""
-        if self.session.full or len(self.session.outbox) > _MOST_WAITING:
+        session = self.session
+        if session.full or session.behind or len(session.outbox) > _MOST_WAITING:
             self.room.clear()
         else:
             self.room.set()
@@ -63,6 +77,8 @@ class Hub:
         self._scheduler = scheduler
         self.telemetry = telemetry
         self._sessions: dict[str, Attached] = {}
+        self._opening = 0  # sessions that are being prepared, and have their place already
+        self._waiting = 0  # connections without a session
         self.draining = False
         self._audio_s = self._stepped_s = self._read_s = 0.0  # of the last minutes of audio
         self._ticker = asyncio.create_task(self._tick_forever())
@@ -73,13 +89,29 @@ class Hub:
 
     def admit(self) -> float | None:
         """None if another session can be served; otherwise after how many seconds to try again."""
-        active = sum(item.parked_at is None for item in self._sessions.values())
+        active = sum(item.parked_at is None for item in self._sessions.values()) + self._opening
         if self.draining or self.failed:
             return self.facts.config.drain_s
         config = self.facts.config
         if active >= config.max_sessions or self.real_time_factor * (active + 1) > config.max_load:
             return 5.0
         return None
+
+    def crowded(self, *, resuming: bool = False) -> bool:
+        """Whether so many connections wait to begin a session that another cannot; those that come back to theirs may
+        be twice as many."""
+        return self._waiting >= self.facts.config.most_waiting * (2 if resuming else 1)
+
+    @contextlib.contextmanager
+    def waiting(self, *, resuming: bool = False) -> Iterator[None]:
+        """Around a connection's time without a session. Raises Refused."""
+        if self.crowded(resuming=resuming):
+            raise Refused("overloaded", "too many connections wait to begin", wire.CloseCode.overloaded)
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
 
     @property
     def failed(self) -> bool:
@@ -99,7 +131,7 @@ class Hub:
         shared = (self._stepped_s + self._read_s) if not threads else max(self._stepped_s, self._read_s / threads)
         return shared / self._audio_s
 
-    def open(self, start: wire.Start, *, resumable: bool = True) -> Attached:
+    async def open(self, start: wire.Start, *, resumable: bool = True) -> Attached:
         """A new session, which waits for its client if the connection breaks and the protocol can resume.
 
         Raises:
@@ -107,7 +139,12 @@ class Hub:
         """
         if self.admit() is not None:
             raise Refused("overloaded", "no session is free; try again later", wire.CloseCode.overloaded)
-        session = LiveSession(self.facts, start, time.monotonic(), patient=not resumable)
+        self._opening += 1
+        try:
+            ready = await self.prepare(StreamOptions(), start)
+        finally:
+            self._opening -= 1
+        session = LiveSession(self.facts, start, time.monotonic(), patient=not resumable, ready=ready)
         attached = Attached(session, resumable=resumable)
         try:
             attached.slot = self._scheduler.open(session.options, lambda result: self._worked(attached, result))
@@ -118,6 +155,56 @@ class Hub:
         attached.connection = 1
         attached.changed()
         return attached
+
+    async def prepare(self, base: StreamOptions, message: wire.Options) -> Prepared:
+        """See `options.prepare`; phrases are compiled on a thread, and only those of one session at a time."""
+        if takes_a_while(base, message):
+            return await run(self.pools.compile, prepare, self.facts, base, message)
+        return prepare(self.facts, base, message)
+
+    async def say(self, attached: Attached, message: wire.ClientMessage | bytes, connection: int) -> None:
+        """Give a session what its client says on a connection, unless another has it by then.
+
+        What takes a while is done on threads; it is done to its end whatever becomes of the connection, since the
+        audio counts as received.
+        """
+        session = attached.session
+        while attached.decoding is not None:
+            await asyncio.wait({attached.decoding})
+        ready: Prepared | Refused | None = None
+        if isinstance(message, wire.Update):
+            try:
+                ready = await self.prepare(session.options, message)
+            except Refused as refused:
+                ready = refused
+        if attached.connection != connection:
+            return
+        now = time.monotonic()
+        if not isinstance(message, bytes):
+            session.receive(message, now, ready)
+        elif session.accept(message, now):
+            if session.intake.quick(message):
+                session.take(session.intake.decode(message))
+            else:
+                await self._decode(attached, message)
+        self.submit(attached)
+
+    async def _decode(self, attached: Attached, data: bytes) -> None:
+        decoding = asyncio.ensure_future(run(self.pools.audio, attached.session.intake.decode, data))
+        attached.decoding = decoding
+        decoding.add_done_callback(lambda done: self._decoded(attached, done))
+        await asyncio.wait({decoding})
+
+    def _decoded(self, attached: Attached, done: asyncio.Future[np.ndarray | SpeechError]) -> None:
+        attached.decoding = None
+        try:
+            attached.session.take(done.result())
+        except (Exception, asyncio.CancelledError):
+            _log.exception("audio could not be decoded")
+            attached.session.crashed()
+        self.submit(attached)
+        if attached.session.ended:
+            self._release(attached)
 
     def resume(self, message: wire.Resume) -> tuple[Attached, list[str]]:
         """The session that a client comes back to, and what it has missed; an older connection loses it.
@@ -160,6 +247,19 @@ class Hub:
             attached.parked_at = time.monotonic()
             if attached.session.ended:
                 self._release(attached)
+            self._forget_surplus()
+
+    def _forget_surplus(self) -> None:
+        """No more than so many sessions wait for their clients, with the engine's memory or without. Those go first in
+        which the least has been said: who opens and drops many cannot drive out those that were in use."""
+        parked = [attached for attached in self._sessions.values() if attached.parked_at is not None]
+        for ended in (False, True):
+            some = sorted(
+                (attached for attached in parked if (attached.slot is None) is ended),
+                key=lambda attached: (attached.earned_s, attached.parked_at),
+            )
+            for attached in some[: max(len(some) - self.facts.config.most_parked, 0)]:
+                self._forget(attached)
 
     async def drain(self) -> None:
         """Say goodbye to everybody and wait until they have gone, as long as the configuration allows."""

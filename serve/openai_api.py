@@ -15,8 +15,8 @@ from fastapi import Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from serve.failures import Failure
+from serve.options import Facts
 from serve.pools import Pools
-from serve.session import Facts
 from serve.telemetry import Telemetry
 from serve.uploads import Form, Place, Places, receive_form
 from speech.audio.io import SAMPLE_RATE, probe, stream_audio

@@ -24,6 +24,8 @@ from speech.errors import LanguageError
 from speech.text.languages import resolve
 
 _LOGPROBS = "item.input_audio_transcription.logprobs"
+_REFUSED_UPDATES = ("bad_config", "unknown_language")
+"""Errors that come in the place of `updated`."""
 _SEMANTIC_MS = {"low": 1000, "medium": 500, "auto": 500, "high": 300}
 
 
@@ -208,6 +210,8 @@ class OpenAiRealtime:
             self._configure(asked)
             records.append(self._described("updated", asked))
         elif isinstance(message, wire.Error):
+            if message.code in _REFUSED_UPDATES and self._asked:
+                self._asked.popleft()
             kind = "server_error" if message.retryable else "invalid_request_error"
             param = None if message.param is UNSET else message.param
             records.append(_error(kind, _Invalid(message.code, message.message, param), None))

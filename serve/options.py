@@ -3,19 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from msgspec import UNSET
 
 from serve import protocol as wire
+from serve.config import ServeConfig
 from speech.decode.endpoint import EndpointConfig
-from speech.decode.phrases import Phrase
-from speech.errors import SpeechError
+from speech.decode.phrases import Phrase, canonical
+from speech.errors import LanguageError, SpeechError
+from speech.events import milliseconds
+from speech.metrics.vectors import Vectors
 from speech.stream.second_pass import Request
 from speech.stream.session import StreamOptions
 from speech.text.languages import resolve
 
 _MOST_PHRASES, _MOST_LETTERS = 1000, 20_000
+
+
+@dataclass(slots=True)
+class Facts:
+    """What every session of a server has in common."""
+
+    config: ServeConfig
+    model: wire.ModelInfo
+    languages: tuple[str, ...]
+    """That may be named; others come and go with adapters."""
+    targets: tuple[str, ...]
+    check: Callable[[Request], object]
+    """Raises SpeechError if the model cannot do what is asked; says what is to be kept for it to be ready."""
+    server: str
+    vectors: Vectors | None = None
+    """Of the encoder for SAER."""
+
+    @property
+    def limits(self) -> wire.Limits:
+        """What clients are told of them."""
+        config = self.config
+        return wire.Limits(
+            max_message_bytes=config.max_message_bytes,
+            max_lead_ms=milliseconds(config.max_lead_s),
+            idle_timeout_ms=milliseconds(config.idle_s),
+            max_session_ms=milliseconds(config.max_session_s),
+            max_reference_letters=config.max_reference_letters,
+        )
 
 
 class Refused(Exception):
@@ -26,31 +57,47 @@ class Refused(Exception):
         self.code, self.message, self.close, self.param = code, message, close, param
 
 
-def changed(
-    base: StreamOptions,
-    message: wire.Options,
-    languages: Sequence[str],
-    targets: Sequence[str],
-    check: Callable[[Request], None],
-) -> StreamOptions:
-    """`base` with what a message names.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a session may do now."""
 
-    Args:
-        base: what holds so far.
-        message: `start` or `update`.
-        languages, targets: codes that the model knows.
-        check: raises SpeechError if the model cannot do what is asked.
+    options: StreamOptions
+    kept: object = None
+    """Compiled phrases: they need not be compiled again while this is there."""
+
+
+def prepare(facts: Facts, base: StreamOptions, message: wire.Options) -> Prepared:
+    """`base` with what a message, `start` or `update`, names. Where `takes_a_while`, it is not for the event loop.
 
     Raises:
         Refused: it names what the model does not know, or cannot write.
     """
+    options = _changed(base, message, facts.languages, facts.targets)
+    if not options.phrases:
+        return Prepared(options)
+    try:
+        return Prepared(options, facts.check(options.requests()[0]))
+    except LanguageError as error:
+        raise Refused("unknown_language", str(error), wire.CloseCode.bad_config, "languages") from error
+    except SpeechError as error:
+        raise Refused("bad_config", str(error), wire.CloseCode.bad_config, "phrases") from error
+
+
+def takes_a_while(base: StreamOptions, message: wire.Options) -> bool:
+    """Whether `prepare` has phrases to compile."""
+    return bool(base.phrases if message.phrases is UNSET else message.phrases)
+
+
+def _changed(
+    base: StreamOptions, message: wire.Options, languages: Sequence[str], targets: Sequence[str]
+) -> StreamOptions:
     options = base
     if message.languages is not UNSET:
         options = replace(options, languages=_codes(message.languages, languages, "languages"))
     if message.targets is not UNSET:
         options = replace(options, targets=_codes(message.targets, targets, "targets"))
     if message.phrases is not UNSET:
-        options = replace(options, phrases=_phrases(message.phrases, check))
+        options = replace(options, phrases=_phrases(message.phrases))
     if message.interim is not UNSET:
         options = replace(options, interim=message.interim != "off")
     if message.endpointing is not UNSET:
@@ -65,17 +112,15 @@ def changed(
     return options
 
 
-def _phrases(texts: Sequence[str], check: Callable[[Request], None]) -> tuple[Phrase, ...]:
+def _phrases(texts: Sequence[str]) -> tuple[Phrase, ...]:
     letters = sum(map(len, texts))
     if len(texts) > _MOST_PHRASES or letters > _MOST_LETTERS:
         text = f"{len(texts)} phrases of {letters} letters in all; at most {_MOST_PHRASES} and {_MOST_LETTERS}"
         raise Refused("bad_config", text, wire.CloseCode.bad_config, "phrases")
     try:
-        phrases = tuple(dict.fromkeys(Phrase.parse(text) for text in texts))
-        check(Request(phrases=phrases))
+        return canonical(map(Phrase.parse, texts))
     except SpeechError as error:
         raise Refused("bad_config", str(error), wire.CloseCode.bad_config, "phrases") from error
-    return phrases
 
 
 def _codes(names: Sequence[str], known: Sequence[str], param: str) -> tuple[str, ...]:

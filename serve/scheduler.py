@@ -18,6 +18,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
 
 from serve.readers import Readers, Reading
 from serve.work import Change, Done, Finish, Flush, Push, Work
@@ -38,6 +41,8 @@ _PATIENCE_S = 0.06
 """A chunk waits so long for those of other sessions: weights are fetched once for all of them."""
 _COMPANY = 4
 """It does not wait where one in so many sessions has one."""
+_SMALL_SAMPLES = 1600
+"""Audio is joined up to so much, whatever the messages were that it came in."""
 _MOST_FAILURES = 16
 """Sessions that may fail with none in between that does not."""
 
@@ -74,6 +79,8 @@ class Slot:
     """Time of readers of which the listener has not been told."""
     ready_at: float | None = None
     """Since when a chunk waits."""
+    error: Exception | None = None
+    """What has ended it."""
 
 
 class Scheduler:
@@ -113,7 +120,12 @@ class Scheduler:
     def submit(self, slot: Slot, work: Sequence[Work]) -> None:
         """Hand over work, in order."""
         with self._wake:
-            slot.inbox.extend(work)
+            for item in work:
+                last = slot.inbox[-1] if slot.inbox else None
+                if isinstance(item, Push) and isinstance(last, Push) and len(last.samples) < _SMALL_SAMPLES:
+                    slot.inbox[-1] = Push(np.concatenate([last.samples, item.samples]))
+                else:
+                    slot.inbox.append(item)
             self._wake.notify()
 
     def close(self, slot: Slot) -> None:
@@ -164,20 +176,22 @@ class Scheduler:
             for slot in slots:
                 slot.waiting += slot.inbox
                 slot.inbox.clear()
-        failed = self._collect(slots)
+        self._collect(slots)
         started = time.perf_counter()
-        failed |= {slot: error for slot in slots if slot not in failed and (error := self._begin(slot)) is not None}
-        self._readers.want(self._wanted([slot for slot in slots if slot not in failed]))
-        active = self._together([slot for slot in slots if slot not in failed])
-        more = bool(active) and self._step(active, failed)
+        for slot in _sound(slots):
+            _guarded(slot, partial(_begin, slot), None)
+        self._readers.want(self._wanted(_sound(slots)))
+        active = self._together(_sound(slots))
+        more = bool(active) and self._step(active)
         seconds = time.perf_counter() - started
         self._measure(seconds)
         working = [slot for slot in slots if slot in active or slot.read_s]
         for slot in slots:
-            self._report(slot, seconds / max(len(active), 1) if slot in active else 0.0, failed.get(slot))
-        self._count(len(failed), any(slot not in failed for slot in working))
+            self._report(slot, seconds / max(len(active), 1) if slot in active else 0.0)
+        sound = _sound(slots)
+        self._count(len(slots) - len(sound), any(slot in sound for slot in working))
         self._tidy()
-        idle = not any(slot.waiting and slot.barrier is None for slot in slots if slot not in failed)
+        idle = not any(slot.waiting and slot.barrier is None for slot in sound)
         return more or self._readers.ready or not idle
 
     def _measure(self, seconds: float) -> None:
@@ -192,7 +206,9 @@ class Scheduler:
         """Those whose chunks are to be stepped now: all that have one, or none, if it pays to wait for more."""
         now = time.monotonic()
         smallest = self._engine.smallest(fine=self._fine)
-        ready = [slot for slot in slots if slot.stream.waiting_chunk(smallest) is not None]
+        ready = [
+            slot for slot in slots if _guarded(slot, partial(slot.stream.waiting_chunk, smallest), None) is not None
+        ]
         for slot in slots:
             slot.ready_at = (slot.ready_at or now) if slot in ready else None
         if len(ready) * _COMPANY >= len(slots) or now >= self._deadline(ready):
@@ -207,34 +223,23 @@ class Scheduler:
         left = self._deadline(list(self._slots)) - time.monotonic()
         return max(left, 0.0) if math.isfinite(left) else None
 
-    def _collect(self, slots: Sequence[Slot]) -> dict[Slot, Exception]:
-        """Give streams what has been read of them; those that this has failed for."""
-        failed: dict[Slot, Exception] = {}
+    def _collect(self, slots: Sequence[Slot]) -> None:
+        """Give streams what has been read of them."""
         there = {id(slot): slot for slot in slots}
         for reading in self._readers.collect():
             slot = there.get(id(reading.owner))
             if slot is None:
                 continue
             slot.read_s += reading.busy_s
-            try:
-                if reading.error is not None:
-                    raise reading.error
-                slot.stream.take_reading(reading.part, reading.requests, reading.heard)
-            except Exception as error:
-                _log.exception("a session failed")
-                failed[slot] = error
-        return failed
+            _guarded(slot, partial(_take, slot.stream, reading), None)
 
     def _wanted(self, slots: Sequence[Slot]) -> list[Reading]:
         """What is to be read: complete parts, those that have waited longest first; then those that may become so."""
         waiting: list[tuple[bool, float, Reading]] = []
         for slot in slots:
-            stream = slot.stream
-            sure = stream.waiting_part()
-            part = sure or stream.expected_part()
-            if part is not None:
-                reading = Reading(owner=slot, part=part, requests=stream.options.requests())
-                waiting.append((sure is None, part.end_sample / SAMPLE_RATE - stream.received_s, reading))
+            found = _guarded(slot, partial(_wanted_of, slot), None)
+            if found is not None:
+                waiting.append(found)
         return [reading for _, _, reading in sorted(waiting, key=lambda item: item[:2])]
 
     def _tidy(self) -> None:
@@ -250,64 +255,94 @@ class Scheduler:
         if self._failures >= _MOST_FAILURES:
             raise RuntimeError(f"{self._failures} sessions failed one after the other")
 
-    def _begin(self, slot: Slot) -> Exception | None:
-        """Give a stream its work up to the next barrier."""
-        try:
-            while slot.waiting and slot.barrier is None:
-                work = slot.waiting.pop(0)
-                if isinstance(work, Push):
-                    slot.stream.push(work.samples)
-                    continue
-                slot.barrier = work
-                if isinstance(work, Flush):
-                    slot.stream.push_flush()
-                elif isinstance(work, Finish):
-                    slot.stream.push_finish()
-        except Exception as error:
-            _log.exception("a session failed")
-            return error
-        return None
-
-    def _step(self, active: Sequence[Slot], failed: dict[Slot, Exception]) -> bool:
+    def _step(self, active: Sequence[Slot]) -> bool:
         try:
             return self._engine.step([slot.stream for slot in active], fine=self._fine)
         except Exception:
             _log.exception("a batch failed; its sessions are tried one by one")
-        more = False
-        for slot in active:
-            try:
-                more |= self._engine.step([slot.stream], fine=self._fine)
-            except Exception as error:
-                _log.exception("a session failed")
-                failed[slot] = error
-        return more
+        found = [_guarded(slot, partial(self._engine.step, [slot.stream], fine=self._fine), False) for slot in active]
+        return any(found)
 
-    def _report(self, slot: Slot, stepped_s: float, error: Exception | None) -> None:
-        done: list[Done] = []
-        if error is None and slot.barrier is not None and slot.stream.waiting_part() is None:
-            work, slot.barrier = slot.barrier, None
-            at_s = slot.stream.received_s
-            if isinstance(work, Change):
-                try:
-                    at_s = slot.stream.update(work.options)
-                except SpeechError as refused:
-                    error = refused
-            done.append(Done(work, at_s))
-        events = slot.stream.drain()
-        processed_s = _processed_s(slot.stream, self._engine.smallest(fine=False))
+    def _report(self, slot: Slot, stepped_s: float) -> None:
+        nothing: list[Done] = []
+        done = nothing if slot.error is not None else _guarded(slot, partial(_carried_out, slot), nothing)
+        events: list[Event] = _guarded(slot, slot.stream.drain, [])
+        processed_s = slot.reported_s
+        if slot.error is None:
+            smallest = self._engine.smallest(fine=False)
+            processed_s = _guarded(slot, partial(_processed_s, slot.stream, smallest), processed_s)
         read_s, slot.read_s = slot.read_s, 0.0
-        if not (events or done or stepped_s or read_s or error) and processed_s == slot.reported_s:
+        if not (events or done or stepped_s or read_s or slot.error) and processed_s == slot.reported_s:
             return
         slot.reported_s = processed_s
-        if error is not None:
+        if slot.error is not None:
             self.close(slot)
-        self._tell(slot, Result(events, done, processed_s, stepped_s, read_s, error))
+        self._tell(slot, Result(events, done, processed_s, stepped_s, read_s, slot.error))
 
     def _tell(self, slot: Slot, result: Result) -> None:
         try:
             self._loop.call_soon_threadsafe(slot.listener, result)
         except RuntimeError:  # the loop has been closed
             self._stopped = True
+
+
+def _sound(slots: Sequence[Slot]) -> list[Slot]:
+    """Those that nothing has failed for."""
+    return [slot for slot in slots if slot.error is None]
+
+
+def _guarded[T](slot: Slot, call: Callable[[], T], otherwise: T) -> T:
+    """What a call says that concerns one session: where it fails, that session ends and the others go on."""
+    try:
+        return call()
+    except Exception as error:
+        _log.exception("a session failed")
+        slot.error = slot.error or error
+        return otherwise
+
+
+def _take(stream: StreamingSession, reading: Reading) -> None:
+    if reading.error is not None:
+        raise reading.error
+    stream.take_reading(reading.part, reading.requests, reading.heard)
+
+
+def _wanted_of(slot: Slot) -> tuple[bool, float, Reading] | None:
+    """What is to be read of a session, and the order in which."""
+    stream = slot.stream
+    sure = stream.waiting_part()
+    part = sure or stream.expected_part()
+    if part is None:
+        return None
+    reading = Reading(owner=slot, part=part, requests=stream.options.requests())
+    return sure is None, part.end_sample / SAMPLE_RATE - stream.received_s, reading
+
+
+def _begin(slot: Slot) -> None:
+    """Give a stream its work up to the next barrier."""
+    while slot.waiting and slot.barrier is None:
+        work = slot.waiting.pop(0)
+        if isinstance(work, Push):
+            slot.stream.push(work.samples)
+            continue
+        slot.barrier = work
+        if isinstance(work, Flush):
+            slot.stream.push_flush()
+        elif isinstance(work, Finish):
+            slot.stream.push_finish()
+
+
+def _carried_out(slot: Slot) -> list[Done]:
+    """The barrier, if all before it has been read; a change that cannot be had is refused and changes nothing."""
+    if slot.barrier is None or slot.stream.waiting_part() is not None:
+        return []
+    work, slot.barrier = slot.barrier, None
+    if not isinstance(work, Change):
+        return [Done(work, slot.stream.received_s)]
+    try:
+        return [Done(work, slot.stream.update(work.options))]
+    except SpeechError as refused:
+        return [Done(work, slot.stream.received_s, refused)]
 
 
 def _processed_s(stream: StreamingSession, smallest: int) -> float:

@@ -83,6 +83,7 @@ class Scoring:
     Attributes:
         running: tasks have been taken and are not `done`.
         said: messages with parts of the reference so far.
+        unanswered: those of them that wait to be taken.
     """
 
     def __init__(self, vectors: Vectors | None, most_letters: int) -> None:
@@ -92,7 +93,7 @@ class Scoring:
         self._tasks: deque[Task] = deque()
         self._given_up = False
         self.running = False
-        self.said = 0
+        self.said = self.unanswered = 0
 
     def reference(self, message: ReferenceText | str) -> None:
         """More of the reference.
@@ -100,11 +101,14 @@ class Scoring:
         Raises:
             Refused: it is too long, or leaves a sentence out. What is wrong about its content is said by `run`.
         """
+        if self._given_up:
+            raise Refused("score_failed", "there will be no more scores", None)
         content = ReferenceText(text=message) if isinstance(message, str) else message
         number = content.sentence if isinstance(content, Reference) else None
         if number is not None and number < self._sentences:
             self._tasks.append(Repeated(number))
             self.said += 1
+            self.unanswered += 1
             return
         if number is not None and number > self._sentences:
             text = f"sentence {number} comes before {self._sentences}"
@@ -118,9 +122,12 @@ class Scoring:
         self._tasks.append(Told(self._sentences, content))
         self._sentences += 1
         self.said += 1
+        self.unanswered += 1
 
     def heard(self, event: TranscriptEvent) -> None:
         """A final; those from before there is a reference are kept for it."""
+        if self._given_up:
+            return
         words = tuple((word.text, word.language) for word in event.words)
         self._tasks.append(Heard(event.segment, event.end_s, event.text, words))
 
@@ -143,6 +150,7 @@ class Scoring:
             return []
         tasks = list(self._tasks)
         self._tasks.clear()
+        self.unanswered = 0
         self.running = True
         return tasks
 
@@ -159,6 +167,7 @@ class Scoring:
         """No more scores; the session goes on."""
         self._given_up = True
         self._tasks.clear()
+        self.unanswered = 0
         return [_error("score_failed", "there will be no more scores")]
 
     def _one(self, task: Task, *, meaning: bool) -> list[wire.ServerMessage]:

@@ -8,46 +8,29 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from msgspec import UNSET
 
 from serve import protocol as wire
-from serve.config import ServeConfig
-from serve.options import Refused, changed
+from serve.intake import Intake
+from serve.options import Facts, Prepared, Refused, prepare
 from serve.outbox import Outbox
 from serve.scoring import Scoring
 from serve.statistics import SessionStatistics
+from serve.transcripts import Transcripts
 from serve.work import Change, Done, Finish, Flush, Push, Work
 from speech.audio.io import SAMPLE_RATE
-from speech.audio.pcm import AudioFormat, Encoding, PcmDecoder
 from speech.errors import SpeechError
 from speech.events import EndpointEvent, Event, SpeechEvent, TranscriptEvent, milliseconds
-from speech.metrics.vectors import Vectors
-from speech.stream.second_pass import Request
 from speech.stream.session import StreamOptions
 
 _ACK_S = 0.5
 _ACK_AUDIO_S = 0.5
 _PATIENCE = 30
-
-
-@dataclass(slots=True)
-class Facts:
-    """What every session of a server has in common."""
-
-    config: ServeConfig
-    model: wire.ModelInfo
-    languages: tuple[str, ...]
-    """That may be named; others come and go with adapters."""
-    targets: tuple[str, ...]
-    check: Callable[[Request], None]
-    """Raises SpeechError if the model cannot do what is asked."""
-    server: str
-    vectors: Vectors | None = None
-    """Of the encoder for SAER."""
+_MOST_UNANSWERED = 64
+"""Messages that the engine or the scores have to answer, from which a client is not listened to."""
 
 
 class LiveSession:
@@ -58,11 +41,14 @@ class LiveSession:
         start: what the client wants.
         now: the time.
         patient: the client's protocol has no way to say that it is still there.
+        ready: what `prepare` has said of `start`, where that was done elsewhere.
 
     Attributes:
         id, token: what `resume` has to name; the token changes with each resume. The one before is good until the
             client is heard on the new connection: it may break before the new token arrives.
         outbox: messages for the client.
+        intake: its bytes on their way to samples.
+        transcripts: as the client wants them.
         work: what the engine has to do, in order.
         scoring: what is to be scored, beside the event loop; `scored` takes what comes of it.
         ended: `end` has been said.
@@ -70,7 +56,9 @@ class LiveSession:
         measured: (what, seconds) for the server's histograms, to be taken away.
     """
 
-    def __init__(self, facts: Facts, start: wire.Start, now: float, *, patient: bool = False) -> None:
+    def __init__(
+        self, facts: Facts, start: wire.Start, now: float, *, patient: bool = False, ready: Prepared | None = None
+    ) -> None:
         self.id = "-".join(filter(None, (facts.config.worker, secrets.token_urlsafe(12))))
         self.token = secrets.token_urlsafe(24)
         self._old_token = ""
@@ -84,13 +72,11 @@ class LiveSession:
         self._start = start
         if start.model not in (None, facts.model.id):
             raise Refused("unknown_model", f"there is no model {start.model!r}", wire.CloseCode.bad_config, "model")
-        self.options = changed(StreamOptions(), start, facts.languages, facts.targets, facts.check)
-        self.interim = "revisable" if start.interim is UNSET else start.interim
-        audio = start.audio
-        self._decoder = PcmDecoder(
-            AudioFormat(encoding=Encoding(audio.encoding), sample_rate=audio.sample_rate, channels=audio.channels)
-        )
-        self.received_bytes = 0
+        ready = ready or prepare(facts, StreamOptions(), start)
+        self.options, self._ready = ready.options, ready
+        self.transcripts = Transcripts(start)
+        self.intake = Intake(start.audio)
+        self._unanswered = 0
         self.received_s = 0.0
         self.processed_s = 0.0
         self.statistics = SessionStatistics()
@@ -99,15 +85,20 @@ class LiveSession:
         self._acked_s = 0.0
         self._paused = False
         self._stopping = ""
-        self._appended = 0  # words of the segment that were sent as `delta`
         self.outbox.put(self._started())
         if start.reference is not None:
             self.scoring.reference(start.reference)
 
     # What the client says
 
-    def receive(self, message: wire.ClientMessage, now: float) -> None:
-        """A message after `start`; each is answered, a repeated `stop` by `end`."""
+    def receive(self, message: wire.ClientMessage, now: float, ready: Prepared | Refused | None = None) -> None:
+        """A message after `start`; each is answered, a repeated `stop` by `end`.
+
+        Args:
+            message: see `protocol`.
+            now: the time.
+            ready: what has come of `prepare` for an `update`, where that was done elsewhere.
+        """
         self._hear(now)
         if self.ended:
             return
@@ -115,9 +106,9 @@ class LiveSession:
             if not isinstance(message, wire.Stop):  # which a client that was cut off may have to say again
                 self.refuse("after_stop", "nothing may follow stop")
         elif isinstance(message, wire.Update):
-            self._update(message)
+            self._update(message, ready)
         elif isinstance(message, wire.Finalize):
-            self.work.append(Flush(message.id))
+            self._ask(Flush(message.id))
         elif isinstance(message, wire.KeepAlive):
             self.outbox.put(wire.Alive(seq=1))
         elif isinstance(message, wire.Reference):
@@ -128,24 +119,40 @@ class LiveSession:
             self.refuse("already_started", f"{type(message).__name__.lower()} is the first message or none")
 
     def audio(self, data: bytes, now: float) -> None:
-        """A binary frame; an empty one is `stop`."""
+        """A binary frame, decoded here and now; an empty one is `stop`."""
+        if self.accept(data, now):
+            self.take(self.intake.decode(data))
+
+    def accept(self, data: bytes, now: float) -> bool:
+        """A binary frame; an empty one is `stop`.
+
+        Returns:
+            Whether `intake.decode` is to have it, and `take` what comes of that, before anything else is said.
+        """
         self._hear(now)
         if self.ended:
-            return
+            return False
         if not data:
             self.stop("client")
-            return
+            return False
         if self._stopping:
             self.refuse("after_stop", "no audio may follow stop")
+            return False
+        self.intake.accept(data)
+        return True
+
+    def take(self, decoded: np.ndarray | SpeechError) -> None:
+        """What has come of the frame that was accepted last."""
+        self.intake.decoding = False
+        if self.ended:
             return
-        try:
-            samples = self._decoder.decode(data)
-        except SpeechError as error:
-            self.fail("audio_bad", str(error), wire.CloseCode.bad_audio)
+        if isinstance(decoded, SpeechError):
+            self.fail("audio_bad", str(decoded), wire.CloseCode.bad_audio)
             return
-        self.received_bytes += len(data)
-        self._take(samples)
-        if self.received_s > self._facts.config.max_session_s:
+        self._take(decoded)
+        if self._stopping:  # meanwhile
+            self._finish()
+        elif self.received_s > self._facts.config.max_session_s:
             self.outbox.put(wire.Notice(seq=1, code="session_too_long", message="the session has reached its limit"))
             self.stop("max_session")
 
@@ -154,8 +161,12 @@ class LiveSession:
         if self._stopping or self.ended:
             return
         self._stopping = reason
+        if not self.intake.decoding:
+            self._finish()
+
+    def _finish(self) -> None:
         try:
-            self._take(self._decoder.finish())
+            self._take(self.intake.finish())
         except SpeechError as error:
             self.refuse("audio_bad", str(error))
         self.work.append(Finish())
@@ -215,6 +226,11 @@ class LiveSession:
             self._flow("pause", self.lead_s)
         return self._paused
 
+    @property
+    def behind(self) -> bool:
+        """Whether so much has been asked that waits for its answer that the client should not be listened to."""
+        return self._unanswered >= _MOST_UNANSWERED or self.scoring.unanswered >= _MOST_UNANSWERED
+
     def stalled(self, now: float) -> None:
         """End it, as it has been full for too long: who sends audio as it is spoken may try again elsewhere."""
         if self.received_s > now - self._begun + self._facts.config.max_lead_s:
@@ -237,7 +253,7 @@ class LiveSession:
         self._old_token, self.token = token, secrets.token_urlsafe(24)
         self._heard_now = now
         hello = wire.Resumed(
-            seq=max(last_seq, 1), session=self.id, resume_token=self.token, received_bytes=self.received_bytes,
+            seq=max(last_seq, 1), session=self.id, resume_token=self.token, received_bytes=self.intake.received_bytes,
             next_seq=last_seq + 1,
         )  # fmt: skip
         return [wire.render(hello), *missed]
@@ -280,13 +296,7 @@ class LiveSession:
             model=self._facts.model,
             audio=self._start.audio,
             languages=list(self.options.languages or self._facts.languages),
-            limits=wire.Limits(
-                max_message_bytes=config.max_message_bytes,
-                max_lead_ms=milliseconds(config.max_lead_s),
-                idle_timeout_ms=milliseconds(config.idle_s),
-                max_session_ms=milliseconds(config.max_session_s),
-                max_reference_letters=config.max_reference_letters,
-            ),
+            limits=self._facts.limits,
         )
 
     def _take(self, samples: np.ndarray) -> None:
@@ -294,17 +304,22 @@ class LiveSession:
             self.received_s += len(samples) / SAMPLE_RATE
             self.work.append(Push(samples))
 
-    def _update(self, message: wire.Update) -> None:
+    def _update(self, message: wire.Update, ready: Prepared | Refused | None) -> None:
         try:
-            facts = self._facts
-            options = changed(self.options, message, facts.languages, facts.targets, facts.check)
+            ready = ready or prepare(self._facts, self.options, message)
         except Refused as error:
-            self.refuse(error.code, error.message, param=error.param)
+            ready = error
+        if isinstance(ready, Refused):
+            self.refuse(ready.code, ready.message, param=ready.param)
             return
-        self.options = options
+        before, self.options, self._ready = self.options, ready.options, ready
         if message.interim is not UNSET:
-            self.interim = message.interim
-        self.work.append(Change(options))
+            self.transcripts.interim = message.interim
+        self._ask(Change(ready.options, before, ready.kept))
+
+    def _ask(self, work: Flush | Change) -> None:
+        self._unanswered += 1
+        self.work.append(work)
 
     def _reference(self, message: wire.Reference) -> None:
         try:
@@ -321,7 +336,10 @@ class LiveSession:
             first_s, final_s = self.statistics.transcript(event, self.received_s)
             self.measured += [("first_partial", first_s)] if first_s is not None else []
             self.measured += [("final", final_s)] if final_s is not None else []
-            self._transcript(event)
+            lag_ms = self._lag_ms(milliseconds(event.audio_s))
+            told = self.transcripts.message(event, lag_ms)
+            if told is not None:
+                self.outbox.put(told)
             if event.is_final:
                 self.scoring.heard(event)
         else:
@@ -330,27 +348,15 @@ class LiveSession:
                 record["lag_ms"] = self._lag_ms(record["audio_ms"])
             self.outbox.put(wire.from_record(record))
 
-    def _transcript(self, event: TranscriptEvent) -> None:
-        record = event.to_dict() | {"lag_ms": self._lag_ms(milliseconds(event.audio_s))}
-        if self.interim == "append":
-            fresh = event.words[self._appended : event.stable]
-            if not fresh and not event.is_final:
-                return
-            record["delta"] = event.delta(self._appended)
-            if not event.is_final:
-                del record["text"]
-                record["words"] = record["words"][self._appended : event.stable]
-            self._appended = event.stable
-        if event.is_final:
-            self._appended = 0
-        if not self._start.words:
-            del record["words"]
-        self.outbox.put(wire.from_record(record))
-
     def _did(self, item: Done) -> None:
         at_ms = milliseconds(item.at_s)
+        self._unanswered -= isinstance(item.work, Flush | Change)
         if isinstance(item.work, Flush):
             self.outbox.put(wire.Finalized(seq=1, id=item.work.id, at_ms=at_ms))
+        elif isinstance(item.work, Change) and item.refused is not None:
+            if self.options is item.work.options:
+                self.options = item.work.before
+            self.refuse("bad_config", str(item.refused))
         elif isinstance(item.work, Change):
             self.outbox.put(wire.Updated(seq=1, from_ms=at_ms))
         elif isinstance(item.work, Finish):
@@ -381,6 +387,9 @@ class LiveSession:
         processed_ms = milliseconds(self.processed_s)
         self.outbox.put(
             wire.Ack(
-                seq=1, received_bytes=self.received_bytes, processed_ms=processed_ms, lag_ms=self._lag_ms(processed_ms)
+                seq=1,
+                received_bytes=self.intake.received_bytes,
+                processed_ms=processed_ms,
+                lag_ms=self._lag_ms(processed_ms),
             )
         )

@@ -72,7 +72,9 @@ class Shell:
         try:
             for text in self._adapter.greet():
                 await self._send(text)
-            attached, opening = await self._open()
+            resuming = self._hub.knows(self._socket.query_params.get("session", ""))
+            with self._hub.waiting(resuming=resuming):
+                attached, opening = await self._open()
         except (_Left, TimeoutError):
             return
         except Refused as refused:
@@ -114,21 +116,23 @@ class Shell:
 
     async def _open(self) -> tuple[Attached, list[wire.ClientMessage | bytes]]:
         """The session of this connection, and what came together with its opening."""
+        began = asyncio.get_running_loop().time()
         patience_s = self._config.first_message_s
         while True:
             try:
-                frame = await asyncio.wait_for(self._receive(), patience_s)
+                async with asyncio.timeout_at(began + patience_s):
+                    messages = await self._incoming(await self._receive())
             except TimeoutError:
-                raise Refused("no_start", f"nothing was said within {patience_s:g} s", wire.CloseCode.idle) from None
-            messages = await self._incoming(frame)
+                text = f"nothing that begins a session was said within {patience_s:g} s"
+                raise Refused("no_start", text, wire.CloseCode.idle) from None
             if not messages:  # of a client that is there and has nothing for a session yet
-                patience_s = self._config.idle_s
+                patience_s = max(self._config.idle_s, self._config.first_message_s)
                 continue
             first, rest = messages[0], messages[1:]
             if isinstance(first, wire.Start):
                 if time.time() >= self._until:
                     raise Refused("unauthorized", "the token has expired", wire.CloseCode.unauthorized)
-                attached = self._hub.open(first, resumable=self._adapter.resumable)
+                attached = await self._hub.open(first, resumable=self._adapter.resumable)
             elif isinstance(first, wire.Resume):
                 attached, self._missed = self._hub.resume(first)
             else:
@@ -148,14 +152,6 @@ class Shell:
                 raise _Left from None
         return meant
 
-    def _tell(self, attached: Attached, message: wire.ClientMessage | bytes) -> None:
-        session, now = attached.session, time.monotonic()
-        if isinstance(message, bytes):
-            session.audio(message, now)
-        else:
-            session.receive(message, now)
-        self._hub.submit(attached)
-
     async def _receive(self) -> str | bytes:
         try:
             frame = await self._socket.receive()
@@ -169,7 +165,7 @@ class Shell:
     async def _read(self, attached: Attached, connection: int, opening: Sequence[wire.ClientMessage | bytes]) -> None:
         try:
             for message in opening:
-                self._tell(attached, message)
+                await self._hub.say(attached, message, connection)
             await self._listen(attached, connection)
         except _Left:
             raise
@@ -184,7 +180,7 @@ class Shell:
             try:
                 await asyncio.wait_for(attached.room.wait(), _STALLED_S)
             except TimeoutError:
-                if not session.full:
+                if not session.full and not session.behind:
                     await self._cut_off()
                     return
                 session.stalled(time.monotonic())
@@ -195,7 +191,7 @@ class Shell:
                 return
             try:
                 for message in await self._incoming(frame):
-                    self._tell(attached, message)
+                    await self._hub.say(attached, message, connection)
             except Refused as refused:
                 if refused.close is None:
                     session.refuse(refused.code, refused.message, param=refused.param)

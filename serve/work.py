@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from speech.errors import SpeechError
 from speech.stream.session import StreamOptions
 
 
@@ -28,6 +29,10 @@ class Change:
     """Work for the engine: other options; answered with `Done`."""
 
     options: StreamOptions
+    before: StreamOptions
+    """What holds if these cannot be had."""
+    kept: object = None
+    """What need not be compiled again while this is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +49,5 @@ class Done:
 
     work: Work
     at_s: float
+    refused: SpeechError | None = None
+    """Why a `Change` has changed nothing."""

@@ -217,9 +217,12 @@ class Recognizer:
     def adapters(self, bank: AdapterBank | None) -> None:
         self._second_pass.adapters = bank
 
-    def check(self, request: Request) -> None:
-        """Raises LanguageError or ConfigError if the model does not know a language, or cannot write a phrase."""
-        self._second_pass.check(request)
+    def check(self, request: Request) -> object:
+        """Raises LanguageError or ConfigError if the model does not know a language, or cannot write a phrase.
+
+        While somebody holds what it returns, phrases are not compiled again.
+        """
+        return self._second_pass.check(request)
 
     def engine(self, config: EngineConfig | None = None) -> Engine:
         """For live use: `engine().open()` is a session that takes samples and gives events."""

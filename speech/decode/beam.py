@@ -61,7 +61,7 @@ class BeamDecoder:
             log_probs[:, torch.tensor(sorted(forbidden), device=log_probs.device)] = -torch.inf
         return align(log_probs, self._best(log_probs, blank, languages).ids, blank).spans
 
-    def preferring(self, phrases: Phrases) -> BeamDecoder:
+    def preferring(self, phrases: Phrases | None) -> BeamDecoder:
         """The same search with phrases, which tries more in each frame: they may be far from the best.
 
         Raises:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -49,3 +50,45 @@ def collapse(ids: Sequence[int], confidence: Sequence[float], blank: int = 0) ->
             spans.append(TokenSpan(ids[start], start, end, max(confidence[start:end])))
         start = end
     return spans
+
+
+class Runs:
+    """`collapse` of frames that come little by little: each is looked at once, and what lies behind can be forgotten.
+
+    Its length is the number of frames so far.
+    """
+
+    def __init__(self, blank: int = 0) -> None:
+        self._blank = blank
+        self._frames = 0
+        self._said: deque[TokenSpan] = deque()
+        """Those that have ended."""
+        self._last: TokenSpan | None = None
+        """What the last frame belongs to, blank or not."""
+
+    def __len__(self) -> int:
+        return self._frames
+
+    def extend(self, ids: Iterable[int], confidence: Iterable[float]) -> None:
+        """The best token of each of the next frames and its probability."""
+        for token, chance in zip(ids, confidence, strict=True):
+            last, self._frames = self._last, self._frames + 1
+            if last is not None and last.id == token:
+                self._last = TokenSpan(token, last.start_frame, self._frames, max(last.confidence, chance))
+                continue
+            if last is not None and last.id != self._blank:
+                self._said.append(last)
+            self._last = TokenSpan(token, self._frames - 1, self._frames, chance)
+
+    def forget(self, first: int) -> None:
+        """Nothing before frame `first` will be asked for again."""
+        while self._said and self._said[0].start_frame < first:
+            self._said.popleft()
+
+    def since(self, first: int) -> list[TokenSpan]:
+        """Spans that begin at frame `first` or later; those before it are forgotten."""
+        self.forget(first)
+        last = self._last
+        if last is None or last.id == self._blank or last.start_frame < first:
+            return [*self._said]
+        return [*self._said, last]

@@ -8,18 +8,18 @@ tokenizer does; so every spelling of a phrase in pieces earns the same. Case and
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from collections import deque
 from collections.abc import Iterable, Sequence
-from functools import cache, cached_property, lru_cache
+from functools import cache, lru_cache
 from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from speech.decode.lexicon import Spelling
+from speech.decode.token_ngram import place_of
 from speech.decode.words import WORD_START
 from speech.errors import ConfigError
 from speech.text.languages import LANGUAGES
@@ -31,6 +31,10 @@ from speech.text.tokens import Vocabulary
 
 BOOST = 1.0
 """Of a phrase that comes without one."""
+MOST_BOOST = 1000.0
+"""Sums of what phrases earn stay numbers."""
+_OWN_TABLES = 6
+_OBJECT_BYTES, _WORD_BYTES = 2048, 100  # of a `Phrases` with nothing in it; of a hash in a set
 _NO_LETTER = "\0"
 """Stands for `<unk>`; no phrase holds it."""
 
@@ -78,6 +82,11 @@ def read_phrases(given: Iterable[str]) -> tuple[Phrase, ...]:
     return tuple(dict.fromkeys(Phrase.parse(line) for line in lines if line.strip()))
 
 
+def canonical(phrases: Iterable[Phrase]) -> tuple[Phrase, ...]:
+    """Each once, in one order: equal for lists that mean the same."""
+    return tuple(sorted(set(phrases)))
+
+
 def spelled(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
     """Token ids of a word or phrase, written as the model writes: without case and punctuation.
 
@@ -104,49 +113,74 @@ class Phrases:
     Args:
         tokenizer: whose tokens are scored.
         phrases: to prefer.
+        strict: refuse a phrase that the model cannot write; otherwise it is left out.
 
     Raises:
-        ConfigError: if a boost is not a number above 0, or a phrase is empty or cannot be written by the model.
+        ConfigError: if a boost is not a number above 0 and up to `MOST_BOOST`, a phrase is empty, or the model cannot
+            write it and `strict`.
 
     Attributes:
         words: hashes of the phrases' words (see `lexicon.Spelling`), which are words whatever a lexicon has.
+        tables: for compiled code; see `beam_kernels.advance`.
+        left_out: why the first of the phrases was that could not be written, if there is one.
     """
 
-    def __init__(self, tokenizer: Tokenizer, phrases: Iterable[Phrase]) -> None:
+    def __init__(self, tokenizer: Tokenizer, phrases: Iterable[Phrase], *, strict: bool = True) -> None:
         self._letters = letters_of(tokenizer.vocabulary)
-        self._trie = _Trie()
-        words: set[int] = set()
+        self.left_out: ConfigError | None = None
+        trie, words = _Trie(), set[int]()
         for text, boost in phrases:
-            if not (math.isfinite(boost) and boost > 0):
-                raise ConfigError(f"boost of {boost}, expected a number above 0", where=repr(text))
-            ids = spelled(tokenizer, text)
-            self._trie.add("".join(self._letters[token] for token in ids).strip(WORD_START), boost)
+            if not 0 < boost <= MOST_BOOST:
+                raise ConfigError(f"boost of {boost}, expected a number above 0, up to {MOST_BOOST}", where=repr(text))
+            try:
+                ids = spelled(tokenizer, text)
+            except ConfigError as error:
+                if strict:
+                    raise
+                self.left_out = self.left_out or ConfigError(error.what, where=error.where, fix=error.fix)
+                continue
+            trie.add("".join(self._letters[token] for token in ids).strip(WORD_START), boost)
             words.update(Spelling().then(word).whole for word in plain_text(text).split())
-        self._trie.link()
+        trie.link()
         self.words = frozenset(words)
-        self._steps: dict[tuple[int, int], tuple[int, float]] = {}
+        # Of the trie only these are kept: its objects take twenty times as much memory.
+        self.tables = (*_tables(self._letters), *trie.tables())
+        own: list[memoryview[Any]] = [memoryview(table) for table in self.tables[-_OWN_TABLES:]]
+        self._edges, self._targets, self._last, self._shorter, self._earned, self._hope = own
+        self.start = trie.start
+        """The place before a text, which is one before a word."""
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to prefer."""
+        return bool(self._edges)
 
     @property
-    def start(self) -> int:
-        """The place before a text, which is one before a word."""
-        return self._trie.start
+    def nbytes(self) -> int:
+        """Memory that is its own, about."""
+        return _OBJECT_BYTES + sum(table.nbytes for table in self.tables[-_OWN_TABLES:]) + _WORD_BYTES * len(self.words)
 
     def score(self, place: int, token: int) -> tuple[int, float]:
         """The place after `token`, and what it adds; less than 0 where it ends the hope for a phrase."""
-        step = self._steps.get((place, token))
-        if step is None:
-            step = self._steps[place, token] = self._trie.advance(place, self._letters[token])
-        return step
+        return self._advance(place, self._letters[token])
 
     def finish(self, place: int) -> float:
         """What the end of the text adds: a phrase may end here, and one that has only begun gives back."""
-        place, gain = self._trie.advance(place, WORD_START)
-        return gain - self._trie.hope[place]
+        place, gain = self._advance(place, WORD_START)
+        return gain - self._hope[place]
 
-    @cached_property
-    def tables(self) -> tuple[np.ndarray, ...]:
-        """For compiled code: see `beam_kernels.advance`."""
-        return (*_tables(self._letters), *self._trie.tables())
+    def _advance(self, place: int, letters: str) -> tuple[int, float]:
+        """The place after more letters, and what they add."""
+        before, earned, start = place, 0.0, ord(WORD_START)
+        for code in map(ord, letters):
+            if code == start == self._last[place]:
+                continue  # two word starts are one
+            found = place_of(self._edges, place << 32 | code)
+            while place and found < 0:
+                place = self._shorter[place]
+                found = place_of(self._edges, place << 32 | code)
+            place = self._targets[found] if found >= 0 else 0
+            earned += self._earned[place]
+        return place, earned + (self._hope[place] - self._hope[before])
 
 
 @lru_cache(maxsize=4)
@@ -214,16 +248,6 @@ class _Trie:
             self._earned[node] = max(has - had, self._earned[shorter])
             self.hope[node] = max(0.0, self.hope[node] - has)
             nodes.extend((child, self._next(shorter, c), has) for c, child in self._children[node].items())
-
-    def advance(self, node: int, letters: str) -> tuple[int, float]:
-        """The node after more letters, and what they add."""
-        before, earned = node, 0.0
-        for letter in letters:
-            if letter == WORD_START == self._letters[node]:
-                continue  # two word starts are one
-            node = self._next(node, letter)
-            earned += self._earned[node]
-        return node, earned + (self.hope[node] - self.hope[before])
 
     def _next(self, node: int, letter: str) -> int:
         while node and letter not in self._children[node]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from speech.audio.io import SAMPLE_RATE
 from speech.chunking import ChunkSpec
 from speech.decode.compiled_beam import Search, Tried
-from speech.decode.greedy import TokenSpan, collapse
+from speech.decode.greedy import Runs, TokenSpan
 from speech.models.owsm_ctc import OwsmCtc, OwsmCtcState
 from speech.nn.adapters import AdapterBank
 from speech.nn.streaming import merge, select
@@ -29,7 +29,6 @@ class CausalStream:
 
     Attributes:
         origin: output frame of the stream at which it begins.
-        ids, confidences: best token of each frame so far.
         spoken: code -> how likely that language is spoken now: what adapters the next chunk is heard with.
         written: languages that may be written; empty: any.
     """
@@ -40,8 +39,7 @@ class CausalStream:
         self.origin = origin
         self.forbidden = torch.tensor(sorted(forbidden), dtype=torch.int64)
         self.state = state
-        self.ids: list[int] = []
-        self.confidences: list[float] = []
+        self._runs = Runs()
         self.spoken: Mapping[str, float] = {}
         self.written: tuple[str, ...] = ()
         self._model = model
@@ -87,15 +85,16 @@ class CausalStream:
             forbidden = torch.tensor(sorted(extension.forbidden(forbidden.tolist(), self.written)), dtype=torch.int64)
         log_probs = log_probs.index_fill(-1, forbidden, -torch.inf)
         if extension is not None:
-            self._unsearched = len(self.ids) + self.origin + len(log_probs)
+            self._unsearched = len(self._runs) + self.origin + len(log_probs)
         elif self._config is not None:
-            self._tried.append((len(self.ids) + self.origin, self._config.tried(log_probs)))
+            self._tried.append((len(self._runs) + self.origin, self._config.tried(log_probs)))
         best, ids = log_probs.max(dim=-1)
-        self.ids += ids.tolist() if extension is None else map(extension.kept, ids.tolist())
-        self.confidences += best.exp().tolist()
+        kept = ids.tolist() if extension is None else map(extension.kept, ids.tolist())
+        self._runs.extend(kept, best.exp().tolist())
 
     def spans(self, first: int, languages: Sequence[str]) -> list[TokenSpan]:
-        """Tokens from frame `first` of the stream on; frames count from the stream's beginning.
+        """Tokens from frame `first` of the stream on; frames count from the stream's beginning. What lies before it is
+        forgotten, so that a call costs what there is to say: `first` never goes back.
 
         They are those of a search, if there is one to be had, otherwise the best of each frame: also where new tokens
         may have been said since.
@@ -108,14 +107,14 @@ class CausalStream:
         if self._searches is None or first < self._unsearched:
             return [
                 TokenSpan(s.id, s.start_frame + self.origin, s.end_frame + self.origin, s.confidence)
-                for s in collapse(self.ids, self.confidences)
-                if s.start_frame + self.origin >= first
+                for s in self._runs.since(first - self.origin)
             ]
         if self._search is None or self._search[:2] != (first, tuple(languages)):
             self._search = first, tuple(languages), self._searches(languages)
         search = self._search[2]
         while self._tried and self._tried[0][0] + len(self._tried[0][1]) <= first:
             self._tried.popleft()
+        self._runs.forget(first - self.origin)
         begin = max(first, self.origin)
         for place, tried in self._tried:
             heard = max(begin + len(search) - place, 0)
@@ -129,7 +128,7 @@ class CausalStream:
     @property
     def heard_s(self) -> float:
         """How far into the stream tokens have been looked for."""
-        return (self.origin + len(self.ids)) * self._model.frame_s
+        return (self.origin + len(self._runs)) * self._model.frame_s
 
 
 class FirstPass:

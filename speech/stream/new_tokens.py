@@ -18,6 +18,9 @@ from speech.nn.ctc import CTCHead, ExtendedHead
 from speech.text.scripts import written_in
 from speech.text.tokenizer import Tokenizer
 
+_MOST_EXTENSIONS = 256
+"""Sets of adapters whose tokens are kept together; there are as many as sets of languages that may be spoken."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Extension:
@@ -93,6 +96,8 @@ class NewTokens:
                 tokenizer = self._base.extended([token for _, token in tokens])
                 ids = tuple(self._ids[pair] for pair in tokens)
                 self._extensions[codes] = Extension(tokenizer, ids, *bank.rows(codes))
+                if len(self._extensions) > _MOST_EXTENSIONS:
+                    del self._extensions[next(iter(self._extensions))]
             return self._extensions[codes]
 
     def _learn(self, bank: AdapterBank) -> None:

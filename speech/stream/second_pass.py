@@ -316,8 +316,8 @@ class SecondPass:
         told = None if evidence is None else TokenEvidence.of(own, evidence)
         return Heard(kept, total, last - first, segment.end_sample / SAMPLE_RATE, told)
 
-    def check(self, request: Request) -> None:
-        """Whether it can be done.
+    def check(self, request: Request) -> object:
+        """Whether it can be done. While somebody holds what it returns, phrases are not compiled again.
 
         Raises:
             LanguageError: if the model lacks a language, or does not translate into it.
@@ -328,7 +328,7 @@ class SecondPass:
             check_target(request.to, self.targets)
         bank = self.adapters
         request.prefix(self.tokenizer.vocabulary, () if bank is None else bank.codes)
-        self._writing.check(request.phrases, self.named(request))
+        return self._writing.check(request.phrases, self.named(request))
 
     def named(self, request: Request) -> Extension | None:
         """What the adapter of a language that is named adds to what can be written, now."""

@@ -91,8 +91,8 @@ class StreamingSession:
         self._engine = engine
         self._first: FirstPass = engine.first_pass
         self._second: SecondPass = engine.second_pass
-        for request in options.requests():
-            self._second.check(request)
+        self._compiled = [self._second.check(request) for request in options.requests()]
+        """Phrases, for as long as they are asked for."""
         vad: Vad = engine.vad
         self._segmenter = Segmenter(vad, options.endpoint, grid=self._second.grid, context_s=options.context_s)
         self._tracker = self._new_tracker()
@@ -136,8 +136,7 @@ class StreamingSession:
             LanguageError: if the model lacks a language; nothing has changed.
             ConfigError: if it cannot write a phrase; nothing has changed.
         """
-        for request in options.requests():
-            self._second.check(request)
+        self._compiled = [self._second.check(request) for request in options.requests()]
         before, self.options = self.options, replace(options, context_s=self.options.context_s)
         self._segmenter.configure(options.endpoint)
         if options.languages != before.languages:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Protocol
@@ -10,12 +13,15 @@ from typing import Protocol
 from speech.decode.beam import BeamDecoder
 from speech.decode.frames import Frames
 from speech.decode.greedy import TokenSpan, greedy
-from speech.decode.phrases import Phrase, Phrases
+from speech.decode.phrases import Phrase, Phrases, canonical
 from speech.errors import ConfigError
 from speech.stream.new_tokens import Extension
-from speech.text.normalize import plain_text
-from speech.text.scripts import written_in
+from speech.text.scripts import script, scripts_of
 from speech.text.tokenizer import Tokenizer
+
+_COMPILED_BYTES = 1 << 26
+_MOST_SCRIPTS = 256
+"""Sets of scripts whose forbidden tokens are remembered."""
 
 
 class Decoder(Protocol):
@@ -25,6 +31,41 @@ class Decoder(Protocol):
         self, frames: Frames, *, forbidden: Collection[int] = (), languages: Sequence[str] = ()
     ) -> list[list[TokenSpan]]:
         """Token spans of each utterance, which is in some of `languages`; tokens in `forbidden` cannot be said."""
+
+
+class CompiledPhrases:
+    """Phrases that have been compiled, by what they mean; used by several threads.
+
+    Those that somebody still holds are found whatever they take, those that nobody holds while all of these together
+    take no more than `most_bytes`, the longest unused go first.
+    """
+
+    def __init__(self, most_bytes: int = _COMPILED_BYTES) -> None:
+        self._most = most_bytes
+        self._alive: weakref.WeakValueDictionary[Hashable, Phrases] = weakref.WeakValueDictionary()
+        self._kept: OrderedDict[Hashable, Phrases] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    @property
+    def nbytes(self) -> int:
+        """Of what is kept though nobody may hold it."""
+        return self._bytes
+
+    def get(self, key: Hashable, make: Callable[[], Phrases]) -> Phrases:
+        """Those of a key, made if they are not there."""
+        with self._lock:
+            found = self._alive.get(key)
+        made = make() if found is None else found  # others need not wait for it
+        with self._lock:
+            found = self._alive.setdefault(key, made)
+            if key not in self._kept:
+                self._bytes += found.nbytes
+            self._kept[key] = found
+            self._kept.move_to_end(key)
+            while self._bytes > self._most:
+                self._bytes -= self._kept.popitem(last=False)[1].nbytes
+        return found
 
 
 class Writing:
@@ -38,8 +79,8 @@ class Writing:
 
     def __init__(self, tokenizer: Tokenizer, decode: Decoder, *, says_specials: bool) -> None:
         self.tokenizer, self.decode, self._says_specials = tokenizer, decode, says_specials
-        self._forbidden: dict[tuple[str, ...], frozenset[int]] = {}
-        self._searching = lru_cache(maxsize=512)(self._writable)
+        self._unsayable = lru_cache(maxsize=_MOST_SCRIPTS)(self._forbidden)
+        self._compiled = CompiledPhrases()
 
     @property
     def extends(self) -> bool:
@@ -54,12 +95,22 @@ class Writing:
         Raises:
             ConfigError: if the decoder cannot prefer any.
         """
-        return self._searching(phrases, extension) if phrases else self._plain(extension)
+        found = self._phrases(phrases, extension) if phrases else None
+        return self._preferring(found, extension) if found else self._plain(extension)
 
-    def check(self, phrases: tuple[Phrase, ...], extension: Extension | None = None) -> None:
-        """Raises ConfigError if a phrase cannot be written, or the decoder cannot prefer any."""
-        if phrases:
-            self._preferring(phrases, extension)
+    def check(self, phrases: tuple[Phrase, ...], extension: Extension | None = None) -> Phrases | None:
+        """What `decoder` reads of the phrases: while somebody holds it, that need not compile them again.
+
+        Raises:
+            ConfigError: if a phrase cannot be written, or the decoder cannot prefer any.
+        """
+        if not phrases:
+            return None
+        self._preferring(None, extension)
+        found = self._phrases(phrases, extension)
+        if found.left_out is not None:
+            raise ConfigError(found.left_out.what, where=found.left_out.where, fix=found.left_out.fix)
+        return found
 
     def _plain(self, extension: Extension | None) -> Decoder:
         """Language model and words know nothing of new tokens, and stay out where those are written."""
@@ -67,18 +118,17 @@ class Writing:
             return replace(self.decode, scorer=None, lexicon=None, pieces=())
         return self.decode
 
-    def _writable(self, phrases: tuple[Phrase, ...], extension: Extension | None) -> Decoder:
-        tokenizer = self._tokenizer(extension)
-        unk = tokenizer.vocabulary.unk
-        kept = tuple(phrase for phrase in phrases if unk not in tokenizer.encode(plain_text(phrase.text)))
-        return self._preferring(kept, extension) if kept else self._plain(extension)
+    def _phrases(self, phrases: tuple[Phrase, ...], extension: Extension | None) -> Phrases:
+        """Those that can be written."""
+        meant = canonical(phrases)
+        return self._compiled.get((meant, extension), lambda: Phrases(self._tokenizer(extension), meant, strict=False))
 
-    def _preferring(self, phrases: tuple[Phrase, ...], extension: Extension | None) -> Decoder:
+    def _preferring(self, phrases: Phrases | None, extension: Extension | None) -> Decoder:
         decode = self._plain(extension)
         decode = BeamDecoder() if decode is greedy else decode
         if not isinstance(decode, BeamDecoder):
             raise ConfigError("phrases cannot be preferred by this decoder", fix="Decode with a beam.")
-        return decode.preferring(Phrases(self._tokenizer(extension), phrases))
+        return decode.preferring(phrases)
 
     def _tokenizer(self, extension: Extension | None) -> Tokenizer:
         return self.tokenizer if extension is None else extension.tokenizer
@@ -88,13 +138,23 @@ class Writing:
 
         A model that says language and task before the words may go on saying them; they are left out afterwards.
         """
-        if languages not in self._forbidden:
-            tokens = range(1, len(self.tokenizer.vocabulary))
-            self._forbidden[languages] = frozenset(token for token in tokens if self._unsayable(token, languages))
-        base = self._forbidden[languages]
+        base = self._unsayable(frozenset[str]().union(*map(scripts_of, languages)))
         return base if extension is None else extension.forbidden(base, languages)
 
-    def _unsayable(self, token: int, languages: Sequence[str]) -> bool:
-        if self.tokenizer.vocabulary.is_special(token):
-            return not self._says_specials
-        return bool(languages) and not written_in(self.tokenizer.vocabulary.tokens[token], languages)
+    def _forbidden(self, scripts: frozenset[str]) -> frozenset[int]:
+        """`forbidden` of languages that are written in these scripts."""
+        vocabulary = self.tokenizer.vocabulary
+        return frozenset(
+            token
+            for token in range(1, len(vocabulary))
+            if (
+                not self._says_specials
+                if vocabulary.is_special(token)
+                else not _fits(vocabulary.tokens[token], scripts)
+            )
+        )
+
+
+def _fits(text: str, scripts: Collection[str]) -> bool:
+    """Whether text can be written in these scripts; none: any."""
+    return not scripts or all(script(character) in (None, *scripts) for character in text)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech.decode.frames import Frames
-from speech.decode.greedy import greedy
+from speech.decode.greedy import Runs, collapse, greedy
 
 
 def frames_of(rows: list[list[int]], lengths: list[int], classes: int = 5) -> Frames:
@@ -42,3 +42,26 @@ def test_spans_are_the_collapsed_argmax(row):
     assert [span.id for span in spans] == expected
     for span in spans:
         assert set(row[span.start_frame : span.end_frame]) == {span.id}
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.floats(0.01, 1.0)), max_size=60),
+    st.lists(st.tuples(st.integers(0, 12), st.integers(0, 9)), max_size=12),
+)
+def test_frames_that_come_little_by_little_collapse_as_the_whole(frames, steps):
+    runs, first, done = Runs(), 0, 0
+    for count, further in [*steps, (len(frames), 0)]:
+        more = frames[done : done + count]
+        runs.extend([token for token, _ in more], [chance for _, chance in more])
+        done, first = done + len(more), first + further
+        whole = collapse([token for token, _ in frames[:done]], [chance for _, chance in frames[:done]])
+        assert len(runs) == done
+        assert runs.since(first) == [span for span in whole if span.start_frame >= first]
+
+
+def test_what_has_been_forgotten_takes_nothing():
+    runs = Runs()
+    for start in range(0, 100_000, 10):
+        runs.extend([start % 7, 0] * 5, [0.5] * 10)
+        runs.forget(start - 100)
+    assert len(runs._said) < 100

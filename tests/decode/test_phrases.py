@@ -223,7 +223,8 @@ def test_a_phrase_may_come_with_its_boost(text, phrase):
 @pytest.mark.parametrize(
     ("phrases", "message"),
     [({"cat": 1.0, "γάτα": 1.0}, r"'γάτα': .*'α'"), ({"?!": 1.0}, r"'\?!': has no letters"),
-     ({"cat": 0.0}, "boost of 0"), ({"cat": float("inf")}, "boost of inf")],
+     ({"cat": 0.0}, "boost of 0"), ({"cat": float("inf")}, "boost of inf"),
+     ({"cat": float("nan")}, "boost of nan"), ({"cat": 1e308}, "up to 1000")],
 )  # fmt: skip
 def test_a_phrase_that_cannot_be_written_or_boosted_is_named(letters, phrases, message):
     with pytest.raises(ConfigError, match=message):

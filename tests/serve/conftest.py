@@ -20,7 +20,7 @@ from serve import protocol as wire
 from serve.client import StreamClient
 from serve.command import Server, make_server
 from serve.config import ServeConfig
-from serve.session import Facts
+from serve.options import Facts
 from speech import Recognizer
 from speech.audio.io import load_audio
 from speech.audio.pcm import to_pcm16

@@ -177,14 +177,14 @@ class Talk:
                 return
             code = "unknown_session" if isinstance(message, wire.Resume) else "not_started"
             raise Refused(code, "no", CODES[code])
-        before = live.outbox.seq, len(live.work), live.received_bytes, live.ended, live.scoring.said
+        before = live.outbox.seq, len(live.work), live.intake.received_bytes, live.ended, live.scoring.said
         if isinstance(message, bytes):
             live.audio(message, self._now)
         else:
             self._asked[type(message).__name__] += 1
             live.receive(message, self._now)
         stopping = isinstance(message, wire.Stop) or message == b""
-        after = live.outbox.seq, len(live.work), live.received_bytes, live.ended, live.scoring.said
+        after = live.outbox.seq, len(live.work), live.intake.received_bytes, live.ended, live.scoring.said
         answered = after != before
         assert answered or stopping, f"{message!r} is not answered"
 

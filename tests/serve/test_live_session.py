@@ -9,6 +9,7 @@ from serve import protocol as wire
 from serve.options import Refused
 from serve.session import LiveSession
 from serve.work import Change, Done, Finish, Flush, Push
+from speech.errors import ConfigError
 from speech.events import EndpointEvent, Event, SpeechEvent, TranscriptEvent
 from speech.transcript import Word
 from tests.serve.conftest import facts
@@ -103,7 +104,7 @@ def test_an_update_that_is_refused_changes_nothing():
     live = session(languages=["eng"])
     live.receive(wire.Update(languages=["fra"], interim="append"), 1.0)
     assert live.options.languages == ("eng",)
-    assert live.interim == "revisable"
+    assert live.transcripts.interim == "revisable"
     assert not live.work
 
 
@@ -290,3 +291,47 @@ def test_samples_are_those_of_the_bytes():
     live = session()
     live.audio(np.array([0, 16384, -32768], "<i2").tobytes(), 0.0)
     assert live.work[0].samples.tolist() == [0.0, 0.5, -1.0]
+
+
+def test_an_update_that_the_stream_refuses_is_said_and_does_not_hold():
+    live = session(languages=["eng"])
+    taken(live)
+    live.receive(wire.Update(languages=["spa"]), 1.0)
+    change = live.work.pop()
+    worked(live, done=(Done(change, 1.0, ConfigError("its adapter has gone")),), at=1.0)
+    assert [(m["type"], m.get("code")) for m in taken(live)][:1] == [("error", "bad_config")]
+    assert live.options.languages == ("eng",)
+    assert not live.ended
+
+
+def test_a_client_that_asks_more_than_is_answered_is_not_listened_to():
+    live = session()
+    for _ in range(64):
+        assert not live.behind
+        live.receive(wire.Finalize(), 1.0)
+    assert live.behind
+    worked(live, done=(Done(live.work.popleft(), 0.0),))
+    assert not live.behind
+
+
+def test_the_same_sentence_of_a_reference_again_and_again_is_not_kept_without_end():
+    live = session(reference=wire.ReferenceText(text="a b"))
+    assert live.scoring.take()
+    for _ in range(64):
+        assert not live.behind
+        live.receive(wire.Reference(text="a b", sentence=0), 1.0)
+    assert live.behind
+    live.scored([])
+    live.scoring.take()
+    assert not live.behind
+
+
+def test_without_scores_finals_are_not_kept_for_them():
+    live = session(reference="a b")
+    live.scoring.take()
+    live.scored(live.scoring.give_up())
+    for rev in range(50):
+        worked(live, said("a b", 2, rev, final=True))
+    assert not live.scoring._tasks
+    live.receive(wire.Reference(text="more"), 1.0)
+    assert taken(live)[-1]["code"] == "score_failed"

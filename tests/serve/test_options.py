@@ -3,7 +3,8 @@
 import pytest
 
 from serve import protocol as wire
-from serve.options import Refused, changed
+from serve.config import ServeConfig
+from serve.options import Facts, Refused, prepare
 from speech.decode.phrases import Phrase
 from speech.errors import ConfigError
 from speech.stream.second_pass import Request
@@ -19,17 +20,27 @@ def check(request: Request) -> None:
             raise ConfigError("cannot be written", where=text)
 
 
+FACTS = Facts(
+    config=ServeConfig(),
+    model=wire.ModelInfo(id="", sha256=""),
+    languages=KNOWN,
+    targets=("eng",),
+    check=check,
+    server="",
+)
+
+
 def after(*messages: wire.Options) -> StreamOptions:
     options = StreamOptions()
     for message in messages:
-        options = changed(options, message, KNOWN, ("eng",), check)
+        options = prepare(FACTS, options, message).options
     return options
 
 
 def test_only_what_a_message_names_is_changed():
     first = after(wire.Start(languages=["en", "German", "eng"], targets=["English"]))
     assert (first.languages, first.targets, first.interim) == (("eng", "deu"), ("eng",), True)
-    second = changed(first, wire.Update(interim="off"), KNOWN, ("eng",), check)
+    second = prepare(FACTS, first, wire.Update(interim="off")).options
     assert (second.languages, second.targets, second.interim) == (("eng", "deu"), ("eng",), False)
     assert second.endpoint == first.endpoint
 
@@ -76,8 +87,8 @@ def test_phrases_are_taken_once_each_and_refused_where_they_cannot_be_had():
 
 def test_a_segment_can_end_by_its_words_where_there_are_partial_results():
     rules = wire.Endpointing(blank_ms=1500)
-    assert changed(StreamOptions(), wire.Update(endpointing=rules), KNOWN, (), check).endpoint.blank_s == 1.5
+    assert prepare(FACTS, StreamOptions(), wire.Update(endpointing=rules)).options.endpoint.blank_s == 1.5
     by_client = wire.Endpointing(blank_ms=1500, mode="client")
-    assert changed(StreamOptions(), wire.Update(endpointing=by_client), KNOWN, (), check).endpoint.blank_s is None
+    assert prepare(FACTS, StreamOptions(), wire.Update(endpointing=by_client)).options.endpoint.blank_s is None
     with pytest.raises(Refused, match="partial"):
-        changed(StreamOptions(), wire.Update(endpointing=rules, interim="off"), KNOWN, (), check)
+        prepare(FACTS, StreamOptions(), wire.Update(endpointing=rules, interim="off"))

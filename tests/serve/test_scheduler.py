@@ -1,13 +1,20 @@
 """When chunks are stepped: together with others, after a while alone, and halved where there is time for it."""
 
+import asyncio
 import math
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from serve import scheduler as module
-from serve.scheduler import Scheduler, Slot
+from serve.scheduler import Result, Scheduler, Slot
+from serve.work import Change, Done, Finish, Flush, Push
+from speech import Recognizer
+from speech.errors import ConfigError, LanguageError
+from speech.stream.session import StreamingSession, StreamOptions
+from tests.serve.conftest import until
 
 
 class Stream:
@@ -97,3 +104,84 @@ def test_chunks_are_halved_while_they_take_little_time(idle, clock):
     work(0.1, 4.0)
     assert idle._together(halves) == halves
     assert math.isfinite(idle._share)
+
+
+CALLS = [
+    "push", "push_flush", "push_finish", "update", "drain", "waiting_part", "expected_part", "waiting_chunk",
+    "take_reading", "take_part", "take_chunk", "received_s", "processed_s",
+]  # fmt: skip
+
+
+def failing(stream: StreamingSession, name: str, after: int) -> None:
+    """Let what a stream is asked or told by a name fail from some call on."""
+    kind, calls = type(stream), iter(range(10**9))
+    found = getattr(kind, name, None)
+
+    def value(self: StreamingSession, *given: Any) -> Any:
+        if next(calls) >= after:
+            raise ZeroDivisionError(name)
+        if found is None:
+            return self.__dict__[name]
+        return found.fget(self) if isinstance(found, property) else found(self, *given)
+
+    read = name in ("received_s", "processed_s")
+    put = (lambda self, new: self.__dict__.__setitem__(name, new)) if found is None else None
+    stream.__class__ = type("Failing", (kind,), {name: property(value, put) if read else value})
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("readers", [0, 1])
+def test_whatever_fails_for_one_session_ends_that_one_and_no_other(recognizer: Recognizer, pcm, said, name, readers):
+    engine = recognizer.engine()
+    samples = np.frombuffer(pcm, "<i2").astype(np.float32) / 32768
+    told: dict[str, list[Result]] = {"bad": [], "good": []}
+
+    async def conversation() -> None:
+        scheduler = Scheduler(engine, asyncio.get_running_loop(), readers)
+        try:
+            good = scheduler.open(StreamOptions(), told["good"].append)
+            bad = scheduler.open(StreamOptions(), told["bad"].append)
+            failing(bad.stream, name, after=1 if name in ("drain", "waiting_part", "waiting_chunk") else 0)
+            work = [Push(samples), Change(StreamOptions(interim=False), StreamOptions()), Flush(None), Finish()]
+            scheduler.submit(bad, work)
+            scheduler.submit(good, [Push(samples), Finish()])
+            await until(lambda: any(done.work == Finish() for result in told["good"] for done in result.done), 60)
+            await until(lambda: any(result.error for result in told["bad"]), 60)
+            assert not scheduler.failed
+            assert scheduler._slots == {good}
+        finally:
+            scheduler.stop()
+
+    asyncio.run(conversation())
+    finals = [event.text for result in told["good"] for event in result.events if getattr(event, "is_final", False)]
+    assert " ".join(filter(None, finals)) == said
+    assert isinstance(told["bad"][-1].error, ZeroDivisionError)
+
+
+@pytest.mark.parametrize("refusal", [ConfigError("no"), LanguageError("no")])
+def test_a_change_that_the_stream_refuses_changes_nothing_and_is_answered(idle, refusal):
+    def update(options: StreamOptions) -> float:
+        raise refusal
+
+    told: list[Result] = []
+    stream = SimpleNamespace(
+        update=update, received_s=1.0, processed_s=1.0, waiting_part=lambda: None, waiting_chunk=lambda _: None,
+        drain=list, push=lambda _: None,
+    )  # fmt: skip
+    slot = Slot(stream, told.append)  # type: ignore[arg-type]
+    idle._loop = SimpleNamespace(call_soon_threadsafe=lambda call, *given: call(*given))
+    slot.barrier = Change(StreamOptions(interim=False), StreamOptions())
+    idle._report(slot, 0.0)
+    assert told[0].done == [Done(slot.barrier or told[0].done[0].work, 1.0, refusal)]
+    assert told[0].error is slot.error is None
+
+
+def test_audio_in_the_smallest_messages_becomes_little_work(idle):
+    slot = slots(0)[0]
+    for sample in range(50_000):
+        idle.submit(slot, [Push(np.full(1, sample, np.float32))])
+    idle.submit(slot, [Flush(None), Push(np.full(1, -1, np.float32))])
+    assert len(slot.inbox) <= 50_000 // 1600 + 3
+    heard = np.concatenate([work.samples for work in slot.inbox if isinstance(work, Push)])
+    assert np.array_equal(heard, [*range(50_000), -1])
+    assert isinstance(slot.inbox[-2], Flush)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from speech import Recognizer, SpeechError
 from speech.audio.vad import Vad
 from speech.chunking import ChunkSpec
+from speech.decode.beam import BeamDecoder
 from speech.decode.endpoint import EndpointConfig
 from speech.errors import LanguageError
 from speech.events import EndpointEvent, Event, LanguageEvent, SpeechEvent, TranscriptEvent, TranslationEvent
@@ -244,3 +245,23 @@ def test_where_the_detector_never_falls_silent_a_segment_can_end_by_its_words(re
     assert first.speech_end_s < 4.5
     assert first.decided_s < 7.0
     assert finals(found[1.0])
+
+
+def test_partial_results_cost_the_same_however_long_somebody_speaks(recognizer, engine):
+    """What a stream keeps for them is that of the part under way."""
+    model, vocabulary = recognizer.model, recognizer.tokenizer.vocabulary
+    part = round(16 / model.frame_s)
+    prefix = vocabulary.nolang, vocabulary.task_id("asr")
+    generator = torch.Generator().manual_seed(0)
+    log_probs = torch.log_softmax(4 * torch.randn(200, len(vocabulary), generator=generator), dim=-1)
+    for searches, seconds in ((None, 400), (BeamDecoder(beam=1, top_k=1).search, 100)):
+        stream = engine.first_pass.begin(prefix, 0, frozenset(), searches)
+        for begin in range(0, round(seconds / model.frame_s), len(log_probs)):
+            stream.advance(0, stream.state, log_probs)
+            first = begin // part * part
+            spans = stream.spans(first, ())
+            assert len(stream._runs._said) <= part + len(log_probs)
+            assert sum(len(tried) for _, tried in stream._tried) <= part + 2 * len(log_probs)
+            assert all(span.start_frame >= first for span in spans)
+        assert spans
+        assert stream.heard_s == pytest.approx(seconds, abs=200 * model.frame_s)
