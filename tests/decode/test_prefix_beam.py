@@ -162,5 +162,5 @@ def test_a_file_that_is_no_n_gram_model_is_named(tmp_path):
 
 def test_without_kenlm_the_error_says_what_to_install(arpa, monkeypatch):
     monkeypatch.setitem(sys.modules, "kenlm", None)
-    with pytest.raises(ModelError, match=r"speech\[kenlm\]"):
+    with pytest.raises(ModelError, match=r"pip install .[\w-]+\[kenlm\]"):
         KenLm(arpa, PIECES.__getitem__)
