@@ -3,6 +3,7 @@
 import os
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one of several: before anything reads it, one thread each
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -23,6 +24,7 @@ from speech.nn.e_branchformer import EBranchformerConfig
 from speech.nn.prompt import PromptConfig
 from speech.nn.whisper_encoder import WhisperEncoderConfig
 from speech.text.tokenizer import Tokenizer
+from tests.groups import Groups, rank
 from tests.skips import Skips
 
 CLIPS = Path(str(files("speech") / "assets" / "clips" / "clips.jsonl"))
@@ -32,11 +34,6 @@ RARE = CORPUS / "asterisk_core_sounds" / "audio" / "fra" / "ast_fr_digits-day-0.
 
 settings.register_profile("push", deadline=None, max_examples=25)
 settings.register_profile("all", deadline=None, max_examples=200)
-
-GROUPS = {"serve/": "serve", "train/": "train"}
-"""Folders whose tests one process runs: they share a server, or a model that is trained for them."""
-FIRST = ["serve", "ray", "train"]
-"""Groups that take longest, so that none is left at the end for one process alone."""
 
 TEXTS = ["the cat sat on the mat", "der hund lief über die straße", "el gato duerme", "a dog ran over the street"] * 5
 
@@ -120,18 +117,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Skips(config.getoption("--no-skips") or os.environ.get("CI") == "true"))
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of a file, or of some folders, stay together; the longest groups begin."""
-    order: dict[str, int] = {name: number for number, name in enumerate(FIRST)}
-    ranks: dict[pytest.Item, int] = {}
-    for item in items:
-        mark = item.get_closest_marker("xdist_group")
-        if mark is None:
-            path = item.path.relative_to(Path(__file__).parent).as_posix()
-            name = next((name for folder, name in GROUPS.items() if path.startswith(folder)), path)
-            item.add_marker(pytest.mark.xdist_group(name))
-        else:
-            name = str(mark.args[0])
-        ranks[item] = order.get(name, len(order))
-    items.sort(key=lambda item: ranks[item])
+    items.sort(key=lambda item: rank(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+    return Groups(config, log)

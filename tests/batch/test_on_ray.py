@@ -22,7 +22,7 @@ from speech.errors import ConfigError, ModelError
 from speech.transcript import Transcript
 
 pytest.importorskip("ray", reason="extra `ray`")
-pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.xdist_group("ray")]
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.fixture(scope="module")

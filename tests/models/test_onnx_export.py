@@ -198,7 +198,7 @@ def test_chunks_must_fit(model, tmp_path):
 
 def test_what_to_install_is_said(model, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ConfigError, match=r"needs the package onnx.*speech\[export\]"):
+    with pytest.raises(ConfigError, match=r"needs the package onnx.*pip install .[\w-]+\[export\]"):
         export_onnx(tmp_path / "exported", model, name="small")
 
 
