@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,7 +69,11 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 def is_stream(path: Path) -> bool:
     """Whether there is a device or pipe, such as /dev/stdout."""
-    return path.exists() and not path.is_file() and not path.is_dir()
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def check_writable(folder: Path) -> None:

@@ -223,7 +223,7 @@ def test_the_folder_of_results_is_tried_before_a_model_is_loaded(wave, tmp_path,
     ("option", "value", "message"),
     [("--lm", "none.arpa", "none.arpa: cannot be read: no such file"),
      ("--graph", "none.txt", "none.txt: cannot be read: no such file"),
-     ("--adapters", "none", "none: is no folder of adapters"), ("--phrase", "@latin", "latin: is not UTF-8: byte 3"),
+     ("--adapters", "none", "none: is no folder of adapters"), ("--phrase", "@latin", "latin:1: is not UTF-8: byte 3"),
      ("--model", "none", "none: no such model")],
 )  # fmt: skip
 def test_files_that_options_name_are_tried_before_a_model_is_loaded(
