@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from speech.errors import FileError
-from speech.files import check_writable, printable, read_text, replacing, write_atomically
+from speech.files import check_writable, is_stream, printable, read_text, replacing, write_atomically
 
 
 def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path):
@@ -74,3 +74,17 @@ def test_names_are_printed_whatever_their_bytes():
     assert printable("café.wav") == "café.wav"
     assert printable(os.fsdecode(b"caf\xe9.wav")) == r"caf\xe9.wav"
     assert printable("a\nb\x1b[31m") == r"a\nb\x1b[31m"
+
+
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_atomically(pipe, "x")
+        assert os.read(reader, 10) == b"x"
+    finally:
+        os.close(reader)
+    assert is_stream(pipe)
+    assert not is_stream(tmp_path)
+    assert not is_stream(tmp_path / "nowhere")
