@@ -9,6 +9,7 @@ from speech.errors import FileError
 from speech.files import (
     check_readable,
     check_writable,
+    is_stream,
     name_is_refused,
     printable,
     read_text,
@@ -107,3 +108,17 @@ def test_a_name_that_is_refused_concerns_one_file_alone(tmp_path):
 
 def test_halves_of_pairs_can_be_printed():
     assert printable("\ud800 a") == "\\ud800 a"
+
+
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_atomically(pipe, "x")
+        assert os.read(reader, 10) == b"x"
+    finally:
+        os.close(reader)
+    assert is_stream(pipe)
+    assert not is_stream(tmp_path)
+    assert not is_stream(tmp_path / "nowhere")

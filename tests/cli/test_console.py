@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.table import Table
 
-from speech.cli.console import run, say_error, show_warnings, stdout, to_json
+from speech.cli.console import run, say_error, show_warnings, stderr, stdout, to_json
 from speech.cli.progress import progress
 from speech.errors import AudioError, SpeechError
 
@@ -31,6 +31,11 @@ run(fail)
 def test_brackets_in_names_are_text(capsys):
     say_error(AudioError("no such file", where="talk [abc123] [/such].wav", fix="pip install 'x[ray]'"))
     assert capsys.readouterr().err == "error: talk [abc123] [/such].wav: no such file. pip install 'x[ray]'\n"
+
+
+def test_colons_in_names_are_text_too(capsys):
+    stderr().print("talk :smile: [b8].wav")
+    assert capsys.readouterr().err == "talk :smile: [b8].wav\n"
 
 
 def test_what_a_command_returns_comes_back():

@@ -1,10 +1,12 @@
 """`speech score` through the command line: files in, table and JSON out."""
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from speech.cli import score
 from speech.cli.app import app
 from speech.errors import ConfigError, DataError, FileError
 
@@ -93,7 +95,7 @@ def test_two_systems_need_two_names(files):
 
 
 def test_a_place_that_cannot_be_written_is_named(files):
-    with pytest.raises(FileError, match=r"nowhere.*cannot be written"):
+    with pytest.raises(FileError, match=r"nowhere.*cannot be written: there is no such folder"):
         run(files / "reference.txt", files / "good.txt", "--encoder", "none", "--json", files / "nowhere" / "out.json")
     with pytest.raises(DataError, match="no file of vectors"):
         run(files / "reference.txt", files / "good.txt", "--encoder", "use", "--cache", files / "good.txt" / "v")
@@ -176,5 +178,100 @@ def test_a_report_is_one_file_with_the_audio_that_is_known(files):
 def test_audio_is_embedded_in_a_report_only(files):
     with pytest.raises(ConfigError, match="--html FILE"):
         run(files / "reference.txt", files / "good.txt", "--encoder", "none", "--embed-audio")
-    with pytest.raises(FileError, match=r"nowhere.*cannot be written"):
+    with pytest.raises(FileError, match=r"nowhere.*cannot be written: there is no such folder"):
         run(files / "reference.txt", files / "good.txt", "--encoder", "none", "--html", files / "nowhere" / "a.html")
+
+
+def test_what_was_recognised_where_nothing_was_said_is_told(files):
+    reference = written(files / "r.jsonl", {"id": "u1", "text": ""}, {"id": "u2", "text": "?!"})
+    said = written(files / "said.jsonl", {"id": "u1", "text": "yes sir"}, {"id": "u2", "text": "a"})
+    result = run(reference, said, "--encoder", "none", "--json", files / "out.json", "--html", files / "out.html")
+    assert result.exit_code == 0
+    rows = {row.split("│")[1].strip(): row.split("│")[2].strip() for row in result.stdout.splitlines() if "│" in row}
+    assert rows == {"WER": "-", "CER": "-", "MER": "-", "inserted where nothing was said": "3 words (7 letters)"}
+    (system,) = json.loads((files / "out.json").read_text("utf-8"))["systems"]
+    assert system["total"]["silence"] == {"utterances": 2, "words": 3, "characters": 7}
+    assert system["rates"] == {"wer": None, "cer": None, "mer": None}
+    assert (system["total"]["words"]["insertions"], system["total"]["words"]["reference_length"]) == (3, 0)
+    assert [one["wer"] for one in system["utterances"]] == [{"errors": 2, "units": 0}, {"errors": 1, "units": 0}]
+    assert '"silence":{"utterances":2,"words":3,"characters":7}' in (files / "out.html").read_text("utf-8")
+
+
+def test_insertions_into_silence_count_beside_others(files):
+    (files / "reference.txt").write_text("u1 a b\nu2\n")
+    (files / "good.txt").write_text("u1 a b\nu2 c\n")
+    (files / "bad.txt").write_text("u1 a b\nu2\n")
+    shown, found = figures(files, "--encoder", "none", "--system", f"quiet={files / 'bad.txt'}")
+    assert [one["rates"]["wer"]["value"] for one in found["systems"]] == [0.5, 0.0]
+    assert [one["total"]["silence"]["words"] for one in found["systems"]] == [1, 0]
+    assert "1 word (1 letter)" in shown
+    assert "0 words (0 letters)" in shown
+    (files / "good.txt").write_text("u1 a b\nu2\n")
+    assert "nothing was said" not in figures(files, "--encoder", "none")[0]
+
+
+def test_brackets_and_colons_in_names_are_text(files):
+    name = "beam [b8] :smile:"
+    (files / f"{name}.txt").write_bytes((files / "bad.txt").read_bytes())
+    arguments = [files / "reference.txt", files / f"{name}.txt", "--system", f"[/red]two={files / 'good.txt'}"]
+    result = run(*arguments, "--encoder", "none", "--html", files / "o.html", "--json", files / "o.json")
+    assert result.exit_code == 0
+    assert name in result.stdout
+    assert "[/red]two" in result.stdout
+    assert [one["name"] for one in json.loads((files / "o.json").read_text("utf-8"))["systems"]] == [name, "[/red]two"]
+
+
+def test_a_name_that_is_markup_is_escaped_in_the_report(files):
+    hostile = "<script>x"
+    (files / f"{hostile}&.txt").write_bytes((files / "reference.txt").read_bytes())
+    arguments = [files / f"{hostile}&.txt", files / "good.txt", "--system", f"</script>={files / 'good.txt'}"]
+    assert run(*arguments, "--encoder", "none", "--html", files / "o.html").exit_code == 0
+    page = (files / "o.html").read_text("utf-8")
+    assert hostile not in page
+    assert "<title>Scores: &lt;script&gt;x&amp;.txt</title>" in page
+    assert page.count("</script>") == 2
+
+
+def test_numbers_are_ids_on_both_sides(files):
+    reference = written(files / "r.jsonl", {"id": 1, "text": "ja"}, {"id": "02", "text": "nein"})
+    (files / "said.txt").write_text("1 ja\n02 nein\n")
+    assert run(reference, files / "said.txt", "--encoder", "none").exit_code == 0
+    (files / "said.txt").write_text("1 ja\n2 nein\n")
+    with pytest.raises(DataError, match="lacks 1 of 2 ids: 02; has 1 ids that are not in the reference: 2"):
+        run(reference, files / "said.txt", "--encoder", "none")
+
+
+def test_outputs_are_tried_before_anything_is_read(files, monkeypatch):
+    monkeypatch.setattr(score, "read_texts", lambda path: pytest.fail("was read"))
+    common = [files / "reference.txt", files / "good.txt", "--encoder", "none"]
+    for option in ("--json", "--html"):
+        with pytest.raises(FileError, match=r"cannot be written: is a directory"):
+            run(*common, option, files)
+        with pytest.raises(ConfigError, match=rf"{option} .*reference\.txt is what is scored too"):
+            run(*common, option, files / "reference.txt")
+    with pytest.raises(ConfigError, match=r"--json .*o is the file of --html too"):
+        run(*common, "--html", files / "o", "--json", files / "o")
+    monkeypatch.setattr(score, "check_writable", lambda folder: (_ for _ in ()).throw(FileError("cannot be written")))
+    with pytest.raises(FileError, match="cannot be written"):
+        run(*common, "--json", files / "o")
+
+
+@pytest.mark.parametrize("option", ["--json", "--html"])
+def test_a_device_stays_a_device(files, option):
+    assert run(files / "reference.txt", files / "good.txt", "--encoder", "none", option, "/dev/null").exit_code == 0
+    assert Path("/dev/null").is_char_device()
+
+
+def test_case_pairs_of_a_language_are_no_errors(files):
+    reference = written(
+        files / "r.jsonl", {"id": "u1", "text": "ılık İstanbul", "lang": "tur"},
+        {"id": "u2", "text": "όχι", "lang": "el"}, {"id": "u3", "text": "Straße", "lang": "de"},
+    )  # fmt: skip
+    said = written(
+        files / "said.jsonl", {"id": "u1", "text": "ILIK istanbul"}, {"id": "u2", "text": "ΟΧΙ"},
+        {"id": "u3", "text": "STRASSE"},
+    )  # fmt: skip
+    run(reference, said, "--encoder", "none", "--json", files / "out.json")
+    (system,) = json.loads((files / "out.json").read_text("utf-8"))["systems"]
+    assert [system["total"][name]["substitutions"] for name in ("words", "characters")] == [0, 0]
+    assert system["rates"]["cer"]["value"] == 0.0

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from speech.data.texts import TaggedWord, Text, check_ids, read_texts
-from speech.errors import DataError
+from speech.errors import DataError, FileError
+from speech.transcript import Transcript
 
 
 def written(path, *lines):
@@ -71,6 +72,34 @@ def test_a_folder_has_a_file_for_each_id(tmp_path):
         (["u1 a", "u1 b"], r"a.txt:2: 'u1' is there twice"),
         (["{"], r"a.txt:1: not a JSON object"),
         (['{"id": "u1"}'], r"a.txt:1:text: is missing"),
+        *[
+            (["u0 x", f'{{"id": {found}, "path": "u1.wav", "text": "x"}}'], rf"a.txt:2:id: is {shown}")
+            for found, shown in (
+                ("true", "True, expected a text or a whole number"),
+                ("null", "None, expected"),
+                ("1.5", "1.5, expected"),
+                ("1e300", "1e.300, expected"),
+                ("[1]", r"\[1\], expected"),
+                ('""', "empty"),
+                ('" "', "empty"),
+                ("NaN", "nan, expected"),
+            )
+        ],
+        (
+            ['{"id": 7, "text": "a"}', '{"id": 7.0, "text": "b"}'],
+            r"a.txt:2: '7' is there twice, first in .*a.txt:1\. Give",
+        ),
+        (['{"id": 7, "text": "a"}', "7 b"], r"a.txt:2: '7' is there twice"),
+        (['{"path": "a/x.wav", "text": "a"}', '{"path": "b/x.wav", "text": "b"}'], r"a.txt:2: 'x' is there twice"),
+        (
+            ['{"id": "u", "text": "x", "duration": ' + "9" * 400 + "}"],
+            r"a.txt:1:duration: is 9+\.\.\.9+, expected seconds",
+        ),
+        (
+            ['{"id": "u", "text": "x", "duration": 1e12}'],
+            r"a.txt:1:duration: is 1e12|1000000000000.0, expected seconds",
+        ),
+        (['{"id": "u", "text": ' + "[" * 100_000], r"a.txt:1: not a JSON object: it is nested too deep"),
         (['{"id": "u1", "text": 5}'], r"a.txt:1:text: is 5"),
         (['{"text": "x"}'], r"a.txt:1:id: is missing"),
         (['{"id": "u1", "text": "x", "lang": "klingon"}'], r"a.txt:1:lang: .*klingon"),
@@ -91,10 +120,10 @@ def test_what_is_wrong_in_a_file_is_named_with_its_line(tmp_path, lines, fault):
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path):
-    with pytest.raises(DataError, match="no such file"):
+    with pytest.raises(FileError, match="no such file"):
         read_texts(tmp_path / "nowhere.txt")
     (tmp_path / "latin.txt").write_bytes(b"u1 caf\xe9")
-    with pytest.raises(DataError, match="not UTF-8"):
+    with pytest.raises(FileError, match=r"latin\.txt:1: is not UTF-8"):
         read_texts(tmp_path / "latin.txt")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"no \.txt"):
@@ -106,3 +135,85 @@ def test_missing_and_extra_ids_are_named():
     with pytest.raises(DataError, match=r"h: lacks 2 of 3 ids: a, c; has 1 ids that are not in the reference: x"):
         check_ids(*sides, "h")
     check_ids(sides[0], sides[0], "h")
+
+
+PRINTED = [
+    {"path": "/elsewhere/u1.wav", **Transcript("Guten Tag [x]\u2028ja", "deu", 0.9, "asr", 1.5, ()).to_dict()},
+    {"path": "u2.wav", **Transcript("", "eng", 0.5, "asr", 0.5, ()).to_dict()},
+]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(PRINTED, ensure_ascii=False, indent=1), json.dumps(PRINTED), json.dumps(PRINTED, indent=8) + "\n\n",
+        "[\n" + ",\n".join(map(json.dumps, PRINTED)) + "\n]", "\n".join(map(json.dumps, PRINTED)),
+        "\r\n".join(json.dumps(record, indent=2, ensure_ascii=False) for record in PRINTED),
+        "\ufeff" + json.dumps(PRINTED, ensure_ascii=False),
+    ],
+)  # fmt: skip
+def test_what_transcribe_writes_is_read_in_any_layout(tmp_path, text):
+    path = tmp_path / "a.json"
+    path.write_bytes(text.encode())
+    found = read_texts(path)
+    assert {key: (item.text, item.languages, item.duration_s) for key, item in found.items()} == {
+        "u1": ("Guten Tag [x]\u2028ja", ("deu",), 1.5), "u2": ("", ("eng",), 0.5),
+    }  # fmt: skip
+
+
+def test_a_file_that_was_not_transcribed_is_named_in_a_list_too(tmp_path):
+    failed = [PRINTED[0], {"path": "u9.wav", "error": "has no samples"}]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(failed, indent=1), "utf-8")
+    with pytest.raises(DataError, match=r"a.json:\d+: was not transcribed: has no samples\. Transcribe it again"):
+        read_texts(path)
+
+
+def test_a_folder_of_what_transcribe_writes_is_read(tmp_path):
+    for record in PRINTED:
+        name = record["path"].rpartition("/")[2].replace(".wav", ".json")
+        (tmp_path / name).write_text(json.dumps(record) + "\n", "utf-8")
+    assert list(read_texts(tmp_path)) == ["u1", "u2"]
+
+
+@pytest.mark.parametrize("character", "\u2028\u2029\x85\x0b\x0c\x1c\r\xa0\u3000", ids=ascii)
+def test_only_a_line_feed_ends_a_line(tmp_path, character):
+    path = tmp_path / "a.txt"
+    path.write_bytes(f"u1 a{character}b\r\nu2\tc{character}d\n".encode())
+    assert {key: item.text for key, item in read_texts(path).items()} == {
+        "u1": f"a{character}b",
+        "u2": f"c{character}d",
+    }
+    if character >= " ":
+        path.write_bytes(f'{{"id": "u1", "text": "a{character}b"}}\n'.encode())
+        assert read_texts(path)["u1"].text == f"a{character}b"
+
+
+def test_numbers_are_ids_and_zeros_before_them_are_kept(tmp_path):
+    path = written(
+        tmp_path / "a.jsonl", '{"id": 1, "text": "a"}', '{"id": 2.0, "text": "b"}',
+        '{"utterance_id": "007", "text": "c"}',
+        '{"id": "two words", "text": "d"}', '{"id": 12345678901234567890123, "text": "e"}', "8 f",
+    )  # fmt: skip
+    assert list(read_texts(path)) == ["1", "2", "007", "two words", "12345678901234567890123", "8"]
+
+
+def test_lists_do_not_hide_lines_whose_id_begins_with_a_bracket(tmp_path):
+    assert read_texts(written(tmp_path / "a.txt", "[u1] hello", "u2 [x]"))["[u1]"].text == "hello"
+
+
+@pytest.mark.parametrize("given", ["und", ["und"], "zxx", None, ""])
+def test_a_language_that_is_not_known_is_none(tmp_path, given):
+    words = [{"text": "x", "language": given, "emitted": 1.0}] if isinstance(given, str) else []
+    line = json.dumps({"id": "u1", "text": "x", "language": given, "words": words})
+    found = read_texts(written(tmp_path / "a.jsonl", line))["u1"]
+    assert found.languages == ()
+    assert [word.language for word in found.words] == [None] * len(words)
+
+
+def test_ids_in_messages_are_of_one_line():
+    sides = [{key: Text(key, "") for key in keys} for keys in (["a\nb", "x" * 500], ["a"])]
+    with pytest.raises(DataError) as error:
+        check_ids(*sides, "h")
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 400

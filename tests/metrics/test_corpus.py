@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from speech.errors import DataError
 from speech.metrics.alignment import ErrorCounts
-from speech.metrics.corpus import Pairing, intervals, score_utterance, total
+from speech.metrics.corpus import Pairing, SilenceErrors, intervals, score_utterance, total
 from speech.metrics.saer import Sample
 from speech.metrics.switching import LanguageErrors, PointErrors
 
@@ -102,3 +102,17 @@ def test_intervals_are_given_for_what_has_units():
     found = intervals(scores)
     assert set(found) == {"wer", "cer", "mer"}
     assert (found["wer"].low, found["wer"].value, found["wer"].high) == (0.0, 0.25, 0.5)
+
+
+def test_insertions_where_nothing_was_said_are_counted_apart():
+    scores = [score_utterance(pairing(*sides)) for sides in (("", "a bc"), ("...", "d"), ("", ""), ("x", "x y"))]
+    assert total(scores).silence == SilenceErrors(3, 3, 4)
+    assert total(scores).words == ErrorCounts(0, 0, 4, 1)
+    assert total(scores[3:]).silence == SilenceErrors()
+
+
+def test_capitals_are_read_beside_the_other_side_and_words_keep_their_languages():
+    words = (("die", "deu"), ("STRASSE", "deu"), ("tour", "eng"))
+    found = score_utterance(pairing("die Straße tour", "die STRASSE tour", ("deu", "eng"), hypothesis_words=words))
+    assert found.words.errors == found.characters.errors == 0
+    assert found.heard == ("deu", "deu", "eng")

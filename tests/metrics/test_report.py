@@ -87,6 +87,8 @@ def test_what_was_said_where_nothing_is_to_be_said_is_finite():
     found = report_data(report(["a b"], wanted=[""], references=[Sample("", "", (), "u")]))
     (one,) = found["utterances"]
     assert one["heard"][0]["figures"][0] == 1.0
+    assert found["systems"][0]["silence"] == {"utterances": 1, "words": 2, "characters": 2}
+    assert found["systems"][0]["rates"][:3] == [None, None, None]
     assert report_data(report([""], wanted=[""], references=[Sample("", "", (), "u")]))["utterances"][0]["words"] == ""
 
 
@@ -206,6 +208,15 @@ def test_columns_sort_by_keyboard_and_the_list_is_filtered(visit):
     page.click("#groups tbody button >> text=deu")
     assert ids(page) == ["german"]
     assert page.inner_text("#found").endswith("1 of 3 utterances")
+
+
+def test_words_where_nothing_was_said_are_told_below_the_table(visit):
+    page = visit(report(["a b"], wanted=[""], references=[Sample("", "", (), "u")], meaning=False))
+    assert "system 0: 2 words (2 letters) inserted in 1 utterance where nothing was said." in page.inner_text(
+        "#systems-note"
+    )
+    assert page.locator("#systems tbody tr").count() == 3
+    assert page.locator("#u0 .insert ins").first.inner_text() == "a b"
 
 
 def test_a_point_leads_to_its_utterance_and_another_figure_can_be_chosen(visit):
