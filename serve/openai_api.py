@@ -23,7 +23,7 @@ from speech.audio.io import SAMPLE_RATE, probe, stream_audio
 from speech.errors import AudioError, LanguageError, SpeechError
 from speech.recognizer import Recognizer
 from speech.text.languages import resolve
-from speech.transcript import Transcript
+from speech.transcript import UNDETERMINED, Transcript
 
 _log = logging.getLogger(__name__)
 _FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
@@ -245,9 +245,10 @@ def _render(transcript: Transcript, format: str, granularities: Sequence[str]) -
     usage = {"type": "duration", "seconds": round(transcript.duration_s)}
     if format == "json":
         return JSONResponse({"text": transcript.text, "usage": usage})
+    silent = transcript.language == UNDETERMINED
     record: dict[str, Any] = {
         "task": "transcribe" if transcript.task == "asr" else "translate",
-        "language": resolve(transcript.language).name.lower(),
+        "language": transcript.language if silent else resolve(transcript.language).name.lower(),
         "duration": transcript.duration_s,
         "text": transcript.text,
         "segments": [

@@ -30,7 +30,7 @@ def export_model(
 ) -> None:
     """Write ONNX graphs of a model and check that they say what it says."""
     console = stderr()
-    check_writable(to)
+    check_writable(to.parent)
     checkpoint = load_checkpoint(locate(model))
     vocabulary = checkpoint.model.vocabulary
     spoken = vocabulary.nolang if language is None else vocabulary.language_id(language)

@@ -50,9 +50,9 @@ def transfer_adapter(
     target = output or new / FOLDER / f"{item.language}{SUFFIX}"
     if target.exists():
         raise ModelError("is there already", where=str(target), fix="Remove it before, or give another --output.")
-    check_writable(target.parent)
     if data is not None:
         name, utterances = _utterances(data, item.language)
+        check_writable(target.parent)
         before = [_score(old, None, utterances), _score(old, load_adapter(file), utterances)]
         after = [_score(new, None, utterances), _score(new, item, utterances)]
         where = f"{data / name}.jsonl, {len(utterances)} of {resolve(item.language).name}, best token of each frame:"
