@@ -7,19 +7,23 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from speech.errors import DataError
+from speech.files import read_text, write_atomically
 
 CHECKSUMS = "SHA256SUMS"
 
 
 def write_checksums(folder: Path, files: Iterable[Path]) -> Path:
-    """Write those of files below a folder; the list appears whole or not at all."""
+    """Write those of files below a folder; the list appears whole or not at all.
+
+    Raises:
+        FileError: if the system refuses.
+    """
     folder = folder.absolute()
     names = sorted({path.absolute().relative_to(folder).as_posix() for path in files})
     text = "".join(f"{_digest(folder / name)}  {name}\n" for name in names)
     target = folder / CHECKSUMS
-    temporary = target.with_name(f".{CHECKSUMS}.part")
-    temporary.write_text(text, "utf-8")
-    return temporary.replace(target)
+    write_atomically(target, text)
+    return target
 
 
 def verify(folder: Path) -> int:
@@ -32,7 +36,7 @@ def verify(folder: Path) -> int:
     if not listed.is_file():
         raise DataError("no such file", where=str(listed), fix="Make the corpus anew.")
     faults: list[str] = []
-    lines = listed.read_text("utf-8").splitlines()
+    lines = read_text(listed).removesuffix("\n").split("\n")
     for number, line in enumerate(lines, start=1):
         digest, _, name = line.partition("  ")
         if len(digest) != 64 or not name:

@@ -11,6 +11,11 @@ from speech.errors import ModelError
 
 EMBEDDED = "embedded"
 """Name of the model that ships with the package."""
+_DATA = (
+    "*.safetensors", "*.json", "*.jsonl", "*.model", "*.md", "*.png",  # ours
+    "*.pth", "*.yaml", "*.npz",  # a published OWSM-CTC; of its weights only tensors are read
+)  # fmt: skip
+"""What is fetched of a repository: no code, and nothing that a reader of ours would execute."""
 
 
 def locate(name: str) -> Path:
@@ -37,7 +42,7 @@ def locate(name: str) -> Path:
     if not _is_hub_id(name):
         raise ModelError("no such model", where=name, fix='Give a directory, a hub id "owner/model", or "embedded".')
     try:
-        return Path(huggingface_hub.snapshot_download(name))
+        return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(_DATA)))
     except _failures() as error:
         raise ModelError(f"could not be fetched from the hub: {_short(error)}", where=name) from error
 
