@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -30,7 +31,8 @@ def expected(error: Exception) -> SpeechError | None:
     if isinstance(error, SpeechError):
         return error
     if isinstance(error, OSError):
-        where = printable(error.filename) if isinstance(error.filename, str | bytes | Path) else None
+        name = error.filename
+        where = printable(os.fsdecode(name)) if isinstance(name, str | bytes | Path) else None
         return FileError(f"cannot be read or written: {reason(error)}", where=where)
     return None
 

@@ -51,7 +51,7 @@ def start_training(main: Callable[[Any, Console], None], config_name: str) -> No
         _ask_for_tracebacks(asked)  # as processes that this one starts are to know it
         logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
         with said():
-            composed.append(OmegaConf.to_object(config))  # type: ignore[arg-type]
+            composed.append(_built(config))
             main(composed[-1], console)
 
     register()
@@ -61,6 +61,15 @@ def start_training(main: Callable[[Any, Console], None], config_name: str) -> No
             hydra.main(version_base="1.3", config_path="../../conf", config_name=config_name)(task)()
     finally:
         _ask_for_tracebacks(asked)
+
+
+def _built(config: DictConfig) -> RunConfig:
+    """The configuration as the class of its schema, which refuses keys that were added with `+`."""
+    try:
+        found: RunConfig = OmegaConf.to_object(config)  # type: ignore[assignment]
+    except (AttributeError, TypeError) as error:
+        raise ConfigError(f"the configuration does not fit its schema: {error}") from error
+    return found
 
 
 def _ask_for_tracebacks(value: str | None) -> None:

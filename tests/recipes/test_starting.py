@@ -71,6 +71,8 @@ def one_line(ran: SimpleNamespace) -> str:
         ("data.batches.max_s=nan", "data.batches.max_s is nan, expected more than 0"),
         ("optimizer.betas=[.9,1]", "optimizer.betas[1] 1, expected at least 0 and less than 1"),
         ("optimizer.lrr=1", "Key 'lrr' not in 'OptimizerConfig'"),
+        ("+optimizer.nope=1", "'OptimizerConfig' object has no attribute 'nope'"),
+        ("+nope=1", "'TrainConfig' object has no attribute 'nope'"),
         ("optimizer.lr=abc", "Value 'abc' of type 'str' could not be converted to Float"),
         ("trainer=none", "Could not find 'trainer/none'. Available options in 'trainer': cpu ddp fsdp gpu"),
         ("optimizer.lr", "'optimizer.lr'"),
