@@ -49,5 +49,9 @@ class ConfigError(SpeechError):
     """Options that contradict each other or are out of range."""
 
 
+class TrainingError(SpeechError):
+    """A run that cannot go on: its numbers are no numbers any more, or too much of its speech cannot be read."""
+
+
 class LanguageError(SpeechError):
     """A language or task that is unknown, or that a model does not know."""

@@ -9,7 +9,6 @@ import hashlib
 import json
 import logging
 import os
-import sys
 from collections import Counter
 from dataclasses import asdict, astuple
 from itertools import product
@@ -17,20 +16,21 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import soundfile
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
 from speech.audio.io import SAMPLE_RATE, load_audio
+from speech.cli.recipe import start_command
 from speech.data.checksums import CHECKSUMS, verify, write_checksums
 from speech.data.code_switching import Accepted, Judge, generate, refine
 from speech.data.llm_judge import LlmJudge
 from speech.data.manifest import Utterance, read_manifest, write_manifest
 from speech.data.mixture import words_of
 from speech.data.parallel import Bitext, parallel_pairs, parallel_texts
-from speech.data.splicing import Piece, splice
-from speech.errors import SpeechError
+from speech.data.splicing import Piece, splice, write_flac
+from speech.errors import ConfigError, SpeechError
+from speech.files import check_writable, write_atomically
 from speech.recognizer import Recognizer
 from speech.text.lines import lines_of
 from speech.transcript import Word
@@ -58,8 +58,7 @@ class Aligner:
         self._model = self._recognizer.fingerprint
         self._file = file
         self._known: dict[tuple[str, str], tuple[Word, ...] | None] = {}
-        file.parent.mkdir(parents=True, exist_ok=True)
-        for line in lines_of(file.read_bytes().decode("utf-8")) if file.is_file() else ():
+        for line in lines_of(file.read_bytes().decode("utf-8", "replace")) if file.is_file() else ():
             try:
                 model, key, text, words = json.loads(line)
             except ValueError:  # the last line of a run that was killed
@@ -101,23 +100,22 @@ def main(
 ) -> None:
     """Make train, dev and test; parts that the corpus lacks are left out."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    console = Console(highlight=False)
-    try:
-        parts = {p: read_manifest(corpus / f"{p}.jsonl") for p in PARTS if (corpus / f"{p}.jsonl").is_file()}
-        aligner = Aligner(model, output / ALIGNED)
-        files: list[Path] = []
-        for part, count in zip(PARTS, (train, dev, test), strict=True):
-            if part in parts and count:
-                known = parts.get("train", []) if part == "train" else [*parts.get("train", []), *parts[part]]
-                maker = Maker(output, part, known, aligner, seed, variants, (judge_url, judge_model))
-                files += maker.make(parts[part], count, console)
-        card = output / "README.md"
-        card.write_text(_card(corpus, output), "utf-8")
-        write_checksums(output, [*files, card])
-        console.print(f"{verify(output)} files in {output}, their checksums in {CHECKSUMS}")
-    except SpeechError as error:
-        console.print(f"[red]error:[/red] {error}")
-        sys.exit(1)
+    console = Console(highlight=False, markup=False)
+    check_writable(output)
+    if seed < 0:
+        raise ConfigError(f"--seed {seed}, expected at least 0")
+    parts = {p: read_manifest(corpus / f"{p}.jsonl") for p in PARTS if (corpus / f"{p}.jsonl").is_file()}
+    aligner = Aligner(model, output / ALIGNED)
+    files: list[Path] = []
+    for part, count in zip(PARTS, (train, dev, test), strict=True):
+        if part in parts and count:
+            known = parts.get("train", []) if part == "train" else [*parts.get("train", []), *parts[part]]
+            maker = Maker(output, part, known, aligner, seed, variants, (judge_url, judge_model))
+            files += maker.make(parts[part], count, console)
+    card = output / "README.md"
+    write_atomically(card, _card(corpus, output))
+    write_checksums(output, [*files, card])
+    console.print(f"{verify(output)} files in {output}, their checksums in {CHECKSUMS}")
 
 
 class Maker:
@@ -170,7 +168,7 @@ class Maker:
                 progress.update(task, advance=1, description=f"{self._part} {'-'.join(languages)} {len(own)}")
         manifest, judged = self._output / f"{self._part}.jsonl", self._output / f"{self._part}.{JUDGED}"
         write_manifest([utterance for utterance, _ in made], manifest)
-        judged.write_text("".join(_verdict(*pair) for pair in made), "utf-8")
+        write_atomically(judged, "".join(_verdict(*pair) for pair in made))
         minutes = sum(utterance.duration_s for utterance, _ in made) / 60
         console.print(f"{self._part}: {len(made)} utterances, {minutes:.1f} minutes; {dict(self._counts)}")
         return [manifest, judged, *[utterance.audio for utterance, _ in made]]
@@ -207,9 +205,7 @@ class Maker:
         joined, said = splice(pieces)
         name = f"cs-{sources[0].id}-{sources[1].id}-{variant}".replace("/", "_")
         path = self._output / self._part / f"{name}.flac"
-        temporary = path.with_suffix(".part")  # written again if it is there: it may be of another seed or model
-        soundfile.write(temporary, joined, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-        temporary.replace(path)
+        write_flac(path, joined)  # also if it is there: it may be of another seed or model
         return Utterance(
             id=name,
             audio=path.absolute(),
@@ -252,4 +248,4 @@ def _card(corpus: Path, output: Path) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start_command(main)

@@ -7,21 +7,21 @@ has as many sentences. Writes OUT/test.jsonl, for `prepare.py OUT ...`.
 """
 
 import re
-import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Annotated
 
-import soundfile
 import typer
 from rich.console import Console
 from rich.progress import track
 
 from speech.audio.io import SAMPLE_RATE, load_audio
+from speech.cli.recipe import start_command
 from speech.data.manifest import Utterance, read_manifest, write_manifest
 from speech.data.mixture import words_of
-from speech.data.splicing import Piece, splice
-from speech.errors import SpeechError
+from speech.data.splicing import Piece, splice, write_flac
+from speech.errors import ConfigError, DataError, SpeechError
+from speech.files import check_writable, printable
 from speech.recognizer import Recognizer
 
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=\S)(?![a-z])|(?<=[。！？])\s*(?=[^\s。！？」』”])")
@@ -35,19 +35,24 @@ def main(
     model: str = "embedded",
 ) -> None:
     """One clip a sentence, cut at the word times of a CTC model."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     try:
-        utterances = read_manifest(manifest)
-        recognizer = Recognizer.from_pretrained(model, beam=1)
-    except SpeechError as error:
-        console.print(f"[red]error:[/red] {error}")
-        sys.exit(1)
+        pattern = re.compile(group)
+    except re.error as error:
+        raise ConfigError(f"--group {group!r} is no regular expression: {error}") from error
+    if not pattern.groups:
+        raise ConfigError(f"--group {group!r} has no group", fix="Put what is the same in parallel ids in parentheses.")
+    check_writable(output)
+    utterances = read_manifest(manifest)
+    recognizer = Recognizer.from_pretrained(model, beam=1)
     wanted = set(filter(None, languages.split(",")))
     paragraphs: dict[str, list[Utterance]] = defaultdict(list)
     for utterance in utterances:
-        match = re.search(group, utterance.id)
+        match = pattern.search(utterance.id)
         if match and (not wanted or utterance.language in wanted):
             paragraphs[match.group(1)].append(utterance)
+    if not paragraphs:
+        raise DataError(f"no id matches {group!r}", where=printable(manifest))
     made: list[Utterance] = []
     for name, members in track(paragraphs.items(), description="paragraphs", console=console):
         texts = {member.id: SENTENCE.split(member.text) for member in members}
@@ -61,8 +66,7 @@ def main(
             except SpeechError as error:
                 console.print(f"{member.id}: {error}")
     if not made:
-        console.print(f"[red]error:[/red] no id in {manifest} matches {group!r}")
-        sys.exit(1)
+        raise DataError("no sentence could be cut", where=printable(manifest))
     write_manifest(made, output / "test.jsonl")
     console.print(f"{len(made)} sentences in {output / 'test.jsonl'}")
 
@@ -77,8 +81,7 @@ def _sentences(whole: Utterance, texts: list[str], name: str, recognizer: Recogn
         if not said or tuple(word.text for word in said) != words_of(text, whole.language):
             raise SpeechError(f"its words are not those of sentence {number}", where=whole.id)
         path = output / "audio" / f"{whole.id}-{number}.flac"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, audio, SAMPLE_RATE, subtype="PCM_16")
+        write_flac(path, audio)
         made.append(
             Utterance(
                 id=f"{whole.id}-{number}",
@@ -97,4 +100,4 @@ def _sentences(whole: Utterance, texts: list[str], name: str, recognizer: Recogn
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start_command(main)

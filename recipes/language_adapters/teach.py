@@ -13,8 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from speech import Recognizer
+from speech.cli.recipe import start_command
 from speech.data.manifest import Utterance, read_manifest, write_manifest
-from speech.errors import SpeechError
+from speech.errors import ConfigError
+from speech.files import check_writable
 from speech.stream.second_pass import Request
 from speech.train.adapt import is_hidden
 from speech.train.noisy_student import Lesson, Sureness, teach
@@ -34,6 +36,10 @@ def main(
     beam: int = 8,
 ) -> None:
     """Write what the teacher is sure of."""
+    sureness = Sureness(least=least, share=share)
+    if not 0 <= hidden < 1:
+        raise ConfigError(f"--hidden {hidden:g}, expected at least 0 and less than 1")
+    check_writable(output.absolute().parent)
     recognizer = Recognizer.from_pretrained(model, adapters=adapters, beam=beam)
     utterances = [
         u
@@ -47,7 +53,7 @@ def main(
 
     for code in language:
         recognizer.check(Request.parse(code))
-    lesson = teach(utterances, transcribe, Sureness(least=least, share=share))
+    lesson = teach(utterances, transcribe, sureness)
     write_manifest([taught.utterance for taught in lesson.kept], output)
     _print(lesson, language)
 
@@ -65,8 +71,4 @@ def _print(lesson: Lesson, languages: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(main)
-    except SpeechError as error:
-        Console(stderr=True).print(f"[red]error:[/red] {error}", highlight=False)
-        raise SystemExit(1) from error
+    start_command(main)

@@ -18,12 +18,14 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from speech.cli.recipe import start_command
 from speech.data.batches import EvalBatches
 from speech.data.manifest import Utterance, read_manifest
 from speech.decode.beam import BeamDecoder
 from speech.decode.frames import Frames
 from speech.decode.lexicon import Lexicon
 from speech.decode.token_ngram import EDGE, TokenNgram
+from speech.files import check_writable, read_text, write_atomically
 from speech.metrics.alignment import ErrorCounts
 from speech.metrics.error_rate import word_errors
 from speech.models.checkpoint import LANGUAGE_MODEL, LEXICON, load_checkpoint
@@ -74,7 +76,8 @@ def main(
     dev_clips: Annotated[int, typer.Option(help="Dev utterances to choose weights on.")] = 300,
 ) -> None:
     """Train, choose, write, and print what the choice was made from."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
+    check_writable(model)
     loaded = load_checkpoint(model)
     tokenizer = loaded.tokenizer
     utterances = read_manifest(root / "train.jsonl", root, check_files=False)
@@ -114,14 +117,14 @@ def main(
         if general or lexicon
         else ""
     )
-    card = (model / "README.md").read_text("utf-8").split(HEADING)[0]
-    (model / "README.md").write_text(
+    card = read_text(model / "README.md").split(HEADING)[0]
+    write_atomically(
+        model / "README.md",
         f"{card}{HEADING}`{LANGUAGE_MODEL}`: {len(ngram.keys)} n-grams up to {order} tokens, Witten-Bell smoothing. "
         f"`{LEXICON}`: {known} words of {len(words.words)} languages. Both from the training transcripts and "
         f"translations{source}. Weight {best[0]}, bonus {best[1]} per token, scale {best[2]} and penalty {best[3]} of "
         f"words: the best of those tried on {len(outputs)} dev utterances, WER {plain:.3f} without either, "
         f"{min(rates.values()):.3f} with n-grams, {with_words[best]:.3f} with both.\n",
-        "utf-8",
     )
 
 
@@ -213,4 +216,4 @@ def error_rate(outputs: list[tuple[Utterance, Frames]], tokenizer: Tokenizer, de
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start_command(main)

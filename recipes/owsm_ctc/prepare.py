@@ -12,8 +12,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from speech.cli.recipe import start_command
 from speech.data.manifest import Utterance, read_manifest, write_manifest
 from speech.errors import DataError
+from speech.files import check_writable, printable, replacing
 
 PARTS = ("train", "dev", "test")
 
@@ -30,6 +32,7 @@ def main(
     flat: Annotated[bool, typer.Option(help="Test part only, as one manifest clips.jsonl.")] = False,
 ) -> None:
     """Copy audio and write manifests with relative paths."""
+    check_writable(output)
     counts = {"train": train, "dev": dev, "test": test}
     for part in ("test",) if flat else PARTS:
         utterances = read_manifest(root / f"{part}.jsonl", check_files=True)
@@ -51,11 +54,12 @@ def main(
 
 
 def _copy(utterance: Utterance, root: Path, output: Path, flat: bool) -> Utterance:
+    if not utterance.audio.is_relative_to(root.absolute()):
+        raise DataError(f"is not below {printable(root)}", where=printable(utterance.audio))
     place = utterance.audio.relative_to(root.absolute())
     target = (output / (place.name if flat else place)).absolute()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(utterance.audio, target)
-    target.chmod(0o644)
+    with replacing(target) as temporary:
+        shutil.copyfile(utterance.audio, temporary)
     return Utterance(
         id=utterance.id.rsplit("/", 1)[-1] if flat else utterance.id,
         audio=target,
@@ -71,4 +75,4 @@ def _copy(utterance: Utterance, root: Path, output: Path, flat: bool) -> Utteran
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start_command(main)

@@ -1,28 +1,14 @@
 """Train an OWSM-CTC model: `python recipes/owsm_ctc/train.py [experiment=NAME] [key=value ...]`."""
 
-import logging
-import sys
-
-import hydra
-from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from speech.errors import SpeechError
+from speech.cli.training import start_training
+from speech.train.config import TrainConfig
 from speech.train.run import train
-from speech.train.schema import register
-
-register()
 
 
-@hydra.main(version_base="1.3", config_path="../../conf", config_name="owsm_ctc")
-def main(config: DictConfig) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    console = Console()
-    try:
-        result = train(OmegaConf.to_object(config))  # type: ignore[arg-type]
-    except SpeechError as error:
-        console.print(f"[red]error:[/red] {error}", highlight=False)
-        sys.exit(1)
+def main(config: TrainConfig, console: Console) -> None:
+    result = train(config)
     if result is None:  # a process of distributed training whose part is done
         return
     if result.table is not None:
@@ -31,4 +17,4 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    start_training(main, "owsm_ctc")

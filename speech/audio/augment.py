@@ -5,7 +5,7 @@ What a room, a microphone, a telephone line or a hurried speaker would have done
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import soxr
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
 from speech.errors import ConfigError
+from speech.ranges import Range, check, ranged, within
 
 _EPS = 1e-10
 
@@ -22,25 +23,25 @@ _EPS = 1e-10
 class AugmentConfig:
     """Probabilities and ranges of what happens to an utterance."""
 
-    speed_probability: float = 0.5
-    speed_range: float = 0.1
+    speed_probability: float = ranged(0.5, least=0, most=1)
+    speed_range: float = ranged(0.1, least=0, most=0.9)
     """Tempo and pitch together, 1 - range to 1 + range."""
-    gain_probability: float = 0.8
-    gain_db: float = 15.0
+    gain_probability: float = ranged(0.8, least=0, most=1)
+    gain_db: float = ranged(15.0, least=0, most=100)
     """Up to so much softer or louder."""
-    noise_probability: float = 0.4
-    noise_snr_db: list[float] | None = None
+    noise_probability: float = ranged(0.4, least=0, most=1)
+    noise_snr_db: list[float] | None = field(default=None, metadata=within(Range(least=-100, most=200, count=(2, 2))))
     """Lowest and highest signal-to-noise ratio; None: 5 to 30."""
-    reverb_probability: float = 0.25
-    reverb_rt60_s: float = 0.8
+    reverb_probability: float = ranged(0.25, least=0, most=1)
+    reverb_rt60_s: float = ranged(0.8, least=0.1, most=20)
     """Longest reverberation."""
-    narrowband_probability: float = 0.15
+    narrowband_probability: float = ranged(0.15, least=0, most=1)
     """Telephone band."""
 
     def __post_init__(self) -> None:
-        for name in ("speed", "gain", "noise", "reverb", "narrowband"):
-            if not 0.0 <= getattr(self, f"{name}_probability") <= 1.0:
-                raise ConfigError(f"{name}_probability {getattr(self, f'{name}_probability')}, expected 0 to 1")
+        check(self, "data.augment")
+        if self.noise_snr_db is not None and self.noise_snr_db[0] > self.noise_snr_db[1]:
+            raise ConfigError(f"data.augment.noise_snr_db {self.noise_snr_db}, expected the lowest first")
 
 
 class WaveAugment:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -14,10 +14,12 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from speech.audio.augment import WaveAugment
-from speech.audio.io import SAMPLE_RATE, load_audio
+from speech.audio.io import SAMPLE_RATE
 from speech.data.manifest import Utterance
 from speech.data.mixing import epoch_plan
 from speech.data.plan import BatchConfig, Example, plan_epoch, plan_in_order
+from speech.data.reading import Reader, Tally, Unreadable
+from speech.errors import DataError
 from speech.text.tokenizer import Tokenizer
 from speech.text.tokens import Vocabulary
 
@@ -25,7 +27,6 @@ __all__ = ["Batch", "BatchConfig", "EvalBatches", "Example", "TrainBatches", "pl
 
 _log = logging.getLogger(__name__)
 
-_INT16 = 32768.0
 # The floor of the silence that is put around utterances, in dB of full scale.
 _SILENCE_DB = (-90.0, -60.0)
 
@@ -65,6 +66,8 @@ class Batch:
     """ISO 639-3 of what is spoken, also where the vocabulary lacks it; "" if mixed."""
     ids: list[str]
     """Of the utterances, joined with "+" where an example has several."""
+    unreadable: list[Unreadable] = field(default_factory=list)
+    """Utterances that should have been in it, had their audio been readable."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -104,19 +107,27 @@ class Collator:
         self._vocabulary: Vocabulary = tokenizer.vocabulary
         self._text = text
         self._augment = augment
-        self._cache: dict[str, np.ndarray] | None = {} if cache else None
+        self._read = Reader(cache)
 
     def encode(self, texts: Sequence[str]) -> list[int]:
         """Token ids of texts that are said one after the other."""
         return self._tokenizer.encode(" ".join(self._text(text) for text in texts))
 
-    def __call__(self, examples: Sequence[Example], rng: np.random.Generator, *, plain: bool = False) -> Batch:
+    def __call__(
+        self, examples: Sequence[Example], rng: np.random.Generator, *, plain: bool = False
+    ) -> Batch | list[Unreadable]:
         """One batch; `rng` decides noise and augmentation, `plain` leaves the latter out.
 
-        Raises:
-            AudioError: if a file cannot be read.
+        Utterances that cannot be read are left out, and named in it. Where nothing is left, their names are all.
         """
-        heard = [self._samples(example, rng, plain) for example in examples]
+        read = [(utterance, self._read(utterance)) for example in examples for utterance in example.utterances]
+        loaded = {id(utterance): samples for utterance, samples in read if not isinstance(samples, Unreadable)}
+        unreadable = [samples for _, samples in read if isinstance(samples, Unreadable)]
+        if unreadable:
+            examples = [kept for example in examples if (kept := _readable(example, loaded)) is not None]
+        if not examples:
+            return unreadable
+        heard = [self._samples(example, loaded, rng, plain) for example in examples]
         samples = [one for one, _ in heard]
         asr_tokens = [self.encode([u.text for u in example.utterances]) for example in examples]
         tokens = [
@@ -140,6 +151,7 @@ class Collator:
             stretches=[self._stretches(one, slower) for one, (_, slower) in zip(examples, heard, strict=True)],
             codes=[example.language or "" for example in examples],
             ids=["+".join(u.id for u in example.utterances) for example in examples],
+            unreadable=unreadable,
         )
 
     def _language_index(self, example: Example) -> int:
@@ -171,7 +183,9 @@ class Collator:
             at_s += utterance.duration_s
         return found
 
-    def _samples(self, example: Example, rng: np.random.Generator, plain: bool) -> tuple[np.ndarray, float]:
+    def _samples(
+        self, example: Example, loaded: Mapping[int, np.ndarray], rng: np.random.Generator, plain: bool
+    ) -> tuple[np.ndarray, float]:
         """Samples (n,) float32 of an example, augmented, and how much longer that has made them."""
         floor = 10 ** (rng.uniform(*_SILENCE_DB) / 20)
         parts: list[np.ndarray] = []
@@ -180,21 +194,12 @@ class Collator:
             if silence_samples:
                 parts.append(rng.standard_normal(silence_samples, dtype=np.float32) * np.float32(floor))
             if utterance is not None:
-                parts.append(self._load(utterance))
+                parts.append(loaded[id(utterance)])
         samples = np.concatenate(parts)
         if plain or self._augment is None:
             return samples, 1.0
         changed = self._augment(samples, rng)
         return changed, len(changed) / max(len(samples), 1)
-
-    def _load(self, utterance: Utterance) -> np.ndarray:
-        if self._cache is None:
-            return load_audio(utterance.audio)
-        key = str(utterance.audio)
-        if key not in self._cache:
-            loud = load_audio(utterance.audio) * _INT16
-            self._cache[key] = np.clip(np.rint(loud), -_INT16, _INT16 - 1).astype(np.int16)
-        return self._cache[key].astype(np.float32) / np.float32(_INT16)
 
 
 class TrainBatches:
@@ -249,9 +254,22 @@ class TrainBatches:
         return len(self.plan(epoch))
 
     def batch(self, epoch: int, index: int) -> Batch:
-        """Batch `index` of an epoch, the same whenever and wherever it is asked for."""
-        rng = np.random.default_rng((self._config.seed, epoch, 2, index))
-        return self._collator(self.plan(epoch)[index], rng, plain=epoch < self._plain_epochs)
+        """Batch `index` of an epoch, the same whenever and wherever it is asked for as long as the files are.
+
+        If none of its utterances can be read, the next that has one stands for it.
+
+        Raises:
+            DataError: if there is no such batch.
+        """
+        plan, unreadable = self.plan(epoch), list[Unreadable]()
+        for number in (*range(index, len(plan)), *range(index)):
+            rng = np.random.default_rng((self._config.seed, epoch, 2, number))
+            found = self._collator(plan[number], rng, plain=epoch < self._plain_epochs)
+            if isinstance(found, Batch):
+                found.unreadable += unreadable
+                return found
+            unreadable += found
+        raise DataError(f"no utterance can be read, the last is {unreadable[-1].id}: {unreadable[-1].reason}")
 
 
 class EvalBatches(IterableDataset[Batch]):
@@ -265,6 +283,7 @@ class EvalBatches(IterableDataset[Batch]):
         translate_to: ISO 639-3; evaluate translation into it, of the utterances that have one.
         language_given: name the language in the prefix.
         cache: keep decoded audio in memory.
+        unreadable: counts utterances that are left out because their audio cannot be read; None: the first is an error.
     """
 
     def __init__(
@@ -277,18 +296,38 @@ class EvalBatches(IterableDataset[Batch]):
         translate_to: str | None = None,
         language_given: bool = False,
         cache: bool = False,
+        unreadable: Tally | None = None,
     ) -> None:
         super().__init__()
         self._collator = Collator(tokenizer, text, None, cache)
+        self._unreadable = unreadable or Tally("evaluation", len(utterances), 0.0)
         self._plan = plan_in_order(utterances, batch_s, translate_to, language_given)
 
     def __len__(self) -> int:
         return len(self._plan)
 
     def __iter__(self) -> Iterator[Batch]:
+        """All batches.
+
+        Raises:
+            DataError: while iterating, if too much cannot be read.
+        """
         rng = np.random.default_rng(0)
         for index in _share_of_worker(len(self._plan)):
-            yield self._collator(self._plan[index], rng)
+            found = self._collator(self._plan[index], rng)
+            self._unreadable.add(found.unreadable if isinstance(found, Batch) else found)
+            self._unreadable.check()
+            if isinstance(found, Batch):
+                yield found
+
+
+def _readable(example: Example, loaded: Mapping[int, object]) -> Example | None:
+    """An example without utterances that could not be read, and the silence behind each; None if none is left."""
+    kept = [place for place, utterance in enumerate(example.utterances) if id(utterance) in loaded]
+    if not kept:
+        return None
+    silences_s = (example.silences_s[0], *(example.silences_s[place + 1] for place in kept))
+    return replace(example, utterances=tuple(example.utterances[place] for place in kept), silences_s=silences_s)
 
 
 def _share_of_worker(count: int) -> range:

@@ -7,20 +7,24 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from speech.errors import DataError
+from speech.files import write_atomically
 from speech.text.lines import read_lines
 
 CHECKSUMS = "SHA256SUMS"
 
 
 def write_checksums(folder: Path, files: Iterable[Path]) -> Path:
-    """Write those of files below a folder; the list appears whole or not at all."""
+    """Write those of files below a folder; the list appears whole or not at all.
+
+    Raises:
+        FileError: if the system refuses.
+    """
     folder = folder.absolute()
     names = sorted({path.absolute().relative_to(folder).as_posix() for path in files})
     text = "".join(f"{_digest(folder / name)}  {name}\n" for name in names)
     target = folder / CHECKSUMS
-    temporary = target.with_name(f".{CHECKSUMS}.part")
-    temporary.write_text(text, "utf-8")
-    return temporary.replace(target)
+    write_atomically(target, text)
+    return target
 
 
 def verify(folder: Path) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 
 from speech.data.manifest import Utterance
 from speech.errors import ConfigError
+from speech.ranges import check, ranged
 
 _EDGE_SILENCE_S = 0.4
 _SHORTEST_GAP_S = 0.1
@@ -26,45 +27,37 @@ class BatchConfig:
     """How utterances become batches.
 
     Raises:
-        ConfigError: if lengths contradict each other or a probability is none.
+        ConfigError: if lengths contradict each other or a number is out of its range.
     """
 
-    batch_s: float = 80.0
+    batch_s: float = ranged(80.0, above=0)
     """Most seconds of a batch, padding included, before augmentation changes the speed."""
-    max_s: float = 30.0
+    max_s: float = ranged(30.0, above=0)
     """Longer utterances are dropped; no example is longer."""
-    min_s: float = 0.1
+    min_s: float = ranged(0.1, least=0)
     """Shorter utterances are dropped."""
-    min_token_s: float = 0.04
+    min_token_s: float = ranged(0.04, least=0)
     """Utterances with less time per token are dropped: a CTC encoder has no frame for each."""
-    st_probability: float = 0.15
+    st_probability: float = ranged(0.15, least=0, most=1)
     """Of an utterance with translations to train translation."""
-    language_given_probability: float = 0.5
+    language_given_probability: float = ranged(0.5, least=0, most=1)
     """Of an example to have its language in the prefix, not <nolang>."""
-    concatenate_probability: float = 0.4
+    concatenate_probability: float = ranged(0.4, least=0, most=1)
     """Of an example to be several utterances in a row."""
-    concatenate_max_s: float = 20.0
-    concatenate_gap_s: float = 0.6
+    concatenate_max_s: float = ranged(20.0, least=0)
+    concatenate_gap_s: float = ranged(0.6, least=_SHORTEST_GAP_S)
     """Longest silence between utterances that are joined; the shortest is 0.1 s."""
-    buckets: int = 20
+    buckets: int = ranged(20, least=1)
     """Examples are batched with those of like length, in so many classes of equal total length."""
-    seed: int = 0
+    seed: int = ranged(0, least=0, most=2**32 - 1)
 
     def __post_init__(self) -> None:
+        check(self, "data.batches")
         if not 0 <= self.min_s < self.max_s <= self.batch_s or self.concatenate_max_s > self.max_s:
             raise ConfigError(
-                f"min_s {self.min_s}, max_s {self.max_s}, batch_s {self.batch_s}, "
+                f"data.batches: min_s {self.min_s}, max_s {self.max_s}, batch_s {self.batch_s}, "
                 f"concatenate_max_s {self.concatenate_max_s}",
                 fix="Let 0 <= min_s < max_s <= batch_s and concatenate_max_s <= max_s.",
-            )
-        for name in ("st_probability", "language_given_probability", "concatenate_probability"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ConfigError(f"{name} {getattr(self, name)}, expected 0 to 1")
-        if self.buckets < 1 or self.seed < 0 or self.min_token_s < 0 or self.concatenate_gap_s < _SHORTEST_GAP_S:
-            raise ConfigError(
-                f"buckets {self.buckets}, seed {self.seed}, min_token_s {self.min_token_s}, "
-                f"concatenate_gap_s {self.concatenate_gap_s}",
-                fix="Expected at least 1, 0, 0 and 0.1.",
             )
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import soundfile
 
 from speech.audio.io import SAMPLE_RATE
+from speech.files import write_atomically
 from speech.transcript import Word
 
 _FADE_S = 0.012
@@ -101,3 +105,14 @@ def _crossfaded(one: np.ndarray, other: np.ndarray, overlap: int) -> np.ndarray:
     angle = np.linspace(0.0, np.pi / 2, overlap, dtype=np.float32)  # of equal power, without a step at either end
     both = one[-overlap:] * np.cos(angle) + other[:overlap] * np.sin(angle)
     return np.concatenate([one[:-overlap], both, other[overlap:]])
+
+
+def write_flac(path: Path, samples: np.ndarray) -> None:
+    """Samples `(n,)` at 16 kHz as a file of sixteen bits, which appears whole or not at all.
+
+    Raises:
+        FileError: if the system refuses.
+    """
+    encoded = io.BytesIO()
+    soundfile.write(encoded, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    write_atomically(path, encoded.getvalue())

@@ -20,6 +20,7 @@ from speech.decode.prefix_beam import LanguageModel
 from speech.decode.token_ngram import STEPS_PER_NAT, extended, place_of, to_steps
 from speech.decode.words import WORD_START
 from speech.errors import ModelError
+from speech.files import replacing
 
 USUAL = -8.0
 """A word of this log-probability neither gains nor costs; likelier ones gain."""
@@ -104,8 +105,8 @@ class Lexicon:
         record = {"use": np.array([self.scale, self.penalty])}
         for code, (keys, scores) in self.words.items():
             record |= {f"keys.{code}": keys, f"scores.{code}": scores}
-        save_file(record, path, metadata={"format": "lexicon"})
-        path.chmod(0o644)
+        with replacing(path) as temporary:
+            save_file(record, temporary, metadata={"format": "lexicon"})
 
     @classmethod
     def load(cls, path: Path) -> Lexicon:
@@ -119,6 +120,8 @@ class Lexicon:
                 if (file.metadata() or {}).get("format") != "lexicon":
                     raise ModelError("is not a lexicon", where=str(path))
             record = load_file(path)
+            if not all(np.isfinite(values).all() for name, values in record.items() if not name.startswith("keys.")):
+                raise ValueError("some of its numbers are not finite")
             scale, penalty = record["use"].tolist()
             codes = [name.removeprefix("keys.") for name in record if name.startswith("keys.")]
             words = {code: (record[f"keys.{code}"], record[f"scores.{code}"]) for code in codes}

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from speech.errors import ModelError
+from speech.files import replacing
 
 EDGE = 0
 """Stands before and after a text; the id of blank, which no text contains."""
@@ -121,8 +122,8 @@ class TokenNgram:
         """Write a safetensors file."""
         record = {"keys": self.keys, "scores": self.scores, "backoffs": self.backoffs}
         record |= {"order": np.array([self.order]), "use": np.array([self.weight, self.bonus])}
-        save_file(record, path, metadata={"format": "token_ngram"})
-        path.chmod(0o644)
+        with replacing(path) as temporary:
+            save_file(record, temporary, metadata={"format": "token_ngram"})
 
     @classmethod
     def load(cls, path: Path) -> TokenNgram:
@@ -133,6 +134,8 @@ class TokenNgram:
         """
         try:
             record = load_file(path)
+            if not all(np.isfinite(record[name]).all() for name in ("scores", "backoffs", "use")):
+                raise ValueError("some of its numbers are not finite")
             weight, bonus = record["use"].tolist()
             return cls(int(record["order"][0]), record["keys"], record["scores"], record["backoffs"], weight, bonus)
         except (OSError, SafetensorError, KeyError, IndexError, ValueError) as error:

@@ -20,11 +20,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from speech.errors import ConfigError, ModelError
 from speech.models.owsm_ctc import OwsmCtc
 from speech.nn.adapters import Adapter, AdapterBank
+from speech.tensors import check_finite, save_tensors
 from speech.text.languages import LANGUAGES
 
 FOLDER = "adapters"
@@ -104,22 +104,22 @@ def _digest(path: Path, size: int, changed_ns: int) -> str:
 
 
 def save_adapter(path: Path, item: AdapterFile) -> None:
-    """Write a file; it appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial")
+    """Write a file; it appears whole or not at all.
+
+    Raises:
+        FileError: if the system refuses.
+        ModelError: if a number is not finite.
+    """
     metadata = {
         "format": _FORMAT,
         "language": item.language,
         "layers": json.dumps(item.adapter.layers),
         "tokens": json.dumps(item.adapter.tokens, ensure_ascii=False),
         "base": item.base,
-        "scores": json.dumps(dict(item.scores)),
+        "scores": json.dumps({name: value for name, value in item.scores.items() if math.isfinite(value)}),
         "card": item.card,
     }
-    tensors = {name: value.detach().float().cpu().contiguous() for name, value in item.adapter.named_parameters()}
-    save_file(tensors, temporary, metadata=metadata)
-    temporary.chmod(0o644)
-    temporary.replace(path)
+    save_tensors(path, {name: value.detach().float() for name, value in item.adapter.named_parameters()}, metadata)
 
 
 def describe(path: Path, base: str | None = None, *, where: str | None = None) -> Description:
@@ -143,8 +143,7 @@ def load_adapter(path: Path, base: str | None = None, *, where: str | None = Non
     with _opened(path, where) as file:
         info = _description(file, path, base, where)
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    if not all(bool(value.isfinite().all()) for value in tensors.values()):
-        raise ModelError("is damaged: some of its numbers are not finite", where=where)
+    check_finite(tensors, where, "It comes from a training that went wrong: take an earlier one.")
     adapter = Adapter(info.layers, info.dim, info.width, info.tokens)
     adapter.load_state_dict(tensors)
     return AdapterFile(adapter.requires_grad_(False), info.language, info.base, info.card, info.scores)

@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from speech.choices import Storage as Storage
-from speech.errors import ModelError
+from speech.errors import ConfigError, FileError, ModelError
+from speech.files import check_writable, printable, read_text, reason
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
 from speech.models.targets import KEY, Targets, read_targets, to_record
 from speech.nn.e_branchformer import EBranchformerConfig
@@ -33,6 +32,7 @@ from speech.nn.encoder import EncoderConfig
 from speech.nn.linears import quantized
 from speech.nn.prompt import PromptConfig
 from speech.nn.whisper_encoder import WhisperEncoderConfig
+from speech.tensors import check_finite, load_tensors, save_tensors
 from speech.text.tokenizer import Tokenizer
 from speech.text.tokens import Vocabulary
 
@@ -91,11 +91,17 @@ def save_checkpoint(
         storage: precision on disk.
         attached: name in the directory -> file that is copied there, such as the record of the training.
         targets: that it translates into, with what was measured.
+
+    Raises:
+        FileError: if the system refuses.
+        ModelError: if a parameter is not finite, also where it is too large for `storage`.
     """
-    directory.parent.mkdir(parents=True, exist_ok=True)
+    state = model.state_dict()
+    check_finite(state, printable(directory), "It has not been written.")
+    check_writable(directory.parent)
     temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
     try:
-        save_file(_pack(model.state_dict(), storage), temporary / "model.safetensors", metadata={"format": "pt"})
+        save_tensors(temporary / "model.safetensors", _pack(state, storage), {"format": "pt"})
         record = {
             "format": FORMAT,
             "kind": "owsm_ctc",
@@ -106,7 +112,8 @@ def save_checkpoint(
             "sos_eos": model.vocabulary.sos_eos,
             "info": info,
         }
-        (temporary / "config.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
+        (temporary / "config.json").write_text(text + "\n", "utf-8")
         (temporary / "README.md").write_text(card, "utf-8")
         tokenizer.save(temporary / "tokenizer.model")
         for name, source in (attached or {}).items():
@@ -115,8 +122,14 @@ def save_checkpoint(
         for file in temporary.iterdir():
             file.chmod(0o644)
         if directory.exists():
-            shutil.rmtree(directory)
-        temporary.rename(directory)
+            older = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+            directory.rename(older / directory.name)
+            temporary.rename(directory)
+            shutil.rmtree(older, ignore_errors=True)
+        else:
+            temporary.rename(directory)
+    except OSError as error:
+        raise FileError(f"cannot be written: {reason(error)}", where=printable(directory)) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -132,16 +145,15 @@ def load_checkpoint(directory: Path, *, device: str | torch.device = "cpu", as_s
             before, and nothing is held twice.
 
     Raises:
-        ModelError: naming the file, and the key where there is one, if anything is missing, unknown or does not fit.
+        ModelError: naming the file, and the key where there is one, if anything is missing, unknown or does not fit, or
+            a number is not finite.
     """
     outline = load_outline(directory)
     model = outline.empty()
     where = str(directory / "model.safetensors")
-    try:
-        linear = {f"{name}.weight" for name, module in model.named_modules() if type(module) is nn.Linear}
-        tensors = _unpack(load_file(directory / "model.safetensors"), linear if as_stored else set())
-    except SafetensorError as error:
-        raise ModelError(f"is damaged: {error}", where=where, fix="Copy or download it again.") from error
+    linear = {f"{name}.weight" for name, module in model.named_modules() if type(module) is nn.Linear}
+    stored = load_tensors(directory / "model.safetensors")  # as it lies on disk: in eight bits hardly anything to check
+    tensors = _unpack(stored, linear if as_stored else set(), where)
     wanted = model.state_dict()
     wrong = sorted(wanted.keys() ^ tensors.keys())
     wrong += sorted(k for k in wanted.keys() & tensors.keys() if wanted[k].shape != tensors[k].shape)
@@ -163,13 +175,18 @@ def load_outline(directory: Path) -> Outline:
             raise ModelError(f"has no {name}", where=str(directory), fix="A checkpoint is a directory with that file.")
     where = str(directory / "config.json")
     try:
-        record = json.loads((directory / "config.json").read_text("utf-8"))
-    except ValueError as error:
+        record = json.loads(read_text(directory / "config.json"))
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"is not JSON: {error}", where=where) from error
+    if not isinstance(record, dict):
+        raise ModelError(f"is a JSON {type(record).__name__}, expected an object", where=where)
     if record.get("format") != FORMAT or record.get("kind") != "owsm_ctc":
         raise ModelError(
             f"format {record.get('format')}, kind {record.get('kind')!r}; expected {FORMAT}, 'owsm_ctc'", where=where
         )
+    missing = [key for key in ("model", "languages", "st_targets", "sos_eos", "info") if key not in record]
+    if missing:
+        raise ModelError(f"has no {', '.join(missing)}", where=where)
     config = config_from_dict(record["model"], where)
     model_bytes = (directory / "tokenizer.model").read_bytes()
     tokenizer = Tokenizer.from_pieces(
@@ -205,7 +222,7 @@ def config_to_dict(config: OwsmCtcConfig) -> dict[str, Any]:
 
 
 def config_from_dict(record: dict[str, Any], where: str) -> OwsmCtcConfig:
-    """The inverse of `config_to_dict`. Raises ModelError for unknown keys."""
+    """The inverse of `config_to_dict`. Raises ModelError for unknown keys, and for numbers that are out of range."""
     try:
         encoder = dict(record["encoder"])
         kind = encoder.pop("kind")
@@ -217,7 +234,7 @@ def config_from_dict(record: dict[str, Any], where: str) -> OwsmCtcConfig:
             "front_end": FrontEnd(record["front_end"]),
         }
         return OwsmCtcConfig(**values)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, ConfigError) as error:
         raise ModelError(f"has a wrong or missing key: {error}", where=where) from error
 
 
@@ -237,9 +254,11 @@ def _pack(tensors: dict[str, Tensor], storage: Storage) -> dict[str, Tensor]:
     return packed
 
 
-def _unpack(tensors: dict[str, Tensor], as_stored: Collection[str]) -> dict[str, Tensor]:
+def _unpack(tensors: dict[str, Tensor], as_stored: Collection[str], where: str) -> dict[str, Tensor]:
     scales = {key.removesuffix(_SCALE): tensors.pop(key) for key in [k for k in tensors if k.endswith(_SCALE)]}
     for name, scale in scales.items():
+        if name not in tensors or scale.shape != tensors[name].shape[:1]:
+            raise ModelError(f"{name}{_SCALE} does not fit", where=where)
         if name in as_stored:
             tensors[name] = quantized(tensors[name], scale)
         else:

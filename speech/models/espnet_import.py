@@ -6,6 +6,7 @@ ESPnet is not needed. What our encoder does not compute is refused by name, neve
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from speech.models.checkpoint import build_empty
 from speech.models.owsm_ctc import OwsmCtc, OwsmCtcConfig
 from speech.nn.e_branchformer import EBranchformerConfig
 from speech.nn.prompt import PromptConfig
+from speech.tensors import check_finite
 from speech.text.tokenizer import Tokenizer
 
 _LAYER = {
@@ -318,6 +320,7 @@ def _load(path: Path) -> dict[str, Tensor]:
         raise ModelError(f"is no file of weights: {reason}", where=str(path), fix="Download it again.") from error
     if not isinstance(tensors, dict) or not all(isinstance(value, Tensor) for value in tensors.values()):
         raise ModelError("holds something else than tensors by name", where=str(path))
+    check_finite(tensors, str(path), "Download it again.")
     return tensors
 
 
@@ -372,10 +375,15 @@ def _new_name(key: str) -> str | None:
 def _statistics(path: Path | None, where: str) -> tuple[Tensor, Tensor]:
     if path is None:
         raise ModelError("has no normalize.mean and normalize.std, and there is no feats_stats.npz", where=where)
-    with np.load(path) as sums:
-        mean = sums["sum"] / sums["count"]
-        variance = sums["sum_square"] / sums["count"] - mean * mean
-    return torch.from_numpy(mean), torch.from_numpy(np.sqrt(np.maximum(variance, 1e-20)))
+    try:
+        with np.load(path, allow_pickle=False) as sums:
+            mean = sums["sum"] / sums["count"]
+            variance = sums["sum_square"] / sums["count"] - mean * mean
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise ModelError(f"is no file of statistics: {error}", where=str(path), fix="Download it again.") from error
+    found = torch.from_numpy(mean), torch.from_numpy(np.sqrt(np.maximum(variance, 1e-20)))
+    check_finite(dict(zip(("its mean", "its variance"), found, strict=True)), str(path), "Download it again.")
+    return found
 
 
 def _some(names: list[str]) -> str:

@@ -10,6 +10,12 @@ import huggingface_hub  # loads its parts when they are used
 from speech.choices import EMBEDDED as EMBEDDED
 from speech.errors import ModelError
 
+_DATA = (
+    "*.safetensors", "*.json", "*.jsonl", "*.model", "*.md", "*.png",  # ours
+    "*.pth", "*.yaml", "*.npz",  # a published OWSM-CTC; of its weights only tensors are read
+)  # fmt: skip
+"""What is fetched of a repository: no code, and nothing that a reader of ours would execute."""
+
 
 def locate(name: str) -> Path:
     """The directory of a checkpoint.
@@ -35,7 +41,7 @@ def locate(name: str) -> Path:
     if not _is_hub_id(name):
         raise ModelError("no such model", where=name, fix='Give a directory, a hub id "owner/model", or "embedded".')
     try:
-        return Path(huggingface_hub.snapshot_download(name))
+        return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(_DATA)))
     except _failures() as error:
         raise ModelError(f"could not be fetched from the hub: {_short(error)}", where=name) from error
 

@@ -21,6 +21,7 @@ from speech.nn.ctc import CTCHead, SelfConditioning
 from speech.nn.encoder import EncoderConfig, EncoderOutput, EncoderState, Halfway, Tap
 from speech.nn.prompt import PromptConfig, PromptEncoder
 from speech.nn.streaming import Rows
+from speech.ranges import Range, check, ranged, within
 from speech.text.tokens import Vocabulary
 
 
@@ -39,9 +40,9 @@ class OwsmCtcConfig:
     """Encoder; see `nn/whisper_encoder.py`, `nn/e_branchformer.py`."""
     front_end: FrontEnd = FrontEnd.owsm
     """Log-mel."""
-    inter_layers: list[int] = field(default_factory=lambda: [6, 12, 15, 21])
+    inter_layers: list[int] = field(default_factory=lambda: [6, 12, 15, 21], metadata=within(Range(least=1)))
     """Layers (from 1) with an intermediate CTC output."""
-    inter_transcript: int = 3
+    inter_transcript: int = ranged(3, least=0)
     """How many of them, from below, learn the transcript; the others learn the task's target."""
     inter_norm: bool = False
     """Normalise frames before an intermediate output: for encoders whose layers do not end in a normalisation."""
@@ -49,16 +50,17 @@ class OwsmCtcConfig:
     """Targets begin with the language and task tokens, and the prefix frames belong to the CTC stream (published)."""
     language_head: bool = False
     """A language distribution per frame, instead of the first token of the stream."""
-    prompt_dim: int = 512
+    prompt_dim: int = ranged(512, least=1)
     """Width of token embeddings of prefix and prompt."""
     prompt: PromptConfig | None = None
     """Prompt encoder; None: the model takes no text prompt."""
-    inner_tokens: int | None = None
+    inner_tokens: int | None = ranged(None, least=1)
     """Tokens whose posteriors are fed back, where the model writes fewer (`speech.models.trimming`); None: as many."""
 
     def __post_init__(self) -> None:
+        check(self, "model")
         if self.inter_transcript > len(self.inter_layers):
-            raise ConfigError(f"inter_transcript {self.inter_transcript} > {len(self.inter_layers)} inter_layers")
+            raise ConfigError(f"model.inter_transcript {self.inter_transcript} > {len(self.inter_layers)} inter_layers")
         if self.inner_tokens is not None and not self.inter_layers:
             raise ConfigError(f"inner_tokens {self.inner_tokens} without inter_layers", fix="Leave it out.")
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
-from torch import Tensor
 
 from speech.errors import ModelError
 from speech.nn.whisper_encoder import WhisperEncoder
+from speech.tensors import load_tensors
 
 _LAYER = {
     "self_attn.q_proj": "attention.query",
@@ -40,11 +39,11 @@ def load_whisper_encoder(encoder: WhisperEncoder, path: Path) -> None:
     """Fill `encoder` with the weights of a Whisper checkpoint file (encoder alone, or the whole model).
 
     Raises:
-        ModelError: if the file is no Whisper checkpoint, or one of another size.
+        ModelError: if the file is no Whisper checkpoint, damaged, not finite, or one of another size.
     """
     if not path.is_file():
         raise ModelError("no such file", where=str(path), fix="Give a Whisper .safetensors file.")
-    tensors: dict[str, Tensor] = load_file(path)
+    tensors = load_tensors(path)
     try:
         renamed = {new: tensor.float() for key, tensor in tensors.items() if (new := _rename(key)) is not None}
     except (KeyError, ValueError) as error:

@@ -23,34 +23,36 @@ from speech.nn.masks import Layout
 from speech.nn.positions import SinusoidalPositions
 from speech.nn.streaming import Rows
 from speech.nn.subsampling import Conv2dSubsampling8
+from speech.ranges import check, ranged
 
 
 @dataclass(kw_only=True, slots=True)
 class EBranchformerConfig(EncoderConfig):
     """Shape of an E-Branchformer; the defaults are the published OWSM-CTC v4 1B."""
 
-    bins: int = 128
+    bins: int = ranged(128, least=1)
     """Log-mel bins."""
-    dim: int = 1024
+    dim: int = ranged(1024, least=1)
     """Width of a frame."""
-    layers: int = 27
+    layers: int = ranged(27, least=1)
     """Layers."""
-    heads: int = 16
+    heads: int = ranged(16, least=1)
     """Attention heads."""
-    hidden: int = 4096
+    hidden: int = ranged(4096, least=1)
     """Width of the feed-forward networks and of the gating network."""
-    kernel: int = 31
+    kernel: int = ranged(31, least=1)
     """Frames of the depthwise convolutions, odd."""
-    cross_attention_every: int = 3
+    cross_attention_every: int = ranged(3, least=0)
     """Every how many layers one attends to the prompt (0: none)."""
-    dropout: float = 0.1
+    dropout: float = ranged(0.1, least=0, below=1)
     """Dropout on every branch."""
-    eps: float = 1e-12
+    eps: float = ranged(1e-12, above=0)
     """Of every layer normalisation; ESPnet's value, not torch's."""
-    period: int = 0
+    period: int = ranged(0, least=0)
     """Positions on a ring, in frames of 80 ms; 0 is the published unbounded embedding."""
 
     def __post_init__(self) -> None:
+        check(self, "model.encoder")
         if self.dim % self.heads or self.hidden % 2 or self.kernel % 2 == 0:
             raise ConfigError(
                 f"dim {self.dim}, heads {self.heads}, hidden {self.hidden}, kernel {self.kernel}",

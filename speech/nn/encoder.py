@@ -18,6 +18,7 @@ from speech.nn.masks import Layout, reduced
 from speech.nn.positions import SinusoidalPositions
 from speech.nn.streaming import Rows
 from speech.nn.subsampling import UNKNOWN_END, PairReduction, Subsampling
+from speech.ranges import ranged
 
 Tap = Callable[[int, Tensor], Tensor]
 """Called with (layer number from 1, x) after every layer; what it returns goes on."""
@@ -27,9 +28,9 @@ Tap = Callable[[int, Tensor], Tensor]
 class EncoderConfig:
     """What every encoder's configuration can do: name its input and output widths and build it."""
 
-    bins: int = 80
+    bins: int = ranged(80, least=1)
     """Log-mel bins."""
-    dim: int = 512
+    dim: int = ranged(512, least=1)
     """Width of a frame."""
 
     def build(self) -> Encoder:

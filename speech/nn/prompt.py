@@ -9,29 +9,38 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from speech.errors import ConfigError
 from speech.nn.attention import MultiHeadAttention
 from speech.nn.feed_forward import FeedForward
 from speech.nn.masks import padding_mask
 from speech.nn.positions import SinusoidalPositions
 from speech.nn.streaming import Rows
+from speech.ranges import check, ranged
 
 
 @dataclass(kw_only=True, slots=True)
 class PromptConfig:
     """Shape of the prompt encoder; the defaults are the published ones."""
 
-    dim: int = 512
+    dim: int = ranged(512, least=1)
     """Width."""
-    layers: int = 4
+    layers: int = ranged(4, least=1)
     """Pre-norm transformer layers."""
-    heads: int = 8
+    heads: int = ranged(8, least=1)
     """Attention heads."""
-    hidden: int = 2048
+    hidden: int = ranged(2048, least=1)
     """Width of the feed-forward network."""
-    dropout: float = 0.1
+    dropout: float = ranged(0.1, least=0, below=1)
     """Dropout on every branch."""
-    eps: float = 1e-12
+    eps: float = ranged(1e-12, above=0)
     """Of every layer normalisation."""
+
+    def __post_init__(self) -> None:
+        check(self, "model.prompt")
+        if self.dim % self.heads:
+            raise ConfigError(
+                f"model.prompt: dim {self.dim}, heads {self.heads}", fix="dim must be a multiple of heads."
+            )
 
 
 class PromptLayer(nn.Module):

@@ -18,26 +18,28 @@ from speech.nn.masks import Layout
 from speech.nn.positions import SinusoidalPositions
 from speech.nn.streaming import Rows
 from speech.nn.subsampling import WhisperConvolutions
+from speech.ranges import check, ranged
 
 
 @dataclass(kw_only=True, slots=True)
 class WhisperEncoderConfig(EncoderConfig):
     """Shape of a Whisper encoder; the defaults are Whisper-base."""
 
-    layers: int = 6
+    layers: int = ranged(6, least=1)
     """Transformer layers."""
-    heads: int = 8
+    heads: int = ranged(8, least=1)
     """Attention heads."""
-    hidden: int = 2048
+    hidden: int = ranged(2048, least=1)
     """Width of the feed-forward network."""
-    dropout: float = 0.0
+    dropout: float = ranged(0.0, least=0, below=1)
     """Dropout after attention and feed-forward."""
-    period: int = 3000
+    period: int = ranged(3000, least=1)
     """Positions on the ring, in frames of 20 ms."""
-    reduce_after: int = 0
+    reduce_after: int = ranged(0, least=0)
     """Layers before two frames become one (0: never)."""
 
     def __post_init__(self) -> None:
+        check(self, "model.encoder")
         if self.dim % self.heads or not 0 <= self.reduce_after <= self.layers:
             raise ConfigError(
                 f"dim {self.dim}, heads {self.heads}, reduce_after {self.reduce_after}, layers {self.layers}",

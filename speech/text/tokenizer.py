@@ -12,6 +12,7 @@ from pathlib import Path
 import sentencepiece
 
 from speech.errors import ConfigError, DataError, ModelError
+from speech.files import write_atomically
 from speech.text.tokens import Vocabulary
 
 WORD_START = "\u2581"
@@ -157,8 +158,12 @@ class Tokenizer:
         return self.vocabulary.tokens[token]
 
     def save(self, path: Path) -> None:
-        """Write the SentencePiece model."""
-        path.write_bytes(self.model)
+        """Write the SentencePiece model; the file appears whole or not at all.
+
+        Raises:
+            FileError: if the system refuses.
+        """
+        write_atomically(path, self.model)
 
 
 def _processor(model: bytes) -> sentencepiece.SentencePieceProcessor:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-import lightning as L
-import torch
 from torch.utils.data import ChainDataset
 
 from speech.data.batches import Batch, EvalBatches
 from speech.data.manifest import Utterance, read_manifest
+from speech.data.reading import Tally
 from speech.errors import DataError
+from speech.files import write_atomically
 from speech.models.adapter_file import FOLDER, fingerprint
 from speech.models.adapter_merge import rank
 from speech.models.checkpoint import load_checkpoint
@@ -25,10 +26,10 @@ from speech.train.adapt_config import AdaptConfig, Method
 from speech.train.adapt_module import CHECKPOINTS, SCORES, AdaptModule, read_scores
 from speech.train.adapt_report import AdaptReport, draw_scores
 from speech.train.adapt_start import LanguagePart, build_tuning, language_part
-from speech.train.callbacks import CHECKPOINT
 from speech.train.evaluate import ScoreRow, ScoreTable, evaluate
 from speech.train.language_batches import LanguageBatches
-from speech.train.run import build_trainer, read_corpus, record_config, steps_done
+from speech.train.run import begin, build_trainer, read_corpus, record_config, take_steps
+from speech.train.state import steps_done
 from speech.train.stream import SpeechData
 from speech.train.tuning import Scores, Tuning, trained_parameters
 
@@ -49,14 +50,11 @@ def adapt(config: AdaptConfig) -> AdaptReport:
     """Train for one or several languages behind a model, or go on where this folder's run stopped.
 
     Raises:
-        ConfigError, DataError, ModelError: before the first step, naming what is wrong.
+        ConfigError, DataError, FileError, ModelError: before the first step, naming what is wrong.
+        TrainingError, DataError, FileError: if it cannot go on; `last.ckpt` is that of an earlier step.
     """
-    output = Path(config.output)
-    output.mkdir(parents=True, exist_ok=True)
-    if config.trainer.threads:
-        torch.set_num_threads(config.trainer.threads)
-    L.seed_everything(config.seed, verbose=False)
     config.data.languages = config.languages
+    output = begin(config)
     done = steps_done(config, output)
     folder = locate(config.base)
     base = load_checkpoint(folder)
@@ -100,6 +98,9 @@ def _corpus(config: AdaptConfig) -> dict[str, list[Utterance]]:
         missing = set(config.languages) - {u.language for u in utterances}
         if missing:
             raise DataError(f"{part} has no speech in {', '.join(sorted(missing))}", where=config.data.root)
+        silent = set(config.languages) - {u.language for u in utterances if u.text.strip()}
+        if silent:
+            raise DataError(f"{part} has no text in {', '.join(sorted(silent))}", where=config.data.root)
     return corpus
 
 
@@ -120,6 +121,8 @@ def _fit(
     settings = config.trainer
     if done >= settings.max_steps:
         return
+    unreadable = Tally("dev", len(dev), config.data.max_unreadable)
+    module.unreadable = Tally("train", sum(len(p.utterances) for p in parts.values()), config.data.max_unreadable)
     scored = [
         EvalBatches(
             [u for u in dev if u.language == code],
@@ -127,18 +130,17 @@ def _fit(
             config.data.batches.batch_s,
             plain_text,
             language_given=True,
+            unreadable=unreadable,
         )
         for code, part in parts.items()
     ]
     batches = LanguageBatches([part.batches for part in parts.values()], config.variants)
     start, stop = done * settings.accumulate, settings.max_steps * settings.accumulate
     data = SpeechData(batches, ChainDataset(scored), start, stop, config.data)
-    trainer = build_trainer(config, output)
     if not done:
         (output / SCORES).unlink(missing_ok=True)
-        trainer.validate(module, data, verbose=False)
-    last = str(output / CHECKPOINT) if done else None
-    trainer.fit(module, data, ckpt_path=last, weights_only=False)
+        build_trainer(config, output).validate(module, data, verbose=False)
+    take_steps(config, module, data, output, resumed=done > 0)
 
 
 def best_steps(scores: Mapping[int, Mapping[str, Scores]]) -> Best:
@@ -166,14 +168,16 @@ def _report(
     steps = {"base": dict.fromkeys(best.of, 0), "common": dict.fromkeys(best.of, best.common), "own": best.of}
     if config.evaluate:
         for name, chosen in steps.items():
-            tables[name] = _tested(module, tuning, chosen, corpus["test"], output)
+            unreadable = Tally("test", len(corpus["test"]), config.data.max_unreadable)
+            tables[name] = _tested(module, tuning, chosen, corpus["test"], output, unreadable)
     scores = read_scores(output / SCORES)
     for code, step in best.of.items():
         tuning.load(output / CHECKPOINTS / f"{step:06d}", code)
         found = dict(scores[step][code])
         if tables:
             row = tables["own"].rows[code]
-            found |= {"test_wer": round(row.errors.rate, 5), "test_cer": round(row.characters.rate, 5)}
+            tested = {"test_wer": row.errors.rate, "test_cer": row.characters.rate}
+            found |= {name: round(rate, 5) for name, rate in tested.items() if math.isfinite(rate)}
         if config.method != Method.whole:
             tuning.save(output / FOLDER, code, found)
     report = AdaptReport(
@@ -185,12 +189,17 @@ def _report(
         tables=tables,
         adapters=output / FOLDER,
     )
-    (output / REPORT).write_text(json.dumps(report.to_dict(), indent=1) + "\n", "utf-8")
+    write_atomically(output / REPORT, json.dumps(report.to_dict(), indent=1, allow_nan=False) + "\n")
     return report
 
 
 def _tested(
-    module: AdaptModule, tuning: Tuning, steps: Mapping[str, int], test: Sequence[Utterance], output: Path
+    module: AdaptModule,
+    tuning: Tuning,
+    steps: Mapping[str, int],
+    test: Sequence[Utterance],
+    output: Path,
+    unreadable: Tally,
 ) -> ScoreTable:
     def hear(batch: Batch) -> OwsmCtcOutput:
         return module.hear(batch, *module.model.features(batch.samples, batch.sample_lengths))
@@ -200,5 +209,6 @@ def _tested(
     for code, step in steps.items():
         tuning.load(output / CHECKPOINTS / f"{step:06d}", code)
         own = [u for u in test if u.language == code]
-        rows |= evaluate(module.model, module.tokenizers[code], own, language_given=True, hear=hear).rows
+        tokenizer = module.tokenizers[code]
+        rows |= evaluate(module.model, tokenizer, own, language_given=True, hear=hear, unreadable=unreadable).rows
     return ScoreTable(rows)

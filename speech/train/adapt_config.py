@@ -8,6 +8,7 @@ from typing import Any
 
 from speech.errors import ConfigError
 from speech.nn.adapters import BUDGET
+from speech.ranges import Range, ranged, within
 from speech.text.languages import resolve
 from speech.train.config import RunConfig
 
@@ -48,18 +49,18 @@ class AdaptConfig(RunConfig):
     language: Any = None
     """ISO 639-3 code, or a list of codes."""
     method: Method = Method.adapter
-    layers: list[int] = field(default_factory=list)
+    layers: list[int] = field(default_factory=list, metadata=within(Range(least=1)))
     """Encoder layers behind which adapters stand, from 1; empty: the upper half. What the layers below the lowest make
     of a batch is computed once."""
-    variants: int = 2
+    variants: int = ranged(2, least=1)
     """Epochs that are cut and augmented differently; later ones are these again, in another order."""
-    budget: float = BUDGET
+    budget: float = ranged(BUDGET, above=0, most=1)
     """Parameters of a language, as a share of the model's."""
     start: Start = Start.principal
     rows: Rows = Rows.near
     pseudo: str = ""
     """Manifest of utterances that a teacher has transcribed (`noisy_student.py`), to be trained on too."""
-    hidden: float = 0.0
+    hidden: float = ranged(0.0, least=0, below=1)
     """Share of the transcripts that is left out, as if nobody had written them: for experiments."""
 
     @property

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from speech.chunking import ChunkSpec
 from speech.data.batches import Batch
 from speech.data.manifest import Utterance
 from speech.decode.frames import Frames
 from speech.decode.greedy import greedy
+from speech.errors import TrainingError
 from speech.metrics.alignment import ErrorCounts
 from speech.metrics.error_rate import character_errors, word_errors
 from speech.models.owsm_ctc import OwsmCtc, OwsmCtcOutput
@@ -23,6 +25,7 @@ from speech.nn.encoder import Halfway
 from speech.text.lines import lines_of
 from speech.text.tokenizer import Tokenizer
 from speech.train.adapt_config import AdaptConfig
+from speech.train.callbacks import append_line
 from speech.train.module import TrainModule
 from speech.train.optimizer import build_optimizer
 from speech.train.tuning import Scores, Tuning, number_of
@@ -112,13 +115,10 @@ class AdaptModule(TrainModule):
         half = self._kept[key]
         return half._replace(x=half.x.float())
 
-    def configure_gradient_clipping(
-        self, optimizer: torch.optim.Optimizer, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
-    ) -> None:
+    def clipped(self, optimizer: torch.optim.Optimizer) -> list[list[nn.Parameter]]:
         """Languages that share nothing are clipped each for itself."""
-        if gradient_clip_val:
-            for code in self._languages[:1] if self._tuning.shared else self._languages:
-                torch.nn.utils.clip_grad_norm_(self._tuning.parameters_of(code), gradient_clip_val)
+        codes = self._languages[:1] if self._tuning.shared else self._languages
+        return [self._tuning.parameters_of(code) for code in codes]
 
     def on_validation_epoch_start(self) -> None:
         self._sums = {}
@@ -144,14 +144,15 @@ class AdaptModule(TrainModule):
                 "step": step,
                 "dev_wer": round(own.words.rate, 5),
                 "dev_cer": round(own.characters.rate, 5),
-                "dev_loss": round(own.loss / own.tokens, 5),
+                "dev_loss": round(own.loss / max(own.tokens, 1), 5),
             }
             for code, own in self._sums.items()
         }
         for code, scores in found.items():
+            if not all(math.isfinite(value) for value in scores.values()):
+                raise TrainingError(f"{code} on dev is {scores}", where=f"step {step}", fix="Lower optimizer.lr.")
             self._tuning.save(self._output / CHECKPOINTS / f"{step:06d}", code, scores)
-        with (self._output / SCORES).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, "languages": found}) + "\n")
+        append_line(self._output / SCORES, json.dumps({"step": step, "languages": found}, allow_nan=False))
         mean = sum(scores["dev_cer"] for scores in found.values()) / len(found)
         loss = sum(scores["dev_loss"] for scores in found.values()) / len(found)
         self.log_dict({"dev/cer": mean, "dev/final": loss}, batch_size=1)
@@ -163,5 +164,5 @@ class AdaptModule(TrainModule):
 
 def read_scores(path: Path) -> dict[int, Mapping[str, Scores]]:
     """Step -> code -> scores, of a record; a step that was run twice counts as it was the second time."""
-    rows = [json.loads(line) for line in lines_of(path.read_bytes().decode("utf-8")) if line.endswith("}}}")]
+    rows = [json.loads(line) for line in lines_of(path.read_bytes().decode("utf-8", "replace")) if line.endswith("}}}")]
     return {row["step"]: row["languages"] for row in rows}

@@ -15,7 +15,8 @@ from speech.data.manifest import Utterance
 from speech.data.mixing import hours_per_language
 from speech.text.languages import resolve
 from speech.train.adapt_config import AdaptConfig
-from speech.train.evaluate import ScoreTable
+from speech.train.curve import save_figure
+from speech.train.evaluate import ScoreRow, ScoreTable
 from speech.train.tuning import Scores
 
 
@@ -38,9 +39,11 @@ class AdaptReport:
     """Folder of the result."""
 
     def gain(self, name: str = "own") -> float:
-        """Mean over languages of the relative reduction of the word error rate against the base."""
+        """Mean over languages of the relative reduction of the word error rate against the base; those in which the
+        base makes no error cannot become better and are left out."""
         base, now = self.tables["base"].rows, self.tables[name].rows
-        return sum(1 - now[code].errors.rate / base[code].errors.rate for code in base) / len(base)
+        found = [less(base[code], now[code]) for code in base if _has_errors(base[code])]
+        return sum(found) / len(found) if found else 0.0
 
     def to_dict(self) -> dict[str, Any]:
         record: dict[str, Any] = {
@@ -69,13 +72,22 @@ class AdaptReport:
                 f"{row.errors.rate:.3f}",
                 f"{common.errors.rate:.3f} ({self.common})",
                 f"{own.errors.rate:.3f} ({self.steps[code]})",
-                f"{1 - own.errors.rate / row.errors.rate:+.1%}",
+                f"{less(row, own):+.1%}" if _has_errors(row) else "-",
                 f"{row.characters.rate:.3f}",
                 f"{own.characters.rate:.3f}",
             )
         table.add_section()
         table.add_row("mean reduction", "", "", f"{self.gain('common'):+.1%}", f"{self.gain():+.1%}", "", "", "")
         console.print(table)
+
+
+def less(base: ScoreRow, now: ScoreRow) -> float:
+    """Relative reduction of the word error rate of a base that makes errors."""
+    return 1 - now.errors.rate / base.errors.rate
+
+
+def _has_errors(row: ScoreRow) -> bool:
+    return row.errors.errors > 0 and row.errors.reference_length > 0
 
 
 def adapter_card(config: AdaptConfig, code: str, utterances: Sequence[Utterance]) -> str:
@@ -111,4 +123,4 @@ def draw_scores(scores: Mapping[int, Mapping[str, Scores]], best: Mapping[str, i
     axes.set_ylabel("character error rate on dev; dots: each language's best step")
     axes.grid(alpha=0.3)
     axes.legend(ncols=2, fontsize="small")
-    figure.savefig(picture, dpi=120)
+    save_figure(figure, picture)

@@ -97,6 +97,8 @@ def build_tuning(
     looks = config.start == Start.principal and not resumed
     count = len(model.encoder.layers)
     layers = config.layers or list(range(count // 2 + 1, count + 1))
+    if max(layers) > count:
+        raise ConfigError(f"layers {layers}: the model has {count}")
     if config.method == Method.lora:
         rank = rank_for(_size(model), model.config.encoder.dim, len(layers), config.budget)
         shown = parts if looks else {}

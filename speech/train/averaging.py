@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from speech.tensors import load_tensors, save_tensors
 from speech.train.distributed import is_first, whole_state
 
 
@@ -14,14 +14,15 @@ def save_snapshot(model: nn.Module, folder: Path, step: int, keep: int) -> None:
     """Write the parameters at `step` atomically and delete all but the last `keep` snapshots.
 
     Every process must call this; the first writes.
+
+    Raises:
+        FileError: if the system refuses.
+        ModelError: if a parameter is not finite.
     """
     state = whole_state(model)
     if not is_first():
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{step:08d}.partial"
-    save_file({key: value.contiguous() for key, value in state.items()}, temporary)
-    temporary.rename(folder / f"{step:08d}.safetensors")
+    save_tensors(folder / f"{step:08d}.safetensors", state)
     for old in snapshots(folder)[:-keep]:
         old.unlink()
 
@@ -32,9 +33,13 @@ def snapshots(folder: Path) -> list[Path]:
 
 
 def average(paths: list[Path]) -> dict[str, Tensor]:
-    """Mean of the parameters of `paths`, summed in float64."""
+    """Mean of the parameters of `paths`, summed in float64.
+
+    Raises:
+        ModelError: if one is damaged or not finite.
+    """
     total: dict[str, Tensor] = {}
     for path in paths:
-        for key, value in load_file(path).items():
+        for key, value in load_tensors(path).items():
             total[key] = total[key] + value.double() if key in total else value.double()
     return {key: (value / len(paths)).float() for key, value in total.items()}

@@ -11,12 +11,14 @@ from typing import Any
 import lightning as L
 import torch
 
+from speech.errors import FileError
+from speech.files import printable, reason, write_atomically
 from speech.text.lines import lines_of
 from speech.train.averaging import save_snapshot
 from speech.train.config import TrainerConfig
 from speech.train.module import TrainModule
+from speech.train.state import CHECKPOINT
 
-CHECKPOINT = "last.ckpt"
 METRICS = "metrics.jsonl"
 
 
@@ -53,10 +55,7 @@ class Checkpoints(L.Callback):
 
     def _save(self, trainer: L.Trainer) -> None:
         if trainer.global_step % self.settings.checkpoint_every == 0:
-            temporary = self.folder / f".{CHECKPOINT}.partial"
-            trainer.save_checkpoint(temporary)
-            if trainer.is_global_zero:
-                temporary.replace(self.folder / CHECKPOINT)
+            trainer.save_checkpoint(self.folder / CHECKPOINT)
 
 
 class Metrics(L.Callback):
@@ -75,9 +74,7 @@ class Metrics(L.Callback):
         self.last = trainer.global_step
         if self.path.is_file() and trainer.is_global_zero:
             kept = [row for row in read_metrics(self.path) if row["step"] <= trainer.global_step]
-            temporary = self.path.with_suffix(".partial")
-            temporary.write_text("".join(json.dumps(row) + "\n" for row in kept), "utf-8")
-            temporary.replace(self.path)
+            write_atomically(self.path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in kept))
 
     def on_train_batch_end(
         self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -98,17 +95,36 @@ class Metrics(L.Callback):
         if not trainer.is_global_zero:
             return
         values = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith(prefix)}
-        row = {"step": trainer.global_step, **{k: round(v, 5) for k, v in (values | extra).items() if math.isfinite(v)}}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        row = {"step": trainer.global_step, **{k: finite(v) for k, v in (values | extra).items()}}
+        append_line(self.path, json.dumps(row, allow_nan=False))
 
 
-def read_metrics(path: Path) -> list[dict[str, float]]:
-    """All whole lines of a record; a line cut by a kill is left out."""
+def finite(value: float) -> float | None:
+    """A number as a record has it: to five places, and null where it is none."""
+    return round(value, 5) if math.isfinite(value) else None
+
+
+def append_line(path: Path, line: str) -> None:
+    """One more line of a record.
+
+    Raises:
+        FileError: if the system refuses.
+    """
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+    except OSError as error:
+        raise FileError(f"cannot be written: {reason(error)}", where=printable(path)) from error
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """All whole lines of a record, a number or None by name; a line cut by a kill is left out."""
     rows = []
-    for line in lines_of(path.read_bytes().decode("utf-8")):
+    for line in lines_of(path.read_bytes().decode("utf-8", "replace")):
         try:
-            rows.append(json.loads(line))
+            row = json.loads(line)
         except ValueError:
             continue
+        if isinstance(row, dict) and "step" in row:
+            rows.append(row)
     return rows

@@ -43,13 +43,17 @@ def model_card(config: TrainConfig, info: dict[str, Any]) -> str:
             "| language | utterances | WER (CER without spaces) | CER | language identified |",
             "|---|---|---|---|---|",
             *[
-                f"| {resolve(code).name} | {row['utterances']} | {row['wer']:.3f} | {row['cer']:.3f} "
-                f"| {row['lid']:.3f} |"
+                f"| {resolve(code).name} | {row['utterances']} | {_figure(row['wer'])} | {_figure(row['cer'])} "
+                f"| {_figure(row['lid'])} |"
                 for code, row in info["test"]["languages"].items()
             ],
-            f"| all | | {info['test']['overall']:.3f} | | |",
+            f"| all | | {_figure(info['test']['overall'])} | | |",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _figure(rate: float | None) -> str:
+    return "-" if rate is None else f"{rate:.3f}"
 
 
 def _start(config: TrainConfig) -> str:

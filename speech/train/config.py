@@ -10,6 +10,7 @@ from speech.data.plan import BatchConfig
 from speech.errors import ConfigError
 from speech.models.checkpoint import Storage
 from speech.models.owsm_ctc import OwsmCtcConfig
+from speech.ranges import Range, check, ranged, within
 from speech.text.languages import resolve
 
 
@@ -20,6 +21,26 @@ class Precision(StrEnum):
     """bfloat16 where the processor has instructions for it, otherwise float32."""
     float32 = "float32"
     bfloat16 = "bfloat16"
+
+
+class Parallel(StrEnum):
+    """How processes share the work."""
+
+    auto = "auto"
+    ddp = "ddp"
+    """Each has the whole model."""
+    fsdp = "fsdp"
+    """Each has a part of it."""
+
+
+class Accelerator(StrEnum):
+    """What a run computes on; auto takes a GPU where there is one."""
+
+    auto = "auto"
+    cpu = "cpu"
+    gpu = "gpu"
+    cuda = "cuda"
+    mps = "mps"
 
 
 class Mixing(StrEnum):
@@ -40,7 +61,7 @@ class DataConfig:
     test: str = "test.jsonl"
     also: list[str] = field(default_factory=list)
     """More training manifests, such as code-switched speech; audio paths are relative to each."""
-    also_times: int = 1
+    also_times: int = ranged(1, least=1)
     """How often each utterance of those comes in an epoch."""
     languages: list[str] = field(default_factory=list)
     """ISO 639-3 codes to keep; empty keeps all."""
@@ -49,37 +70,42 @@ class DataConfig:
     exclude: str = ""
     """File of utterance ids, one per line, left out of training (faulty transcripts)."""
     mixing: Mixing = Mixing.temperature
-    temperature: float = 1.0
+    temperature: float = ranged(1.0, least=1)
     """p ~ hours^(1 / temperature); 1 keeps the corpus as it is."""
-    unimax_epochs: float = 4.0
+    unimax_epochs: float = ranged(4.0, above=0)
     """Most repetitions of a language under UniMax."""
     batches: BatchConfig = field(default_factory=BatchConfig)
     augment: AugmentConfig | None = field(default_factory=AugmentConfig)
-    plain_epochs: int = 0
+    plain_epochs: int = ranged(0, least=0)
     """First epochs without augmentation: new heads find the tokens sooner in clean speech."""
-    workers: int = 1
+    workers: int = ranged(1, least=0)
     """Processes that read and augment."""
     cache: bool = True
     """Keep decoded audio in memory (115 MB an hour)."""
+    max_unreadable: float = ranged(0.01, least=0, most=1)
+    """Share of a part's utterances, and one in any case, whose audio may turn out to be unreadable: they are left out
+    with a warning. More of them end the run; 0: the first does."""
 
     def __post_init__(self) -> None:
+        check(self, "data")
         for code in [*self.languages, *self.st_targets]:
             if resolve(code).code != code:
                 raise ConfigError(f"language {code!r}", fix=f"Write {resolve(code).code!r} (ISO 639-3).")
-        if self.also_times < 1:
-            raise ConfigError(f"also_times {self.also_times}, expected at least 1")
 
 
 @dataclass(kw_only=True, slots=True)
 class TokenizerConfig:
     """SentencePiece, trained on the training texts unless the run starts from a checkpoint."""
 
-    size: int = 4000
+    size: int = ranged(4000, least=1)
     """Pieces."""
-    coverage: float = 1.0
+    coverage: float = ranged(1.0, above=0, most=1)
     """Share of characters that get a piece."""
     characters: bool = False
     """Characters instead of pieces of words: what little speech can teach a network that writes nothing yet."""
+
+    def __post_init__(self) -> None:
+        check(self, "tokenizer")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -102,89 +128,103 @@ class InitConfig:
 class OptimizerConfig:
     """AdamW with warm-up."""
 
-    lr: float = 1e-3
+    lr: float = ranged(1e-3, above=0)
     """Peak rate of heads."""
-    encoder_lr: float = 1.0
+    encoder_lr: float = ranged(1.0, least=0)
     """Factor for the encoder."""
-    frozen_layers: int = 0
+    frozen_layers: int = ranged(0, least=0)
     """Lowest encoder layers, and the subsampling, that stay as they are and cost no backward pass."""
-    heads_first: int = 0
+    heads_first: int = ranged(0, least=0)
     """Steps in which only the heads learn, on the encoder as it is; it warms up after them. Blanks, which are all that
     new heads write, would otherwise wear a pretrained encoder down before the first token."""
-    layer_decay: float = 1.0
+    layer_decay: float = ranged(1.0, above=0)
     """Factor per encoder layer downwards: lower layers learn more slowly."""
-    betas: list[float] = field(default_factory=lambda: [0.9, 0.98])
-    eps: float = 1e-6
-    weight_decay: float = 0.01
-    warmup: int = 500
+    betas: list[float] = field(
+        default_factory=lambda: [0.9, 0.98], metadata=within(Range(least=0, below=1, count=(2, 2)))
+    )
+    eps: float = ranged(1e-6, above=0)
+    weight_decay: float = ranged(0.01, least=0)
+    warmup: int = ranged(500, least=0)
     """Steps of linear warm-up."""
-    final: float = 0.02
+    final: float = ranged(0.02, least=0)
     """Share of the peak rate at the end of a cosine; 0 with `inverse_sqrt`."""
     inverse_sqrt: bool = False
     """lr * sqrt(warmup / step) after the warm-up, as published, instead of a cosine to the last step."""
-    clip: float = 5.0
-    """Largest norm of the gradient."""
+    clip: float = ranged(5.0, least=0)
+    """Largest norm of the gradient; 0 leaves it as it is."""
+
+    def __post_init__(self) -> None:
+        check(self, "optimizer")
 
 
 @dataclass(kw_only=True, slots=True)
 class ChunkConfig:
     """Dynamic chunk training (Zhang et al. 2022): a share of batches sees only what live inference would."""
 
-    probability: float = 0.5
+    probability: float = ranged(0.5, least=0, most=1)
     """Of a batch to be chunked; the others see everything."""
-    begins: int = 0
+    begins: int = ranged(0, least=0)
     """First step with chunked batches."""
-    sizes: list[int] = field(default_factory=lambda: [8, 16, 32, 64])
+    sizes: list[int] = field(default_factory=lambda: [8, 16, 32, 64], metadata=within(Range(least=1, count=(1, None))))
     """Chunk sizes in encoder frames."""
-    left_context: int = 256
+    left_context: int = ranged(256, least=0)
     """Frames before a chunk that it sees; the same in use."""
-    right_contexts: list[int] = field(default_factory=lambda: [0])
+    right_contexts: list[int] = field(default_factory=lambda: [0], metadata=within(Range(least=0, count=(1, None))))
     """Frames behind a chunk that it waits for and sees: one of these, as live servers choose."""
     random_offset: bool = True
     """Start positions anywhere on the ring, so that none is special."""
+
+    def __post_init__(self) -> None:
+        check(self, "chunk")
 
 
 @dataclass(kw_only=True, slots=True)
 class LossConfig:
     """Weights of the objectives."""
 
-    inter: float = 0.5
+    inter: float = ranged(0.5, least=0, most=1)
     """Share of the intermediate CTC losses (published: 0.8)."""
-    language: float = 0.3
+    language: float = ranged(0.3, least=0)
     """Weight of the language head's cross-entropy."""
-    freq_masks: int = 2
-    freq_width: int = 15
-    time_masks: int = 6
-    time_ratio: float = 0.04
+    freq_masks: int = ranged(2, least=0)
+    freq_width: int = ranged(15, least=0)
+    time_masks: int = ranged(6, least=0)
+    time_ratio: float = ranged(0.04, least=0, most=1)
     """SpecAugment: number of masks, largest width in bins, largest share of the time."""
+
+    def __post_init__(self) -> None:
+        check(self, "loss")
 
 
 @dataclass(kw_only=True, slots=True)
 class TrainerConfig:
     """The loop."""
 
-    max_steps: int = 1000
+    max_steps: int = ranged(1000, least=1)
     """Optimiser steps."""
-    accumulate: int = 1
+    accumulate: int = ranged(1, least=1)
     """Batches per step, of each process."""
     precision: Precision = Precision.auto
-    devices: int = 1
-    strategy: str = "auto"
-    """How processes share the work: auto, ddp (each has the whole model), fsdp (each has a part of it)."""
-    accelerator: str = "auto"
-    validate_every: int = 500
+    devices: int = ranged(1, least=1)
+    strategy: Parallel = Parallel.auto
+    """How processes share the work."""
+    accelerator: Accelerator = Accelerator.auto
+    validate_every: int = ranged(500, least=1)
     """Steps."""
-    checkpoint_every: int = 100
+    checkpoint_every: int = ranged(100, least=1)
     """Steps."""
-    average: int = 5
+    average: int = ranged(5, least=0)
     """Last checkpoints whose mean is the result."""
-    average_every: int = 100
+    average_every: int = ranged(100, least=1)
     """Steps between checkpoints that are averaged."""
-    log_every: int = 10
+    log_every: int = ranged(10, least=1)
     """Steps between records of the training loss."""
-    threads: int = 0
+    threads: int = ranged(0, least=0)
     """CPU threads; 0 leaves torch's choice."""
     progress: bool = True
+
+    def __post_init__(self) -> None:
+        check(self, "trainer")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -194,7 +234,7 @@ class RunConfig:
     name: str = "owsm_ctc"
     output: str = "runs/owsm_ctc"
     """Folder of checkpoints, logs, curve and result."""
-    seed: int = 1
+    seed: int = ranged(1, least=0, most=2**32 - 1)
     resume: bool = True
     """Go on where an interrupted run of the same folder stopped."""
     data: DataConfig = field(default_factory=DataConfig)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from matplotlib.figure import Figure
 
+from speech.files import write_atomically
 from speech.train.callbacks import read_metrics
 
 _SPAN = 7
@@ -18,14 +21,14 @@ def draw_curve(metrics: Path, picture: Path) -> None:
     rows = read_metrics(metrics)
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
-    train = [(row["step"], row["train/final"]) for row in rows if "train/final" in row]
+    train = _points(rows, "train/final")
     if train:
         values = [value for _, value in train]
         smooth = [median(values[max(0, n - _SPAN) : n + _SPAN + 1]) for n in range(len(values))]
         axes.plot([s for s, _ in train], [v for _, v in train], color="tab:blue", alpha=0.2, linewidth=0.8)
         axes.plot([s for s, _ in train], smooth, color="tab:blue", label="train, final CTC per token")
     for name, colour in (("dev/final", "tab:orange"), ("dev/language", "tab:green")):
-        points = [(row["step"], row[name]) for row in rows if name in row]
+        points = _points(rows, name)
         if points:
             axes.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=3, label=name)
     axes.set_xlabel("step")
@@ -34,5 +37,20 @@ def draw_curve(metrics: Path, picture: Path) -> None:
     axes.grid(alpha=0.3, which="both")
     if axes.has_data():
         axes.legend()
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(picture, dpi=120)
+    save_figure(figure, picture)
+
+
+def save_figure(figure: Figure, picture: Path) -> None:
+    """A PNG file that appears whole or not at all.
+
+    Raises:
+        FileError: if the system refuses.
+    """
+    image = io.BytesIO()
+    figure.savefig(image, dpi=120, format="png")
+    write_atomically(picture, image.getvalue())
+
+
+def _points(rows: list[dict[str, Any]], name: str) -> list[tuple[int, float]]:
+    """(step, number), where there is one."""
+    return [(row["step"], row[name]) for row in rows if row.get(name) is not None]

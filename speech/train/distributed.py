@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any, cast
+from pathlib import Path
+from typing import Any, NoReturn, cast
 
 import torch
 from lightning.pytorch.strategies import ModelParallelStrategy, Strategy
@@ -18,11 +20,14 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 
+from speech.errors import SpeechError
 from speech.models.owsm_ctc import OwsmCtc
 from speech.train.config import TrainerConfig
+from speech.train.state import read_state
 
 _LAUNCHER = "SPEECH_LAUNCHER_PID"
 _WATCH_S = 1.0
+_FAREWELL_S = 60.0
 
 
 class Sharded(ModelParallelStrategy):
@@ -49,7 +54,7 @@ class Sharded(ModelParallelStrategy):
 
     def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:
         """What the file holds, read from the disk as far as it is used."""
-        return dict(torch.load(checkpoint_path, map_location="cpu", mmap=True, weights_only=weights_only))
+        return read_state(Path(checkpoint_path))
 
     def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
         """Each process's part of the parameters."""
@@ -115,6 +120,22 @@ def whole_model(model: OwsmCtc) -> OwsmCtc:
     if state:
         plain.load_state_dict(state)
     return plain
+
+
+def end_together(error: SpeechError | None, processes: int) -> NoReturn:
+    """End a run in all its processes, each of which must call this: the first raises the first error that one has.
+
+    The others wait for it to end, which ends them (`end_with_launcher`): a launcher that sees one of its processes end
+    before it has spoken kills everything.
+    """
+    errors: list[SpeechError | None] = [error]
+    if processes > 1:
+        errors = [None] * processes
+        torch.distributed.all_gather_object(errors, error)
+    if not is_first():
+        time.sleep(_FAREWELL_S)
+        sys.exit(1)
+    raise next(found for found in errors if found is not None)
 
 
 def is_first() -> bool:

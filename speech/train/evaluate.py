@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from speech.data.batches import Batch, EvalBatches
 from speech.data.manifest import Utterance
+from speech.data.reading import Tally
 from speech.decode.frames import Frames
 from speech.decode.greedy import greedy
 from speech.decode.language_id import language_posterior
@@ -51,13 +53,13 @@ class ScoreTable:
     def to_dict(self) -> dict[str, Any]:
         return {
             "normalizer": NORMALIZER_VERSION,
-            "overall": round(self.overall, 4),
+            "overall": _rounded(self.overall),
             "languages": {
                 code: {
                     "utterances": row.utterances,
-                    "wer": round(row.errors.rate, 4),
-                    "cer": round(row.characters.rate, 4),
-                    "lid": round(row.language_hits / row.utterances, 4),
+                    "wer": _rounded(row.errors.rate),
+                    "cer": _rounded(row.characters.rate),
+                    "lid": _rounded(row.language_hits / row.utterances),
                 }
                 for code, row in self.rows.items()
             },
@@ -83,6 +85,11 @@ class ScoreTable:
         console.print(table)
 
 
+def _rounded(rate: float) -> float | None:
+    """A rate as JSON has it: null where there was nothing to be counted against."""
+    return round(rate, 4) if math.isfinite(rate) else None
+
+
 @torch.inference_mode()
 def evaluate(
     model: OwsmCtc,
@@ -93,6 +100,7 @@ def evaluate(
     batch_s: float = 120.0,
     progress: bool = False,
     hear: Callable[[Batch], OwsmCtcOutput] | None = None,
+    unreadable: Tally | None = None,
 ) -> ScoreTable:
     """Greedy recognition of `utterances`, scored per language; languages by number of utterances.
 
@@ -104,10 +112,16 @@ def evaluate(
         batch_s: most padded seconds of a batch.
         progress: show it.
         hear: what listens instead of the model alone.
+        unreadable: counts utterances that are left out because their audio cannot be read; None: the first is an error.
+
+    Raises:
+        DataError: if too much cannot be read.
     """
     by_id = {utterance.id: utterance for utterance in utterances}
     counts: dict[str, list[Any]] = {}
-    batches = EvalBatches(utterances, tokenizer, batch_s, plain_text, language_given=language_given)
+    batches = EvalBatches(
+        utterances, tokenizer, batch_s, plain_text, language_given=language_given, unreadable=unreadable
+    )
     loader = DataLoader(batches, batch_size=None)
     for batch in track(loader, total=len(batches), description="scoring", disable=not progress, transient=True):
         if hear is not None:

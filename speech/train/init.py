@@ -9,9 +9,10 @@ from pathlib import Path
 
 import torch
 
-from speech.audio.io import SAMPLE_RATE, load_audio
+from speech.audio.io import SAMPLE_RATE
 from speech.data.manifest import Utterance
-from speech.errors import ModelError
+from speech.data.reading import Reader, Unreadable
+from speech.errors import DataError, ModelError
 from speech.models.checkpoint import load_checkpoint
 from speech.models.hub import locate, locate_file
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc
@@ -108,14 +109,23 @@ def feature_statistics(model: OwsmCtc, utterances: Sequence[Utterance], seconds:
 
     Args:
         seconds: of speech that are read at most.
+
+    Raises:
+        DataError: if none of it can be read.
     """
     every = max(1, math.ceil(sum(u.duration_s for u in utterances) / seconds))
     total = torch.zeros(model.config.encoder.bins, dtype=torch.float64)
     square, frames = torch.zeros_like(total), 0
+    read = Reader()
     for utterance in utterances[::every]:
-        samples = torch.from_numpy(load_audio(utterance.audio))[None]
+        loaded = read(utterance)
+        if isinstance(loaded, Unreadable):  # training will name it
+            continue
+        samples = torch.from_numpy(loaded)[None]
         features = model.features(samples, torch.tensor([samples.shape[1]]))[0][0].double()
         total, square, frames = total + features.sum(0), square + features.square().sum(0), frames + len(features)
+    if not frames:
+        raise DataError("no training speech can be read", fix="Look at the files that the manifest names.")
     mean = total / frames
     model.feature_mean.copy_(mean)
     model.feature_std.copy_((square / frames - mean.square()).clamp(min=_SMALLEST_VARIANCE).sqrt())

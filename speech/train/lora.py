@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 from speech.data.batches import Batch
@@ -21,7 +20,8 @@ from speech.extras import needs_extra
 from speech.models.owsm_ctc import OwsmCtc
 from speech.nn.ctc import CTCHead
 from speech.nn.encoder import Tap
-from speech.train.tuning import Scores, passed, write
+from speech.tensors import load_tensors, save_tensors
+from speech.train.tuning import Scores, passed
 
 _PROJECTIONS = ("query", "value")
 
@@ -114,11 +114,11 @@ class LoraTuning:
         return self.model.ctc
 
     def save(self, folder: Path, code: str, scores: Scores) -> None:
-        write(folder / f"{code}.safetensors", self._own[code])
+        save_tensors(folder / f"{code}.safetensors", self._own[code])
 
     @torch.no_grad()
     def load(self, folder: Path, code: str) -> None:
-        found = load_file(folder / f"{code}.safetensors")
+        found = load_tensors(folder / f"{code}.safetensors")
         for name, parameter in self._own[code].items():
             parameter.copy_(found[name])
 

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
+from torch.distributed.tensor import DTensor
 
 from speech.audio.augment import spec_augment
 from speech.chunking import ChunkSpec
 from speech.data.batches import Batch
+from speech.data.reading import Tally
+from speech.errors import TrainingError
+from speech.files import printable
 from speech.models.owsm_ctc import OwsmCtc, OwsmCtcOutput
 from speech.nn.losses import ctc_loss, multi_ctc_loss
 from speech.nn.masks import padding_mask
 from speech.train.config import RunConfig
-from speech.train.distributed import shard
+from speech.train.distributed import end_together, shard
 from speech.train.optimizer import build_optimizer, schedule_factor
+from speech.train.state import CHECKPOINT
+
+_NAMED = 20
+"""Utterances that an error names."""
 
 
 class TrainModule(L.LightningModule):
@@ -37,6 +46,10 @@ class TrainModule(L.LightningModule):
         self.config = config
         self.parts: dict[str, Tensor] = {}
         """Parts of the loss, summed over the batches of the step so far."""
+        self.unreadable = Tally("train", 0, config.data.max_unreadable)
+        """Counts the speech that should have been trained on."""
+        self._losses: list[tuple[list[str], Tensor]] = []
+        """Ids and loss of the batches of the step so far."""
 
     def configure_model(self) -> None:
         if self.device_mesh is not None and not isinstance(self.model, FSDPModule):
@@ -49,6 +62,8 @@ class TrainModule(L.LightningModule):
         self._freeze()
         loss, parts = self.loss(batch, generator)
         self.parts = {name: value + self.parts.get(name, 0.0) for name, value in parts.items()}
+        self._losses.append((batch.ids, loss.detach()))
+        self.unreadable.add(batch.unreadable)
         self.log("loss", loss, prog_bar=True, logger=False, batch_size=len(batch))
         return loss
 
@@ -66,6 +81,42 @@ class TrainModule(L.LightningModule):
         values = {f"train/{name}": value for name, value in zip(self.parts, means, strict=True)}
         self.log_dict(values | {"lr": optimizer.param_groups[0]["lr"]}, on_step=True, on_epoch=False, batch_size=1)
         self.parts = {}
+
+    def configure_gradient_clipping(
+        self, optimizer: torch.optim.Optimizer, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
+    ) -> None:
+        """Clip the gradient, unless the run ends here.
+
+        Raises:
+            TrainingError: in the first process, if in any of them a loss or the gradient is not finite: nothing can be
+                learned from such a step, and what it did to the parameters could not be undone.
+            DataError: likewise, if too much speech could not be read.
+        """
+        norms = [_clip(parameters, gradient_clip_val) for parameters in self.clipped(optimizer)]
+        numbers = torch.stack([*(loss.float() for _, loss in self._losses), *norms])
+        goes_on = numbers.isfinite().all() & (self.unreadable.error is None)
+        if self.trainer.world_size > 1:
+            goes_on = self.trainer.strategy.reduce(goes_on.float(), reduce_op="mean") == 1.0
+        if not bool(goes_on):
+            end_together(self.unreadable.error or self._diverged(), self.trainer.world_size)
+        self._losses = []
+
+    def clipped(self, optimizer: torch.optim.Optimizer) -> list[list[nn.Parameter]]:
+        """Parameters whose gradients are clipped together."""
+        return [[parameter for group in optimizer.param_groups for parameter in group["params"]]]
+
+    def _diverged(self) -> TrainingError | None:
+        """What is not finite in the batches of this process; None if it is those of another."""
+        worst = [(ids, loss) for ids, loss in self._losses if not bool(loss.isfinite())]
+        said = f"the loss is {float(worst[0][1]):g}" if worst else "the gradient is not finite"
+        names = [printable(name) for ids, _ in worst or self._losses for name in ids]
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        return TrainingError(
+            f"{said}, expected a finite number; utterances: {', '.join(names[:_NAMED])}{more}",
+            where=f"step {self.global_step + 1}",
+            fix=f"{printable(Path(self.config.output) / CHECKPOINT)} is that of an earlier step. "
+            "Lower optimizer.lr, or leave these utterances out (data.exclude).",
+        )
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Count the batches of a process anew: those who wrote the checkpoint may have taken more or fewer a step."""
@@ -202,3 +253,12 @@ class TrainModule(L.LightningModule):
         ]
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factors)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def _clip(parameters: Sequence[nn.Parameter], largest: float | None) -> Tensor:
+    """Scale gradients so that their norm is `largest` at most; 0 and None leave them. The norm that they had."""
+    if largest:
+        norm = torch.nn.utils.clip_grad_norm_(parameters, largest)
+    else:
+        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    return (norm.full_tensor() if isinstance(norm, DTensor) else norm).float()

@@ -18,21 +18,26 @@ from speech.audio.augment import WaveAugment
 from speech.data.batches import EvalBatches, TrainBatches
 from speech.data.manifest import Utterance, read_manifest
 from speech.data.mixing import hours_per_language, temperature, unimax
-from speech.errors import ConfigError, DataError
+from speech.data.reading import Tally
+from speech.errors import ConfigError, DataError, FileError
+from speech.files import check_writable, printable, reason, write_atomically
 from speech.models.checkpoint import save_checkpoint
 from speech.models.owsm_ctc import OwsmCtc
+from speech.ranges import check
+from speech.tensors import check_finite
 from speech.text.lines import read_lines
 from speech.text.normalize import plain_text
 from speech.text.tokenizer import Tokenizer
 from speech.train.averaging import average, snapshots
-from speech.train.callbacks import CHECKPOINT, METRICS, Checkpoints, Metrics
+from speech.train.callbacks import METRICS, Checkpoints, Metrics
 from speech.train.card import model_card
-from speech.train.config import Mixing, Precision, RunConfig, TrainConfig, TrainerConfig
+from speech.train.config import Accelerator, Mixing, Precision, RunConfig, TrainConfig, TrainerConfig
 from speech.train.curve import draw_curve
 from speech.train.distributed import end_with_launcher, is_first, strategy, whole_model
 from speech.train.evaluate import ScoreTable, evaluate
 from speech.train.init import build_model, build_tokenizer
 from speech.train.module import TrainModule
+from speech.train.state import CHECKPOINT, StateFiles, read_state, steps_done
 from speech.train.stream import SpeechData
 
 _log = logging.getLogger(__name__)
@@ -59,15 +64,10 @@ def train(config: TrainConfig) -> TrainResult | None:
         Model and table; None in the processes that only help.
 
     Raises:
-        ConfigError, DataError, ModelError: before the first step, naming what is wrong.
+        ConfigError, DataError, FileError, ModelError: before the first step, naming what is wrong.
+        TrainingError, DataError, FileError: if it cannot go on; `last.ckpt` is that of an earlier step.
     """
-    output = Path(config.output)
-    output.mkdir(parents=True, exist_ok=True)
-    if config.trainer.devices > 1:
-        end_with_launcher()
-    if config.trainer.threads:
-        torch.set_num_threads(config.trainer.threads)
-    L.seed_everything(config.seed, verbose=False)
+    output = begin(config)
     corpus = read_corpus(config)
     tokenizer = build_tokenizer(config, corpus["train"])
     model = build_model(config, tokenizer, corpus["train"])
@@ -80,7 +80,9 @@ def train(config: TrainConfig) -> TrainResult | None:
     if paths:
         model.load_state_dict(average(paths[-config.trainer.average :]))
     model.eval()
-    table = evaluate(model, tokenizer, corpus["test"]) if config.evaluate else None
+    check_finite(model.state_dict(), "the trained model", "It has not been written. Lower optimizer.lr.")
+    unreadable = Tally("test", len(corpus["test"]), config.data.max_unreadable)
+    table = evaluate(model, tokenizer, corpus["test"], unreadable=unreadable) if config.evaluate else None
     draw_curve(output / METRICS, output / CURVE)
     info = _info(config, corpus, table)
     save_checkpoint(
@@ -95,12 +97,34 @@ def train(config: TrainConfig) -> TrainResult | None:
     return TrainResult(output / "model", table)
 
 
+def begin(config: RunConfig) -> Path:
+    """What comes before anything is loaded: numbers, device and output folder are tried, and chance gets its seed.
+
+    Returns:
+        the output folder, which is there.
+
+    Raises:
+        ConfigError, FileError: naming what is wrong.
+    """
+    check(config)
+    check_devices(config.trainer)
+    output = Path(config.output)
+    check_writable(output)
+    if config.trainer.devices > 1:
+        end_with_launcher()
+    if config.trainer.threads:
+        torch.set_num_threads(config.trainer.threads)
+    L.seed_everything(config.seed, verbose=False)
+    return output
+
+
 def read_corpus(config: RunConfig) -> dict[str, list[Utterance]]:
     """Utterances of the three parts, restricted to the languages asked for.
 
     Raises:
         ConfigError: if no data root is given.
-        DataError: if a part is broken or empty.
+        DataError: if a part is broken or empty, or audio that will be read is not there.
+        FileError: if the list of what is excluded cannot be read.
     """
     data = config.data
     if not data.root:
@@ -111,7 +135,7 @@ def read_corpus(config: RunConfig) -> dict[str, list[Utterance]]:
     corpus: dict[str, list[Utterance]] = {}
     for part in ("train", "dev", "test"):
         path = Path(data.root) / getattr(data, part)
-        utterances = read_manifest(path, Path(data.root), check_files=part == "train")
+        utterances = read_manifest(path, Path(data.root), check_files=part != "test" or config.evaluate)
         if part == "train":
             also = [u for more in data.also for u in read_manifest(Path(more), check_files=True)]
             utterances = [u for u in utterances + also * data.also_times if u.id not in excluded]
@@ -133,8 +157,7 @@ def fit(
     last = output / CHECKPOINT
     done = steps_done(config, output)
     if done >= settings.max_steps:
-        module = TrainModule(model, config)
-        module.load_state_dict(torch.load(last, map_location="cpu", weights_only=False)["state_dict"])
+        TrainModule(model, config).load_state_dict(read_state(last)["state_dict"])
         return model
     augment = WaveAugment(config.data.augment) if config.data.augment is not None else None
     batches = TrainBatches(
@@ -147,27 +170,34 @@ def fit(
         cache=config.data.cache,
         plain_epochs=config.data.plain_epochs,
     )
-    dev = EvalBatches(corpus["dev"], tokenizer, config.data.batches.batch_s, plain_text)
+    unreadable = Tally("dev", len(corpus["dev"]), config.data.max_unreadable)
+    dev = EvalBatches(corpus["dev"], tokenizer, config.data.batches.batch_s, plain_text, unreadable=unreadable)
     data = SpeechData(batches, dev, done * settings.accumulate, settings.max_steps * settings.accumulate, config.data)
-    trainer = build_trainer(config, output)
-    trainer.fit(TrainModule(model, config), data, ckpt_path=str(last) if done else None, weights_only=False)
+    module = TrainModule(model, config)
+    module.unreadable = Tally("train", len(batches.utterances), config.data.max_unreadable)
+    take_steps(config, module, data, output, resumed=done > 0)
     return whole_model(model)
 
 
-def steps_done(config: RunConfig, output: Path) -> int:
-    """Steps of the interrupted run in this folder.
+def take_steps(config: RunConfig, module: TrainModule, data: SpeechData, output: Path, *, resumed: bool) -> None:
+    """The steps that are left, and at their end how much of the speech could not be read.
 
     Raises:
-        ConfigError: if there is one, and it shall not go on.
+        TrainingError, DataError, FileError: if the run cannot go on.
+        KeyboardInterrupt: of Ctrl-C.
     """
-    last = output / CHECKPOINT
-    if not last.is_file():
-        return 0
-    if not config.resume:
-        raise ConfigError(f"{output} holds a run", fix="Give another output, or resume=true to continue it.")
-    done = int(torch.load(last, map_location="cpu", weights_only=False, mmap=True)["global_step"])
-    _log.info("resuming at step %d", done)
-    return done
+    trainer, last = build_trainer(config, output), str(output / CHECKPOINT) if resumed else None
+    try:
+        trainer.fit(module, data, ckpt_path=last, weights_only=True)
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # of which Lightning makes exit code 1
+            raise KeyboardInterrupt from error
+        raise
+    except OSError as error:  # of the libraries' own records, such as TensorBoard's
+        where = printable(error.filename) if error.filename else printable(output)
+        raise FileError(f"training stopped: {reason(error)}", where=where) from error
+    if module.unreadable.found:
+        _log.warning("%d utterances were left out: their audio cannot be read", len(module.unreadable.found))
 
 
 def build_trainer(config: RunConfig, output: Path) -> L.Trainer:
@@ -194,12 +224,30 @@ def build_trainer(config: RunConfig, output: Path) -> L.Trainer:
         inference_mode=settings.strategy != "fsdp",  # its buffers for whole parameters serve training too
         logger=TensorBoardLogger(output, name="tensorboard", version=""),
         callbacks=callbacks,
+        plugins=[StateFiles()],
         enable_checkpointing=False,
         enable_progress_bar=settings.progress,
         enable_model_summary=False,
         log_every_n_steps=settings.log_every,
         use_distributed_sampler=False,
     )
+
+
+def check_devices(settings: TrainerConfig) -> None:
+    """Whether the devices that a run asks for are there.
+
+    Raises:
+        ConfigError: if not.
+    """
+    kind, wanted = settings.accelerator, settings.devices
+    if kind in (Accelerator.gpu, Accelerator.cuda, Accelerator.mps):
+        mps = torch.backends.mps.is_available() and kind != Accelerator.cuda
+        there = torch.cuda.device_count() if kind != Accelerator.mps else 0
+        if max(there, int(mps)) < wanted:
+            raise ConfigError(
+                f"trainer.accelerator {kind}, trainer.devices {wanted}: this machine has {there or int(mps)} of them",
+                fix="Take trainer=cpu, or fewer devices.",
+            )
 
 
 def _wants_bfloat16(settings: TrainerConfig) -> bool:
@@ -221,8 +269,8 @@ def _weights(config: RunConfig, utterances: list[Utterance]) -> dict[str, float]
 
 def record_config(config: RunConfig, output: Path) -> None:
     """The resolved configuration, before step 1."""
-    text = json.dumps({"config": asdict(config), "torch": torch.__version__, "lightning": L.__version__}, indent=1)
-    (output / RECORD).write_text(text + "\n", "utf-8")
+    record = {"config": asdict(config), "torch": torch.__version__, "lightning": L.__version__}
+    write_atomically(output / RECORD, json.dumps(record, indent=1, allow_nan=False) + "\n")
 
 
 def _info(config: TrainConfig, corpus: dict[str, list[Utterance]], table: ScoreTable | None) -> dict[str, Any]:

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 
 from speech.models.adapter_file import AdapterFile, load_adapter, save_adapter
 from speech.models.owsm_ctc import OwsmCtc
 from speech.nn.adapters import Adapter, AdapterBank
 from speech.nn.ctc import CTCHead, ExtendedHead
 from speech.nn.encoder import Tap
+from speech.tensors import load_tensors, save_tensors
 
 Scores = Mapping[str, float]
 
@@ -114,24 +114,16 @@ class WholeTuning:
     def save(self, folder: Path, code: str, scores: Scores) -> None:
         path = folder / "model.safetensors"  # the first language of a step writes it for all
         if not path.exists():
-            write(path, self.model.state_dict())
+            save_tensors(path, self.model.state_dict())
 
     def load(self, folder: Path, code: str) -> None:
-        self.model.load_state_dict(load_file(folder / "model.safetensors"))
+        self.model.load_state_dict(load_tensors(folder / "model.safetensors"))
 
 
 def passed(model: OwsmCtc, layers: int) -> int:
     """As many of the lowest `layers` as can be passed and kept: up to where time is reduced."""
     reduced = model.encoder.reduce_after
     return min(layers, reduced - 1) if reduced else layers
-
-
-def write(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """A safetensors file that appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial")
-    save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, temporary)
-    temporary.replace(path)
 
 
 def trained_parameters(tuning: Tuning, codes: Sequence[str]) -> int:

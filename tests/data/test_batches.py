@@ -12,6 +12,7 @@ import soundfile
 import torch
 from torch.utils.data import DataLoader
 
+from speech.data import reading
 from speech.data.batches import Batch, BatchConfig, EvalBatches, TrainBatches
 from speech.data.manifest import Utterance
 from speech.text.tokens import Vocabulary
@@ -196,11 +197,9 @@ def test_weights_change_how_often_a_language_comes(corpus: list[Utterance]) -> N
 def test_the_cache_changes_nothing_but_reads_each_file_once(
     corpus: list[Utterance], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import speech.data.batches as module
-
     read: list[str] = []
-    load = module.load_audio
-    monkeypatch.setattr(module, "load_audio", lambda path: (read.append(str(path)), load(path))[1])
+    load = reading.load_audio
+    monkeypatch.setattr(reading, "load_audio", lambda path: (read.append(str(path)), load(path))[1])
     cached = train_batches(corpus, PLAIN, cache=True)
     first = epoch_of(cached)
     assert_same(epoch_of(cached), first)

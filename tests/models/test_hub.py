@@ -2,6 +2,7 @@
 
 import huggingface_hub
 import pytest
+from huggingface_hub.utils import filter_repo_objects
 
 from speech.errors import ModelError
 from speech.models import hub
@@ -27,14 +28,30 @@ def test_a_name_that_is_nothing_is_refused():
 
 
 def test_a_hub_id_is_fetched(monkeypatch, tmp_path):
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name: str(tmp_path / name))
+    asked: list[list[str]] = []
+
+    def fetch(name, *, allow_patterns):
+        asked.append(allow_patterns)
+        return str(tmp_path / name)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda name, file: str(tmp_path / name / file))
     assert hub.locate("owner/model") == tmp_path / "owner" / "model"
+    wanted = [
+        "model.safetensors",
+        "config.json",
+        "tokenizer.model",
+        "README.md",
+        "adapters/ita.safetensors",
+        "exp/a.pth",
+    ]
+    other = ["setup.py", "model.pkl", "pytorch_model.bin", "model.pt", "run.sh", "model.onnx", "a.npy"]
+    assert list(filter_repo_objects([*wanted, *other], allow_patterns=asked[0])) == wanted
     assert hub.locate_file("owner/model", "a.bin") == tmp_path / "owner" / "model" / "a.bin"
 
 
 def test_a_hub_that_cannot_be_reached_is_said(monkeypatch):
-    def refuse(name):
+    def refuse(name, **_):
         raise OSError("no network")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)

@@ -2,8 +2,10 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
+import lightning as L
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -11,9 +13,10 @@ from torch import nn
 
 from speech import Recognizer
 from speech.audio.io import load_audio
+from speech.data.manifest import read_manifest
 from speech.data.plan import BatchConfig
 from speech.errors import ConfigError, DataError
-from speech.models.checkpoint import load_checkpoint
+from speech.models.checkpoint import Storage, load_checkpoint
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
 from speech.nn.whisper_encoder import WhisperEncoderConfig
 from speech.text.tokens import Vocabulary
@@ -28,10 +31,10 @@ from speech.train.config import (
     TrainConfig,
     TrainerConfig,
 )
-from speech.train.init import quiet_prefix
+from speech.train.init import build_model, build_tokenizer, quiet_prefix
 from speech.train.module import TrainModule
 from speech.train.optimizer import build_optimizer, rate_factor, schedule_factor
-from speech.train.run import train
+from speech.train.run import TrainResult, train
 
 
 def tiny(corpus: Path, output: Path, **trainer: object) -> TrainConfig:
@@ -60,19 +63,42 @@ def tiny(corpus: Path, output: Path, **trainer: object) -> TrainConfig:
     )
 
 
-def test_a_run_leaves_a_model_that_transcribes_a_curve_a_card_and_a_table(corpus, tmp_path):
-    result = train(tiny(corpus, tmp_path / "run"))
-    assert result.table is not None
-    assert set(result.table.rows) == {"deu", "eng"}
-    assert (tmp_path / "run" / "learning_curve.png").stat().st_size > 5000
-    assert "CC0" in (result.checkpoint / "README.md").read_text()
-    assert Recognizer.from_pretrained(str(result.checkpoint)).transcribe(corpus / "test0.wav").duration_s == 0.8
-    assert json.loads((tmp_path / "run" / "config.json").read_text())["config"]["seed"] == 1
-    assert not list((tmp_path / "run").glob(".*partial"))
+@pytest.fixture(scope="module")
+def whole(corpus, tmp_path_factory) -> TrainResult:
+    """A run of eight steps, which nobody may change."""
+    result = train(tiny(corpus, tmp_path_factory.mktemp("whole") / "run"))
+    assert result is not None
+    return result
+
+
+def untrained(config: TrainConfig, corpus: Path) -> dict[str, torch.Tensor]:
+    """The parameters that a run begins with."""
+    utterances = read_manifest(corpus / "train.jsonl", corpus)
+    L.seed_everything(config.seed, verbose=False)
+    return build_model(config, build_tokenizer(config, utterances), utterances).state_dict()
+
+
+def trained(config: TrainConfig) -> dict[str, torch.Tensor]:
+    """The parameters that a run ends with."""
+    result = train(config)
+    assert result is not None
+    return load_checkpoint(result.checkpoint).model.state_dict()
+
+
+def test_a_run_leaves_a_model_that_transcribes_a_curve_a_card_and_a_table(corpus, whole):
+    folder = whole.checkpoint.parent
+    assert whole.table is not None
+    assert set(whole.table.rows) == {"deu", "eng"}
+    assert (folder / "learning_curve.png").stat().st_size > 5000
+    assert "CC0" in (whole.checkpoint / "README.md").read_text()
+    assert Recognizer.from_pretrained(str(whole.checkpoint)).transcribe(corpus / "test0.wav").duration_s == 0.8
+    assert json.loads((folder / "config.json").read_text())["config"]["seed"] == 1
+    assert not list(folder.rglob(".*partial"))
 
 
 def test_it_learns(corpus, tmp_path):
-    config = tiny(corpus, tmp_path / "run", max_steps=200, validate_every=20, checkpoint_every=200, average_every=100)
+    config = tiny(corpus, tmp_path / "run", max_steps=200, validate_every=50, checkpoint_every=200, average_every=100)
+    config.evaluate = False
     config.data.augment = None
     config.data.batches.concatenate_probability = 0.0
     config.chunk.probability = 0.0
@@ -86,8 +112,8 @@ class Killed(Exception):
     pass
 
 
-def test_a_killed_run_resumes_to_the_same_result(corpus, tmp_path, monkeypatch):
-    expected = train(tiny(corpus, tmp_path / "whole")).checkpoint
+def test_a_killed_run_resumes_to_the_same_result(corpus, whole, tmp_path, monkeypatch):
+    expected = whole.checkpoint
     original = Metrics.on_train_batch_end
 
     def die(self, trainer, *rest):
@@ -106,47 +132,62 @@ def test_a_killed_run_resumes_to_the_same_result(corpus, tmp_path, monkeypatch):
     assert steps == sorted(steps)
 
 
-def test_a_finished_run_is_not_repeated_and_an_old_one_not_overwritten(corpus, tmp_path):
+def test_a_finished_run_is_not_repeated_and_an_old_one_not_overwritten(corpus, whole, tmp_path):
+    shutil.copytree(whole.checkpoint.parent, tmp_path / "run")
+    (tmp_path / "run" / "metrics.jsonl").write_text('{"step": 8, "train/final": 0.125}\n')  # a step would add a line
     config = tiny(corpus, tmp_path / "run")
-    first = train(config).table
-    assert train(tiny(corpus, tmp_path / "run")).table == first
+    again = train(config)
+    assert again is not None
+    assert again.table == whole.table
+    assert read_metrics(tmp_path / "run" / "metrics.jsonl") == [{"step": 8, "train/final": 0.125}]
     config.resume = False
     with pytest.raises(ConfigError, match="holds a run"):
         train(config)
 
 
-def test_a_run_starts_from_a_checkpoint_or_its_encoder_alone(corpus, tmp_path):
-    first = train(tiny(corpus, tmp_path / "first")).checkpoint
-    config = tiny(corpus, tmp_path / "second", max_steps=1, average_every=1)
-    config.init = InitConfig(checkpoint=str(first), encoder_only=True)
-    config.tokenizer.size = 30
-    assert train(config).checkpoint.is_dir()
-    config = tiny(corpus, tmp_path / "third", max_steps=1, average_every=1)
-    config.init = InitConfig(checkpoint=str(first))
-    assert train(config).checkpoint.is_dir()
+def test_a_run_starts_from_a_checkpoint_or_its_encoder_alone(corpus, whole, tmp_path):
+    source = load_checkpoint(whole.checkpoint).model.state_dict()
+    config = tiny(corpus, tmp_path / "encoder")
+    config.init = InitConfig(checkpoint=str(whole.checkpoint), encoder_only=True)
+    config.tokenizer.size, config.seed = 18, 5
+    (tmp_path / "encoder").mkdir()
+    found = untrained(config, corpus)
+    encoder = [key for key in source if key.startswith(("encoder.", "feature_"))]
+    assert len(encoder) > 20
+    assert all(torch.equal(found[key], source[key]) for key in encoder)
+    assert found["ctc.linear.weight"].shape[0] < source["ctc.linear.weight"].shape[0]  # a tokenizer of its own
+    assert not torch.equal(found["embed_proj.weight"], source["embed_proj.weight"])
+    config.init = InitConfig()
+    other = untrained(config, corpus)
+    assert not torch.equal(other[f"{FIRST}.weight"], source[f"{FIRST}.weight"])
+
+    config = tiny(corpus, tmp_path / "all", max_steps=1, average_every=1)
+    config.init, config.optimizer, config.evaluate = InitConfig(checkpoint=str(whole.checkpoint)), STILL, False
+    found = trained(config)
+    assert found.keys() == source.keys()
+    for key, value in source.items():
+        torch.testing.assert_close(found[key], value, atol=1e-3, rtol=0, msg=key)  # float16 on disk, twice
+
+
+FIRST = "encoder.layers.0.feed_forward.up"
+STILL = OptimizerConfig(lr=1e-9, warmup=1, weight_decay=0.0)
+"""With this, nothing moves that float16 would show."""
 
 
 def test_frozen_layers_stay_and_others_move(corpus, tmp_path):
     config = tiny(corpus, tmp_path / "a", max_steps=2, average_every=2)
-    config.optimizer.frozen_layers = 1
-    moved = load_file(train(config).checkpoint / "model.safetensors")
-    torch.manual_seed(config.seed)
-    config = tiny(corpus, tmp_path / "b", max_steps=1, average_every=1)
-    config.optimizer = OptimizerConfig(lr=0.0, warmup=1)
-    start = load_file(train(config).checkpoint / "model.safetensors")
+    config.optimizer.frozen_layers, config.storage, config.evaluate = 1, Storage.float32, False
+    moved, start = trained(config), untrained(config, corpus)
     key = "encoder.layers.{}.feed_forward.up.weight"
     assert torch.equal(moved[key.format(0)], start[key.format(0)])
     assert not torch.equal(moved[key.format(1)], start[key.format(1)])
 
 
 def test_while_the_heads_learn_first_the_encoder_rests(corpus, tmp_path):
-    start = tiny(corpus, tmp_path / "start", max_steps=1, average_every=1)
-    start.optimizer = OptimizerConfig(lr=0.0, warmup=1)
-    before = load_file(train(start).checkpoint / "model.safetensors")
     for name, heads_first, moves in (("rest", 3, False), ("go", 2, True)):
         config = tiny(corpus, tmp_path / name, max_steps=3, average=1, average_every=1)
-        config.optimizer.heads_first = heads_first
-        after = load_file(train(config).checkpoint / "model.safetensors")
+        config.optimizer.heads_first, config.storage, config.evaluate = heads_first, Storage.float32, False
+        after, before = trained(config), untrained(config, corpus)
         for key in ("encoder.layers.0.feed_forward.up.weight", "encoder.norm.weight"):
             assert torch.equal(after[key], before[key]) != moves, (name, key)
         assert not torch.equal(after["ctc.linear.weight"], before["ctc.linear.weight"])
@@ -186,10 +227,10 @@ def test_prefix_frames_start_as_silence_with_a_little_of_their_own():
 
 
 def test_a_model_from_nothing_sees_features_around_0_with_deviation_1(corpus, tmp_path):
-    config = tiny(corpus, tmp_path / "run", max_steps=1)
+    config = tiny(corpus, tmp_path, max_steps=1)
     config.model.front_end = FrontEnd.owsm
-    result = train(config)
-    model = load_checkpoint(result.checkpoint).model
+    utterances = read_manifest(corpus / "train.jsonl", corpus)
+    model = build_model(config, build_tokenizer(config, utterances), utterances)
     samples = torch.from_numpy(load_audio(corpus / "test0.wav"))[None]
     features = model.normalise(model.features(samples, torch.tensor([samples.shape[1]]))[0])
     assert model.feature_mean.mean() < -3

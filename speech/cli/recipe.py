@@ -1,0 +1,62 @@
+"""How recipes are started: whatever stops one is a line on stderr and an exit code, not a traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from speech.cli.console import say_error, stderr
+from speech.errors import FileError, SpeechError
+from speech.files import printable, reason
+
+_INTERRUPTED = 128 + signal.SIGINT
+
+
+def start_command(main: Callable[..., None]) -> None:
+    """Run a recipe whose parameters are its command line, as typer reads them."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    with reported():
+        app()
+
+
+def expected(error: Exception) -> SpeechError | None:
+    """An error that is the user's or the system's, as one of ours; None for a fault of the program."""
+    if isinstance(error, SpeechError):
+        return error
+    if isinstance(error, OSError):
+        name = error.filename
+        where = printable(os.fsdecode(name)) if isinstance(name, str | bytes | Path) else None
+        return FileError(f"cannot be read or written: {reason(error)}", where=where)
+    return None
+
+
+@contextmanager
+def reported(
+    named: Callable[[Exception], SpeechError | None] = expected, farewell: Callable[[], str] = str
+) -> Iterator[None]:
+    """Errors that are expected become a line and exit code 1; Ctrl-C is quiet, and 130.
+
+    Args:
+        named: an error as it is to be said, or None to leave it a traceback.
+        farewell: what to say after Ctrl-C, if anything.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        said = farewell()
+        if said:
+            stderr().print(said)
+        sys.exit(_INTERRUPTED)
+    except Exception as error:
+        found = named(error)
+        if found is None:
+            raise
+        say_error(found)
+        sys.exit(1)

@@ -1,0 +1,96 @@
+"""Reading the audio of a corpus: a file that cannot be read is named and left out, until there are too many."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from speech.audio.io import load_audio
+from speech.data.manifest import Utterance
+from speech.errors import DataError, SpeechError
+from speech.files import printable
+
+_log = logging.getLogger(__name__)
+
+_INT16 = 32768.0
+
+
+class Unreadable(NamedTuple):
+    """An utterance whose audio could not be read."""
+
+    id: str
+    reason: str
+    """One line."""
+
+
+class Reader:
+    """Samples of utterances.
+
+    Args:
+        cache: keep all decoded audio in memory, as int16 (115 MB an hour), in each process that reads.
+    """
+
+    def __init__(self, cache: bool = False) -> None:
+        self._cache: dict[str, np.ndarray] | None = {} if cache else None
+
+    def __call__(self, utterance: Utterance) -> np.ndarray | Unreadable:
+        """Samples `(n,)` float32 at 16 kHz, or why there are none."""
+        try:
+            return self._samples(utterance)
+        except SpeechError as error:
+            found = str(error)
+        except Exception as error:  # whatever the decoders do with one file, it is no other file's fault
+            found = f"{utterance.audio}: {type(error).__name__} {error}"
+        return Unreadable(utterance.id, printable(found))
+
+    def _samples(self, utterance: Utterance) -> np.ndarray:
+        if self._cache is None:
+            return load_audio(utterance.audio)
+        key = str(utterance.audio)
+        if key not in self._cache:
+            loud = load_audio(utterance.audio) * _INT16
+            self._cache[key] = np.clip(np.rint(loud), -_INT16, _INT16 - 1).astype(np.int16)
+        return self._cache[key].astype(np.float32) / np.float32(_INT16)
+
+
+class Tally:
+    """Counts the utterances of a part that cannot be read; each is named once, in the log.
+
+    Args:
+        part: of the corpus, for messages.
+        utterances: that it has.
+        share: of them that may be unreadable. Where it is above 0 one may in any case, but never all.
+    """
+
+    def __init__(self, part: str, utterances: int, share: float) -> None:
+        self._part, self._utterances, self._share = part, utterances, share
+        self.most = min(max(1, int(share * utterances)), max(utterances - 1, 0)) if share > 0 else 0
+        self.found: dict[str, str] = {}
+        """Id -> why."""
+
+    def add(self, unreadable: Iterable[Unreadable]) -> None:
+        """Count and name those that are new."""
+        for name, reason in unreadable:
+            if name not in self.found:
+                self.found[name] = reason
+                _log.warning("%s: %s is left out: %s", self._part, printable(name), reason)
+
+    @property
+    def error(self) -> DataError | None:
+        """What is wrong if there are too many; None otherwise."""
+        if len(self.found) <= self.most:
+            return None
+        name, reason = next(reversed(self.found.items()))
+        return DataError(
+            f"{len(self.found)} of {self._utterances} cannot be read, the last is {printable(name)}: {reason}",
+            where=self._part,
+            fix=f"Mend the files, or allow more than data.max_unreadable={self._share:g}.",
+        )
+
+    def check(self) -> None:
+        """Raises DataError if there are too many."""
+        if self.error is not None:
+            raise self.error
