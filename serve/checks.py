@@ -14,10 +14,11 @@ from urllib.parse import urlsplit
 from serve.hosts import ANY, is_address, is_name
 from speech.errors import ConfigError
 from speech.metrics.semantic import ENCODERS
+from speech.models.devices import check_device
 from speech.models.precision import Precision
 
 Check = Callable[[Any], str | None]
-"""Says what is expected where a value is not that."""
+"""Says what is expected where a value is not that, or raises ConfigError with a reason."""
 
 _SECRET = ("api_keys",)
 _WEEK_S = 604_800
@@ -26,7 +27,10 @@ _MOST_BYTES = 1 << 40
 
 def check(name: str, value: object, where: str | None = None) -> None:
     """Raises ConfigError if a setting may not have a value; `where` it stands is said."""
-    expected = CHECKS[name](value)
+    try:
+        expected = CHECKS[name](value)
+    except ConfigError as error:
+        raise ConfigError(error.what, where=where, fix=error.fix) from error
     if expected is not None:
         found = "holds something else" if name in _SECRET else f"is {shortened(value)}"
         raise ConfigError(f"{name} {found}, expected {expected}", where=where)
@@ -91,7 +95,10 @@ def _host(value: Any) -> str | None:
 
 
 def _device(value: Any) -> str | None:
-    return None if isinstance(value, str) and value.strip() else "a device of torch, such as cpu or cuda"
+    if not isinstance(value, str):
+        return "a device of torch, such as cpu or cuda"
+    check_device(value)
+    return None
 
 
 def _file(value: Any) -> str | None:
