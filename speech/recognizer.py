@@ -36,6 +36,8 @@ from speech.text.tokenizer import Tokenizer
 from speech.transcript import UNDETERMINED, Transcript, join
 
 _ALIGN_S = 300
+_IN_SILENCE = 10.0
+"""What it costs to align a token to a frame in which nobody speaks, in nats: more than any sound of another word."""
 _OF_ALL_FILES = (ConfigError, LanguageError, ModelError)
 """Errors of what is asked for, not of a file."""
 _log = logging.getLogger(__name__)
@@ -182,6 +184,7 @@ class Recognizer:
                 fix="Write them as words.",
             )
         parts, log_probs = self._reader.listen([samples], request, extension)
+        log_probs[self._reader.silence(samples, len(log_probs)), 1:] -= _IN_SILENCE
         spans = align(log_probs, ids).spans
         spans = spans if extension is None else extension.said(spans)
         parts[0] = replace(parts[0], spans=spans, end_s=parts[-1].end_s)

@@ -119,3 +119,12 @@ def test_live_steps_say_what_the_whole_clip_says_under_the_same_chunks(clips, si
         pieces.append(model.finish(state, chunk)[0])
     live = torch.cat(pieces, dim=1)
     assert torch.equal(live.argmax(-1), whole[:, : live.shape[1]].argmax(-1))
+
+
+def test_no_word_is_aligned_to_the_silence_before_the_speech(recognizer, clips):
+    clip = next(clip for clip in clips if clip.language == "eng")
+    samples = load_audio(clip.audio)
+    plain = recognizer.align(samples, clip.text, language="eng")
+    later = recognizer.align(np.concatenate([np.zeros(80_000, np.float32), samples]), clip.text, language="eng")
+    assert [word.text for word in later.words] == [word.text for word in plain.words]
+    assert all(abs(a.start_s + 5.0 - b.start_s) < 0.35 for a, b in zip(plain.words, later.words, strict=True))

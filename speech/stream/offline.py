@@ -15,6 +15,7 @@ from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
 from speech.audio.vad import Vad
+from speech.audio.vad import segment as voiced
 from speech.choices import Cut as Cut
 from speech.decode.endpoint import EndpointConfig
 from speech.stream.new_tokens import Extension
@@ -81,6 +82,22 @@ class OfflineReader:
         heard = self.second_pass.read([segment for _, segment in batch], [request] * len(batch))
         for (file, _), part in zip(batch, heard, strict=True):
             found[file].append(part)
+
+    def silence(self, samples: np.ndarray, frames: int) -> Tensor:
+        """Whether each of a file's frames, `(frames,)` bool, is one in which the voice detector hears nobody.
+
+        Where it hears nobody in the whole file, it is not believed: none is.
+
+        Args:
+            samples: of the file `(n,)`.
+            frames: of the model.
+        """
+        silent = torch.ones(frames, dtype=torch.bool)
+        spans = voiced(samples, vad=self._vad)
+        for start_s, end_s in spans:
+            first, last = (int(at_s * SAMPLE_RATE) // self.second_pass.grid for at_s in (start_s, end_s))
+            silent[first : last + 1] = False
+        return silent if spans else torch.zeros_like(silent)
 
     def listen(
         self, blocks: Iterable[np.ndarray], request: Request, extension: Extension | None = None
