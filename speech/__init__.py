@@ -5,13 +5,17 @@
 >>> recognizer.transcribe("talk.wav").text  # doctest: +SKIP
 """
 
+from __future__ import annotations
+
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 __all__ = ["ChunkSpec", "Recognizer", "SpeechError", "Transcript", "Word", "__version__"]
 
+TYPE_CHECKING = False  # as of `typing`, which takes as long to import as all of this
 if TYPE_CHECKING:
+    from typing import Any
+
     from speech.chunking import ChunkSpec
     from speech.errors import SpeechError
     from speech.recognizer import Recognizer

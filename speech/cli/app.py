@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # what `signal` is made of, which imports more than all this
+import os
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
-from speech.cli.interruption import end_at_once
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from speech.cli.commands import app as app
 
 _COMMANDS = "speech.cli.commands"
@@ -15,7 +17,8 @@ _COMMANDS = "speech.cli.commands"
 
 def main() -> None:
     """Run a command and end the process: it takes over signals, warnings and standard output."""
-    end_at_once()
+    _signal.signal(_signal.SIGINT, lambda *_: os._exit(130))
+    import_module("speech.cli.interruption").end_at_once()
     import_module(_COMMANDS).main()
 
 

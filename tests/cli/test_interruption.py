@@ -19,8 +19,8 @@ from speech.cli.console import run
 from speech.cli.interruption import clean_up_first, end_at_once
 def command():
     clean_up_first()
-    print("ready", flush=True)
     try:
+        print("ready", flush=True)
         time.sleep(60)
     finally:
         print("cleaned up", flush=True)
