@@ -21,6 +21,7 @@ from speech.files import printable, read_text
 
 _log = logging.getLogger(__name__)
 _PREFIX = "SPEECH_"
+_LEAST_WAITING = 16
 _OTHERS = ("SPEECH_DATA", "SPEECH_SWITCHED")
 """Of other commands."""
 
@@ -70,7 +71,7 @@ class ServeConfig:
     max_parked: int = 0
     """Sessions that may wait for their clients at once; 0: as many as `max_sessions`."""
     max_waiting: int = 0
-    """Connections that may have no session yet; 0: as many as `max_sessions`."""
+    """Connections that may have no session yet; 0: as many as `max_sessions`, and 16 at least."""
     max_load: float = 0.95
     """Share of the engine's time that live sessions may be expected to take, from measured speed."""
     max_message_bytes: int = 1_048_576
@@ -114,7 +115,7 @@ class ServeConfig:
     @property
     def most_waiting(self) -> int:
         """`max_waiting`, as it is meant."""
-        return self.max_waiting or self.max_sessions
+        return self.max_waiting or max(self.max_sessions, _LEAST_WAITING)
 
 
 def load(

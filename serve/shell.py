@@ -106,8 +106,8 @@ class Shell:
         error = wire.Error(seq=1, code=refused.code, message=refused.message, fatal=True, retryable=retryable)
         if refused.param is not None:
             error.param = refused.param
-        wait_s = self._hub.admit()
-        if close == wire.CloseCode.overloaded and wait_s is not None:
+        if close == wire.CloseCode.overloaded:
+            wait_s = self._hub.admit() or 1.0
             error.retry_after_ms = round(wait_s * 1000)
         with contextlib.suppress(_Left, TimeoutError):
             for text in self._adapter.outgoing(error):
