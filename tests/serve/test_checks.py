@@ -37,6 +37,8 @@ WRONG: dict[str, list[Any]] = {
     "keyfile": ["none.pem", "\0", 5],
     "max_connections": [0, -1],
     "max_sessions": [0, -1],
+    "max_parked": [-1, 1.5],
+    "max_waiting": [-1, 1.5],
     "max_load": [0, -1.0],
     "max_message_bytes": [0, -1],
     "max_json_bytes": [0, -1],

@@ -75,7 +75,7 @@ def worker(port: int, **settings: Any) -> Any:
     return process([str(Path(sys.executable).with_name("speech")), "serve"], **usual | settings)
 
 
-def answers(url: str, seconds: float = 60.0) -> None:
+def answers(url: str, seconds: float = 180.0) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:
