@@ -68,14 +68,31 @@ class WhisperConvolutions(Subsampling):
 
 
 def _convolve(x: Tensor, conv: nn.Conv1d) -> Tensor:
-    """Unpadded convolution of kernel 3 over `(batch, time, channels)` as one matrix product.
+    """Unpadded convolution of kernel 3 over `(batch, time, channels)` as matrix products.
 
-    The same numbers as `conv`, without transposes; in bfloat16 on CPUs hundreds of times faster.
+    The same numbers as `conv`, without transposes; in bfloat16 on CPUs hundreds of times faster. It is one product in
+    training; otherwise, in float32, one for each tap and each few hundred channels: what is longer, MKL divides among
+    its threads, and then the sums depend on how many there are.
     """
     stride = conv.stride[0]
     count = (x.shape[1] - 3) // stride + 1
     taps = [x[:, k : k + (count - 1) * stride + 1 : stride] for k in range(3)]
-    return F.linear(torch.cat(taps, dim=-1), conv.weight.transpose(1, 2).flatten(1), conv.bias)
+    if torch.is_grad_enabled() or x.dtype != torch.float32 or x.device.type != "cpu":
+        return F.linear(torch.cat(taps, dim=-1), conv.weight.transpose(1, 2).flatten(1), conv.bias)
+    weights = conv.weight.unbind(2)  # (out, in) for each tap
+    parts = [
+        F.linear(piece, weight)
+        for tap, whole in zip(taps, weights, strict=True)
+        for piece, weight in zip(tap.split(_CHANNELS, dim=-1), whole.split(_CHANNELS, dim=1), strict=True)
+    ]
+    y = parts[0]
+    for part in parts[1:]:
+        y += part
+    return y if conv.bias is None else y.add_(conv.bias)
+
+
+_CHANNELS = 512
+"""That are summed up in one product; MKL divides sums of 1,536 and of 2,048, and none of 512."""
 
 
 class StridedConvolution(nn.Module):

@@ -94,6 +94,25 @@ def test_whisper_convolutions_equal_padded_convolutions_of_torch():
     torch.testing.assert_close(layer(features, torch.tensor([37, 37]))[0], x, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("dim", [8, 512, 600])
+@torch.no_grad()
+def test_whisper_convolutions_do_not_depend_on_threads_and_are_those_of_training(dim):
+    torch.manual_seed(0)
+    layer, threads = WhisperConvolutions(80, dim), torch.get_num_threads()
+    for frames in (41, 120, 250, 379, 380):
+        features, lengths, found = torch.randn(1, frames, 80), torch.tensor([frames]), []
+        try:
+            for count in (1, 2):
+                torch.set_num_threads(count)
+                found.append(layer(features, lengths)[0])
+        finally:
+            torch.set_num_threads(threads)
+        assert torch.equal(*found)
+        with torch.enable_grad():
+            trained = layer(features, lengths)[0].detach()
+        torch.testing.assert_close(found[0], trained, atol=1e-5, rtol=1e-5)
+
+
 def test_published_subsampling_makes_374_frames_of_30_seconds():
     assert Conv2dSubsampling8(80, 4).output_lengths(torch.tensor([3001])).tolist() == [374]
 
