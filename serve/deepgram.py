@@ -158,7 +158,8 @@ class Deepgram:
             return update
         except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError, Refused) as error:
             what = error.message if isinstance(error, Refused) else str(error)
-            return Reply(_render({"type": "Error", "variant": "SchemaError", "description": what, "message": text}))
+            said = text.encode(errors="replace").decode()
+            return Reply(_render({"type": "Error", "variant": "SchemaError", "description": what, "message": said}))
 
     def _started(self, message: wire.Started) -> None:
         name, version = message.model.id, message.server.rpartition(" ")[2]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -88,6 +87,8 @@ class CorpusScore:
     silence: SilenceErrors = field(default_factory=SilenceErrors)
 
 
+_SHORT = 32
+"""Letters up to which a unit is shared."""
 SIGNATURE = f"normalizer:{NORMALIZER_VERSION}"
 RATES: dict[str, Callable[[UtteranceScore], ErrorCounts]] = {
     "wer": lambda one: one.words,
@@ -97,6 +98,17 @@ RATES: dict[str, Callable[[UtteranceScore], ErrorCounts]] = {
     "switch": lambda one: one.switches,
 }
 """Name -> whose errors per unit."""
+
+
+def _shared(unit: str) -> str:
+    """The same unit of other utterances, so that a corpus keeps it once. Not `sys.intern`: that keeps for ever whatever
+    texts a server is sent."""
+    return _recent(unit) if len(unit) <= _SHORT else unit
+
+
+@lru_cache(maxsize=1 << 16)
+def _recent(unit: str) -> str:
+    return unit
 
 
 def score_utterance(pairing: Pairing) -> UtteranceScore:
@@ -109,7 +121,7 @@ def score_utterance(pairing: Pairing) -> UtteranceScore:
     """
     sample = pairing.sample
     texts = scored_texts(sample.reference, sample.hypothesis, sample.languages)
-    mixed = align(*([sys.intern(unit) for unit in units(text, Form.mer)] for text in texts))  # kept once per corpus
+    mixed = align(*([_shared(unit) for unit in units(text, Form.mer)] for text in texts))
     counts = mixed.counts
     languages = _languages(mixed.reference, sample.reference, pairing.reference_words, sample)
     heard = _languages(mixed.hypothesis, sample.hypothesis, pairing.hypothesis_words, sample)

@@ -13,13 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection, serve
 
+from serve import client as client_module
 from serve import protocol as wire
 from serve.client import ServerError, StreamClient
 from serve.scheduler import Result, Scheduler
 from serve.session import LiveSession
 from speech.stream.engine import Engine, EngineConfig
 from speech.stream.second_pass import SecondPass
-from tests.serve.conftest import Running, beside, facts, finals, running
+from tests.serve.conftest import Running, beside, facts, finals, running, until
 
 FACTS = facts(max_lead_s=60.0)
 
@@ -340,3 +341,21 @@ def test_a_client_gives_up_where_connections_bring_nothing_new(monkeypatch):
 
     assert asyncio.run(asyncio.wait_for(conversation(), 60)) == "no_progress"
     assert seen == 21
+
+
+def test_a_client_that_nobody_listens_to_keeps_no_more_than_so_many_events(server, pcm, monkeypatch):
+    monkeypatch.setattr(client_module, "_MOST_EVENTS", 8)
+
+    async def conversation() -> list[dict[str, Any]]:
+        async with StreamClient(f"{server.ws}/v1/stream") as client:
+            for number in range(200):
+                await client.say({"type": "finalize", "id": str(number)})
+            await client.stop()
+            await until(client._events.full)
+            await asyncio.sleep(0.2)
+            assert client._events.qsize() == 8
+            return [event async for event in client]
+
+    events = asyncio.run(conversation())
+    assert [e["id"] for e in events if e["type"] == "finalized"] == [str(number) for number in range(200)]
+    assert events[-1]["type"] == "end"
