@@ -111,11 +111,12 @@ class TrainModule(L.LightningModule):
         said = f"the loss is {float(worst[0][1]):g}" if worst else "the gradient is not finite"
         names = [printable(name) for ids, _ in worst or self._losses for name in ids]
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        last = Path(self.config.output) / CHECKPOINT
+        kept = f"{printable(last)} is that of an earlier step. " if last.is_file() else ""
         return TrainingError(
             f"{said}, expected a finite number; utterances: {', '.join(names[:_NAMED])}{more}",
             where=f"step {self.global_step + 1}",
-            fix=f"{printable(Path(self.config.output) / CHECKPOINT)} is that of an earlier step. "
-            "Lower optimizer.lr, or leave these utterances out (data.exclude).",
+            fix=f"{kept}Lower optimizer.lr, or leave these utterances out (data.exclude).",
         )
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

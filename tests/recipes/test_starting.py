@@ -190,7 +190,7 @@ def test_a_parameter_that_typer_refuses_is_its_own_matter(monkeypatch):
     assert ended.value.code == 2
 
 
-def test_a_run_that_is_stopped_says_how_it_goes_on_and_does(tmp_path):
+def test_a_run_that_is_stopped_says_how_it_goes_on_and_does(start, tmp_path):
     output = tmp_path / "a [b] #1 ü"
     rows = [json.loads(line) for line in (ROOT / "corpus" / "train.jsonl").read_text("utf-8").splitlines()]
     short = sorted((row for row in rows if row["lang"] == "eng"), key=lambda row: row["duration"])[4:9]
@@ -220,10 +220,8 @@ def test_a_run_that_is_stopped_says_how_it_goes_on_and_does(tmp_path):
     assert err.splitlines()[-1] == f"stopped; the same command goes on from {output / 'last.ckpt'}"
     done = len((output / "metrics.jsonl").read_text().splitlines()) if (output / "metrics.jsonl").is_file() else 0
     steps = done * 10 + 30  # records come every ten steps
-    second = subprocess.run(
-        [*command[:-2], f"trainer.max_steps={steps}", f"trainer.validate_every={steps}"],
-        env=environment, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert second.returncode == 0, second.stderr[-3000:]
-    assert "resuming at step" in second.stderr
-    assert second.stdout.startswith(f"checkpoint: {output}/model\n")
+    changed = [f"trainer.max_steps={steps}", f"trainer.validate_every={steps}"]
+    second = start("owsm_ctc/train.py", *command[2:-2], *changed)
+    assert second.code == 0, second.err[-3000:]
+    assert "resuming at step" in second.err
+    assert second.out.startswith(f"checkpoint: {output}/model\n")

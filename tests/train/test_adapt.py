@@ -20,8 +20,8 @@ from speech.train.adapt import CURVE, REPORT, adapt, best_steps, is_hidden
 from speech.train.adapt_config import AdaptConfig, Method, Rows, Start
 from speech.train.adapt_module import CHECKPOINTS, SCORES, AdaptModule, read_scores
 from speech.train.adapt_start import missing_tokens
-from speech.train.callbacks import CHECKPOINT
 from speech.train.config import ChunkConfig, DataConfig, LossConfig, OptimizerConfig, TrainerConfig
+from speech.train.state import CHECKPOINT
 from speech.train.tuning import number_of
 from tests.conftest import CORPUS, small_whisper
 

@@ -1,6 +1,7 @@
 """Two processes train what one trains, as copies (ddp) and in parts (fsdp); one is killed, the run goes on later."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,11 +22,12 @@ from safetensors.torch import load_file
 from speech import Recognizer
 from speech.errors import ConfigError
 from speech.train import distributed, stream
-from speech.train.callbacks import CHECKPOINT, METRICS, read_metrics
+from speech.train.callbacks import METRICS, read_metrics
 from speech.train.config import TrainerConfig
 from speech.train.distributed import Sharded, end_with_launcher, strategy
 from speech.train.run import train
 from speech.train.schema import register
+from speech.train.state import CHECKPOINT, read_state
 from speech.train.stream import Stream
 
 ROOT = Path(__file__).parents[2]
@@ -110,6 +112,21 @@ def live(kind: str, corpus: Path, root: Path, compiled: Path) -> Story:
     return Story(folder, reached, ended_s, code, root / f"{kind}_copy", second.stdout)
 
 
+@pytest.mark.parametrize("kind", VICTIMS)
+def test_a_loss_that_is_none_ends_all_processes_with_one_line(corpus, tmp_path, kind):
+    recipe = [sys.executable, str(ROOT / "recipes" / "owsm_ctc" / "train.py"), f"trainer={kind}", "trainer.devices=2"]
+    own = ["optimizer.lr=1e30", "optimizer.warmup=1", "optimizer.heads_first=0", "trainer.checkpoint_every=1"]
+    command = [*recipe, *OVERRIDES, *own, f"data.root={corpus}", f"output={tmp_path / 'run'}"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
+    assert ran.returncode == 1, ran.stderr[-3000:]
+    assert ran.stdout == ""
+    [said] = [line for line in ran.stderr.splitlines() if line.startswith("error:")]
+    assert re.match(r"error: step \d+: .* finite.*; utterances: .*train\d+", said), said
+    assert "Traceback" not in ran.stderr
+    assert not (tmp_path / "run" / "model").exists()
+
+
 @pytest.fixture(scope="module")
 def single(corpus, tmp_path_factory) -> Path:
     return one_process(corpus, tmp_path_factory.mktemp("single") / "run")
@@ -128,7 +145,7 @@ def test_a_killed_process_ends_the_run_and_leaves_a_checkpoint(stories, kind):
     assert story.code != 0
     assert story.ended_s < 30
     assert KILL_AFTER <= story.reached < STEPS
-    assert torch.load(story.copy / CHECKPOINT, weights_only=False)["global_step"] >= 8
+    assert read_state(story.copy / CHECKPOINT)["global_step"] >= 8
     assert not (story.copy / "model").exists()
 
 
