@@ -169,7 +169,10 @@ class AdapterBank(nn.Module):
         h = torch.addcmul(own.norm_bias[:, None], h, own.norm_weight[:, None])
         z = torch.baddbmm(own.down_bias[:, None], h, own.down.transpose(1, 2)).relu()
         y = torch.baddbmm(own.up_bias[:, None], z, own.up.transpose(1, 2))
-        return x.index_add(0, share.rows, (share.weights * y).to(x.dtype))
+        y = (share.weights * y).to(x.dtype)
+        if x.device.type == "cpu":
+            return x.index_add(0, share.rows, y)
+        return x.index_put((share.rows,), y, accumulate=True)  # on CUDA, `index_add` adds in any order
 
     def _stack(self, layer: int) -> _Stack:
         """Narrower adapters are filled up with zeros, absent ones are zero."""
