@@ -85,6 +85,10 @@ class FakeDevice(TorchDispatchMode):
         self._float64 = float64
         self._literals = _Literals()
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # otherwise the first operation imports torch's compiler, for seconds
+
     def __enter__(self) -> FakeDevice:
         self._literals.__enter__()
         super().__enter__()

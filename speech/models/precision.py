@@ -28,7 +28,7 @@ def with_precision(model: OwsmCtc, precision: Precision, *, conditioning_top: in
     """
     if precision not in list(Precision):
         raise ConfigError(f"precision {precision!r}", fix=f"Give one of {', '.join(Precision)}.")
-    device = model.feature_mean.device
+    device = _place(model)
     runs = int8_runs() and device.type == "cpu"
     if precision == Precision.int8 and not runs:
         raise ConfigError(
@@ -41,6 +41,10 @@ def with_precision(model: OwsmCtc, precision: Precision, *, conditioning_top: in
     if runs and precision != Precision.float32:
         return int8_copy(model)
     return packed_copy(model) if device.type == "cpu" and packing_runs() else _copy_in(model, torch.float32)
+
+
+def _place(model: OwsmCtc) -> torch.device:
+    return model.feature_mean.device
 
 
 def _in_bfloat16(device: torch.device) -> bool:

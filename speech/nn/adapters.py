@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
@@ -121,6 +121,11 @@ class AdapterBank(nn.Module):
         self.tokens = {code: adapter.tokens for code, adapter in adapters.items() if adapter.tokens}
         self.layers = frozenset(layer for adapter in adapters.values() for layer in adapter.layers)
         self._stacks: dict[int, _Stack] = {}
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        moved = super()._apply(fn, recurse)
+        self._stacks.clear()  # which lie where the adapters were
+        return moved
 
     def adding(self, code: str, adapter: Adapter) -> AdapterBank:
         """A bank with one adapter more, or another one for that language."""

@@ -143,12 +143,15 @@ class SecondPass:
 
     @property
     def adapters(self) -> AdapterBank | None:
-        """Of languages, for transcripts; another one may be put here at any time."""
+        """Of languages, for transcripts; another may be put here at any time, and is moved to the model's device."""
         return self._adapters
 
     @adapters.setter
     def adapters(self, bank: AdapterBank | None) -> None:
         if bank is not None:
+            place = self.model.feature_mean.device
+            if any(parameter.device != place for parameter in bank.parameters()):
+                bank = bank.to(place)
             self._new_tokens.learn(bank)
         self._adapters = bank
 
