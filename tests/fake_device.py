@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_iter, tree_map
+from torch.utils._pytree import tree_map
 
 DEVICE = torch.device("meta")
 """What tensors of the fake device say."""
@@ -101,7 +101,7 @@ class FakeDevice(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         found = _run(func, args, kwargs, self.copies)
-        if not self._float64 and any(_is_fake(x) and x.dtype == torch.float64 for x in tree_iter(found)):
+        if not self._float64 and any(_is_fake(x) and x.dtype == torch.float64 for x in _tensors(found)):
             raise TypeError("the device has no float64")
         return found
 
@@ -135,7 +135,7 @@ def _name(func: Any) -> str:
 def _run(func: Any, args: Any, kwargs: dict[str, Any], copies: Counter[str]) -> Any:
     if _name(func) == "to":
         return _moved(func, args, kwargs, copies)
-    tensors = [x for x in tree_iter((args, kwargs)) if isinstance(x, Tensor)]
+    tensors = list(_tensors([args, *kwargs.values()]))
     fake = [x for x in tensors if _is_fake(x)]
     if _name(func) == "_has_compatible_shallow_copy_type":  # asked by `Module.to`
         return len(fake) in (0, len(tensors))
@@ -162,7 +162,7 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any], copies: Counter[str]) -> 
     }
     if inner.get("pin_memory"):
         inner["pin_memory"] = False
-    found = func(*tree_map(_within, args), **tree_map(_within, inner))
+    found = func(*map(_within, args), **{key: _within(value) for key, value in inner.items()})
     if not on_device:
         return found
     with torch.inference_mode(False):  # views of ordinary tensors are ordinary ones, whatever mode they are made in
@@ -181,7 +181,17 @@ def _moved(func: Any, args: Any, kwargs: dict[str, Any], copies: Counter[str]) -
 
 
 def _within(x: Any) -> Any:
-    return x.within if isinstance(x, FakeTensor) else x
+    if isinstance(x, FakeTensor):
+        return x.within
+    return type(x)(map(_within, x)) if type(x) in (list, tuple) else x
+
+
+def _tensors(x: Any) -> Iterator[Tensor]:
+    if isinstance(x, Tensor):
+        yield x
+    elif type(x) in (list, tuple):
+        for part in x:
+            yield from _tensors(part)
 
 
 def _selects(name: str, args: Any) -> bool:

@@ -33,7 +33,7 @@ PHRASES = (Phrase("a caller waiting"), Phrase("interdus"))
 
 @pytest.fixture
 def device() -> Iterator[FakeDevice]:
-    with FakeDevice(float64=False) as device:
+    with FakeDevice() as device:
         yield device
 
 
