@@ -37,6 +37,7 @@ class ServeConfig:
     model: str = "embedded"
     """embedded, a directory, or a hub id."""
     device: str = "cpu"
+    """cpu, cuda, cuda:1 (the second GPU), mps or xpu."""
     precision: str = "auto"
     """Of finals: auto (int8 on an x86 CPU), float32 or int8; what `speech transcribe --precision` does."""
     readers: int = 0

@@ -12,7 +12,7 @@ class Precision(StrEnum):
     """In which numbers a model computes; names equal values."""
 
     auto = "auto"
-    """int8 on a CPU that has the kernels, bfloat16 on a GPU, otherwise float32."""
+    """int8 on a CPU that has the kernels, bfloat16 on a CUDA GPU that computes in it, otherwise float32."""
     float32 = "float32"
     bfloat16 = "bfloat16"
     """Half the memory; four times as fast where the processor has it (AVX512-BF16, AMX, GPUs), slow elsewhere."""

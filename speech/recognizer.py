@@ -44,7 +44,7 @@ _log = logging.getLogger(__name__)
 
 
 class Recognizer:
-    """A loaded model. One result for one input, whatever else is in its batch."""
+    """A loaded model. One result for one input, whatever else is in its batch: on a GPU see `OfflineConfig.alone`."""
 
     def __init__(
         self,
@@ -56,7 +56,8 @@ class Recognizer:
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
-        self._second_pass = SecondPass(model, tokenizer, decode, targets)
+        alone = True if config is not None and config.alone else None
+        self._second_pass = SecondPass(model, tokenizer, decode, targets, alone=alone)
         self._reader = OfflineReader(self._second_pass, config)
         self._folder: Path | None = None
 

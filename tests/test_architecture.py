@@ -44,6 +44,7 @@ TESTED_ELSEWHERE = {
         "adapt_config", "adapt_module", "adapt_report", "adapt_start", "language_batches", "lora", "tuning")},
     "decode/beam_kernels": "decode/test_compiled_beam", "decode/biasing": "decode/test_phrases",
     "decode/k2_graph": "parity/test_k2", "decode/k2_search": "parity/test_k2", "train/schema": "test_conf",
+    "stream/encoded": "stream/test_second_pass",
     "stream/decoders": "test_recognizer", "stream/engine": "stream/test_session",
     "stream/first_pass": "stream/test_session",
     "cli/app": "cli/test_commands", "cli/results": "cli/test_transcribe", "cli/transcribing": "cli/test_transcribe",

@@ -117,7 +117,7 @@ class LogMel(nn.Module):
         index = torch.where(index > last, 2 * last - index, index).clamp(min=0)
         padded = samples.gather(1, index)
         frames = self.output_lengths(lengths)
-        features = self._frames(padded, int(frames.max()))
+        features = self.frames(padded, int(frames.max()))
         valid = torch.arange(features.shape[1], device=features.device) < frames[:, None]
         if self.config.dynamic_range is not None:
             scale = 4.0 if self.config.whisper_scale else 1.0
@@ -125,7 +125,7 @@ class LogMel(nn.Module):
             features = torch.maximum(features, peak - self.config.dynamic_range / scale)
         return features * valid[..., None], frames
 
-    def _frames(self, padded: Tensor, count: int) -> Tensor:
+    def frames(self, padded: Tensor, count: int) -> Tensor:
         """The first `count` frames of samples that begin `pad` before the first centre: `(batch, count, n_mels)`."""
         if count == 0:
             return padded.new_zeros(len(padded), 0, self.config.n_mels)
@@ -165,11 +165,11 @@ class LogMel(nn.Module):
         received = state.received + samples.shape[1]
         before, after = int(state.received[0]), int(received[0])
         if after <= pad:  # the start cannot be reflected yet
-            return self._frames(waiting, 0), LogMelState(waiting, received, state.frames)
+            return self.frames(waiting, 0), LogMelState(waiting, received, state.frames)
         if before <= pad:
             waiting = torch.cat([waiting[:, 1 : pad + 1].flip(1), waiting], dim=1)
         ready = self.ready(after) - int(state.frames[0])
-        return self._frames(waiting, ready), LogMelState(waiting[:, ready * hop :], received, state.frames + ready)
+        return self.frames(waiting, ready), LogMelState(waiting[:, ready * hop :], received, state.frames + ready)
 
     def finish(self, state: LogMelState) -> Tensor:
         """The last frames, whose windows reach beyond the end: `(batch, t, n_mels)`."""
@@ -181,7 +181,48 @@ class LogMel(nn.Module):
             waiting = torch.cat([waiting[:, 1 : pad + 1].flip(1), waiting], dim=1)
         total = int(self.output_lengths(state.received)[0])
         reflected = waiting[:, -pad - 1 : -1].flip(1)
-        return self._frames(torch.cat([waiting, reflected], dim=1), total - frames)
+        return self.frames(torch.cat([waiting, reflected], dim=1), total - frames)
+
+
+class LogMelQueue:
+    """Samples of a live stream on the host, until the frames that they are for are computed: with `LogMel.frames`, for
+    many streams at once and on any device, and with the same numbers as `LogMel.step`.
+
+    Args:
+        log_mel: of the frames.
+    """
+
+    def __init__(self, log_mel: LogMel) -> None:
+        self._pad, self._config, self._ready = log_mel.pad, log_mel.config, log_mel.ready
+        self._samples = np.empty(0, np.float32)
+        """From the first that the next frame needs; the stream's reflected start in front."""
+        self._fresh: list[np.ndarray] = []
+        self._received = self._taken = 0
+
+    def push(self, samples: np.ndarray) -> None:
+        """More audio `(n,)`."""
+        self._fresh.append(samples)
+        self._received += len(samples)
+
+    @property
+    def ready(self) -> int:
+        """Frames that can be computed now."""
+        return self._ready(self._received) - self._taken
+
+    def samples(self, count: int) -> np.ndarray:
+        """What the next `count` frames, at least one and no more than are `ready`, are made of: `(n,)`."""
+        if self._fresh:
+            unreflected = self._taken == 0 and len(self._samples) <= self._pad
+            self._samples = np.concatenate([self._samples, *self._fresh])
+            self._fresh = []
+            if unreflected:
+                self._samples = np.concatenate([self._samples[self._pad : 0 : -1], self._samples])
+        return self._samples[: (count - 1) * self._config.hop_length + self._config.n_fft]
+
+    def drop(self, count: int) -> None:
+        """The next `count` frames have been computed."""
+        self._samples = self._samples[count * self._config.hop_length :]
+        self._taken += count
 
 
 def mel_filters(n_fft: int, n_mels: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from speech.batch.pool import Read
 from speech.decode.phrases import Phrase
 from speech.errors import ConfigError
 from speech.models.adapter_file import FOLDER
+from speech.models.devices import check_device, parse_device
 from speech.models.hub import locate
 from speech.models.precision import Precision
 from speech.recognizer import Recognizer
@@ -31,6 +32,7 @@ class Job:
     language: str
     to: str | None = None
     device: str = "cpu"
+    """Of each worker; "cuda" may be another GPU for each."""
     precision: Precision = Precision.auto
     beam: int | None = None
     language_model: Path | None = None
@@ -46,6 +48,30 @@ class Job:
     def request(self) -> Request:
         """What is asked of the model for each file. Raises LanguageError if a language is unknown."""
         return Request.parse(self.language, self.to, self.phrases)
+
+    @property
+    def places(self) -> list[str]:
+        """Devices of workers on this machine, who take them in turn: all GPUs, unless one is named.
+
+        Raises:
+            ConfigError: if the device is not there.
+        """
+        device = check_device(self.device)
+        if device.type == "cpu" or device.index is not None:
+            return [str(device)]
+        return [f"{device.type}:{number}" for number in range(torch.get_device_module(device.type).device_count())]
+
+    @property
+    def gpus(self) -> int:
+        """GPUs that each worker of a cluster takes; this machine need not have any.
+
+        Raises:
+            ConfigError: if there is no such device, or it has a number: a cluster gives each worker its own.
+        """
+        device = parse_device(self.device)
+        if device.type != "cpu" and device.index is not None:
+            raise ConfigError(f"device {device} on a cluster, which hands out GPUs itself", fix=f"Give {device.type}.")
+        return int(device.type in ("cuda", "xpu"))
 
     def open(self) -> Recognizer:
         """Load the model."""

@@ -6,7 +6,7 @@ import contextlib
 import multiprocessing
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
@@ -46,20 +46,28 @@ class LocalPool(Workers[_Worker]):
     """Workers in processes of their own.
 
     Args:
-        open_reader: called once in each worker; what it raises as SpeechError ends the pool with that error.
+        open_reader: called once in each worker; what it raises as SpeechError ends the pool with that error. Several,
+            such as one for each GPU, are taken in turn.
         workers: processes.
         limits: of waiting.
     """
 
-    def __init__(self, open_reader: Callable[[], Read], workers: int = 1, *, limits: Limits | None = None) -> None:
-        self._open_reader = open_reader
+    def __init__(
+        self,
+        open_reader: Callable[[], Read] | Sequence[Callable[[], Read]],
+        workers: int = 1,
+        *,
+        limits: Limits | None = None,
+    ) -> None:
+        self._open_readers = [open_reader] if callable(open_reader) else list(open_reader)
         self._limits = limits or Limits()
         self._context = multiprocessing.get_context("spawn")
-        self._workers = [self._start() for _ in range(workers)]
+        self._workers = [self._start(number) for number in range(workers)]
 
-    def _start(self) -> _Worker:
+    def _start(self, number: int) -> _Worker:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_work, args=(theirs, self._open_reader), daemon=True)
+        open_reader = self._open_readers[number % len(self._open_readers)]
+        process = self._context.Process(target=_work, args=(theirs, open_reader), daemon=True)
         with _without_interruption():
             process.start()
         theirs.close()
@@ -123,7 +131,7 @@ class LocalPool(Workers[_Worker]):
                     f"a worker ended with code {worker.process.exitcode} before it was ready",
                     fix="Look at what it printed; with less memory than it needs, use fewer workers.",
                 ) from None
-            self._workers[number] = self._start()
+            self._workers[number] = self._start(number)
             return None if worker.path is None else Outcome(worker.path, None)
         if isinstance(message, str):  # ready
             worker.ready = True

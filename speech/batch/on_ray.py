@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import logging
+import math
 import os
 import re
 import socket
@@ -36,6 +37,10 @@ _log = logging.getLogger(__name__)
 
 class RayWorkerError(SpeechError):
     """Ray, or no worker of it, can be started."""
+
+
+_PARTS = 10_000
+"""Into which Ray divides a GPU."""
 
 
 class Reader:
@@ -82,7 +87,7 @@ class RayPool(Workers[_Worker]):
         open_reader: called once in each actor; what it raises as SpeechError ends the pool with that error.
         workers: actors; None: as many as the cluster has room for.
         cpus: that an actor takes, and threads that it may use.
-        gpus: that an actor takes.
+        gpus: that an actor takes; if more `workers` are asked for than that gives, as many share each.
         address: of a running cluster; None: the one that `RAY_ADDRESS` names or `ray start` has begun on this machine,
             otherwise one of the pool's own.
         limits: of waiting; an actor that does not load in time is given up, and the others go on.
@@ -116,6 +121,9 @@ class RayPool(Workers[_Worker]):
             if self._began:
                 self._begin(address)
             room = self._room(cpus, gpus)
+            if gpus and workers is not None and 0 < room < workers:
+                gpus = math.floor(gpus / math.ceil(workers / room) * _PARTS) / _PARTS
+                room = self._room(cpus, gpus)
             if room < 1:
                 raise ConfigError(f"no node of the cluster has {cpus} CPUs and {gpus:g} GPUs", fix="Ask for less.")
             self._try_to_start(cpus, gpus)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def transcribe_in_batch(
     """Read what is not done yet; the number of files that have failed, now or before.
 
     Raises:
-        ConfigError: if there is no such engine, or a file is standard input.
+        ConfigError: if there is no such engine, a file is standard input, or this machine lacks the device.
         FileError: if the ledger or a result cannot be written.
     """
     if STDIN in files:
@@ -60,6 +60,7 @@ def transcribe_in_batch(
     if batch.engine not in ("local", "ray"):
         number, count = parse_shard(batch.engine)
         files, name = shard(files, number, count), f"shard-{number}-of-{count}"
+    _ = job.gpus if batch.engine == "ray" else job.places  # refuses a device before anything is opened
     ledger = Ledger(output_dir / LEDGERS / f"{name}.sqlite")
     try:
         todo = ledger.plan(files, job.identity(rendering.identity), retry=batch.retry)
@@ -82,10 +83,12 @@ def transcribe_in_batch(
 
 def _open_pool(job: Job, batch: Batch, most: int) -> Pool:
     if batch.engine == "ray":
-        return RayPool(partial(open_reader, job, 1), None if batch.workers is None else min(batch.workers, most))
+        count = None if batch.workers is None else min(batch.workers, most)
+        return RayPool(partial(open_reader, job, 1), count, gpus=float(job.gpus))
     count = batch.workers or 1
     threads = max((os.cpu_count() or 1) // count, 1)
-    return LocalPool(partial(open_reader, job, threads), min(count, most))
+    readers = [partial(open_reader, replace(job, device=place), threads) for place in job.places]
+    return LocalPool(readers, min(count, most))
 
 
 def parse_shard(engine: str) -> tuple[int, int]:

@@ -11,7 +11,7 @@ import torch
 from speech.decode.biasing import Biasing
 from speech.decode.compiled_beam import Search, SearchConfig
 from speech.decode.forced_alignment import align
-from speech.decode.frames import Frames
+from speech.decode.frames import Frames, without
 from speech.decode.greedy import TokenSpan
 from speech.decode.lexicon import Lexicon, WithWords
 from speech.decode.phrases import Phrases
@@ -56,9 +56,7 @@ class BeamDecoder:
     ) -> list[TokenSpan]:
         if not len(log_probs):
             return []
-        if forbidden:
-            log_probs = log_probs.clone()
-            log_probs[:, torch.tensor(sorted(forbidden), device=log_probs.device)] = -torch.inf
+        log_probs = without(log_probs, forbidden)
         return align(log_probs, self._best(log_probs, blank, languages).ids, blank).spans
 
     def preferring(self, phrases: Phrases | None) -> BeamDecoder:

@@ -82,9 +82,35 @@ class SearchConfig:
         Raises:
             ConfigError: if `beam` or `top_k` is below 1, or `blank` is outside the vocabulary.
         """
-        check_search(log_probs.shape[-1], self.beam, self.top_k, self.blank)
-        scores = np.ascontiguousarray(log_probs.detach().float().cpu().numpy())
-        return Tried(*_kernels().tried(scores, self.top_k, float(self.least), self.blank))
+        return self.chosen([part.cpu() for part in self.candidates(log_probs)])
+
+    def candidates(self, log_probs: Tensor) -> list[Tensor]:
+        """What `chosen` needs of frames `(T, vocabulary)`, to be brought to the CPU: all of it where it is there
+        already, otherwise the log-probabilities of blank, and the best tokens and theirs.
+
+        Raises:
+            ConfigError: see `tried`.
+        """
+        vocabulary = log_probs.shape[-1]
+        check_search(vocabulary, self.beam, self.top_k, self.blank)
+        scores = log_probs.detach().float()
+        if scores.device.type == "cpu":
+            return [scores]
+        return [scores[:, self.blank], *scores.topk(min(self.top_k + 1, vocabulary))]
+
+    def chosen(self, candidates: Sequence[Tensor]) -> Tried:
+        """`tried`, of what `candidates` gave, on the CPU."""
+        arrays = [part.numpy() for part in candidates]
+        if len(arrays) == 1:
+            scores = np.ascontiguousarray(arrays[0])
+            return Tried(*_kernels().tried(scores, self.top_k, float(self.least), self.blank))
+        blanks, best, ids = arrays
+        order = np.lexsort((ids, -best))  # of equals the first, as the kernel has them
+        best, ids = np.take_along_axis(best, order, -1), np.take_along_axis(ids, order, -1)
+        may = (ids != self.blank) & (best > self.least)
+        kept = may & (may.cumsum(axis=-1) <= self.top_k)
+        begins = np.concatenate([[0], kept.sum(axis=-1).cumsum()])
+        return Tried(blanks.astype(float), begins, ids[kept], best[kept].astype(float))
 
 
 class Search:

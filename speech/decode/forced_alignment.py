@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from speech.decode.greedy import TokenSpan
@@ -34,11 +35,16 @@ def align(log_probs: Tensor, tokens: Sequence[int], blank: int = 0) -> Alignment
     Raises:
         SpeechError: if the frames are too few, a token is blank or unknown, or every path has probability 0.
     """
-    scores = log_probs.detach().float().cpu().numpy()
     labels = np.asarray(tokens, dtype=np.int64)
-    _check(scores, labels, blank)
-    if len(scores) == 0:
+    frames, vocabulary = log_probs.shape
+    _check(frames, vocabulary, labels, blank)
+    if len(log_probs) == 0:
         return Alignment([], 0.0)
+    # No more than the columns of these tokens leaves the device: `labels` are places among them from here on.
+    said, labels = np.unique(np.concatenate([[blank], labels]), return_inverse=True)
+    columns = torch.from_numpy(said).to(log_probs.device)
+    scores = log_probs.detach().index_select(1, columns).float().cpu().numpy()
+    blank, labels = labels[0], labels[1:]
     # States are blank, token, blank, token, ..., blank: (states,) with states = 2 * tokens + 1.
     states = np.full(2 * len(labels) + 1, blank)
     states[1::2] = labels
@@ -48,11 +54,10 @@ def align(log_probs: Tensor, tokens: Sequence[int], blank: int = 0) -> Alignment
             f"no path through {len(scores)} frames says these {len(labels)} tokens with a probability above 0",
             fix="Check that the text is in the language and script of the model.",
         )
-    return Alignment(_spans(scores, labels, path), score)
+    return Alignment(_spans(scores, labels, path, said), score)
 
 
-def _check(scores: np.ndarray, labels: np.ndarray, blank: int) -> None:
-    frames, vocabulary = scores.shape
+def _check(frames: int, vocabulary: int, labels: np.ndarray, blank: int) -> None:
     wrong = labels[(labels < 0) | (labels >= vocabulary) | (labels == blank)]
     if len(wrong):
         raise SpeechError(f"token {wrong[0]} cannot be aligned, expected 0 to {vocabulary - 1} without blank ({blank})")
@@ -88,11 +93,12 @@ def _viterbi(scores: np.ndarray, states: np.ndarray, blank: int) -> tuple[np.nda
     return path, float(best[last])
 
 
-def _spans(scores: np.ndarray, labels: np.ndarray, path: np.ndarray) -> list[TokenSpan]:
+def _spans(scores: np.ndarray, labels: np.ndarray, path: np.ndarray, ids: np.ndarray) -> list[TokenSpan]:
+    """Of tokens that are columns `labels` of `scores`, and have `ids` of all columns."""
     states = 2 * np.arange(len(labels)) + 1
     starts = np.searchsorted(path, states, side="left").tolist()
     ends = np.searchsorted(path, states, side="right").tolist()
     return [
-        TokenSpan(token, start, end, math.exp(scores[start:end, token].max()))
-        for token, start, end in zip(labels.tolist(), starts, ends, strict=True)
+        TokenSpan(int(ids[column]), start, end, math.exp(scores[start:end, column].max()))
+        for column, start, end in zip(labels.tolist(), starts, ends, strict=True)
     ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
+import torch
 from torch import Tensor
 
 
@@ -30,3 +33,16 @@ class Frames:
     def select(self, index: int) -> Tensor:
         """`(T, vocabulary)` of one utterance, without padding."""
         return self.log_probs[index, : int(self.lengths[index])]
+
+
+def without(log_probs: Tensor, forbidden: Collection[int]) -> Tensor:
+    """Log-probabilities `(..., vocabulary)` in which tokens of `forbidden` cannot be said."""
+    if not forbidden:
+        return log_probs
+    return log_probs.index_fill(-1, token_index(frozenset(forbidden), log_probs.device), -torch.inf)
+
+
+@lru_cache(maxsize=64)
+def token_index(tokens: frozenset[int], device: torch.device) -> Tensor:
+    """`(n,)` in order, on a device; the sets that were asked for last are kept there."""
+    return torch.tensor(sorted(tokens), dtype=torch.int64, device=device)

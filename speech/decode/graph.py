@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from speech.decode.forced_alignment import align
-from speech.decode.frames import Frames
+from speech.decode.frames import Frames, without
 from speech.decode.greedy import TokenSpan
 from speech.decode.phrases import spelled
 from speech.errors import ConfigError, ModelError
@@ -366,9 +366,7 @@ class GraphDecoder:
     def _decode(self, log_probs: Tensor, blank: int, forbidden: Collection[int]) -> list[TokenSpan]:
         if not len(log_probs):
             return []
-        if forbidden:
-            log_probs = log_probs.clone()
-            log_probs[:, torch.tensor(sorted(forbidden), device=log_probs.device)] = -torch.inf
+        log_probs = without(log_probs, forbidden)
         scores = log_probs[:, torch.tensor([blank, *self.tokens], device=log_probs.device)] * self.acoustic_scale
         ids = self._search(scores.detach().float().cpu().numpy())
         return align(log_probs, ids, blank).spans if ids else []

@@ -6,9 +6,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-import torch
-
-from speech.decode.frames import Frames
+from speech.decode.frames import Frames, without
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +26,7 @@ def greedy(
     frames: Frames, *, blank: int = 0, forbidden: Collection[int] = (), languages: Sequence[str] = ()
 ) -> list[list[TokenSpan]]:
     """Token spans of each utterance; tokens in `forbidden` cannot be said, and `languages` make no difference."""
-    log_probs = frames.log_probs
-    if forbidden:
-        log_probs = log_probs.clone()
-        log_probs[..., torch.tensor(sorted(forbidden), device=log_probs.device)] = -torch.inf
-    best, ids = log_probs.max(dim=-1)
+    best, ids = without(frames.log_probs, forbidden).max(dim=-1)
     return [
         collapse(row[:length], confidence[:length], blank)
         for row, confidence, length in zip(ids.tolist(), best.exp().tolist(), frames.lengths.tolist(), strict=True)

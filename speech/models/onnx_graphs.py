@@ -135,16 +135,15 @@ class FixedAttention(nn.Module):
         seen = F.pad(torch.stack(self.attention.project(prefix), dim=1), (0, 0, 0, left_context))
         return FixedCache(seen, torch.zeros(len(prefix), dtype=torch.int64))
 
-    def step(self, x: Tensor, cache: FixedCache, valid: Tensor, commit: int) -> tuple[Tensor, FixedCache]:
+    def step(self, x: Tensor, cache: FixedCache, valid: Tensor | None, commit: int) -> tuple[Tensor, FixedCache]:
         """As `MultiHeadAttention.step`."""
         new = torch.stack(self.attention.project(x), dim=1)
         seen = torch.cat([cache.seen, new], dim=3)
         size = x.shape[1]
         filled = torch.arange(self.left) >= self.left - cache.past[:, None]
         before = F.pad(filled, (self.prefix, 0), value=True)[:, None].expand(-1, size, -1)
-        place = torch.arange(size)
-        own = valid[:, None] | (place[:, None] == place)
-        mask = torch.cat([before, own], dim=2)[:, None]
+        assert valid is None, "a graph is of streams that go on"
+        mask = F.pad(before, (0, size), value=True)[:, None]
         y = self.attention.attend(x, seen[:, 0], seen[:, 1], mask)
         past = torch.cat([cache.seen[:, :, :, self.prefix :], new[:, :, :, :commit]], dim=3)
         kept = torch.cat([cache.seen[:, :, :, : self.prefix], past[:, :, :, commit:]], dim=3)

@@ -28,7 +28,7 @@ def with_precision(model: OwsmCtc, precision: Precision, *, conditioning_top: in
     """
     if precision not in list(Precision):
         raise ConfigError(f"precision {precision!r}", fix=f"Give one of {', '.join(Precision)}.")
-    device = model.feature_mean.device
+    device = _place(model)
     runs = int8_runs() and device.type == "cpu"
     if precision == Precision.int8 and not runs:
         raise ConfigError(
@@ -36,11 +36,22 @@ def with_precision(model: OwsmCtc, precision: Precision, *, conditioning_top: in
         )
     if conditioning_top is not None:
         model = _sparse_copy(model, conditioning_top)
-    if precision == Precision.bfloat16 or (precision == Precision.auto and device.type == "cuda"):
+    if precision == Precision.bfloat16 or (precision == Precision.auto and _in_bfloat16(device)):
         return _copy_in(model, torch.bfloat16)
     if runs and precision != Precision.float32:
         return int8_copy(model)
     return packed_copy(model) if device.type == "cpu" and packing_runs() else _copy_in(model, torch.float32)
+
+
+def _place(model: OwsmCtc) -> torch.device:
+    return model.feature_mean.device
+
+
+def _in_bfloat16(device: torch.device) -> bool:
+    """Whether a GPU has bfloat16 itself; float16, which older ones have, overflows in these models."""
+    if device.type != "cuda":
+        return False
+    return torch.version.hip is not None or torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def _sparse_copy(model: OwsmCtc, top: int) -> OwsmCtc:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
@@ -122,6 +122,11 @@ class AdapterBank(nn.Module):
         self.layers = frozenset(layer for adapter in adapters.values() for layer in adapter.layers)
         self._stacks: dict[int, _Stack] = {}
 
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        moved = super()._apply(fn, recurse)
+        self._stacks.clear()  # which lie where the adapters were
+        return moved
+
     def adding(self, code: str, adapter: Adapter) -> AdapterBank:
         """A bank with one adapter more, or another one for that language."""
         return AdapterBank({**self._by_code(), code: adapter})
@@ -169,7 +174,10 @@ class AdapterBank(nn.Module):
         h = torch.addcmul(own.norm_bias[:, None], h, own.norm_weight[:, None])
         z = torch.baddbmm(own.down_bias[:, None], h, own.down.transpose(1, 2)).relu()
         y = torch.baddbmm(own.up_bias[:, None], z, own.up.transpose(1, 2))
-        return x.index_add(0, share.rows, (share.weights * y).to(x.dtype))
+        y = (share.weights * y).to(x.dtype)
+        if x.device.type == "cpu":
+            return x.index_add(0, share.rows, y)
+        return x.index_put((share.rows,), y, accumulate=True)  # on CUDA, `index_add` adds in any order
 
     def _stack(self, layer: int) -> _Stack:
         """Narrower adapters are filled up with zeros, absent ones are zero."""

@@ -67,24 +67,25 @@ class MultiHeadAttention(nn.Module):
         rows = [self.attend(x[n : n + 1], *self.project(row[None]), None) for n, row in enumerate(memory)]
         return torch.cat(rows)
 
-    def step(self, x: Tensor, cache: AttentionCache, valid: Tensor, commit: int) -> tuple[Tensor, AttentionCache]:
+    def step(
+        self, x: Tensor, cache: AttentionCache, valid: Tensor | None, commit: int
+    ) -> tuple[Tensor, AttentionCache]:
         """A chunk after what is remembered. Streams are attended to one by one: their pasts are not copied together.
 
         Args:
             x: `(batch, chunk + right, dim)`.
             cache: keys and values of prefix and past.
-            valid: `(batch, chunk + right)`, False beyond the end of a stream.
+            valid: `(batch, chunk + right)`, False beyond the end of a stream; None: it is all true.
             commit: frames of `x` to remember; those after them are right context.
         """
         queries, new_keys, new_values = self._split(self.query(x)), *self.project(x)
-        whole = bool(valid.all())
         size, right = x.shape[1], x.shape[1] - commit
         answers, keys, values = [], [], []
         for row in range(len(x)):
             prefix = cache.prefix_keys[row]
             seen_keys = torch.cat([prefix, cache.keys[row], new_keys[row]], dim=1)
             seen_values = torch.cat([cache.prefix_values[row], cache.values[row], new_values[row]], dim=1)
-            mask = None if whole else _step_mask(valid[row], seen_keys.shape[1] - size)
+            mask = None if valid is None else _step_mask(valid[row], seen_keys.shape[1] - size)
             answers.append(
                 F.scaled_dot_product_attention(queries[row][None], seen_keys[None], seen_values[None], attn_mask=mask)
             )

@@ -43,8 +43,8 @@ class DepthwiseConvolution(nn.Module):
             return prefix, cache
         return self._convolve(F.pad(prefix, (0, 0, self.reach, self.reach))), cache
 
-    def step(self, x: Tensor, cache: Tensor, valid: Tensor, commit: int) -> tuple[Tensor, Tensor]:
-        seen = torch.cat([cache, x * valid[..., None]], dim=1)
+    def step(self, x: Tensor, cache: Tensor, valid: Tensor | None, commit: int) -> tuple[Tensor, Tensor]:
+        seen = torch.cat([cache, x if valid is None else x * valid[..., None]], dim=1)
         return self._convolve(F.pad(seen, (0, 0, 0, self.reach))), seen[:, commit : commit + self.reach]
 
 
@@ -71,7 +71,7 @@ class ConvolutionalGating(nn.Module):
         gate, cache = self.conv.begin(gate)
         return self.down(content * gate), cache
 
-    def step(self, x: Tensor, cache: Tensor, valid: Tensor, commit: int) -> tuple[Tensor, Tensor]:
+    def step(self, x: Tensor, cache: Tensor, valid: Tensor | None, commit: int) -> tuple[Tensor, Tensor]:
         content, gate = self._halves(x)
         gate, cache = self.conv.step(gate, cache, valid, commit)
         return self.down(content * gate), cache

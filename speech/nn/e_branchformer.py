@@ -124,7 +124,7 @@ class EBranchformerLayer(nn.Module):
         return self._close(x, both, mixed, memory), EBranchformerState(cache, gating, merge)
 
     def step(
-        self, x: Tensor, state: EBranchformerState, valid: Tensor, commit: int, memory: Rows | None
+        self, x: Tensor, state: EBranchformerState, valid: Tensor | None, commit: int, memory: Rows | None
     ) -> tuple[Tensor, EBranchformerState]:
         """One chunk `x (batch, chunk + right, dim)`, of which `commit` frames are remembered."""
         x = self._open(x)

@@ -288,11 +288,10 @@ class Encoder(nn.Module):
             pending=torch.cat([state.pending, features.to(state.pending.dtype)], dim=1),
             received=state.received + features.shape[1],
         )
-        total = torch.full_like(state.received, UNKNOWN_END)
         needed = self.subsampling.span(chunk.size + chunk.right_context)
         outputs = [state.prefix[:, :0]]
         while state.pending.shape[1] >= needed:
-            x, state = self._chunk(state, chunk, total, tap, memory)
+            x, state = self._chunk(state, chunk, None, tap, memory)
             outputs.append(x)
         return torch.cat(outputs, dim=1), state
 
@@ -311,23 +310,25 @@ class Encoder(nn.Module):
         return torch.cat(outputs, dim=1)
 
     def _chunk(
-        self, state: EncoderState, chunk: ChunkSpec, total: Tensor, tap: Tap | None, memory: Rows | None
+        self, state: EncoderState, chunk: ChunkSpec, total: Tensor | None, tap: Tap | None, memory: Rows | None
     ) -> tuple[Tensor, EncoderState]:
+        """`total (batch,)` feature frames of streams that have ended; None: they go on, and all is real."""
         size, factor = chunk.size + chunk.right_context, self.subsampling.factor
         window = state.pending[:, : self.subsampling.span(size)]
         window = nn.functional.pad(window, (0, 0, 0, self.subsampling.span(size) - window.shape[1]))
-        x = self.subsampling.window(window, state.done * factor - self.subsampling.left, total)
+        end = torch.full_like(state.done, UNKNOWN_END) if total is None else total
+        x = self.subsampling.window(window, state.done * factor - self.subsampling.left, end)
         times = state.done[:, None] + torch.arange(size, device=x.device)
         prefix = state.prefix.shape[1] * (2 if self.reduction is not None else 1)
         x = self._embed(x, times, prefix)
-        valid = times < self.subsampling.output_lengths(total.clamp(max=1 << 40))[:, None]
+        valid = None if total is None else times < self.subsampling.output_lengths(total)[:, None]
         states, commit = [], chunk.size
         for number, (layer, layer_state) in enumerate(zip(self.layers, state.layers, strict=True), start=1):
             x, layer_state = layer.step(x, layer_state, valid, commit, memory)  # type: ignore[operator]
             states.append(layer_state)
             if number == self.reduce_after and self.reduction is not None:
-                x = self.reduction(x * valid[..., None])
-                valid, commit = valid[:, ::2], commit // 2
+                x = self.reduction(x if valid is None else x * valid[..., None])
+                valid, commit = None if valid is None else valid[:, ::2], commit // 2
             if tap is not None:
                 x = tap(number, x)
         next_state = state._replace(

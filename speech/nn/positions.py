@@ -39,6 +39,8 @@ class SinusoidalPositions(nn.Module):
                 index = torch.arange(period, dtype=torch.float64)
                 table = self._embed(index[:, None] * turns * (2 * math.pi / period))
         self.register_buffer("table", table, persistent=False)
+        self._moved = self.rates
+        """Where positions were asked for last."""
 
     def _embed(self, angle: Tensor) -> Tensor:
         sine, cosine = torch.sin(angle), torch.cos(angle)
@@ -50,4 +52,8 @@ class SinusoidalPositions(nn.Module):
         """`index (...)` integers to `(..., dim)` float32."""
         if self.period is not None:
             return self.table[index % self.period]
-        return self._embed(index.double()[..., None] * self.rates.to(index.device))
+        if index.device.type == "mps":  # which has no float64
+            return self._embed(index.cpu().double()[..., None] * self.rates).to(index.device)
+        if self._moved.device != index.device:
+            self._moved = self.rates.to(index.device)
+        return self._embed(index.double()[..., None] * self._moved)

@@ -21,14 +21,14 @@ def _rebuild(like: Any, parts: list[Any]) -> Any:
     return type(like)(*parts) if hasattr(like, "_fields") else tuple(parts)
 
 
-def select[S](state: S, slots: Tensor) -> S:
-    """The state of the batch elements `slots (n,)`, in that order."""
-    if isinstance(state, Tensor):
-        return state[slots]  # type: ignore[return-value]
+def select[S](state: S, slots: Sequence[int]) -> S:
+    """The state of the batch elements `slots`, in that order; none of the others is kept in memory by it."""
+    if isinstance(state, Tensor):  # places that the CPU knows: a GPU is not made to wait for them
+        return torch.cat([state[slot : slot + 1] for slot in slots])  # type: ignore[return-value]
     if isinstance(state, int):
         return state
     if isinstance(state, Rows):
-        return Rows(state[slot] for slot in slots.tolist() if state)  # type: ignore[return-value]
+        return Rows(state[slot] for slot in slots if state)  # type: ignore[return-value]
     assert isinstance(state, tuple)
     return _rebuild(state, [select(part, slots) for part in state])
 

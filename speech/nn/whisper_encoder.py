@@ -76,7 +76,7 @@ class WhisperLayer(nn.Module):
         return self._rest(prefix, self.attention(normed, None)) if prefix.shape[1] else prefix, cache
 
     def step(
-        self, x: Tensor, state: AttentionCache, valid: Tensor, commit: int, memory: Rows | None
+        self, x: Tensor, state: AttentionCache, valid: Tensor | None, commit: int, memory: Rows | None
     ) -> tuple[Tensor, AttentionCache]:
         """One chunk `x (batch, chunk + right, dim)`, of which `commit` frames are remembered."""
         attended, state = self.attention.step(self.attention_norm(x), state, valid, commit)

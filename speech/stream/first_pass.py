@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
+from speech.audio.log_mel import LogMelQueue
 from speech.chunking import ChunkSpec
 from speech.decode.compiled_beam import Search, Tried
+from speech.decode.frames import token_index
 from speech.decode.greedy import Runs, TokenSpan
 from speech.models.owsm_ctc import OwsmCtc, OwsmCtcState
 from speech.nn.adapters import AdapterBank
 from speech.nn.streaming import merge, select
+from speech.stream.host import to_host
 from speech.stream.new_tokens import Extension
 
 Extensions = Callable[[AdapterBank | None, Mapping[str, float]], Extension | None]
@@ -37,16 +41,13 @@ class CausalStream:
         self, model: OwsmCtc, state: OwsmCtcState, origin: int, forbidden: frozenset[int], searches: Searches | None
     ) -> None:
         self.origin = origin
-        self.forbidden = torch.tensor(sorted(forbidden), dtype=torch.int64)
+        self.forbidden = forbidden
         self.state = state
         self._runs = Runs()
         self.spoken: Mapping[str, float] = {}
         self.written: tuple[str, ...] = ()
         self._model = model
-        self._mel = model.log_mel.init_state(1)
-        self._unheard: list[np.ndarray] = []
-        self._fed = self._taken = 0
-        self._waiting = torch.zeros(1, 0, model.log_mel.config.n_mels)
+        self._queue = LogMelQueue(model.log_mel)
         self._searches = searches
         self._config = None if searches is None else searches(()).config
         self._tried: deque[tuple[int, Tried]] = deque()
@@ -56,41 +57,46 @@ class CausalStream:
 
     def feed(self, samples: np.ndarray) -> None:
         """More audio `(n,)`; it is not looked at before there is enough for a chunk."""
-        self._unheard.append(samples)
-        self._fed += len(samples)
+        self._queue.push(samples)
 
     @property
     def features(self) -> int:
         """Feature frames that wait for their chunk."""
-        return self._model.log_mel.ready(self._fed) - self._taken
+        return self._queue.ready
 
     def missing(self, frames: int) -> int:
         """Feature frames that are to be fed before `frames` more encoder frames can be seen."""
         return self._model.encoder.subsampling.span(frames) - self.state.encoder.pending.shape[1]
 
-    def following(self, count: int) -> Tensor:
-        """The next features `(1, count, bins)`."""
-        if self._unheard:
-            samples = torch.from_numpy(np.concatenate(self._unheard))[None]
-            features, self._mel = self._model.log_mel.step(samples, self._mel)
-            self._unheard, self._waiting = [], torch.cat([self._waiting, features], dim=1)
-        return self._waiting[:, :count]
+    def following(self, count: int) -> np.ndarray:
+        """The samples `(n,)` of the next `count` features."""
+        return self._queue.samples(count)
 
-    def advance(self, count: int, state: OwsmCtcState, log_probs: Tensor, extension: Extension | None = None) -> None:
-        """The next `count` features have been heard: `log_probs (frames, vocabulary)`, with those of an extension."""
-        self._waiting, self._taken = self._waiting[:, count:], self._taken + count
-        self.state = state
+    def read(self, log_probs: Tensor, extension: Extension | None = None) -> list[Tensor]:
+        """What is to be known of `log_probs (frames, vocabulary)`, with those of an extension, on their device: for
+        each frame the best token and its probability, and what a search needs."""
         forbidden = self.forbidden
         if extension is not None:
-            forbidden = torch.tensor(sorted(extension.forbidden(forbidden.tolist(), self.written)), dtype=torch.int64)
-        log_probs = log_probs.index_fill(-1, forbidden, -torch.inf)
-        if extension is not None:
-            self._unsearched = len(self._runs) + self.origin + len(log_probs)
-        elif self._config is not None:
-            self._tried.append((len(self._runs) + self.origin, self._config.tried(log_probs)))
+            forbidden = extension.forbidden(forbidden, self.written)
+        log_probs = log_probs.index_fill(-1, token_index(forbidden, log_probs.device), -torch.inf)
         best, ids = log_probs.max(dim=-1)
-        kept = ids.tolist() if extension is None else map(extension.kept, ids.tolist())
-        self._runs.extend(kept, best.exp().tolist())
+        searched = self._config is not None and extension is None
+        return [ids, best.exp(), *(self._config.candidates(log_probs) if self._config and searched else ())]
+
+    def advance(
+        self, count: int, state: OwsmCtcState, said: Sequence[Tensor], extension: Extension | None = None
+    ) -> None:
+        """The next `count` features have been heard: `said` is what `read` found, on the host."""
+        ids, chances = said[0].tolist(), said[1].tolist()
+        tried = self._config.chosen(said[2:]) if self._config is not None and extension is None else None
+        self._queue.drop(count)
+        self.state = state
+        place = len(self._runs) + self.origin
+        if extension is not None:
+            self._unsearched = place + len(ids)
+        elif tried is not None:
+            self._tried.append((place, tried))
+        self._runs.extend(ids if extension is None else map(extension.kept, ids), chances)
 
     def spans(self, first: int, languages: Sequence[str]) -> list[TokenSpan]:
         """Tokens from frame `first` of the stream on; frames count from the stream's beginning. What lies before it is
@@ -151,6 +157,7 @@ class FirstPass:
         extension: Extensions | None = None,
     ) -> None:
         self.model = model
+        self.device = model.feature_mean.device
         self._extension = extension
         self.sizes = tuple(sizes)
         self.left_context = left_context
@@ -186,9 +193,8 @@ class FirstPass:
         if (prefix, sure) not in self._fresh:
             tap = bank.tap([{sure: 1.0}]) if bank is not None and sure else None
             with torch.inference_mode():
-                self._fresh[prefix, sure] = self.model.init_state(
-                    torch.tensor([prefix]), self._chunk(self.sizes[0]), adapters=tap
-                )
+                ids = torch.tensor([prefix], device=self.device)
+                self._fresh[prefix, sure] = self.model.init_state(ids, self._chunk(self.sizes[0]), adapters=tap)
         stream = CausalStream(self.model, self._fresh[prefix, sure], sample // self.grid, forbidden, searches)
         stream.spoken, stream.written = spoken, tuple(written)
         return stream
@@ -206,11 +212,14 @@ class FirstPass:
     def step(self, streams: Sequence[CausalStream], size: int, bank: AdapterBank | None = None) -> list[Tensor | None]:
         """One chunk of streams that wait for equally many features; log-posteriors of languages `(t, languages)`.
 
-        With a bank each is heard with the adapters of what is spoken.
+        With a bank each is heard with the adapters of what is spoken. However many the streams are, one copy brings
+        their samples to the model's device, and one what is said in them to the host.
 
         Where it fails, the streams are as they were.
         """
-        features = torch.cat([stream.following(self.missing(stream, size)) for stream in streams])
+        count = self.missing(streams[0], size)
+        samples = torch.from_numpy(np.stack([stream.following(count) for stream in streams]))
+        features = self.model.log_mel.frames(samples.to(self.device), count)
         state = merge([stream.state for stream in streams])
         tap = None if bank is None else bank.tap([stream.spoken for stream in streams])
         x, state = self.model.encode_step(features, state, self._chunk(size), adapters=tap)
@@ -220,12 +229,14 @@ class FirstPass:
             log_probs[row] if extension is None else extension.head(self.model.ctc)(x[row : row + 1])[0]
             for row, extension in enumerate(extensions)
         ]
-        for row, (stream, extension) in enumerate(zip(streams, extensions, strict=True)):
-            own = select(state, torch.tensor([row])) if len(streams) > 1 else state
-            stream.advance(features.shape[1], own, said[row], extension)
-        if logits is None:
-            return [None] * len(streams)
-        return list(torch.log_softmax(logits, dim=-1).unbind(0))
+        read = [stream.read(row, more) for stream, row, more in zip(streams, said, extensions, strict=True)]
+        told = [] if logits is None else [torch.log_softmax(logits, dim=-1)]
+        own = [select(state, [row]) for row in range(len(streams))] if len(streams) > 1 else [state]
+        heard = iter(to_host([*told, *(tensor for tensors in read for tensor in tensors)]))
+        languages: list[Tensor | None] = [*next(heard).unbind(0)] if told else [None] * len(streams)
+        for stream, mine, tensors, extension in zip(streams, own, read, extensions, strict=True):
+            stream.advance(count, mine, list(islice(heard, len(tensors))), extension)
+        return languages
 
     def _chunk(self, size: int) -> ChunkSpec:
         return ChunkSpec(size=size, left_context=self.left_context, right_context=self.right_context)

@@ -38,6 +38,8 @@ class OfflineConfig:
     """Audio that a segment hears beyond a cut within speech."""
     batch_s: float = 120.0
     """Most padded seconds that are read at once."""
+    alone: bool = False
+    """Encode each segment by itself on a GPU too, as on a CPU: slower, and no result depends on what else is read."""
 
 
 class OfflineReader:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
 from speech.choices import AUTO as AUTO
-from speech.decode.frames import Frames
+from speech.decode.frames import Frames, token_index
 from speech.decode.greedy import TokenSpan, collapse, greedy
 from speech.decode.language_id import FIRST_FRAMES, first_token_posterior, top
 from speech.decode.phrases import Phrase
@@ -23,6 +22,8 @@ from speech.models.owsm_ctc import Encoded, OwsmCtc
 from speech.models.targets import Targets, check_target
 from speech.nn.adapters import AdapterBank
 from speech.nn.ctc import CTCHead
+from speech.stream.encoded import Batch, Part
+from speech.stream.host import to_host
 from speech.stream.new_tokens import Extension, NewTokens
 from speech.stream.segments import Segment
 from speech.stream.windows import SharedConvolutions, Window
@@ -112,40 +113,28 @@ class Heard:
     """Of each token's language, if the model has a language head."""
 
 
-class Batch(NamedTuple):
-    """Encoded audio, and log-posteriors of languages."""
-
-    x: Tensor
-    """(batch, T, dim); prefix frames are left out."""
-    lengths: Tensor
-    """(batch,)"""
-    evidence: Tensor | None
-    """(batch, T, languages), if the model tells them."""
-    extensions: tuple[Extension | None, ...] = ()
-    """What the adapters of each add to what can be written."""
-
-    def select(self, row: int) -> tuple[Tensor, Tensor | None]:
-        """Frames and evidence of one, without padding."""
-        count = int(self.lengths[row])
-        return self.x[row, :count], None if self.evidence is None else self.evidence[row, :count]
-
-
 class SecondPass:
     """Reads batches of segments; what a segment says does not depend on its batch mates.
-
-    On a CPU each is encoded by itself: batches gain next to nothing there, and sums over other numbers of rows are
-    rounded otherwise, which eight bits make visible.
 
     Args:
         model, tokenizer, decode: what encodes and what writes.
         targets: that may be translated into; None: all that the model has tokens for.
+        alone: encode each by itself, whatever the others are. Sums over other numbers of rows are rounded otherwise, so
+            nothing else gives the same numbers to the last bit. None: on a CPU, where batches gain next to nothing.
     """
 
     def __init__(
-        self, model: OwsmCtc, tokenizer: Tokenizer, decode: Decoder = greedy, targets: Targets | None = None
+        self,
+        model: OwsmCtc,
+        tokenizer: Tokenizer,
+        decode: Decoder = greedy,
+        targets: Targets | None = None,
+        *,
+        alone: bool | None = None,
     ) -> None:
         self.model = model
         self.targets = targets
+        self.alone = model.feature_mean.device.type == "cpu" if alone is None else alone
         self.tokenizer = tokenizer
         self.grid = round(model.frame_s * SAMPLE_RATE)
         self._adapters: AdapterBank | None = None
@@ -154,12 +143,15 @@ class SecondPass:
 
     @property
     def adapters(self) -> AdapterBank | None:
-        """Of languages, for transcripts; another one may be put here at any time."""
+        """Of languages, for transcripts; another may be put here at any time, and is moved to the model's device."""
         return self._adapters
 
     @adapters.setter
     def adapters(self, bank: AdapterBank | None) -> None:
         if bank is not None:
+            place = self.model.feature_mean.device
+            if any(parameter.device != place for parameter in bank.parameters()):
+                bank = bank.to(place)
             self._new_tokens.learn(bank)
         self._adapters = bank
 
@@ -170,31 +162,35 @@ class SecondPass:
         return [self._nothing(segment) if segment.silent else next(found) for segment in segments]
 
     def _read(self, asked: Sequence[tuple[Segment, Request]]) -> Iterator[Heard]:
-        on_cpu = self.model.feature_mean.device.type == "cpu"
-        batches = [[pair] for pair in asked] if on_cpu else [asked]
+        batches = [[pair] for pair in asked] if self.alone else [asked]
         for batch in batches:
             heard = self.encode([segment.samples for segment, _ in batch], [request for _, request in batch])
-            for row, (segment, request) in enumerate(batch):
-                x, own = heard.select(row)
-                spans = self._spans(x, own, request, heard.extensions[row])
-                yield self.keep(segment, spans, own, len(x))
+            parts = [Part(*heard.select(row), request, heard.extensions[row]) for row, (_, request) in enumerate(batch)]
+            for (segment, _), part, spans in zip(batch, parts, self._spans(parts), strict=True):
+                yield self.keep(segment, spans, part.evidence, len(part.x))
 
     @torch.inference_mode()
-    def _spans(
-        self, x: Tensor, evidence: Tensor | None, request: Request, extension: Extension | None
-    ) -> list[TokenSpan]:
-        """What frames `x (T, dim)` say."""
-        forbidden = self._writing.forbidden(request.written, extension)
-        decode = self.decoder(request, extension)
-        if decode is greedy:  # without log-probabilities of all tokens
-            banned = torch.tensor(sorted(forbidden), device=x.device).long()
-            ids, scores = self._head(extension).best(x[None], banned)
-            spans = collapse(ids[0].tolist(), scores[0].exp().tolist())
-        else:
-            lengths = torch.tensor([len(x)], device=x.device)
-            frames = Frames(self.log_probs(x, extension)[None], lengths, self.model.frame_s)
-            spans = decode(frames, forbidden=forbidden, languages=self._written(evidence, request))[0]
-        return spans if extension is None else extension.said(spans)
+    def _spans(self, parts: Sequence[Part[Request]]) -> list[list[TokenSpan]]:
+        """What each part says. Best tokens of all of them come to the host by one copy; a search is done part by part,
+        and takes of each frame no more than it tries."""
+        found: dict[int, list[TokenSpan]] = {}
+        best: dict[int, tuple[Tensor, Tensor]] = {}
+        for row, (x, evidence, request, extension) in enumerate(parts):
+            forbidden = self._writing.forbidden(request.written, extension)
+            decode = self.decoder(request, extension)
+            if decode is greedy:  # without log-probabilities of all tokens
+                ids, scores = self._head(extension).best(x[None], token_index(forbidden, x.device))
+                best[row] = ids[0], scores[0].exp()
+            else:
+                lengths = torch.tensor([len(x)])
+                frames = Frames(self.log_probs(x, extension)[None], lengths, self.model.frame_s)
+                found[row] = decode(frames, forbidden=forbidden, languages=self._written(evidence, request))[0]
+        heard = iter(to_host([tensor for pair in best.values() for tensor in pair]))
+        for row in best:
+            found[row] = collapse(next(heard).tolist(), next(heard).tolist())
+        return [
+            found[row] if part.extension is None else part.extension.said(found[row]) for row, part in enumerate(parts)
+        ]
 
     @torch.inference_mode()
     def log_probs(self, x: Tensor, extension: Extension | None = None) -> Tensor:
@@ -219,11 +215,12 @@ class SecondPass:
         A model that says the language first says it once: then all frames have the same posterior.
         """
         device = self.model.feature_mean.device
-        lengths = torch.tensor([len(array) for array in heard], device=device)
-        samples = torch.zeros(len(heard), int(lengths.max()), device=device)
+        samples = np.zeros((len(heard), max(map(len, heard))), np.float32)
         for row, array in zip(samples, heard, strict=True):
-            row[: len(array)] = torch.from_numpy(array)
-        return self._encode(*self.model.features(samples, lengths), requests, subsampled=False)
+            row[: len(array)] = array
+        lengths = torch.tensor([len(array) for array in heard], device=device)
+        features = self.model.features(torch.from_numpy(samples).to(device), lengths)
+        return self._encode(*features, requests, subsampled=False)
 
     @torch.inference_mode()
     def _encode(self, x: Tensor, lengths: Tensor, requests: Sequence[Request], *, subsampled: bool) -> Batch:
@@ -257,15 +254,19 @@ class SecondPass:
 
     def _told(self, encoded: Encoded, prefix: Tensor) -> Batch:
         model, (x, counts, _, logits) = self.model, encoded
+        front = prefix.shape[1] if model.config.target_prefix else 0
         if logits is not None:
-            return Batch(x, counts, torch.log_softmax(logits, dim=-1))
-        if not model.config.target_prefix:
-            return Batch(x, counts, None)
-        front = prefix.shape[1]
-        first = Frames(model.ctc(x[:, :FIRST_FRAMES]), counts, model.frame_s)
-        posterior = first_token_posterior(first, model.vocabulary.language_ids)
-        evidence = posterior.log().clamp(min=_LEAST)[:, None].expand(-1, x.shape[1] - front, -1)
-        return Batch(x[:, front:], counts - front, evidence)
+            told = [torch.log_softmax(logits, dim=-1)]
+        elif model.config.target_prefix:
+            first = Frames(model.ctc(x[:, :FIRST_FRAMES]), counts, model.frame_s)
+            told = [first_token_posterior(first, model.vocabulary.language_ids).log().clamp(min=_LEAST)]
+        else:
+            told = []
+        lengths, *heard = to_host([counts - front, *told])
+        evidence = heard[0] if heard else None
+        if evidence is not None and logits is None:
+            evidence = evidence[:, None].expand(-1, x.shape[1] - front, -1)
+        return Batch(x[:, front:], tuple(lengths.tolist()), evidence)
 
     def read_windows(self, windows: Iterable[Window], request: Request) -> Heard:
         """A whole file, window by window; only tokens are kept. One that goes on across a seam is said once."""
@@ -280,7 +281,7 @@ class SecondPass:
             x, own = batch.select(0)
             x = x[window.first : window.first + window.count]
             own = None if own is None else own[window.first : window.first + window.count]
-            found = self._spans(x, own, request, batch.extensions[0])
+            found = self._spans([Part(x, own, request, batch.extensions[0])])[0]
             seam = len(spans)
             for span in found:
                 shifted = TokenSpan(span.id, span.start_frame + done, span.end_frame + done, span.confidence)
@@ -291,7 +292,7 @@ class SecondPass:
                     )
                 spans.append(shifted)
             if own is not None and total is not None:
-                total += own.sum(dim=0).cpu()
+                total += own.sum(dim=0)
                 told.append(TokenEvidence.of(found[len(found) - (len(spans) - seam) :], own))
             done, end_s = done + window.count, window.end_sample / SAMPLE_RATE
         said = [self._says(span) for span in spans]
@@ -312,7 +313,7 @@ class SecondPass:
         # A token belongs to the segment that holds its first frame.
         own = [span for span in spans if self._says(span) and first <= span.start_frame < last]
         kept = [TokenSpan(span.id, span.start_frame + shift, span.end_frame + shift, span.confidence) for span in own]
-        total = None if evidence is None else evidence[first:last].sum(dim=0).cpu()
+        total = None if evidence is None else evidence[first:last].sum(dim=0)
         told = None if evidence is None else TokenEvidence.of(own, evidence)
         return Heard(kept, total, last - first, segment.end_sample / SAMPLE_RATE, told)
 

@@ -16,6 +16,7 @@ from speech.decode.lexicon import Lexicon, WithWords
 from speech.decode.prefix_beam import Hypothesis, prefix_beam
 from speech.decode.token_ngram import EDGE, TokenNgram
 from speech.errors import ConfigError
+from tests.fake_device import DEVICE, FakeDevice
 
 PIECES = ["<blank>", "▁", "▁the", "c", "a", "t", "▁of▁the", "l'", "▁a", "7", "’é", ""]
 LEXICON = Lexicon.train(
@@ -113,3 +114,22 @@ def test_where_nothing_can_be_written_it_still_runs(tmp_path):
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=240, env={"TMPDIR": str(tmp_path), "HOME": "/"})
     assert any(tmp_path.iterdir())
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 1000), length=st.integers(0, 9), top_k=st.integers(1, 30))
+def test_what_is_tried_on_a_device_is_what_is_tried_on_the_cpu(seed, length, top_k):
+    log_probs = frames(seed, length, 2.0)
+    config = SearchConfig(beam=2, top_k=top_k, least=-5.0)
+    here = config.tried(log_probs)
+    with FakeDevice() as device:
+        away = log_probs.to(DEVICE)
+        there = config.chosen([part.cpu() for part in config.candidates(away)])
+        assert device.copies["to cpu"] == 3
+    for one, other in zip(
+        (here.blanks, here.begins, here.said, here.chances),
+        (there.blanks, there.begins, there.said, there.chances),
+        strict=True,
+    ):
+        assert one.dtype == other.dtype
+        assert one.tolist() == other.tolist()

@@ -92,3 +92,23 @@ def test_from_the_numbers_on_disk_it_becomes_what_it_becomes_from_float32(
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
     kept = {p.dtype for name, p in stored.named_parameters() if name.endswith("up.weight")}
     assert kept == {{"float32": torch.float32, "float16": torch.float16, "int8": torch.qint8}[storage]}
+
+
+@pytest.mark.parametrize(
+    ("capability", "chosen"), [((8, 0), torch.bfloat16), ((9, 0), torch.bfloat16), ((7, 5), torch.float32)]
+)
+def test_a_gpu_computes_in_bfloat16_if_it_has_it(model, monkeypatch, capability, chosen):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(precision, "_place", lambda model: torch.device("cuda"))
+    found = with_precision(model, Precision.auto)
+    assert {p.dtype for p in found.parameters()} == {chosen}
+    assert kinds(found) == {nn.Linear}
+
+
+def test_other_devices_compute_in_float32_and_refuse_eight_bits(model, monkeypatch):
+    monkeypatch.setattr(precision, "_place", lambda model: torch.device("mps"))
+    found = with_precision(model, Precision.auto)
+    assert {p.dtype for p in found.parameters()} == {torch.float32}
+    assert kinds(found) == {nn.Linear}
+    with pytest.raises(ConfigError, match="no eight-bit kernels for device mps"):
+        with_precision(model, Precision.int8)

@@ -182,7 +182,7 @@ def test_streams_can_be_joined_and_parted_between_steps(encoders, name):
     y, joined = encoder.step(features[:, size : 2 * size], joined, chunk)
     for index in range(3):
         outputs[index].append(y[index : index + 1])
-    parted = select(joined, torch.tensor([2, 0]))
+    parted = select(joined, [2, 0])
     y, parted = encoder.step(features[[2, 0], 2 * size :], parted, chunk)
     last = torch.cat([y, encoder.finish(parted, chunk)], dim=1)
     for row, index in enumerate([2, 0]):
