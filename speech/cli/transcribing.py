@@ -78,18 +78,19 @@ def _in_this_process(
         return 0
     if output_dir is not None:
         check_writable(output_dir)
-    failed = 0
+    failed: list[SpeechError] = []
     listed: list[str] = []
     for path, result in _with_progress(job, todo, request):
         found = _put(path, result, targets.get(path), rendering, listed, many=len(files) > 1)
         if isinstance(found, SpeechError):
-            failed += 1
+            failed.append(found)
             say_error(found, "failed")
     if rendering.format == Format.json and not targets:
         write("[\n" + ",\n".join(listed) + "\n]\n")
     if failed:
-        stderr().print(f"{failed} of {len(todo)} files failed", style="red")
-    return failed
+        first = f", the first: {' '.join(str(failed[0]).splitlines())}" if len(todo) > 1 else ""
+        stderr().print(f"{len(failed)} of {len(todo)} files failed{first}", style="red")
+    return len(failed)
 
 
 def _put(
