@@ -57,8 +57,9 @@ TESTED_ELSEWHERE = {
     "audio/pieces": "audio/test_io", "audio/libsndfile": "audio/test_io",
     **{f"audio/{name}": "audio/test_chain" for name in ("boxes", "chunks", "link")},
     **{f"serve/{name}": "serve/test_app" for name in (
-        "client", "command", "hub", "native", "openai_api", "shell", "telemetry")},
-    "serve/work": "serve/test_live_session", "serve/score_messages": "serve/test_protocol",
+        "client", "command", "native", "openai_api", "shell", "telemetry")},
+    "serve/hub": "serve/test_live_hub", "serve/work": "serve/test_live_session",
+    "serve/score_messages": "serve/test_protocol",
     "serve/session": "serve/test_live_session", "serve/statistics": "serve/test_live_session",
 }  # fmt: skip
 
@@ -123,3 +124,9 @@ def test_every_module_has_a_test_file(path):
     folder, _, stem = name.rpartition("/")
     test = TESTED_ELSEWHERE.get(name, f"{folder}/test_{stem}" if folder else f"test_{stem}")
     assert (ROOT / "tests" / f"{test}.py").is_file(), f"expected tests/{test}.py"
+
+
+def test_no_two_test_files_have_one_name():
+    """pytest imports them by name alone: the second of two would not be collected."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))

@@ -10,14 +10,14 @@ import os
 from collections.abc import Callable
 from functools import partial, wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from rich.console import Console
 
+from speech.cli.console import stdout
 from speech.cli.recipe import expected, reported
 from speech.errors import ConfigError, SpeechError
 from speech.files import printable
@@ -25,6 +25,9 @@ from speech.train.config import RunConfig
 from speech.train.distributed import is_first
 from speech.train.schema import register
 from speech.train.state import CHECKPOINT
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _TRACEBACKS = "HYDRA_FULL_ERROR"
 _PLACE = "full_key:"
@@ -41,7 +44,7 @@ def start_training(main: Callable[[Any, Console], None], config_name: str) -> No
         main: takes the configuration, as the class that its schema names, and a console for results.
         config_name: of the recipe, without suffix.
     """
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = stdout()
     asked = os.environ.get(_TRACEBACKS)
     composed: list[RunConfig] = []
     said = partial(reported, (lambda error: None) if asked == "1" else _named, lambda: _farewell(composed))

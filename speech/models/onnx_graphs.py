@@ -142,8 +142,10 @@ class FixedAttention(nn.Module):
         size = x.shape[1]
         filled = torch.arange(self.left) >= self.left - cache.past[:, None]
         before = F.pad(filled, (self.prefix, 0), value=True)[:, None].expand(-1, size, -1)
-        assert valid is None, "a graph is of streams that go on"
-        mask = F.pad(before, (0, size), value=True)[:, None]
+        assert valid is not None  # a graph is told the end of its streams
+        place = torch.arange(size)
+        own = valid[:, None] | (place[:, None] == place)
+        mask = torch.cat([before, own], dim=2)[:, None]
         y = self.attention.attend(x, seen[:, 0], seen[:, 1], mask)
         past = torch.cat([cache.seen[:, :, :, self.prefix :], new[:, :, :, :commit]], dim=3)
         kept = torch.cat([cache.seen[:, :, :, : self.prefix], past[:, :, :, commit:]], dim=3)

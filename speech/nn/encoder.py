@@ -251,7 +251,7 @@ class Encoder(nn.Module):
         memory: Rows | None = None,
     ) -> EncoderState:
         """The state before the first sample of `batch` streams that start with `prefix (batch, P, dim)`."""
-        weight = next(self.subsampling.parameters())
+        weight = self.norm.weight  # which is there in any precision, unlike those of linear layers
         x = self._check_prefix(prefix, weight.new_zeros(batch, 0))
         x = self._embed_prefix(x).expand(batch, -1, -1)
         left, states = chunk.left_context, []
@@ -312,7 +312,7 @@ class Encoder(nn.Module):
     def _chunk(
         self, state: EncoderState, chunk: ChunkSpec, total: Tensor | None, tap: Tap | None, memory: Rows | None
     ) -> tuple[Tensor, EncoderState]:
-        """`total (batch,)` feature frames of streams that have ended; None: they go on, and all is real."""
+        """`total (batch,)` feature frames of streams, `UNKNOWN_END` of one that goes on; None: all of them do."""
         size, factor = chunk.size + chunk.right_context, self.subsampling.factor
         window = state.pending[:, : self.subsampling.span(size)]
         window = nn.functional.pad(window, (0, 0, 0, self.subsampling.span(size) - window.shape[1]))
@@ -321,7 +321,7 @@ class Encoder(nn.Module):
         times = state.done[:, None] + torch.arange(size, device=x.device)
         prefix = state.prefix.shape[1] * (2 if self.reduction is not None else 1)
         x = self._embed(x, times, prefix)
-        valid = None if total is None else times < self.subsampling.output_lengths(total)[:, None]
+        valid = None if total is None else times < self.subsampling.output_lengths(total.clamp(max=1 << 40))[:, None]
         states, commit = [], chunk.size
         for number, (layer, layer_state) in enumerate(zip(self.layers, state.layers, strict=True), start=1):
             x, layer_state = layer.step(x, layer_state, valid, commit, memory)  # type: ignore[operator]

@@ -325,10 +325,10 @@ class SecondPass:
             ConfigError: if it cannot write a phrase, or the decoder cannot prefer any. Phrases with letters that only
                 an adapter has can be preferred where its language is named.
         """
-        if self.targets is not None:
+        bank, vocabulary = self.adapters, self.tokenizer.vocabulary
+        if self.targets is not None and set(request.languages) <= set(vocabulary.languages):
             check_target(request.to, self.targets)
-        bank = self.adapters
-        request.prefix(self.tokenizer.vocabulary, () if bank is None else bank.codes)
+        request.prefix(vocabulary, () if bank is None else bank.codes)
         return self._writing.check(request.phrases, self.named(request))
 
     def named(self, request: Request) -> Extension | None:

@@ -28,6 +28,8 @@ _JOINED = str.maketrans(
 )
 _OLD_CHILLU = re.compile("([\u0d23\u0d28\u0d30\u0d32\u0d33\u0d15])\u0d4d\u200d|(\u09a4)\u09cd\u200d")
 """Malayalam chillus and the Bengali khanda ta as they were written before they had code points of their own."""
+_LIGATURES = re.compile("[\u0132\u2160-\u216f]")
+"""Ĳ and Roman numerals: NFKC makes several letters of them, of which a Turkish I would no longer be that of i."""
 _OKINA = re.compile("['`\u2018\u2019\u02bc](?=[^\\W\\d_])")
 _LONE_APOSTROPHE = re.compile(r"(?<![^ '])'|'(?![^ '])")  # not \w, which lacks combining marks
 
@@ -103,7 +105,7 @@ def _cased(text: str, languages: Sequence[str]) -> str:
         return _words(text.replace("`", "'"))
     if "\u200d" in text:
         text = _OLD_CHILLU.sub(lambda found: found[0][0].translate(_JOINED), text)
-    text = _UNSEEN.sub("", text)
+    text = _LIGATURES.sub(lambda found: found[0].lower(), _UNSEEN.sub("", text))
     if "haw" not in languages:
         text = text.replace("\u02bb", "'")
     return _words(unicodedata.normalize("NFC", _rewritten(text)))

@@ -22,7 +22,7 @@ from speech.transcript import Word
 from tests.serve import messages
 from tests.serve.conftest import Running, beside, facts
 
-FACTS = facts(max_session_s=20.0, max_lead_s=1e9, max_json_bytes=16_384)
+FACTS = facts(max_session_s=20.0, max_lead_s=600_000.0, max_json_bytes=16_384)
 CODES = {  # of fatal errors
     "bad_message": wire.CloseCode.bad_message,
     "not_started": wire.CloseCode.bad_message,

@@ -230,6 +230,6 @@ def test_sessions_of_a_small_model_keep_the_contract(model, tokenizer, audio):
 
 
 def test_sessions_of_the_embedded_model_keep_the_contract(audio):
-    engine = Recognizer.from_pretrained().engine()
+    engine = Recognizer.from_pretrained(measured_targets=False).engine()
     rules = settings(max_examples=15, stateful_step_count=20, deadline=None)
     run_state_machine_as_test(lambda: Sessions(engine, audio), settings=rules)
