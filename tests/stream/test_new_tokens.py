@@ -53,7 +53,7 @@ def clicking(base) -> Adapter:
 
 @pytest.fixture(scope="module", params=[None, 1], ids=["search", "greedy"])
 def recognizer(request) -> Recognizer:
-    return Recognizer.from_pretrained(beam=request.param)
+    return Recognizer.from_pretrained(beam=request.param, measured_targets=False)
 
 
 @pytest.fixture
