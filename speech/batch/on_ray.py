@@ -276,11 +276,10 @@ def _import_ray() -> Any:
     Raises:
         ConfigError: if it is not installed.
     """
-    if UV_HOOK not in os.environ:
-        os.environ[UV_HOOK] = "0"
-        constants = sys.modules.get("ray._private.ray_constants")
-        if constants is not None:  # Ray was imported before and has read the environment
-            setattr(constants, UV_HOOK, False)
+    wanted = os.environ.setdefault(UV_HOOK, "0")
+    constants = sys.modules.get("ray._private.ray_constants")
+    if constants is not None:  # Ray was imported before, when the environment may have said something else
+        setattr(constants, UV_HOOK, wanted.lower() in ("true", "1"))
     try:
         return importlib.import_module("ray")
     except ModuleNotFoundError as error:

@@ -16,7 +16,7 @@ from reading import open_and_die, open_and_fail, open_and_hang, open_hang, open_
 from speech.batch.driver import run
 from speech.batch.job import Job, open_reader
 from speech.batch.ledger import Ledger, Status
-from speech.batch.on_ray import UV_HOOK, RayPool, RayWorkerError
+from speech.batch.on_ray import UV_HOOK, RayPool, RayWorkerError, _import_ray
 from speech.batch.pool import Limits
 from speech.errors import ConfigError, ModelError
 from speech.transcript import Transcript
@@ -198,3 +198,16 @@ def test_workers_that_cannot_start_say_why_and_when(tmp_path):
     assert "error: no worker of Ray has started within 5 s" in ran.stderr
     assert ".uv/bin/uv: No such file or directory" in ran.stderr
     assert "Look at the files in" in ran.stderr
+
+
+@pytest.mark.parametrize(("said", "expected"), [(None, False), ("0", False), ("1", True)])
+def test_what_the_environment_says_holds_if_ray_was_imported_before(monkeypatch, said, expected):
+    from ray._private import ray_constants
+
+    monkeypatch.setattr(ray_constants, UV_HOOK, not expected)
+    monkeypatch.delenv(UV_HOOK, raising=False)
+    if said is not None:
+        monkeypatch.setenv(UV_HOOK, said)
+    _import_ray()
+    assert getattr(ray_constants, UV_HOOK) is expected
+    monkeypatch.delenv(UV_HOOK)
