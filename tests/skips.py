@@ -36,6 +36,7 @@ ALLOWED = [
     Allowed(r"GPU|CUDA", "there is none", here=not Path("/dev/nvidiactl").exists()),
     Allowed(r"kernels|oneDNN|x86", "another processor", here=not X86),
     Allowed(r"/dev/full|/proc|Linux", "another system", here=sys.platform != "linux"),
+    Allowed(r"kenlm", "the index has its source only, which wants a compiler and cmake: by hand"),
     Allowed(r"audioop", "Python has left it out since 3.13", here=importlib.util.find_spec("audioop") is None),
 ]
 
