@@ -1,6 +1,7 @@
 # A few words. `demo` and `test` bring all that they need: Python 3.12 and git are enough.
 MODEL := embedded
-WORKERS := logical
+# Processes of tests: one more than two cores, as a third of what tests do is to wait.
+WORKERS := 3
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen --extra train --extra serve
 # What some test needs, and the peers that others compare with.
