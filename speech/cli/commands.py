@@ -170,7 +170,7 @@ app = typer.Typer(cls=Commands, add_completion=False, pretty_exceptions_enable=F
 
 @app.callback(no_args_is_help=True)
 def speech() -> None:
-    """Streaming multilingual speech: recognise it, identify languages, serve, train and score.
+    """Streaming multilingual speech: recognise it, identify languages, serve and score.
 
     Exit codes: 0 done, 1 an error that ended the command, 2 some files failed and the others are done, 64 wrong usage,
     130 Ctrl-C, 141 nobody reads the output any more.
