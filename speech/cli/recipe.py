@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,10 +11,9 @@ from pathlib import Path
 import typer
 
 from speech.cli.console import say_error, stderr
+from speech.cli.interruption import INTERRUPTED
 from speech.errors import FileError, SpeechError
 from speech.files import printable, reason
-
-_INTERRUPTED = 128 + signal.SIGINT
 
 
 def start_command(main: Callable[..., None]) -> None:
@@ -53,7 +51,7 @@ def reported(
         said = farewell()
         if said:
             stderr().print(said)
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     except Exception as error:
         found = named(error)
         if found is None:

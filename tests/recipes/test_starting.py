@@ -175,7 +175,7 @@ def test_ctrl_c_is_quiet_and_130(capsys, monkeypatch):
     assert ended.value.code == 130
     with pytest.raises(SystemExit) as ended, reported(farewell=lambda: "goes [on]"):
         raise KeyboardInterrupt
-    assert ended.value.code == recipe._INTERRUPTED == 130
+    assert ended.value.code == recipe.INTERRUPTED == 130
     assert capsys.readouterr().err == "goes [on]\n"
 
 
