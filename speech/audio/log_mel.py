@@ -53,9 +53,9 @@ class LogMelConfig:
         return cls(n_fft=400, log=Log.log10, floor=1e-7, drop_last=True, whisper_scale=True)
 
     @classmethod
-    def whisper_published(cls) -> LogMelConfig:
-        """Whisper's as published (Radford et al. 2022); for whole utterances only."""
-        return cls(n_fft=400, log=Log.log10, drop_last=True, whisper_scale=True, dynamic_range=8.0)
+    def whisper_published(cls, n_mels: int = 80) -> LogMelConfig:
+        """Whisper's as published (Radford et al. 2022; large-v3: 128 bins); for whole utterances only."""
+        return cls(n_fft=400, n_mels=n_mels, log=Log.log10, drop_last=True, whisper_scale=True, dynamic_range=8.0)
 
 
 class LogMelState(NamedTuple):

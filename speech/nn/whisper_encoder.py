@@ -33,8 +33,8 @@ class WhisperEncoderConfig(EncoderConfig):
     """Width of the feed-forward network."""
     dropout: float = ranged(0.0, least=0, below=1)
     """Dropout after attention and feed-forward."""
-    period: int = ranged(3000, least=1)
-    """Positions on the ring, in frames of 20 ms."""
+    period: int | None = ranged(3000, least=1)
+    """Positions on the ring, in frames of 20 ms; None: as published, on no ring."""
     reduce_after: int = ranged(0, least=0)
     """Layers before two frames become one (0: never)."""
 

@@ -1,0 +1,82 @@
+"""Whisper (Radford et al. 2022): an encoder that sees everything, and a label decoder.
+
+It hears utterances at their true length: positions and attention end where the audio does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from speech.audio.log_mel import LogMel, LogMelConfig
+from speech.errors import ConfigError
+from speech.nn.decoder.label import DecoderState, LabelDecoder, LabelDecoderConfig
+from speech.nn.whisper_encoder import WhisperEncoderConfig
+
+
+@dataclass(kw_only=True, slots=True)
+class WhisperConfig:
+    """Encoder and decoder without their tokenizer; the defaults are Whisper-base."""
+
+    encoder: WhisperEncoderConfig = field(default_factory=lambda: WhisperEncoderConfig(period=None))
+    decoder: LabelDecoderConfig = field(default_factory=LabelDecoderConfig)
+    alignment_heads: list[tuple[int, int]] = field(default_factory=list)
+    """(layer, head) of cross-attention that follows what is said, from 0."""
+    suppressed: list[int] = field(default_factory=list)
+    """Tokens that are never written."""
+    suppressed_first: list[int] = field(default_factory=list)
+    """Tokens that no text begins with."""
+    positions: int = 1500
+    """Encoder frames that it has been trained on: it hears no more at once."""
+
+    def __post_init__(self) -> None:
+        if self.encoder.dim != self.decoder.dim:
+            raise ConfigError(
+                f"encoder of width {self.encoder.dim}, decoder of {self.decoder.dim}", fix="Make them one."
+            )
+
+    def log_mel(self) -> LogMelConfig:
+        return LogMelConfig.whisper_published(self.encoder.bins)
+
+
+class Whisper(nn.Module):
+    """See the module's docstring."""
+
+    def __init__(self, config: WhisperConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.log_mel = LogMel(config.log_mel())
+        self.encoder = config.encoder.build()
+        self.decoder = LabelDecoder(config.decoder)
+
+    @property
+    def frame_s(self) -> float:
+        """Seconds from one frame to the next."""
+        return self.encoder.factor * 0.01
+
+    @property
+    def device(self) -> torch.device:
+        return self.log_mel.window.device
+
+    def encode(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """`samples (batch, N)` at 16 kHz, `lengths (batch,)` to frames `(batch, T, dim)`, `(batch,)`."""
+        features, frames = self.log_mel(samples, lengths)
+        encoded = self.encoder(features.to(self.encoder.norm.weight.dtype), frames)
+        return encoded.x, encoded.lengths
+
+    def begin(self, frames: Tensor, lengths: Tensor | None = None) -> DecoderState:
+        """See `LabelDecoder.begin`."""
+        return self.decoder.begin(frames, lengths)
+
+    def step(
+        self, tokens: Tensor, state: DecoderState, heads: Sequence[tuple[int, int]] = ()
+    ) -> tuple[Tensor, DecoderState, Tensor | None]:
+        """See `LabelDecoder.step`."""
+        return self.decoder.step(tokens, state, heads)
+
+    def forward(self, samples: Tensor, lengths: Tensor, tokens: Tensor) -> Tensor:
+        """Logits `(batch, n, vocabulary)` of what follows each of `tokens (batch, n)`."""
+        return self.decoder(tokens, *self.encode(samples, lengths))

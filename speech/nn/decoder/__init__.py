@@ -1,0 +1,1 @@
+"""Decoders that write label by label, attending to an encoder's frames."""

@@ -1,0 +1,206 @@
+"""A Transformer label decoder (Radford et al. 2022): tokens so far and an encoder's frames -> the next token.
+
+`forward` over whole texts and `step` over their tokens one by one give equal logits (float32: 1e-4). A state is an
+argument and a result; rows of it, hypotheses of a search, can be reordered and doubled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from speech.errors import ConfigError
+from speech.nn.attention import MultiHeadAttention
+from speech.nn.feed_forward import FeedForward
+from speech.nn.masks import padding_mask
+from speech.ranges import check, ranged
+
+
+@dataclass(kw_only=True, slots=True)
+class LabelDecoderConfig:
+    """Shape of a label decoder; the defaults are Whisper-base."""
+
+    vocabulary: int = ranged(51_865, least=1)
+    """Tokens."""
+    dim: int = ranged(512, least=1)
+    """Width."""
+    layers: int = ranged(6, least=1)
+    """Transformer layers."""
+    heads: int = ranged(8, least=1)
+    """Attention heads."""
+    hidden: int = ranged(2048, least=1)
+    """Width of the feed-forward network."""
+    positions: int = ranged(448, least=1)
+    """Most tokens of a text, with its prompt."""
+
+    def __post_init__(self) -> None:
+        check(self, "model.decoder")
+        if self.dim % self.heads:
+            raise ConfigError(f"dim {self.dim}, heads {self.heads}", fix="dim must be a multiple of heads.")
+
+
+class TiedEmbedding(nn.Module):
+    """One matrix that embeds tokens and gives the logits of the next."""
+
+    def __init__(self, vocabulary: int, dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(vocabulary, dim))
+        nn.init.normal_(self.weight, std=0.02)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """`(..., )` ids to `(..., dim)`."""
+        return F.embedding(tokens, self.weight)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """`(..., dim)` to `(..., vocabulary)`."""
+        return F.linear(x, self.weight)
+
+
+class KeysValues(NamedTuple):
+    """Of one layer, each `(rows, heads, places, dim / heads)`."""
+
+    keys: Tensor
+    values: Tensor
+
+
+class DecoderState(NamedTuple):
+    """Utterances that are written, each in equally many hypotheses: the hypotheses of the first, of the second, ..."""
+
+    cross: tuple[KeysValues, ...]
+    """Of each layer and the encoder's frames, a row for each utterance."""
+    mask: Tensor | None
+    """(utterances, 1, 1, T), True where a frame is real; None: all are."""
+    past: tuple[KeysValues, ...]
+    """Of each layer and the tokens so far, a row for each hypothesis."""
+
+    @property
+    def length(self) -> int:
+        """Tokens so far."""
+        return self.past[0].keys.shape[2]
+
+    def select(self, rows: Tensor) -> DecoderState:
+        """Hypotheses `rows (n,)` in that order, of any of them as many as asked for; equally many of each utterance."""
+        past = tuple(KeysValues(kv.keys.index_select(0, rows), kv.values.index_select(0, rows)) for kv in self.past)
+        return self._replace(past=past)
+
+
+class DecoderLayer(nn.Module):
+    """Pre-norm: self-attention, cross-attention, feed-forward network."""
+
+    def __init__(self, config: LabelDecoderConfig) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(config.dim)
+        self.attention = MultiHeadAttention(config.dim, config.heads, key_bias=False)
+        self.cross_norm = nn.LayerNorm(config.dim)
+        self.cross = MultiHeadAttention(config.dim, config.heads, key_bias=False)
+        self.feed_forward_norm = nn.LayerNorm(config.dim)
+        self.feed_forward = FeedForward(config.dim, config.hidden, F.gelu)
+
+    def forward(
+        self, x: Tensor, past: KeysValues, causal: Tensor | None, frames: KeysValues, mask: Tensor | None
+    ) -> tuple[Tensor, KeysValues, Tensor]:
+        """`x (rows, n, dim)` behind what is `past`, and what the next step has to know; also the queries of
+        cross-attention `(utterances, heads, rows / utterances * n, dim / heads)`."""
+        normed = self.attention_norm(x)
+        keys, values = self.attention.project(normed)
+        if past.keys.shape[2]:
+            keys, values = torch.cat([past.keys, keys], dim=2), torch.cat([past.values, values], dim=2)
+        x = x + self.attention.attend(normed, keys, values, causal)
+        attended, queries = self._across(self.cross_norm(x), frames, mask)
+        x = x + attended
+        return x + self.feed_forward(self.feed_forward_norm(x)), KeysValues(keys, values), queries
+
+    def _across(self, x: Tensor, frames: KeysValues, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        """All hypotheses of an utterance attend to the same frames, as if they were one longer text."""
+        utterances, (rows, count, dim) = len(frames.keys), x.shape
+        queries = self.cross.query(x).view(utterances, rows // utterances * count, self.cross.heads, -1).transpose(1, 2)
+        y = F.scaled_dot_product_attention(queries, *frames, attn_mask=mask)
+        return self.cross.out(y.transpose(1, 2).reshape(rows, count, dim)), queries
+
+
+class LabelDecoder(nn.Module):
+    """See the module's docstring."""
+
+    def __init__(self, config: LabelDecoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embed = TiedEmbedding(config.vocabulary, config.dim)
+        self.positions = nn.Parameter(torch.zeros(config.positions, config.dim))
+        self.layers = nn.ModuleList([DecoderLayer(config) for _ in range(config.layers)])
+        self.norm = nn.LayerNorm(config.dim)
+
+    def begin(self, frames: Tensor, lengths: Tensor | None = None) -> DecoderState:
+        """Nothing written yet of `frames (utterances, T, dim)`; `lengths (utterances,)` are real, None: all."""
+        cross = tuple(KeysValues(*layer.cross.project(frames)) for layer in self._layers())
+        mask = None
+        if lengths is not None and bool((lengths < frames.shape[1]).any()):
+            mask = padding_mask(lengths, frames.shape[1])[:, None, None]
+        past = tuple(KeysValues(kv.keys[:, :, :0], kv.values[:, :, :0]) for kv in cross)
+        return DecoderState(cross, mask, past)
+
+    def _layers(self) -> list[DecoderLayer]:
+        return list(self.layers)  # type: ignore[arg-type]
+
+    def step(
+        self, tokens: Tensor, state: DecoderState, heads: Sequence[tuple[int, int]] = ()
+    ) -> tuple[Tensor, DecoderState, Tensor | None]:
+        """Write on.
+
+        Args:
+            tokens: `(rows, n)` behind those of the state; rows as in `DecoderState`.
+            state: of what is written.
+            heads: (layer, head) whose cross-attention is wanted.
+
+        Returns:
+            `(rows, n, dim)`, of which `logits` makes scores of what follows each token, the next state, and the
+            attention of `heads`, `(rows, heads, n, T)`.
+
+        Raises:
+            ConfigError: if the text is longer than the decoder has positions.
+        """
+        past, count = state.length, tokens.shape[1]
+        if past + count > self.config.positions:
+            raise ConfigError(f"a text of {past + count} tokens; the decoder has {self.config.positions} positions")
+        x = self.embed(tokens) + self.positions[past : past + count]
+        causal = _causal(past, count, x.device)
+        states: list[KeysValues] = []
+        seen: dict[tuple[int, int], Tensor] = {}
+        for number, (layer, own, frames) in enumerate(zip(self._layers(), state.past, state.cross, strict=True)):
+            x, kept, queries = layer(x, own, causal, frames, state.mask)
+            states.append(kept)
+            for head in {head for at, head in heads if at == number}:
+                seen[number, head] = _attention(queries[:, head], frames.keys[:, head], state.mask)
+        attention = None
+        if heads:
+            attention = torch.stack([seen[at] for at in heads], dim=1)  # (utterances, heads, hypotheses * n, T)
+            each = len(tokens) // len(attention)
+            attention = attention.unflatten(2, (each, count)).transpose(1, 2).flatten(0, 1)
+        return self.norm(x), state._replace(past=tuple(states)), attention
+
+    def logits(self, x: Tensor) -> Tensor:
+        """`(..., dim)` of `step` to `(..., vocabulary)`."""
+        return self.embed.logits(x)
+
+    def forward(self, tokens: Tensor, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """`tokens (batch, n)` with their frames `(batch, T, dim)` to logits of what follows each."""
+        return self.logits(self.step(tokens, self.begin(frames, lengths))[0])
+
+
+def _causal(past: int, count: int, device: torch.device) -> Tensor | None:
+    """`(1, 1, count, past + count)`: each token sees those before it and itself."""
+    if count == 1:
+        return None
+    return torch.ones(count, past + count, dtype=torch.bool, device=device).tril(past)[None, None]
+
+
+def _attention(queries: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
+    """Of one head: `(utterances, n, d)` and `(utterances, T, d)` to `(utterances, n, T)`."""
+    scores = queries @ keys.transpose(1, 2) * queries.shape[-1] ** -0.5
+    if mask is not None:
+        scores = scores.masked_fill(~mask[:, 0], -torch.inf)
+    return scores.float().softmax(dim=-1)

@@ -1,0 +1,117 @@
+"""Byte-level BPE with Whisper's special tokens, read from a `tokenizer.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import tokenizers
+
+from speech.errors import LanguageError, ModelError
+from speech.text.languages import resolve
+
+_END, _START, _NO_TIMESTAMPS = "<|endoftext|>", "<|startoftranscript|>", "<|notimestamps|>"
+_NO_SPEECH = ("<|nospeech|>", "<|nocaptions|>")
+TIMESTAMP_S = 0.02
+"""From one timestamp token to the next."""
+
+
+class LabelTokenizer:
+    """Text to token ids of a label decoder, and back.
+
+    Args:
+        data: a `tokenizer.json` of Hugging Face's tokenizers, with the special tokens of Whisper.
+
+    Attributes:
+        languages: ISO 639-3 code -> token, in the model's order.
+
+    Raises:
+        ModelError: if it is none.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        try:
+            self._tokenizer = tokenizers.Tokenizer.from_str(data.decode("utf-8"))
+        except Exception as error:  # of any class: the library has none of its own
+            raise ModelError(f"is no tokenizer: {error}", where="tokenizer.json") from error
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self.end = self._id(_END)
+        self.start = self._id(_START)
+        self.translate, self.transcribe = self._id("<|translate|>"), self._id("<|transcribe|>")
+        self.no_speech = self._id(*_NO_SPEECH)
+        self.previous = self._id("<|startofprev|>")
+        self.no_timestamps = self._id(_NO_TIMESTAMPS)
+        tokens = range(self.start + 1, self.translate)
+        self.languages = {resolve(self._name(token)[2:-2]).code: token for token in tokens}
+
+    def _name(self, token: int) -> str:
+        name: str | None = self._tokenizer.id_to_token(token)
+        if name is None:
+            raise ModelError(f"has no token {token}", where="tokenizer.json")
+        return name
+
+    def _id(self, *names: str) -> int:
+        found = next((i for name in names if (i := self._tokenizer.token_to_id(name)) is not None), None)
+        if found is None:
+            raise ModelError(f"has no token {names[0]}", where="tokenizer.json", fix="Give one of a Whisper model.")
+        return found
+
+    @property
+    def first_timestamp(self) -> int:
+        """Token of 0.00 s; every token before it is of the vocabulary of texts or special."""
+        return self.no_timestamps + 1
+
+    @cached_property
+    def specials(self) -> tuple[int, ...]:
+        """Tokens that are no text, without timestamps and the end."""
+        return tuple(range(self.end + 1, self.first_timestamp))
+
+    def language_id(self, code: str) -> int:
+        """Token of a language.
+
+        Raises:
+            LanguageError: if the decoder does not know it.
+        """
+        if code not in self.languages:
+            raise LanguageError(f"the decoder does not know the language {code!r}")
+        return self.languages[code]
+
+    def prompt(self, language: str, *, translate: bool = False, before: Sequence[int] = ()) -> list[int]:
+        """Tokens in front of a text without timestamps.
+
+        Args:
+            language: ISO 639-3, of the speech.
+            translate: into English, instead of writing what is said.
+            before: tokens of the text before.
+        """
+        task = self.translate if translate else self.transcribe
+        context = [self.previous, *before] if before else []
+        return [*context, self.start, self.language_id(language), task, self.no_timestamps]
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text as the decoder writes it: a space begins it where its script has spaces."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of `ids`; special tokens and timestamps are left out, bytes of unfinished characters become U+FFFD."""
+        text: str = self._tokenizer.decode([i for i in ids if i < self.end], skip_special_tokens=False)
+        return text
+
+    def piece(self, token: int) -> bytes:
+        """The bytes that a text token stands for."""
+        return self._bytes[token]
+
+    @cached_property
+    def _bytes(self) -> list[bytes]:
+        letters = {letter: byte for byte, letter in _byte_letters().items()}
+        return [bytes(letters[letter] for letter in self._name(token)) for token in range(self.end)]
+
+
+def _byte_letters() -> dict[int, str]:
+    """GPT-2's letter for each byte: printable ones stand for themselves, the others for U+0100 and on."""
+    plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = [byte for byte in range(256) if byte not in plain]
+    return {byte: chr(byte) for byte in plain} | {byte: chr(256 + n) for n, byte in enumerate(others)}
