@@ -1,0 +1,1 @@
+"""Decoding label by label: a search with a label decoder, and CTC as its judge."""
