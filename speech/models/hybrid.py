@@ -13,6 +13,7 @@ import torch
 
 from speech.choices import Storage
 from speech.models.checkpoint import (
+    KINDS,
     Checkpoint,
     LabelCheckpoint,
     load_checkpoint,
@@ -74,5 +75,9 @@ def load_hybrid(directory: Path, *, device: str | torch.device = "cpu", as_store
 
 
 def is_hybrid(directory: Path) -> bool:
-    """Whether a checkpoint has a label model too."""
-    return (directory / LABEL).is_dir()
+    """Whether a checkpoint has a label model too.
+
+    Raises:
+        ModelError: if it is none.
+    """
+    return bool(read_record(directory, list(KINDS), (), ())["kind"] == KIND)
