@@ -15,6 +15,7 @@ from speech.choices import Storage
 from speech.decode.label.joint import JointConfig
 from speech.errors import ConfigError, ModelError
 from speech.models.checkpoint import (
+    KINDS,
     Checkpoint,
     LabelCheckpoint,
     load_checkpoint,
@@ -88,5 +89,9 @@ def load_hybrid(directory: Path, *, device: str | torch.device = "cpu", as_store
 
 
 def is_hybrid(directory: Path) -> bool:
-    """Whether a checkpoint has a label model too."""
-    return (directory / LABEL).is_dir()
+    """Whether a checkpoint has a label model too.
+
+    Raises:
+        ModelError: if it is none.
+    """
+    return bool(read_record(directory, list(KINDS), (), ())["kind"] == KIND)
