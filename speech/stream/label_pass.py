@@ -12,7 +12,7 @@ from torch import Tensor
 from speech.audio.io import SAMPLE_RATE
 from speech.decode.label.joint import Candidate, JointConfig, Spelling, best, likeliest_prefix, score
 from speech.decode.label.search import LabelHypothesis, LabelSearch
-from speech.decode.label.timing import Written, time_by_attention, time_by_ctc, written_words
+from speech.decode.label.timing import Written, join_written, time_by_attention, time_by_ctc, written_words
 from speech.models.base import LabelModel
 from speech.nn.decoder.label import DecoderState
 from speech.stream.request import Request
@@ -46,11 +46,13 @@ class Judged:
         return Spelling(known, len(ids) - len(known))
 
 
-class _Utterance:
+class Utterance:
     """A label decoder in front of one part; see `search.Scores`."""
 
-    def __init__(self, model: LabelModel, frames: Tensor) -> None:
+    def __init__(self, model: LabelModel, frames: Tensor, seconds: float) -> None:
         self._model, self.frames = model, frames
+        self.most_tokens = int(_TOKENS_A_SECOND * seconds) + _TOKENS_MORE
+        """Of the longest text that so much speech can be."""
         self.started: tuple[int, Tensor, DecoderState] | None = None
         """The first token, the logits behind it, and the state."""
 
@@ -110,27 +112,19 @@ class LabelPass:
             beam=self.config.beam,
         )
 
-    def read(
-        self, samples: np.ndarray, request: Request, posterior: Mapping[str, float], judged: Judged
-    ) -> Written | None:
-        """What a part says, by both judges; None where CTC alone can tell, or hears nothing.
+    def read(self, part: Utterance, request: Request, posterior: Mapping[str, float], judged: Judged) -> Written | None:
+        """What a part says, by both judges; None where the decoder does not know the language.
 
         Args:
-            samples: `(n,)` at 16 kHz.
+            part: from `listen`.
             request: a transcript, or a translation into English.
             posterior: of the languages that CTC knows, of those that are asked for.
             judged: by CTC.
         """
-        if not any(judged.texts) or request.quick:
-            return None
-        part = self.listen(samples)
         language = self._language(part, request, posterior)
-        if language is None:
-            return None
-        seconds = len(samples) / SAMPLE_RATE
-        return self.write(part, seconds, language, judged, translate=request.to is not None)
+        return None if language is None else self.write(part, language, judged, translate=request.to is not None)
 
-    def _language(self, part: _Utterance, request: Request, posterior: Mapping[str, float]) -> str | None:
+    def _language(self, part: Utterance, request: Request, posterior: Mapping[str, float]) -> str | None:
         """The one to write in; None if the decoder does not know it."""
         own = self.tokenizer.languages
         asked = request.languages or (*posterior, *own)
@@ -151,15 +145,15 @@ class LabelPass:
         return code in self.tokenizer.languages
 
     @torch.inference_mode()
-    def listen(self, samples: np.ndarray) -> _Utterance:
+    def listen(self, samples: np.ndarray) -> Utterance:
         """Encode a part `(n,)` at 16 kHz."""
         padded = np.pad(samples, (0, round(_TAIL_S * SAMPLE_RATE)))
         heard = torch.from_numpy(padded).to(self.model.device)[None]
         frames, _ = self.model.encode(heard, torch.tensor([len(padded)], device=heard.device))
-        return _Utterance(self.model, frames)
+        return Utterance(self.model, frames, len(samples) / SAMPLE_RATE)
 
     @torch.inference_mode()
-    def languages(self, part: _Utterance) -> Mapping[str, float]:
+    def languages(self, part: Utterance) -> Mapping[str, float]:
         """Posterior of the decoder's languages."""
         logits = part.start(self.tokenizer.start)
         tokens = torch.tensor(list(self.tokenizer.languages.values()), device=logits.device)
@@ -167,55 +161,63 @@ class LabelPass:
         return dict(zip(self.tokenizer.languages, posterior, strict=True))
 
     @torch.inference_mode()
-    def write(
-        self, part: _Utterance, seconds: float, language: str, judged: Judged, *, translate: bool = False
-    ) -> Written:
+    def write(self, part: Utterance, language: str, judged: Judged, *, translate: bool = False) -> Written:
         """The transcript of a part, or its translation.
 
         Args:
             part: from `listen`.
-            seconds: that it lasts.
             language: ISO 639-3, one that the decoder knows.
             judged: by CTC.
             translate: into English.
         """
-        prompt = self.tokenizer.prompt(language, translate=translate)
-        found = self._search(part, prompt, int(_TOKENS_A_SECOND * seconds) + _TOKENS_MORE)
         if translate:
-            text = self.tokenizer.decode(_likeliest(found).tokens).strip()
+            prompt = self.tokenizer.prompt(language, translate=True)
+            text = self.tokenizer.decode(_likeliest(self._search(part, prompt, part.most_tokens)).tokens).strip()
             words = written_words(text)
             return self._by_attention(part, prompt, text, words, language) if words else Written(language=language)
-        candidates = self._candidates(part, prompt, found, language, judged)
-        weight = self.config.ctc_weight if language in self.config.learnt else 0.0
-        text = best(candidates, weight)[0].text if candidates else ""
-        return self._timed(part, prompt, text, judged, language)
+        candidates = best(self.candidates(part, language, judged), self.weight(language))
+        text = candidates[0].text if candidates else ""
+        return self._timed(part, self.tokenizer.prompt(language), text, judged, language)
 
-    def _candidates(
-        self, part: _Utterance, prompt: Sequence[int], found: Sequence[LabelHypothesis], language: str, judged: Judged
-    ) -> list[Candidate]:
-        """Texts of the search that have ended, and CTC's own where it has learnt the language."""
+    def weight(self, language: str) -> float:
+        """What CTC counts for in a language."""
+        return self.config.ctc_weight if language in self.config.learnt else 0.0
+
+    @torch.inference_mode()
+    def candidates(self, part: Utterance, language: str, judged: Judged, *, own: bool | None = None) -> list[Candidate]:
+        """What may have been said: texts of the search that have ended, and CTC's own where it has learnt the language.
+
+        Arguments are those of `write`, and `own`: whether CTC's own texts are among them, behind the others.
+        """
+        own = language in self.config.learnt if own is None else own
+        prompt = self.tokenizer.prompt(language)
+        found = self._search(part, prompt, part.most_tokens)
         texts: dict[str, float | None] = {}
+        ctc_only: set[str] = set()
         for one in found:
             if one.ended:
                 texts.setdefault(self.tokenizer.decode(one.tokens).strip(), one.score)
         if not texts and found:  # it repeats itself, or does not end: as much of it as CTC hears
             words = written_words(self.tokenizer.decode(found[0].tokens))
-            kept = likeliest_prefix(judged.log_probs, words, judged.spell)
-            texts[_joined(words[:kept])] = None
-        if language in self.config.learnt:
-            for said in judged.texts:
-                texts.setdefault(_as_written(said), None)
+            texts[join_written(words[: likeliest_prefix(judged.log_probs, words, judged.spell)])] = None
+        if own:
+            for said in map(_as_written, judged.texts):
+                if said not in texts:
+                    texts[said], ctc_only = None, {*ctc_only, said}
         texts.pop("", None)
         unscored = [text for text, known in texts.items() if known is None]
         if unscored:
             space = " " if LANGUAGES[language].spaces else ""
             ids = [self.tokenizer.encode(space + text) for text in unscored]
-            for text, own in zip(unscored, part.log_probs(prompt, ids, self.tokenizer.end), strict=True):
-                texts[text] = sum(own)
+            for text, chances in zip(unscored, part.log_probs(prompt, ids, self.tokenizer.end), strict=True):
+                texts[text] = sum(chances)
         heard = score(judged.log_probs, [judged.spell(text) for text in texts])
-        return [Candidate(text, known or 0.0, ctc) for (text, known), ctc in zip(texts.items(), heard, strict=True)]
+        return [
+            Candidate(text, known or 0.0, ctc, text in ctc_only)
+            for (text, known), ctc in zip(texts.items(), heard, strict=True)
+        ]
 
-    def _timed(self, part: _Utterance, prompt: Sequence[int], text: str, judged: Judged, language: str) -> Written:
+    def _timed(self, part: Utterance, prompt: Sequence[int], text: str, judged: Judged, language: str) -> Written:
         words = written_words(text)
         if not words:
             return Written(language=language)
@@ -223,7 +225,7 @@ class LabelPass:
         return replace(found, language=language) if found else self._by_attention(part, prompt, text, words, language)
 
     def _by_attention(
-        self, part: _Utterance, prompt: Sequence[int], text: str, words: Sequence[str], language: str
+        self, part: Utterance, prompt: Sequence[int], text: str, words: Sequence[str], language: str
     ) -> Written:
         space = " " if LANGUAGES[language].spaces else ""
         ids = self.tokenizer.encode(space + text)
@@ -248,7 +250,3 @@ def _likeliest(found: Sequence[LabelHypothesis]) -> LabelHypothesis:
 def _as_written(plain: str) -> str:
     """A plain text with a capital and a full stop, as a label decoder expects one."""
     return f"{plain[:1].upper()}{plain[1:]}." if plain else plain
-
-
-def _joined(words: Sequence[str]) -> str:
-    return " ".join(words)

@@ -24,7 +24,7 @@ from speech.nn.ctc import CTCHead
 from speech.stream.encoded import Batch, Part
 from speech.stream.heard import Heard
 from speech.stream.host import to_host
-from speech.stream.label_pass import Judged, LabelPass
+from speech.stream.label_pass import Judged, LabelPass, Utterance
 from speech.stream.new_tokens import Extension, NewTokens
 from speech.stream.request import ENGLISH, Request
 from speech.stream.segments import Segment
@@ -100,27 +100,44 @@ class SecondPass:
 
     def _read(self, asked: Sequence[tuple[Segment, Request]]) -> Iterator[Heard]:
         batches = [[pair] for pair in asked] if self.alone else [asked]
+        listened: dict[int, Utterance] = {}
         for batch in batches:
             heard = self.encode([segment.samples for segment, _ in batch], [request for _, request in batch])
             parts = [Part(*heard.select(row), request, heard.extensions[row]) for row, (_, request) in enumerate(batch)]
             for (segment, _), part, spans in zip(batch, parts, self._spans(parts), strict=True):
-                written = self._written_down(segment.samples, part, spans)
+                written = self._written_down(segment, part, spans, listened)
                 yield self.keep(segment, spans, part.evidence, len(part.x), written)
 
-    def _written_down(self, samples: np.ndarray, part: Part[Request], spans: Sequence[TokenSpan]) -> Written | None:
-        """What the label decoder makes of a part, if there is one, and it knows the language."""
+    def _written_down(
+        self, segment: Segment, part: Part[Request], spans: Sequence[TokenSpan], listened: dict[int, Utterance]
+    ) -> Written | None:
+        """What the label decoder makes of a part, if there is one, and it knows the language. It listens once to what
+        is asked for in several ways: `listened` is by `id` of the samples."""
         if self.label is None or not self._by_label(part.request):
             return None
-        tokenizer = self.tokenizer if part.extension is None else part.extension.tokenizer
-        said = "".join(self.piece(span.id) for span in spans if self._says(span)).replace(WORD_START, " ").strip()
-        if not said:
+        judged = self._judged(part, spans)
+        if not judged.texts:  # CTC hears nothing: nothing is written
             return None
-        log_probs = self.log_probs(part.x, part.extension).float().cpu().numpy()
         posterior: dict[str, float] = {}
         if part.evidence is not None and len(part.evidence):
             shares = self._posterior(part.evidence.sum(dim=0), len(part.evidence), part.request).tolist()
             posterior = dict(zip(self.tokenizer.vocabulary.languages, shares, strict=True))
-        return self.label.read(samples, part.request, posterior, Judged(log_probs, (said,), tokenizer))
+        key = id(segment.samples)
+        if key not in listened:
+            listened[key] = self.label.listen(segment.samples)
+        return self.label.read(listened[key], part.request, posterior, judged)
+
+    def _judged(self, part: Part[Request], spans: Sequence[TokenSpan]) -> Judged:
+        tokenizer = self.tokenizer if part.extension is None else part.extension.tokenizer
+        said = "".join(self.piece(span.id) for span in spans if self._says(span)).replace(WORD_START, " ").strip()
+        log_probs = self.log_probs(part.x, part.extension).float().cpu().numpy()
+        return Judged(log_probs, (said,) if said else (), tokenizer)
+
+    def judge(self, samples: np.ndarray, request: Request) -> Judged:
+        """What CTC says of one part `(n,)` at 16 kHz."""
+        batch = self.encode([samples], [request])
+        part = Part(*batch.select(0), request, batch.extensions[0])
+        return self._judged(part, self._spans([part])[0])
 
     def _by_label(self, request: Request) -> bool:
         """Whether a label decoder writes it, rather than CTC."""
@@ -294,7 +311,7 @@ class SecondPass:
         """
         bank, vocabulary = self.adapters, self.tokenizer.vocabulary
         written = () if self.label is None else self.label.tokenizer.languages
-        if self.targets is not None and set(request.languages) <= set(vocabulary.languages):
+        if self.targets is not None and set(request.languages) <= {*vocabulary.languages, *written}:
             check_target(request.to, self.targets)
         request.prefix(vocabulary, () if bank is None else bank.codes, written)
         return self._writing.check(request.phrases, self.named(request))

@@ -72,6 +72,15 @@ def written_words(text: str) -> list[str]:
     return found
 
 
+def join_written(words: Sequence[str]) -> str:
+    """The text of `written_words`: a space between two, unless both are of scripts that write none."""
+    text = ""
+    for word in words:
+        tight = not text or (any(map(is_mixed, text[-2:])) and any(map(is_mixed, word[:2])))
+        text += word if tight else f" {word}"
+    return text
+
+
 def _apart(chunk: str) -> list[str]:
     """What stands between two spaces, before and behind characters that stand alone."""
     parts: list[str] = []
