@@ -104,8 +104,8 @@ def label_card(config: LabelConfig, info: Mapping[str, Any]) -> str:
         f"# {config.name}",
         "",
         f"A Whisper model ({config.base}) whose decoder layers were trained for {config.trainer.max_steps} steps to "
-        f"hear utterances at their true length, on {sum(hours.values()):.1f} h of speech in {len(hours)} languages. The "
-        f"weights are {1 - config.kept:g} times the published ones and {config.kept:g} times the trained ones. The "
+        f"hear utterances at their true length, on {sum(hours.values()):.1f} h of speech in {len(hours)} languages.",
+        f"The weights are {1 - config.kept:g} times the published ones and {config.kept:g} times the trained ones; "
         "encoder, the embedding and the output matrix are as published. OpenAI's Whisper weights are MIT.",
         "",
         "| source | licence |",
