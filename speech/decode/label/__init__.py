@@ -1,0 +1,1 @@
+"""Label-synchronous decoding: the next token from those before it."""
