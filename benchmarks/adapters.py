@@ -25,9 +25,9 @@ from rich.table import Table
 from speech import Recognizer
 from speech.audio.io import SAMPLE_RATE, load_audio
 from speech.data.manifest import Utterance, read_manifest
+from speech.models.base import CtcModel
 from speech.models.checkpoint import load_checkpoint
 from speech.models.hub import locate
-from speech.models.owsm_ctc import OwsmCtc
 from speech.nn.adapters import Adapter, AdapterBank, width_for
 from speech.stream.engine import Engine
 from speech.stream.session import StreamOptions
@@ -101,11 +101,11 @@ def throughput(
     _say({"languages": codes, "audio_per_s": found}, output)
 
 
-def _random_bank(model: OwsmCtc) -> AdapterBank:
+def _random_bank(model: CtcModel) -> AdapterBank:
     torch.manual_seed(0)
-    dim, count = model.config.encoder.dim, len(model.encoder.layers)
+    dim, count = model.dim, model.layers
     layers = list(range(count // 2 + 1, count + 1))
-    width = width_for(sum(p.numel() for p in model.parameters()), dim, len(layers))
+    width = width_for(model.parameter_count, dim, len(layers))
     made = {code: Adapter(layers, dim, width) for code in EIGHT}
     for adapter in made.values():
         torch.nn.init.normal_(adapter.up, std=0.01)

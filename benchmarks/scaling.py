@@ -25,10 +25,8 @@ from speech.audio.io import SAMPLE_RATE, load_audio
 from speech.data.batches import BatchConfig, TrainBatches
 from speech.data.manifest import Utterance, read_manifest
 from speech.data.shards import read_shards, write_shards
-from speech.models.checkpoint import load_checkpoint
+from speech.models.checkpoint import KINDS, config_from_dict, load_checkpoint
 from speech.models.hub import EMBEDDED, locate
-from speech.models.owsm_ctc import OwsmCtc, OwsmCtcConfig
-from speech.nn.e_branchformer import EBranchformerConfig
 from speech.nn.losses import ctc_loss, multi_ctc_loss
 from speech.text.normalize import plain_text
 from speech.text.tokens import Vocabulary
@@ -100,12 +98,16 @@ def training(corpus: list[Utterance], rows: int = 4, seconds: float = 15.0, step
     """Steps of the 111 M model in float32 on both cores, AdamW included."""
     torch.set_num_threads(2)
     size = SIZES["base"]
-    encoder = EBranchformerConfig(
-        bins=size.bins, dim=size.dim, layers=size.layers, heads=size.heads, hidden=size.hidden
-    )
+    encoder = {name: getattr(size, name) for name in ("bins", "dim", "layers", "heads", "hidden")}
+    record = {
+        "encoder": {"kind": "e_branchformer", **encoder},
+        "front_end": "owsm",
+        "prompt": None,
+        "inter_layers": list(size.inter_layers),
+        "inter_transcript": 2,
+    }
     vocabulary = Vocabulary.build(["eng"], [], [f"p{n}" for n in range(size.vocabulary - 6)])
-    config = OwsmCtcConfig(encoder=encoder, inter_layers=list(size.inter_layers), inter_transcript=2)
-    model = OwsmCtc(config, vocabulary)
+    model = config_from_dict(KINDS["owsm_ctc"], record, "here").build(vocabulary)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
     count = int(seconds * SAMPLE_RATE)
     talk = torch.cat([torch.from_numpy(load_audio(u.audio)) for u in corpus[:80]])

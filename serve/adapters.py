@@ -28,7 +28,6 @@ from serve.uploads import Places, receive_body
 from speech.errors import ModelError, SpeechError
 from speech.models.adapter_file import FOLDER, AdapterFile, Description
 from speech.models.adapter_store import SUFFIX, entries, put, read, remove, staged
-from speech.models.checkpoint import build_empty
 from speech.models.hub import locate
 from speech.nn.adapters import Adapter, AdapterBank
 from speech.recognizer import Recognizer
@@ -70,14 +69,13 @@ class LiveAdapters:
         self._pools = pools
         config = facts.config
         self._folder = Path(config.adapters) if config.adapters else None
-        self._empty = build_empty(recognizer.model.config, recognizer.tokenizer.vocabulary)
         self._turn = asyncio.Lock()
         self._places = Places(_PLACES)
         self._bad: dict[Path, Stamp] = {}
         bank = recognizer.adapters
         loaded: dict[str, Loaded] = {}
         for info in entries(self._folder or locate(config.model) / FOLDER):
-            info.check(self._empty)
+            info.check(recognizer.model)
             adapter = None if bank is None else bank.adapters[info.language]
             if isinstance(adapter, Adapter):
                 kept = self._folder is not None
@@ -99,7 +97,7 @@ class LiveAdapters:
             "object": "list",
             "model": self._facts.model.id,
             "base": self._recognizer.fingerprint,
-            "parameters": sum(parameter.numel() for parameter in self._empty.parameters()),
+            "parameters": self._recognizer.model.parameter_count,
             "changeable": config.allow_adapters,
             "max_bytes": config.max_adapter_bytes,
             "data": [_record(self._loaded[code]) for code in self.codes],
@@ -176,7 +174,7 @@ class LiveAdapters:
             raise Failure(400, "bad_language", f"{code!r} is not a known language; give its ISO 639-3 code")
         try:
             with tempfile.TemporaryDirectory() as folder, staged(Path(folder), data) as path:
-                info, item = read(path, None, self._empty, where="adapter")
+                info, item = read(path, None, self._recognizer.model, where="adapter")
             if info.language != code:
                 raise Failure(400, "bad_language", f"the adapter is for {info.language!r}, the address says {code!r}")
             if info.base != self._recognizer.fingerprint:
@@ -191,22 +189,22 @@ class LiveAdapters:
             raise Failure(400, "bad_adapter", str(error)) from error
         if self._folder is not None:
             try:
-                info, _ = put(self._folder, data, info.base, self._empty, where="adapter")
+                info, _ = put(self._folder, data, info.base, self._recognizer.model, where="adapter")
                 found = replace(found, info=info, source="folder", stamp=_stamp(info.path))
             except (SpeechError, OSError) as error:
                 raise Failure(500, "not_kept", f"the adapter could not be kept: {error}") from error
         return found, bank
 
     def _placed(self, item: AdapterFile) -> Adapter:
-        return item.adapter.to(self._recognizer.model.feature_mean.device)
+        return item.adapter.to(self._recognizer.model.device)
 
     @torch.inference_mode()
     def _try(self, bank: AdapterBank, code: str) -> None:
         """Hear something with it, before anybody does; what it needs for that is then there."""
-        device = self._recognizer.model.feature_mean.device
+        device = self._recognizer.model.device
         tap = bank.tap([{code: 1.0}])
         assert tap is not None
-        x = torch.zeros(1, 1, self._recognizer.model.config.encoder.dim, device=device)
+        x = torch.zeros(1, 1, self._recognizer.model.dim, device=device)
         for layer in sorted(bank.layers):
             tap(layer, x)
 
@@ -223,7 +221,7 @@ class LiveAdapters:
             known = before.get(path)  # which stays, if it gives way to a damaged one
             try:
                 if known is None or known.stamp != stamp:
-                    info, item = read(path, self._recognizer.fingerprint, self._empty, where=str(path))
+                    info, item = read(path, self._recognizer.fingerprint, self._recognizer.model, where=str(path))
                     known = Loaded(self._placed(item), info, "folder", stamp)
                 if known.info.language in found:
                     raise ModelError(f"is a second adapter for {known.info.language!r}", where=str(path))

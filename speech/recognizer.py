@@ -19,10 +19,10 @@ from speech.decode.phrases import Phrase
 from speech.errors import AudioError, ConfigError, LanguageError, ModelError, SpeechError
 from speech.files import printable, reason
 from speech.models.adapter_file import fingerprint, load_bank
+from speech.models.base import CtcModel
 from speech.models.checkpoint import load_checkpoint
 from speech.models.devices import check_device
 from speech.models.hub import EMBEDDED, locate
-from speech.models.owsm_ctc import OwsmCtc
 from speech.models.precision import Precision, with_precision
 from speech.models.targets import Targets
 from speech.nn.adapters import AdapterBank
@@ -48,7 +48,7 @@ class Recognizer:
 
     def __init__(
         self,
-        model: OwsmCtc,
+        model: CtcModel,
         tokenizer: Tokenizer,
         config: OfflineConfig | None = None,
         decode: Decoder = greedy,

@@ -22,6 +22,8 @@ FLOORS = [
     {"batch"},
     {"cli"},
 ]
+MODELS = {"speech.models.owsm_ctc", "speech.models.whisper"}
+"""Modules with a class of a model: others read `speech.models.base`."""
 LEAVES = {"errors", "chunking", "choices", "extras", "files", "ranges", "transcript"}
 FORBIDDEN = {"utils", "helpers", "common", "misc"}
 DATA_ONLY = {"language_table.py"}
@@ -31,6 +33,7 @@ TESTED_ELSEWHERE = {
     "models/onnx_graphs": "models/test_onnx_export",
     "cli/batch": "batch/test_driver", "batch/local": "batch/test_driver", "batch/pool": "batch/test_driver",
     "batch/job": "batch/test_driver", "nn/linears": "nn/test_packed",  # module -> test file that covers it
+    "nn/tied": "nn/test_int8",
     "nn/encoder": "nn/test_encoder", "nn/whisper_encoder": "nn/test_encoder", "nn/e_branchformer": "nn/test_encoder",
     **{f"nn/{name}": "nn/test_layers" for name in (
         "attention", "convolution", "ctc", "feed_forward", "losses", "masks", "positions", "prompt", "streaming",
@@ -111,6 +114,14 @@ def test_files_and_functions_are_short_and_silent(path):
             assert node.func.id != "print", f"print in line {node.lineno}"
     uses_hydra = any(name.split(".")[0] in {"hydra", "omegaconf"} for name, _ in imported(path))
     assert not uses_hydra or path.name in ("schema.py", "training.py")
+
+
+@pytest.mark.parametrize("path", [*PRODUCT, *sorted((ROOT / "benchmarks").rglob("*.py"))], ids=str)
+def test_models_are_known_by_their_protocols(path):
+    """Except where they are made and stored, and where they are trained."""
+    if not any(path.is_relative_to(ROOT / "speech" / package) for package in ("models", "train")):
+        assert not {name for name, _ in imported(path)} & MODELS
+        assert "OwsmCtc" not in path.read_text("utf-8")
 
 
 @pytest.mark.parametrize("path", SERVE, ids=str)

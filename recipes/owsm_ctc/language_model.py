@@ -28,8 +28,8 @@ from speech.decode.token_ngram import EDGE, TokenNgram
 from speech.files import check_writable, read_text, write_atomically
 from speech.metrics.alignment import ErrorCounts
 from speech.metrics.error_rate import word_errors
+from speech.models.base import CtcModel
 from speech.models.checkpoint import LANGUAGE_MODEL, LEXICON, load_checkpoint
-from speech.models.owsm_ctc import OwsmCtc
 from speech.text.languages import resolve
 from speech.text.normalize import plain_text
 from speech.text.tokenizer import Tokenizer
@@ -192,15 +192,16 @@ def frequent(language: str, tokenizer: Tokenizer, count: int, mass: float) -> It
 
 
 @torch.inference_mode()
-def heard(model: OwsmCtc, tokenizer: Tokenizer, utterances: list[Utterance]) -> list[tuple[Utterance, Frames]]:
+def heard(model: CtcModel, tokenizer: Tokenizer, utterances: list[Utterance]) -> list[tuple[Utterance, Frames]]:
     """What the encoder makes of each."""
     by_id = {utterance.id: utterance for utterance in utterances}
     batches = EvalBatches(utterances, tokenizer, 120.0, plain_text)
     found = []
     for batch in track(batches, description="hearing", transient=True, total=len(batches)):
-        output = model(*model.features(batch.samples, batch.sample_lengths), batch.prefix)
+        output = model.encode(*model.features(batch.samples, batch.sample_lengths), batch.prefix)
+        log_probs = model.ctc(output.x)
         for row, name in enumerate(batch.ids):
-            own = output.log_probs[row : row + 1, : int(output.lengths[row])].clone()
+            own = log_probs[row : row + 1, : int(output.lengths[row])].clone()
             found.append((by_id[name], Frames(own, output.lengths[row : row + 1], model.frame_s)))
     return found
 

@@ -36,7 +36,7 @@ def export_model(
     spoken = vocabulary.nolang if language is None else vocabulary.language_id(language)
     chunk = None
     if streaming:
-        frame_ms = checkpoint.model.encoder.subsampling.factor * 10
+        frame_ms = checkpoint.model.subsampling.factor * 10
         chunk = ChunkSpec(
             size=_frames(chunk_ms, frame_ms, "chunk"),
             left_context=int(checkpoint.info.get("left_context", EngineConfig().left_context)),

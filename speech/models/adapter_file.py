@@ -22,7 +22,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from speech.errors import ConfigError, ModelError
-from speech.models.owsm_ctc import OwsmCtc
+from speech.models.base import CtcModel
 from speech.nn.adapters import Adapter, AdapterBank
 from speech.tensors import check_finite, save_tensors
 from speech.text.languages import LANGUAGES
@@ -67,13 +67,13 @@ class Description:
     card: str
     scores: Mapping[str, float]
 
-    def check(self, model: OwsmCtc, *, where: str | None = None) -> None:
+    def check(self, model: CtcModel, *, where: str | None = None) -> None:
         """Whether it can work in a model; errors call the file by its path, or otherwise.
 
         Raises:
             ModelError: if it stands behind layers that are not there, or is for frames of another width.
         """
-        dim, layers = model.config.encoder.dim, len(model.encoder.layers)
+        dim, layers = model.dim, model.layers
         if self.dim != dim or self.layers[-1] > layers:
             raise ModelError(
                 f"is for frames of {self.dim} behind layers up to {self.layers[-1]}; the model has {layers} of {dim}",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from speech.errors import ModelError
 from speech.models.adapter_file import AdapterFile, Description, describe, load_adapter
-from speech.models.owsm_ctc import OwsmCtc
+from speech.models.base import CtcModel
 
 SUFFIX = ".safetensors"
 
@@ -33,7 +33,7 @@ def entries(folder: Path, base: str | None = None) -> list[Description]:
 
 
 def put(
-    folder: Path, data: bytes, base: str | None, model: OwsmCtc | None = None, *, where: str, replace: bool = True
+    folder: Path, data: bytes, base: str | None, model: CtcModel | None = None, *, where: str, replace: bool = True
 ) -> tuple[Description, AdapterFile]:
     """Keep a file in a folder, which is made where there is none, as `CODE.safetensors`.
 
@@ -69,7 +69,7 @@ def put(
         raise ModelError(f"cannot be written: {error.strerror}", where=str(folder)) from error
 
 
-def read(path: Path, base: str | None, model: OwsmCtc | None = None, *, where: str) -> tuple[Description, AdapterFile]:
+def read(path: Path, base: str | None, model: CtcModel | None = None, *, where: str) -> tuple[Description, AdapterFile]:
     """A file that has to be for a model, see `put`.
 
     Raises:

@@ -1,8 +1,12 @@
-"""A checkpoint is a directory: `model.safetensors`, `config.json`, `tokenizer.model`, `README.md` (the model card).
+"""Checkpoints of all kinds; each is a directory with `config.json` and `README.md` (the model card).
 
-Beside them may lie `lm.safetensors`, an n-gram model of the same tokens (`speech.decode.token_ngram`), and
-`lexicon.safetensors`, words (`speech.decode.lexicon`); `adapters/` holds one file for each language that has an adapter
-(`speech.models.adapter_file`).
+    owsm_ctc   `model.safetensors`, `tokenizer.model`
+    whisper    `encoder.safetensors`, `decoder.safetensors`, `tokenizer.json`
+    hybrid     as owsm_ctc, and a whisper checkpoint in `label/` (`speech.models.hybrid`)
+
+Beside `model.safetensors` may lie `lm.safetensors`, an n-gram model of the same tokens (`speech.decode.token_ngram`),
+and `lexicon.safetensors`, words (`speech.decode.lexicon`); `adapters/` holds one file for each language that has an
+adapter (`speech.models.adapter_file`).
 
 It carries data only. `kind` is looked up in a closed table of imported classes; unknown keys are refused.
 """
@@ -10,42 +14,55 @@ It carries data only. `kind` is looked up in a closed table of imported classes;
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
-import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from speech.choices import Storage as Storage
-from speech.errors import ConfigError, FileError, ModelError
-from speech.files import check_writable, printable, read_text, reason
+from speech.errors import ConfigError, ModelError
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
+from speech.models.stored import (
+    RECORD,
+    load_weights,
+    read_record,
+    save_weights,
+    whole_folder,
+    without_memory,
+    write_record,
+)
 from speech.models.targets import KEY, Targets, read_targets, to_record
+from speech.models.whisper import Whisper, WhisperConfig
+from speech.nn.decoder.label import LabelDecoderConfig
 from speech.nn.e_branchformer import EBranchformerConfig
 from speech.nn.encoder import EncoderConfig
-from speech.nn.linears import quantized
 from speech.nn.prompt import PromptConfig
 from speech.nn.whisper_encoder import WhisperEncoderConfig
-from speech.tensors import check_finite, load_tensors, save_tensors
+from speech.text.bpe import LabelTokenizer
 from speech.text.tokenizer import Tokenizer
 from speech.text.tokens import Vocabulary
 
-FORMAT = 1
 LANGUAGE_MODEL = "lm.safetensors"
 LEXICON = "lexicon.safetensors"
+KINDS: Mapping[str, type[OwsmCtcConfig] | type[WhisperConfig]] = {
+    "owsm_ctc": OwsmCtcConfig,
+    "whisper": WhisperConfig,
+    "hybrid": OwsmCtcConfig,
+}
+"""Of checkpoints -> what configures the model, or that of the CTC encoder where there are two."""
 _ENCODERS: dict[str, type[EncoderConfig]] = {"whisper": WhisperEncoderConfig, "e_branchformer": EBranchformerConfig}
-_SCALE = ".scale"
+_WEIGHTS = {"model.safetensors": ""}
+_TOKENIZER = "tokenizer.model"
+_LABEL_WEIGHTS = {"encoder.safetensors": "encoder.", "decoder.safetensors": "decoder."}
+_LABEL_TOKENIZER = "tokenizer.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A model that is ready to use, and what belongs to it."""
+    """A CTC model that is ready to use, and what belongs to it."""
 
     model: OwsmCtc
     tokenizer: Tokenizer
@@ -57,7 +74,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A checkpoint without its weights."""
+    """A checkpoint of a CTC model without its weights."""
 
     config: OwsmCtcConfig
     tokenizer: Tokenizer
@@ -67,6 +84,16 @@ class Outline:
     def empty(self) -> OwsmCtc:
         """The model without numbers: what it consists of, and how large that is."""
         return build_empty(self.config, self.tokenizer.vocabulary)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCheckpoint:
+    """A label model that is ready to use, and what belongs to it."""
+
+    model: Whisper
+    tokenizer: LabelTokenizer
+    info: dict[str, Any]
+    """Where it comes from, and what training recorded."""
 
 
 def save_checkpoint(
@@ -96,49 +123,68 @@ def save_checkpoint(
         FileError: if the system refuses.
         ModelError: if a parameter is not finite, also where it is too large for `storage`.
     """
-    state = model.state_dict()
-    check_finite(state, printable(directory), "It has not been written.")
-    check_writable(directory.parent)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-    try:
-        save_tensors(temporary / "model.safetensors", _pack(state, storage), {"format": "pt"})
-        record = {
-            "format": FORMAT,
-            "kind": "owsm_ctc",
-            "model": config_to_dict(model.config),
-            "languages": list(model.vocabulary.languages),
-            "st_targets": list(model.vocabulary.st_targets),
-            KEY: to_record(targets or {}),
-            "sos_eos": model.vocabulary.sos_eos,
-            "info": info,
-        }
-        text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
-        (temporary / "config.json").write_text(text + "\n", "utf-8")
-        (temporary / "README.md").write_text(card, "utf-8")
-        tokenizer.save(temporary / "tokenizer.model")
-        for name, source in (attached or {}).items():
-            shutil.copyfile(source, temporary / name)
-        temporary.chmod(0o755)
-        for file in temporary.iterdir():
-            file.chmod(0o644)
-        if directory.exists():
-            older = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-            directory.rename(older / directory.name)
-            temporary.rename(directory)
-            shutil.rmtree(older, ignore_errors=True)
-        else:
-            temporary.rename(directory)
-    except OSError as error:
-        raise FileError(f"cannot be written: {reason(error)}", where=printable(directory)) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with whole_folder(directory) as folder:
+        checkpoint = Checkpoint(model, tokenizer, info, targets or {})
+        write_checkpoint(folder, checkpoint, "owsm_ctc", card=card, storage=storage, attached=attached, where=directory)
+
+
+def write_checkpoint(
+    folder: Path,
+    checkpoint: Checkpoint,
+    kind: str,
+    *,
+    card: str,
+    storage: Storage,
+    attached: Mapping[str, Path] | None,
+    where: Path,
+) -> None:
+    """The files of a checkpoint with a CTC model into a folder that is there; `where` is what errors call it.
+    See `save_checkpoint`."""
+    model = checkpoint.model
+    save_weights(folder, _WEIGHTS, model, storage, where)
+    record = {
+        "model": config_to_dict(model.config),
+        "languages": list(model.vocabulary.languages),
+        "st_targets": list(model.vocabulary.st_targets),
+        KEY: to_record(checkpoint.targets),
+        "sos_eos": model.vocabulary.sos_eos,
+        "info": checkpoint.info,
+    }
+    write_record(folder, kind, record, card)
+    checkpoint.tokenizer.save(folder / _TOKENIZER)
+    for name, source in (attached or {}).items():
+        shutil.copyfile(source, folder / name)
+
+
+def save_label_checkpoint(
+    directory: Path, checkpoint: LabelCheckpoint, *, card: str, storage: Storage = Storage.float32
+) -> None:
+    """Write a checkpoint of a label model; see `save_checkpoint`. In eight bits encoder and decoder of Whisper-base
+    take less than 60 MB each.
+
+    Raises:
+        FileError: if the system refuses.
+        ModelError: if a parameter is not finite, also where it is too large for `storage`.
+    """
+    with whole_folder(directory) as folder:
+        write_label_checkpoint(folder, checkpoint, card=card, storage=storage, where=directory)
+
+
+def write_label_checkpoint(
+    folder: Path, checkpoint: LabelCheckpoint, *, card: str, storage: Storage, where: Path
+) -> None:
+    """Its files into a folder that is there; `where` is what errors call it. See `save_label_checkpoint`."""
+    save_weights(folder, _LABEL_WEIGHTS, checkpoint.model, storage, where)
+    record = {"model": config_to_dict(checkpoint.model.config), "info": checkpoint.info}
+    write_record(folder, "whisper", record, card)
+    (folder / _LABEL_TOKENIZER).write_bytes(checkpoint.tokenizer.data)
 
 
 def load_checkpoint(directory: Path, *, device: str | torch.device = "cpu", as_stored: bool = False) -> Checkpoint:
-    """Read a checkpoint; the model is in evaluation mode and float32.
+    """Read the CTC model of a checkpoint; it is in evaluation mode and float32.
 
     Args:
-        directory: of the checkpoint.
+        directory: of a checkpoint, also of a hybrid one.
         device: of the model.
         as_stored: leave the weights of linear layers in the numbers in which they lie on disk, in eight bits as
             quantised tensors, for `with_precision` to make of them what it needs: the rest of the file is not read
@@ -150,70 +196,58 @@ def load_checkpoint(directory: Path, *, device: str | torch.device = "cpu", as_s
     """
     outline = load_outline(directory)
     model = outline.empty()
-    where = str(directory / "model.safetensors")
-    linear = {f"{name}.weight" for name, module in model.named_modules() if type(module) is nn.Linear}
-    stored = load_tensors(directory / "model.safetensors")  # as it lies on disk: in eight bits hardly anything to check
-    tensors = _unpack(stored, linear if as_stored else set(), where)
-    wanted = model.state_dict()
-    wrong = sorted(wanted.keys() ^ tensors.keys())
-    wrong += sorted(k for k in wanted.keys() & tensors.keys() if wanted[k].shape != tensors[k].shape)
-    if wrong:
-        raise ModelError(f"{len(wrong)} tensors are missing, unknown or of another size: {wrong[:4]}", where=where)
-    model.requires_grad_(not as_stored)  # quantised tensors have no gradients
-    model.load_state_dict(tensors, assign=True)
-    return Checkpoint(model.to(device).eval(), outline.tokenizer, outline.info, outline.targets)
+    load_weights(model, directory, _WEIGHTS, as_stored=as_stored)
+    return Checkpoint(model.to(device), outline.tokenizer, outline.info, outline.targets)
+
+
+def load_label_checkpoint(
+    directory: Path, *, device: str | torch.device = "cpu", as_stored: bool = False
+) -> LabelCheckpoint:
+    """Read a label model; see `load_checkpoint`. With `as_stored` its tied embedding stays as it lies on disk too."""
+    record = _record(directory, WhisperConfig, (*_LABEL_WEIGHTS, _LABEL_TOKENIZER), ("model", "info"))
+    config = config_from_dict(WhisperConfig, record["model"], str(directory / RECORD))
+    tokenizer = LabelTokenizer((directory / _LABEL_TOKENIZER).read_bytes())
+    if tokenizer.first_timestamp > config.decoder.vocabulary:
+        raise ModelError(
+            f"has {tokenizer.first_timestamp} tokens, the model {config.decoder.vocabulary}",
+            where=str(directory / _LABEL_TOKENIZER),
+        )
+    with without_memory():
+        model = config.build()
+    load_weights(model, directory, _LABEL_WEIGHTS, as_stored=as_stored)
+    return LabelCheckpoint(model.to(device), tokenizer, record["info"])
 
 
 def load_outline(directory: Path) -> Outline:
-    """What a checkpoint is, without reading its weights.
+    """What the CTC model of a checkpoint is, without reading its weights.
 
     Raises:
         ModelError: naming the file, if anything but the weights is missing, unknown or does not fit.
     """
-    for name in ("model.safetensors", "config.json", "tokenizer.model"):
-        if not (directory / name).is_file():
-            raise ModelError(f"has no {name}", where=str(directory), fix="A checkpoint is a directory with that file.")
-    where = str(directory / "config.json")
-    try:
-        record = json.loads(read_text(directory / "config.json"))
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"is not JSON: {error}", where=where) from error
-    if not isinstance(record, dict):
-        raise ModelError(f"is a JSON {type(record).__name__}, expected an object", where=where)
-    if record.get("format") != FORMAT or record.get("kind") != "owsm_ctc":
-        raise ModelError(
-            f"format {record.get('format')}, kind {record.get('kind')!r}; expected {FORMAT}, 'owsm_ctc'", where=where
-        )
-    missing = [key for key in ("model", "languages", "st_targets", "sos_eos", "info") if key not in record]
-    if missing:
-        raise ModelError(f"has no {', '.join(missing)}", where=where)
-    config = config_from_dict(record["model"], where)
-    model_bytes = (directory / "tokenizer.model").read_bytes()
+    keys = ("model", "languages", "st_targets", "sos_eos", "info")
+    record = _record(directory, OwsmCtcConfig, (*_WEIGHTS, _TOKENIZER), keys)
+    where = str(directory / RECORD)
+    config = config_from_dict(OwsmCtcConfig, record["model"], where)
     tokenizer = Tokenizer.from_pieces(
-        model_bytes, languages=record["languages"], st_targets=record["st_targets"], sos_eos=record["sos_eos"]
+        (directory / _TOKENIZER).read_bytes(),
+        languages=record["languages"],
+        st_targets=record["st_targets"],
+        sos_eos=record["sos_eos"],
     )
     return Outline(config, tokenizer, record["info"], read_targets(record, where))
 
 
+def _record(directory: Path, configured: type, files: tuple[str, ...], keys: tuple[str, ...]) -> Any:
+    return read_record(directory, [kind for kind, cls in KINDS.items() if cls is configured], files, keys)
+
+
 def build_empty(config: OwsmCtcConfig, vocabulary: Vocabulary) -> OwsmCtc:
     """A model whose parameters take no memory and no time; constant tables are real."""
-    with torch.device("meta"), _Uninitialised():
-        return OwsmCtc(config, vocabulary)
+    with without_memory():
+        return config.build(vocabulary)
 
 
-class _Uninitialised(TorchFunctionMode):
-    """Leaves out `torch.nn.init`, which on the meta device takes seconds of imports."""
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        if getattr(func, "__module__", None) == "torch.nn.init":
-            return kwargs["tensor"] if "tensor" in kwargs else args[0]
-        return func(*args, **kwargs)
-
-
-def config_to_dict(config: OwsmCtcConfig) -> dict[str, Any]:
+def config_to_dict(config: OwsmCtcConfig | WhisperConfig) -> dict[str, Any]:
     """Plain data of a configuration, the encoder's class as `kind`."""
     record = dataclasses.asdict(config)
     kinds = {cls: kind for kind, cls in _ENCODERS.items()}
@@ -221,47 +255,21 @@ def config_to_dict(config: OwsmCtcConfig) -> dict[str, Any]:
     return record
 
 
-def config_from_dict(record: dict[str, Any], where: str) -> OwsmCtcConfig:
-    """The inverse of `config_to_dict`. Raises ModelError for unknown keys, and for numbers that are out of range."""
+def config_from_dict[C: (OwsmCtcConfig, WhisperConfig)](cls: type[C], record: dict[str, Any], where: str) -> C:
+    """The inverse of `config_to_dict`.
+
+    Raises:
+        ModelError: for unknown and missing keys, and for numbers that are out of range.
+    """
     try:
         encoder = dict(record["encoder"])
-        kind = encoder.pop("kind")
-        prompt = record["prompt"]
-        values = {
-            **record,
-            "encoder": _ENCODERS[kind](**encoder),
-            "prompt": PromptConfig(**prompt) if prompt is not None else None,
-            "front_end": FrontEnd(record["front_end"]),
-        }
-        return OwsmCtcConfig(**values)
+        values = {**record, "encoder": _ENCODERS[encoder.pop("kind")](**encoder)}
+        if cls is WhisperConfig:
+            values["decoder"] = LabelDecoderConfig(**record["decoder"])
+            values["alignment_heads"] = [(int(layer), int(head)) for layer, head in record["alignment_heads"]]
+        else:
+            values["prompt"] = PromptConfig(**record["prompt"]) if record["prompt"] is not None else None
+            values["front_end"] = FrontEnd(record["front_end"])
+        return cls(**values)
     except (KeyError, TypeError, ValueError, ConfigError) as error:
         raise ModelError(f"has a wrong or missing key: {error}", where=where) from error
-
-
-def _pack(tensors: dict[str, Tensor], storage: Storage) -> dict[str, Tensor]:
-    packed: dict[str, Tensor] = {}
-    for key, tensor in tensors.items():
-        value = tensor.detach().float().cpu()
-        if value.dim() < 2 or storage == Storage.float32:
-            packed[key] = value.contiguous().clone()
-        elif storage == Storage.float16:
-            packed[key] = value.half()
-        else:
-            rows = value.flatten(1)
-            scale = (rows.abs().amax(dim=1, keepdim=True) / 127).clamp(min=1e-12)
-            packed[key] = torch.round(rows / scale).to(torch.int8).view(value.shape)
-            packed[key + _SCALE] = scale.flatten()
-    return packed
-
-
-def _unpack(tensors: dict[str, Tensor], as_stored: Collection[str], where: str) -> dict[str, Tensor]:
-    scales = {key.removesuffix(_SCALE): tensors.pop(key) for key in [k for k in tensors if k.endswith(_SCALE)]}
-    for name, scale in scales.items():
-        if name not in tensors or scale.shape != tensors[name].shape[:1]:
-            raise ModelError(f"{name}{_SCALE} does not fit", where=where)
-        if name in as_stored:
-            tensors[name] = quantized(tensors[name], scale)
-        else:
-            value = tensors[name].float()
-            tensors[name] = value * scale.view(-1, *[1] * (value.dim() - 1))
-    return {key: tensor if key in as_stored else tensor.float() for key, tensor in tensors.items()}

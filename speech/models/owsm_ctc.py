@@ -17,10 +17,12 @@ from torch import Tensor, nn
 from speech.audio.log_mel import LogMel, LogMelConfig
 from speech.chunking import ChunkSpec
 from speech.errors import ConfigError
+from speech.models.base import CtcState, Encoded
 from speech.nn.ctc import CTCHead, SelfConditioning
-from speech.nn.encoder import EncoderConfig, EncoderOutput, EncoderState, Halfway, Tap
+from speech.nn.encoder import EncoderConfig, EncoderOutput, Halfway, Tap
 from speech.nn.prompt import PromptConfig, PromptEncoder
 from speech.nn.streaming import Rows
+from speech.nn.subsampling import Subsampling
 from speech.ranges import Range, check, ranged, within
 from speech.text.tokens import Vocabulary
 
@@ -64,6 +66,9 @@ class OwsmCtcConfig:
         if self.inner_tokens is not None and not self.inter_layers:
             raise ConfigError(f"inner_tokens {self.inner_tokens} without inter_layers", fix="Leave it out.")
 
+    def build(self, vocabulary: Vocabulary) -> OwsmCtc:
+        return OwsmCtc(self, vocabulary)
+
     def log_mel(self) -> LogMelConfig:
         return LogMelConfig.whisper() if self.front_end == FrontEnd.whisper else LogMelConfig.owsm(self.encoder.bins)
 
@@ -81,28 +86,8 @@ class OwsmCtcOutput(NamedTuple):
     """(batch, T', languages), or None."""
 
 
-class Encoded(NamedTuple):
-    """Frames before the CTC head."""
-
-    x: Tensor
-    """(batch, T', dim); with `target_prefix` the prefix frames come first."""
-    lengths: Tensor
-    """(batch,)"""
-    intermediate: list[Tensor]
-    """As in `OwsmCtcOutput`."""
-    language_logits: Tensor | None
-    """As in `OwsmCtcOutput`."""
-
-
-class OwsmCtcState(NamedTuple):
-    """A live stream: the encoder's state and the prompt."""
-
-    encoder: EncoderState
-    memory: Rows
-
-
-class OwsmCtc(nn.Module):
-    """See the module's docstring."""
+class _Parts(nn.Module):
+    """The layers, what the model says of itself, and what is done in front of the encoder."""
 
     feature_mean: Tensor
     feature_std: Tensor
@@ -126,11 +111,46 @@ class OwsmCtc(nn.Module):
         self.conditioning = SelfConditioning(inner, dim) if config.inter_layers else None
         self.inter_norm = nn.LayerNorm(dim) if config.inter_norm else nn.Identity()
         self.language = nn.Linear(dim, len(vocabulary.languages)) if config.language_head else None
+        self.parameter_count = sum(p.numel() for p in self.parameters())
 
     @property
     def frame_s(self) -> float:
         """Seconds from one output frame to the next."""
         return self.encoder.factor * 0.01
+
+    @property
+    def device(self) -> torch.device:
+        return self.feature_mean.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Numbers of its frames; linear layers may lie in fewer bits."""
+        return self.embed.weight.dtype
+
+    @property
+    def dim(self) -> int:
+        """Width of its frames."""
+        return self.config.encoder.dim
+
+    @property
+    def layers(self) -> int:
+        """Of the encoder."""
+        return len(self.encoder.layers)
+
+    @property
+    def subsampling(self) -> Subsampling:
+        """The encoder's."""
+        return self.encoder.subsampling
+
+    @property
+    def writes_prefix(self) -> bool:
+        """Whether it writes language and task before the words."""
+        return self.config.target_prefix
+
+    @property
+    def identifies_languages(self) -> bool:
+        """By a head for them, or by the first token that it writes."""
+        return self.config.language_head or self.config.target_prefix
 
     def features(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """`samples (batch, N)` at 16 kHz, `lengths (batch,)` to log-mel `(batch, T, bins)`, `(batch,)`."""
@@ -138,7 +158,7 @@ class OwsmCtc(nn.Module):
 
     def normalise(self, features: Tensor) -> Tensor:
         """Subtract the corpus mean, divide by the corpus deviation; from here on in the numbers of the weights."""
-        return ((features - self.feature_mean) / self.feature_std).to(self.embed.weight.dtype)
+        return ((features - self.feature_mean) / self.feature_std).to(self.dtype)
 
     def subsample(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """`samples (batch, N)`, `lengths (batch,)` to frames of the convolutions `(batch, T', dim)`, `(batch,)`."""
@@ -160,6 +180,10 @@ class OwsmCtc(nn.Module):
         ids = torch.tensor([list(row) + [0] * (width - len(row)) for row in rows], device=self.embed.weight.device)
         lengths = torch.tensor([len(row) for row in rows], device=ids.device)
         return self.prompt(self.embed(ids), lengths)
+
+
+class OwsmCtc(_Parts):
+    """See the module's docstring."""
 
     def _tap(self, record: list[Tensor] | None, adapters: Tap | None = None) -> Tap | None:
         """What happens behind each layer: adapters first, then intermediate outputs."""
@@ -265,20 +289,24 @@ class OwsmCtc(nn.Module):
         prompt: Sequence[Sequence[int]] | None = None,
         *,
         adapters: Tap | None = None,
-    ) -> OwsmCtcState:
+    ) -> CtcState:
         """Streams that start with `prefix (batch, 2)`."""
         batch = prefix.shape[0]
         memory, tap = self.memory(prompt, batch), self._tap(None, adapters)
         state = self.encoder.init_state(batch, chunk, prefix=self.prefix(prefix), tap=tap, memory=memory)
-        return OwsmCtcState(state, memory if memory is not None else Rows())
+        return CtcState(state, memory if memory is not None else Rows())
+
+    def missing(self, state: CtcState, frames: int) -> int:
+        """Feature frames that streams wait for before `frames` more of the convolutions can be seen."""
+        return self.subsampling.span(frames) - state.encoder.pending.shape[1]
 
     def read(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """Log-probabilities and language logits of frames `(batch, t, dim)`."""
         return self.ctc(x), self.language(x).float() if self.language is not None else None
 
     def step(
-        self, features: Tensor, state: OwsmCtcState, chunk: ChunkSpec, *, adapters: Tap | None = None
-    ) -> tuple[Tensor, Tensor | None, OwsmCtcState]:
+        self, features: Tensor, state: CtcState, chunk: ChunkSpec, *, adapters: Tap | None = None
+    ) -> tuple[Tensor, Tensor | None, CtcState]:
         """`features (batch, t, bins)`, any `t`: log-probabilities and language logits of the chunks it completes.
 
         `adapters` may be others than those of the chunk before.
@@ -287,8 +315,8 @@ class OwsmCtc(nn.Module):
         return *self.read(x), state
 
     def encode_step(
-        self, features: Tensor, state: OwsmCtcState, chunk: ChunkSpec, *, adapters: Tap | None = None
-    ) -> tuple[Tensor, OwsmCtcState]:
+        self, features: Tensor, state: CtcState, chunk: ChunkSpec, *, adapters: Tap | None = None
+    ) -> tuple[Tensor, CtcState]:
         """As `step`, before the heads: frames `(batch, t', dim)`."""
         memory = state.memory if self.prompt is not None else None
         x, encoder = self.encoder.step(
@@ -296,9 +324,7 @@ class OwsmCtc(nn.Module):
         )
         return x, state._replace(encoder=encoder)
 
-    def finish(
-        self, state: OwsmCtcState, chunk: ChunkSpec, *, adapters: Tap | None = None
-    ) -> tuple[Tensor, Tensor | None]:
+    def finish(self, state: CtcState, chunk: ChunkSpec, *, adapters: Tap | None = None) -> tuple[Tensor, Tensor | None]:
         """The frames still waiting when the streams end."""
         memory = state.memory if self.prompt is not None else None
         return self.read(self.encoder.finish(state.encoder, chunk, tap=self._tap(None, adapters), memory=memory))

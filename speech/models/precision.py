@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
 from torch import nn
 
 from speech.choices import Precision as Precision
 from speech.errors import ConfigError
+from speech.models.base import Model
 from speech.models.owsm_ctc import OwsmCtc
 from speech.nn.ctc import SparseConditioning
 from speech.nn.int8 import int8_copy, int8_runs
 from speech.nn.linears import in_float32, shared_copy
 from speech.nn.packed import packed_copy, packing_runs
+from speech.nn.tied import TiedEmbedding
 
 
-def with_precision(model: OwsmCtc, precision: Precision, *, conditioning_top: int | None = None) -> OwsmCtc:
+def with_precision[M: Model](model: M, precision: Precision, *, conditioning_top: int | None = None) -> M:
     """The model for computing in `precision`; what is not changed is shared with the original.
 
     Args:
@@ -40,11 +44,13 @@ def with_precision(model: OwsmCtc, precision: Precision, *, conditioning_top: in
         return _copy_in(model, torch.bfloat16)
     if runs and precision != Precision.float32:
         return int8_copy(model)
-    return packed_copy(model) if device.type == "cpu" and packing_runs() else _copy_in(model, torch.float32)
+    if device.type == "cpu" and packing_runs():
+        return packed_copy(_copy_in(model, torch.float32, {TiedEmbedding}))  # packing reads weights as they are stored
+    return _copy_in(model, torch.float32)
 
 
-def _place(model: OwsmCtc) -> torch.device:
-    return model.feature_mean.device
+def _place(model: Model) -> torch.device:
+    return model.device
 
 
 def _in_bfloat16(device: torch.device) -> bool:
@@ -54,17 +60,17 @@ def _in_bfloat16(device: torch.device) -> bool:
     return torch.version.hip is not None or torch.cuda.get_device_capability(device) >= (8, 0)
 
 
-def _sparse_copy(model: OwsmCtc, top: int) -> OwsmCtc:
-    if model.conditioning is None or top < 1:
+def _sparse_copy[M: Model](model: M, top: int) -> M:
+    if not isinstance(model, OwsmCtc) or model.conditioning is None or top < 1:
         raise ConfigError(f"conditioning_top {top}", fix="At least 1, and a model with intermediate outputs.")
     return shared_copy(model, {id(model.conditioning): SparseConditioning(model.conditioning, top)})
 
 
-def _copy_in(model: OwsmCtc, dtype: torch.dtype) -> OwsmCtc:
-    """Parameters in other numbers; constants of the log-mel stay float32, whose range it needs."""
-    other = {
-        id(p): nn.Parameter(in_float32(p).to(dtype), requires_grad=False)
-        for p in model.parameters()
-        if p.dtype != dtype
-    }
+def _copy_in[M: Model](model: M, dtype: torch.dtype, of: Collection[type[nn.Module]] | None = None) -> M:
+    """Parameters (None: all, or those of some classes of layers) in other numbers; constants of the log-mel stay
+    float32, whose range it needs."""
+    parameters = (
+        p for module in model.modules() if of is None or type(module) in of for p in module.parameters(recurse=False)
+    )
+    other = {id(p): nn.Parameter(in_float32(p).to(dtype), requires_grad=False) for p in parameters if p.dtype != dtype}
     return shared_copy(model, other) if other else model

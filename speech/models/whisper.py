@@ -41,6 +41,9 @@ class WhisperConfig:
                 f"encoder of width {self.encoder.dim}, decoder of {self.decoder.dim}", fix="Make them one."
             )
 
+    def build(self) -> Whisper:
+        return Whisper(self)
+
     def log_mel(self) -> LogMelConfig:
         return LogMelConfig.whisper_published(self.encoder.bins)
 
@@ -64,10 +67,40 @@ class Whisper(nn.Module):
     def device(self) -> torch.device:
         return self.log_mel.window.device
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Numbers of its frames; linear layers may lie in fewer bits."""
+        return self.encoder.norm.weight.dtype
+
+    @property
+    def max_frames(self) -> int:
+        """That it hears at once."""
+        return self.config.positions
+
+    @property
+    def max_tokens(self) -> int:
+        """Of a text with its prompt."""
+        return self.config.decoder.positions
+
+    @property
+    def alignment_heads(self) -> list[tuple[int, int]]:
+        """(layer, head) of cross-attention that follows what is said, from 0."""
+        return self.config.alignment_heads
+
+    @property
+    def suppressed(self) -> list[int]:
+        """Tokens that are never written."""
+        return self.config.suppressed
+
+    @property
+    def suppressed_first(self) -> list[int]:
+        """Tokens that no text begins with."""
+        return self.config.suppressed_first
+
     def encode(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """`samples (batch, N)` at 16 kHz, `lengths (batch,)` to frames `(batch, T, dim)`, `(batch,)`."""
         features, frames = self.log_mel(samples, lengths)
-        encoded = self.encoder(features.to(self.encoder.norm.weight.dtype), frames)
+        encoded = self.encoder(features.to(self.dtype), frames)
         return encoded.x, encoded.lengths
 
     def begin(self, frames: Tensor, lengths: Tensor | None = None) -> DecoderState:
@@ -79,6 +112,10 @@ class Whisper(nn.Module):
     ) -> tuple[Tensor, DecoderState, Tensor | None]:
         """See `LabelDecoder.step`."""
         return self.decoder.step(tokens, state, heads)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """`(..., dim)` of `step` to float32 `(..., vocabulary)`."""
+        return self.decoder.logits(x).float()
 
     def forward(self, samples: Tensor, lengths: Tensor, tokens: Tensor) -> Tensor:
         """Logits `(batch, n, vocabulary)` of what follows each of `tokens (batch, n)`."""

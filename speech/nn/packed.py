@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from speech.nn.linears import in_float32, with_linears
+from speech.nn.linears import Network, in_float32, with_layers
 
 _ROWS = 256  # for which oneDNN chooses the layout
 
@@ -38,6 +38,6 @@ class PackedLinear(nn.Module):
         return y.unflatten(0, x.shape[:-1])
 
 
-def packed_copy[M: nn.Module](model: M) -> M:
+def packed_copy[M: Network](model: M) -> M:
     """The model with packed linear layers; everything else is shared with the original."""
-    return with_linears(model, PackedLinear, {nn.Linear})
+    return with_layers(model, {nn.Linear: PackedLinear})

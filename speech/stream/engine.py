@@ -49,8 +49,8 @@ class Engine:
         size = self.config.chunk
         self.second_pass = second_pass
         model = second_pass.model
-        in_float32 = model.embed.weight.dtype == torch.float32
-        if self.config.int8 and in_float32 and model.feature_mean.device.type == "cpu" and int8_runs():
+        in_float32 = model.dtype == torch.float32
+        if self.config.int8 and in_float32 and model.device.type == "cpu" and int8_runs():
             model = int8_copy(model)
         self.first_pass = FirstPass(
             model,

@@ -16,7 +16,7 @@ from speech.chunking import ChunkSpec
 from speech.decode.compiled_beam import Search, Tried
 from speech.decode.frames import token_index
 from speech.decode.greedy import Runs, TokenSpan
-from speech.models.owsm_ctc import OwsmCtc, OwsmCtcState
+from speech.models.base import CtcModel, CtcState
 from speech.nn.adapters import AdapterBank
 from speech.nn.streaming import merge, select
 from speech.stream.host import to_host
@@ -38,7 +38,7 @@ class CausalStream:
     """
 
     def __init__(
-        self, model: OwsmCtc, state: OwsmCtcState, origin: int, forbidden: frozenset[int], searches: Searches | None
+        self, model: CtcModel, state: CtcState, origin: int, forbidden: frozenset[int], searches: Searches | None
     ) -> None:
         self.origin = origin
         self.forbidden = forbidden
@@ -66,7 +66,7 @@ class CausalStream:
 
     def missing(self, frames: int) -> int:
         """Feature frames that are to be fed before `frames` more encoder frames can be seen."""
-        return self._model.encoder.subsampling.span(frames) - self.state.encoder.pending.shape[1]
+        return self._model.missing(self.state, frames)
 
     def following(self, count: int) -> np.ndarray:
         """The samples `(n,)` of the next `count` features."""
@@ -83,9 +83,7 @@ class CausalStream:
         searched = self._config is not None and extension is None
         return [ids, best.exp(), *(self._config.candidates(log_probs) if self._config and searched else ())]
 
-    def advance(
-        self, count: int, state: OwsmCtcState, said: Sequence[Tensor], extension: Extension | None = None
-    ) -> None:
+    def advance(self, count: int, state: CtcState, said: Sequence[Tensor], extension: Extension | None = None) -> None:
         """The next `count` features have been heard: `said` is what `read` found, on the host."""
         ids, chances = said[0].tolist(), said[1].tolist()
         tried = self._config.chosen(said[2:]) if self._config is not None and extension is None else None
@@ -150,20 +148,20 @@ class FirstPass:
 
     def __init__(
         self,
-        model: OwsmCtc,
+        model: CtcModel,
         sizes: Sequence[int],
         left_context: int,
         right_context: int,
         extension: Extensions | None = None,
     ) -> None:
         self.model = model
-        self.device = model.feature_mean.device
+        self.device = model.device
         self._extension = extension
         self.sizes = tuple(sizes)
         self.left_context = left_context
         self.right_context = right_context
         self.grid = round(model.frame_s * SAMPLE_RATE)
-        self._fresh: dict[tuple[tuple[int, int], str], OwsmCtcState] = {}
+        self._fresh: dict[tuple[tuple[int, int], str], CtcState] = {}
         self._bank: AdapterBank | None = None
 
     def begin(

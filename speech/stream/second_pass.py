@@ -18,7 +18,7 @@ from speech.decode.phrases import Phrase
 from speech.decode.word_labels import TokenEvidence, languages_of
 from speech.decode.words import finished, mixed_drafts, words_from_tokens
 from speech.errors import LanguageError
-from speech.models.owsm_ctc import Encoded, OwsmCtc
+from speech.models.base import CtcModel, Encoded
 from speech.models.targets import Targets, check_target
 from speech.nn.adapters import AdapterBank
 from speech.nn.ctc import CTCHead
@@ -125,7 +125,7 @@ class SecondPass:
 
     def __init__(
         self,
-        model: OwsmCtc,
+        model: CtcModel,
         tokenizer: Tokenizer,
         decode: Decoder = greedy,
         targets: Targets | None = None,
@@ -134,12 +134,12 @@ class SecondPass:
     ) -> None:
         self.model = model
         self.targets = targets
-        self.alone = model.feature_mean.device.type == "cpu" if alone is None else alone
+        self.alone = model.device.type == "cpu" if alone is None else alone
         self.tokenizer = tokenizer
         self.grid = round(model.frame_s * SAMPLE_RATE)
         self._adapters: AdapterBank | None = None
         self._new_tokens = NewTokens(tokenizer)
-        self._writing = Writing(tokenizer, decode, says_specials=model.config.target_prefix)
+        self._writing = Writing(tokenizer, decode, says_specials=model.writes_prefix)
 
     @property
     def adapters(self) -> AdapterBank | None:
@@ -149,7 +149,7 @@ class SecondPass:
     @adapters.setter
     def adapters(self, bank: AdapterBank | None) -> None:
         if bank is not None:
-            place = self.model.feature_mean.device
+            place = self.model.device
             if any(parameter.device != place for parameter in bank.parameters()):
                 bank = bank.to(place)
             self._new_tokens.learn(bank)
@@ -204,9 +204,8 @@ class SecondPass:
         return Heard([], self._no_evidence(), 0, segment.end_sample / SAMPLE_RATE)
 
     def _no_evidence(self) -> Tensor | None:
-        config = self.model.config
-        tells = config.language_head or config.target_prefix
-        return torch.zeros(len(self.model.vocabulary.languages)) if tells else None
+        model = self.model
+        return torch.zeros(len(model.vocabulary.languages)) if model.identifies_languages else None
 
     @torch.inference_mode()
     def encode(self, heard: Sequence[np.ndarray], requests: Sequence[Request]) -> Batch:
@@ -214,7 +213,7 @@ class SecondPass:
 
         A model that says the language first says it once: then all frames have the same posterior.
         """
-        device = self.model.feature_mean.device
+        device = self.model.device
         samples = np.zeros((len(heard), max(map(len, heard))), np.float32)
         for row, array in zip(samples, heard, strict=True):
             row[: len(array)] = array
@@ -254,10 +253,10 @@ class SecondPass:
 
     def _told(self, encoded: Encoded, prefix: Tensor) -> Batch:
         model, (x, counts, _, logits) = self.model, encoded
-        front = prefix.shape[1] if model.config.target_prefix else 0
+        front = prefix.shape[1] if model.writes_prefix else 0
         if logits is not None:
             told = [torch.log_softmax(logits, dim=-1)]
-        elif model.config.target_prefix:
+        elif model.writes_prefix:
             first = Frames(model.ctc(x[:, :FIRST_FRAMES]), counts, model.frame_s)
             told = [first_token_posterior(first, model.vocabulary.language_ids).log().clamp(min=_LEAST)]
         else:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
 from speech.errors import ConfigError
-from speech.models.owsm_ctc import OwsmCtc
+from speech.models.base import CtcModel
 from speech.stream.segments import SampleBuffer
 
 
@@ -102,8 +102,8 @@ class SharedConvolutions:
         model: whose convolutions.
     """
 
-    def __init__(self, model: OwsmCtc) -> None:
-        subsampling = model.encoder.subsampling
+    def __init__(self, model: CtcModel) -> None:
+        subsampling = model.subsampling
         self._model = model
         self._unit = model.log_mel.config.hop_length * subsampling.factor
         self._edge = math.ceil((_REACH + subsampling.left) / subsampling.factor)
@@ -125,7 +125,7 @@ class SharedConvolutions:
         return found
 
     def _compute(self, samples: np.ndarray) -> Tensor:
-        device = self._model.feature_mean.device
+        device = self._model.device
         x, lengths = self._model.subsample(
             torch.from_numpy(samples)[None].to(device), torch.tensor([len(samples)], device=device)
         )

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from speech.errors import ModelError
 from speech.models.checkpoint import Storage, config_from_dict, config_to_dict, load_checkpoint, save_checkpoint
+from speech.models.owsm_ctc import OwsmCtcConfig
 
 
 @pytest.mark.parametrize("name", ["model", "published"])
@@ -80,7 +81,7 @@ def test_another_format_is_refused(tmp_path, checkpoint, change):
 
 def test_unknown_configuration_keys_are_refused(model):
     record = config_to_dict(model.config)
-    assert config_from_dict(record, "here") == model.config
+    assert config_from_dict(OwsmCtcConfig, record, "here") == model.config
     record["encoder"]["_target_"] = "os.system"
     with pytest.raises(ModelError, match="_target_"):
-        config_from_dict(record, "here")
+        config_from_dict(OwsmCtcConfig, record, "here")

@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from speech.nn.int8 import Int8Linear, int8_copy, int8_runs
+from speech.nn.int8 import Int8Embedding, Int8Linear, int8_copy, int8_runs
+from speech.nn.linears import quantized
+from speech.nn.tied import TiedEmbedding
 
 pytestmark = pytest.mark.skipif(not int8_runs(), reason="needs the quantised kernels of x86")
 
@@ -41,3 +43,22 @@ def test_a_copy_shares_what_is_not_linear_and_leaves_the_original_alone(model):
     features, lengths, prefix = torch.randn(1, 60, 80), torch.tensor([60]), torch.tensor([[1, 2]])
     near, exact = eight(features, lengths, prefix).log_probs, model(features, lengths, prefix).log_probs
     torch.testing.assert_close(near, exact, atol=0.5, rtol=0.2)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("stored", [True, False])
+def test_an_embedding_gives_dequantised_rows_and_logits_near_the_original(stored):
+    torch.manual_seed(0)
+    embedding = TiedEmbedding(301, 48)
+    scales = embedding.weight.abs().amax(dim=1) / 127
+    whole = (embedding.weight / scales[:, None]).round().to(torch.int8)
+    exact = whole * scales[:, None]
+    x, tokens = torch.randn(2, 5, 48), torch.tensor([[3, 300], [0, 3]])
+    expected = embedding.logits(x)
+    if stored:
+        embedding = embedding.requires_grad_(False)
+        embedding.weight = nn.Parameter(quantized(whole, scales), requires_grad=False)
+    eight = Int8Embedding(embedding)
+    torch.testing.assert_close(eight(tokens), exact[tokens], atol=1e-7, rtol=1e-5)
+    assert (eight.logits(x) - expected).norm(dim=-1).max() <= 0.05 * expected.norm(dim=-1).max()
+    assert torch.equal(eight.logits(x[1:, 2:]), eight.logits(x)[1:, 2:])

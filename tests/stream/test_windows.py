@@ -87,7 +87,7 @@ def test_what_windows_share_is_computed_once(request, name, speech, count, conte
     samples, asked = speech[:count], []
 
     class Counted:
-        encoder, feature_mean, log_mel = model.encoder, model.feature_mean, model.log_mel
+        subsampling, device, log_mel = model.subsampling, model.device, model.log_mel
 
         def subsample(self, samples, lengths):
             asked.append(int(lengths))

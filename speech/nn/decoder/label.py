@@ -18,6 +18,7 @@ from speech.errors import ConfigError
 from speech.nn.attention import MultiHeadAttention
 from speech.nn.feed_forward import FeedForward
 from speech.nn.masks import padding_mask
+from speech.nn.tied import TiedEmbedding
 from speech.ranges import check, ranged
 
 
@@ -42,23 +43,6 @@ class LabelDecoderConfig:
         check(self, "model.decoder")
         if self.dim % self.heads:
             raise ConfigError(f"dim {self.dim}, heads {self.heads}", fix="dim must be a multiple of heads.")
-
-
-class TiedEmbedding(nn.Module):
-    """One matrix that embeds tokens and gives the logits of the next."""
-
-    def __init__(self, vocabulary: int, dim: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(vocabulary, dim))
-        nn.init.normal_(self.weight, std=0.02)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """`(..., )` ids to `(..., dim)`."""
-        return F.embedding(tokens, self.weight)
-
-    def logits(self, x: Tensor) -> Tensor:
-        """`(..., dim)` to `(..., vocabulary)`."""
-        return F.linear(x, self.weight)
 
 
 class KeysValues(NamedTuple):

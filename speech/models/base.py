@@ -1,0 +1,175 @@
+"""What models are known by: those who stream, decode, export or serve name these Protocols and no class of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from speech.audio.log_mel import LogMel
+from speech.chunking import ChunkSpec
+from speech.nn.ctc import CTCHead
+from speech.nn.decoder.label import DecoderState
+from speech.nn.encoder import EncoderState, Tap
+from speech.nn.linears import Network
+from speech.nn.streaming import Rows
+from speech.nn.subsampling import Subsampling
+from speech.text.tokens import Vocabulary
+
+
+class Model(Network, Protocol):
+    """What every model says of itself."""
+
+    @property
+    def device(self) -> torch.device:
+        """On which it computes."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Numbers of its frames; linear layers may lie in fewer bits."""
+
+    @property
+    def frame_s(self) -> float:
+        """Seconds from one of its frames to the next."""
+
+
+class Encoded(NamedTuple):
+    """Frames before the CTC head."""
+
+    x: Tensor
+    """(batch, T', dim); where the model `writes_prefix`, the prefix frames come first."""
+    lengths: Tensor
+    """(batch,)"""
+    intermediate: list[Tensor]
+    """Log-probabilities of the intermediate outputs, from below; empty where not asked for."""
+    language_logits: Tensor | None
+    """(batch, T', languages), or None."""
+
+
+class CtcState(NamedTuple):
+    """Live streams: the encoder's state and the prompt; `speech.nn.streaming` picks and joins them."""
+
+    encoder: EncoderState
+    memory: Rows
+
+
+class CtcModel(Model, Protocol):
+    """Samples -> frames -> log-probabilities of tokens and languages, of whole utterances or chunk by chunk."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """What it writes."""
+
+    @property
+    def writes_prefix(self) -> bool:
+        """Whether it writes language and task before the words: frames of the prefix come first in what it says."""
+
+    @property
+    def identifies_languages(self) -> bool:
+        """Whether it tells which language is spoken."""
+
+    @property
+    def dim(self) -> int:
+        """Width of its frames."""
+
+    @property
+    def layers(self) -> int:
+        """Of the encoder."""
+
+    @property
+    def parameter_count(self) -> int:
+        """As it was trained, in whatever numbers they lie."""
+
+    @property
+    def log_mel(self) -> LogMel:
+        """What it hears."""
+
+    @property
+    def subsampling(self) -> Subsampling:
+        """What makes frames of it."""
+
+    @property
+    def ctc(self) -> CTCHead:
+        """What makes log-probabilities of frames."""
+
+    def features(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """`samples (batch, N)` at 16 kHz, `lengths (batch,)` to log-mel `(batch, T, bins)`, `(batch,)`."""
+
+    def subsample(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """`samples (batch, N)`, `lengths (batch,)` to frames of the convolutions `(batch, T', dim)`, `(batch,)`."""
+
+    def encode(
+        self,
+        features: Tensor,
+        lengths: Tensor,
+        prefix: Tensor,
+        *,
+        subsampled: bool = False,
+        adapters: Tap | None = None,
+    ) -> Encoded:
+        """Whole utterances, with full context.
+
+        Args:
+            features: `(batch, T, bins)` log-mel, `lengths (batch,)`.
+            prefix: `(batch, 2)` ids of language (or `<nolang>`) and task.
+            subsampled: `features` are what `subsample` makes of them, and `lengths` theirs.
+            adapters: of an `AdapterBank`.
+        """
+
+    def init_state(self, prefix: Tensor, chunk: ChunkSpec, *, adapters: Tap | None = None) -> CtcState:
+        """Streams that start with `prefix (batch, 2)`."""
+
+    def missing(self, state: CtcState, frames: int) -> int:
+        """Feature frames that streams wait for before `frames` more of the convolutions can be seen."""
+
+    def encode_step(
+        self, features: Tensor, state: CtcState, chunk: ChunkSpec, *, adapters: Tap | None = None
+    ) -> tuple[Tensor, CtcState]:
+        """`features (batch, t, bins)`, any `t`, to frames `(batch, t', dim)` of the chunks that they complete."""
+
+    def read(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Log-probabilities, and language logits if it has them, of frames `(batch, t, dim)`."""
+
+
+class LabelModel(Model, Protocol):
+    """Samples -> frames; frames and the tokens so far -> scores of the next token."""
+
+    @property
+    def max_frames(self) -> int:
+        """That it hears at once."""
+
+    @property
+    def max_tokens(self) -> int:
+        """Of a text with its prompt."""
+
+    @property
+    def alignment_heads(self) -> Sequence[tuple[int, int]]:
+        """(layer, head) of cross-attention that follows what is said, from 0."""
+
+    @property
+    def suppressed(self) -> Sequence[int]:
+        """Tokens that are never written."""
+
+    @property
+    def suppressed_first(self) -> Sequence[int]:
+        """Tokens that no text begins with."""
+
+    def encode(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """`samples (batch, N)` at 16 kHz, `lengths (batch,)` to frames `(batch, T, dim)`, `(batch,)`."""
+
+    def begin(self, frames: Tensor, lengths: Tensor | None = None) -> DecoderState:
+        """Nothing written yet of `frames (utterances, T, dim)`; `lengths (utterances,)` are real, None: all."""
+
+    def step(
+        self, tokens: Tensor, state: DecoderState, heads: Sequence[tuple[int, int]] = ()
+    ) -> tuple[Tensor, DecoderState, Tensor | None]:
+        """`tokens (rows, n)` behind those of the state, whose rows `DecoderState.select` reorders.
+
+        Returns:
+            `(rows, n, dim)` for `logits`, the next state, and cross-attention of `heads`, `(rows, heads, n, T)`.
+        """
+
+    def logits(self, x: Tensor) -> Tensor:
+        """`(..., dim)` of `step` to float32 `(..., vocabulary)`: unnormalised scores of what follows."""

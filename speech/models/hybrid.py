@@ -1,0 +1,78 @@
+"""A hybrid (Watanabe et al. 2017, with an encoder for each half): CTC hears frame by frame, a label model writes.
+
+Its checkpoint is that of the CTC model, with that of the label model in `label/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from speech.choices import Storage
+from speech.models.checkpoint import (
+    Checkpoint,
+    LabelCheckpoint,
+    load_checkpoint,
+    load_label_checkpoint,
+    write_checkpoint,
+    write_label_checkpoint,
+)
+from speech.models.stored import read_record, whole_folder
+
+KIND = "hybrid"
+LABEL = "label"
+"""Folder of the label model in the directory of a checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hybrid:
+    """Both halves, ready to use, each with its tokenizer."""
+
+    ctc: Checkpoint
+    label: LabelCheckpoint
+
+
+def save_hybrid(
+    directory: Path,
+    hybrid: Hybrid,
+    *,
+    card: str,
+    label_card: str,
+    storage: Storage = Storage.float32,
+    attached: Mapping[str, Path] | None = None,
+) -> None:
+    """Write a checkpoint; the directory appears whole or not at all. An older one at that place is replaced.
+
+    Args:
+        directory: where.
+        hybrid: what.
+        card: Markdown, `README.md`.
+        label_card: the same of the label model.
+        storage: precision on disk, of both halves.
+        attached: name in the directory -> file that is copied there, such as an n-gram model.
+
+    Raises:
+        FileError: if the system refuses.
+        ModelError: if a parameter is not finite, also where it is too large for `storage`.
+    """
+    with whole_folder(directory) as folder:
+        write_checkpoint(folder, hybrid.ctc, KIND, card=card, storage=storage, attached=attached, where=directory)
+        (folder / LABEL).mkdir()
+        write_label_checkpoint(folder / LABEL, hybrid.label, card=label_card, storage=storage, where=directory / LABEL)
+
+
+def load_hybrid(directory: Path, *, device: str | torch.device = "cpu", as_stored: bool = False) -> Hybrid:
+    """Read both halves; for arguments and errors see `load_checkpoint`, which reads the CTC model alone."""
+    read_record(directory, [KIND], (), ())
+    return Hybrid(
+        load_checkpoint(directory, device=device, as_stored=as_stored),
+        load_label_checkpoint(directory / LABEL, device=device, as_stored=as_stored),
+    )
+
+
+def is_hybrid(directory: Path) -> bool:
+    """Whether a checkpoint has a label model too."""
+    return (directory / LABEL).is_dir()

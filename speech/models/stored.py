@@ -1,0 +1,194 @@
+"""How a checkpoint lies on disk: folders that appear whole or not at all, and weights in fewer bits."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from speech.choices import Storage
+from speech.errors import FileError, ModelError
+from speech.files import check_writable, printable, read_text, reason
+from speech.nn.linears import quantized
+from speech.nn.tied import TiedEmbedding
+from speech.tensors import check_finite, load_tensors, save_tensors
+
+FORMAT = 1
+RECORD = "config.json"
+_SCALE = ".scale"
+_KEPT = (nn.Linear, TiedEmbedding)
+"""Layers whose weights can stay as they are stored."""
+
+
+@contextmanager
+def whole_folder(directory: Path) -> Iterator[Path]:
+    """A temporary folder that takes the place of `directory` when the block ends; after an error nothing is left.
+
+    Raises:
+        FileError: if the system refuses to write it.
+    """
+    check_writable(directory.parent)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+    try:
+        yield temporary
+        for path in (temporary, *temporary.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        if directory.exists():
+            older = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+            directory.rename(older / directory.name)
+            temporary.rename(directory)
+            shutil.rmtree(older, ignore_errors=True)
+        else:
+            temporary.rename(directory)
+    except OSError as error:
+        raise FileError(f"cannot be written: {reason(error)}", where=printable(directory)) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_record(folder: Path, kind: str, record: Mapping[str, Any], card: str) -> None:
+    """`config.json`, and the model card in Markdown as `README.md`."""
+    whole = {"format": FORMAT, "kind": kind, **record}
+    text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / RECORD).write_text(text + "\n", "utf-8")
+    (folder / "README.md").write_text(card, "utf-8")
+
+
+def read_record(directory: Path, kinds: Collection[str], files: Collection[str], keys: Collection[str]) -> Any:
+    """The content of `config.json`.
+
+    Args:
+        directory: of a checkpoint.
+        kinds: that it may be of.
+        files: that it has beside `config.json`.
+        keys: that its record has.
+
+    Raises:
+        ModelError: naming what is missing or of another kind.
+    """
+    for name in (RECORD, *files):
+        if not (directory / name).is_file():
+            raise ModelError(f"has no {name}", where=str(directory), fix="A checkpoint is a directory with that file.")
+    where = str(directory / RECORD)
+    try:
+        record = json.loads(read_text(directory / RECORD))
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"is not JSON: {error}", where=where) from error
+    if not isinstance(record, dict):
+        raise ModelError(f"is a JSON {type(record).__name__}, expected an object", where=where)
+    if record.get("format") != FORMAT or record.get("kind") not in kinds:
+        expected = f"{FORMAT}, {' or '.join(map(repr, kinds))}"
+        raise ModelError(
+            f"format {record.get('format')}, kind {record.get('kind')!r}; expected {expected}", where=where
+        )
+    missing = [key for key in keys if key not in record]
+    if missing:
+        raise ModelError(f"has no {', '.join(missing)}", where=where)
+    return record
+
+
+def save_weights(folder: Path, files: Mapping[str, str], model: nn.Module, storage: Storage, where: Path) -> None:
+    """Write parameters and buffers.
+
+    Args:
+        folder: of the files.
+        files: name -> what names of the tensors in it begin with.
+        model: whose.
+        storage: in eight bits each row of a matrix has a scale of its own; vectors stay float32.
+        where: what errors call the folder.
+
+    Raises:
+        FileError: if the system refuses.
+        ModelError: if a number is not finite, also where it is too large for `storage`.
+    """
+    state = model.state_dict()
+    check_finite(state, printable(where), "It has not been written.")
+    for name, prefix in files.items():
+        own = {key: tensor for key, tensor in state.items() if key.startswith(prefix)}
+        save_tensors(folder / name, _pack(own, storage), {"format": "pt"})
+
+
+def load_weights(model: nn.Module, directory: Path, files: Mapping[str, str], *, as_stored: bool) -> None:
+    """Fill a model that was built without memory.
+
+    Args:
+        model: in evaluation mode afterwards.
+        directory: of a checkpoint.
+        files: as for `save_weights`.
+        as_stored: leave the weights of linear layers and tied embeddings in the numbers in which they lie on disk, in
+            eight bits as quantised tensors, which have no gradients; everything else is float32.
+
+    Raises:
+        ModelError: naming file and key, if one is missing, unknown or of another size, or a number is not finite.
+    """
+    kept = {f"{name}.weight" for name, module in model.named_modules() if as_stored and type(module) in _KEPT}
+    state, tensors = model.state_dict(), dict[str, Tensor]()
+    for name, prefix in files.items():
+        where = str(directory / name)
+        stored = load_tensors(directory / name)  # checked as it lies on disk: in eight bits there is hardly anything to
+        found = _unpack(stored, kept, where)
+        wanted = {key: tensor for key, tensor in state.items() if key.startswith(prefix)}
+        wrong = sorted(wanted.keys() ^ found.keys())
+        wrong += sorted(k for k in wanted.keys() & found.keys() if wanted[k].shape != found[k].shape)
+        if wrong:
+            raise ModelError(f"{len(wrong)} tensors are missing, unknown or of another size: {wrong[:4]}", where=where)
+        tensors |= found
+    model.requires_grad_(not as_stored)
+    model.load_state_dict(tensors, assign=True)
+    model.eval()
+
+
+@contextmanager
+def without_memory() -> Iterator[None]:
+    """Models that are built in the block have parameters without numbers; constant tables are real."""
+    with torch.device("meta"), _Uninitialised():
+        yield
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Leaves out `torch.nn.init`, which on the meta device takes seconds of imports."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return func(*args, **kwargs)
+
+
+def _pack(tensors: dict[str, Tensor], storage: Storage) -> dict[str, Tensor]:
+    packed: dict[str, Tensor] = {}
+    for key, tensor in tensors.items():
+        value = tensor.detach().float().cpu()
+        if value.dim() < 2 or storage == Storage.float32:
+            packed[key] = value.contiguous().clone()
+        elif storage == Storage.float16:
+            packed[key] = value.half()
+        else:
+            rows = value.flatten(1)
+            scale = (rows.abs().amax(dim=1, keepdim=True) / 127).clamp(min=1e-12)
+            packed[key] = torch.round(rows / scale).to(torch.int8).view(value.shape)
+            packed[key + _SCALE] = scale.flatten()
+    return packed
+
+
+def _unpack(tensors: dict[str, Tensor], as_stored: Collection[str], where: str) -> dict[str, Tensor]:
+    scales = {key.removesuffix(_SCALE): tensors.pop(key) for key in [k for k in tensors if k.endswith(_SCALE)]}
+    for name, scale in scales.items():
+        if name not in tensors or scale.shape != tensors[name].shape[:1]:
+            raise ModelError(f"{name}{_SCALE} does not fit", where=where)
+        if name in as_stored:
+            tensors[name] = quantized(tensors[name], scale)
+        else:
+            value = tensors[name].float()
+            tensors[name] = value * scale.view(-1, *[1] * (value.dim() - 1))
+    return {key: tensor if key in as_stored else tensor.float() for key, tensor in tensors.items()}

@@ -1,0 +1,44 @@
+"""A Whisper of random weights with a tokenizer of bytes, small enough for any test."""
+
+import torch
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+from speech.models.whisper import Whisper, WhisperConfig
+from speech.nn.decoder.label import LabelDecoderConfig
+from speech.nn.whisper_encoder import WhisperEncoderConfig
+from speech.text.bpe import LabelTokenizer
+
+SPECIALS = (
+    "<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|de|>", "<|es|>", "<|translate|>", "<|transcribe|>",
+    "<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>",
+)  # fmt: skip
+
+
+def tiny_label_tokenizer() -> LabelTokenizer:
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={letter: n for n, letter in enumerate(alphabet)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(name, special=True) for name in SPECIALS])
+    return LabelTokenizer(tokenizer.to_str().encode())
+
+
+def tiny_whisper_config(dim: int = 32) -> WhisperConfig:
+    return WhisperConfig(
+        encoder=WhisperEncoderConfig(bins=80, dim=dim, layers=2, heads=4, hidden=2 * dim, period=None),
+        decoder=LabelDecoderConfig(
+            vocabulary=256 + len(SPECIALS) + 51, dim=dim, layers=2, heads=4, hidden=2 * dim, positions=40
+        ),
+        alignment_heads=[(1, 0), (1, 3)],
+        suppressed=[0, 257],
+        suppressed_first=[32, 256],
+    )
+
+
+def tiny_whisper(dim: int = 32) -> Whisper:
+    torch.manual_seed(0)
+    model = tiny_whisper_config(dim).build().eval()
+    with torch.no_grad():
+        model.decoder.embed.weight.mul_(10)  # as large as what attention adds
+        model.decoder.positions.normal_(std=0.1)
+    return model
