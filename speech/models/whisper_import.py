@@ -13,6 +13,7 @@ from torch import Tensor
 
 from speech.errors import FileError, ModelError
 from speech.files import printable, reason
+from speech.models.stored import without_memory
 from speech.models.whisper import Whisper, WhisperConfig
 from speech.models.whisper_files import Source, read_tensors, read_whisper
 from speech.nn.decoder.label import LabelDecoderConfig
@@ -102,8 +103,8 @@ def _model(source: Source, english_only: bool) -> Whisper:
         positions=source.positions,
         english_only=english_only,
     )
-    with torch.device("meta"):
-        model = Whisper(config)
+    with without_memory():
+        model = config.build()
     tensors = {name: tensor.to(torch.float32, copy=True) for name, tensor in source.tensors.items()}
     _check_fit(model.state_dict(), tensors, source.where)
     model.load_state_dict(tensors, assign=True)

@@ -107,7 +107,7 @@ def test_frames_of_the_encoder(both, samples):
 
 @torch.no_grad()
 def test_logits_of_a_text(both, samples):
-    theirs, ours, tokenizer, extractor = both
+    theirs, ours, _, extractor = both
     tokens = torch.randint(0, ours.config.decoder.vocabulary, (2, 64), generator=torch.Generator().manual_seed(0))
     expected = theirs(input_features=features_of(extractor, samples), decoder_input_ids=tokens).logits
     torch.testing.assert_close(ours.decoder(tokens, *encoded(ours, samples)), expected, **CLOSE)
@@ -130,7 +130,7 @@ def test_attention_of_heads(both, samples, hypotheses):
     _, state, first = ours.step(tokens[:, :4], state.select(rows), heads)
     x, _, second = ours.step(tokens[order, 4:], state.select(order), heads)
     torch.testing.assert_close(torch.cat([first[order], second], dim=2), expected, **CLOSE)
-    torch.testing.assert_close(ours.decoder.logits(x), wanted.logits[:, 4:], **CLOSE)
+    torch.testing.assert_close(ours.logits(x), wanted.logits[:, 4:], **CLOSE)
 
 
 @torch.no_grad()
@@ -141,7 +141,7 @@ def written(model, tokenizer, prompt: list[int], frames, rules, most: int = 24) 
     tokens = torch.tensor([prompt] * rows)
     for _ in range(most):
         x, state, _ = model.step(tokens, state)
-        logits = model.decoder.logits(x[:, -1])
+        logits = model.logits(x[:, -1])
         for rule in rules:
             logits = rule(logits, texts)
         tokens = logits.argmax(-1, keepdim=True)
@@ -201,7 +201,7 @@ def test_language(both, samples):
     theirs, ours, tokenizer, extractor = both
     detected = theirs.detect_language(features_of(extractor, samples))
     x, _, _ = ours.step(torch.full((2, 1), tokenizer.start), ours.begin(*encoded(ours, samples)))
-    posterior = next_token_posterior(ours.decoder.logits(x[:, -1]), list(tokenizer.languages.values()))
+    posterior = next_token_posterior(ours.logits(x[:, -1]), list(tokenizer.languages.values()))
     assert torch.tensor(list(tokenizer.languages.values()))[posterior.argmax(1)].tolist() == detected.flatten().tolist()
     start = torch.full((2, 1), tokenizer.start)
     logits = theirs(input_features=features_of(extractor, samples), decoder_input_ids=start).logits[:, -1]
