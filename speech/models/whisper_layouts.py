@@ -128,6 +128,8 @@ def _apart(key: str, tensor: Tensor) -> dict[str, Tensor]:
     if key == "decoder/embeddings/weight":
         return {"decoder.embed.weight": tensor}
     side, *path = key.split("/")
+    if not path:
+        raise ModelError(f"array {key!r} is not part of a Whisper model")
     kind = {"gamma": "weight", "beta": "bias"}.get(path[-1], path[-1])
     if path[0] in ("conv1", "conv2"):
         return {f"{side}.subsampling.{path[0]}.{kind}": tensor}

@@ -47,7 +47,10 @@ class LabelTokenizer:
         self.previous = self._id("<|startofprev|>")
         self.no_timestamps = self._id(_NO_TIMESTAMPS)
         tokens = range(self.start + 1, self.translate)
-        self.languages = {resolve(self._name(token)[2:-2]).code: token for token in tokens}
+        try:
+            self.languages = {resolve(self._name(token)[2:-2]).code: token for token in tokens}
+        except LanguageError as error:
+            raise ModelError(f"has a token of no known language: {error.what}", where="tokenizer.json") from error
         if english_only:
             self.languages = {"eng": self.start}
 
