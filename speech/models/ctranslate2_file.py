@@ -16,8 +16,6 @@ from speech.files import printable, reason
 _OLDEST, _NEWEST = 5, 6
 _TYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
 _BFLOAT16 = 5
-_DIMENSIONS = 8
-"""That an array has at most; those of a Whisper have three."""
 
 
 class _Bytes:
@@ -81,7 +79,9 @@ def _array(name: str, shape: list[int], kind: int, data: memoryview) -> Tensor:
         raise ModelError(f"{name} is of the unknown type {kind}")
     stored = np.dtype(_TYPES.get(kind, np.int16))
     count = math.prod(shape)
-    if len(data) != count * stored.itemsize or len(shape) > _DIMENSIONS:
+    if count == 0:
+        raise ModelError(f"{name} is empty: its shape is {shape}")
+    if len(data) != count * stored.itemsize:
         raise ModelError(f"{name} has {len(data)} bytes, expected {count * stored.itemsize} for shape {shape}")
     flat = torch.from_numpy(np.frombuffer(data, stored))
     if kind == _BFLOAT16:
