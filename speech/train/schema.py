@@ -9,6 +9,7 @@ from speech.nn.prompt import PromptConfig
 from speech.nn.whisper_encoder import WhisperEncoderConfig
 from speech.train.adapt_config import AdaptConfig
 from speech.train.config import TrainConfig
+from speech.train.label.config import LabelConfig
 
 
 def register() -> None:
@@ -16,6 +17,7 @@ def register() -> None:
     store = ConfigStore.instance()
     store.store(name="train_schema", node=TrainConfig)
     store.store(name="adapt_schema", node=AdaptConfig)
+    store.store(name="label_schema", node=LabelConfig)
     store.store(group="model/encoder", name="whisper_schema", node=WhisperEncoderConfig)
     store.store(group="model/encoder", name="e_branchformer_schema", node=EBranchformerConfig)
     store.store(group="model/prompt", name="prompt_schema", node=PromptConfig)

@@ -1,1 +1,1 @@
-"""Label-synchronous decoding: the next token from those before it."""
+"""Decoding label by label: a search with a label decoder, and CTC as its judge."""

@@ -1,0 +1,64 @@
+"""One text out of several, by both judges: the label decoder, which knows languages, and CTC, which knows frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from speech.decode.label.ctc_score import prefix_scores
+
+_UNKNOWN = -4.0
+"""Log-probability of a character that CTC cannot write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A text that may have been said."""
+
+    text: str
+    """As it is written."""
+    label: float
+    """Log-probability by the label decoder, with its end."""
+    ctc: float
+    """Log-probability by CTC of all frames saying its plain text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """A plain text in CTC's tokens."""
+
+    ids: tuple[int, ...]
+    """Without characters that it cannot write."""
+    unknown: int
+    """How many those are."""
+
+
+Speller = Callable[[str], Spelling]
+"""A text as it is written -> CTC's tokens of its plain text."""
+
+
+def score(log_probs: np.ndarray, spellings: Sequence[Spelling]) -> list[float]:
+    """Log-probabilities by CTC of texts; `log_probs (T, vocabulary)`."""
+    found = prefix_scores(log_probs, [spelling.ids for spelling in spellings])
+    return [float(own[-1]) + _UNKNOWN * spelling.unknown for own, spelling in zip(found, spellings, strict=True)]
+
+
+def best(candidates: Sequence[Candidate], weight: float) -> list[Candidate]:
+    """From likely to unlikely by the decoder and, by its weight, CTC; equal ones in the order given.
+
+    With weight 0 CTC has no say.
+    """
+    return sorted(candidates, key=lambda one: -(one.label + (weight * one.ctc if weight else 0.0)))
+
+
+def likeliest_prefix(log_probs: np.ndarray, words: Sequence[str], spell: Speller) -> int:
+    """How many of the words of a text CTC finds likeliest to be all that is said: 0 to all of them."""
+    ids: list[int] = []
+    ends = [0]
+    for number in range(1, len(words) + 1):
+        ids = list(spell(" ".join(words[:number])).ids)
+        ends.append(len(ids))
+    scores = prefix_scores(log_probs, [ids])[0]
+    return int(np.argmax(scores[ends]))

@@ -1,0 +1,221 @@
+"""The label decoder reads a part once it is complete, and CTC judges: what it hears nothing of is not written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from speech.audio.io import SAMPLE_RATE
+from speech.decode.label.joint import Candidate, Spelling, best, likeliest_prefix, score
+from speech.decode.label.search import LabelHypothesis, LabelSearch
+from speech.decode.label.timing import Written, time_by_attention, time_by_ctc, written_words
+from speech.models.base import LabelModel
+from speech.nn.decoder.label import DecoderState
+from speech.ranges import check, ranged
+from speech.text.bpe import LabelTokenizer
+from speech.text.languages import LANGUAGES
+from speech.text.normalize import plain_text
+from speech.text.tokenizer import Tokenizer
+
+_TAIL_S = 0.2
+"""Silence behind a part: the last log-mel frames would otherwise lack their right half."""
+_TOKENS_A_SECOND, _TOKENS_MORE = 6, 8
+"""No text is longer."""
+
+
+@dataclass(kw_only=True, slots=True)
+class JointConfig:
+    """How label decoder and CTC decide together."""
+
+    beam: int = ranged(5, least=1)
+    """Hypotheses of the label decoder."""
+    ctc_weight: float = ranged(0.2, least=0)
+    """Of CTC's log-probability beside the decoder's, in languages that CTC has learnt."""
+    learnt: list[str] = field(default_factory=list)
+    """ISO 639-3 codes of those."""
+    unheard: float = -1.5
+    """Log-probability by CTC of a character, on average, below which a text may be made up."""
+    no_speech: float = ranged(0.4, least=0, most=1)
+    """Probability of no speech from which such a text is not written."""
+
+    def __post_init__(self) -> None:
+        check(self, "joint")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What CTC says of a part."""
+
+    log_probs: np.ndarray
+    """(T, vocabulary)"""
+    texts: tuple[str, ...]
+    """That it finds likeliest."""
+    tokenizer: Tokenizer
+    """Of its tokens."""
+
+    def spell(self, text: str) -> Spelling:
+        """See `joint.Speller`."""
+        vocabulary = self.tokenizer.vocabulary
+        ids = self.tokenizer.encode(plain_text(text))
+        known = tuple(token for token in ids if token != vocabulary.unk)
+        return Spelling(known, len(ids) - len(known))
+
+
+class _Utterance:
+    """A label decoder in front of one part; see `search.Scores`."""
+
+    def __init__(self, model: LabelModel, frames: Tensor) -> None:
+        self._model, self.frames = model, frames
+        self.started: tuple[int, Tensor, DecoderState] | None = None
+        """The first token, the logits behind it, and the state."""
+
+    def start(self, token: int) -> Tensor:
+        """Logits `(vocabulary,)` behind the first token, which tell language and silence."""
+        logits, state = self._advance([token], self._model.begin(self.frames))
+        self.started = token, logits[0], state
+        return logits[0]
+
+    def begin(self, prompt: Sequence[int]) -> tuple[Tensor, DecoderState]:
+        if self.started is not None and self.started[0] == prompt[0]:
+            return self._advance(prompt[1:], self.started[2])
+        return self._advance(prompt, self._model.begin(self.frames))
+
+    def _advance(self, tokens: Sequence[int], state: DecoderState) -> tuple[Tensor, DecoderState]:
+        x, state, _ = self._model.step(torch.tensor([list(tokens)], device=self.frames.device), state)
+        return self._model.logits(x[:, -1]), state
+
+    def step(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
+        x, state, _ = self._model.step(tokens[:, None], state)
+        return self._model.logits(x[:, -1]), state
+
+    def select(self, state: DecoderState, rows: Tensor) -> DecoderState:
+        return state.select(rows)
+
+    def log_probs(self, prompt: Sequence[int], texts: Sequence[Sequence[int]], end: int) -> list[list[float]]:
+        """Of each token of given texts, and of the end behind them: all in one pass."""
+        longest = max(map(len, texts))
+        rows = torch.full((len(texts), len(prompt) + longest), end, device=self.frames.device)
+        rows[:, : len(prompt)] = torch.tensor(list(prompt))
+        for row, text in zip(rows, texts, strict=True):
+            row[len(prompt) : len(prompt) + len(text)] = torch.tensor(list(text))
+        state = self._model.begin(self.frames)
+        x, _, _ = self._model.step(rows, state)
+        logits = self._model.logits(x[:, len(prompt) - 1 :]).float().log_softmax(dim=-1)
+        following = torch.nn.functional.pad(rows[:, len(prompt) :], (0, 1), value=end)
+        chances = logits.gather(2, following[..., None])[..., 0]
+        return [row[: len(text) + 1].tolist() for row, text in zip(chances, texts, strict=True)]
+
+
+class LabelPass:
+    """Writes parts.
+
+    Args:
+        model, tokenizer: of the label decoder.
+        config: how it and CTC decide.
+    """
+
+    def __init__(self, model: LabelModel, tokenizer: LabelTokenizer, config: JointConfig | None = None) -> None:
+        self.model, self.tokenizer = model, tokenizer
+        self.config = config or JointConfig()
+        never = {*model.suppressed, *tokenizer.specials, *range(tokenizer.first_timestamp, model.vocabulary)}
+        self._search = LabelSearch(
+            end=tokenizer.end,
+            forbidden=frozenset(never - {tokenizer.end}),
+            forbidden_first=frozenset({*model.suppressed_first, tokenizer.end}),
+            beam=self.config.beam,
+        )
+
+    def knows(self, code: str) -> bool:
+        """Whether the decoder has a token for a language."""
+        return code in self.tokenizer.languages
+
+    @torch.inference_mode()
+    def listen(self, samples: np.ndarray) -> _Utterance:
+        """Encode a part `(n,)` at 16 kHz."""
+        padded = np.pad(samples, (0, round(_TAIL_S * SAMPLE_RATE)))
+        heard = torch.from_numpy(padded).to(self.model.device)[None]
+        frames, _ = self.model.encode(heard, torch.tensor([len(padded)], device=heard.device))
+        return _Utterance(self.model, frames)
+
+    @torch.inference_mode()
+    def languages(self, part: _Utterance) -> Mapping[str, float]:
+        """Posterior of the decoder's languages."""
+        logits = part.start(self.tokenizer.start)
+        tokens = torch.tensor(list(self.tokenizer.languages.values()), device=logits.device)
+        posterior = logits.index_select(0, tokens).float().softmax(dim=0).tolist()
+        return dict(zip(self.tokenizer.languages, posterior, strict=True))
+
+    @torch.inference_mode()
+    def write(self, part: _Utterance, seconds: float, language: str, judged: Judged) -> Written:
+        """The transcript of a part.
+
+        Args:
+            part: from `listen`.
+            seconds: that it lasts.
+            language: ISO 639-3, one that the decoder knows.
+            judged: by CTC.
+        """
+        prompt = self.tokenizer.prompt(language)
+        found = self._search(part, prompt, int(_TOKENS_A_SECOND * seconds) + _TOKENS_MORE)
+        candidates = self._candidates(part, prompt, found, language, judged)
+        weight = self.config.ctc_weight if language in self.config.learnt else 0.0
+        text = best(candidates, weight)[0].text if candidates else ""
+        return self._timed(part, prompt, text, judged)
+
+    def _candidates(
+        self, part: _Utterance, prompt: Sequence[int], found: Sequence[LabelHypothesis], language: str, judged: Judged
+    ) -> list[Candidate]:
+        """Texts of the search that have ended, and CTC's own where it has learnt the language."""
+        texts: dict[str, float | None] = {}
+        for one in found:
+            if one.ended:
+                texts.setdefault(self.tokenizer.decode(one.tokens).strip(), one.score)
+        if not texts and found:  # it repeats itself, or does not end: as much of it as CTC hears
+            words = written_words(self.tokenizer.decode(found[0].tokens))
+            kept = likeliest_prefix(judged.log_probs, words, judged.spell)
+            texts[_joined(words[:kept])] = None
+        if language in self.config.learnt:
+            for said in judged.texts:
+                texts.setdefault(_as_written(said), None)
+        texts.pop("", None)
+        unscored = [text for text, known in texts.items() if known is None]
+        if unscored:
+            space = " " if LANGUAGES[language].spaces else ""
+            ids = [self.tokenizer.encode(space + text) for text in unscored]
+            for text, own in zip(unscored, part.log_probs(prompt, ids, self.tokenizer.end), strict=True):
+                texts[text] = sum(own)
+        heard = score(judged.log_probs, [judged.spell(text) for text in texts])
+        return [Candidate(text, known or 0.0, ctc) for (text, known), ctc in zip(texts.items(), heard, strict=True)]
+
+    def _timed(self, part: _Utterance, prompt: Sequence[int], text: str, judged: Judged) -> Written:
+        words = written_words(text)
+        if not words:
+            return Written()
+        return time_by_ctc(words, judged.log_probs, judged.spell) or self._by_attention(part, prompt, text, words)
+
+    @torch.inference_mode()
+    def _by_attention(self, part: _Utterance, prompt: Sequence[int], text: str, words: Sequence[str]) -> Written:
+        ids = self.tokenizer.encode(text)
+        heads = self.model.alignment_heads
+        tokens = torch.tensor([[*prompt, *ids]], device=part.frames.device)
+        x, _, attention = self.model.step(tokens, self.model.begin(part.frames), heads)
+        assert attention is not None
+        own = attention[0, :, len(prompt) - 1 : -1]
+        own = (own - own.mean(dim=1, keepdim=True)) / own.std(dim=1, keepdim=True).clamp(min=1e-6)
+        chances = self.model.logits(x[0, len(prompt) - 1 : -1]).float().softmax(dim=-1)
+        chance = chances.gather(1, torch.tensor(ids, device=chances.device)[:, None])[:, 0].tolist()
+        pieces = [self.tokenizer.decode([token]) for token in ids]
+        return time_by_attention(words, pieces, own.mean(dim=0).cpu().numpy(), chance)
+
+
+def _as_written(plain: str) -> str:
+    """A plain text with a capital and a full stop, as a label decoder expects one."""
+    return f"{plain[:1].upper()}{plain[1:]}." if plain else plain
+
+
+def _joined(words: Sequence[str]) -> str:
+    return " ".join(words)

@@ -1,0 +1,1 @@
+"""Training of a label decoder behind an encoder that stays as it is."""

@@ -1,0 +1,293 @@
+"""Batches for a label decoder: clips, joined utterances, cut ones, and sounds in which nobody speaks.
+
+Batch n of an epoch is drawn by itself, from (seed, epoch, n): the same whenever and wherever it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from speech.audio.augment import WaveAugment
+from speech.audio.io import SAMPLE_RATE
+from speech.audio.nonspeech import nonspeech
+from speech.data.manifest import Utterance
+from speech.data.reading import Reader, Tally, Unreadable
+from speech.errors import DataError
+from speech.text.bpe import LabelTokenizer
+from speech.text.languages import LANGUAGES
+from speech.train.label.config import LabelDataConfig
+
+NO_TARGET = -100
+_LEAST_S, _MOST_S = 0.2, 28.0
+_GAPS_S = (0.1, 0.7)
+_NONSPEECH_S = (0.5, 12.0)
+_FLOOR_DB = (-90.0, -55.0)
+_TRIES = 20
+"""Draws until a batch has something that can be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one row of a batch is made of; no utterances: nobody speaks."""
+
+    utterances: tuple[Utterance, ...]
+    translate: bool = False
+    words: int | None = None
+    """The audio ends behind so many words; None: it is whole."""
+    joined: bool = False
+
+    @property
+    def duration_s(self) -> float:
+        return sum(utterance.duration_s for utterance in self.utterances)
+
+
+@dataclass(kw_only=True, slots=True)
+class LabelBatch:
+    """Rows side by side, padded at the end."""
+
+    samples: Tensor
+    """(batch, samples) float32 at 16 kHz."""
+    sample_lengths: Tensor
+    """(batch,)"""
+    tokens: Tensor
+    """(batch, tokens): prompt and text."""
+    targets: Tensor
+    """(batch, tokens): what follows each token; `NO_TARGET` where nothing is to be learned."""
+    heard: Tensor
+    """(batch,): the token of the language, or of no speech, that follows the first."""
+    taught: Tensor
+    """(batch,) bool: whether the teacher is asked."""
+    ids: list[str]
+    unreadable: list[Unreadable] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> LabelBatch:
+        """The same batch with its tensors on `device`."""
+        moved = {
+            name: value.to(device, non_blocking=non_blocking)
+            for name in ("samples", "sample_lengths", "tokens", "targets", "heard", "taught")
+            if isinstance(value := getattr(self, name), Tensor)
+        }
+        return replace(self, **moved)
+
+
+class Collator:
+    """Rows -> `LabelBatch`: reads audio, joins, cuts, augments, tokenizes, pads."""
+
+    def __init__(
+        self, tokenizer: LabelTokenizer, config: LabelDataConfig, augment: WaveAugment | None, *, cache: bool = False
+    ) -> None:
+        self._tokenizer, self._config, self._augment = tokenizer, config, augment
+        self._read = Reader(cache)
+        self._languages = [code for code in tokenizer.languages if code in LANGUAGES]
+
+    def __call__(self, rows: Sequence[Row], rng: np.random.Generator, *, plain: bool = False) -> LabelBatch | None:
+        """One batch, or None if nothing of it can be read; `plain` leaves out augmentation and varied silence."""
+        unreadable: list[Unreadable] = []
+        made: list[tuple[np.ndarray, Row]] = []
+        for row in rows:
+            heard = [self._read(utterance) for utterance in row.utterances]
+            failed = [one for one in heard if isinstance(one, Unreadable)]
+            unreadable += failed
+            if not failed:
+                samples = self._samples(row, [s for s in heard if isinstance(s, np.ndarray)], rng, plain)
+                made.append((samples, row))
+        if not made:
+            return None
+        written = [self._written(row, rng) for _, row in made]
+        width = max(len(tokens) for tokens, _, _ in written)
+        tokens = np.full((len(made), width), self._tokenizer.end)
+        targets = np.full((len(made), width), NO_TARGET)
+        for n, (own, following, _) in enumerate(written):
+            tokens[n, : len(own)], targets[n, : len(own)] = own, following
+        longest = max(len(samples) for samples, _ in made)
+        padded = np.zeros((len(made), longest), np.float32)
+        for n, (samples, _) in enumerate(made):
+            padded[n, : len(samples)] = samples
+        return LabelBatch(
+            samples=torch.from_numpy(padded),
+            sample_lengths=torch.tensor([len(samples) for samples, _ in made]),
+            tokens=torch.from_numpy(tokens),
+            targets=torch.from_numpy(targets),
+            heard=torch.tensor([heard for _, _, heard in written]),
+            taught=torch.tensor([row.joined and row.words is None for _, row in made]),
+            ids=["+".join(u.id for u in row.utterances) or "nonspeech" for _, row in made],
+            unreadable=unreadable,
+        )
+
+    def _samples(self, row: Row, heard: list[np.ndarray], rng: np.random.Generator, plain: bool) -> np.ndarray:
+        if not row.utterances:
+            return nonspeech(int(rng.uniform(*_NONSPEECH_S) * SAMPLE_RATE), rng)
+        parts: list[np.ndarray] = []
+        for n, samples in enumerate(heard):
+            parts += [self._quiet(rng.uniform(*_GAPS_S), rng)] if n else []
+            parts.append(samples)
+        if row.words is not None:
+            end_s = row.utterances[0].words[row.words - 1].end_s
+            parts = [parts[0][: int(end_s * SAMPLE_RATE)]]
+        samples = np.concatenate(parts)
+        if not plain and self._augment is not None and rng.random() < self._config.augment:
+            samples = self._augment(samples, rng)
+        if row.words is not None:
+            return samples
+        tail_s = 0.2 if plain else float(rng.choice(self._config.tails_s))
+        return np.concatenate([samples, self._quiet(tail_s, rng)])
+
+    def _quiet(self, seconds: float, rng: np.random.Generator) -> np.ndarray:
+        floor = 10 ** (rng.uniform(*_FLOOR_DB) / 20)
+        return rng.standard_normal(round(seconds * SAMPLE_RATE), dtype=np.float32) * np.float32(floor)
+
+    def _written(self, row: Row, rng: np.random.Generator) -> tuple[list[int], list[int], int]:
+        """Tokens, what follows each, and what follows the very first."""
+        tokenizer = self._tokenizer
+        if not row.utterances:
+            prompt = tokenizer.prompt(str(rng.choice(self._languages)), translate=bool(rng.random() < 0.3))
+            return prompt, [*[NO_TARGET] * (len(prompt) - 1), tokenizer.end], tokenizer.no_speech
+        language = row.utterances[0].language
+        text, end = text_of(row), [tokenizer.end] if row.words is None else [NO_TARGET]
+        prompt, ids = tokenizer.prompt(language, translate=row.translate), tokenizer.encode(text)
+        return [*prompt, *ids], [*[NO_TARGET] * (len(prompt) - 1), *ids, *end], tokenizer.language_id(language)
+
+
+def text_of(row: Row) -> str:
+    """As a decoder writes it: behind a space, where the script has spaces."""
+    language = "eng" if row.translate else row.utterances[0].language
+    space = " " if LANGUAGES[language].spaces else ""
+    if row.words is not None:
+        return space + space.join(row.utterances[0].text.split()[: row.words])
+    texts = [u.translations["eng"] if row.translate else u.text for u in row.utterances]
+    return space + space.join(text.strip() for text in texts)
+
+
+class LabelBatches:
+    """The batches of all epochs, by number.
+
+    Args:
+        utterances: the corpus; those in languages that the decoder does not know are left out.
+        tokenizer: of the decoder.
+        config: what a batch is made of.
+        seed: with epoch and number, decides all that is random.
+        augment: changes samples; None leaves them.
+        cache: keep decoded audio in memory, in each process that reads.
+    """
+
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        tokenizer: LabelTokenizer,
+        config: LabelDataConfig,
+        seed: int,
+        augment: WaveAugment | None,
+        *,
+        cache: bool = False,
+    ) -> None:
+        self.utterances = learnable(utterances, tokenizer)
+        self._collate = Collator(tokenizer, config, augment, cache=cache)
+        self._config, self._seed = config, seed
+        self._by_language: dict[str, list[Utterance]] = defaultdict(list)
+        self._by_speaker: dict[tuple[str, str], list[Utterance]] = defaultdict(list)
+        for utterance in self.utterances:
+            self._by_language[utterance.language].append(utterance)
+            self._by_speaker[utterance.language, utterance.source].append(utterance)
+        counts = np.array([len(own) for own in self._by_language.values()], float) ** config.language_power
+        self._codes, self._shares = list(self._by_language), counts / counts.sum()
+
+    def size(self, epoch: int) -> int:
+        """Batches of an epoch."""
+        return self._config.epoch if self.utterances else 0
+
+    def batch(self, epoch: int, index: int) -> LabelBatch:
+        """Batch `index` of an epoch.
+
+        Raises:
+            DataError: if nothing can be read.
+        """
+        rng = np.random.default_rng((self._seed, epoch, 3, index))
+        for _ in range(_TRIES):
+            found = self._collate(self._rows(rng), rng)
+            if found is not None:
+                return found
+        raise DataError("no utterance of many batches can be read", fix="Look at the audio files of the manifest.")
+
+    def _rows(self, rng: np.random.Generator) -> list[Row]:
+        config = self._config
+        if rng.random() < config.joined:
+            rows = [self._joined(rng) for _ in range(config.joined_rows)]
+        else:
+            drawn = sorted((self._drawn(rng) for _ in range(config.drawn)), key=lambda u: u.duration_s)
+            first = int(rng.integers(max(len(drawn) - config.single, 0) + 1))
+            rows = [self._single(utterance, rng) for utterance in drawn[first : first + config.single]]
+        return [Row(()) if rng.random() < config.nonspeech else row for row in rows]
+
+    def _drawn(self, rng: np.random.Generator) -> Utterance:
+        own = self._by_language[self._codes[int(rng.choice(len(self._codes), p=self._shares))]]
+        return own[int(rng.integers(len(own)))]
+
+    def _single(self, utterance: Utterance, rng: np.random.Generator) -> Row:
+        if len(utterance.words) > 2 and rng.random() < self._config.cut:
+            return Row((utterance,), words=int(rng.integers(1, len(utterance.words))))
+        translated = "eng" in utterance.translations and utterance.language != "eng"
+        return Row((utterance,), translate=translated and bool(rng.random() < self._config.translate))
+
+    def _joined(self, rng: np.random.Generator) -> Row:
+        """Utterances of one language and source, one after the other."""
+        first = self._drawn(rng)
+        pool = self._by_speaker[first.language, first.source]
+        translate = first.language != "eng" and bool(rng.random() < self._config.translate)
+        if translate:
+            pool = [u for u in pool if "eng" in u.translations]
+        wanted_s, total_s, chosen = rng.uniform(*self._config.joined_s), 0.0, list[Utterance]()
+        for place in rng.permutation(len(pool))[:40]:
+            utterance = pool[int(place)]
+            if total_s + utterance.duration_s + _GAPS_S[1] <= wanted_s:
+                chosen.append(utterance)
+                total_s += utterance.duration_s + _GAPS_S[1]
+        return Row(tuple(chosen), translate=translate, joined=True) if chosen else Row((first,))
+
+
+class LabelDev(IterableDataset[LabelBatch]):
+    """Every utterance once, from short to long, as it is; those with an English translation also translated."""
+
+    def __init__(
+        self, utterances: Sequence[Utterance], tokenizer: LabelTokenizer, config: LabelDataConfig, unreadable: Tally
+    ) -> None:
+        super().__init__()
+        self._collate = Collator(tokenizer, config, None)
+        self._unreadable, self._size = unreadable, config.single
+        ordered = sorted(learnable(utterances, tokenizer), key=lambda u: (u.duration_s, u.id))
+        self._rows = [Row((u,)) for u in ordered]
+        self._rows += [Row((u,), translate=True) for u in ordered if "eng" in u.translations and u.language != "eng"]
+
+    def __len__(self) -> int:
+        return -(-len(self._rows) // self._size)
+
+    def __iter__(self) -> Iterator[LabelBatch]:
+        rng: Any = np.random.default_rng(0)
+        for start in range(0, len(self._rows), self._size):
+            batch = self._collate(self._rows[start : start + self._size], rng, plain=True)
+            if batch is not None:
+                self._unreadable.add(batch.unreadable)
+                self._unreadable.check()
+                yield batch
+
+
+def learnable(utterances: Sequence[Utterance], tokenizer: LabelTokenizer) -> list[Utterance]:
+    """Utterances in one language that the decoder knows, with text, and no longer than it hears at once."""
+    return [
+        u
+        for u in utterances
+        if u.language in tokenizer.languages
+        and u.text.strip()
+        and _LEAST_S <= u.duration_s <= _MOST_S
+        and set(u.languages) == {u.language}
+    ]

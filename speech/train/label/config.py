@@ -1,0 +1,65 @@
+"""Everything that the training of a label decoder can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from speech.ranges import Range, check, ranged, within
+from speech.train.config import RunConfig
+
+
+@dataclass(kw_only=True, slots=True)
+class LabelDataConfig:
+    """What a batch is made of. All shares are probabilities."""
+
+    epoch: int = ranged(1000, least=1)
+    """Batches that are counted as an epoch; each is drawn by itself."""
+    single: int = ranged(8, least=1)
+    """Clips in a batch of clips of similar length."""
+    drawn: int = ranged(32, least=1)
+    """Clips of which those are neighbours by length."""
+    joined: float = ranged(0.35, least=0, most=1)
+    """Of a batch to be of utterances that are joined; those are also learned from the teacher."""
+    joined_rows: int = ranged(2, least=1)
+    joined_s: list[float] = field(default_factory=lambda: [6.0, 27.0], metadata=within(Range(least=0.1, most=29.0)))
+    """Shortest and longest."""
+    translate: float = ranged(0.35, least=0, most=1)
+    """Of what has an English translation to be translated."""
+    language_power: float = ranged(0.5, least=0, most=1)
+    """A language is drawn by the number of its clips to this power."""
+    nonspeech: float = ranged(0.05, least=0, most=1)
+    """Of a row to be one in which nobody speaks, and whose text is empty."""
+    cut: float = ranged(0.15, least=0, most=1)
+    """Of a clip with known word times to be cut behind one of its words; then its text does not end."""
+    augment: float = ranged(0.5, least=0, most=1)
+    """Of a row to be augmented."""
+    tails_s: list[float] = field(default_factory=lambda: [0.0, 0.2, 0.5], metadata=within(Range(least=0)))
+    """Silence behind the samples: one of these, so that none becomes the sign of the end."""
+
+    def __post_init__(self) -> None:
+        check(self, "label")
+
+
+@dataclass(kw_only=True, slots=True)
+class LabelLossConfig:
+    """Weights of the objectives."""
+
+    teacher: float = ranged(1.0, least=0)
+    """Of the divergence from the teacher, which hears the same padded to 30 s."""
+    language: float = ranged(0.2, least=0)
+    """Of the cross-entropy of language or no speech at the first position."""
+
+    def __post_init__(self) -> None:
+        check(self, "label_loss")
+
+
+@dataclass(kw_only=True, slots=True)
+class LabelConfig(RunConfig):
+    """The training of a label decoder at true length."""
+
+    base: str = ""
+    """A Whisper model: directory or hub id. Its encoder stays, its decoder is trained and is the teacher."""
+    label: LabelDataConfig = field(default_factory=LabelDataConfig)
+    label_loss: LabelLossConfig = field(default_factory=LabelLossConfig)
+    kept: float = ranged(0.5, least=0, most=1)
+    """Share of the trained weights in the result; the rest is the decoder as it was: a guard against forgetting."""

@@ -1,0 +1,69 @@
+"""The training step of a label decoder: cross-entropy at true length, and the padded, untouched decoder as teacher."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from speech.models.whisper import Whisper
+from speech.train.label.batches import NO_TARGET, LabelBatch
+from speech.train.label.config import LabelConfig
+from speech.train.module import TrainModule
+from speech.train.optimizer import build_optimizer
+
+_WINDOW = 30 * 16_000
+
+
+class LabelModule(TrainModule):
+    """Trains the layers of a decoder; encoder, embedding and output matrix stay as they are."""
+
+    def __init__(self, whisper: Whisper, config: LabelConfig) -> None:
+        super().__init__(whisper.decoder, config)  # type: ignore[arg-type]
+        self.label = config.label_loss
+        self._whisper = [whisper.eval()]  # in a list: no part of what is trained and written down
+        self._teacher = [copy.deepcopy(whisper.decoder).eval().requires_grad_(False)]
+        whisper.encoder.requires_grad_(False)
+        whisper.decoder.embed.requires_grad_(False)
+        whisper.decoder.positions.requires_grad_(False)
+
+    def _freeze(self) -> None:
+        """The constructor has decided."""
+
+    def loss(self, batch: Any, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
+        """The objective of one batch and its parts; `generator` None: without the teacher."""
+        assert isinstance(batch, LabelBatch)
+        whisper = self._whisper[0]
+        with torch.no_grad():
+            frames, lengths = whisper.encode(batch.samples, batch.sample_lengths)
+        decoder = whisper.decoder
+        x = decoder.step(batch.tokens, decoder.begin(frames, lengths))[0]
+        asked = batch.targets != NO_TARGET
+        logits = decoder.logits(x[asked]).float()
+        parts = {"text": F.cross_entropy(logits, batch.targets[asked])}
+        parts["language"] = F.cross_entropy(decoder.logits(x[:, 0]).float(), batch.heard)
+        total = parts["text"] + self.label.language * parts["language"]
+        if generator is not None and self.label.teacher and bool(batch.taught.any()):
+            parts["teacher"] = self._divergence(batch, logits[batch.taught[:, None].expand_as(asked)[asked]])
+            total = total + self.label.teacher * parts["teacher"]
+        elif generator is not None:
+            parts["teacher"] = torch.zeros_like(parts["text"])
+        return total, {name: value.detach() for name, value in parts.items()}
+
+    def _divergence(self, batch: LabelBatch, logits: Tensor) -> Tensor:
+        """KL from what the teacher says of the same text, heard with silence up to 30 s."""
+        rows = batch.taught
+        samples, tokens, asked = batch.samples[rows], batch.tokens[rows], batch.targets[rows] != NO_TARGET
+        with torch.no_grad():
+            padded = F.pad(samples, (0, max(_WINDOW - samples.shape[1], 0)))[:, :_WINDOW]
+            frames, _ = self._whisper[0].encode(padded, torch.full((len(padded),), _WINDOW, device=padded.device))
+            teacher = self._teacher[0]
+            x = teacher.step(tokens, teacher.begin(frames))[0]
+            wanted = teacher.logits(x[asked]).float().log_softmax(dim=-1)
+        return F.kl_div(logits.log_softmax(dim=-1), wanted, reduction="batchmean", log_target=True)
+
+    def configure_optimizers(self) -> Any:
+        return self.scheduled(build_optimizer(self.model, 0, self.config.optimizer))
