@@ -45,6 +45,7 @@ def published(
             if "encoder.embed_positions" not in name:
                 parameter.copy_(torch.randn_like(parameter) * (1.0 if "decoder.embed_positions" in name else 0.25))
     model.save_pretrained(folder, max_shard_size="60KB" if shards else "1GB")
+    assert (folder / "model.safetensors.index.json").is_file() == shards
     (folder / "tokenizer.json").write_bytes(data)
     first = start + 1
     codes = {} if english else {f"<|{code}|>": first + n for n, code in enumerate(LANGUAGES)}
