@@ -26,7 +26,8 @@ from speech.decode.frames import Frames
 from speech.decode.phrases import Phrase
 from speech.models.hub import EMBEDDED
 from speech.recognizer import Recognizer
-from speech.stream.second_pass import Request, SecondPass
+from speech.stream.request import Request
+from speech.stream.second_pass import SecondPass
 from speech.text.languages import resolve
 from speech.text.normalize import plain_text
 

@@ -27,7 +27,7 @@ from speech.metrics.alignment import ErrorCounts
 from speech.metrics.error_rate import word_errors
 from speech.models.hub import EMBEDDED
 from speech.stream.engine import Engine, EngineConfig
-from speech.stream.second_pass import Request
+from speech.stream.request import Request
 from speech.stream.session import StreamOptions
 from speech.text.languages import resolve
 from speech.transcript import join

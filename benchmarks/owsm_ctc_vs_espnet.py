@@ -153,7 +153,7 @@ def here(folder: Path, kind: str, samples: np.ndarray, dump: Path | None) -> Any
     from speech.models.precision import Precision
     from speech.recognizer import Recognizer
     from speech.stream.offline import Cut, OfflineConfig
-    from speech.stream.second_pass import Request
+    from speech.stream.request import Request
     from speech.stream.windows import WindowConfig
 
     precision, top = OURS.get(kind, ("int8", None))

@@ -14,7 +14,7 @@ from speech.decode.phrases import Phrase, canonical
 from speech.errors import LanguageError, SpeechError
 from speech.events import milliseconds
 from speech.metrics.vectors import Vectors
-from speech.stream.second_pass import Request
+from speech.stream.request import Request
 from speech.stream.session import StreamOptions
 from speech.text.languages import resolve
 

@@ -12,7 +12,8 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
 from speech.audio.io import SAMPLE_RATE
-from speech.stream.second_pass import Heard, Request
+from speech.stream.heard import Heard
+from speech.stream.request import Request
 from speech.stream.segments import Segment
 
 _Read = Callable[[Sequence[Segment], Sequence[Request]], list[Heard]]

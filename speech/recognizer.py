@@ -13,6 +13,7 @@ import torch
 
 from speech.audio.io import SAMPLE_RATE, stream_audio, to_mono_16k
 from speech.audio.source import STANDARD_INPUT
+from speech.choices import AUTO
 from speech.decode.forced_alignment import align
 from speech.decode.greedy import greedy
 from speech.decode.phrases import Phrase
@@ -23,13 +24,17 @@ from speech.models.base import CtcModel
 from speech.models.checkpoint import load_checkpoint
 from speech.models.devices import check_device
 from speech.models.hub import EMBEDDED, locate
+from speech.models.hybrid import Hybrid, is_hybrid, load_hybrid
 from speech.models.precision import Precision, with_precision
 from speech.models.targets import Targets
 from speech.nn.adapters import AdapterBank
 from speech.stream.decoders import check_search, open_decoder
 from speech.stream.engine import Engine, EngineConfig
+from speech.stream.heard import Heard
+from speech.stream.label_pass import LabelPass
 from speech.stream.offline import OfflineConfig, OfflineReader
-from speech.stream.second_pass import AUTO, Heard, Request, SecondPass
+from speech.stream.request import Request
+from speech.stream.second_pass import SecondPass
 from speech.stream.writing import Decoder
 from speech.text.normalize import plain_text
 from speech.text.tokenizer import Tokenizer
@@ -53,11 +58,12 @@ class Recognizer:
         config: OfflineConfig | None = None,
         decode: Decoder = greedy,
         targets: Targets | None = None,
+        label: LabelPass | None = None,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         alone = True if config is not None and config.alone else None
-        self._second_pass = SecondPass(model, tokenizer, decode, targets, alone=alone)
+        self._second_pass = SecondPass(model, tokenizer, decode, targets, alone=alone, label=label)
         self._reader = OfflineReader(self._second_pass, config)
         self._folder: Path | None = None
 
@@ -103,11 +109,14 @@ class Recognizer:
         check_search(beam, language_model, graph)
         place = check_device(device, allocate=True)
         folder = locate(name)
-        checkpoint = load_checkpoint(folder, device=place, as_stored=place.type == "cpu")
+        stored = place.type == "cpu"
+        hybrid = load_hybrid(folder, device=place, as_stored=stored) if is_hybrid(folder) else None
+        checkpoint = load_checkpoint(folder, device=place, as_stored=stored) if hybrid is None else hybrid.ctc
         decode = open_decoder(folder, checkpoint.tokenizer, beam=beam, language_model=language_model, graph=graph)
         model = with_precision(checkpoint.model, precision, conditioning_top=conditioning_top)
         targets = checkpoint.targets if measured_targets else None
-        recognizer = cls(model, checkpoint.tokenizer, config, decode, targets)
+        label = None if hybrid is None else _label_pass(hybrid, precision)
+        recognizer = cls(model, checkpoint.tokenizer, config, decode, targets, label)
         recognizer._folder = folder
         bank = load_bank(folder, None if adapters is None else Path(adapters))
         recognizer.adapters = None if bank is None else bank.to(place)
@@ -320,6 +329,10 @@ class Recognizer:
             duration_s=parts[-1].end_s,
             words=tuple(words),
         )
+
+
+def _label_pass(hybrid: Hybrid, precision: Precision) -> LabelPass:
+    return LabelPass(with_precision(hybrid.label.model, precision), hybrid.label.tokenizer, hybrid.joint)
 
 
 def _blocks(

@@ -15,7 +15,7 @@ from speech import Recognizer, SpeechError, Transcript
 from speech.decode.token_ngram import EDGE, TokenNgram
 from speech.errors import AudioError, LanguageError, ModelError
 from speech.models.adapter_file import fingerprint
-from speech.stream.second_pass import Request
+from speech.stream.request import Request
 
 
 @pytest.fixture(scope="module")

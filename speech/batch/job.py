@@ -20,7 +20,7 @@ from speech.models.hub import locate
 from speech.models.precision import Precision
 from speech.recognizer import Recognizer
 from speech.stream.offline import Cut, OfflineConfig
-from speech.stream.second_pass import Request
+from speech.stream.request import Request
 from speech.transcript import Transcript
 
 

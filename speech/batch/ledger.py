@@ -19,6 +19,7 @@ from typing import Any
 
 from speech.errors import DataError, FileError
 from speech.files import printable, reason
+from speech.models.hybrid import LABEL
 
 _BLOCK = 1 << 20
 _TABLE = """CREATE TABLE IF NOT EXISTS files (
@@ -225,6 +226,7 @@ def hash_file(path: Path) -> str:
 def identify(model: Path, options: str) -> str:
     """One string for a model's files and the options it is used with."""
     found = hashlib.sha256(options.encode())
-    for file in sorted(p for p in model.iterdir() if p.suffix in {".safetensors", ".json", ".model"}):
-        found.update(f"{file.name} {hash_file(file)}".encode())
+    files = [*model.iterdir(), *(model / LABEL).glob("*")]
+    for file in sorted(path for path in files if path.suffix in {".safetensors", ".json", ".model"}):
+        found.update(f"{file.relative_to(model)} {hash_file(file)}".encode())
     return found.hexdigest()

@@ -20,7 +20,7 @@ from speech.metrics.translation import CHRF, translation_figures
 from speech.models.hub import locate
 from speech.models.targets import TargetScore, write_targets
 from speech.recognizer import Recognizer
-from speech.stream.second_pass import Request
+from speech.stream.request import Request
 from speech.text.languages import resolve
 
 _FEWEST = 20

@@ -19,7 +19,7 @@ from speech.cli.results import Format, Rendering, record
 from speech.decode.phrases import read_phrases
 from speech.errors import FileError, SpeechError
 from speech.files import check_writable, name_is_refused, printable, write_atomically
-from speech.stream.second_pass import Request
+from speech.stream.request import Request
 from speech.transcript import Transcript
 
 

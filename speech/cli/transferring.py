@@ -22,7 +22,7 @@ from speech.models.adapter_transfer import transfer
 from speech.models.hub import locate
 from speech.nn.adapters import AdapterBank
 from speech.recognizer import Recognizer
-from speech.stream.second_pass import Request
+from speech.stream.request import Request
 from speech.text.languages import resolve
 
 _MANIFESTS = ("test", "dev")

@@ -137,9 +137,10 @@ def write_checkpoint(
     storage: Storage,
     attached: Mapping[str, Path] | None,
     where: Path,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
-    """The files of a checkpoint with a CTC model into a folder that is there; `where` is what errors call it.
-    See `save_checkpoint`."""
+    """The files of a checkpoint with a CTC model into a folder that is there; `where` is what errors call it, and
+    `more` what its record says besides. See `save_checkpoint`."""
     model = checkpoint.model
     save_weights(folder, _WEIGHTS, model, storage, where)
     record = {
@@ -149,6 +150,7 @@ def write_checkpoint(
         KEY: to_record(checkpoint.targets),
         "sos_eos": model.vocabulary.sos_eos,
         "info": checkpoint.info,
+        **(more or {}),
     }
     write_record(folder, kind, record, card)
     checkpoint.tokenizer.save(folder / _TOKENIZER)

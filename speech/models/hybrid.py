@@ -6,13 +6,16 @@ Its checkpoint is that of the CTC model, with that of the label model in `label/
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 
 from speech.choices import Storage
+from speech.decode.label.joint import JointConfig
+from speech.errors import ConfigError, ModelError
 from speech.models.checkpoint import (
+    KINDS,
     Checkpoint,
     LabelCheckpoint,
     load_checkpoint,
@@ -20,9 +23,11 @@ from speech.models.checkpoint import (
     write_checkpoint,
     write_label_checkpoint,
 )
-from speech.models.stored import read_record, whole_folder
+from speech.models.stored import RECORD, read_record, whole_folder
 
 KIND = "hybrid"
+_JOINT = "joint"
+"""Key of its `config.json`."""
 LABEL = "label"
 """Folder of the label model in the directory of a checkpoint."""
 
@@ -33,6 +38,8 @@ class Hybrid:
 
     ctc: Checkpoint
     label: LabelCheckpoint
+    joint: JointConfig = field(default_factory=JointConfig)
+    """How they decide together."""
 
 
 def save_hybrid(
@@ -59,20 +66,32 @@ def save_hybrid(
         ModelError: if a parameter is not finite, also where it is too large for `storage`.
     """
     with whole_folder(directory) as folder:
-        write_checkpoint(folder, hybrid.ctc, KIND, card=card, storage=storage, attached=attached, where=directory)
+        more = {_JOINT: asdict(hybrid.joint)}
+        write_checkpoint(
+            folder, hybrid.ctc, KIND, card=card, storage=storage, attached=attached, where=directory, more=more
+        )
         (folder / LABEL).mkdir()
         write_label_checkpoint(folder / LABEL, hybrid.label, card=label_card, storage=storage, where=directory / LABEL)
 
 
 def load_hybrid(directory: Path, *, device: str | torch.device = "cpu", as_stored: bool = False) -> Hybrid:
     """Read both halves; for arguments and errors see `load_checkpoint`, which reads the CTC model alone."""
-    read_record(directory, [KIND], (), ())
+    record = read_record(directory, [KIND], (), (_JOINT,))
+    try:
+        joint = JointConfig(**record[_JOINT])
+    except (TypeError, ConfigError) as error:
+        raise ModelError(f"{_JOINT} has a wrong key or number: {error}", where=str(directory / RECORD)) from error
     return Hybrid(
         load_checkpoint(directory, device=device, as_stored=as_stored),
         load_label_checkpoint(directory / LABEL, device=device, as_stored=as_stored),
+        joint,
     )
 
 
 def is_hybrid(directory: Path) -> bool:
-    """Whether a checkpoint has a label model too."""
-    return (directory / LABEL).is_dir()
+    """Whether a checkpoint has a label model too.
+
+    Raises:
+        ModelError: if it is none.
+    """
+    return bool(read_record(directory, list(KINDS), (), ())["kind"] == KIND)

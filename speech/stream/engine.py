@@ -17,7 +17,8 @@ from speech.decode.compiled_beam import prepare
 from speech.decode.phrases import letters_of
 from speech.nn.int8 import int8_copy, int8_runs
 from speech.stream.first_pass import CausalStream, FirstPass
-from speech.stream.second_pass import Heard, SecondPass
+from speech.stream.heard import Heard
+from speech.stream.second_pass import SecondPass
 from speech.stream.segments import Segment
 from speech.stream.session import StreamingSession, StreamOptions
 

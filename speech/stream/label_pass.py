@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
-from speech.decode.label.joint import Candidate, Spelling, best, likeliest_prefix, score
+from speech.decode.label.joint import Candidate, JointConfig, Spelling, best, likeliest_prefix, score
 from speech.decode.label.search import LabelHypothesis, LabelSearch
 from speech.decode.label.timing import Written, time_by_attention, time_by_ctc, written_words
 from speech.models.base import LabelModel
 from speech.nn.decoder.label import DecoderState
-from speech.ranges import check, ranged
+from speech.stream.request import Request
 from speech.text.bpe import LabelTokenizer
 from speech.text.languages import LANGUAGES
 from speech.text.normalize import plain_text
@@ -25,25 +25,6 @@ _TAIL_S = 0.2
 """Silence behind a part: the last log-mel frames would otherwise lack their right half."""
 _TOKENS_A_SECOND, _TOKENS_MORE = 6, 8
 """No text is longer."""
-
-
-@dataclass(kw_only=True, slots=True)
-class JointConfig:
-    """How label decoder and CTC decide together."""
-
-    beam: int = ranged(5, least=1)
-    """Hypotheses of the label decoder."""
-    ctc_weight: float = ranged(0.2, least=0)
-    """Of CTC's log-probability beside the decoder's, in languages that CTC has learnt."""
-    learnt: list[str] = field(default_factory=list)
-    """ISO 639-3 codes of those."""
-    unheard: float = -1.5
-    """Log-probability by CTC of a character, on average, below which a text may be made up."""
-    no_speech: float = ranged(0.4, least=0, most=1)
-    """Probability of no speech from which such a text is not written."""
-
-    def __post_init__(self) -> None:
-        check(self, "joint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +102,49 @@ class LabelPass:
     def __init__(self, model: LabelModel, tokenizer: LabelTokenizer, config: JointConfig | None = None) -> None:
         self.model, self.tokenizer = model, tokenizer
         self.config = config or JointConfig()
-        never = {*model.suppressed, *tokenizer.specials, *range(tokenizer.first_timestamp, model.vocabulary)}
         self._search = LabelSearch(
             end=tokenizer.end,
-            forbidden=frozenset(never - {tokenizer.end}),
+            first_timestamp=tokenizer.first_timestamp,
+            forbidden=frozenset({*model.suppressed, *tokenizer.specials} - {tokenizer.end}),
             forbidden_first=frozenset({*model.suppressed_first, tokenizer.end}),
             beam=self.config.beam,
         )
+
+    def read(
+        self, samples: np.ndarray, request: Request, posterior: Mapping[str, float], judged: Judged
+    ) -> Written | None:
+        """What a part says, by both judges; None where CTC alone can tell, or hears nothing.
+
+        Args:
+            samples: `(n,)` at 16 kHz.
+            request: a transcript, or a translation into English.
+            posterior: of the languages that CTC knows, of those that are asked for.
+            judged: by CTC.
+        """
+        if not any(judged.texts) or request.quick:
+            return None
+        part = self.listen(samples)
+        language = self._language(part, request, posterior)
+        if language is None:
+            return None
+        seconds = len(samples) / SAMPLE_RATE
+        return self.write(part, seconds, language, judged, translate=request.to is not None)
+
+    def _language(self, part: _Utterance, request: Request, posterior: Mapping[str, float]) -> str | None:
+        """The one to write in; None if the decoder does not know it."""
+        own = self.tokenizer.languages
+        asked = request.languages or (*posterior, *own)
+        if len(request.languages) == 1:
+            return request.languages[0] if self.knows(request.languages[0]) else None
+        foreign = [code for code in asked if code not in posterior and code in own]
+        if foreign:
+            heard = self.languages(part)
+            whole = sum(heard.get(code, 0.0) for code in asked if code in heard) or 1.0
+            if sum(heard[code] for code in foreign) / whole >= self.config.foreign:
+                return max(foreign, key=lambda code: heard[code])
+        known = {code: share for code, share in posterior.items() if code in asked}
+        likeliest = max(known, key=lambda code: known[code], default=None)
+        return likeliest if likeliest is not None and self.knows(likeliest) else None
 
     def knows(self, code: str) -> bool:
         """Whether the decoder has a token for a language."""
@@ -150,21 +167,28 @@ class LabelPass:
         return dict(zip(self.tokenizer.languages, posterior, strict=True))
 
     @torch.inference_mode()
-    def write(self, part: _Utterance, seconds: float, language: str, judged: Judged) -> Written:
-        """The transcript of a part.
+    def write(
+        self, part: _Utterance, seconds: float, language: str, judged: Judged, *, translate: bool = False
+    ) -> Written:
+        """The transcript of a part, or its translation.
 
         Args:
             part: from `listen`.
             seconds: that it lasts.
             language: ISO 639-3, one that the decoder knows.
             judged: by CTC.
+            translate: into English.
         """
-        prompt = self.tokenizer.prompt(language)
+        prompt = self.tokenizer.prompt(language, translate=translate)
         found = self._search(part, prompt, int(_TOKENS_A_SECOND * seconds) + _TOKENS_MORE)
+        if translate:
+            text = self.tokenizer.decode(_likeliest(found).tokens).strip()
+            words = written_words(text)
+            return self._by_attention(part, prompt, text, words, language) if words else Written(language=language)
         candidates = self._candidates(part, prompt, found, language, judged)
         weight = self.config.ctc_weight if language in self.config.learnt else 0.0
         text = best(candidates, weight)[0].text if candidates else ""
-        return self._timed(part, prompt, text, judged)
+        return self._timed(part, prompt, text, judged, language)
 
     def _candidates(
         self, part: _Utterance, prompt: Sequence[int], found: Sequence[LabelHypothesis], language: str, judged: Judged
@@ -191,15 +215,18 @@ class LabelPass:
         heard = score(judged.log_probs, [judged.spell(text) for text in texts])
         return [Candidate(text, known or 0.0, ctc) for (text, known), ctc in zip(texts.items(), heard, strict=True)]
 
-    def _timed(self, part: _Utterance, prompt: Sequence[int], text: str, judged: Judged) -> Written:
+    def _timed(self, part: _Utterance, prompt: Sequence[int], text: str, judged: Judged, language: str) -> Written:
         words = written_words(text)
         if not words:
-            return Written()
-        return time_by_ctc(words, judged.log_probs, judged.spell) or self._by_attention(part, prompt, text, words)
+            return Written(language=language)
+        found = time_by_ctc(words, judged.log_probs, judged.spell)
+        return replace(found, language=language) if found else self._by_attention(part, prompt, text, words, language)
 
-    @torch.inference_mode()
-    def _by_attention(self, part: _Utterance, prompt: Sequence[int], text: str, words: Sequence[str]) -> Written:
-        ids = self.tokenizer.encode(text)
+    def _by_attention(
+        self, part: _Utterance, prompt: Sequence[int], text: str, words: Sequence[str], language: str
+    ) -> Written:
+        space = " " if LANGUAGES[language].spaces else ""
+        ids = self.tokenizer.encode(space + text)
         heads = self.model.alignment_heads
         tokens = torch.tensor([[*prompt, *ids]], device=part.frames.device)
         x, _, attention = self.model.step(tokens, self.model.begin(part.frames), heads)
@@ -209,7 +236,13 @@ class LabelPass:
         chances = self.model.logits(x[0, len(prompt) - 1 : -1]).float().softmax(dim=-1)
         chance = chances.gather(1, torch.tensor(ids, device=chances.device)[:, None])[:, 0].tolist()
         pieces = [self.tokenizer.decode([token]) for token in ids]
-        return time_by_attention(words, pieces, own.mean(dim=0).cpu().numpy(), chance)
+        found = time_by_attention(words, pieces, own.mean(dim=0).cpu().numpy(), chance)
+        return replace(found, language=language)
+
+
+def _likeliest(found: Sequence[LabelHypothesis]) -> LabelHypothesis:
+    """By mean log-probability; of those that have ended, if any has."""
+    return max(found, key=lambda one: (one.ended, one.score / (len(one.tokens) + 1)))
 
 
 def _as_written(plain: str) -> str:

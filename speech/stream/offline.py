@@ -18,8 +18,10 @@ from speech.audio.vad import Vad
 from speech.audio.vad import segment as voiced
 from speech.choices import Cut as Cut
 from speech.decode.endpoint import EndpointConfig
+from speech.stream.heard import Heard
 from speech.stream.new_tokens import Extension
-from speech.stream.second_pass import Heard, Request, SecondPass
+from speech.stream.request import Request
+from speech.stream.second_pass import SecondPass
 from speech.stream.segments import Segment, Segmenter
 from speech.stream.windows import WindowConfig, windows
 

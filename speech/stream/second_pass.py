@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
-from speech.choices import AUTO as AUTO
 from speech.decode.frames import Frames, token_index
 from speech.decode.greedy import TokenSpan, collapse, greedy
+from speech.decode.label.timing import Written
 from speech.decode.language_id import FIRST_FRAMES, first_token_posterior, top
-from speech.decode.phrases import Phrase
 from speech.decode.word_labels import TokenEvidence, languages_of
-from speech.decode.words import finished, mixed_drafts, words_from_tokens
+from speech.decode.words import WORD_START, Draft, finished, mixed_drafts, words_from_tokens
 from speech.errors import LanguageError
 from speech.models.base import CtcModel, Encoded
 from speech.models.targets import Targets, check_target
 from speech.nn.adapters import AdapterBank
 from speech.nn.ctc import CTCHead
 from speech.stream.encoded import Batch, Part
+from speech.stream.heard import Heard
 from speech.stream.host import to_host
+from speech.stream.label_pass import Judged, LabelPass
 from speech.stream.new_tokens import Extension, NewTokens
+from speech.stream.request import ENGLISH, Request
 from speech.stream.segments import Segment
 from speech.stream.windows import SharedConvolutions, Window
 from speech.stream.writing import Decoder, Writing
 from speech.text.languages import resolve
+from speech.text.normalize import plain_text
 from speech.text.tokenizer import Tokenizer
-from speech.text.tokens import Vocabulary
 from speech.transcript import Word
 
 _POSSIBLE = 0.1
@@ -45,74 +47,6 @@ _LEAST = -50.0
 """Of a language's log-posterior, which is not to weigh without end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What to do with speech."""
-
-    languages: tuple[str, ...] = ()
-    """ISO 639-3: the speech is in one of them, or changes between them; empty: in any that the model knows. One that
-    only an adapter knows stands alone: nothing tells it from others."""
-    to: str | None = None
-    """ISO 639-3: write a translation into it instead of a transcript."""
-    phrases: tuple[Phrase, ...] = ()
-    """That may well be said, such as names: preferred where the audio leaves a choice."""
-
-    @classmethod
-    def parse(cls, language: str, to: str | None = None, phrases: Sequence[Phrase] = ()) -> Request:
-        """From what users write: "auto", one language or several with commas; codes, names or aliases.
-
-        Raises:
-            LanguageError: naming the nearest known names.
-        """
-        names = [] if language.strip().lower() == AUTO else language.split(",")
-        codes = dict.fromkeys(resolve(name).code for name in names)
-        return cls(tuple(codes), None if to is None else resolve(to).code, tuple(phrases))
-
-    @property
-    def written(self) -> tuple[str, ...]:
-        """ISO 639-3 codes of what is written; empty: any."""
-        return self.languages if self.to is None else (self.to,)
-
-    def prefix(self, vocabulary: Vocabulary, adapted: Collection[str] = ()) -> tuple[int, int]:
-        """Ids of language (or `<nolang>`, also for one that only an adapter knows) and task.
-
-        Args:
-            vocabulary: of the model.
-            adapted: languages with adapters.
-
-        Raises:
-            LanguageError: if the model lacks one of them, and no adapter knows the language, or it is one of several.
-        """
-        new = [code for code in self.languages if code not in vocabulary.languages and code in adapted]
-        if new and (len(self.languages) > 1 or self.to is not None):
-            what = "be told from others" if self.to is None else "be translated"
-            raise LanguageError(f"only an adapter knows {new[0]!r}, which cannot {what}", fix="Name it alone.")
-        ids = [] if new else [vocabulary.language_id(code) for code in self.languages]
-        language = ids[0] if len(ids) == 1 else vocabulary.nolang
-        return language, vocabulary.task_id("asr" if self.to is None else "st", self.to)
-
-
-def _named(request: Request) -> dict[str, float]:
-    """The language of a transcript, if there can be but one."""
-    return {request.languages[0]: 1.0} if len(request.languages) == 1 and request.to is None else {}
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What one segment says."""
-
-    spans: list[TokenSpan]
-    """Tokens; frames count from the beginning of the stream."""
-    evidence: Tensor | None
-    """(languages,) sum of the frames' log-posteriors, if the model has a language head."""
-    frames: int
-    """That the segment answers for."""
-    end_s: float
-    """Where the segment ends in the stream."""
-    told: TokenEvidence | None = None
-    """Of each token's language, if the model has a language head."""
-
-
 class SecondPass:
     """Reads batches of segments; what a segment says does not depend on its batch mates.
 
@@ -121,6 +55,7 @@ class SecondPass:
         targets: that may be translated into; None: all that the model has tokens for.
         alone: encode each by itself, whatever the others are. Sums over other numbers of rows are rounded otherwise, so
             nothing else gives the same numbers to the last bit. None: on a CPU, where batches gain next to nothing.
+        label: writes parts; None: their text is CTC's.
     """
 
     def __init__(
@@ -131,8 +66,10 @@ class SecondPass:
         targets: Targets | None = None,
         *,
         alone: bool | None = None,
+        label: LabelPass | None = None,
     ) -> None:
         self.model = model
+        self.label = label
         self.targets = targets
         self.alone = model.device.type == "cpu" if alone is None else alone
         self.tokenizer = tokenizer
@@ -167,7 +104,27 @@ class SecondPass:
             heard = self.encode([segment.samples for segment, _ in batch], [request for _, request in batch])
             parts = [Part(*heard.select(row), request, heard.extensions[row]) for row, (_, request) in enumerate(batch)]
             for (segment, _), part, spans in zip(batch, parts, self._spans(parts), strict=True):
-                yield self.keep(segment, spans, part.evidence, len(part.x))
+                written = self._written_down(segment.samples, part, spans)
+                yield self.keep(segment, spans, part.evidence, len(part.x), written)
+
+    def _written_down(self, samples: np.ndarray, part: Part[Request], spans: Sequence[TokenSpan]) -> Written | None:
+        """What the label decoder makes of a part, if there is one, and it knows the language."""
+        if self.label is None or not self._by_label(part.request):
+            return None
+        tokenizer = self.tokenizer if part.extension is None else part.extension.tokenizer
+        said = "".join(self.piece(span.id) for span in spans if self._says(span)).replace(WORD_START, " ").strip()
+        if not said:
+            return None
+        log_probs = self.log_probs(part.x, part.extension).float().cpu().numpy()
+        posterior: dict[str, float] = {}
+        if part.evidence is not None and len(part.evidence):
+            shares = self._posterior(part.evidence.sum(dim=0), len(part.evidence), part.request).tolist()
+            posterior = dict(zip(self.tokenizer.vocabulary.languages, shares, strict=True))
+        return self.label.read(samples, part.request, posterior, Judged(log_probs, (said,), tokenizer))
+
+    def _by_label(self, request: Request) -> bool:
+        """Whether a label decoder writes it, rather than CTC."""
+        return self.label is not None and not request.quick and request.to in (None, ENGLISH)
 
     @torch.inference_mode()
     def _spans(self, parts: Sequence[Part[Request]]) -> list[list[TokenSpan]]:
@@ -231,7 +188,7 @@ class SecondPass:
             tap = None if bank is None else bank.tap(wanted)
             return self._told(self.model.encode(x, lengths, prefix, subsampled=subsampled, adapters=tap), prefix)
 
-        wanted = named = [_named(request) for request in requests]
+        wanted = named = [request.named for request in requests]
         found = encoded(named)
         if bank is not None:
             wanted = [named[row] or self._heard(found, row, request, bank) for row, request in enumerate(requests)]
@@ -305,16 +262,27 @@ class SecondPass:
         """First frame that a segment of `frames` answers for, and the frame after the last."""
         return segment.keep_start // self.grid, frames if segment.last else segment.keep_end // self.grid
 
-    def keep(self, segment: Segment, spans: Sequence[TokenSpan], evidence: Tensor | None, frames: int) -> Heard:
-        """What a segment answers for, of what it heard."""
+    def keep(
+        self,
+        segment: Segment,
+        spans: Sequence[TokenSpan],
+        evidence: Tensor | None,
+        frames: int,
+        written: Written | None = None,
+    ) -> Heard:
+        """What a segment answers for, of what it heard; `written` takes the place of CTC's tokens."""
         first, last = self.span(segment, frames)
         shift = segment.start // self.grid
         # A token belongs to the segment that holds its first frame.
         own = [span for span in spans if self._says(span) and first <= span.start_frame < last]
+        if written is not None:
+            written = written.within(first, last)
+            own = list(written.spans)
         kept = [TokenSpan(span.id, span.start_frame + shift, span.end_frame + shift, span.confidence) for span in own]
         total = None if evidence is None else evidence[first:last].sum(dim=0)
         told = None if evidence is None else TokenEvidence.of(own, evidence)
-        return Heard(kept, total, last - first, segment.end_sample / SAMPLE_RATE, told)
+        heard = Heard(kept, total, last - first, segment.end_sample / SAMPLE_RATE, told)
+        return heard if written is None else replace(heard, written=written.words, language=written.language)
 
     def check(self, request: Request) -> object:
         """Whether it can be done. While somebody holds what it returns, phrases are not compiled again.
@@ -325,18 +293,20 @@ class SecondPass:
                 an adapter has can be preferred where its language is named.
         """
         bank, vocabulary = self.adapters, self.tokenizer.vocabulary
+        written = () if self.label is None else self.label.tokenizer.languages
         if self.targets is not None and set(request.languages) <= set(vocabulary.languages):
             check_target(request.to, self.targets)
-        request.prefix(vocabulary, () if bank is None else bank.codes)
+        request.prefix(vocabulary, () if bank is None else bank.codes, written)
         return self._writing.check(request.phrases, self.named(request))
 
     def named(self, request: Request) -> Extension | None:
         """What the adapter of a language that is named adds to what can be written, now."""
-        return self.extension(self.adapters, _named(request))
+        return self.extension(self.adapters, request.named)
 
     def prefix(self, request: Request) -> tuple[int, int]:
         """See `Request.prefix`. One that `check` has let pass is never refused, should its adapter be taken away."""
-        return request.prefix(self.tokenizer.vocabulary, self._new_tokens.codes)
+        written = () if self.label is None else self.label.tokenizer.languages
+        return request.prefix(self.tokenizer.vocabulary, self._new_tokens.codes, written)
 
     def decoder(self, request: Request, extension: Extension | None = None) -> Decoder:
         """See `Writing.decoder`."""
@@ -345,6 +315,14 @@ class SecondPass:
     def forbidden(self, request: Request) -> frozenset[int]:
         """Of the base's tokens, those that cannot be said; see `Writing.forbidden`."""
         return self._writing.forbidden(request.written)
+
+    def _drafts(self, heard: Heard) -> list[Draft]:
+        """Words that a label decoder has written."""
+        spans = heard.spans
+        return [
+            Draft(w.first, w.last, spans[w.first].start_frame, spans[w.last].end_frame, w.text)
+            for w in heard.written or ()
+        ]
 
     def language(self, evidence: Tensor | None, frames: int, request: Request) -> tuple[str, float]:
         """The language that is spoken, among those asked for, and its probability.
@@ -388,12 +366,24 @@ class SecondPass:
 
     def words(self, heard: Heard, request: Request) -> list[Word]:
         """The words of a segment; each in its language, or in the one that is translated into."""
-        code = request.to or self.language(heard.evidence, heard.frames, request)[0]
+        code = request.to or heard.language or self.language(heard.evidence, heard.frames, request)[0]
         times = {"frame_s": self.model.frame_s, "offset_s": 0.0, "duration_s": heard.end_s}
-        if request.to is not None or len(request.languages) == 1 or heard.told is None:
+        if heard.written is None and (request.to is not None or len(request.languages) == 1 or heard.told is None):
             spaces = resolve(code).spaces
             return words_from_tokens(heard.spans, self.piece, language=code, spaces=spaces, **times)
-        drafts = mixed_drafts(heard.spans, self.piece)
+        drafts = mixed_drafts(heard.spans, self.piece) if heard.written is None else self._drafts(heard)
         known = self.tokenizer.vocabulary.languages
-        codes = languages_of(drafts, heard.told, known, request.languages or known, code)
-        return finished(heard.spans, drafts, codes, **times)
+        codes: Sequence[str] = [code] * len(drafts)
+        if request.to is None and len(request.languages) != 1 and heard.told is not None and code in known:
+            allowed = [code for code in request.languages if code in known] or known
+            codes = languages_of(drafts, heard.told, known, allowed, code)
+        words = finished(heard.spans, drafts, codes, **times)
+        return [*_plain(words)] if request.plain else words
+
+
+def _plain(words: Iterable[Word]) -> Iterator[Word]:
+    """Words without capitals and punctuation."""
+    for word in words:
+        text = plain_text(word.text)
+        if text:
+            yield replace(word, text=text)

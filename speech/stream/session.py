@@ -26,7 +26,9 @@ from speech.decode.words import words_from_tokens
 from speech.errors import SpeechError
 from speech.events import EndpointEvent, Event, LanguageEvent, SpeechEvent, TranscriptEvent, TranslationEvent
 from speech.stream.first_pass import CausalStream, FirstPass
-from speech.stream.second_pass import Heard, Request, SecondPass
+from speech.stream.heard import Heard
+from speech.stream.request import Request
+from speech.stream.second_pass import SecondPass
 from speech.stream.segments import Segment, Segmenter
 from speech.text.languages import resolve
 from speech.transcript import Word, join

@@ -8,22 +8,21 @@ from typing import Protocol
 import lightning as L
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from speech.data.batches import Batch
 from speech.errors import ConfigError
 from speech.train.config import DataConfig
 
 
-class Batches(Protocol):
+class Batches[B](Protocol):
     """Batches by epoch and number, the same whenever and wherever they are asked for."""
 
     def size(self, epoch: int) -> int:
         """Batches of an epoch."""
 
-    def batch(self, epoch: int, index: int) -> Batch:
+    def batch(self, epoch: int, index: int) -> B:
         """One of them."""
 
 
-class Stream(IterableDataset[Batch]):
+class Stream[B](IterableDataset[B]):
     """Batches of an endless run. Batch n of process r of R is batch n * R + r of a process alone.
 
     So a run that resumes reads what the first would have read, and the steps of R processes that take A batches each
@@ -39,14 +38,14 @@ class Stream(IterableDataset[Batch]):
         ConfigError: while iterating, if an epoch has no batch.
     """
 
-    def __init__(self, batches: Batches, start: int, stop: int, share: tuple[int, int] = (0, 1)) -> None:
+    def __init__(self, batches: Batches[B], start: int, stop: int, share: tuple[int, int] = (0, 1)) -> None:
         super().__init__()
         self.batches = batches
         self.start = start
         self.stop = stop
         self.share = share
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[B]:
         rank, ranks = self.share
         worker = get_worker_info()
         turn, turns = (worker.id, worker.num_workers) if worker is not None else (0, 1)
@@ -59,7 +58,7 @@ class Stream(IterableDataset[Batch]):
             yield self.batches.batch(epoch, number - first)
 
 
-class SpeechData(L.LightningDataModule):
+class SpeechData[B](L.LightningDataModule):
     """Loaders, built once Lightning knows how many processes train together.
 
     Args:
@@ -70,7 +69,7 @@ class SpeechData(L.LightningDataModule):
         config: number of workers.
     """
 
-    def __init__(self, train: Batches, dev: IterableDataset[Batch], start: int, stop: int, config: DataConfig) -> None:
+    def __init__(self, train: Batches[B], dev: IterableDataset[B], start: int, stop: int, config: DataConfig) -> None:
         super().__init__()
         self.train = train
         self.dev = dev
@@ -78,13 +77,13 @@ class SpeechData(L.LightningDataModule):
         self.stop = stop
         self.workers = config.workers
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> DataLoader[B]:
         """Endless; the trainer stops at its last step."""
         assert self.trainer is not None
         stream = Stream(self.train, self.start, self.stop, (self.trainer.global_rank, self.trainer.world_size))
         ahead = 4 if self.workers else None
         return DataLoader(stream, batch_size=None, num_workers=self.workers, prefetch_factor=ahead)
 
-    def val_dataloader(self) -> DataLoader[Batch]:
+    def val_dataloader(self) -> DataLoader[B]:
         """The whole dev part."""
         return DataLoader(self.dev, batch_size=None)

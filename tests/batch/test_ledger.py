@@ -108,6 +108,10 @@ def test_a_model_is_identified_by_what_it_holds(tmp_path):
     assert identify(tmp_path, "others") != first
     (tmp_path / "model.safetensors").write_bytes(b"other")
     assert identify(tmp_path, "options") != first
+    second = identify(tmp_path, "options")
+    (tmp_path / "label").mkdir()
+    (tmp_path / "label" / "decoder.safetensors").write_bytes(b"1")
+    assert identify(tmp_path, "options") != second
     assert hash_file(tmp_path / "model.safetensors").startswith("d9298a10")
 
 

@@ -61,7 +61,8 @@ def test_the_ctc_model_is_what_it_is_without_the_other(path, model, tokenizer, t
 def test_without_its_label_model_it_is_refused(path, tmp_path, checkpoint):
     shutil.copytree(path, tmp_path / "m")
     shutil.rmtree(tmp_path / "m" / "label")
-    assert not is_hybrid(tmp_path / "m")
+    assert is_hybrid(tmp_path / "m")
+    assert not is_hybrid(checkpoint)
     with pytest.raises(ModelError, match=r"label: has no config\.json"):
         load_hybrid(tmp_path / "m")
     with pytest.raises(ModelError, match="kind 'owsm_ctc'; expected 1, 'hybrid'"):

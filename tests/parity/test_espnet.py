@@ -10,7 +10,8 @@ from speech.decode.greedy import greedy
 from speech.models.espnet_import import import_espnet
 from speech.recognizer import Recognizer
 from speech.stream.offline import Cut, OfflineConfig
-from speech.stream.second_pass import Request, SecondPass
+from speech.stream.request import Request
+from speech.stream.second_pass import SecondPass
 from speech.stream.windows import WindowConfig, windows
 
 pytest.importorskip("espnet2", reason="extra `espnet`")

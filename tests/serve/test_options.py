@@ -7,7 +7,7 @@ from serve.config import ServeConfig
 from serve.options import Facts, Refused, prepare
 from speech.decode.phrases import Phrase
 from speech.errors import ConfigError
-from speech.stream.second_pass import Request
+from speech.stream.request import Request
 from speech.stream.session import StreamOptions
 
 KNOWN = ("deu", "eng", "spa")

@@ -9,7 +9,8 @@ import pytest
 
 from serve.readers import Readers, Reading
 from speech.decode.endpoint import Reason
-from speech.stream.second_pass import Heard, Request
+from speech.stream.heard import Heard
+from speech.stream.request import Request
 from speech.stream.segments import Segment
 
 

@@ -15,7 +15,8 @@ from speech.decode.endpoint import EndpointConfig
 from speech.events import Event, TranscriptEvent
 from speech.stream.engine import Engine, EngineConfig
 from speech.stream.offline import OfflineConfig, OfflineReader
-from speech.stream.second_pass import Request, SecondPass
+from speech.stream.request import Request
+from speech.stream.second_pass import SecondPass
 from speech.stream.session import StreamingSession, StreamOptions
 from speech.transcript import Word, join
 

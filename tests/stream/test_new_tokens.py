@@ -15,7 +15,7 @@ from speech.nn.adapters import Adapter, AdapterBank
 from speech.nn.new_rows import near_rows, random_rows
 from speech.stream.new_tokens import NewTokens
 from speech.stream.offline import Cut, OfflineConfig
-from speech.stream.second_pass import Request
+from speech.stream.request import Request
 from speech.stream.session import StreamOptions
 from speech.stream.windows import WindowConfig
 from speech.text.near_letters import sounds

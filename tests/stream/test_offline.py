@@ -5,7 +5,8 @@ import pytest
 
 from speech.decode.endpoint import EndpointConfig
 from speech.stream.offline import OfflineConfig, OfflineReader
-from speech.stream.second_pass import Request, SecondPass
+from speech.stream.request import Request
+from speech.stream.second_pass import SecondPass
 
 SMALL = OfflineConfig(endpoint=EndpointConfig(soft_s=1.0, idle_s=1.5, max_s=2.0), context_s=0.3, batch_s=12.0)
 

@@ -19,7 +19,8 @@ from speech.nn.int8 import Int8Linear
 from speech.nn.new_rows import near_rows
 from speech.stream.engine import Engine, EngineConfig
 from speech.stream.offline import Cut, OfflineConfig
-from speech.stream.second_pass import Request, SecondPass
+from speech.stream.request import Request
+from speech.stream.second_pass import SecondPass
 from speech.stream.segments import Segment
 from speech.stream.session import StreamingSession, StreamOptions
 from speech.stream.windows import WindowConfig

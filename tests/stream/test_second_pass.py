@@ -5,7 +5,8 @@ import torch
 
 from speech.decode.greedy import TokenSpan
 from speech.errors import LanguageError
-from speech.stream.second_pass import Request, SecondPass
+from speech.stream.request import Request
+from speech.stream.second_pass import SecondPass
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from speech.errors import ConfigError
 from speech.recognizer import Recognizer
 from speech.stream.offline import Cut, OfflineConfig
-from speech.stream.second_pass import Request
+from speech.stream.request import Request
 from speech.stream.windows import SharedConvolutions, WindowConfig, windows
 
 GRID = 1280

@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from speech.decode.label.ctc_score import prefix_scores
+from speech.ranges import check, ranged
 
 _UNKNOWN = -4.0
 """Log-probability of a character that CTC cannot write."""
+
+
+@dataclass(kw_only=True, slots=True)
+class JointConfig:
+    """How label decoder and CTC decide together."""
+
+    beam: int = ranged(5, least=1)
+    """Hypotheses of the label decoder."""
+    ctc_weight: float = ranged(0.2, least=0)
+    """Of CTC's log-probability beside the decoder's, in languages that CTC has learnt."""
+    learnt: list[str] = field(default_factory=list)
+    """ISO 639-3 codes of those."""
+    unheard: float = ranged(-1.5, most=0)
+    """Log-probability by CTC of a character, on average, below which a text may be made up."""
+    no_speech: float = ranged(0.4, least=0, most=1)
+    """Probability of no speech from which such a text is not written."""
+    foreign: float = ranged(0.5, least=0, most=1)
+    """Probability, by the label decoder, of languages that CTC does not know, from which one of them is taken."""
+
+    def __post_init__(self) -> None:
+        check(self, "joint")
 
 
 @dataclass(frozen=True, slots=True)

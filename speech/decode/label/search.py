@@ -46,6 +46,8 @@ class LabelSearch:
 
     end: int
     """Token that ends a text."""
+    first_timestamp: int
+    """It and all behind it are never written."""
     forbidden: Collection[int] = ()
     """Tokens that are never written."""
     forbidden_first: Collection[int] = ()
@@ -62,7 +64,7 @@ class LabelSearch:
         live: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
         found: list[LabelHypothesis] = []
         for length in range(most + 1):
-            log_probs = logits.float().index_fill(-1, never, -torch.inf).log_softmax(dim=-1)
+            log_probs = logits[:, : self.first_timestamp].float().index_fill(-1, never, -torch.inf).log_softmax(dim=-1)
             kept = self._extended(live, log_probs, found)
             stopped = [(score, tokens) for score, tokens, _ in kept if repeats(tokens)]
             kept = [one for one in kept if not repeats(one[1])]

@@ -35,6 +35,8 @@ class Written:
 
     words: tuple[WrittenWord, ...] = ()
     spans: tuple[TokenSpan, ...] = ()
+    language: str | None = None
+    """ISO 639-3, of the speech."""
 
     def within(self, first: int, last: int) -> Written:
         """Words that begin in frames `first .. last`."""
@@ -44,12 +46,12 @@ class Written:
                 own = self.spans[word.first : word.last + 1]
                 words.append(WrittenWord(word.text, len(spans), len(spans) + len(own) - 1))
                 spans += own
-        return Written(tuple(words), tuple(spans))
+        return Written(tuple(words), tuple(spans), self.language)
 
     def shifted(self, frames: int) -> Written:
         """The same, later."""
         moved = (TokenSpan(s.id, s.start_frame + frames, s.end_frame + frames, s.confidence) for s in self.spans)
-        return Written(self.words, tuple(moved))
+        return Written(self.words, tuple(moved), self.language)
 
 
 def written_words(text: str) -> list[str]:
@@ -124,7 +126,9 @@ def time_by_ctc(words: Sequence[str], log_probs: np.ndarray, spell: Speller, bla
     return Written(tuple(placed), tuple(spans))
 
 
-def time_by_attention(words: Sequence[str], pieces: Sequence[str], attention: np.ndarray, chances: Sequence[float]) -> Written:
+def time_by_attention(
+    words: Sequence[str], pieces: Sequence[str], attention: np.ndarray, chances: Sequence[float]
+) -> Written:
     """Words on the frames that the decoder attended to while it wrote their pieces.
 
     The path through (piece, frame) along which attention is highest, both going forward only (Radford et al. 2022;

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -73,12 +73,9 @@ class LabelBatch:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> LabelBatch:
         """The same batch with its tensors on `device`."""
-        moved = {
-            name: value.to(device, non_blocking=non_blocking)
-            for name in ("samples", "sample_lengths", "tokens", "targets", "heard", "taught")
-            if isinstance(value := getattr(self, name), Tensor)
-        }
-        return replace(self, **moved)
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        moved = {n: v.to(device, non_blocking=non_blocking) for n, v in values.items() if isinstance(v, Tensor)}
+        return LabelBatch(**(values | moved))
 
 
 class Collator:
@@ -246,7 +243,8 @@ class LabelBatches:
         translate = first.language != "eng" and bool(rng.random() < self._config.translate)
         if translate:
             pool = [u for u in pool if "eng" in u.translations]
-        wanted_s, total_s, chosen = rng.uniform(*self._config.joined_s), 0.0, list[Utterance]()
+        shortest_s, longest_s = self._config.joined_s
+        wanted_s, total_s, chosen = rng.uniform(shortest_s, longest_s), 0.0, list[Utterance]()
         for place in rng.permutation(len(pool))[:40]:
             utterance = pool[int(place)]
             if total_s + utterance.duration_s + _GAPS_S[1] <= wanted_s:

@@ -1,0 +1,31 @@
+"""What a part says, before its words are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from speech.decode.greedy import TokenSpan
+from speech.decode.label.timing import WrittenWord
+from speech.decode.word_labels import TokenEvidence
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one segment says."""
+
+    spans: list[TokenSpan]
+    """Tokens; frames count from the beginning of the stream."""
+    evidence: Tensor | None
+    """(languages,) sum of the frames' log-posteriors, if the model has a language head."""
+    frames: int
+    """That the segment answers for."""
+    end_s: float
+    """Where the segment ends in the stream."""
+    told: TokenEvidence | None = None
+    """Of each token's language, if the model has a language head."""
+    written: tuple[WrittenWord, ...] | None = None
+    """Words of the spans, where a label decoder has written them; None: CTC's tokens are the text."""
+    language: str | None = None
+    """ISO 639-3 in which they are written, if a label decoder has."""

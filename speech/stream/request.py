@@ -1,0 +1,77 @@
+"""What is wanted of speech."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from speech.choices import AUTO
+from speech.decode.phrases import Phrase
+from speech.errors import LanguageError
+from speech.text.languages import resolve
+from speech.text.tokens import Vocabulary
+
+ENGLISH = "eng"
+"""What label decoders of Whisper's kind translate into."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to do with speech."""
+
+    languages: tuple[str, ...] = ()
+    """ISO 639-3: the speech is in one of them, or changes between them; empty: in any that the model knows. One that
+    only an adapter knows stands alone: nothing tells it from others."""
+    to: str | None = None
+    """ISO 639-3: write a translation into it instead of a transcript."""
+    phrases: tuple[Phrase, ...] = ()
+    """That may well be said, such as names: preferred where the audio leaves a choice."""
+    plain: bool = False
+    """Write without capitals and punctuation."""
+    quick: bool = False
+    """Write what CTC says, though there is a label decoder."""
+
+    @classmethod
+    def parse(cls, language: str, to: str | None = None, phrases: Sequence[Phrase] = ()) -> Request:
+        """From what users write: "auto", one language or several with commas; codes, names or aliases.
+
+        Raises:
+            LanguageError: naming the nearest known names.
+        """
+        names = [] if language.strip().lower() == AUTO else language.split(",")
+        codes = dict.fromkeys(resolve(name).code for name in names)
+        return cls(tuple(codes), None if to is None else resolve(to).code, tuple(phrases))
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """ISO 639-3 codes of what is written; empty: any."""
+        return self.languages if self.to is None else (self.to,)
+
+    def prefix(
+        self, vocabulary: Vocabulary, adapted: Collection[str] = (), written: Collection[str] = ()
+    ) -> tuple[int, int]:
+        """Ids of language (or `<nolang>`, also for one that CTC does not know) and task (a transcript, where a label
+        decoder translates).
+
+        Args:
+            vocabulary: of CTC.
+            adapted: languages with adapters.
+            written: languages that a label decoder knows.
+
+        Raises:
+            LanguageError: if the model lacks one of them, and no adapter knows the language, or it is one of several.
+        """
+        new = [c for c in self.languages if c not in vocabulary.languages and c in adapted and c not in written]
+        if new and (len(self.languages) > 1 or self.to is not None):
+            what = "be told from others" if self.to is None else "be translated"
+            raise LanguageError(f"only an adapter knows {new[0]!r}, which cannot {what}", fix="Name it alone.")
+        elsewhere = {*adapted, *written} - {*vocabulary.languages}
+        ids = [vocabulary.language_id(code) for code in self.languages if code not in elsewhere]
+        language = ids[0] if len(ids) == len(self.languages) == 1 else vocabulary.nolang
+        by_ctc = self.to is not None and not (self.to == ENGLISH and written)
+        return language, vocabulary.task_id("st", self.to) if by_ctc else vocabulary.task_id("asr")
+
+    @property
+    def named(self) -> dict[str, float]:
+        """The language of a transcript, if there can be but one."""
+        return {self.languages[0]: 1.0} if len(self.languages) == 1 and self.to is None else {}
