@@ -201,6 +201,11 @@ class Recognizer:
         return self._transcript(parts, request)
 
     @property
+    def second_pass(self) -> SecondPass:
+        """What reads parts of audio."""
+        return self._second_pass
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of the weights on disk, by which adapters name their base; they are read when it is first asked for.
 
