@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,12 +11,14 @@ import torch
 from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
+from speech.decode.label.ctc_score import prepare
 from speech.decode.label.joint import Candidate, JointConfig, Spelling, best, likeliest_prefix, score
-from speech.decode.label.search import LabelHypothesis, LabelSearch
-from speech.decode.label.timing import Written, time_by_attention, time_by_ctc, written_words
+from speech.decode.label.search import LabelHypothesis, LabelSearch, once
+from speech.decode.label.timing import Written, beginnings, time_by_attention, time_by_ctc, written_words
+from speech.decode.words import WORD_START
 from speech.models.base import LabelModel
 from speech.nn.decoder.label import DecoderState
-from speech.stream.request import Request
+from speech.stream.request import ENGLISH, Request
 from speech.text.bpe import LabelTokenizer
 from speech.text.languages import LANGUAGES
 from speech.text.normalize import plain_text
@@ -37,13 +40,22 @@ class Judged:
     """That it finds likeliest."""
     tokenizer: Tokenizer
     """Of its tokens."""
+    frame_s: float
+    """Seconds from one of its frames to the next."""
 
     def spell(self, text: str) -> Spelling:
         """See `joint.Speller`."""
-        vocabulary = self.tokenizer.vocabulary
-        ids = self.tokenizer.encode(plain_text(text))
-        known = tuple(token for token in ids if token != vocabulary.unk)
-        return Spelling(known, len(ids) - len(known))
+        tokenizer, plain = self.tokenizer, plain_text(text)
+        ids = tokenizer.encode(plain)
+        known = tuple(token for token in ids if token != tokenizer.vocabulary.unk)
+        if len(known) == len(ids):
+            return Spelling(known, 0, self._is_space(known[:1]))
+        letters = len("".join(tokenizer.decode(known).split()))  # one <unk> may stand for many
+        unknown = max(len("".join(plain.split())) - letters, 0)
+        return Spelling(known if letters else (), unknown, self._is_space(known[:1]))
+
+    def _is_space(self, tokens: Sequence[int]) -> bool:
+        return any(self.tokenizer.piece(token) == WORD_START for token in tokens)
 
 
 class _Utterance:
@@ -76,19 +88,20 @@ class _Utterance:
     def select(self, state: DecoderState, rows: Tensor) -> DecoderState:
         return state.select(rows)
 
-    def log_probs(self, prompt: Sequence[int], texts: Sequence[Sequence[int]], end: int) -> list[list[float]]:
-        """Of each token of given texts, and of the end behind them: all in one pass."""
-        longest = max(map(len, texts))
+    def log_probs(self, prompt: Sequence[int], texts: Sequence[Sequence[int]], search: LabelSearch) -> list[float]:
+        """Of given texts with the end behind them, as the search scores them: all in one pass."""
+        longest, end = max(map(len, texts)), search.end
         rows = torch.full((len(texts), len(prompt) + longest), end, device=self.frames.device)
         rows[:, : len(prompt)] = torch.tensor(list(prompt))
         for row, text in zip(rows, texts, strict=True):
             row[len(prompt) : len(prompt) + len(text)] = torch.tensor(list(text))
         state = self._model.begin(self.frames)
         x, _, _ = self._model.step(rows, state)
-        logits = self._model.logits(x[:, len(prompt) - 1 :]).float().log_softmax(dim=-1)
+        logits = self._model.logits(x[:, len(prompt) - 1 :])
+        parts = [search.log_probs(logits[:, :1], first=True), search.log_probs(logits[:, 1:], first=False)]
         following = torch.nn.functional.pad(rows[:, len(prompt) :], (0, 1), value=end)
-        chances = logits.gather(2, following[..., None])[..., 0]
-        return [row[: len(text) + 1].tolist() for row, text in zip(chances, texts, strict=True)]
+        chances = torch.cat(parts, dim=1).gather(2, following[..., None])[..., 0]
+        return [sum(row[: len(text) + 1].tolist()) for row, text in zip(chances, texts, strict=True)]
 
 
 class LabelPass:
@@ -109,11 +122,13 @@ class LabelPass:
             forbidden_first=frozenset({*model.suppressed_first, tokenizer.end}),
             beam=self.config.beam,
         )
+        prepare()
 
     def read(
         self, samples: np.ndarray, request: Request, posterior: Mapping[str, float], judged: Judged
     ) -> Written | None:
-        """What a part says, by both judges; None where CTC alone can tell, or hears nothing.
+        """What a part says, by both judges; None where CTC alone can tell, or hears nothing, or the
+        part is longer than what the decoder has learnt.
 
         Args:
             samples: `(n,)` at 16 kHz.
@@ -121,13 +136,15 @@ class LabelPass:
             posterior: of the languages that CTC knows, of those that are asked for.
             judged: by CTC.
         """
-        if not any(judged.texts) or request.quick:
+        if not any(judged.texts) or not request.by_label(self.tokenizer.languages):
+            return None
+        seconds = len(samples) / SAMPLE_RATE
+        if request.to is None and seconds + _TAIL_S > self.model.max_frames * self.model.frame_s:
             return None
         part = self.listen(samples)
         language = self._language(part, request, posterior)
         if language is None:
             return None
-        seconds = len(samples) / SAMPLE_RATE
         return self.write(part, seconds, language, judged, translate=request.to is not None)
 
     def _language(self, part: _Utterance, request: Request, posterior: Mapping[str, float]) -> str | None:
@@ -143,6 +160,8 @@ class LabelPass:
             if sum(heard[code] for code in foreign) / whole >= self.config.foreign:
                 return max(foreign, key=lambda code: heard[code])
         known = {code: share for code, share in posterior.items() if code in asked}
+        if request.to is not None:  # what the decoder does not know is translated as what is nearest to it
+            known = {code: share for code, share in known.items() if self.knows(code)}
         likeliest = max(known, key=lambda code: known[code], default=None)
         return likeliest if likeliest is not None and self.knows(likeliest) else None
 
@@ -180,11 +199,12 @@ class LabelPass:
             translate: into English.
         """
         prompt = self.tokenizer.prompt(language, translate=translate)
-        found = self._search(part, prompt, int(_TOKENS_A_SECOND * seconds) + _TOKENS_MORE)
+        found = self._search(part, prompt, min(int(_TOKENS_A_SECOND * seconds) + _TOKENS_MORE, self._room(prompt)))
         if translate:
-            text = self.tokenizer.decode(_likeliest(found).tokens).strip()
+            text = self.tokenizer.decode(once(_likeliest(found).tokens)).strip()
             words = written_words(text)
-            return self._by_attention(part, prompt, text, words, language) if words else Written(language=language)
+            timed = self._by_attention(part, prompt, self._ids(text, ENGLISH), words, judged) if words else Written()
+            return replace(timed, language=language)
         candidates = self._candidates(part, prompt, found, language, judged)
         weight = self.config.ctc_weight if language in self.config.learnt else 0.0
         text = best(candidates, weight)[0].text if candidates else ""
@@ -198,46 +218,55 @@ class LabelPass:
         for one in found:
             if one.ended:
                 texts.setdefault(self.tokenizer.decode(one.tokens).strip(), one.score)
-        if not texts and found:  # it repeats itself, or does not end: as much of it as CTC hears
-            words = written_words(self.tokenizer.decode(found[0].tokens))
-            kept = likeliest_prefix(judged.log_probs, words, judged.spell)
-            texts[_joined(words[:kept])] = None
+        if not texts and found:
+            texts[self._cut(found[0].tokens, language, judged)] = None
         if language in self.config.learnt:
             for said in judged.texts:
                 texts.setdefault(_as_written(said), None)
         texts.pop("", None)
-        unscored = [text for text, known in texts.items() if known is None]
-        if unscored:
-            space = " " if LANGUAGES[language].spaces else ""
-            ids = [self.tokenizer.encode(space + text) for text in unscored]
-            for text, own in zip(unscored, part.log_probs(prompt, ids, self.tokenizer.end), strict=True):
-                texts[text] = sum(own)
+        unscored = {text: self._ids(text, language) for text, known in texts.items() if known is None}
+        short = {text: ids for text, ids in unscored.items() if len(ids) <= self._room(prompt)}
+        texts |= dict.fromkeys(unscored, -math.inf)
+        if short:
+            texts |= zip(short, part.log_probs(prompt, [*short.values()], self._search), strict=True)
         heard = score(judged.log_probs, [judged.spell(text) for text in texts])
         return [Candidate(text, known or 0.0, ctc) for (text, known), ctc in zip(texts.items(), heard, strict=True)]
 
+    def _cut(self, tokens: Sequence[int], language: str, judged: Judged) -> str:
+        """As much as is said of a text that repeats itself or does not end."""
+        if language not in judged.tokenizer.vocabulary.languages:  # CTC cannot tell
+            return self.tokenizer.decode(once(tokens)).strip()
+        text = self.tokenizer.decode(tokens).strip()
+        return likeliest_prefix(judged.log_probs, beginnings(text, written_words(text)), judged.spell)
+
+    def _room(self, prompt: Sequence[int]) -> int:
+        """Most tokens behind a prompt."""
+        return self.model.max_tokens - len(prompt)
+
+    def _ids(self, text: str, language: str) -> list[int]:
+        """Tokens of a text, as the decoder would write it."""
+        return self.tokenizer.encode(f" {text}" if LANGUAGES[language].spaces else text)
+
     def _timed(self, part: _Utterance, prompt: Sequence[int], text: str, judged: Judged, language: str) -> Written:
         words = written_words(text)
-        if not words:
-            return Written(language=language)
-        found = time_by_ctc(words, judged.log_probs, judged.spell)
-        return replace(found, language=language) if found else self._by_attention(part, prompt, text, words, language)
+        found = time_by_ctc(words, judged.log_probs, judged.spell) if words else Written()
+        found = found or self._by_attention(part, prompt, self._ids(text, language), words, judged)
+        return replace(found, language=language)
 
     def _by_attention(
-        self, part: _Utterance, prompt: Sequence[int], text: str, words: Sequence[str], language: str
+        self, part: _Utterance, prompt: Sequence[int], ids: Sequence[int], words: Sequence[str], judged: Judged
     ) -> Written:
-        space = " " if LANGUAGES[language].spaces else ""
-        ids = self.tokenizer.encode(space + text)
-        heads = self.model.alignment_heads
+        ids = ids[: self._room(prompt)]
         tokens = torch.tensor([[*prompt, *ids]], device=part.frames.device)
-        x, _, attention = self.model.step(tokens, self.model.begin(part.frames), heads)
+        x, _, attention = self.model.step(tokens, self.model.begin(part.frames), self.model.alignment_heads)
         assert attention is not None
-        own = attention[0, :, len(prompt) - 1 : -1]
+        own = attention[0, :, len(prompt) - 1 :]
         own = (own - own.mean(dim=1, keepdim=True)) / own.std(dim=1, keepdim=True).clamp(min=1e-6)
         chances = self.model.logits(x[0, len(prompt) - 1 : -1]).float().softmax(dim=-1)
         chance = chances.gather(1, torch.tensor(ids, device=chances.device)[:, None])[:, 0].tolist()
-        pieces = [self.tokenizer.decode([token]) for token in ids]
-        found = time_by_attention(words, pieces, own.mean(dim=0).cpu().numpy(), chance)
-        return replace(found, language=language)
+        pieces = [self.tokenizer.piece(token) for token in ids]
+        frames, scale = len(judged.log_probs), self.model.frame_s / judged.frame_s
+        return time_by_attention(words, pieces, own.mean(dim=0).cpu().numpy(), chance, frames, scale)
 
 
 def _likeliest(found: Sequence[LabelHypothesis]) -> LabelHypothesis:
@@ -248,7 +277,3 @@ def _likeliest(found: Sequence[LabelHypothesis]) -> LabelHypothesis:
 def _as_written(plain: str) -> str:
     """A plain text with a capital and a full stop, as a label decoder expects one."""
     return f"{plain[:1].upper()}{plain[1:]}." if plain else plain
-
-
-def _joined(words: Sequence[str]) -> str:
-    return " ".join(words)

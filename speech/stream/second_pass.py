@@ -26,7 +26,7 @@ from speech.stream.heard import Heard
 from speech.stream.host import to_host
 from speech.stream.label_pass import Judged, LabelPass
 from speech.stream.new_tokens import Extension, NewTokens
-from speech.stream.request import ENGLISH, Request
+from speech.stream.request import Request
 from speech.stream.segments import Segment
 from speech.stream.windows import SharedConvolutions, Window
 from speech.stream.writing import Decoder, Writing
@@ -109,7 +109,7 @@ class SecondPass:
 
     def _written_down(self, samples: np.ndarray, part: Part[Request], spans: Sequence[TokenSpan]) -> Written | None:
         """What the label decoder makes of a part, if there is one, and it knows the language."""
-        if self.label is None or not self._by_label(part.request):
+        if self.label is None:
             return None
         tokenizer = self.tokenizer if part.extension is None else part.extension.tokenizer
         said = "".join(self.piece(span.id) for span in spans if self._says(span)).replace(WORD_START, " ").strip()
@@ -120,11 +120,11 @@ class SecondPass:
         if part.evidence is not None and len(part.evidence):
             shares = self._posterior(part.evidence.sum(dim=0), len(part.evidence), part.request).tolist()
             posterior = dict(zip(self.tokenizer.vocabulary.languages, shares, strict=True))
-        return self.label.read(samples, part.request, posterior, Judged(log_probs, (said,), tokenizer))
-
-    def _by_label(self, request: Request) -> bool:
-        """Whether a label decoder writes it, rather than CTC."""
-        return self.label is not None and not request.quick and request.to in (None, ENGLISH)
+        judged = Judged(log_probs, (said,), tokenizer, self.model.frame_s)
+        written = self.label.read(samples, part.request, posterior, judged)
+        if written is None or part.extension is None:
+            return written
+        return replace(written, spans=tuple(part.extension.said(written.spans)))
 
     @torch.inference_mode()
     def _spans(self, parts: Sequence[Part[Request]]) -> list[list[TokenSpan]]:
@@ -225,7 +225,11 @@ class SecondPass:
         return Batch(x[:, front:], tuple(lengths.tolist()), evidence)
 
     def read_windows(self, windows: Iterable[Window], request: Request) -> Heard:
-        """A whole file, window by window; only tokens are kept. One that goes on across a seam is said once."""
+        """A whole file, window by window; only tokens are kept. One that goes on across a seam is said once.
+
+        CTC writes it, also where there is a label decoder.
+        """
+        request = replace(request, quick=True)
         spans: list[TokenSpan] = []
         told: list[TokenEvidence] = []
         total, done, end_s = self._no_evidence(), 0, 0.0
@@ -294,7 +298,7 @@ class SecondPass:
         """
         bank, vocabulary = self.adapters, self.tokenizer.vocabulary
         written = () if self.label is None else self.label.tokenizer.languages
-        if self.targets is not None and set(request.languages) <= set(vocabulary.languages):
+        if self.targets is not None and set(request.languages) <= {*vocabulary.languages, *written}:
             check_target(request.to, self.targets)
         request.prefix(vocabulary, () if bank is None else bank.codes, written)
         return self._writing.check(request.phrases, self.named(request))
@@ -332,6 +336,8 @@ class SecondPass:
         """
         if len(request.languages) == 1:
             return request.languages[0], 1.0
+        if request.languages and set(request.languages).isdisjoint(self.tokenizer.vocabulary.languages):
+            return request.languages[0], 0.0  # a label decoder may tell, CTC cannot
         if evidence is None:
             raise LanguageError("this model does not identify languages", fix="Name the language.")
         return top(self._posterior(evidence, frames, request), self.tokenizer.vocabulary.languages)
@@ -341,6 +347,8 @@ class SecondPass:
         mean = evidence / max(frames, 1)
         if request.languages:
             known = [code in request.languages for code in self.tokenizer.vocabulary.languages]
+            if not any(known):  # they are a label decoder's
+                return torch.zeros_like(mean)
             mean = mean.masked_fill(~torch.tensor(known, device=mean.device), -torch.inf)
         return torch.softmax(mean, dim=-1)
 
