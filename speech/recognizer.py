@@ -320,7 +320,8 @@ class Recognizer:
         language: str = UNDETERMINED
         probability: float | None = None
         if words or len(request.languages) == 1:  # silence is in no language, unless one is named
-            told = _told_by_decoder(parts, self.tokenizer.vocabulary.languages)
+            named = len(request.languages) == 1
+            told = None if named else _told_by_decoder(parts, self.tokenizer.vocabulary.languages)
             frames = sum(part.frames for part in parts)
             language, probability = (told, None) if told else self._second_pass.language(total, frames, request)
         return Transcript(

@@ -280,7 +280,7 @@ class SecondPass:
         # A token belongs to the segment that holds its first frame.
         own = [span for span in spans if self._says(span) and first <= span.start_frame < last]
         if written is not None:
-            written = written.within(first, last)
+            written = written.within(first, last, rested=segment.rested)
             own = list(written.spans)
         kept = [TokenSpan(span.id, span.start_frame + shift, span.end_frame + shift, span.confidence) for span in own]
         total = None if evidence is None else evidence[first:last].sum(dim=0)

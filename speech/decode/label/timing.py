@@ -44,12 +44,16 @@ class Written:
     language: str | None = None
     """ISO 639-3, of the speech."""
 
-    def within(self, first: int, last: int) -> Written:
-        """Words that begin in frames `first .. last`."""
+    def within(self, first: int, last: int, *, rested: bool = False) -> Written:
+        """Words that begin in frames `first .. last`; `rested`: none is said before, and what seems to be is later."""
         words, spans = [], list[TokenSpan]()
         for word in self.words:
-            if first <= self.spans[word.first].start_frame < last:
-                own = self.spans[word.first : word.last + 1]
+            own = self.spans[word.first : word.last + 1]
+            if rested:
+                own = tuple(
+                    TokenSpan(s.id, max(s.start_frame, first), max(s.end_frame, first), s.confidence) for s in own
+                )
+            if first <= own[0].start_frame < last:
                 words.append(WrittenWord(word.text, len(spans), len(spans) + len(own) - 1))
                 spans += own
         return Written(tuple(words), tuple(spans), self.language)
@@ -108,17 +112,17 @@ def time_by_ctc(words: Sequence[str], log_probs: np.ndarray, spell: Speller, bla
         blank: CTC's.
     """
     spelled = [_letters(word, spell(word)) for word in words]
-    if sum(map(bool, spelled)) < max(_LEAST_SPELLED * len(words), 1):
+    if sum(bool(ids) for ids, _ in spelled) < max(_LEAST_SPELLED * len(words), 1):
         return None
     try:
-        found = align(torch.from_numpy(log_probs), [token for ids in spelled for token in ids], blank).spans
+        found = align(torch.from_numpy(log_probs), [token for ids, _ in spelled for token in ids], blank).spans
     except SpeechError:  # more letters than there are frames for
         return None
     spans: list[TokenSpan] = []
     placed: list[WrittenWord] = []
     at = 0
-    for word, ids in zip(words, spelled, strict=True):
-        own = found[at : at + len(ids)]
+    for word, (ids, space) in zip(words, spelled, strict=True):
+        own = found[at + space : at + len(ids)]  # a word begins with its first letter
         at += len(ids)
         if not own:
             start = min(spans[-1].end_frame if spans else 0, len(log_probs) - 1)
@@ -129,10 +133,10 @@ def time_by_ctc(words: Sequence[str], log_probs: np.ndarray, spell: Speller, bla
     return Written(tuple(placed), tuple(spans))
 
 
-def _letters(word: str, spelling: Spelling) -> tuple[int, ...]:
-    """Tokens of a word; no space need be heard in front of a character that stands alone."""
+def _letters(word: str, spelling: Spelling) -> tuple[tuple[int, ...], int]:
+    """Tokens of a word, and how many are a space: none need be heard in front of a character that stands alone."""
     first = next(filter(str.isalnum, word), "")
-    return spelling.ids[1:] if spelling.space and is_mixed(first) else spelling.ids
+    return (spelling.ids[1:], 0) if spelling.space and is_mixed(first) else (spelling.ids, int(spelling.space))
 
 
 def time_by_attention(
@@ -158,7 +162,10 @@ def time_by_attention(
     """
     sizes = np.cumsum([0, *map(len, pieces)])
     begins, ends = _places(b"".join(pieces).decode("utf-8", "ignore"), sizes) or ([0], [1])
-    starts = first_frames(attention) * scale
+    starts = first_frames(attention)
+    ahead = attention[0, : max(starts[1], 1)]  # silence in front of the first word is in its frames
+    starts[0] = int((ahead >= ahead.max() / 2).argmax())
+    starts = starts * scale
     spans, placed = list[TokenSpan](), list[WrittenWord]()
     at = 0
     for word in words:

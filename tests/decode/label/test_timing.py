@@ -142,7 +142,9 @@ def test_no_space_is_looked_for_in_front_of_a_character_that_stands_alone():
 
     log_probs = saying("_xxy__")
     assert spans_of(time_by_ctc(["你", "好"], log_probs, with_spaces)) == [("你", 1, 3), ("好", 3, 4)]
-    assert spans_of(time_by_ctc(["ab"], saying("z_ab"), with_spaces)) == [("ab", 0, 4)]
+    found = time_by_ctc(["ab", "ab"], saying("z_abz_ab_"), with_spaces)
+    assert spans_of(found) == [("ab", 2, 4), ("ab", 6, 8)]
+    assert [(word.first, word.last) for word in found.words] == [(0, 1), (2, 3)]
 
 
 def diagonal(sizes, sure=5.0):
@@ -175,6 +177,12 @@ def test_bytes_of_one_character_and_characters_of_one_piece_are_put_together():
     assert spans_of(joined) == [("你", 0, 4), ("好", 4, 8), ("x", 8, 12)]
     assert [span.confidence for span in joined.spans] == pytest.approx([0.25, 0.25, 1.0])
     assert spans_of(attended(["a -", "b"], [" a", " ", "-", " b"], [2, 1, 1, 3, 2])) == [("a -", 0, 4), ("b", 4, 7)]
+
+
+def test_silence_in_front_of_the_first_word_is_not_part_of_it():
+    pieces, attention = [b" a", b" b"], diagonal([10, 3, 1])
+    attention[0, :6] = 0.0
+    assert spans_of(time_by_attention(["a", "b"], pieces, attention, [0.5] * 2, 14)) == [("a", 6, 10), ("b", 10, 13)]
 
 
 def test_frames_may_be_others_and_none_lies_behind_the_last():
@@ -221,3 +229,6 @@ def test_a_part_of_a_text_is_the_words_that_begin_in_it():
     assert part == Written((WrittenWord("b", 0, 0),), (spans[2],), "eng")
     assert whole.within(6, 10) == Written((WrittenWord("b", 0, 0), WrittenWord("c", 1, 2)), tuple(spans[2:]), "eng")
     assert whole.within(50, 99) == Written((), (), "eng")
+    rested = whole.within(4, 9, rested=True)
+    assert [(word.text, word.first, word.last) for word in rested.words] == [("a", 0, 1), ("b", 2, 2)]
+    assert [(span.start_frame, span.end_frame) for span in rested.spans] == [(4, 4), (4, 5), (6, 8)]
