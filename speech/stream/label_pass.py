@@ -48,14 +48,12 @@ class Judged:
         tokenizer, plain = self.tokenizer, plain_text(text)
         ids = tokenizer.encode(plain)
         known = tuple(token for token in ids if token != tokenizer.vocabulary.unk)
-        if len(known) == len(ids):
-            return Spelling(known, 0, self._is_space(known[:1]))
-        letters = len("".join(tokenizer.decode(known).split()))  # one <unk> may stand for many
-        unknown = max(len("".join(plain.split())) - letters, 0)
-        return Spelling(known if letters else (), unknown, self._is_space(known[:1]))
-
-    def _is_space(self, tokens: Sequence[int]) -> bool:
-        return any(self.tokenizer.piece(token) == WORD_START for token in tokens)
+        unknown = 0
+        if len(known) < len(ids):  # one <unk> may stand for many characters
+            letters = len("".join(tokenizer.decode(known).split()))
+            unknown = max(len("".join(plain.split())) - letters, 0)
+            known = known if letters else ()
+        return Spelling(known, unknown, bool(known) and tokenizer.piece(known[0]) == WORD_START)
 
 
 class _Utterance:
