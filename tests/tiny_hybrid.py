@@ -17,7 +17,7 @@ from tests.conftest import TEXTS, small_whisper
 from tests.tiny_whisper import tiny_label_tokenizer, tiny_whisper
 
 _POSITIONS = 200
-WRITTEN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ,."
+WRITTEN = "abcdefghijklmnopqrstuvwxyz ABC,."
 
 
 def letters_tokenizer() -> Tokenizer:

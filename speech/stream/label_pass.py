@@ -87,7 +87,7 @@ class _Utterance:
         return state.select(rows)
 
     def log_probs(self, prompt: Sequence[int], texts: Sequence[Sequence[int]], search: LabelSearch) -> list[float]:
-        """Of given texts with the end behind them, as the search scores them: all in one pass."""
+        """Of given texts with the end behind them, as the search scores what it finds: all in one pass."""
         longest, end = max(map(len, texts)), search.end
         rows = torch.full((len(texts), len(prompt) + longest), end, device=self.frames.device)
         rows[:, : len(prompt)] = torch.tensor(list(prompt))
@@ -99,6 +99,8 @@ class _Utterance:
         parts = [search.log_probs(logits[:, :1], first=True), search.log_probs(logits[:, 1:], first=False)]
         following = torch.nn.functional.pad(rows[:, len(prompt) :], (0, 1), value=end)
         chances = torch.cat(parts, dim=1).gather(2, following[..., None])[..., 0]
+        plain = logits.log_softmax(dim=-1).gather(2, following[..., None])[..., 0]
+        chances = torch.where(chances.isinf(), plain, chances)  # what a search would have written in other tokens
         return [sum(row[: len(text) + 1].tolist()) for row, text in zip(chances, texts, strict=True)]
 
 
