@@ -30,6 +30,7 @@ DATA_ONLY = {"language_table.py"}
 TESTED_ELSEWHERE = {
     "cli/importing": "models/test_espnet_import", "cli/exporting": "models/test_onnx_export",
     "cli/trimming": "models/test_trimming",
+    "models/whisper_files": "models/test_whisper_import",
     "models/onnx_graphs": "models/test_onnx_export",
     "cli/batch": "batch/test_driver", "batch/local": "batch/test_driver", "batch/pool": "batch/test_driver",
     "batch/job": "batch/test_driver", "nn/linears": "nn/test_packed",  # module -> test file that covers it
@@ -49,6 +50,7 @@ TESTED_ELSEWHERE = {
     "decode/beam_kernels": "decode/test_compiled_beam", "decode/biasing": "decode/test_phrases",
     "decode/k2_graph": "parity/test_k2", "decode/k2_search": "parity/test_k2", "train/schema": "test_conf",
     "stream/encoded": "stream/test_second_pass",
+    "stream/heard": "stream/test_label_pass",
     "stream/decoders": "test_recognizer", "stream/engine": "stream/test_session",
     "stream/first_pass": "stream/test_session",
     "cli/app": "cli/test_commands", "cli/results": "cli/test_transcribe", "cli/transcribing": "cli/test_transcribe",

@@ -55,7 +55,7 @@ def _aligned(recognizer: Recognizer, utterances: Sequence[Utterance], least_s: f
 
 def _words(recognizer: Recognizer, utterance: Utterance) -> tuple[Word, ...]:
     """As the transcript writes them, with times; nothing where they cannot be told."""
-    written = [word for word in utterance.text.split()]
+    written = utterance.text.split()
     if len(written) < _LEAST_WORDS or any(len(plain_text(word).split()) != 1 for word in written):
         return ()
     try:
@@ -64,7 +64,9 @@ def _words(recognizer: Recognizer, utterance: Utterance) -> tuple[Word, ...]:
         return ()
     if len(said) != len(written) or sum(word.confidence for word in said) / len(said) < _LEAST_CONFIDENCE:
         return ()
-    return tuple(replace(word, text=text, language=utterance.language) for word, text in zip(said, written, strict=True))
+    return tuple(
+        replace(word, text=text, language=utterance.language) for word, text in zip(said, written, strict=True)
+    )
 
 
 if __name__ == "__main__":

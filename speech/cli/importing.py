@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import yaml
 
 from speech.cli.console import stderr
-from speech.errors import ConfigError
-from speech.files import check_writable, printable
-from speech.models.checkpoint import Storage, save_checkpoint
+from speech.errors import ConfigError, FileError
+from speech.files import check_writable, printable, read_text
+from speech.models.checkpoint import LabelCheckpoint, Storage, save_checkpoint, save_label_checkpoint
 from speech.models.espnet_import import import_espnet
 from speech.models.hub import locate
+from speech.models.whisper_files import is_whisper
+from speech.models.whisper_import import import_whisper
 
-_CARD = """# {name}
+_OWSM_CTC = """# {name}
 
 Imported from `{name}`: an OWSM-CTC model (Peng et al. 2024) in the layout of ESPnet, converted tensor by tensor.
 Weights are stored as {storage}. Licence and terms of use are those of the source; the published OWSM-CTC models are
@@ -25,16 +28,29 @@ CC-BY-4.0. What the source says of itself is in `SOURCE.md`, if it said anything
 {parameters:.1f} M parameters, {languages} languages, tokens for translation into {targets}. How well it translates has
 not been measured here, and no target can be used before `speech targets {directory} MANIFEST --record` has.
 """
+_WHISPER = """# {name}
+
+Imported from `{name}`: a Whisper (Radford et al. 2022), converted tensor by tensor. Weights are stored as {storage}.
+{licence}. What the source says of itself is in `SOURCE.md`, if it said anything.
+
+{parameters:.1f} M parameters: {encoder} layers of the encoder, {decoder} of the decoder, {bins} mel bins; {languages}.
+Word times come from {heads} heads of cross-attention.
+"""
 
 
 def import_model(
-    source: Annotated[str, typer.Argument(help="A hub id such as espnet/owsm_ctc_v4_1B, or a copy of its files.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A hub id such as espnet/owsm_ctc_v4_1B or openai/whisper-large-v3-turbo, or a copy of its files."
+        ),
+    ],
     to: Annotated[Path, typer.Option(help="New directory of the checkpoint.")],
     storage: Annotated[Storage, typer.Option(help="Numbers on disk; float32 is faithful to the last bit.")] = (
         Storage.float32
     ),
 ) -> None:
-    """Convert a published OWSM-CTC model; ESPnet is not needed."""
+    """Convert a published OWSM-CTC or Whisper model; its toolkit is not needed."""
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise ConfigError("is there already", where=printable(to), fix="Give a new directory.")
     check_writable(to.parent)
@@ -42,18 +58,67 @@ def import_model(
     with console.status("fetching"):
         directory = locate(source)
     with console.status("converting"):
-        model, tokenizer = import_espnet(directory)
-        vocabulary = tokenizer.vocabulary
-        parameters = sum(p.numel() for p in model.parameters()) / 1e6
-        card = _CARD.format(
-            name=source,
-            storage=storage,
-            directory=to,
-            parameters=parameters,
-            languages=len(vocabulary.languages),
-            targets=f"{len(vocabulary.st_targets)} languages" if vocabulary.st_targets else "none",
-        )
-        readme = directory / "README.md"
-        attached = {"SOURCE.md": readme} if readme.is_file() else {}
-        save_checkpoint(to, model, tokenizer, info={"source": source}, card=card, storage=storage, attached=attached)
-    console.print(f"{printable(to)}: {parameters:.1f} M parameters, {len(vocabulary.languages)} languages")
+        imported = _whisper if is_whisper(directory) else _owsm_ctc
+        parameters, languages = imported(source, directory, to, storage)
+    console.print(f"{printable(to)}: {parameters:.1f} M parameters, {languages} languages")
+
+
+def _owsm_ctc(source: str, directory: Path, to: Path, storage: Storage) -> tuple[float, int]:
+    """Millions of parameters, and languages."""
+    model, tokenizer = import_espnet(directory)
+    vocabulary = tokenizer.vocabulary
+    parameters = sum(p.numel() for p in model.parameters()) / 1e6
+    card = _OWSM_CTC.format(
+        name=source,
+        storage=storage,
+        directory=to,
+        parameters=parameters,
+        languages=len(vocabulary.languages),
+        targets=f"{len(vocabulary.st_targets)} languages" if vocabulary.st_targets else "none",
+    )
+    info, attached = {"source": source}, _attached(directory)
+    save_checkpoint(to, model, tokenizer, info=info, card=card, storage=storage, attached=attached)
+    return parameters, len(vocabulary.languages)
+
+
+def _whisper(source: str, directory: Path, to: Path, storage: Storage) -> tuple[float, int]:
+    """Millions of parameters, and languages."""
+    model, tokenizer = import_whisper(directory)
+    config = model.config
+    licence = _licence(directory / "README.md")
+    parameters = sum(p.numel() for p in model.parameters()) / 1e6
+    card = _WHISPER.format(
+        name=source,
+        storage=storage,
+        licence=f"Licence: {licence}, as the source says"
+        if licence
+        else "The source names no licence: ask who made it",
+        parameters=parameters,
+        encoder=config.encoder.layers,
+        decoder=config.decoder.layers,
+        bins=config.encoder.bins,
+        languages="English alone" if config.english_only else f"{len(tokenizer.languages)} languages",
+        heads=len(config.alignment_heads),
+    )
+    info = {"source": source, "licence": licence}
+    checkpoint = LabelCheckpoint(model, tokenizer, info)
+    save_label_checkpoint(to, checkpoint, card=card, storage=storage, attached=_attached(directory))
+    return parameters, len(tokenizer.languages)
+
+
+def _attached(directory: Path) -> dict[str, Path]:
+    readme = directory / "README.md"
+    return {"SOURCE.md": readme} if readme.is_file() else {}
+
+
+def _licence(readme: Path) -> str | None:
+    """What the YAML in front of a model card of the hub names; None if there is none."""
+    try:
+        parts = read_text(readme).split("---\n", 2)
+        record = yaml.safe_load(parts[1]) if len(parts) == 3 and not parts[0].strip() else None
+    except (FileError, yaml.YAMLError):
+        return None
+    licence = record.get("license") if isinstance(record, dict) else None
+    if licence == "other" and isinstance(record, dict):
+        licence = record.get("license_name", licence)
+    return str(licence) if licence else None

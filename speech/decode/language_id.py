@@ -1,4 +1,4 @@
-"""Which language is spoken, from a language head or from the language token that a model says first."""
+"""Which language is spoken, from a language head or from the language token that a model says or writes first."""
 
 from __future__ import annotations
 
@@ -44,6 +44,17 @@ def first_token_posterior(frames: Frames, language_ids: Sequence[int]) -> Tensor
     first = first.masked_fill(~real, _LEAST).clamp(min=_LEAST)
     best = first.logsumexp(-1).argmax(1)
     return torch.softmax(first[torch.arange(len(best), device=best.device), best], dim=-1)
+
+
+def next_token_posterior(logits: Tensor, language_ids: Sequence[int]) -> Tensor:
+    """Posterior `(batch, languages)` of label decoders, whose prompt is followed by the language.
+
+    Args:
+        logits: `(batch, vocabulary)` of what follows the token that begins a transcript.
+        language_ids: token of each language.
+    """
+    ids = torch.tensor(list(language_ids), dtype=torch.int64, device=logits.device)
+    return torch.softmax(logits.index_select(-1, ids).float(), dim=-1)
 
 
 def top(posterior: Tensor, codes: Sequence[str]) -> tuple[str, float]:

@@ -159,7 +159,12 @@ def write_checkpoint(
 
 
 def save_label_checkpoint(
-    directory: Path, checkpoint: LabelCheckpoint, *, card: str, storage: Storage = Storage.float32
+    directory: Path,
+    checkpoint: LabelCheckpoint,
+    *,
+    card: str,
+    storage: Storage = Storage.float32,
+    attached: Mapping[str, Path] | None = None,
 ) -> None:
     """Write a checkpoint of a label model; see `save_checkpoint`. In eight bits encoder and decoder of Whisper-base
     take less than 60 MB each.
@@ -170,6 +175,8 @@ def save_label_checkpoint(
     """
     with whole_folder(directory) as folder:
         write_label_checkpoint(folder, checkpoint, card=card, storage=storage, where=directory)
+        for name, source in (attached or {}).items():
+            shutil.copyfile(source, folder / name)
 
 
 def write_label_checkpoint(
@@ -208,7 +215,7 @@ def load_label_checkpoint(
     """Read a label model; see `load_checkpoint`. With `as_stored` its tied embedding stays as it lies on disk too."""
     record = _record(directory, WhisperConfig, (*_LABEL_WEIGHTS, _LABEL_TOKENIZER), ("model", "info"))
     config = config_from_dict(WhisperConfig, record["model"], str(directory / RECORD))
-    tokenizer = LabelTokenizer((directory / _LABEL_TOKENIZER).read_bytes())
+    tokenizer = LabelTokenizer((directory / _LABEL_TOKENIZER).read_bytes(), english_only=config.english_only)
     if tokenizer.first_timestamp > config.decoder.vocabulary:
         raise ModelError(
             f"has {tokenizer.first_timestamp} tokens, the model {config.decoder.vocabulary}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from pathlib import Path
 
@@ -74,12 +75,15 @@ def _read(data: _Bytes) -> tuple[str, dict[str, Tensor]]:
 
 
 def _array(name: str, shape: list[int], kind: int, data: memoryview) -> Tensor:
-    if kind == _BFLOAT16:
-        flat = torch.from_numpy(np.frombuffer(data, np.int16)).view(torch.bfloat16)
-    elif kind in _TYPES:
-        flat = torch.from_numpy(np.frombuffer(data, _TYPES[kind]))
-    else:
+    if kind not in _TYPES and kind != _BFLOAT16:
         raise ModelError(f"{name} is of the unknown type {kind}")
-    if flat.numel() != int(np.prod(shape, dtype=np.int64)):
-        raise ModelError(f"{name} has {flat.numel()} numbers, expected shape {shape}")
+    stored = np.dtype(_TYPES.get(kind, np.int16))
+    count = math.prod(shape)
+    if count == 0:
+        raise ModelError(f"{name} is empty: its shape is {shape}")
+    if len(data) != count * stored.itemsize:
+        raise ModelError(f"{name} has {len(data)} bytes, expected {count * stored.itemsize} for shape {shape}")
+    flat = torch.from_numpy(np.frombuffer(data, stored))
+    if kind == _BFLOAT16:
+        flat = flat.view(torch.bfloat16)
     return flat.reshape(shape)

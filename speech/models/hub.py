@@ -13,8 +13,11 @@ from speech.errors import ModelError
 _DATA = (
     "*.safetensors", "*.json", "*.jsonl", "*.model", "*.md", "*.png",  # ours
     "*.pth", "*.yaml", "*.npz",  # a published OWSM-CTC; of its weights only tensors are read
+    "model.bin",  # arrays of CTranslate2
 )  # fmt: skip
 """What is fetched of a repository: no code, and nothing that a reader of ours would execute."""
+_TWICE = "model.fp32*"
+"""Some Whispers lie there in float16 and in float32."""
 
 
 def locate(name: str) -> Path:
@@ -41,7 +44,7 @@ def locate(name: str) -> Path:
     if not _is_hub_id(name):
         raise ModelError("no such model", where=name, fix='Give a directory, a hub id "owner/model", or "embedded".')
     try:
-        return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(_DATA)))
+        return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(_DATA), ignore_patterns=[_TWICE]))
     except _failures() as error:
         raise ModelError(f"could not be fetched from the hub: {_short(error)}", where=name) from error
 

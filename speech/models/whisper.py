@@ -31,6 +31,8 @@ class WhisperConfig:
     """Tokens that no text begins with."""
     positions: int = 1500
     """Encoder frames that it has been trained on: it hears no more at once."""
+    english_only: bool = False
+    """Whether it knows no other language, and is told none."""
 
     def __post_init__(self) -> None:
         if self.encoder.dim != self.decoder.dim:

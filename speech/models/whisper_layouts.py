@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from speech.errors import ModelError
+from speech.nn.positions import SinusoidalPositions
 
 _LAYER = {
     "self_attn.q_proj": "attention.query",
@@ -31,24 +32,47 @@ _TOP = {
     "decoder.layer_norm": "decoder.norm",
     "decoder.embed_tokens": "decoder.embed",
 }
-_FIXED = ("encoder.embed_positions.weight", "proj_out.weight")
-"""Sinusoids, which are computed, and the output matrix, which is the embedding."""
+_SINUSOIDS = 1e-3
+"""Ours are computed in float64: of float32 that has been computed in float32 they differ by up to 0.0003."""
 
 
 def from_hugging_face(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Our names of a file in Hugging Face's layout, whole model or encoder alone (keys without `model.encoder.`).
 
     Raises:
-        ModelError: naming a key that no Whisper has.
+        ModelError: naming a key that no Whisper has, or whose numbers are not those that we compute instead: sinusoids
+            as positions of the encoder, the embedding as matrix of the output.
     """
     found: dict[str, Tensor] = {}
+    output: Tensor | None = None
     for key, tensor in tensors.items():
         name = key.removeprefix("model.")
         if not name.startswith(("encoder.", "decoder.", "proj_out.")):
             name = f"encoder.{name}"
-        if name not in _FIXED:
+        if name == "encoder.embed_positions.weight":
+            _check_sinusoids(tensor, key)
+        elif name == "proj_out.weight":
+            output = tensor
+        else:
             found[_renamed(name, key)] = tensor
+    if output is not None:
+        _check_tied(output, found.get("decoder.embed.weight"), "proj_out.weight")
     return found
+
+
+def _check_sinusoids(tensor: Tensor, key: str) -> None:
+    if tensor.is_floating_point() and tensor.dim() == 2 and tensor.shape[1] % 2 == 0:
+        positions = SinusoidalPositions(tensor.shape[1], period=None, interleaved=False)
+        expected = positions(torch.arange(len(tensor))).to(tensor.dtype).float()
+        close = _SINUSOIDS + torch.finfo(tensor.dtype).eps
+        if bool(((tensor.float() - expected).abs() <= close).all()):
+            return
+    raise ModelError(f"{key} does not hold sinusoids", fix="Encoders with learned positions are not computed.")
+
+
+def _check_tied(output: Tensor, embedding: Tensor | None, key: str) -> None:
+    if embedding is not output and (embedding is None or not torch.equal(output, embedding)):
+        raise ModelError(f"{key} is not the embedding", fix="Only models whose output matrix is tied are computed.")
 
 
 def _renamed(name: str, key: str) -> str:
@@ -63,28 +87,37 @@ def _renamed(name: str, key: str) -> str:
     raise ModelError(f"key {key!r} is not part of a Whisper model")
 
 
+SCALE = "weight_scale"
+"""Name of what an array of whole numbers is divided by: one number, or one for each row."""
+
+
 def from_ctranslate2(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Our names of a CTranslate2 file's arrays; joined matrices are taken apart, eight bits become float32.
 
+    Single numbers, which are settings, are left to the reader of the configuration.
+
     Raises:
-        ModelError: naming an array that no Whisper has.
+        ModelError: as `from_hugging_face`.
     """
     found: dict[str, Tensor] = {}
-    for key in tensors:
-        tensor = tensors[key]
-        if tensor.dim() == 0 or key.startswith("decoder/projection/") or key.endswith("/weight_scale"):
+    for key, tensor in tensors.items():
+        if tensor.dim() == 0 or key.endswith(SCALE):
             continue
-        if key in ("encoder/position_encodings/encodings", "decoder/alignment_heads", "decoder/alignment_layer"):
+        if key == "encoder/position_encodings/encodings":
+            _check_sinusoids(tensor, key)
+            continue
+        if key == "decoder/projection/weight":
+            _check_tied(tensor, tensors.get("decoder/embeddings/weight"), key)
             continue
         if tensor.dtype in (torch.int8, torch.int16):
-            tensor = _dequantised(tensor, tensors.get(f"{key}_scale"), key)
+            tensor = _dequantised(tensor, tensors.get(key.removesuffix("weight") + SCALE), key)
         found.update(_apart(key, tensor))
     return found
 
 
 def _dequantised(tensor: Tensor, scale: Tensor | None, key: str) -> Tensor:
-    if scale is None:
-        raise ModelError(f"{key} is of whole numbers and has no scale")
+    if scale is None or scale.numel() not in (1, len(tensor)) or not bool((scale != 0).all()):
+        raise ModelError(f"{key} is of whole numbers and has no scale that fits")
     return tensor.float() / scale.float().reshape(-1, *[1] * (tensor.dim() - 1))
 
 
@@ -95,6 +128,8 @@ def _apart(key: str, tensor: Tensor) -> dict[str, Tensor]:
     if key == "decoder/embeddings/weight":
         return {"decoder.embed.weight": tensor}
     side, *path = key.split("/")
+    if not path:
+        raise ModelError(f"array {key!r} is not part of a Whisper model")
     kind = {"gamma": "weight", "beta": "bias"}.get(path[-1], path[-1])
     if path[0] in ("conv1", "conv2"):
         return {f"{side}.subsampling.{path[0]}.{kind}": tensor}
@@ -120,6 +155,9 @@ def _apart(key: str, tensor: Tensor) -> dict[str, Tensor]:
     }.get((name, part))
     if names is None:
         raise ModelError(f"array {key!r} is not part of a Whisper model")
-    pieces = tensor.chunk(len(names))
-    keyless = [n for n in names if not (n == "key" and kind == "bias")]  # whose bias is nothing but zeros
-    return {f"{front}.{n}.{kind}": piece for n, piece in zip(names, pieces, strict=True) if n in keyless}
+    if len(tensor) % len(names):
+        raise ModelError(f"{key} has {len(tensor)} rows, expected a multiple of {len(names)}")
+    pieces = dict(zip(names, tensor.chunk(len(names)), strict=True))
+    if kind == "bias" and "key" in pieces and bool(pieces.pop("key").any()):
+        raise ModelError(f"{key} has a bias of the keys", fix="A Whisper has none.")
+    return {f"{front}.{name}.{kind}": piece for name, piece in pieces.items()}

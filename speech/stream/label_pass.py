@@ -56,11 +56,13 @@ class Judged:
         return Spelling(known, unknown, bool(known) and tokenizer.piece(known[0]) == WORD_START)
 
 
-class _Utterance:
+class Utterance:
     """A label decoder in front of one part; see `search.Scores`."""
 
-    def __init__(self, model: LabelModel, frames: Tensor) -> None:
+    def __init__(self, model: LabelModel, frames: Tensor, seconds: float) -> None:
         self._model, self.frames = model, frames
+        self.most_tokens = int(_TOKENS_A_SECOND * seconds) + _TOKENS_MORE
+        """Of the longest text that so much speech can be."""
         self.started: tuple[int, Tensor, DecoderState] | None = None
         """The first token, the logits behind it, and the state."""
 
@@ -124,30 +126,27 @@ class LabelPass:
         )
         prepare()
 
-    def read(
-        self, samples: np.ndarray, request: Request, posterior: Mapping[str, float], judged: Judged
-    ) -> Written | None:
-        """What a part says, by both judges; None where CTC alone can tell, or hears nothing, or the
-        part is longer than what the decoder has learnt.
+    def hears(self, samples: np.ndarray, request: Request) -> bool:
+        """Whether a part `(n,)` at 16 kHz is for the decoder: a transcript of one that is longer than what it has
+        learnt is not."""
+        if not request.by_label(self.tokenizer.languages):
+            return False
+        longest_s = self.model.max_frames * self.model.frame_s - _TAIL_S
+        return request.to is not None or len(samples) <= longest_s * SAMPLE_RATE
+
+    def read(self, part: Utterance, request: Request, posterior: Mapping[str, float], judged: Judged) -> Written | None:
+        """What a part says, by both judges; None where the decoder does not know the language.
 
         Args:
-            samples: `(n,)` at 16 kHz.
+            part: from `listen`.
             request: a transcript, or a translation into English.
             posterior: of the languages that CTC knows, of those that are asked for.
             judged: by CTC.
         """
-        if not any(judged.texts) or not request.by_label(self.tokenizer.languages):
-            return None
-        seconds = len(samples) / SAMPLE_RATE
-        if request.to is None and seconds + _TAIL_S > self.model.max_frames * self.model.frame_s:
-            return None
-        part = self.listen(samples)
         language = self._language(part, request, posterior)
-        if language is None:
-            return None
-        return self.write(part, seconds, language, judged, translate=request.to is not None)
+        return None if language is None else self.write(part, language, judged, translate=request.to is not None)
 
-    def _language(self, part: _Utterance, request: Request, posterior: Mapping[str, float]) -> str | None:
+    def _language(self, part: Utterance, request: Request, posterior: Mapping[str, float]) -> str | None:
         """The one to write in; None if the decoder does not know it."""
         own = self.tokenizer.languages
         asked = request.languages or (*posterior, *own)
@@ -170,15 +169,15 @@ class LabelPass:
         return code in self.tokenizer.languages
 
     @torch.inference_mode()
-    def listen(self, samples: np.ndarray) -> _Utterance:
+    def listen(self, samples: np.ndarray) -> Utterance:
         """Encode a part `(n,)` at 16 kHz."""
         padded = np.pad(samples, (0, round(_TAIL_S * SAMPLE_RATE)))
         heard = torch.from_numpy(padded).to(self.model.device)[None]
         frames, _ = self.model.encode(heard, torch.tensor([len(padded)], device=heard.device))
-        return _Utterance(self.model, frames)
+        return Utterance(self.model, frames, len(samples) / SAMPLE_RATE)
 
     @torch.inference_mode()
-    def languages(self, part: _Utterance) -> Mapping[str, float]:
+    def languages(self, part: Utterance) -> Mapping[str, float]:
         """Posterior of the decoder's languages."""
         logits = part.start(self.tokenizer.start)
         tokens = torch.tensor(list(self.tokenizer.languages.values()), device=logits.device)
@@ -186,43 +185,49 @@ class LabelPass:
         return dict(zip(self.tokenizer.languages, posterior, strict=True))
 
     @torch.inference_mode()
-    def write(
-        self, part: _Utterance, seconds: float, language: str, judged: Judged, *, translate: bool = False
-    ) -> Written:
+    def write(self, part: Utterance, language: str, judged: Judged, *, translate: bool = False) -> Written:
         """The transcript of a part, or its translation.
 
         Args:
             part: from `listen`.
-            seconds: that it lasts.
             language: ISO 639-3, one that the decoder knows.
             judged: by CTC.
             translate: into English.
         """
-        prompt = self.tokenizer.prompt(language, translate=translate)
-        found = self._search(part, prompt, min(int(_TOKENS_A_SECOND * seconds) + _TOKENS_MORE, self._room(prompt)))
         if translate:
-            text = self.tokenizer.decode(once(_likeliest(found).tokens)).strip()
+            prompt = self.tokenizer.prompt(language, translate=True)
+            text = self.tokenizer.decode(once(_likeliest(self._found(part, prompt)).tokens)).strip()
             words = written_words(text)
             timed = self._by_attention(part, prompt, self._ids(text, ENGLISH), words, judged) if words else Written()
             return replace(timed, language=language)
-        candidates = self._candidates(part, prompt, found, language, judged)
-        weight = self.config.ctc_weight if language in self.config.learnt else 0.0
-        text = best(candidates, weight)[0].text if candidates else ""
-        return self._timed(part, prompt, text, judged, language)
+        candidates = best(self.candidates(part, language, judged), self.weight(language))
+        text = candidates[0].text if candidates else ""
+        return self._timed(part, self.tokenizer.prompt(language), text, judged, language)
 
-    def _candidates(
-        self, part: _Utterance, prompt: Sequence[int], found: Sequence[LabelHypothesis], language: str, judged: Judged
-    ) -> list[Candidate]:
-        """Texts of the search that have ended, and CTC's own where it has learnt the language."""
+    def weight(self, language: str) -> float:
+        """What CTC counts for in a language."""
+        return self.config.ctc_weight if language in self.config.learnt else 0.0
+
+    @torch.inference_mode()
+    def candidates(self, part: Utterance, language: str, judged: Judged, *, own: bool | None = None) -> list[Candidate]:
+        """What may have been said: texts of the search that have ended, and CTC's own where it has learnt the language.
+
+        Arguments are those of `write`, and `own`: whether CTC's own texts are among them, behind the others.
+        """
+        own = language in self.config.learnt if own is None else own
+        prompt = self.tokenizer.prompt(language)
+        found = self._found(part, prompt)
         texts: dict[str, float | None] = {}
+        ctc_only: set[str] = set()
         for one in found:
             if one.ended:
                 texts.setdefault(self.tokenizer.decode(one.tokens).strip(), one.score)
         if not texts and found:
             texts[self._cut(found[0].tokens, language, judged)] = None
-        if language in self.config.learnt:
-            for said in judged.texts:
-                texts.setdefault(_as_written(said), None)
+        if own:
+            for said in map(_as_written, judged.texts):
+                if said not in texts:
+                    texts[said], ctc_only = None, {*ctc_only, said}
         texts.pop("", None)
         unscored = {text: self._ids(text, language) for text, known in texts.items() if known is None}
         short = {text: ids for text, ids in unscored.items() if len(ids) <= self._room(prompt)}
@@ -230,7 +235,13 @@ class LabelPass:
         if short:
             texts |= zip(short, part.log_probs(prompt, [*short.values()], self._search), strict=True)
         heard = score(judged.log_probs, [judged.spell(text) for text in texts])
-        return [Candidate(text, known or 0.0, ctc) for (text, known), ctc in zip(texts.items(), heard, strict=True)]
+        return [
+            Candidate(text, known or 0.0, ctc, text in ctc_only)
+            for (text, known), ctc in zip(texts.items(), heard, strict=True)
+        ]
+
+    def _found(self, part: Utterance, prompt: Sequence[int]) -> list[LabelHypothesis]:
+        return self._search(part, prompt, min(part.most_tokens, self._room(prompt)))
 
     def _cut(self, tokens: Sequence[int], language: str, judged: Judged) -> str:
         """As much as is said of a text that repeats itself or does not end."""
@@ -247,14 +258,14 @@ class LabelPass:
         """Tokens of a text, as the decoder would write it."""
         return self.tokenizer.encode(f" {text}" if LANGUAGES[language].spaces else text)
 
-    def _timed(self, part: _Utterance, prompt: Sequence[int], text: str, judged: Judged, language: str) -> Written:
+    def _timed(self, part: Utterance, prompt: Sequence[int], text: str, judged: Judged, language: str) -> Written:
         words = written_words(text)
         found = time_by_ctc(words, judged.log_probs, judged.spell) if words else Written()
         found = found or self._by_attention(part, prompt, self._ids(text, language), words, judged)
         return replace(found, language=language)
 
     def _by_attention(
-        self, part: _Utterance, prompt: Sequence[int], ids: Sequence[int], words: Sequence[str], judged: Judged
+        self, part: Utterance, prompt: Sequence[int], ids: Sequence[int], words: Sequence[str], judged: Judged
     ) -> Written:
         ids = ids[: self._room(prompt)]
         tokens = torch.tensor([[*prompt, *ids]], device=part.frames.device)

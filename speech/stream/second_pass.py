@@ -15,23 +15,22 @@ from speech.decode.greedy import TokenSpan, collapse, greedy
 from speech.decode.label.timing import Written
 from speech.decode.language_id import FIRST_FRAMES, first_token_posterior, top
 from speech.decode.word_labels import TokenEvidence, languages_of
-from speech.decode.words import WORD_START, Draft, finished, mixed_drafts, words_from_tokens
+from speech.decode.words import WORD_START, finished, mixed_drafts, words_from_tokens
 from speech.errors import LanguageError
 from speech.models.base import CtcModel, Encoded
 from speech.models.targets import Targets, check_target
 from speech.nn.adapters import AdapterBank
 from speech.nn.ctc import CTCHead
 from speech.stream.encoded import Batch, Part
-from speech.stream.heard import Heard
+from speech.stream.heard import Heard, plain_words
 from speech.stream.host import to_host
-from speech.stream.label_pass import Judged, LabelPass
+from speech.stream.label_pass import Judged, LabelPass, Utterance
 from speech.stream.new_tokens import Extension, NewTokens
 from speech.stream.request import Request
 from speech.stream.segments import Segment
 from speech.stream.windows import SharedConvolutions, Window
 from speech.stream.writing import Decoder, Writing
 from speech.text.languages import resolve
-from speech.text.normalize import plain_text
 from speech.text.tokenizer import Tokenizer
 from speech.transcript import Word
 
@@ -100,31 +99,47 @@ class SecondPass:
 
     def _read(self, asked: Sequence[tuple[Segment, Request]]) -> Iterator[Heard]:
         batches = [[pair] for pair in asked] if self.alone else [asked]
+        listened: dict[int, Utterance] = {}
         for batch in batches:
             heard = self.encode([segment.samples for segment, _ in batch], [request for _, request in batch])
             parts = [Part(*heard.select(row), request, heard.extensions[row]) for row, (_, request) in enumerate(batch)]
             for (segment, _), part, spans in zip(batch, parts, self._spans(parts), strict=True):
-                written = self._written_down(segment.samples, part, spans)
+                written = self._written_down(segment, part, spans, listened)
                 yield self.keep(segment, spans, part.evidence, len(part.x), written)
 
-    def _written_down(self, samples: np.ndarray, part: Part[Request], spans: Sequence[TokenSpan]) -> Written | None:
-        """What the label decoder makes of a part, if there is one, and it knows the language."""
-        if self.label is None:
+    def _written_down(
+        self, segment: Segment, part: Part[Request], spans: Sequence[TokenSpan], listened: dict[int, Utterance]
+    ) -> Written | None:
+        """What the label decoder makes of a part, if there is one, and it knows the language. It listens once to what
+        is asked for in several ways: `listened` is by `id` of the samples."""
+        if self.label is None or not self.label.hears(segment.samples, part.request):
             return None
-        tokenizer = self.tokenizer if part.extension is None else part.extension.tokenizer
-        said = "".join(self.piece(span.id) for span in spans if self._says(span)).replace(WORD_START, " ").strip()
-        if not said:
+        judged = self._judged(part, spans)
+        if not judged.texts:  # CTC hears nothing: nothing is written
             return None
-        log_probs = self.log_probs(part.x, part.extension).float().cpu().numpy()
         posterior: dict[str, float] = {}
         if part.evidence is not None and len(part.evidence):
             shares = self._posterior(part.evidence.sum(dim=0), len(part.evidence), part.request).tolist()
             posterior = dict(zip(self.tokenizer.vocabulary.languages, shares, strict=True))
-        judged = Judged(log_probs, (said,), tokenizer, self.model.frame_s)
-        written = self.label.read(samples, part.request, posterior, judged)
+        key = id(segment.samples)
+        if key not in listened:
+            listened[key] = self.label.listen(segment.samples)
+        written = self.label.read(listened[key], part.request, posterior, judged)
         if written is None or part.extension is None:
             return written
         return replace(written, spans=tuple(part.extension.said(written.spans)))
+
+    def _judged(self, part: Part[Request], spans: Sequence[TokenSpan]) -> Judged:
+        tokenizer = self.tokenizer if part.extension is None else part.extension.tokenizer
+        said = "".join(self.piece(span.id) for span in spans if self._says(span)).replace(WORD_START, " ").strip()
+        log_probs = self.log_probs(part.x, part.extension).float().cpu().numpy()
+        return Judged(log_probs, (said,) if said else (), tokenizer, self.model.frame_s)
+
+    def judge(self, samples: np.ndarray, request: Request) -> Judged:
+        """What CTC says of one part `(n,)` at 16 kHz."""
+        batch = self.encode([samples], [request])
+        part = Part(*batch.select(0), request, batch.extensions[0])
+        return self._judged(part, self._spans([part])[0])
 
     @torch.inference_mode()
     def _spans(self, parts: Sequence[Part[Request]]) -> list[list[TokenSpan]]:
@@ -320,14 +335,6 @@ class SecondPass:
         """Of the base's tokens, those that cannot be said; see `Writing.forbidden`."""
         return self._writing.forbidden(request.written)
 
-    def _drafts(self, heard: Heard) -> list[Draft]:
-        """Words that a label decoder has written."""
-        spans = heard.spans
-        return [
-            Draft(w.first, w.last, spans[w.first].start_frame, spans[w.last].end_frame, w.text)
-            for w in heard.written or ()
-        ]
-
     def language(self, evidence: Tensor | None, frames: int, request: Request) -> tuple[str, float]:
         """The language that is spoken, among those asked for, and its probability.
 
@@ -379,19 +386,11 @@ class SecondPass:
         if heard.written is None and (request.to is not None or len(request.languages) == 1 or heard.told is None):
             spaces = resolve(code).spaces
             return words_from_tokens(heard.spans, self.piece, language=code, spaces=spaces, **times)
-        drafts = mixed_drafts(heard.spans, self.piece) if heard.written is None else self._drafts(heard)
+        drafts = mixed_drafts(heard.spans, self.piece) if heard.written is None else heard.drafts
         known = self.tokenizer.vocabulary.languages
         codes: Sequence[str] = [code] * len(drafts)
         if request.to is None and len(request.languages) != 1 and heard.told is not None and code in known:
             allowed = [code for code in request.languages if code in known] or known
             codes = languages_of(drafts, heard.told, known, allowed, code)
         words = finished(heard.spans, drafts, codes, **times)
-        return [*_plain(words)] if request.plain else words
-
-
-def _plain(words: Iterable[Word]) -> Iterator[Word]:
-    """Words without capitals and punctuation."""
-    for word in words:
-        text = plain_text(word.text)
-        if text:
-            yield replace(word, text=text)
+        return [*plain_words(words)] if request.plain else words

@@ -21,16 +21,19 @@ class LabelTokenizer:
 
     Args:
         data: a `tokenizer.json` of Hugging Face's tokenizers, with the special tokens of Whisper.
+        english_only: of a model that knows English alone: its prompt names neither language nor task.
 
     Attributes:
-        languages: ISO 639-3 code -> token, in the model's order.
+        languages: ISO 639-3 code -> token, in the model's order. That of a model of English alone is the token that
+            begins a transcript, since no other says it.
 
     Raises:
         ModelError: if it is none.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, *, english_only: bool = False) -> None:
         self.data = data
+        self.english_only = english_only
         try:
             self._tokenizer = tokenizers.Tokenizer.from_str(data.decode("utf-8"))
         except Exception as error:  # of any class: the library has none of its own
@@ -44,7 +47,12 @@ class LabelTokenizer:
         self.previous = self._id("<|startofprev|>")
         self.no_timestamps = self._id(_NO_TIMESTAMPS)
         tokens = range(self.start + 1, self.translate)
-        self.languages = {resolve(self._name(token)[2:-2]).code: token for token in tokens}
+        try:
+            self.languages = {resolve(self._name(token)[2:-2]).code: token for token in tokens}
+        except LanguageError as error:
+            raise ModelError(f"has a token of no known language: {error.what}", where="tokenizer.json") from error
+        if english_only:
+            self.languages = {"eng": self.start}
 
     def _name(self, token: int) -> str:
         name: str | None = self._tokenizer.id_to_token(token)
@@ -85,10 +93,18 @@ class LabelTokenizer:
             language: ISO 639-3, of the speech.
             translate: into English, instead of writing what is said.
             before: tokens of the text before.
+
+        Raises:
+            LanguageError: if the decoder does not know the language, or knows English alone and is to translate.
         """
-        task = self.translate if translate else self.transcribe
         context = [self.previous, *before] if before else []
-        return [*context, self.start, self.language_id(language), task, self.no_timestamps]
+        spoken = self.language_id(language)
+        if self.english_only:
+            if translate:
+                raise LanguageError("the decoder knows English alone: it translates nothing")
+            return [*context, self.start, self.no_timestamps]
+        task = self.translate if translate else self.transcribe
+        return [*context, self.start, spoken, task, self.no_timestamps]
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text as the decoder writes it: a space begins it where its script has spaces."""

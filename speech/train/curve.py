@@ -16,18 +16,31 @@ _SPAN = 7
 """Records on each side of a running median."""
 
 
-def draw_curve(metrics: Path, picture: Path) -> None:
-    """Loss over steps, training (running median) and dev, from the record of a run."""
+def draw_curve(
+    metrics: Path,
+    picture: Path,
+    train: tuple[str, str] = ("train/final", "train, final CTC per token"),
+    dev: tuple[str, ...] = ("dev/final", "dev/language"),
+) -> None:
+    """Loss over steps, training (running median) and dev, from the record of a run.
+
+    Args:
+        metrics: the record.
+        picture: PNG file.
+        train: name of the loss in training, and what the picture calls it.
+        dev: names of losses on dev.
+    """
     rows = read_metrics(metrics)
+    name, label = train
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
-    train = _points(rows, "train/final")
-    if train:
-        values = [value for _, value in train]
+    points = _points(rows, name)
+    if points:
+        values = [value for _, value in points]
         smooth = [median(values[max(0, n - _SPAN) : n + _SPAN + 1]) for n in range(len(values))]
-        axes.plot([s for s, _ in train], [v for _, v in train], color="tab:blue", alpha=0.2, linewidth=0.8)
-        axes.plot([s for s, _ in train], smooth, color="tab:blue", label="train, final CTC per token")
-    for name, colour in (("dev/final", "tab:orange"), ("dev/language", "tab:green")):
+        axes.plot([s for s, _ in points], [v for _, v in points], color="tab:blue", alpha=0.2, linewidth=0.8)
+        axes.plot([s for s, _ in points], smooth, color="tab:blue", label=label)
+    for name, colour in zip(dev, ("tab:orange", "tab:green"), strict=False):
         points = _points(rows, name)
         if points:
             axes.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=3, label=name)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech.decode.frames import Frames
-from speech.decode.language_id import first_token_posterior, language_posterior, top
+from speech.decode.language_id import first_token_posterior, language_posterior, next_token_posterior, top
 
 
 @settings(deadline=None)
@@ -53,3 +53,10 @@ def test_the_most_probable_language_comes_with_its_probability():
 def test_codes_that_do_not_fit_the_posterior_are_refused(codes):
     with pytest.raises(ValueError, match="expected one value"):
         top(torch.tensor([0.25, 0.75])[: 2 * bool(codes)], codes)
+
+
+def test_a_label_decoder_is_asked_for_the_language_tokens_alone():
+    logits = torch.tensor([[9.0, 1.0, 2.0, 0.0], [0.0, 3.0, 3.0, 99.0]]).half()
+    found = next_token_posterior(logits, [1, 2])
+    torch.testing.assert_close(found, torch.tensor([[1.0, 2.0], [3.0, 3.0]]).softmax(-1))
+    assert next_token_posterior(logits, [3]).tolist() == [[1.0], [1.0]]

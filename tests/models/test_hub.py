@@ -30,8 +30,8 @@ def test_a_name_that_is_nothing_is_refused():
 def test_a_hub_id_is_fetched(monkeypatch, tmp_path):
     asked: list[list[str]] = []
 
-    def fetch(name, *, allow_patterns):
-        asked.append(allow_patterns)
+    def fetch(name, *, allow_patterns, ignore_patterns):
+        asked.extend([allow_patterns, ignore_patterns])
         return str(tmp_path / name)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
@@ -44,9 +44,12 @@ def test_a_hub_id_is_fetched(monkeypatch, tmp_path):
         "README.md",
         "adapters/ita.safetensors",
         "exp/a.pth",
+        "model.bin",
     ]
     other = ["setup.py", "model.pkl", "pytorch_model.bin", "model.pt", "run.sh", "model.onnx", "a.npy"]
-    assert list(filter_repo_objects([*wanted, *other], allow_patterns=asked[0])) == wanted
+    other += ["model.fp32-00001-of-00002.safetensors"]
+    fetched = filter_repo_objects([*wanted, *other], allow_patterns=asked[0], ignore_patterns=asked[1])
+    assert list(fetched) == wanted
     assert hub.locate_file("owner/model", "a.bin") == tmp_path / "owner" / "model" / "a.bin"
 
 

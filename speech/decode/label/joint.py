@@ -45,6 +45,8 @@ class Candidate:
     """Log-probability by the label decoder, with its end."""
     ctc: float
     """Log-probability by CTC of all frames saying its plain text."""
+    by_ctc: bool = False
+    """Whether CTC alone has found it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from speech.choices import Storage
 from speech.ranges import Range, check, ranged, within
 from speech.train.config import RunConfig
 
@@ -63,3 +64,5 @@ class LabelConfig(RunConfig):
     label_loss: LabelLossConfig = field(default_factory=LabelLossConfig)
     kept: float = ranged(0.5, least=0, most=1)
     """Share of the trained weights in the result; the rest is the decoder as it was: a guard against forgetting."""
+    storage: Storage = Storage.float16
+    """How the result lies on disk."""

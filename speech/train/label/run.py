@@ -2,44 +2,114 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
+
+from torch import Tensor
 
 from speech.audio.augment import WaveAugment
+from speech.data.manifest import Utterance
+from speech.data.mixing import hours_per_language
 from speech.data.reading import Tally
 from speech.errors import ConfigError
-from speech.models.whisper import Whisper
-from speech.text.bpe import LabelTokenizer
+from speech.models.checkpoint import LabelCheckpoint, load_label_checkpoint, save_label_checkpoint
+from speech.models.hub import locate
+from speech.tensors import check_finite
+from speech.train.averaging import average, snapshots
+from speech.train.callbacks import METRICS
+from speech.train.curve import draw_curve
 from speech.train.label.batches import LabelBatches, LabelDev
 from speech.train.label.config import LabelConfig
 from speech.train.label.module import LabelModule
-from speech.train.run import begin, read_corpus, record_config, take_steps
-from speech.train.state import steps_done
+from speech.train.run import CURVE, begin, read_corpus, record_config, take_steps
+from speech.train.state import CHECKPOINT, read_state, steps_done
 from speech.train.stream import SpeechData
 
 
-@dataclass(frozen=True, slots=True)
-class LabelResult:
-    """Where the result is."""
+def train_label(config: LabelConfig) -> Path:
+    """Train the layers of a Whisper's decoder, or go on where this folder's run stopped; the directory of the result.
 
-    checkpoint: Path
-
-
-def train_label(config: LabelConfig, whisper: Whisper, tokenizer: LabelTokenizer) -> Path:
+    Raises:
+        ConfigError, DataError, FileError, ModelError: before the first step, naming what is wrong.
+        TrainingError, DataError, FileError: if it cannot go on; `last.ckpt` is that of an earlier step.
+    """
+    if not config.base:
+        raise ConfigError("base is not set", fix="Give a Whisper model, e.g. base=DIR of `speech import`.")
     output = begin(config)
     corpus = read_corpus(config)
+    base = load_label_checkpoint(locate(config.base))
     record_config(config, output)
-    done = steps_done(config, output)
-    module = LabelModule(whisper, config)
-    settings = config.trainer
-    if done < settings.max_steps:
-        augment = WaveAugment(config.data.augment) if config.data.augment is not None else None
-        batches = LabelBatches(corpus["train"], tokenizer, config.label, config.seed, augment, cache=config.data.cache)
-        if not batches.utterances:
-            raise ConfigError("no utterance in a language that the decoder knows")
-        module.unreadable = Tally("train", len(batches.utterances), config.data.max_unreadable)
-        unreadable = Tally("dev", len(corpus["dev"]), config.data.max_unreadable)
-        dev = LabelDev(corpus["dev"], tokenizer, config.label, unreadable)
-        start, stop = done * settings.accumulate, settings.max_steps * settings.accumulate
-        take_steps(config, module, SpeechData(batches, dev, start, stop, config.data), output, resumed=done > 0)
-    return output
+    before = {name: value.clone() for name, value in base.model.decoder.state_dict().items()}
+    module = LabelModule(base.model, config)
+    _fit(config, module, base, corpus, output)
+    paths = snapshots(output / "snapshots")[-config.trainer.average :] if config.trainer.average else []
+    trained = average(paths) if paths else base.model.decoder.state_dict()
+    base.model.decoder.load_state_dict(mean(before, trained, config.kept))
+    check_finite(base.model.state_dict(), "the trained model", "It has not been written. Lower optimizer.lr.")
+    loss = ("train/text", "train, cross-entropy per token")
+    draw_curve(output / METRICS, output / CURVE, loss, ("dev/text", "dev/language"))
+    info = _info(config, base.info, corpus["train"])
+    found = replace(base, model=base.model.eval(), info=info)
+    save_label_checkpoint(output / "model", found, card=label_card(config, info), storage=config.storage)
+    return output / "model"
+
+
+def _fit(
+    config: LabelConfig,
+    module: LabelModule,
+    base: LabelCheckpoint,
+    corpus: Mapping[str, list[Utterance]],
+    output: Path,
+) -> None:
+    settings, done = config.trainer, steps_done(config, output)
+    if done >= settings.max_steps:
+        module.load_state_dict(read_state(output / CHECKPOINT)["state_dict"])
+        return
+    augment = WaveAugment(config.data.augment) if config.data.augment is not None else None
+    batches = LabelBatches(corpus["train"], base.tokenizer, config.label, config.seed, augment, cache=config.data.cache)
+    if not batches.utterances:
+        raise ConfigError("no utterance is in a language that the decoder knows", fix="Look at data.languages.")
+    module.unreadable = Tally("train", len(batches.utterances), config.data.max_unreadable)
+    unreadable = Tally("dev", len(corpus["dev"]), config.data.max_unreadable)
+    dev = LabelDev(corpus["dev"], base.tokenizer, config.label, unreadable)
+    start, stop = done * settings.accumulate, settings.max_steps * settings.accumulate
+    take_steps(config, module, SpeechData(batches, dev, start, stop, config.data), output, resumed=done > 0)
+
+
+def mean(before: Mapping[str, Tensor], trained: Mapping[str, Tensor], kept: float) -> dict[str, Tensor]:
+    """Weights between those `before` (0) and those `trained` (1)."""
+    return {name: value + kept * (trained[name].to(value) - value) for name, value in before.items()}
+
+
+def _info(config: LabelConfig, base: Mapping[str, Any], heard: Sequence[Utterance]) -> dict[str, Any]:
+    return {
+        **base,
+        "name": config.name,
+        "base": config.base,
+        "seed": config.seed,
+        "steps": config.trainer.max_steps,
+        "kept": config.kept,
+        "label": asdict(config.label),
+        "hours": {code: round(value, 3) for code, value in sorted(hours_per_language(heard).items())},
+        "sources": sorted({(u.source, u.licence) for u in heard}),
+    }
+
+
+def label_card(config: LabelConfig, info: Mapping[str, Any]) -> str:
+    """Markdown: what it is, what it heard, under which licences."""
+    hours = info["hours"]
+    lines = [
+        f"# {config.name}",
+        "",
+        f"A Whisper model ({config.base}) whose decoder layers were trained for {config.trainer.max_steps} steps to "
+        f"hear utterances at their true length, on {sum(hours.values()):.1f} h of speech in {len(hours)} languages.",
+        f"The weights are {1 - config.kept:g} times the published ones and {config.kept:g} times the trained ones; "
+        "encoder, the embedding and the output matrix are as published. OpenAI's Whisper weights are MIT.",
+        "",
+        "| source | licence |",
+        "|---|---|",
+        *[f"| {source} | {licence} |" for source, licence in info["sources"]],
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,92 @@
+"""How much CTC counts beside a label decoder, and in which languages: what makes fewest errors on dev."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from speech.audio.io import load_audio
+from speech.data.manifest import Utterance
+from speech.decode.label.joint import Candidate, JointConfig, best
+from speech.errors import DataError
+from speech.metrics.alignment import ErrorCounts
+from speech.metrics.error_rate import word_errors
+from speech.stream.request import Request
+from speech.stream.second_pass import SecondPass
+
+WEIGHTS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
+_LEAST_UNITS = 30
+"""Words, or characters, of a language, below which CTC is not trusted: chance would decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Texts that an utterance may say, each with its errors."""
+
+    language: str
+    candidates: tuple[Candidate, ...]
+    errors: tuple[ErrorCounts, ...]
+    silence: ErrorCounts
+    """If nothing is written."""
+
+    def error(self, weight: float) -> ErrorCounts:
+        """Of the text that is chosen; with weight 0 of those of the decoder alone."""
+        if not self.candidates:
+            return self.silence
+        own = [one for one in self.candidates if weight or not one.by_ctc] or self.candidates
+        return self.errors[self.candidates.index(best(own, weight)[0])]
+
+
+def trials(
+    second_pass: SecondPass,
+    utterances: Iterable[Utterance],
+    progress: Callable[[Iterable[Utterance]], Iterable[Utterance]] = iter,
+) -> Iterator[Trial]:
+    """What both judges say of utterances whose languages the decoder knows; each is one part."""
+    label = second_pass.label
+    assert label is not None
+    known = second_pass.tokenizer.vocabulary.languages
+    for utterance in progress(utterances):
+        code = utterance.language
+        if not label.knows(code) or code not in known or not utterance.text.strip():
+            continue
+        samples = load_audio(utterance.audio)
+        judged = second_pass.judge(samples, Request((code,)))
+        part = label.listen(samples)
+        found = label.candidates(part, code, judged, own=True)
+        errors = tuple(word_errors(utterance.text, one.text, code) for one in found)
+        yield Trial(code, tuple(found), errors, word_errors(utterance.text, "", code))
+
+
+def choose(found: Sequence[Trial], config: JointConfig) -> tuple[JointConfig, dict[str, Any]]:
+    """The configuration that makes fewest errors, and the table that it was read from.
+
+    Raises:
+        DataError: if there is nothing to choose by.
+    """
+    if not found:
+        raise DataError("dev has no utterance in a language that both know")
+    by_language: dict[str, list[Trial]] = defaultdict(list)
+    for trial in found:
+        by_language[trial.language].append(trial)
+    table = {
+        code: {weight: sum((t.error(weight) for t in own), ErrorCounts()) for weight in (0.0, *WEIGHTS)}
+        for code, own in by_language.items()
+    }
+    enough = [code for code, own in by_language.items() if sum(t.silence.errors for t in own) >= _LEAST_UNITS]
+
+    def total(weight: float) -> int:
+        return sum(min(table[code][weight].errors, table[code][0.0].errors) for code in enough)
+
+    weight = min(WEIGHTS, key=total)
+    learnt = sorted(code for code in enough if table[code][weight].errors < table[code][0.0].errors)
+    record = {
+        code: {
+            "units": sum(t.silence.errors for t in by_language[code]),
+            **{f"{w:g}": round(e.rate, 4) for w, e in row.items()},
+        }
+        for code, row in sorted(table.items())
+    }
+    return replace(config, ctc_weight=weight, learnt=learnt), record

@@ -1,0 +1,140 @@
+"""A label decoder: pieces give the logits of the whole, hypotheses can be reordered, and nobody hears a batch mate."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speech.errors import ConfigError
+from speech.nn.decoder.label import DecoderState, LabelDecoder, LabelDecoderConfig
+
+CONFIG = LabelDecoderConfig(vocabulary=23, dim=12, layers=3, heads=3, hidden=20, positions=16)
+CLOSE = {"atol": 1e-4, "rtol": 1e-4}
+HEADS = [(2, 1), (0, 2), (2, 0)]
+
+
+def build(config: LabelDecoderConfig = CONFIG) -> LabelDecoder:
+    torch.manual_seed(0)
+    decoder = LabelDecoder(config).eval()
+    with torch.no_grad():
+        for parameter in decoder.parameters():
+            parameter.copy_(torch.randn_like(parameter) * 0.4)
+    return decoder
+
+
+DECODER = build()
+
+
+def random(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def tokens_of(rows: int, count: int, seed: int = 0) -> torch.Tensor:
+    return torch.randint(0, CONFIG.vocabulary, (rows, count), generator=torch.Generator().manual_seed(seed))
+
+
+def repeated(state: DecoderState, utterances: int, hypotheses: int) -> DecoderState:
+    return state.select(torch.arange(utterances).repeat_interleave(hypotheses))
+
+
+@given(
+    pieces=st.lists(st.integers(1, 5), min_size=1, max_size=6).filter(lambda sizes: sum(sizes) <= CONFIG.positions),
+    lengths=st.lists(st.integers(1, 9), min_size=1, max_size=3),
+    hypotheses=st.integers(1, 3),
+    seed=st.integers(0, 5),
+)
+@torch.no_grad()
+def test_pieces_give_the_logits_of_the_whole(pieces, lengths, hypotheses, seed):
+    """For any split of the text, any number of utterances and hypotheses, and frames behind an utterance's end."""
+    utterances, count = len(lengths), sum(pieces)
+    frames = random(utterances, max(lengths), CONFIG.dim, seed=seed)
+    texts = tokens_of(utterances * hypotheses, count, seed)
+    state = repeated(DECODER.begin(frames, torch.tensor(lengths)), utterances, hypotheses)
+    found, seen = [], []
+    for piece in texts.split(pieces, dim=1):
+        x, state, attention = DECODER.step(piece, state, HEADS)
+        found.append(DECODER.logits(x))
+        seen.append(attention)
+    assert state.length == count
+    logits, attention = torch.cat(found, dim=1), torch.cat(seen, dim=2)
+    for row, text in enumerate(texts):  # alone, and without padding
+        own = frames[row // hypotheses, : lengths[row // hypotheses]][None]
+        torch.testing.assert_close(logits[row], DECODER(text[None], own)[0], **CLOSE)
+        _, _, expected = DECODER.step(text[None], DECODER.begin(own), HEADS)
+        torch.testing.assert_close(attention[row, ..., : own.shape[1]], expected[0], **CLOSE)
+        assert not attention[row, ..., own.shape[1] :].any()
+
+
+@torch.no_grad()
+def test_frames_behind_the_end_make_no_difference():
+    frames, texts, lengths = random(2, 8, CONFIG.dim), tokens_of(2, 6), torch.tensor([8, 5])
+    other = frames.clone()
+    other[1, 5:] = 1e3
+    assert torch.equal(DECODER(texts, frames, lengths), DECODER(texts, other, lengths))
+
+
+@given(
+    choice=st.lists(st.lists(st.integers(0, 2), min_size=4, max_size=4), min_size=2, max_size=2),
+    before=st.integers(1, 4),
+)
+@torch.no_grad()
+def test_select_reorders_and_doubles_hypotheses(choice, before):
+    """Two utterances with three hypotheses each; afterwards each has four, of any of them."""
+    frames = random(2, 7, CONFIG.dim)
+    texts, more = tokens_of(6, before), tokens_of(8, 3, seed=1)
+    _, state, _ = DECODER.step(texts, repeated(DECODER.begin(frames, torch.tensor([7, 4])), 2, 3))
+    rows = torch.tensor([3 * utterance + n for utterance, chosen in enumerate(choice) for n in chosen])
+    x, _, _ = DECODER.step(more, state.select(rows))
+    whole = torch.cat([texts[rows], more], dim=1)
+    expected = DECODER(whole, frames.repeat_interleave(4, 0), torch.tensor([7] * 4 + [4] * 4))
+    torch.testing.assert_close(DECODER.logits(x), expected[:, before:], **CLOSE)
+
+
+@torch.no_grad()
+def test_a_step_leaves_the_state_before_it_as_it_was():
+    state = DECODER.begin(random(1, 5, CONFIG.dim))
+    _, first, _ = DECODER.step(tokens_of(1, 2), state)
+    one, _, _ = DECODER.step(tokens_of(1, 3, seed=1), first)
+    DECODER.step(tokens_of(1, 3, seed=2), first)
+    again, _, _ = DECODER.step(tokens_of(1, 3, seed=1), first)
+    assert torch.equal(one, again)
+    assert (state.length, first.length) == (0, 2)
+
+
+@torch.no_grad()
+def test_attention_of_heads_sums_up_to_one_and_comes_in_their_order():
+    frames = random(2, 7, CONFIG.dim)
+    state = repeated(DECODER.begin(frames, torch.tensor([7, 4])), 2, 2)
+    x, _, attention = DECODER.step(tokens_of(4, 3), state, HEADS)
+    assert x.shape == (4, 3, CONFIG.dim)
+    assert attention.shape == (4, 3, 3, 7)
+    torch.testing.assert_close(attention.sum(-1), torch.ones(4, 3, 3))
+    _, _, turned = DECODER.step(tokens_of(4, 3), state, HEADS[::-1])
+    assert torch.equal(turned, attention.flip(1))
+    plain, _, nothing = DECODER.step(tokens_of(4, 3), state)
+    assert nothing is None
+    assert torch.equal(plain, x)
+
+
+@torch.no_grad()
+def test_a_text_that_is_longer_than_the_positions_is_refused():
+    state = DECODER.begin(random(1, 5, CONFIG.dim))
+    _, state, _ = DECODER.step(tokens_of(1, CONFIG.positions), state)
+    with pytest.raises(ConfigError, match="a text of 17 tokens; the decoder has 16 positions"):
+        DECODER.step(tokens_of(1, 1), state)
+
+
+def test_gradients_reach_every_parameter():
+    decoder = build()
+    decoder(tokens_of(2, CONFIG.positions), random(2, 6, CONFIG.dim), torch.tensor([6, 3])).logsumexp(
+        -1
+    ).sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in decoder.parameters())
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"), [({"heads": 5}, "must be a multiple of heads"), ({"layers": 0}, r"model\.decoder\.layers")]
+)
+def test_a_shape_that_cannot_be_is_refused(settings, named):
+    with pytest.raises(ConfigError, match=named):
+        LabelDecoderConfig(**({"dim": 12} | settings))
