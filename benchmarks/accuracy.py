@@ -1,12 +1,13 @@
 """Error rate and speed on a test manifest, beside the peer in the same run or beside its results.
 
-    uv run --extra train --group peers benchmarks/accuracy.py ROOT --model DIR --peer-model WHISPER_BASE --every 12
+    uv run --extra train --group peers benchmarks/accuracy.py ROOT --model DIR --peer-model WHISPER_BASE --every 20
         --output benchmarks/results/accuracy.json --texts texts.jsonl
 
 Language given to both and to neither, one normaliser. Every clip is heard by both, one first and then the other first,
 by one thread of one process: seconds of processing over seconds of audio, of samples that are in memory already.
-With --together also all at once as `speech transcribe DIR` does. The peer is `peer.py`'s; its results from an earlier
-run (`whisper_peer.py`) have no processor time.
+With --together also all at once as `speech transcribe DIR` does, by all cores. Clips that the file of --texts has are
+not heard again: a run that was interrupted goes on, and another model needs another file. The peer is `peer.py`'s; its
+results from an earlier run (`whisper_peer.py`) have no processor time.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def main(
     threads: int = 1,
     together: Annotated[bool, typer.Option(help="Also read all files at once.")] = False,
     output: Annotated[Path | None, typer.Option(help="Write the figures as JSON.")] = None,
-    texts: Annotated[Path | None, typer.Option(help="Write hypotheses as JSON lines.")] = None,
+    texts: Annotated[Path | None, typer.Option(help="Write hypotheses and times as JSON lines.")] = None,
 ) -> None:
     """Print the tables."""
     torch.set_num_threads(threads)
@@ -74,7 +75,7 @@ def main(
     recognizer, load = timed(lambda: Recognizer.from_pretrained(model))
     other = Peer(peer_model, threads=threads) if peer_model is not None else None
     earlier = {row["id"]: row for row in map(json.loads, byte_lines(peer))} if peer is not None else {}
-    rows = hear(recognizer, other, clips)
+    rows = hear(recognizer, other, clips, texts)
     for row in rows:
         row.said |= from_file(earlier.get(row.clip.id, {}))
     record: dict[str, Any] = {
@@ -98,29 +99,35 @@ def main(
     record["worst"] = weakest(console, rows)
     record["identified"] = identified(console, rows)
     record["rtf"] = speeds(console, rows)
+    save(output, record)
     if together:
         record["together"] = all_at_once(console, recognizer, rows)
-    save(output, record)
-    if texts is not None:
-        texts.write_text("".join(line(row) for row in rows), "utf-8")
+        save(output, record)
 
 
-def hear(recognizer: Recognizer, peer: Peer | None, clips: Sequence[Utterance]) -> list[Row]:
-    """What both say of each clip."""
-    warm = load_audio(clips[0].audio)
+def hear(recognizer: Recognizer, peer: Peer | None, clips: Sequence[Utterance], texts: Path | None = None) -> list[Row]:
+    """What both say of each clip; written as it comes to a file of texts, and not done again where it is there."""
+    done = read_rows(texts, clips) if texts is not None and texts.is_file() else []
+    known = {row.clip.id for row in done}
+    todo = [clip for clip in clips if clip.id not in known]
+    if not todo:
+        return done
+    warm = load_audio(todo[0].audio)
     recognizer.transcribe(warm)
     if peer is not None:
         peer.transcribe(warm)
-    rows = []
-    for number, clip in enumerate(track(clips, description="recognising", transient=True)):
+    for number, clip in enumerate(track(todo, description="recognising", transient=True)):
         samples, row = load_audio(clip.audio), Row(clip)
         turns: list[Callable[[], dict[str, Said]]] = [lambda s=samples, c=clip: by_us(recognizer, s, c.language)]
         if peer is not None and clip.language in CODES:
             turns.append(lambda s=samples, c=clip: by_peer(peer, s, c.language))
         for turn in turns if number % 2 == 0 else reversed(turns):
             row.said |= turn()
-        rows.append(row)
-    return rows
+        done.append(row)
+        if texts is not None:
+            with texts.open("a", encoding="utf-8") as file:
+                file.write(line(row))
+    return done
 
 
 def by_us(recognizer: Recognizer, samples: np.ndarray, code: str) -> dict[str, Said]:
@@ -251,10 +258,29 @@ def all_at_once(console: Console, recognizer: Recognizer, rows: Sequence[Row]) -
 
 
 def line(row: Row) -> str:
-    """A clip's texts as JSON."""
-    said = {name: {"text": one.text, "language": one.language} for name, one in row.said.items()}
+    """What is known of a clip as JSON."""
+    said = {
+        name: {"text": one.text, "language": one.language, "wall_s": one.spent.wall_s, "cpu_s": one.spent.cpu_s}
+        for name, one in row.said.items()
+    }
     record = {"id": row.clip.id, "lang": row.clip.language, "duration": row.clip.duration_s, "said": said}
     return json.dumps(record, ensure_ascii=False) + "\n"
+
+
+def read_rows(path: Path, clips: Sequence[Utterance]) -> list[Row]:
+    """Of the clips, those that a file of such lines has."""
+    found = {record["id"]: record["said"] for record in map(json.loads, byte_lines(path))}
+    return [
+        Row(
+            clip,
+            {
+                name: Said(one["text"], one["language"], Spent(one["wall_s"], one["cpu_s"]))
+                for name, one in found[clip.id].items()
+            },
+        )
+        for clip in clips
+        if clip.id in found
+    ]
 
 
 if __name__ == "__main__":

@@ -11,13 +11,13 @@ where it has none. References are counted too: people do say "no, no, no, no", a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 import typer
+from accuracy import read_rows
 from clips import every_nth, save, written
 from peer import Peer
 from rich.console import Console
@@ -29,7 +29,6 @@ from speech.audio.io import load_audio
 from speech.data.manifest import Utterance, read_manifest
 from speech.models.hub import EMBEDDED
 from speech.recognizer import Recognizer
-from speech.text.lines import byte_lines
 
 GRAM, RUNNING = 4, 3
 SIZES = range(1, 9)
@@ -82,10 +81,10 @@ def heard(clips: Sequence[Utterance], name: str, transcribe: Callable[[Utterance
 
 def read_texts(path: Path, clips: Sequence[Utterance]) -> tuple[list[Utterance], dict[str, dict[str, str]]]:
     """The clips that a file of `accuracy.py --texts` has, and their texts by system."""
-    rows = {row["id"]: row["said"] for row in map(json.loads, byte_lines(path))}
-    names = dict.fromkeys(name for said in rows.values() for name in said)
-    found = {name: {key: said[name]["text"] for key, said in rows.items() if name in said} for name in names}
-    return [clip for clip in clips if clip.id in rows], found
+    rows = read_rows(path, clips)
+    names = dict.fromkeys(name for row in rows for name in row.said)
+    found = {name: {row.clip.id: row.said[name].text for row in rows if name in row.said} for name in names}
+    return [row.clip for row in rows], found
 
 
 def counter(recognizer: Recognizer) -> Callable[[str], int]:

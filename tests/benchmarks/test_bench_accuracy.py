@@ -1,7 +1,21 @@
 from pathlib import Path
 
 import pytest
-from accuracy import OURS, OURS_FREE, PEER, Row, from_file, identified, line, rates, speeds, total, weakest
+from accuracy import (
+    OURS,
+    OURS_FREE,
+    PEER,
+    Row,
+    from_file,
+    hear,
+    identified,
+    line,
+    rates,
+    read_rows,
+    speeds,
+    total,
+    weakest,
+)
 from loops import read_texts
 from peer import CODES, Said, iso
 from rich.console import Console
@@ -77,3 +91,11 @@ def test_texts_that_are_written_are_read_for_loops(tmp_path, rows):
 def test_codes_of_the_peer_go_both_ways():
     assert all(iso(code) == known for known, code in CODES.items())
     assert iso("xx") == "xx"
+
+
+def test_clips_of_an_earlier_run_are_not_heard_again(tmp_path, rows):
+    path = tmp_path / "texts.jsonl"
+    path.write_text("".join(map(line, rows)), "utf-8")
+    clips = [one.clip for one in rows]
+    assert read_rows(path, clips) == rows
+    assert hear(None, None, clips, path) == rows
