@@ -1,15 +1,18 @@
 """Words that nobody said: twenty minutes of noise, music, tones and silence, beside the peer in the same run.
 
     uv run --extra train --group peers benchmarks/nonspeech.py --model DIR --peer-model WHISPER_BASE
-        --output benchmarks/results/nonspeech.json
+        --output benchmarks/results/nonspeech.json --texts sounds.jsonl
 
 Clips of 2 to 60 s, made from a seed (`sounds.py`). Live: the finals of a session. Offline: the transcript, language
 free and English. Undetected: parts of at most 15 s straight to the model, as if the voice detector had heard speech in
-all of them. Words are counted without punctuation; characters where words are not written apart.
+all of them. Words are counted without punctuation; characters where words are not written apart. The peer takes
+minutes over some clips, in which it hears something again and again: a run that was interrupted goes on from the file
+of --texts; another model needs another file.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,6 +37,7 @@ from speech.stream.engine import Engine
 from speech.stream.request import Request
 from speech.stream.second_pass import SecondPass
 from speech.stream.segments import Segment
+from speech.text.lines import byte_lines
 from speech.transcript import join
 
 BLOCK = SAMPLE_RATE // 10
@@ -49,6 +53,7 @@ def main(
     minutes: Annotated[float, typer.Option(help="Of sound.")] = 20.0,
     seed: int = 0,
     output: Annotated[Path | None, typer.Option(help="Write figures and texts as JSON.")] = None,
+    texts: Annotated[Path | None, typer.Option(help="Write texts as JSON lines, as they come.")] = None,
 ) -> None:
     """Print words and clips with words, per kind of sound and system."""
     torch.set_num_threads(1)
@@ -64,10 +69,7 @@ def main(
     if peer is not None:
         systems["peer"] = lambda samples: peer.transcribe(samples).text
         systems["peer, eng"] = lambda samples: peer.transcribe(samples, "eng").text
-    found = []
-    for kind, samples in track(list(clips(minutes, seed)), description="listening", transient=True):
-        texts = {name: transcribe(samples) for name, transcribe in systems.items()}
-        found.append({"kind": kind, "seconds": round(len(samples) / SAMPLE_RATE, 2), "texts": texts})
+    found = hear(systems, minutes, seed, texts)
     console = Console(highlight=False, width=130)
     record = {"machine": machine(), "peer": peer.name if peer is not None else "", "minutes": minutes, "seed": seed}
     console.print(record)
@@ -77,6 +79,23 @@ def main(
         said = [f"{one['kind']}: {one['texts'][name][:60]!r}" for one in found if one["texts"][name].strip()]
         console.print(f"{name}: {'; '.join(said[:SHOWN]) or 'nothing'}")
     save(output, record | {"clips": found})
+
+
+def hear(systems: dict[str, Transcribe], minutes: float, seed: int, texts: Path | None) -> list[dict[str, Any]]:
+    """What each system writes of each clip; clips that the file of texts has are not heard again."""
+    done = list(map(json.loads, byte_lines(texts))) if texts is not None and texts.is_file() else []
+    known = {(one["seed"], one["number"], one["kind"], one["seconds"]): one for one in done}
+    found = []
+    for number, (kind, samples) in enumerate(track(list(clips(minutes, seed)), "listening", transient=True)):
+        about = {"seed": seed, "number": number, "kind": kind, "seconds": round(len(samples) / SAMPLE_RATE, 2)}
+        one = known.get(tuple(about.values()))
+        if one is None or set(systems) - set(one["texts"]):
+            one = about | {"texts": {name: transcribe(samples) for name, transcribe in systems.items()}}
+            if texts is not None:
+                with texts.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(one, ensure_ascii=False) + "\n")
+        found.append(one)
+    return found
 
 
 def live(engine: Engine, samples: np.ndarray) -> str:
