@@ -141,6 +141,10 @@ class LabelModel(Model, Protocol):
         """That it hears at once."""
 
     @property
+    def true_length(self) -> bool:
+        """Whether it writes utterances as they are; otherwise silence has to fill `max_frames`."""
+
+    @property
     def max_tokens(self) -> int:
         """Of a text with its prompt."""
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from speech.decode.greedy import TokenSpan
 from speech.decode.label.timing import WrittenWord
 from speech.decode.word_labels import TokenEvidence
+from speech.decode.words import Draft
+from speech.text.normalize import plain_text
+from speech.transcript import Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +33,19 @@ class Heard:
     """Words of the spans, where a label decoder has written them; None: CTC's tokens are the text."""
     language: str | None = None
     """ISO 639-3 in which they are written, if a label decoder has."""
+
+
+def drafts_of(heard: Heard) -> list[Draft]:
+    """Words that a label decoder has written."""
+    spans = heard.spans
+    return [
+        Draft(w.first, w.last, spans[w.first].start_frame, spans[w.last].end_frame, w.text) for w in heard.written or ()
+    ]
+
+
+def plain(words: Iterable[Word]) -> Iterator[Word]:
+    """Words without capitals and punctuation."""
+    for word in words:
+        text = plain_text(word.text)
+        if text:
+            yield replace(word, text=text)

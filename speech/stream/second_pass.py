@@ -10,28 +10,28 @@ import torch
 from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
+from speech.choices import Live
 from speech.decode.frames import Frames, token_index
 from speech.decode.greedy import TokenSpan, collapse, greedy
 from speech.decode.label.timing import Written
 from speech.decode.language_id import FIRST_FRAMES, first_token_posterior, top
 from speech.decode.word_labels import TokenEvidence, languages_of
-from speech.decode.words import WORD_START, Draft, finished, mixed_drafts, words_from_tokens
+from speech.decode.words import WORD_START, finished, mixed_drafts, words_from_tokens
 from speech.errors import LanguageError
 from speech.models.base import CtcModel, Encoded
 from speech.models.targets import Targets, check_target
 from speech.nn.adapters import AdapterBank
 from speech.nn.ctc import CTCHead
 from speech.stream.encoded import Batch, Part
-from speech.stream.heard import Heard
+from speech.stream.heard import Heard, drafts_of, plain
 from speech.stream.host import to_host
 from speech.stream.label_pass import Judged, LabelPass, Utterance
 from speech.stream.new_tokens import Extension, NewTokens
 from speech.stream.request import ENGLISH, Request
 from speech.stream.segments import Segment
-from speech.stream.windows import SharedConvolutions, Window
+from speech.stream.windows import SharedConvolutions, Window, append_window
 from speech.stream.writing import Decoder, Writing
 from speech.text.languages import resolve
-from speech.text.normalize import plain_text
 from speech.text.tokenizer import Tokenizer
 from speech.transcript import Word
 
@@ -74,9 +74,20 @@ class SecondPass:
         self.alone = model.device.type == "cpu" if alone is None else alone
         self.tokenizer = tokenizer
         self.grid = round(model.frame_s * SAMPLE_RATE)
+        self.live, self.longest_s = Live.chunks, None
         self._adapters: AdapterBank | None = None
         self._new_tokens = NewTokens(tokenizer)
         self._writing = Writing(tokenizer, decode, says_specials=model.writes_prefix)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Of CTC; see `PartReader`."""
+        return self.tokenizer.vocabulary.languages
+
+    @property
+    def into(self) -> tuple[str, ...]:
+        """See `PartReader`."""
+        return self.tokenizer.vocabulary.st_targets if self.targets is None else tuple(self.targets)
 
     @property
     def adapters(self) -> AdapterBank | None:
@@ -256,14 +267,7 @@ class SecondPass:
             own = None if own is None else own[window.first : window.first + window.count]
             found = self._spans([Part(x, own, request, batch.extensions[0])])[0]
             seam = len(spans)
-            for span in found:
-                shifted = TokenSpan(span.id, span.start_frame + done, span.end_frame + done, span.confidence)
-                if spans and span.start_frame == 0 and spans[-1].id == span.id and spans[-1].end_frame == done:
-                    before = spans.pop()
-                    shifted = TokenSpan(
-                        span.id, before.start_frame, shifted.end_frame, max(before.confidence, span.confidence)
-                    )
-                spans.append(shifted)
+            append_window(spans, found, done)
             if own is not None and total is not None:
                 total += own.sum(dim=0)
                 told.append(TokenEvidence.of(found[len(found) - (len(spans) - seam) :], own))
@@ -333,14 +337,6 @@ class SecondPass:
         """Of the base's tokens, those that cannot be said; see `Writing.forbidden`."""
         return self._writing.forbidden(request.written)
 
-    def _drafts(self, heard: Heard) -> list[Draft]:
-        """Words that a label decoder has written."""
-        spans = heard.spans
-        return [
-            Draft(w.first, w.last, spans[w.first].start_frame, spans[w.last].end_frame, w.text)
-            for w in heard.written or ()
-        ]
-
     def language(self, evidence: Tensor | None, frames: int, request: Request) -> tuple[str, float]:
         """The language that is spoken, among those asked for, and its probability.
 
@@ -388,19 +384,11 @@ class SecondPass:
         if heard.written is None and (request.to is not None or len(request.languages) == 1 or heard.told is None):
             spaces = resolve(code).spaces
             return words_from_tokens(heard.spans, self.piece, language=code, spaces=spaces, **times)
-        drafts = mixed_drafts(heard.spans, self.piece) if heard.written is None else self._drafts(heard)
+        drafts = mixed_drafts(heard.spans, self.piece) if heard.written is None else drafts_of(heard)
         known = self.tokenizer.vocabulary.languages
         codes: Sequence[str] = [code] * len(drafts)
         if request.to is None and len(request.languages) != 1 and heard.told is not None and code in known:
             allowed = [code for code in request.languages if code in known] or known
             codes = languages_of(drafts, heard.told, known, allowed, code)
         words = finished(heard.spans, drafts, codes, **times)
-        return [*_plain(words)] if request.plain else words
-
-
-def _plain(words: Iterable[Word]) -> Iterator[Word]:
-    """Words without capitals and punctuation."""
-    for word in words:
-        text = plain_text(word.text)
-        if text:
-            yield replace(word, text=text)
+        return [*plain(words)] if request.plain else words
