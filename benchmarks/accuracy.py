@@ -46,7 +46,7 @@ def main(
     start = time.perf_counter()
     recognizer = Recognizer.from_pretrained(model)
     load_s = time.perf_counter() - start
-    known = set(recognizer.tokenizer.vocabulary.languages)
+    known = set(recognizer.languages)
     rows: dict[str, list[ErrorCounts]] = {}
     spent: dict[str, float] = {}
     hits, long_hits, long = 0, 0, 0

@@ -229,6 +229,11 @@ class Recognizer:
         return self._second_pass.model.frame_s
 
     @property
+    def parameter_count(self) -> int:
+        """Of the model that hears, as it was trained."""
+        return self._second_pass.model.parameter_count
+
+    @property
     def languages(self) -> tuple[str, ...]:
         """ISO 639-3 codes of the languages that it tells from one another; adapters may know others."""
         return tuple(self._second_pass.languages)

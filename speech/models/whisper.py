@@ -59,6 +59,7 @@ class Whisper(nn.Module):
         self.log_mel = LogMel(config.log_mel())
         self.encoder = config.encoder.build()
         self.decoder = LabelDecoder(config.decoder)
+        self.parameter_count = sum(parameter.numel() for parameter in self.parameters())
 
     @property
     def frame_s(self) -> float:
