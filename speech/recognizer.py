@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -361,8 +362,10 @@ class Recognizer:
         language: str = UNDETERMINED
         probability: float | None = None
         if words or len(request.languages) == 1:  # silence is in no language, unless one is named
+            named = len(request.languages) == 1
+            told = None if named else _told_by_decoder(parts, self._second_pass.languages)
             frames = sum(part.frames for part in parts)
-            language, probability = self._second_pass.language(total, frames, request)
+            language, probability = (told, None) if told else self._second_pass.language(total, frames, request)
         return Transcript(
             text=join(words),
             language=language,
@@ -371,6 +374,15 @@ class Recognizer:
             duration_s=parts[-1].end_s,
             words=tuple(words),
         )
+
+
+def _told_by_decoder(parts: Sequence[Heard], known: Sequence[str]) -> str | None:
+    """The language of most of what is said, if it is one that the label decoder alone knows."""
+    spoken = Counter[str]()
+    for part in parts:
+        spoken[part.language if part.written and part.language else known[0]] += part.frames if part.spans else 0
+    code = max(spoken, key=lambda code: spoken[code], default=known[0])
+    return None if code in known else code
 
 
 def _failure(path: str, error: Exception) -> SpeechError:

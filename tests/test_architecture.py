@@ -46,9 +46,11 @@ TESTED_ELSEWHERE = {
         "stream")},
     **{f"train/{name}": "train/test_adapt" for name in (
         "adapt_config", "adapt_module", "adapt_report", "adapt_start", "language_batches", "lora", "tuning")},
+    "decode/label/kernels": "decode/label/test_ctc_score", "decode/compiled": "decode/test_compiled_beam",
     "decode/beam_kernels": "decode/test_compiled_beam", "decode/biasing": "decode/test_phrases",
     "decode/k2_graph": "parity/test_k2", "decode/k2_search": "parity/test_k2", "train/schema": "test_conf",
     "stream/encoded": "stream/test_second_pass",
+    "stream/heard": "stream/test_label_pass",
     "stream/decoders": "test_recognizer", "stream/engine": "stream/test_session",
     "stream/first_pass": "stream/test_session",
     "cli/app": "cli/test_commands", "cli/results": "cli/test_transcribe", "cli/transcribing": "cli/test_transcribe",

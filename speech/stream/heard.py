@@ -34,16 +34,17 @@ class Heard:
     language: str | None = None
     """ISO 639-3 in which they are written, if a label decoder has."""
 
+    @property
+    def drafts(self) -> list[Draft]:
+        """Words that a label decoder has written."""
+        spans = self.spans
+        return [
+            Draft(w.first, w.last, spans[w.first].start_frame, spans[w.last].end_frame, w.text)
+            for w in self.written or ()
+        ]
 
-def drafts_of(heard: Heard) -> list[Draft]:
-    """Words that a label decoder has written."""
-    spans = heard.spans
-    return [
-        Draft(w.first, w.last, spans[w.first].start_frame, spans[w.last].end_frame, w.text) for w in heard.written or ()
-    ]
 
-
-def plain(words: Iterable[Word]) -> Iterator[Word]:
+def plain_words(words: Iterable[Word]) -> Iterator[Word]:
     """Words without capitals and punctuation."""
     for word in words:
         text = plain_text(word.text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,14 +13,14 @@ from speech.audio.io import SAMPLE_RATE
 from speech.choices import Live
 from speech.decode.greedy import TokenSpan
 from speech.decode.label.search import LabelHypothesis, LabelSearch, once
-from speech.decode.label.timing import Written, WrittenWord, time_by_attention, written_words
+from speech.decode.label.timing import Written, time_by_attention, written_words
 from speech.decode.language_id import top
 from speech.decode.words import finished
 from speech.errors import ConfigError, LanguageError
 from speech.models.base import LabelModel
 from speech.models.targets import Targets, check_target
 from speech.nn.adapters import AdapterBank
-from speech.stream.heard import Heard, drafts_of, plain
+from speech.stream.heard import Heard, plain_words
 from speech.stream.label_pass import Utterance
 from speech.stream.request import ENGLISH, Request
 from speech.stream.segments import Segment
@@ -38,17 +37,6 @@ _NO_SPEECH, _UNLIKELY = 0.6, -1.0
 al. 2022, section 4.5): both at once."""
 _MEDIAN = 7
 """Frames over which attention is smoothed."""
-
-
-class _Kept(NamedTuple):
-    """Frames of a part."""
-
-    first: int
-    """That it answers for,"""
-    last: int
-    """and the one after them."""
-    real: int
-    """All of real audio."""
 
 
 class LabelReader:
@@ -144,15 +132,15 @@ class LabelReader:
     def _read(self, segment: Segment, part: Utterance, request: Request) -> Heard:
         assert part.started is not None
         count = -(-len(segment.samples) // self.grid)
-        last = count if segment.last else segment.keep_end // self.grid
-        kept = _Kept(segment.keep_start // self.grid, last, count)
-        frames = kept.last - kept.first
+        first, last = segment.keep_start // self.grid, count if segment.last else segment.keep_end // self.grid
+        frames = last - first
         behind_start = part.started[1].float()
         evidence = self._languages(behind_start) * frames
         code = self.language(evidence, frames, request)[0]
         prompt = self.tokenizer.prompt(code, translate=request.to is not None)
         silence = float(behind_start.softmax(dim=0)[self.tokenizer.no_speech])
-        written = self._write(part, prompt, silence, kept, quick=request.quick)
+        written = self._write(part, prompt, silence, count, quick=request.quick)
+        written = written.within(first, last, rested=segment.rested)
         shift = segment.start // self.grid
         spans = [TokenSpan(s.id, s.start_frame + shift, s.end_frame + shift, s.confidence) for s in written.spans]
         end_s = segment.end_sample / SAMPLE_RATE
@@ -163,14 +151,14 @@ class LabelReader:
         tokens = torch.tensor(list(self.tokenizer.languages.values()), device=behind_start.device)
         return behind_start.index_select(0, tokens).log_softmax(dim=0).cpu()
 
-    def _write(self, part: Utterance, prompt: Sequence[int], silence: float, kept: _Kept, *, quick: bool) -> Written:
+    def _write(self, part: Utterance, prompt: Sequence[int], silence: float, count: int, *, quick: bool) -> Written:
         """The text of a part, without loops; nothing where nobody is likely to speak.
 
         Args:
             part: from `listen`.
             prompt: language and task.
             silence: probability of no speech.
-            kept: frames whose words are wanted.
+            count: frames of real audio.
             quick: greedily.
         """
         search = self._quick if quick else self._full
@@ -179,12 +167,12 @@ class LabelReader:
             return Written()
         tokens = best.tokens if best.ended else once(best.tokens)
         words = written_words(self.tokenizer.decode(tokens).strip())
-        return self._timed(part, prompt, tokens, words, kept) if words else Written()
+        return self._timed(part, prompt, tokens, words, count) if words else Written()
 
     def _timed(
-        self, part: Utterance, prompt: Sequence[int], tokens: Sequence[int], words: Sequence[str], kept: _Kept
+        self, part: Utterance, prompt: Sequence[int], tokens: Sequence[int], words: Sequence[str], count: int
     ) -> Written:
-        """Those of the words that are said in the frames `kept`, by where the decoder attends to while it writes."""
+        """Words on the first `count` frames, by where the decoder attends to while it writes the tokens."""
         assert part.started is not None
         rows = torch.tensor([[*prompt[1:], *tokens]], device=part.frames.device)
         x, _, attention = self.model.step(rows, part.started[2], self.model.alignment_heads)
@@ -192,16 +180,16 @@ class LabelReader:
         before = len(prompt) - 2
         chances = self.model.logits(x[0, before:-1]).float().softmax(dim=-1)
         chance = chances.gather(1, rows[0, before + 1 :, None])[:, 0].tolist()
-        pieces = [self.tokenizer.decode([token]) for token in tokens]
-        followed = smoothed(attention[0, :, before:-1, : kept.real].float()).cpu().numpy()
-        return within(time_by_attention(words, pieces, followed, chance), followed, kept.first, kept.last)
+        pieces = [self.tokenizer.piece(token) for token in tokens]
+        followed = smoothed(attention[0, :, before:, :count].float()).cpu().numpy()
+        return time_by_attention(words, pieces, followed, chance, count)
 
     def words(self, heard: Heard, request: Request) -> list[Word]:
         """See `PartReader`; all words of a part are in one language."""
-        drafts, code = drafts_of(heard), request.to or heard.language
+        drafts, code = heard.drafts, request.to or heard.language
         times = {"frame_s": self.model.frame_s, "offset_s": 0.0, "duration_s": heard.end_s}
         found = finished(heard.spans, drafts, [code] * len(drafts), **times)
-        return [*plain(found)] if request.plain else found
+        return [*plain_words(found)] if request.plain else found
 
     def language(self, evidence: Tensor | None, frames: int, request: Request) -> tuple[str, float]:
         """See `PartReader`."""
@@ -224,22 +212,6 @@ def smoothed(attention: Tensor) -> Tensor:
     if own.shape[-1] > side:
         own = torch.nn.functional.pad(own, (side, side), mode="reflect").unfold(-1, _MEDIAN, 1).median(dim=-1).values
     return own.mean(dim=0)
-
-
-def within(found: Written, attention: np.ndarray, first: int, last: int) -> Written:
-    """Words of which attention `(tokens, T)` is highest in frames `first .. last`, and no time beyond them.
-
-    Where a word begins is no measure for the first one: its path begins with the audio, in whatever lies before a cut.
-    """
-    heights = attention.max(axis=0)
-    words, spans = list[WrittenWord](), list[TokenSpan]()
-    for word in found.words:
-        start, end = found.spans[word.first].start_frame, found.spans[word.last].end_frame
-        if first <= start + int(heights[start:end].argmax()) < last:
-            start = max(start, first)
-            words.append(WrittenWord(word.text, len(spans), len(spans)))
-            spans.append(TokenSpan(0, start, max(min(end, last), start + 1), found.spans[word.first].confidence))
-    return Written(tuple(words), tuple(spans), found.language)
 
 
 def without_ctc(what: str) -> ConfigError:

@@ -1,6 +1,7 @@
 """A label decoder alone: what it is given, what it is not believed, and live sessions that say what files say."""
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -12,13 +13,11 @@ from hypothesis import strategies as st
 
 from speech import Recognizer
 from speech.decode.endpoint import EndpointConfig, Reason
-from speech.decode.greedy import TokenSpan
-from speech.decode.label.timing import Written, WrittenWord
 from speech.decode.phrases import Phrase
 from speech.errors import ConfigError, LanguageError, SpeechError
 from speech.events import Event, LanguageEvent, TranscriptEvent
 from speech.models.targets import TargetScore
-from speech.stream.label_only import LabelReader, smoothed, within
+from speech.stream.label_only import LabelReader, smoothed
 from speech.stream.offline import Cut, OfflineConfig
 from speech.stream.request import Request
 from speech.stream.segments import Segment
@@ -181,16 +180,12 @@ def test_of_a_text_that_repeats_itself_the_first_run_is_left():
 
 
 def test_words_beyond_the_cuts_belong_to_other_parts():
-    words = tuple(WrittenWord(name, place, place) for place, name in enumerate("abcd"))
-    spans = tuple(TokenSpan(0, start, end, 0.5) for start, end in ((0, 12), (12, 20), (20, 30), (30, 40)))
-    attention = np.zeros((4, 40))
-    for row, peak in enumerate((11, 13, 25, 35)):
-        attention[row, peak] = 1.0
-    found = within(Written(words, spans, "deu"), attention, 10, 30)
-    assert [word.text for word in found.words] == ["a", "b", "c"]
-    assert [(span.start_frame, span.end_frame) for span in found.spans] == [(10, 12), (12, 20), (20, 30)]
-    attention[0] = np.eye(1, 40, 2)
-    assert [word.text for word in within(Written(words, spans), attention, 10, 30).words] == ["b", "c"]
+    reader = LabelReader(Scripted("a b c d"), TOKENIZER)
+    assert text(reader, part()) == "a b c d"
+    cut = replace(part(), keep_start=320 * 25)
+    assert text(reader, cut) == "c d"  # each token is heard for ten frames
+    assert text(reader, replace(cut, rested=True)) == "a b c d"
+    assert text(reader, replace(part(), keep_end=320 * 40)) == "a b c"
 
 
 def test_attention_is_standardised_smoothed_and_the_mean_over_heads():
