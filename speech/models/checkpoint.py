@@ -264,7 +264,10 @@ def load_outline(directory: Path) -> Outline:
 
 
 def _record(directory: Path, configured: type, files: tuple[str, ...], keys: tuple[str, ...]) -> Any:
-    return read_record(directory, [kind for kind, cls in KINDS.items() if cls is configured], files, keys)
+    kinds = [kind for kind, cls in KINDS.items() if cls is configured]
+    if (directory / RECORD).is_file():  # another kind has other files
+        read_record(directory, kinds, (), ())
+    return read_record(directory, kinds, files, keys)
 
 
 def build_empty(config: OwsmCtcConfig, vocabulary: Vocabulary) -> OwsmCtc:
