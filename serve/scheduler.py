@@ -232,7 +232,8 @@ class Scheduler:
             slot = there.get(id(reading.owner))
             if slot is None:
                 continue
-            slot.read_s += reading.busy_s
+            if not reading.partial:  # those are read in time that nobody else needs: they are no load
+                slot.read_s += reading.busy_s
             _guarded(slot, partial(_take, slot.stream, reading), None)
 
     def _wanted(self, slots: Sequence[Slot]) -> list[Reading]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +26,7 @@ from speech.models.precision import Precision
 from speech.models.targets import Targets
 from speech.nn.adapters import AdapterBank
 from speech.stream.engine import Engine, EngineConfig
-from speech.stream.heard import Heard
+from speech.stream.heard import Heard, told_by_decoder
 from speech.stream.label_pass import LabelPass
 from speech.stream.loading import LoadOptions, load_reader
 from speech.stream.offline import OfflineConfig, OfflineReader, by_ctc
@@ -215,14 +214,19 @@ class Recognizer:
         return self._transcript(parts, request)
 
     @property
+    def second_pass(self) -> SecondPass:
+        """What reads parts of audio with CTC. Raises ConfigError if there is none."""
+        return by_ctc(self._second_pass, "its frames")
+
+    @property
     def model(self) -> CtcModel:
         """Of CTC. Raises ConfigError if there is none."""
-        return by_ctc(self._second_pass, "its frames").model
+        return self.second_pass.model
 
     @property
     def tokenizer(self) -> Tokenizer:
         """Of CTC. Raises ConfigError if there is none."""
-        return by_ctc(self._second_pass, "its tokens").tokenizer
+        return self.second_pass.tokenizer
 
     @property
     def frame_s(self) -> float:
@@ -363,7 +367,7 @@ class Recognizer:
         probability: float | None = None
         if words or len(request.languages) == 1:  # silence is in no language, unless one is named
             named = len(request.languages) == 1
-            told = None if named else _told_by_decoder(parts, self._second_pass.languages)
+            told = None if named else told_by_decoder(parts, self._second_pass.languages)
             frames = sum(part.frames for part in parts)
             language, probability = (told, None) if told else self._second_pass.language(total, frames, request)
         return Transcript(
@@ -374,15 +378,6 @@ class Recognizer:
             duration_s=parts[-1].end_s,
             words=tuple(words),
         )
-
-
-def _told_by_decoder(parts: Sequence[Heard], known: Sequence[str]) -> str | None:
-    """The language of most of what is said, if it is one that the label decoder alone knows."""
-    spoken = Counter[str]()
-    for part in parts:
-        spoken[part.language if part.written and part.language else known[0]] += part.frames if part.spans else 0
-    code = max(spoken, key=lambda code: spoken[code], default=known[0])
-    return None if code in known else code
 
 
 def _failure(path: str, error: Exception) -> SpeechError:
