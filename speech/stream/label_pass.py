@@ -68,6 +68,8 @@ class Utterance:
 
     def start(self, token: int) -> Tensor:
         """Logits `(vocabulary,)` behind the first token, which tell language and silence."""
+        if self.started is not None and self.started[0] == token:
+            return self.started[1]
         logits, state = self._advance([token], self._model.begin(self.frames))
         self.started = token, logits[0], state
         return logits[0]
@@ -201,8 +203,16 @@ class LabelPass:
             timed = self._by_attention(part, prompt, self._ids(text, ENGLISH), words, judged) if words else Written()
             return replace(timed, language=language)
         candidates = best(self.candidates(part, language, judged), self.weight(language))
-        text = candidates[0].text if candidates else ""
+        text = candidates[0].text if candidates and not self._made_up(part, candidates[0], judged) else ""
         return self._timed(part, self.tokenizer.prompt(language), text, judged, language)
+
+    def _made_up(self, part: Utterance, candidate: Candidate, judged: Judged) -> bool:
+        """Whether nobody has said it: CTC hears little of it, and the decoder hears no speech."""
+        characters = max(len(judged.spell(candidate.text).ids), 1)
+        if candidate.ctc / characters >= self.config.unheard:
+            return False
+        logits = part.start(self.tokenizer.start).float()
+        return float(logits.softmax(dim=0)[self.tokenizer.no_speech]) >= self.config.no_speech
 
     def weight(self, language: str) -> float:
         """What CTC counts for in a language."""
@@ -222,8 +232,9 @@ class LabelPass:
         for one in found:
             if one.ended:
                 texts.setdefault(self.tokenizer.decode(one.tokens).strip(), one.score)
-        if not texts and found:
+        if not texts and found:  # it repeats itself, or does not end
             texts[self._cut(found[0].tokens, language, judged)] = None
+            own = own or language in judged.tokenizer.vocabulary.languages
         if own:
             for said in map(_as_written, judged.texts):
                 if said not in texts:

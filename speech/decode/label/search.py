@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from speech.decode.frames import token_index
+
 _LOOP = 27
 """Longest run of tokens whose repetition is looked for."""
 _SHORT = 3
@@ -80,8 +82,8 @@ class LabelSearch:
 
     def log_probs(self, logits: Tensor, *, first: bool) -> Tensor:
         """What can be written of `(..., vocabulary)`: float32 `(..., first_timestamp)`; `first`: as a text's first."""
-        never = [*self.forbidden, *(self.forbidden_first if first else ())]
-        places = torch.tensor(never, dtype=torch.int64, device=logits.device)
+        never = frozenset(self.forbidden).union(self.forbidden_first if first else ())
+        places = token_index(never, logits.device)
         return logits[..., : self.first_timestamp].float().index_fill(-1, places, -torch.inf).log_softmax(dim=-1)
 
     def _extended(
