@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,7 +13,7 @@ from speech.choices import Live
 from speech.decode.greedy import TokenSpan
 from speech.decode.label.search import LabelHypothesis, LabelSearch, once
 from speech.decode.label.timing import Written, time_by_attention, written_words
-from speech.decode.language_id import top
+from speech.decode.language_id import posterior_among, top
 from speech.decode.words import finished
 from speech.errors import ConfigError, LanguageError
 from speech.models.base import LabelModel
@@ -196,11 +195,7 @@ class LabelReader:
         if len(request.languages) == 1:
             return request.languages[0], 1.0
         assert evidence is not None
-        mean = evidence / max(frames, 1)
-        if request.languages:
-            asked = torch.tensor([code in request.languages for code in self.languages])
-            mean = mean.masked_fill(~asked, -math.inf)
-        return top(torch.softmax(mean, dim=-1), self.languages)
+        return top(posterior_among(evidence / max(frames, 1), self.languages, request.languages), self.languages)
 
 
 def smoothed(attention: Tensor) -> Tensor:

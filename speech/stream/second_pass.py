@@ -14,7 +14,7 @@ from speech.choices import Live
 from speech.decode.frames import Frames, token_index
 from speech.decode.greedy import TokenSpan, collapse, greedy
 from speech.decode.label.timing import Written
-from speech.decode.language_id import FIRST_FRAMES, first_token_posterior, top
+from speech.decode.language_id import FIRST_FRAMES, first_token_posterior, posterior_among, top
 from speech.decode.word_labels import TokenEvidence, languages_of
 from speech.decode.words import WORD_START, finished, mixed_drafts, words_from_tokens
 from speech.errors import LanguageError
@@ -360,13 +360,7 @@ class SecondPass:
 
     def _posterior(self, evidence: Tensor, frames: int, request: Request) -> Tensor:
         """Of the languages asked for, `(languages,)`, from the sum of the log-posteriors of `frames`."""
-        mean = evidence / max(frames, 1)
-        if request.languages:
-            known = [code in request.languages for code in self.tokenizer.vocabulary.languages]
-            if not any(known):  # they are a label decoder's
-                return torch.zeros_like(mean)
-            mean = mean.masked_fill(~torch.tensor(known, device=mean.device), -torch.inf)
-        return torch.softmax(mean, dim=-1)
+        return posterior_among(evidence / max(frames, 1), self.languages, request.languages)
 
     def _written(self, evidence: Tensor | None, request: Request) -> tuple[str, ...]:
         """Languages that the words may be in, from evidence `(T, languages)`; none if it cannot be told."""
