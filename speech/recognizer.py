@@ -28,6 +28,7 @@ from speech.models.hybrid import Hybrid, is_hybrid, load_hybrid
 from speech.models.precision import Precision, with_precision
 from speech.models.targets import Targets
 from speech.nn.adapters import AdapterBank
+from speech.stream.alternatives import Reading, readings, together
 from speech.stream.decoders import check_search, open_decoder
 from speech.stream.engine import Engine, EngineConfig
 from speech.stream.heard import Heard
@@ -130,6 +131,8 @@ class Recognizer:
         language: str = AUTO,
         to: str | None = None,
         phrases: Sequence[Phrase] = (),
+        plain: bool = False,
+        nbest: int = 1,
         channel: int | None = None,
         track: int | None = None,
     ) -> Transcript:
@@ -143,16 +146,18 @@ class Recognizer:
                 itself knows. One that only an adapter knows is named, alone.
             to: target language of a translation.
             phrases: that may well be said, such as names.
+            plain: write without capitals and punctuation.
+            nbest: so many likely texts are wanted, 1 to 10; there may be fewer.
             channel: the one to hear, from 0; None: the mean of all.
             track: of audio of a file, from 0; None: the one that the file says is the default.
 
         Raises:
             AudioError: if the source cannot be read, or has no such channel or track.
             LanguageError: if a language is unknown, or the model does not know it.
-            ConfigError: if the model cannot write a phrase.
+            ConfigError: if the model cannot write a phrase, or `nbest` is out of range.
         """
         blocks = _blocks(source, rate, channel, track) if isinstance(source, str | Path | np.ndarray) else source
-        return self._read([blocks], Request.parse(language, to, phrases))[0]
+        return self._read([blocks], Request.parse(language, to, phrases, plain=plain, nbest=nbest))[0]
 
     def align(
         self,
@@ -321,6 +326,9 @@ class Recognizer:
         if words or len(request.languages) == 1:  # silence is in no language, unless one is named
             frames = sum(part.frames for part in parts)
             language, probability = self._second_pass.language(total, frames, request)
+        several: list[list[Reading]] = []
+        if request.nbest > 1:
+            several = [readings(part, lambda one: self._second_pass.words(one, request)) for part in parts]
         return Transcript(
             text=join(words),
             language=language,
@@ -328,6 +336,7 @@ class Recognizer:
             task="asr" if request.to is None else f"st_{request.to}",
             duration_s=parts[-1].end_s,
             words=tuple(words),
+            alternatives=together(several, request.nbest),
         )
 
 

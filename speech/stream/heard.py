@@ -29,3 +29,7 @@ class Heard:
     """Words of the spans, where a label decoder has written them; None: CTC's tokens are the text."""
     language: str | None = None
     """ISO 639-3 in which they are written, if a label decoder has."""
+    confidence: float = 1.0
+    """Posterior of the text among those that were found."""
+    others: tuple[Heard, ...] = ()
+    """Less likely texts of the same segment, where several are asked for."""

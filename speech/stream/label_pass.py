@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
-from speech.decode.label.joint import Candidate, JointConfig, Spelling, best, likeliest_prefix, score
+from speech.decode.label.joint import Candidate, JointConfig, Spelling, best, likeliest_prefix, posterior, score
 from speech.decode.label.search import LabelHypothesis, LabelSearch
 from speech.decode.label.timing import Written, join_written, time_by_attention, time_by_ctc, written_words
 from speech.models.base import LabelModel
@@ -122,7 +122,9 @@ class LabelPass:
             judged: by CTC.
         """
         language = self._language(part, request, posterior)
-        return None if language is None else self.write(part, language, judged, translate=request.to is not None)
+        if language is None:
+            return None
+        return self.write(part, language, judged, translate=request.to is not None, several=request.nbest > 1)
 
     def _language(self, part: Utterance, request: Request, posterior: Mapping[str, float]) -> str | None:
         """The one to write in; None if the decoder does not know it."""
@@ -161,7 +163,9 @@ class LabelPass:
         return dict(zip(self.tokenizer.languages, posterior, strict=True))
 
     @torch.inference_mode()
-    def write(self, part: Utterance, language: str, judged: Judged, *, translate: bool = False) -> Written:
+    def write(
+        self, part: Utterance, language: str, judged: Judged, *, translate: bool = False, several: bool = False
+    ) -> Written:
         """The transcript of a part, or its translation.
 
         Args:
@@ -169,15 +173,22 @@ class LabelPass:
             language: ISO 639-3, one that the decoder knows.
             judged: by CTC.
             translate: into English.
+            several: whether other texts are wanted beside a transcript.
         """
         if translate:
             prompt = self.tokenizer.prompt(language, translate=True)
             text = self.tokenizer.decode(_likeliest(self._search(part, prompt, part.most_tokens)).tokens).strip()
             words = written_words(text)
             return self._by_attention(part, prompt, text, words, language) if words else Written(language=language)
-        candidates = best(self.candidates(part, language, judged), self.weight(language))
-        text = candidates[0].text if candidates else ""
-        return self._timed(part, self.tokenizer.prompt(language), text, judged, language)
+        weight, prompt = self.weight(language), self.tokenizer.prompt(language)
+        candidates = best(self.candidates(part, language, judged), weight)
+        texts = [one.text for one in candidates[: None if several else 1]] or [""]
+        found = [self._timed(part, prompt, text, judged, language) for text in texts]
+        if not several or not candidates:
+            return found[0]
+        shares = posterior(candidates, weight)
+        first, *others = (replace(one, confidence=share) for one, share in zip(found, shares, strict=True))
+        return replace(first, others=tuple(others))
 
     def weight(self, language: str) -> float:
         """What CTC counts for in a language."""

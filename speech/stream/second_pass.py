@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
+from speech.decode.beam import BeamDecoder
 from speech.decode.frames import Frames, token_index
 from speech.decode.greedy import TokenSpan, collapse, greedy
 from speech.decode.label.timing import Written
@@ -31,9 +32,8 @@ from speech.stream.segments import Segment
 from speech.stream.windows import SharedConvolutions, Window
 from speech.stream.writing import Decoder, Writing
 from speech.text.languages import resolve
-from speech.text.normalize import plain_text
 from speech.text.tokenizer import Tokenizer
-from speech.transcript import Word
+from speech.transcript import Word, plain_words
 
 _POSSIBLE = 0.1
 """Probability from which words of a language are expected in a segment."""
@@ -106,7 +106,32 @@ class SecondPass:
             parts = [Part(*heard.select(row), request, heard.extensions[row]) for row, (_, request) in enumerate(batch)]
             for (segment, _), part, spans in zip(batch, parts, self._spans(parts), strict=True):
                 written = self._written_down(segment, part, spans, listened)
-                yield self.keep(segment, spans, part.evidence, len(part.x), written)
+                said = self.keep(segment, spans, part.evidence, len(part.x), written)
+                yield said if part.request.nbest == 1 else self._with_others(said, segment, part, written)
+
+    def _with_others(self, heard: Heard, segment: Segment, part: Part[Request], written: Written | None) -> Heard:
+        """What is heard, and less likely texts of the same."""
+        texts: list[tuple[Sequence[TokenSpan], Written | None, float]]
+        if written is None:
+            texts = [(spans, None, share) for spans, share in self._nbest(part)]
+        else:
+            texts = [((), one, one.confidence) for one in (written, *written.others)]
+        others = (
+            replace(self.keep(segment, spans, part.evidence, len(part.x), one), confidence=share)
+            for spans, one, share in texts[1:]
+        )
+        return replace(heard, confidence=texts[0][2] if texts else 1.0, others=tuple(others))
+
+    @torch.inference_mode()
+    def _nbest(self, part: Part[Request]) -> list[tuple[list[TokenSpan], float]]:
+        """The texts that a beam holds in the end, and the posterior of each among them; none without a beam."""
+        x, evidence, request, extension = part
+        decode = self.decoder(request, extension)
+        if not isinstance(decode, BeamDecoder) or not len(x):
+            return []
+        forbidden = self._writing.forbidden(request.written, extension)
+        found = decode.nbest(self.log_probs(x, extension), forbidden, self._written(evidence, request))
+        return [(spans if extension is None else extension.said(spans), share) for spans, share in found]
 
     def _written_down(
         self, segment: Segment, part: Part[Request], spans: Sequence[TokenSpan], listened: dict[int, Utterance]
@@ -387,7 +412,8 @@ class SecondPass:
         times = {"frame_s": self.model.frame_s, "offset_s": 0.0, "duration_s": heard.end_s}
         if heard.written is None and (request.to is not None or len(request.languages) == 1 or heard.told is None):
             spaces = resolve(code).spaces
-            return words_from_tokens(heard.spans, self.piece, language=code, spaces=spaces, **times)
+            words = words_from_tokens(heard.spans, self.piece, language=code, spaces=spaces, **times)
+            return plain_words(words) if request.plain else words
         drafts = mixed_drafts(heard.spans, self.piece) if heard.written is None else self._drafts(heard)
         known = self.tokenizer.vocabulary.languages
         codes: Sequence[str] = [code] * len(drafts)
@@ -395,12 +421,4 @@ class SecondPass:
             allowed = [code for code in request.languages if code in known] or known
             codes = languages_of(drafts, heard.told, known, allowed, code)
         words = finished(heard.spans, drafts, codes, **times)
-        return [*_plain(words)] if request.plain else words
-
-
-def _plain(words: Iterable[Word]) -> Iterator[Word]:
-    """Words without capitals and punctuation."""
-    for word in words:
-        text = plain_text(word.text)
-        if text:
-            yield replace(word, text=text)
+        return plain_words(words) if request.plain else words

@@ -47,6 +47,12 @@ class Candidate:
     """Log-probability by CTC of all frames saying its plain text."""
     by_ctc: bool = False
     """Whether CTC alone has found it."""
+    bonus: float = 0.0
+    """What phrases in it add."""
+
+    def total(self, weight: float) -> float:
+        """Its score where CTC counts for so much; with weight 0 CTC has no say."""
+        return self.label + (weight * self.ctc if weight else 0.0) + self.bonus
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,15 @@ def best(candidates: Sequence[Candidate], weight: float) -> list[Candidate]:
 
     With weight 0 CTC has no say.
     """
-    return sorted(candidates, key=lambda one: -(one.label + (weight * one.ctc if weight else 0.0)))
+    return sorted(candidates, key=lambda one: -one.total(weight))
+
+
+def posterior(candidates: Sequence[Candidate], weight: float) -> list[float]:
+    """Of each, as if one of them had been said."""
+    totals = np.array([one.total(weight) for one in candidates])
+    shares = np.exp(totals - totals.max(initial=-np.inf)) if np.isfinite(totals).any() else np.ones(len(totals))
+    found: list[float] = (shares / shares.sum()).tolist()
+    return found
 
 
 def likeliest_prefix(log_probs: np.ndarray, words: Sequence[str], spell: Speller) -> int:
