@@ -9,6 +9,9 @@ from typing import NamedTuple
 from speech.stream.heard import Heard
 from speech.transcript import Alternative, Word, join
 
+_LEAST = 1e-300
+"""Confidence, for its logarithm to be a number."""
+
 
 class Reading(NamedTuple):
     """A text of one part."""
@@ -32,17 +35,24 @@ def readings(heard: Heard, words: Callable[[Heard], Sequence[Word]]) -> list[Rea
 
 
 def together(parts: Sequence[Sequence[Reading]], most: int) -> tuple[Alternative, ...]:
-    """The likeliest texts of parts that follow each other, `most` of them, if there are so many.
+    """The likeliest texts of parts that follow each other; see `chained`. None without parts."""
+    found = chained(parts, most) if parts else []
+    return tuple(Alternative(join([word for part in said for word in part]), chance) for said, chance in found)
 
-    The first is made of the first reading of each part. Parts know nothing of each other: the confidence of a text is
-    the product of those of its parts.
+
+def chained[Said](parts: Sequence[Sequence[tuple[Said, float]]], most: int) -> list[tuple[tuple[Said, ...], float]]:
+    """The likeliest `most` ways to take one reading of each part, and their confidences.
+
+    The first is made of the first readings. Parts know nothing of each other: a confidence is the product of those of
+    the readings.
     """
-    best: list[tuple[float, tuple[Sequence[Word], ...]]] = [(0.0, ())] if parts else []
+    best: list[tuple[float, tuple[Said, ...]]] = [(0.0, ())]
     for options in parts:
+        scores = [math.log(max(chance, _LEAST)) for _, chance in options]
         longer = [
-            (score + math.log(max(one.confidence, 1e-300)), (*said, one.words))
-            for score, said in best
-            for one in options
+            (before + score, (*taken, said))
+            for before, taken in best
+            for score, (said, _) in zip(scores, options, strict=True)
         ]
         best = sorted(longer, key=lambda one: -one[0])[:most]
-    return tuple(Alternative(join([word for part in said for word in part]), math.exp(score)) for score, said in best)
+    return [(taken, math.exp(score)) for score, taken in best]

@@ -24,8 +24,8 @@ from speech.decode.language_tracker import LanguageTracker
 from speech.decode.words import words_from_tokens
 from speech.errors import SpeechError
 from speech.events import EndpointEvent, Event, LanguageEvent, SpeechEvent, TranscriptEvent, TranslationEvent, Writer
-from speech.stream.first_pass import CausalStream, FirstPass
 from speech.stream.alternatives import Reading, readings, together
+from speech.stream.first_pass import CausalStream, FirstPass
 from speech.stream.heard import Heard
 from speech.stream.options import StreamOptions as StreamOptions
 from speech.stream.request import Request
