@@ -1,8 +1,9 @@
 """`/v1/listen`: Deepgram's live protocol, as far as this server has what it asks for.
 
-Different from theirs: without `language` any language may be spoken, without `endpointing` a pause of half a second ends
-an utterance, and without `punctuate` texts are as the model writes them; `punctuate=false` asks for plain ones, unless
-`smart_format=true` asks for the contrary. Complete parts of a long utterance are final results of their own, as there.
+Different from theirs: without `language` any language may be spoken, without `endpointing` a pause of half a second
+ends an utterance, and without `punctuate` texts are as the model writes them; `punctuate=false` asks for plain ones,
+unless `smart_format=true` asks for the contrary. Complete parts of a long utterance are final results of their own, as
+there.
 """
 
 from __future__ import annotations

@@ -280,8 +280,8 @@ class OpenAiRealtime:
         asked = _Asked(settings, beta)
         if self._begun:
             self._asked.append(asked)
-            options = {"endpointing": settings.endpointing(), "plain": settings.plain}
-            return [wire.Update(languages=settings.languages(), **options)]
+            endpointing, plain = settings.endpointing(), settings.plain
+            return [wire.Update(languages=settings.languages(), endpointing=endpointing, plain=plain)]
         self._configure(asked)
         return [Reply(self._event(self._described("updated", asked)))]
 

@@ -146,7 +146,7 @@ class Vosk:
         ]
         found = chained(texts, self._alternatives)
         listed: list[dict[str, Any]] = [
-            {"confidence": chance, "text": " ".join(filter(None, t))} for t, chance in found
+            {"confidence": chance, "text": " ".join(filter(None, said))} for said, chance in found
         ]
         if words:
             listed[0]["result"] = words

@@ -34,7 +34,7 @@ from speech.stream.engine import Engine, EngineConfig
 from speech.stream.heard import Heard
 from speech.stream.label_pass import LabelPass
 from speech.stream.offline import OfflineConfig, OfflineReader
-from speech.stream.request import Request
+from speech.stream.request import ENGLISH, Request
 from speech.stream.second_pass import SecondPass
 from speech.stream.writing import Decoder
 from speech.text.normalize import plain_text
@@ -220,7 +220,10 @@ class Recognizer:
     def targets(self) -> tuple[str, ...]:
         """ISO 639-3 codes of the languages that it translates into."""
         measured = self._second_pass.targets
-        return self.tokenizer.vocabulary.st_targets if measured is None else tuple(measured)
+        if measured is not None:
+            return tuple(measured)
+        by_label = () if self._second_pass.label is None else (ENGLISH,)
+        return tuple(dict.fromkeys((*self.tokenizer.vocabulary.st_targets, *by_label)))
 
     @property
     def adapters(self) -> AdapterBank | None:
