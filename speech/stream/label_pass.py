@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -11,8 +12,10 @@ from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
 from speech.decode.label.joint import Candidate, JointConfig, Spelling, best, likeliest_prefix, posterior, score
+from speech.decode.label.phrases import Bias, LabelPhrases, Pieces
 from speech.decode.label.search import LabelHypothesis, LabelSearch
 from speech.decode.label.timing import Written, join_written, time_by_attention, time_by_ctc, written_words
+from speech.decode.phrases import Phrase, canonical
 from speech.models.base import LabelModel
 from speech.nn.decoder.label import DecoderState
 from speech.stream.request import Request
@@ -25,6 +28,8 @@ _TAIL_S = 0.2
 """Silence behind a part: the last log-mel frames would otherwise lack their right half."""
 _TOKENS_A_SECOND, _TOKENS_MORE = 6, 8
 """No text is longer."""
+_MOST_LISTS = 16
+"""Of phrases, that are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,7 @@ class LabelPass:
     def __init__(self, model: LabelModel, tokenizer: LabelTokenizer, config: JointConfig | None = None) -> None:
         self.model, self.tokenizer = model, tokenizer
         self.config = config or JointConfig()
+        self._phrases = lru_cache(_MOST_LISTS)(self._compile)
         self._search = LabelSearch(
             end=tokenizer.end,
             first_timestamp=tokenizer.first_timestamp,
@@ -124,7 +130,11 @@ class LabelPass:
         language = self._language(part, request, posterior)
         if language is None:
             return None
-        return self.write(part, language, judged, translate=request.to is not None, several=request.nbest > 1)
+        phrases = self._phrases(canonical(request.phrases)) if request.to is None and request.phrases else None
+        several = request.nbest > 1
+        return self.write(
+            part, language, judged, translate=request.to is not None, several=several, phrases=phrases or None
+        )
 
     def _language(self, part: Utterance, request: Request, posterior: Mapping[str, float]) -> str | None:
         """The one to write in; None if the decoder does not know it."""
@@ -164,7 +174,14 @@ class LabelPass:
 
     @torch.inference_mode()
     def write(
-        self, part: Utterance, language: str, judged: Judged, *, translate: bool = False, several: bool = False
+        self,
+        part: Utterance,
+        language: str,
+        judged: Judged,
+        *,
+        translate: bool = False,
+        several: bool = False,
+        phrases: LabelPhrases | None = None,
     ) -> Written:
         """The transcript of a part, or its translation.
 
@@ -174,6 +191,7 @@ class LabelPass:
             judged: by CTC.
             translate: into English.
             several: whether other texts are wanted beside a transcript.
+            phrases: to prefer in a transcript.
         """
         if translate:
             prompt = self.tokenizer.prompt(language, translate=True)
@@ -181,7 +199,7 @@ class LabelPass:
             words = written_words(text)
             return self._by_attention(part, prompt, text, words, language) if words else Written(language=language)
         weight, prompt = self.weight(language), self.tokenizer.prompt(language)
-        candidates = best(self.candidates(part, language, judged), weight)
+        candidates = best(self.candidates(part, language, judged, phrases=phrases), weight)
         texts = [one.text for one in candidates[: None if several else 1]] or [""]
         found = [self._timed(part, prompt, text, judged, language) for text in texts]
         if not several or not candidates:
@@ -195,14 +213,22 @@ class LabelPass:
         return self.config.ctc_weight if language in self.config.learnt else 0.0
 
     @torch.inference_mode()
-    def candidates(self, part: Utterance, language: str, judged: Judged, *, own: bool | None = None) -> list[Candidate]:
+    def candidates(
+        self,
+        part: Utterance,
+        language: str,
+        judged: Judged,
+        *,
+        own: bool | None = None,
+        phrases: LabelPhrases | None = None,
+    ) -> list[Candidate]:
         """What may have been said: texts of the search that have ended, and CTC's own where it has learnt the language.
 
         Arguments are those of `write`, and `own`: whether CTC's own texts are among them, behind the others.
         """
         own = language in self.config.learnt if own is None else own
         prompt = self.tokenizer.prompt(language)
-        found = self._search(part, prompt, part.most_tokens)
+        found = self._search(part, prompt, part.most_tokens, None if phrases is None else Bias(phrases))
         texts: dict[str, float | None] = {}
         ctc_only: set[str] = set()
         for one in found:
@@ -216,17 +242,28 @@ class LabelPass:
                 if said not in texts:
                     texts[said], ctc_only = None, {*ctc_only, said}
         texts.pop("", None)
+        space = " " if LANGUAGES[language].spaces else ""
         unscored = [text for text, known in texts.items() if known is None]
         if unscored:
-            space = " " if LANGUAGES[language].spaces else ""
             ids = [self.tokenizer.encode(space + text) for text in unscored]
             for text, chances in zip(unscored, part.log_probs(prompt, ids, self.tokenizer.end), strict=True):
                 texts[text] = sum(chances)
         heard = score(judged.log_probs, [judged.spell(text) for text in texts])
         return [
-            Candidate(text, known or 0.0, ctc, text in ctc_only)
+            Candidate(text, known or 0.0, ctc, text in ctc_only, self._bonus(space + text, phrases))
             for (text, known), ctc in zip(texts.items(), heard, strict=True)
         ]
+
+    def _bonus(self, text: str, phrases: LabelPhrases | None) -> float:
+        return 0.0 if phrases is None else phrases.of(self.tokenizer.encode(text))
+
+    @cached_property
+    def _pieces(self) -> Pieces:
+        return Pieces.of([self.tokenizer.piece(token) for token in range(self.tokenizer.end)])
+
+    def _compile(self, phrases: tuple[Phrase, ...]) -> LabelPhrases:
+        tokenizer = self.tokenizer
+        return LabelPhrases(phrases, tokenizer.encode, self._pieces, tokenizer.end, self.config.phrase_weight)
 
     def _timed(self, part: Utterance, prompt: Sequence[int], text: str, judged: Judged, language: str) -> Written:
         words = written_words(text)

@@ -28,6 +28,8 @@ class JointConfig:
     """Log-probability by CTC of a character, on average, below which a text may be made up."""
     no_speech: float = ranged(0.4, least=0, most=1)
     """Probability of no speech from which such a text is not written."""
+    phrase_weight: float = ranged(0.5, least=0)
+    """Of boosts of phrases beside the decoder's log-probability."""
     foreign: float = ranged(0.5, least=0, most=1)
     """Probability, by the label decoder, of languages that CTC does not know, from which one of them is taken."""
 
