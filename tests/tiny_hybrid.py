@@ -9,8 +9,9 @@ from typing import Any
 from unittest.mock import patch
 
 from speech.choices import Storage
+from speech.decode.greedy import TokenSpan
 from speech.decode.label.joint import JointConfig
-from speech.decode.label.timing import Written, time_by_ctc, written_words
+from speech.decode.label.timing import Written, WrittenWord, time_by_ctc, written_words
 from speech.models.checkpoint import LANGUAGE_MODEL, LEXICON, LabelCheckpoint, load_checkpoint
 from speech.models.hub import EMBEDDED, locate
 from speech.models.hybrid import Hybrid, save_hybrid
@@ -43,7 +44,11 @@ def writing(seconds_a_second: float = 0.0) -> Iterator[None]:
         self: LabelPass, part: Utterance, language: str, judged: Judged, *, translate: bool = False, **_: Any
     ) -> Written:
         time.sleep(seconds_a_second * len(judged.log_probs) * 0.02)
-        text = "In English." if translate else f"{judged.texts[0].capitalize()}."
+        if translate:
+            middle = len(judged.log_probs) // 2
+            spans = tuple(TokenSpan(0, frame, frame + 1, 0.9) for frame in (middle, middle + 1))
+            return Written((WrittenWord("In", 0, 0), WrittenWord("English.", 1, 1)), spans, language)
+        text = f"{judged.texts[0].capitalize()}."
         return replace(time_by_ctc(written_words(text), judged.log_probs, judged.spell) or Written(), language=language)
 
     with patch.object(LabelPass, "write", write), patch.object(LabelPass, "knows", lambda self, code: True):

@@ -6,8 +6,12 @@ import pytest
 from typer.testing import CliRunner
 
 from speech.cli.app import app
+from speech.decode.label.search import LabelHypothesis, LabelSearch
 from speech.errors import ConfigError, LanguageError
 from tests.tiny_hybrid import save_tiny_hybrid, writing
+from tests.tiny_whisper import tiny_label_tokenizer
+
+SAID = {"caller waiting": -2.0, "collar waiting": -1.0, "Caller waiting": -3.0, "caller": -2.5}
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +35,18 @@ def test_plain_texts_have_no_signs(model, wave):
 
 
 @pytest.mark.parametrize("more", [[], ["--plain"]])
-def test_several_likely_texts_are_listed_in_json(model, wave, more):
+def test_several_likely_texts_are_listed_in_json(model, wave, more, monkeypatch):
+    encode = tiny_label_tokenizer().encode
+    found = [LabelHypothesis(tuple(encode(f" I have a {word}.")), score, True) for word, score in SAID.items()]
+    monkeypatch.setattr(LabelSearch, "__call__", lambda *_: found)
     record = json.loads(run(wave, "--model", model, "--language", "eng", "--format", "json", "--nbest", 3, *more))[0]
     texts = [one["text"] for one in record["alternatives"]]
     assert texts[0] == record["text"]
     assert 1 < len(texts) <= 3
     assert len(set(texts)) == len(texts)
-    assert sum(one["confidence"] for one in record["alternatives"]) <= 1.001
+    chances = [one["confidence"] for one in record["alternatives"]]
+    assert chances == sorted(chances, reverse=True)
+    assert 0.5 < sum(chances) <= 1.001
     usual = json.loads(run(wave, "--model", model, "--language", "eng", "--format", "json", *more))[0]
     assert "alternatives" not in usual
     assert usual["text"] == record["text"]

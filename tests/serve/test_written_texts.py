@@ -101,7 +101,7 @@ def test_files_over_http_are_plain_or_translated_as_asked(writer: Running, pcm, 
 
     assert post("transcriptions").json()["text"].endswith(".")
     assert is_plain(post("transcriptions", plain="true").json()["text"])
-    assert set(post("translations").json()["text"].split(". ")) == {"In English", "In English."}
+    assert post("translations").json()["text"] == "In English. In English."
     assert is_plain(post("translations", plain="true").json()["text"])
     assert post("translations", to="deu").json()["error"]["code"] == "bad_target"
 
@@ -172,5 +172,5 @@ def test_each_protocol_names_plain_and_alternatives_in_its_own_way():
     realtime = OpenAiRealtime(["eng"])
     settings = {"type": "transcription", "audio": {"input": {"transcription": {"plain": True}}}}
     realtime.incoming(json.dumps({"type": "session.update", "session": settings}))
-    start = realtime.incoming('{"type":"input_audio_buffer.append","audio":"AAAA"}')[0]
+    start = realtime.incoming('{"type":"input_audio_buffer.append","audio":"AAAAAA=="}')[0]
     assert start.plain is True
