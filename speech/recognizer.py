@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -206,6 +207,11 @@ class Recognizer:
         return self._transcript(parts, request)
 
     @property
+    def second_pass(self) -> SecondPass:
+        """What reads parts of audio."""
+        return self._second_pass
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of the weights on disk, by which adapters name their base; they are read when it is first asked for.
 
@@ -327,8 +333,10 @@ class Recognizer:
         language: str = UNDETERMINED
         probability: float | None = None
         if words or len(request.languages) == 1:  # silence is in no language, unless one is named
+            named = len(request.languages) == 1
+            told = None if named else _told_by_decoder(parts, self.tokenizer.vocabulary.languages)
             frames = sum(part.frames for part in parts)
-            language, probability = self._second_pass.language(total, frames, request)
+            language, probability = (told, None) if told else self._second_pass.language(total, frames, request)
         several: list[list[Reading]] = []
         if request.nbest > 1:
             several = [readings(part, lambda one: self._second_pass.words(one, request)) for part in parts]
@@ -341,6 +349,15 @@ class Recognizer:
             words=tuple(words),
             alternatives=together(several, request.nbest),
         )
+
+
+def _told_by_decoder(parts: Sequence[Heard], known: Sequence[str]) -> str | None:
+    """The language of most of what is said, if it is one that the label decoder alone knows."""
+    spoken = Counter[str]()
+    for part in parts:
+        spoken[part.language if part.written and part.language else known[0]] += part.frames if part.spans else 0
+    code = max(spoken, key=lambda code: spoken[code], default=known[0])
+    return None if code in known else code
 
 
 def _label_pass(hybrid: Hybrid, precision: Precision) -> LabelPass:

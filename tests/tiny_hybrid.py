@@ -1,55 +1,48 @@
-"""A hybrid of the model that ships and a label decoder of random weights, and a decoder that writes what CTC hears."""
+"""Both halves of a hybrid with random weights: what it writes is nonsense in Latin letters, but the same each time.
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+CTC knows German, English and Gaelic, the label decoder German, English and Spanish.
+"""
+
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
 
-from speech.choices import Storage
-from speech.decode.greedy import TokenSpan
+import torch
+
 from speech.decode.label.joint import JointConfig
-from speech.decode.label.timing import Written, WrittenWord, time_by_ctc, written_words
-from speech.models.checkpoint import LANGUAGE_MODEL, LEXICON, LabelCheckpoint, load_checkpoint
-from speech.models.hub import EMBEDDED, locate
+from speech.models.checkpoint import Checkpoint, LabelCheckpoint
 from speech.models.hybrid import Hybrid, save_hybrid
-from speech.models.targets import TargetScore
-from speech.stream.label_pass import Judged, LabelPass, Utterance
+from speech.models.owsm_ctc import OwsmCtc
+from speech.models.whisper import Whisper
+from speech.text.tokenizer import Tokenizer
+from tests.conftest import TEXTS, small_whisper
 from tests.tiny_whisper import tiny_label_tokenizer, tiny_whisper
 
-SCORE = TargetScore(chrf=45.0, source_chrf=20.0, utterances=30, sources=("fra",), data="made up")
+_POSITIONS = 200
+WRITTEN = "abcdefghijklmnopqrstuvwxyz ABC,."
 
 
-def save_tiny_hybrid(path: Path, *, translates: bool = False) -> Path:
-    """In a folder that is not there yet; with `translates` it says that it translates into English."""
-    ctc = load_checkpoint(locate(EMBEDDED))
-    hybrid = Hybrid(
-        replace(ctc, targets={"eng": SCORE} if translates else {}),
-        LabelCheckpoint(tiny_whisper(), tiny_label_tokenizer(), {}),
-        JointConfig(learnt=["deu", "eng", "spa"]),
-    )
-    beside = {name: locate(EMBEDDED) / name for name in (LANGUAGE_MODEL, LEXICON)}
-    save_hybrid(path, hybrid, card="", label_card="", storage=Storage.int8, attached=beside)
-    return path
+def letters_tokenizer() -> Tokenizer:
+    """CTC's: a token is a letter, of those that the decoder writes."""
+    texts = [text for text in [*TEXTS, "der hund lief"] if text.isascii()]
+    return Tokenizer.train(texts, vocab_size=40, languages=["deu", "eng", "gla"], st_targets=["deu"], characters=True)
 
 
-@contextmanager
-def writing(seconds_a_second: float = 0.0) -> Iterator[None]:
-    """A decoder that writes CTC's text with a capital and a full stop, or "In English." for a translation, and takes
-    its time."""
+def latin_whisper() -> Whisper:
+    """It writes `WRITTEN` alone, and mostly comes to an end."""
+    model, tokenizer = tiny_whisper(), tiny_label_tokenizer()
+    kept = {tokenizer.encode(letter)[0] for letter in WRITTEN}
+    model.config.suppressed = sorted({*range(tokenizer.end + 2)} - kept - {tokenizer.end})
+    model.config.suppressed_first = [*tokenizer.encode(" ,."), tokenizer.end]
+    torch.manual_seed(2)
+    model.config.decoder.positions = _POSITIONS
+    model.decoder.positions = torch.nn.Parameter(2 * torch.randn(_POSITIONS, 32))  # it says another letter each time
+    with torch.no_grad():
+        model.decoder.embed.weight[tokenizer.encode(" ")[0]] *= 1.5
+    return model
 
-    def write(
-        self: LabelPass, part: Utterance, language: str, judged: Judged, *, translate: bool = False, **_: Any
-    ) -> Written:
-        time.sleep(seconds_a_second * len(judged.log_probs) * 0.02)
-        if translate:
-            middle = len(judged.log_probs) // 2
-            spans = tuple(TokenSpan(0, frame, frame + 1, 0.9) for frame in (middle, middle + 1))
-            return Written((WrittenWord("In", 0, 0), WrittenWord("English.", 1, 1)), spans, language)
-        text = f"{judged.texts[0].capitalize()}."
-        return replace(time_by_ctc(written_words(text), judged.log_probs, judged.spell) or Written(), language=language)
 
-    with patch.object(LabelPass, "write", write), patch.object(LabelPass, "knows", lambda self, code: True):
-        yield
+def save_tiny_hybrid(path: Path, joint: JointConfig) -> None:
+    torch.manual_seed(0)
+    tokenizer = letters_tokenizer()
+    ctc = Checkpoint(OwsmCtc(small_whisper(), tokenizer.vocabulary).eval(), tokenizer, {})
+    label = LabelCheckpoint(latin_whisper(), tiny_label_tokenizer(), {})
+    save_hybrid(path, Hybrid(ctc, label, joint), card="", label_card="")

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from speech.decode.compiled import load
 from speech.decode.greedy import TokenSpan
 from speech.decode.lexicon import APOSTROPHES, USUAL, Lexicon
 from speech.decode.phrases import Phrases
@@ -27,15 +26,8 @@ _NO_PHRASES = (
 )  # fmt: skip
 
 
-@cache
 def _kernels() -> Any:
-    """The module of compiled code, which takes most of a second to load."""
-    name = "speech.decode.beam_kernels"
-    try:
-        return import_module(name)
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written
-        import_module("numba").config.CACHE_DIR = tempfile.mkdtemp(prefix="speech-")
-        return import_module(name)
+    return load("speech.decode.beam_kernels")
 
 
 @cache

@@ -9,6 +9,7 @@ from torch import Tensor
 from speech.decode.greedy import TokenSpan
 from speech.decode.label.timing import WrittenWord
 from speech.decode.word_labels import TokenEvidence
+from speech.decode.words import Draft
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +34,12 @@ class Heard:
     """Posterior of the text among those that were found."""
     others: tuple[Heard, ...] = ()
     """Less likely texts of the same segment, where several are asked for."""
+
+    @property
+    def drafts(self) -> list[Draft]:
+        """Words that a label decoder has written."""
+        spans = self.spans
+        return [
+            Draft(w.first, w.last, spans[w.first].start_frame, spans[w.last].end_frame, w.text)
+            for w in self.written or ()
+        ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -11,14 +12,16 @@ import torch
 from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
+from speech.decode.label.ctc_score import prepare
 from speech.decode.label.joint import Candidate, JointConfig, Spelling, best, likeliest_prefix, posterior, score
 from speech.decode.label.phrases import Bias, LabelPhrases, Pieces
-from speech.decode.label.search import LabelHypothesis, LabelSearch
-from speech.decode.label.timing import Written, join_written, time_by_attention, time_by_ctc, written_words
+from speech.decode.label.search import LabelHypothesis, LabelSearch, once
+from speech.decode.label.timing import Written, beginnings, time_by_attention, time_by_ctc, written_words
 from speech.decode.phrases import Phrase, canonical
+from speech.decode.words import WORD_START
 from speech.models.base import LabelModel
 from speech.nn.decoder.label import DecoderState
-from speech.stream.request import Request
+from speech.stream.request import ENGLISH, Request
 from speech.text.bpe import LabelTokenizer
 from speech.text.languages import LANGUAGES
 from speech.text.normalize import plain_text
@@ -42,13 +45,20 @@ class Judged:
     """That it finds likeliest."""
     tokenizer: Tokenizer
     """Of its tokens."""
+    frame_s: float
+    """Seconds from one of its frames to the next."""
 
     def spell(self, text: str) -> Spelling:
         """See `joint.Speller`."""
-        vocabulary = self.tokenizer.vocabulary
-        ids = self.tokenizer.encode(plain_text(text))
-        known = tuple(token for token in ids if token != vocabulary.unk)
-        return Spelling(known, len(ids) - len(known))
+        tokenizer, plain = self.tokenizer, plain_text(text)
+        ids = tokenizer.encode(plain)
+        known = tuple(token for token in ids if token != tokenizer.vocabulary.unk)
+        unknown = 0
+        if len(known) < len(ids):  # one <unk> may stand for many characters
+            letters = len("".join(tokenizer.decode(known).split()))
+            unknown = max(len("".join(plain.split())) - letters, 0)
+            known = known if letters else ()
+        return Spelling(known, unknown, bool(known) and tokenizer.piece(known[0]) == WORD_START)
 
 
 class Utterance:
@@ -83,19 +93,22 @@ class Utterance:
     def select(self, state: DecoderState, rows: Tensor) -> DecoderState:
         return state.select(rows)
 
-    def log_probs(self, prompt: Sequence[int], texts: Sequence[Sequence[int]], end: int) -> list[list[float]]:
-        """Of each token of given texts, and of the end behind them: all in one pass."""
-        longest = max(map(len, texts))
+    def log_probs(self, prompt: Sequence[int], texts: Sequence[Sequence[int]], search: LabelSearch) -> list[float]:
+        """Of given texts with the end behind them, as the search scores what it finds: all in one pass."""
+        longest, end = max(map(len, texts)), search.end
         rows = torch.full((len(texts), len(prompt) + longest), end, device=self.frames.device)
         rows[:, : len(prompt)] = torch.tensor(list(prompt))
         for row, text in zip(rows, texts, strict=True):
             row[len(prompt) : len(prompt) + len(text)] = torch.tensor(list(text))
         state = self._model.begin(self.frames)
         x, _, _ = self._model.step(rows, state)
-        logits = self._model.logits(x[:, len(prompt) - 1 :]).float().log_softmax(dim=-1)
+        logits = self._model.logits(x[:, len(prompt) - 1 :])
+        parts = [search.log_probs(logits[:, :1], first=True), search.log_probs(logits[:, 1:], first=False)]
         following = torch.nn.functional.pad(rows[:, len(prompt) :], (0, 1), value=end)
-        chances = logits.gather(2, following[..., None])[..., 0]
-        return [row[: len(text) + 1].tolist() for row, text in zip(chances, texts, strict=True)]
+        chances = torch.cat(parts, dim=1).gather(2, following[..., None])[..., 0]
+        plain = logits.log_softmax(dim=-1).gather(2, following[..., None])[..., 0]
+        chances = torch.where(chances.isinf(), plain, chances)  # what a search would have written in other tokens
+        return [sum(row[: len(text) + 1].tolist()) for row, text in zip(chances, texts, strict=True)]
 
 
 class LabelPass:
@@ -117,6 +130,15 @@ class LabelPass:
             forbidden_first=frozenset({*model.suppressed_first, tokenizer.end}),
             beam=self.config.beam,
         )
+        prepare()
+
+    def hears(self, samples: np.ndarray, request: Request) -> bool:
+        """Whether a part `(n,)` at 16 kHz is for the decoder: a transcript of one that is longer than what it has
+        learnt is not."""
+        if not request.by_label(self.tokenizer.languages):
+            return False
+        longest_s = self.model.max_frames * self.model.frame_s - _TAIL_S
+        return request.to is not None or len(samples) <= longest_s * SAMPLE_RATE
 
     def read(self, part: Utterance, request: Request, posterior: Mapping[str, float], judged: Judged) -> Written | None:
         """What a part says, by both judges; None where the decoder does not know the language.
@@ -149,6 +171,8 @@ class LabelPass:
             if sum(heard[code] for code in foreign) / whole >= self.config.foreign:
                 return max(foreign, key=lambda code: heard[code])
         known = {code: share for code, share in posterior.items() if code in asked}
+        if request.to is not None:  # what the decoder does not know is translated as what is nearest to it
+            known = {code: share for code, share in known.items() if self.knows(code)}
         likeliest = max(known, key=lambda code: known[code], default=None)
         return likeliest if likeliest is not None and self.knows(likeliest) else None
 
@@ -195,9 +219,10 @@ class LabelPass:
         """
         if translate:
             prompt = self.tokenizer.prompt(language, translate=True)
-            text = self.tokenizer.decode(_likeliest(self._search(part, prompt, part.most_tokens)).tokens).strip()
+            text = self.tokenizer.decode(once(_likeliest(self._found(part, prompt)).tokens)).strip()
             words = written_words(text)
-            return self._by_attention(part, prompt, text, words, language) if words else Written(language=language)
+            timed = self._by_attention(part, prompt, self._ids(text, ENGLISH), words, judged) if words else Written()
+            return replace(timed, language=language)
         weight, prompt = self.weight(language), self.tokenizer.prompt(language)
         candidates = best(self.candidates(part, language, judged, phrases=phrases), weight)
         texts = [one.text for one in candidates[: None if several else 1]] or [""]
@@ -228,34 +253,36 @@ class LabelPass:
         """
         own = language in self.config.learnt if own is None else own
         prompt = self.tokenizer.prompt(language)
-        found = self._search(part, prompt, part.most_tokens, None if phrases is None else Bias(phrases))
+        found = self._found(part, prompt, phrases)
         texts: dict[str, float | None] = {}
         ctc_only: set[str] = set()
         for one in found:
             if one.ended:
                 texts.setdefault(self.tokenizer.decode(one.tokens).strip(), one.score)
-        if not texts and found:  # it repeats itself, or does not end: as much of it as CTC hears
-            words = written_words(self.tokenizer.decode(found[0].tokens))
-            texts[join_written(words[: likeliest_prefix(judged.log_probs, words, judged.spell)])] = None
+        if not texts and found:
+            texts[self._cut(found[0].tokens, language, judged)] = None
         if own:
             for said in map(_as_written, judged.texts):
                 if said not in texts:
                     texts[said], ctc_only = None, {*ctc_only, said}
         texts.pop("", None)
-        space = " " if LANGUAGES[language].spaces else ""
-        unscored = [text for text, known in texts.items() if known is None]
-        if unscored:
-            ids = [self.tokenizer.encode(space + text) for text in unscored]
-            for text, chances in zip(unscored, part.log_probs(prompt, ids, self.tokenizer.end), strict=True):
-                texts[text] = sum(chances)
+        unscored = {text: self._ids(text, language) for text, known in texts.items() if known is None}
+        short = {text: ids for text, ids in unscored.items() if len(ids) <= self._room(prompt)}
+        texts |= dict.fromkeys(unscored, -math.inf)
+        if short:
+            texts |= zip(short, part.log_probs(prompt, [*short.values()], self._search), strict=True)
         heard = score(judged.log_probs, [judged.spell(text) for text in texts])
+        bonuses = [0.0 if phrases is None else phrases.of(self._ids(text, language)) for text in texts]
         return [
-            Candidate(text, known or 0.0, ctc, text in ctc_only, self._bonus(space + text, phrases))
-            for (text, known), ctc in zip(texts.items(), heard, strict=True)
+            Candidate(text, known or 0.0, ctc, text in ctc_only, bonus)
+            for (text, known), ctc, bonus in zip(texts.items(), heard, bonuses, strict=True)
         ]
 
-    def _bonus(self, text: str, phrases: LabelPhrases | None) -> float:
-        return 0.0 if phrases is None else phrases.of(self.tokenizer.encode(text))
+    def _found(
+        self, part: Utterance, prompt: Sequence[int], phrases: LabelPhrases | None = None
+    ) -> list[LabelHypothesis]:
+        bias = None if phrases is None else Bias(phrases)
+        return self._search(part, prompt, min(part.most_tokens, self._room(prompt)), bias)
 
     @cached_property
     def _pieces(self) -> Pieces:
@@ -265,29 +292,41 @@ class LabelPass:
         tokenizer = self.tokenizer
         return LabelPhrases(phrases, tokenizer.encode, self._pieces, tokenizer.end, self.config.phrase_weight)
 
+    def _cut(self, tokens: Sequence[int], language: str, judged: Judged) -> str:
+        """As much as is said of a text that repeats itself or does not end."""
+        if language not in judged.tokenizer.vocabulary.languages:  # CTC cannot tell
+            return self.tokenizer.decode(once(tokens)).strip()
+        text = self.tokenizer.decode(tokens).strip()
+        return likeliest_prefix(judged.log_probs, beginnings(text, written_words(text)), judged.spell)
+
+    def _room(self, prompt: Sequence[int]) -> int:
+        """Most tokens behind a prompt."""
+        return self.model.max_tokens - len(prompt)
+
+    def _ids(self, text: str, language: str) -> list[int]:
+        """Tokens of a text, as the decoder would write it."""
+        return self.tokenizer.encode(f" {text}" if LANGUAGES[language].spaces else text)
+
     def _timed(self, part: Utterance, prompt: Sequence[int], text: str, judged: Judged, language: str) -> Written:
         words = written_words(text)
-        if not words:
-            return Written(language=language)
-        found = time_by_ctc(words, judged.log_probs, judged.spell)
-        return replace(found, language=language) if found else self._by_attention(part, prompt, text, words, language)
+        found = time_by_ctc(words, judged.log_probs, judged.spell) if words else Written()
+        found = found or self._by_attention(part, prompt, self._ids(text, language), words, judged)
+        return replace(found, language=language)
 
     def _by_attention(
-        self, part: Utterance, prompt: Sequence[int], text: str, words: Sequence[str], language: str
+        self, part: Utterance, prompt: Sequence[int], ids: Sequence[int], words: Sequence[str], judged: Judged
     ) -> Written:
-        space = " " if LANGUAGES[language].spaces else ""
-        ids = self.tokenizer.encode(space + text)
-        heads = self.model.alignment_heads
+        ids = ids[: self._room(prompt)]
         tokens = torch.tensor([[*prompt, *ids]], device=part.frames.device)
-        x, _, attention = self.model.step(tokens, self.model.begin(part.frames), heads)
+        x, _, attention = self.model.step(tokens, self.model.begin(part.frames), self.model.alignment_heads)
         assert attention is not None
-        own = attention[0, :, len(prompt) - 1 : -1]
+        own = attention[0, :, len(prompt) - 1 :]
         own = (own - own.mean(dim=1, keepdim=True)) / own.std(dim=1, keepdim=True).clamp(min=1e-6)
         chances = self.model.logits(x[0, len(prompt) - 1 : -1]).float().softmax(dim=-1)
         chance = chances.gather(1, torch.tensor(ids, device=chances.device)[:, None])[:, 0].tolist()
-        pieces = [self.tokenizer.decode([token]) for token in ids]
-        found = time_by_attention(words, pieces, own.mean(dim=0).cpu().numpy(), chance)
-        return replace(found, language=language)
+        pieces = [self.tokenizer.piece(token) for token in ids]
+        frames, scale = len(judged.log_probs), self.model.frame_s / judged.frame_s
+        return time_by_attention(words, pieces, own.mean(dim=0).cpu().numpy(), chance, frames, scale)
 
 
 def _likeliest(found: Sequence[LabelHypothesis]) -> LabelHypothesis:

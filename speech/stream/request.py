@@ -80,11 +80,18 @@ class Request:
         if new and (len(self.languages) > 1 or self.to is not None):
             what = "be told from others" if self.to is None else "be translated"
             raise LanguageError(f"only an adapter knows {new[0]!r}, which cannot {what}", fix="Name it alone.")
-        elsewhere = {*adapted, *written} - {*vocabulary.languages}
+        by_label = self.by_label(written)
+        elsewhere = {*adapted, *(written if by_label else ())} - {*vocabulary.languages}
         ids = [vocabulary.language_id(code) for code in self.languages if code not in elsewhere]
         language = ids[0] if len(ids) == len(self.languages) == 1 else vocabulary.nolang
-        by_ctc = self.to is not None and not (self.to == ENGLISH and written)
+        by_ctc = self.to is not None and not by_label
         return language, vocabulary.task_id("st", self.to) if by_ctc else vocabulary.task_id("asr")
+
+    def by_label(self, written: Collection[str]) -> bool:
+        """Whether a label decoder that knows the languages `written` has a say in it; it translates into English."""
+        if self.quick or not written or self.to not in (None, ENGLISH):
+            return False
+        return self.to is None or not self.languages or not set(self.languages).isdisjoint(written)
 
     @property
     def named(self) -> dict[str, float]:

@@ -16,7 +16,7 @@ from speech.decode.greedy import TokenSpan, collapse, greedy
 from speech.decode.label.timing import Written
 from speech.decode.language_id import FIRST_FRAMES, first_token_posterior, top
 from speech.decode.word_labels import TokenEvidence, languages_of
-from speech.decode.words import WORD_START, Draft, finished, mixed_drafts, words_from_tokens
+from speech.decode.words import WORD_START, finished, mixed_drafts, words_from_tokens
 from speech.errors import LanguageError
 from speech.models.base import CtcModel, Encoded
 from speech.models.targets import Targets, check_target
@@ -27,7 +27,7 @@ from speech.stream.heard import Heard
 from speech.stream.host import to_host
 from speech.stream.label_pass import Judged, LabelPass, Utterance
 from speech.stream.new_tokens import Extension, NewTokens
-from speech.stream.request import ENGLISH, Request
+from speech.stream.request import Request
 from speech.stream.segments import Segment
 from speech.stream.windows import SharedConvolutions, Window
 from speech.stream.writing import Decoder, Writing
@@ -138,7 +138,7 @@ class SecondPass:
     ) -> Written | None:
         """What the label decoder makes of a part, if there is one, and it knows the language. It listens once to what
         is asked for in several ways: `listened` is by `id` of the samples."""
-        if self.label is None or not self._by_label(part.request):
+        if self.label is None or not self.label.hears(segment.samples, part.request):
             return None
         judged = self._judged(part, spans)
         if not judged.texts:  # CTC hears nothing: nothing is written
@@ -150,23 +150,22 @@ class SecondPass:
         key = id(segment.samples)
         if key not in listened:
             listened[key] = self.label.listen(segment.samples)
-        return self.label.read(listened[key], part.request, posterior, judged)
+        written = self.label.read(listened[key], part.request, posterior, judged)
+        if written is None or part.extension is None:
+            return written
+        return replace(written, spans=tuple(part.extension.said(written.spans)))
 
     def _judged(self, part: Part[Request], spans: Sequence[TokenSpan]) -> Judged:
         tokenizer = self.tokenizer if part.extension is None else part.extension.tokenizer
         said = "".join(self.piece(span.id) for span in spans if self._says(span)).replace(WORD_START, " ").strip()
         log_probs = self.log_probs(part.x, part.extension).float().cpu().numpy()
-        return Judged(log_probs, (said,) if said else (), tokenizer)
+        return Judged(log_probs, (said,) if said else (), tokenizer, self.model.frame_s)
 
     def judge(self, samples: np.ndarray, request: Request) -> Judged:
         """What CTC says of one part `(n,)` at 16 kHz."""
         batch = self.encode([samples], [request])
         part = Part(*batch.select(0), request, batch.extensions[0])
         return self._judged(part, self._spans([part])[0])
-
-    def _by_label(self, request: Request) -> bool:
-        """Whether a label decoder writes it, rather than CTC."""
-        return self.label is not None and not request.quick and request.to in (None, ENGLISH)
 
     @torch.inference_mode()
     def _spans(self, parts: Sequence[Part[Request]]) -> list[list[TokenSpan]]:
@@ -267,7 +266,11 @@ class SecondPass:
         return Batch(x[:, front:], tuple(lengths.tolist()), evidence)
 
     def read_windows(self, windows: Iterable[Window], request: Request) -> Heard:
-        """A whole file, window by window; only tokens are kept. One that goes on across a seam is said once."""
+        """A whole file, window by window; only tokens are kept. One that goes on across a seam is said once.
+
+        CTC writes it, also where there is a label decoder.
+        """
+        request = replace(request, quick=True)
         spans: list[TokenSpan] = []
         told: list[TokenEvidence] = []
         total, done, end_s = self._no_evidence(), 0, 0.0
@@ -318,7 +321,7 @@ class SecondPass:
         # A token belongs to the segment that holds its first frame.
         own = [span for span in spans if self._says(span) and first <= span.start_frame < last]
         if written is not None:
-            written = written.within(first, last)
+            written = written.within(first, last, rested=segment.rested)
             own = list(written.spans)
         kept = [TokenSpan(span.id, span.start_frame + shift, span.end_frame + shift, span.confidence) for span in own]
         total = None if evidence is None else evidence[first:last].sum(dim=0)
@@ -358,14 +361,6 @@ class SecondPass:
         """Of the base's tokens, those that cannot be said; see `Writing.forbidden`."""
         return self._writing.forbidden(request.written)
 
-    def _drafts(self, heard: Heard) -> list[Draft]:
-        """Words that a label decoder has written."""
-        spans = heard.spans
-        return [
-            Draft(w.first, w.last, spans[w.first].start_frame, spans[w.last].end_frame, w.text)
-            for w in heard.written or ()
-        ]
-
     def language(self, evidence: Tensor | None, frames: int, request: Request) -> tuple[str, float]:
         """The language that is spoken, among those asked for, and its probability.
 
@@ -374,6 +369,8 @@ class SecondPass:
         """
         if len(request.languages) == 1:
             return request.languages[0], 1.0
+        if request.languages and set(request.languages).isdisjoint(self.tokenizer.vocabulary.languages):
+            return request.languages[0], 0.0  # a label decoder may tell, CTC cannot
         if evidence is None:
             raise LanguageError("this model does not identify languages", fix="Name the language.")
         return top(self._posterior(evidence, frames, request), self.tokenizer.vocabulary.languages)
@@ -383,6 +380,8 @@ class SecondPass:
         mean = evidence / max(frames, 1)
         if request.languages:
             known = [code in request.languages for code in self.tokenizer.vocabulary.languages]
+            if not any(known):  # they are a label decoder's
+                return torch.zeros_like(mean)
             mean = mean.masked_fill(~torch.tensor(known, device=mean.device), -torch.inf)
         return torch.softmax(mean, dim=-1)
 
@@ -414,7 +413,7 @@ class SecondPass:
             spaces = resolve(code).spaces
             words = words_from_tokens(heard.spans, self.piece, language=code, spaces=spaces, **times)
             return plain_words(words) if request.plain else words
-        drafts = mixed_drafts(heard.spans, self.piece) if heard.written is None else self._drafts(heard)
+        drafts = mixed_drafts(heard.spans, self.piece) if heard.written is None else heard.drafts
         known = self.tokenizer.vocabulary.languages
         codes: Sequence[str] = [code] * len(drafts)
         if request.to is None and len(request.languages) != 1 and heard.told is not None and code in known:

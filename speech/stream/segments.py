@@ -34,6 +34,8 @@ class Segment:
     decided: int
     """Samples of the stream that had been heard when the end was decided."""
     reason: Reason
+    rested: bool = False
+    """Whether nobody speaks in front of `keep_start`: the one before ended in a pause."""
 
     @property
     def first_sample(self) -> int:
@@ -115,6 +117,7 @@ class Segmenter:
         self._context = int(context_s * SAMPLE_RATE) // grid * grid
         self._buffer = SampleBuffer()
         self._begin = 0  # of the segment under way in the stream
+        self._rested = True
         self._seen = 0  # samples that the VAD has judged
         self._speaking, self._quiet_frames = False, 0
         self.turns: list[tuple[int, bool]] = []
@@ -219,6 +222,7 @@ class Segmenter:
             endpoint.silent,
             self.received if asked else self._seen,
             endpoint.reason,
+            self._rested,
         )
 
     def _end(self, endpoint: Endpoint, cut: int) -> Segment:
@@ -228,5 +232,5 @@ class Segmenter:
             reach = max(reach, -(-segment.speech_end // self._grid) * self._grid)
         unheard = self._seen // self._grid * self._grid  # by the voice detector, which still needs it
         self._buffer.drop(max(min(reach, cut, unheard), segment.start))
-        self._begin = cut
+        self._begin, self._rested = cut, endpoint.quiet
         return segment

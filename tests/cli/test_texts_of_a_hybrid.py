@@ -8,15 +8,15 @@ from typer.testing import CliRunner
 from speech.cli.app import app
 from speech.decode.label.search import LabelHypothesis, LabelSearch
 from speech.errors import ConfigError, LanguageError
-from tests.tiny_hybrid import save_tiny_hybrid, writing
 from tests.tiny_whisper import tiny_label_tokenizer
+from tests.writing_hybrid import save_writing_hybrid, writing
 
 SAID = {"caller waiting": -2.0, "collar waiting": -1.0, "Caller waiting": -3.0, "caller": -2.5}
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    return save_tiny_hybrid(tmp_path_factory.mktemp("hybrid") / "m", translates=True)
+    return save_writing_hybrid(tmp_path_factory.mktemp("hybrid") / "m", translates=True)
 
 
 def run(*arguments: object) -> str:
@@ -71,6 +71,6 @@ def test_it_translates_into_what_has_been_measured(model, wave, tmp_path):
         assert run(wave, "--model", model, "--task", "st", "--to", "eng", "--plain").strip() == "in english"
         with pytest.raises(LanguageError, match="It translates into eng"):
             run(wave, "--model", model, "--task", "st", "--to", "fra")
-        other = save_tiny_hybrid(tmp_path / "m")
+        other = save_writing_hybrid(tmp_path / "m")
         with pytest.raises(LanguageError, match="translates into no language"):
             run(wave, "--model", other, "--task", "st", "--to", "eng")

@@ -16,7 +16,7 @@ from speech.stream.heard import Heard
 from speech.stream.request import Request
 from speech.stream.segments import Segment
 from tests.serve.conftest import Running, running
-from tests.tiny_hybrid import save_tiny_hybrid, writing
+from tests.writing_hybrid import save_writing_hybrid, writing
 
 
 def part(start: int, seconds: float, *, silent: bool = False) -> Segment:
@@ -122,7 +122,7 @@ def metric(server: Running, name: str) -> float:
 
 
 def test_finals_say_who_wrote_them_and_come_in_time(tmp_path, pcm):
-    model = str(save_tiny_hybrid(tmp_path / "m"))
+    model = str(save_writing_hybrid(tmp_path / "m"))
     with writing(1.0), running(model=model, fallback_s=0.5) as server:
         alone, _ = asyncio.run(live(server, pcm, 1))
         assert set(alone) == {"decoder"}

@@ -1,4 +1,4 @@
-"""What a client may ask of texts, over real sockets: plain ones, several likely ones, translations; in every protocol."""
+"""What a client may ask of texts, over real sockets and in every protocol: plain, several likely, translated."""
 
 import asyncio
 import json
@@ -18,13 +18,13 @@ from serve.openai_realtime import OpenAiRealtime
 from serve.vosk import Vosk
 from speech.cli.app import app
 from tests.serve.conftest import Running, finals, running
-from tests.tiny_hybrid import save_tiny_hybrid, writing
+from tests.writing_hybrid import save_writing_hybrid, writing
 
 
 @pytest.fixture(scope="module")
 def writer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A server whose label decoder writes what CTC hears with signs, and translates into English."""
-    model = save_tiny_hybrid(tmp_path_factory.mktemp("written") / "m", translates=True)
+    model = save_writing_hybrid(tmp_path_factory.mktemp("written") / "m", translates=True)
     with writing(), running(model=str(model)) as found:
         yield found
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
+
+from speech.decode.compiled import load
+
+_KERNELS = "speech.decode.label.kernels"
 
 
 def prefix_scores(log_probs: np.ndarray, texts: Sequence[Sequence[int]], blank: int = 0) -> list[np.ndarray]:
@@ -13,29 +19,36 @@ def prefix_scores(log_probs: np.ndarray, texts: Sequence[Sequence[int]], blank: 
     Args:
         log_probs: `(T, vocabulary)`.
         texts: tokens without blanks.
+        blank: CTC's.
 
     Returns:
         For each text `(tokens + 1,)`, of which the last is the score of the whole.
     """
-    width = 2 * max(map(len, texts), default=0) + 1
-    states = np.full((len(texts), width), blank)
-    for row, text in enumerate(texts):
-        states[row, 1 : 2 * len(text) : 2] = text
-    skips = np.zeros(states.shape, bool)  # from the token before, past the blank between
-    skips[:, 2:] = (states[:, 2:] != blank) & (states[:, 2:] != states[:, :-2])
-    used, places = np.unique(states, return_inverse=True)
-    columns, places = np.asarray(log_probs[:, used], np.float64), places.reshape(states.shape)
-    alpha = np.full((len(texts), width + 2), -np.inf)  # two places in front, where nothing comes from
-    alpha[:, 2] = 0.0
-    for frame, row in enumerate(columns):
-        before = np.logaddexp(alpha[:, 2:], alpha[:, 1:-1])
-        if frame:
-            before = np.logaddexp(before, np.where(skips, alpha[:, :-2], -np.inf))
-        alpha = np.concatenate([alpha[:, :2], before + row[places]], axis=1)
-    ends = alpha[:, 2:]
-    return [_of_prefixes(ends[row, : 2 * len(text) + 1]) for row, text in enumerate(texts)]
+    labels = np.full((len(texts), max(map(len, texts), default=0)), blank)
+    for row, text in zip(labels, texts, strict=True):
+        row[: len(text)] = text
+    used = np.unique(labels[labels != blank])
+    probs = np.exp(np.take(log_probs, [blank, *used], axis=1).astype(np.float64, order="C"))
+    scores = np.empty((len(texts), labels.shape[1] + 1))
+    lengths = np.array([len(text) for text in texts], np.int64)
+    load(_KERNELS).forward(probs, np.searchsorted(used, labels) + 1, lengths, scores)
+    return [row[: length + 1] for row, length in zip(scores, lengths, strict=True)]
 
 
-def _of_prefixes(ends: np.ndarray) -> np.ndarray:
-    """Of paths that end in each state: a prefix ends in its last token or in the blank behind it."""
-    return np.concatenate([ends[:1], np.logaddexp(ends[1::2], ends[2::2])])
+def first_frames(attention: np.ndarray) -> np.ndarray:
+    """See `kernels.warped`; where there are fewer frames than rows, several rows begin in one frame."""
+    rows, frames = attention.shape
+    times = -(-rows // frames)
+    found: np.ndarray = load(_KERNELS).warped(np.repeat(attention, times, axis=1).astype(np.float64))
+    return found // times
+
+
+@cache
+def prepare() -> None:
+    """Load or compile the code in the background, once in a process, so that the first text waits less."""
+    threading.Thread(target=_warm, name="compile", daemon=True).start()
+
+
+def _warm() -> None:
+    prefix_scores(np.zeros((1, 2), np.float32), [[1]])
+    first_frames(np.zeros((1, 1)))

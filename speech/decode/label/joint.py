@@ -65,6 +65,8 @@ class Spelling:
     """Without characters that it cannot write."""
     unknown: int
     """How many those are."""
+    space: bool = False
+    """Whether the first token is no letter, but begins a word."""
 
 
 Speller = Callable[[str], Spelling]
@@ -93,12 +95,7 @@ def posterior(candidates: Sequence[Candidate], weight: float) -> list[float]:
     return found
 
 
-def likeliest_prefix(log_probs: np.ndarray, words: Sequence[str], spell: Speller) -> int:
-    """How many of the words of a text CTC finds likeliest to be all that is said: 0 to all of them."""
-    ids: list[int] = []
-    ends = [0]
-    for number in range(1, len(words) + 1):
-        ids = list(spell(" ".join(words[:number])).ids)
-        ends.append(len(ids))
-    scores = prefix_scores(log_probs, [ids])[0]
-    return int(np.argmax(scores[ends]))
+def likeliest_prefix(log_probs: np.ndarray, prefixes: Sequence[str], spell: Speller) -> str:
+    """Which of the beginnings of a text, or nothing at all, CTC finds likeliest to be all that is said."""
+    texts = ["", *prefixes]
+    return texts[int(np.argmax(score(log_probs, [spell(text) for text in texts])))]

@@ -66,19 +66,16 @@ class LabelSearch:
         With `bias`, texts with phrases in them are preferred; scores are without it.
         """
         logits, state = scores.begin(prompt)
-        never = torch.tensor(sorted(self.forbidden), dtype=torch.int64, device=logits.device)
-        first = torch.tensor(sorted(self.forbidden_first), dtype=torch.int64, device=logits.device)
-        logits = logits.index_fill(-1, first, -torch.inf)
         live: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
         found: list[LabelHypothesis] = []
         for length in range(most + 1):
-            log_probs = logits[:, : self.first_timestamp].float().index_fill(-1, never, -torch.inf).log_softmax(dim=-1)
-            kept = self._extended(live, log_probs, found, bias)
-            stopped = [(score, tokens) for score, tokens, _ in kept if repeats(tokens)]
-            kept = [one for one in kept if not repeats(one[1])]
+            kept = self._extended(live, self.log_probs(logits, first=length == 0), found, bias)
             if length == most:
-                stopped, kept = [(score, tokens[:-1]) for score, tokens, _ in kept], []
-            found += [LabelHypothesis(tokens, score, False) for score, tokens in stopped]
+                ended = {one.tokens for one in found}
+                found += [LabelHypothesis(tokens, score, False) for score, tokens in live if tokens not in ended]
+                break
+            found += [LabelHypothesis(tokens, score, False) for score, tokens, _ in kept if repeats(tokens)]
+            kept = [one for one in kept if not repeats(one[1])]
             if not kept or sum(one.ended for one in found) >= self.beam:
                 break
             rows = [row for _, _, row in kept]
@@ -89,6 +86,12 @@ class LabelSearch:
             logits, state = scores.step(last, state)
         extra = {one.tokens: 0.0 if bias is None else bias.of(one.tokens) for one in found}
         return sorted(found, key=lambda one: (not one.ended, -one.score - extra[one.tokens]))[: 2 * self.beam]
+
+    def log_probs(self, logits: Tensor, *, first: bool) -> Tensor:
+        """What can be written of `(..., vocabulary)`: float32 `(..., first_timestamp)`; `first`: as a text's first."""
+        never = [*self.forbidden, *(self.forbidden_first if first else ())]
+        places = torch.tensor(never, dtype=torch.int64, device=logits.device)
+        return logits[..., : self.first_timestamp].float().index_fill(-1, places, -torch.inf).log_softmax(dim=-1)
 
     def _extended(
         self,
@@ -123,6 +126,11 @@ class LabelSearch:
 
 def repeats(tokens: Sequence[int]) -> bool:
     """Whether a text ends in the same run of tokens three times, or five times if it is a short one."""
+    return len(once(tokens)) < len(tokens)
+
+
+def once(tokens: Sequence[int]) -> Sequence[int]:
+    """A text that repeats itself without the repetitions at its end; others as they are."""
     count = len(tokens)
     for size in range(1, _LOOP + 1):
         times = 5 if size < _SHORT else 3
@@ -130,5 +138,5 @@ def repeats(tokens: Sequence[int]) -> bool:
             continue
         last = tokens[count - size :]
         if all(tokens[count - n * size : count - (n - 1) * size] == last for n in range(2, times + 1)):
-            return True
-    return False
+            return tokens[: count - (times - 1) * size]
+    return tokens

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,12 +11,17 @@ import torch
 
 from speech.decode.forced_alignment import align
 from speech.decode.greedy import TokenSpan
-from speech.decode.label.joint import Speller
+from speech.decode.label.ctc_score import first_frames
+from speech.decode.label.joint import Speller, Spelling
 from speech.errors import SpeechError
 from speech.text.units import is_mixed
 
 _LEAST_SPELLED = 0.5
 """Share of the words that CTC must be able to write for its times to be taken."""
+_UNHEARD = 0.5
+"""Confidence in a word that CTC cannot write."""
+_LEAST = 1e-10
+"""Probability of a piece."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +48,19 @@ class Written:
     others: tuple[Written, ...] = ()
     """Less likely texts of the same speech, where several are asked for."""
 
-    def within(self, first: int, last: int) -> Written:
-        """Words that begin in frames `first .. last`."""
+    def within(self, first: int, last: int, *, rested: bool = False) -> Written:
+        """Words that begin in frames `first .. last`; `rested`: none is said before, and what seems to be is later."""
         words, spans = [], list[TokenSpan]()
         for word in self.words:
-            if first <= self.spans[word.first].start_frame < last:
-                own = self.spans[word.first : word.last + 1]
+            own = self.spans[word.first : word.last + 1]
+            if rested:
+                own = tuple(
+                    TokenSpan(s.id, max(s.start_frame, first), max(s.end_frame, first), s.confidence) for s in own
+                )
+            if first <= own[0].start_frame < last:
                 words.append(WrittenWord(word.text, len(spans), len(spans) + len(own) - 1))
                 spans += own
         return Written(tuple(words), tuple(spans), self.language)
-
-    def shifted(self, frames: int) -> Written:
-        """The same, later."""
-        moved = (TokenSpan(s.id, s.start_frame + frames, s.end_frame + frames, s.confidence) for s in self.spans)
-        return Written(self.words, tuple(moved), self.language)
 
 
 def written_words(text: str) -> list[str]:
@@ -76,33 +81,26 @@ def written_words(text: str) -> list[str]:
     return found
 
 
-def join_written(words: Sequence[str]) -> str:
-    """The text of `written_words`: a space between two, unless both are of scripts that write none."""
-    text = ""
-    for word in words:
-        tight = not text or (any(map(is_mixed, text[-2:])) and any(map(is_mixed, word[:2])))
-        text += word if tight else f" {word}"
-    return text
+def beginnings(text: str, words: Sequence[str]) -> list[str]:
+    """The text up to the end of each of its `written_words`."""
+    ends = [place + 1 for place, character in enumerate(text) if not character.isspace()]
+    counts = itertools.accumulate(len("".join(word.split())) for word in words)
+    return [text[: ends[count - 1]] for count in counts]
 
 
 def _apart(chunk: str) -> list[str]:
-    """What stands between two spaces, before and behind characters that stand alone."""
+    """What stands between two spaces, before and behind characters that stand alone; signs go with what is before."""
     parts: list[str] = []
     waiting, alone = "", True
     for character in chunk:
-        if not character.isalnum() and not (parts and not alone):
-            if parts:
-                parts[-1] += character
-            else:
-                waiting += character
-        elif is_mixed(character):
-            parts.append(waiting + character)
-            waiting, alone = "", True
-        elif parts and not alone:
+        letter = character.isalnum()
+        if parts and not (letter and (alone or is_mixed(character))):
             parts[-1] += character
+        elif not letter:
+            waiting += character
         else:
             parts.append(waiting + character)
-            waiting, alone = "", False
+            waiting, alone = "", is_mixed(character)
     return parts
 
 
@@ -117,84 +115,89 @@ def time_by_ctc(words: Sequence[str], log_probs: np.ndarray, spell: Speller, bla
         spell: of one word.
         blank: CTC's.
     """
-    spelled = [spell(word).ids for word in words]
-    if sum(map(bool, spelled)) < max(_LEAST_SPELLED * len(words), 1):
+    spelled = [_letters(word, spell(word)) for word in words]
+    if sum(bool(ids) for ids, _ in spelled) < max(_LEAST_SPELLED * len(words), 1):
         return None
     try:
-        found = align(torch.from_numpy(log_probs), [token for ids in spelled for token in ids], blank).spans
+        found = align(torch.from_numpy(log_probs), [token for ids, _ in spelled for token in ids], blank).spans
     except SpeechError:  # more letters than there are frames for
         return None
     spans: list[TokenSpan] = []
     placed: list[WrittenWord] = []
     at = 0
-    for word, ids in zip(words, spelled, strict=True):
-        own = found[at : at + len(ids)]
+    for word, (ids, space) in zip(words, spelled, strict=True):
+        own = found[at + space : at + len(ids)]  # a word begins with its first letter
         at += len(ids)
         if not own:
-            start = spans[-1].end_frame if spans else 0
+            start = min(spans[-1].end_frame if spans else 0, len(log_probs) - 1)
             end = found[at].start_frame if at < len(found) else len(log_probs)
-            own = [TokenSpan(blank, min(start, end), max(start, end), 0.5)]
+            own = [TokenSpan(blank, start, max(start, end), _UNHEARD)]
         placed.append(WrittenWord(word, len(spans), len(spans) + len(own) - 1))
         spans += own
     return Written(tuple(placed), tuple(spans))
 
 
+def _letters(word: str, spelling: Spelling) -> tuple[tuple[int, ...], int]:
+    """Tokens of a word, and how many are a space: none need be heard in front of a character that stands alone."""
+    first = next(filter(str.isalnum, word), "")
+    return (spelling.ids[1:], 0) if spelling.space and is_mixed(first) else (spelling.ids, int(spelling.space))
+
+
 def time_by_attention(
-    words: Sequence[str], pieces: Sequence[str], attention: np.ndarray, chances: Sequence[float]
+    words: Sequence[str],
+    pieces: Sequence[bytes],
+    attention: np.ndarray,
+    chances: Sequence[float],
+    frames: int,
+    scale: float = 1.0,
 ) -> Written:
     """Words on the frames that the decoder attended to while it wrote their pieces.
 
     The path through (piece, frame) along which attention is highest, both going forward only (Radford et al. 2022;
-    dynamic time warping).
+    dynamic time warping). Bytes of a piece share its frames evenly.
 
     Args:
         words: as they are written.
-        pieces: texts of the tokens, which make up the words, spaces aside.
-        attention: `(pieces, T)`, mean over alignment heads, standardised.
+        pieces: bytes of the tokens, which make up the words, spaces aside; words that they lack are at the end.
+        attention: `(pieces + 1, T)`, of each piece and the end, mean over alignment heads, standardised.
         chances: probability of each piece.
+        frames: that there are, at most, in the result.
+        scale: frames of the result to one of attention.
     """
-    starts = _warped(attention)
-    ends = [*starts[1:], attention.shape[1]]
+    sizes = np.cumsum([0, *map(len, pieces)])
+    begins, ends = _places(b"".join(pieces).decode("utf-8", "ignore"), sizes) or ([0], [1])
+    starts = first_frames(attention)
+    ahead = attention[0, : max(starts[1], 1)]  # silence in front of the first word is in its frames
+    starts[0] = int((ahead >= ahead.max() / 2).argmax())
+    starts = starts * scale
     spans, placed = list[TokenSpan](), list[WrittenWord]()
-    at, left = 0, len("".join(pieces[0].split())) if pieces else 0
+    at = 0
     for word in words:
-        first, need = at, len("".join(word.split()))
-        while need > 0 and at < len(pieces):
-            taken = min(need, left)
-            need, left = need - taken, left - taken
-            if left == 0 and need >= 0:
-                at += 1
-                left = len("".join(pieces[at].split())) if at < len(pieces) else 0
-        last = max(min(at if left < _size(pieces, at) else at - 1, len(pieces) - 1), first)
-        own = range(first, last + 1)
-        chance = float(np.exp(np.mean([np.log(max(chances[i], 1e-10)) for i in own])))
-        spans.append(TokenSpan(0, starts[first], max(ends[last], starts[first] + 1), chance))
+        first, at = at, at + len("".join(word.split()))
+        low, high = begins[min(first, len(begins) - 1)], ends[min(at, len(ends)) - 1]
+        own = chances[_piece(sizes, low) : _piece(sizes, high - 1) + 1]
+        chance = float(np.exp(np.mean(np.log(np.maximum(own, _LEAST)))))
+        start, end = np.rint(np.interp([low, high], sizes, starts)).astype(int).tolist()
+        start = min(start, frames - 1)
+        spans.append(TokenSpan(0, start, min(max(end, start + 1), frames), chance))
         placed.append(WrittenWord(word, len(spans) - 1, len(spans) - 1))
     return Written(tuple(placed), tuple(spans))
 
 
-def _size(pieces: Sequence[str], at: int) -> int:
-    return len("".join(pieces[at].split())) if at < len(pieces) else 0
+def _places(text: str, sizes: np.ndarray) -> tuple[list[int], list[int]] | None:
+    """First byte, and the one after the last, of each character that is no space; a space in front of it within its
+    piece belongs to it. `sizes` are where pieces begin. None: there are no such characters."""
+    begins, ends = list[int](), list[int]()
+    at = 0
+    for character in text:
+        before, at = at, at + len(character.encode())
+        if character.isspace():
+            continue
+        begins.append(max(int(sizes[_piece(sizes, before)]), ends[-1] if ends else 0))
+        ends.append(at)
+    return (begins, ends) if ends else None
 
 
-def _warped(attention: np.ndarray) -> list[int]:
-    """First frame of each row on the path of highest attention."""
-    rows, frames = attention.shape
-    total = np.full((rows, frames), -np.inf)
-    came = np.zeros((rows, frames), bool)  # from the row above
-    total[0] = attention[0].cumsum()
-    for row in range(1, rows):
-        best = -np.inf
-        for frame in range(frames):
-            above = total[row - 1, frame - 1] if frame else -np.inf
-            came[row, frame] = above >= best
-            best = max(above, best) + attention[row, frame]
-            total[row, frame] = best
-    starts = [0] * rows
-    frame = frames - 1
-    for row in range(rows - 1, 0, -1):
-        while frame > 0 and not came[row, frame]:
-            frame -= 1
-        starts[row] = frame
-        frame -= 1
-    return starts
+def _piece(sizes: np.ndarray, byte: int) -> int:
+    """Which piece a byte lies in."""
+    return int(np.searchsorted(sizes, byte, side="right")) - 1

@@ -13,8 +13,8 @@ from speech.decode.label.search import LabelSearch
 from speech.decode.phrases import Phrase
 
 DATA = [
-    b" ", b"a", b"b", b"c", b"A", b"B", b"C", b",", b".", b"'", b" a", b" b", b"ab", b" ab", b"bc", b" A", b" AB", b"AB",
-    b"ca", b"s", *(bytes([byte]) for byte in sorted(set("東京都".encode()))),
+    b" ", b"a", b"b", b"c", b"A", b"B", b"C", b",", b".", b"'", b" a", b" b", b"ab", b" ab", b"bc", b" A", b" AB",
+    b"AB", b"ca", b"s", *(bytes([byte]) for byte in sorted(set("東京都".encode()))),
 ]  # fmt: skip
 PIECES = Pieces.of(DATA)
 END = len(DATA)

@@ -1,0 +1,83 @@
+"""What is compiled of `ctc_score` and `timing`. Imported by `compiled.load` alone, as `beam_kernels` is."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+_SMALL, _LARGE = 2.0**-256, 2.0**256
+_UNIT = 256 * math.log(2)
+_NOWHERE = -(1 << 40)
+
+
+@njit(cache=True, nogil=True)
+def forward(probs, labels, lengths, scores):  # type: ignore[no-untyped-def]
+    """Log-probabilities `scores (texts, labels + 1)` that frames say the first 0, 1, .. labels of each text.
+
+    A prefix has two sums, of paths that end in its last label and in the blank behind it, both times 2^-256 to the
+    power of one whole number: logarithms would take ten times as long, and plain numbers become 0. Where one of the two
+    is lost beside the other, so is all that would come of it.
+
+    Args:
+        probs: `(T, columns)` of blank, in column 0, and the labels.
+        labels: `(texts, labels)`, column of each.
+        lengths: `(texts,)`, labels of each text.
+        scores: written.
+    """
+    longest = labels.shape[1] + 1
+    spoken, silent, scale = np.empty(longest), np.empty(longest), np.empty(longest, np.int64)
+    for row in range(len(labels)):
+        said, count = labels[row], lengths[row]
+        spoken[:], silent[:], scale[:] = 0.0, 0.0, _NOWHERE
+        silent[0], scale[0] = 1.0, 0
+        for frame in range(len(probs)):
+            for n in range(min(count, frame + 1), -1, -1):
+                a, b, new, top = spoken[n], silent[n], 0.0, scale[n]
+                if n > 0:
+                    new, before = silent[n - 1], scale[n - 1]
+                    if n == 1 or said[n - 1] != said[n - 2]:  # otherwise a blank has to stand between
+                        new += spoken[n - 1]
+                    if before > top:
+                        factor = _SMALL if before == top + 1 else 0.0
+                        a, b, top = a * factor, b * factor, before
+                    elif before < top:
+                        new *= _SMALL if before == top - 1 else 0.0
+                b = (a + b) * probs[frame, 0]
+                a = (a + new) * probs[frame, said[n - 1]] if n > 0 else 0.0
+                larger = max(a, b)
+                if larger == 0.0:
+                    top = _NOWHERE
+                elif larger > 1.0:
+                    a, b, top = a * _SMALL, b * _SMALL, top + 1
+                else:
+                    while larger < _SMALL:
+                        a, b, larger, top = a * _LARGE, b * _LARGE, larger * _LARGE, top - 1
+                spoken[n], silent[n], scale[n] = a, b, top
+        for n in range(count + 1):
+            total = spoken[n] + silent[n]
+            scores[row, n] = math.log(total) + scale[n] * _UNIT if total > 0.0 else -math.inf
+
+
+@njit(cache=True, nogil=True)
+def warped(attention):  # type: ignore[no-untyped-def]
+    """First frame of each row of `attention (rows, T)`, rows <= T, on the path of its highest sum: a step goes one
+    frame on, in the same row or into the next."""
+    rows, frames = attention.shape
+    total = np.full(rows, -math.inf)
+    came = np.zeros((rows, frames), np.bool_)  # from the row above
+    total[0] = 0.0
+    for frame in range(frames):
+        for row in range(min(rows - 1, frame), -1, -1):
+            if row > 0 and total[row - 1] >= total[row]:
+                came[row, frame], total[row] = True, total[row - 1]
+            total[row] += attention[row, frame]
+    starts = np.zeros(rows, np.int64)
+    frame = frames - 1
+    for row in range(rows - 1, 0, -1):
+        while not came[row, frame]:
+            frame -= 1
+        starts[row] = frame
+        frame -= 1
+    return starts

@@ -1,0 +1,198 @@
+"""A label decoder writes what CTC has heard: languages, candidates, and what is left of a text that has no end."""
+
+import numpy as np
+import pytest
+import torch
+
+from speech.decode.label.joint import JointConfig
+from speech.decode.label.search import LabelHypothesis
+from speech.stream.label_pass import Judged, LabelPass
+from speech.stream.request import Request
+from speech.text.normalize import plain_text
+from tests.tiny_hybrid import WRITTEN, latin_whisper, letters_tokenizer
+from tests.tiny_whisper import tiny_label_tokenizer
+
+SAMPLES = (np.random.default_rng(0).standard_normal(32_000) * 0.1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def ctc():
+    return letters_tokenizer()
+
+
+@pytest.fixture(scope="module")
+def whisper():
+    return latin_whisper()
+
+
+@pytest.fixture
+def make(whisper):
+    def made(**config) -> LabelPass:
+        return LabelPass(whisper, tiny_label_tokenizer(), JointConfig(**config))
+
+    return made
+
+
+@pytest.fixture
+def heard(ctc):
+    """Two seconds in which CTC hears a text, a token in every third frame."""
+
+    def judged(text, frames=100, sure=0.9) -> Judged:
+        probs = np.full((frames, len(ctc.vocabulary)), (1 - sure) / len(ctc.vocabulary))
+        probs[:, 0] = sure
+        for place, token in enumerate(ctc.encode(text)):
+            probs[3 * place + 1] = (1 - sure) / len(ctc.vocabulary)
+            probs[3 * place + 1, token] = sure
+        return Judged(np.log(probs).astype(np.float32), (text,), ctc, 0.02)
+
+    return judged
+
+
+def text_of(written):
+    return " ".join(word.text for word in written.words)
+
+
+def says(label, monkeypatch, *found):
+    """The search finds these texts; "..." behind one: it did not end."""
+    hypotheses = [
+        LabelHypothesis(tuple(label.tokenizer.encode(text.removesuffix("..."))), -1.0 - n, not text.endswith("..."))
+        for n, text in enumerate(found)
+    ]
+    monkeypatch.setattr(type(label._search), "__call__", lambda *_: hypotheses)
+
+
+def test_the_decoder_hears_what_it_is_asked_for_and_no_more_than_it_has_learnt(make):
+    label = make()
+    for request in (Request(("eng",)), Request(), Request(("deu",), "eng")):
+        assert label.hears(SAMPLES, request)
+    for request in (Request(("eng",), quick=True), Request(to="deu")):
+        assert not label.hears(SAMPLES, request)
+    assert not label.hears(np.tile(SAMPLES, 15), Request())
+
+
+@pytest.mark.parametrize(
+    ("languages", "to", "posterior", "foreign", "expected"),
+    [
+        (("gla",), None, {"gla": 1.0}, 0.5, None), (("spa",), None, {}, 0.5, "spa"), (("deu",), None, {}, 0.5, "deu"),
+        ((), None, {"deu": 0.7, "eng": 0.2, "gla": 0.1}, 1.0, "deu"), ((), None, {"gla": 0.9, "eng": 0.1}, 1.0, None),
+        ((), None, {"deu": 0.7, "eng": 0.3}, 0.0, "spa"), ((), "eng", {"gla": 0.9, "eng": 0.1}, 1.0, "eng"),
+        (("gla", "deu"), None, {"gla": 0.4, "deu": 0.6, "eng": 0.0}, 0.0, "deu"), ((), None, {}, 1.0, "any"),
+        (("deu", "spa"), None, {"deu": 1.0}, 1.0, "deu"), (("deu", "spa"), None, {"deu": 1.0}, 0.0, "spa"),
+        (("gla", "spa"), "eng", {"gla": 1.0}, 1.0, "spa"),
+    ],
+)  # fmt: skip
+def test_it_writes_in_the_language_that_is_named_or_heard(make, heard, languages, to, posterior, foreign, expected):
+    found = (label := make(foreign=foreign)).read(
+        label.listen(SAMPLES), Request(languages, to), posterior, heard("der hund")
+    )
+    if expected == "any":
+        assert found.language in ("deu", "eng", "spa")
+    else:
+        assert (None if found is None else found.language) == expected
+
+
+def test_texts_that_the_search_has_found_have_the_same_score_in_one_pass(make):
+    label = make(beam=8)
+    with torch.inference_mode():
+        part, prompt = label.listen(SAMPLES), label.tokenizer.prompt("deu")
+        found = [one for one in label._search(part, prompt, 30) if one.ended]
+        scores = part.log_probs(prompt, [one.tokens for one in found], label._search)
+        heard = label.languages(part)
+        again = [one for one in label._search(part, prompt, 30) if one.ended]
+    assert len(found) > 2
+    np.testing.assert_allclose(scores, [one.score for one in found], atol=1e-3)
+    assert again == pytest.approx(found) or [one.tokens for one in again] == [one.tokens for one in found]
+    assert list(heard) == ["eng", "deu", "spa"]
+    assert sum(heard.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("learnt", "weight", "expected"), [
+    (["deu"], 0.0, "ab cde"), (["deu"], 50.0, "Der hund."), ([], 50.0, "ab cde"), (["eng"], 50.0, "ab cde"),
+])  # fmt: skip
+def test_ctc_has_a_say_and_a_text_of_its_own_in_languages_that_it_has_learnt(
+    make, heard, monkeypatch, learnt, weight, expected
+):
+    label = make(learnt=learnt, ctc_weight=weight)
+    monkeypatch.setattr("speech.stream.label_pass.Utterance.log_probs", lambda *_: [-9.0])
+    says(label, monkeypatch, "ab cde", "der Hand", "x...")
+    assert text_of(label.read(label.listen(SAMPLES), Request(("deu",)), {}, heard("der hund"))) == expected
+
+
+def test_of_texts_that_the_decoder_holds_equal_ctc_takes_the_one_that_is_said(make, heard, monkeypatch):
+    label = make(learnt=["deu"], ctc_weight=0.5)
+    says(label, monkeypatch, "Der Hand", " Der Hund läuft", "Der Hund,", "Der ")
+    assert text_of(label.read(label.listen(SAMPLES), Request(("deu",)), {}, heard("der hund"))) == "Der Hund,"
+
+
+def test_a_text_without_end_is_as_long_as_what_is_heard(make, heard, monkeypatch):
+    label = make()
+    says(label, monkeypatch, " Der Hund, der Hund, der Hund...")
+    assert text_of(label.read(label.listen(SAMPLES), Request(("deu",)), {}, heard("der hund"))) == "Der Hund,"
+    assert (
+        text_of(label.read(label.listen(SAMPLES), Request(("deu",)), {}, heard("der hund der hund")))
+        == "Der Hund, der Hund,"
+    )
+    monkeypatch.undo()
+    label = make()
+    says(label, monkeypatch, "der Hund der Hund der Hund ...")
+    for request in (Request(("spa",)), Request(("deu",), "eng")):  # CTC cannot tell
+        assert text_of(label.read(label.listen(SAMPLES), request, {}, heard("der hund"))) == "der Hund"
+
+
+def test_in_scripts_without_spaces_none_comes_in(make, heard, monkeypatch):
+    label = make()
+    says(label, monkeypatch, "hund在在在在在...")
+    judged = heard("hund")
+    with torch.inference_mode():
+        text = label._cut(label.tokenizer.encode("hun在d在"), "deu", judged)
+    assert text in ("hun", "hun在d")
+
+
+def test_words_come_in_order_with_times_within_the_part(make, heard):
+    label, judged = make(), heard("der hund")
+    for request in (Request(("spa",)), Request(("deu",)), Request(("deu",), "eng")):
+        found = label.read(label.listen(SAMPLES), request, {}, judged)
+        assert found.words
+        assert set("".join(word.text for word in found.words)) <= set(WRITTEN)
+        starts = [span.start_frame for span in found.spans]
+        assert starts == sorted(starts)
+        assert all(0 <= span.start_frame <= span.end_frame <= 100 for span in found.spans)
+        assert label.read(label.listen(SAMPLES), request, {}, judged) == found
+
+
+def test_frames_of_the_decoder_are_brought_to_those_of_ctc(make, heard, monkeypatch, ctc):
+    label = make()
+    says(label, monkeypatch, "zzz qqq xxx")
+    fine = heard("der hund")
+    coarse = Judged(fine.log_probs[::2], fine.texts, ctc, 0.04)
+    one, two = (label.read(label.listen(SAMPLES), Request(("spa",), "eng"), {}, judged) for judged in (fine, coarse))
+    assert one.spans[-1].start_frame > 10
+    for a, b in zip(one.spans, two.spans, strict=True):
+        assert abs(a.start_frame - 2 * b.start_frame) <= 2
+
+
+def test_texts_for_which_there_is_no_room_do_not_stop_it(make, heard, monkeypatch):
+    label = make(learnt=["deu"], ctc_weight=50.0)
+    long = "der hund " * 30
+    assert len(label.tokenizer.encode(long)) > label.model.max_tokens
+    judged = heard(long.strip(), frames=900)
+    assert label.read(label.listen(np.tile(SAMPLES, 8)), Request(("deu",)), {}, judged).words
+    says(label, monkeypatch, long + "...")
+    for request in (Request(("deu",)), Request(("spa",)), Request(("deu",), "eng")):
+        found = label.read(label.listen(np.tile(SAMPLES, 9)), request, {}, judged)
+        assert len(found.words) == (60 if request == Request(("deu",)) else 56)  # of which few have pieces
+        assert all(span.end_frame <= 900 for span in found.spans)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain", "unknown", "space"),
+    [
+        ("Der Hund!", "der hund", 0, True), ("der 你好 Hund", "der hund", 2, True), ("你好", "", 2, False),
+        ("Hunde?", "hunde", 0, True), ("", "", 0, False), ("...", "", 0, False), ("你x好吗", "", 4, False),
+    ],
+)  # fmt: skip
+def test_a_text_is_spelled_in_the_letters_of_ctc_and_each_other_is_counted(heard, ctc, text, plain, unknown, space):
+    found = heard("").spell(text)
+    assert ctc.decode(found.ids).split() == plain.split() == plain_text(plain).split()
+    assert found.unknown == unknown
+    assert found.space == space

@@ -1,0 +1,233 @@
+"""A hybrid through the public class and live: the same words, whatever the pieces, the batch and the order."""
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from speech import Recognizer
+from speech.audio.io import load_audio
+from speech.decode.label.joint import JointConfig
+from speech.errors import LanguageError
+from speech.events import TranscriptEvent, TranslationEvent
+from speech.nn.adapters import Adapter, AdapterBank
+from speech.stream.offline import Cut, OfflineConfig
+from speech.stream.request import Request
+from speech.stream.session import StreamOptions
+from speech.text.normalize import plain_text
+from tests.conftest import CLIPS, read_manifest
+from tests.tiny_hybrid import WRITTEN, save_tiny_hybrid
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("hybrids") / "tiny"
+    save_tiny_hybrid(path, JointConfig(learnt=["eng"]))
+    return path
+
+
+def loaded(folder, **options) -> Recognizer:
+    return Recognizer.from_pretrained(str(folder), measured_targets=False, **options)
+
+
+@pytest.fixture(scope="module")
+def recognizer(folder):
+    return loaded(folder)
+
+
+@pytest.fixture(scope="module")
+def audio():
+    """Three clips with pauses between them, the last without any behind."""
+    clips = [load_audio(clip.audio) for clip in read_manifest(CLIPS, check_files=True)[:3]]
+    pause = np.zeros(12_000, np.float32)
+    return np.concatenate([clips[0], pause, clips[1], pause, clips[2]])
+
+
+def live(recognizer, samples, bounds, **options):
+    """Words of the finals, and of the last translation."""
+    session = recognizer.engine().open(StreamOptions(**options))
+    events = [event for piece in np.split(samples, bounds) for event in session.accept(piece)]
+    events += session.finish()
+    finals = [event for event in events if isinstance(event, TranscriptEvent) and event.is_final]
+    translated = [event.text for event in events if isinstance(event, TranslationEvent) and event.is_final]
+    return tuple(word for event in finals for word in event.words), translated
+
+
+@settings(max_examples=6)
+@given(data=st.data(), languages=st.sampled_from(["auto", "eng", "spa", "gla", "deu,spa"]))
+def test_live_finals_are_the_words_of_the_file(recognizer, audio, data, languages):
+    bounds = sorted(data.draw(st.lists(st.integers(0, len(audio)), max_size=30)))
+    whole = recognizer.transcribe(audio, language=languages)
+    named = () if languages == "auto" else tuple(languages.split(","))
+    words, _ = live(recognizer, audio, bounds, languages=named)
+    assert words == whole.words
+    assert len(words) >= 3
+
+
+def test_each_segment_says_something_and_none_what_the_next_says(recognizer, audio):
+    for language in ("eng", "spa"):
+        words = recognizer.transcribe(audio, language=language).words
+        starts = [word.start_s for word in words]
+        assert starts == sorted(starts)
+        bounds = [segment.first_sample / 16_000 for segment in recognizer._reader.segments([audio])]
+        assert len(bounds) == 3
+        for begin, end in zip(bounds, [*bounds[1:], 99.0], strict=True):
+            assert any(begin <= start < end for start in starts)
+
+
+def test_live_translations_are_those_of_the_file(recognizer, audio):
+    whole = recognizer.transcribe(audio, language="deu", to="eng")
+    _, translated = live(recognizer, audio, [50_000, 51_000, 90_000], languages=("deu",), targets=("eng",))
+    assert " ".join(translated) == whole.text
+    assert {word.language for word in whole.words} == {"eng"}
+    assert (whole.language, whole.task) == ("deu", "st_eng")
+    assert whole.text != recognizer.transcribe(audio, language="deu").text
+
+
+def test_silence_is_not_written(recognizer):
+    for samples in (np.zeros(48_000, np.float32), np.zeros(10, np.float32)):
+        for to in (None, "eng"):
+            found = recognizer.transcribe(samples, to=to)
+            assert (found.text, found.words, found.language) == ("", (), "und")
+        assert live(recognizer, samples, [4000], targets=("eng",)) == ((), [])
+
+
+def test_what_ctc_hears_nothing_of_is_not_written(folder, audio):
+    deaf = loaded(folder)
+    deaf.model.ctc.linear._bias[0] += 1e4
+    assert deaf.transcribe(audio, language="eng").words == ()
+    assert deaf.transcribe(audio, language="deu", to="eng").words == ()
+    assert live(deaf, audio, [30_000], languages=("eng",)) == ((), [])
+
+
+def test_quick_is_what_ctc_writes_alone(recognizer, audio):
+    alone = Recognizer(recognizer.model, recognizer.tokenizer)
+    for languages in ((), ("eng",), ("eng", "deu")):
+        quick = recognizer._read([[audio]], Request(languages, quick=True))[0]
+        assert quick == alone.transcribe(audio, language=",".join(languages) or "auto")
+        assert quick.text != recognizer.transcribe(audio, language=",".join(languages) or "auto").text
+
+
+def test_plain_is_without_capitals_and_signs(recognizer, audio):
+    for languages in ((), ("eng",), ("gla",)):
+        full, plain = (recognizer._read([[audio]], Request(languages, plain=plain))[0] for plain in (False, True))
+        assert plain.text == plain_text(full.text)
+    assert full.text
+    full, plain = (recognizer._read([[audio]], Request(("eng",), plain=plain))[0] for plain in (False, True))
+    assert full.text != plain.text
+
+
+def test_languages_of_one_half_alone_are_written_by_it(recognizer, audio):
+    alone = Recognizer(recognizer.model, recognizer.tokenizer)
+    gaelic = recognizer.transcribe(audio, language="gla")
+    assert gaelic == alone.transcribe(audio, language="gla")
+    spanish = recognizer.transcribe(audio, language="Spanish")
+    assert (spanish.language, spanish.language_probability) == ("spa", 1.0)
+    assert {word.language for word in spanish.words} == {"spa"}
+    assert set(spanish.text) <= set(WRITTEN)
+    with pytest.raises(LanguageError):
+        alone.transcribe(audio, language="spa")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"language": "fra"}, {"language": "eng,fra"}, {"to": "fra"}, {"language": "gla", "to": "eng"},
+        {"language": "spa", "to": "deu"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_neither_half_knows_is_refused_in_files_and_live(recognizer, audio, options):
+    with pytest.raises(LanguageError):
+        recognizer.transcribe(audio, **options)
+    codes = tuple(options.get("language", "").split(",")) if "language" in options else ()
+    with pytest.raises(LanguageError):
+        recognizer.engine().open(StreamOptions(languages=codes, targets=(options["to"],) if "to" in options else ()))
+
+
+@pytest.mark.parametrize("language", ["auto", "spa", "deu,spa"])
+def test_a_language_that_only_the_decoder_knows_is_told_by_it(folder, audio, language):
+    """Here whatever may be Spanish is."""
+    recognizer = loaded(folder)
+    recognizer._second_pass.label.config.foreign = 0.0
+    found = recognizer.transcribe(audio, language=language)
+    assert found.language == "spa"
+    assert {word.language for word in found.words} == {"spa"}
+    assert found.language_probability == (1.0 if language == "spa" else None)
+
+
+def test_another_target_is_left_to_ctc(recognizer, audio):
+    alone = Recognizer(recognizer.model, recognizer.tokenizer)
+    assert recognizer.transcribe(audio, language="eng", to="deu") == alone.transcribe(audio, language="eng", to="deu")
+
+
+def test_files_that_are_cut_into_windows_are_written_by_ctc_alone(folder, audio):
+    recognizer = loaded(folder, config=OfflineConfig(cut=Cut.windows))
+    alone = Recognizer(recognizer.model, recognizer.tokenizer, OfflineConfig(cut=Cut.windows))
+    assert recognizer.transcribe(audio, language="eng") == alone.transcribe(audio, language="eng")
+    for options in ({"to": "eng"}, {"language": "spa"}):
+        with pytest.raises(LanguageError):
+            recognizer.transcribe(audio, **options)
+
+
+def test_neither_order_nor_company_change_what_a_file_says(folder, recognizer, audio, tmp_path):
+    paths = []
+    for number, length in enumerate((20_000, 60_000, len(audio), 33_000)):
+        paths.append(tmp_path / f"{number}.wav")
+        soundfile.write(paths[-1], audio[:length], 16_000, subtype="FLOAT")
+    expected = {str(path): recognizer.transcribe(path) for path in paths}
+    assert dict(recognizer.transcribe_files(paths)) == expected
+    assert dict(recognizer.transcribe_files(paths[::-1])) == expected
+    assert dict(recognizer.transcribe_files(paths, group_s=3.0)) == expected
+    assert any(found.words for found in expected.values())
+    again = loaded(folder)
+    assert again.transcribe(audio) == expected[str(paths[2])]
+
+
+def test_sessions_say_what_they_say_alone(recognizer, audio):
+    options = [StreamOptions(languages=codes) for codes in (("eng",), ("spa",), (), ("gla",))]
+    engine = recognizer.engine()
+    sessions = [engine.open(one) for one in options]
+    for start in range(0, len(audio), 16_000):
+        for session in sessions:
+            session.push(audio[start : start + 16_000])
+        engine.run(sessions)
+    for session in sessions:
+        session.push_finish()
+    engine.run(sessions)
+    for session, one in zip(sessions, options, strict=True):
+        finals = [event for event in session.drain() if isinstance(event, TranscriptEvent) and event.is_final]
+        assert (
+            tuple(word for event in finals for word in event.words)
+            == live(recognizer, audio, [], languages=one.languages)[0]
+        )
+
+
+def test_adapters_with_letters_of_their_own_work_beside_it(folder, audio):
+    recognizer = loaded(folder)
+    plain = recognizer.transcribe(audio, language="eng")
+    adapter = Adapter((1,), recognizer.model.config.encoder.dim, 4, ("ა", "ǂ"))
+    with torch.no_grad():
+        adapter.rows.normal_(std=3.0)
+        adapter.rows_bias.fill_(1.0)
+    recognizer.adapters = AdapterBank({code: adapter.requires_grad_(False) for code in ("kat", "deu")})
+    assert recognizer.transcribe(audio, language="eng") == plain
+    georgian = recognizer.transcribe(audio, language="kat")
+    assert set(georgian.text) & {"ა", "ǂ"}
+    german = recognizer.transcribe(audio, language="deu")
+    assert german.words
+    assert set(german.text) <= set(WRITTEN)
+    assert live(recognizer, audio, [40_000], languages=("deu",))[0] == german.words
+    assert live(recognizer, audio, [40_000], languages=("kat",))[0] == georgian.words
+
+
+def test_the_weight_of_ctc_counts_in_languages_that_it_has_learnt_and_no_others(folder, audio, tmp_path):
+    found = {}
+    for weight, learnt in ((0.0, ("eng",)), (100.0, ("eng",)), (100.0, ())):
+        path = tmp_path / f"{weight}{len(learnt)}"
+        save_tiny_hybrid(path, JointConfig(learnt=list(learnt), ctc_weight=weight))
+        found[weight, learnt] = loaded(path).transcribe(audio, language="eng").text
+    assert found[0.0, ("eng",)] == found[100.0, ()]
+    assert found[100.0, ("eng",)] not in ("", found[100.0, ()])
