@@ -223,7 +223,7 @@ class LabelPass:
             words = written_words(text)
             timed = self._by_attention(part, prompt, self._ids(text, ENGLISH), words, judged) if words else Written()
             return replace(timed, language=language)
-        weight, prompt = self.weight(language), self.tokenizer.prompt(language)
+        weight, prompt = self.weight(language, phrases=phrases is not None), self.tokenizer.prompt(language)
         candidates = best(self.candidates(part, language, judged, phrases=phrases), weight)
         texts = [one.text for one in candidates[: None if several else 1]] or [""]
         found = [self._timed(part, prompt, text, judged, language) for text in texts]
@@ -233,9 +233,11 @@ class LabelPass:
         first, *others = (replace(one, confidence=share) for one, share in zip(found, shares, strict=True))
         return replace(first, others=tuple(others))
 
-    def weight(self, language: str) -> float:
-        """What CTC counts for in a language."""
-        return self.config.ctc_weight if language in self.config.learnt else 0.0
+    def weight(self, language: str, *, phrases: bool = False) -> float:
+        """What CTC counts for in a language; more where phrases are preferred."""
+        usual = self.config.ctc_weight
+        own = max(usual, self.config.phrase_ctc_weight) if phrases and usual else usual
+        return own if language in self.config.learnt else 0.0
 
     @torch.inference_mode()
     def candidates(
@@ -272,7 +274,8 @@ class LabelPass:
         if short:
             texts |= zip(short, part.log_probs(prompt, [*short.values()], self._search), strict=True)
         heard = score(judged.log_probs, [judged.spell(text) for text in texts])
-        bonuses = [0.0 if phrases is None else phrases.of(self._ids(text, language)) for text in texts]
+        boost = self.config.phrase_weight
+        bonuses = [0.0 if phrases is None else boost * phrases.of(self._ids(text, language)) for text in texts]
         return [
             Candidate(text, known or 0.0, ctc, text in ctc_only, bonus)
             for (text, known), ctc, bonus in zip(texts.items(), heard, bonuses, strict=True)
@@ -281,7 +284,7 @@ class LabelPass:
     def _found(
         self, part: Utterance, prompt: Sequence[int], phrases: LabelPhrases | None = None
     ) -> list[LabelHypothesis]:
-        bias = None if phrases is None else Bias(phrases)
+        bias = None if phrases is None else Bias(phrases, self.config.phrase_search)
         return self._search(part, prompt, min(part.most_tokens, self._room(prompt)), bias)
 
     @cached_property
@@ -290,7 +293,7 @@ class LabelPass:
 
     def _compile(self, phrases: tuple[Phrase, ...]) -> LabelPhrases:
         tokenizer = self.tokenizer
-        return LabelPhrases(phrases, tokenizer.encode, self._pieces, tokenizer.end, self.config.phrase_weight)
+        return LabelPhrases(phrases, tokenizer.encode, self._pieces, tokenizer.end)
 
     def _cut(self, tokens: Sequence[int], language: str, judged: Judged) -> str:
         """As much as is said of a text that repeats itself or does not end."""

@@ -28,8 +28,12 @@ class JointConfig:
     """Log-probability by CTC of a character, on average, below which a text may be made up."""
     no_speech: float = ranged(0.4, least=0, most=1)
     """Probability of no speech from which such a text is not written."""
-    phrase_weight: float = ranged(0.5, least=0)
+    phrase_weight: float = ranged(1.0, least=0)
     """Of boosts of phrases beside the decoder's log-probability."""
+    phrase_search: float = ranged(0.5, least=0)
+    """The same in the decoder's search, which cannot know yet what CTC will say."""
+    phrase_ctc_weight: float = ranged(0.5, least=0)
+    """Of CTC where there are phrases, if `ctc_weight` is less: it has to hear them."""
     foreign: float = ranged(0.5, least=0, most=1)
     """Probability, by the label decoder, of languages that CTC does not know, from which one of them is taken."""
 

@@ -66,7 +66,6 @@ class LabelPhrases:
         encode: text to tokens, as the decoder writes it; a space begins a word.
         pieces: tokens of text.
         end: token of the end of a text, behind those.
-        scale: of the boosts.
     """
 
     def __init__(
@@ -75,7 +74,6 @@ class LabelPhrases:
         encode: Callable[[str], Sequence[int]],
         pieces: Pieces,
         end: int,
-        scale: float = 1.0,
     ) -> None:
         self._end = end
         self._pieces = pieces
@@ -83,7 +81,7 @@ class LabelPhrases:
         for text, boost in phrases:
             plain = plain_text(text)
             if plain:
-                self._add(text, plain, boost * scale, encode)
+                self._add(text, plain, boost, encode)
         self._lent = [self._begun(root) for root in (0, 1)]
         self.start = Place()
         """Before a text."""
@@ -170,21 +168,26 @@ class LabelPhrases:
 
 
 class Bias:
-    """What phrases add in one search, whose texts grow token by token."""
+    """What phrases add in one search, whose texts grow token by token.
 
-    def __init__(self, phrases: LabelPhrases) -> None:
-        self._phrases = phrases
+    Args:
+        phrases: to prefer.
+        scale: of their boosts.
+    """
+
+    def __init__(self, phrases: LabelPhrases, scale: float = 1.0) -> None:
+        self._phrases, self._scale = phrases, scale
         self._places: dict[tuple[int, ...], Place] = {(): phrases.start}
 
     def totals(self, tokens: tuple[int, ...], vocabulary: int) -> np.ndarray:
         """What a text of one more token than `tokens` has, of each token, `(vocabulary,)`."""
         if tokens not in self._places:
             self._places[tokens] = self._phrases.advance(self._places[tokens[:-1]], tokens[-1])
-        return self._phrases.totals(self._places[tokens], vocabulary)
+        return self._scale * self._phrases.totals(self._places[tokens], vocabulary)
 
     def of(self, tokens: tuple[int, ...]) -> float:
         """What a whole text has."""
-        return self._phrases.of(tokens)
+        return self._scale * self._phrases.of(tokens)
 
 
 def _letter(piece: bytes, place: int) -> bool:

@@ -35,8 +35,8 @@ def encode(text: str) -> list[int]:
     return ids
 
 
-def compiled(phrases: dict[str, float], scale: float = 1.0) -> LabelPhrases:
-    return LabelPhrases([Phrase(*one) for one in phrases.items()], encode, PIECES, END, scale)
+def compiled(phrases: dict[str, float]) -> LabelPhrases:
+    return LabelPhrases([Phrase(*one) for one in phrases.items()], encode, PIECES, END)
 
 
 def occurrences(phrase: str, text: str) -> int:
@@ -52,7 +52,7 @@ def test_each_occurrence_earns_its_boost_for_every_letter(phrase, text, sign, bo
 @given(st.lists(NAME, min_size=1, max_size=4), TEXT, st.floats(0.01, 3.0))
 def test_a_text_without_a_whole_phrase_has_exactly_nothing_in_the_end(phrases, text, scale):
     assume(not any(occurrences(phrase, text) for phrase in phrases))
-    some = compiled({phrase: 0.1 * n for n, phrase in enumerate(phrases, 1)}, scale)
+    some = compiled({phrase: scale * n for n, phrase in enumerate(phrases, 1)})
     assert some.of(encode(" " + text)) == 0.0
     place = some.start
     for token in encode(" " + text):
@@ -125,7 +125,9 @@ def test_a_search_finds_the_phrase_behind_a_likelier_beginning_and_scores_stay_t
     likely[3, END] = 0.0
     search = LabelSearch(end=END, first_timestamp=END + 1, beam=1)
     plain = search(Letters(likely), [], 4)[0]
-    found = search(Letters(likely), [], 4, Bias(compiled({"abca": 1.0})))[0]
+    bias = Bias(compiled({"abca": 2.0}), 0.5)
+    found = search(Letters(likely), [], 4, bias)[0]
+    assert bias.of(found.tokens) == 4.0
     assert [DATA[token] for token in plain.tokens] == [b" a", b",", b"."]
     assert [DATA[token] for token in found.tokens] == [b" ab", b"ca", b"."]
     assert found.score < plain.score < 0  # without what the phrase lends
