@@ -1,11 +1,13 @@
 """Sessions at once: how soon words appear and become final, against a server of its own, beside a peer.
 
-    uv run --extra train --extra serve benchmarks/live.py ROOT --sessions 1 --sessions 4 --sessions 16 --peer MODEL_DIR
+    uv run --extra train --extra serve --group peers benchmarks/live.py ROOT --model DIR
+        --sessions 1 --sessions 4 --sessions 16 --peer MODEL_DIR --output benchmarks/results/live.json
 
 Each session streams test clips of one language in random order, half a second apart, in messages of 100 ms at the speed
 of speech; the language is given. Delays are wall-clock, in the client, from the moment at which the audio concerned
 has been sent: a partial's from the end of a word to the first transcript that holds it, a final's from the end of
-speech to the final of the segment. The client runs on the same cores.
+speech to the final of the segment. The client runs on the same cores. With --within MS it goes on to find how many
+sessions have 95 of 100 finals sooner: twice as many until they have not, then between.
 
 The peer (`local_agreement.py`) is Whisper-base by faster-whisper, int8, two threads. It has no segments: its final is
 the confirmation of each word, from the word's end. MODEL_DIR is a CTranslate2 conversion of openai/whisper-base.
@@ -29,9 +31,10 @@ from typing import Annotated, Any
 import local_agreement
 import numpy as np
 import typer
+from peer import CODES
 from rich.console import Console
 from rich.table import Table
-from whisper_peer import CODES
+from timing import machine
 
 from serve.client import ServerError, StreamClient
 from speech.audio.io import SAMPLE_RATE, load_audio
@@ -39,9 +42,11 @@ from speech.audio.pcm import to_pcm16
 from speech.data.manifest import Utterance, read_manifest
 from speech.metrics.alignment import ErrorCounts
 from speech.metrics.error_rate import word_errors
+from speech.models.hub import EMBEDDED
 
 BLOCK = SAMPLE_RATE // 10
 GAP_S = 0.5
+BOUND_MS = 1000.0
 LANGUAGES = ("eng", "deu", "fra", "spa", "rus", "ron", "bul", "ita")
 """Of the sessions in turn; both systems read them."""
 
@@ -68,10 +73,13 @@ class Heard:
 
 def main(
     root: Path,
+    model: str = EMBEDDED,
     sessions: Annotated[list[int] | None, typer.Option(help="How many at once; several times for several.")] = None,
     seconds: Annotated[float, typer.Option(help="Of speech for each session.")] = 60.0,
     chunk_ms: int = 320,
     workers: Annotated[int, typer.Option(min=1, help="Servers that share the sessions and the threads.")] = 1,
+    within: Annotated[float | None, typer.Option(help="ms: find how many sessions have finals so soon.")] = None,
+    most: Annotated[int, typer.Option(help="Sessions that are tried for --within.")] = 64,
     peer: Annotated[Path | None, typer.Option(help="Whisper-base, as CTranslate2 has it.")] = None,
     peer_sessions: Annotated[list[int] | None, typer.Option(help="How many at once for the peer.")] = None,
     output: Annotated[Path | None, typer.Option(help="Write every delay as JSON.")] = None,
@@ -84,30 +92,65 @@ def main(
     )
     console = Console(highlight=False, width=120)
     runs: list[dict[str, Any]] = []
-    for count in sessions or [1, 4, 8, 16]:
-        talks = [talk_of(clips, seconds, seed) for seed in range(count)]
-        with ExitStack() as stack:
-            servers = [stack.enter_context(server(chunk_ms, workers)) for _ in range(workers)]
-            before, began, heard = sum(cpu_s(process) for _, process in servers), time.monotonic(), None
-            try:
-                heard = asyncio.run(many([url for url, _ in servers], talks))
-            except* ServerError as errors:
-                console.print(f"{count} sessions: {errors.exceptions[0]}")
-            cores = (sum(cpu_s(process) for _, process in servers) - before) / (time.monotonic() - began)
-        if heard is not None:
-            runs.append(summary("speech", talks, heard, cores))
-            add(table, runs[-1])
+    counts = list(sessions or [1, 4, 8, 16])
+    soon: dict[int, bool] = {}
+    while counts:
+        count = counts.pop(0)
+        run = our_run(console, model, [talk_of(clips, seconds, seed) for seed in range(count)], chunk_ms, workers)
+        if run is not None:
+            runs.append(run)
+            add(table, run)
+        soon[count] = run is not None and in_time(run, within or BOUND_MS)
+        if within is not None and not counts:
+            following = next_count(soon, most)
+            counts = [] if following is None else [following]
     for count in (peer_sessions or [1, 2]) if peer is not None else []:
         talks = [talk_of(clips, seconds, seed) for seed in range(count)]
         runs.append(peer_run(peer, talks))
         add(table, runs[-1])
     console.print(table)
+    capacity = sustained(soon)
+    console.print(f"sessions with 95 of 100 finals within {within or BOUND_MS:.0f} ms: {capacity} of those tried")
     if output is not None:
-        output.write_text(
-            json.dumps({"chunk_ms": chunk_ms, "workers": workers, "seconds": seconds, "runs": runs}) + "\n", "utf-8"
-        )
+        about = {"machine": machine(), "model": Path(model).name, "chunk_ms": chunk_ms, "workers": workers}
+        about |= {"seconds": seconds, "within_ms": within or BOUND_MS, "sessions_within": capacity}
+        output.write_text(json.dumps(about | {"runs": runs}) + "\n", "utf-8")
     if picture is not None:
         draw(runs, picture)
+
+
+def our_run(console: Console, model: str, talks: Sequence[Talk], chunk_ms: int, workers: int) -> dict[str, Any] | None:
+    """Sessions at a server of their own; None where it turns one of them away."""
+    with ExitStack() as stack:
+        servers = [stack.enter_context(server(chunk_ms, workers, model)) for _ in range(workers)]
+        before, began = sum(cpu_s(process) for _, process in servers), time.monotonic()
+        try:
+            heard = asyncio.run(many([url for url, _ in servers], talks))
+        except* ServerError as errors:
+            console.print(f"{len(talks)} sessions: {errors.exceptions[0]}")
+            heard = []
+        cores = (sum(cpu_s(process) for _, process in servers) - before) / (time.monotonic() - began)
+    return summary("speech", talks, heard, cores) if heard else None
+
+
+def in_time(run: dict[str, Any], within_ms: float) -> bool:
+    """Whether 95 of 100 finals came so soon after the end of speech, as soon as there are any."""
+    return bool(run["finals"]) and 1000 * float(np.percentile(run["finals"], 95)) < within_ms
+
+
+def sustained(soon: dict[int, bool]) -> int:
+    """The most sessions that were in time, of those tried, with no fewer sessions that were not."""
+    late = min((count for count, holds in soon.items() if not holds), default=None)
+    return max((count for count, holds in soon.items() if holds and (late is None or count < late)), default=0)
+
+
+def next_count(soon: dict[int, bool], most: int) -> int | None:
+    """How many sessions to try next: twice as many until they are late, then half way between; None: it is known."""
+    best = sustained(soon)
+    late = min((count for count, holds in soon.items() if not holds), default=None)
+    if late is None:
+        return min(max(2 * best, 1), most) if best < most else None
+    return (best + late) // 2 if late - best > 1 else None
 
 
 def summary(name: str, talks: Sequence[Talk], heard: Sequence[Heard], cores: float) -> dict[str, Any]:
@@ -147,12 +190,13 @@ def peer_run(folder: Path, talks: Sequence[Talk]) -> dict[str, Any]:
 
 
 @contextmanager
-def server(chunk_ms: int, workers: int = 1) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def server(chunk_ms: int, workers: int = 1, model: str = EMBEDDED) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A server of its own on a free port, one of so many, which takes everybody."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "speech.cli.app", "serve", "--port", str(port), "--chunk-ms", str(chunk_ms)]
+    command += ["--model", model]
     environment = os.environ | {"SPEECH_MAX_LOAD": "1000"}
     if workers > 1:
         environment["SPEECH_READERS"] = "1"

@@ -25,7 +25,7 @@ from speech.models.checkpoint import LANGUAGE_MODEL, LEXICON, load_checkpoint, l
 from speech.models.hub import locate
 from speech.models.hybrid import Hybrid, save_hybrid
 from speech.recognizer import Recognizer
-from speech.train.label.tune import choose, trials
+from tune import choose, trials
 
 _ATTACHED = (LANGUAGE_MODEL, LEXICON, "metrics.jsonl", "learning_curve.png")
 

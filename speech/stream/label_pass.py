@@ -73,6 +73,8 @@ class Utterance:
 
     def start(self, token: int) -> Tensor:
         """Logits `(vocabulary,)` behind the first token, which tell language and silence."""
+        if self.started is not None and self.started[0] == token:
+            return self.started[1]
         logits, state = self._advance([token], self._model.begin(self.frames))
         self.started = token, logits[0], state
         return logits[0]
@@ -225,13 +227,23 @@ class LabelPass:
             return replace(timed, language=language)
         weight, prompt = self.weight(language, phrases=phrases is not None), self.tokenizer.prompt(language)
         candidates = best(self.candidates(part, language, judged, phrases=phrases), weight)
-        texts = [one.text for one in candidates[: None if several else 1]] or [""]
-        found = [self._timed(part, prompt, text, judged, language) for text in texts]
-        if not several or not candidates:
-            return found[0]
+        if not candidates or self._made_up(part, candidates[0], judged):
+            return self._timed(part, prompt, "", judged, language)
+        texts = [one.text for one in candidates[: None if several else 1]]
         shares = posterior(candidates, weight)
-        first, *others = (replace(one, confidence=share) for one, share in zip(found, shares, strict=True))
+        first, *others = (
+            replace(self._timed(part, prompt, text, judged, language), confidence=share)
+            for text, share in zip(texts, shares, strict=False)
+        )
         return replace(first, others=tuple(others))
+
+    def _made_up(self, part: Utterance, candidate: Candidate, judged: Judged) -> bool:
+        """Whether nobody has said it: CTC hears little of it, and the decoder hears no speech."""
+        characters = max(len(judged.spell(candidate.text).ids), 1)
+        if candidate.ctc / characters >= self.config.unheard:
+            return False
+        logits = part.start(self.tokenizer.start).float()
+        return float(logits.softmax(dim=0)[self.tokenizer.no_speech]) >= self.config.no_speech
 
     def weight(self, language: str, *, phrases: bool = False) -> float:
         """What CTC counts for in a language; more where phrases are preferred."""
@@ -261,8 +273,9 @@ class LabelPass:
         for one in found:
             if one.ended:
                 texts.setdefault(self.tokenizer.decode(one.tokens).strip(), one.score)
-        if not texts and found:
+        if not texts and found:  # it repeats itself, or does not end
             texts[self._cut(found[0].tokens, language, judged)] = None
+            own = own or language in judged.tokenizer.vocabulary.languages
         if own:
             for said in map(_as_written, judged.texts):
                 if said not in texts:

@@ -174,7 +174,7 @@ class SecondPass:
         found: dict[int, list[TokenSpan]] = {}
         best: dict[int, tuple[Tensor, Tensor]] = {}
         for row, (x, evidence, request, extension) in enumerate(parts):
-            forbidden = self._writing.forbidden(request.written, extension)
+            forbidden = self._writing.forbidden(self._scripts(request), extension)
             decode = self.decoder(request, extension)
             if decode is greedy:  # without log-probabilities of all tokens
                 ids, scores = self._head(extension).best(x[None], token_index(forbidden, x.device))
@@ -189,6 +189,11 @@ class SecondPass:
         return [
             found[row] if part.extension is None else part.extension.said(found[row]) for row, part in enumerate(parts)
         ]
+
+    def _scripts(self, request: Request) -> tuple[str, ...]:
+        """Languages whose scripts CTC may write; none: any, where it knows one of those asked for by its sound only."""
+        known = {*self.tokenizer.vocabulary.languages, *self._new_tokens.codes}
+        return request.written if known.issuperset(request.written) else ()
 
     @torch.inference_mode()
     def log_probs(self, x: Tensor, extension: Extension | None = None) -> Tensor:

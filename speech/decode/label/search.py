@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from speech.decode.frames import token_index
 from speech.decode.label.phrases import Bias
 
 _LOOP = 27
@@ -89,8 +90,8 @@ class LabelSearch:
 
     def log_probs(self, logits: Tensor, *, first: bool) -> Tensor:
         """What can be written of `(..., vocabulary)`: float32 `(..., first_timestamp)`; `first`: as a text's first."""
-        never = [*self.forbidden, *(self.forbidden_first if first else ())]
-        places = torch.tensor(never, dtype=torch.int64, device=logits.device)
+        never = frozenset(self.forbidden).union(self.forbidden_first if first else ())
+        places = token_index(never, logits.device)
         return logits[..., : self.first_timestamp].float().index_fill(-1, places, -torch.inf).log_softmax(dim=-1)
 
     def _extended(

@@ -1,0 +1,55 @@
+"""Which clips a benchmark hears, and what it counts in their texts."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from speech.data.manifest import Utterance
+from speech.metrics.alignment import ErrorCounts, count_errors
+from speech.text.languages import resolve
+from speech.text.normalize import plain_text
+from speech.text.units import Form, units
+
+
+def every_nth(utterances: Iterable[Utterance], every: int, languages: Collection[str] = ()) -> list[Utterance]:
+    """The first and each `every`-th of each language behind it, by id; of some languages, or all."""
+    by_language: dict[str, list[Utterance]] = defaultdict(list)
+    for utterance in sorted(utterances, key=lambda u: u.id):
+        if not languages or utterance.language in languages:
+            by_language[utterance.language].append(utterance)
+    return [u for own in by_language.values() for u in own[::every]]
+
+
+def cased_errors(reference: str, hypothesis: str, language: str) -> ErrorCounts:
+    """Errors with case and punctuation counted: texts in NFC, what stands between spaces must be equal to the letter.
+    Characters, punctuation among them and spaces not, where `language` (ISO 639-3) writes no spaces."""
+    one, other = (unicodedata.normalize("NFC", text).split() for text in (reference, hypothesis))
+    if resolve(language).spaces:
+        return count_errors(one, other)
+    return count_errors(list("".join(one)), list("".join(other)))
+
+
+def written(text: str) -> list[str]:
+    """Words of a text in any language, characters of scripts without spaces; signs are none."""
+    return units(plain_text(text), Form.mer)
+
+
+def save(output: Path | None, record: dict[str, Any]) -> None:
+    """Write a record as JSON, if it is wanted."""
+    if output is not None:
+        output.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def worst(
+    ours: dict[str, ErrorCounts], theirs: dict[str, ErrorCounts], least: int = 100
+) -> Sequence[tuple[str, float, float]]:
+    """Languages of more than `least` units in which we make more errors than the peer, from the greatest ratio on: code
+    and error rate of both."""
+    both = [(code, ours[code].rate, theirs[code].rate) for code in ours if code in theirs]
+    found = [one for one in both if ours[one[0]].reference_length > least and one[1] > one[2]]
+    return sorted(found, key=lambda one: one[1] / max(one[2], 1e-9), reverse=True)
