@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -12,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from speech.audio.io import SAMPLE_RATE, stream_audio, to_mono_16k
-from speech.audio.source import STANDARD_INPUT
+from speech.audio.blocks import blocks_of, chain, take
+from speech.audio.io import SAMPLE_RATE
 from speech.choices import AUTO
 from speech.decode.forced_alignment import align
 from speech.decode.greedy import greedy
 from speech.decode.phrases import Phrase
-from speech.errors import AudioError, ConfigError, LanguageError, ModelError, SpeechError
+from speech.errors import ConfigError, LanguageError, ModelError, SpeechError
 from speech.files import printable, reason
 from speech.models.adapter_file import fingerprint, load_bank
 from speech.models.base import CtcModel
@@ -157,7 +156,7 @@ class Recognizer:
             LanguageError: if a language is unknown, or the model does not know it.
             ConfigError: if the model cannot write a phrase, or `nbest` is out of range.
         """
-        blocks = _blocks(source, rate, channel, track) if isinstance(source, str | Path | np.ndarray) else source
+        blocks = blocks_of(source, rate, channel, track) if isinstance(source, str | Path | np.ndarray) else source
         return self._read([blocks], Request.parse(language, to, phrases, plain=plain, nbest=nbest))[0]
 
     def align(
@@ -188,7 +187,7 @@ class Recognizer:
         """
         request = Request.parse(language)
         self.check(request)
-        samples = np.concatenate(list(_blocks(source, rate, channel, track, max_s=_ALIGN_S)))
+        samples = np.concatenate(list(blocks_of(source, rate, channel, track, max_s=_ALIGN_S)))
         plain = plain_text(text)
         extension = self._second_pass.named(request)
         tokenizer = self.tokenizer if extension is None else extension.tokenizer
@@ -278,8 +277,8 @@ class Recognizer:
         seconds = 0.0
         for path in paths:
             try:
-                blocks = _blocks(path, SAMPLE_RATE, channel, track)
-                first = list(_take(blocks, group_s))
+                blocks = blocks_of(path, SAMPLE_RATE, channel, track)
+                first = list(take(blocks, group_s))
             except Exception as error:  # whatever it is, the other files are read
                 yield from self._flush(group, request)
                 group, seconds = [], 0.0
@@ -289,7 +288,7 @@ class Recognizer:
             if length >= group_s:  # long: alone, as a stream
                 yield from self._flush(group, request)
                 group, seconds = [], 0.0
-                yield str(path), self._read_alone(str(path), _chain(first, blocks), request)
+                yield str(path), self._read_alone(str(path), chain(first, blocks), request)
                 continue
             if seconds + length > group_s:
                 yield from self._flush(group, request)
@@ -364,26 +363,6 @@ def _label_pass(hybrid: Hybrid, precision: Precision) -> LabelPass:
     return LabelPass(with_precision(hybrid.label.model, precision), hybrid.label.tokenizer, hybrid.joint)
 
 
-def _blocks(
-    source: str | Path | np.ndarray, rate: int, channel: int | None, track: int | None, max_s: float | None = None
-) -> Iterator[np.ndarray]:
-    """Of a file, of standard input ("-") or of an array, mono at 16 kHz."""
-    if isinstance(source, np.ndarray):
-        if track not in (None, 0):
-            raise AudioError(f"has no track {track}", where="array", fix="Only files have tracks.")
-        samples = to_mono_16k(source, rate, channel)
-        if max_s is not None and len(samples) > max_s * SAMPLE_RATE:
-            raise AudioError(f"has more than {max_s:g} s", where="array", fix="Cut it.")
-        yield samples
-    elif str(source) != "-":
-        yield from stream_audio(source, channel=channel, track=track, max_s=max_s)
-    elif sys.stdin is None:
-        raise AudioError("is closed", where=STANDARD_INPUT)
-    else:
-        pipe = sys.stdin.buffer
-        yield from stream_audio(pipe, channel=channel, track=track, max_s=max_s, name=STANDARD_INPUT)
-
-
 def _failure(path: str, error: Exception) -> SpeechError:
     """What is wrong with a file, whatever was raised over it."""
     name = "standard input" if path == "-" else printable(path)
@@ -394,17 +373,3 @@ def _failure(path: str, error: Exception) -> SpeechError:
     if path == "-":
         return type(error)(error.what, where=name, fix=error.fix)
     return error
-
-
-def _take(blocks: Iterator[np.ndarray], seconds: float) -> Iterator[np.ndarray]:
-    count = 0
-    for block in blocks:
-        yield block
-        count += len(block)
-        if count >= seconds * SAMPLE_RATE:
-            return
-
-
-def _chain(first: list[np.ndarray], rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    yield from first
-    yield from rest

@@ -14,37 +14,30 @@ from speech.decode.beam import BeamDecoder
 from speech.decode.frames import Frames, token_index
 from speech.decode.greedy import TokenSpan, collapse, greedy
 from speech.decode.label.timing import Written
-from speech.decode.language_id import FIRST_FRAMES, first_token_posterior, top
+from speech.decode.language_id import top
 from speech.decode.word_labels import TokenEvidence, languages_of
 from speech.decode.words import WORD_START, finished, mixed_drafts, words_from_tokens
 from speech.errors import LanguageError
-from speech.models.base import CtcModel, Encoded
+from speech.models.base import CtcModel
 from speech.models.targets import Targets, check_target
 from speech.nn.adapters import AdapterBank
 from speech.nn.ctc import CTCHead
-from speech.stream.encoded import Batch, Part
+from speech.stream.encoded import Batch, Part, batch_of
 from speech.stream.heard import Heard
 from speech.stream.host import to_host
 from speech.stream.label_pass import Judged, LabelPass, Utterance
 from speech.stream.new_tokens import Extension, NewTokens
 from speech.stream.request import Request
 from speech.stream.segments import Segment
+from speech.stream.spoken import POSSIBLE, expected, posterior
 from speech.stream.windows import SharedConvolutions, Window
 from speech.stream.writing import Decoder, Writing
 from speech.text.languages import resolve
 from speech.text.tokenizer import Tokenizer
 from speech.transcript import Word, plain_words
 
-_POSSIBLE = 0.1
-"""Probability from which words of a language are expected in a segment."""
-_STRETCH = 50
-"""Frames in which another language than the segment's may be clear."""
-_CLEAR = 0.7
-"""Probability from which it is."""
 _ADAPTED = 0.5
 """Probability from which a segment is heard with the adapters of the languages that it may be in."""
-_LEAST = -50.0
-"""Of a language's log-posterior, which is not to weigh without end."""
 
 
 class SecondPass:
@@ -143,14 +136,14 @@ class SecondPass:
         judged = self._judged(part, spans)
         if not judged.texts:  # CTC hears nothing: nothing is written
             return None
-        posterior: dict[str, float] = {}
+        languages: dict[str, float] = {}
         if part.evidence is not None and len(part.evidence):
             shares = self._posterior(part.evidence.sum(dim=0), len(part.evidence), part.request).tolist()
-            posterior = dict(zip(self.tokenizer.vocabulary.languages, shares, strict=True))
+            languages = dict(zip(self.tokenizer.vocabulary.languages, shares, strict=True))
         key = id(segment.samples)
         if key not in listened:
             listened[key] = self.label.listen(segment.samples)
-        written = self.label.read(listened[key], part.request, posterior, judged)
+        written = self.label.read(listened[key], part.request, languages, judged)
         if written is None or part.extension is None:
             return written
         return replace(written, spans=tuple(part.extension.said(written.spans)))
@@ -230,15 +223,16 @@ class SecondPass:
         bank = self.adapters
         prefix = torch.tensor([self.prefix(request) for request in requests], device=x.device)
 
-        def encoded(wanted: Sequence[Mapping[str, float]]) -> Batch:
+        def heard(wanted: Sequence[Mapping[str, float]]) -> Batch:
             tap = None if bank is None else bank.tap(wanted)
-            return self._told(self.model.encode(x, lengths, prefix, subsampled=subsampled, adapters=tap), prefix)
+            encoded = self.model.encode(x, lengths, prefix, subsampled=subsampled, adapters=tap)
+            return batch_of(self.model, encoded, prefix)
 
         wanted = named = [request.named for request in requests]
-        found = encoded(named)
+        found = heard(named)
         if bank is not None:
             wanted = [named[row] or self._heard(found, row, request, bank) for row, request in enumerate(requests)]
-            found = found if wanted == named else encoded(wanted)._replace(evidence=found.evidence)
+            found = found if wanted == named else heard(wanted)._replace(evidence=found.evidence)
         return found._replace(extensions=tuple(self.extension(bank, shares) for shares in wanted))
 
     def extension(self, bank: AdapterBank | None, wanted: Mapping[str, float]) -> Extension | None:
@@ -250,25 +244,9 @@ class SecondPass:
         own = batch.select(row)[1]
         if request.to is not None or own is None or not len(own):
             return {}
-        posterior = self._posterior(own.sum(dim=0), len(own), request).tolist()
-        shares = {code: p for code, p in zip(self.model.vocabulary.languages, posterior, strict=True) if p >= _POSSIBLE}
+        likely = self._posterior(own.sum(dim=0), len(own), request).tolist()
+        shares = {code: p for code, p in zip(self.model.vocabulary.languages, likely, strict=True) if p >= POSSIBLE}
         return shares if sum(shares.get(code, 0.0) for code in bank.codes) >= _ADAPTED else {}
-
-    def _told(self, encoded: Encoded, prefix: Tensor) -> Batch:
-        model, (x, counts, _, logits) = self.model, encoded
-        front = prefix.shape[1] if model.writes_prefix else 0
-        if logits is not None:
-            told = [torch.log_softmax(logits, dim=-1)]
-        elif model.writes_prefix:
-            first = Frames(model.ctc(x[:, :FIRST_FRAMES]), counts, model.frame_s)
-            told = [first_token_posterior(first, model.vocabulary.language_ids).log().clamp(min=_LEAST)]
-        else:
-            told = []
-        lengths, *heard = to_host([counts - front, *told])
-        evidence = heard[0] if heard else None
-        if evidence is not None and logits is None:
-            evidence = evidence[:, None].expand(-1, x.shape[1] - front, -1)
-        return Batch(x[:, front:], tuple(lengths.tolist()), evidence)
 
     def read_windows(self, windows: Iterable[Window], request: Request) -> Heard:
         """A whole file, window by window; only tokens are kept. One that goes on across a seam is said once.
@@ -382,13 +360,7 @@ class SecondPass:
 
     def _posterior(self, evidence: Tensor, frames: int, request: Request) -> Tensor:
         """Of the languages asked for, `(languages,)`, from the sum of the log-posteriors of `frames`."""
-        mean = evidence / max(frames, 1)
-        if request.languages:
-            known = [code in request.languages for code in self.tokenizer.vocabulary.languages]
-            if not any(known):  # they are a label decoder's
-                return torch.zeros_like(mean)
-            mean = mean.masked_fill(~torch.tensor(known, device=mean.device), -torch.inf)
-        return torch.softmax(mean, dim=-1)
+        return posterior(evidence, frames, request.languages, self.tokenizer.vocabulary.languages)
 
     def _written(self, evidence: Tensor | None, request: Request) -> tuple[str, ...]:
         """Languages that the words may be in, from evidence `(T, languages)`; none if it cannot be told."""
@@ -398,13 +370,7 @@ class SecondPass:
             return request.languages
         if evidence is None:
             return ()
-        whole = self._posterior(evidence.sum(dim=0), len(evidence), request)
-        likely = whole >= _POSSIBLE
-        for start in range(0, len(evidence) - _STRETCH + 1, _STRETCH // 2):
-            part = evidence[start : start + _STRETCH].sum(dim=0)
-            likely |= self._posterior(part, _STRETCH, request) >= _CLEAR
-        codes = self.tokenizer.vocabulary.languages
-        return tuple(code for code, known in zip(codes, likely.tolist(), strict=True) if known)
+        return expected(evidence, request.languages, self.tokenizer.vocabulary.languages)
 
     def piece(self, token: int) -> str:
         """See `Tokenizer.piece`; also of tokens that an adapter has brought, be it here or gone."""
