@@ -46,6 +46,8 @@ TESTED_ELSEWHERE = {
         "stream")},
     **{f"train/{name}": "train/test_adapt" for name in (
         "adapt_config", "adapt_module", "adapt_report", "adapt_start", "language_batches", "lora", "tuning")},
+    "decode/label/phrases": "decode/label/test_label_phrases", "stream/options": "stream/test_session",
+    "serve/close_codes": "serve/test_protocol",
     "decode/label/kernels": "decode/label/test_ctc_score", "decode/compiled": "decode/test_compiled_beam",
     "decode/beam_kernels": "decode/test_compiled_beam", "decode/biasing": "decode/test_phrases",
     "decode/k2_graph": "parity/test_k2", "decode/k2_search": "parity/test_k2", "train/schema": "test_conf",
