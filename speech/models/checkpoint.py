@@ -227,6 +227,15 @@ def load_label_checkpoint(
     return LabelCheckpoint(model.to(device), tokenizer, record["info"])
 
 
+def kind_of(directory: Path) -> str:
+    """One of `KINDS`.
+
+    Raises:
+        ModelError: if it is no checkpoint.
+    """
+    return str(read_record(directory, list(KINDS), (), ())["kind"])
+
+
 def load_outline(directory: Path) -> Outline:
     """What the CTC model of a checkpoint is, without reading its weights.
 
