@@ -37,8 +37,8 @@ the model's to {tolerance}.
 The metadata has the tokens of the prompt
 ({prompt}),
 `end`, `no_speech`, what is never written (`suppressed`) and what no text begins with (`suppressed_first`). From
-`first_timestamp` on tokens are timestamps. `label_tokens.txt` has the bytes of each token of text in base64, and its id:
-texts are UTF-8, a character can take several tokens.
+`first_timestamp` on tokens are timestamps. `label_tokens.txt` has the bytes of each token of text in base64, and its
+id: texts are UTF-8, a character can take several tokens.
 """
 _SPOKEN = "one of `languages`, `transcribe` or `translate`, "
 
