@@ -37,9 +37,13 @@ class LabelEncoderGraph(nn.Module):
 class LabelDecoderGraph(nn.Module):
     """The prompt, or a step: both are tokens behind those of the past."""
 
+    columns: Tensor
+
     def __init__(self, model: Whisper) -> None:
         super().__init__()
         self.decoder = model.decoder
+        # Tokens are columns: as rows they would lie in the file twice, the second time for the product of the logits.
+        self.register_buffer("columns", model.decoder.embed.weight.detach().t().contiguous())
         self.heads = list(model.alignment_heads)
 
     def forward(self, tokens: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
@@ -59,7 +63,8 @@ class LabelDecoderGraph(nn.Module):
         before, count = past[0].keys.shape[2], tokens.shape[1]
         places = torch.arange(count) + before
         causal = (torch.arange(before + count) <= places[:, None])[None, None]
-        x = decoder.embed(tokens) + decoder.positions[places]
+        embedded = self.columns.index_select(1, tokens.flatten()).t().reshape(*tokens.shape, -1)
+        x = embedded + decoder.positions[places]
         following: list[Tensor] = []
         attention: dict[tuple[int, int], Tensor] = {}
         for number, (layer, own, frames) in enumerate(zip(layers, past, cross, strict=True)):
@@ -67,7 +72,7 @@ class LabelDecoderGraph(nn.Module):
             following += kept
             for head in {head for at, head in self.heads if at == number}:
                 attention[number, head] = head_attention(queries[:, head], frames.keys[:, head], None)[0]
-        logits = decoder.logits(decoder.norm(x[:, -1])).float()
+        logits = decoder.norm(x[:, -1]) @ self.columns
         if not self.heads:
             return logits, *following
         seen = torch.stack([attention[at] for at in self.heads])
