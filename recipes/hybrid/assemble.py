@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 from rich.progress import track
 from rich.table import Table
+from tune import choose, trials
 
 from speech.choices import Storage
 from speech.cli.console import stderr, stdout
@@ -25,7 +26,6 @@ from speech.models.checkpoint import LANGUAGE_MODEL, LEXICON, load_checkpoint, l
 from speech.models.hub import locate
 from speech.models.hybrid import Hybrid, save_hybrid
 from speech.recognizer import Recognizer
-from tune import choose, trials
 
 _ATTACHED = (LANGUAGE_MODEL, LEXICON, "metrics.jsonl", "learning_curve.png")
 

@@ -18,6 +18,7 @@ from speech.models.hybrid import KIND as HYBRID
 from speech.models.hybrid import LABEL
 from speech.models.onnx_export import export_onnx
 from speech.models.onnx_label import export_label_onnx
+from speech.models.stored import WHISPER
 from speech.stream.engine import EngineConfig
 
 
@@ -36,7 +37,7 @@ def export_model(
     console = stderr()
     check_writable(to.parent)
     folder, name = locate(model), Path(model).name
-    if kind_of(folder) == "whisper":
+    if kind_of(folder) == WHISPER:
         if sherpa or language is not None:
             raise ConfigError("a model without CTC", where=model, fix="Leave out --sherpa and --language.")
         with console.status("exporting"):

@@ -6,57 +6,76 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from torch import nn
 
+from speech.choices import Live
 from speech.cli.console import stdout
 from speech.models.adapter_file import FOLDER
 from speech.models.adapter_store import entries
 from speech.models.checkpoint import kind_of, load_label_outline, load_outline
 from speech.models.hub import EMBEDDED, locate
+from speech.models.hybrid import KIND as HYBRID
 from speech.models.hybrid import LABEL
+from speech.models.stored import WHISPER
 from speech.models.targets import Targets
 
-_KINDS = {
-    "owsm_ctc": "CTC model; live chunk by chunk",
-    "hybrid": "CTC model and label decoder; live chunk by chunk, finals part by part by both",
-    "whisper": "label decoder without CTC",
+_LIVE = {
+    Live.chunks: "chunks: partial results come with every bit of audio",
+    Live.parts: "parts: what is under way is read again, at most every second",
 }
 
 
 def models(name: Annotated[str, typer.Argument(help="embedded, a directory, or a hub id")] = EMBEDDED) -> None:
     """Describe a model: size, languages, what it translates into and how well."""
     path = locate(name)
-    kind, console = kind_of(path), stdout()
-    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    console.print(f"path          {path}")
-    console.print(f"kind          {kind}: {_KINDS[kind]}")
-    console.print(f"size          {size / 1e6:.1f} MB on disk")
-    if kind != "whisper":
-        _ctc(console, path)
-    if kind != "owsm_ctc":
-        _label(console, path if kind == "whisper" else path / LABEL)
+    kind, adapted = kind_of(path), entries(path / FOLDER)
+    files = [file for file in path.rglob("*") if file.is_file() and FOLDER not in file.relative_to(path).parts]
+    facts = {
+        "path": str(path),
+        "kind": kind,
+        "on disk": f"{sum(file.stat().st_size for file in files) / 1e6:.1f} MB",
+        **(_label_only(path) if kind == WHISPER else _by_ctc(path)),
+        **(_label_half(path / LABEL) if kind == HYBRID else {}),
+        "adapters": " ".join(info.language for info in adapted) or "none",
+    }
+    console = stdout()
+    for key, value in facts.items():
+        console.print(f"{key:<13} {value}")
 
 
-def _ctc(console: Console, path: Path) -> None:
+def _by_ctc(path: Path) -> dict[str, str]:
     outline = load_outline(path)
     model = outline.empty()
-    adapted = entries(path / FOLDER)
-    console.print(f"encoder       {type(model.encoder).__name__}")
-    console.print(f"parameters    {_millions(model)}")
-    console.print(f"frame         {model.frame_s * 1000:.0f} ms")
-    console.print(f"languages     {' '.join(outline.tokenizer.vocabulary.languages)}")
-    console.print(f"translates to {_targets(outline.targets)}")
-    console.print(f"adapters      {' '.join(info.language for info in adapted) or 'none'}")
+    return {
+        "encoder": type(model.encoder).__name__,
+        "parameters": _millions(model),
+        "frame": f"{model.frame_s * 1000:.0f} ms",
+        "live": _LIVE[Live.chunks],
+        "languages": " ".join(outline.tokenizer.vocabulary.languages),
+        "translates to": _targets(outline.targets),
+    }
 
 
-def _label(console: Console, path: Path) -> None:
+def _label_only(path: Path) -> dict[str, str]:
     outline = load_label_outline(path)
-    model, languages = outline.empty(), sorted(outline.tokenizer.languages)
-    console.print(f"label decoder {type(model).__name__}")
-    console.print(f"parameters    encoder {_millions(model.encoder)}, decoder {_millions(model.decoder)}")
-    console.print(f"hears at once {model.max_frames * model.frame_s:.0f} s, frames of {model.frame_s * 1000:.0f} ms")
-    console.print(f"writes        {' '.join(languages)}")
+    model = outline.empty()
+    return {
+        "encoder": type(model.encoder).__name__,
+        "parameters": f"{_millions(model)}, {_millions(model.decoder)} of them in the label decoder",
+        "frame": f"{model.frame_s * 1000:.0f} ms",
+        "live": _LIVE[Live.parts],
+        "languages": " ".join(outline.tokenizer.languages),
+        "translates to": _targets(outline.targets),
+    }
+
+
+def _label_half(path: Path) -> dict[str, str]:
+    outline = load_label_outline(path)
+    model = outline.empty()
+    return {
+        "label model": f"{_millions(model)} parameters, {_millions(model.decoder)} of them in the decoder",
+        "it writes": " ".join(outline.tokenizer.languages),
+    }
 
 
 def _millions(module: nn.Module) -> str:
