@@ -31,7 +31,8 @@ TESTED_ELSEWHERE = {
     "cli/importing": "models/test_espnet_import", "cli/exporting": "models/test_onnx_export",
     "cli/trimming": "models/test_trimming",
     "models/whisper_files": "models/test_whisper_import",
-    "models/onnx_graphs": "models/test_onnx_export",
+    "models/onnx_graphs": "models/test_onnx_export", "models/onnx_files": "models/test_onnx_export",
+    "models/onnx_label_graphs": "models/test_onnx_label",
     "cli/batch": "batch/test_driver", "batch/local": "batch/test_driver", "batch/pool": "batch/test_driver",
     "batch/job": "batch/test_driver", "nn/linears": "nn/test_packed",  # module -> test file that covers it
     "nn/tied": "nn/test_int8",
