@@ -19,7 +19,7 @@ _CLEAR = 0.7
 def expected(evidence: Tensor, asked: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
     """Languages that words may be in: possible in the whole, or clear somewhere; `evidence (T, languages)` are
     log-posteriors."""
-    likely = posterior_among(evidence.mean(dim=0), known, asked) >= POSSIBLE
+    likely = posterior_among(evidence.sum(dim=0) / max(len(evidence), 1), known, asked) >= POSSIBLE
     for start in range(0, len(evidence) - _STRETCH + 1, _STRETCH // 2):
         part = evidence[start : start + _STRETCH].mean(dim=0)
         likely |= posterior_among(part, known, asked) >= _CLEAR

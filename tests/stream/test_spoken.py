@@ -2,17 +2,17 @@
 
 import torch
 
-from speech.stream.spoken import expected, posterior
+from speech.stream.spoken import expected
 
 KNOWN = ("deu", "eng", "spa")
 SURE = torch.log(torch.tensor([0.01, 0.01, 0.98]))
 TORN = torch.log(torch.tensor([0.45, 0.45, 0.099]))
 
 
-def test_only_those_asked_for_have_a_share():
-    assert posterior(7 * SURE, 7, (), KNOWN).argmax() == 2
-    assert posterior(7 * SURE, 7, ("deu", "eng"), KNOWN).tolist() == [0.5, 0.5, 0.0]
-    assert posterior(7 * SURE, 7, ("fra",), KNOWN).tolist() == [0.0, 0.0, 0.0]
+def test_only_those_asked_for_are_expected_and_without_frames_any():
+    assert expected(SURE.expand(7, -1), ("deu", "eng"), KNOWN) == ("deu", "eng")
+    assert expected(SURE.expand(7, -1), ("fra",), KNOWN) == ()
+    assert expected(SURE.expand(0, -1), (), KNOWN) == KNOWN
 
 
 def test_a_language_may_be_clear_for_a_second_alone():
