@@ -46,6 +46,7 @@ TESTED_ELSEWHERE = {
         "stream")},
     **{f"train/{name}": "train/test_adapt" for name in (
         "adapt_config", "adapt_module", "adapt_report", "adapt_start", "language_batches", "lora", "tuning")},
+    **{f"train/label/{name}": f"train/label/test_label_{name}" for name in ("config", "batches", "module", "run")},
     "decode/label/kernels": "decode/label/test_ctc_score", "decode/compiled": "decode/test_compiled_beam",
     "decode/beam_kernels": "decode/test_compiled_beam", "decode/biasing": "decode/test_phrases",
     "decode/k2_graph": "parity/test_k2", "decode/k2_search": "parity/test_k2", "train/schema": "test_conf",
