@@ -1,4 +1,4 @@
-"""Sounds without speech: every kind is what it says, of the length asked for, no louder than allowed, and repeatable."""
+"""Sounds without speech: each kind is what it says, of the length asked for, no louder than allowed, repeatable."""
 
 import numpy as np
 import pytest
