@@ -48,7 +48,7 @@ def main(
 ) -> None:
     """Print both tables."""
     recognizer, greedy = Recognizer.from_pretrained(model), Recognizer.from_pretrained(model, beam=1)
-    known = set(recognizer.tokenizer.vocabulary.languages)
+    known = set(recognizer.languages)
     heard = sorted(read_manifest(root / "test.jsonl", root), key=lambda u: u.id)
     clips = [u for code in sorted(known) for u in [u for u in heard if u.language == code][::every]]
     audio = {u.id: load_audio(u.audio) for u in clips}
@@ -62,7 +62,7 @@ def main(
     record = {name: counts.rate for name, counts in offline.items()}
     record |= {"utterances": len(clips), "lookahead_ms": lookahead_ms, "chunks": {}}
     table = Table("chunk", "causal", "to offline", "greedy", "to offline", "final", "to offline", "erasure", box=None)
-    frame_ms = recognizer.model.frame_s * 1000
+    frame_ms = recognizer.frame_s * 1000
     for chunk_ms in CHUNKS_MS:
         config = EngineConfig(chunk=round(chunk_ms / frame_ms), right_context=round(lookahead_ms / frame_ms))
         engine, plain = recognizer.engine(config), greedy.engine(config)

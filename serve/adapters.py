@@ -97,7 +97,7 @@ class LiveAdapters:
             "object": "list",
             "model": self._facts.model.id,
             "base": self._recognizer.fingerprint,
-            "parameters": self._recognizer.model.parameter_count,
+            "parameters": self._recognizer.parameter_count,
             "changeable": config.allow_adapters,
             "max_bytes": config.max_adapter_bytes,
             "data": [_record(self._loaded[code]) for code in self.codes],
@@ -240,7 +240,7 @@ class LiveAdapters:
         """On the event loop; whoever computes with the bank before goes on with that to the end of a chunk or part."""
         self._loaded = loaded
         self._recognizer.adapters = bank
-        own = self._recognizer.tokenizer.vocabulary.languages
+        own = self._recognizer.languages
         self._facts.languages = (*own, *(code for code in sorted(loaded) if code not in own))
         self._telemetry.adapters.set(len(loaded))
 

@@ -83,13 +83,13 @@ def build(config: ServeConfig) -> FastAPI:
         precision=Precision(config.precision),
         adapters=config.adapters or None,
     )
-    vocabulary = recognizer.tokenizer.vocabulary
     facts = Facts(
         config=config,
         model=wire.ModelInfo(id=config.model, sha256=recognizer.fingerprint),
-        languages=vocabulary.languages,
+        languages=recognizer.languages,
         targets=recognizer.targets,
         check=recognizer.check,
+        live=recognizer.live,
         server=f"speech {__version__}",
         vectors=shared_vectors(config.score_encoder),
     )
@@ -107,7 +107,7 @@ def build(config: ServeConfig) -> FastAPI:
 
 @contextlib.asynccontextmanager
 async def _lifespan(parts: Parts) -> AsyncIterator[None]:
-    frame_ms, config = parts.recognizer.model.frame_s * 1000, parts.facts.config
+    frame_ms, config = parts.recognizer.frame_s * 1000, parts.facts.config
     frames = max(1, round(config.chunk_ms / frame_ms))
     engine = parts.recognizer.engine(EngineConfig(chunk=frames, right_context=round(config.lookahead_ms / frame_ms)))
     scheduler = Scheduler(engine, asyncio.get_running_loop(), config.readers or _readers(config.device))

@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from serve import protocol as wire
 from serve.config import ServeConfig
+from speech.choices import Live
 from speech.decode.endpoint import EndpointConfig
 from speech.decode.phrases import Phrase, canonical
 from speech.errors import LanguageError, SpeechError
@@ -33,6 +34,8 @@ class Facts:
     check: Callable[[Request], object]
     """Raises SpeechError if the model cannot do what is asked; says what is to be kept for it to be ready."""
     server: str
+    live: Live = Live.chunks
+    """What partial results come from."""
     vectors: Vectors | None = None
     """Of the encoder for SAER."""
 

@@ -174,6 +174,8 @@ class Started(Event, tag="started"):
     protocol: str
     server: str
     model: ModelInfo
+    live: Literal["chunks", "parts"]
+    """What partial transcripts come from: chunks of audio, or parts that are read again at most every second."""
     audio: AudioParams
     languages: list[str]
     limits: Limits

@@ -26,6 +26,8 @@ class Reading:
     owner: Hashable
     part: Segment
     requests: Sequence[Request]
+    partial: bool = False
+    """It is under way and read for partial results; one of an owner at a time."""
     heard: list[Heard] = field(default_factory=list)
     """One for each request."""
     error: Exception | None = None
@@ -34,7 +36,7 @@ class Reading:
     @property
     def key(self) -> Hashable:
         """Equal for what need not be read twice."""
-        return self.owner, self.part.place, tuple(self.requests)
+        return (self.owner, "partial") if self.partial else (self.owner, self.part.place, tuple(self.requests))
 
 
 class Readers:

@@ -43,6 +43,8 @@ _COMPANY = 4
 """It does not wait where one in so many sessions has one."""
 _SMALL_SAMPLES = 1600
 """Audio is joined up to so much, whatever the messages were that it came in."""
+_COMPLETE, _EXPECTED, _UNDER_WAY = range(3)
+"""Parts in the order in which they are read."""
 _MOST_FAILURES = 16
 """Sessions that may fail with none in between that does not."""
 
@@ -230,17 +232,21 @@ class Scheduler:
             slot = there.get(id(reading.owner))
             if slot is None:
                 continue
-            slot.read_s += reading.busy_s
+            if not reading.partial:  # those are read in time that nobody else needs: they are no load
+                slot.read_s += reading.busy_s
             _guarded(slot, partial(_take, slot.stream, reading), None)
 
     def _wanted(self, slots: Sequence[Slot]) -> list[Reading]:
-        """What is to be read: complete parts, those that have waited longest first; then those that may become so."""
-        waiting: list[tuple[bool, float, Reading]] = []
+        """What is to be read: complete parts, those that have waited longest first; then those that may become so; and
+        while nobody waits for a complete one, those under way whose partial results come of it."""
+        waiting: list[tuple[int, float, Reading]] = []
         for slot in slots:
             found = _guarded(slot, partial(_wanted_of, slot), None)
             if found is not None:
                 waiting.append(found)
-        return [reading for _, _, reading in sorted(waiting, key=lambda item: item[:2])]
+        behind = any(rank == _COMPLETE for rank, _, _ in waiting)
+        ordered = sorted(waiting, key=lambda item: item[:2])
+        return [reading for rank, _, reading in ordered if not (behind and rank == _UNDER_WAY)]
 
     def _tidy(self) -> None:
         """Give freed memory back once a minute: tensors of ever other sizes leave gaps, and the process would grow."""
@@ -304,18 +310,27 @@ def _guarded[T](slot: Slot, call: Callable[[], T], otherwise: T) -> T:
 def _take(stream: StreamingSession, reading: Reading) -> None:
     if reading.error is not None:
         raise reading.error
-    stream.take_reading(reading.part, reading.requests, reading.heard)
+    if reading.partial:
+        stream.take_partial(reading.part, reading.heard[0])
+    else:
+        stream.take_reading(reading.part, reading.requests, reading.heard)
 
 
-def _wanted_of(slot: Slot) -> tuple[bool, float, Reading] | None:
+def _wanted_of(slot: Slot) -> tuple[int, float, Reading] | None:
     """What is to be read of a session, and the order in which."""
     stream = slot.stream
     sure = stream.waiting_part()
     part = sure or stream.expected_part()
-    if part is None:
-        return None
-    reading = Reading(owner=slot, part=part, requests=stream.options.requests())
-    return sure is None, part.end_sample / SAMPLE_RATE - stream.received_s, reading
+    if part is not None:
+        rank = _EXPECTED if sure is None else _COMPLETE
+        reading = Reading(owner=slot, part=part, requests=stream.options.requests())
+    else:
+        partial = stream.waiting_partial()
+        if partial is None:
+            return None
+        rank, part = _UNDER_WAY, partial[0]
+        reading = Reading(owner=slot, part=part, requests=[partial[1]], partial=True)
+    return rank, part.end_sample / SAMPLE_RATE - stream.received_s, reading
 
 
 def _begin(slot: Slot) -> None:

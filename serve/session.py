@@ -294,6 +294,7 @@ class LiveSession:
             protocol=wire.SUBPROTOCOL,
             server=self._facts.server,
             model=self._facts.model,
+            live=self._facts.live.value,
             audio=self._start.audio,
             languages=list(self.options.languages or self._facts.languages),
             limits=self._facts.limits,

@@ -36,3 +36,12 @@ class Storage(StrEnum):
     float16 = "float16"
     int8 = "int8"
     """Matrices as int8 with one float32 scale per output row."""
+
+
+class Live(StrEnum):
+    """What a model's live partial results come from; names equal values."""
+
+    chunks = "chunks"
+    """It hears chunk by chunk: a little work for every bit of audio."""
+    parts = "parts"
+    """It hears whole parts alone: that under way is read again, at most every second."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,28 +10,27 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from speech.audio.io import SAMPLE_RATE, stream_audio, to_mono_16k
-from speech.audio.source import STANDARD_INPUT
-from speech.choices import AUTO
+from speech.audio.blocks import blocks_of, chain, take
+from speech.audio.io import SAMPLE_RATE
+from speech.choices import AUTO, Live
 from speech.decode.forced_alignment import align
 from speech.decode.greedy import greedy
 from speech.decode.phrases import Phrase
-from speech.errors import AudioError, ConfigError, LanguageError, ModelError, SpeechError
+from speech.errors import ConfigError, LanguageError, ModelError, SpeechError
 from speech.files import printable, reason
-from speech.models.adapter_file import fingerprint, load_bank
+from speech.models.adapter_file import fingerprint
 from speech.models.base import CtcModel
-from speech.models.checkpoint import load_checkpoint
 from speech.models.devices import check_device
 from speech.models.hub import EMBEDDED, locate
-from speech.models.hybrid import Hybrid, is_hybrid, load_hybrid
-from speech.models.precision import Precision, with_precision
+from speech.models.precision import Precision
 from speech.models.targets import Targets
 from speech.nn.adapters import AdapterBank
-from speech.stream.decoders import check_search, open_decoder
 from speech.stream.engine import Engine, EngineConfig
-from speech.stream.heard import Heard
+from speech.stream.heard import Heard, told_by_decoder
 from speech.stream.label_pass import LabelPass
-from speech.stream.offline import OfflineConfig, OfflineReader
+from speech.stream.loading import LoadOptions, load_reader
+from speech.stream.offline import OfflineConfig, OfflineReader, by_ctc
+from speech.stream.part_reader import PartReader
 from speech.stream.request import Request
 from speech.stream.second_pass import SecondPass
 from speech.stream.writing import Decoder
@@ -61,11 +58,23 @@ class Recognizer:
         targets: Targets | None = None,
         label: LabelPass | None = None,
     ) -> None:
-        self.model = model
-        self.tokenizer = tokenizer
         alone = True if config is not None and config.alone else None
-        self._second_pass = SecondPass(model, tokenizer, decode, targets, alone=alone, label=label)
-        self._reader = OfflineReader(self._second_pass, config)
+        self._begin(SecondPass(model, tokenizer, decode, targets, alone=alone, label=label), config)
+
+    @classmethod
+    def of_parts(cls, reader: PartReader, config: OfflineConfig | None = None) -> Recognizer:
+        """One that reads parts in any way, such as by a label model alone.
+
+        Raises:
+            ConfigError: if they are to be windows, and it has no CTC.
+        """
+        recognizer = cls.__new__(cls)
+        recognizer._begin(reader, config)
+        return recognizer
+
+    def _begin(self, reader: PartReader, config: OfflineConfig | None) -> None:
+        self._second_pass = reader
+        self._reader = OfflineReader(reader, config)
         self._folder: Path | None = None
 
     @classmethod
@@ -105,22 +114,23 @@ class Recognizer:
         Raises:
             ModelError: if there is no such model, or it or an adapter is damaged, or an adapter is for another model.
             ConfigError: if the beam is below 1, there is a language model without one, or either beside a graph, the
-                model cannot write a word, the device is not there, or it cannot compute in that precision.
+                model cannot write a word, the device is not there, or it cannot compute in that precision; if a model
+                without CTC is given what only CTC can use: language model, graph, adapters, `conditioning_top`.
         """
-        check_search(beam, language_model, graph)
+        options = LoadOptions(
+            precision=precision,
+            alone=True if config is not None and config.alone else None,
+            beam=beam,
+            language_model=language_model,
+            conditioning_top=conditioning_top,
+            graph=graph,
+            adapters=adapters,
+            measured_targets=measured_targets,
+        )
         place = check_device(device, allocate=True)
         folder = locate(name)
-        stored = place.type == "cpu"
-        hybrid = load_hybrid(folder, device=place, as_stored=stored) if is_hybrid(folder) else None
-        checkpoint = load_checkpoint(folder, device=place, as_stored=stored) if hybrid is None else hybrid.ctc
-        decode = open_decoder(folder, checkpoint.tokenizer, beam=beam, language_model=language_model, graph=graph)
-        model = with_precision(checkpoint.model, precision, conditioning_top=conditioning_top)
-        targets = checkpoint.targets if measured_targets else None
-        label = None if hybrid is None else _label_pass(hybrid, precision)
-        recognizer = cls(model, checkpoint.tokenizer, config, decode, targets, label)
+        recognizer = cls.of_parts(load_reader(folder, place, options), config)
         recognizer._folder = folder
-        bank = load_bank(folder, None if adapters is None else Path(adapters))
-        recognizer.adapters = None if bank is None else bank.to(place)
         return recognizer
 
     def transcribe(
@@ -152,7 +162,7 @@ class Recognizer:
             LanguageError: if a language is unknown, or the model does not know it.
             ConfigError: if the model cannot write a phrase.
         """
-        blocks = _blocks(source, rate, channel, track) if isinstance(source, str | Path | np.ndarray) else source
+        blocks = blocks_of(source, rate, channel, track) if isinstance(source, str | Path | np.ndarray) else source
         return self._read([blocks], Request.parse(language, to, phrases))[0]
 
     def align(
@@ -179,13 +189,15 @@ class Recognizer:
         Raises:
             AudioError: if the source cannot be read, is longer, or has no such channel or track.
             LanguageError: if a language is unknown, or the model does not know it.
+            ConfigError: if the model has no CTC.
             SpeechError: if the text has characters that the model cannot write, or more than the audio has frames for.
         """
+        second_pass = by_ctc(self._second_pass, "alignment")
         request = Request.parse(language)
         self.check(request)
-        samples = np.concatenate(list(_blocks(source, rate, channel, track, max_s=_ALIGN_S)))
+        samples = np.concatenate(list(blocks_of(source, rate, channel, track, max_s=_ALIGN_S)))
         plain = plain_text(text)
-        extension = self._second_pass.named(request)
+        extension = second_pass.named(request)
         tokenizer = self.tokenizer if extension is None else extension.tokenizer
         ids, no_letter = tokenizer.encode(plain), tokenizer.vocabulary.unk
         if not ids or no_letter in ids:
@@ -203,8 +215,38 @@ class Recognizer:
 
     @property
     def second_pass(self) -> SecondPass:
-        """What reads parts of audio."""
-        return self._second_pass
+        """What reads parts of audio with CTC. Raises ConfigError if there is none."""
+        return by_ctc(self._second_pass, "its frames")
+
+    @property
+    def model(self) -> CtcModel:
+        """Of CTC. Raises ConfigError if there is none."""
+        return self.second_pass.model
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Of CTC. Raises ConfigError if there is none."""
+        return self.second_pass.tokenizer
+
+    @property
+    def frame_s(self) -> float:
+        """Seconds from one frame to the next."""
+        return self._second_pass.model.frame_s
+
+    @property
+    def parameter_count(self) -> int:
+        """Of the model that hears, as it was trained."""
+        return self._second_pass.model.parameter_count
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """ISO 639-3 codes of the languages that it tells from one another; adapters may know others."""
+        return tuple(self._second_pass.languages)
+
+    @property
+    def live(self) -> Live:
+        """What live partial results come from."""
+        return self._second_pass.live
 
     @property
     def fingerprint(self) -> str:
@@ -220,8 +262,7 @@ class Recognizer:
     @property
     def targets(self) -> tuple[str, ...]:
         """ISO 639-3 codes of the languages that it translates into."""
-        measured = self._second_pass.targets
-        return self.tokenizer.vocabulary.st_targets if measured is None else tuple(measured)
+        return self._second_pass.into
 
     @property
     def adapters(self) -> AdapterBank | None:
@@ -270,8 +311,8 @@ class Recognizer:
         seconds = 0.0
         for path in paths:
             try:
-                blocks = _blocks(path, SAMPLE_RATE, channel, track)
-                first = list(_take(blocks, group_s))
+                blocks = blocks_of(path, SAMPLE_RATE, channel, track)
+                first = list(take(blocks, group_s))
             except Exception as error:  # whatever it is, the other files are read
                 yield from self._flush(group, request)
                 group, seconds = [], 0.0
@@ -281,7 +322,7 @@ class Recognizer:
             if length >= group_s:  # long: alone, as a stream
                 yield from self._flush(group, request)
                 group, seconds = [], 0.0
-                yield str(path), self._read_alone(str(path), _chain(first, blocks), request)
+                yield str(path), self._read_alone(str(path), chain(first, blocks), request)
                 continue
             if seconds + length > group_s:
                 yield from self._flush(group, request)
@@ -326,7 +367,7 @@ class Recognizer:
         probability: float | None = None
         if words or len(request.languages) == 1:  # silence is in no language, unless one is named
             named = len(request.languages) == 1
-            told = None if named else _told_by_decoder(parts, self.tokenizer.vocabulary.languages)
+            told = None if named else told_by_decoder(parts, self._second_pass.languages)
             frames = sum(part.frames for part in parts)
             language, probability = (told, None) if told else self._second_pass.language(total, frames, request)
         return Transcript(
@@ -339,39 +380,6 @@ class Recognizer:
         )
 
 
-def _told_by_decoder(parts: Sequence[Heard], known: Sequence[str]) -> str | None:
-    """The language of most of what is said, if it is one that the label decoder alone knows."""
-    spoken = Counter[str]()
-    for part in parts:
-        spoken[part.language if part.written and part.language else known[0]] += part.frames if part.spans else 0
-    code = max(spoken, key=lambda code: spoken[code], default=known[0])
-    return None if code in known else code
-
-
-def _label_pass(hybrid: Hybrid, precision: Precision) -> LabelPass:
-    return LabelPass(with_precision(hybrid.label.model, precision), hybrid.label.tokenizer, hybrid.joint)
-
-
-def _blocks(
-    source: str | Path | np.ndarray, rate: int, channel: int | None, track: int | None, max_s: float | None = None
-) -> Iterator[np.ndarray]:
-    """Of a file, of standard input ("-") or of an array, mono at 16 kHz."""
-    if isinstance(source, np.ndarray):
-        if track not in (None, 0):
-            raise AudioError(f"has no track {track}", where="array", fix="Only files have tracks.")
-        samples = to_mono_16k(source, rate, channel)
-        if max_s is not None and len(samples) > max_s * SAMPLE_RATE:
-            raise AudioError(f"has more than {max_s:g} s", where="array", fix="Cut it.")
-        yield samples
-    elif str(source) != "-":
-        yield from stream_audio(source, channel=channel, track=track, max_s=max_s)
-    elif sys.stdin is None:
-        raise AudioError("is closed", where=STANDARD_INPUT)
-    else:
-        pipe = sys.stdin.buffer
-        yield from stream_audio(pipe, channel=channel, track=track, max_s=max_s, name=STANDARD_INPUT)
-
-
 def _failure(path: str, error: Exception) -> SpeechError:
     """What is wrong with a file, whatever was raised over it."""
     name = "standard input" if path == "-" else printable(path)
@@ -382,17 +390,3 @@ def _failure(path: str, error: Exception) -> SpeechError:
     if path == "-":
         return type(error)(error.what, where=name, fix=error.fix)
     return error
-
-
-def _take(blocks: Iterator[np.ndarray], seconds: float) -> Iterator[np.ndarray]:
-    count = 0
-    for block in blocks:
-        yield block
-        count += len(block)
-        if count >= seconds * SAMPLE_RATE:
-            return
-
-
-def _chain(first: list[np.ndarray], rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    yield from first
-    yield from rest

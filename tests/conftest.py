@@ -17,7 +17,7 @@ from hypothesis import settings
 from speech import Recognizer
 from speech.audio.io import load_audio
 from speech.data.manifest import read_manifest
-from speech.models.checkpoint import save_checkpoint
+from speech.models.checkpoint import LabelCheckpoint, save_checkpoint, save_label_checkpoint
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
 from speech.models.targets import TargetScore
 from speech.nn.e_branchformer import EBranchformerConfig
@@ -26,6 +26,7 @@ from speech.nn.whisper_encoder import WhisperEncoderConfig
 from speech.text.tokenizer import Tokenizer
 from tests.groups import Groups, rank
 from tests.skips import Skips
+from tests.tiny_whisper import literate_whisper, tiny_label_tokenizer
 
 CLIPS = Path(str(files("speech") / "assets" / "clips" / "clips.jsonl"))
 CORPUS = Path(__file__).resolve().parent.parent / "corpus"
@@ -83,6 +84,15 @@ def checkpoint(model: OwsmCtc, tokenizer: Tokenizer, tmp_path_factory: pytest.Te
     path = tmp_path_factory.mktemp("models") / "small"
     targets = {"eng": TargetScore(chrf=40.0, source_chrf=20.0, utterances=30, sources=("deu", "spa"), data="made up")}
     save_checkpoint(path, model, tokenizer, info={"note": "test"}, card="# small\n", targets=targets)
+    return path
+
+
+@pytest.fixture(scope="session")
+def whisper_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A label model alone, small, of random weights."""
+    path = tmp_path_factory.mktemp("models") / "whisper"
+    found = LabelCheckpoint(literate_whisper(), tiny_label_tokenizer(), {"note": "test"})
+    save_label_checkpoint(path, found, card="# tiny\n")
     return path
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-import speech.recognizer
 from speech import Recognizer, SpeechError, Transcript
+from speech.audio import blocks
 from speech.decode.token_ngram import EDGE, TokenNgram
 from speech.errors import AudioError, LanguageError, ModelError
 from speech.models.adapter_file import fingerprint
@@ -130,14 +130,14 @@ def test_a_file_over_which_the_model_fails_is_named_and_the_others_are_read(reco
     [(PermissionError(13, "Permission denied"), "permission denied"), (ValueError("odd"), "ValueError: odd")],
 )
 def test_whatever_reading_a_file_raises_is_its_own_failure(recognizer, wave, monkeypatch, raised, said):
-    real = speech.recognizer.stream_audio
+    real = blocks.stream_audio
 
     def reading(source, **options):
         if "caf" in str(source):
             raise raised
         return real(source, **options)
 
-    monkeypatch.setattr(speech.recognizer, "stream_audio", reading)
+    monkeypatch.setattr(blocks, "stream_audio", reading)
     (_, good), (name, bad) = recognizer.transcribe_files([wave, "caf\udce9.wav"])
     assert isinstance(good, Transcript)
     assert name == "caf\udce9.wav"

@@ -42,3 +42,18 @@ def tiny_whisper(dim: int = 32) -> Whisper:
         model.decoder.embed.weight.mul_(10)  # as large as what attention adds
         model.decoder.positions.normal_(std=0.1)
     return model
+
+
+def literate_whisper(dim: int = 32) -> Whisper:
+    """One that writes letters and spaces alone, whatever it hears."""
+    model = tiny_whisper(dim)
+    pieces = tiny_label_tokenizer()
+    model.config.suppressed = [
+        token for token in range(256) if not (pieces.piece(token).isalpha() or pieces.piece(token) == b" ")
+    ]
+    model.config.suppressed_first = [token for token in range(256) if pieces.piece(token) == b" "]
+    with torch.no_grad():
+        model.decoder.positions.normal_(std=1.0)
+        for layer in model.decoder.layers:
+            layer.cross.out.weight.mul_(8)  # what it hears counts for more than what it has written
+    return model

@@ -62,7 +62,7 @@ def measure_targets(
     for code in targets:
         recognizer.check(Request(to=code))
         chosen = [u for u in utterances if u.translations.get(code) and u.language != code][:most]
-        chosen = [u for u in chosen if u.language in recognizer.tokenizer.vocabulary.languages]
+        chosen = [u for u in chosen if u.language in recognizer.languages]
         if chosen:
             found[code] = _measure(recognizer, chosen, code, manifest.name)
     if not found:

@@ -75,6 +75,10 @@ class EndpointConfig:
         if self.idle_s < self.silence_s:
             raise ConfigError(f"idle_s {self.idle_s} is less than silence_s {self.silence_s}", fix="Raise idle_s.")
 
+    def within(self, longest_s: float | None) -> EndpointConfig:
+        """The same rules for a model that hears no more than so much at once."""
+        return self if longest_s is None or self.max_s <= longest_s else self.limited(self.silence_s, longest_s)
+
     def limited(self, silence_s: float | None, max_s: float) -> EndpointConfig:
         """The same rules with another pause (None: pauses end nothing) and another longest segment."""
         if silence_s is None:
@@ -150,6 +154,10 @@ class Endpointer:
         """End the segment at `frame`, which has passed; words were heard until frame `said`."""
         self._spoken = min(self._spoken, max(said - self.start, 1))
         return self._end(frame - self.start, True, Reason.blanks)
+
+    def here(self) -> Endpoint:
+        """The endpoint that the segment would have if it ended now; it goes on."""
+        return self._endpoint(len(self._probabilities), not self._active, Reason.client)
 
     def expected(self) -> Endpoint | None:
         """The endpoint that a pause under way comes to if nobody speaks on, once three quarters of it have passed."""

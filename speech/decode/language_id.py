@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
@@ -55,6 +55,21 @@ def next_token_posterior(logits: Tensor, language_ids: Sequence[int]) -> Tensor:
     """
     ids = torch.tensor(list(language_ids), dtype=torch.int64, device=logits.device)
     return torch.softmax(logits.index_select(-1, ids).float(), dim=-1)
+
+
+def posterior_among(log_posterior: Tensor, codes: Sequence[str], allowed: Collection[str]) -> Tensor:
+    """Posterior `(languages,)` where the language is one of those allowed; zeros where none of `codes` is.
+
+    Args:
+        log_posterior: (languages,), up to a constant.
+        codes: of each language.
+        allowed: empty: any.
+    """
+    known = [not allowed or code in allowed for code in codes]
+    if not any(known):
+        return torch.zeros_like(log_posterior)
+    mask = torch.tensor(known, device=log_posterior.device)
+    return torch.softmax(log_posterior.masked_fill(~mask, -torch.inf), dim=-1)
 
 
 def top(posterior: Tensor, codes: Sequence[str]) -> tuple[str, float]:

@@ -82,7 +82,8 @@ class Description:
 
 
 def fingerprint(checkpoint: Path) -> str:
-    """SHA-256 of a checkpoint's weights as they lie on disk: adapters fit these and no others.
+    """SHA-256 of a checkpoint's weights as they lie on disk: adapters fit these and no others. Where there is no CTC
+    model it is that of the digests of encoder and label decoder.
 
     A process reads them once, as long as they do not change.
 
@@ -90,6 +91,13 @@ def fingerprint(checkpoint: Path) -> str:
         ModelError: if there are none.
     """
     path = checkpoint / "model.safetensors"
+    halves = [checkpoint / f"{half}.safetensors" for half in ("encoder", "decoder")]
+    if not path.exists() and all(half.exists() for half in halves):
+        return hashlib.sha256("".join(map(_fingerprint, halves)).encode()).hexdigest()
+    return _fingerprint(path)
+
+
+def _fingerprint(path: Path) -> str:
     try:
         status = path.stat()
     except OSError as error:

@@ -34,6 +34,10 @@ class Model(Network, Protocol):
     def frame_s(self) -> float:
         """Seconds from one of its frames to the next."""
 
+    @property
+    def parameter_count(self) -> int:
+        """As it was trained, in whatever numbers they lie."""
+
 
 class Encoded(NamedTuple):
     """Frames before the CTC head."""
@@ -77,10 +81,6 @@ class CtcModel(Model, Protocol):
     @property
     def layers(self) -> int:
         """Of the encoder."""
-
-    @property
-    def parameter_count(self) -> int:
-        """As it was trained, in whatever numbers they lie."""
 
     @property
     def log_mel(self) -> LogMel:
@@ -139,6 +139,10 @@ class LabelModel(Model, Protocol):
     @property
     def max_frames(self) -> int:
         """That it hears at once."""
+
+    @property
+    def true_length(self) -> bool:
+        """Whether it writes utterances as they are; otherwise silence has to fill `max_frames`."""
 
     @property
     def max_tokens(self) -> int:

@@ -27,6 +27,7 @@ from speech.errors import ConfigError, ModelError
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
 from speech.models.stored import (
     RECORD,
+    WHISPER,
     load_weights,
     read_record,
     save_weights,
@@ -49,7 +50,7 @@ LANGUAGE_MODEL = "lm.safetensors"
 LEXICON = "lexicon.safetensors"
 KINDS: Mapping[str, type[OwsmCtcConfig] | type[WhisperConfig]] = {
     "owsm_ctc": OwsmCtcConfig,
-    "whisper": WhisperConfig,
+    WHISPER: WhisperConfig,
     "hybrid": OwsmCtcConfig,
 }
 """Of checkpoints -> what configures the model, or that of the CTC encoder where there are two."""
@@ -94,6 +95,8 @@ class LabelCheckpoint:
     tokenizer: LabelTokenizer
     info: dict[str, Any]
     """Where it comes from, and what training recorded."""
+    targets: Targets = field(default_factory=dict)
+    """That it translates into, with what was measured."""
 
 
 def save_checkpoint(
@@ -184,8 +187,12 @@ def write_label_checkpoint(
 ) -> None:
     """Its files into a folder that is there; `where` is what errors call it. See `save_label_checkpoint`."""
     save_weights(folder, _LABEL_WEIGHTS, checkpoint.model, storage, where)
-    record = {"model": config_to_dict(checkpoint.model.config), "info": checkpoint.info}
-    write_record(folder, "whisper", record, card)
+    record = {
+        "model": config_to_dict(checkpoint.model.config),
+        KEY: to_record(checkpoint.targets),
+        "info": checkpoint.info,
+    }
+    write_record(folder, WHISPER, record, card)
     (folder / _LABEL_TOKENIZER).write_bytes(checkpoint.tokenizer.data)
 
 
@@ -224,7 +231,17 @@ def load_label_checkpoint(
     with without_memory():
         model = config.build()
     load_weights(model, directory, _LABEL_WEIGHTS, as_stored=as_stored)
-    return LabelCheckpoint(model.to(device), tokenizer, record["info"])
+    targets = read_targets(record, str(directory / RECORD))
+    return LabelCheckpoint(model.to(device), tokenizer, record["info"], targets)
+
+
+def kind_of(directory: Path) -> str:
+    """One of `KINDS`.
+
+    Raises:
+        ModelError: if it is no checkpoint.
+    """
+    return str(read_record(directory, list(KINDS), (), ())["kind"])
 
 
 def load_outline(directory: Path) -> Outline:
@@ -247,7 +264,10 @@ def load_outline(directory: Path) -> Outline:
 
 
 def _record(directory: Path, configured: type, files: tuple[str, ...], keys: tuple[str, ...]) -> Any:
-    return read_record(directory, [kind for kind, cls in KINDS.items() if cls is configured], files, keys)
+    kinds = [kind for kind, cls in KINDS.items() if cls is configured]
+    if (directory / RECORD).is_file():  # another kind has other files
+        read_record(directory, kinds, (), ())
+    return read_record(directory, kinds, files, keys)
 
 
 def build_empty(config: OwsmCtcConfig, vocabulary: Vocabulary) -> OwsmCtc:

@@ -15,9 +15,9 @@ from speech.choices import Storage
 from speech.decode.label.joint import JointConfig
 from speech.errors import ConfigError, ModelError
 from speech.models.checkpoint import (
-    KINDS,
     Checkpoint,
     LabelCheckpoint,
+    kind_of,
     load_checkpoint,
     load_label_checkpoint,
     write_checkpoint,
@@ -94,4 +94,4 @@ def is_hybrid(directory: Path) -> bool:
     Raises:
         ModelError: if it is none.
     """
-    return bool(read_record(directory, list(KINDS), (), ())["kind"] == KIND)
+    return kind_of(directory) == KIND

@@ -23,6 +23,8 @@ from speech.tensors import check_finite, load_tensors, save_tensors
 
 FORMAT = 1
 RECORD = "config.json"
+WHISPER = "whisper"
+"""Kind of checkpoints that are a label model alone."""
 _SCALE = ".scale"
 _KEPT = (nn.Linear, TiedEmbedding)
 """Layers whose weights can stay as they are stored."""
@@ -87,7 +89,9 @@ def read_record(directory: Path, kinds: Collection[str], files: Collection[str],
     if record.get("format") != FORMAT or record.get("kind") not in kinds:
         expected = f"{FORMAT}, {' or '.join(map(repr, kinds))}"
         raise ModelError(
-            f"format {record.get('format')}, kind {record.get('kind')!r}; expected {expected}", where=where
+            f"format {record.get('format')}, kind {record.get('kind')!r}; expected {expected}",
+            where=where,
+            fix="It has no CTC: use a CTC or hybrid model." if record.get("kind") == WHISPER else None,
         )
     missing = [key for key in keys if key not in record]
     if missing:

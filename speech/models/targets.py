@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from speech.errors import LanguageError, ModelError
 from speech.files import read_text, write_atomically
+from speech.models.stored import WHISPER
 from speech.text.languages import resolve
 
 KEY = "translates"
+_ENGLISH = "eng"
 _HEADING = "## Translation"
 _SECTION = re.compile(rf"\n*^{_HEADING}$.*?(?=^## |\Z)", re.M | re.S)
 
@@ -54,12 +56,19 @@ def read_targets(record: Mapping[str, Any], where: str) -> dict[str, TargetScore
             score = TargetScore(**{**values, "sources": tuple(values["sources"])})
             if not (math.isfinite(score.chrf) and math.isfinite(score.source_chrf)) or score.utterances < 1:
                 raise ValueError(f"chrF {score.chrf}, of the source {score.source_chrf}, {score.utterances} utterances")
-            if code not in record["st_targets"]:
+            if code not in _tokens(record):
                 raise ValueError("the model has no token for it")
             found[code] = score
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{KEY}: is no record of translation targets: {error}", where=where) from error
     return found
+
+
+def _tokens(record: Mapping[str, Any]) -> Collection[str]:
+    """Languages that a model has tokens for; Whisper's task is English, unless it knows nothing else."""
+    if record.get("kind") == WHISPER:
+        return () if record["model"].get("english_only") else (_ENGLISH,)
+    return cast(Collection[str], record["st_targets"])
 
 
 def check_target(to: str | None, targets: Targets) -> None:

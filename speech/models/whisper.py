@@ -1,6 +1,7 @@
 """Whisper (Radford et al. 2022): an encoder that sees everything, and a label decoder.
 
-It hears utterances at their true length: positions and attention end where the audio does.
+It computes utterances at their true length: positions and attention end where the audio does. Published weights have
+learnt to end a text only where silence fills their window; those must be given padded audio.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ class WhisperConfig:
     """Tokens that no text begins with."""
     positions: int = 1500
     """Encoder frames that it has been trained on: it hears no more at once."""
+    true_length: bool = False
+    """Whether it has learnt to write utterances of any length; otherwise silence has to fill all `positions`."""
     english_only: bool = False
     """Whether it knows no other language, and is told none."""
 
@@ -56,6 +59,7 @@ class Whisper(nn.Module):
         self.log_mel = LogMel(config.log_mel())
         self.encoder = config.encoder.build()
         self.decoder = LabelDecoder(config.decoder)
+        self.parameter_count = sum(parameter.numel() for parameter in self.parameters())
 
     @property
     def frame_s(self) -> float:
@@ -75,6 +79,11 @@ class Whisper(nn.Module):
     def max_frames(self) -> int:
         """That it hears at once."""
         return self.config.positions
+
+    @property
+    def true_length(self) -> bool:
+        """Whether it writes utterances as they are; otherwise silence has to fill `max_frames`."""
+        return self.config.true_length
 
     @property
     def max_tokens(self) -> int:

@@ -18,6 +18,9 @@ from speech.decode.phrases import letters_of
 from speech.nn.int8 import int8_copy, int8_runs
 from speech.stream.first_pass import CausalStream, FirstPass
 from speech.stream.heard import Heard
+from speech.stream.part_reader import PartReader
+from speech.stream.partials import CausalPartials, Partials, RereadPartials
+from speech.stream.request import Request
 from speech.stream.second_pass import SecondPass
 from speech.stream.segments import Segment
 from speech.stream.session import StreamingSession, StreamOptions
@@ -45,24 +48,26 @@ class EngineConfig:
 class Engine:
     """Opens sessions and does their work."""
 
-    def __init__(self, second_pass: SecondPass, config: EngineConfig | None = None) -> None:
+    def __init__(self, second_pass: PartReader, config: EngineConfig | None = None) -> None:
         self.config = config or EngineConfig()
-        size = self.config.chunk
         self.second_pass = second_pass
-        model = second_pass.model
+        self.first_pass = self._first_pass(second_pass) if isinstance(second_pass, SecondPass) else None
+        self.vad = Vad()
+
+    def _first_pass(self, second_pass: SecondPass) -> FirstPass:
+        size, model = self.config.chunk, second_pass.model
         in_float32 = model.dtype == torch.float32
         if self.config.int8 and in_float32 and model.device.type == "cpu" and int8_runs():
             model = int8_copy(model)
-        self.first_pass = FirstPass(
+        prepare()  # a session may ask for phrases at any time, and must not keep the others waiting for a compiler
+        letters_of(second_pass.tokenizer.vocabulary)
+        return FirstPass(
             model,
             (max(size // 2, 1), size, 2 * size, 4 * size),
             self.config.left_context,
             self.config.right_context,
             second_pass.extension,
         )
-        self.vad = Vad()
-        prepare()  # a session may ask for phrases at any time, and must not keep the others waiting for a compiler
-        letters_of(second_pass.tokenizer.vocabulary)
 
     def open(self, options: StreamOptions | None = None) -> StreamingSession:
         """A new stream.
@@ -72,6 +77,12 @@ class Engine:
             ConfigError: if it cannot write a phrase.
         """
         return StreamingSession(self, options or StreamOptions())
+
+    def partials(self, request: Request, *, wanted: bool) -> Partials:
+        """Partial results of a new stream; see `speech.stream.partials`."""
+        if self.first_pass is not None and isinstance(self.second_pass, SecondPass):
+            return CausalPartials(self.first_pass, self.second_pass, request, wanted=wanted)
+        return RereadPartials(self.second_pass, request, wanted=wanted)
 
     def run(self, sessions: Sequence[StreamingSession]) -> None:
         """Do all the work that waits."""
@@ -87,11 +98,11 @@ class Engine:
         parts = self._parts(_late_first(sessions))
         if parts:
             self._read(parts)
-        return self.step(sessions) or bool(parts)
+        return self.step(sessions) or bool(parts) or self._read_again(sessions)
 
     def smallest(self, *, fine: bool) -> int:
         """Encoder frames of the smallest chunk: half of one if `fine`."""
-        return self.first_pass.sizes[0] if fine else self.config.chunk
+        return self.first_pass.sizes[0] if fine and self.first_pass is not None else self.config.chunk
 
     def step(self, sessions: Sequence[StreamingSession], *, fine: bool = False) -> bool:
         """One batch of chunks, without parts, where somebody else reads them.
@@ -103,6 +114,8 @@ class Engine:
         Returns:
             Whether there was one.
         """
+        if self.first_pass is None:
+            return False
         groups: dict[tuple[int, int], list[tuple[StreamingSession, CausalStream]]] = defaultdict(list)
         for session in _late_first(sessions):
             chunk = session.waiting_chunk(self.smallest(fine=fine))
@@ -135,7 +148,17 @@ class Engine:
         for session, _ in parts:
             session.take_part([next(found) for _ in session.options.requests()])
 
+    def _read_again(self, sessions: Sequence[StreamingSession]) -> bool:
+        """The part under way of the session that is furthest behind, where no part waits; see `RereadPartials`."""
+        for session in _late_first(sessions):
+            found = session.waiting_partial()
+            if found is not None:
+                session.take_partial(found[0], self.second_pass.read([found[0]], [found[1]])[0])
+                return True
+        return False
+
     def _step(self, group: Sequence[tuple[StreamingSession, CausalStream]], size: int) -> None:
+        assert self.first_pass is not None
         streams = [stream for _, stream in group]
         log_posteriors = self.first_pass.step(streams, size, self.second_pass.adapters)
         for (session, _), posterior in zip(group, log_posteriors, strict=True):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -50,3 +51,12 @@ def plain_words(words: Iterable[Word]) -> Iterator[Word]:
         text = plain_text(word.text)
         if text:
             yield replace(word, text=text)
+
+
+def told_by_decoder(parts: Sequence[Heard], known: Sequence[str]) -> str | None:
+    """The language of most of what is said, if it is one that the label decoder alone knows."""
+    spoken = Counter[str]()
+    for part in parts:
+        spoken[part.language if part.written and part.language else known[0]] += part.frames if part.spans else 0
+    code = max(spoken, key=lambda code: spoken[code], default=known[0])
+    return None if code in known else code

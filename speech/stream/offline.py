@@ -19,7 +19,9 @@ from speech.audio.vad import segment as voiced
 from speech.choices import Cut as Cut
 from speech.decode.endpoint import EndpointConfig
 from speech.stream.heard import Heard
+from speech.stream.label_only import without_ctc
 from speech.stream.new_tokens import Extension
+from speech.stream.part_reader import PartReader
 from speech.stream.request import Request
 from speech.stream.second_pass import SecondPass
 from speech.stream.segments import Segment, Segmenter
@@ -45,17 +47,24 @@ class OfflineConfig:
 
 
 class OfflineReader:
-    """Reads whole files; live sessions cut and read them the same way."""
+    """Reads whole files; live sessions cut and read them the same way.
 
-    def __init__(self, second_pass: SecondPass, config: OfflineConfig | None = None) -> None:
+    Raises:
+        ConfigError: if it is to read windows with a model without CTC.
+    """
+
+    def __init__(self, second_pass: PartReader, config: OfflineConfig | None = None) -> None:
         self.second_pass = second_pass
         self.config = config or OfflineConfig()
         self._vad = Vad()
+        if self.config.cut == Cut.windows:
+            by_ctc(second_pass, "windows")
 
     def segments(self, blocks: Iterable[np.ndarray]) -> Iterator[Segment]:
         """Cut the blocks of a file, holding no more than one segment of audio."""
         config = self.config
-        segmenter = Segmenter(self._vad, config.endpoint, grid=self.second_pass.grid, context_s=config.context_s)
+        rules = config.endpoint.within(self.second_pass.longest_s)
+        segmenter = Segmenter(self._vad, rules, grid=self.second_pass.grid, context_s=config.context_s)
         for block in blocks:
             yield from segmenter.accept(block)
         last = segmenter.finish()
@@ -80,7 +89,8 @@ class OfflineReader:
         return found
 
     def _read_windows(self, blocks: Iterable[np.ndarray], request: Request) -> Heard:
-        return self.second_pass.read_windows(windows(blocks, self.config.window, self.second_pass.grid), request)
+        second_pass = by_ctc(self.second_pass, "windows")
+        return second_pass.read_windows(windows(blocks, self.config.window, second_pass.grid), request)
 
     def _read_batch(self, batch: list[tuple[int, Segment]], request: Request, found: list[list[Heard]]) -> None:
         heard = self.second_pass.read([segment for _, segment in batch], [request] * len(batch))
@@ -112,11 +122,26 @@ class OfflineReader:
             blocks: of samples.
             request: for all of it.
             extension: tokens that have a log-probability behind the base's.
+
+        Raises:
+            ConfigError: if the model has no CTC.
         """
         parts, log_probs = [], []
+        second_pass = by_ctc(self.second_pass, "log-probabilities of frames")
         for segment in self.segments(blocks):
-            x, evidence = self.second_pass.encode([segment.samples], [request]).select(0)
-            first, last = self.second_pass.span(segment, len(x))
-            parts.append(self.second_pass.keep(segment, [], evidence, len(x)))
-            log_probs.append(self.second_pass.log_probs(x[first:last], extension).cpu())
+            x, evidence = second_pass.encode([segment.samples], [request]).select(0)
+            first, last = second_pass.span(segment, len(x))
+            parts.append(second_pass.keep(segment, [], evidence, len(x)))
+            log_probs.append(second_pass.log_probs(x[first:last], extension).cpu())
         return parts, torch.cat(log_probs)
+
+
+def by_ctc(reader: PartReader, what: str) -> SecondPass:
+    """The reader, if it has CTC, which is needed for `what`.
+
+    Raises:
+        ConfigError: otherwise.
+    """
+    if not isinstance(reader, SecondPass):
+        raise without_ctc(what)
+    return reader

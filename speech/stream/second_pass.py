@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
+from speech.choices import Live
 from speech.decode.frames import Frames, token_index
 from speech.decode.greedy import TokenSpan, collapse, greedy
 from speech.decode.label.timing import Written
-from speech.decode.language_id import FIRST_FRAMES, first_token_posterior, top
+from speech.decode.language_id import FIRST_FRAMES, first_token_posterior, posterior_among, top
 from speech.decode.word_labels import TokenEvidence, languages_of
 from speech.decode.words import WORD_START, finished, mixed_drafts, words_from_tokens
 from speech.errors import LanguageError
@@ -28,7 +29,7 @@ from speech.stream.label_pass import Judged, LabelPass, Utterance
 from speech.stream.new_tokens import Extension, NewTokens
 from speech.stream.request import Request
 from speech.stream.segments import Segment
-from speech.stream.windows import SharedConvolutions, Window
+from speech.stream.windows import SharedConvolutions, Window, append_window
 from speech.stream.writing import Decoder, Writing
 from speech.text.languages import resolve
 from speech.text.tokenizer import Tokenizer
@@ -73,9 +74,20 @@ class SecondPass:
         self.alone = model.device.type == "cpu" if alone is None else alone
         self.tokenizer = tokenizer
         self.grid = round(model.frame_s * SAMPLE_RATE)
+        self.live, self.longest_s = Live.chunks, None
         self._adapters: AdapterBank | None = None
         self._new_tokens = NewTokens(tokenizer)
         self._writing = Writing(tokenizer, decode, says_specials=model.writes_prefix)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Of CTC; see `PartReader`."""
+        return self.tokenizer.vocabulary.languages
+
+    @property
+    def into(self) -> tuple[str, ...]:
+        """See `PartReader`."""
+        return self.tokenizer.vocabulary.st_targets if self.targets is None else tuple(self.targets)
 
     @property
     def adapters(self) -> AdapterBank | None:
@@ -181,8 +193,7 @@ class SecondPass:
         return Heard([], self._no_evidence(), 0, segment.end_sample / SAMPLE_RATE)
 
     def _no_evidence(self) -> Tensor | None:
-        model = self.model
-        return torch.zeros(len(model.vocabulary.languages)) if model.identifies_languages else None
+        return torch.zeros(len(self.languages)) if self.model.identifies_languages else None
 
     @torch.inference_mode()
     def encode(self, heard: Sequence[np.ndarray], requests: Sequence[Request]) -> Batch:
@@ -263,14 +274,7 @@ class SecondPass:
             own = None if own is None else own[window.first : window.first + window.count]
             found = self._spans([Part(x, own, request, batch.extensions[0])])[0]
             seam = len(spans)
-            for span in found:
-                shifted = TokenSpan(span.id, span.start_frame + done, span.end_frame + done, span.confidence)
-                if spans and span.start_frame == 0 and spans[-1].id == span.id and spans[-1].end_frame == done:
-                    before = spans.pop()
-                    shifted = TokenSpan(
-                        span.id, before.start_frame, shifted.end_frame, max(before.confidence, span.confidence)
-                    )
-                spans.append(shifted)
+            append_window(spans, found, done)
             if own is not None and total is not None:
                 total += own.sum(dim=0)
                 told.append(TokenEvidence.of(found[len(found) - (len(spans) - seam) :], own))
@@ -356,13 +360,7 @@ class SecondPass:
 
     def _posterior(self, evidence: Tensor, frames: int, request: Request) -> Tensor:
         """Of the languages asked for, `(languages,)`, from the sum of the log-posteriors of `frames`."""
-        mean = evidence / max(frames, 1)
-        if request.languages:
-            known = [code in request.languages for code in self.tokenizer.vocabulary.languages]
-            if not any(known):  # they are a label decoder's
-                return torch.zeros_like(mean)
-            mean = mean.masked_fill(~torch.tensor(known, device=mean.device), -torch.inf)
-        return torch.softmax(mean, dim=-1)
+        return posterior_among(evidence / max(frames, 1), self.languages, request.languages)
 
     def _written(self, evidence: Tensor | None, request: Request) -> tuple[str, ...]:
         """Languages that the words may be in, from evidence `(T, languages)`; none if it cannot be told."""

@@ -166,6 +166,10 @@ class Segmenter:
         endpoint = self._endpointer.expected()
         return None if endpoint is None else self._segment(endpoint, self._cut(endpoint.frame))
 
+    def so_far(self) -> Segment:
+        """The segment under way as if it ended here; it goes on."""
+        return self._segment(self._endpointer.here(), self.received // self._grid * self._grid)
+
     def _cut(self, frame: int) -> int:
         """The sample on the grid at which a segment ends before a frame of the voice detector."""
         return frame * FRAME_SAMPLES // self._grid * self._grid

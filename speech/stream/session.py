@@ -2,8 +2,8 @@
 
 The stream is cut into parts by the rules that files are cut by (`segments.py`), and each part is read with full
 context (`second_pass.py`) as soon as it is complete: its words are what a file of the same audio says, and are never
-taken back. What follows the last complete part is read causally (`first_pass.py`) and may change. A segment is one
-part, or several where somebody speaks for long without a pause.
+taken back. What follows the last complete part is read causally, or again and again (`partials.py`), and may change.
+A segment is one part, or several where somebody speaks for long without a pause.
 """
 
 from __future__ import annotations
@@ -18,26 +18,22 @@ from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
 from speech.audio.vad import Vad
-from speech.decode.beam import BeamDecoder
 from speech.decode.endpoint import EndpointConfig, Reason
-from speech.decode.language_tracker import LanguageTracker
+from speech.decode.language_tracker import Switch
 from speech.decode.phrases import Phrase
-from speech.decode.words import words_from_tokens
 from speech.errors import SpeechError
 from speech.events import EndpointEvent, Event, LanguageEvent, SpeechEvent, TranscriptEvent, TranslationEvent
-from speech.stream.first_pass import CausalStream, FirstPass
+from speech.stream.first_pass import CausalStream
 from speech.stream.heard import Heard
+from speech.stream.part_reader import PartReader
+from speech.stream.partials import CausalPartials, Partials, RereadPartials
 from speech.stream.request import Request
-from speech.stream.second_pass import SecondPass
 from speech.stream.segments import Segment, Segmenter
-from speech.text.languages import resolve
 from speech.transcript import Word, join
 
 if TYPE_CHECKING:
     from speech.stream.engine import Engine
 
-_LEAD_S = 0.5
-"""Audio before the first speech that the first pass hears."""
 _EDGE_S = 0.001
 
 
@@ -91,22 +87,19 @@ class StreamingSession:
     def __init__(self, engine: Engine, options: StreamOptions) -> None:
         self.options = options
         self._engine = engine
-        self._first: FirstPass = engine.first_pass
-        self._second: SecondPass = engine.second_pass
+        self._second: PartReader = engine.second_pass
         self._compiled = [self._second.check(request) for request in options.requests()]
         """Phrases, for as long as they are asked for."""
         vad: Vad = engine.vad
-        self._segmenter = Segmenter(vad, options.endpoint, grid=self._second.grid, context_s=options.context_s)
-        self._tracker = self._new_tracker()
+        rules = options.endpoint.within(self._second.longest_s)
+        self._segmenter = Segmenter(vad, rules, grid=self._second.grid, context_s=options.context_s)
+        self._partials: Partials = engine.partials(options.requests()[0], wanted=options.interim)
         self._parts: deque[Segment] = deque()
         self._ahead: tuple[Segment, list[Request], list[Heard]] | None = None
         """What has been read while its pause went on."""
         self._events: list[Event] = []
         self._open = _Open()
         self._segment = 0
-        self._causal: CausalStream | None = None
-        """None until somebody speaks."""
-        self._fed = 0
         self._ended = False
         self.processed_s = 0.0
 
@@ -139,13 +132,9 @@ class StreamingSession:
             ConfigError: if it cannot write a phrase; nothing has changed.
         """
         self._compiled = [self._second.check(request) for request in options.requests()]
-        before, self.options = self.options, replace(options, context_s=self.options.context_s)
-        self._segmenter.configure(options.endpoint)
-        if options.languages != before.languages:
-            self._tracker = self._new_tracker()
-        causal = [(o.languages, o.interim, o.phrases) for o in (options, before)]
-        if causal[0] != causal[1]:
-            self._restart()
+        self.options = replace(options, context_s=self.options.context_s)
+        self._segmenter.configure(options.endpoint.within(self._second.longest_s))
+        self._partials.configure(options.requests()[0], self._segmenter, wanted=options.interim)
         return self._segmenter.begin / SAMPLE_RATE
 
     def _work(self) -> list[Event]:
@@ -208,10 +197,22 @@ class StreamingSession:
 
     def waiting_chunk(self, smallest: int) -> tuple[CausalStream, int] | None:
         """The stream to step next and the size of the chunk, which is not below `smallest` encoder frames."""
-        if self._ended or self._causal is None:
+        partials = self._partials
+        return None if self._ended or not isinstance(partials, CausalPartials) else partials.waiting(smallest)
+
+    def waiting_partial(self) -> tuple[Segment, Request] | None:
+        """The part under way, where it is to be read for partial results; see `RereadPartials`."""
+        partials = self._partials
+        if self._ended or self._parts or not isinstance(partials, RereadPartials):
             return None
-        size = self._first.ready(self._causal, smallest)
-        return (self._causal, size) if size else None
+        part = partials.waiting(self._segmenter)
+        return None if part is None else (part, partials.request)
+
+    def take_partial(self, part: Segment, heard: Heard) -> None:
+        """What the part of `waiting_partial` says."""
+        if isinstance(self._partials, RereadPartials):
+            self._partials.take(part, heard, self._segmenter)
+            self._show()
 
     def take_reading(self, part: Segment, requests: Sequence[Request], heard: Sequence[Heard]) -> None:
         """What a part says that has been waiting or expected; it is used if it comes to be the next one."""
@@ -234,6 +235,7 @@ class StreamingSession:
                     reason=str(part.reason),
                 )
             )
+        self._turn(self._partials.turned(heard[0], spoke=spoke), part.first_sample / SAMPLE_RATE)
         self._open.words += said[0]
         for request, words in zip(requests[1:], said[1:], strict=True):
             assert request.to is not None
@@ -249,28 +251,19 @@ class StreamingSession:
 
     def take_chunk(self, log_posteriors: Tensor | None) -> None:
         """The chunk of `waiting_chunk` has been stepped."""
-        if log_posteriors is not None:
-            self._track(log_posteriors)
+        if log_posteriors is not None and isinstance(self._partials, CausalPartials):
+            self._turn(self._partials.track(log_posteriors), self.processed_s)
         self._show()
 
     # Within
 
     def _show(self) -> None:
-        """What has been read causally of the segment under way, once all before it is final."""
-        if self._parts or self._ended or self._causal is None or self._causal.heard_s <= self.processed_s:
+        """What is said of the part under way, once all before it is final."""
+        heard_s = self._partials.heard_s
+        if self._parts or self._ended or heard_s is None or heard_s <= self.processed_s:
             return
-        self.processed_s = self._causal.heard_s
-        code = self._tracker.language
-        first = self._segmenter.begin // self._second.grid
-        words = words_from_tokens(
-            self._causal.spans(first, () if code is None else (code,)),
-            self._second.piece,
-            frame_s=self._second.model.frame_s,
-            offset_s=0.0,
-            duration_s=self.received_s,
-            language=code,
-            spaces=code is None or resolve(code).spaces,
-        )
+        self.processed_s = heard_s
+        words = self._partials.words(self._segmenter)
         said_s = words[-1].end_s if words else self._segmenter.begin / SAMPLE_RATE if self._open.words else None
         if words and words[-1].end_s > self.processed_s - _EDGE_S:  # its rest may not have been heard yet
             words.pop()
@@ -289,7 +282,10 @@ class StreamingSession:
     def _complete(self, segments: Sequence[Segment]) -> None:
         """These are to be read."""
         self._parts += segments
-        self._after(segments)
+        if segments:
+            self._partials.after(self._segmenter, quiet=any(segment.quiet for segment in segments))
+        else:
+            self._partials.feed(self._segmenter)
         self._settle()
 
     def _settle(self) -> None:
@@ -300,55 +296,11 @@ class StreamingSession:
         if part.place == self._parts[0].place and requests == self.options.requests():
             self.take_part(heard)
 
-    def _new_tracker(self) -> LanguageTracker:
-        return LanguageTracker(self._second.tokenizer.vocabulary.languages, self.options.languages)
-
-    def _begin(self, sample: int) -> CausalStream:
-        request = self.options.requests()[0]
-        decode = self._second.decoder(request)
-        searches = decode.search if isinstance(decode, BeamDecoder) and decode.ours else None
-        return self._first.begin(
-            self._second.prefix(request),
-            sample,
-            self._second.forbidden(request),
-            searches,
-            spoken=self._tracker.posterior,
-            written=request.written,
-            bank=self._second.adapters,
-        )
-
-    def _after(self, segments: Sequence[Segment]) -> None:
-        """Causal reading starts anew behind a pause, and goes on behind a cut within speech."""
-        if any(segment.quiet for segment in segments) or self._fed < self._segmenter.begin:
-            self._restart()
-        else:
-            self._feed()
-
-    def _restart(self) -> None:
-        self._causal = None
-        self._fed = self._segmenter.begin
-        self._feed()
-
-    def _feed(self) -> None:
-        """Give the first pass what it has not heard; into silence it would write what nobody has said."""
-        received, begin = self._segmenter.received, self._segmenter.speech_begin
-        if not self.options.interim or begin is None or self._fed == received:
-            return
-        if self._causal is None:
-            grid = self._second.grid
-            self._fed = max(self._fed, (begin - round(_LEAD_S * SAMPLE_RATE)) // grid * grid)
-            self._causal = self._begin(self._fed)
-        self._causal.feed(self._segmenter.heard_since(self._fed))
-        self._fed = received
-
-    def _track(self, log_posteriors: Tensor) -> None:
-        switch = self._tracker.update(log_posteriors)
-        if self._causal is not None:
-            self._causal.spoken = self._tracker.posterior
+    def _turn(self, switch: Switch | None, at_s: float) -> None:
         if switch is not None:
             self._events.append(
                 LanguageEvent(
-                    at_s=self.processed_s,
+                    at_s=at_s,
                     previous=switch.previous,
                     language=switch.language,
                     confidence=switch.confidence,

@@ -6,7 +6,7 @@ Each frame is kept from the window in whose middle it lies, so none is at an edg
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
+from speech.decode.greedy import TokenSpan
 from speech.errors import ConfigError
 from speech.models.base import CtcModel
 from speech.stream.segments import SampleBuffer
@@ -130,3 +131,15 @@ class SharedConvolutions:
             torch.from_numpy(samples)[None].to(device), torch.tensor([len(samples)], device=device)
         )
         return x[:, : max(int(lengths), 1)]
+
+
+def append_window(spans: list[TokenSpan], found: Sequence[TokenSpan], done: int) -> None:
+    """Add what a window says to the spans of those before it, which have `done` frames; a token that goes on across the
+    seam is said once."""
+    for span in found:
+        shifted = TokenSpan(span.id, span.start_frame + done, span.end_frame + done, span.confidence)
+        if spans and span.start_frame == 0 and spans[-1].id == span.id and spans[-1].end_frame == done:
+            before = spans.pop()
+            confidence = max(before.confidence, span.confidence)
+            shifted = TokenSpan(span.id, before.start_frame, shifted.end_frame, confidence)
+        spans.append(shifted)

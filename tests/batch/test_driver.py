@@ -17,7 +17,7 @@ from reading import open_and_die, open_and_hang, open_hang, open_nothing, open_r
 from typer.testing import CliRunner
 
 from speech.batch.driver import run, shard
-from speech.batch.job import Job
+from speech.batch.job import Job, open_reader
 from speech.batch.ledger import Ledger, Status
 from speech.batch.local import LocalPool, WorkerError
 from speech.batch.pool import Limits, Outcome
@@ -38,6 +38,21 @@ def write(folder: Path, path: str, transcript: Transcript) -> Path:
 def test_another_channel_or_track_is_another_job(checkpoint):
     jobs = [Job(model=str(checkpoint), language="auto", **chosen) for chosen in ({}, {"channel": 0}, {"track": 0})]
     assert len({job.identity("txt") for job in jobs}) == 3
+
+
+def test_a_label_model_alone_reads_in_workers_too(whisper_checkpoint, tmp_path):
+    job = Job(model=str(whisper_checkpoint), language="deu")
+    clips = sorted(map(str, CLIPS.parent.glob("*.ogg")))[:3]
+    read = open_reader(job, 1)
+    expected = {clip: read(clip) for clip in clips}
+    ledger, pool = Ledger(tmp_path / "run.sqlite"), LocalPool(partial(open_reader, job, 1), 2)
+    try:
+        found = dict(run(ledger.plan(clips, job.identity("txt")), ledger, pool, partial(write, tmp_path)))
+    finally:
+        pool.close()
+        ledger.close()
+    assert found == expected
+    assert any(transcript.text for transcript in found.values())
 
 
 @pytest.mark.parametrize("workers", [1, 3])

@@ -46,8 +46,9 @@ def write(folder: Path, path: str, transcript: Transcript) -> Path:
     return target
 
 
-def test_two_nodes_say_what_one_process_says(cluster, checkpoint, tmp_path):
-    job = Job(model=str(checkpoint), language="auto")
+@pytest.mark.parametrize("kind", ["checkpoint", "whisper_checkpoint"])
+def test_two_nodes_say_what_one_process_says(cluster, kind, request, tmp_path):
+    job = Job(model=str(request.getfixturevalue(kind)), language="auto")
     read = open_reader(job, 1)
     clips = sorted(map(str, CLIPS.parent.glob("*.ogg")))[:6]
     expected = {clip: read(clip) for clip in clips}

@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech.decode.frames import Frames
-from speech.decode.language_id import first_token_posterior, language_posterior, next_token_posterior, top
+from speech.decode.language_id import (
+    first_token_posterior,
+    language_posterior,
+    next_token_posterior,
+    posterior_among,
+    top,
+)
 
 
 @settings(deadline=None)
@@ -60,3 +66,10 @@ def test_a_label_decoder_is_asked_for_the_language_tokens_alone():
     found = next_token_posterior(logits, [1, 2])
     torch.testing.assert_close(found, torch.tensor([[1.0, 2.0], [3.0, 3.0]]).softmax(-1))
     assert next_token_posterior(logits, [3]).tolist() == [[1.0], [1.0]]
+
+
+def test_of_the_languages_that_are_allowed_the_others_have_no_share():
+    codes, logits = ["deu", "eng", "spa"], torch.tensor([0.2, 0.5, 0.3]).log() + 7.0
+    assert posterior_among(logits, codes, ()).tolist() == pytest.approx([0.2, 0.5, 0.3])
+    assert posterior_among(logits, codes, ("spa", "deu", "fra")).tolist() == pytest.approx([0.4, 0.0, 0.6])
+    assert posterior_among(logits, codes, ("fra",)).tolist() == [0.0, 0.0, 0.0]

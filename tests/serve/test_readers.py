@@ -75,6 +75,20 @@ def test_the_most_urgent_comes_first_and_what_is_no_longer_wanted_never(readers,
     assert ear.batches == [[0], [2], [4]]
 
 
+def test_of_an_owner_one_part_under_way_is_read_at_a_time(readers, ear):
+    def under_way(seconds: float) -> Reading:
+        return Reading(owner="a", part=part(0, seconds), requests=[Request(quick=True)], partial=True)
+
+    readers.want([under_way(1.0)])
+    assert ear.begun.acquire(timeout=20)
+    readers.want([under_way(2.0)])
+    assert finished(readers, ear) == ["a"]
+    readers.want([under_way(3.0), wanted("b", start=3)])
+    assert finished(readers, ear) == ["a"]
+    assert finished(readers, ear) == ["b"]
+    assert ear.batches == [[0], [0], [3]]
+
+
 def test_what_is_being_read_or_waits_to_be_collected_is_not_read_again(readers, ear):
     readers.want([wanted("a")])
     assert ear.begun.acquire(timeout=20)

@@ -13,6 +13,7 @@ from serve.scheduler import Result, Scheduler, Slot
 from serve.work import Change, Done, Finish, Flush, Push
 from speech import Recognizer
 from speech.errors import ConfigError, LanguageError
+from speech.stream.request import Request
 from speech.stream.session import StreamingSession, StreamOptions
 from tests.serve.conftest import until
 
@@ -106,9 +107,30 @@ def test_chunks_are_halved_while_they_take_little_time(idle, clock):
     assert math.isfinite(idle._share)
 
 
+def heard(name: str, **waiting: Any) -> Slot:
+    """A session of which something waits to be read: `complete`, `expected` or `under_way`."""
+    part = SimpleNamespace(end_sample=16_000, place=name)
+    stream = SimpleNamespace(
+        options=StreamOptions(),
+        received_s=1.0,
+        waiting_part=lambda: part if "complete" in waiting else None,
+        expected_part=lambda: part if "expected" in waiting else None,
+        waiting_partial=lambda: (part, Request(quick=True)) if "under_way" in waiting else None,
+    )
+    return Slot(stream, lambda _: None)  # type: ignore[arg-type]
+
+
+def test_parts_under_way_are_read_last_and_not_while_a_complete_one_waits(idle):
+    under_way, expected, complete = heard("u", under_way=1), heard("e", expected=1), heard("c", complete=1, under_way=1)
+    assert [one.part.place for one in idle._wanted([under_way, expected])] == ["e", "u"]
+    assert [one.partial for one in idle._wanted([under_way, expected])] == [False, True]
+    assert [one.part.place for one in idle._wanted([under_way, expected, complete])] == ["c", "e"]
+    assert idle._wanted([under_way])[0].requests == [Request(quick=True)]
+
+
 CALLS = [
     "push", "push_flush", "push_finish", "update", "drain", "waiting_part", "expected_part", "waiting_chunk",
-    "take_reading", "take_part", "take_chunk", "received_s", "processed_s",
+    "waiting_partial", "take_reading", "take_part", "take_chunk", "received_s", "processed_s",
 ]  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from speech import Recognizer
 from speech.decode.endpoint import Reason
 from speech.decode.phrases import Phrase
 from speech.events import Event, LanguageEvent, TranscriptEvent, TranslationEvent
+from speech.models.hub import EMBEDDED
 from speech.models.precision import Precision, with_precision
 from speech.nn.adapters import AdapterBank
 from speech.nn.int8 import Int8Linear
@@ -41,12 +42,12 @@ def device() -> Iterator[FakeDevice]:
 Pair = tuple[Recognizer, Recognizer]
 
 
-def loaded(beam: int | None) -> Pair:
-    """The embedded model on the CPU and on the device."""
+def loaded(beam: int | None, name: str = EMBEDDED) -> Pair:
+    """A model on the CPU and on the device."""
     with pytest.MonkeyPatch.context() as patch, FakeDevice():
         patch.setattr(speech.recognizer, "check_device", lambda name, **_: torch.device(name))
-        there = Recognizer.from_pretrained(device=str(DEVICE), beam=beam, measured_targets=False)
-    here = Recognizer.from_pretrained(precision=Precision.float32, beam=beam, measured_targets=False)
+        there = Recognizer.from_pretrained(name, device=str(DEVICE), beam=beam, measured_targets=False)
+    here = Recognizer.from_pretrained(name, precision=Precision.float32, beam=beam, measured_targets=False)
     return here, there
 
 
@@ -260,3 +261,17 @@ def test_a_published_model_reads_and_steps_there(published, tokenizer, device, a
     assert [word.text for word in there.words] == [word.text for word in here.words]
     assert there.language == here.language
     assert len(live_there) == len(live_here)
+
+
+def test_a_label_model_alone_says_what_it_says_on_the_cpu(whisper_checkpoint, audio):
+    options = StreamOptions(languages=("deu", "eng"), targets=("eng",))
+    whisper = loaded(None, str(whisper_checkpoint))
+    for do in (
+        lambda recognizer: recognizer.transcribe(audio).text,
+        lambda recognizer: told(play(engine(recognizer).open(options), audio)),
+    ):
+        here = do(whisper[0])
+        with FakeDevice():  # published positions are computed in float64, elsewhere where there is none
+            there = do(whisper[1])
+        assert here
+        assert here == there

@@ -63,7 +63,8 @@ def train_label(config: LabelConfig) -> Path | None:
     loss = ("train/text", "train, cross-entropy per token")
     draw_curve(output / METRICS, output / CURVE, loss, ("dev/text", "dev/language"))
     info = _info(config, base.info, learnable(corpus["train"], base.tokenizer))
-    found = replace(base, model=base.model.eval(), info=info)
+    base.model.config.true_length = True
+    found = replace(base, model=base.model.eval(), info=info, targets={})
     save_label_checkpoint(output / "model", found, card=label_card(config, info), storage=config.storage)
     return output / "model"
 

@@ -161,6 +161,8 @@ def test_the_card_says_what_it_heard_and_no_path_of_this_machine(base, whole, tm
     info = record["info"]
     assert (info["name"], info["steps"], info["kept"]) == ("tiny", 6, 0.5)
     assert info["sources"] == [["tones", "CC0"]]
+    assert record["model"]["true_length"]
+    assert not load_label_checkpoint(base).model.config.true_length
     assert info["hours"].keys() == {"deu", "eng"}
     for path in whole.iterdir():
         content = path.read_bytes()
