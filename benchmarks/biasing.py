@@ -10,9 +10,12 @@ deep biasing", section 4.1: B-WER and U-WER). Each clip is given its own rare wo
 import json
 import random
 from collections import Counter, defaultdict
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 import typer
 from rapidfuzz.distance import Levenshtein
@@ -41,6 +44,9 @@ def main(
     longest_s: Annotated[float, typer.Option(help="Leave out longer ones.")] = 30.0,
     boosts: str = "0,0.5,1,1.5,2,3",
     others: Annotated[str, typer.Option(help="Words in the list that the clip does not hold.")] = "0,100,1000",
+    final: Annotated[
+        bool, typer.Option("--final", help="Of what is written in the end, with a label decoder.")
+    ] = False,
     beam: Annotated[int | None, typer.Option(help="1: without a language model. [default: the model's]")] = None,
     output: Annotated[Path | None, typer.Option(help="Write the figures as JSON.")] = None,
 ) -> None:
@@ -55,11 +61,13 @@ def main(
     clips = [u for u in test if rare(u, seen) and u.duration_s <= longest_s][::every]
     recognizer = Recognizer.from_pretrained(model, beam=beam)
     second_pass = recognizer._second_pass
-    heard = [(clip, *listen(second_pass, clip)) for clip in track(clips, description="hearing", transient=True)]
+    read = partial(written, recognizer) if final else partial(searched, second_pass)
+    hear = listen_later if final else partial(listen, second_pass)
+    heard = [(clip, *hear(clip)) for clip in track(clips, description="hearing", transient=True)]
     table, record = Table("boost", "others", "rare words", "other words", "all", box=None), []
     plain = [float(boost) for boost in boosts.split(",")]
     for boost, count in [(b, int(n)) for b in plain for n in others.split(",") if b or n == others.split(",")[0]]:
-        rows = [compare(second_pass, pool, seen, boost, count, *item) for item in track(heard, transient=True)]
+        rows = [compare(second_pass, read, pool, seen, boost, count, *item) for item in track(heard, transient=True)]
         rates = [sum(row[k] for row in rows) / max(sum(row[k + 1] for row in rows), 1) for k in (0, 2, 4)]
         table.add_row(str(boost), str(count) if boost else "-", *(f"{rate:.3f}" for rate in rates))
         record.append({"boost": boost, "others": count, "rare": rates[0], "other": rates[1], "wer": rates[2]})
@@ -85,9 +93,26 @@ def listen(second_pass: SecondPass, clip: Utterance) -> tuple[Frames, Request]:
     return Frames(second_pass.log_probs(x)[None], torch.tensor([len(x)]), second_pass.model.frame_s), request
 
 
+def listen_later(clip: Utterance) -> tuple[np.ndarray, Request]:
+    """A clip's samples."""
+    return load_audio(clip.audio), Request((clip.language,))
+
+
+def searched(second_pass: SecondPass, frames: Frames, request: Request) -> str:
+    """What CTC's search finds."""
+    decode = second_pass.decoder(request)
+    spans = decode(frames, forbidden=second_pass.forbidden(request), languages=request.languages)[0]
+    return second_pass.tokenizer.decode(span.id for span in spans)
+
+
+def written(recognizer: Recognizer, samples: np.ndarray, request: Request) -> str:
+    """What is written in the end."""
+    return recognizer.transcribe(samples, language=request.languages[0], phrases=request.phrases, plain=True).text
+
+
 def compare(
-    second_pass: SecondPass, pool: dict[str, set[str]], seen: Counter[str], boost: float, others: int,
-    clip: Utterance, frames: Frames, request: Request,
+    second_pass: SecondPass, read: Callable[[Any, Request], str], pool: dict[str, set[str]], seen: Counter[str],
+    boost: float, others: int, clip: Utterance, audio: Any, request: Request,
 ) -> tuple[int, ...]:  # fmt: skip
     """Errors and words: of rare words, of others (with insertions), of all."""
     own = rare(clip, seen)
@@ -95,10 +120,8 @@ def compare(
     random.Random(clip.id).shuffle(strangers)
     words: list[Any] = [word for word in [*sorted(own), *strangers[:others]] if writable(second_pass, word)]
     phrases = tuple(Phrase(word, boost) for word in words) if boost else ()
-    decode = second_pass.decoder(Request(request.languages, phrases=phrases))
-    spans = decode(frames, forbidden=second_pass.forbidden(request), languages=request.languages)[0]
     reference = plain_text(clip.text).split()
-    hypothesis = second_pass.tokenizer.decode(span.id for span in spans).split()
+    hypothesis = read(audio, Request(request.languages, phrases=phrases)).split()
     wrong = [reference[op.src_pos] for op in Levenshtein.editops(reference, hypothesis) if op.tag != "insert"]
     errors = len(Levenshtein.editops(reference, hypothesis))
     missed, count = sum(word in own for word in wrong), sum(word in own for word in reference)

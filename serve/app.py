@@ -110,7 +110,9 @@ async def _lifespan(parts: Parts) -> AsyncIterator[None]:
     frame_ms, config = parts.recognizer.frame_s * 1000, parts.facts.config
     frames = max(1, round(config.chunk_ms / frame_ms))
     engine = parts.recognizer.engine(EngineConfig(chunk=frames, right_context=round(config.lookahead_ms / frame_ms)))
-    scheduler = Scheduler(engine, asyncio.get_running_loop(), config.readers or _readers(config.device))
+    readers = config.readers or _readers(config.device)
+    fallback_s = config.fallback_s if config.fallback else None
+    scheduler = Scheduler(engine, asyncio.get_running_loop(), readers, fallback_s)
     parts.hub = Hub(parts.facts, scheduler, parts.telemetry, parts.pools)
     watcher = asyncio.create_task(parts.adapters.watch())
     try:

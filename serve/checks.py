@@ -164,6 +164,8 @@ CHECKS: Mapping[str, Check] = {
     "max_sessions": _whole(1, 1_000_000),
     "max_parked": _whole(0, 1_000_000),
     "max_waiting": _whole(0, 1_000_000),
+    "fallback": _one_of(False, True),
+    "fallback_s": _number(0, 600),
     "max_load": _number(0, 1_000_000, above=True),
     "max_message_bytes": _BYTES,
     "max_json_bytes": _BYTES,

@@ -149,10 +149,15 @@ def serve(
     score_encoder: Annotated[
         str | None, typer.Option(help="For SAER in live scores: none, use, e5, labse or auto. [default: none]")
     ] = None,
+    fallback: Annotated[
+        bool | None,
+        typer.Option("--fallback/--no-fallback", help="Under load CTC writes finals. [default: --fallback]"),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML with any field of `serve.config.ServeConfig`.")] = None,
 ) -> None:
     """Recognise live audio over websockets, and files over HTTP."""
     flags = {"host": host, "port": port, "model": model, "chunk_ms": chunk_ms, "score_encoder": score_encoder}
+    flags["fallback"] = fallback
     flags |= {"adapters": None if adapters is None else str(adapters), "allow_adapters": allow_adapters}
     settings = load(flags, config)
     server = make_server(settings)
@@ -172,6 +177,7 @@ def stream(
         list[str] | None,
         typer.Option(help="That may well be said, e.g. a name; name^2: more so; @FILE: one on each line. Repeatable."),
     ] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Without capitals and punctuation.")] = False,
     reference: Annotated[
         str | None, typer.Option(help="What is really said, to be scored against; @FILE: a sentence on each line.")
     ] = None,
@@ -184,7 +190,8 @@ def stream(
     if (file is None) == (not microphone):
         raise SpeechError("nothing to stream", fix="Give a file or --microphone.")
     blocks = _microphone() if microphone else _paced(file or "", pace)
-    options = {"languages": language or [], "targets": to or [], "phrases": [*map(str, read_phrases(phrase or []))]}
+    phrases = [*map(str, read_phrases(phrase or []))]
+    options = {"languages": language or [], "targets": to or [], "phrases": phrases, "plain": plain}
     sentences = read_reference(reference) if reference else []
     try:
         asyncio.run(_stream(url, api_key, options, sentences, blocks, jsonl))

@@ -44,6 +44,10 @@ class ServeConfig:
     """Threads that read finals; 0: one for every core but one, at least one; on a GPU one."""
     threads: int = 1
     """Of torch in each of them and in the one that reads partial results; 0 leaves torch's choice."""
+    fallback: bool = True
+    """Whether CTC may write finals of a model with a label decoder, where parts wait for too long; they say so."""
+    fallback_s: float = 1.0
+    """So long it may take, by measured speed, until all parts that wait have been written by the decoder."""
     chunk_ms: int = 320
     """Partial results come every so often, and twice as often while the processor has time for it."""
     lookahead_ms: int = 160

@@ -1,7 +1,9 @@
 """`/v1/listen`: Deepgram's live protocol, as far as this server has what it asks for.
 
-Different from theirs: without `language` any language may be spoken, and without `endpointing` a pause of half a second
-ends an utterance. Complete parts of a long utterance are final results of their own, as there.
+Different from theirs: without `language` any language may be spoken, without `endpointing` a pause of half a second
+ends an utterance, and without `punctuate` texts are as the model writes them; `punctuate=false` asks for plain ones,
+unless `smart_format=true` asks for the contrary. Complete parts of a long utterance are final results of their own, as
+there.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from serve import protocol as wire
 from serve.options import Refused
 from serve.shell import Reply
 from speech.text.languages import LANGUAGES
+from speech.text.normalize import plain_text
 from speech.transcript import Word, join
 
 _ENCODINGS = {
@@ -52,6 +55,9 @@ class _Query(Struct):
     endpointing: str = "true"
     utterance_end_ms: Annotated[int, Meta(ge=1)] | None = None
     vad_events: bool = False
+    punctuate: bool | None = None
+    smart_format: bool = False
+    alternatives: Annotated[int, Meta(ge=1, le=10)] = 1
 
 
 class _KeepAlive(Struct, tag="KeepAlive"):
@@ -73,6 +79,7 @@ class _Configure(Struct, tag="Configure"):
     language: str | list[str] | UnsetType = UNSET
     interim_results: bool | UnsetType = UNSET
     endpointing: int | bool | UnsetType = UNSET
+    punctuate: bool | UnsetType = UNSET
 
 
 _controls = msgspec.json.Decoder(_KeepAlive | _Finalize | _CloseStream | _Configure)
@@ -177,8 +184,11 @@ class Deepgram:
         if message.is_final:
             self._flushed |= message.reason == "client"
             rest = words[self._given :]
+            others = (message.alternatives or []) if not self._given else []  # they are of the whole segment
             spoken = message.reason != "max_length"
-            records.append(self._result(rest, message.audio_ms, True, spoken, from_finalize=message.reason == "client"))
+            result = self._result(rest, message.audio_ms, True, spoken, from_finalize=message.reason == "client")
+            result["channel"]["alternatives"] += [_other(one) for one in others[1:]]
+            records.append(result)
         elif frozen > self._given:
             until_ms = message.audio_ms if frozen == len(words) else words[frozen - 1].end_ms
             records.append(self._result(words[self._given : frozen], until_ms, True, False))
@@ -279,6 +289,8 @@ def _start(query: _Query) -> wire.Start:
         interim="revisable" if query.interim_results else "off",
         vad_events=query.vad_events,
         phrases=[*query.keyterm, *filter(None, map(_keyword, query.keywords))],
+        plain=query.punctuate is False and not query.smart_format,
+        nbest=query.alternatives,
     )
 
 
@@ -292,6 +304,8 @@ def _update(control: _Configure) -> wire.Update:
         update.languages = _languages(given.split(",") if isinstance(given, str) else given)
     if control.interim_results is not UNSET:
         update.interim = "revisable" if control.interim_results else "off"
+    if control.punctuate is not UNSET:
+        update.plain = not control.punctuate
     if control.endpointing is not UNSET:
         update.endpointing = _endpointing(str(control.endpointing))
     return update
@@ -339,9 +353,14 @@ def _alternative(words: Sequence[wire.WordInfo]) -> dict[str, Any]:
     }
 
 
+def _other(one: wire.AlternativeText) -> dict[str, Any]:
+    """A less likely text, of which the words have no times."""
+    return {"transcript": one.text, "confidence": one.confidence, "words": []}
+
+
 def _word(word: wire.WordInfo) -> dict[str, Any]:
     record = {
-        "word": word.text,
+        "word": plain_text(word.text) or word.text,
         "start": word.start_ms / 1000,
         "end": word.end_ms / 1000,
         "confidence": word.conf,

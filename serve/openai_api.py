@@ -36,6 +36,7 @@ _BLOCK_S = 2.0
 _TEXT = {"type": "string"}
 _FORM = {
     "file": {"type": "string", "format": "binary"},
+    "plain": {"type": "boolean", "description": "Without capitals and punctuation."},
     "model": _TEXT,
     "response_format": {"type": "string", "enum": list(_FORMATS)},
 }
@@ -120,8 +121,8 @@ class OpenAiApi:
             transcript, form.one("response_format", "json"), form.fields.get("timestamp_granularities[]", ())
         )
 
-    def _wanted(self, form: Form, translate: bool) -> tuple[str, str | None]:
-        """Languages that may be spoken, and that to be written if it is another. Raises Failure."""
+    def _wanted(self, form: Form, translate: bool) -> dict[str, Any]:
+        """Arguments of `Recognizer.transcribe`. Raises Failure."""
         format, model = form.one("response_format", "json"), form.one("model", "")
         if format not in _FORMATS:
             text = f"response_format {format[:80]!r}; one of {', '.join(_FORMATS)}"
@@ -133,15 +134,17 @@ class OpenAiApi:
                 text = f"{name[:80]!r}; one of {', '.join(_GRANULARITIES)}"
                 raise Failure(400, "bad_granularity", text, "timestamp_granularities[]")
         _switch(form, "stream")
+        plain = _switch(form, "plain")
         if not translate:
-            return ",".join(form.fields.get("languages[]") or [form.one("language", "") or "auto"]), None
+            language = ",".join(form.fields.get("languages[]") or [form.one("language", "") or "auto"])
+            return {"language": language, "plain": plain}
         try:
             to = resolve(form.one("to", "eng")).code
         except LanguageError:
             to = ""
         if to not in self._facts.targets:
             raise self._no_target(form.one("to", "eng"))
-        return "auto", to
+        return {"to": to, "plain": plain}
 
     def _no_target(self, to: str) -> Failure:
         targets = ", ".join(self._facts.targets)
@@ -150,9 +153,7 @@ class OpenAiApi:
             return Failure(400, "no_translation", text, "to")
         return Failure(400, "bad_target", f"to {to[:80]!r}; this server's model translates into: {targets}", "to")
 
-    async def _transcript(
-        self, request: Request, form: Form, place: Place, wanted: tuple[str, str | None]
-    ) -> Transcript:
+    async def _transcript(self, request: Request, form: Form, place: Place, wanted: dict[str, Any]) -> Transcript:
         """Of a form's file, which is closed in the end, and the place left. Raises Failure."""
         stopped = threading.Event()
 
@@ -183,15 +184,14 @@ class OpenAiApi:
             gone.cancel()
             done.add_done_callback(_seen)
 
-    def _transcribe(self, form: Form, wanted: tuple[str, str | None], stopped: threading.Event) -> Transcript:
+    def _transcribe(self, form: Form, wanted: dict[str, Any], stopped: threading.Event) -> Transcript:
         """In a thread."""
-        language, to = wanted
         most_s = self._facts.config.max_upload_s
         if probe(form.file).duration_s > most_s:  # as the header says, which may be wrong; it is not heard in vain
             for _ in _bounded(stream_audio(form.file, block_s=_BLOCK_S), most_s, stopped):
                 pass
         blocks = _bounded(stream_audio(form.file, block_s=_BLOCK_S), most_s, stopped)
-        return self._recognizer.transcribe(blocks, language=language, to=to)
+        return self._recognizer.transcribe(blocks, **wanted)
 
 
 def _bounded(blocks: Iterable[np.ndarray], most_s: float, stopped: threading.Event) -> Iterator[np.ndarray]:

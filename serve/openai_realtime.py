@@ -48,6 +48,8 @@ class _Transcription(Struct, frozen=True, omit_defaults=True):
     language: str | None = None
     languages: list[str] | None = None
     prompt: str | None = None
+    plain: bool = False
+    """Ours: without capitals and punctuation."""
 
 
 class _ServerVad(Struct, frozen=True, tag="server_vad"):
@@ -128,6 +130,11 @@ class _Settings(Struct, frozen=True):
         if self.transcription is None:
             return []
         return self.transcription.languages or [name for name in [self.transcription.language] if name]
+
+    @property
+    def plain(self) -> bool:
+        """Whether texts are without capitals and punctuation."""
+        return self.transcription is not None and self.transcription.plain
 
     def endpointing(self) -> wire.Endpointing:
         """When a segment ends."""
@@ -251,6 +258,7 @@ class OpenAiRealtime:
             audio=settings.format.params(),
             languages=settings.languages(),
             endpointing=settings.endpointing(),
+            plain=settings.plain,
             interim="append",
         )
         return [start, data]
@@ -272,7 +280,8 @@ class OpenAiRealtime:
         asked = _Asked(settings, beta)
         if self._begun:
             self._asked.append(asked)
-            return [wire.Update(languages=settings.languages(), endpointing=settings.endpointing())]
+            endpointing, plain = settings.endpointing(), settings.plain
+            return [wire.Update(languages=settings.languages(), endpointing=endpointing, plain=plain)]
         self._configure(asked)
         return [Reply(self._event(self._described("updated", asked)))]
 

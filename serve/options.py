@@ -101,6 +101,10 @@ def _changed(
         options = replace(options, targets=_codes(message.targets, targets, "targets"))
     if message.phrases is not UNSET:
         options = replace(options, phrases=_phrases(message.phrases))
+    if message.plain is not UNSET:
+        options = replace(options, plain=message.plain)
+    if message.nbest is not UNSET:
+        options = replace(options, nbest=message.nbest)
     if message.interim is not UNSET:
         options = replace(options, interim=message.interim != "off")
     if message.endpointing is not UNSET:

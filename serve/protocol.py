@@ -1,4 +1,4 @@
-"""The native wire protocol, `speech.v1`: messages of both sides as types, parsing, close codes. No state.
+"""The native wire protocol, `speech.v1`: messages of both sides as types, parsing. No state.
 
 Text frames are JSON with a `type`; binary frames are audio. All times are whole milliseconds of audio. Events of the
 server carry `seq`: 1, 2, 3 ... for a session, on through reconnects.
@@ -7,40 +7,18 @@ server carry `seq`: 1, 2, 3 ... for a session, on through reconnects.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import IntEnum
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from serve.close_codes import CloseCode as CloseCode
 from serve.score_messages import Covered, Figures, Reference, ReferenceText, SentenceErrors
 
 SUBPROTOCOL = "speech.v1"
 
 Milliseconds = Annotated[int, Meta(ge=0)]
 Codes = Annotated[list[str], Meta(max_length=64)]
-
-
-class CloseCode(IntEnum):
-    """Why a connection is closed. Below 4000: worth another try."""
-
-    done = 1000
-    going_away = 1001
-    unsupported = 1003
-    too_big = 1009
-    internal = 1011
-    restart = 1012
-    overloaded = 1013
-    bad_message = 4400
-    unauthorized = 4401
-    forbidden = 4403
-    unknown_session = 4404
-    idle = 4408
-    taken_over = 4409
-    too_long = 4413
-    bad_audio = 4415
-    bad_config = 4422
-    too_fast = 4429
 
 
 # What a client says
@@ -75,6 +53,10 @@ class Options(Struct, kw_only=True, forbid_unknown_fields=True):
     phrases: list[str] | UnsetType = UNSET
     """That may well be said, such as names, up to 1,000; with "^2" behind it, one is preferred twice as much."""
     endpointing: Endpointing | UnsetType = UNSET
+    plain: bool | UnsetType = UNSET
+    """Whether texts are without capitals and punctuation."""
+    nbest: Annotated[int, Meta(ge=1, le=10)] | UnsetType = UNSET
+    """So many likely texts of a final are wanted, as `alternatives`."""
     interim: Literal["revisable", "append", "off"] | UnsetType = UNSET
     """revisable: partial transcripts may change behind `stable`; append: only what is stable, as `delta`."""
 
@@ -133,6 +115,13 @@ class WordInfo(Struct, forbid_unknown_fields=True):
     end_ms: Milliseconds
     conf: Annotated[float, Meta(ge=0, le=1)]
     lang: str | None
+
+
+class AlternativeText(Struct, forbid_unknown_fields=True):
+    """One of the likely texts of a segment."""
+
+    text: str
+    confidence: Annotated[float, Meta(ge=0, le=1)]
 
 
 class LanguageShare(Struct, forbid_unknown_fields=True):
@@ -206,6 +195,10 @@ class Transcript(Event, tag="transcript"):
     words: list[WordInfo] | UnsetType = UNSET
     delta: str | UnsetType = UNSET
     reason: str | UnsetType = UNSET
+    written_by: Literal["decoder", "ctc"] | UnsetType = UNSET
+    """Of a final; partial results are always CTC's."""
+    alternatives: list[AlternativeText] | UnsetType = UNSET
+    """Of a final, with `nbest`: its text and others, from likely to unlikely."""
 
 
 class Translation(Event, tag="translation"):

@@ -9,8 +9,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from serve.fallback import Fallback
 from speech.audio.io import SAMPLE_RATE
 from speech.stream.heard import Heard
 from speech.stream.request import Request
@@ -28,6 +29,10 @@ class Reading:
     requests: Sequence[Request]
     partial: bool = False
     """It is under way and read for partial results; one of an owner at a time."""
+    complete: bool = True
+    """Whether it is a part already, and somebody waits for it."""
+    quick: bool = False
+    """Whether CTC writes its transcript, because the decoder would be too late."""
     heard: list[Heard] = field(default_factory=list)
     """One for each request."""
     error: Exception | None = None
@@ -38,6 +43,16 @@ class Reading:
         """Equal for what need not be read twice."""
         return (self.owner, "partial") if self.partial else (self.owner, self.part.place, tuple(self.requests))
 
+    @property
+    def seconds(self) -> float:
+        """Of audio in which somebody may speak."""
+        return 0.0 if self.part.silent else len(self.part.samples) / SAMPLE_RATE
+
+    @property
+    def asked(self) -> list[Request]:
+        """What is asked of the model: translations are the decoder's alone."""
+        return [replace(one, quick=True) if self.quick and one.to is None else one for one in self.requests]
+
 
 class Readers:
     """Some threads, which take what is wanted most.
@@ -47,10 +62,19 @@ class Readers:
         threads: how many; 0: what is wanted is read at once, by whoever wants it.
         batch_s: most padded seconds that are read together; one part always is.
         notify: called after each reading.
+        fallback: says when CTC writes what a label decoder would; None: never.
     """
 
-    def __init__(self, read: _Read, threads: int, batch_s: float, notify: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        read: _Read,
+        threads: int,
+        batch_s: float,
+        notify: Callable[[], None],
+        fallback: Fallback | None = None,
+    ) -> None:
         self._read, self._notify, self._most = read, notify, batch_s * SAMPLE_RATE
+        self._fallback = fallback
         self._changed = threading.Condition()
         self._wanted: list[Reading] = []
         self._done: list[Reading] = []
@@ -107,9 +131,20 @@ class Readers:
             if count and longest * rows > self._most:
                 break
             count += 1
+        self._hurry(count)
         batch, self._wanted = self._wanted[:count], self._wanted[count:]
         self._taken.update(reading.key for reading in batch)
         return batch
+
+    def _hurry(self, count: int) -> None:
+        """Leave to CTC those of the first readings for which too much waits; the last that wait are the decoder's."""
+        if self._fallback is None:
+            return
+        waiting = [reading for reading in self._wanted if reading.complete and reading.seconds]
+        seconds = [reading.seconds for reading in waiting]
+        for number, reading in enumerate(waiting):
+            if reading in self._wanted[:count]:
+                reading.quick = self._fallback.quick(seconds[number:])
 
     def _serve(self, batch: Sequence[Reading]) -> None:
         started = time.perf_counter()
@@ -124,11 +159,14 @@ class Readers:
         for reading in batch:
             reading.busy_s = (time.perf_counter() - started) / len(batch)
         with self._changed:
+            if self._fallback is not None and not any(reading.quick or reading.error for reading in batch):
+                audio_s = sum(reading.seconds for reading in batch)
+                self._fallback.measure(audio_s, sum(reading.busy_s for reading in batch) if audio_s else 0.0)
             self._done += batch
         self._notify()
 
     def _hear(self, batch: Sequence[Reading]) -> None:
-        asked = [(reading.part, request) for reading in batch for request in reading.requests]
+        asked = [(reading.part, request) for reading in batch for request in reading.asked]
         found = iter(self._read([part for part, _ in asked], [request for _, request in asked]))
         for reading in batch:
             reading.heard = [next(found) for _ in reading.requests]

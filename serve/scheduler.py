@@ -22,6 +22,7 @@ from functools import partial
 
 import numpy as np
 
+from serve.fallback import Fallback
 from serve.readers import Readers, Reading
 from serve.work import Change, Done, Finish, Flush, Push, Work
 from speech.audio.io import SAMPLE_RATE
@@ -61,6 +62,8 @@ class Result:
     read_s: float
     """Time that readers spent."""
     error: Exception | None = None
+    hurried: int = 0
+    """Parts that CTC has written because the label decoder would have been too late."""
 
 
 @dataclass(eq=False, slots=True)
@@ -79,6 +82,8 @@ class Slot:
     """How far the listener has been told that the stream is."""
     read_s: float = 0.0
     """Time of readers of which the listener has not been told."""
+    hurried: int = 0
+    """Parts left to CTC of which it has not been told."""
     ready_at: float | None = None
     """Since when a chunk waits."""
     error: Exception | None = None
@@ -92,12 +97,15 @@ class Scheduler:
         engine: of all sessions.
         loop: on which listeners are called.
         readers: threads that read parts; 0: the engine's own does.
+        fallback_s: CTC writes finals where those that wait would take a label decoder longer; None: never.
 
     Attributes:
         failed: the thread has ended by an error, and all sessions have been told.
     """
 
-    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop, readers: int = 1) -> None:
+    def __init__(
+        self, engine: Engine, loop: asyncio.AbstractEventLoop, readers: int = 1, fallback_s: float | None = None
+    ) -> None:
         self._engine, self._loop = engine, loop
         self._slots: set[Slot] = set()
         self._wake = threading.Condition()
@@ -108,7 +116,10 @@ class Scheduler:
         self._fine = False
         self.failed = False
         self.readers = readers
-        self._readers = Readers(engine.second_pass.read, readers, engine.config.batch_s, self._notify)
+        fallback = None
+        if fallback_s is not None and engine.second_pass.hurries:
+            fallback = Fallback(fallback_s, readers)
+        self._readers = Readers(engine.second_pass.read, readers, engine.config.batch_s, self._notify, fallback)
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
@@ -234,6 +245,7 @@ class Scheduler:
                 continue
             if not reading.partial:  # those are read in time that nobody else needs: they are no load
                 slot.read_s += reading.busy_s
+            slot.hurried += reading.quick
             _guarded(slot, partial(_take, slot.stream, reading), None)
 
     def _wanted(self, slots: Sequence[Slot]) -> list[Reading]:
@@ -278,12 +290,13 @@ class Scheduler:
             smallest = self._engine.smallest(fine=False)
             processed_s = _guarded(slot, partial(_processed_s, slot.stream, smallest), processed_s)
         read_s, slot.read_s = slot.read_s, 0.0
+        hurried, slot.hurried = slot.hurried, 0
         if not (events or done or stepped_s or read_s or slot.error) and processed_s == slot.reported_s:
             return
         slot.reported_s = processed_s
         if slot.error is not None:
             self.close(slot)
-        self._tell(slot, Result(events, done, processed_s, stepped_s, read_s, slot.error))
+        self._tell(slot, Result(events, done, processed_s, stepped_s, read_s, slot.error, hurried))
 
     def _tell(self, slot: Slot, result: Result) -> None:
         try:
@@ -323,13 +336,13 @@ def _wanted_of(slot: Slot) -> tuple[int, float, Reading] | None:
     part = sure or stream.expected_part()
     if part is not None:
         rank = _EXPECTED if sure is None else _COMPLETE
-        reading = Reading(owner=slot, part=part, requests=stream.options.requests())
+        reading = Reading(owner=slot, part=part, requests=stream.options.requests(), complete=sure is not None)
     else:
         partial = stream.waiting_partial()
         if partial is None:
             return None
         rank, part = _UNDER_WAY, partial[0]
-        reading = Reading(owner=slot, part=part, requests=[partial[1]], partial=True)
+        reading = Reading(owner=slot, part=part, requests=[partial[1]], partial=True, complete=False)
     return rank, part.end_sample / SAMPLE_RATE - stream.received_s, reading
 
 

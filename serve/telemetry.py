@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from speech.events import EndpointEvent, TranscriptEvent
+
 if TYPE_CHECKING:
     from serve.scheduler import Result
     from serve.session import LiveSession
@@ -27,6 +29,10 @@ class Telemetry:
         self.closed = Counter("speech_closed", "Websockets closed by us", ["code"], registry=make)
         self.audio = Counter("speech_audio_seconds", "Audio processed", registry=make)
         self.busy = Counter("speech_busy_seconds", "Time spent on chunks and on parts", ["what"], registry=make)
+        self.finals = Counter("speech_finals", "Final transcripts, by who has written them", ["by"], registry=make)
+        self.fallbacks = Counter(
+            "speech_fallbacks", "Parts that CTC wrote because the label decoder was behind", registry=make
+        )
         self.first_partial = self._seconds("speech_first_partial_seconds", "Word end to first partial transcript")
         self.final = self._seconds("speech_final_seconds", "End of speech to final transcript")
         self.endpoint = self._seconds("speech_endpoint_seconds", "End of speech to the decision that it ended")
@@ -43,9 +49,12 @@ class Telemetry:
         self.busy.labels("chunks").inc(result.stepped_s)
         self.busy.labels("parts").inc(result.read_s)
         self.lag.observe(session.lead_s)
+        self.fallbacks.inc(result.hurried)
         for event in result.events:
-            if event.type == "endpoint":
-                self.endpoint.observe(max(event.decided_s - event.speech_end_s, 0.0))  # type: ignore[union-attr]
+            if isinstance(event, EndpointEvent):
+                self.endpoint.observe(max(event.decided_s - event.speech_end_s, 0.0))
+            elif isinstance(event, TranscriptEvent) and event.written_by is not None:
+                self.finals.labels(str(event.written_by)).inc()
         for what, seconds in session.measured:
             (self.first_partial if what == "first_partial" else self.final).observe(seconds)
         session.measured.clear()

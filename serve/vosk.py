@@ -6,7 +6,7 @@ that is answered once the audio before it has been worked on, and its answer is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,16 +15,21 @@ from msgspec import Struct
 from serve import protocol as wire
 from serve.options import Refused
 from serve.shell import Reply
+from speech.stream.alternatives import chained
+from speech.stream.request import MOST_TEXTS
 
 _SAMPLE_RATE = 8000
 """Of vosk-server, where a client says nothing else."""
 
 
 class _Config(Struct):
-    """What is heeded of `config`; a phrase list, alternatives and another model cannot be had."""
+    """What is heeded of `config`; a phrase list and another model cannot be had."""
 
     sample_rate: float | None = None
     words: Any = True
+    max_alternatives: int = 0
+    """More than 0: results are lists of so many texts."""
+    plain: bool | None = None
 
 
 class _Message(Struct):
@@ -37,7 +42,8 @@ class Vosk:
     """16-bit mono PCM in; `partial` or `text` out, one for each message. Words have times in seconds.
 
     Args:
-        query: of the address: `languages` (codes with commas between) and `sample_rate`, which `config` overrides.
+        query: of the address: `languages` (codes with commas between), `sample_rate` and `plain`, which `config`
+            overrides. Texts are without capitals and punctuation, as those of vosk-server, unless `plain` is false.
         max_json: longest text message in characters.
     """
 
@@ -47,6 +53,7 @@ class Vosk:
         self._query, self._max_json = query, max_json
         self._begun = False
         self._words = True
+        self._alternatives = 0
         self._partial = ""
         self._finals: list[wire.Transcript] = []
 
@@ -96,11 +103,15 @@ class Vosk:
             return []
         rate = config.sample_rate or self._query.get("sample_rate", _SAMPLE_RATE)
         languages = self._query.get("languages")
-        record = {"audio": {"sample_rate": rate}, "vad_events": False}
+        plain = self._query.get("plain", True) if config.plain is None else config.plain
+        self._alternatives = min(max(config.max_alternatives, 0), MOST_TEXTS)
+        nbest = max(self._alternatives, 1)
+        record = {"audio": {"sample_rate": rate}, "vad_events": False, "plain": plain, "nbest": nbest}
         try:
             start = msgspec.convert(record, wire.Start, strict=False)
         except msgspec.ValidationError as error:
-            raise Refused("bad_config", str(error), wire.CloseCode.bad_config, "sample_rate") from error
+            param = "plain" if "plain" in str(error) else "sample_rate"
+            raise Refused("bad_config", str(error), wire.CloseCode.bad_config, param) from error
         if languages:
             start.languages = languages.split(",")
         self._begun = True
@@ -122,8 +133,24 @@ class Vosk:
                 {"conf": word.conf, "end": word.end_ms / 1000, "start": word.start_ms / 1000, "word": word.text}
                 for word in words
             ]
+        if self._alternatives:
+            record = self._several(record.get("result", []))
         self._finals.clear()
         return _render(record)
+
+    def _several(self, words: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """The finals as vosk-server lists alternatives; only the first has words."""
+        texts = [
+            [(one.text, one.confidence) for one in final.alternatives or []] or [(final.text or "", 1.0)]
+            for final in self._finals
+        ]
+        found = chained(texts, self._alternatives)
+        listed: list[dict[str, Any]] = [
+            {"confidence": chance, "text": " ".join(filter(None, said))} for said, chance in found
+        ]
+        if words:
+            listed[0]["result"] = words
+        return {"alternatives": listed}
 
 
 def _render(record: dict[str, Any]) -> str:

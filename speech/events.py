@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, ClassVar
 
-from speech.transcript import Word, join
+from speech.transcript import Alternative, Word, join
+
+
+class Writer(StrEnum):
+    """Who has written a final."""
+
+    decoder = "decoder"
+    """The label decoder, all of it."""
+    ctc = "ctc"
+    """CTC: the model has no label decoder or that does not know the language, or the server was behind."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +40,10 @@ class TranscriptEvent:
     """How far into the stream the words have been looked for."""
     reason: str | None = None
     """Why the segment ended."""
+    written_by: Writer | None = None
+    """Of a final; partial results are always CTC's."""
+    alternatives: tuple[Alternative, ...] = ()
+    """Of a final, where several texts are asked for: the text and others, from likely to unlikely."""
 
     def delta(self, after: int) -> str:
         """The text of the stable words behind the first `after`; joined, they are the text."""
@@ -53,7 +67,13 @@ class TranscriptEvent:
             "languages": [{"code": code, "share": round(count / len(self.words), 3)} for code, count in shares.items()],
             "audio_ms": milliseconds(self.audio_s),
         }
-        return record if self.reason is None else {**record, "reason": self.reason}
+        if self.reason is not None:
+            record["reason"] = self.reason
+        if self.written_by is not None:
+            record["written_by"] = str(self.written_by)
+        if self.alternatives:
+            record["alternatives"] = [one.to_dict() for one in self.alternatives]
+        return record
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -25,6 +25,7 @@ from speech.models.hub import EMBEDDED, locate
 from speech.models.precision import Precision
 from speech.models.targets import Targets
 from speech.nn.adapters import AdapterBank
+from speech.stream.alternatives import Reading, readings, together
 from speech.stream.engine import Engine, EngineConfig
 from speech.stream.heard import Heard, told_by_decoder
 from speech.stream.label_pass import LabelPass
@@ -141,6 +142,8 @@ class Recognizer:
         language: str = AUTO,
         to: str | None = None,
         phrases: Sequence[Phrase] = (),
+        plain: bool = False,
+        nbest: int = 1,
         channel: int | None = None,
         track: int | None = None,
     ) -> Transcript:
@@ -154,16 +157,18 @@ class Recognizer:
                 itself knows. One that only an adapter knows is named, alone.
             to: target language of a translation.
             phrases: that may well be said, such as names.
+            plain: write without capitals and punctuation.
+            nbest: so many likely texts are wanted, 1 to 10; there may be fewer.
             channel: the one to hear, from 0; None: the mean of all.
             track: of audio of a file, from 0; None: the one that the file says is the default.
 
         Raises:
             AudioError: if the source cannot be read, or has no such channel or track.
             LanguageError: if a language is unknown, or the model does not know it.
-            ConfigError: if the model cannot write a phrase.
+            ConfigError: if the model cannot write a phrase, or `nbest` is out of range.
         """
         blocks = blocks_of(source, rate, channel, track) if isinstance(source, str | Path | np.ndarray) else source
-        return self._read([blocks], Request.parse(language, to, phrases))[0]
+        return self._read([blocks], Request.parse(language, to, phrases, plain=plain, nbest=nbest))[0]
 
     def align(
         self,
@@ -370,6 +375,8 @@ class Recognizer:
             told = None if named else told_by_decoder(parts, self._second_pass.languages)
             frames = sum(part.frames for part in parts)
             language, probability = (told, None) if told else self._second_pass.language(total, frames, request)
+        asked = parts if request.nbest > 1 else ()
+        several: list[list[Reading]] = [readings(p, lambda one: self._second_pass.words(one, request)) for p in asked]
         return Transcript(
             text=join(words),
             language=language,
@@ -377,6 +384,7 @@ class Recognizer:
             task="asr" if request.to is None else f"st_{request.to}",
             duration_s=parts[-1].end_s,
             words=tuple(words),
+            alternatives=together(several, request.nbest),
         )
 
 

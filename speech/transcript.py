@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 from speech.errors import ConfigError
 from speech.text.columns import columns, may_break, pieces
 from speech.text.languages import LANGUAGES
+from speech.text.normalize import plain_text
 
 UNDETERMINED = "und"
 """ISO 639-2, in the place of a language where nothing is said that would tell it."""
@@ -34,6 +35,25 @@ class Word:
     """0 to 1."""
     language: str | None
     """ISO 639-3."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """One of several texts that may have been said."""
+
+    text: str
+    confidence: float
+    """Posterior among the texts that were found, 0 to 1."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {"text": self.text, "confidence": round(self.confidence, 4)}
+
+
+def plain_words(words: Iterable[Word]) -> list[Word]:
+    """Words without capitals and punctuation."""
+    plain = ((word, plain_text(word.text)) for word in words)
+    return [replace(word, text=text) for word, text in plain if text]
 
 
 def join(words: Sequence[Word]) -> str:
@@ -93,9 +113,12 @@ class Transcript:
     duration_s: float
     words: tuple[Word, ...]
     """Times of translated words are those of the frames that emit them."""
+    alternatives: tuple[Alternative, ...] = ()
+    """The text and others, where several are asked for, from likely to unlikely."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; times in seconds, rounded to milliseconds."""
+        several = {"alternatives": [one.to_dict() for one in self.alternatives]} if self.alternatives else {}
         return {
             "duration": round(self.duration_s, 3),
             "language": self.language,
@@ -112,6 +135,7 @@ class Transcript:
                 }
                 for word in self.words
             ],
+            **several,
         }
 
     def to_srt(self, style: SubtitleStyle = USUAL) -> str:

@@ -31,7 +31,8 @@ TESTED_ELSEWHERE = {
     "cli/importing": "models/test_espnet_import", "cli/exporting": "models/test_onnx_export",
     "cli/trimming": "models/test_trimming",
     "models/whisper_files": "models/test_whisper_import",
-    "models/onnx_graphs": "models/test_onnx_export",
+    "models/onnx_graphs": "models/test_onnx_export", "models/onnx_files": "models/test_onnx_export",
+    "models/onnx_label_graphs": "models/test_onnx_label",
     "cli/batch": "batch/test_driver", "batch/local": "batch/test_driver", "batch/pool": "batch/test_driver",
     "batch/job": "batch/test_driver", "nn/linears": "nn/test_packed",  # module -> test file that covers it
     "nn/tied": "nn/test_int8",
@@ -47,6 +48,8 @@ TESTED_ELSEWHERE = {
     **{f"train/{name}": "train/test_adapt" for name in (
         "adapt_config", "adapt_module", "adapt_report", "adapt_start", "language_batches", "lora", "tuning")},
     **{f"train/label/{name}": f"train/label/test_label_{name}" for name in ("config", "batches", "module", "run")},
+    "decode/label/phrases": "decode/label/test_label_phrases", "stream/options": "stream/test_session",
+    "serve/close_codes": "serve/test_protocol",
     "decode/label/kernels": "decode/label/test_ctc_score", "decode/compiled": "decode/test_compiled_beam",
     "decode/beam_kernels": "decode/test_compiled_beam", "decode/biasing": "decode/test_phrases",
     "decode/k2_graph": "parity/test_k2", "decode/k2_search": "parity/test_k2", "train/schema": "test_conf",

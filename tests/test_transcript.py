@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from speech.errors import ConfigError
 from speech.text.columns import columns
-from speech.transcript import SubtitleStyle, Transcript, Word, join
+from speech.transcript import SubtitleStyle, Transcript, Word, join, plain_words
 
 
 def transcript(words: list[Word]) -> Transcript:
@@ -220,3 +220,12 @@ def test_a_style_out_of_range_is_refused(wrong):
 def test_nothing_said_has_no_language_and_no_probability():
     record = Transcript("", "und", None, "asr", 1.0, ()).to_dict()
     assert (record["language"], record["language_probability"]) == ("und", None)
+
+
+def test_plain_words_have_no_signs_and_those_of_signs_alone_are_left_out():
+    said = [
+        Word("Hello,", 0.0, 1.0, 0.9, "eng"),
+        Word("--", 1.0, 1.1, 0.9, "eng"),
+        Word("World!", 1.1, 2.0, 0.9, "eng"),
+    ]
+    assert [(word.text, word.start_s) for word in plain_words(said)] == [("hello", 0.0), ("world", 1.1)]

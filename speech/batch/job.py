@@ -39,6 +39,8 @@ class Job:
     conditioning_top: int | None = None
     cut: Cut = Cut.pauses
     phrases: tuple[Phrase, ...] = ()
+    plain: bool = False
+    nbest: int = 1
     graph: Path | None = None
     adapters: Path | None = None
     channel: int | None = None
@@ -46,8 +48,8 @@ class Job:
 
     @property
     def request(self) -> Request:
-        """What is asked of the model for each file. Raises LanguageError if a language is unknown."""
-        return Request.parse(self.language, self.to, self.phrases)
+        """What is asked of the model for each file. Raises LanguageError if a language is unknown, or ConfigError."""
+        return Request.parse(self.language, self.to, self.phrases, plain=self.plain, nbest=self.nbest)
 
     @property
     def places(self) -> list[str]:
@@ -94,8 +96,8 @@ class Job:
             ConfigError: if a file that it names is not there.
         """
         options = {**dataclasses.asdict(self), "model": None, "device": None, "format": format}
-        for name in ("channel", "track"):
-            if options[name] is None:  # ledgers from before they could be chosen hold as well
+        for name, usual in (("channel", None), ("track", None), ("plain", False), ("nbest", 1)):
+            if options[name] == usual:  # ledgers from before they could be chosen hold as well
                 del options[name]
         for name in ("language_model", "graph"):
             path: Path | None = getattr(self, name)
@@ -126,5 +128,6 @@ def open_reader(job: Job, threads: int) -> Read:
 
 def _read(recognizer: Recognizer, job: Job, path: str) -> Transcript:
     return recognizer.transcribe(
-        path, language=job.language, to=job.to, phrases=job.phrases, channel=job.channel, track=job.track
-    )
+        path, language=job.language, to=job.to, phrases=job.phrases, plain=job.plain, nbest=job.nbest,
+        channel=job.channel, track=job.track,
+    )  # fmt: skip

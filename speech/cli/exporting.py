@@ -6,14 +6,19 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from speech.chunking import ChunkSpec
 from speech.cli.console import stderr
 from speech.errors import ConfigError
 from speech.files import check_writable, printable
-from speech.models.checkpoint import load_checkpoint
+from speech.models.checkpoint import kind_of, load_checkpoint, load_label_checkpoint
 from speech.models.hub import locate
+from speech.models.hybrid import KIND as HYBRID
+from speech.models.hybrid import LABEL
 from speech.models.onnx_export import export_onnx
+from speech.models.onnx_label import export_label_onnx
+from speech.models.stored import WHISPER
 from speech.stream.engine import EngineConfig
 
 
@@ -31,7 +36,15 @@ def export_model(
     """Write ONNX graphs of a model and check that they say what it says."""
     console = stderr()
     check_writable(to.parent)
-    checkpoint = load_checkpoint(locate(model))
+    folder, name = locate(model), Path(model).name
+    if kind_of(folder) == WHISPER:
+        if sherpa or language is not None:
+            raise ConfigError("a model without CTC", where=model, fix="Leave out --sherpa and --language.")
+        with console.status("exporting"):
+            export_label_onnx(to, load_label_checkpoint(folder), name=name)
+        _say(to, console)
+        return
+    checkpoint = load_checkpoint(folder)
     vocabulary = checkpoint.model.vocabulary
     spoken = vocabulary.nolang if language is None else vocabulary.language_id(language)
     chunk = None
@@ -46,11 +59,16 @@ def export_model(
         export_onnx(
             to,
             checkpoint.model,
-            name=Path(model).name,
+            name=name,
             chunk=chunk,
             prefix=(spoken, vocabulary.task_id("asr")),
             sherpa=sherpa,
+            label=load_label_checkpoint(folder / LABEL) if kind_of(folder) == HYBRID else None,
         )
+    _say(to, console)
+
+
+def _say(to: Path, console: Console) -> None:
     console.print(f"{printable(to)}: {', '.join(sorted(file.name for file in to.iterdir()))}")
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from torch import nn
 
 from speech.choices import Live
 from speech.cli.console import stdout
 from speech.models.adapter_file import FOLDER
 from speech.models.adapter_store import entries
-from speech.models.checkpoint import kind_of, load_checkpoint, load_label_checkpoint
+from speech.models.checkpoint import kind_of, load_label_outline, load_outline
 from speech.models.hub import EMBEDDED, locate
 from speech.models.hybrid import KIND as HYBRID
 from speech.models.hybrid import LABEL
@@ -27,43 +28,58 @@ _LIVE = {
 def models(name: Annotated[str, typer.Argument(help="embedded, a directory, or a hub id")] = EMBEDDED) -> None:
     """Describe a model: size, languages, what it translates into and how well."""
     path = locate(name)
-    kind = kind_of(path)
-    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file() and FOLDER not in file.parts)
-    known = _label_only(path) if kind == WHISPER else _by_ctc(path)
+    kind, adapted = kind_of(path), entries(path / FOLDER)
+    files = [file for file in path.rglob("*") if file.is_file() and FOLDER not in file.relative_to(path).parts]
+    facts = {
+        "path": str(path),
+        "kind": kind,
+        "on disk": f"{sum(file.stat().st_size for file in files) / 1e6:.1f} MB",
+        **(_label_only(path) if kind == WHISPER else _by_ctc(path)),
+        **(_label_half(path / LABEL) if kind == HYBRID else {}),
+        "adapters": " ".join(info.language for info in adapted) or "none",
+    }
     console = stdout()
-    console.print(f"path          {path}")
-    console.print(f"kind          {kind}")
-    for key, value in known.items():
-        console.print(f"{key:<13} {value}{f', {size / 1e6:.1f} MB on disk' if key == 'parameters' else ''}")
-    if kind == HYBRID:
-        label = load_label_checkpoint(path / LABEL)
-        console.print(f"label decoder {label.model.parameter_count / 1e6:.1f} M parameters")
-    adapted = entries(path / FOLDER)
-    console.print(f"adapters      {' '.join(info.language for info in adapted) or 'none'}")
+    for key, value in facts.items():
+        console.print(f"{key:<13} {value}")
 
 
 def _by_ctc(path: Path) -> dict[str, str]:
-    found = load_checkpoint(path)
+    outline = load_outline(path)
+    model = outline.empty()
     return {
-        "encoder": type(found.model.encoder).__name__,
-        "parameters": f"{found.model.parameter_count / 1e6:.1f} M",
-        "frame": f"{found.model.frame_s * 1000:.0f} ms",
+        "encoder": type(model.encoder).__name__,
+        "parameters": _millions(model),
+        "frame": f"{model.frame_s * 1000:.0f} ms",
         "live": _LIVE[Live.chunks],
-        "languages": " ".join(found.tokenizer.vocabulary.languages),
-        "translates to": _targets(found.targets),
+        "languages": " ".join(outline.tokenizer.vocabulary.languages),
+        "translates to": _targets(outline.targets),
     }
 
 
 def _label_only(path: Path) -> dict[str, str]:
-    found = load_label_checkpoint(path)
+    outline = load_label_outline(path)
+    model = outline.empty()
     return {
-        "encoder": type(found.model.encoder).__name__,
-        "parameters": f"{found.model.parameter_count / 1e6:.1f} M",
-        "frame": f"{found.model.frame_s * 1000:.0f} ms",
+        "encoder": type(model.encoder).__name__,
+        "parameters": f"{_millions(model)}, {_millions(model.decoder)} of them in the label decoder",
+        "frame": f"{model.frame_s * 1000:.0f} ms",
         "live": _LIVE[Live.parts],
-        "languages": " ".join(found.tokenizer.languages),
-        "translates to": _targets(found.targets),
+        "languages": " ".join(outline.tokenizer.languages),
+        "translates to": _targets(outline.targets),
     }
+
+
+def _label_half(path: Path) -> dict[str, str]:
+    outline = load_label_outline(path)
+    model = outline.empty()
+    return {
+        "label model": f"{_millions(model)} parameters, {_millions(model.decoder)} of them in the decoder",
+        "it writes": " ".join(outline.tokenizer.languages),
+    }
+
+
+def _millions(module: nn.Module) -> str:
+    return f"{sum(parameter.numel() for parameter in module.parameters()) / 1e6:.1f} M"
 
 
 def _targets(targets: Targets) -> str:

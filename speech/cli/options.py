@@ -23,6 +23,11 @@ LanguageNames = Annotated[
 Target = Annotated[str | None, typer.Option(help="Target language of a translation.")]
 FormatName = Annotated[Format, typer.Option(help="What to write.")]
 OutputDir = Annotated[Path | None, typer.Option(help="One file per input; what is there is skipped.")]
+Plain = Annotated[bool, typer.Option("--plain", help="Without capitals and punctuation.")]
+Nbest = Annotated[
+    int,
+    typer.Option(min=1, max=10, help="Also the next likely texts, so many in all; JSON only.", rich_help_panel=_SEARCH),
+]
 ChannelNumber = Annotated[
     int | None,
     typer.Option(min=0, help="Hear this channel alone, from 0. [default: the mean of all]", rich_help_panel=_AUDIO),

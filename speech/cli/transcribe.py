@@ -36,6 +36,7 @@ def transcribe(
     ] = TaskName.asr,
     to: option.Target = None,
     format: option.FormatName = Format.txt,
+    plain: option.Plain = False,
     output_dir: option.OutputDir = None,
     channel: option.ChannelNumber = None,
     track: option.TrackNumber = None,
@@ -47,6 +48,7 @@ def transcribe(
     cut: option.CutName = Cut.pauses,
     beam: option.Beam = None,
     phrase: option.PhraseList = None,
+    nbest: option.Nbest = 1,
     lm: option.LanguageModel = None,
     graph: option.Graph = None,
     max_line_width: option.MaxLineWidth = None,
@@ -60,6 +62,8 @@ def transcribe(
     """Transcribe audio, or translate it if the model can. Exit code 2 if some files failed; the others are done."""
     if (task == TaskName.st) != (to is not None):
         raise ConfigError("--task st and --to belong together", fix="E.g. --task st --to eng.")
+    if nbest > 1 and format not in (Format.json, Format.jsonl):
+        raise ConfigError(f"--nbest is for JSON, not {format}", fix="Add --format json or jsonl.")
     if engine is not None and output_dir is None:
         raise ConfigError(f"--engine {engine} needs --output-dir", fix="Say where the results are to be put.")
     rendering = Rendering(format, style_of(format, max_line_width, max_lines, max_cps, highlight_words))
@@ -75,7 +79,7 @@ def transcribe(
     job = {
         "model": model, "language": language, "to": to, "device": device, "precision": precision, "beam": beam,
         "language_model": lm, "conditioning_top": conditioning_top, "cut": cut, "graph": graph, "adapters": adapters,
-        "channel": channel, "track": track,
+        "channel": channel, "track": track, "plain": plain, "nbest": nbest,
     }  # fmt: skip
     batch = {} if engine is None else {"engine": engine, "workers": workers, "retry": retry}
     with loading():

@@ -12,6 +12,7 @@ from speech.errors import ConfigError
 from speech.files import check_writable, printable
 from speech.models.checkpoint import Storage, load_checkpoint, save_checkpoint
 from speech.models.hub import locate
+from speech.models.hybrid import is_hybrid, save_beside_label
 from speech.models.trimming import trim
 from speech.text.lines import read_lines
 from speech.text.normalize import plain_text
@@ -23,7 +24,10 @@ def trim_model(
     to: Annotated[Path, typer.Option(help="New directory of the smaller model.")],
     storage: Annotated[Storage, typer.Option(help="How its weights lie on disk.")] = Storage.float32,
 ) -> None:
-    """Keep the tokens that some texts need; what they score stays the same to the last bit."""
+    """Keep the tokens that some texts need; what they score stays the same to the last bit.
+
+    The label model of a hybrid stays as it is.
+    """
     if to.exists():
         raise ConfigError("is there already", where=printable(to), fix="Name a new directory.")
     lines = read_lines(texts)
@@ -32,15 +36,18 @@ def trim_model(
     found = trim(load_checkpoint(folder), [plain_text(line) for line in lines if line.strip()])
     card = (folder / "README.md").read_text("utf-8") if (folder / "README.md").is_file() else f"# {folder.name}\n"
     note = f"\n## Trimmed\n\n{found.tokens[1]} of {found.tokens[0]} tokens, those that `{texts.name}` needs.\n"
-    save_checkpoint(
-        to,
-        found.checkpoint.model,
-        found.checkpoint.tokenizer,
-        info=found.checkpoint.info,
-        card=card + note,
-        storage=storage,
-        targets=found.checkpoint.targets,
-    )
+    if is_hybrid(folder):
+        save_beside_label(to, found.checkpoint, folder, card=card + note, storage=storage)
+    else:
+        save_checkpoint(
+            to,
+            found.checkpoint.model,
+            found.checkpoint.tokenizer,
+            info=found.checkpoint.info,
+            card=card + note,
+            storage=storage,
+            targets=found.checkpoint.targets,
+        )
     console = stdout()
     for name, (before, after) in (
         ("tokens", found.tokens),

@@ -59,6 +59,16 @@ class BeamDecoder:
         log_probs = without(log_probs, forbidden)
         return align(log_probs, self._best(log_probs, blank, languages).ids, blank).spans
 
+    def nbest(
+        self, log_probs: torch.Tensor, forbidden: Collection[int] = (), languages: Sequence[str] = (), blank: int = 0
+    ) -> list[tuple[list[TokenSpan], float]]:
+        """Token spans of the texts that one utterance `(T, vocabulary)` leaves in the beam, from likely to unlikely,
+        and the posterior of each among them. The first is what a call says."""
+        log_probs = without(log_probs, forbidden)
+        found = self._found(log_probs, blank, languages)
+        shares = torch.tensor([one.score for one in found], dtype=torch.float64).softmax(dim=0).tolist()
+        return [(align(log_probs, one.ids, blank).spans, share) for one, share in zip(found, shares, strict=True)]
+
     def preferring(self, phrases: Phrases | None) -> BeamDecoder:
         """The same search with phrases, which tries more in each frame: they may be far from the best.
 
@@ -96,13 +106,21 @@ class BeamDecoder:
 
     def _best(self, log_probs: torch.Tensor, blank: int, languages: Sequence[str]) -> Hypothesis:
         if self.ours:
-            search = self.search(languages, blank)
-            search.advance(search.config.tried(log_probs))
-            return search.best()[0]
+            return self._searched(log_probs, blank, languages).best()[0]
+        return self._found(log_probs, blank, languages)[0]
+
+    def _searched(self, log_probs: torch.Tensor, blank: int, languages: Sequence[str]) -> Search:
+        search = self.search(languages, blank)
+        search.advance(search.config.tried(log_probs))
+        return search
+
+    def _found(self, log_probs: torch.Tensor, blank: int, languages: Sequence[str]) -> list[Hypothesis]:
+        if self.ours:
+            return self._searched(log_probs, blank, languages).nbest()
         config, lexicon, scorer = self._config(blank), self._lexicon(languages), self.scorer
         if lexicon is not None and scorer is not None:
             known = () if self.phrases is None else self.phrases.words
             scorer = WithWords(scorer, lexicon, languages, self.pieces, known)
         if self.phrases is not None:
             scorer = Biasing(self.phrases, scorer, scale=1 / self.weight)
-        return prefix_beam(log_probs, scorer=scorer, **asdict(config))[0]
+        return prefix_beam(log_probs, scorer=scorer, **asdict(config))

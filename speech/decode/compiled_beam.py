@@ -167,6 +167,18 @@ class Search:
         ]
         return Hypothesis(tuple(ids.tolist()), float(score)), spans
 
+    def nbest(self) -> list[Hypothesis]:
+        """All texts that are kept, from likely to unlikely, each with the end of an utterance behind it."""
+        kept, blanked, spoken = self._beams
+        found = []
+        for row in range(int(self._sizes[2])):
+            sizes, one = self._sizes.copy(), slice(row, row + 1)
+            sizes[2] = 1
+            beams = kept[one], blanked[one], spoken[one]
+            ids, _, _, score = _kernels().best(True, self._tree, sizes, beams, self._model)
+            found.append(Hypothesis(tuple(ids.tolist()), float(score)))
+        return sorted(found, key=lambda one: -one.score)
+
     @property
     def _tree(self) -> tuple[np.ndarray, ...]:
         return (*self._nodes, *self._rows)

@@ -231,7 +231,7 @@ class _Trie:
 
     def add(self, phrase: str, boost: float) -> None:
         """A phrase, with `WORD_START` between its words only."""
-        before, after = (WORD_START if _spaced(letter) else "" for letter in (phrase[0], phrase[-1]))
+        before, after = (WORD_START if spaced(letter) else "" for letter in (phrase[0], phrase[-1]))
         node = 0
         for place, letter in enumerate(before + phrase + after, start=1 - len(before)):
             node = self._child(node, letter)
@@ -286,5 +286,6 @@ def _unspaced() -> frozenset[str]:
     return frozenset[str]().union(*(scripts_of(code) for code, row in LANGUAGES.items() if not row.spaces))
 
 
-def _spaced(letter: str) -> bool:
+def spaced(letter: str) -> bool:
+    """Whether a script is written with spaces between words."""
     return script(letter) not in _unspaced()

@@ -99,6 +99,21 @@ class LabelCheckpoint:
     """That it translates into, with what was measured."""
 
 
+@dataclass(frozen=True, slots=True)
+class LabelOutline:
+    """A checkpoint of a label model without its weights."""
+
+    config: WhisperConfig
+    tokenizer: LabelTokenizer
+    info: dict[str, Any]
+    targets: Targets = field(default_factory=dict)
+
+    def empty(self) -> Whisper:
+        """The model without numbers: what it consists of, and how large that is."""
+        with without_memory():
+            return self.config.build()
+
+
 def save_checkpoint(
     directory: Path,
     model: OwsmCtc,
@@ -220,6 +235,18 @@ def load_label_checkpoint(
     directory: Path, *, device: str | torch.device = "cpu", as_stored: bool = False
 ) -> LabelCheckpoint:
     """Read a label model; see `load_checkpoint`. With `as_stored` its tied embedding stays as it lies on disk too."""
+    outline = load_label_outline(directory)
+    model = outline.empty()
+    load_weights(model, directory, _LABEL_WEIGHTS, as_stored=as_stored)
+    return LabelCheckpoint(model.to(device), outline.tokenizer, outline.info, outline.targets)
+
+
+def load_label_outline(directory: Path) -> LabelOutline:
+    """What a label model is, without reading its weights.
+
+    Raises:
+        ModelError: naming the file, if anything but the weights is missing, unknown or does not fit.
+    """
     record = _record(directory, WhisperConfig, (*_LABEL_WEIGHTS, _LABEL_TOKENIZER), ("model", "info"))
     config = config_from_dict(WhisperConfig, record["model"], str(directory / RECORD))
     tokenizer = LabelTokenizer((directory / _LABEL_TOKENIZER).read_bytes(), english_only=config.english_only)
@@ -228,11 +255,7 @@ def load_label_checkpoint(
             f"has {tokenizer.first_timestamp} tokens, the model {config.decoder.vocabulary}",
             where=str(directory / _LABEL_TOKENIZER),
         )
-    with without_memory():
-        model = config.build()
-    load_weights(model, directory, _LABEL_WEIGHTS, as_stored=as_stored)
-    targets = read_targets(record, str(directory / RECORD))
-    return LabelCheckpoint(model.to(device), tokenizer, record["info"], targets)
+    return LabelOutline(config, tokenizer, record["info"], read_targets(record, str(directory / RECORD)))
 
 
 def kind_of(directory: Path) -> str:

@@ -5,6 +5,7 @@ Its checkpoint is that of the CTC model, with that of the label model in `label/
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -72,6 +73,28 @@ def save_hybrid(
         )
         (folder / LABEL).mkdir()
         write_label_checkpoint(folder / LABEL, hybrid.label, card=label_card, storage=storage, where=directory / LABEL)
+
+
+def save_beside_label(
+    directory: Path, ctc: Checkpoint, of: Path, *, card: str, storage: Storage = Storage.float32
+) -> None:
+    """Write another CTC model beside the label model of a hybrid, which is copied as it lies on disk.
+
+    Args:
+        directory: where; an older checkpoint at that place is replaced.
+        ctc: what takes the place of the CTC model.
+        of: directory of the hybrid; how both halves decide together is taken from it too.
+        card: Markdown, `README.md`.
+        storage: precision on disk of the CTC model.
+
+    Raises:
+        FileError: if the system refuses.
+        ModelError: if `of` is no hybrid, or a parameter is not finite, also where it is too large for `storage`.
+    """
+    more = {_JOINT: read_record(of, [KIND], (), (_JOINT,))[_JOINT]}
+    with whole_folder(directory) as folder:
+        write_checkpoint(folder, ctc, KIND, card=card, storage=storage, attached=None, where=directory, more=more)
+        shutil.copytree(of / LABEL, folder / LABEL)
 
 
 def load_hybrid(directory: Path, *, device: str | torch.device = "cpu", as_stored: bool = False) -> Hybrid:

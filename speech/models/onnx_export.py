@@ -1,39 +1,32 @@
 """Models for runtimes without Python: a directory of ONNX graphs that have been checked against the model.
 
 `model.onnx` answers whole utterances, `streaming.onnx` one live chunk after the other with `state.npz` as its first
-state, `sherpa.onnx` recordings inside sherpa-onnx. Beside them lie `tokens.txt` and `README.md`.
+state, `sherpa.onnx` recordings inside sherpa-onnx. Beside them lie `tokens.txt` and `README.md`; where there is a label
+decoder, its graphs (`speech.models.onnx_label`).
 """
 
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
 from speech.chunking import ChunkSpec
-from speech.errors import ConfigError, ModelError
-from speech.extras import needs_extra
+from speech.models.checkpoint import LabelCheckpoint
+from speech.models.onnx_files import FORMAT, TOLERANCE, Plan, compare, new_folder, open_onnx, write_graph
 from speech.models.onnx_graphs import OfflineGraph, StreamingGraph, WaveformGraph, prefix_frames
+from speech.models.onnx_label import write_label
 from speech.models.owsm_ctc import OwsmCtc
 from speech.nn.subsampling import UNKNOWN_END
 
-FORMAT = 1
-TOLERANCE = 1e-3
-"""Largest difference of a log-probability from the model's."""
-_OPSET = 17
-_LARGE = 1_900_000_000
-"""Bytes of weights that no longer fit into one file of protobuf: they lie beside it."""
 _SHERPA_RMS = 0.08  # of most recordings of speech
 _SHERPA_FRAMES = 2  # hundredths of a second that sherpa-onnx takes a frame of this kind of model for
 
@@ -73,19 +66,6 @@ takes them for 20 ms.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """One graph to write."""
-
-    graph: nn.Module
-    inputs: dict[str, Tensor]
-    """Examples by name."""
-    outputs: list[str]
-    free: dict[str, dict[int, str]]
-    """Axes, by input or output, whose size is the caller's."""
-    metadata: dict[str, str]
-
-
 def export_onnx(
     directory: Path,
     model: OwsmCtc,
@@ -94,6 +74,7 @@ def export_onnx(
     chunk: ChunkSpec | None = None,
     prefix: tuple[int, int] | None = None,
     sherpa: bool = False,
+    label: LabelCheckpoint | None = None,
 ) -> None:
     """Write and check the graphs; the directory appears whole or not at all. The model is in evaluation mode after it.
 
@@ -104,46 +85,30 @@ def export_onnx(
         chunk: of live streams; None: no streaming graph.
         prefix: of live streams and of sherpa; None: `<nolang>` `<asr>`.
         sherpa: also write a graph for sherpa-onnx.
+        label: the label half of a hybrid, on the CPU in float32: its graphs are written too.
 
     Raises:
         ConfigError: if there is something at that place, onnx is not installed, or the model cannot run such chunks.
         ModelError: if a graph says something else than the model.
     """
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise ConfigError("is there already", where=str(directory), fix="Give a new directory.")
-    _onnx()
     prefix = prefix or (model.vocabulary.nolang, model.vocabulary.task_id("asr"))
     model.eval()
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-    try:
-        card = _write_offline(temporary / "model.onnx", model, name, prefix)
+    with new_folder(directory) as folder:
+        card = _write_offline(folder / "model.onnx", model, name, prefix)
         if chunk is not None:
-            card += _write_streaming(temporary / "streaming.onnx", model, chunk, prefix)
+            card += _write_streaming(folder / "streaming.onnx", model, chunk, prefix)
         if sherpa:
-            card += _write_sherpa(temporary / "sherpa.onnx", model, prefix)
+            card += _write_sherpa(folder / "sherpa.onnx", model, prefix)
+        if label is not None:
+            card += write_label(folder, label)
         tokens = "".join(f"{token} {number}\n" for number, token in enumerate(model.vocabulary.tokens))
-        (temporary / "tokens.txt").write_text(tokens, "utf-8")
-        (temporary / "README.md").write_text(card, "utf-8")
-        temporary.chmod(0o755)
-        for file in temporary.iterdir():
-            file.chmod(0o644)
-        temporary.rename(directory)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        (folder / "tokens.txt").write_text(tokens, "utf-8")
+        (folder / "README.md").write_text(card, "utf-8")
 
 
 def initial_state(model: OwsmCtc, chunk: ChunkSpec, prefix: tuple[int, int]) -> dict[str, np.ndarray]:
     """The first state of a live stream with that prefix, by input of `streaming.onnx`; the batch is one."""
     return {key: value.numpy() for key, value in StreamingGraph(model, chunk).initial(torch.tensor([prefix])).items()}
-
-
-def open_onnx(path: Path) -> onnxruntime.InferenceSession:
-    """A session on the CPU with as many threads as torch uses."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def run_streaming(
@@ -188,7 +153,7 @@ def _write_offline(path: Path, model: OwsmCtc, name: str, prefix: tuple[int, int
     inputs = {"features": torch.randn(1, 10 * graph.shortest + 3, model.config.encoder.bins)}
     inputs["prefix"] = torch.tensor([prefix])
     free = {"features": {0: "batch", 1: "T"}, "prefix": {0: "batch"}, **{n: {0: "batch", 1: "frames"} for n in outputs}}
-    _write(path, _Plan(graph, inputs, outputs, free, metadata))
+    write_graph(path, Plan(graph, inputs, outputs, free, metadata))
     _check_offline(path, model, prefix, graph.shortest)
     return _CARD.format(
         name=name,
@@ -220,7 +185,7 @@ def _write_streaming(path: Path, model: OwsmCtc, chunk: ChunkSpec, prefix: tuple
     features = torch.randn(1, graph.window, model.config.encoder.bins)
     inputs = {"features": features, "total": torch.tensor([UNKNOWN_END]), **state}
     free = {name: {0: "batch"} for name in [*inputs, *outputs]}
-    _write(path, _Plan(graph, inputs, outputs, free, metadata))
+    write_graph(path, Plan(graph, inputs, outputs, free, metadata))
     arrays: dict[str, Any] = {key: value.numpy() for key, value in state.items()}
     np.savez_compressed(path.with_name("state.npz"), **arrays)
     _check_streaming(path, model, chunk, prefix)
@@ -242,7 +207,7 @@ def _write_sherpa(path: Path, model: OwsmCtc, prefix: tuple[int, int]) -> str:
     graph = WaveformGraph(model, prefix, _SHERPA_RMS, repeat)
     inputs = {"samples": torch.randn(1, 32000)}
     free = {"samples": {1: "N"}, "log_probs": {1: "frames"}}
-    _write(path, _Plan(graph, inputs, ["log_probs"], free, _metadata(model, "waveform")))
+    write_graph(path, Plan(graph, inputs, ["log_probs"], free, _metadata(model, "waveform")))
     _check_sherpa(path, model, prefix, graph)
     return _SHERPA_CARD.format(prefix=_spelled(model, prefix), rms=_SHERPA_RMS, repeat=repeat)
 
@@ -273,50 +238,6 @@ def _metadata(model: OwsmCtc, kind: str) -> dict[str, str]:
     }
 
 
-def _onnx() -> Any:
-    try:
-        import onnx
-    except ModuleNotFoundError as error:
-        raise ConfigError("needs the package onnx", where="export", fix=needs_extra("export")) from error
-    return onnx
-
-
-def _write(path: Path, plan: _Plan) -> None:
-    """One file, or two where the weights are large, with metadata and every fixed size in its place."""
-    onnx, graph, examples = _onnx(), plan.graph.eval(), tuple(plan.inputs.values())
-    with torch.no_grad():
-        answers = graph(*examples)
-    answers = answers if isinstance(answers, tuple) else (answers,)
-    with tempfile.TemporaryDirectory(dir=path.parent) as scratch, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own, and each decision that the graphs make beforehand
-        raw = str(Path(scratch) / path.name)
-        torch.onnx.export(
-            graph,
-            examples,
-            raw,
-            dynamo=False,
-            opset_version=_OPSET,
-            input_names=list(plan.inputs),
-            output_names=plan.outputs,
-            dynamic_axes=plan.free,
-        )
-        proto = onnx.load(raw)
-    for value, answer in zip(proto.graph.output, answers, strict=True):
-        _name_sizes(value, answer, plan.free.get(value.name, {}))
-    onnx.helper.set_model_props(proto, plan.metadata)
-    weights = sum(len(tensor.raw_data) for tensor in proto.graph.initializer)
-    onnx.save_model(proto, str(path), save_as_external_data=weights > _LARGE, location=f"{path.name}.data")
-
-
-def _name_sizes(value: Any, answer: Tensor, free: Mapping[int, str]) -> None:
-    dims = value.type.tensor_type.shape.dim
-    for axis, (dim, size) in enumerate(zip(dims, answer.shape, strict=True)):
-        if axis in free:
-            dim.dim_param = free[axis]
-        else:
-            dim.dim_value = size
-
-
 def _check_offline(path: Path, model: OwsmCtc, prefix: tuple[int, int], shortest: int) -> None:
     session = open_onnx(path)
     for length in (shortest, 7 * shortest + 2, 16 * shortest + 5):
@@ -326,7 +247,7 @@ def _check_offline(path: Path, model: OwsmCtc, prefix: tuple[int, int], shortest
         languages = [torch.log_softmax(found.language_logits, -1)] if found.language_logits is not None else []
         got = session.run(None, {"features": features.numpy(), "prefix": front.numpy()})
         for output, expected in zip(got, [found.log_probs, *languages], strict=True):
-            _compare(path, output, expected)
+            compare(path, output, expected)
 
 
 def _check_streaming(path: Path, model: OwsmCtc, chunk: ChunkSpec, prefix: tuple[int, int]) -> None:
@@ -340,10 +261,10 @@ def _check_streaming(path: Path, model: OwsmCtc, chunk: ChunkSpec, prefix: tuple
         last, spoken_last = model.finish(state, chunk)
     with np.load(path.with_name("state.npz")) as arrays:
         got = run_streaming(open_onnx(path), dict(arrays), features.numpy())
-    _compare(path, got["log_probs"], torch.cat([first, last], dim=1))
+    compare(path, got["log_probs"], torch.cat([first, last], dim=1))
     if spoken is not None and spoken_last is not None:
         expected = torch.log_softmax(torch.cat([spoken, spoken_last], dim=1), dim=-1)
-        _compare(path, got["language_log_probs"], expected)
+        compare(path, got["language_log_probs"], expected)
 
 
 def _check_sherpa(path: Path, model: OwsmCtc, prefix: tuple[int, int], graph: WaveformGraph) -> None:
@@ -354,18 +275,10 @@ def _check_sherpa(path: Path, model: OwsmCtc, prefix: tuple[int, int], graph: Wa
         found = model(features, lengths, torch.tensor([prefix])).log_probs[:, _front(model) :]
     [got] = open_onnx(path).run(None, {"samples": samples.numpy()})
     answered = graph.special.eq(0)
-    _compare(path, got[..., answered.numpy()], found.repeat_interleave(graph.repeat, dim=1)[..., answered])
+    compare(path, got[..., answered.numpy()], found.repeat_interleave(graph.repeat, dim=1)[..., answered])
 
 
 def _noise(model: OwsmCtc, length: int) -> Tensor:
     """Features `(1, length, bins)` as far from the model's mean as speech."""
     noise = torch.randn(1, length, model.config.encoder.bins)
     return noise * model.feature_std + model.feature_mean
-
-
-def _compare(path: Path, got: np.ndarray, expected: Tensor) -> None:
-    if got.shape != tuple(expected.shape):
-        raise ModelError(f"answers {got.shape}, the model {tuple(expected.shape)}", where=path.name)
-    difference = float(np.abs(got - expected.numpy()).max())
-    if not difference <= TOLERANCE:
-        raise ModelError(f"differs from the model by {difference:.2g}, more than {TOLERANCE}", where=path.name)

@@ -20,10 +20,11 @@ from speech.errors import ConfigError
 from speech.models.owsm_ctc import OwsmCtc
 from speech.nn.attention import MultiHeadAttention
 from speech.nn.e_branchformer import EBranchformerLayer, EBranchformerState
-from speech.nn.encoder import EncoderState
+from speech.nn.encoder import Encoder, EncoderState, Tap
 from speech.nn.linears import shared_copy
 from speech.nn.masks import Layout, reduced
 from speech.nn.positions import SinusoidalPositions
+from speech.nn.subsampling import Subsampling
 
 PREFIX = 2
 """Frames in front of the audio: language and task."""
@@ -35,9 +36,8 @@ class OfflineGraph(nn.Module):
     def __init__(self, model: OwsmCtc) -> None:
         super().__init__()
         self.model = model
-        self.encoder = _shared_copy(model, {})
+        self.encoder = portable_copy(model.encoder, {})
         self.memory = _silence(model)
-        self.everything = Layout.build(0, 0, None, torch.device("cpu"))
 
     @property
     def shortest(self) -> int:
@@ -59,26 +59,11 @@ class OfflineGraph(nn.Module):
         """
         model, encoder = self.model, self.encoder
         front = encoder._embed_prefix(model.prefix(prefix))
-        x = self._subsample(model.normalise(features))
+        x = subsampled(encoder.subsampling, model.normalise(features))
         x = torch.cat([front, encoder._embed(x, torch.arange(x.shape[1]), PREFIX)], dim=1)
-        tap, valid = model._tap([]), torch.ones(1, 1)
-        for number, layer in enumerate(encoder.layers, start=1):
-            x = layer(x, None, self.everything, valid, self.memory)
-            if number == encoder.reduce_after and encoder.reduction is not None:
-                even = (x.shape[1] + 1) // 2 * 2
-                x = encoder.reduction(F.pad(x, (0, 0, 0, 1))[:, :even])
-            if tap is not None:
-                x = tap(number, x)
-        x = encoder.norm(x)
+        x = through_layers(encoder, x, self.memory, model._tap([]))
         audio = x[:, prefix_frames(model) :]
         return _read(model, x if model.config.target_prefix else audio, audio)
-
-    def _subsample(self, x: Tensor) -> Tensor:
-        subsampling = self.encoder.subsampling
-        total = torch._shape_as_tensor(x)[1:2]  # a tensor of the graph, not the number of the example
-        padded = F.pad(x, (0, 0, subsampling.left, subsampling.right))
-        frames = subsampling.output_lengths(total)
-        return subsampling.window(padded, torch.full_like(total, -subsampling.left), total)[:, : frames[0]]
 
 
 class PortablePositions(nn.Module):
@@ -176,7 +161,7 @@ class StreamingGraph(nn.Module):
             rate = 2 if 0 < model.encoder.reduce_after < number else 1
             attention: Any = layer.attention
             fixed[id(attention)] = FixedAttention(attention, PREFIX // rate, chunk.left_context // rate)
-        self.encoder = _shared_copy(model, fixed)
+        self.encoder = portable_copy(model.encoder, fixed)
         subsampling = self.encoder.subsampling
         self.window = subsampling.span(chunk.size + chunk.right_context)
         self.shift = subsampling.factor * chunk.size
@@ -255,18 +240,12 @@ class WaveformGraph(nn.Module):
 
 
 class ConvolvedLogMel(nn.Module):
-    """`LogMel.forward` for one recording of any length, its Fourier transform as a convolution.
-
-    Raises:
-        ConfigError: if the front end depends on the loudest place.
-    """
+    """`LogMel.forward` for one recording of any length, its Fourier transform as a convolution."""
 
     kernels: Tensor
 
     def __init__(self, log_mel: LogMel) -> None:
         super().__init__()
-        if log_mel.config.dynamic_range is not None:
-            raise ConfigError("a log-mel clamped to the utterance's maximum is not exported", fix="Use whisper().")
         self.log_mel = log_mel
         size = log_mel.config.n_fft
         turns = torch.arange(size // 2 + 1)[:, None] * torch.arange(size) % size
@@ -284,12 +263,43 @@ class ConvolvedLogMel(nn.Module):
             power = power[:, :-1]
         mel = (power @ self.log_mel.filters).clamp(min=config.floor)
         logs = mel.log() if config.log == Log.ln else mel.log() / math.log(10.0)
+        if config.dynamic_range is not None:
+            logs = torch.maximum(logs, logs.amax(dim=(1, 2), keepdim=True) - config.dynamic_range)
         return (logs + 4.0) / 4.0 if config.whisper_scale else logs
 
 
 def prefix_frames(model: OwsmCtc) -> int:
     """Output frames of the prefix."""
     return PREFIX // (2 if model.encoder.reduction is not None else 1)
+
+
+def portable_copy(encoder: Encoder, replaced: Mapping[int, nn.Module]) -> Any:
+    """A copy with positions that every runtime computes and other modules in place of some, by `id`; weights are
+    shared."""
+    positions = encoder.positions
+    portable = {id(positions): PortablePositions(positions)} if positions.period is None else {}
+    return shared_copy(encoder, {**portable, **replaced})
+
+
+def subsampled(subsampling: Subsampling, x: Tensor) -> Tensor:
+    """`(batch, T, bins)` without padding, T any, to `(batch, T', dim)`."""
+    total = torch._shape_as_tensor(x)[1:2]  # a tensor of the graph, not the number of the example
+    padded = F.pad(x, (0, 0, subsampling.left, subsampling.right))
+    frames = subsampling.output_lengths(total)
+    return subsampling.window(padded, torch.full_like(total, -subsampling.left), total)[:, : frames[0]]
+
+
+def through_layers(encoder: Any, x: Tensor, memory: Any, tap: Tap | None) -> Tensor:
+    """`x (batch, N, dim)` with positions, none of it padding, to frames after the last norm."""
+    everything, valid = Layout.build(0, 0, None, torch.device("cpu")), torch.ones(1, 1)
+    for number, layer in enumerate(encoder.layers, start=1):
+        x = layer(x, None, everything, valid, memory)
+        if number == encoder.reduce_after and encoder.reduction is not None:
+            even = (x.shape[1] + 1) // 2 * 2
+            x = encoder.reduction(F.pad(x, (0, 0, 0, 1))[:, :even])
+        if tap is not None:
+            x = tap(number, x)
+    return encoder.norm(x)
 
 
 def _silence(model: OwsmCtc) -> Any:
@@ -308,13 +318,6 @@ def _read(model: OwsmCtc, x: Tensor, audio: Tensor) -> tuple[Tensor, ...]:
     if model.language is None:
         return (tokens,)
     return tokens, torch.log_softmax(model.language(audio).float(), dim=-1)
-
-
-def _shared_copy(model: OwsmCtc, replaced: Mapping[int, nn.Module]) -> Any:
-    """A copy of the encoder with other modules in place of some, by `id`; weights are shared."""
-    positions = model.encoder.positions
-    portable = {id(positions): PortablePositions(positions)} if positions.period is None else {}
-    return shared_copy(model.encoder, {**portable, **replaced})
 
 
 def _named(layers: tuple[Any, ...]) -> Iterator[tuple[str, Tensor]]:

@@ -20,7 +20,8 @@ from speech.models.stored import WHISPER
 from speech.text.languages import resolve
 
 KEY = "translates"
-_ENGLISH = "eng"
+_ENGLISH, _HYBRID = "eng", "hybrid"
+"""What label decoders translate into, and the kind of a checkpoint that has one beside CTC."""
 _HEADING = "## Translation"
 _SECTION = re.compile(rf"\n*^{_HEADING}$.*?(?=^## |\Z)", re.M | re.S)
 
@@ -68,7 +69,8 @@ def _tokens(record: Mapping[str, Any]) -> Collection[str]:
     """Languages that a model has tokens for; Whisper's task is English, unless it knows nothing else."""
     if record.get("kind") == WHISPER:
         return () if record["model"].get("english_only") else (_ENGLISH,)
-    return cast(Collection[str], record["st_targets"])
+    targets = cast(Collection[str], record["st_targets"])
+    return {*targets, _ENGLISH} if record.get("kind") == _HYBRID else targets
 
 
 def check_target(to: str | None, targets: Targets) -> None:

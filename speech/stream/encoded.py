@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
+from speech.decode.frames import Frames
+from speech.decode.language_id import FIRST_FRAMES, first_token_posterior
+from speech.models.base import CtcModel, Encoded
+from speech.stream.host import to_host
 from speech.stream.new_tokens import Extension
+
+_LEAST = -50.0
+"""Of a language's log-posterior, which is not to weigh without end."""
 
 
 class Batch(NamedTuple):
@@ -36,3 +44,21 @@ class Part[R](NamedTuple):
     """(T, languages)"""
     request: R
     extension: Extension | None
+
+
+def batch_of(model: CtcModel, encoded: Encoded, prefix: Tensor) -> Batch:
+    """What a model has encoded behind `prefix`, whose frames are left out, and what it says of languages."""
+    x, counts, _, logits = encoded
+    front = prefix.shape[1] if model.writes_prefix else 0
+    if logits is not None:
+        told = [torch.log_softmax(logits, dim=-1)]
+    elif model.writes_prefix:
+        first = Frames(model.ctc(x[:, :FIRST_FRAMES]), counts, model.frame_s)
+        told = [first_token_posterior(first, model.vocabulary.language_ids).log().clamp(min=_LEAST)]
+    else:
+        told = []
+    lengths, *heard = to_host([counts - front, *told])
+    evidence = heard[0] if heard else None
+    if evidence is not None and logits is None:
+        evidence = evidence[:, None].expand(-1, x.shape[1] - front, -1)
+    return Batch(x[:, front:], tuple(lengths.tolist()), evidence)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -12,8 +12,6 @@ from speech.decode.greedy import TokenSpan
 from speech.decode.label.timing import WrittenWord
 from speech.decode.word_labels import TokenEvidence
 from speech.decode.words import Draft
-from speech.text.normalize import plain_text
-from speech.transcript import Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +32,10 @@ class Heard:
     """Words of the spans, where a label decoder has written them; None: CTC's tokens are the text."""
     language: str | None = None
     """ISO 639-3 in which they are written, if a label decoder has."""
+    confidence: float = 1.0
+    """Posterior of the text among those that were found."""
+    others: tuple[Heard, ...] = ()
+    """Less likely texts of the same segment, where several are asked for."""
 
     @property
     def drafts(self) -> list[Draft]:
@@ -43,14 +45,6 @@ class Heard:
             Draft(w.first, w.last, spans[w.first].start_frame, spans[w.last].end_frame, w.text)
             for w in self.written or ()
         ]
-
-
-def plain_words(words: Iterable[Word]) -> Iterator[Word]:
-    """Words without capitals and punctuation."""
-    for word in words:
-        text = plain_text(word.text)
-        if text:
-            yield replace(word, text=text)
 
 
 def told_by_decoder(parts: Sequence[Heard], known: Sequence[str]) -> str | None:

@@ -19,12 +19,12 @@ from speech.errors import ConfigError, LanguageError
 from speech.models.base import LabelModel
 from speech.models.targets import Targets, check_target
 from speech.nn.adapters import AdapterBank
-from speech.stream.heard import Heard, plain_words
+from speech.stream.heard import Heard
 from speech.stream.label_pass import Utterance
 from speech.stream.request import ENGLISH, Request
 from speech.stream.segments import Segment
 from speech.text.bpe import LabelTokenizer
-from speech.transcript import Word
+from speech.transcript import Word, plain_words
 
 _BEAM = 5
 _LONGEST_S = 28.0
@@ -52,7 +52,7 @@ class LabelReader:
     ) -> None:
         self.model, self.tokenizer, self.targets = model, tokenizer, targets
         self.grid = round(model.frame_s * SAMPLE_RATE)
-        self.live = Live.parts
+        self.live, self.hurries = Live.parts, False
         self.longest_s: float | None = min(_LONGEST_S, model.max_frames * model.frame_s - 2)
         self.languages = tuple(tokenizer.languages)
         self._full, self._quick = self._search(_BEAM if beam is None else beam), self._search(1)
@@ -188,7 +188,7 @@ class LabelReader:
         drafts, code = heard.drafts, request.to or heard.language
         times = {"frame_s": self.model.frame_s, "offset_s": 0.0, "duration_s": heard.end_s}
         found = finished(heard.spans, drafts, [code] * len(drafts), **times)
-        return [*plain_words(found)] if request.plain else found
+        return plain_words(found) if request.plain else found
 
     def language(self, evidence: Tensor | None, frames: int, request: Request) -> tuple[str, float]:
         """See `PartReader`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -12,9 +13,11 @@ from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
 from speech.decode.label.ctc_score import prepare
-from speech.decode.label.joint import Candidate, JointConfig, Spelling, best, likeliest_prefix, score
+from speech.decode.label.joint import Candidate, JointConfig, Spelling, best, likeliest_prefix, posterior, score
+from speech.decode.label.phrases import Bias, LabelPhrases, Pieces
 from speech.decode.label.search import LabelHypothesis, LabelSearch, once
 from speech.decode.label.timing import Written, beginnings, time_by_attention, time_by_ctc, written_words
+from speech.decode.phrases import Phrase, canonical
 from speech.decode.words import WORD_START
 from speech.models.base import LabelModel
 from speech.nn.decoder.label import DecoderState
@@ -28,6 +31,8 @@ _TAIL_S = 0.2
 """Silence behind a part: the last log-mel frames would otherwise lack their right half."""
 _TOKENS_A_SECOND, _TOKENS_MORE = 6, 8
 """No text is longer."""
+_MOST_LISTS = 16
+"""Of phrases, that are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,7 @@ class LabelPass:
     def __init__(self, model: LabelModel, tokenizer: LabelTokenizer, config: JointConfig | None = None) -> None:
         self.model, self.tokenizer = model, tokenizer
         self.config = config or JointConfig()
+        self._phrases = lru_cache(_MOST_LISTS)(self._compile)
         self._search = LabelSearch(
             end=tokenizer.end,
             first_timestamp=tokenizer.first_timestamp,
@@ -146,7 +152,13 @@ class LabelPass:
             judged: by CTC.
         """
         language = self._language(part, request, posterior)
-        return None if language is None else self.write(part, language, judged, translate=request.to is not None)
+        if language is None:
+            return None
+        phrases = self._phrases(canonical(request.phrases)) if request.to is None and request.phrases else None
+        several = request.nbest > 1
+        return self.write(
+            part, language, judged, translate=request.to is not None, several=several, phrases=phrases or None
+        )
 
     def _language(self, part: Utterance, request: Request, posterior: Mapping[str, float]) -> str | None:
         """The one to write in; None if the decoder does not know it."""
@@ -187,7 +199,16 @@ class LabelPass:
         return dict(zip(self.tokenizer.languages, posterior, strict=True))
 
     @torch.inference_mode()
-    def write(self, part: Utterance, language: str, judged: Judged, *, translate: bool = False) -> Written:
+    def write(
+        self,
+        part: Utterance,
+        language: str,
+        judged: Judged,
+        *,
+        translate: bool = False,
+        several: bool = False,
+        phrases: LabelPhrases | None = None,
+    ) -> Written:
         """The transcript of a part, or its translation.
 
         Args:
@@ -195,6 +216,8 @@ class LabelPass:
             language: ISO 639-3, one that the decoder knows.
             judged: by CTC.
             translate: into English.
+            several: whether other texts are wanted beside a transcript.
+            phrases: to prefer in a transcript.
         """
         if translate:
             prompt = self.tokenizer.prompt(language, translate=True)
@@ -202,9 +225,17 @@ class LabelPass:
             words = written_words(text)
             timed = self._by_attention(part, prompt, self._ids(text, ENGLISH), words, judged) if words else Written()
             return replace(timed, language=language)
-        candidates = best(self.candidates(part, language, judged), self.weight(language))
-        text = candidates[0].text if candidates and not self._made_up(part, candidates[0], judged) else ""
-        return self._timed(part, self.tokenizer.prompt(language), text, judged, language)
+        weight, prompt = self.weight(language, phrases=phrases is not None), self.tokenizer.prompt(language)
+        candidates = best(self.candidates(part, language, judged, phrases=phrases), weight)
+        if not candidates or self._made_up(part, candidates[0], judged):
+            return self._timed(part, prompt, "", judged, language)
+        texts = [one.text for one in candidates[: None if several else 1]]
+        shares = posterior(candidates, weight)
+        first, *others = (
+            replace(self._timed(part, prompt, text, judged, language), confidence=share)
+            for text, share in zip(texts, shares, strict=False)
+        )
+        return replace(first, others=tuple(others))
 
     def _made_up(self, part: Utterance, candidate: Candidate, judged: Judged) -> bool:
         """Whether nobody has said it: CTC hears little of it, and the decoder hears no speech."""
@@ -214,19 +245,29 @@ class LabelPass:
         logits = part.start(self.tokenizer.start).float()
         return float(logits.softmax(dim=0)[self.tokenizer.no_speech]) >= self.config.no_speech
 
-    def weight(self, language: str) -> float:
-        """What CTC counts for in a language."""
-        return self.config.ctc_weight if language in self.config.learnt else 0.0
+    def weight(self, language: str, *, phrases: bool = False) -> float:
+        """What CTC counts for in a language; more where phrases are preferred."""
+        usual = self.config.ctc_weight
+        own = max(usual, self.config.phrase_ctc_weight) if phrases and usual else usual
+        return own if language in self.config.learnt else 0.0
 
     @torch.inference_mode()
-    def candidates(self, part: Utterance, language: str, judged: Judged, *, own: bool | None = None) -> list[Candidate]:
+    def candidates(
+        self,
+        part: Utterance,
+        language: str,
+        judged: Judged,
+        *,
+        own: bool | None = None,
+        phrases: LabelPhrases | None = None,
+    ) -> list[Candidate]:
         """What may have been said: texts of the search that have ended, and CTC's own where it has learnt the language.
 
         Arguments are those of `write`, and `own`: whether CTC's own texts are among them, behind the others.
         """
         own = language in self.config.learnt if own is None else own
         prompt = self.tokenizer.prompt(language)
-        found = self._found(part, prompt)
+        found = self._found(part, prompt, phrases)
         texts: dict[str, float | None] = {}
         ctc_only: set[str] = set()
         for one in found:
@@ -246,13 +287,26 @@ class LabelPass:
         if short:
             texts |= zip(short, part.log_probs(prompt, [*short.values()], self._search), strict=True)
         heard = score(judged.log_probs, [judged.spell(text) for text in texts])
+        boost = self.config.phrase_weight
+        bonuses = [0.0 if phrases is None else boost * phrases.of(self._ids(text, language)) for text in texts]
         return [
-            Candidate(text, known or 0.0, ctc, text in ctc_only)
-            for (text, known), ctc in zip(texts.items(), heard, strict=True)
+            Candidate(text, known or 0.0, ctc, text in ctc_only, bonus)
+            for (text, known), ctc, bonus in zip(texts.items(), heard, bonuses, strict=True)
         ]
 
-    def _found(self, part: Utterance, prompt: Sequence[int]) -> list[LabelHypothesis]:
-        return self._search(part, prompt, min(part.most_tokens, self._room(prompt)))
+    def _found(
+        self, part: Utterance, prompt: Sequence[int], phrases: LabelPhrases | None = None
+    ) -> list[LabelHypothesis]:
+        bias = None if phrases is None else Bias(phrases, self.config.phrase_search)
+        return self._search(part, prompt, min(part.most_tokens, self._room(prompt)), bias)
+
+    @cached_property
+    def _pieces(self) -> Pieces:
+        return Pieces.of([self.tokenizer.piece(token) for token in range(self.tokenizer.end)])
+
+    def _compile(self, phrases: tuple[Phrase, ...]) -> LabelPhrases:
+        tokenizer = self.tokenizer
+        return LabelPhrases(phrases, tokenizer.encode, self._pieces, tokenizer.end)
 
     def _cut(self, tokens: Sequence[int], language: str, judged: Judged) -> str:
         """As much as is said of a text that repeats itself or does not end."""

@@ -36,6 +36,10 @@ class PartReader(Protocol):
         """What live partial results come from."""
 
     @property
+    def hurries(self) -> bool:
+        """Whether `Request.quick` makes a difference: it has a label decoder, and CTC that can write instead."""
+
+    @property
     def languages(self) -> Sequence[str]:
         """ISO 639-3 codes that it tells from one another, in the order of `Heard.evidence`."""
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from speech.choices import AUTO
 from speech.decode.phrases import Phrase
-from speech.errors import LanguageError
+from speech.errors import ConfigError, LanguageError
 from speech.text.languages import resolve
 from speech.text.tokens import Vocabulary
 
 ENGLISH = "eng"
 """What label decoders of Whisper's kind translate into."""
+MOST_TEXTS = 10
+"""That can be asked for of one utterance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +32,30 @@ class Request:
     """Write without capitals and punctuation."""
     quick: bool = False
     """Write what CTC says, though there is a label decoder."""
+    nbest: int = 1
+    """So many likely texts are wanted, `MOST_TEXTS` at most; there may be fewer."""
 
     @classmethod
-    def parse(cls, language: str, to: str | None = None, phrases: Sequence[Phrase] = ()) -> Request:
+    def parse(
+        cls,
+        language: str,
+        to: str | None = None,
+        phrases: Sequence[Phrase] = (),
+        *,
+        plain: bool = False,
+        nbest: int = 1,
+    ) -> Request:
         """From what users write: "auto", one language or several with commas; codes, names or aliases.
 
         Raises:
             LanguageError: naming the nearest known names.
+            ConfigError: if `nbest` is out of range.
         """
+        if not 1 <= nbest <= MOST_TEXTS:
+            raise ConfigError(f"{nbest} likely texts", fix=f"Ask for 1 to {MOST_TEXTS}.")
         names = [] if language.strip().lower() == AUTO else language.split(",")
         codes = dict.fromkeys(resolve(name).code for name in names)
-        return cls(tuple(codes), None if to is None else resolve(to).code, tuple(phrases))
+        return cls(tuple(codes), None if to is None else resolve(to).code, tuple(phrases), plain=plain, nbest=nbest)
 
     @property
     def written(self) -> tuple[str, ...]:

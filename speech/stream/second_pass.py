@@ -11,40 +11,34 @@ from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
 from speech.choices import Live
+from speech.decode.beam import BeamDecoder
 from speech.decode.frames import Frames, token_index
 from speech.decode.greedy import TokenSpan, collapse, greedy
 from speech.decode.label.timing import Written
-from speech.decode.language_id import FIRST_FRAMES, first_token_posterior, posterior_among, top
+from speech.decode.language_id import posterior_among, top
 from speech.decode.word_labels import TokenEvidence, languages_of
 from speech.decode.words import WORD_START, finished, mixed_drafts, words_from_tokens
 from speech.errors import LanguageError
-from speech.models.base import CtcModel, Encoded
+from speech.models.base import CtcModel
 from speech.models.targets import Targets, check_target
 from speech.nn.adapters import AdapterBank
 from speech.nn.ctc import CTCHead
-from speech.stream.encoded import Batch, Part
-from speech.stream.heard import Heard, plain_words
+from speech.stream.encoded import Batch, Part, batch_of
+from speech.stream.heard import Heard
 from speech.stream.host import to_host
 from speech.stream.label_pass import Judged, LabelPass, Utterance
 from speech.stream.new_tokens import Extension, NewTokens
-from speech.stream.request import Request
+from speech.stream.request import ENGLISH, Request
 from speech.stream.segments import Segment
+from speech.stream.spoken import POSSIBLE, expected
 from speech.stream.windows import SharedConvolutions, Window, append_window
 from speech.stream.writing import Decoder, Writing
 from speech.text.languages import resolve
 from speech.text.tokenizer import Tokenizer
-from speech.transcript import Word
+from speech.transcript import Word, plain_words
 
-_POSSIBLE = 0.1
-"""Probability from which words of a language are expected in a segment."""
-_STRETCH = 50
-"""Frames in which another language than the segment's may be clear."""
-_CLEAR = 0.7
-"""Probability from which it is."""
 _ADAPTED = 0.5
 """Probability from which a segment is heard with the adapters of the languages that it may be in."""
-_LEAST = -50.0
-"""Of a language's log-posterior, which is not to weigh without end."""
 
 
 class SecondPass:
@@ -74,7 +68,7 @@ class SecondPass:
         self.alone = model.device.type == "cpu" if alone is None else alone
         self.tokenizer = tokenizer
         self.grid = round(model.frame_s * SAMPLE_RATE)
-        self.live, self.longest_s = Live.chunks, None
+        self.live, self.longest_s, self.hurries = Live.chunks, None, label is not None
         self._adapters: AdapterBank | None = None
         self._new_tokens = NewTokens(tokenizer)
         self._writing = Writing(tokenizer, decode, says_specials=model.writes_prefix)
@@ -87,7 +81,9 @@ class SecondPass:
     @property
     def into(self) -> tuple[str, ...]:
         """See `PartReader`."""
-        return self.tokenizer.vocabulary.st_targets if self.targets is None else tuple(self.targets)
+        by_label = () if self.label is None else (ENGLISH,)
+        unmeasured = dict.fromkeys((*self.tokenizer.vocabulary.st_targets, *by_label))
+        return tuple(unmeasured if self.targets is None else self.targets)
 
     @property
     def adapters(self) -> AdapterBank | None:
@@ -117,7 +113,32 @@ class SecondPass:
             parts = [Part(*heard.select(row), request, heard.extensions[row]) for row, (_, request) in enumerate(batch)]
             for (segment, _), part, spans in zip(batch, parts, self._spans(parts), strict=True):
                 written = self._written_down(segment, part, spans, listened)
-                yield self.keep(segment, spans, part.evidence, len(part.x), written)
+                said = self.keep(segment, spans, part.evidence, len(part.x), written)
+                yield said if part.request.nbest == 1 else self._with_others(said, segment, part, written)
+
+    def _with_others(self, heard: Heard, segment: Segment, part: Part[Request], written: Written | None) -> Heard:
+        """What is heard, and less likely texts of the same."""
+        texts: list[tuple[Sequence[TokenSpan], Written | None, float]]
+        if written is None:
+            texts = [(spans, None, share) for spans, share in self._nbest(part)]
+        else:
+            texts = [((), one, one.confidence) for one in (written, *written.others)]
+        others = (
+            replace(self.keep(segment, spans, part.evidence, len(part.x), one), confidence=share)
+            for spans, one, share in texts[1:]
+        )
+        return replace(heard, confidence=texts[0][2] if texts else 1.0, others=tuple(others))
+
+    @torch.inference_mode()
+    def _nbest(self, part: Part[Request]) -> list[tuple[list[TokenSpan], float]]:
+        """The texts that a beam holds in the end, and the posterior of each among them; none without a beam."""
+        x, evidence, request, extension = part
+        decode = self.decoder(request, extension)
+        if not isinstance(decode, BeamDecoder) or not len(x):
+            return []
+        forbidden = self._writing.forbidden(request.written, extension)
+        found = decode.nbest(self.log_probs(x, extension), forbidden, self._written(evidence, request))
+        return [(spans if extension is None else extension.said(spans), share) for spans, share in found]
 
     def _written_down(
         self, segment: Segment, part: Part[Request], spans: Sequence[TokenSpan], listened: dict[int, Utterance]
@@ -129,14 +150,14 @@ class SecondPass:
         judged = self._judged(part, spans)
         if not judged.texts:  # CTC hears nothing: nothing is written
             return None
-        posterior: dict[str, float] = {}
+        languages: dict[str, float] = {}
         if part.evidence is not None and len(part.evidence):
             shares = self._posterior(part.evidence.sum(dim=0), len(part.evidence), part.request).tolist()
-            posterior = dict(zip(self.tokenizer.vocabulary.languages, shares, strict=True))
+            languages = dict(zip(self.tokenizer.vocabulary.languages, shares, strict=True))
         key = id(segment.samples)
         if key not in listened:
             listened[key] = self.label.listen(segment.samples)
-        written = self.label.read(listened[key], part.request, posterior, judged)
+        written = self.label.read(listened[key], part.request, languages, judged)
         if written is None or part.extension is None:
             return written
         return replace(written, spans=tuple(part.extension.said(written.spans)))
@@ -215,15 +236,16 @@ class SecondPass:
         bank = self.adapters
         prefix = torch.tensor([self.prefix(request) for request in requests], device=x.device)
 
-        def encoded(wanted: Sequence[Mapping[str, float]]) -> Batch:
+        def heard(wanted: Sequence[Mapping[str, float]]) -> Batch:
             tap = None if bank is None else bank.tap(wanted)
-            return self._told(self.model.encode(x, lengths, prefix, subsampled=subsampled, adapters=tap), prefix)
+            encoded = self.model.encode(x, lengths, prefix, subsampled=subsampled, adapters=tap)
+            return batch_of(self.model, encoded, prefix)
 
         wanted = named = [request.named for request in requests]
-        found = encoded(named)
+        found = heard(named)
         if bank is not None:
             wanted = [named[row] or self._heard(found, row, request, bank) for row, request in enumerate(requests)]
-            found = found if wanted == named else encoded(wanted)._replace(evidence=found.evidence)
+            found = found if wanted == named else heard(wanted)._replace(evidence=found.evidence)
         return found._replace(extensions=tuple(self.extension(bank, shares) for shares in wanted))
 
     def extension(self, bank: AdapterBank | None, wanted: Mapping[str, float]) -> Extension | None:
@@ -235,25 +257,9 @@ class SecondPass:
         own = batch.select(row)[1]
         if request.to is not None or own is None or not len(own):
             return {}
-        posterior = self._posterior(own.sum(dim=0), len(own), request).tolist()
-        shares = {code: p for code, p in zip(self.model.vocabulary.languages, posterior, strict=True) if p >= _POSSIBLE}
+        likely = self._posterior(own.sum(dim=0), len(own), request).tolist()
+        shares = {code: p for code, p in zip(self.model.vocabulary.languages, likely, strict=True) if p >= POSSIBLE}
         return shares if sum(shares.get(code, 0.0) for code in bank.codes) >= _ADAPTED else {}
-
-    def _told(self, encoded: Encoded, prefix: Tensor) -> Batch:
-        model, (x, counts, _, logits) = self.model, encoded
-        front = prefix.shape[1] if model.writes_prefix else 0
-        if logits is not None:
-            told = [torch.log_softmax(logits, dim=-1)]
-        elif model.writes_prefix:
-            first = Frames(model.ctc(x[:, :FIRST_FRAMES]), counts, model.frame_s)
-            told = [first_token_posterior(first, model.vocabulary.language_ids).log().clamp(min=_LEAST)]
-        else:
-            told = []
-        lengths, *heard = to_host([counts - front, *told])
-        evidence = heard[0] if heard else None
-        if evidence is not None and logits is None:
-            evidence = evidence[:, None].expand(-1, x.shape[1] - front, -1)
-        return Batch(x[:, front:], tuple(lengths.tolist()), evidence)
 
     def read_windows(self, windows: Iterable[Window], request: Request) -> Heard:
         """A whole file, window by window; only tokens are kept. One that goes on across a seam is said once.
@@ -370,13 +376,7 @@ class SecondPass:
             return request.languages
         if evidence is None:
             return ()
-        whole = self._posterior(evidence.sum(dim=0), len(evidence), request)
-        likely = whole >= _POSSIBLE
-        for start in range(0, len(evidence) - _STRETCH + 1, _STRETCH // 2):
-            part = evidence[start : start + _STRETCH].sum(dim=0)
-            likely |= self._posterior(part, _STRETCH, request) >= _CLEAR
-        codes = self.tokenizer.vocabulary.languages
-        return tuple(code for code, known in zip(codes, likely.tolist(), strict=True) if known)
+        return expected(evidence, request.languages, self.tokenizer.vocabulary.languages)
 
     def piece(self, token: int) -> str:
         """See `Tokenizer.piece`; also of tokens that an adapter has brought, be it here or gone."""
@@ -388,7 +388,8 @@ class SecondPass:
         times = {"frame_s": self.model.frame_s, "offset_s": 0.0, "duration_s": heard.end_s}
         if heard.written is None and (request.to is not None or len(request.languages) == 1 or heard.told is None):
             spaces = resolve(code).spaces
-            return words_from_tokens(heard.spans, self.piece, language=code, spaces=spaces, **times)
+            words = words_from_tokens(heard.spans, self.piece, language=code, spaces=spaces, **times)
+            return plain_words(words) if request.plain else words
         drafts = mixed_drafts(heard.spans, self.piece) if heard.written is None else heard.drafts
         known = self.tokenizer.vocabulary.languages
         codes: Sequence[str] = [code] * len(drafts)
@@ -396,4 +397,4 @@ class SecondPass:
             allowed = [code for code in request.languages if code in known] or known
             codes = languages_of(drafts, heard.told, known, allowed, code)
         words = finished(heard.spans, drafts, codes, **times)
-        return [*plain_words(words)] if request.plain else words
+        return plain_words(words) if request.plain else words

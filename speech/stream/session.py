@@ -18,48 +18,24 @@ from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
 from speech.audio.vad import Vad
-from speech.decode.endpoint import EndpointConfig, Reason
+from speech.decode.endpoint import Reason
 from speech.decode.language_tracker import Switch
-from speech.decode.phrases import Phrase
 from speech.errors import SpeechError
-from speech.events import EndpointEvent, Event, LanguageEvent, SpeechEvent, TranscriptEvent, TranslationEvent
+from speech.events import EndpointEvent, Event, LanguageEvent, SpeechEvent, TranscriptEvent, TranslationEvent, Writer
+from speech.stream.alternatives import Reading, readings, together
 from speech.stream.first_pass import CausalStream
 from speech.stream.heard import Heard
+from speech.stream.options import StreamOptions as StreamOptions
 from speech.stream.part_reader import PartReader
 from speech.stream.partials import CausalPartials, Partials, RereadPartials
 from speech.stream.request import Request
 from speech.stream.segments import Segment, Segmenter
-from speech.transcript import Word, join
+from speech.transcript import Word, join, plain_words
 
 if TYPE_CHECKING:
     from speech.stream.engine import Engine
 
 _EDGE_S = 0.001
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StreamOptions:
-    """What a client wants of a stream."""
-
-    languages: tuple[str, ...] = ()
-    """ISO 639-3 codes that may be spoken; empty: all that the model knows; see `Request`."""
-    targets: tuple[str, ...] = ()
-    """ISO 639-3 codes to translate into."""
-    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
-    """When a segment ends."""
-    interim: bool = True
-    """Whether partial results are wanted."""
-    max_segment_s: float = 30.0
-    """A segment of several parts ends at the first end of a part after so long."""
-    context_s: float = 0.5
-    """See `OfflineConfig`."""
-    phrases: tuple[Phrase, ...] = ()
-    """That may well be said; see `Request`. Translations are left as they are."""
-
-    def requests(self) -> list[Request]:
-        """What the second pass reads each part for: the transcript first."""
-        translations = [Request(self.languages, target) for target in self.targets]
-        return [Request(self.languages, phrases=self.phrases), *translations]
 
 
 @dataclass(slots=True)
@@ -74,6 +50,10 @@ class _Open:
     revision: int = 0
     shown: tuple[str, int] = ("", 0)
     """Text and number of stable words of the last revision."""
+    decoder: bool | None = None
+    """Whether a label decoder has written all words so far; None: there are none."""
+    readings: list[list[Reading]] = field(default_factory=list)
+    """Of its complete parts, where several texts are asked for."""
 
 
 class StreamingSession:
@@ -237,6 +217,10 @@ class StreamingSession:
             )
         self._turn(self._partials.turned(heard[0], spoke=spoke), part.first_sample / SAMPLE_RATE)
         self._open.words += said[0]
+        if said[0]:
+            self._open.decoder = heard[0].written is not None and self._open.decoder is not False
+        if requests[0].nbest > 1:
+            self._open.readings.append(readings(heard[0], lambda one: self._second.words(one, requests[0])))
         for request, words in zip(requests[1:], said[1:], strict=True):
             assert request.to is not None
             self._open.translations.setdefault(request.to, []).extend(words)
@@ -267,6 +251,7 @@ class StreamingSession:
         said_s = words[-1].end_s if words else self._segmenter.begin / SAMPLE_RATE if self._open.words else None
         if words and words[-1].end_s > self.processed_s - _EDGE_S:  # its rest may not have been heard yet
             words.pop()
+        words = plain_words(words) if self.options.plain else words
         self._say(words, round(self.processed_s * SAMPLE_RATE), final=False, reason=None)
         self._end_blanks(said_s)
 
@@ -328,6 +313,8 @@ class StreamingSession:
                 end_s=words[-1].end_s if words else end_s,
                 audio_s=end_s,
                 reason=str(reason) if final and reason is not None else None,
+                written_by=(Writer.decoder if opened.decoder else Writer.ctc) if final else None,
+                alternatives=together(opened.readings, self.options.nbest) if final else (),
             )
         )
         opened.revision += 1

@@ -35,9 +35,10 @@ def write(folder: Path, path: str, transcript: Transcript) -> Path:
     return target
 
 
-def test_another_channel_or_track_is_another_job(checkpoint):
-    jobs = [Job(model=str(checkpoint), language="auto", **chosen) for chosen in ({}, {"channel": 0}, {"track": 0})]
-    assert len({job.identity("txt") for job in jobs}) == 3
+def test_another_channel_or_track_or_other_texts_are_another_job(checkpoint):
+    choices = ({}, {"channel": 0}, {"track": 0}, {"plain": True}, {"nbest": 2})
+    jobs = [Job(model=str(checkpoint), language="auto", **chosen) for chosen in choices]
+    assert len({job.identity("txt") for job in jobs}) == 5
 
 
 def test_a_label_model_alone_reads_in_workers_too(whisper_checkpoint, tmp_path):

@@ -57,11 +57,10 @@ def test_what_needs_ctc_is_refused_by_name(whisper_checkpoint, wave, arguments, 
         run(*[argument.format(wave=wave) for argument in arguments], "--model", whisper_checkpoint)
 
 
-@pytest.mark.parametrize("command", ["export", "trim", "adapters"])
+@pytest.mark.parametrize("command", ["trim", "adapters"])
 def test_commands_on_ctc_models_say_that_there_is_none(whisper_checkpoint, tmp_path, command):
     (tmp_path / "texts.txt").write_text("the cat\n")
     more = {
-        "export": ["--to", tmp_path / "x"],
         "trim": ["--texts", tmp_path / "texts.txt", "--to", tmp_path / "x"],
         "adapters": [],
     }[command]

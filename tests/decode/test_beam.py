@@ -76,3 +76,17 @@ def test_a_row_does_not_depend_on_its_batch_mates(beam):
     together = BeamDecoder(beam=beam)(frames)
     alone = BeamDecoder(beam=beam)(Frames(frames.log_probs[1:], frames.lengths[1:], 0.02))
     assert together[1] == alone[0]
+
+
+@pytest.mark.parametrize("scorer", [None, Likes(1)], ids=["ours", "others"])
+def test_all_texts_of_the_beam_are_listed_and_the_first_is_what_it_says(scorer):
+    log_probs = random_frames(3).log_probs[:1]
+    frames = Frames(log_probs, torch.tensor([log_probs.shape[1]]), 0.02)
+    decode = BeamDecoder(beam=4, scorer=scorer, least=-math.inf)
+    found = decode.nbest(frames.select(0), forbidden=[3])
+    assert [span.id for span in found[0][0]] == [span.id for span in decode(frames, forbidden=[3])[0]]
+    assert len({tuple(span.id for span in spans) for spans, _ in found}) == len(found) == 4
+    shares = [share for _, share in found]
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) == pytest.approx(1.0)
+    assert all(span.id != 3 for spans, _ in found for span in spans)

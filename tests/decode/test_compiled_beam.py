@@ -133,3 +133,15 @@ def test_what_is_tried_on_a_device_is_what_is_tried_on_the_cpu(seed, length, top
     ):
         assert one.dtype == other.dtype
         assert one.tolist() == other.tolist()
+
+
+@given(st.integers(0, 1000), st.integers(1, 6))
+def test_all_texts_of_the_beam_are_those_of_the_readable_search(seed, beam):
+    log_probs, model = frames(seed, 8, 1.0), ngram(seed % 5, 2)
+    config = SearchConfig(beam=beam, top_k=12, least=-math.inf, weight=0.5, bonus=0.3)
+    search = Search(config, model)
+    search.advance(config.tried(log_probs))
+    found, expected = search.nbest(), prefix_beam(log_probs, scorer=model, **asdict(config))
+    assert found[0] == search.best()[0]
+    for one, other in zip(found, expected, strict=True):
+        same(one, other)

@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 from speech.chunking import ChunkSpec
 from speech.cli.exporting import export_model
 from speech.errors import ConfigError, ModelError
-from speech.models import onnx_export
+from speech.models import onnx_files
 from speech.models.checkpoint import load_checkpoint
-from speech.models.onnx_export import export_onnx, initial_state, open_onnx, run_streaming
+from speech.models.onnx_export import export_onnx, initial_state, run_streaming
+from speech.models.onnx_files import open_onnx
 from speech.models.onnx_graphs import ConvolvedLogMel, PortablePositions
 
 pytest.importorskip("onnx")
@@ -168,14 +169,14 @@ def test_portable_positions_never_run_out(published):
 
 
 def test_a_wrong_graph_is_refused_and_nothing_stays(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(onnx_export, "TOLERANCE", -1.0)
+    monkeypatch.setattr(onnx_files, "TOLERANCE", -1.0)
     with pytest.raises(ModelError, match="differs from the model by"):
         export_onnx(tmp_path / "exported", model, name="small")
     assert not list(tmp_path.iterdir())
 
 
 def test_large_weights_lie_beside_the_graph(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(onnx_export, "_LARGE", 1000)
+    monkeypatch.setattr(onnx_files, "_LARGE", 1000)
     export_onnx(tmp_path / "exported", model, name="small")
     assert (tmp_path / "exported" / "model.onnx.data").stat().st_size > (
         tmp_path / "exported/model.onnx"

@@ -139,7 +139,7 @@ def test_other_recipes_say_in_a_line_what_they_cannot_read_or_write(start, tmp_p
     wrong_output = ("/proc/none/out", str(tmp_path)) if model else (str(manifest), "/proc/none/out/a.jsonl")
     assert "cannot be written: no such file or directory" in one_line(start(script, *wrong_output, *arguments))
     if model:
-        assert "has no model.safetensors" in one_line(start(script, str(tmp_path), str(tmp_path)))
+        assert "has no config.json" in one_line(start(script, str(tmp_path), str(tmp_path)))
     else:
         assert "train.jsonl:1:json: is not UTF-8" in one_line(start(script, str(manifest), str(tmp_path), *arguments))
     assert start(script, "--help").code == 0

@@ -39,6 +39,8 @@ WRONG: dict[str, list[Any]] = {
     "max_sessions": [0, -1],
     "max_parked": [-1, 1.5],
     "max_waiting": [-1, 1.5],
+    "fallback": ["yes", 2, None],
+    "fallback_s": [-1.0, 601],
     "max_load": [0, -1.0],
     "max_message_bytes": [0, -1],
     "max_json_bytes": [0, -1],

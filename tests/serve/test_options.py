@@ -92,3 +92,10 @@ def test_a_segment_can_end_by_its_words_where_there_are_partial_results():
     assert prepare(FACTS, StreamOptions(), wire.Update(endpointing=by_client)).options.endpoint.blank_s is None
     with pytest.raises(Refused, match="partial"):
         prepare(FACTS, StreamOptions(), wire.Update(endpointing=rules, interim="off"))
+
+
+def test_texts_are_plain_or_several_as_was_said_last():
+    options = after(wire.Start(plain=True, nbest=3, targets=["eng"]), wire.Update(interim="off"))
+    assert (options.plain, options.nbest) == (True, 3)
+    assert [(one.plain, one.nbest) for one in options.requests()] == [(True, 3), (True, 1)]
+    assert after(wire.Start(plain=True, nbest=3), wire.Update(plain=False, nbest=1)) == StreamOptions()

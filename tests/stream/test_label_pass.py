@@ -6,6 +6,7 @@ import torch
 
 from speech.decode.label.joint import JointConfig
 from speech.decode.label.search import LabelHypothesis
+from speech.decode.phrases import Phrase
 from speech.stream.label_pass import Judged, LabelPass
 from speech.stream.request import Request
 from speech.text.normalize import plain_text
@@ -196,3 +197,31 @@ def test_a_text_is_spelled_in_the_letters_of_ctc_and_each_other_is_counted(heard
     assert ctc.decode(found.ids).split() == plain.split() == plain_text(plain).split()
     assert found.unknown == unknown
     assert found.space == space
+
+
+def test_a_phrase_is_chosen_where_the_judges_leave_a_choice(make, heard, monkeypatch):
+    label, judged = make(learnt=["deu"]), heard("der hund")
+    says(label, monkeypatch, " Der Bund.", " Der Hund.", " Der Mund.")
+    part = label.listen(SAMPLES)
+
+    def said(language, *phrases):
+        return text_of(label.read(part, Request((language,), phrases=phrases), {}, judged))
+
+    assert said("spa") == "Der Bund."  # CTC has no say
+    assert said("spa", Phrase("mund")) == "Der Mund."
+    assert said("spa", Phrase("hund"), Phrase("mund", 0.1)) == "Der Hund."
+    assert said("spa", Phrase("hun")) == "Der Bund."
+    assert said("deu") == said("deu", Phrase("bund", 0.1)) == "Der Hund."
+    assert label.weight("deu", phrases=True) > label.weight("deu") > label.weight("spa", phrases=True) == 0.0
+
+
+def test_several_texts_have_shares_from_likely_to_unlikely(make, heard, monkeypatch):
+    label = make(learnt=["deu"])
+    says(label, monkeypatch, " Der Bund.", " Der Hund.", " Der Mund...")
+    found = label.read(label.listen(SAMPLES), Request(("deu",), nbest=3), {}, heard("der hund"))
+    texts = [text_of(one) for one in (found, *found.others)]
+    assert texts[0] == "Der Hund."
+    assert {"Der Hund.", "Der Bund."} <= set(texts)
+    shares = [one.confidence for one in (found, *found.others)]
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) == pytest.approx(1.0)

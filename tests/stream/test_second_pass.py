@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from speech.decode.greedy import TokenSpan
-from speech.errors import LanguageError
+from speech.errors import ConfigError, LanguageError
 from speech.stream.request import Request
 from speech.stream.second_pass import SecondPass
 
@@ -78,3 +78,10 @@ def test_words_are_looked_for_in_the_languages_that_may_be_spoken(second_pass, t
     assert second_pass._written(sure, Request(codes[:1])) == codes[:1]
     assert second_pass._written(sure, Request(codes[:1], codes[1])) == (codes[1],)
     assert second_pass._written(None, Request()) == ()
+
+
+def test_likely_texts_are_counted_from_one_to_ten():
+    assert Request.parse("auto", nbest=10, plain=True) == Request(nbest=10, plain=True)
+    for count in (0, 11):
+        with pytest.raises(ConfigError, match=f"{count} likely texts"):
+            Request.parse("auto", nbest=count)

@@ -28,6 +28,12 @@ class JointConfig:
     """Log-probability by CTC of a character, on average, below which a text may be made up."""
     no_speech: float = ranged(0.4, least=0, most=1)
     """Probability of no speech from which such a text is not written."""
+    phrase_weight: float = ranged(1.0, least=0)
+    """Of boosts of phrases beside the decoder's log-probability."""
+    phrase_search: float = ranged(0.5, least=0)
+    """The same in the decoder's search, which cannot know yet what CTC will say."""
+    phrase_ctc_weight: float = ranged(0.5, least=0)
+    """Of CTC where there are phrases, if `ctc_weight` is less: it has to hear them."""
     foreign: float = ranged(0.5, least=0, most=1)
     """Probability, by the label decoder, of languages that CTC does not know, from which one of them is taken."""
 
@@ -47,6 +53,12 @@ class Candidate:
     """Log-probability by CTC of all frames saying its plain text."""
     by_ctc: bool = False
     """Whether CTC alone has found it."""
+    bonus: float = 0.0
+    """What phrases in it add."""
+
+    def total(self, weight: float) -> float:
+        """Its score where CTC counts for so much; with weight 0 CTC has no say."""
+        return self.label + (weight * self.ctc if weight else 0.0) + self.bonus
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +88,15 @@ def best(candidates: Sequence[Candidate], weight: float) -> list[Candidate]:
 
     With weight 0 CTC has no say.
     """
-    return sorted(candidates, key=lambda one: -(one.label + (weight * one.ctc if weight else 0.0)))
+    return sorted(candidates, key=lambda one: -one.total(weight))
+
+
+def posterior(candidates: Sequence[Candidate], weight: float) -> list[float]:
+    """Of each, as if one of them had been said."""
+    totals = np.array([one.total(weight) for one in candidates])
+    shares = np.exp(totals - totals.max(initial=-np.inf)) if np.isfinite(totals).any() else np.ones(len(totals))
+    found: list[float] = (shares / shares.sum()).tolist()
+    return found
 
 
 def likeliest_prefix(log_probs: np.ndarray, prefixes: Sequence[str], spell: Speller) -> str:

@@ -6,10 +6,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from speech.decode.frames import token_index
+from speech.decode.label.phrases import Bias
 
 _LOOP = 27
 """Longest run of tokens whose repetition is looked for."""
@@ -57,13 +59,18 @@ class LabelSearch:
     beam: int = 5
     """Hypotheses that are kept; 1 is greedy."""
 
-    def __call__(self, scores: Scores, prompt: Sequence[int], most: int) -> list[LabelHypothesis]:
-        """Texts of at most `most` tokens from likely to unlikely, at least one and at most twice the beam."""
+    def __call__(
+        self, scores: Scores, prompt: Sequence[int], most: int, bias: Bias | None = None
+    ) -> list[LabelHypothesis]:
+        """Texts of at most `most` tokens from likely to unlikely, at least one and at most twice the beam.
+
+        With `bias`, texts with phrases in them are preferred; scores are without it.
+        """
         logits, state = scores.begin(prompt)
         live: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
         found: list[LabelHypothesis] = []
         for length in range(most + 1):
-            kept = self._extended(live, self.log_probs(logits, first=length == 0), found)
+            kept = self._extended(live, self.log_probs(logits, first=length == 0), found, bias)
             if length == most:
                 ended = {one.tokens for one in found}
                 found += [LabelHypothesis(tokens, score, False) for score, tokens in live if tokens not in ended]
@@ -78,7 +85,8 @@ class LabelSearch:
             live = [(score, tokens) for score, tokens, _ in kept]
             last = torch.tensor([tokens[-1] for _, tokens in live], device=logits.device)
             logits, state = scores.step(last, state)
-        return sorted(found, key=lambda one: (not one.ended, -one.score))[: 2 * self.beam]
+        extra = {one.tokens: 0.0 if bias is None else bias.of(one.tokens) for one in found}
+        return sorted(found, key=lambda one: (not one.ended, -one.score - extra[one.tokens]))[: 2 * self.beam]
 
     def log_probs(self, logits: Tensor, *, first: bool) -> Tensor:
         """What can be written of `(..., vocabulary)`: float32 `(..., first_timestamp)`; `first`: as a text's first."""
@@ -87,13 +95,23 @@ class LabelSearch:
         return logits[..., : self.first_timestamp].float().index_fill(-1, places, -torch.inf).log_softmax(dim=-1)
 
     def _extended(
-        self, live: Sequence[tuple[float, tuple[int, ...]]], log_probs: Tensor, found: list[LabelHypothesis]
+        self,
+        live: Sequence[tuple[float, tuple[int, ...]]],
+        log_probs: Tensor,
+        found: list[LabelHypothesis],
+        bias: Bias | None = None,
     ) -> list[tuple[float, tuple[int, ...], int]]:
         """The best of all one token longer, with the row that each comes from; those that end are added to `found`."""
         before = torch.tensor([score for score, _ in live], device=log_probs.device)
         totals = log_probs + before[:, None]
         vocabulary = log_probs.shape[-1]
-        best, places = totals.flatten().topk(min(2 * self.beam, totals.numel()))
+        if bias is None:
+            best, places = totals.flatten().topk(min(2 * self.beam, totals.numel()))
+        else:
+            more = np.stack([bias.totals(tokens, vocabulary) for _, tokens in live])
+            ranks = totals + torch.from_numpy(more).to(totals)
+            places = ranks.flatten().topk(min(2 * self.beam, totals.numel())).indices
+            best = totals.flatten()[places]
         kept: list[tuple[float, tuple[int, ...], int]] = []
         for rank, (score, place) in enumerate(zip(best.tolist(), places.tolist(), strict=True)):
             if score == -torch.inf or len(kept) == self.beam:

@@ -43,6 +43,10 @@ class Written:
     spans: tuple[TokenSpan, ...] = ()
     language: str | None = None
     """ISO 639-3, of the speech."""
+    confidence: float = 1.0
+    """Posterior of the text among those that were found."""
+    others: tuple[Written, ...] = ()
+    """Less likely texts of the same speech, where several are asked for."""
 
     def within(self, first: int, last: int, *, rested: bool = False) -> Written:
         """Words that begin in frames `first .. last`; `rested`: none is said before, and what seems to be is later."""

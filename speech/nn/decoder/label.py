@@ -101,10 +101,10 @@ class DecoderLayer(nn.Module):
 
     def _across(self, x: Tensor, frames: KeysValues, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """All hypotheses of an utterance attend to the same frames, as if they were one longer text."""
-        utterances, (rows, count, dim) = len(frames.keys), x.shape
-        queries = self.cross.query(x).view(utterances, rows // utterances * count, self.cross.heads, -1).transpose(1, 2)
+        queries = self.cross.query(x).view(frames.keys.shape[0], -1, self.cross.heads, frames.keys.shape[3])
+        queries = queries.transpose(1, 2)
         y = F.scaled_dot_product_attention(queries, *frames, attn_mask=mask)
-        return self.cross.out(y.transpose(1, 2).reshape(rows, count, dim)), queries
+        return self.cross.out(y.transpose(1, 2).reshape(x.shape)), queries
 
 
 class LabelDecoder(nn.Module):
@@ -158,7 +158,7 @@ class LabelDecoder(nn.Module):
             x, kept, queries = layer(x, own, causal, frames, state.mask)
             states.append(kept)
             for head in {head for at, head in heads if at == number}:
-                seen[number, head] = _attention(queries[:, head], frames.keys[:, head], state.mask)
+                seen[number, head] = head_attention(queries[:, head], frames.keys[:, head], state.mask)
         attention = None
         if heads:
             attention = torch.stack([seen[at] for at in heads], dim=1)  # (utterances, heads, hypotheses * n, T)
@@ -182,7 +182,7 @@ def _causal(past: int, count: int, device: torch.device) -> Tensor | None:
     return torch.ones(count, past + count, dtype=torch.bool, device=device).tril(past)[None, None]
 
 
-def _attention(queries: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
+def head_attention(queries: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
     """Of one head: `(utterances, n, d)` and `(utterances, T, d)` to `(utterances, n, T)`."""
     scores = queries @ keys.transpose(1, 2) * queries.shape[-1] ** -0.5
     if mask is not None:

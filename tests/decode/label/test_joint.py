@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from speech.decode.label.ctc_score import prefix_scores
-from speech.decode.label.joint import Candidate, JointConfig, best, likeliest_prefix, score
+from speech.decode.label.joint import Candidate, JointConfig, best, likeliest_prefix, posterior, score
 from speech.errors import ConfigError
 from tests.decode.label.spelled import saying, spell
 
@@ -44,3 +44,15 @@ def test_the_likeliest_beginning_is_what_is_said():
 def test_numbers_out_of_range_are_refused(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         JointConfig(**wrong)
+
+
+def test_shares_are_those_of_all_texts_by_both_judges_and_what_phrases_add():
+    texts = [
+        Candidate("a", -1.0, -5.0),
+        Candidate("b", -1.0, -5.0, bonus=math.log(3.0)),
+        Candidate("c", -math.inf, 0.0),
+    ]
+    assert posterior(texts, 0.2) == pytest.approx([0.25, 0.75, 0.0])
+    assert [one.text for one in best(texts, 0.2)] == ["b", "a", "c"]
+    assert posterior([Candidate("a", -math.inf, 0.0)] * 2, 0.0) == [0.5, 0.5]
+    assert posterior([Candidate("a", -9.0, -math.inf)], 0.0) == [1.0]

@@ -1,0 +1,127 @@
+"""ONNX files of a model: written from its graphs, described by metadata, compared with it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from speech.errors import ConfigError, ModelError
+from speech.extras import needs_extra
+
+FORMAT = 1
+TOLERANCE = 1e-3
+"""Largest difference of a log-probability from the model's."""
+_OPSET = 17
+_LARGE = 1_900_000_000
+"""Bytes of weights that no longer fit into one file of protobuf: they lie beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One graph to write."""
+
+    graph: nn.Module
+    inputs: dict[str, Tensor]
+    """Examples by name."""
+    outputs: list[str]
+    free: dict[str, dict[int, str]]
+    """Axes, by input or output, whose size is the caller's."""
+    metadata: dict[str, str]
+
+
+@contextmanager
+def new_folder(directory: Path) -> Iterator[Path]:
+    """A temporary folder that becomes `directory` when the block ends; after an error nothing is left.
+
+    Raises:
+        ConfigError: if there is something at that place, or onnx is not installed.
+    """
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise ConfigError("is there already", where=str(directory), fix="Give a new directory.")
+    _onnx()
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        for file in temporary.iterdir():
+            file.chmod(0o644)
+        temporary.rename(directory)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def open_onnx(path: Path) -> onnxruntime.InferenceSession:
+    """A session on the CPU with as many threads as torch uses."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _onnx() -> Any:
+    try:
+        import onnx
+    except ModuleNotFoundError as error:
+        raise ConfigError("needs the package onnx", where="export", fix=needs_extra("export")) from error
+    return onnx
+
+
+def write_graph(path: Path, plan: Plan) -> None:
+    """One file, or two where the weights are large, with metadata and every fixed size in its place."""
+    onnx, graph, examples = _onnx(), plan.graph.eval(), tuple(plan.inputs.values())
+    with torch.no_grad():
+        answers = graph(*examples)
+    answers = answers if isinstance(answers, tuple) else (answers,)
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own, and each decision that the graphs make beforehand
+        raw = str(Path(scratch) / path.name)
+        torch.onnx.export(
+            graph,
+            examples,
+            raw,
+            dynamo=False,
+            opset_version=_OPSET,
+            input_names=list(plan.inputs),
+            output_names=plan.outputs,
+            dynamic_axes=plan.free,
+        )
+        proto = onnx.load(raw)
+    for value, answer in zip(proto.graph.output, answers, strict=True):
+        _name_sizes(value, answer, plan.free.get(value.name, {}))
+    onnx.helper.set_model_props(proto, plan.metadata)
+    weights = sum(len(tensor.raw_data) for tensor in proto.graph.initializer)
+    onnx.save_model(proto, str(path), save_as_external_data=weights > _LARGE, location=f"{path.name}.data")
+
+
+def _name_sizes(value: Any, answer: Tensor, free: Mapping[int, str]) -> None:
+    dims = value.type.tensor_type.shape.dim
+    for axis, (dim, size) in enumerate(zip(dims, answer.shape, strict=True)):
+        if axis in free:
+            dim.dim_param = free[axis]
+        else:
+            dim.dim_value = size
+
+
+def compare(path: Path, got: np.ndarray, expected: Tensor) -> None:
+    """What a graph says with what the model says.
+
+    Raises:
+        ModelError: if it is more than `TOLERANCE` away, or of another shape.
+    """
+    if got.shape != tuple(expected.shape):
+        raise ModelError(f"answers {got.shape}, the model {tuple(expected.shape)}", where=path.name)
+    difference = float(np.abs(got - expected.numpy()).max())
+    if not difference <= TOLERANCE:
+        raise ModelError(f"differs from the model by {difference:.2g}, more than {TOLERANCE}", where=path.name)

@@ -1,0 +1,55 @@
+"""A hybrid of the model that ships and a label decoder of random weights, and a decoder that writes what CTC hears."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from speech.choices import Storage
+from speech.decode.greedy import TokenSpan
+from speech.decode.label.joint import JointConfig
+from speech.decode.label.timing import Written, WrittenWord, time_by_ctc, written_words
+from speech.models.checkpoint import LANGUAGE_MODEL, LEXICON, LabelCheckpoint, load_checkpoint
+from speech.models.hub import EMBEDDED, locate
+from speech.models.hybrid import Hybrid, save_hybrid
+from speech.models.targets import TargetScore
+from speech.stream.label_pass import Judged, LabelPass, Utterance
+from tests.tiny_whisper import tiny_label_tokenizer, tiny_whisper
+
+SCORE = TargetScore(chrf=45.0, source_chrf=20.0, utterances=30, sources=("fra",), data="made up")
+
+
+def save_writing_hybrid(path: Path, *, translates: bool = False) -> Path:
+    """In a folder that is not there yet; with `translates` it says that it translates into English."""
+    ctc = load_checkpoint(locate(EMBEDDED))
+    hybrid = Hybrid(
+        replace(ctc, targets={"eng": SCORE} if translates else {}),
+        LabelCheckpoint(tiny_whisper(), tiny_label_tokenizer(), {}),
+        JointConfig(learnt=["deu", "eng", "spa"]),
+    )
+    beside = {name: locate(EMBEDDED) / name for name in (LANGUAGE_MODEL, LEXICON)}
+    save_hybrid(path, hybrid, card="", label_card="", storage=Storage.int8, attached=beside)
+    return path
+
+
+@contextmanager
+def writing(seconds_a_second: float = 0.0) -> Iterator[None]:
+    """A decoder that writes CTC's text with a capital and a full stop, or "In English." for a translation, and takes
+    its time."""
+
+    def write(
+        self: LabelPass, part: Utterance, language: str, judged: Judged, *, translate: bool = False, **_: Any
+    ) -> Written:
+        time.sleep(seconds_a_second * len(judged.log_probs) * 0.02)
+        if translate:
+            middle = len(judged.log_probs) // 2
+            spans = tuple(TokenSpan(0, frame, frame + 1, 0.9) for frame in (middle, middle + 1))
+            return Written((WrittenWord("In", 0, 0), WrittenWord("English.", 1, 1)), spans, language)
+        text = f"{judged.texts[0].capitalize()}."
+        return replace(time_by_ctc(written_words(text), judged.log_probs, judged.spell) or Written(), language=language)
+
+    with patch.object(LabelPass, "write", write), patch.object(LabelPass, "knows", lambda self, code: True):
+        yield
