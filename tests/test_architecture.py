@@ -47,6 +47,7 @@ TESTED_ELSEWHERE = {
         "stream")},
     **{f"train/{name}": "train/test_adapt" for name in (
         "adapt_config", "adapt_module", "adapt_report", "adapt_start", "language_batches", "lora", "tuning")},
+    **{f"train/label/{name}": f"train/label/test_label_{name}" for name in ("config", "batches", "module", "run")},
     "decode/label/phrases": "decode/label/test_label_phrases", "stream/options": "stream/test_session",
     "serve/close_codes": "serve/test_protocol",
     "decode/label/kernels": "decode/label/test_ctc_score", "decode/compiled": "decode/test_compiled_beam",

@@ -17,6 +17,7 @@ from speech.text.tokens import Vocabulary
 from speech.train.adapt_config import AdaptConfig
 from speech.train.config import Accelerator, TrainConfig, TrainerConfig
 from speech.train.distributed import Sharded, strategy
+from speech.train.label.config import LabelConfig
 from speech.train.run import check_devices
 from speech.train.schema import register
 
@@ -95,13 +96,14 @@ BELOW_0 = {"data.augment.noise_snr_db": "decibels: noise may be louder than spee
 """Paths of fields that may be -1, and why."""
 
 
-@pytest.mark.parametrize("make", ["whole", "published", "adapters", "switching"])
+@pytest.mark.parametrize("make", ["whole", "published", "adapters", "switching", "label"])
 def test_no_number_is_accepted_that_is_not_finite_or_makes_no_sense(make):
     config = {
         "whole": lambda: composed("experiment=foundation_whole"),
         "published": lambda: composed("experiment=owsm_ctc_v4_1B"),
         "adapters": lambda: adapting("language=ita"),
         "switching": switching,
+        "label": labelling,
     }[make]()
     found = list(numbers(config))
     assert len(found) > 50
@@ -196,6 +198,13 @@ def test_code_switched_speech_is_learnt_beside_a_corpus(monkeypatch):
     assert switching("data.also=[]").data.also == []
     with pytest.raises(ConfigError, match="also_times 0, expected at least 1"):
         switching("data.also_times=0")
+
+
+def labelling() -> LabelConfig:
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("hybrid", overrides=["output=out", "data.root=corpus", "base=base"])
+    return OmegaConf.to_object(config)  # type: ignore[return-value]
 
 
 def test_an_unknown_experiment_is_named():

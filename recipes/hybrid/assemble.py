@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -44,18 +46,18 @@ def main(
     check_writable(output)
     if card is not None:
         check_readable(card)
+    dev = _chosen(read_manifest(data / "dev.jsonl", data, check_files=True), most)
     folders = locate(ctc), locate(label)
     hybrid = Hybrid(load_checkpoint(folders[0]), load_label_checkpoint(folders[1]), JointConfig(beam=beam))
     files = [*_ATTACHED, *(path.name for path in folders[0].glob("training*.json"))]
     attached = {name: folders[0] / name for name in files if (folders[0] / name).is_file()}
     cards = read_text(card or folders[0] / "README.md"), read_text(folders[1] / "README.md")
-    save_hybrid(output, hybrid, card=cards[0], label_card=cards[1], storage=storage, attached=attached)
-    recognizer = Recognizer.from_pretrained(str(output))  # as it will be used, in eight bits
-    found = list(trials(recognizer.second_pass, _chosen(read_manifest(data / "dev.jsonl", data), most), _shown))
-    joint, table = choose(found, hybrid.joint)
-    save_hybrid(
-        output, replace(hybrid, joint=joint), card=cards[0], label_card=cards[1], storage=storage, attached=attached
-    )
+    save = partial(save_hybrid, card=cards[0], label_card=cards[1], storage=storage, attached=attached)
+    with TemporaryDirectory(dir=output.absolute().parent, prefix=".untuned-") as untuned:
+        save(Path(untuned) / "model", hybrid)
+        recognizer = Recognizer.from_pretrained(str(Path(untuned) / "model"))  # as it will be used, in eight bits
+        joint, table = choose(list(trials(recognizer.second_pass, dev, _shown)), hybrid.joint)
+    save(output, replace(hybrid, joint=joint))
     _print(table)
     stdout().print(f"CTC counts {joint.ctc_weight:g} in {', '.join(joint.learnt) or 'no language'}\nhybrid: {output}")
     stdout().print(json.dumps(table))

@@ -19,6 +19,7 @@ from speech.cli.console import stderr, stdout
 from speech.cli.recipe import start_command
 from speech.data.manifest import Utterance, read_manifest, write_manifest
 from speech.errors import SpeechError
+from speech.files import check_writable
 from speech.text.languages import LANGUAGES
 from speech.text.normalize import plain_text
 from speech.transcript import Word
@@ -36,8 +37,9 @@ def main(
     least_s: Annotated[float, typer.Option(help="Shorter clips are left as they are.", min=0)] = 1.5,
 ) -> None:
     """Find when each word of a corpus is said."""
+    check_writable(output.absolute().parent)
+    utterances = read_manifest(corpus / train, corpus, check_files=True)
     recognizer = Recognizer.from_pretrained(model)
-    utterances = read_manifest(corpus / train, corpus)
     found = list(_aligned(recognizer, utterances, least_s))
     write_manifest(found, output, corpus)
     timed = sum(bool(utterance.words) for utterance in found)

@@ -9,9 +9,9 @@ from speech.train.label.run import train_label
 
 def main(config: LabelConfig, console: Console) -> None:
     result = train_label(config)
-    console.print(
-        f"label model: {result}\nput it beside a CTC model: python recipes/hybrid/assemble.py CTC {result} DIR"
-    )
+    if result is not None:
+        beside = f"python recipes/hybrid/assemble.py CTC {result} DIR --data CORPUS"
+        console.print(f"label model: {result}\nput it beside a CTC model: {beside}")
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def trials(
     utterances: Iterable[Utterance],
     progress: Callable[[Iterable[Utterance]], Iterable[Utterance]] = iter,
 ) -> Iterator[Trial]:
-    """What both judges say of utterances whose languages the decoder knows; each is one part."""
+    """What both judges say of utterances in languages that both know, each as one part; too long ones are left out."""
     label = second_pass.label
     assert label is not None
     known = second_pass.tokenizer.vocabulary.languages
@@ -52,8 +52,10 @@ def trials(
         code = utterance.language
         if not label.knows(code) or code not in known or not utterance.text.strip():
             continue
-        samples = load_audio(utterance.audio)
-        judged = second_pass.judge(samples, Request((code,)))
+        samples, request = load_audio(utterance.audio), Request((code,))
+        if not label.hears(samples, request):
+            continue
+        judged = second_pass.judge(samples, request)
         part = label.listen(samples)
         found = label.candidates(part, code, judged, own=True)
         errors = tuple(word_errors(utterance.text, one.text, code) for one in found)

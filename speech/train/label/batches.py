@@ -82,26 +82,38 @@ class Collator:
     """Rows -> `LabelBatch`: reads audio, joins, cuts, augments, tokenizes, pads."""
 
     def __init__(
-        self, tokenizer: LabelTokenizer, config: LabelDataConfig, augment: WaveAugment | None, *, cache: bool = False
+        self,
+        tokenizer: LabelTokenizer,
+        config: LabelDataConfig,
+        augment: WaveAugment | None,
+        most_tokens: int,
+        *,
+        cache: bool = False,
     ) -> None:
         self._tokenizer, self._config, self._augment = tokenizer, config, augment
+        self._most_tokens = most_tokens
         self._read = Reader(cache)
         self._languages = [code for code in tokenizer.languages if code in LANGUAGES]
 
     def __call__(self, rows: Sequence[Row], rng: np.random.Generator, *, plain: bool = False) -> LabelBatch | None:
-        """One batch, or None if nothing of it can be read; `plain` leaves out augmentation and varied silence."""
+        """One batch, or None if nothing of it can be read; `plain` leaves out augmentation and varied silence.
+
+        Rows whose text is longer than what the decoder writes are left out.
+        """
         unreadable: list[Unreadable] = []
-        made: list[tuple[np.ndarray, Row]] = []
+        read: list[tuple[np.ndarray, Row]] = []
         for row in rows:
             heard = [self._read(utterance) for utterance in row.utterances]
             failed = [one for one in heard if isinstance(one, Unreadable)]
             unreadable += failed
             if not failed:
                 samples = self._samples(row, [s for s in heard if isinstance(s, np.ndarray)], rng, plain)
-                made.append((samples, row))
+                read.append((samples, row))
+        texts = [self._written(row, rng) for _, row in read]
+        fitting = [n for n, (tokens, _, _) in enumerate(texts) if len(tokens) <= self._most_tokens]
+        made, written = [read[n] for n in fitting], [texts[n] for n in fitting]
         if not made:
             return None
-        written = [self._written(row, rng) for _, row in made]
         width = max(len(tokens) for tokens, _, _ in written)
         tokens = np.full((len(made), width), self._tokenizer.end)
         targets = np.full((len(made), width), NO_TARGET)
@@ -173,6 +185,7 @@ class LabelBatches:
         utterances: the corpus; those in languages that the decoder does not know are left out.
         tokenizer: of the decoder.
         config: what a batch is made of.
+        most_tokens: of a text with its prompt that the decoder has positions for.
         seed: with epoch and number, decides all that is random.
         augment: changes samples; None leaves them.
         cache: keep decoded audio in memory, in each process that reads.
@@ -183,13 +196,14 @@ class LabelBatches:
         utterances: Sequence[Utterance],
         tokenizer: LabelTokenizer,
         config: LabelDataConfig,
+        most_tokens: int,
         seed: int,
         augment: WaveAugment | None,
         *,
         cache: bool = False,
     ) -> None:
         self.utterances = learnable(utterances, tokenizer)
-        self._collate = Collator(tokenizer, config, augment, cache=cache)
+        self._collate = Collator(tokenizer, config, augment, most_tokens, cache=cache)
         self._config, self._seed = config, seed
         self._by_language: dict[str, list[Utterance]] = defaultdict(list)
         self._by_speaker: dict[tuple[str, str], list[Utterance]] = defaultdict(list)
@@ -232,7 +246,9 @@ class LabelBatches:
 
     def _single(self, utterance: Utterance, rng: np.random.Generator) -> Row:
         if len(utterance.words) > 2 and rng.random() < self._config.cut:
-            return Row((utterance,), words=int(rng.integers(1, len(utterance.words))))
+            words = int(rng.integers(1, len(utterance.words)))
+            timed = len(utterance.words) == len(utterance.text.split())  # otherwise it is not known which text is cut
+            return Row((utterance,), words=words if timed else None)
         translated = "eng" in utterance.translations and utterance.language != "eng"
         return Row((utterance,), translate=translated and bool(rng.random() < self._config.translate))
 
@@ -257,10 +273,15 @@ class LabelDev(IterableDataset[LabelBatch]):
     """Every utterance once, from short to long, as it is; those with an English translation also translated."""
 
     def __init__(
-        self, utterances: Sequence[Utterance], tokenizer: LabelTokenizer, config: LabelDataConfig, unreadable: Tally
+        self,
+        utterances: Sequence[Utterance],
+        tokenizer: LabelTokenizer,
+        config: LabelDataConfig,
+        most_tokens: int,
+        unreadable: Tally,
     ) -> None:
         super().__init__()
-        self._collate = Collator(tokenizer, config, None)
+        self._collate = Collator(tokenizer, config, None, most_tokens)
         self._unreadable, self._size = unreadable, config.single
         ordered = sorted(learnable(utterances, tokenizer), key=lambda u: (u.duration_s, u.id))
         self._rows = [Row((u,)) for u in ordered]

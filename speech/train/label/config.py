@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from speech.choices import Storage
+from speech.errors import ConfigError
 from speech.ranges import Range, check, ranged, within
 from speech.train.config import RunConfig
 
@@ -22,7 +23,9 @@ class LabelDataConfig:
     joined: float = ranged(0.35, least=0, most=1)
     """Of a batch to be of utterances that are joined; those are also learned from the teacher."""
     joined_rows: int = ranged(2, least=1)
-    joined_s: list[float] = field(default_factory=lambda: [6.0, 27.0], metadata=within(Range(least=0.1, most=29.0)))
+    joined_s: list[float] = field(
+        default_factory=lambda: [6.0, 27.0], metadata=within(Range(least=0.1, most=29.0, count=(2, 2)))
+    )
     """Shortest and longest."""
     translate: float = ranged(0.35, least=0, most=1)
     """Of what has an English translation to be translated."""
@@ -34,11 +37,15 @@ class LabelDataConfig:
     """Of a clip with known word times to be cut behind one of its words; then its text does not end."""
     augment: float = ranged(0.5, least=0, most=1)
     """Of a row to be augmented."""
-    tails_s: list[float] = field(default_factory=lambda: [0.0, 0.2, 0.5], metadata=within(Range(least=0)))
+    tails_s: list[float] = field(
+        default_factory=lambda: [0.0, 0.2, 0.5], metadata=within(Range(least=0, count=(1, None)))
+    )
     """Silence behind the samples: one of these, so that none becomes the sign of the end."""
 
     def __post_init__(self) -> None:
         check(self, "label")
+        if self.joined_s[0] > self.joined_s[1]:
+            raise ConfigError(f"label.joined_s {self.joined_s}", fix="Give the shortest first.")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -59,7 +66,8 @@ class LabelConfig(RunConfig):
     """The training of a label decoder at true length."""
 
     base: str = ""
-    """A Whisper model: directory or hub id. Its encoder stays, its decoder is trained and is the teacher."""
+    """A Whisper of several languages, as `speech import` writes it: directory or hub id. Its encoder stays, its decoder
+    is trained and, as it was, the teacher."""
     label: LabelDataConfig = field(default_factory=LabelDataConfig)
     label_loss: LabelLossConfig = field(default_factory=LabelLossConfig)
     kept: float = ranged(0.5, least=0, most=1)

@@ -19,7 +19,7 @@ _WINDOW = 30 * 16_000
 
 
 class LabelModule(TrainModule):
-    """Trains the layers of a decoder; encoder, embedding and output matrix stay as they are."""
+    """Trains the layers of a decoder; encoder, embedding, output matrix and positions stay as they are."""
 
     def __init__(self, whisper: Whisper, config: LabelConfig) -> None:
         super().__init__(whisper.decoder, config)  # type: ignore[arg-type]
@@ -36,10 +36,9 @@ class LabelModule(TrainModule):
     def loss(self, batch: Any, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
         """The objective of one batch and its parts; `generator` None: without the teacher."""
         assert isinstance(batch, LabelBatch)
-        whisper = self._whisper[0]
-        with torch.no_grad():
-            frames, lengths = whisper.encode(batch.samples, batch.sample_lengths)
-        decoder = whisper.decoder
+        self._follow(batch.samples.device)
+        frames, lengths = self._encode(batch.samples, batch.sample_lengths)
+        decoder = self._whisper[0].decoder
         x = decoder.step(batch.tokens, decoder.begin(frames, lengths))[0]
         asked = batch.targets != NO_TARGET
         logits = decoder.logits(x[asked]).float()
@@ -59,11 +58,26 @@ class LabelModule(TrainModule):
         samples, tokens, asked = batch.samples[rows], batch.tokens[rows], batch.targets[rows] != NO_TARGET
         with torch.no_grad():
             padded = F.pad(samples, (0, max(_WINDOW - samples.shape[1], 0)))[:, :_WINDOW]
-            frames, _ = self._whisper[0].encode(padded, torch.full((len(padded),), _WINDOW, device=padded.device))
+            frames, _ = self._encode(padded, torch.full((len(padded),), _WINDOW, device=padded.device))
             teacher = self._teacher[0]
             x = teacher.step(tokens, teacher.begin(frames))[0]
             wanted = teacher.logits(x[asked]).float().log_softmax(dim=-1)
         return F.kl_div(logits.log_softmax(dim=-1), wanted, reduction="batchmean", log_target=True)
+
+    @torch.no_grad()
+    def _encode(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """As `Whisper.encode`, with features in float32 whatever training computes in."""
+        whisper = self._whisper[0]
+        with torch.autocast(samples.device.type, enabled=False):
+            features, counts = whisper.log_mel(samples, lengths)
+        encoded = whisper.encoder(features, counts)
+        return encoded.x, encoded.lengths
+
+    def _follow(self, device: torch.device) -> None:
+        """Bring what is not trained to where the decoder has been moved."""
+        if self._whisper[0].device != device:
+            for module in (self._whisper[0], self._teacher[0]):
+                module.to(device)
 
     def configure_optimizers(self) -> Any:
         return self.scheduled(build_optimizer(self.model, 0, self.config.optimizer))

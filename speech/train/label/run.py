@@ -19,8 +19,10 @@ from speech.models.hub import locate
 from speech.tensors import check_finite
 from speech.train.averaging import average, snapshots
 from speech.train.callbacks import METRICS
+from speech.train.config import Parallel
 from speech.train.curve import draw_curve
-from speech.train.label.batches import LabelBatches, LabelDev
+from speech.train.distributed import is_first
+from speech.train.label.batches import LabelBatches, LabelDev, learnable
 from speech.train.label.config import LabelConfig
 from speech.train.label.module import LabelModule
 from speech.train.run import CURVE, begin, read_corpus, record_config, take_steps
@@ -28,8 +30,11 @@ from speech.train.state import CHECKPOINT, read_state, steps_done
 from speech.train.stream import SpeechData
 
 
-def train_label(config: LabelConfig) -> Path:
-    """Train the layers of a Whisper's decoder, or go on where this folder's run stopped; the directory of the result.
+def train_label(config: LabelConfig) -> Path | None:
+    """Train the layers of a Whisper's decoder, or go on where this folder's run stopped.
+
+    Returns:
+        The directory of the result; None in the processes that only help.
 
     Raises:
         ConfigError, DataError, FileError, ModelError: before the first step, naming what is wrong.
@@ -37,20 +42,27 @@ def train_label(config: LabelConfig) -> Path:
     """
     if not config.base:
         raise ConfigError("base is not set", fix="Give a Whisper model, e.g. base=DIR of `speech import`.")
+    if config.trainer.strategy == Parallel.fsdp:
+        raise ConfigError("trainer.strategy fsdp does not divide a label decoder", fix="Take trainer=ddp.")
     output = begin(config)
     corpus = read_corpus(config)
     base = load_label_checkpoint(locate(config.base))
-    record_config(config, output)
+    if base.tokenizer.english_only:
+        raise ConfigError(f"{config.base} knows English alone", fix="Give a Whisper of several languages.")
+    if is_first():
+        record_config(config, output)
     before = {name: value.clone() for name, value in base.model.decoder.state_dict().items()}
     module = LabelModule(base.model, config)
     _fit(config, module, base, corpus, output)
+    if not is_first():
+        return None
     paths = snapshots(output / "snapshots")[-config.trainer.average :] if config.trainer.average else []
     trained = average(paths) if paths else base.model.decoder.state_dict()
     base.model.decoder.load_state_dict(mean(before, trained, config.kept))
     check_finite(base.model.state_dict(), "the trained model", "It has not been written. Lower optimizer.lr.")
     loss = ("train/text", "train, cross-entropy per token")
     draw_curve(output / METRICS, output / CURVE, loss, ("dev/text", "dev/language"))
-    info = _info(config, base.info, corpus["train"])
+    info = _info(config, base.info, learnable(corpus["train"], base.tokenizer))
     base.model.config.true_length = True
     found = replace(base, model=base.model.eval(), info=info, targets={})
     save_label_checkpoint(output / "model", found, card=label_card(config, info), storage=config.storage)
@@ -69,12 +81,15 @@ def _fit(
         module.load_state_dict(read_state(output / CHECKPOINT)["state_dict"])
         return
     augment = WaveAugment(config.data.augment) if config.data.augment is not None else None
-    batches = LabelBatches(corpus["train"], base.tokenizer, config.label, config.seed, augment, cache=config.data.cache)
+    tokenizer, longest = base.tokenizer, base.model.max_tokens
+    batches = LabelBatches(
+        corpus["train"], tokenizer, config.label, longest, config.seed, augment, cache=config.data.cache
+    )
     if not batches.utterances:
         raise ConfigError("no utterance is in a language that the decoder knows", fix="Look at data.languages.")
     module.unreadable = Tally("train", len(batches.utterances), config.data.max_unreadable)
     unreadable = Tally("dev", len(corpus["dev"]), config.data.max_unreadable)
-    dev = LabelDev(corpus["dev"], base.tokenizer, config.label, unreadable)
+    dev = LabelDev(corpus["dev"], tokenizer, config.label, longest, unreadable)
     start, stop = done * settings.accumulate, settings.max_steps * settings.accumulate
     take_steps(config, module, SpeechData(batches, dev, start, stop, config.data), output, resumed=done > 0)
 
@@ -88,7 +103,7 @@ def _info(config: LabelConfig, base: Mapping[str, Any], heard: Sequence[Utteranc
     return {
         **base,
         "name": config.name,
-        "base": config.base,
+        "source": _public(str(base.get("source") or config.base)),
         "seed": config.seed,
         "steps": config.trainer.max_steps,
         "kept": config.kept,
@@ -98,16 +113,23 @@ def _info(config: LabelConfig, base: Mapping[str, Any], heard: Sequence[Utteranc
     }
 
 
+def _public(source: str) -> str:
+    """A hub id as it is; of a directory of this machine its name."""
+    path = Path(source).expanduser()
+    return path.name if path.is_absolute() or path.is_dir() else source
+
+
 def label_card(config: LabelConfig, info: Mapping[str, Any]) -> str:
-    """Markdown: what it is, what it heard, under which licences."""
+    """Markdown: what it is, what it heard, under which licences; `info` is that of the checkpoint."""
     hours = info["hours"]
     lines = [
         f"# {config.name}",
         "",
-        f"A Whisper model ({config.base}) whose decoder layers were trained for {config.trainer.max_steps} steps to "
+        f"A Whisper model ({info['source']}) whose decoder layers were trained for {config.trainer.max_steps} steps to "
         f"hear utterances at their true length, on {sum(hours.values()):.1f} h of speech in {len(hours)} languages.",
         f"The weights are {1 - config.kept:g} times the published ones and {config.kept:g} times the trained ones; "
-        "encoder, the embedding and the output matrix are as published. OpenAI's Whisper weights are MIT.",
+        "encoder, embedding, output matrix and positions are as published. Licence of those: "
+        f"{info.get('licence') or 'the source names none; the weights of the Whisper models of OpenAI are MIT'}.",
         "",
         "| source | licence |",
         "|---|---|",
