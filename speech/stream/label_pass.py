@@ -274,8 +274,9 @@ class LabelPass:
             if one.ended:
                 texts.setdefault(self.tokenizer.decode(one.tokens).strip(), one.score)
         if not texts and found:  # it repeats itself, or does not end
-            texts[self._cut(found[0].tokens, language, judged)] = None
-            own = own or language in judged.tokenizer.vocabulary.languages
+            cut = self._cut(found[0].tokens, language, judged)
+            texts[cut] = None
+            own = own or not cut
         if own:
             for said in map(_as_written, judged.texts):
                 if said not in texts:

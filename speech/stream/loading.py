@@ -71,7 +71,8 @@ def _label_only(folder: Path, place: torch.device, options: LoadOptions) -> Labe
 
 def _by_ctc(folder: Path, place: torch.device, options: LoadOptions, kind: str) -> SecondPass:
     stored = place.type == "cpu"
-    hybrid = load_hybrid(folder, device=place, as_stored=stored) if kind == HYBRID else None
+    joint = kind == HYBRID and options.graph is None  # a graph says what may be written, and nothing else is
+    hybrid = load_hybrid(folder, device=place, as_stored=stored) if joint else None
     found = load_checkpoint(folder, device=place, as_stored=stored) if hybrid is None else hybrid.ctc
     decode = open_decoder(
         folder, found.tokenizer, beam=options.beam, language_model=options.language_model, graph=options.graph
