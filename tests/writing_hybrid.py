@@ -37,12 +37,15 @@ def save_writing_hybrid(path: Path, *, translates: bool = False) -> Path:
 
 @contextmanager
 def writing(seconds_a_second: float = 0.0) -> Iterator[None]:
-    """A decoder that writes CTC's text with a capital and a full stop, or "In English." for a translation, and takes
-    its time."""
+    """The decoders of such hybrids write CTC's text with a capital and a full stop, or "In English." for a translation,
+    and take their time; others are left alone."""
+    usual, usually_knows, own = LabelPass.write, LabelPass.knows, tiny_label_tokenizer().data
 
     def write(
         self: LabelPass, part: Utterance, language: str, judged: Judged, *, translate: bool = False, **_: Any
     ) -> Written:
+        if self.tokenizer.data != own:
+            return usual(self, part, language, judged, translate=translate, **_)
         time.sleep(seconds_a_second * len(judged.log_probs) * 0.02)
         if translate:
             middle = len(judged.log_probs) // 2
@@ -51,5 +54,8 @@ def writing(seconds_a_second: float = 0.0) -> Iterator[None]:
         text = f"{judged.texts[0].capitalize()}."
         return replace(time_by_ctc(written_words(text), judged.log_probs, judged.spell) or Written(), language=language)
 
-    with patch.object(LabelPass, "write", write), patch.object(LabelPass, "knows", lambda self, code: True):
+    def knows(self: LabelPass, code: str) -> bool:
+        return self.tokenizer.data == own or usually_knows(self, code)
+
+    with patch.object(LabelPass, "write", write), patch.object(LabelPass, "knows", knows):
         yield

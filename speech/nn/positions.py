@@ -52,7 +52,7 @@ class SinusoidalPositions(nn.Module):
         """`index (...)` integers to `(..., dim)` float32."""
         if self.period is not None:
             return self.table[index % self.period]
-        if index.device.type == "mps":  # which has no float64
+        if index.device.type not in ("cpu", "cuda"):  # others may have no float64
             return self._embed(index.cpu().double()[..., None] * self.rates).to(index.device)
         if self._moved.device != index.device:
             self._moved = self.rates.to(index.device)

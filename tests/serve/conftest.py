@@ -64,8 +64,8 @@ class Running:
 
 @contextmanager
 def running(**options: Any) -> Iterator[Running]:
-    """A server for the time of the block."""
-    server = make_server(ServeConfig(**{"port": 0, "max_load": 1000.0} | options))
+    """A server for the time of the block; where it is busy, no text is another for that."""
+    server = make_server(ServeConfig(**{"port": 0, "max_load": 1000.0, "fallback": "fallback_s" in options} | options))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from serve.adapters import _LOOK_S
 from serve.client import ServerError, StreamClient
+from speech import Recognizer
 from speech.audio.io import load_audio
 from speech.audio.pcm import to_pcm16
 from speech.cli.app import app
@@ -26,6 +27,7 @@ from speech.models.hub import EMBEDDED, locate
 from speech.nn.adapters import Adapter, AdapterBank
 from speech.stream.session import StreamOptions
 from tests.conftest import CLIPS, CORPUS
+from tests.ctc_half import ctc_half
 from tests.serve.conftest import Running, running, until
 
 AUDIO = CORPUS / "asterisk_core_sounds" / "audio"
@@ -67,8 +69,13 @@ def make(tmp_path, dim):
 
 @pytest.fixture(scope="module")
 def open_server() -> Iterator[Running]:
-    with running(allow_adapters=True) as found:
+    with running(model=ctc_half(), allow_adapters=True) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Recognizer:
+    return Recognizer.from_pretrained(ctc_half())
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from speech.nn.adapters import Adapter, AdapterBank
 from speech.stream.session import StreamingSession, StreamOptions
 from speech.transcript import Transcript
 from tests.conftest import CORPUS
+from tests.ctc_half import ctc_half
 
 AUDIO = CORPUS / "asterisk_core_sounds" / "audio"
 FRENCH = AUDIO / "fra" / "ast_fr_priv-callpending.ogg"
@@ -31,7 +32,9 @@ def strong(layers: tuple[int, ...], dim: int) -> Adapter:
 
 @pytest.fixture(scope="module")
 def recognizer() -> Recognizer:
-    return Recognizer.from_pretrained(measured_targets=False)  # it has tokens for targets, which tests may use
+    return Recognizer.from_pretrained(
+        ctc_half(), measured_targets=False
+    )  # it has tokens for targets, which tests may use
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from speech.stream.session import StreamOptions
 from speech.stream.windows import WindowConfig
 from speech.text.near_letters import sounds
 from speech.text.scripts import written_in
+from tests.ctc_half import ctc_half
 from tests.stream.test_adapted import ENGLISH, FRENCH, live, samples_of, strong, texts, with_and_without
 
 GEORGIAN = tuple("აბგდევზთიკლმნოპჟრსტუფქღყშჩცძწჭხჯჰ")
@@ -53,7 +54,7 @@ def clicking(base) -> Adapter:
 
 @pytest.fixture(scope="module", params=[None, 1], ids=["search", "greedy"])
 def recognizer(request) -> Recognizer:
-    return Recognizer.from_pretrained(beam=request.param, measured_targets=False)
+    return Recognizer.from_pretrained(ctc_half(), beam=request.param, measured_targets=False)
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from speech import Recognizer
 from speech.decode.endpoint import Reason
 from speech.decode.phrases import Phrase
 from speech.events import Event, LanguageEvent, TranscriptEvent, TranslationEvent
-from speech.models.hub import EMBEDDED
 from speech.models.precision import Precision, with_precision
 from speech.nn.adapters import AdapterBank
 from speech.nn.int8 import Int8Linear
@@ -25,6 +24,7 @@ from speech.stream.second_pass import SecondPass
 from speech.stream.segments import Segment
 from speech.stream.session import StreamingSession, StreamOptions
 from speech.stream.windows import WindowConfig
+from tests.ctc_half import ctc_half
 from tests.fake_device import DEVICE, FakeDevice
 from tests.stream.test_adapted import strong
 from tests.stream.test_new_tokens import with_rows
@@ -42,7 +42,7 @@ def device() -> Iterator[FakeDevice]:
 Pair = tuple[Recognizer, Recognizer]
 
 
-def loaded(beam: int | None, name: str = EMBEDDED) -> Pair:
+def loaded(beam: int | None, name: str = ctc_half()) -> Pair:
     """A model on the CPU and on the device."""
     with pytest.MonkeyPatch.context() as patch, FakeDevice():
         patch.setattr(speech.recognizer, "check_device", lambda name, **_: torch.device(name))
