@@ -16,7 +16,12 @@ from speech.metrics.error_rate import word_errors
 from speech.stream.request import Request
 from speech.stream.second_pass import SecondPass
 
-WEIGHTS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
+WEIGHTS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
+_NEARLY = 1.1
+"""Errors over the fewest that are as good: the smallest such weight is taken, since dev shares its speakers with the
+training speech, which is what CTC knows."""
+_CLEARLY, _LEAST = 0.1, 3
+"""Share, and number, of a language's errors that a weight of its own must save."""
 _LEAST_UNITS = 30
 """Words, or characters, of a language, below which CTC is not trusted: chance would decide."""
 
@@ -82,7 +87,8 @@ def choose(found: Sequence[Trial], config: JointConfig) -> tuple[JointConfig, di
     def total(weight: float) -> int:
         return sum(min(table[code][weight].errors, table[code][0.0].errors) for code in enough)
 
-    weight = min(WEIGHTS, key=total)
+    fewest = min(map(total, WEIGHTS))
+    weight = next(w for w in WEIGHTS if total(w) <= fewest * _NEARLY)
     learnt = sorted(code for code in enough if table[code][weight].errors < table[code][0.0].errors)
     record = {
         code: {
@@ -91,4 +97,10 @@ def choose(found: Sequence[Trial], config: JointConfig) -> tuple[JointConfig, di
         }
         for code, row in sorted(table.items())
     }
-    return replace(config, ctc_weight=weight, learnt=learnt), record
+    weights: dict[str, float] = {}
+    for code in learnt:
+        row = table[code]
+        best = min(WEIGHTS, key=lambda w: row[w].errors)
+        if row[weight].errors - row[best].errors >= max(_CLEARLY * row[weight].errors, _LEAST):
+            weights[code] = best
+    return replace(config, ctc_weight=weight, learnt=learnt, ctc_weights=weights), record

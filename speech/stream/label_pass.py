@@ -247,9 +247,8 @@ class LabelPass:
 
     def weight(self, language: str, *, phrases: bool = False) -> float:
         """What CTC counts for in a language; more where phrases are preferred."""
-        usual = self.config.ctc_weight
-        own = max(usual, self.config.phrase_ctc_weight) if phrases and usual else usual
-        return own if language in self.config.learnt else 0.0
+        usual = self.config.weight(language)
+        return max(usual, self.config.phrase_ctc_weight) if phrases and usual else usual
 
     @torch.inference_mode()
     def candidates(

@@ -112,7 +112,8 @@ def test_from_published_weights_to_a_hybrid_that_transcribes(corpus, checkpoint,
     assert "WER on dev by weight of CTC" in said
     table = json.loads(said.strip().splitlines()[-1])
     assert set(table) <= set(CODES)
-    assert all(set(row) == {"units", "0", "0.05", "0.1", "0.15", "0.2", "0.3", "0.4"} for row in table.values())
+    weights = {"0", "0.05", "0.1", "0.15", "0.2", "0.3", "0.4", "0.6", "0.8", "1"}
+    assert all(set(row) == {"units", *weights} for row in table.values())
     hybrid = load_hybrid(made)
     assert hybrid.joint.beam == 2
     assert not list(tmp_path.glob(".untuned*"))
@@ -140,12 +141,25 @@ def test_the_weight_and_the_languages_with_fewest_errors_are_chosen(monkeypatch)
         trial(tune, "spa", 10, by_label=9, by_ctc=0, apart=1.0),  # too little to tell
     ]
     joint, table = tune.choose(found, JointConfig(beam=3))
-    assert (joint.ctc_weight, joint.learnt, joint.beam) == (0.15, ["deu"], 3)
+    assert (joint.ctc_weight, joint.learnt, joint.ctc_weights, joint.beam) == (0.15, ["deu"], {}, 3)
     assert table["deu"]["units"] == 80
     assert [table["deu"][name] for name in ("0", "0.1", "0.15", "0.3")] == [0.275, 0.275, 0.0875, 0.4375]
     assert table["eng"]["0"] == 0.02
     assert table["spa"]["0.05"] == 0.0
     assert list(table) == ["deu", "eng", "spa"]
+
+
+def test_a_language_that_needs_more_of_ctc_has_a_weight_of_its_own(monkeypatch):
+    tune = loaded("tune", monkeypatch)
+    found = [
+        *[trial(tune, "deu", 40, by_label=20, by_ctc=0, apart=8.0) for _ in range(9)],  # from .1 on
+        trial(tune, "ron", 40, by_label=3, by_ctc=2, apart=8.0),
+        trial(tune, "ron", 40, by_label=20, by_ctc=5, apart=50.0),  # from .6 on
+    ]
+    joint, _ = tune.choose(found, JointConfig())
+    assert (joint.ctc_weight, joint.learnt, joint.ctc_weights) == (0.6, ["deu", "ron"], {})
+    joint, _ = tune.choose([*found, *[trial(tune, "deu", 400, by_label=200, by_ctc=0, apart=8.0)] * 9], JointConfig())
+    assert joint.learnt == ["deu", "ron"]
 
 
 def test_where_ctc_helps_nobody_it_is_learnt_nowhere_and_without_speech_nothing_is_chosen(monkeypatch):

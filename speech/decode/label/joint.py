@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from speech.decode.label.ctc_score import prefix_scores
+from speech.errors import ConfigError
 from speech.ranges import check, ranged
 
 _UNKNOWN = -4.0
@@ -24,6 +25,8 @@ class JointConfig:
     """Of CTC's log-probability beside the decoder's, in languages that CTC has learnt."""
     learnt: list[str] = field(default_factory=list)
     """ISO 639-3 codes of those."""
+    ctc_weights: dict[str, float] = field(default_factory=dict)
+    """In those of them in which it counts for more or less."""
     unheard: float = ranged(-1.5, most=0)
     """Log-probability by CTC of a character, on average, below which a text may be made up."""
     no_speech: float = ranged(0.4, least=0, most=1)
@@ -39,6 +42,13 @@ class JointConfig:
 
     def __post_init__(self) -> None:
         check(self, "joint")
+        wrong = {code: weight for code, weight in self.ctc_weights.items() if not 0 <= weight < float("inf")}
+        if wrong or not set(self.learnt).issuperset(self.ctc_weights):
+            raise ConfigError(f"joint.ctc_weights {self.ctc_weights}, expected numbers of languages in joint.learnt")
+
+    def weight(self, language: str) -> float:
+        """Of CTC in a language."""
+        return self.ctc_weights.get(language, self.ctc_weight) if language in self.learnt else 0.0
 
 
 @dataclass(frozen=True, slots=True)

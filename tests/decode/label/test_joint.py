@@ -40,7 +40,22 @@ def test_the_likeliest_beginning_is_what_is_said():
     assert likeliest_prefix(saying("h_e_l_l_o_"), [], spell) == ""
 
 
-@pytest.mark.parametrize("wrong", [{"beam": 0}, {"ctc_weight": -0.1}, {"no_speech": 1.5}, {"unheard": 0.1}])
+def test_ctc_counts_in_languages_that_it_has_learnt_and_in_some_for_more():
+    config = JointConfig(ctc_weight=0.2, learnt=["deu", "ron"], ctc_weights={"ron": 0.6})
+    assert [config.weight(code) for code in ("deu", "ron", "eng")] == [0.2, 0.6, 0.0]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"beam": 0},
+        {"ctc_weight": -0.1},
+        {"no_speech": 1.5},
+        {"unheard": 0.1},
+        {"learnt": ["ron"], "ctc_weights": {"ron": -1.0}},
+        {"ctc_weights": {"ron": 1.0}},
+    ],
+)
 def test_numbers_out_of_range_are_refused(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         JointConfig(**wrong)
