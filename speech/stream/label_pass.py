@@ -47,6 +47,8 @@ class Judged:
     """Of its tokens."""
     frame_s: float
     """Seconds from one of its frames to the next."""
+    adapted: frozenset[str] = frozenset()
+    """Languages that it has adapters for: it counts in them, whatever it has learnt before."""
 
     def spell(self, text: str) -> Spelling:
         """See `joint.Speller`."""
@@ -225,7 +227,7 @@ class LabelPass:
             words = written_words(text)
             timed = self._by_attention(part, prompt, self._ids(text, ENGLISH), words, judged) if words else Written()
             return replace(timed, language=language)
-        weight, prompt = self.weight(language, phrases=phrases is not None), self.tokenizer.prompt(language)
+        weight, prompt = self.weight(language, judged, phrases=phrases is not None), self.tokenizer.prompt(language)
         candidates = best(self.candidates(part, language, judged, phrases=phrases), weight)
         if not candidates or self._made_up(part, candidates[0], judged):
             return self._timed(part, prompt, "", judged, language)
@@ -245,9 +247,10 @@ class LabelPass:
         logits = part.start(self.tokenizer.start).float()
         return float(logits.softmax(dim=0)[self.tokenizer.no_speech]) >= self.config.no_speech
 
-    def weight(self, language: str, *, phrases: bool = False) -> float:
+    def weight(self, language: str, judged: Judged, *, phrases: bool = False) -> float:
         """What CTC counts for in a language; more where phrases are preferred."""
-        usual = self.config.weight(language)
+        adapted = language in judged.adapted and language not in self.config.learnt
+        usual = self.config.ctc_weight if adapted else self.config.weight(language)
         return max(usual, self.config.phrase_ctc_weight) if phrases and usual else usual
 
     @torch.inference_mode()
@@ -264,7 +267,7 @@ class LabelPass:
 
         Arguments are those of `write`, and `own`: whether CTC's own texts are among them, behind the others.
         """
-        own = language in self.config.learnt if own is None else own
+        own = language in {*self.config.learnt, *judged.adapted} if own is None else own
         prompt = self.tokenizer.prompt(language)
         found = self._found(part, prompt, phrases)
         texts: dict[str, float | None] = {}

@@ -143,8 +143,7 @@ class SecondPass:
     def _written_down(
         self, segment: Segment, part: Part[Request], spans: Sequence[TokenSpan], listened: dict[int, Utterance]
     ) -> Written | None:
-        """What the label decoder makes of a part, if there is one, and it knows the language. It listens once to what
-        is asked for in several ways: `listened` is by `id` of the samples."""
+        """What the label decoder makes of a part. It listens once, whatever is asked: `listened` is by `id`."""
         if self.label is None or not self.label.hears(segment.samples, part.request):
             return None
         judged = self._judged(part, spans)
@@ -166,7 +165,8 @@ class SecondPass:
         tokenizer = self.tokenizer if part.extension is None else part.extension.tokenizer
         said = "".join(self.piece(span.id) for span in spans if self._says(span)).replace(WORD_START, " ").strip()
         log_probs = self.log_probs(part.x, part.extension).float().cpu().numpy()
-        return Judged(log_probs, (said,) if said else (), tokenizer, self.model.frame_s)
+        adapted = frozenset(() if self.adapters is None else self.adapters.codes)
+        return Judged(log_probs, (said,) if said else (), tokenizer, self.model.frame_s, adapted)
 
     def judge(self, samples: np.ndarray, request: Request) -> Judged:
         """What CTC says of one part `(n,)` at 16 kHz."""

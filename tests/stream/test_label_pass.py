@@ -1,5 +1,7 @@
 """A label decoder writes what CTC has heard: languages, candidates, and what is left of a text that has no end."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -119,6 +121,15 @@ def test_ctc_has_a_say_and_a_text_of_its_own_in_languages_that_it_has_learnt(
     assert text_of(label.read(label.listen(SAMPLES), Request(("deu",)), {}, heard("der hund"))) == expected
 
 
+def test_ctc_has_a_say_in_languages_that_it_has_adapters_for(make, heard, monkeypatch):
+    label, judged = make(ctc_weight=50.0), heard("der hund")
+    monkeypatch.setattr("speech.stream.label_pass.Utterance.log_probs", lambda *_: [-9.0])
+    says(label, monkeypatch, "ab cde")
+    for codes, expected in (({"deu"}, "Der hund."), ({"eng"}, "ab cde")):
+        adapted = replace(judged, adapted=frozenset(codes))
+        assert text_of(label.read(label.listen(SAMPLES), Request(("deu",)), {}, adapted)) == expected
+
+
 def test_of_texts_that_the_decoder_holds_equal_ctc_takes_the_one_that_is_said(make, heard, monkeypatch):
     label = make(learnt=["deu"], ctc_weight=0.5)
     says(label, monkeypatch, "Der Hand", " Der Hund läuft", "Der Hund,", "Der ")
@@ -212,7 +223,8 @@ def test_a_phrase_is_chosen_where_the_judges_leave_a_choice(make, heard, monkeyp
     assert said("spa", Phrase("hund"), Phrase("mund", 0.1)) == "Der Hund."
     assert said("spa", Phrase("hun")) == "Der Bund."
     assert said("deu") == said("deu", Phrase("bund", 0.1)) == "Der Hund."
-    assert label.weight("deu", phrases=True) > label.weight("deu") > label.weight("spa", phrases=True) == 0.0
+    assert label.weight("deu", judged, phrases=True) > label.weight("deu", judged)
+    assert label.weight("deu", judged) > label.weight("spa", judged, phrases=True) == 0.0
 
 
 def test_several_texts_have_shares_from_likely_to_unlikely(make, heard, monkeypatch):
