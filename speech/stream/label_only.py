@@ -11,7 +11,7 @@ from torch import Tensor
 from speech.audio.io import SAMPLE_RATE
 from speech.choices import Live
 from speech.decode.greedy import TokenSpan
-from speech.decode.label.search import LabelHypothesis, LabelSearch, once
+from speech.decode.label.search import likeliest, once
 from speech.decode.label.timing import Written, time_by_attention, written_words
 from speech.decode.language_id import posterior_among, top
 from speech.decode.words import finished
@@ -20,7 +20,7 @@ from speech.models.base import LabelModel
 from speech.models.targets import Targets, check_target
 from speech.nn.adapters import AdapterBank
 from speech.stream.heard import Heard
-from speech.stream.label_pass import Utterance
+from speech.stream.label_pass import Utterance, search_with
 from speech.stream.request import ENGLISH, Request
 from speech.stream.segments import Segment
 from speech.text.bpe import LabelTokenizer
@@ -55,17 +55,8 @@ class LabelReader:
         self.live, self.hurries = Live.parts, False
         self.longest_s: float | None = min(_LONGEST_S, model.max_frames * model.frame_s - 2)
         self.languages = tuple(tokenizer.languages)
-        self._full, self._quick = self._search(_BEAM if beam is None else beam), self._search(1)
-
-    def _search(self, beam: int) -> LabelSearch:
-        model, tokenizer = self.model, self.tokenizer
-        return LabelSearch(
-            end=tokenizer.end,
-            first_timestamp=tokenizer.first_timestamp,
-            forbidden=frozenset({*model.suppressed, *tokenizer.specials} - {tokenizer.end}),
-            forbidden_first=frozenset({*model.suppressed_first, tokenizer.end}),
-            beam=beam,
-        )
+        beams = _BEAM if beam is None else beam, 1
+        self._full, self._quick = (search_with(model, tokenizer, size) for size in beams)
 
     @property
     def into(self) -> tuple[str, ...]:
@@ -161,7 +152,7 @@ class LabelReader:
             quick: greedily.
         """
         search = self._quick if quick else self._full
-        best = _likeliest(search(part, prompt, self.model.max_tokens - len(prompt)))
+        best = likeliest(search(part, prompt, self.model.max_tokens - len(prompt)))
         if silence > _NO_SPEECH and best.score / (len(best.tokens) + 1) < _UNLIKELY:
             return Written()
         tokens = best.tokens if best.ended else once(best.tokens)
@@ -212,8 +203,3 @@ def smoothed(attention: Tensor) -> Tensor:
 def without_ctc(what: str) -> ConfigError:
     """The error of those who ask a label model for what only CTC can do."""
     return ConfigError(f"{what}: this model has no CTC", fix="Use a CTC or hybrid model.")
-
-
-def _likeliest(found: Sequence[LabelHypothesis]) -> LabelHypothesis:
-    """By mean log-probability; of those that have ended, if any has."""
-    return max(found, key=lambda one: (one.ended, one.score / (len(one.tokens) + 1)))

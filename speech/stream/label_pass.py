@@ -15,8 +15,9 @@ from speech.audio.io import SAMPLE_RATE
 from speech.decode.label.ctc_score import prepare
 from speech.decode.label.joint import Candidate, JointConfig, Spelling, best, likeliest_prefix, posterior, score
 from speech.decode.label.phrases import Bias, LabelPhrases, Pieces
-from speech.decode.label.search import LabelHypothesis, LabelSearch, once
+from speech.decode.label.search import LabelHypothesis, LabelSearch, likeliest, once
 from speech.decode.label.timing import Written, beginnings, time_by_attention, time_by_ctc, written_words
+from speech.decode.language_id import next_token_posterior
 from speech.decode.phrases import Phrase, canonical
 from speech.decode.words import WORD_START
 from speech.models.base import LabelModel
@@ -73,18 +74,23 @@ class Utterance:
         self.started: tuple[int, Tensor, DecoderState] | None = None
         """The first token, the logits behind it, and the state."""
 
+    @cached_property
+    def fresh(self) -> DecoderState:
+        """Nothing written yet; keys and values of the frames are projected once."""
+        return self._model.begin(self.frames)
+
     def start(self, token: int) -> Tensor:
         """Logits `(vocabulary,)` behind the first token, which tell language and silence."""
         if self.started is not None and self.started[0] == token:
             return self.started[1]
-        logits, state = self._advance([token], self._model.begin(self.frames))
+        logits, state = self._advance([token], self.fresh)
         self.started = token, logits[0], state
         return logits[0]
 
     def begin(self, prompt: Sequence[int]) -> tuple[Tensor, DecoderState]:
         if self.started is not None and self.started[0] == prompt[0]:
             return self._advance(prompt[1:], self.started[2])
-        return self._advance(prompt, self._model.begin(self.frames))
+        return self._advance(prompt, self.fresh)
 
     def _advance(self, tokens: Sequence[int], state: DecoderState) -> tuple[Tensor, DecoderState]:
         x, state, _ = self._model.step(torch.tensor([list(tokens)], device=self.frames.device), state)
@@ -104,7 +110,7 @@ class Utterance:
         rows[:, : len(prompt)] = torch.tensor(list(prompt))
         for row, text in zip(rows, texts, strict=True):
             row[len(prompt) : len(prompt) + len(text)] = torch.tensor(list(text))
-        state = self._model.begin(self.frames)
+        state = self.fresh
         x, _, _ = self._model.step(rows, state)
         logits = self._model.logits(x[:, len(prompt) - 1 :])
         parts = [search.log_probs(logits[:, :1], first=True), search.log_probs(logits[:, 1:], first=False)]
@@ -113,6 +119,17 @@ class Utterance:
         plain = logits.log_softmax(dim=-1).gather(2, following[..., None])[..., 0]
         chances = torch.where(chances.isinf(), plain, chances)  # what a search would have written in other tokens
         return [sum(row[: len(text) + 1].tolist()) for row, text in zip(chances, texts, strict=True)]
+
+
+def search_with(model: LabelModel, tokenizer: LabelTokenizer, beam: int) -> LabelSearch:
+    """A search for texts without timestamps, under the rules of the model."""
+    return LabelSearch(
+        end=tokenizer.end,
+        first_timestamp=tokenizer.first_timestamp,
+        forbidden=frozenset({*model.suppressed, *tokenizer.specials} - {tokenizer.end}),
+        forbidden_first=frozenset({*model.suppressed_first, tokenizer.end}),
+        beam=beam,
+    )
 
 
 class LabelPass:
@@ -127,13 +144,7 @@ class LabelPass:
         self.model, self.tokenizer = model, tokenizer
         self.config = config or JointConfig()
         self._phrases = lru_cache(_MOST_LISTS)(self._compile)
-        self._search = LabelSearch(
-            end=tokenizer.end,
-            first_timestamp=tokenizer.first_timestamp,
-            forbidden=frozenset({*model.suppressed, *tokenizer.specials} - {tokenizer.end}),
-            forbidden_first=frozenset({*model.suppressed_first, tokenizer.end}),
-            beam=self.config.beam,
-        )
+        self._search = search_with(model, tokenizer, self.config.beam)
         prepare()
 
     def hears(self, samples: np.ndarray, request: Request) -> bool:
@@ -196,9 +207,8 @@ class LabelPass:
     def languages(self, part: Utterance) -> Mapping[str, float]:
         """Posterior of the decoder's languages."""
         logits = part.start(self.tokenizer.start)
-        tokens = torch.tensor(list(self.tokenizer.languages.values()), device=logits.device)
-        posterior = logits.index_select(0, tokens).float().softmax(dim=0).tolist()
-        return dict(zip(self.tokenizer.languages, posterior, strict=True))
+        shares = next_token_posterior(logits, list(self.tokenizer.languages.values())).tolist()
+        return dict(zip(self.tokenizer.languages, shares, strict=True))
 
     @torch.inference_mode()
     def write(
@@ -223,7 +233,7 @@ class LabelPass:
         """
         if translate:
             prompt = self.tokenizer.prompt(language, translate=True)
-            text = self.tokenizer.decode(once(_likeliest(self._found(part, prompt)).tokens)).strip()
+            text = self.tokenizer.decode(once(likeliest(self._found(part, prompt)).tokens)).strip()
             words = written_words(text)
             timed = self._by_attention(part, prompt, self._ids(text, ENGLISH), words, judged) if words else Written()
             return replace(timed, language=language)
@@ -337,7 +347,7 @@ class LabelPass:
     ) -> Written:
         ids = ids[: self._room(prompt)]
         tokens = torch.tensor([[*prompt, *ids]], device=part.frames.device)
-        x, _, attention = self.model.step(tokens, self.model.begin(part.frames), self.model.alignment_heads)
+        x, _, attention = self.model.step(tokens, part.fresh, self.model.alignment_heads)
         assert attention is not None
         own = attention[0, :, len(prompt) - 1 :]
         own = (own - own.mean(dim=1, keepdim=True)) / own.std(dim=1, keepdim=True).clamp(min=1e-6)
@@ -346,11 +356,6 @@ class LabelPass:
         pieces = [self.tokenizer.piece(token) for token in ids]
         frames, scale = len(judged.log_probs), self.model.frame_s / judged.frame_s
         return time_by_attention(words, pieces, own.mean(dim=0).cpu().numpy(), chance, frames, scale)
-
-
-def _likeliest(found: Sequence[LabelHypothesis]) -> LabelHypothesis:
-    """By mean log-probability; of those that have ended, if any has."""
-    return max(found, key=lambda one: (one.ended, one.score / (len(one.tokens) + 1)))
 
 
 def _as_written(plain: str) -> str:

@@ -125,6 +125,11 @@ class LabelSearch:
         return [] if self.beam == 1 and found else kept
 
 
+def likeliest(found: Sequence[LabelHypothesis]) -> LabelHypothesis:
+    """By mean log-probability; of those that have ended, if any has."""
+    return max(found, key=lambda one: (one.ended, one.score / (len(one.tokens) + 1)))
+
+
 def repeats(tokens: Sequence[int]) -> bool:
     """Whether a text ends in the same run of tokens three times, or five times if it is a short one."""
     return len(once(tokens)) < len(tokens)
