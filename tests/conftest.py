@@ -1,6 +1,8 @@
 """What several tests need: a small real model, saved as a checkpoint, and a clip; and how a run of them goes."""
 
+import logging
 import os
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,16 @@ settings.register_profile("push", deadline=None, max_examples=25)
 settings.register_profile("all", deadline=None, max_examples=200)
 
 TEXTS = ["the cat sat on the mat", "der hund lief über die straße", "el gato duerme", "a dog ran over the street"] * 5
+
+
+@pytest.fixture(autouse=True)
+def package_log() -> Iterator[None]:
+    """What a command does to the package's log is undone: the next test of this process finds it as it was."""
+    logger = logging.getLogger("speech")
+    handlers, propagate, level = logger.handlers[:], logger.propagate, logger.level
+    yield
+    logger.handlers[:], logger.propagate = handlers, propagate
+    logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")
