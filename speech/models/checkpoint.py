@@ -249,8 +249,9 @@ def load_label_outline(directory: Path) -> LabelOutline:
     """
     record = _record(directory, WhisperConfig, (*_LABEL_WEIGHTS, _LABEL_TOKENIZER), ("model", "info"))
     config = config_from_dict(WhisperConfig, record["model"], str(directory / RECORD))
-    tokenizer = LabelTokenizer((directory / _LABEL_TOKENIZER).read_bytes(), english_only=config.english_only)
-    if tokenizer.first_timestamp > config.decoder.vocabulary:
+    data = (directory / _LABEL_TOKENIZER).read_bytes()
+    tokenizer = LabelTokenizer(data, english_only=config.english_only, added=config.added_tokens())
+    if tokenizer.first_timestamp > config.decoder.vocabulary - len(config.added):
         raise ModelError(
             f"has {tokenizer.first_timestamp} tokens, the model {config.decoder.vocabulary}",
             where=str(directory / _LABEL_TOKENIZER),

@@ -36,6 +36,8 @@ class WhisperConfig:
     """Whether it has learnt to write utterances of any length; otherwise silence has to fill all `positions`."""
     english_only: bool = False
     """Whether it knows no other language, and is told none."""
+    added: list[str] = field(default_factory=list)
+    """ISO 639-3 codes of languages that were added: their tokens are the last of the vocabulary, in this order."""
 
     def __post_init__(self) -> None:
         if self.encoder.dim != self.decoder.dim:
@@ -45,6 +47,11 @@ class WhisperConfig:
 
     def build(self) -> Whisper:
         return Whisper(self)
+
+    def added_tokens(self) -> dict[str, int]:
+        """Token of each language that was added."""
+        first = self.decoder.vocabulary - len(self.added)
+        return {code: first + n for n, code in enumerate(self.added)}
 
     def log_mel(self) -> LogMelConfig:
         return LogMelConfig.whisper_published(self.encoder.bins)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 
 import tokenizers
 
@@ -22,18 +23,21 @@ class LabelTokenizer:
     Args:
         data: a `tokenizer.json` of Hugging Face's tokenizers, with the special tokens of Whisper.
         english_only: of a model that knows English alone: its prompt names neither language nor task.
+        added: ISO 639-3 codes of languages that the model has learnt since, with their tokens, which the file lacks.
 
     Attributes:
-        languages: ISO 639-3 code -> token, in the model's order. That of a model of English alone is the token that
+        languages: ISO 639-3 code -> token, in the model's order, those that were added last. That of a model of English alone is the token that
             begins a transcript, since no other says it.
 
     Raises:
         ModelError: if it is none.
     """
 
-    def __init__(self, data: bytes, *, english_only: bool = False) -> None:
+    def __init__(
+        self, data: bytes, *, english_only: bool = False, added: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
         self.data = data
-        self.english_only = english_only
+        self.english_only, self.added = english_only, frozenset(added)
         try:
             self._tokenizer = tokenizers.Tokenizer.from_str(data.decode("utf-8"))
         except Exception as error:  # of any class: the library has none of its own
@@ -51,6 +55,7 @@ class LabelTokenizer:
             self.languages = {resolve(self._name(token)[2:-2]).code: token for token in tokens}
         except LanguageError as error:
             raise ModelError(f"has a token of no known language: {error.what}", where="tokenizer.json") from error
+        self.languages |= added
         if english_only:
             self.languages = {"eng": self.start}
 

@@ -129,10 +129,14 @@ class Collator:
             tokens=torch.from_numpy(tokens),
             targets=torch.from_numpy(targets),
             heard=torch.tensor([heard for _, _, heard in written]),
-            taught=torch.tensor([row.joined and row.words is None for _, row in made]),
+            taught=torch.tensor([self._taught(row) for _, row in made]),
             ids=["+".join(u.id for u in row.utterances) or "nonspeech" for _, row in made],
             unreadable=unreadable,
         )
+
+    def _taught(self, row: Row) -> bool:
+        """Joined rows, but in languages that the teacher does not know."""
+        return row.joined and row.words is None and row.utterances[0].language not in self._tokenizer.added
 
     def _samples(self, row: Row, heard: list[np.ndarray], rng: np.random.Generator, plain: bool) -> np.ndarray:
         if not row.utterances:

@@ -14,6 +14,7 @@ from speech.data.manifest import Utterance
 from speech.data.mixing import hours_per_language
 from speech.data.reading import Tally
 from speech.errors import ConfigError
+from speech.models.added_languages import add_languages
 from speech.models.checkpoint import LabelCheckpoint, load_label_checkpoint, save_label_checkpoint
 from speech.models.hub import locate
 from speech.tensors import check_finite
@@ -49,10 +50,13 @@ def train_label(config: LabelConfig) -> Path | None:
     base = load_label_checkpoint(locate(config.base))
     if base.tokenizer.english_only:
         raise ConfigError(f"{config.base} knows English alone", fix="Give a Whisper of several languages.")
+    base = add_languages(base, config.added)
     if is_first():
         record_config(config, output)
     before = {name: value.clone() for name, value in base.model.decoder.state_dict().items()}
     module = LabelModule(base.model, config)
+    if config.start:
+        _start(base, config.start)
     _fit(config, module, base, corpus, output)
     if not is_first():
         return None
@@ -67,6 +71,16 @@ def train_label(config: LabelConfig) -> Path | None:
     found = replace(base, model=base.model.eval(), info=info, targets={})
     save_label_checkpoint(output / "model", found, card=label_card(config, info), storage=config.storage)
     return output / "model"
+
+
+def _start(base: LabelCheckpoint, start: str) -> None:
+    """Give the layers of the decoder the weights of another model, and leave the teacher's as they are."""
+    found = load_label_checkpoint(locate(start)).model.decoder
+    for ours, others in ((base.model.decoder.layers, found.layers), (base.model.decoder.norm, found.norm)):
+        try:
+            ours.load_state_dict(others.state_dict())
+        except RuntimeError as error:
+            raise ConfigError(f"start={start} is of another shape than base", fix="Give a run from that base.") from error
 
 
 def _fit(
