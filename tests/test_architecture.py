@@ -50,7 +50,7 @@ TESTED_ELSEWHERE = {
     **{f"train/label/{name}": f"train/label/test_label_{name}" for name in ("config", "batches", "module", "run")},
     "decode/label/phrases": "decode/label/test_label_phrases", "stream/options": "stream/test_session",
     "serve/close_codes": "serve/test_protocol",
-    "decode/label/kernels": "decode/label/test_ctc_score", "decode/compiled": "decode/test_compiled_beam",
+    "decode/label/kernels": "decode/label/test_ctc_score", "compiled": "decode/test_compiled_beam",
     "decode/beam_kernels": "decode/test_compiled_beam", "decode/biasing": "decode/test_phrases",
     "decode/k2_graph": "parity/test_k2", "decode/k2_search": "parity/test_k2", "train/schema": "test_conf",
     "stream/encoded": "stream/test_second_pass",

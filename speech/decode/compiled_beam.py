@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from speech.decode.compiled import load
+from speech.compiled import load
 from speech.decode.greedy import TokenSpan
 from speech.decode.lexicon import APOSTROPHES, USUAL, Lexicon
 from speech.decode.phrases import Phrases

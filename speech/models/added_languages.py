@@ -41,7 +41,7 @@ def add_languages(base: LabelCheckpoint, added: Mapping[str, Sequence[str]]) -> 
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         old = base.model.decoder.embed.weight
-        rows = [old]
+        rows = [old.detach()]
         for near in added.values():
             mean = old[[languages[code] for code in near]].mean(dim=0)
             own = torch.randn(len(mean), generator=generator)

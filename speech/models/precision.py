@@ -12,6 +12,7 @@ from speech.errors import ConfigError
 from speech.models.base import Model
 from speech.models.owsm_ctc import OwsmCtc
 from speech.nn.ctc import SparseConditioning
+from speech.nn.decoder.compiled import compiled_copy
 from speech.nn.int8 import int8_copy, int8_runs
 from speech.nn.linears import in_float32, shared_copy
 from speech.nn.packed import packed_copy, packing_runs
@@ -43,7 +44,7 @@ def with_precision[M: Model](model: M, precision: Precision, *, conditioning_top
     if precision == Precision.bfloat16 or (precision == Precision.auto and _in_bfloat16(device)):
         return _copy_in(model, torch.bfloat16)
     if runs and precision != Precision.float32:
-        return int8_copy(model)
+        return int8_copy(compiled_copy(model))
     if device.type == "cpu" and packing_runs():
         return packed_copy(_copy_in(model, torch.float32, {TiedEmbedding}))  # packing reads weights as they are stored
     return _copy_in(model, torch.float32)

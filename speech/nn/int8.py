@@ -31,7 +31,7 @@ class Int8Linear(nn.Module):
 
     def __init__(self, linear: nn.Linear | PackedLinear) -> None:
         super().__init__()
-        self._packed = torch.ops.quantized.linear_prepack(_rounded(linear.weight), None)
+        self._packed = torch.ops.quantized.linear_prepack(rounded(linear.weight), None)
         self._bias = None if linear.bias is None else linear.bias.detach().float()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ class Int8Embedding(nn.Module):
 
     def __init__(self, embedding: TiedEmbedding) -> None:
         super().__init__()
-        weight = _rounded(embedding.weight)
+        weight = rounded(embedding.weight)
         self._packed = torch.ops.quantized.linear_prepack(weight, None)
         self._rows, self._scales = weight.int_repr(), weight.q_per_channel_scales().float()
 
@@ -67,7 +67,7 @@ def _product(x: Tensor, packed: Any, bias: Tensor | None) -> Tensor:
     return y.mul_(peak) if bias is None else torch.addcmul(bias, y, peak, out=y)
 
 
-def _rounded(weight: Tensor) -> Tensor:
+def rounded(weight: Tensor) -> Tensor:
     """Eight bits and a scale for each row, where they are not so already."""
     weight = weight.detach()
     if weight.is_quantized:

@@ -26,8 +26,8 @@ class LabelTokenizer:
         added: ISO 639-3 codes of languages that the model has learnt since, with their tokens, which the file lacks.
 
     Attributes:
-        languages: ISO 639-3 code -> token, in the model's order, those that were added last. That of a model of English alone is the token that
-            begins a transcript, since no other says it.
+        languages: ISO 639-3 code -> token, in the model's order, those that were added last. That of a model of English
+            alone is the token that begins a transcript, since no other says it.
 
     Raises:
         ModelError: if it is none.

@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from speech.decode.compiled import load
+from speech.compiled import load
 
 _KERNELS = "speech.decode.label.kernels"
 

@@ -1,4 +1,4 @@
-"""What is compiled of `ctc_score` and `timing`. Imported by `compiled.load` alone, as `beam_kernels` is."""
+"""What is compiled of `ctc_score`, `search` and `timing`. Imported by `compiled.load` alone, as `beam_kernels` is."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ import math
 import numpy as np
 from numba import njit
 
+from speech.nn.vector_math import exponential
+
 _SMALL, _LARGE = 2.0**-256, 2.0**256
 _UNIT = 256 * math.log(2)
 _NOWHERE = -(1 << 40)
+_NEVER = np.float32(-1e29)
+_LOOSE = {"reassoc", "contract", "arcp", "nsz"}
+"""Sums in any order, but infinities stay what they are."""
 
 
 @njit(cache=True, nogil=True)
@@ -81,3 +86,46 @@ def warped(attention):  # type: ignore[no-untyped-def]
         starts[row] = frame
         frame -= 1
     return starts
+
+
+@njit(cache=True, nogil=True, fastmath=_LOOSE)
+def best(logits, forbidden, before, bonus, count):  # type: ignore[no-untyped-def]
+    """The likeliest texts that are one token longer, from likely to unlikely.
+
+    Args:
+        logits: `(rows, vocabulary)` float32.
+        forbidden: `(tokens,)` float32, 0 or -1e30; tokens behind them are never written.
+        before: `(rows,)` float32: log-probability of each text so far.
+        bonus: `(rows, tokens)` that ranks are raised by, or `(rows, 0)`.
+        count: texts that are wanted.
+
+    Returns:
+        `(count,)` log-probability, row and token of each; fewer if no more can be written.
+    """
+    ranks, scores = np.full(count + 1, _NEVER, np.float32), np.empty(count + 1, np.float32)
+    rows, tokens = np.empty(count + 1, np.int64), np.empty(count + 1, np.int64)
+    found, size = 0, len(forbidden)
+    allowed = np.empty(size, np.float32)
+    for row in range(len(logits)):
+        peak, total = _NEVER, np.float32(0.0)
+        for n in range(size):
+            allowed[n] = logits[row, n] + forbidden[n]
+            peak = max(peak, allowed[n])
+        for n in range(size):
+            total += exponential(allowed[n] - peak)
+        shift = before[row] - peak - np.float32(math.log(total))
+        worst = _NEVER if found < count else ranks[count - 1]
+        for n in range(size):
+            rank = allowed[n] + shift
+            if bonus.shape[1]:
+                rank += bonus[row, n]
+            if rank > worst:
+                place = found
+                while place > 0 and ranks[place - 1] < rank:
+                    ranks[place], scores[place] = ranks[place - 1], scores[place - 1]
+                    rows[place], tokens[place] = rows[place - 1], tokens[place - 1]
+                    place -= 1
+                ranks[place], scores[place], rows[place], tokens[place] = rank, allowed[n] + shift, row, n
+                found = min(found + 1, count)
+                worst = _NEVER if found < count else ranks[count - 1]
+    return scores[:found], rows[:found], tokens[:found]

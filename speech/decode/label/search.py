@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from speech.compiled import load
 from speech.decode.frames import token_index
 from speech.decode.label.phrases import Bias
 
@@ -70,7 +72,7 @@ class LabelSearch:
         live: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
         found: list[LabelHypothesis] = []
         for length in range(most + 1):
-            kept = self._extended(live, self.log_probs(logits, first=length == 0), found, bias)
+            kept = self._extended(live, logits, length == 0, found, bias)
             if length == most:
                 ended = {one.tokens for one in found}
                 found += [LabelHypothesis(tokens, score, False) for score, tokens in live if tokens not in ended]
@@ -94,35 +96,45 @@ class LabelSearch:
         places = token_index(never, logits.device)
         return logits[..., : self.first_timestamp].float().index_fill(-1, places, -torch.inf).log_softmax(dim=-1)
 
+    def _penalties(self, first: bool) -> np.ndarray:
+        """`(first_timestamp,)`, 0 for what can be written."""
+        never = frozenset(self.forbidden).union(self.forbidden_first if first else ())
+        return _penalties(self.first_timestamp, never)
+
     def _extended(
         self,
         live: Sequence[tuple[float, tuple[int, ...]]],
-        log_probs: Tensor,
+        logits: Tensor,
+        first: bool,
         found: list[LabelHypothesis],
         bias: Bias | None = None,
     ) -> list[tuple[float, tuple[int, ...], int]]:
         """The best of all one token longer, with the row that each comes from; those that end are added to `found`."""
-        before = torch.tensor([score for score, _ in live], device=log_probs.device)
-        totals = log_probs + before[:, None]
-        vocabulary = log_probs.shape[-1]
-        if bias is None:
-            best, places = totals.flatten().topk(min(2 * self.beam, totals.numel()))
-        else:
-            more = np.stack([bias.totals(tokens, vocabulary) for _, tokens in live])
-            ranks = totals + torch.from_numpy(more).to(totals)
-            places = ranks.flatten().topk(min(2 * self.beam, totals.numel())).indices
-            best = totals.flatten()[places]
+        before = np.array([score for score, _ in live], np.float32)
+        bonus = np.zeros((len(live), 0), np.float32)
+        if bias is not None:
+            bonus = np.stack([bias.totals(tokens, self.first_timestamp) for _, tokens in live]).astype(np.float32)
+        scores, rows, tokens_next = load("speech.decode.label.kernels").best(
+            logits.float().cpu().numpy(), self._penalties(first), before, bonus, 2 * self.beam
+        )
         kept: list[tuple[float, tuple[int, ...], int]] = []
-        for rank, (score, place) in enumerate(zip(best.tolist(), places.tolist(), strict=True)):
-            if score == -torch.inf or len(kept) == self.beam:
+        following = zip(scores.tolist(), rows.tolist(), tokens_next.tolist(), strict=True)
+        for rank, (score, row, token) in enumerate(following):
+            if len(kept) == self.beam:
                 break
-            row, token = divmod(place, vocabulary)
             tokens = live[row][1]
             if token != self.end:
                 kept.append((score, (*tokens, token), row))
             elif rank < self.beam:
                 found.append(LabelHypothesis(tokens, score, True))
         return [] if self.beam == 1 and found else kept
+
+
+@lru_cache(16)
+def _penalties(size: int, never: frozenset[int]) -> np.ndarray:
+    found = np.zeros(size, np.float32)
+    found[[token for token in never if token < size]] = -1e30
+    return found
 
 
 def likeliest(found: Sequence[LabelHypothesis]) -> LabelHypothesis:

@@ -1,0 +1,227 @@
+"""A label decoder in eight bits whose step is one call of compiled code, for CPUs that `vnni_runs`.
+
+What it says is what `LabelDecoder` says in eight bits, within a percent or two. Keys and values of what is written are kept once for
+all hypotheses: which of them a hypothesis has come by is a table of small numbers, and to reorder hypotheses is to
+reorder that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from speech.compiled import load
+from speech.errors import ConfigError
+from speech.nn.decoder.label import DecoderLayer, LabelDecoder
+from speech.nn.int8 import Int8Linear, rounded
+from speech.nn.linears import Network, quantized, with_layers
+from speech.nn.vnni import Packed, pack, product, vnni_runs
+
+_WIDTH = 64
+_PLACES = 32
+"""Of tokens, that are made room for at first."""
+
+
+class Weights(NamedTuple):
+    """Of all layers."""
+
+    own: Packed
+    """Queries, keys and values of self-attention."""
+    own_out: Packed
+    query: Packed
+    """Of cross-attention."""
+    cross_out: Packed
+    up: Packed
+    down: Packed
+    norms: np.ndarray
+    """(layers, 3, 2, dim): of self-attention, cross-attention, feed-forward network; scale and bias."""
+    final: np.ndarray
+    """(2, dim)"""
+
+
+class Frames(NamedTuple):
+    """Keys and values of what is heard, T rounded up to a multiple of 64."""
+
+    keys: np.ndarray
+    """(layers, heads, dim / heads, T) float32"""
+    values: np.ndarray
+    """(layers, heads, T, dim / heads, rounded up to a multiple of 64) float32"""
+
+
+class _Cache:
+    """Keys and values of what is written, (layers, places, slots, dim); each place is written once."""
+
+    def __init__(self, layers: int, places: int, slots: int, dim: int) -> None:
+        self.keys = np.empty((layers, places, slots, dim), np.float32)
+        self.values = np.empty_like(self.keys)
+        self.written = 0
+
+    def for_more(self, past: int, count: int, rows: int) -> _Cache:
+        """One in which `count` places of `rows` hypotheses can be written behind the first `past`: this or a copy."""
+        layers, places, slots, dim = self.keys.shape
+        if self.written == past and past + count <= places and rows <= slots:
+            return self
+        room = max(_PLACES, 2 * past, past + count)
+        new = _Cache(layers, room, max(rows, slots), dim)
+        new.keys[:, :past, :slots], new.values[:, :past, :slots] = self.keys[:, :past], self.values[:, :past]
+        return new
+
+
+class _Text(NamedTuple):
+    """What is written of one utterance, in several hypotheses."""
+
+    frames: Frames
+    heard: int
+    """Of the frames, that are real."""
+    cache: _Cache
+    origin: np.ndarray
+    """(rows, places) int64: the slot of each place"""
+
+
+class CompiledState(NamedTuple):
+    """Utterances that are written, each in equally many hypotheses; see `DecoderState`."""
+
+    texts: tuple[_Text, ...]
+
+    @property
+    def length(self) -> int:
+        """Tokens so far."""
+        return self.texts[0].origin.shape[1]
+
+    def select(self, rows: Tensor) -> CompiledState:
+        """See `DecoderState.select`."""
+        before, chosen = len(self.texts[0].origin), rows.numpy().reshape(len(self.texts), -1)
+        texts = zip(self.texts, chosen, strict=True)
+        return CompiledState(
+            tuple(text._replace(origin=text.origin[own - before * n]) for n, (text, own) in enumerate(texts))
+        )
+
+
+class CompiledDecoder(nn.Module):
+    """`LabelDecoder` for inference.
+
+    Args:
+        decoder: in eight bits or in float.
+    """
+
+    def __init__(self, decoder: LabelDecoder) -> None:
+        super().__init__()
+        self.config = decoder.config
+        layers: list[DecoderLayer] = list(decoder.layers)  # type: ignore[arg-type]
+        self._cross = [(Int8Linear(layer.cross.key), Int8Linear(layer.cross.value)) for layer in layers]
+        self._embed = pack([rounded(decoder.embed.weight)], [None])
+        self._positions = decoder.positions.detach().float()
+        self._weights = _weights(layers, decoder.norm)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CompiledDecoder:
+        return self  # nothing of it ever changes
+
+    def begin(self, frames: Tensor, lengths: Tensor | None = None) -> CompiledState:
+        """See `LabelDecoder.begin`."""
+        layers, heads, dim = len(self._cross), self.config.heads, self.config.dim
+        size, (utterances, longest, _) = dim // heads, frames.shape
+        real = [longest] * utterances if lengths is None else lengths.tolist()
+        width = -(-longest // _WIDTH) * _WIDTH
+        keys = np.zeros((utterances, layers, heads, size, width), np.float32)
+        values = np.zeros((utterances, layers, heads, width, -(-size // _WIDTH) * _WIDTH), np.float32)
+        for n, (key, value) in enumerate(self._cross):
+            keys[:, n, :, :, :longest] = key(frames).unflatten(-1, (heads, size)).permute(0, 2, 3, 1).numpy()
+            values[:, n, :, :longest, :size] = value(frames).unflatten(-1, (heads, size)).transpose(1, 2).numpy()
+        nothing = np.empty((1, 0), np.int64)
+        texts = zip(keys, values, real, strict=True)
+        return CompiledState(tuple(_Text(Frames(k, v), t, _Cache(layers, 0, 1, dim), nothing) for k, v, t in texts))
+
+    def step(
+        self, tokens: Tensor, state: CompiledState, heads: Sequence[tuple[int, int]] = ()
+    ) -> tuple[Tensor, CompiledState, Tensor | None]:
+        """See `LabelDecoder.step`."""
+        past, count, utterances = state.length, tokens.shape[1], len(state.texts)
+        if past + count > self.config.positions:
+            raise ConfigError(f"a text of {past + count} tokens; the decoder has {self.config.positions} positions")
+        embedded = self._embed.rows(tokens.reshape(-1).numpy())[:, : self.config.dim]
+        x = torch.from_numpy(embedded).view(*tokens.shape, -1) + self._positions[past : past + count]
+        each = [self._write(own, text, heads) for own, text in zip(x.chunk(utterances), state.texts, strict=True)]
+        longest = max(text.heard for _, text, _ in each)
+        attention = None
+        if heads:
+            wide = [nn.functional.pad(seen, (0, longest - seen.shape[-1])) for _, _, seen in each]
+            attention = torch.cat(wide)
+        return torch.cat([y for y, _, _ in each]), CompiledState(tuple(text for _, text, _ in each)), attention
+
+    def _write(self, x: Tensor, text: _Text, heads: Sequence[tuple[int, int]]) -> tuple[Tensor, _Text, Tensor]:
+        """`x (rows, count, dim)` of one utterance."""
+        rows, count, dim = x.shape
+        past = text.origin.shape[1]
+        cache = text.cache.for_more(past, count, rows)
+        flat, y = x.reshape(-1, dim).numpy(), np.empty((rows * count, dim), np.float32)
+        queries = np.empty((len(self._cross), rows * count, dim), np.float32)
+        origin = np.broadcast_to(text.origin, (rows, past)) if len(text.origin) < rows else text.origin
+        origin = np.ascontiguousarray(origin)
+        load("speech.nn.decoder.step_kernels").step(
+            flat, count, self._weights, text.frames, text.heard, cache.keys, cache.values, origin, past, queries, y
+        )
+        cache.written = past + count
+        own = np.broadcast_to(np.arange(rows)[:, None], (rows, count))
+        after = text._replace(cache=cache, origin=np.concatenate([origin, own], axis=1))
+        seen = _attention(queries.reshape(-1, rows, count, dim), text, heads)
+        return torch.from_numpy(y).view(rows, count, dim), after, seen
+
+    def logits(self, x: Tensor) -> Tensor:
+        """`(..., dim)` of `step` to `(..., vocabulary)`."""
+        return product(x, self._embed, self.config.vocabulary)
+
+
+def _attention(queries: np.ndarray, text: _Text, heads: Sequence[tuple[int, int]]) -> Tensor:
+    """Of cross-attention: `queries (layers, rows, count, dim)` to `(rows, heads, count, T)`."""
+    size = text.frames.keys.shape[2]
+    found = []
+    for layer, head in heads:
+        own = torch.from_numpy(queries[layer, :, :, head * size : (head + 1) * size])
+        keys = torch.from_numpy(text.frames.keys[layer, head, :, : text.heard])
+        found.append((own @ keys * size**-0.5).softmax(dim=-1))
+    return torch.stack(found, dim=1) if found else torch.empty(0)
+
+
+def _weights(layers: Sequence[DecoderLayer], norm: nn.LayerNorm) -> Weights:
+    def packed(*chosen: Sequence[nn.Linear]) -> Packed:
+        """Of each layer some matrices, one below the other."""
+        parts = [[_stored(linear) for linear in linears] for linears in chosen]
+        matrices = [_below([weight for weight, _ in own]) for own in parts]
+        return pack(matrices, [torch.cat([bias for _, bias in own]) for own in parts])
+
+    norms = [[layer.attention_norm, layer.cross_norm, layer.feed_forward_norm] for layer in layers]
+    return Weights(
+        packed(*([one.attention.query, one.attention.key, one.attention.value] for one in layers)),
+        packed(*([one.attention.out] for one in layers)),
+        packed(*([one.cross.query] for one in layers)),
+        packed(*([one.cross.out] for one in layers)),
+        packed(*([one.feed_forward.up] for one in layers)),
+        packed(*([one.feed_forward.down] for one in layers)),
+        np.stack([[_scale_and_bias(one) for one in own] for own in norms]),
+        _scale_and_bias(norm),
+    )
+
+
+def _stored(linear: nn.Linear) -> tuple[Tensor, Tensor]:
+    weight = rounded(linear.weight)
+    return weight, torch.zeros(len(weight)) if linear.bias is None else linear.bias.detach().float()
+
+
+def _below(weights: Sequence[Tensor]) -> Tensor:
+    """One matrix of several of the same width."""
+    scales = torch.cat([weight.q_per_channel_scales() for weight in weights])
+    return quantized(torch.cat([weight.int_repr() for weight in weights]), scales)
+
+
+def _scale_and_bias(norm: nn.Module) -> np.ndarray:
+    assert isinstance(norm, nn.LayerNorm)
+    return torch.stack([norm.weight, norm.bias]).detach().float().numpy()
+
+
+def compiled_copy[M: Network](model: M) -> M:
+    """The model with compiled label decoders, where this machine runs them; all else is shared with the original."""
+    return with_layers(model, {LabelDecoder: CompiledDecoder}) if vnni_runs() else model

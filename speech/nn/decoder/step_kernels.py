@@ -1,0 +1,130 @@
+"""A step of a label decoder in eight bits. Imported by `compiled.load` alone."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from speech.nn.int8_kernels import float_product, product
+from speech.nn.vector_math import exponential, gelu
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def norm(x, weights, y):  # type: ignore[no-untyped-def]
+    """Layer norm of `x (rows, dim)` into `y`; `weights (2, dim)` are scale and bias."""
+    dim = np.float32(x.shape[1])
+    for row in range(x.shape[0]):
+        mean = x[row].sum() / dim
+        square = np.float32(0.0)
+        for n in range(x.shape[1]):
+            square += (x[row, n] - mean) ** 2
+        scale = np.float32(1.0) / np.sqrt(square / dim + np.float32(1e-5))
+        for n in range(x.shape[1]):
+            y[row, n] = (x[row, n] - mean) * scale * weights[0, n] + weights[1, n]
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def softmax(scores, scale):  # type: ignore[no-untyped-def]
+    """Of `scale * scores (n,)`, in place."""
+    peak = scores.max()
+    total = np.float32(0.0)
+    for n in range(len(scores)):
+        scores[n] = exponential((scores[n] - peak) * scale)
+        total += scores[n]
+    for n in range(len(scores)):
+        scores[n] /= total
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def self_attention(queries, keys, values, origin, past, count, heads, y):  # type: ignore[no-untyped-def]
+    """Each of `count` tokens of a hypothesis attends to its past and to those up to itself.
+
+    Args:
+        queries: `(rows * count, dim or more)`.
+        keys, values: `(places, slots, dim)`.
+        origin: `(rows, past)`: the slot in which a hypothesis has each place of its past; newer ones are in its own.
+        y: `(rows * count, dim)`, written.
+    """
+    size = y.shape[1] // heads
+    scale = np.float32(size**-0.5)
+    scores = np.empty((heads, past + count), np.float32)
+    for n in range(len(y)):
+        row, own = divmod(n, count)
+        seen = past + own + 1
+        for place in range(seen):
+            slot = origin[row, place] if place < past else row
+            for head in range(heads):
+                total = np.float32(0.0)
+                for k in range(head * size, (head + 1) * size):
+                    total += queries[n, k] * keys[place, slot, k]
+                scores[head, place] = total
+        for head in range(heads):
+            softmax(scores[head, :seen], scale)
+        y[n] = 0.0
+        for place in range(seen):
+            slot = origin[row, place] if place < past else row
+            for head in range(heads):
+                share = scores[head, place]
+                for k in range(head * size, (head + 1) * size):
+                    y[n, k] += share * values[place, slot, k]
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def cross_attention(queries, keys, values, frames, y):  # type: ignore[no-untyped-def]
+    """`queries (n, dim)` attend to frames: `keys (heads, dim / heads, T)` and `values (heads, T, dim / heads)`, T and
+    the size of values rounded up to multiples of 64, of which `frames` are real; written to `y (n, dim)`."""
+    heads, size = keys.shape[0], keys.shape[1]
+    scale = np.float32(size**-0.5)
+    scores = np.empty((len(queries), keys.shape[2]), np.float32)
+    attended = np.empty((len(queries), values.shape[2]), np.float32)
+    for head in range(heads):
+        first = head * size
+        float_product(queries[:, first : first + size], keys[head], scores)
+        for n in range(len(queries)):
+            softmax(scores[n, :frames], scale)
+        float_product(scores[:, :frames], values[head], attended)
+        for n in range(len(queries)):
+            for k in range(size):
+                y[n, first + k] = attended[n, k]
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def step(x, count, weights, cross, frames, keys, values, origin, past, queries, y):  # type: ignore[no-untyped-def]
+    """`count` tokens of each hypothesis through all layers.
+
+    Args:
+        x: `(rows * count, dim)`, embedded; written over.
+        weights: `compiled.Weights`.
+        cross: `compiled.Frames`, of which `frames` are real.
+        keys, values: `(layers, places, slots, dim)`, those of `past` places known; the new ones are written.
+        origin: see `self_attention`.
+        queries: `(layers, rows * count, dim)`, written: those of cross-attention.
+        y: `(rows * count, dim)`, written.
+    """
+    heads, dim = cross.keys.shape[1], x.shape[1]
+    projected = np.empty((len(x), 3 * dim), np.float32)
+    hidden = np.empty((len(x), weights.up.scales.shape[1]), np.float32)
+    normed, attended, more = np.empty_like(x), np.empty_like(x), np.empty_like(x)
+    for layer in range(len(keys)):
+        norm(x, weights.norms[layer, 0], normed)
+        product(normed, weights.own, layer, projected)
+        for n in range(len(x)):
+            row, own = divmod(n, count)
+            keys[layer, past + own, row] = projected[n, dim : 2 * dim]
+            values[layer, past + own, row] = projected[n, 2 * dim :]
+        self_attention(projected, keys[layer], values[layer], origin, past, count, heads, attended)
+        product(attended, weights.own_out, layer, more)
+        x += more
+        norm(x, weights.norms[layer, 1], normed)
+        product(normed, weights.query, layer, queries[layer])
+        cross_attention(queries[layer], cross.keys[layer], cross.values[layer], frames, attended)
+        product(attended, weights.cross_out, layer, more)
+        x += more
+        norm(x, weights.norms[layer, 2], normed)
+        product(normed, weights.up, layer, hidden)
+        for n in range(len(hidden)):
+            for k in range(hidden.shape[1]):
+                hidden[n, k] = gelu(hidden[n, k])
+        product(hidden, weights.down, layer, more)
+        x += more
+    norm(x, weights.final, y)

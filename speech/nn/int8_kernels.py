@@ -1,0 +1,58 @@
+"""Products with eight-bit weights. Imported by `compiled.load` alone."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from speech.nn.tiles import MOST_ROWS, WIDTH, float_tile, int8_tile
+
+_STEPS = 127
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def quantize(x, numbers, peaks):  # type: ignore[no-untyped-def]
+    """`x (rows, width)` in steps of a 127th of each row's peak, above 128, so that they are unsigned."""
+    for row in range(x.shape[0]):
+        peak = np.float32(1e-8)
+        for n in range(x.shape[1]):
+            peak = max(peak, abs(x[row, n]))
+        peaks[row] = peak / np.float32(_STEPS)
+        scale = np.float32(_STEPS) / peak
+        for n in range(x.shape[1]):
+            numbers[row, n] = np.uint8(np.int32(np.floor(x[row, n] * scale + np.float32(128.5))))
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def product(x, weights, layer, y):  # type: ignore[no-untyped-def]
+    """`x (rows, width)` to `y (rows, out)`; `weights` is `vnni.Packed`."""
+    packed, scales = weights.numbers[layer], weights.scales[layer]
+    offsets, bias = weights.offsets[layer], weights.bias[layer]
+    rows, outs, depth = x.shape[0], y.shape[1], packed.shape[1]
+    numbers, peaks = np.zeros((rows, 4 * depth), np.uint8), np.empty(rows, np.float32)
+    quantize(x, numbers, peaks)
+    sums = np.empty((MOST_ROWS, WIDTH), np.int32)
+    for block in range(packed.shape[0]):
+        first = block * WIDTH
+        address = packed[block].ctypes.data
+        for row in range(0, rows, MOST_ROWS):
+            count = min(rows - row, MOST_ROWS)
+            int8_tile(count, address, 4 * WIDTH, numbers[row:].ctypes.data, 4 * depth, depth, sums.ctypes.data)
+            for n in range(count):
+                peak = peaks[row + n]
+                for out in range(min(outs - first, WIDTH)):
+                    at = first + out
+                    y[row + n, at] = np.float32(sums[n, out] - offsets[at]) * (scales[at] * peak) + bias[at]
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def float_product(a, b, y):  # type: ignore[no-untyped-def]
+    """`y (rows, columns) = a (rows, depth) @ b (depth, columns)`, columns a multiple of 64; rows may lie apart."""
+    sums = np.empty((MOST_ROWS, WIDTH), np.float32)
+    rows, depth = a.shape
+    for first in range(0, b.shape[1], WIDTH):
+        for row in range(0, rows, MOST_ROWS):
+            count = min(rows - row, MOST_ROWS)
+            address = b[:, first:].ctypes.data
+            float_tile(count, address, b.strides[0], a[row:].ctypes.data, a.strides[0], depth, sums.ctypes.data)
+            y[row : row + count, first : first + WIDTH] = sums[:count]

@@ -1,0 +1,43 @@
+"""Functions of one float32 that become vectors in the loops of compiled code. Imported by kernels alone."""
+
+from __future__ import annotations
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+
+@intrinsic
+def as_float(context, bits):  # type: ignore[no-untyped-def]
+    """The float32 that lies in the bits of an int32."""
+    return types.float32(types.int32), lambda context, builder, signature, args: builder.bitcast(
+        args[0], ir.FloatType()
+    )
+
+
+@njit(inline="always")
+def exponential(x):  # type: ignore[no-untyped-def]
+    """e^x for x <= 88, float32, within two units in the last place; loops over it become vectors."""
+    turns = max(x * np.float32(1.4426950408889634), np.float32(-126.0))
+    whole = np.floor(turns + np.float32(0.5))
+    y = turns - whole
+    power = np.float32(1.535336188319500e-4)
+    power = power * y + np.float32(1.339887440266574e-3)
+    power = power * y + np.float32(9.618437357674640e-3)
+    power = power * y + np.float32(5.550332471162809e-2)
+    power = power * y + np.float32(2.402264791363012e-1)
+    power = power * y + np.float32(6.931472028550421e-1)
+    power = power * y + np.float32(1.0)
+    return power * as_float((np.int32(whole) + np.int32(127)) << np.int32(23))
+
+
+@njit(inline="always")
+def gelu(x):  # type: ignore[no-untyped-def]
+    """x times the share of a normal distribution below x (error function: Abramowitz and Stegun 7.1.26)."""
+    z = abs(x) * np.float32(0.7071067811865476)
+    t = np.float32(1.0) / (np.float32(1.0) + np.float32(0.3275911) * z)
+    power = np.float32(1.061405429) * t - np.float32(1.453152027)
+    power = (power * t + np.float32(1.421413741)) * t - np.float32(0.284496736)
+    tail = (power * t + np.float32(0.254829592)) * t * exponential(-z * z) * np.float32(0.5)
+    return x * (np.float32(1.0) - tail) if x >= 0 else x * tail

@@ -1,0 +1,71 @@
+"""Eight-bit weights as the kernels of `int8_kernels` read them, on CPUs with AVX-512 and VNNI."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from speech.compiled import load
+
+_WIDTH, _FACTORS, _ZERO = 64, 4, 128
+"""Columns of a tile, numbers that an instruction multiplies for each, and what an unsigned zero is."""
+_NEEDED = ("avx512f", "avx512bw", "avx512vnni")
+
+
+@cache
+def vnni_runs() -> bool:
+    """Whether this machine has the instructions."""
+    from llvmlite import binding  # with numba: a tenth of a second
+
+    features: dict[str, bool] = dict(binding.get_host_cpu_features())
+    return all(features.get(name, False) for name in _NEEDED)
+
+
+def int8_kernels() -> Any:
+    """The module `int8_kernels`."""
+    return load("speech.nn.int8_kernels")
+
+
+class Packed(NamedTuple):
+    """Matrices of one shape, such as the same one of all layers."""
+
+    numbers: np.ndarray
+    """(matrices, out / 64, in / 4, 64, 4) int8, rounded up"""
+    scales: np.ndarray
+    """(matrices, out) float32"""
+    offsets: np.ndarray
+    """(matrices, out) int32: what the unsigned zero adds to each sum"""
+    bias: np.ndarray
+    """(matrices, out) float32"""
+
+    def rows(self, places: np.ndarray) -> np.ndarray:
+        """Rows `places (n,)` of the first matrix: `(n, in)` float32, `in` rounded up to a multiple of four."""
+        found = self.numbers[0, places // _WIDTH, :, places % _WIDTH]
+        return found.reshape(len(places), -1) * self.scales[0, places, None]
+
+
+def pack(weights: Sequence[Tensor], biases: Sequence[Tensor | None]) -> Packed:
+    """Matrices `(out, in)`, quantized with a scale for each output, and their biases."""
+    numbers, offsets = [], []
+    for weight in weights:
+        whole = weight.int_repr().numpy()
+        padded = np.pad(whole, ((0, -whole.shape[0] % _WIDTH), (0, -whole.shape[1] % _FACTORS)))
+        tiles = padded.reshape(-1, _WIDTH, padded.shape[1] // _FACTORS, _FACTORS).transpose(0, 2, 1, 3)
+        numbers.append(np.ascontiguousarray(tiles))
+        offsets.append(whole.sum(axis=1, dtype=np.int32) * _ZERO)
+    scales = np.stack([weight.q_per_channel_scales().float().numpy() for weight in weights])
+    bias = [np.zeros(len(w), np.float32) if b is None else b.numpy() for w, b in zip(weights, biases, strict=True)]
+    return Packed(np.stack(numbers), scales, np.stack(offsets).astype(np.int32), np.stack(bias))
+
+
+def product(x: Tensor, weights: Packed, out: int) -> Tensor:
+    """`x (..., in)` float32 by the first matrix: `(..., out)`."""
+    rows = np.ascontiguousarray(x.detach().reshape(-1, x.shape[-1]).numpy())
+    y = np.empty((len(rows), out), np.float32)
+    int8_kernels().product(rows, weights, 0, y)
+    return torch.from_numpy(y).view(*x.shape[:-1], out)

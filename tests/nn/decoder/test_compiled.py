@@ -1,0 +1,157 @@
+"""The compiled decoder: it says what the other says, pieces are the whole, hypotheses can be reordered and forked."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speech.errors import ConfigError
+from speech.nn.decoder.compiled import CompiledDecoder, compiled_copy
+from speech.nn.decoder.label import LabelDecoder, LabelDecoderConfig
+from speech.nn.int8 import int8_copy
+from speech.nn.vnni import pack, product, vnni_runs
+from tests.skips import NO_VNNI
+
+pytestmark = pytest.mark.skipif(not vnni_runs(), reason=NO_VNNI)
+CONFIG = LabelDecoderConfig(vocabulary=71, dim=36, layers=2, heads=3, hidden=70, positions=80)
+HEADS = [(1, 1), (0, 2), (1, 0)]
+CLOSE = {"atol": 2e-3, "rtol": 2e-3}  # where a sum rounds to the other step of eight bits
+
+
+def build() -> LabelDecoder:
+    torch.manual_seed(0)
+    decoder = LabelDecoder(CONFIG).eval()
+    with torch.no_grad():
+        for parameter in decoder.parameters():
+            parameter.copy_(torch.randn_like(parameter) * 0.2)
+    return decoder
+
+
+PLAIN = build()
+DECODER = CompiledDecoder(PLAIN) if vnni_runs() else PLAIN
+
+
+def random(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def tokens_of(rows: int, count: int, seed: int = 0) -> torch.Tensor:
+    return torch.randint(0, CONFIG.vocabulary, (rows, count), generator=torch.Generator().manual_seed(seed))
+
+
+def error(found: torch.Tensor, expected: torch.Tensor) -> float:
+    return float((found - expected).norm() / expected.norm())
+
+
+@given(rows=st.integers(1, 12), width=st.integers(1, 90), out=st.integers(1, 140), seed=st.integers(0, 9))
+def test_a_product_is_that_of_the_numbers(rows, width, out, seed):
+    """Exactly that of the whole numbers, whatever the shape and its remainders."""
+    generator = torch.Generator().manual_seed(seed)
+    whole = torch.randint(-127, 128, (out, width), generator=generator).to(torch.int8)
+    scales, bias = torch.rand(out, generator=generator) + 0.1, torch.randn(out, generator=generator)
+    weight = torch._make_per_channel_quantized_tensor(whole, scales.double(), torch.zeros(out, dtype=torch.int64), 0)
+    steps = torch.randint(-127, 128, (rows, width), generator=generator).float()
+    steps[:, 0] = 127.0  # the peak, so that a step is a whole number
+    found = product(steps, pack([weight], [bias]), out)
+    torch.testing.assert_close(found, steps @ whole.float().T * scales + bias, rtol=1e-5, atol=1e-3)
+
+
+@torch.no_grad()
+@given(lengths=st.lists(st.integers(1, 150), min_size=1, max_size=3), hypotheses=st.integers(1, 7))
+def test_it_says_what_the_decoder_says(lengths, hypotheses):
+    frames, texts = random(len(lengths), max(lengths), CONFIG.dim), tokens_of(len(lengths) * hypotheses, 9)
+    rows = torch.arange(len(lengths)).repeat_interleave(hypotheses)
+    found, expected = [], []
+    for decoder, into in ((DECODER, found), (PLAIN, expected)):
+        x, _, seen = decoder.step(texts, decoder.begin(frames, torch.tensor(lengths)).select(rows), HEADS)
+        into += [decoder.logits(x), seen]
+    assert error(found[0], expected[0]) < 0.03
+    assert found[1].shape == expected[1].shape
+    assert error(found[1], expected[1]) < 0.03
+
+
+@torch.no_grad()
+@given(pieces=st.lists(st.integers(1, 7), min_size=1, max_size=9), hypotheses=st.integers(1, 6), seed=st.integers(0, 3))
+def test_pieces_are_the_whole(pieces, hypotheses, seed):
+    texts, frames = tokens_of(hypotheses, sum(pieces), seed), random(1, 70, CONFIG.dim, seed=seed)
+    begun = DECODER.begin(frames).select(torch.zeros(hypotheses, dtype=torch.long))
+    whole, _, attention = DECODER.step(texts, begun, HEADS)
+    state, found, seen = begun, [], []
+    for piece in texts.split(pieces, dim=1):
+        x, state, heads = DECODER.step(piece, state, HEADS)
+        found.append(x)
+        seen.append(heads)
+    torch.testing.assert_close(torch.cat(found, dim=1), whole, **CLOSE)
+    torch.testing.assert_close(torch.cat(seen, dim=2), attention, **CLOSE)
+    assert state.length == sum(pieces)
+
+
+@torch.no_grad()
+@given(
+    choices=st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=4), min_size=1, max_size=5),
+    steps=st.integers(1, 3),
+)
+def test_hypotheses_can_be_reordered_doubled_and_left(choices, steps):
+    """Whatever becomes of them, each goes on as the text that it is, and so does a state from which another went on."""
+    frames = random(1, 20, CONFIG.dim)
+    texts = tokens_of(4, 1)
+    start = DECODER.begin(frames).select(torch.zeros(4, dtype=torch.long))
+    _, state, _ = DECODER.step(texts, start)
+    for number, choice in enumerate(choices):
+        rows = torch.tensor([n % len(texts) for n in choice])
+        state, texts = state.select(rows), texts[rows]
+        for _ in range(steps):
+            more = tokens_of(len(rows), 1, seed=number)
+            kept, before = state, texts
+            x, state, _ = DECODER.step(more, state)
+            texts = torch.cat([texts, more], dim=1)
+            other = (more + 1) % CONFIG.vocabulary
+            forked, _, _ = DECODER.step(other, kept)  # behind the same text
+            for found, text in ((x, texts), (forked, torch.cat([before, other], dim=1))):
+                whole, _, _ = DECODER.step(text, DECODER.begin(frames).select(torch.zeros(len(text), dtype=torch.long)))
+                torch.testing.assert_close(found[:, -1], whole[:, -1], **CLOSE)
+            x, state, _ = DECODER.step(more, kept)
+            torch.testing.assert_close(x[:, -1], DECODER.step(texts, DECODER.begin(frames).select(
+                torch.zeros(len(texts), dtype=torch.long)))[0][:, -1], **CLOSE)  # fmt: skip
+
+
+@torch.no_grad()
+def test_nobody_hears_a_neighbour():
+    """To the last bit: neither the others of a beam nor another utterance."""
+    frames, lengths, texts = random(2, 90, CONFIG.dim), torch.tensor([90, 31]), tokens_of(6, 8)
+    rows = torch.tensor([0, 0, 0, 1, 1, 1])
+    together, _, _ = DECODER.step(texts, DECODER.begin(frames, lengths).select(rows))
+    for row, text in enumerate(texts):
+        own = frames[row // 3, : lengths[row // 3]][None]
+        alone, _, _ = DECODER.step(text[None], DECODER.begin(own))
+        assert torch.equal(alone[0], together[row])
+
+
+@torch.no_grad()
+def test_a_model_that_was_compiled_stays_so():
+    class Model(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.decoder = build()
+
+    model = int8_copy(compiled_copy(Model()))
+    assert isinstance(model.decoder, CompiledDecoder)
+    assert copy.deepcopy(model).decoder is model.decoder
+    assert int8_copy(compiled_copy(model)).decoder is model.decoder
+
+
+def test_of_stored_weights_it_is_the_same():
+    """Eight-bit weights are taken as they lie on disk."""
+    quantized = torch.quantize_per_channel(random(70, 36), torch.full((70,), 0.02), torch.zeros(70), 0, torch.qint8)
+    np.testing.assert_array_equal(
+        pack([quantized], [None]).rows(np.array([3, 69])), quantized.dequantize()[[3, 69]].numpy()
+    )
+
+
+@torch.no_grad()
+def test_a_text_that_is_too_long_is_refused():
+    with pytest.raises(ConfigError, match="a text of 81 tokens; the decoder has 80 positions"):
+        DECODER.step(tokens_of(1, 81), DECODER.begin(random(1, 3, CONFIG.dim)))
