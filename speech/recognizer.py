@@ -27,7 +27,7 @@ from speech.models.targets import Targets
 from speech.nn.adapters import AdapterBank
 from speech.stream.alternatives import Reading, readings, together
 from speech.stream.engine import Engine, EngineConfig
-from speech.stream.heard import Heard, told_by_decoder
+from speech.stream.heard import Heard, spoken_in
 from speech.stream.label_pass import LabelPass
 from speech.stream.loading import LoadOptions, load_reader
 from speech.stream.offline import OfflineConfig, OfflineReader, by_ctc
@@ -372,9 +372,9 @@ class Recognizer:
         probability: float | None = None
         if words or len(request.languages) == 1:  # silence is in no language, unless one is named
             named = len(request.languages) == 1
-            told = None if named else told_by_decoder(parts, self._second_pass.languages)
             frames = sum(part.frames for part in parts)
-            language, probability = (told, None) if told else self._second_pass.language(total, frames, request)
+            told = None if named else spoken_in(parts)
+            language, probability = told or self._second_pass.language(total, frames, request)
         asked = parts if request.nbest > 1 else ()
         several: list[list[Reading]] = [readings(p, lambda one: self._second_pass.words(one, request)) for p in asked]
         return Transcript(

@@ -149,13 +149,16 @@ def test_what_neither_half_knows_is_refused_in_files_and_live(recognizer, audio,
 
 @pytest.mark.parametrize("language", ["auto", "spa", "deu,spa"])
 def test_a_language_that_only_the_decoder_knows_is_told_by_it(folder, audio, language):
-    """Here whatever may be Spanish is."""
+    """Here CTC has no say, and the decoder hears Spanish."""
     recognizer = loaded(folder)
-    recognizer._second_pass.label.config.foreign = 0.0
+    label = recognizer._second_pass.label
+    label.config.ctc_language = 0.0
+    label.languages = lambda part: {"eng": 0.1, "deu": 0.1, "spa": 0.8}
     found = recognizer.transcribe(audio, language=language)
     assert found.language == "spa"
     assert {word.language for word in found.words} == {"spa"}
-    assert found.language_probability == (1.0 if language == "spa" else None)
+    assert (found.language_probability == 1.0) == (language == "spa")
+    assert found.language_probability > 0.5
 
 
 def test_another_target_is_left_to_ctc(recognizer, audio):

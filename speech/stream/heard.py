@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -31,7 +31,9 @@ class Heard:
     written: tuple[WrittenWord, ...] | None = None
     """Words of the spans, where a label decoder has written them; None: CTC's tokens are the text."""
     language: str | None = None
-    """ISO 639-3 in which they are written, if a label decoder has."""
+    """ISO 639-3 of the speech, or what it is taken for, where a label decoder has a say."""
+    posterior: Mapping[str, float] | None = None
+    """Of the languages that it may be in, by both judges, where a label decoder has a say."""
     confidence: float = 1.0
     """Posterior of the text among those that were found."""
     others: tuple[Heard, ...] = ()
@@ -47,10 +49,16 @@ class Heard:
         ]
 
 
-def told_by_decoder(parts: Sequence[Heard], known: Sequence[str]) -> str | None:
-    """The language of most of what is said, if it is one that the label decoder alone knows."""
-    spoken = Counter[str]()
+def spoken_in(parts: Sequence[Heard]) -> tuple[str, float] | None:
+    """The language of most of what is said, and the share of the speech that is expected to be in it; None where no
+    label decoder has a say."""
+    shares = Counter[str]()
+    frames = 0
     for part in parts:
-        spoken[part.language if part.written and part.language else known[0]] += part.frames if part.spans else 0
-    code = max(spoken, key=lambda code: spoken[code], default=known[0])
-    return None if code in known else code
+        if part.spans and part.posterior is not None:
+            frames += part.frames
+            shares.update({code: part.frames * share for code, share in part.posterior.items()})
+    if not frames:
+        return None
+    code = max(shares, key=lambda code: shares[code])
+    return code, shares[code] / frames

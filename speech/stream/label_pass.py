@@ -14,6 +14,7 @@ from torch import Tensor
 from speech.audio.io import SAMPLE_RATE
 from speech.decode.label.ctc_score import prepare
 from speech.decode.label.joint import Candidate, JointConfig, Spelling, best, likeliest_prefix, posterior, score
+from speech.decode.label.joint_language import joint_posterior
 from speech.decode.label.phrases import Bias, LabelPhrases, Pieces
 from speech.decode.label.search import LabelHypothesis, LabelSearch, likeliest, once
 from speech.decode.label.timing import Written, beginnings, time_by_attention, time_by_ctc, written_words
@@ -34,6 +35,8 @@ _TOKENS_A_SECOND, _TOKENS_MORE = 6, 8
 """No text is longer."""
 _MOST_LISTS = 16
 """Of phrases, that are remembered."""
+_LEAST = 1e-30
+"""Probability of a language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,18 @@ class Judged:
             unknown = max(len("".join(plain.split())) - letters, 0)
             known = known if letters else ()
         return Spelling(known, unknown, bool(known) and tokenizer.piece(known[0]) == WORD_START)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What both judges make of a part."""
+
+    language: str
+    """ISO 639-3, in which it is written, or out of which it is translated."""
+    posterior: Mapping[str, float]
+    """Of the languages that it may be in."""
+    written: Written | None
+    """None: CTC's text stands, in a language that the decoder does not know."""
 
 
 class Utterance:
@@ -155,41 +170,42 @@ class LabelPass:
         longest_s = self.model.max_frames * self.model.frame_s - _TAIL_S
         return request.to is not None or len(samples) <= longest_s * SAMPLE_RATE
 
-    def read(self, part: Utterance, request: Request, posterior: Mapping[str, float], judged: Judged) -> Written | None:
-        """What a part says, by both judges; None where the decoder does not know the language.
+    @torch.inference_mode()
+    def read(self, part: Utterance, request: Request, told: Mapping[str, float], judged: Judged) -> Verdict:
+        """What a part says, by both judges.
 
         Args:
             part: from `listen`.
             request: a transcript, or a translation into English.
-            posterior: of the languages that CTC knows, of those that are asked for.
+            told: log-posterior of the languages that CTC knows; empty if it cannot tell them.
             judged: by CTC.
         """
-        language = self._language(part, request, posterior)
-        if language is None:
-            return None
+        posterior = self.posterior(part, request, told)
+        # What the decoder does not know is translated as what it is most like.
+        likely = [code for code in posterior if self.knows(code)] if request.to is not None else [*posterior]
+        language = max(likely, key=lambda code: posterior[code])
+        if self._nobody(part, judged):
+            return Verdict(language, posterior, Written(language=language))
+        if not self.knows(language):
+            return Verdict(language, posterior, None)
         phrases = self._phrases(canonical(request.phrases)) if request.to is None and request.phrases else None
-        several = request.nbest > 1
-        return self.write(
-            part, language, judged, translate=request.to is not None, several=several, phrases=phrases or None
-        )
+        several, translate = request.nbest > 1, request.to is not None
+        written = self.write(part, language, judged, translate=translate, several=several, phrases=phrases or None)
+        return Verdict(language, posterior, written)
 
-    def _language(self, part: Utterance, request: Request, posterior: Mapping[str, float]) -> str | None:
-        """The one to write in; None if the decoder does not know it."""
-        own = self.tokenizer.languages
-        asked = request.languages or (*posterior, *own)
+    def posterior(self, part: Utterance, request: Request, told: Mapping[str, float]) -> Mapping[str, float]:
+        """Of the languages asked for, by both judges; see `read`."""
         if len(request.languages) == 1:
-            return request.languages[0] if self.knows(request.languages[0]) else None
-        foreign = [code for code in asked if code not in posterior and code in own]
-        if foreign:
-            heard = self.languages(part)
-            whole = sum(heard.get(code, 0.0) for code in asked if code in heard) or 1.0
-            if sum(heard[code] for code in foreign) / whole >= self.config.foreign:
-                return max(foreign, key=lambda code: heard[code])
-        known = {code: share for code, share in posterior.items() if code in asked}
-        if request.to is not None:  # what the decoder does not know is translated as what is nearest to it
-            known = {code: share for code, share in known.items() if self.knows(code)}
-        likeliest = max(known, key=lambda code: known[code], default=None)
-        return likeliest if likeliest is not None and self.knows(likeliest) else None
+            return {request.languages[0]: 1.0}
+        config, shares = self.config, self.languages(part)
+        heard = {code: math.log(max(share, _LEAST)) for code, share in shares.items()}
+        return joint_posterior(
+            told,
+            heard,
+            request.languages,
+            weights=(config.ctc_language, config.label_language),
+            least=(config.ctc_least, config.label_least),
+        )
 
     def knows(self, code: str) -> bool:
         """Whether the decoder has a token for a language."""
@@ -249,13 +265,25 @@ class LabelPass:
         )
         return replace(first, others=tuple(others))
 
+    def _nobody(self, part: Utterance, judged: Judged) -> bool:
+        """Whether nobody speaks: CTC's own text is not clear, and the decoder is sure that there is no speech."""
+        text = judged.texts[0]
+        each = self._each(text, score(judged.log_probs, [judged.spell(text)])[0], judged)
+        return each < self.config.unclear and self._no_speech(part) >= self.config.silence
+
     def _made_up(self, part: Utterance, candidate: Candidate, judged: Judged) -> bool:
         """Whether nobody has said it: CTC hears little of it, and the decoder hears no speech."""
-        characters = max(len(judged.spell(candidate.text).ids), 1)
-        if candidate.ctc / characters >= self.config.unheard:
-            return False
+        each = self._each(candidate.text, candidate.ctc, judged)
+        return each < self.config.unheard and self._no_speech(part) >= self.config.no_speech
+
+    def _each(self, text: str, ctc: float, judged: Judged) -> float:
+        """Mean log-probability of its characters."""
+        return ctc / max(len(judged.spell(text).ids), 1)
+
+    def _no_speech(self, part: Utterance) -> float:
+        """Probability by the decoder."""
         logits = part.start(self.tokenizer.start).float()
-        return float(logits.softmax(dim=0)[self.tokenizer.no_speech]) >= self.config.no_speech
+        return float(logits.softmax(dim=0)[self.tokenizer.no_speech])
 
     def weight(self, language: str, judged: Judged, *, phrases: bool = False) -> float:
         """What CTC counts for in a language; more where phrases are preferred."""

@@ -14,7 +14,6 @@ from speech.choices import Live
 from speech.decode.beam import BeamDecoder
 from speech.decode.frames import Frames, token_index
 from speech.decode.greedy import TokenSpan, collapse, greedy
-from speech.decode.label.timing import Written
 from speech.decode.language_id import posterior_among, top
 from speech.decode.word_labels import TokenEvidence, languages_of
 from speech.decode.words import WORD_START, finished, mixed_drafts, words_from_tokens
@@ -26,7 +25,7 @@ from speech.nn.ctc import CTCHead
 from speech.stream.encoded import Batch, Part, batch_of
 from speech.stream.heard import Heard
 from speech.stream.host import to_host
-from speech.stream.label_pass import Judged, LabelPass, Utterance
+from speech.stream.label_pass import Judged, LabelPass, Utterance, Verdict
 from speech.stream.new_tokens import Extension, NewTokens
 from speech.stream.request import ENGLISH, Request
 from speech.stream.segments import Segment
@@ -103,7 +102,8 @@ class SecondPass:
         """Encode segments, together where that pays, and decode each; those in which nobody speaks are skipped."""
         asked = [(segment, request) for segment, request in zip(segments, requests, strict=True) if not segment.silent]
         found: Iterator[Heard] = iter(self._read(asked)) if asked else iter(())
-        return [self._nothing(segment) if segment.silent else next(found) for segment in segments]
+        none = self._no_evidence()
+        return [Heard([], none, 0, s.end_sample / SAMPLE_RATE) if s.silent else next(found) for s in segments]
 
     def _read(self, asked: Sequence[tuple[Segment, Request]]) -> Iterator[Heard]:
         batches = [[pair] for pair in asked] if self.alone else [asked]
@@ -112,17 +112,18 @@ class SecondPass:
             heard = self.encode([segment.samples for segment, _ in batch], [request for _, request in batch])
             parts = [Part(*heard.select(row), request, heard.extensions[row]) for row, (_, request) in enumerate(batch)]
             for (segment, _), part, spans in zip(batch, parts, self._spans(parts), strict=True):
-                written = self._written_down(segment, part, spans, listened)
-                said = self.keep(segment, spans, part.evidence, len(part.x), written)
-                yield said if part.request.nbest == 1 else self._with_others(said, segment, part, written)
+                verdict = self._verdict(segment, part, spans, listened)
+                said = self.keep(segment, spans, part.evidence, len(part.x), verdict)
+                yield said if part.request.nbest == 1 else self._with_others(said, segment, part, verdict)
 
-    def _with_others(self, heard: Heard, segment: Segment, part: Part[Request], written: Written | None) -> Heard:
+    def _with_others(self, heard: Heard, segment: Segment, part: Part[Request], verdict: Verdict | None) -> Heard:
         """What is heard, and less likely texts of the same."""
-        texts: list[tuple[Sequence[TokenSpan], Written | None, float]]
-        if written is None:
-            texts = [(spans, None, share) for spans, share in self._nbest(part)]
+        texts: list[tuple[Sequence[TokenSpan], Verdict | None, float]]
+        if verdict is None or verdict.written is None:
+            texts = [(spans, verdict, share) for spans, share in self._nbest(part)]
         else:
-            texts = [((), one, one.confidence) for one in (written, *written.others)]
+            found = verdict.written, *verdict.written.others
+            texts = [((), replace(verdict, written=one), one.confidence) for one in found]
         others = (
             replace(self.keep(segment, spans, part.evidence, len(part.x), one), confidence=share)
             for spans, one, share in texts[1:]
@@ -140,26 +141,26 @@ class SecondPass:
         found = decode.nbest(self.log_probs(x, extension), forbidden, self._written(evidence, request))
         return [(spans if extension is None else extension.said(spans), share) for spans, share in found]
 
-    def _written_down(
+    def _verdict(
         self, segment: Segment, part: Part[Request], spans: Sequence[TokenSpan], listened: dict[int, Utterance]
-    ) -> Written | None:
-        """What the label decoder makes of a part. It listens once, whatever is asked: `listened` is by `id`."""
+    ) -> Verdict | None:
+        """What both halves make of a part. The label decoder listens once, whatever is asked: `listened` is by `id`."""
         if self.label is None or not self.label.hears(segment.samples, part.request):
             return None
         judged = self._judged(part, spans)
         if not judged.texts:  # CTC hears nothing: nothing is written
             return None
-        languages: dict[str, float] = {}
+        told: dict[str, float] = {}
         if part.evidence is not None and len(part.evidence):
-            shares = self._posterior(part.evidence.sum(dim=0), len(part.evidence), part.request).tolist()
-            languages = dict(zip(self.tokenizer.vocabulary.languages, shares, strict=True))
+            told = dict(zip(self.languages, part.evidence.mean(dim=0).log_softmax(dim=0).tolist(), strict=True))
         key = id(segment.samples)
         if key not in listened:
             listened[key] = self.label.listen(segment.samples)
-        written = self.label.read(listened[key], part.request, languages, judged)
-        if written is None or part.extension is None:
-            return written
-        return replace(written, spans=tuple(part.extension.said(written.spans)))
+        verdict = self.label.read(listened[key], part.request, told, judged)
+        written, extension = verdict.written, part.extension
+        if written is None or extension is None:
+            return verdict
+        return replace(verdict, written=replace(written, spans=tuple(extension.said(written.spans))))
 
     def _judged(self, part: Part[Request], spans: Sequence[TokenSpan]) -> Judged:
         tokenizer = self.tokenizer if part.extension is None else part.extension.tokenizer
@@ -209,9 +210,6 @@ class SecondPass:
 
     def _head(self, extension: Extension | None) -> CTCHead:
         return self.model.ctc if extension is None else extension.head(self.model.ctc)
-
-    def _nothing(self, segment: Segment) -> Heard:
-        return Heard([], self._no_evidence(), 0, segment.end_sample / SAMPLE_RATE)
 
     def _no_evidence(self) -> Tensor | None:
         return torch.zeros(len(self.languages)) if self.model.identifies_languages else None
@@ -302,21 +300,23 @@ class SecondPass:
         spans: Sequence[TokenSpan],
         evidence: Tensor | None,
         frames: int,
-        written: Written | None = None,
+        verdict: Verdict | None = None,
     ) -> Heard:
-        """What a segment answers for, of what it heard; `written` takes the place of CTC's tokens."""
+        """What a segment answers for, of what it heard; what a label decoder wrote takes the place of CTC's tokens."""
         first, last = self.span(segment, frames)
         shift = segment.start // self.grid
         # A token belongs to the segment that holds its first frame.
         own = [span for span in spans if self._says(span) and first <= span.start_frame < last]
+        written = None if verdict is None else verdict.written
         if written is not None:
             written = written.within(first, last, rested=segment.rested)
             own = list(written.spans)
         kept = [TokenSpan(span.id, span.start_frame + shift, span.end_frame + shift, span.confidence) for span in own]
         total = None if evidence is None else evidence[first:last].sum(dim=0)
         told = None if evidence is None else TokenEvidence.of(own, evidence)
-        heard = Heard(kept, total, last - first, segment.end_sample / SAMPLE_RATE, told)
-        return heard if written is None else replace(heard, written=written.words, language=written.language)
+        words = None if written is None else written.words
+        code, posterior = (None, None) if verdict is None else (verdict.language, verdict.posterior)
+        return Heard(kept, total, last - first, segment.end_sample / SAMPLE_RATE, told, words, code, posterior)
 
     def check(self, request: Request) -> object:
         """Whether it can be done. While somebody holds what it returns, phrases are not compiled again.

@@ -1,14 +1,17 @@
 """A label decoder writes what CTC has heard: languages, candidates, and what is left of a text that has no end."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from speech.decode.greedy import TokenSpan
 from speech.decode.label.joint import JointConfig
 from speech.decode.label.search import LabelHypothesis
 from speech.decode.phrases import Phrase
+from speech.stream.heard import Heard, spoken_in
 from speech.stream.label_pass import Judged, LabelPass
 from speech.stream.request import Request
 from speech.text.normalize import plain_text
@@ -74,24 +77,57 @@ def test_the_decoder_hears_what_it_is_asked_for_and_no_more_than_it_has_learnt(m
 
 
 @pytest.mark.parametrize(
-    ("languages", "to", "posterior", "foreign", "expected"),
+    ("languages", "to", "by_ctc", "by_label", "expected"),
     [
-        (("gla",), None, {"gla": 1.0}, 0.5, None), (("spa",), None, {}, 0.5, "spa"), (("deu",), None, {}, 0.5, "deu"),
-        ((), None, {"deu": 0.7, "eng": 0.2, "gla": 0.1}, 1.0, "deu"), ((), None, {"gla": 0.9, "eng": 0.1}, 1.0, None),
-        ((), None, {"deu": 0.7, "eng": 0.3}, 0.0, "spa"), ((), "eng", {"gla": 0.9, "eng": 0.1}, 1.0, "eng"),
-        (("gla", "deu"), None, {"gla": 0.4, "deu": 0.6, "eng": 0.0}, 0.0, "deu"), ((), None, {}, 1.0, "any"),
-        (("deu", "spa"), None, {"deu": 1.0}, 1.0, "deu"), (("deu", "spa"), None, {"deu": 1.0}, 0.0, "spa"),
-        (("gla", "spa"), "eng", {"gla": 1.0}, 1.0, "spa"),
+        (("gla",), None, {"deu": 1.0}, {"deu": 1.0}, "gla"), (("spa",), None, {"deu": 1.0}, {"deu": 1.0}, "spa"),
+        ((), None, {"deu": 0.9, "gla": 0.1}, {"eng": 0.6, "deu": 0.4}, "deu"),
+        ((), None, {"deu": 0.5, "eng": 0.5}, {"eng": 0.6, "deu": 0.4}, "eng"),
+        ((), None, {"deu": 0.4, "eng": 0.3, "gla": 0.3}, {"spa": 1.0}, "spa"),
+        ((), None, {"deu": 1.0}, {"spa": 0.6, "deu": 0.4}, "deu"),
+        ((), None, {"gla": 1.0}, {"eng": 0.9, "deu": 0.1}, "gla"),
+        ((), None, {}, {"spa": 0.6, "deu": 0.4}, "spa"), ((), "eng", {"gla": 1.0}, {"deu": 0.9, "eng": 0.1}, "deu"),
+        (("gla", "deu"), None, {"eng": 1.0}, {"eng": 0.9, "deu": 0.1}, "deu"),
+        (("deu", "spa"), None, {"deu": 1.0}, {"spa": 0.6, "deu": 0.4}, "deu"),
+        (("deu", "spa"), None, {"eng": 0.6, "deu": 0.4}, {"spa": 1.0}, "spa"),
+        (("gla", "spa"), "eng", {"gla": 1.0}, {"eng": 1.0}, "spa"),
     ],
 )  # fmt: skip
-def test_it_writes_in_the_language_that_is_named_or_heard(make, heard, languages, to, posterior, foreign, expected):
-    found = (label := make(foreign=foreign)).read(
-        label.listen(SAMPLES), Request(languages, to), posterior, heard("der hund")
-    )
-    if expected == "any":
-        assert found.language in ("deu", "eng", "spa")
-    else:
-        assert (None if found is None else found.language) == expected
+def test_it_writes_in_the_language_that_is_named_or_that_both_hear(
+    make, heard, monkeypatch, languages, to, by_ctc, by_label, expected
+):
+    label = make()
+    monkeypatch.setattr(label, "languages", lambda part: {"eng": 0.0, "deu": 0.0, "spa": 0.0} | by_label)
+    told = {code: math.log(by_ctc.get(code, 1e-9)) for code in ("deu", "eng", "gla")} if by_ctc else {}
+    found = label.read(label.listen(SAMPLES), Request(languages, to), told, heard("der hund"))
+    assert found.language == expected
+    assert sum(found.posterior.values()) == pytest.approx(1.0)
+    assert set(found.posterior) == {*(languages or ("eng", "deu", "spa", *told))}
+    if to is None:
+        assert found.language == max(found.posterior, key=found.posterior.get)
+    assert (found.written is None) == (expected == "gla")
+    assert found.written is None or found.written.language == expected
+
+
+@pytest.mark.parametrize("language", ["gla", "deu"])
+def test_where_ctc_is_not_clear_and_the_decoder_hears_no_speech_nothing_is_written(make, heard, monkeypatch, language):
+    label = make(unclear=-0.7, silence=0.75, unheard=-1000.0)
+    for sure, no_speech, spoken in [(0.3, 0.9, False), (0.3, 0.6, True), (0.95, 0.9, True)]:
+        monkeypatch.setattr(label, "_no_speech", lambda part, chance=no_speech: chance)
+        judged = heard("der hund", frames=30, sure=sure)
+        found = label.read(label.listen(SAMPLES), Request((language,)), {}, judged)
+        assert found.language == language
+        assert (found.written is None or bool(found.written.words)) == spoken
+
+
+def test_a_file_is_in_the_language_of_most_of_its_speech():
+    def part(frames, **shares):
+        said = [TokenSpan(1, 0, 1, 1.0)] if frames else []
+        return Heard(said, None, frames or 99, 1.0, posterior=shares or None)
+
+    assert spoken_in([part(10, deu=0.9, eng=0.1), part(30, deu=0.2, eng=0.8)]) == ("eng", pytest.approx(0.625))
+    assert spoken_in([part(10, deu=0.9, eng=0.1), part(0, eng=1.0)]) == ("deu", pytest.approx(0.9))
+    assert spoken_in([part(10), part(0, eng=1.0)]) is None
+    assert spoken_in([]) is None
 
 
 def test_texts_that_the_search_has_found_have_the_same_score_in_one_pass(make):
@@ -118,7 +154,7 @@ def test_ctc_has_a_say_and_a_text_of_its_own_in_languages_that_it_has_learnt(
     label = make(learnt=learnt, ctc_weight=weight)
     monkeypatch.setattr("speech.stream.label_pass.Utterance.log_probs", lambda *_: [-9.0])
     says(label, monkeypatch, "ab cde", "der Hand", "x...")
-    assert text_of(label.read(label.listen(SAMPLES), Request(("deu",)), {}, heard("der hund"))) == expected
+    assert text_of(label.read(label.listen(SAMPLES), Request(("deu",)), {}, heard("der hund")).written) == expected
 
 
 def test_ctc_has_a_say_in_languages_that_it_has_adapters_for(make, heard, monkeypatch):
@@ -127,28 +163,28 @@ def test_ctc_has_a_say_in_languages_that_it_has_adapters_for(make, heard, monkey
     says(label, monkeypatch, "ab cde")
     for codes, expected in (({"deu"}, "Der hund."), ({"eng"}, "ab cde")):
         adapted = replace(judged, adapted=frozenset(codes))
-        assert text_of(label.read(label.listen(SAMPLES), Request(("deu",)), {}, adapted)) == expected
+        assert text_of(label.read(label.listen(SAMPLES), Request(("deu",)), {}, adapted).written) == expected
 
 
 def test_of_texts_that_the_decoder_holds_equal_ctc_takes_the_one_that_is_said(make, heard, monkeypatch):
     label = make(learnt=["deu"], ctc_weight=0.5)
     says(label, monkeypatch, "Der Hand", " Der Hund läuft", "Der Hund,", "Der ")
-    assert text_of(label.read(label.listen(SAMPLES), Request(("deu",)), {}, heard("der hund"))) == "Der Hund,"
+    assert text_of(label.read(label.listen(SAMPLES), Request(("deu",)), {}, heard("der hund")).written) == "Der Hund,"
 
 
 def test_a_text_without_end_is_as_long_as_what_is_heard(make, heard, monkeypatch):
     label = make()
     says(label, monkeypatch, " Der Hund, der Hund, der Hund...")
-    assert text_of(label.read(label.listen(SAMPLES), Request(("deu",)), {}, heard("der hund"))) == "Der Hund,"
+    assert text_of(label.read(label.listen(SAMPLES), Request(("deu",)), {}, heard("der hund")).written) == "Der Hund,"
     assert (
-        text_of(label.read(label.listen(SAMPLES), Request(("deu",)), {}, heard("der hund der hund")))
+        text_of(label.read(label.listen(SAMPLES), Request(("deu",)), {}, heard("der hund der hund")).written)
         == "Der Hund, der Hund,"
     )
     monkeypatch.undo()
     label = make()
     says(label, monkeypatch, "der Hund der Hund der Hund ...")
     for request in (Request(("spa",)), Request(("deu",), "eng")):  # CTC cannot tell
-        assert text_of(label.read(label.listen(SAMPLES), request, {}, heard("der hund"))) == "der Hund"
+        assert text_of(label.read(label.listen(SAMPLES), request, {}, heard("der hund")).written) == "der Hund"
 
 
 def test_in_scripts_without_spaces_none_comes_in(make, heard, monkeypatch):
@@ -163,13 +199,13 @@ def test_in_scripts_without_spaces_none_comes_in(make, heard, monkeypatch):
 def test_words_come_in_order_with_times_within_the_part(make, heard):
     label, judged = make(), heard("der hund")
     for request in (Request(("spa",)), Request(("deu",)), Request(("deu",), "eng")):
-        found = label.read(label.listen(SAMPLES), request, {}, judged)
+        found = label.read(label.listen(SAMPLES), request, {}, judged).written
         assert found.words
         assert set("".join(word.text for word in found.words)) <= set(WRITTEN)
         starts = [span.start_frame for span in found.spans]
         assert starts == sorted(starts)
         assert all(0 <= span.start_frame <= span.end_frame <= 100 for span in found.spans)
-        assert label.read(label.listen(SAMPLES), request, {}, judged) == found
+        assert label.read(label.listen(SAMPLES), request, {}, judged).written == found
 
 
 def test_frames_of_the_decoder_are_brought_to_those_of_ctc(make, heard, monkeypatch, ctc):
@@ -177,7 +213,8 @@ def test_frames_of_the_decoder_are_brought_to_those_of_ctc(make, heard, monkeypa
     says(label, monkeypatch, "zzz qqq xxx")
     fine = heard("der hund")
     coarse = Judged(fine.log_probs[::2], fine.texts, ctc, 0.04)
-    one, two = (label.read(label.listen(SAMPLES), Request(("spa",), "eng"), {}, judged) for judged in (fine, coarse))
+    request = Request(("spa",), "eng")
+    one, two = (label.read(label.listen(SAMPLES), request, {}, judged).written for judged in (fine, coarse))
     assert one.spans[-1].start_frame > 10
     for a, b in zip(one.spans, two.spans, strict=True):
         assert abs(a.start_frame - 2 * b.start_frame) <= 2
@@ -188,10 +225,10 @@ def test_texts_for_which_there_is_no_room_do_not_stop_it(make, heard, monkeypatc
     long = "der hund " * 30
     assert len(label.tokenizer.encode(long)) > label.model.max_tokens
     judged = heard(long.strip(), frames=900)
-    assert label.read(label.listen(np.tile(SAMPLES, 8)), Request(("deu",)), {}, judged).words
+    assert label.read(label.listen(np.tile(SAMPLES, 8)), Request(("deu",)), {}, judged).written.words
     says(label, monkeypatch, long + "...")
     for request in (Request(("deu",)), Request(("spa",)), Request(("deu",), "eng")):
-        found = label.read(label.listen(np.tile(SAMPLES, 9)), request, {}, judged)
+        found = label.read(label.listen(np.tile(SAMPLES, 9)), request, {}, judged).written
         assert len(found.words) == (60 if request == Request(("deu",)) else 56)  # of which few have pieces
         assert all(span.end_frame <= 900 for span in found.spans)
 
@@ -216,7 +253,7 @@ def test_a_phrase_is_chosen_where_the_judges_leave_a_choice(make, heard, monkeyp
     part = label.listen(SAMPLES)
 
     def said(language, *phrases):
-        return text_of(label.read(part, Request((language,), phrases=phrases), {}, judged))
+        return text_of(label.read(part, Request((language,), phrases=phrases), {}, judged).written)
 
     assert said("spa") == "Der Bund."  # CTC has no say
     assert said("spa", Phrase("mund")) == "Der Mund."
@@ -230,7 +267,7 @@ def test_a_phrase_is_chosen_where_the_judges_leave_a_choice(make, heard, monkeyp
 def test_several_texts_have_shares_from_likely_to_unlikely(make, heard, monkeypatch):
     label = make(learnt=["deu"])
     says(label, monkeypatch, " Der Bund.", " Der Hund.", " Der Mund...")
-    found = label.read(label.listen(SAMPLES), Request(("deu",), nbest=3), {}, heard("der hund"))
+    found = label.read(label.listen(SAMPLES), Request(("deu",), nbest=3), {}, heard("der hund")).written
     texts = [text_of(one) for one in (found, *found.others)]
     assert texts[0] == "Der Hund."
     assert {"Der Hund.", "Der Bund."} <= set(texts)

@@ -31,14 +31,24 @@ class JointConfig:
     """Log-probability by CTC of a character, on average, below which a text may be made up."""
     no_speech: float = ranged(0.4, least=0, most=1)
     """Probability of no speech from which such a text is not written."""
+    unclear: float = ranged(-0.7, most=0)
+    """Log-probability by CTC of a character of its own text, on average, below which nobody may have spoken."""
+    silence: float = ranged(0.75, least=0, most=1)
+    """Probability of no speech from which nobody has, then."""
     phrase_weight: float = ranged(1.0, least=0)
     """Of boosts of phrases beside the decoder's log-probability."""
     phrase_search: float = ranged(0.5, least=0)
     """The same in the decoder's search, which cannot know yet what CTC will say."""
     phrase_ctc_weight: float = ranged(0.5, least=0)
     """Of CTC where there are phrases, if `ctc_weight` is less: it has to hear them."""
-    foreign: float = ranged(0.5, least=0, most=1)
-    """Probability, by the label decoder, of languages that CTC does not know, from which one of them is taken."""
+    ctc_language: float = ranged(4.0, least=0)
+    """Weight of CTC's log-posterior of a language."""
+    label_language: float = ranged(2.0, least=0)
+    """Weight of the decoder's."""
+    ctc_least: float = ranged(-2.05, most=0)
+    """Log-posterior by CTC of a language that it does not know, or hears less of."""
+    label_least: float = ranged(-4.0, most=0)
+    """The same by the decoder."""
 
     def __post_init__(self) -> None:
         check(self, "joint")
