@@ -21,6 +21,8 @@ def quantize(x, numbers, peaks):  # type: ignore[no-untyped-def]
         scale = np.float32(_STEPS) / peak
         for n in range(x.shape[1]):
             numbers[row, n] = np.uint8(np.int32(np.floor(x[row, n] * scale + np.float32(128.5))))
+        for n in range(x.shape[1], numbers.shape[1]):
+            numbers[row, n] = np.uint8(0)  # their weights are 0
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -29,7 +31,7 @@ def product(x, weights, layer, y):  # type: ignore[no-untyped-def]
     packed, scales = weights.numbers[layer], weights.scales[layer]
     offsets, bias = weights.offsets[layer], weights.bias[layer]
     rows, outs, depth = x.shape[0], y.shape[1], packed.shape[1]
-    numbers, peaks = np.zeros((rows, 4 * depth), np.uint8), np.empty(rows, np.float32)
+    numbers, peaks = np.empty((rows, 4 * depth), np.uint8), np.empty(rows, np.float32)
     quantize(x, numbers, peaks)
     sums = np.empty((MOST_ROWS, WIDTH), np.int32)
     for block in range(packed.shape[0]):
@@ -55,4 +57,6 @@ def float_product(a, b, y):  # type: ignore[no-untyped-def]
             count = min(rows - row, MOST_ROWS)
             address = b[:, first:].ctypes.data
             float_tile(count, address, b.strides[0], a[row:].ctypes.data, a.strides[0], depth, sums.ctypes.data)
-            y[row : row + count, first : first + WIDTH] = sums[:count]
+            for n in range(count):
+                for column in range(WIDTH):
+                    y[row + n, first + column] = sums[n, column]

@@ -92,10 +92,23 @@ def _broadcast(builder: Any, value: Any, kind: Any) -> Any:
     return builder.shuffle_vector(first, nothing, ir.Constant(_INTS, [0] * _LANES))
 
 
+def _function(module: Any, kind: Any, instruction: str) -> Any:
+    """The loops as a function, which is compiled once and not again wherever it is called."""
+    name = f"tile.{instruction}"
+    if name not in module.globals:
+        function = ir.Function(module, ir.FunctionType(ir.VoidType(), [_I64] * 7), name)
+        function.linkage = "internal"
+        function.attributes.add("noinline")
+        builder = ir.IRBuilder(function.append_basic_block("entry"))
+        _generate(builder, list(function.args), kind, instruction)
+        builder.ret_void()
+    return module.globals[name]
+
+
 def _tile(kind: Any, instruction: str) -> Callable[..., Any]:
     def tile(context, rows, matrix, matrix_step, factors, factors_step, depth, sums):  # type: ignore[no-untyped-def]
         def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-            _generate(builder, args, kind, instruction)
+            builder.call(_function(builder.module, kind, instruction), args)
             return context.get_dummy_value()
 
         return _SIGNATURE, generate

@@ -24,6 +24,14 @@ def norm(x, weights, y):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=True)
+def add(x, y):  # type: ignore[no-untyped-def]
+    """`y (rows, dim) += x`."""
+    for row in range(y.shape[0]):
+        for n in range(y.shape[1]):
+            y[row, n] += x[row, n]
+
+
+@njit(cache=True, nogil=True, fastmath=True)
 def softmax(scores, scale):  # type: ignore[no-untyped-def]
     """Of `scale * scores (n,)`, in place."""
     peak = scores.max()
@@ -33,6 +41,14 @@ def softmax(scores, scale):  # type: ignore[no-untyped-def]
         total += scores[n]
     for n in range(len(scores)):
         scores[n] /= total
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def activate(x):  # type: ignore[no-untyped-def]
+    """GELU of `x (rows, hidden)`, in place."""
+    for row in range(x.shape[0]):
+        for n in range(x.shape[1]):
+            x[row, n] = gelu(x[row, n])
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -60,7 +76,8 @@ def self_attention(queries, keys, values, origin, past, count, heads, y):  # typ
                 scores[head, place] = total
         for head in range(heads):
             softmax(scores[head, :seen], scale)
-        y[n] = 0.0
+        for k in range(y.shape[1]):
+            y[n, k] = 0.0
         for place in range(seen):
             slot = origin[row, place] if place < past else row
             for head in range(heads):
@@ -110,21 +127,20 @@ def step(x, count, weights, cross, frames, keys, values, origin, past, queries, 
         product(normed, weights.own, layer, projected)
         for n in range(len(x)):
             row, own = divmod(n, count)
-            keys[layer, past + own, row] = projected[n, dim : 2 * dim]
-            values[layer, past + own, row] = projected[n, 2 * dim :]
+            for k in range(dim):
+                keys[layer, past + own, row, k] = projected[n, dim + k]
+                values[layer, past + own, row, k] = projected[n, 2 * dim + k]
         self_attention(projected, keys[layer], values[layer], origin, past, count, heads, attended)
         product(attended, weights.own_out, layer, more)
-        x += more
+        add(more, x)
         norm(x, weights.norms[layer, 1], normed)
         product(normed, weights.query, layer, queries[layer])
         cross_attention(queries[layer], cross.keys[layer], cross.values[layer], frames, attended)
         product(attended, weights.cross_out, layer, more)
-        x += more
+        add(more, x)
         norm(x, weights.norms[layer, 2], normed)
         product(normed, weights.up, layer, hidden)
-        for n in range(len(hidden)):
-            for k in range(hidden.shape[1]):
-                hidden[n, k] = gelu(hidden[n, k])
+        activate(hidden)
         product(hidden, weights.down, layer, more)
-        x += more
+        add(more, x)
     norm(x, weights.final, y)
