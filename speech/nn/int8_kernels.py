@@ -10,7 +10,7 @@ from speech.nn.tiles import MOST_ROWS, WIDTH, float_tile, int8_tile
 _STEPS = 127
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def quantize(x, numbers, peaks):  # type: ignore[no-untyped-def]
     """`x (rows, width)` in steps of a 127th of each row's peak, above 128, so that they are unsigned."""
     for row in range(x.shape[0]):
@@ -25,7 +25,7 @@ def quantize(x, numbers, peaks):  # type: ignore[no-untyped-def]
             numbers[row, n] = np.uint8(0)  # their weights are 0
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def product(x, weights, layer, y):  # type: ignore[no-untyped-def]
     """`x (rows, width)` to `y (rows, out)`; `weights` is `vnni.Packed`."""
     packed, scales = weights.numbers[layer], weights.scales[layer]
@@ -47,9 +47,10 @@ def product(x, weights, layer, y):  # type: ignore[no-untyped-def]
                     y[row + n, at] = np.float32(sums[n, out] - offsets[at]) * (scales[at] * peak) + bias[at]
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def float_product(a, b, y):  # type: ignore[no-untyped-def]
-    """`y (rows, columns) = a (rows, depth) @ b (depth, columns)`, columns a multiple of 64; rows may lie apart."""
+    """`y (rows, columns) = a (rows, depth) @ b (depth, columns)`, columns a multiple of 64, `b` the bits of bfloat16; rows
+    may lie apart."""
     sums = np.empty((MOST_ROWS, WIDTH), np.float32)
     rows, depth = a.shape
     for first in range(0, b.shape[1], WIDTH):

@@ -21,6 +21,7 @@ _LANES, _REGISTERS = 16, 4
 _BYTES = 4 * WIDTH
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 _FLOATS, _INTS = ir.VectorType(ir.FloatType(), _LANES), ir.VectorType(_I32, _LANES)
+_HALVES = ir.VectorType(ir.IntType(16), _LANES)
 _SIGNATURE = types.void(types.int64, types.uintp, types.int64, types.uintp, types.int64, types.int64, types.uintp)
 
 
@@ -44,7 +45,7 @@ def _generate(builder: Any, args: list[Any], kind: Any, instruction: str) -> Non
         place = builder.phi(_I64)
         totals = [[builder.phi(kind) for _ in range(_REGISTERS)] for _ in range(count)]
         row = builder.add(matrix, builder.mul(place, matrix_step))
-        registers = [_load(builder, row, 4 * _LANES * n, kind) for n in range(_REGISTERS)]
+        registers = [_register(builder, row, n, kind) for n in range(_REGISTERS)]
         following = builder.add(place, ir.Constant(_I64, 1))
         place.add_incoming(ir.Constant(_I64, 0), head)
         place.add_incoming(following, body)
@@ -72,13 +73,21 @@ def _orders(kind: Any, totals: list[Any], factor: Any, registers: list[Any]) -> 
     return [(factor, register, total) for total, register in zip(totals, registers, strict=True)]
 
 
+def _register(builder: Any, row: Any, number: int, kind: Any) -> Any:
+    """Sixteen numbers of a row, bfloat16 as float32."""
+    if kind is _INTS:
+        return _load(builder, row, 4 * _LANES * number, kind)
+    halves = builder.zext(_load(builder, row, 2 * _LANES * number, _HALVES), _INTS)
+    return builder.bitcast(builder.shl(halves, ir.Constant(_INTS, [16] * _LANES)), kind)
+
+
 def _pointer(builder: Any, address: Any, offset: int, kind: Any) -> Any:
     return builder.inttoptr(builder.add(address, ir.Constant(_I64, offset)), kind.as_pointer())
 
 
 def _load(builder: Any, address: Any, offset: int, kind: Any) -> Any:
     found = builder.load(_pointer(builder, address, offset, kind))
-    found.align = 4
+    found.align = 2 if kind is _HALVES else 4
     return found
 
 
@@ -124,4 +133,4 @@ Factors are unsigned, four to a place of `depth`; the matrix is signed, four row
 together. Sums are int32.
 """
 float_tile = _tile(_FLOATS, "llvm.fma.v16f32")
-"""The same for float32, one factor and one row of 64 to a place."""
+"""The same for float32 factors and sums and a matrix in bfloat16, one factor and one row of 64 to a place."""

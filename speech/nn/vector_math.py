@@ -40,4 +40,4 @@ def gelu(x):  # type: ignore[no-untyped-def]
     power = np.float32(1.061405429) * t - np.float32(1.453152027)
     power = (power * t + np.float32(1.421413741)) * t - np.float32(0.284496736)
     tail = (power * t + np.float32(0.254829592)) * t * exponential(-z * z) * np.float32(0.5)
-    return x * (np.float32(1.0) - tail) if x >= 0 else x * tail
+    return max(x, np.float32(0.0)) - abs(x) * tail

@@ -88,7 +88,7 @@ def warped(attention):  # type: ignore[no-untyped-def]
     return starts
 
 
-@njit(cache=True, nogil=True, fastmath=_LOOSE)
+@njit(cache=True, nogil=True, fastmath=_LOOSE, error_model="numpy")
 def best(logits, forbidden, before, bonus, count):  # type: ignore[no-untyped-def]
     """The likeliest texts that are one token longer, from likely to unlikely.
 

@@ -44,29 +44,29 @@ class Weights(NamedTuple):
 
 
 class Frames(NamedTuple):
-    """Keys and values of what is heard, T rounded up to a multiple of 64."""
+    """Keys and values of what is heard, T rounded up to a multiple of 64, in bfloat16: each step reads them all."""
 
     keys: np.ndarray
-    """(layers, heads, dim / heads, T) float32"""
+    """(layers, heads, dim / heads, T)"""
     values: np.ndarray
-    """(layers, heads, T, dim / heads, rounded up to a multiple of 64) float32"""
+    """(layers, heads, T, dim / heads, rounded up to a multiple of 64)"""
 
 
 class _Cache:
-    """Keys and values of what is written, (layers, places, slots, dim); each place is written once."""
+    """Keys and values of what is written, (layers, places, slots, heads, dim / heads); each place is written once."""
 
-    def __init__(self, layers: int, places: int, slots: int, dim: int) -> None:
-        self.keys = np.empty((layers, places, slots, dim), np.float32)
+    def __init__(self, layers: int, places: int, slots: int, heads: int, size: int) -> None:
+        self.keys = np.empty((layers, places, slots, heads, size), np.float32)
         self.values = np.empty_like(self.keys)
         self.written = 0
 
     def for_more(self, past: int, count: int, rows: int) -> _Cache:
         """One in which `count` places of `rows` hypotheses can be written behind the first `past`: this or a copy."""
-        layers, places, slots, dim = self.keys.shape
+        layers, places, slots, heads, size = self.keys.shape
         if self.written == past and past + count <= places and rows <= slots:
             return self
         room = max(_PLACES, 2 * past, past + count)
-        new = _Cache(layers, room, max(rows, slots), dim)
+        new = _Cache(layers, room, max(rows, slots), heads, size)
         new.keys[:, :past, :slots], new.values[:, :past, :slots] = self.keys[:, :past], self.values[:, :past]
         return new
 
@@ -126,14 +126,14 @@ class CompiledDecoder(nn.Module):
         size, (utterances, longest, _) = dim // heads, frames.shape
         real = [longest] * utterances if lengths is None else lengths.tolist()
         width = -(-longest // _WIDTH) * _WIDTH
-        keys = np.zeros((utterances, layers, heads, size, width), np.float32)
-        values = np.zeros((utterances, layers, heads, width, -(-size // _WIDTH) * _WIDTH), np.float32)
+        keys = torch.zeros(utterances, layers, heads, size, width, dtype=torch.bfloat16)
+        values = torch.zeros(utterances, layers, heads, width, -(-size // _WIDTH) * _WIDTH, dtype=torch.bfloat16)
         for n, (key, value) in enumerate(self._cross):
-            keys[:, n, :, :, :longest] = key(frames).unflatten(-1, (heads, size)).permute(0, 2, 3, 1).numpy()
-            values[:, n, :, :longest, :size] = value(frames).unflatten(-1, (heads, size)).transpose(1, 2).numpy()
+            keys[:, n, :, :, :longest] = key(frames).unflatten(-1, (heads, size)).permute(0, 2, 3, 1)
+            values[:, n, :, :longest, :size] = value(frames).unflatten(-1, (heads, size)).transpose(1, 2)
         nothing = np.empty((1, 0), np.int64)
-        texts = zip(keys, values, real, strict=True)
-        return CompiledState(tuple(_Text(Frames(k, v), t, _Cache(layers, 0, 1, dim), nothing) for k, v, t in texts))
+        texts = zip(keys.view(torch.int16).numpy(), values.view(torch.int16).numpy(), real, strict=True)
+        return CompiledState(tuple(_Text(Frames(k, v), t, _Cache(layers, 0, 1, heads, size), nothing) for k, v, t in texts))
 
     def step(
         self, tokens: Tensor, state: CompiledState, heads: Sequence[tuple[int, int]] = ()
@@ -181,7 +181,7 @@ def _attention(queries: np.ndarray, text: _Text, heads: Sequence[tuple[int, int]
     found = []
     for layer, head in heads:
         own = torch.from_numpy(queries[layer, :, :, head * size : (head + 1) * size])
-        keys = torch.from_numpy(text.frames.keys[layer, head, :, : text.heard])
+        keys = torch.from_numpy(text.frames.keys[layer, head, :, : text.heard]).view(torch.bfloat16).float()
         found.append((own @ keys * size**-0.5).softmax(dim=-1))
     return torch.stack(found, dim=1) if found else torch.empty(0)
 

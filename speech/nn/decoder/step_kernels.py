@@ -9,7 +9,7 @@ from speech.nn.int8_kernels import float_product, product
 from speech.nn.vector_math import exponential, gelu
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def norm(x, weights, y):  # type: ignore[no-untyped-def]
     """Layer norm of `x (rows, dim)` into `y`; `weights (2, dim)` are scale and bias."""
     dim = np.float32(x.shape[1])
@@ -23,7 +23,7 @@ def norm(x, weights, y):  # type: ignore[no-untyped-def]
             y[row, n] = (x[row, n] - mean) * scale * weights[0, n] + weights[1, n]
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def add(x, y):  # type: ignore[no-untyped-def]
     """`y (rows, dim) += x`."""
     for row in range(y.shape[0]):
@@ -31,7 +31,7 @@ def add(x, y):  # type: ignore[no-untyped-def]
             y[row, n] += x[row, n]
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def softmax(scores, scale):  # type: ignore[no-untyped-def]
     """Of `scale * scores (n,)`, in place."""
     peak = scores.max()
@@ -43,7 +43,7 @@ def softmax(scores, scale):  # type: ignore[no-untyped-def]
         scores[n] /= total
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def activate(x):  # type: ignore[no-untyped-def]
     """GELU of `x (rows, hidden)`, in place."""
     for row in range(x.shape[0]):
@@ -51,46 +51,47 @@ def activate(x):  # type: ignore[no-untyped-def]
             x[row, n] = gelu(x[row, n])
 
 
-@njit(cache=True, nogil=True, fastmath=True)
-def self_attention(queries, keys, values, origin, past, count, heads, y):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def self_attention(queries, keys, values, origin, past, count, y):  # type: ignore[no-untyped-def]
     """Each of `count` tokens of a hypothesis attends to its past and to those up to itself.
 
     Args:
-        queries: `(rows * count, dim or more)`.
-        keys, values: `(places, slots, dim)`.
+        queries: `(rows * count, heads or more, dim / heads)`.
+        keys, values: `(places, slots, heads, dim / heads)`.
         origin: `(rows, past)`: the slot in which a hypothesis has each place of its past; newer ones are in its own.
-        y: `(rows * count, dim)`, written.
+        y: `(rows * count, heads, dim / heads)`, written.
     """
-    size = y.shape[1] // heads
+    heads, size = y.shape[1], y.shape[2]
     scale = np.float32(size**-0.5)
     scores = np.empty((heads, past + count), np.float32)
-    for n in range(len(y)):
+    for n in range(y.shape[0]):
         row, own = divmod(n, count)
         seen = past + own + 1
         for place in range(seen):
             slot = origin[row, place] if place < past else row
             for head in range(heads):
                 total = np.float32(0.0)
-                for k in range(head * size, (head + 1) * size):
-                    total += queries[n, k] * keys[place, slot, k]
+                for k in range(size):
+                    total += queries[n, head, k] * keys[place, slot, head, k]
                 scores[head, place] = total
         for head in range(heads):
             softmax(scores[head, :seen], scale)
-        for k in range(y.shape[1]):
-            y[n, k] = 0.0
+            for k in range(size):
+                y[n, head, k] = 0.0
         for place in range(seen):
             slot = origin[row, place] if place < past else row
             for head in range(heads):
                 share = scores[head, place]
-                for k in range(head * size, (head + 1) * size):
-                    y[n, k] += share * values[place, slot, k]
+                for k in range(size):
+                    y[n, head, k] += share * values[place, slot, head, k]
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def cross_attention(queries, keys, values, frames, y):  # type: ignore[no-untyped-def]
     """`queries (n, dim)` attend to frames: `keys (heads, dim / heads, T)` and `values (heads, T, dim / heads)`, T and
     the size of values rounded up to multiples of 64, of which `frames` are real; written to `y (n, dim)`."""
     heads, size = keys.shape[0], keys.shape[1]
+    y = y.reshape(len(queries), heads, size)
     scale = np.float32(size**-0.5)
     scores = np.empty((len(queries), keys.shape[2]), np.float32)
     attended = np.empty((len(queries), values.shape[2]), np.float32)
@@ -102,10 +103,10 @@ def cross_attention(queries, keys, values, frames, y):  # type: ignore[no-untype
         float_product(scores[:, :frames], values[head], attended)
         for n in range(len(queries)):
             for k in range(size):
-                y[n, first + k] = attended[n, k]
+                y[n, head, k] = attended[n, k]
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def step(x, count, weights, cross, frames, keys, values, origin, past, queries, y):  # type: ignore[no-untyped-def]
     """`count` tokens of each hypothesis through all layers.
 
@@ -113,13 +114,14 @@ def step(x, count, weights, cross, frames, keys, values, origin, past, queries, 
         x: `(rows * count, dim)`, embedded; written over.
         weights: `compiled.Weights`.
         cross: `compiled.Frames`, of which `frames` are real.
-        keys, values: `(layers, places, slots, dim)`, those of `past` places known; the new ones are written.
+        keys, values: `(layers, places, slots, heads, dim / heads)`, those of `past` places known; the new ones are written.
         origin: see `self_attention`.
         queries: `(layers, rows * count, dim)`, written: those of cross-attention.
         y: `(rows * count, dim)`, written.
     """
-    heads, dim = cross.keys.shape[1], x.shape[1]
+    heads, size, dim = cross.keys.shape[1], cross.keys.shape[2], x.shape[1]
     projected = np.empty((len(x), 3 * dim), np.float32)
+    split = projected.reshape(len(x), 3 * heads, size)
     hidden = np.empty((len(x), weights.up.scales.shape[1]), np.float32)
     normed, attended, more = np.empty_like(x), np.empty_like(x), np.empty_like(x)
     for layer in range(len(keys)):
@@ -127,10 +129,11 @@ def step(x, count, weights, cross, frames, keys, values, origin, past, queries, 
         product(normed, weights.own, layer, projected)
         for n in range(len(x)):
             row, own = divmod(n, count)
-            for k in range(dim):
-                keys[layer, past + own, row, k] = projected[n, dim + k]
-                values[layer, past + own, row, k] = projected[n, 2 * dim + k]
-        self_attention(projected, keys[layer], values[layer], origin, past, count, heads, attended)
+            for head in range(heads):
+                for k in range(size):
+                    keys[layer, past + own, row, head, k] = split[n, heads + head, k]
+                    values[layer, past + own, row, head, k] = split[n, 2 * heads + head, k]
+        self_attention(split, keys[layer], values[layer], origin, past, count, attended.reshape(len(x), heads, size))
         product(attended, weights.own_out, layer, more)
         add(more, x)
         norm(x, weights.norms[layer, 1], normed)
