@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from speech.nn.decoder.compiled import CompiledDecoder
 from speech.nn.linears import quantized
 
 _TRIES = 5
@@ -84,6 +85,10 @@ def weights(module: nn.Module, without: Collection[nn.Module] = ()) -> Weights:
 
 
 def _own(part: nn.Module) -> Weights:
+    if isinstance(part, CompiledDecoder):
+        numbers = [packed.numbers.size for packed in part.read_by_a_step()]
+        scales = [packed.scales.size for packed in part.read_by_a_step()]
+        return Weights(sum(numbers), sum(numbers) + 4 * sum(scales))
     packed = getattr(part, "_packed", None)
     if packed is not None and not isinstance(packed, torch.Tensor):  # eight bits, and a scale for each output
         weight = torch.ops.quantized.linear_unpack(packed)[0]

@@ -32,6 +32,7 @@ from speech.audio.io import SAMPLE_RATE, load_audio
 from speech.audio.vad import Vad
 from speech.data.manifest import Utterance, read_manifest
 from speech.models.hub import EMBEDDED
+from speech.nn.decoder.compiled import CompiledDecoder
 from speech.recognizer import Recognizer
 from speech.stream import label_pass
 from speech.stream.second_pass import SecondPass
@@ -172,6 +173,8 @@ def of_a_step(second_pass: SecondPass) -> Weights:
     """Weights that a step of the label decoder reads: all but the keys and values of the encoder's frames."""
     assert second_pass.label is not None
     decoder: Any = second_pass.label.model.decoder  # type: ignore[attr-defined]
+    if isinstance(decoder, CompiledDecoder):
+        return weights(decoder)
     return weights(decoder, [own for layer in decoder.layers for own in (layer.cross.key, layer.cross.value)])
 
 

@@ -49,8 +49,10 @@ def product(x, weights, layer, y):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def float_product(a, b, y):  # type: ignore[no-untyped-def]
-    """`y (rows, columns) = a (rows, depth) @ b (depth, columns)`, columns a multiple of 64, `b` the bits of bfloat16; rows
-    may lie apart."""
+    """`y (rows, columns) = a (rows, depth) @ b (depth, columns)`: columns a multiple of 64, `b` the bits of bfloat16.
+
+    Rows may lie apart.
+    """
     sums = np.empty((MOST_ROWS, WIDTH), np.float32)
     rows, depth = a.shape
     for first in range(0, b.shape[1], WIDTH):

@@ -1,7 +1,7 @@
 """The innermost loops of products, in the instructions of AVX-512 with VNNI, written as LLVM's intermediate language.
 
-numba's own code for them is several times as slow: it neither has the instruction that multiplies four pairs of eight-bit
-numbers and adds them up, nor keeps so many sums in registers.
+numba's own code for them is several times as slow: it neither has the instruction that multiplies four pairs of
+eight-bit numbers and adds them up, nor keeps so many sums in registers.
 """
 
 from __future__ import annotations

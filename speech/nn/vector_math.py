@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
 
-@intrinsic
-def as_float(context, bits):  # type: ignore[no-untyped-def]
-    """The float32 that lies in the bits of an int32."""
-    return types.float32(types.int32), lambda context, builder, signature, args: builder.bitcast(
-        args[0], ir.FloatType()
-    )
+def _as_float(context, bits):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return builder.bitcast(args[0], ir.FloatType())
+
+    return types.float32(types.int32), generate
+
+
+as_float: Any = intrinsic(_as_float)
+"""The float32 that lies in the bits of an int32."""
 
 
 @njit(inline="always")

@@ -1,8 +1,8 @@
 """A label decoder in eight bits whose step is one call of compiled code, for CPUs that `vnni_runs`.
 
-What it says is what `LabelDecoder` says in eight bits, within a percent or two. Keys and values of what is written are kept once for
-all hypotheses: which of them a hypothesis has come by is a table of small numbers, and to reorder hypotheses is to
-reorder that.
+What it says is what `LabelDecoder` says in eight bits, within a percent or two. Keys and values of what is written are
+kept once for all hypotheses: which of them a hypothesis has come by is a table of small numbers, and to reorder
+hypotheses is to reorder that.
 """
 
 from __future__ import annotations
@@ -120,6 +120,10 @@ class CompiledDecoder(nn.Module):
     def __deepcopy__(self, memo: dict[int, Any]) -> CompiledDecoder:
         return self  # nothing of it ever changes
 
+    def read_by_a_step(self) -> list[Packed]:
+        """All matrices that a step multiplies by."""
+        return [self._embed, *(own for own in self._weights if isinstance(own, Packed))]
+
     def begin(self, frames: Tensor, lengths: Tensor | None = None) -> CompiledState:
         """See `LabelDecoder.begin`."""
         layers, heads, dim = len(self._cross), self.config.heads, self.config.dim
@@ -133,7 +137,9 @@ class CompiledDecoder(nn.Module):
             values[:, n, :, :longest, :size] = value(frames).unflatten(-1, (heads, size)).transpose(1, 2)
         nothing = np.empty((1, 0), np.int64)
         texts = zip(keys.view(torch.int16).numpy(), values.view(torch.int16).numpy(), real, strict=True)
-        return CompiledState(tuple(_Text(Frames(k, v), t, _Cache(layers, 0, 1, heads, size), nothing) for k, v, t in texts))
+        return CompiledState(
+            tuple(_Text(Frames(k, v), t, _Cache(layers, 0, 1, heads, size), nothing) for k, v, t in texts)
+        )
 
     def step(
         self, tokens: Tensor, state: CompiledState, heads: Sequence[tuple[int, int]] = ()

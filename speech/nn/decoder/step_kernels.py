@@ -114,7 +114,7 @@ def step(x, count, weights, cross, frames, keys, values, origin, past, queries, 
         x: `(rows * count, dim)`, embedded; written over.
         weights: `compiled.Weights`.
         cross: `compiled.Frames`, of which `frames` are real.
-        keys, values: `(layers, places, slots, heads, dim / heads)`, those of `past` places known; the new ones are written.
+        keys, values: `(layers, places, slots, heads, dim / heads)`, `past` places are known; more are written.
         origin: see `self_attention`.
         queries: `(layers, rows * count, dim)`, written: those of cross-attention.
         y: `(rows * count, dim)`, written.

@@ -69,7 +69,7 @@ class LabelConfig(RunConfig):
     """A Whisper of several languages, as `speech import` writes it: directory or hub id. Its encoder stays, its decoder
     is trained and, as it was, the teacher."""
     start: str = ""
-    """A label model of the same shape whose decoder training begins with, beside the teacher of `base`; empty: `base`."""
+    """A label model of the same shape whose decoder training begins with; the teacher is that of `base`."""
     added: dict[str, list[str]] = field(default_factory=dict)
     """Languages to add to those of `base`, each with one or more that are near to it, e.g. {lad: [spa, por]}."""
     label: LabelDataConfig = field(default_factory=LabelDataConfig)

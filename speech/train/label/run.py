@@ -80,7 +80,9 @@ def _start(base: LabelCheckpoint, start: str) -> None:
         try:
             ours.load_state_dict(others.state_dict())
         except RuntimeError as error:
-            raise ConfigError(f"start={start} is of another shape than base", fix="Give a run from that base.") from error
+            raise ConfigError(
+                f"start={start} is of another shape than base", fix="Give a run from that base."
+            ) from error
 
 
 def _fit(
