@@ -14,6 +14,7 @@ from torch import Tensor
 from speech.audio.io import SAMPLE_RATE
 from speech.decode.label.ctc_score import prepare
 from speech.decode.label.joint import Candidate, JointConfig, Spelling, best, likeliest_prefix, posterior, score
+from speech.decode.label.mending import mended
 from speech.decode.label.phrases import Bias, LabelPhrases, Pieces
 from speech.decode.label.search import LabelHypothesis, LabelSearch, likeliest, once
 from speech.decode.label.timing import Written, beginnings, time_by_attention, time_by_ctc, written_words
@@ -32,6 +33,8 @@ _TAIL_S = 0.2
 """Silence behind a part: the last log-mel frames would otherwise lack their right half."""
 _TOKENS_A_SECOND, _TOKENS_MORE = 6, 8
 """No text is longer."""
+_MOST_OTHERS = 2
+"""Languages in which a part is read besides the one of most of it."""
 _MOST_LISTS = 16
 """Of phrases, that are remembered."""
 
@@ -50,6 +53,8 @@ class Judged:
     """Seconds from one of its frames to the next."""
     adapted: frozenset[str] = frozenset()
     """Languages that it has adapters for: it counts in them, whatever it has learnt before."""
+    languages: tuple[str, ...] = ()
+    """ISO 639-3, that words of the part may be in."""
 
     def spell(self, text: str) -> Spelling:
         """See `joint.Speller`."""
@@ -169,8 +174,14 @@ class LabelPass:
             return None
         phrases = self._phrases(canonical(request.phrases)) if request.to is None and request.phrases else None
         several = request.nbest > 1
+        spoken = tuple(sorted(judged.languages, key=lambda code: -posterior.get(code, 0.0)))
         return self.write(
-            part, language, judged, translate=request.to is not None, several=several, phrases=phrases or None
+            part,
+            language,
+            replace(judged, languages=spoken),
+            translate=request.to is not None,
+            several=several,
+            phrases=phrases or None,
         )
 
     def _language(self, part: Utterance, request: Request, posterior: Mapping[str, float]) -> str | None:
@@ -242,12 +253,26 @@ class LabelPass:
         if not candidates or self._made_up(part, candidates[0], judged):
             return self._timed(part, prompt, "", judged, language)
         texts = [one.text for one in candidates[: None if several else 1]]
+        if weight and phrases is None:
+            texts[0] = self._mended(part, candidates[0], language, judged)
         shares = posterior(candidates, weight)
         first, *others = (
             replace(self._timed(part, prompt, text, judged, language), confidence=share)
             for text, share in zip(texts, shares, strict=False)
         )
         return replace(first, others=tuple(others))
+
+    def _mended(self, part: Utterance, candidate: Candidate, language: str, judged: Judged) -> str:
+        """The text with words as they are written in other languages that are heard, and CTC's where it is unsure."""
+        config, text = self.config, candidate.text
+        others = [code for code in judged.languages if code != language and self.knows(code) and config.weight(code)]
+        for other in others[:_MOST_OTHERS]:
+            for found in best(self.candidates(part, other, judged, own=False), config.weight(other))[:1]:
+                text = mended(text, found.text, judged.log_probs, judged.spell, config.language_price)
+        sure = candidate.label / (len(self._ids(candidate.text, language)) + 1)
+        if sure < config.unsure:
+            text = mended(text, judged.texts[0], judged.log_probs, judged.spell, config.heard_price)
+        return text
 
     def _made_up(self, part: Utterance, candidate: Candidate, judged: Judged) -> bool:
         """Whether nobody has said it: CTC hears little of it, and the decoder hears no speech."""

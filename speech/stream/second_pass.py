@@ -166,7 +166,8 @@ class SecondPass:
         said = "".join(self.piece(span.id) for span in spans if self._says(span)).replace(WORD_START, " ").strip()
         log_probs = self.log_probs(part.x, part.extension).float().cpu().numpy()
         adapted = frozenset(() if self.adapters is None else self.adapters.codes)
-        return Judged(log_probs, (said,) if said else (), tokenizer, self.model.frame_s, adapted)
+        spoken = self._written(part.evidence, part.request)
+        return Judged(log_probs, (said,) if said else (), tokenizer, self.model.frame_s, adapted, spoken)
 
     def judge(self, samples: np.ndarray, request: Request) -> Judged:
         """What CTC says of one part `(n,)` at 16 kHz."""
@@ -222,12 +223,11 @@ class SecondPass:
 
         A model that says the language first says it once: then all frames have the same posterior.
         """
-        device = self.model.device
         samples = np.zeros((len(heard), max(map(len, heard))), np.float32)
         for row, array in zip(samples, heard, strict=True):
             row[: len(array)] = array
-        lengths = torch.tensor([len(array) for array in heard], device=device)
-        features = self.model.features(torch.from_numpy(samples).to(device), lengths)
+        lengths = torch.tensor([len(array) for array in heard], device=self.model.device)
+        features = self.model.features(torch.from_numpy(samples).to(lengths.device), lengths)
         return self._encode(*features, requests, subsampled=False)
 
     @torch.inference_mode()

@@ -39,6 +39,12 @@ class JointConfig:
     """Of CTC where there are phrases, if `ctc_weight` is less: it has to hear them."""
     foreign: float = ranged(0.5, least=0, most=1)
     """Probability, by the label decoder, of languages that CTC does not know, from which one of them is taken."""
+    language_price: float = ranged(2.0, least=0)
+    """Nats by which CTC has to hear words better that the decoder has written in another language of the same part."""
+    heard_price: float = ranged(5.0, least=0)
+    """Nats by which CTC has to hear its own words better than those of a text of which the decoder is unsure."""
+    unsure: float = ranged(-0.4, most=0)
+    """Log-probability by the decoder of a token, on average, below which it is."""
 
     def __post_init__(self) -> None:
         check(self, "joint")
