@@ -3,8 +3,8 @@
     python benchmarks/code_switching.py MANIFEST --peer whisper.jsonl --model before=embedded --model after=DIR
         [--quick ctc=embedded] [--save unseen_speakers]
 
-A model may be a file that `speech transcribe --format jsonl` has written. `benchmarks/whisper_peer.py` makes that of the
-peer; utterances that it lacks (languages that Whisper does not know) are left out for all.
+A model may be a file that `speech transcribe --format jsonl` has written. `benchmarks/whisper_peer.py` makes the
+peer's; utterances that it lacks (languages that Whisper does not know) are left out for all.
 """
 
 from __future__ import annotations

@@ -253,7 +253,7 @@ class LabelPass:
         if not candidates or self._made_up(part, candidates[0], judged):
             return self._timed(part, prompt, "", judged, language)
         texts = [one.text for one in candidates[: None if several else 1]]
-        if weight and phrases is None:
+        if self.config.weight(language) and phrases is None:
             texts[0] = self._mended(part, candidates[0], language, judged)
         shares = posterior(candidates, weight)
         first, *others = (
