@@ -1,10 +1,10 @@
 """Systems on code-switched speech beside each other: WER, MER, PIER, errors at switches, SAER, with intervals.
 
     python benchmarks/code_switching.py MANIFEST --peer whisper.jsonl --model before=embedded --model after=DIR
-        [--save unseen_speakers]
+        [--quick ctc=embedded] [--save unseen_speakers]
 
-`benchmarks/whisper_peer.py` makes the file of the peer; utterances that it lacks (languages that Whisper does not
-know) are left out for all.
+A model may be a file that `speech transcribe --format jsonl` has written. `benchmarks/whisper_peer.py` makes the
+peer's; utterances that it lacks (languages that Whisper does not know) are left out for all.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from rich.table import Table
 
 from speech.data.manifest import Utterance, read_manifest
 from speech.data.texts import read_texts
+from speech.errors import SpeechError
 from speech.metrics.corpus import Known, Pairing, score_utterance
 from speech.metrics.saer import Sample, saer
 from speech.metrics.semantic import MultilingualE5
 from speech.metrics.systems import SystemScore, compare, score_system
 from speech.metrics.vectors import Vectors
 from speech.recognizer import Recognizer
+from speech.stream.request import Request
 
 RESULT = Path(__file__).parent / "results" / "code_switching.json"
 COLUMNS = {"wer": "WER", "mer": "MER", "pier": "PIER", "switch": "at switches", "saer": "SAER"}
@@ -38,6 +40,7 @@ def main(
     manifest: Path,
     peer: Annotated[Path, typer.Option(help="What Whisper-base heard.")],
     model: Annotated[list[str], typer.Option(help="NAME=MODEL, as often as wanted.")],
+    quick: Annotated[list[str] | None, typer.Option(help="NAME=MODEL, read by CTC alone.")] = None,
     save: Annotated[str, typer.Option(help="Name of the record.")] = "",
     beam: int | None = None,
 ) -> None:
@@ -45,9 +48,13 @@ def main(
     console = Console(highlight=False)
     heard = {"whisper-base": {key: (text.text, ()) for key, text in read_texts(peer).items()}}
     utterances = [u for u in read_manifest(manifest) if u.id in heard["whisper-base"]]
-    for given in model:
+    for given in (*model, *(quick or ())):
         name, _, folder = given.partition("=")
-        heard[name] = _transcribed(name, Recognizer.from_pretrained(folder, beam=beam), utterances)
+        if folder.endswith(".jsonl"):
+            heard[name] = _written(Path(folder))
+            continue
+        asked = Request(quick=given in (quick or ()))
+        heard[name] = _transcribed(name, Recognizer.from_pretrained(folder, beam=beam), utterances, asked)
     vectors = Vectors(MultilingualE5())
     systems = [_scored(name, utterances, said, vectors) for name, said in heard.items()]
     differences = [compare(systems[0], system) for system in systems[1:]]
@@ -75,13 +82,22 @@ def main(
         RESULT.write_text(json.dumps(kept | {save: record}, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
-def _transcribed(name: str, recognizer: Recognizer, utterances: list[Utterance]) -> Said:
+def _transcribed(name: str, recognizer: Recognizer, utterances: list[Utterance], asked: Request) -> Said:
     found: Said = {}
     for utterance in track(utterances, description=name):
-        transcript = recognizer.transcribe(utterance.audio)
+        [(_, transcript)] = recognizer.transcribe_files([utterance.audio], asked)
+        if isinstance(transcript, SpeechError):
+            raise transcript
         words = tuple((word.text, word.language) for word in transcript.words)
         found[utterance.id] = transcript.text, words
     return found
+
+
+def _written(file: Path) -> Said:
+    return {
+        key: (text.text, tuple((word.text, word.language) for word in text.words))
+        for key, text in read_texts(file).items()
+    }
 
 
 def _scored(name: str, utterances: list[Utterance], said: Said, vectors: Vectors) -> SystemScore:

@@ -16,7 +16,8 @@ from speech.models.checkpoint import LANGUAGE_MODEL, LEXICON, LabelCheckpoint, l
 from speech.models.hub import EMBEDDED, locate
 from speech.models.hybrid import Hybrid, save_hybrid
 from speech.models.targets import TargetScore
-from speech.stream.label_pass import Judged, LabelPass, Utterance
+from speech.stream.label_part import Judged, Utterance
+from speech.stream.label_pass import LabelPass
 from tests.tiny_whisper import tiny_label_tokenizer, tiny_whisper
 
 SCORE = TargetScore(chrf=45.0, source_chrf=20.0, utterances=30, sources=("fra",), data="made up")

@@ -134,10 +134,11 @@ class Endpointer:
 
     def step(self, probability: float) -> Endpoint | None:
         """One more frame; at most one segment ends with it."""
-        self._take(probability)
+        self.take(probability)
         return self._check()
 
-    def _take(self, probability: float) -> None:
+    def take(self, probability: float) -> None:
+        """One more frame, with which no segment ends."""
         self._probabilities.append(probability)
         self._active = probability >= self.config.threshold - (_RELEASE if self._active else 0.0)
         if self._active:
@@ -202,7 +203,7 @@ class Endpointer:
         self.start += length
         self._probabilities, self._spoken, self._active, self.speech_begin = [], 0, False, None
         for probability in rest:  # of the next segment; too short to end it
-            self._take(probability)
+            self.take(probability)
         self._active = active
         return endpoint
 

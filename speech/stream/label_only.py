@@ -20,7 +20,7 @@ from speech.models.base import LabelModel
 from speech.models.targets import Targets, check_target
 from speech.nn.adapters import AdapterBank
 from speech.stream.heard import Heard
-from speech.stream.label_pass import Utterance, search_with
+from speech.stream.label_part import Utterance, search_with
 from speech.stream.request import ENGLISH, Request
 from speech.stream.segments import Segment
 from speech.text.bpe import LabelTokenizer

@@ -9,62 +9,31 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
 from speech.decode.label.ctc_score import prepare
-from speech.decode.label.joint import Candidate, JointConfig, Spelling, best, likeliest_prefix, posterior, score
+from speech.decode.label.joint import Candidate, JointConfig, best, likeliest_prefix, posterior, score
 from speech.decode.label.joint_language import joint_posterior
+from speech.decode.label.mending import mended
 from speech.decode.label.phrases import Bias, LabelPhrases, Pieces
-from speech.decode.label.search import LabelHypothesis, LabelSearch, likeliest, once
+from speech.decode.label.search import LabelHypothesis, likeliest, once
 from speech.decode.label.timing import Written, beginnings, time_by_attention, time_by_ctc, written_words
 from speech.decode.language_id import next_token_posterior
 from speech.decode.phrases import Phrase, canonical
-from speech.decode.words import WORD_START
 from speech.models.base import LabelModel
-from speech.nn.decoder.label import DecoderState
+from speech.stream.label_part import Judged, Utterance, search_with
 from speech.stream.request import ENGLISH, Request
 from speech.text.bpe import LabelTokenizer
 from speech.text.languages import LANGUAGES
-from speech.text.normalize import plain_text
-from speech.text.tokenizer import Tokenizer
 
 _TAIL_S = 0.2
 """Silence behind a part: the last log-mel frames would otherwise lack their right half."""
-_TOKENS_A_SECOND, _TOKENS_MORE = 6, 8
-"""No text is longer."""
+_MOST_OTHERS = 2
+"""Languages in which a part is read besides the one of most of it."""
 _MOST_LISTS = 16
 """Of phrases, that are remembered."""
 _LEAST = 1e-30
 """Probability of a language."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What CTC says of a part."""
-
-    log_probs: np.ndarray
-    """(T, vocabulary)"""
-    texts: tuple[str, ...]
-    """That it finds likeliest."""
-    tokenizer: Tokenizer
-    """Of its tokens."""
-    frame_s: float
-    """Seconds from one of its frames to the next."""
-    adapted: frozenset[str] = frozenset()
-    """Languages that it has adapters for: it counts in them, whatever it has learnt before."""
-
-    def spell(self, text: str) -> Spelling:
-        """See `joint.Speller`."""
-        tokenizer, plain = self.tokenizer, plain_text(text)
-        ids = tokenizer.encode(plain)
-        known = tuple(token for token in ids if token != tokenizer.vocabulary.unk)
-        unknown = 0
-        if len(known) < len(ids):  # one <unk> may stand for many characters
-            letters = len("".join(tokenizer.decode(known).split()))
-            unknown = max(len("".join(plain.split())) - letters, 0)
-            known = known if letters else ()
-        return Spelling(known, unknown, bool(known) and tokenizer.piece(known[0]) == WORD_START)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,74 +46,6 @@ class Verdict:
     """Of the languages that it may be in."""
     written: Written | None
     """None: CTC's text stands, in a language that the decoder does not know."""
-
-
-class Utterance:
-    """A label decoder in front of one part; see `search.Scores`."""
-
-    def __init__(self, model: LabelModel, frames: Tensor, seconds: float) -> None:
-        self._model, self.frames = model, frames
-        self.most_tokens = int(_TOKENS_A_SECOND * seconds) + _TOKENS_MORE
-        """Of the longest text that so much speech can be."""
-        self.started: tuple[int, Tensor, DecoderState] | None = None
-        """The first token, the logits behind it, and the state."""
-
-    @cached_property
-    def fresh(self) -> DecoderState:
-        """Nothing written yet; keys and values of the frames are projected once."""
-        return self._model.begin(self.frames)
-
-    def start(self, token: int) -> Tensor:
-        """Logits `(vocabulary,)` behind the first token, which tell language and silence."""
-        if self.started is not None and self.started[0] == token:
-            return self.started[1]
-        logits, state = self._advance([token], self.fresh)
-        self.started = token, logits[0], state
-        return logits[0]
-
-    def begin(self, prompt: Sequence[int]) -> tuple[Tensor, DecoderState]:
-        if self.started is not None and self.started[0] == prompt[0]:
-            return self._advance(prompt[1:], self.started[2])
-        return self._advance(prompt, self.fresh)
-
-    def _advance(self, tokens: Sequence[int], state: DecoderState) -> tuple[Tensor, DecoderState]:
-        x, state, _ = self._model.step(torch.tensor([list(tokens)], device=self.frames.device), state)
-        return self._model.logits(x[:, -1]), state
-
-    def step(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
-        x, state, _ = self._model.step(tokens[:, None], state)
-        return self._model.logits(x[:, -1]), state
-
-    def select(self, state: DecoderState, rows: Tensor) -> DecoderState:
-        return state.select(rows)
-
-    def log_probs(self, prompt: Sequence[int], texts: Sequence[Sequence[int]], search: LabelSearch) -> list[float]:
-        """Of given texts with the end behind them, as the search scores what it finds: all in one pass."""
-        longest, end = max(map(len, texts)), search.end
-        rows = torch.full((len(texts), len(prompt) + longest), end, device=self.frames.device)
-        rows[:, : len(prompt)] = torch.tensor(list(prompt))
-        for row, text in zip(rows, texts, strict=True):
-            row[len(prompt) : len(prompt) + len(text)] = torch.tensor(list(text))
-        state = self.fresh
-        x, _, _ = self._model.step(rows, state)
-        logits = self._model.logits(x[:, len(prompt) - 1 :])
-        parts = [search.log_probs(logits[:, :1], first=True), search.log_probs(logits[:, 1:], first=False)]
-        following = torch.nn.functional.pad(rows[:, len(prompt) :], (0, 1), value=end)
-        chances = torch.cat(parts, dim=1).gather(2, following[..., None])[..., 0]
-        plain = logits.log_softmax(dim=-1).gather(2, following[..., None])[..., 0]
-        chances = torch.where(chances.isinf(), plain, chances)  # what a search would have written in other tokens
-        return [sum(row[: len(text) + 1].tolist()) for row, text in zip(chances, texts, strict=True)]
-
-
-def search_with(model: LabelModel, tokenizer: LabelTokenizer, beam: int) -> LabelSearch:
-    """A search for texts without timestamps, under the rules of the model."""
-    return LabelSearch(
-        end=tokenizer.end,
-        first_timestamp=tokenizer.first_timestamp,
-        forbidden=frozenset({*model.suppressed, *tokenizer.specials} - {tokenizer.end}),
-        forbidden_first=frozenset({*model.suppressed_first, tokenizer.end}),
-        beam=beam,
-    )
 
 
 class LabelPass:
@@ -190,7 +91,9 @@ class LabelPass:
             return Verdict(language, posterior, None)
         phrases = self._phrases(canonical(request.phrases)) if request.to is None and request.phrases else None
         several, translate = request.nbest > 1, request.to is not None
-        written = self.write(part, language, judged, translate=translate, several=several, phrases=phrases or None)
+        spoken = tuple(sorted(judged.languages, key=lambda code: -posterior.get(code, 0.0)))
+        own = replace(judged, languages=spoken)
+        written = self.write(part, language, own, translate=translate, several=several, phrases=phrases or None)
         return Verdict(language, posterior, written)
 
     def posterior(self, part: Utterance, request: Request, told: Mapping[str, float]) -> Mapping[str, float]:
@@ -258,6 +161,8 @@ class LabelPass:
         if not candidates or self._made_up(part, candidates[0], judged):
             return self._timed(part, prompt, "", judged, language)
         texts = [one.text for one in candidates[: None if several else 1]]
+        if self.config.weight(language) and phrases is None:
+            texts[0] = self._mended(part, candidates[0], language, judged)
         shares = posterior(candidates, weight)
         first, *others = (
             replace(self._timed(part, prompt, text, judged, language), confidence=share)
@@ -270,6 +175,18 @@ class LabelPass:
         text = judged.texts[0]
         each = self._each(text, score(judged.log_probs, [judged.spell(text)])[0], judged)
         return each < self.config.unclear and self._no_speech(part) >= self.config.silence
+
+    def _mended(self, part: Utterance, candidate: Candidate, language: str, judged: Judged) -> str:
+        """The text with words as they are written in other languages that are heard, and CTC's where it is unsure."""
+        config, text = self.config, candidate.text
+        others = [code for code in judged.languages if code != language and self.knows(code) and config.weight(code)]
+        for other in others[:_MOST_OTHERS]:
+            for found in best(self.candidates(part, other, judged, own=False), config.weight(other))[:1]:
+                text = mended(text, found.text, judged.log_probs, judged.spell, config.language_price)
+        sure = candidate.label / (len(self._ids(candidate.text, language)) + 1)
+        if sure < config.unsure:
+            text = mended(text, judged.texts[0], judged.log_probs, judged.spell, config.heard_price)
+        return text
 
     def _made_up(self, part: Utterance, candidate: Candidate, judged: Judged) -> bool:
         """Whether nobody has said it: CTC hears little of it, and the decoder hears no speech."""

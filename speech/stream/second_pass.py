@@ -25,7 +25,8 @@ from speech.nn.ctc import CTCHead
 from speech.stream.encoded import Batch, Part, batch_of
 from speech.stream.heard import Heard
 from speech.stream.host import to_host
-from speech.stream.label_pass import Judged, LabelPass, Utterance, Verdict
+from speech.stream.label_part import Judged, Utterance
+from speech.stream.label_pass import LabelPass, Verdict
 from speech.stream.new_tokens import Extension, NewTokens
 from speech.stream.request import ENGLISH, Request
 from speech.stream.segments import Segment
@@ -46,8 +47,8 @@ class SecondPass:
     Args:
         model, tokenizer, decode: what encodes and what writes.
         targets: that may be translated into; None: all that the model has tokens for.
-        alone: encode each by itself, whatever the others are. Sums over other numbers of rows are rounded otherwise, so
-            nothing else gives the same numbers to the last bit. None: on a CPU, where batches gain next to nothing.
+        alone: encode each by itself: sums over other numbers of rows are rounded otherwise, so nothing else gives the
+            same numbers to the last bit. None: on a CPU, where batches gain next to nothing.
         label: writes parts; None: their text is CTC's.
     """
 
@@ -167,7 +168,8 @@ class SecondPass:
         said = "".join(self.piece(span.id) for span in spans if self._says(span)).replace(WORD_START, " ").strip()
         log_probs = self.log_probs(part.x, part.extension).float().cpu().numpy()
         adapted = frozenset(() if self.adapters is None else self.adapters.codes)
-        return Judged(log_probs, (said,) if said else (), tokenizer, self.model.frame_s, adapted)
+        spoken = self._written(part.evidence, part.request)
+        return Judged(log_probs, (said,) if said else (), tokenizer, self.model.frame_s, adapted, spoken)
 
     def judge(self, samples: np.ndarray, request: Request) -> Judged:
         """What CTC says of one part `(n,)` at 16 kHz."""
@@ -220,12 +222,11 @@ class SecondPass:
 
         A model that says the language first says it once: then all frames have the same posterior.
         """
-        device = self.model.device
         samples = np.zeros((len(heard), max(map(len, heard))), np.float32)
         for row, array in zip(samples, heard, strict=True):
             row[: len(array)] = array
-        lengths = torch.tensor([len(array) for array in heard], device=device)
-        features = self.model.features(torch.from_numpy(samples).to(device), lengths)
+        lengths = torch.tensor([len(array) for array in heard], device=self.model.device)
+        features = self.model.features(torch.from_numpy(samples).to(lengths.device), lengths)
         return self._encode(*features, requests, subsampled=False)
 
     @torch.inference_mode()

@@ -210,7 +210,7 @@ class Segmenter:
         rest = self._buffer.between(self._seen, self.received)
         if len(rest):
             probability, _ = self._vad.step(np.pad(rest, (0, FRAME_SAMPLES - len(rest))), self._state)
-            self._endpointer.step(probability)
+            self._endpointer.take(probability)
 
     def _segment(self, endpoint: Endpoint, cut: int) -> Segment:
         start = self._buffer.start

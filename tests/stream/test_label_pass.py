@@ -12,7 +12,8 @@ from speech.decode.label.joint import JointConfig
 from speech.decode.label.search import LabelHypothesis
 from speech.decode.phrases import Phrase
 from speech.stream.heard import Heard, spoken_in
-from speech.stream.label_pass import Judged, LabelPass
+from speech.stream.label_part import Judged
+from speech.stream.label_pass import LabelPass
 from speech.stream.request import Request
 from speech.text.normalize import plain_text
 from tests.tiny_hybrid import WRITTEN, latin_whisper, letters_tokenizer
@@ -274,3 +275,43 @@ def test_several_texts_have_shares_from_likely_to_unlikely(make, heard, monkeypa
     shares = [one.confidence for one in (found, *found.others)]
     assert shares == sorted(shares, reverse=True)
     assert sum(shares) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("languages", "learnt", "expected"),
+    [
+        (("deu", "spa"), ["deu", "spa"], "Der perro."),
+        (("spa", "deu"), ["deu", "spa"], "Der perro."),
+        (("deu",), ["deu", "spa"], "Der Hund."),
+        (("deu", "gla"), ["deu", "gla"], "Der Hund."),  # which the decoder does not know
+        (("deu", "spa"), ["deu"], "Der Hund."),  # in which CTC has no say
+        (("deu", "spa"), ["spa"], "Der Hund."),
+    ],
+)
+def test_a_part_in_two_languages_has_words_as_they_are_written_in_each(
+    make, heard, monkeypatch, languages, learnt, expected
+):
+    label = make(learnt=learnt, ctc_weight=0.01, unsure=-100.0)
+    spanish = label.tokenizer.prompt("spa")
+    monkeypatch.setattr("speech.stream.label_pass.Utterance.log_probs", lambda *_: [-99.0])
+
+    def found(_, part, prompt, *rest):
+        text = "Del perro" if list(prompt) == list(spanish) else "Der Hund."
+        return [LabelHypothesis(tuple(label.tokenizer.encode(text)), -1.0, True)]
+
+    monkeypatch.setattr(type(label._search), "__call__", found)
+    judged = replace(heard("der perro"), languages=languages)
+    written = label.read(label.listen(SAMPLES), Request(), {"deu": 0.7, "spa": 0.2}, judged)
+    assert (text_of(written), written.language) == (expected, "deu")
+
+
+@pytest.mark.parametrize(("unsure", "weight", "expected"), [
+    (0.0, 0.01, "Der hund."), (-100.0, 0.01, "Der ball."), (0.0, 0.0, "Der ball."),
+])  # fmt: skip
+def test_where_the_decoder_is_unsure_what_ctc_hears_stands_in_its_place(
+    make, heard, monkeypatch, unsure, weight, expected
+):
+    label = make(learnt=["deu"], ctc_weight=weight, unsure=unsure)
+    monkeypatch.setattr("speech.stream.label_pass.Utterance.log_probs", lambda *_: [-99.0])
+    says(label, monkeypatch, "Der ball.")
+    assert text_of(label.read(label.listen(SAMPLES), Request(("deu",)), {}, heard("der hund"))) == expected

@@ -84,6 +84,17 @@ def test_an_expected_segment_is_the_one_that_comes_if_nobody_speaks_on():
     assert (right, wrong) == (3, 3)  # after pauses of 16 frames and more; of 13, 14 and 15
 
 
+def test_what_is_left_of_a_stream_is_said_also_if_a_pause_would_end_a_segment_with_it():
+    loud = np.full(512 * 40, 0.5, np.float32)
+    quiet = np.zeros(512 * 15 + 100, np.float32)  # the sixteenth frame, which is not whole, would complete the pause
+    segmenter = Segmenter(HearsWhatIsLoud(), EndpointConfig(silence_s=16 * 512 / 16_000), grid=GRID)
+    assert segmenter.accept(np.concatenate([loud, quiet])) == []
+    last = segmenter.finish()
+    assert not last.silent
+    assert (last.keep_start, last.keep_end) == (0, len(loud) + len(quiet))
+    assert last.speech_end == len(loud)
+
+
 def test_in_a_pause_a_segment_hears_nothing_beyond_its_cut(vad, speech):
     pauses = [segment for segment in cut(vad, speech, [], EndpointConfig()) if segment.quiet and not segment.last]
     assert pauses

@@ -49,6 +49,12 @@ class JointConfig:
     """Log-posterior by CTC of a language that it does not know, or hears less of."""
     label_least: float = ranged(-4.0, most=0)
     """The same by the decoder."""
+    language_price: float = ranged(2.0, least=0)
+    """Nats by which CTC has to hear words better that the decoder has written in another language of the same part."""
+    heard_price: float = ranged(5.0, least=0)
+    """Nats by which CTC has to hear its own words better than those of a text of which the decoder is unsure."""
+    unsure: float = ranged(-0.4, most=0)
+    """Log-probability by the decoder of a token, on average, below which it is."""
 
     def __post_init__(self) -> None:
         check(self, "joint")

@@ -207,7 +207,8 @@ def test_what_cannot_be_trained_is_said_before_the_first_step(base, corpus, tmp_
         train_label(config)
     config.trainer.strategy = Parallel.auto
     monkeypatch.setattr(
-        "speech.models.checkpoint.LabelTokenizer", lambda data, english_only: LabelTokenizer(data, english_only=True)
+        "speech.models.checkpoint.LabelTokenizer",
+        lambda data, english_only, **_: LabelTokenizer(data, english_only=True),
     )
     with pytest.raises(ConfigError, match="knows English alone"):
         train_label(config)
