@@ -93,9 +93,8 @@ class SecondPass:
     @adapters.setter
     def adapters(self, bank: AdapterBank | None) -> None:
         if bank is not None:
-            place = self.model.device
-            if any(parameter.device != place for parameter in bank.parameters()):
-                bank = bank.to(place)
+            if any(parameter.device != self.model.device for parameter in bank.parameters()):
+                bank = bank.to(self.model.device)
             self._new_tokens.learn(bank)
         self._adapters = bank
 
