@@ -301,7 +301,7 @@ def test_a_part_in_two_languages_has_words_as_they_are_written_in_each(
 
     monkeypatch.setattr(type(label._search), "__call__", found)
     judged = replace(heard("der perro"), languages=languages)
-    written = label.read(label.listen(SAMPLES), Request(), {"deu": 0.7, "spa": 0.2}, judged)
+    written = label.read(label.listen(SAMPLES), Request(), {"deu": math.log(0.7), "spa": math.log(0.2)}, judged).written
     assert (text_of(written), written.language) == (expected, "deu")
 
 
@@ -314,4 +314,4 @@ def test_where_the_decoder_is_unsure_what_ctc_hears_stands_in_its_place(
     label = make(learnt=["deu"], ctc_weight=weight, unsure=unsure)
     monkeypatch.setattr("speech.stream.label_pass.Utterance.log_probs", lambda *_: [-99.0])
     says(label, monkeypatch, "Der ball.")
-    assert text_of(label.read(label.listen(SAMPLES), Request(("deu",)), {}, heard("der hund"))) == expected
+    assert text_of(label.read(label.listen(SAMPLES), Request(("deu",)), {}, heard("der hund")).written) == expected

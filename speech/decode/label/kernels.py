@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import njit
 
-from speech.nn.vector_math import exponential
+from speech.vector_math import exponential
 
 _SMALL, _LARGE = 2.0**-256, 2.0**256
 _UNIT = 256 * math.log(2)

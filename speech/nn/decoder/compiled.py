@@ -180,6 +180,11 @@ class CompiledDecoder(nn.Module):
         """`(..., dim)` of `step` to `(..., vocabulary)`."""
         return product(x, self._embed, self.config.vocabulary)
 
+    def forward(self, tokens: Tensor, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """See `LabelDecoder.forward`."""
+        each = torch.arange(len(frames)).repeat_interleave(len(tokens) // len(frames))
+        return self.logits(self.step(tokens, self.begin(frames, lengths).select(each))[0])
+
 
 def _attention(queries: np.ndarray, text: _Text, heads: Sequence[tuple[int, int]]) -> Tensor:
     """Of cross-attention: `queries (layers, rows, count, dim)` to `(rows, heads, count, T)`."""

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from speech.nn.int8_kernels import float_product, product
-from speech.nn.vector_math import exponential, gelu
+from speech.vector_math import exponential, gelu
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
