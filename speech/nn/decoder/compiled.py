@@ -7,6 +7,7 @@ hypotheses is to reorder that.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -116,9 +117,16 @@ class CompiledDecoder(nn.Module):
         self._embed = pack([rounded(decoder.embed.weight)], [None])
         self._positions = decoder.positions.detach().float()
         self._weights = _weights(layers, decoder.norm)
+        threading.Thread(target=self._warm, name="compile", daemon=True).start()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CompiledDecoder:
         return self  # nothing of it ever changes
+
+    def _warm(self) -> None:
+        """Load or compile the code in the background, so that the first text waits less."""
+        with torch.inference_mode():
+            state = self.begin(torch.zeros(1, 1, self.config.dim))
+            self.logits(self.step(torch.zeros(1, 1, dtype=torch.long), state)[0])
 
     def read_by_a_step(self) -> list[Packed]:
         """All matrices that a step multiplies by."""
