@@ -138,7 +138,7 @@ def test_the_demo_runs_outside_the_clone(installed, tmp_path):
     command = [str(installed / "speech"), "demo"]
     ran = subprocess.run(command, cwd=tmp_path, env=surroundings(), capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stderr[-3000:]
-    assert re.search(r"7 clips, 6 languages: WER 0\.0", ran.stdout)
+    assert re.search(r"8 clips, 6 languages: WER 0\.0", ran.stdout)
     assert len(list((tmp_path / "demo").glob("*.srt"))) == 7
 
 

@@ -65,10 +65,15 @@ def _show(console: Console, clip: Utterance, result: Transcript) -> None:
     if result.language_probability is not None:
         heard = f"{resolve(result.language).name} ({result.language_probability:.2f})"
     about = f"  {clip.duration_s:.1f} s  heard as {heard}  WER {errors.rate:.2f}"
-    table.title = Text.assemble((resolve(clip.language).name, "bold"), about)
+    spoken = " and ".join(resolve(code).name for code in clip.languages)
+    table.title = Text.assemble((spoken, "bold"), about)
     table.add_row("reference", plain_text(clip.text))
     table.add_row("hypothesis", result.text)
-    words = [Text.assemble(f"{w.text} ", (f"{w.start_s:.2f}-{w.end_s:.2f}", "dim")) for w in result.words]
+    mixed = len({word.language for word in result.words}) > 1
+    words = [
+        Text.assemble(f"{w.text} ", (f"{w.start_s:.2f}-{w.end_s:.2f}", "dim"), f" {w.language}" if mixed else "")
+        for w in result.words
+    ]
     table.add_row("words", Text("  ").join(words))
     console.print()
     console.print(table)

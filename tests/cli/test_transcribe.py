@@ -164,8 +164,8 @@ def test_a_hybrid_describes_both_halves(tmp_path):
 def test_the_demo_shows_every_clip_and_writes_subtitles(checkpoint, tmp_path):
     result = run("demo", "--output-dir", tmp_path, "--model", checkpoint)
     assert result.exit_code == 0
-    assert "7 clips, 6 languages" in result.stdout
-    assert len(list(tmp_path.glob("*.srt"))) == 7
+    assert "8 clips, 6 languages" in result.stdout
+    assert len(list(tmp_path.glob("*.srt"))) == 8
     assert any("-->" in path.read_text() for path in tmp_path.glob("*.srt"))
 
 
