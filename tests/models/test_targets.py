@@ -6,10 +6,12 @@ import shutil
 import pytest
 
 from speech import Recognizer
+from speech.data.manifest import read_manifest
 from speech.errors import LanguageError, ModelError
 from speech.models.checkpoint import load_checkpoint, load_outline
 from speech.models.hub import EMBEDDED, locate
 from speech.models.targets import TargetScore, check_target, with_section, write_targets
+from tests.conftest import CLIPS
 
 GERMAN = TargetScore(chrf=41.5, source_chrf=17.0, utterances=212, sources=("eng", "fra"), data="test.jsonl")
 
@@ -21,12 +23,18 @@ def embedded(tmp_path):
     return folder
 
 
-def test_the_embedded_model_translates_into_nothing_and_says_so():
+def test_the_embedded_model_translates_into_english_alone_and_says_how_well():
     recognizer = Recognizer.from_pretrained()
-    assert recognizer.targets == ()
-    with pytest.raises(LanguageError, match=r"does not translate into French \(fra\). It translates into no language"):
+    assert recognizer.targets == ("eng",)
+    with pytest.raises(LanguageError, match=r"does not translate into French \(fra\). It translates into eng"):
         recognizer.transcribe("any.wav", to="fra")
-    assert "translates" not in (locate(EMBEDDED) / "README.md").read_text("utf-8")
+    section = (locate(EMBEDDED) / "README.md").read_text("utf-8").partition("## Translation")[2]
+    (row,) = [line for line in section.splitlines() if line.startswith("| English (eng) | ")]
+    chrf, of_the_source = (float(cell) for cell in row.split("|")[2:4])
+    assert chrf > of_the_source + 15
+    said = {clip.id: recognizer.transcribe(clip.audio, to="eng").text for clip in read_manifest(CLIPS)}
+    assert "following message" in said["ast_ru_vm-next"]
+    assert "able to find the person" in said["ast_it_followme-sorry"]
 
 
 def test_what_is_recorded_can_be_used_and_stands_in_the_card(embedded):
