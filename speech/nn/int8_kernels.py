@@ -5,12 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from speech.nn.tiles import MOST_ROWS, WIDTH, float_tile, int8_tile
+from speech.nn.tiles import MOST_ROWS, WIDTH, dot_tile, float_tile, int8_tile
 
+EXACT = {"nnan", "nsz"}
+"""What a compiler may take for granted: no liberty to round otherwise, so that it makes no difference where a kernel is
+compiled, inlined or read from disk."""
 _STEPS = 127
+_LANES = 16
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
 def quantize(x, numbers, peaks):  # type: ignore[no-untyped-def]
     """`x (rows, width)` in steps of a 127th of each row's peak, above 128, so that they are unsigned."""
     for row in range(x.shape[0]):
@@ -25,7 +29,7 @@ def quantize(x, numbers, peaks):  # type: ignore[no-untyped-def]
             numbers[row, n] = np.uint8(0)  # their weights are 0
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
 def product(x, weights, layer, y):  # type: ignore[no-untyped-def]
     """`x (rows, width)` to `y (rows, out)`; `weights` is `vnni.Packed`."""
     packed, scales = weights.numbers[layer], weights.scales[layer]
@@ -47,7 +51,7 @@ def product(x, weights, layer, y):  # type: ignore[no-untyped-def]
                     y[row + n, at] = np.float32(sums[n, out] - offsets[at]) * (scales[at] * peak) + bias[at]
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
 def float_product(a, b, y):  # type: ignore[no-untyped-def]
     """`y (rows, columns) = a (rows, depth) @ b (depth, columns)`: columns a multiple of 64, `b` the bits of bfloat16.
 
@@ -63,3 +67,13 @@ def float_product(a, b, y):  # type: ignore[no-untyped-def]
             for n in range(count):
                 for column in range(WIDTH):
                     y[row + n, first + column] = sums[n, column]
+
+
+@njit(inline="always")
+def dot(a, b):  # type: ignore[no-untyped-def]
+    """The sum of products of two arrays `(n,)` float32."""
+    blocks = len(a) // _LANES
+    total = dot_tile(a.ctypes.data, b.ctypes.data, blocks)
+    for n in range(blocks * _LANES, len(a)):
+        total += a[n] * b[n]
+    return total

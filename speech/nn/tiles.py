@@ -134,3 +134,41 @@ together. Sums are int32.
 """
 float_tile = _tile(_FLOATS, "llvm.fma.v16f32")
 """The same for float32 factors and sums and a matrix in bfloat16, one factor and one row of 64 to a place."""
+
+
+def _sum_of_products(builder: Any, args: list[Any]) -> Any:
+    """Sixteen sums side by side, then halves onto halves: one order, whatever code it stands in."""
+    a, b, blocks = args
+    add = builder.module.declare_intrinsic("llvm.fma.v16f32", (), ir.FunctionType(_FLOATS, [_FLOATS] * 3))
+    head = builder.block
+    body, end = builder.append_basic_block("body"), builder.append_basic_block("end")
+    zero = ir.Constant(_FLOATS, [0.0] * _LANES)
+    builder.cbranch(builder.icmp_signed(">", blocks, ir.Constant(_I64, 0)), body, end)
+    builder.position_at_end(body)
+    place, total = builder.phi(_I64), builder.phi(_FLOATS)
+    offset = builder.mul(place, ir.Constant(_I64, 4 * _LANES))
+    factors = [_load(builder, builder.add(address, offset), 0, _FLOATS) for address in (a, b)]
+    new, following = builder.call(add, [*factors, total]), builder.add(place, ir.Constant(_I64, 1))
+    for phi, first, later in ((place, ir.Constant(_I64, 0), following), (total, zero, new)):
+        phi.add_incoming(first, head)
+        phi.add_incoming(later, body)
+    builder.cbranch(builder.icmp_signed("<", following, blocks), body, end)
+    builder.position_at_end(end)
+    found = builder.phi(_FLOATS)
+    found.add_incoming(zero, head)
+    found.add_incoming(new, body)
+    for half in (8, 4, 2, 1):
+        order = ir.Constant(_INTS, [(n + half) % _LANES for n in range(_LANES)])
+        found = builder.fadd(found, builder.shuffle_vector(found, found, order))
+    return builder.extract_element(found, ir.Constant(_I32, 0))
+
+
+def _dot(context, a, b, blocks):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return _sum_of_products(builder, args)
+
+    return types.float32(types.uintp, types.uintp, types.int64), generate
+
+
+dot_tile: Any = intrinsic(_dot)
+"""`(a, b, blocks)`: the sum of products of the first `16 * blocks` float32 behind two addresses."""

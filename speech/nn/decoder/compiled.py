@@ -117,7 +117,7 @@ class CompiledDecoder(nn.Module):
         self._embed = pack([rounded(decoder.embed.weight)], [None])
         self._positions = decoder.positions.detach().float()
         self._weights = _weights(layers, decoder.norm)
-        threading.Thread(target=self._warm, name="compile", daemon=True).start()
+        threading.Thread(target=self._warm, name="compile").start()  # no daemon: it may be in the middle of native code
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CompiledDecoder:
         return self  # nothing of it ever changes

@@ -5,25 +5,24 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from speech.nn.int8_kernels import float_product, product
+from speech.nn.int8_kernels import EXACT, dot, float_product, product
 from speech.vector_math import exponential, gelu
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
 def norm(x, weights, y):  # type: ignore[no-untyped-def]
     """Layer norm of `x (rows, dim)` into `y`; `weights (2, dim)` are scale and bias."""
-    dim = np.float32(x.shape[1])
+    dim, ones = np.float32(x.shape[1]), np.ones(x.shape[1], np.float32)
     for row in range(x.shape[0]):
-        mean = x[row].sum() / dim
-        square = np.float32(0.0)
+        mean = dot(x[row], ones) / dim
         for n in range(x.shape[1]):
-            square += (x[row, n] - mean) ** 2
-        scale = np.float32(1.0) / np.sqrt(square / dim + np.float32(1e-5))
+            y[row, n] = x[row, n] - mean
+        scale = np.float32(1.0) / np.sqrt(dot(y[row], y[row]) / dim + np.float32(1e-5))
         for n in range(x.shape[1]):
-            y[row, n] = (x[row, n] - mean) * scale * weights[0, n] + weights[1, n]
+            y[row, n] = y[row, n] * scale * weights[0, n] + weights[1, n]
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
 def add(x, y):  # type: ignore[no-untyped-def]
     """`y (rows, dim) += x`."""
     for row in range(y.shape[0]):
@@ -31,19 +30,20 @@ def add(x, y):  # type: ignore[no-untyped-def]
             y[row, n] += x[row, n]
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
-def softmax(scores, scale):  # type: ignore[no-untyped-def]
-    """Of `scale * scores (n,)`, in place."""
-    peak = scores.max()
-    total = np.float32(0.0)
+@njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
+def softmax(scores, scale, ones):  # type: ignore[no-untyped-def]
+    """Of `scale * scores (n,)`, in place; `ones` are as many or more."""
+    peak = scores[0]
+    for n in range(len(scores)):
+        peak = max(peak, scores[n])
     for n in range(len(scores)):
         scores[n] = exponential((scores[n] - peak) * scale)
-        total += scores[n]
+    total = dot(scores, ones)
     for n in range(len(scores)):
         scores[n] /= total
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
 def activate(x):  # type: ignore[no-untyped-def]
     """GELU of `x (rows, hidden)`, in place."""
     for row in range(x.shape[0]):
@@ -51,7 +51,7 @@ def activate(x):  # type: ignore[no-untyped-def]
             x[row, n] = gelu(x[row, n])
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
 def self_attention(queries, keys, values, origin, past, count, y):  # type: ignore[no-untyped-def]
     """Each of `count` tokens of a hypothesis attends to its past and to those up to itself.
 
@@ -63,19 +63,16 @@ def self_attention(queries, keys, values, origin, past, count, y):  # type: igno
     """
     heads, size = y.shape[1], y.shape[2]
     scale = np.float32(size**-0.5)
-    scores = np.empty((heads, past + count), np.float32)
+    scores, ones = np.empty((heads, past + count), np.float32), np.ones(past + count, np.float32)
     for n in range(y.shape[0]):
         row, own = divmod(n, count)
         seen = past + own + 1
         for place in range(seen):
             slot = origin[row, place] if place < past else row
             for head in range(heads):
-                total = np.float32(0.0)
-                for k in range(size):
-                    total += queries[n, head, k] * keys[place, slot, head, k]
-                scores[head, place] = total
+                scores[head, place] = dot(queries[n, head], keys[place, slot, head])
         for head in range(heads):
-            softmax(scores[head, :seen], scale)
+            softmax(scores[head, :seen], scale, ones)
             for k in range(size):
                 y[n, head, k] = 0.0
         for place in range(seen):
@@ -86,7 +83,7 @@ def self_attention(queries, keys, values, origin, past, count, y):  # type: igno
                     y[n, head, k] += share * values[place, slot, head, k]
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
 def cross_attention(queries, keys, values, frames, y):  # type: ignore[no-untyped-def]
     """`queries (n, dim)` attend to frames: `keys (heads, dim / heads, T)` and `values (heads, T, dim / heads)`, T and
     the size of values rounded up to multiples of 64, of which `frames` are real; written to `y (n, dim)`."""
@@ -94,19 +91,19 @@ def cross_attention(queries, keys, values, frames, y):  # type: ignore[no-untype
     y = y.reshape(len(queries), heads, size)
     scale = np.float32(size**-0.5)
     scores = np.empty((len(queries), keys.shape[2]), np.float32)
-    attended = np.empty((len(queries), values.shape[2]), np.float32)
+    attended, ones = np.empty((len(queries), values.shape[2]), np.float32), np.ones(frames, np.float32)
     for head in range(heads):
         first = head * size
         float_product(queries[:, first : first + size], keys[head], scores)
         for n in range(len(queries)):
-            softmax(scores[n, :frames], scale)
+            softmax(scores[n, :frames], scale, ones)
         float_product(scores[:, :frames], values[head], attended)
         for n in range(len(queries)):
             for k in range(size):
                 y[n, head, k] = attended[n, k]
 
 
-@njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
 def step(x, count, weights, cross, frames, keys, values, origin, past, queries, y):  # type: ignore[no-untyped-def]
     """`count` tokens of each hypothesis through all layers.
 

@@ -1,6 +1,9 @@
 """The compiled decoder: it says what the other says, pieces are the whole, hypotheses can be reordered and forked."""
 
 import copy
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -155,3 +158,25 @@ def test_of_stored_weights_it_is_the_same():
 def test_a_text_that_is_too_long_is_refused():
     with pytest.raises(ConfigError, match="a text of 81 tokens; the decoder has 80 positions"):
         DECODER.step(tokens_of(1, 81), DECODER.begin(random(1, 3, CONFIG.dim)))
+
+
+def test_it_makes_no_difference_where_the_code_was_compiled(tmp_path):
+    """A process that compiles it, one that reads it from disk, and one that compiles a part of it: the same bits."""
+    code = (
+        "import torch; torch.set_num_threads(1); from tests.nn.decoder.test_compiled import *;"
+        "torch.set_grad_enabled(False);"
+        "begun = DECODER.begin(random(1, 70, 36)).select(torch.zeros(3, dtype=torch.long));"
+        "x, state, _ = DECODER.step(tokens_of(3, 9), begun);"
+        "y, _, _ = DECODER.step(tokens_of(3, 1), state);"
+        "print((x.double().sum() + y.double().sum() * 3).item().hex())"
+    )
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    said = []
+    for _ in range(3):
+        said.append(
+            subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True).stdout
+        )
+        if len(said) == 2:
+            for path in tmp_path.rglob("step_kernels.step-*"):
+                path.unlink()
+    assert len(set(said)) == 1
