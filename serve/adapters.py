@@ -240,7 +240,7 @@ class LiveAdapters:
         """On the event loop; whoever computes with the bank before goes on with that to the end of a chunk or part."""
         self._loaded = loaded
         self._recognizer.adapters = bank
-        own = self._recognizer.languages
+        own = self._recognizer.known
         self._facts.languages = (*own, *(code for code in sorted(loaded) if code not in own))
         self._telemetry.adapters.set(len(loaded))
 

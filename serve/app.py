@@ -86,7 +86,7 @@ def build(config: ServeConfig) -> FastAPI:
     facts = Facts(
         config=config,
         model=wire.ModelInfo(id=config.model, sha256=recognizer.fingerprint),
-        languages=recognizer.languages,
+        languages=recognizer.known,
         targets=recognizer.targets,
         check=recognizer.check,
         live=recognizer.live,

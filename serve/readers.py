@@ -63,6 +63,7 @@ class Readers:
         batch_s: most padded seconds that are read together; one part always is.
         notify: called after each reading.
         fallback: says when CTC writes what a label decoder would; None: never.
+        hurries: see `PartReader`: whether CTC can; None: always.
     """
 
     def __init__(
@@ -72,9 +73,10 @@ class Readers:
         batch_s: float,
         notify: Callable[[], None],
         fallback: Fallback | None = None,
+        hurries: Callable[[Request], bool] | None = None,
     ) -> None:
         self._read, self._notify, self._most = read, notify, batch_s * SAMPLE_RATE
-        self._fallback = fallback
+        self._fallback, self._hurries = fallback, hurries
         self._changed = threading.Condition()
         self._wanted: list[Reading] = []
         self._done: list[Reading] = []
@@ -144,7 +146,8 @@ class Readers:
         seconds = [reading.seconds for reading in waiting]
         for number, reading in enumerate(waiting):
             if reading in self._wanted[:count]:
-                reading.quick = self._fallback.quick(seconds[number:])
+                can = self._hurries is None or self._hurries(reading.requests[0])
+                reading.quick = can and self._fallback.quick(seconds[number:])
 
     def _serve(self, batch: Sequence[Reading]) -> None:
         started = time.perf_counter()

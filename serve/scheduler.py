@@ -116,10 +116,11 @@ class Scheduler:
         self._fine = False
         self.failed = False
         self.readers = readers
-        fallback = None
-        if fallback_s is not None and engine.second_pass.hurries:
-            fallback = Fallback(fallback_s, readers)
-        self._readers = Readers(engine.second_pass.read, readers, engine.config.batch_s, self._notify, fallback)
+        fallback = hurries = None
+        if fallback_s is not None:
+            fallback, hurries = Fallback(fallback_s, readers), engine.second_pass.hurries
+        read, batch_s = engine.second_pass.read, engine.config.batch_s
+        self._readers = Readers(read, readers, batch_s, self._notify, fallback, hurries)
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 

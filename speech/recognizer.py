@@ -213,9 +213,8 @@ class Recognizer:
             )
         parts, log_probs = self._reader.listen([samples], request, extension)
         log_probs[self._reader.silence(samples, len(log_probs)), 1:] -= _IN_SILENCE
-        spans = align(log_probs, ids).spans
-        spans = spans if extension is None else extension.said(spans)
-        parts[0] = replace(parts[0], spans=spans, end_s=parts[-1].end_s)
+        said = align(log_probs, ids).spans
+        parts[0] = replace(parts[0], spans=said if extension is None else extension.said(said), end_s=parts[-1].end_s)
         return self._transcript(parts, request)
 
     @property
@@ -249,6 +248,11 @@ class Recognizer:
         return tuple(self._second_pass.languages)
 
     @property
+    def known(self) -> tuple[str, ...]:
+        """ISO 639-3 codes of the languages that may be named, by CTC or a label decoder; adapters bring more."""
+        return self._second_pass.known
+
+    @property
     def live(self) -> Live:
         """What live partial results come from."""
         return self._second_pass.live
@@ -257,8 +261,7 @@ class Recognizer:
     def fingerprint(self) -> str:
         """SHA-256 of the weights on disk, by which adapters name their base; they are read when it is first asked for.
 
-        Raises:
-            ModelError: if it was not loaded from disk.
+        Raises ModelError if it was not loaded from disk.
         """
         if self._folder is None:
             raise ModelError("was not loaded from disk, and has no fingerprint", fix="Use from_pretrained.")
@@ -283,10 +286,7 @@ class Recognizer:
         self._second_pass.adapters = bank
 
     def check(self, request: Request) -> object:
-        """Raises LanguageError or ConfigError if the model does not know a language, or cannot write a phrase.
-
-        While somebody holds what it returns, phrases are not compiled again.
-        """
+        """Raises LanguageError or ConfigError if it cannot be done; while its result is held, phrases stay compiled."""
         return self._second_pass.check(request)
 
     def engine(self, config: EngineConfig | None = None) -> Engine:
@@ -371,9 +371,8 @@ class Recognizer:
         language: str = UNDETERMINED
         probability: float | None = None
         if words or len(request.languages) == 1:  # silence is in no language, unless one is named
-            named = len(request.languages) == 1
             frames = sum(part.frames for part in parts)
-            told = None if named else spoken_in(parts)
+            told = None if len(request.languages) == 1 else spoken_in(parts)
             language, probability = told or self._second_pass.language(total, frames, request)
         asked = parts if request.nbest > 1 else ()
         several: list[list[Reading]] = [readings(p, lambda one: self._second_pass.words(one, request)) for p in asked]

@@ -83,7 +83,7 @@ def test_live_translations_are_those_of_the_file(recognizer, audio):
     assert " ".join(translated) == whole.text
     assert {word.language for word in whole.words} == {"eng"}
     assert (whole.language, whole.task) == ("deu", "st_eng")
-    assert whole.text != recognizer.transcribe(audio, language="deu").text
+    assert whole.words != recognizer.transcribe(audio, language="deu").words
 
 
 def test_silence_is_not_written(recognizer):
@@ -145,6 +145,19 @@ def test_what_neither_half_knows_is_refused_in_files_and_live(recognizer, audio,
     codes = tuple(options.get("language", "").split(",")) if "language" in options else ()
     with pytest.raises(LanguageError):
         recognizer.engine().open(StreamOptions(languages=codes, targets=(options["to"],) if "to" in options else ()))
+
+
+def test_ctc_hurries_only_where_it_knows_all_that_is_named(folder):
+    recognizer = loaded(folder)
+    assert recognizer.languages == ("deu", "eng", "gla")
+    assert recognizer.known == ("deu", "eng", "gla", "spa")
+    reader = recognizer._second_pass
+    named = [(), ("deu",), ("deu", "eng"), ("spa",), ("deu", "spa")]
+    assert [reader.hurries(Request(codes)) for codes in named] == [True, True, True, False, False]
+    adapter = Adapter((1,), recognizer.model.config.encoder.dim, 4).requires_grad_(False)
+    recognizer.adapters = AdapterBank({"spa": adapter})
+    assert all(reader.hurries(Request(codes)) for codes in named)
+    assert not Recognizer(recognizer.model, recognizer.tokenizer)._second_pass.hurries(Request())
 
 
 @pytest.mark.parametrize("language", ["auto", "spa", "deu,spa"])

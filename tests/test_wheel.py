@@ -139,7 +139,7 @@ def test_the_demo_runs_outside_the_clone(installed, tmp_path):
     ran = subprocess.run(command, cwd=tmp_path, env=surroundings(), capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stderr[-3000:]
     assert re.search(r"8 clips, 6 languages: WER 0\.0", ran.stdout)
-    assert len(list((tmp_path / "demo").glob("*.srt"))) == 7
+    assert len(list((tmp_path / "demo").glob("*.srt"))) == 8
 
 
 def test_the_server_serves_outside_the_clone(address, installed, tmp_path):

@@ -52,9 +52,9 @@ class LabelReader:
     ) -> None:
         self.model, self.tokenizer, self.targets = model, tokenizer, targets
         self.grid = round(model.frame_s * SAMPLE_RATE)
-        self.live, self.hurries = Live.parts, False
+        self.live = Live.parts
         self.longest_s: float | None = min(_LONGEST_S, model.max_frames * model.frame_s - 2)
-        self.languages = tuple(tokenizer.languages)
+        self.languages = self.known = tuple(tokenizer.languages)
         beams = _BEAM if beam is None else beam, 1
         self._full, self._quick = (search_with(model, tokenizer, size) for size in beams)
 
@@ -85,6 +85,10 @@ class LabelReader:
         if request.phrases:
             raise without_ctc("phrases")
         return None
+
+    def hurries(self, request: Request) -> bool:
+        """See `PartReader`: there is no CTC."""
+        return False
 
     @torch.inference_mode()
     def read(self, segments: Sequence[Segment], requests: Sequence[Request]) -> list[Heard]:
@@ -122,7 +126,7 @@ class LabelReader:
     def _read(self, segment: Segment, part: Utterance, request: Request) -> Heard:
         assert part.started is not None
         count = -(-len(segment.samples) // self.grid)
-        first, last = segment.keep_start // self.grid, count if segment.last else segment.keep_end // self.grid
+        first, last = segment.span(self.grid, count)
         frames = last - first
         behind_start = part.started[1].float()
         evidence = self._languages(behind_start) * frames

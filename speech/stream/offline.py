@@ -130,7 +130,7 @@ class OfflineReader:
         second_pass = by_ctc(self.second_pass, "log-probabilities of frames")
         for segment in self.segments(blocks):
             x, evidence = second_pass.encode([segment.samples], [request]).select(0)
-            first, last = second_pass.span(segment, len(x))
+            first, last = segment.span(second_pass.grid, len(x))
             parts.append(second_pass.keep(segment, [], evidence, len(x)))
             log_probs.append(second_pass.log_probs(x[first:last], extension).cpu())
         return parts, torch.cat(log_probs)

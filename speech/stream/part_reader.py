@@ -36,12 +36,12 @@ class PartReader(Protocol):
         """What live partial results come from."""
 
     @property
-    def hurries(self) -> bool:
-        """Whether `Request.quick` makes a difference: it has a label decoder, and CTC that can write instead."""
-
-    @property
     def languages(self) -> Sequence[str]:
         """ISO 639-3 codes that it tells from one another, in the order of `Heard.evidence`."""
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """ISO 639-3 codes that may be named, `languages` first; adapters may know others."""
 
     @property
     def into(self) -> tuple[str, ...]:
@@ -61,6 +61,10 @@ class PartReader(Protocol):
             LanguageError: if the model lacks a language, or does not translate into it.
             ConfigError: if it cannot do what else is asked for.
         """
+
+    def hurries(self, request: Request) -> bool:
+        """Whether CTC can write its transcript instead of a label decoder, should it be `quick`: it knows each language
+        that is named."""
 
     def read(self, segments: Sequence[Segment], requests: Sequence[Request]) -> list[Heard]:
         """What each segment says, as its request asks for it; those in which nobody speaks are skipped."""

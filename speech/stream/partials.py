@@ -55,6 +55,9 @@ class Partials(Protocol):
 class CausalPartials:
     """Partial results of a causal stream.
 
+    Where a label decoder alone knows the languages that are named, there are none: CTC would write what sounds like
+    it in others.
+
     Args:
         first, second: passes.
         request, wanted: see `Partials`.
@@ -93,6 +96,8 @@ class CausalPartials:
         if not self._wanted or begin is None or self._fed == received:
             return
         if self._causal is None:
+            if not self._writes:
+                return
             grid = self._second.grid
             self._fed = max(self._fed, (begin - round(_LEAD_S * SAMPLE_RATE)) // grid * grid)
             self._causal = self._begin(self._fed)
@@ -128,6 +133,12 @@ class CausalPartials:
         if self._causal is not None:
             self._causal.spoken = self._tracker.posterior
         return switch
+
+    @property
+    def _writes(self) -> bool:
+        """Whether CTC knows one of the languages that are named; without a label decoder there is no other to ask."""
+        named, second = self._request.languages, self._second
+        return second.label is None or not named or not second.by_ctc.isdisjoint(named)
 
     def _new_tracker(self) -> LanguageTracker:
         return LanguageTracker(self._second.languages, self._request.languages)

@@ -30,7 +30,7 @@ from speech.stream.label_pass import LabelPass, Verdict
 from speech.stream.new_tokens import Extension, NewTokens
 from speech.stream.request import ENGLISH, Request
 from speech.stream.segments import Segment
-from speech.stream.spoken import POSSIBLE, expected
+from speech.stream.spoken import POSSIBLE, written_in
 from speech.stream.windows import SharedConvolutions, Window, append_window
 from speech.stream.writing import Decoder, Writing
 from speech.text.languages import resolve
@@ -62,13 +62,12 @@ class SecondPass:
         alone: bool | None = None,
         label: LabelPass | None = None,
     ) -> None:
-        self.model = model
-        self.label = label
-        self.targets = targets
+        self.model, self.label, self.targets = model, label, targets
         self.alone = model.device.type == "cpu" if alone is None else alone
         self.tokenizer = tokenizer
         self.grid = round(model.frame_s * SAMPLE_RATE)
-        self.live, self.longest_s, self.hurries = Live.chunks, None, label is not None
+        self.live, self.longest_s = Live.chunks, None
+        self._by_label = () if label is None else tuple(label.tokenizer.languages)
         self._adapters: AdapterBank | None = None
         self._new_tokens = NewTokens(tokenizer)
         self._writing = Writing(tokenizer, decode, says_specials=model.writes_prefix)
@@ -77,6 +76,11 @@ class SecondPass:
     def languages(self) -> tuple[str, ...]:
         """Of CTC; see `PartReader`."""
         return self.tokenizer.vocabulary.languages
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """See `PartReader`."""
+        return tuple(dict.fromkeys((*self.languages, *self._by_label)))
 
     @property
     def into(self) -> tuple[str, ...]:
@@ -97,6 +101,15 @@ class SecondPass:
                 bank = bank.to(self.model.device)
             self._new_tokens.learn(bank)
         self._adapters = bank
+
+    def hurries(self, request: Request) -> bool:
+        """See `PartReader`."""
+        return self.label is not None and self.by_ctc.issuperset(request.languages)
+
+    @property
+    def by_ctc(self) -> frozenset[str]:
+        """ISO 639-3 codes that CTC knows, by itself or by an adapter."""
+        return frozenset({*self.languages, *(() if self.adapters is None else self.adapters.codes)})
 
     def read(self, segments: Sequence[Segment], requests: Sequence[Request]) -> list[Heard]:
         """Encode segments, together where that pays, and decode each; those in which nobody speaks are skipped."""
@@ -189,8 +202,7 @@ class SecondPass:
                 ids, scores = self._head(extension).best(x[None], token_index(forbidden, x.device))
                 best[row] = ids[0], scores[0].exp()
             else:
-                lengths = torch.tensor([len(x)])
-                frames = Frames(self.log_probs(x, extension)[None], lengths, self.model.frame_s)
+                frames = Frames(self.log_probs(x, extension)[None], torch.tensor([len(x)]), self.model.frame_s)
                 found[row] = decode(frames, forbidden=forbidden, languages=self._written(evidence, request))[0]
         heard = iter(to_host([tensor for pair in best.values() for tensor in pair]))
         for row in best:
@@ -290,10 +302,6 @@ class SecondPass:
     def _says(self, span: TokenSpan) -> bool:
         return not self._new_tokens.tokenizer.vocabulary.is_special(span.id)
 
-    def span(self, segment: Segment, frames: int) -> tuple[int, int]:
-        """First frame that a segment of `frames` answers for, and the frame after the last."""
-        return segment.keep_start // self.grid, frames if segment.last else segment.keep_end // self.grid
-
     def keep(
         self,
         segment: Segment,
@@ -303,7 +311,7 @@ class SecondPass:
         verdict: Verdict | None = None,
     ) -> Heard:
         """What a segment answers for, of what it heard; what a label decoder wrote takes the place of CTC's tokens."""
-        first, last = self.span(segment, frames)
+        first, last = segment.span(self.grid, frames)
         shift = segment.start // self.grid
         # A token belongs to the segment that holds its first frame.
         own = [span for span in spans if self._says(span) and first <= span.start_frame < last]
@@ -327,10 +335,9 @@ class SecondPass:
                 an adapter has can be preferred where its language is named.
         """
         bank, vocabulary = self.adapters, self.tokenizer.vocabulary
-        written = () if self.label is None else self.label.tokenizer.languages
-        if self.targets is not None and set(request.languages) <= {*vocabulary.languages, *written}:
+        if self.targets is not None and set(request.languages) <= {*self.known}:
             check_target(request.to, self.targets)
-        request.prefix(vocabulary, () if bank is None else bank.codes, written)
+        request.prefix(vocabulary, () if bank is None else bank.codes, self._by_label)
         return self._writing.check(request.phrases, self.named(request))
 
     def named(self, request: Request) -> Extension | None:
@@ -339,8 +346,7 @@ class SecondPass:
 
     def prefix(self, request: Request) -> tuple[int, int]:
         """See `Request.prefix`. One that `check` has let pass is never refused, should its adapter be taken away."""
-        written = () if self.label is None else self.label.tokenizer.languages
-        return request.prefix(self.tokenizer.vocabulary, self._new_tokens.codes, written)
+        return request.prefix(self.tokenizer.vocabulary, self._new_tokens.codes, self._by_label)
 
     def decoder(self, request: Request, extension: Extension | None = None) -> Decoder:
         """See `Writing.decoder`."""
@@ -369,14 +375,8 @@ class SecondPass:
         return posterior_among(evidence / max(frames, 1), self.languages, request.languages)
 
     def _written(self, evidence: Tensor | None, request: Request) -> tuple[str, ...]:
-        """Languages that the words may be in, from evidence `(T, languages)`; none if it cannot be told."""
-        if request.to is not None:
-            return (request.to,)
-        if len(request.languages) == 1:
-            return request.languages
-        if evidence is None:
-            return ()
-        return expected(evidence, request.languages, self.tokenizer.vocabulary.languages)
+        """See `written_in`."""
+        return written_in(evidence, request, self.languages)
 
     def piece(self, token: int) -> str:
         """See `Tokenizer.piece`; also of tokens that an adapter has brought, be it here or gone."""

@@ -47,6 +47,10 @@ class Segment:
         """Of the stream, after the last that the segment answers for."""
         return self.start + self.keep_end
 
+    def span(self, grid: int, frames: int) -> tuple[int, int]:
+        """First of its `frames`, of `grid` samples each, that the segment answers for, and the frame after the last."""
+        return self.keep_start // grid, frames if self.last else self.keep_end // grid
+
     @property
     def place(self) -> tuple[int, int, int]:
         """What it hears and answers for: equal for two segments of a stream that say the same."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from speech.decode.language_id import posterior_among
+from speech.stream.request import Request
 
 POSSIBLE = 0.1
 """Probability from which words of a language are expected in a segment."""
@@ -24,3 +25,12 @@ def expected(evidence: Tensor, asked: Sequence[str], known: Sequence[str]) -> tu
         part = evidence[start : start + _STRETCH].mean(dim=0)
         likely |= posterior_among(part, known, asked) >= _CLEAR
     return tuple(code for code, there in zip(known, likely.tolist(), strict=True) if there)
+
+
+def written_in(evidence: Tensor | None, request: Request, known: Sequence[str]) -> tuple[str, ...]:
+    """Languages that the words of a request may be in, from evidence `(T, languages)`; none if it cannot be told."""
+    if request.to is not None:
+        return (request.to,)
+    if len(request.languages) == 1:
+        return request.languages
+    return () if evidence is None else expected(evidence, request.languages, known)

@@ -87,6 +87,21 @@ def test_the_oldest_are_left_to_ctc_and_translations_never():
     assert found[0].key == wanted[0].key == (0, wanted[0].part.place, tuple(wanted[0].requests))
 
 
+def test_what_ctc_cannot_write_waits_for_the_decoder():
+    asked: list[tuple[tuple[str, ...], bool]] = []
+
+    def read(parts: Any, requests: Any) -> list[Heard]:
+        asked.extend((request.languages, request.quick) for request in requests)
+        return [Heard([], None, 0, 0.0) for _ in parts]
+
+    rule = Fallback(1.0, 1)
+    rule.measure(10.0, 5.0)
+    some = Readers(read, 0, 0.0, lambda: None, rule, lambda request: "jpn" not in request.languages)
+    named = [("jpn",), ("eng",), ("eng", "jpn"), ("eng",)]
+    some.want([Reading(owner=n, part=part(n, 5.0), requests=[Request(codes)]) for n, codes in enumerate(named)])
+    assert asked == [(named[0], False), (named[1], True), (named[2], False), (named[3], False)]
+
+
 async def live(server: Running, pcm: bytes, sessions: int) -> tuple[list[str], list[float]]:
     """At the speed of speech: who wrote the finals, and their seconds behind the audio that they end with."""
     written: list[str] = []

@@ -6,6 +6,7 @@ import pytest
 
 from speech.stream.label_only import LabelReader
 from speech.stream.part_reader import PartReader
+from speech.stream.request import Request
 from speech.stream.second_pass import SecondPass
 from tests.tiny_whisper import tiny_label_tokenizer, tiny_whisper
 
@@ -20,4 +21,6 @@ def test_a_reader_has_what_the_protocol_names(kind, model, tokenizer):
     assert reader.grid == round(reader.model.frame_s * 16_000)
     assert reader.into == ("eng",)
     assert set(reader.languages) == {"deu", "eng", "spa"}
+    assert reader.known == tuple(reader.languages)
+    assert not reader.hurries(Request())
     assert reader.longest_s == (None if ctc else 28.0)

@@ -10,10 +10,12 @@ from speech.audio.vad import Vad
 from speech.decode.endpoint import EndpointConfig, Reason
 from speech.decode.label.timing import WrittenWord
 from speech.decode.phrases import Phrase
+from speech.events import Event, LanguageEvent, TranscriptEvent
 from speech.stream.heard import Heard
 from speech.stream.partials import RereadPartials
 from speech.stream.request import Request
 from speech.stream.segments import Segmenter
+from speech.stream.session import StreamOptions
 from speech.transcript import Word
 
 SECOND = 16_000
@@ -99,3 +101,26 @@ def test_the_part_under_way_is_what_it_would_be_if_it_ended_here(segmenter, spee
     ended = segmenter.flush()
     assert (ended.place, ended.speech_end, ended.quiet) == (so_far.place, so_far.speech_end, so_far.quiet)
     assert (ended.samples == so_far.samples).all()
+
+
+def shown(events: list[Event]) -> bool:
+    """Whether there are words that may change yet."""
+    return any(isinstance(event, TranscriptEvent) and len(event.words) > event.stable for event in events)
+
+
+def test_there_are_none_while_the_decoder_alone_knows_all_that_is_named(recognizer, speech):
+    engine = recognizer.engine()
+    for languages, some in ((("jpn",), False), (("jpn", "ukr"), False), (("jpn", "eng"), True), ((), True)):
+        session = engine.open(StreamOptions(languages=languages))
+        events = session.accept(speech[: 2 * SECOND])
+        assert shown(events) == some
+        assert not (languages and any(isinstance(event, LanguageEvent) for event in events))
+
+
+def test_they_come_and_go_with_the_languages_that_are_named(recognizer, speech):
+    session = recognizer.engine().open(StreamOptions(languages=("jpn",)))
+    assert not shown(session.accept(speech[:SECOND]))
+    session.update(StreamOptions(languages=("eng",)))
+    assert shown(session.accept(speech[SECOND : 2 * SECOND]))
+    session.update(StreamOptions(languages=("jpn",)))
+    assert not shown(session.accept(speech[2 * SECOND :]))

@@ -1,5 +1,6 @@
 """Segments cover a stream exactly once, whatever the sizes of its pieces."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -168,3 +169,9 @@ def test_segments_may_be_ended_at_any_time_and_often(vad, acts, loud, seed):
         ended += segmenter.accept(noise[start : start + size]) if size else [segmenter.flush()]
         start += size
     check([segment for segment in [*ended, segmenter.finish()] if segment is not None], noise)
+
+
+def test_a_segment_answers_for_its_frames_between_what_is_kept():
+    one = Segment(3200, np.zeros(6400, np.float32), 640, 3200, 5000, True, False, 9600, Reason.silence)
+    assert one.span(320, 20) == (2, 10)
+    assert replace(one, reason=Reason.stop).span(320, 20) == (2, 20)

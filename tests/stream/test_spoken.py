@@ -2,7 +2,8 @@
 
 import torch
 
-from speech.stream.spoken import expected
+from speech.stream.request import Request
+from speech.stream.spoken import expected, written_in
 
 KNOWN = ("deu", "eng", "spa")
 SURE = torch.log(torch.tensor([0.01, 0.01, 0.98]))
@@ -20,3 +21,11 @@ def test_a_language_may_be_clear_for_a_second_alone():
     long = torch.cat([torch.log(torch.tensor([0.98, 0.01, 0.01])).expand(400, -1), SURE.expand(50, -1)])
     assert expected(long, (), KNOWN) == ("deu", "spa")
     assert expected(long[:400], (), KNOWN) == ("deu",)
+
+
+def test_words_are_in_what_is_translated_into_or_named_and_otherwise_as_expected():
+    evidence = SURE.expand(7, -1)
+    assert written_in(evidence, Request(("deu",), to="eng"), KNOWN) == ("eng",)
+    assert written_in(evidence, Request(("jpn",)), KNOWN) == ("jpn",)
+    assert written_in(None, Request(("deu", "eng")), KNOWN) == ()
+    assert written_in(evidence, Request(("deu", "spa")), KNOWN) == ("spa",)
