@@ -17,7 +17,7 @@ from speech.text.lines import lines_of
 from speech.train.averaging import save_snapshot
 from speech.train.config import TrainerConfig
 from speech.train.module import TrainModule
-from speech.train.state import CHECKPOINT
+from speech.train.state import CHECKPOINT, interrupts_later
 
 METRICS = "metrics.jsonl"
 
@@ -45,7 +45,8 @@ class Checkpoints(L.Callback):
         self.seen = step
         assert isinstance(module, TrainModule)
         if step % settings.average_every == 0 and settings.average > 0:
-            save_snapshot(module.model, self.folder / "snapshots", step, settings.average)
+            with interrupts_later():
+                save_snapshot(module.model, self.folder / "snapshots", step, settings.average)
         if step % self.validate_every:
             self._save(trainer)
 
@@ -55,7 +56,8 @@ class Checkpoints(L.Callback):
 
     def _save(self, trainer: L.Trainer) -> None:
         if trainer.global_step % self.settings.checkpoint_every == 0:
-            trainer.save_checkpoint(self.folder / CHECKPOINT)
+            with interrupts_later():
+                trainer.save_checkpoint(self.folder / CHECKPOINT)
 
 
 class Metrics(L.Callback):

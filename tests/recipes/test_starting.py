@@ -190,17 +190,6 @@ def test_a_parameter_that_typer_refuses_is_its_own_matter(monkeypatch):
     assert ended.value.code == 2
 
 
-def stopped(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """What a process says after Ctrl-C, pressed again where it came at a moment in which Python loses it: while a
-    library writes a state it calls back from C."""
-    process.send_signal(signal.SIGINT)
-    try:
-        return process.communicate(timeout=30)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGINT)
-        return process.communicate(timeout=60)
-
-
 def test_a_run_that_is_stopped_says_how_it_goes_on_and_does(start, tmp_path, caplog):
     output = tmp_path / "a [b] #1 ü"
     rows = [json.loads(line) for line in (ROOT / "corpus" / "train.jsonl").read_text("utf-8").splitlines()]
@@ -221,7 +210,8 @@ def test_a_run_that_is_stopped_says_how_it_goes_on_and_does(start, tmp_path, cap
     try:
         while not (output / "last.ckpt").is_file() and first.poll() is None:
             time.sleep(0.05)
-        out, err = stopped(first)
+        first.send_signal(signal.SIGINT)
+        out, err = first.communicate(timeout=120)
     finally:
         first.kill()
     assert first.returncode == 130, err[-3000:]
