@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from speech.nn.tiles import MOST_ROWS, WIDTH, dot_tile, float_tile, int8_tile
+from speech.nn.tiles import MOST_ROWS, dot_tile, float_tile, int8_tile
+from speech.nn.vnni import WIDTH
 
 EXACT = {"nnan", "nsz"}
 """What a compiler may take for granted: no liberty to round otherwise, so that it makes no difference where a kernel is

@@ -13,10 +13,10 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from speech.nn.vnni import WIDTH
+
 MOST_ROWS = 5
 """Rows of a tile; beam searches have as many."""
-WIDTH = 64
-"""Columns of a tile: four registers."""
 _LANES, _REGISTERS = 16, 4
 _BYTES = 4 * WIDTH
 _I32, _I64 = ir.IntType(32), ir.IntType(64)

@@ -12,8 +12,10 @@ from torch import Tensor
 
 from speech.compiled import load
 
-_WIDTH, _FACTORS, _ZERO = 64, 4, 128
-"""Columns of a tile, numbers that an instruction multiplies for each, and what an unsigned zero is."""
+WIDTH = 64
+"""Columns of a tile: four registers."""
+_FACTORS, _ZERO = 4, 128
+"""Numbers that an instruction multiplies for each column, and what an unsigned zero is."""
 _NEEDED = ("avx512f", "avx512bw", "avx512vnni")
 
 
@@ -45,7 +47,7 @@ class Packed(NamedTuple):
 
     def rows(self, places: np.ndarray) -> np.ndarray:
         """Rows `places (n,)` of the first matrix: `(n, in)` float32, `in` rounded up to a multiple of four."""
-        found = self.numbers[0, places // _WIDTH, :, places % _WIDTH]
+        found = self.numbers[0, places // WIDTH, :, places % WIDTH]
         return found.reshape(len(places), -1) * self.scales[0, places, None]
 
 
@@ -54,13 +56,15 @@ def pack(weights: Sequence[Tensor], biases: Sequence[Tensor | None]) -> Packed:
     numbers, offsets = [], []
     for weight in weights:
         whole = weight.int_repr().numpy()
-        padded = np.pad(whole, ((0, -whole.shape[0] % _WIDTH), (0, -whole.shape[1] % _FACTORS)))
-        tiles = padded.reshape(-1, _WIDTH, padded.shape[1] // _FACTORS, _FACTORS).transpose(0, 2, 1, 3)
+        padded = np.pad(whole, ((0, -whole.shape[0] % WIDTH), (0, -whole.shape[1] % _FACTORS)))
+        tiles = padded.reshape(-1, WIDTH, padded.shape[1] // _FACTORS, _FACTORS).transpose(0, 2, 1, 3)
         numbers.append(np.ascontiguousarray(tiles))
         offsets.append(whole.sum(axis=1, dtype=np.int32) * _ZERO)
     scales = np.stack([weight.q_per_channel_scales().float().numpy() for weight in weights])
     bias = [np.zeros(len(w), np.float32) if b is None else b.numpy() for w, b in zip(weights, biases, strict=True)]
-    return Packed(np.stack(numbers), scales, np.stack(offsets).astype(np.int32), np.stack(bias))
+    # At the beginning of a cache line, unlike numpy's own memory.
+    room = torch.empty(len(numbers), *numbers[0].shape, dtype=torch.int8).numpy()
+    return Packed(np.stack(numbers, out=room), scales, np.stack(offsets).astype(np.int32), np.stack(bias))
 
 
 def product(x: Tensor, weights: Packed, out: int) -> Tensor:

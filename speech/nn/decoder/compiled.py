@@ -20,9 +20,8 @@ from speech.errors import ConfigError
 from speech.nn.decoder.label import DecoderLayer, LabelDecoder
 from speech.nn.int8 import Int8Linear, rounded
 from speech.nn.linears import Network, quantized, with_layers
-from speech.nn.vnni import Packed, pack, product, vnni_runs
+from speech.nn.vnni import WIDTH, Packed, pack, product, vnni_runs
 
-_WIDTH = 64
 _PLACES = 32
 """Of tokens, that are made room for at first."""
 
@@ -137,9 +136,9 @@ class CompiledDecoder(nn.Module):
         layers, heads, dim = len(self._cross), self.config.heads, self.config.dim
         size, (utterances, longest, _) = dim // heads, frames.shape
         real = [longest] * utterances if lengths is None else lengths.tolist()
-        width = -(-longest // _WIDTH) * _WIDTH
+        width = -(-longest // WIDTH) * WIDTH
         keys = torch.zeros(utterances, layers, heads, size, width, dtype=torch.bfloat16)
-        values = torch.zeros(utterances, layers, heads, width, -(-size // _WIDTH) * _WIDTH, dtype=torch.bfloat16)
+        values = torch.zeros(utterances, layers, heads, width, -(-size // WIDTH) * WIDTH, dtype=torch.bfloat16)
         for n, (key, value) in enumerate(self._cross):
             keys[:, n, :, :, :longest] = key(frames).unflatten(-1, (heads, size)).permute(0, 2, 3, 1)
             values[:, n, :, :longest, :size] = value(frames).unflatten(-1, (heads, size)).transpose(1, 2)
