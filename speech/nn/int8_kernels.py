@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from speech.nn.tiles import MOST_ROWS, dot_tile, float_tile, int8_tile
+from speech.nn.tiles import LANES, MOST_ROWS, dot_tile, float_tile, int8_tile
 from speech.nn.vnni import WIDTH
 
 EXACT = {"nnan", "nsz"}
 """What a compiler may take for granted: no liberty to round otherwise, so that it makes no difference where a kernel is
 compiled, inlined or read from disk."""
 _STEPS = 127
-_LANES = 16
 
 
 @njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
@@ -73,8 +72,8 @@ def float_product(a, b, y):  # type: ignore[no-untyped-def]
 @njit(inline="always")
 def dot(a, b):  # type: ignore[no-untyped-def]
     """The sum of products of two arrays `(n,)` float32."""
-    blocks = len(a) // _LANES
+    blocks = len(a) // LANES
     total = dot_tile(a.ctypes.data, b.ctypes.data, blocks)
-    for n in range(blocks * _LANES, len(a)):
+    for n in range(blocks * LANES, len(a)):
         total += a[n] * b[n]
     return total

@@ -17,11 +17,13 @@ from speech.nn.vnni import WIDTH
 
 MOST_ROWS = 5
 """Rows of a tile; beam searches have as many."""
-_LANES, _REGISTERS = 16, 4
+LANES = 16
+"""Float32 numbers in a register."""
+_REGISTERS = WIDTH // LANES
 _BYTES = 4 * WIDTH
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
-_FLOATS, _INTS = ir.VectorType(ir.FloatType(), _LANES), ir.VectorType(_I32, _LANES)
-_HALVES = ir.VectorType(ir.IntType(16), _LANES)
+_FLOATS, _INTS = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(_I32, LANES)
+_HALVES = ir.VectorType(ir.IntType(16), LANES)
 _SIGNATURE = types.void(types.int64, types.uintp, types.int64, types.uintp, types.int64, types.int64, types.uintp)
 
 
@@ -55,13 +57,13 @@ def _generate(builder: Any, args: list[Any], kind: Any, instruction: str) -> Non
             factor = _broadcast(builder, _load(builder, at, 0, kind.element), kind)
             sum_of.append([builder.call(multiply_add, order) for order in _orders(kind, own, factor, registers)])
             for total, new in zip(own, sum_of[-1], strict=True):
-                total.add_incoming(ir.Constant(kind, [0] * _LANES), head)
+                total.add_incoming(ir.Constant(kind, [0] * LANES), head)
                 total.add_incoming(new, body)
         builder.cbranch(builder.icmp_signed("<", following, depth), body, end)
         builder.position_at_end(end)
         for n, own in enumerate(sum_of):
             for column, new in enumerate(own):
-                _store(builder, new, sums, _BYTES * n + 4 * _LANES * column)
+                _store(builder, new, sums, _BYTES * n + 4 * LANES * column)
         builder.branch(done)
     builder.position_at_end(done)
 
@@ -76,9 +78,9 @@ def _orders(kind: Any, totals: list[Any], factor: Any, registers: list[Any]) -> 
 def _register(builder: Any, row: Any, number: int, kind: Any) -> Any:
     """Sixteen numbers of a row, bfloat16 as float32."""
     if kind is _INTS:
-        return _load(builder, row, 4 * _LANES * number, kind)
-    halves = builder.zext(_load(builder, row, 2 * _LANES * number, _HALVES), _INTS)
-    return builder.bitcast(builder.shl(halves, ir.Constant(_INTS, [16] * _LANES)), kind)
+        return _load(builder, row, 4 * LANES * number, kind)
+    halves = builder.zext(_load(builder, row, 2 * LANES * number, _HALVES), _INTS)
+    return builder.bitcast(builder.shl(halves, ir.Constant(_INTS, [16] * LANES)), kind)
 
 
 def _pointer(builder: Any, address: Any, offset: int, kind: Any) -> Any:
@@ -98,7 +100,7 @@ def _store(builder: Any, value: Any, address: Any, offset: int) -> None:
 def _broadcast(builder: Any, value: Any, kind: Any) -> Any:
     nothing = ir.Constant(kind, ir.Undefined)
     first = builder.insert_element(nothing, value, ir.Constant(_I32, 0))
-    return builder.shuffle_vector(first, nothing, ir.Constant(_INTS, [0] * _LANES))
+    return builder.shuffle_vector(first, nothing, ir.Constant(_INTS, [0] * LANES))
 
 
 def _function(module: Any, kind: Any, instruction: str) -> Any:
@@ -142,11 +144,11 @@ def _sum_of_products(builder: Any, args: list[Any]) -> Any:
     add = builder.module.declare_intrinsic("llvm.fma.v16f32", (), ir.FunctionType(_FLOATS, [_FLOATS] * 3))
     head = builder.block
     body, end = builder.append_basic_block("body"), builder.append_basic_block("end")
-    zero = ir.Constant(_FLOATS, [0.0] * _LANES)
+    zero = ir.Constant(_FLOATS, [0.0] * LANES)
     builder.cbranch(builder.icmp_signed(">", blocks, ir.Constant(_I64, 0)), body, end)
     builder.position_at_end(body)
     place, total = builder.phi(_I64), builder.phi(_FLOATS)
-    offset = builder.mul(place, ir.Constant(_I64, 4 * _LANES))
+    offset = builder.mul(place, ir.Constant(_I64, 4 * LANES))
     factors = [_load(builder, builder.add(address, offset), 0, _FLOATS) for address in (a, b)]
     new, following = builder.call(add, [*factors, total]), builder.add(place, ir.Constant(_I64, 1))
     for phi, first, later in ((place, ir.Constant(_I64, 0), following), (total, zero, new)):
@@ -158,7 +160,7 @@ def _sum_of_products(builder: Any, args: list[Any]) -> Any:
     found.add_incoming(zero, head)
     found.add_incoming(new, body)
     for half in (8, 4, 2, 1):
-        order = ir.Constant(_INTS, [(n + half) % _LANES for n in range(_LANES)])
+        order = ir.Constant(_INTS, [(n + half) % LANES for n in range(LANES)])
         found = builder.fadd(found, builder.shuffle_vector(found, found, order))
     return builder.extract_element(found, ir.Constant(_I32, 0))
 

@@ -53,18 +53,19 @@ class Packed(NamedTuple):
 
 def pack(weights: Sequence[Tensor], biases: Sequence[Tensor | None]) -> Packed:
     """Matrices `(out, in)`, quantized with a scale for each output, and their biases."""
-    numbers, offsets = [], []
-    for weight in weights:
-        whole = weight.int_repr().numpy()
-        padded = np.pad(whole, ((0, -whole.shape[0] % WIDTH), (0, -whole.shape[1] % _FACTORS)))
-        tiles = padded.reshape(-1, WIDTH, padded.shape[1] // _FACTORS, _FACTORS).transpose(0, 2, 1, 3)
-        numbers.append(np.ascontiguousarray(tiles))
-        offsets.append(whole.sum(axis=1, dtype=np.int32) * _ZERO)
-    scales = np.stack([weight.q_per_channel_scales().float().numpy() for weight in weights])
-    bias = [np.zeros(len(w), np.float32) if b is None else b.numpy() for w, b in zip(weights, biases, strict=True)]
+    out, width = weights[0].shape
+    blocks, depth = -(-out // WIDTH), -(-width // _FACTORS)
     # At the beginning of a cache line, unlike numpy's own memory.
-    room = torch.empty(len(numbers), *numbers[0].shape, dtype=torch.int8).numpy()
-    return Packed(np.stack(numbers, out=room), scales, np.stack(offsets).astype(np.int32), np.stack(bias))
+    numbers = torch.empty(len(weights), blocks, depth, WIDTH, _FACTORS, dtype=torch.int8).numpy()
+    offsets = np.empty((len(weights), out), np.int32)
+    for n, weight in enumerate(weights):
+        whole = weight.int_repr().numpy()
+        padded = np.pad(whole, ((0, -out % WIDTH), (0, -width % _FACTORS)))
+        numbers[n] = padded.reshape(blocks, WIDTH, depth, _FACTORS).transpose(0, 2, 1, 3)
+        offsets[n] = whole.sum(axis=1, dtype=np.int32) * _ZERO
+    scales = np.stack([weight.q_per_channel_scales().float().numpy() for weight in weights])
+    bias = [np.zeros(out, np.float32) if one is None else one.numpy() for one in biases]
+    return Packed(numbers, scales, offsets, np.stack(bias))
 
 
 def product(x: Tensor, weights: Packed, out: int) -> Tensor:

@@ -79,6 +79,17 @@ def running(**options: Any) -> Iterator[Running]:
     assert not thread.is_alive()
 
 
+def play(server: Running, pcm: bytes, piece: int = 64_000, **start: Any) -> list[dict[str, Any]]:
+    """All that a session says of samples that come in pieces of so many bytes."""
+
+    async def conversation() -> list[dict[str, Any]]:
+        async with StreamClient(f"{server.ws}/v1/stream", **start) as client, asyncio.TaskGroup() as group:
+            group.create_task(client.send_all([pcm[n : n + piece] for n in range(0, len(pcm), piece)]))
+            return [event async for event in client]
+
+    return asyncio.run(conversation())
+
+
 def finals(events: list[dict[str, Any]]) -> str:
     """The text of a session."""
     return " ".join(e["text"] for e in events if e["type"] == "transcript" and e["is_final"] and e["text"])

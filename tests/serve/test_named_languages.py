@@ -1,32 +1,21 @@
 """A live session may name what the label decoder alone knows: its finals are those of a file."""
 
-import asyncio
 import json
-from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 from websockets.sync.client import connect
 
-from serve.client import ServerError, StreamClient
+from serve.client import ServerError
 from speech import Recognizer
-from tests.serve.conftest import Running, finals
-
-
-def play(server: Running, pcm: bytes, **start: Any) -> list[dict[str, Any]]:
-    async def conversation() -> list[dict[str, Any]]:
-        async with StreamClient(f"{server.ws}/v1/stream", **start) as client, asyncio.TaskGroup() as group:
-            group.create_task(client.send_all([pcm[n : n + 16_000] for n in range(0, len(pcm), 16_000)]))
-            return [event async for event in client]
-
-    return asyncio.run(conversation())
+from tests.serve.conftest import Running, finals, play
 
 
 def test_finals_are_the_text_of_the_file_and_the_only_text(server: Running, recognizer: Recognizer, pcm):
     samples = np.frombuffer(pcm, "<i2").astype(np.float32) / 32768
     whole = recognizer.transcribe(samples, language="jpn")
-    events = play(server, pcm, languages=["Japanese"])
+    events = play(server, pcm, piece=16_000, languages=["Japanese"])
     assert "".join(finals(events).split()) == "".join(whole.text.split()) != ""
     texts = [event for event in events if event["type"] == "transcript"]
     assert not any(len(event["words"]) > event["stable"] for event in texts)
@@ -40,7 +29,7 @@ def test_what_may_be_named_is_offered_and_what_nobody_knows_is_refused(server: R
     assert offered == list(recognizer.known)
     assert {"jpn", "ukr", "gla"} <= {*offered}
     with pytest.raises(ServerError, match="does not know 'ast'"):
-        play(server, pcm, languages=["ast"])
+        play(server, pcm, piece=16_000, languages=["ast"])
 
 
 def test_other_protocols_take_them_too(server: Running, pcm):

@@ -1,6 +1,5 @@
 """What a client may ask of texts, over real sockets and in every protocol: plain, several likely, translated."""
 
-import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -12,13 +11,13 @@ import soundfile
 from typer.testing import CliRunner
 from websockets.sync.client import connect
 
-from serve.client import ServerError, StreamClient
+from serve.client import ServerError
 from serve.deepgram import Deepgram
 from serve.openai_realtime import OpenAiRealtime
 from serve.vosk import Vosk
 from speech.cli.app import app
 from speech.text.normalize import plain_text
-from tests.serve.conftest import Running, finals, running
+from tests.serve.conftest import Running, finals, play, running
 from tests.writing_hybrid import save_writing_hybrid, writing
 
 
@@ -28,15 +27,6 @@ def writer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     model = save_writing_hybrid(tmp_path_factory.mktemp("written") / "m", translates=True)
     with writing(), running(model=str(model)) as found:
         yield found
-
-
-def play(server: Running, pcm: bytes, **start: Any) -> list[dict[str, Any]]:
-    async def conversation() -> list[dict[str, Any]]:
-        async with StreamClient(f"{server.ws}/v1/stream", **start) as client, asyncio.TaskGroup() as group:
-            group.create_task(client.send_all([pcm[n : n + 64_000] for n in range(0, len(pcm), 64_000)]))
-            return [event async for event in client]
-
-    return asyncio.run(conversation())
 
 
 def is_plain(text: str) -> bool:

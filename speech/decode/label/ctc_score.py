@@ -10,7 +10,7 @@ import numpy as np
 
 from speech.compiled import load
 
-_KERNELS = "speech.decode.label.kernels"
+KERNELS = "speech.decode.label.kernels"
 
 
 def prefix_scores(log_probs: np.ndarray, texts: Sequence[Sequence[int]], blank: int = 0) -> list[np.ndarray]:
@@ -31,7 +31,7 @@ def prefix_scores(log_probs: np.ndarray, texts: Sequence[Sequence[int]], blank: 
     probs = np.exp(np.take(log_probs, [blank, *used], axis=1).astype(np.float64, order="C"))
     scores = np.empty((len(texts), labels.shape[1] + 1))
     lengths = np.array([len(text) for text in texts], np.int64)
-    load(_KERNELS).forward(probs, np.searchsorted(used, labels) + 1, lengths, scores)
+    load(KERNELS).forward(probs, np.searchsorted(used, labels) + 1, lengths, scores)
     return [row[: length + 1] for row, length in zip(scores, lengths, strict=True)]
 
 
@@ -39,7 +39,7 @@ def first_frames(attention: np.ndarray) -> np.ndarray:
     """See `kernels.warped`; where there are fewer frames than rows, several rows begin in one frame."""
     rows, frames = attention.shape
     times = -(-rows // frames)
-    found: np.ndarray = load(_KERNELS).warped(np.repeat(attention, times, axis=1).astype(np.float64))
+    found: np.ndarray = load(KERNELS).warped(np.repeat(attention, times, axis=1).astype(np.float64))
     return found // times
 
 
@@ -53,4 +53,4 @@ def _warm() -> None:
     prefix_scores(np.zeros((1, 2), np.float32), [[1]])
     first_frames(np.zeros((1, 1)))
     one = np.zeros((1, 1), np.float32)
-    load(_KERNELS).best(one, one[0], one[0], one[:, :0], 1)
+    load(KERNELS).best(one, one[0], one[0], one[:, :0], 1)

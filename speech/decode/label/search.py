@@ -13,6 +13,7 @@ from torch import Tensor
 
 from speech.compiled import load
 from speech.decode.frames import token_index
+from speech.decode.label.ctc_score import KERNELS
 from speech.decode.label.phrases import Bias
 
 _LOOP = 27
@@ -92,14 +93,11 @@ class LabelSearch:
 
     def log_probs(self, logits: Tensor, *, first: bool) -> Tensor:
         """What can be written of `(..., vocabulary)`: float32 `(..., first_timestamp)`; `first`: as a text's first."""
-        never = frozenset(self.forbidden).union(self.forbidden_first if first else ())
-        places = token_index(never, logits.device)
+        places = token_index(self._never(first), logits.device)
         return logits[..., : self.first_timestamp].float().index_fill(-1, places, -torch.inf).log_softmax(dim=-1)
 
-    def _penalties(self, first: bool) -> np.ndarray:
-        """`(first_timestamp,)`, 0 for what can be written."""
-        never = frozenset(self.forbidden).union(self.forbidden_first if first else ())
-        return _penalties(self.first_timestamp, never)
+    def _never(self, first: bool) -> frozenset[int]:
+        return frozenset(self.forbidden).union(self.forbidden_first if first else ())
 
     def _extended(
         self,
@@ -114,8 +112,12 @@ class LabelSearch:
         bonus = np.zeros((len(live), 0), np.float32)
         if bias is not None:
             bonus = np.stack([bias.totals(tokens, self.first_timestamp) for _, tokens in live]).astype(np.float32)
-        scores, rows, tokens_next = load("speech.decode.label.kernels").best(
-            logits.float().cpu().numpy(), self._penalties(first), before, bonus, 2 * self.beam
+        scores, rows, tokens_next = load(KERNELS).best(
+            logits.float().cpu().numpy(),
+            _penalties(self.first_timestamp, self._never(first)),
+            before,
+            bonus,
+            2 * self.beam,
         )
         kept: list[tuple[float, tuple[int, ...], int]] = []
         following = zip(scores.tolist(), rows.tolist(), tokens_next.tolist(), strict=True)
@@ -132,6 +134,7 @@ class LabelSearch:
 
 @lru_cache(16)
 def _penalties(size: int, never: frozenset[int]) -> np.ndarray:
+    """`(size,)`, 0 for what can be written."""
     found = np.zeros(size, np.float32)
     found[[token for token in never if token < size]] = -1e30
     return found

@@ -16,8 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from speech.compiled import load
-from speech.errors import ConfigError
-from speech.nn.decoder.label import DecoderLayer, LabelDecoder
+from speech.nn.decoder.label import DecoderLayer, LabelDecoder, head_attention
 from speech.nn.int8 import Int8Linear, rounded
 from speech.nn.linears import Network, quantized, with_layers
 from speech.nn.vnni import WIDTH, Packed, pack, product, vnni_runs
@@ -153,8 +152,7 @@ class CompiledDecoder(nn.Module):
     ) -> tuple[Tensor, CompiledState, Tensor | None]:
         """See `LabelDecoder.step`."""
         past, count, utterances = state.length, tokens.shape[1], len(state.texts)
-        if past + count > self.config.positions:
-            raise ConfigError(f"a text of {past + count} tokens; the decoder has {self.config.positions} positions")
+        self.config.check_length(past + count)
         embedded = self._embed.rows(tokens.reshape(-1).numpy())[:, : self.config.dim]
         x = torch.from_numpy(embedded).view(*tokens.shape, -1) + self._positions[past : past + count]
         each = [self._write(own, text, heads) for own, text in zip(x.chunk(utterances), state.texts, strict=True)]
@@ -200,7 +198,7 @@ def _attention(queries: np.ndarray, text: _Text, heads: Sequence[tuple[int, int]
     for layer, head in heads:
         own = torch.from_numpy(queries[layer, :, :, head * size : (head + 1) * size])
         keys = torch.from_numpy(text.frames.keys[layer, head, :, : text.heard]).view(torch.bfloat16).float()
-        found.append((own @ keys * size**-0.5).softmax(dim=-1))
+        found.append(head_attention(own, keys.T[None], None))
     return torch.stack(found, dim=1) if found else torch.empty(0)
 
 

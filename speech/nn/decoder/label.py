@@ -44,6 +44,11 @@ class LabelDecoderConfig:
         if self.dim % self.heads:
             raise ConfigError(f"dim {self.dim}, heads {self.heads}", fix="dim must be a multiple of heads.")
 
+    def check_length(self, tokens: int) -> None:
+        """Raises ConfigError if a text of so many tokens, with its prompt, is too long."""
+        if tokens > self.positions:
+            raise ConfigError(f"a text of {tokens} tokens; the decoder has {self.positions} positions")
+
 
 class KeysValues(NamedTuple):
     """Of one layer, each `(rows, heads, places, dim / heads)`."""
@@ -148,8 +153,7 @@ class LabelDecoder(nn.Module):
             ConfigError: if the text is longer than the decoder has positions.
         """
         past, count = state.length, tokens.shape[1]
-        if past + count > self.config.positions:
-            raise ConfigError(f"a text of {past + count} tokens; the decoder has {self.config.positions} positions")
+        self.config.check_length(past + count)
         x = self.embed(tokens) + self.positions[past : past + count]
         causal = _causal(past, count, x.device)
         states: list[KeysValues] = []

@@ -4,6 +4,7 @@ import copy
 import os
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,10 +14,11 @@ from hypothesis import strategies as st
 
 from speech.errors import ConfigError
 from speech.nn.decoder.compiled import CompiledDecoder, compiled_copy
-from speech.nn.decoder.label import LabelDecoder, LabelDecoderConfig
+from speech.nn.decoder.label import LabelDecoderConfig
 from speech.nn.int8 import int8_copy
 from speech.nn.vnni import pack, product, vnni_runs
 from tests.skips import NO_VNNI
+from tests.tiny_decoder import random, random_decoder, tokens_below
 
 pytestmark = pytest.mark.skipif(not vnni_runs(), reason=NO_VNNI)
 CONFIG = LabelDecoderConfig(vocabulary=71, dim=36, layers=2, heads=3, hidden=70, positions=80)
@@ -24,25 +26,9 @@ HEADS = [(1, 1), (0, 2), (1, 0)]
 CLOSE = {"atol": 2e-3, "rtol": 2e-3}  # where a sum rounds to the other step of eight bits
 
 
-def build() -> LabelDecoder:
-    torch.manual_seed(0)
-    decoder = LabelDecoder(CONFIG).eval()
-    with torch.no_grad():
-        for parameter in decoder.parameters():
-            parameter.copy_(torch.randn_like(parameter) * 0.2)
-    return decoder
-
-
-PLAIN = build()
+PLAIN = random_decoder(CONFIG, 0.2)
 DECODER = CompiledDecoder(PLAIN) if vnni_runs() else PLAIN
-
-
-def random(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def tokens_of(rows: int, count: int, seed: int = 0) -> torch.Tensor:
-    return torch.randint(0, CONFIG.vocabulary, (rows, count), generator=torch.Generator().manual_seed(seed))
+tokens_of = partial(tokens_below, CONFIG.vocabulary)
 
 
 def error(found: torch.Tensor, expected: torch.Tensor) -> float:
@@ -138,7 +124,7 @@ def test_a_model_that_was_compiled_stays_so():
     class Model(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.decoder = build()
+            self.decoder = random_decoder(CONFIG, 0.2)
 
     model = int8_copy(compiled_copy(Model()))
     assert isinstance(model.decoder, CompiledDecoder)

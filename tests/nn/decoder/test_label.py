@@ -1,36 +1,23 @@
 """A label decoder: pieces give the logits of the whole, hypotheses can be reordered, and nobody hears a batch mate."""
 
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from speech.errors import ConfigError
-from speech.nn.decoder.label import DecoderState, LabelDecoder, LabelDecoderConfig
+from speech.nn.decoder.label import DecoderState, LabelDecoderConfig
+from tests.tiny_decoder import random, random_decoder, tokens_below
 
 CONFIG = LabelDecoderConfig(vocabulary=23, dim=12, layers=3, heads=3, hidden=20, positions=16)
 CLOSE = {"atol": 1e-4, "rtol": 1e-4}
 HEADS = [(2, 1), (0, 2), (2, 0)]
 
 
-def build(config: LabelDecoderConfig = CONFIG) -> LabelDecoder:
-    torch.manual_seed(0)
-    decoder = LabelDecoder(config).eval()
-    with torch.no_grad():
-        for parameter in decoder.parameters():
-            parameter.copy_(torch.randn_like(parameter) * 0.4)
-    return decoder
-
-
-DECODER = build()
-
-
-def random(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def tokens_of(rows: int, count: int, seed: int = 0) -> torch.Tensor:
-    return torch.randint(0, CONFIG.vocabulary, (rows, count), generator=torch.Generator().manual_seed(seed))
+DECODER = random_decoder(CONFIG, 0.4)
+tokens_of = partial(tokens_below, CONFIG.vocabulary)
 
 
 def repeated(state: DecoderState, utterances: int, hypotheses: int) -> DecoderState:
@@ -125,7 +112,7 @@ def test_a_text_that_is_longer_than_the_positions_is_refused():
 
 
 def test_gradients_reach_every_parameter():
-    decoder = build()
+    decoder = random_decoder(CONFIG, 0.4)
     decoder(tokens_of(2, CONFIG.positions), random(2, 6, CONFIG.dim), torch.tensor([6, 3])).logsumexp(
         -1
     ).sum().backward()
