@@ -4,7 +4,7 @@ import copy
 import os
 import subprocess
 import sys
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -27,8 +27,13 @@ CLOSE = {"atol": 2e-3, "rtol": 2e-3}  # where a sum rounds to the other step of 
 
 
 PLAIN = random_decoder(CONFIG, 0.2)
-DECODER = CompiledDecoder(PLAIN) if vnni_runs() else PLAIN
 tokens_of = partial(tokens_below, CONFIG.vocabulary)
+
+
+@cache
+def compiled() -> CompiledDecoder:
+    """Not while tests are collected: its thread compiles, and warnings' filters are those of all threads."""
+    return CompiledDecoder(PLAIN)
 
 
 def error(found: torch.Tensor, expected: torch.Tensor) -> float:
@@ -54,7 +59,7 @@ def test_it_says_what_the_decoder_says(lengths, hypotheses):
     frames, texts = random(len(lengths), max(lengths), CONFIG.dim), tokens_of(len(lengths) * hypotheses, 9)
     rows = torch.arange(len(lengths)).repeat_interleave(hypotheses)
     found, expected = [], []
-    for decoder, into in ((DECODER, found), (PLAIN, expected)):
+    for decoder, into in ((compiled(), found), (PLAIN, expected)):
         x, _, seen = decoder.step(texts, decoder.begin(frames, torch.tensor(lengths)).select(rows), HEADS)
         into += [decoder.logits(x), seen]
     assert error(found[0], expected[0]) < 0.03
@@ -66,11 +71,11 @@ def test_it_says_what_the_decoder_says(lengths, hypotheses):
 @given(pieces=st.lists(st.integers(1, 7), min_size=1, max_size=9), hypotheses=st.integers(1, 6), seed=st.integers(0, 3))
 def test_pieces_are_the_whole(pieces, hypotheses, seed):
     texts, frames = tokens_of(hypotheses, sum(pieces), seed), random(1, 70, CONFIG.dim, seed=seed)
-    begun = DECODER.begin(frames).select(torch.zeros(hypotheses, dtype=torch.long))
-    whole, _, attention = DECODER.step(texts, begun, HEADS)
+    begun = compiled().begin(frames).select(torch.zeros(hypotheses, dtype=torch.long))
+    whole, _, attention = compiled().step(texts, begun, HEADS)
     state, found, seen = begun, [], []
     for piece in texts.split(pieces, dim=1):
-        x, state, heads = DECODER.step(piece, state, HEADS)
+        x, state, heads = compiled().step(piece, state, HEADS)
         found.append(x)
         seen.append(heads)
     torch.testing.assert_close(torch.cat(found, dim=1), whole, **CLOSE)
@@ -87,23 +92,25 @@ def test_hypotheses_can_be_reordered_doubled_and_left(choices, steps):
     """Whatever becomes of them, each goes on as the text that it is, and so does a state from which another went on."""
     frames = random(1, 20, CONFIG.dim)
     texts = tokens_of(4, 1)
-    start = DECODER.begin(frames).select(torch.zeros(4, dtype=torch.long))
-    _, state, _ = DECODER.step(texts, start)
+    start = compiled().begin(frames).select(torch.zeros(4, dtype=torch.long))
+    _, state, _ = compiled().step(texts, start)
     for number, choice in enumerate(choices):
         rows = torch.tensor([n % len(texts) for n in choice])
         state, texts = state.select(rows), texts[rows]
         for _ in range(steps):
             more = tokens_of(len(rows), 1, seed=number)
             kept, before = state, texts
-            x, state, _ = DECODER.step(more, state)
+            x, state, _ = compiled().step(more, state)
             texts = torch.cat([texts, more], dim=1)
             other = (more + 1) % CONFIG.vocabulary
-            forked, _, _ = DECODER.step(other, kept)  # behind the same text
+            forked, _, _ = compiled().step(other, kept)  # behind the same text
             for found, text in ((x, texts), (forked, torch.cat([before, other], dim=1))):
-                whole, _, _ = DECODER.step(text, DECODER.begin(frames).select(torch.zeros(len(text), dtype=torch.long)))
+                whole, _, _ = compiled().step(
+                    text, compiled().begin(frames).select(torch.zeros(len(text), dtype=torch.long))
+                )
                 torch.testing.assert_close(found[:, -1], whole[:, -1], **CLOSE)
-            x, state, _ = DECODER.step(more, kept)
-            torch.testing.assert_close(x[:, -1], DECODER.step(texts, DECODER.begin(frames).select(
+            x, state, _ = compiled().step(more, kept)
+            torch.testing.assert_close(x[:, -1], compiled().step(texts, compiled().begin(frames).select(
                 torch.zeros(len(texts), dtype=torch.long)))[0][:, -1], **CLOSE)  # fmt: skip
 
 
@@ -112,10 +119,10 @@ def test_nobody_hears_a_neighbour():
     """To the last bit: neither the others of a beam nor another utterance."""
     frames, lengths, texts = random(2, 90, CONFIG.dim), torch.tensor([90, 31]), tokens_of(6, 8)
     rows = torch.tensor([0, 0, 0, 1, 1, 1])
-    together, _, _ = DECODER.step(texts, DECODER.begin(frames, lengths).select(rows))
+    together, _, _ = compiled().step(texts, compiled().begin(frames, lengths).select(rows))
     for row, text in enumerate(texts):
         own = frames[row // 3, : lengths[row // 3]][None]
-        alone, _, _ = DECODER.step(text[None], DECODER.begin(own))
+        alone, _, _ = compiled().step(text[None], compiled().begin(own))
         assert torch.equal(alone[0], together[row])
 
 
@@ -143,7 +150,7 @@ def test_of_stored_weights_it_is_the_same():
 @torch.no_grad()
 def test_a_text_that_is_too_long_is_refused():
     with pytest.raises(ConfigError, match="a text of 81 tokens; the decoder has 80 positions"):
-        DECODER.step(tokens_of(1, 81), DECODER.begin(random(1, 3, CONFIG.dim)))
+        compiled().step(tokens_of(1, 81), compiled().begin(random(1, 3, CONFIG.dim)))
 
 
 def test_it_makes_no_difference_where_the_code_was_compiled(tmp_path):
@@ -151,9 +158,9 @@ def test_it_makes_no_difference_where_the_code_was_compiled(tmp_path):
     code = (
         "import torch; torch.set_num_threads(1); from tests.nn.decoder.test_compiled import *;"
         "torch.set_grad_enabled(False);"
-        "begun = DECODER.begin(random(1, 70, 36)).select(torch.zeros(3, dtype=torch.long));"
-        "x, state, _ = DECODER.step(tokens_of(3, 9), begun);"
-        "y, _, _ = DECODER.step(tokens_of(3, 1), state);"
+        "begun = compiled().begin(random(1, 70, 36)).select(torch.zeros(3, dtype=torch.long));"
+        "x, state, _ = compiled().step(tokens_of(3, 9), begun);"
+        "y, _, _ = compiled().step(tokens_of(3, 1), state);"
         "print((x.double().sum() + y.double().sum() * 3).item().hex())"
     )
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
