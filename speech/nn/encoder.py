@@ -56,6 +56,8 @@ class Halfway(NamedTuple):
     """P"""
     layer: int
     """The last that they have passed, from 1."""
+    waiting: Tensor | None = None
+    """(batch, P, dim): prefix frames that enter above it."""
 
 
 class EncoderState(NamedTuple):
@@ -83,6 +85,7 @@ class Encoder(nn.Module):
         norm: after the last layer.
         reduce_after: number of layers before two frames become one (0: never).
         prefix_positions: whether prefix frames take positions 0 .. P - 1 and audio follows.
+        prefix_after: layers that see the audio alone; prefix frames enter above them.
         scale: factor of frames before positions are added.
     """
 
@@ -95,6 +98,7 @@ class Encoder(nn.Module):
         norm: nn.LayerNorm,
         reduce_after: int = 0,
         prefix_positions: bool = False,
+        prefix_after: int = 0,
         scale: float = 1.0,
         dropout: float = 0.0,
     ) -> None:
@@ -106,6 +110,7 @@ class Encoder(nn.Module):
         self.reduce_after = reduce_after
         self.reduction = PairReduction(int(norm.weight.shape[0])) if reduce_after else None
         self.prefix_positions = prefix_positions
+        self.prefix_after = prefix_after
         self.scale = scale
         self.dropout = nn.Dropout(dropout)
         self.frozen = 0
@@ -159,8 +164,8 @@ class Encoder(nn.Module):
         Returns:
             `x (batch, T', dim)`, `lengths (batch,)` and `prefix (batch, P', dim)`.
         """
-        x, lengths, layout = self._enter(features, lengths, chunk, prefix, offset, subsampled)
-        x, lengths, layout = self._pass(x, lengths, layout, range(1, len(self.layers) + 1), tap, memory)
+        x, lengths, layout, waiting = self._enter(features, lengths, chunk, prefix, offset, subsampled)
+        x, lengths, layout = self._pass(x, lengths, layout, range(1, len(self.layers) + 1), waiting, tap, memory)
         return self._leave(x, lengths, layout)
 
     def until(
@@ -180,15 +185,15 @@ class Encoder(nn.Module):
         """
         if 0 < self.reduce_after <= layer:
             raise ConfigError(f"frames behind layer {layer} are reduced after {self.reduce_after}", fix="Go less far.")
-        x, lengths, layout = self._enter(features, lengths, None, prefix, 0, False)
-        x, lengths, layout = self._pass(x, lengths, layout, range(1, layer + 1), tap, memory)
-        return Halfway(x, lengths, layout.prefix, layer)
+        x, lengths, layout, waiting = self._enter(features, lengths, None, prefix, 0, False)
+        x, lengths, layout = self._pass(x, lengths, layout, range(1, layer + 1), waiting, tap, memory)
+        return Halfway(x, lengths, layout.prefix, layer, waiting if layer < self.prefix_after else None)
 
     def onward(self, half: Halfway, *, tap: Tap | None = None, memory: Rows | None = None) -> EncoderOutput:
         """The layers that are left; together with `until` the same as `forward`."""
         layout = Layout.build(half.prefix, half.x.shape[1] - half.prefix, None, half.x.device)
         layers = range(half.layer + 1, len(self.layers) + 1)
-        return self._leave(*self._pass(half.x, half.lengths, layout, layers, tap, memory))
+        return self._leave(*self._pass(half.x, half.lengths, layout, layers, half.waiting, tap, memory))
 
     def _enter(
         self,
@@ -198,22 +203,35 @@ class Encoder(nn.Module):
         prefix: Tensor | None,
         offset: Tensor | int,
         subsampled: bool,
-    ) -> tuple[Tensor, Tensor, Layout]:
+    ) -> tuple[Tensor, Tensor, Layout, Tensor]:
+        """What the first layer sees, and prefix frames that wait for a higher one."""
         with self._gradient(0):
             x, lengths = (features, lengths) if subsampled else self.subsampling(features, lengths)
         prefix = self._check_prefix(prefix, x)
-        count = prefix.shape[1]
-        layout = Layout.build(count, x.shape[1], chunk, x.device)
-        x = self._embed(layout.with_copies(x), layout.times[count:] + offset, count)
-        return torch.cat([self._embed_prefix(prefix).to(x.dtype).expand(x.shape[0], -1, -1), x], dim=1), lengths, layout
+        layout = Layout.build(0, x.shape[1], chunk, x.device)
+        x = self._embed(layout.with_copies(x), layout.times + offset, prefix.shape[1])
+        prefix = self._embed_prefix(prefix).to(x.dtype).expand(x.shape[0], -1, -1)
+        if self.prefix_after:
+            return x, lengths, layout, prefix
+        return *_join(prefix, x, lengths, layout), prefix
 
     def _pass(
-        self, x: Tensor, lengths: Tensor, layout: Layout, layers: range, tap: Tap | None, memory: Rows | None
+        self,
+        x: Tensor,
+        lengths: Tensor,
+        layout: Layout,
+        layers: range,
+        waiting: Tensor | None,
+        tap: Tap | None,
+        memory: Rows | None,
     ) -> tuple[Tensor, Tensor, Layout]:
         mask, valid = layout.attention_mask(lengths), layout.valid(lengths)
         for number in layers:
             with self._gradient(number):
                 x = self.layers[number - 1](x, mask, layout, valid, memory)
+            if number == self.prefix_after and waiting is not None:
+                x, lengths, layout = _join(waiting, x, lengths, layout)
+                mask, valid = layout.attention_mask(lengths), layout.valid(lengths)
             if number == self.reduce_after:
                 x, lengths, layout = self._reduce(x, lengths, layout, valid)
                 mask, valid = layout.attention_mask(lengths), layout.valid(lengths)
@@ -252,12 +270,15 @@ class Encoder(nn.Module):
     ) -> EncoderState:
         """The state before the first sample of `batch` streams that start with `prefix (batch, P, dim)`."""
         weight = self.norm.weight  # which is there in any precision, unlike those of linear layers
-        x = self._check_prefix(prefix, weight.new_zeros(batch, 0))
-        x = self._embed_prefix(x).expand(batch, -1, -1)
+        waiting = self._check_prefix(prefix, weight.new_zeros(batch, 0))
+        waiting = self._embed_prefix(waiting).expand(batch, -1, -1)
+        x = waiting[:, :0] if self.prefix_after else waiting
         left, states = chunk.left_context, []
         for number, layer in enumerate(self.layers, start=1):
             x, state = layer.begin(x, left, memory)  # type: ignore[operator]
             states.append(state)
+            if number == self.prefix_after:
+                x = waiting
             if number == self.reduce_after and self.reduction is not None:
                 x, left = self.reduction(x), reduced(chunk, 2).left_context
             if tap is not None:
@@ -335,3 +356,9 @@ class Encoder(nn.Module):
             pending=state.pending[:, factor * chunk.size :], done=state.done + chunk.size, layers=tuple(states)
         )
         return self.norm(x[:, :commit]), next_state
+
+
+def _join(prefix: Tensor, x: Tensor, lengths: Tensor, layout: Layout) -> tuple[Tensor, Tensor, Layout]:
+    """Prefix frames in front of audio that had none."""
+    joined = Layout.build(prefix.shape[1], layout.frames, layout.chunk, x.device)
+    return torch.cat([prefix, x], dim=1), lengths, joined

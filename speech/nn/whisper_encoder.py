@@ -37,14 +37,24 @@ class WhisperEncoderConfig(EncoderConfig):
     """Positions on the ring, in frames of 20 ms; None: as published, on no ring."""
     reduce_after: int = ranged(0, least=0)
     """Layers before two frames become one (0: never)."""
+    prefix_after: int = ranged(0, least=0)
+    """Layers that see the audio alone, as a label model's that shares them; prefix frames enter above."""
 
     def __post_init__(self) -> None:
         check(self, "model.encoder")
-        if self.dim % self.heads or not 0 <= self.reduce_after <= self.layers:
+        if self.dim % self.heads or self.reduce_after > self.layers or self.prefix_after >= self.layers:
             raise ConfigError(
-                f"dim {self.dim}, heads {self.heads}, reduce_after {self.reduce_after}, layers {self.layers}",
-                fix="dim must be a multiple of heads, reduce_after at most layers.",
+                f"dim {self.dim}, heads {self.heads}, layers {self.layers}, reduce_after {self.reduce_after}, "
+                f"prefix_after {self.prefix_after}",
+                fix="dim must be a multiple of heads, reduce_after at most layers, prefix_after fewer.",
             )
+        if 0 < self.reduce_after <= self.prefix_after:
+            raise ConfigError("frames are reduced before the prefix enters", fix="Make prefix_after less.")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """What two encoders whose layers can stand for one another have in common."""
+        return self.bins, self.dim, self.heads, self.hidden
 
     def build(self) -> WhisperEncoder:
         return WhisperEncoder(self)
@@ -93,6 +103,7 @@ class WhisperEncoder(Encoder):
             layers=[WhisperLayer(config) for _ in range(config.layers)],
             norm=nn.LayerNorm(config.dim),
             reduce_after=config.reduce_after,
+            prefix_after=config.prefix_after,
         )
         self.config = config
 

@@ -118,10 +118,15 @@ class InitConfig:
     """A checkpoint of ours (name, directory or hub id): encoder, heads and tokenizer."""
     encoder_only: bool = False
     """Take only the encoder of the checkpoint; heads and tokenizer start anew."""
+    lower: str = ""
+    """A label model (directory or hub id) whose convolutions and lowest layers, `model.encoder.prefix_after` of them,
+    take the place of the checkpoint's: what both then hear is computed once."""
 
     def __post_init__(self) -> None:
         if self.whisper and self.checkpoint:
             raise ConfigError("init.whisper and init.checkpoint are both given", fix="Give one.")
+        if self.lower and (self.encoder_only or not self.checkpoint):
+            raise ConfigError("init.lower without a whole init.checkpoint", fix="Give the CTC model to start from.")
 
 
 @dataclass(kw_only=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,12 +13,12 @@ import torch
 from speech.audio.io import SAMPLE_RATE
 from speech.data.manifest import Utterance
 from speech.data.reading import Reader, Unreadable
-from speech.errors import DataError, ModelError
-from speech.models.checkpoint import load_checkpoint
+from speech.errors import ConfigError, DataError, ModelError
+from speech.models.checkpoint import load_checkpoint, load_label_checkpoint
 from speech.models.hub import locate, locate_file
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc
 from speech.models.whisper_import import load_whisper_encoder
-from speech.nn.whisper_encoder import WhisperEncoder
+from speech.nn.whisper_encoder import WhisperEncoder, WhisperEncoderConfig
 from speech.text.normalize import plain_text
 from speech.text.tokenizer import Tokenizer
 from speech.train.config import TrainConfig
@@ -74,6 +75,8 @@ def build_model(config: TrainConfig, tokenizer: Tokenizer, utterances: Sequence[
     init = config.init
     if init.checkpoint and not init.encoder_only:
         loaded = load_checkpoint(locate(init.checkpoint)).model
+        if init.lower:
+            loaded = on_lower_layers(loaded, config, locate(init.lower))
         if loaded.config != config.model:
             _log.info("the checkpoint's model configuration replaces the run's")
             config.model = loaded.config
@@ -98,6 +101,32 @@ def build_model(config: TrainConfig, tokenizer: Tokenizer, utterances: Sequence[
     elif config.model.front_end == FrontEnd.owsm:
         feature_statistics(model, utterances)
     return model
+
+
+def on_lower_layers(model: OwsmCtc, config: TrainConfig, folder: Path) -> OwsmCtc:
+    """A CTC model whose convolutions and lower layers are those of a label model; prefix frames enter above them.
+
+    Raises:
+        ModelError: if the two encoders do not have the same shape.
+        ConfigError: if no layers are to be shared, or the run would change them.
+    """
+    layers = config.model.encoder.prefix_after if isinstance(config.model.encoder, WhisperEncoderConfig) else 0
+    if not 0 < layers <= config.optimizer.frozen_layers:
+        raise ConfigError(
+            f"init.lower with model.encoder.prefix_after {layers}, optimizer.frozen_layers "
+            f"{config.optimizer.frozen_layers}",
+            fix="Give the number of layers to share as both.",
+        )
+    lower, own = load_label_checkpoint(folder).model.encoder, model.config.encoder
+    if not isinstance(own, WhisperEncoderConfig) or own.shape != lower.config.shape:
+        raise ModelError(f"encoder {lower.config} is not the checkpoint's, {own}", where=str(folder))
+    encoder = replace(own, prefix_after=layers)
+    shared = OwsmCtc(replace(model.config, encoder=encoder), model.vocabulary)
+    shared.load_state_dict(model.state_dict())
+    shared.encoder.subsampling.load_state_dict(lower.subsampling.state_dict())
+    for mine, theirs in zip(shared.encoder.layers[:layers], lower.layers[:layers], strict=True):
+        mine.load_state_dict(theirs.state_dict())
+    return shared
 
 
 @torch.no_grad()

@@ -15,6 +15,12 @@ from speech.nn.whisper_encoder import WhisperEncoderConfig
 CONFIGS = {
     "whisper": WhisperEncoderConfig(bins=12, dim=16, layers=3, heads=4, hidden=32, period=64),
     "whisper-reduced": WhisperEncoderConfig(bins=12, dim=16, layers=3, heads=4, hidden=32, period=64, reduce_after=2),
+    "whisper-late-prefix": WhisperEncoderConfig(
+        bins=12, dim=16, layers=3, heads=4, hidden=32, period=64, prefix_after=2
+    ),
+    "whisper-late-prefix-reduced": WhisperEncoderConfig(
+        bins=12, dim=16, layers=3, heads=4, hidden=32, period=64, prefix_after=1, reduce_after=2
+    ),
     "e-branchformer": EBranchformerConfig(
         bins=20, dim=16, layers=3, heads=4, hidden=32, kernel=5, cross_attention_every=2
     ),
