@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 
 from speech.errors import ConfigError, ModelError
 from speech.models.base import CtcModel
+from speech.models.checkpoint import LABEL, shares_layers
 from speech.nn.adapters import Adapter, AdapterBank
 from speech.tensors import check_finite, save_tensors
 from speech.text.languages import LANGUAGES
@@ -83,7 +84,7 @@ class Description:
 
 def fingerprint(checkpoint: Path) -> str:
     """SHA-256 of a checkpoint's weights as they lie on disk: adapters fit these and no others. Where there is no CTC
-    model it is that of the digests of encoder and label decoder.
+    model it is that of the digests of encoder and label decoder; where layers are shared, those count that lie there.
 
     A process reads them once, as long as they do not change.
 
@@ -91,10 +92,14 @@ def fingerprint(checkpoint: Path) -> str:
         ModelError: if there are none.
     """
     path = checkpoint / "model.safetensors"
+    parts = [path]
+    if shares_layers(checkpoint):
+        parts.append(checkpoint / LABEL / "encoder.safetensors")
     halves = [checkpoint / f"{half}.safetensors" for half in ("encoder", "decoder")]
     if not path.exists() and all(half.exists() for half in halves):
-        return hashlib.sha256("".join(map(_fingerprint, halves)).encode()).hexdigest()
-    return _fingerprint(path)
+        parts = halves
+    digests = [_fingerprint(part) for part in parts]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def _fingerprint(path: Path) -> str:

@@ -12,7 +12,7 @@ from speech.audio.log_mel import LogMel
 from speech.chunking import ChunkSpec
 from speech.nn.ctc import CTCHead
 from speech.nn.decoder.label import DecoderState
-from speech.nn.encoder import EncoderState, Tap
+from speech.nn.encoder import EncoderState, Halfway, Tap
 from speech.nn.linears import Network
 from speech.nn.streaming import Rows
 from speech.nn.subsampling import Subsampling
@@ -118,6 +118,9 @@ class CtcModel(Model, Protocol):
             adapters: of an `AdapterBank`.
         """
 
+    def behind(self, x: Tensor, lengths: Tensor, prefix: Tensor) -> Encoded:
+        """Whole utterances, from what the layers below the prefix have made of them, `x (batch, T', dim)`, on."""
+
     def init_state(self, prefix: Tensor, chunk: ChunkSpec, *, adapters: Tap | None = None) -> CtcState:
         """Streams that start with `prefix (batch, 2)`."""
 
@@ -162,6 +165,12 @@ class LabelModel(Model, Protocol):
 
     def encode(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """`samples (batch, N)` at 16 kHz, `lengths (batch,)` to frames `(batch, T, dim)`, `(batch,)`."""
+
+    def lower(self, samples: Tensor, lengths: Tensor, layers: int) -> Halfway:
+        """What the convolutions and the lowest `layers` make of samples; arguments are those of `encode`."""
+
+    def upper(self, half: Halfway) -> tuple[Tensor, Tensor]:
+        """What `encode` says, from `lower` on."""
 
     def begin(self, frames: Tensor, lengths: Tensor | None = None) -> DecoderState:
         """Nothing written yet of `frames (utterances, T, dim)`; `lengths (utterances,)` are real, None: all."""

@@ -2,7 +2,8 @@
 
     owsm_ctc   `model.safetensors`, `tokenizer.model`
     whisper    `encoder.safetensors`, `decoder.safetensors`, `tokenizer.json`
-    hybrid     as owsm_ctc, and a whisper checkpoint in `label/` (`speech.models.hybrid`)
+    hybrid     as owsm_ctc, and a whisper checkpoint in `label/` (`speech.models.hybrid`); layers that both share lie
+               there alone
 
 Beside `model.safetensors` may lie `lm.safetensors`, an n-gram model of the same tokens (`speech.decode.token_ngram`),
 and `lexicon.safetensors`, words (`speech.decode.lexicon`); `adapters/` holds one file for each language that has an
@@ -28,6 +29,7 @@ from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
 from speech.models.stored import (
     RECORD,
     WHISPER,
+    Borrowed,
     load_weights,
     read_record,
     save_weights,
@@ -46,6 +48,10 @@ from speech.text.bpe import LabelTokenizer
 from speech.text.tokenizer import Tokenizer
 from speech.text.tokens import Vocabulary
 
+LABEL = "label"
+"""Folder of the label model in a hybrid checkpoint."""
+SHARED = "shared_layers"
+"""Key of a hybrid's `config.json`: layers of both encoders, from below, that are the same, with the convolutions."""
 LANGUAGE_MODEL = "lm.safetensors"
 LEXICON = "lexicon.safetensors"
 KINDS: Mapping[str, type[OwsmCtcConfig] | type[WhisperConfig]] = {
@@ -81,6 +87,8 @@ class Outline:
     tokenizer: Tokenizer
     info: dict[str, Any]
     targets: Targets = field(default_factory=dict)
+    shared_layers: int = 0
+    """That lie in the label model of a hybrid."""
 
     def empty(self) -> OwsmCtc:
         """The model without numbers: what it consists of, and how large that is."""
@@ -156,11 +164,12 @@ def write_checkpoint(
     attached: Mapping[str, Path] | None,
     where: Path,
     more: Mapping[str, Any] | None = None,
+    shared_layers: int = 0,
 ) -> None:
-    """The files of a checkpoint with a CTC model into a folder that is there; `where` is what errors call it, and
-    `more` what its record says besides. See `save_checkpoint`."""
+    """The files of a checkpoint with a CTC model into a folder that is there; `where` is what errors call it, `more`
+    what its record says besides, and `shared_layers` are not written. See `save_checkpoint`."""
     model = checkpoint.model
-    save_weights(folder, _WEIGHTS, model, storage, where)
+    save_weights(folder, _WEIGHTS, model, storage, where, _borrowed(shared_layers))
     record = {
         "model": config_to_dict(model.config),
         "languages": list(model.vocabulary.languages),
@@ -227,8 +236,14 @@ def load_checkpoint(directory: Path, *, device: str | torch.device = "cpu", as_s
     """
     outline = load_outline(directory)
     model = outline.empty()
-    load_weights(model, directory, _WEIGHTS, as_stored=as_stored)
+    load_weights(model, directory, _WEIGHTS, as_stored=as_stored, borrowed=_borrowed(outline.shared_layers))
     return Checkpoint(model.to(device), outline.tokenizer, outline.info, outline.targets)
+
+
+def _borrowed(shared_layers: int) -> Borrowed:
+    """What the CTC model of a hybrid has from the label model, whose encoder's tensors are called alike."""
+    layers = (f"encoder.layers.{n}." for n in range(shared_layers))
+    return Borrowed(f"{LABEL}/encoder.safetensors", ("encoder.subsampling.", *layers)) if shared_layers else Borrowed()
 
 
 def load_label_checkpoint(
@@ -268,6 +283,11 @@ def kind_of(directory: Path) -> str:
     return str(read_record(directory, list(KINDS), (), ())["kind"])
 
 
+def shares_layers(directory: Path) -> bool:
+    """Whether the CTC model of a checkpoint has layers in the label model beside it."""
+    return (directory / RECORD).is_file() and bool(read_record(directory, list(KINDS), (), ()).get(SHARED))
+
+
 def load_outline(directory: Path) -> Outline:
     """What the CTC model of a checkpoint is, without reading its weights.
 
@@ -284,7 +304,10 @@ def load_outline(directory: Path) -> Outline:
         st_targets=record["st_targets"],
         sos_eos=record["sos_eos"],
     )
-    return Outline(config, tokenizer, record["info"], read_targets(record, where))
+    shared, most = record.get(SHARED, 0), getattr(config.encoder, "prefix_after", 0)
+    if type(shared) is not int or shared not in (0, most):
+        raise ModelError(f"{SHARED} is {shared!r}, expected 0 or {most}", where=where)
+    return Outline(config, tokenizer, record["info"], read_targets(record, where), shared)
 
 
 def _record(directory: Path, configured: type, files: tuple[str, ...], keys: tuple[str, ...]) -> Any:

@@ -11,11 +11,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from speech.choices import Storage
 from speech.decode.label.joint import JointConfig
 from speech.errors import ConfigError, ModelError
 from speech.models.checkpoint import (
+    LABEL,
+    SHARED,
     Checkpoint,
     LabelCheckpoint,
     kind_of,
@@ -24,13 +27,12 @@ from speech.models.checkpoint import (
     write_checkpoint,
     write_label_checkpoint,
 )
+from speech.models.owsm_ctc import FrontEnd
 from speech.models.stored import RECORD, read_record, whole_folder
 
 KIND = "hybrid"
 _JOINT = "joint"
 """Key of its `config.json`."""
-LABEL = "label"
-"""Folder of the label model in the directory of a checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,23 @@ class Hybrid:
     label: LabelCheckpoint
     joint: JointConfig = field(default_factory=JointConfig)
     """How they decide together."""
+
+    @property
+    def shared_layers(self) -> int:
+        """Layers of both encoders, from below, that hear the audio alone and are the same, as are the convolutions.
+        The label model's are kept."""
+        model, other = self.ctc.model, self.label.model.encoder
+        own, layers, config = model.encoder, model.encoder.prefix_after, model.config
+        scaled = bool(model.feature_mean.any()) or bool((model.feature_std != 1).any())
+        if (
+            not layers
+            or config.front_end != FrontEnd.whisper
+            or scaled
+            or any(inter <= layers for inter in config.inter_layers)
+        ):
+            return 0
+        pairs = [(own.subsampling, other.subsampling), *zip(own.layers[:layers], other.layers[:layers], strict=False)]
+        return layers if all(_same(*pair) for pair in pairs) else 0
 
 
 def save_hybrid(
@@ -67,9 +86,18 @@ def save_hybrid(
         ModelError: if a parameter is not finite, also where it is too large for `storage`.
     """
     with whole_folder(directory) as folder:
-        more = {_JOINT: asdict(hybrid.joint)}
+        shared = hybrid.shared_layers
+        more = {_JOINT: asdict(hybrid.joint), SHARED: shared}
         write_checkpoint(
-            folder, hybrid.ctc, KIND, card=card, storage=storage, attached=attached, where=directory, more=more
+            folder,
+            hybrid.ctc,
+            KIND,
+            card=card,
+            storage=storage,
+            attached=attached,
+            where=directory,
+            more=more,
+            shared_layers=shared,
         )
         (folder / LABEL).mkdir()
         write_label_checkpoint(folder / LABEL, hybrid.label, card=label_card, storage=storage, where=directory / LABEL)
@@ -91,9 +119,21 @@ def save_beside_label(
         FileError: if the system refuses.
         ModelError: if `of` is no hybrid, or a parameter is not finite, also where it is too large for `storage`.
     """
-    more = {_JOINT: read_record(of, [KIND], (), (_JOINT,))[_JOINT]}
+    record = read_record(of, [KIND], (), (_JOINT,))
+    shared = record.get(SHARED, 0)
+    more = {_JOINT: record[_JOINT], SHARED: shared}
     with whole_folder(directory) as folder:
-        write_checkpoint(folder, ctc, KIND, card=card, storage=storage, attached=None, where=directory, more=more)
+        write_checkpoint(
+            folder,
+            ctc,
+            KIND,
+            card=card,
+            storage=storage,
+            attached=None,
+            where=directory,
+            more=more,
+            shared_layers=shared,
+        )
         shutil.copytree(of / LABEL, folder / LABEL)
 
 
@@ -118,3 +158,13 @@ def is_hybrid(directory: Path) -> bool:
         ModelError: if it is none.
     """
     return kind_of(directory) == KIND
+
+
+def _same(a: nn.Module, b: nn.Module) -> bool:
+    """Whether two layers have the same parameters, but for rounding to eight bits."""
+    mine, theirs = a.state_dict(), b.state_dict()
+    return mine.keys() == theirs.keys() and all(_near(tensor, theirs[name]) for name, tensor in mine.items())
+
+
+def _near(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and bool((a - b).abs().max() <= b.abs().max() / 127)

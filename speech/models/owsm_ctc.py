@@ -273,6 +273,11 @@ class OwsmCtc(_Parts):
         memory, tap = self.memory(None, half.x.shape[0]), self._tap(record, adapters)
         return self._encoded(self.encoder.onward(half, tap=tap, memory=memory), record)
 
+    def behind(self, x: Tensor, lengths: Tensor, prefix: Tensor) -> Encoded:
+        """What it says of frames `(batch, T', dim)`, `lengths (batch,)`, of the `shared_layers` of a label model, with
+        `prefix (batch, 2)` as for `encode`."""
+        return self.onward(self.encoder.behind(x.to(self.dtype), lengths, self.prefix(prefix)))
+
     def _encoded(self, encoded: EncoderOutput, record: list[Tensor] | None) -> Encoded:
         x, out_lengths, front = encoded.x, encoded.lengths, encoded.prefix.shape[1]
         start = 0 if self.config.target_prefix else front

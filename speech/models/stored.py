@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,28 @@ def read_record(directory: Path, kinds: Collection[str], files: Collection[str],
     return record
 
 
-def save_weights(folder: Path, files: Mapping[str, str], model: nn.Module, storage: Storage, where: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class Borrowed:
+    """Tensors of a model that lie in a file of another."""
+
+    file: str = ""
+    """Relative to the directory of the checkpoint."""
+    names: tuple[str, ...] = ()
+    """What their names begin with, here as there."""
+
+    def holds(self, name: str) -> bool:
+        """Whether a tensor is one of them."""
+        return name.startswith(self.names)
+
+
+def save_weights(
+    folder: Path,
+    files: Mapping[str, str],
+    model: nn.Module,
+    storage: Storage,
+    where: Path,
+    borrowed: Borrowed = Borrowed(),
+) -> None:
     """Write parameters and buffers.
 
     Args:
@@ -108,19 +130,27 @@ def save_weights(folder: Path, files: Mapping[str, str], model: nn.Module, stora
         model: whose.
         storage: in eight bits each row of a matrix has a scale of its own; vectors stay float32.
         where: what errors call the folder.
+        borrowed: what is not written.
 
     Raises:
         FileError: if the system refuses.
         ModelError: if a number is not finite, also where it is too large for `storage`.
     """
-    state = model.state_dict()
+    state = {name: tensor for name, tensor in model.state_dict().items() if not borrowed.holds(name)}
     check_finite(state, printable(where), "It has not been written.")
     for name, prefix in files.items():
         own = {key: tensor for key, tensor in state.items() if key.startswith(prefix)}
         save_tensors(folder / name, _pack(own, storage), {"format": "pt"})
 
 
-def load_weights(model: nn.Module, directory: Path, files: Mapping[str, str], *, as_stored: bool) -> None:
+def load_weights(
+    model: nn.Module,
+    directory: Path,
+    files: Mapping[str, str],
+    *,
+    as_stored: bool,
+    borrowed: Borrowed = Borrowed(),
+) -> None:
     """Fill a model that was built without memory.
 
     Args:
@@ -129,17 +159,23 @@ def load_weights(model: nn.Module, directory: Path, files: Mapping[str, str], *,
         files: as for `save_weights`.
         as_stored: leave the weights of linear layers and tied embeddings in the numbers in which they lie on disk, in
             eight bits as quantised tensors, which have no gradients; everything else is float32.
+        borrowed: what lies elsewhere.
 
     Raises:
         ModelError: naming file and key, if one is missing, unknown or of another size, or a number is not finite.
     """
     kept = {f"{name}.weight" for name, module in model.named_modules() if as_stored and type(module) in _KEPT}
     state, tensors = model.state_dict(), dict[str, Tensor]()
-    for name, prefix in files.items():
+    own = {key: tensor for key, tensor in state.items() if not borrowed.holds(key)}
+    wanted_of = {name: {k: t for k, t in own.items() if k.startswith(prefix)} for name, prefix in files.items()}
+    if borrowed.names:
+        wanted_of[borrowed.file] = {key: tensor for key, tensor in state.items() if borrowed.holds(key)}
+    for name, wanted in wanted_of.items():
         where = str(directory / name)
         stored = load_tensors(directory / name)  # checked as it lies on disk: in eight bits there is hardly anything to
+        if name == borrowed.file:
+            stored = {key: tensor for key, tensor in stored.items() if borrowed.holds(key)}
         found = _unpack(stored, kept, where)
-        wanted = {key: tensor for key, tensor in state.items() if key.startswith(prefix)}
         wrong = sorted(wanted.keys() ^ found.keys())
         wrong += sorted(k for k in wanted.keys() & found.keys() if wanted[k].shape != found[k].shape)
         if wrong:

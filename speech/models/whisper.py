@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from speech.audio.log_mel import LogMel, LogMelConfig
 from speech.errors import ConfigError
 from speech.nn.decoder.label import DecoderState, LabelDecoder, LabelDecoderConfig
+from speech.nn.encoder import Halfway
 from speech.nn.whisper_encoder import WhisperEncoderConfig
 
 
@@ -114,8 +115,16 @@ class Whisper(nn.Module):
 
     def encode(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """`samples (batch, N)` at 16 kHz, `lengths (batch,)` to frames `(batch, T, dim)`, `(batch,)`."""
+        return self.upper(self.lower(samples, lengths, 0))
+
+    def lower(self, samples: Tensor, lengths: Tensor, layers: int) -> Halfway:
+        """What the convolutions and the lowest `layers` make of samples; arguments are those of `encode`."""
         features, frames = self.log_mel(samples, lengths)
-        encoded = self.encoder(features.to(self.dtype), frames)
+        return self.encoder.until(layers, features.to(self.dtype), frames)
+
+    def upper(self, half: Halfway) -> tuple[Tensor, Tensor]:
+        """What `encode` says, from `lower` on."""
+        encoded = self.encoder.onward(half)
         return encoded.x, encoded.lengths
 
     def begin(self, frames: Tensor, lengths: Tensor | None = None) -> DecoderState:

@@ -189,6 +189,12 @@ class Encoder(nn.Module):
         x, lengths, layout = self._pass(x, lengths, layout, range(1, layer + 1), waiting, tap, memory)
         return Halfway(x, lengths, layout.prefix, layer, waiting if layer < self.prefix_after else None)
 
+    def behind(self, x: Tensor, lengths: Tensor, prefix: Tensor) -> Halfway:
+        """Frames `(batch, T', dim)` of the layers that see the audio alone, and `prefix (batch, P, dim)` in front."""
+        waiting = self._embed_prefix(prefix).to(x.dtype)
+        x, lengths, layout = _join(waiting, x, lengths, Layout.build(0, x.shape[1], None, x.device))
+        return Halfway(x, lengths, layout.prefix, self.prefix_after)
+
     def onward(self, half: Halfway, *, tap: Tap | None = None, memory: Rows | None = None) -> EncoderOutput:
         """The layers that are left; together with `until` the same as `forward`."""
         layout = Layout.build(half.prefix, half.x.shape[1] - half.prefix, None, half.x.device)

@@ -117,6 +117,8 @@ def on_lower_layers(model: OwsmCtc, config: TrainConfig, folder: Path) -> OwsmCt
             f"{config.optimizer.frozen_layers}",
             fix="Give the number of layers to share as both.",
         )
+    if any(inter <= layers for inter in model.config.inter_layers):
+        raise ConfigError(f"model.inter_layers {model.config.inter_layers}", fix=f"All have to be above {layers}.")
     lower, own = load_label_checkpoint(folder).model.encoder, model.config.encoder
     if not isinstance(own, WhisperEncoderConfig) or own.shape != lower.config.shape:
         raise ModelError(f"encoder {lower.config} is not the checkpoint's, {own}", where=str(folder))
