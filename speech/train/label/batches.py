@@ -1,4 +1,4 @@
-"""Batches for a label decoder: clips, joined utterances, cut ones, and sounds in which nobody speaks.
+"""Batches for a label decoder: clips, joined utterances, cut ones, synthetic speech, sounds in which nobody speaks.
 
 Batch n of an epoch is drawn by itself, from (seed, epoch, n): the same whenever and wherever it is asked for.
 """
@@ -43,6 +43,8 @@ class Row:
     words: int | None = None
     """The audio ends behind so many words; None: it is whole."""
     joined: bool = False
+    synthetic: bool = False
+    """Only the teacher says what is to be learned."""
 
     @property
     def duration_s(self) -> float:
@@ -65,6 +67,8 @@ class LabelBatch:
     """(batch,): the token of the language, or of no speech, that follows the first."""
     taught: Tensor
     """(batch,) bool: whether the teacher is asked."""
+    learned: Tensor
+    """(batch,) bool: whether `targets` and `heard` are learned; otherwise the teacher alone is."""
     ids: list[str]
     unreadable: list[Unreadable] = field(default_factory=list)
 
@@ -130,13 +134,15 @@ class Collator:
             targets=torch.from_numpy(targets),
             heard=torch.tensor([heard for _, _, heard in written]),
             taught=torch.tensor([self._taught(row) for _, row in made]),
+            learned=torch.tensor([not row.synthetic for _, row in made]),
             ids=["+".join(u.id for u in row.utterances) or "nonspeech" for _, row in made],
             unreadable=unreadable,
         )
 
     def _taught(self, row: Row) -> bool:
-        """Joined rows, but in languages that the teacher does not know."""
-        return row.joined and row.words is None and row.utterances[0].language not in self._tokenizer.added
+        """Synthetic and joined rows, but those in languages that the teacher does not know."""
+        asked = row.synthetic or (row.joined and row.words is None)
+        return asked and row.utterances[0].language not in self._tokenizer.added
 
     def _samples(self, row: Row, heard: list[np.ndarray], rng: np.random.Generator, plain: bool) -> np.ndarray:
         if not row.utterances:
@@ -182,6 +188,27 @@ def text_of(row: Row) -> str:
     return space + space.join(text.strip() for text in texts)
 
 
+class _Pool:
+    """Utterances, to be drawn one by one: the language by the number of its utterances to a power."""
+
+    def __init__(self, utterances: Sequence[Utterance], power: float) -> None:
+        self._by_language: dict[str, list[Utterance]] = defaultdict(list)
+        for utterance in utterances:
+            self._by_language[utterance.language].append(utterance)
+        counts = np.array([len(own) for own in self._by_language.values()], float) ** power
+        self._codes, self._shares = list(self._by_language), counts / counts.sum()
+
+    def draw(self, rng: np.random.Generator) -> Utterance:
+        own = self._by_language[self._codes[int(rng.choice(len(self._codes), p=self._shares))]]
+        return own[int(rng.integers(len(own)))]
+
+    def neighbours(self, count: int, drawn: int, rng: np.random.Generator) -> list[Utterance]:
+        """`count` that are next to each other by length, among `drawn`."""
+        found = sorted((self.draw(rng) for _ in range(drawn)), key=lambda u: u.duration_s)
+        first = int(rng.integers(max(len(found) - count, 0) + 1))
+        return found[first : first + count]
+
+
 class LabelBatches:
     """The batches of all epochs, by number.
 
@@ -193,6 +220,8 @@ class LabelBatches:
         seed: with epoch and number, decides all that is random.
         augment: changes samples; None leaves them.
         cache: keep decoded audio in memory, in each process that reads.
+        synthetic: speech of which only the teacher says what is to be learned; those in languages that it does not
+            know are left out.
     """
 
     def __init__(
@@ -205,17 +234,15 @@ class LabelBatches:
         augment: WaveAugment | None,
         *,
         cache: bool = False,
+        synthetic: Sequence[Utterance] = (),
     ) -> None:
-        self.utterances = learnable(utterances, tokenizer)
+        self.utterances, self.synthetic = learnable(utterances, tokenizer), teachable(synthetic, tokenizer)
         self._collate = Collator(tokenizer, config, augment, most_tokens, cache=cache)
         self._config, self._seed = config, seed
-        self._by_language: dict[str, list[Utterance]] = defaultdict(list)
         self._by_speaker: dict[tuple[str, str], list[Utterance]] = defaultdict(list)
         for utterance in self.utterances:
-            self._by_language[utterance.language].append(utterance)
             self._by_speaker[utterance.language, utterance.source].append(utterance)
-        counts = np.array([len(own) for own in self._by_language.values()], float) ** config.language_power
-        self._codes, self._shares = list(self._by_language), counts / counts.sum()
+        self._pool, self._spoken = (_Pool(u, config.language_power) for u in (self.utterances, self.synthetic))
 
     def size(self, epoch: int) -> int:
         """Batches of an epoch."""
@@ -236,29 +263,29 @@ class LabelBatches:
 
     def _rows(self, rng: np.random.Generator) -> list[Row]:
         config = self._config
+        if self.synthetic and rng.random() < config.synthetic_share:
+            spoken = self._spoken.neighbours(config.synthetic_rows, 4 * config.synthetic_rows, rng)
+            return [Row((u,), translate=self._translated(u, rng), synthetic=True) for u in spoken]
         if rng.random() < config.joined:
             rows = [self._joined(rng) for _ in range(config.joined_rows)]
         else:
-            drawn = sorted((self._drawn(rng) for _ in range(config.drawn)), key=lambda u: u.duration_s)
-            first = int(rng.integers(max(len(drawn) - config.single, 0) + 1))
-            rows = [self._single(utterance, rng) for utterance in drawn[first : first + config.single]]
+            rows = [self._single(u, rng) for u in self._pool.neighbours(config.single, config.drawn, rng)]
         return [Row(()) if rng.random() < config.nonspeech else row for row in rows]
-
-    def _drawn(self, rng: np.random.Generator) -> Utterance:
-        own = self._by_language[self._codes[int(rng.choice(len(self._codes), p=self._shares))]]
-        return own[int(rng.integers(len(own)))]
 
     def _single(self, utterance: Utterance, rng: np.random.Generator) -> Row:
         if len(utterance.words) > 2 and rng.random() < self._config.cut:
             words = int(rng.integers(1, len(utterance.words)))
             timed = len(utterance.words) == len(utterance.text.split())  # otherwise it is not known which text is cut
             return Row((utterance,), words=words if timed else None)
-        translated = "eng" in utterance.translations and utterance.language != "eng"
-        return Row((utterance,), translate=translated and bool(rng.random() < self._config.translate))
+        return Row((utterance,), translate=self._translated(utterance, rng))
+
+    def _translated(self, utterance: Utterance, rng: np.random.Generator) -> bool:
+        possible = "eng" in utterance.translations and utterance.language != "eng"
+        return possible and bool(rng.random() < self._config.translate)
 
     def _joined(self, rng: np.random.Generator) -> Row:
         """Utterances of one language and source, one after the other."""
-        first = self._drawn(rng)
+        first = self._pool.draw(rng)
         pool = self._by_speaker[first.language, first.source]
         translate = first.language != "eng" and bool(rng.random() < self._config.translate)
         if translate:
@@ -314,3 +341,8 @@ def learnable(utterances: Sequence[Utterance], tokenizer: LabelTokenizer) -> lis
         and _LEAST_S <= u.duration_s <= _MOST_S
         and set(u.languages) == {u.language}
     ]
+
+
+def teachable(utterances: Sequence[Utterance], tokenizer: LabelTokenizer) -> list[Utterance]:
+    """Of those that are `learnable`, what a teacher knows the language of: all but languages that were added."""
+    return [u for u in learnable(utterances, tokenizer) if u.language not in tokenizer.added]

@@ -41,6 +41,13 @@ class LabelDataConfig:
         default_factory=lambda: [0.0, 0.2, 0.5], metadata=within(Range(least=0, count=(1, None)))
     )
     """Silence behind the samples: one of these, so that none becomes the sign of the end."""
+    synthetic: list[str] = field(default_factory=list)
+    """Manifests of speech of which only the teacher says what is to be learned, such as synthetic speech in languages
+    that the corpus lacks; audio paths are relative to each."""
+    synthetic_share: float = ranged(0.2, least=0, most=1)
+    """Of a batch to be of those, if there are any."""
+    synthetic_rows: int = ranged(4, least=1)
+    """In such a batch."""
 
     def __post_init__(self) -> None:
         check(self, "label")
@@ -53,7 +60,7 @@ class LabelLossConfig:
     """Weights of the objectives."""
 
     teacher: float = ranged(1.0, least=0)
-    """Of the divergence from the teacher, which hears the same padded to 30 s."""
+    """Of the divergence from the teacher, which hears the same padded to 30 s: all that synthetic speech teaches."""
     language: float = ranged(0.2, least=0)
     """Of the cross-entropy of language or no speech at the first position."""
 
@@ -78,3 +85,8 @@ class LabelConfig(RunConfig):
     """Share of the trained weights in the result; the rest is the decoder as it was: a guard against forgetting."""
     storage: Storage = Storage.float16
     """How the result lies on disk."""
+
+    def __post_init__(self) -> None:
+        if self.label.synthetic and not self.label_loss.teacher:
+            fix = "Give label_loss.teacher more than 0, or no label.synthetic."
+            raise ConfigError("label.synthetic is learned from the teacher, and label_loss.teacher is 0", fix=fix)

@@ -40,22 +40,36 @@ class LabelModule(TrainModule):
         frames, lengths = self._encode(batch.samples, batch.sample_lengths)
         decoder = self._whisper[0].decoder
         x = decoder.step(batch.tokens, decoder.begin(frames, lengths))[0]
-        asked = batch.targets != NO_TARGET
-        logits = decoder.logits(x[asked]).float()
-        parts = {"text": F.cross_entropy(logits, batch.targets[asked])}
-        parts["language"] = F.cross_entropy(decoder.logits(x[:, 0]).float(), batch.heard)
-        total = parts["text"] + self.label.language * parts["language"]
-        if generator is not None and self.label.teacher and bool(batch.taught.any()):
-            parts["teacher"] = self._divergence(batch, logits[batch.taught[:, None].expand_as(asked)[asked]])
+        asked, taught = self._places(batch, taught=generator is not None)
+        wanted = asked | taught
+        logits = decoder.logits(x[wanted]).float()
+        learned = bool(batch.learned.any())
+        rows = batch.learned if learned else torch.ones_like(batch.learned)  # where none is, for the records alone
+        own = asked & rows[:, None]
+        parts = {"text": F.cross_entropy(logits[own[wanted]], batch.targets[own])}
+        parts["language"] = F.cross_entropy(decoder.logits(x[rows, 0]).float(), batch.heard[rows])
+        total = (parts["text"] + self.label.language * parts["language"]) * float(learned)
+        if bool(taught.any()):
+            parts["teacher"] = self._divergence(batch, logits[taught[wanted]], taught)
             total = total + self.label.teacher * parts["teacher"]
         elif generator is not None:
             parts["teacher"] = torch.zeros_like(parts["text"])
         return total, {name: value.detach() for name, value in parts.items()}
 
-    def _divergence(self, batch: LabelBatch, logits: Tensor) -> Tensor:
-        """KL from what the teacher says of the same text, heard with silence up to 30 s."""
+    def _places(self, batch: LabelBatch, *, taught: bool) -> tuple[Tensor, Tensor]:
+        """Where the text has a target, and where the teacher is asked, each `(batch, tokens)`: of rows that it alone
+        teaches also behind the very first token, where the language follows."""
+        asked = batch.targets != NO_TARGET
+        if not taught or not self.label.teacher:
+            return asked, torch.zeros_like(asked)
+        alone = F.one_hot(torch.zeros_like(batch.heard), asked.shape[1]).bool() & ~batch.learned[:, None]
+        return asked, (asked | alone) & batch.taught[:, None]
+
+    def _divergence(self, batch: LabelBatch, logits: Tensor, places: Tensor) -> Tensor:
+        """KL from what the teacher says at `places (batch, tokens)` of the same text, heard with silence up to 30 s;
+        `logits (places that are True, vocabulary)` are those of the decoder."""
         rows = batch.taught
-        samples, tokens, asked = batch.samples[rows], batch.tokens[rows], batch.targets[rows] != NO_TARGET
+        samples, tokens, asked = batch.samples[rows], batch.tokens[rows], places[rows]
         with torch.no_grad():
             padded = F.pad(samples, (0, max(_WINDOW - samples.shape[1], 0)))[:, :_WINDOW]
             frames, _ = self._encode(padded, torch.full((len(padded),), _WINDOW, device=padded.device))

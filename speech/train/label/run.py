@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from speech.audio.augment import WaveAugment
-from speech.data.manifest import Utterance
+from speech.data.manifest import Utterance, read_manifest
 from speech.data.mixing import hours_per_language
 from speech.data.reading import Tally
 from speech.errors import ConfigError
@@ -23,12 +23,15 @@ from speech.train.callbacks import METRICS
 from speech.train.config import Parallel
 from speech.train.curve import draw_curve
 from speech.train.distributed import is_first
-from speech.train.label.batches import LabelBatches, LabelDev, learnable
+from speech.train.label.batches import LabelBatches, LabelDev, learnable, teachable
 from speech.train.label.config import LabelConfig
 from speech.train.label.module import LabelModule
 from speech.train.run import CURVE, begin, read_corpus, record_config, take_steps
 from speech.train.state import CHECKPOINT, read_state, steps_done
 from speech.train.stream import SpeechData
+
+SYNTHETIC = "synthetic"
+"""What only the teacher teaches, beside the parts of the corpus."""
 
 
 def train_label(config: LabelConfig) -> Path | None:
@@ -46,7 +49,7 @@ def train_label(config: LabelConfig) -> Path | None:
     if config.trainer.strategy == Parallel.fsdp:
         raise ConfigError("trainer.strategy fsdp does not divide a label decoder", fix="Take trainer=ddp.")
     output = begin(config)
-    corpus = read_corpus(config)
+    corpus = read_corpus(config) | {SYNTHETIC: read_synthetic(config)}
     base = load_label_checkpoint(locate(config.base))
     if base.tokenizer.english_only:
         raise ConfigError(f"{config.base} knows English alone", fix="Give a Whisper of several languages.")
@@ -66,11 +69,22 @@ def train_label(config: LabelConfig) -> Path | None:
     check_finite(base.model.state_dict(), "the trained model", "It has not been written. Lower optimizer.lr.")
     loss = ("train/text", "train, cross-entropy per token")
     draw_curve(output / METRICS, output / CURVE, loss, ("dev/text", "dev/language"))
-    info = _info(config, base.info, learnable(corpus["train"], base.tokenizer))
+    spoken = teachable(corpus[SYNTHETIC], base.tokenizer)
+    info = _info(config, base.info, learnable(corpus["train"], base.tokenizer), spoken)
     base.model.config.true_length = True
     found = replace(base, model=base.model.eval(), info=info, targets={})
     save_label_checkpoint(output / "model", found, card=label_card(config, info), storage=config.storage)
     return output / "model"
+
+
+def read_synthetic(config: LabelConfig) -> list[Utterance]:
+    """Utterances of all `label.synthetic`, restricted to the languages asked for.
+
+    Raises:
+        DataError: if a manifest is broken or not there, or audio is not there.
+    """
+    found = [u for path in config.label.synthetic for u in read_manifest(Path(path), check_files=True)]
+    return [u for u in found if not config.data.languages or u.language in config.data.languages]
 
 
 def _start(base: LabelCheckpoint, start: str) -> None:
@@ -99,11 +113,21 @@ def _fit(
     augment = WaveAugment(config.data.augment) if config.data.augment is not None else None
     tokenizer, longest = base.tokenizer, base.model.max_tokens
     batches = LabelBatches(
-        corpus["train"], tokenizer, config.label, longest, config.seed, augment, cache=config.data.cache
+        corpus["train"],
+        tokenizer,
+        config.label,
+        longest,
+        config.seed,
+        augment,
+        cache=config.data.cache,
+        synthetic=corpus[SYNTHETIC],
     )
     if not batches.utterances:
         raise ConfigError("no utterance is in a language that the decoder knows", fix="Look at data.languages.")
-    module.unreadable = Tally("train", len(batches.utterances), config.data.max_unreadable)
+    if config.label.synthetic and not batches.synthetic:
+        text = "no utterance of label.synthetic is in a language that the teacher knows"
+        raise ConfigError(text, fix="Look at data.languages.")
+    module.unreadable = Tally("train", len(batches.utterances) + len(batches.synthetic), config.data.max_unreadable)
     unreadable = Tally("dev", len(corpus["dev"]), config.data.max_unreadable)
     dev = LabelDev(corpus["dev"], tokenizer, config.label, longest, unreadable)
     start, stop = done * settings.accumulate, settings.max_steps * settings.accumulate
@@ -115,7 +139,10 @@ def mean(before: Mapping[str, Tensor], trained: Mapping[str, Tensor], kept: floa
     return {name: value + kept * (trained[name].to(value) - value) for name, value in before.items()}
 
 
-def _info(config: LabelConfig, base: Mapping[str, Any], heard: Sequence[Utterance]) -> dict[str, Any]:
+def _info(
+    config: LabelConfig, base: Mapping[str, Any], heard: Sequence[Utterance], spoken: Sequence[Utterance]
+) -> dict[str, Any]:
+    synthetic = {"synthetic_hours": _hours(spoken)} if spoken else {}
     return {
         **base,
         "name": config.name,
@@ -123,10 +150,15 @@ def _info(config: LabelConfig, base: Mapping[str, Any], heard: Sequence[Utteranc
         "seed": config.seed,
         "steps": config.trainer.max_steps,
         "kept": config.kept,
-        "label": asdict(config.label),
-        "hours": {code: round(value, 3) for code, value in sorted(hours_per_language(heard).items())},
-        "sources": sorted({(u.source, u.licence) for u in heard}),
+        "label": asdict(config.label) | {"synthetic": [Path(path).name for path in config.label.synthetic]},
+        "hours": _hours(heard),
+        **synthetic,
+        "sources": sorted({(u.source, u.licence) for u in (*heard, *spoken)}),
     }
+
+
+def _hours(utterances: Sequence[Utterance]) -> dict[str, float]:
+    return {code: round(value, 3) for code, value in sorted(hours_per_language(utterances).items())}
 
 
 def _public(source: str) -> str:
@@ -137,7 +169,8 @@ def _public(source: str) -> str:
 
 def label_card(config: LabelConfig, info: Mapping[str, Any]) -> str:
     """Markdown: what it is, what it heard, under which licences; `info` is that of the checkpoint."""
-    hours = info["hours"]
+    hours, synthetic = info["hours"], info.get("synthetic_hours", {})
+    spoken = f"{sum(synthetic.values()):.1f} h of synthetic speech in {len(synthetic)} languages"
     lines = [
         f"# {config.name}",
         "",
@@ -146,6 +179,11 @@ def label_card(config: LabelConfig, info: Mapping[str, Any]) -> str:
         f"The weights are {1 - config.kept:g} times the published ones and {config.kept:g} times the trained ones; "
         "encoder, embedding, output matrix and positions are as published. Licence of those: "
         f"{info.get('licence') or 'the source names none; the weights of the Whisper models of OpenAI are MIT'}.",
+        *(
+            [f"So that it forgets no language, it kept to what the untrained decoder says of {spoken}."]
+            if synthetic
+            else []
+        ),
         "",
         "| source | licence |",
         "|---|---|",

@@ -14,7 +14,7 @@ from speech.data.manifest import Utterance
 from speech.data.reading import Tally
 from speech.errors import DataError
 from speech.text.bpe import LabelTokenizer
-from speech.train.label.batches import NO_TARGET, LabelBatch, LabelBatches, LabelDev, Row, learnable, text_of
+from speech.train.label.batches import NO_TARGET, LabelBatch, LabelBatches, LabelDev, Row, learnable, teachable, text_of
 from speech.train.stream import Stream
 from tests.train.label.rows import MOST_TOKENS, TOKENIZER, heard, settings, utterance, words
 
@@ -29,7 +29,7 @@ def batches(utterances: list[Utterance], seed: int = 1, most_tokens: int = MOST_
 
 
 def same(one: LabelBatch, other: LabelBatch) -> bool:
-    names = ("samples", "sample_lengths", "tokens", "targets", "heard", "taught")
+    names = ("samples", "sample_lengths", "tokens", "targets", "heard", "taught", "learned")
     return one.ids == other.ids and all(torch.equal(getattr(one, name), getattr(other, name)) for name in names)
 
 
@@ -149,6 +149,51 @@ def test_translated_rows_name_the_task_and_have_the_translation(heard):
     assert TOKENIZER.decode(tokens) == " " + " ".join(wanted[name].strip() for name in joined.ids[0].split("+"))
     english = batches(heard[2:], translate=1.0).batch(0, 0)
     assert (english.tokens[:, 2] == TOKENIZER.transcribe).all()
+
+
+def with_synthetic(heard: list[Utterance], spoken: list[Utterance], **changes: Any) -> LabelBatches:
+    made = settings(**(EVERYTHING | changes))
+    return LabelBatches(heard, TOKENIZER, made, MOST_TOKENS, 1, WaveAugment(AugmentConfig()), synthetic=spoken)
+
+
+def test_batches_of_synthetic_speech_are_of_it_alone_and_the_teacher_alone_is_asked(heard, tmp_path):
+    spoken = [utterance(tmp_path, f"s{n}", f"Uno {n}", "spa", translations={"eng": "One"}) for n in range(3)]
+    made = with_synthetic(heard, spoken, synthetic_share=0.5, synthetic_rows=2, epoch=40)
+    tasks = set()
+    for index in range(40):
+        batch = made.batch(0, index)
+        kinds = {name.startswith("s") for name in batch.ids}
+        assert len(kinds) == 1
+        assert batch.learned.tolist() == [kinds != {True}] * len(batch)
+        if kinds == {True}:
+            assert len(batch) == 2
+            assert batch.taught.all()
+            tasks |= {int(token) for token in batch.tokens[:, 2]}
+            assert (batch.tokens[:, 1] == TOKENIZER.languages["spa"]).all()
+    assert tasks == {TOKENIZER.transcribe, TOKENIZER.translate}
+    share = sum(not made.batch(0, index).learned.any() for index in range(40)) / 40
+    assert 0.25 < share < 0.75
+
+
+def test_batches_with_synthetic_speech_are_the_same_whenever_they_are_asked_for(heard, tmp_path):
+    spoken = [utterance(tmp_path, f"s{n}", f"Uno {n}", "spa") for n in range(3)]
+    whole = list(Stream(with_synthetic(heard, spoken, synthetic_share=0.5), 0, 7))
+    rest = list(Stream(with_synthetic(heard, spoken, synthetic_share=0.5), 4, 7))
+    assert all(same(one, two) for one, two in zip(whole[4:], rest, strict=True))
+    assert len({bool(batch.learned.any()) for batch in whole}) == 2
+
+
+def test_without_synthetic_speech_its_share_changes_nothing(heard):
+    plain = batches(heard, **EVERYTHING)
+    for other in (with_synthetic(heard, [], synthetic_share=1.0), with_synthetic(heard, [replace(heard[0], text="")])):
+        assert all(same(plain.batch(0, index), other.batch(0, index)) for index in range(4))
+
+
+def test_a_teacher_is_not_asked_about_languages_that_were_added(heard, tmp_path):
+    added = LabelTokenizer(TOKENIZER.data, added={"lad": 318})
+    ladino = utterance(tmp_path, "l", "Uno", "lad")
+    assert teachable([ladino, *heard], added) == heard
+    assert learnable([ladino], added) == [ladino]
 
 
 def test_what_the_decoder_cannot_learn_is_left_out(heard, tmp_path):

@@ -41,12 +41,20 @@ def test_the_recipe_composes_and_debug_is_short():
         ("label.nonspeech=1.1", "label.nonspeech 1.1, expected 0 to 1"),
         ("label.single=0", "label.single 0, expected at least 1"),
         ("label_loss.teacher=-1", "label_loss.teacher -1, expected at least 0"),
+        ("label.synthetic_share=2", "label.synthetic_share 2, expected 0 to 1"),
+        ("label.synthetic_rows=0", "label.synthetic_rows 0, expected at least 1"),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(override, said):
     with pytest.raises(ConfigError) as error:
         composed(override)
     assert said in str(error.value)
+
+
+def test_synthetic_speech_without_a_teacher_is_refused():
+    with pytest.raises(ConfigError, match=r"label\.synthetic is learned from the teacher"):
+        composed("label.synthetic=[spoken.jsonl]", "label_loss.teacher=0")
+    assert composed("label.synthetic=[spoken.jsonl]").label.synthetic == ["spoken.jsonl"]
 
 
 def test_parts_refuse_it_when_they_are_built():

@@ -65,7 +65,10 @@ def test_a_row_does_not_depend_on_its_batch_mates(heard):
         own = LabelBatch(
             samples=batch.samples[row : row + 1, : batch.sample_lengths[row]],
             sample_lengths=batch.sample_lengths[row : row + 1],
-            **{name: getattr(batch, name)[row : row + 1] for name in ("tokens", "targets", "heard", "taught")},
+            **{
+                name: getattr(batch, name)[row : row + 1]
+                for name in ("tokens", "targets", "heard", "taught", "learned")
+            },
             ids=batch.ids[row : row + 1],
         )
         losses.append((float(module().loss(own, None)[1]["text"]), int((own.targets != NO_TARGET).sum())))
@@ -100,12 +103,62 @@ def test_only_rows_that_are_taught_ask_the_teacher(heard):
     alone = float(module().loss(batch, GENERATOR)[1]["teacher"])
     second = LabelBatch(
         samples=batch.samples[1:], sample_lengths=batch.sample_lengths[1:], tokens=batch.tokens[1:],
-        targets=batch.targets[1:], heard=batch.heard[1:], taught=batch.taught[1:], ids=batch.ids[1:],
+        targets=batch.targets[1:], heard=batch.heard[1:], taught=batch.taught[1:], learned=batch.learned[1:],
+        ids=batch.ids[1:],
     )  # fmt: skip
     assert alone == pytest.approx(float(module().loss(second, GENERATOR)[1]["teacher"]), rel=1e-3)
     batch.taught[:] = False
     assert float(module().loss(batch, GENERATOR)[1]["teacher"]) == 0.0
     assert float(module(teacher=0.0).loss(joined(heard), GENERATOR)[1]["teacher"]) == 0.0
+
+
+def synthetic(heard, **changes: object) -> LabelBatch:
+    made = settings(**({"synthetic_share": 1.0, "synthetic_rows": 3} | changes))
+    return LabelBatches(heard, TOKENIZER, made, MOST_TOKENS, 1, None, synthetic=heard).batch(0, 0)
+
+
+def test_synthetic_rows_are_learned_from_the_teacher_alone_and_so_is_their_language(heard):
+    batch, step = synthetic(heard), module(teacher=2.0)
+    total, parts = step.loss(batch, GENERATOR)
+    asked = batch.targets != NO_TARGET
+    asked[:, 0] = True
+    whisper, silence = step._whisper[0], padded(copy.copy(batch))
+    with torch.no_grad():
+        pupil = whisper(batch.samples, batch.sample_lengths, batch.tokens)[asked].log_softmax(dim=-1)
+        teacher = whisper(silence.samples, silence.sample_lengths, batch.tokens)[asked].log_softmax(dim=-1)
+    wanted = float((teacher.exp() * (teacher - pupil)).sum(dim=-1).mean())
+    assert float(parts["teacher"]) == pytest.approx(wanted, rel=1e-3)
+    assert float(total.detach()) == pytest.approx(2 * wanted, rel=1e-3)
+    assert float(parts["text"]) > 0  # for the records
+    total.backward()
+    found = [parameter.grad.clone() for parameter in step.model.layers.parameters()]
+    other = copy.copy(batch)
+    other.heard = torch.full_like(batch.heard, TOKENIZER.languages["spa"])  # what the manifest says counts for nothing
+    again = module(teacher=2.0)
+    again.loss(other, GENERATOR)[0].backward()
+    assert all(torch.equal(one, two.grad) for one, two in zip(found, again.model.layers.parameters(), strict=True))
+
+
+def test_a_pupil_that_hears_synthetic_rows_as_the_teacher_does_learns_nothing(heard):
+    batch = padded(synthetic(heard, translate=1.0))
+    assert (batch.tokens[:, 2] == TOKENIZER.translate).any()
+    total, parts = module().loss(batch, GENERATOR)
+    assert float(parts["teacher"]) == pytest.approx(0.0, abs=1e-5)
+    assert float(total.detach()) == pytest.approx(0.0, abs=1e-5)
+
+
+def test_rows_that_are_learned_do_not_feel_those_that_are_only_taught(heard):
+    batch = joined(heard, joined=0.0, single=6)
+    batch.learned[2:], batch.taught[2:] = False, True
+    _, parts = module().loss(batch, GENERATOR)
+    first = {"ids": batch.ids[:2]} | {
+        name: getattr(batch, name)[:2]
+        for name in ("samples", "sample_lengths", "tokens", "targets", "heard", "taught", "learned")
+    }
+    _, own = module().loss(LabelBatch(**first), GENERATOR)
+    assert float(parts["text"]) == pytest.approx(float(own["text"]), rel=1e-4)
+    assert float(parts["language"]) == pytest.approx(float(own["language"]), rel=1e-4)
+    assert float(parts["teacher"]) > 0 == float(own["teacher"])
 
 
 def test_layers_alone_get_gradients(heard):

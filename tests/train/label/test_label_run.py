@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from speech.errors import ConfigError
+from speech.data.manifest import write_manifest
+from speech.errors import ConfigError, DataError
 from speech.models.checkpoint import LabelCheckpoint, load_label_checkpoint, save_label_checkpoint
 from speech.text.bpe import LabelTokenizer
 from speech.train.averaging import average, snapshots
@@ -19,7 +20,7 @@ from speech.train.label.config import LabelConfig
 from speech.train.label.run import mean, train_label
 from speech.train.state import CHECKPOINT
 from tests.tiny_whisper import tiny_label_tokenizer, tiny_whisper
-from tests.train.label.rows import settings
+from tests.train.label.rows import settings, utterance
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +112,53 @@ def test_a_killed_run_resumes_to_the_same_weights(base, corpus, whole, tmp_path,
     losses = [row["train/text"] for row in _steps(whole.parent)]
     assert losses == [row["train/text"] for row in _steps(tmp_path / "cut")]
     assert len(losses) == 6
+
+
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory) -> Path:
+    """A manifest of synthetic speech in Spanish."""
+    folder = tmp_path_factory.mktemp("spoken")
+    made = {"source": "a synthesizer", "licence": "CC-BY-4.0", "translations": {"eng": "One"}}
+    write_manifest([utterance(folder, f"s{n}", f"Uno {n}", "spa", **made) for n in range(4)], folder / "train.jsonl")
+    return folder / "train.jsonl"
+
+
+def test_a_killed_run_with_synthetic_speech_resumes_to_the_same_weights(base, corpus, spoken, tmp_path, monkeypatch):
+    def config(folder: Path) -> LabelConfig:
+        made = tiny(base, corpus, folder)
+        made.label.synthetic, made.label.synthetic_share = [str(spoken)], 0.5
+        return made
+
+    expected, original = trained(config(tmp_path / "whole")), Metrics.on_train_batch_end
+
+    def die(self, trainer, *rest):
+        original(self, trainer, *rest)
+        if trainer.global_step == 3:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Metrics, "on_train_batch_end", die)
+        with pytest.raises(Killed):
+            train_label(config(tmp_path / "cut"))
+    found = trained(config(tmp_path / "cut"))
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert any(row["train/teacher"] > 0 for row in _steps(tmp_path / "cut"))
+    card = (tmp_path / "whole" / "model" / "README.md").read_text()
+    assert "0.0 h of synthetic speech in 1 languages" in card
+    assert "| a synthesizer | CC-BY-4.0 |" in card
+    record = (tmp_path / "whole" / "model" / "config.json").read_text()
+    assert json.loads(record)["info"]["synthetic_hours"].keys() == {"spa"}
+    assert str(spoken.parent) not in card + record
+
+
+def test_synthetic_speech_that_teaches_nothing_is_said(base, corpus, spoken, tmp_path):
+    config = tiny(base, corpus, tmp_path / "run")
+    config.label.synthetic = [str(tmp_path / "none.jsonl")]
+    with pytest.raises(DataError, match="no such manifest"):
+        train_label(config)
+    config.label.synthetic, config.data.languages = [str(spoken)], ["deu", "eng"]
+    with pytest.raises(ConfigError, match=r"no utterance of label\.synthetic"):
+        train_label(config)
 
 
 def _steps(folder: Path) -> list[dict[str, float]]:
