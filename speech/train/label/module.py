@@ -43,7 +43,8 @@ class LabelModule(TrainModule):
         asked = batch.targets != NO_TARGET
         logits = decoder.logits(x[asked]).float()
         parts = {"text": F.cross_entropy(logits, batch.targets[asked])}
-        parts["language"] = F.cross_entropy(decoder.logits(x[:, 0]).float(), batch.heard)
+        behind_start = x[torch.arange(len(x), device=x.device), batch.starts]
+        parts["language"] = F.cross_entropy(decoder.logits(behind_start).float(), batch.heard)
         total = parts["text"] + self.label.language * parts["language"]
         if generator is not None and self.label.teacher and bool(batch.taught.any()):
             parts["teacher"] = self._divergence(batch, logits[batch.taught[:, None].expand_as(asked)[asked]])
