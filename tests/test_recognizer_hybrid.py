@@ -1,5 +1,7 @@
 """A hybrid through the public class and live: the same words, whatever the pieces, the batch and the order."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 import soundfile
@@ -45,6 +47,31 @@ def audio():
     return np.concatenate([clips[0], pause, clips[1], pause, clips[2]])
 
 
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """A recogniser whose decoder is told what was said before, however unsure it was."""
+    path = tmp_path_factory.mktemp("told") / "tiny"
+    save_tiny_hybrid(path, JointConfig(learnt=["eng"], context_tokens=40, context_sure=-100.0, unheard=-1000.0))
+    return loaded(path)
+
+
+@contextmanager
+def prompts(recognizer):
+    """Texts that its decoder is told meanwhile; None: it reads a part without."""
+    tokenizer, found = recognizer._second_pass.label.tokenizer, []
+    usual = tokenizer.prompt
+
+    def prompt(language, *, translate=False, before=()):
+        found.append(tokenizer.decode(before) if before else None)
+        return usual(language, translate=translate, before=before)
+
+    tokenizer.prompt = prompt
+    try:
+        yield found
+    finally:
+        del tokenizer.prompt
+
+
 def live(recognizer, samples, bounds, **options):
     """Words of the finals, and of the last translation."""
     session = recognizer.engine().open(StreamOptions(**options))
@@ -64,6 +91,59 @@ def test_live_finals_are_the_words_of_the_file(recognizer, audio, data, language
     words, _ = live(recognizer, audio, bounds, languages=named)
     assert words == whole.words
     assert len(words) >= 3
+
+
+@settings(max_examples=6)
+@given(data=st.data(), languages=st.sampled_from(["auto", "eng", "spa", "gla", "deu,spa"]))
+def test_with_what_was_said_before_live_finals_are_the_words_of_the_file(told, audio, data, languages):
+    bounds = sorted(data.draw(st.lists(st.integers(0, len(audio)), max_size=30)))
+    whole = told.transcribe(audio, language=languages)
+    named = () if languages == "auto" else tuple(languages.split(","))
+    assert live(told, audio, bounds, languages=named)[0] == whole.words
+
+
+def test_a_part_is_told_what_the_parts_before_have_said(told, recognizer, audio):
+    with prompts(told) as found:
+        words = told.transcribe(audio, language="spa").words
+    texts = [text for text in found if text is not None]
+    assert texts
+    said = "".join(word.text for word in words)
+    assert all(text.replace(" ", "") in said for text in texts)
+    assert words != recognizer.transcribe(audio, language="spa").words
+    with prompts(told) as found:
+        told.transcribe(audio, language="deu", to="eng")
+        told.transcribe(audio, language="gla")
+    assert not any(found)
+
+
+def test_parts_that_are_read_while_their_pause_goes_on_are_told_it_too(told, audio):
+    """As a server does it."""
+    session, reader, ahead = told.engine().open(StreamOptions(languages=("spa",))), told._second_pass, 0
+    with prompts(told) as found:
+        for piece in np.split(audio, range(1600, len(audio), 1600)):
+            session.push(piece)
+            for part in (session.expected_part(), session.waiting_part()):
+                if part is not None:
+                    ahead += session.waiting_part() is None
+                    session.take_reading(
+                        part, session.options.requests(), reader.read([part], session.options.requests())
+                    )
+        events = session.drain() + session.finish()
+    words = [w for e in events if isinstance(e, TranscriptEvent) and e.is_final for w in e.words]
+    assert words == list(told.transcribe(audio, language="spa").words)
+    assert any(found)
+    assert ahead
+
+
+def test_what_was_said_in_one_file_is_not_told_in_another(told, audio, tmp_path):
+    quarter, paths = len(audio) // 4, []
+    for n, samples in enumerate([audio, audio[quarter:], audio[: 3 * quarter], audio[2 * quarter :]]):
+        paths.append(tmp_path / f"{n}.wav")
+        soundfile.write(paths[-1], samples, 16_000, subtype="FLOAT")
+    alone = [told.transcribe(path, language="spa") for path in paths]
+    for order in (paths, paths[::-1]):
+        found = dict(told.transcribe_files(order, Request(("spa",))))
+        assert [found[str(path)].words for path in paths] == [one.words for one in alone]
 
 
 def test_each_segment_says_something_and_none_what_the_next_says(recognizer, audio):

@@ -35,7 +35,7 @@ the model's to {tolerance}.
    search that picks rows picks those of the past, and of nothing else. p + n is at most {positions}.
 
 The metadata has the tokens of the prompt
-({prompt}),
+({prompt}; `previous` and the last tokens of what was said before may stand in front of it),
 `end`, `no_speech`, what is never written (`suppressed`) and what no text begins with (`suppressed_first`). From
 `first_timestamp` on tokens are timestamps. `label_tokens.txt` has the bytes of each token of text in base64, and its
 id, with a space between them: texts are UTF-8, a character can take several tokens, a token of no bytes is possible.

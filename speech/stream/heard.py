@@ -38,6 +38,8 @@ class Heard:
     """Posterior of the text among those that were found."""
     others: tuple[Heard, ...] = ()
     """Less likely texts of the same segment, where several are asked for."""
+    sure: float | None = None
+    """Log-probability of a token by a label decoder that has written it, on average, if it is known."""
 
     @property
     def drafts(self) -> list[Draft]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from speech.audio.io import SAMPLE_RATE
 from speech.choices import Live
 from speech.decode.greedy import TokenSpan
-from speech.decode.label.search import likeliest, once
+from speech.decode.label.search import LabelHypothesis, likeliest, once
 from speech.decode.label.timing import Written, time_by_attention, written_words
 from speech.decode.language_id import posterior_among, top
 from speech.decode.words import finished
@@ -19,6 +20,7 @@ from speech.errors import ConfigError, LanguageError
 from speech.models.base import LabelModel
 from speech.models.targets import Targets, check_target
 from speech.nn.adapters import AdapterBank
+from speech.stream.context import Context, context_tokens, following
 from speech.stream.heard import Heard
 from speech.stream.label_part import Utterance, search_with
 from speech.stream.request import ENGLISH, Request
@@ -34,6 +36,8 @@ _TAIL_S = 0.2
 _NO_SPEECH, _UNLIKELY = 0.6, -1.0
 """Probability of no speech above which, and mean log-probability of a token below which, nothing is said (Radford et
 al. 2022, section 4.5): both at once."""
+_SURE = -0.5
+"""Mean log-probability of a token from which a text is told at the next part."""
 _MEDIAN = 7
 """Frames over which attention is smoothed."""
 
@@ -45,12 +49,20 @@ class LabelReader:
         model, tokenizer: of the label decoder.
         targets: that may be translated into; None: English, unless the model knows nothing else.
         beam: texts kept in the search, None: five; where a request is `quick`, one.
+        context_tokens: of the text before that a transcript is written with; 0: each part is read by itself.
     """
 
     def __init__(
-        self, model: LabelModel, tokenizer: LabelTokenizer, targets: Targets | None = None, *, beam: int | None = None
+        self,
+        model: LabelModel,
+        tokenizer: LabelTokenizer,
+        targets: Targets | None = None,
+        *,
+        beam: int | None = None,
+        context_tokens: int = 0,
     ) -> None:
         self.model, self.tokenizer, self.targets = model, tokenizer, targets
+        self.context_tokens = context_tokens
         self.grid = round(model.frame_s * SAMPLE_RATE)
         self.live = Live.parts
         self.longest_s: float | None = min(_LONGEST_S, model.max_frames * model.frame_s - 2)
@@ -89,6 +101,11 @@ class LabelReader:
     def hurries(self, request: Request) -> bool:
         """See `PartReader`: there is no CTC."""
         return False
+
+    def following(self, segment: Segment, heard: Heard) -> Context | None:
+        """See `PartReader`."""
+        most = min(self.context_tokens, self.model.max_tokens // 2)
+        return following(segment.before, heard, self.tokenizer, most, _SURE)
 
     @torch.inference_mode()
     def read(self, segments: Sequence[Segment], requests: Sequence[Request]) -> list[Heard]:
@@ -133,19 +150,30 @@ class LabelReader:
         code = self.language(evidence, frames, request)[0]
         prompt = self.tokenizer.prompt(code, translate=request.to is not None)
         silence = float(behind_start.softmax(dim=0)[self.tokenizer.no_speech])
-        written = self._write(part, prompt, silence, count, quick=request.quick)
+        told = segment.before if request.to is None and not request.quick else None
+        before = told if told is not None and told.language == code and self.context_tokens else None
+        written = self._write(part, prompt, silence, count, quick=request.quick, before=before)
         written = written.within(first, last, rested=segment.rested)
         shift = segment.start // self.grid
         spans = [TokenSpan(s.id, s.start_frame + shift, s.end_frame + shift, s.confidence) for s in written.spans]
         end_s = segment.end_sample / SAMPLE_RATE
-        return Heard(spans, evidence, frames, end_s, written=written.words, language=code)
+        return Heard(spans, evidence, frames, end_s, written=written.words, language=code, sure=written.sure)
 
     def _languages(self, behind_start: Tensor) -> Tensor:
         """Log-posterior `(languages,)` on the host, of the logits behind the first token."""
         tokens = torch.tensor(list(self.tokenizer.languages.values()), device=behind_start.device)
         return behind_start.index_select(0, tokens).log_softmax(dim=0).cpu()
 
-    def _write(self, part: Utterance, prompt: Sequence[int], silence: float, count: int, *, quick: bool) -> Written:
+    def _write(
+        self,
+        part: Utterance,
+        prompt: Sequence[int],
+        silence: float,
+        count: int,
+        *,
+        quick: bool,
+        before: Context | None = None,
+    ) -> Written:
         """The text of a part, without loops; nothing where nobody is likely to speak.
 
         Args:
@@ -154,14 +182,25 @@ class LabelReader:
             silence: probability of no speech.
             count: frames of real audio.
             quick: greedily.
+            before: what has been said before; the text is read again without, where that has led it astray.
         """
         search = self._quick if quick else self._full
-        best = likeliest(search(part, prompt, self.model.max_tokens - len(prompt)))
-        if silence > _NO_SPEECH and best.score / (len(best.tokens) + 1) < _UNLIKELY:
+        best = None if before is None else self._told(part, prompt, before)
+        best = best or likeliest(search(part, prompt, self.model.max_tokens - len(prompt)))
+        sure = best.score / (len(best.tokens) + 1)
+        if silence > _NO_SPEECH and sure < _UNLIKELY:
             return Written()
         tokens = best.tokens if best.ended else once(best.tokens)
         words = written_words(self.tokenizer.decode(tokens).strip())
-        return self._timed(part, prompt, tokens, words, count) if words else Written()
+        return replace(self._timed(part, prompt, tokens, words, count), sure=sure) if words else Written()
+
+    def _told(self, part: Utterance, prompt: Sequence[int], before: Context) -> LabelHypothesis | None:
+        """The text of a part behind what was said before; None where it does not end, is unlikely, or may be copied."""
+        tokenizer = self.tokenizer
+        told = [tokenizer.previous, *context_tokens(before, tokenizer), *prompt]
+        best = likeliest(self._full(part, told, self.model.max_tokens - len(told)))
+        unlikely = best.score / (len(best.tokens) + 1) < _UNLIKELY
+        return None if unlikely or not best.ended or before.copied(tokenizer.decode(best.tokens)) else best
 
     def _timed(
         self, part: Utterance, prompt: Sequence[int], tokens: Sequence[int], words: Sequence[str], count: int

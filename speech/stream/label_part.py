@@ -62,6 +62,8 @@ class Utterance:
         """Of the longest text that so much speech can be."""
         self.started: tuple[int, Tensor, DecoderState] | None = None
         """The first token, the logits behind it, and the state."""
+        self._told: tuple[tuple[int, ...], Tensor, DecoderState] | None = None
+        """The same of a prompt with a text before."""
 
     @cached_property
     def fresh(self) -> DecoderState:
@@ -79,7 +81,9 @@ class Utterance:
     def begin(self, prompt: Sequence[int]) -> tuple[Tensor, DecoderState]:
         if self.started is not None and self.started[0] == prompt[0]:
             return self._advance(prompt[1:], self.started[2])
-        return self._advance(prompt, self.fresh)
+        if self._told is None or self._told[0] != tuple(prompt):
+            self._told = tuple(prompt), *self._advance(prompt, self.fresh)
+        return self._told[1:]
 
     def _advance(self, tokens: Sequence[int], state: DecoderState) -> tuple[Tensor, DecoderState]:
         x, state, _ = self._model.step(torch.tensor([list(tokens)], device=self.frames.device), state)

@@ -21,8 +21,11 @@ from speech.decode.label.timing import Written, beginnings, time_by_attention, t
 from speech.decode.language_id import next_token_posterior
 from speech.decode.phrases import Phrase, canonical
 from speech.models.base import LabelModel
+from speech.stream.context import Context, context_tokens, following
+from speech.stream.heard import Heard
 from speech.stream.label_part import Judged, Utterance, search_with
 from speech.stream.request import ENGLISH, Request
+from speech.stream.segments import Segment
 from speech.text.bpe import LabelTokenizer
 from speech.text.languages import LANGUAGES
 
@@ -72,7 +75,14 @@ class LabelPass:
         return request.to is not None or len(samples) <= longest_s * SAMPLE_RATE
 
     @torch.inference_mode()
-    def read(self, part: Utterance, request: Request, told: Mapping[str, float], judged: Judged) -> Verdict:
+    def read(
+        self,
+        part: Utterance,
+        request: Request,
+        told: Mapping[str, float],
+        judged: Judged,
+        before: Context | None = None,
+    ) -> Verdict:
         """What a part says, by both judges.
 
         Args:
@@ -80,6 +90,7 @@ class LabelPass:
             request: a transcript, or a translation into English.
             told: log-posterior of the languages that CTC knows; empty if it cannot tell them.
             judged: by CTC.
+            before: what has been said before a part that is to be a transcript.
         """
         posterior = self.posterior(part, request, told)
         # What the decoder does not know is translated as what it is most like.
@@ -93,7 +104,9 @@ class LabelPass:
         several, translate = request.nbest > 1, request.to is not None
         spoken = tuple(sorted(judged.languages, key=lambda code: -posterior.get(code, 0.0)))
         own = replace(judged, languages=spoken)
-        written = self.write(part, language, own, translate=translate, several=several, phrases=phrases or None)
+        written = self.write(
+            part, language, own, translate=translate, several=several, phrases=phrases or None, before=before
+        )
         return Verdict(language, posterior, written)
 
     def posterior(self, part: Utterance, request: Request, told: Mapping[str, float]) -> Mapping[str, float]:
@@ -139,6 +152,7 @@ class LabelPass:
         translate: bool = False,
         several: bool = False,
         phrases: LabelPhrases | None = None,
+        before: Context | None = None,
     ) -> Written:
         """The transcript of a part, or its translation.
 
@@ -149,6 +163,7 @@ class LabelPass:
             translate: into English.
             several: whether other texts are wanted beside a transcript.
             phrases: to prefer in a transcript.
+            before: what has been said before a transcript; it counts where it is in the same language.
         """
         if translate:
             prompt = self.tokenizer.prompt(language, translate=True)
@@ -157,18 +172,51 @@ class LabelPass:
             timed = self._by_attention(part, prompt, self._ids(text, ENGLISH), words, judged) if words else Written()
             return replace(timed, language=language)
         weight, prompt = self.weight(language, judged, phrases=phrases is not None), self.tokenizer.prompt(language)
-        candidates = best(self.candidates(part, language, judged, phrases=phrases), weight)
+        candidates = self._best(part, language, judged, weight, phrases, before)
         if not candidates or self._made_up(part, candidates[0], judged):
             return self._timed(part, prompt, "", judged, language)
         texts = [one.text for one in candidates[: None if several else 1]]
         if self.config.weight(language) and phrases is None:
             texts[0] = self._mended(part, candidates[0], language, judged)
-        shares = posterior(candidates, weight)
+        shares, sure = posterior(candidates, weight), self._sure(candidates[0], language)
         first, *others = (
-            replace(self._timed(part, prompt, text, judged, language), confidence=share)
+            replace(self._timed(part, prompt, text, judged, language), confidence=share, sure=sure)
             for text, share in zip(texts, shares, strict=False)
         )
         return replace(first, others=tuple(others))
+
+    def _best(
+        self,
+        part: Utterance,
+        language: str,
+        judged: Judged,
+        weight: float,
+        phrases: LabelPhrases | None,
+        before: Context | None,
+    ) -> list[Candidate]:
+        """What may have been said, from likely to unlikely. The decoder is told what was said before, unless that leads
+        it astray: no text ends, CTC's own is better, CTC hears little of it, or it may have been copied. Then it reads
+        again."""
+        if before is not None and before.language == language and self.config.context_tokens:
+            tokens = context_tokens(before, self.tokenizer)
+            found = best(self.candidates(part, language, judged, phrases=phrases, before=tokens), weight)
+            if found and self._trusts(found[0], judged if weight else None, before):
+                return found
+        return best(self.candidates(part, language, judged, phrases=phrases), weight)
+
+    def _trusts(self, candidate: Candidate, judged: Judged | None, before: Context) -> bool:
+        """Whether a text that has been found with what was said before is one that was said; None: CTC has no say."""
+        heard = judged is None or self._heard(candidate, judged)
+        return heard and not candidate.by_ctc and not before.copied(candidate.text)
+
+    def _sure(self, candidate: Candidate, language: str) -> float:
+        """Log-probability of a token, on average."""
+        return candidate.label / (len(self._ids(candidate.text, language)) + 1)
+
+    def following(self, segment: Segment, heard: Heard) -> Context | None:
+        """See `PartReader`."""
+        most = min(self.config.context_tokens, self.model.max_tokens // 2)
+        return following(segment.before, heard, self.tokenizer, most, self.config.context_sure)
 
     def _nobody(self, part: Utterance, judged: Judged) -> bool:
         """Whether nobody speaks: CTC's own text is not clear, and the decoder is sure that there is no speech."""
@@ -183,15 +231,17 @@ class LabelPass:
         for other in others[:_MOST_OTHERS]:
             for found in best(self.candidates(part, other, judged, own=False), config.weight(other))[:1]:
                 text = mended(text, found.text, judged.log_probs, judged.spell, config.language_price)
-        sure = candidate.label / (len(self._ids(candidate.text, language)) + 1)
-        if sure < config.unsure:
+        if self._sure(candidate, language) < config.unsure:
             text = mended(text, judged.texts[0], judged.log_probs, judged.spell, config.heard_price)
         return text
 
     def _made_up(self, part: Utterance, candidate: Candidate, judged: Judged) -> bool:
         """Whether nobody has said it: CTC hears little of it, and the decoder hears no speech."""
-        each = self._each(candidate.text, candidate.ctc, judged)
-        return each < self.config.unheard and self._no_speech(part) >= self.config.no_speech
+        return not self._heard(candidate, judged) and self._no_speech(part) >= self.config.no_speech
+
+    def _heard(self, candidate: Candidate, judged: Judged) -> bool:
+        """Whether CTC hears it."""
+        return self._each(candidate.text, candidate.ctc, judged) >= self.config.unheard
 
     def _each(self, text: str, ctc: float, judged: Judged) -> float:
         """Mean log-probability of its characters."""
@@ -217,14 +267,18 @@ class LabelPass:
         *,
         own: bool | None = None,
         phrases: LabelPhrases | None = None,
+        before: Sequence[int] = (),
     ) -> list[Candidate]:
         """What may have been said: texts of the search that have ended, and CTC's own where it has learnt the language.
 
-        Arguments are those of `write`, and `own`: whether CTC's own texts are among them, behind the others.
+        Arguments are those of `write`, and `own`: whether CTC's own texts are among them, behind the others; `before`
+        is in tokens. With them nothing is found where no text of the search ends.
         """
         own = language in {*self.config.learnt, *judged.adapted} if own is None else own
-        prompt = self.tokenizer.prompt(language)
+        prompt = self.tokenizer.prompt(language, before=before)
         found = self._found(part, prompt, phrases)
+        if before and not any(one.ended for one in found):
+            return []
         texts: dict[str, float | None] = {}
         ctc_only: set[str] = set()
         for one in found:

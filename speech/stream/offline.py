@@ -7,7 +7,7 @@ segment says does not depend on its batch mates.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from speech.audio.vad import Vad
 from speech.audio.vad import segment as voiced
 from speech.choices import Cut as Cut
 from speech.decode.endpoint import EndpointConfig
+from speech.stream.context import Context
 from speech.stream.heard import Heard
 from speech.stream.label_only import without_ctc
 from speech.stream.new_tokens import Extension
@@ -76,26 +77,39 @@ class OfflineReader:
         if self.config.cut == Cut.windows:
             return [[self._read_windows(blocks, request)] for blocks in files]
         found: list[list[Heard]] = [[] for _ in files]
+        before: list[Context | None] = [None for _ in files]
         waiting: list[tuple[int, Segment]] = []
         for number, blocks in enumerate(files):
             for segment in self.segments(blocks):
                 longest = max([len(segment.samples), *(len(s.samples) for _, s in waiting)])
-                if waiting and longest * (len(waiting) + 1) > self.config.batch_s * SAMPLE_RATE:
-                    self._read_batch(waiting, request, found)
+                full = longest * (len(waiting) + 1) > self.config.batch_s * SAMPLE_RATE
+                # What is told of the one before has to be known.
+                follows = waiting and waiting[-1][0] == number and self.second_pass.context_tokens > 0
+                if waiting and (full or follows):
+                    self._read_batch(waiting, request, found, before)
                     waiting = []
                 waiting.append((number, segment))
         if waiting:
-            self._read_batch(waiting, request, found)
+            self._read_batch(waiting, request, found, before)
         return found
 
     def _read_windows(self, blocks: Iterable[np.ndarray], request: Request) -> Heard:
         second_pass = by_ctc(self.second_pass, "windows")
         return second_pass.read_windows(windows(blocks, self.config.window, second_pass.grid), request)
 
-    def _read_batch(self, batch: list[tuple[int, Segment]], request: Request, found: list[list[Heard]]) -> None:
-        heard = self.second_pass.read([segment for _, segment in batch], [request] * len(batch))
-        for (file, _), part in zip(batch, heard, strict=True):
-            found[file].append(part)
+    def _read_batch(
+        self,
+        batch: list[tuple[int, Segment]],
+        request: Request,
+        found: list[list[Heard]],
+        before: list[Context | None],
+    ) -> None:
+        """Add to `found` what segments say, and put down what has been said `before` the next of each file."""
+        parts = [replace(segment, before=before[file]) for file, segment in batch]
+        heard = self.second_pass.read(parts, [request] * len(parts))
+        for (file, _), part, said in zip(batch, parts, heard, strict=True):
+            found[file].append(said)
+            before[file] = self.second_pass.following(part, said)
 
     def silence(self, samples: np.ndarray, frames: int) -> Tensor:
         """Whether each of a file's frames, `(frames,)` bool, is one in which the voice detector hears nobody.

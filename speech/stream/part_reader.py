@@ -10,6 +10,7 @@ from torch import Tensor
 from speech.choices import Live
 from speech.models.base import Model
 from speech.nn.adapters import AdapterBank
+from speech.stream.context import Context
 from speech.stream.heard import Heard
 from speech.stream.request import Request
 from speech.stream.segments import Segment
@@ -34,6 +35,10 @@ class PartReader(Protocol):
     @property
     def live(self) -> Live:
         """What live partial results come from."""
+
+    @property
+    def context_tokens(self) -> int:
+        """Of the text before (`Segment.before`) that it is told; 0: it reads each segment by itself."""
 
     @property
     def languages(self) -> Sequence[str]:
@@ -68,6 +73,10 @@ class PartReader(Protocol):
 
     def read(self, segments: Sequence[Segment], requests: Sequence[Request]) -> list[Heard]:
         """What each segment says, as its request asks for it; those in which nobody speaks are skipped."""
+
+    def following(self, segment: Segment, heard: Heard) -> Context | None:
+        """What is said before the next segment of the same stream, by what this one says as a transcript; None: nothing
+        that counts."""
 
     def words(self, heard: Heard, request: Request) -> list[Word]:
         """The words of a segment; each in its language, or in the one that is translated into."""

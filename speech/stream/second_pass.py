@@ -11,7 +11,6 @@ from torch import Tensor
 
 from speech.audio.io import SAMPLE_RATE
 from speech.choices import Live
-from speech.decode.beam import BeamDecoder
 from speech.decode.frames import Frames, token_index
 from speech.decode.greedy import TokenSpan, collapse, greedy
 from speech.decode.language_id import posterior_among, top
@@ -22,6 +21,7 @@ from speech.models.base import CtcModel
 from speech.models.targets import Targets, check_target
 from speech.nn.adapters import AdapterBank
 from speech.nn.ctc import CTCHead
+from speech.stream.context import Context
 from speech.stream.encoded import Batch, Part, batch_of
 from speech.stream.heard import Heard
 from speech.stream.host import to_host
@@ -67,6 +67,7 @@ class SecondPass:
         self.tokenizer = tokenizer
         self.grid = round(model.frame_s * SAMPLE_RATE)
         self.live, self.longest_s = Live.chunks, None
+        self.context_tokens = 0 if label is None else label.config.context_tokens
         self._by_label = () if label is None else tuple(label.tokenizer.languages)
         self._adapters: AdapterBank | None = None
         self._new_tokens = NewTokens(tokenizer)
@@ -101,6 +102,10 @@ class SecondPass:
                 bank = bank.to(self.model.device)
             self._new_tokens.learn(bank)
         self._adapters = bank
+
+    def following(self, segment: Segment, heard: Heard) -> Context | None:
+        """See `PartReader`."""
+        return None if self.label is None else self.label.following(segment, heard)
 
     def hurries(self, request: Request) -> bool:
         """See `PartReader`."""
@@ -145,14 +150,10 @@ class SecondPass:
 
     @torch.inference_mode()
     def _nbest(self, part: Part[Request]) -> list[tuple[list[TokenSpan], float]]:
-        """The texts that a beam holds in the end, and the posterior of each among them; none without a beam."""
+        """See `Writing.nbest`."""
         x, evidence, request, extension = part
-        decode = self.decoder(request, extension)
-        if not isinstance(decode, BeamDecoder) or not len(x):
-            return []
-        forbidden = self._writing.forbidden(request.written, extension)
-        found = decode.nbest(self.log_probs(x, extension), forbidden, self._written(evidence, request))
-        return [(spans if extension is None else extension.said(spans), share) for spans, share in found]
+        log_probs, spoken = self.log_probs(x, extension), written_in(evidence, request, self.languages)
+        return self._writing.nbest(log_probs, request.phrases, request.written, spoken, extension)
 
     def _verdict(
         self, segment: Segment, part: Part[Request], spans: Sequence[TokenSpan], listened: dict[int, Utterance]
@@ -169,7 +170,7 @@ class SecondPass:
         key = id(segment.samples)
         if key not in listened:
             listened[key] = self.label.listen(segment.samples)
-        verdict = self.label.read(listened[key], part.request, told, judged)
+        verdict = self.label.read(listened[key], part.request, told, judged, segment.before)
         written, extension = verdict.written, part.extension
         if written is None or extension is None:
             return verdict
@@ -180,7 +181,7 @@ class SecondPass:
         said = "".join(self.piece(span.id) for span in spans if self._says(span)).replace(WORD_START, " ").strip()
         log_probs = self.log_probs(part.x, part.extension).float().cpu().numpy()
         adapted = frozenset(() if self.adapters is None else self.adapters.codes)
-        spoken = self._written(part.evidence, part.request)
+        spoken = written_in(part.evidence, part.request, self.languages)
         return Judged(log_probs, (said,) if said else (), tokenizer, self.model.frame_s, adapted, spoken)
 
     def judge(self, samples: np.ndarray, request: Request) -> Judged:
@@ -203,7 +204,8 @@ class SecondPass:
                 best[row] = ids[0], scores[0].exp()
             else:
                 frames = Frames(self.log_probs(x, extension)[None], torch.tensor([len(x)]), self.model.frame_s)
-                found[row] = decode(frames, forbidden=forbidden, languages=self._written(evidence, request))[0]
+                spoken = written_in(evidence, request, self.languages)
+                found[row] = decode(frames, forbidden=forbidden, languages=spoken)[0]
         heard = iter(to_host([tensor for pair in best.values() for tensor in pair]))
         for row in best:
             found[row] = collapse(next(heard).tolist(), next(heard).tolist())
@@ -322,9 +324,10 @@ class SecondPass:
         kept = [TokenSpan(span.id, span.start_frame + shift, span.end_frame + shift, span.confidence) for span in own]
         total = None if evidence is None else evidence[first:last].sum(dim=0)
         told = None if evidence is None else TokenEvidence.of(own, evidence)
-        words = None if written is None else written.words
+        words, sure = (None, None) if written is None else (written.words, written.sure)
         code, posterior = (None, None) if verdict is None else (verdict.language, verdict.posterior)
-        return Heard(kept, total, last - first, segment.end_sample / SAMPLE_RATE, told, words, code, posterior)
+        end_s = segment.end_sample / SAMPLE_RATE
+        return Heard(kept, total, last - first, end_s, told, words, code, posterior, sure=sure)
 
     def check(self, request: Request) -> object:
         """Whether it can be done. While somebody holds what it returns, phrases are not compiled again.
@@ -373,10 +376,6 @@ class SecondPass:
     def _posterior(self, evidence: Tensor, frames: int, request: Request) -> Tensor:
         """Of the languages asked for, `(languages,)`, from the sum of the log-posteriors of `frames`."""
         return posterior_among(evidence / max(frames, 1), self.languages, request.languages)
-
-    def _written(self, evidence: Tensor | None, request: Request) -> tuple[str, ...]:
-        """See `written_in`."""
-        return written_in(evidence, request, self.languages)
 
     def piece(self, token: int) -> str:
         """See `Tokenizer.piece`; also of tokens that an adapter has brought, be it here or gone."""

@@ -9,6 +9,7 @@ import numpy as np
 from speech.audio.io import SAMPLE_RATE
 from speech.audio.vad import FRAME_S, FRAME_SAMPLES, Vad
 from speech.decode.endpoint import Endpoint, EndpointConfig, Endpointer, Reason
+from speech.stream.context import Context
 
 _TURN_FRAMES = 6
 """A shorter pause (192 ms) does not end speech for an indicator."""
@@ -36,6 +37,8 @@ class Segment:
     reason: Reason
     rested: bool = False
     """Whether nobody speaks in front of `keep_start`: the one before ended in a pause."""
+    before: Context | None = None
+    """What has been said before it, where that counts."""
 
     @property
     def first_sample(self) -> int:

@@ -23,6 +23,7 @@ from speech.decode.language_tracker import Switch
 from speech.errors import SpeechError
 from speech.events import EndpointEvent, Event, LanguageEvent, SpeechEvent, TranscriptEvent, TranslationEvent, Writer
 from speech.stream.alternatives import Reading, readings, together
+from speech.stream.context import Context
 from speech.stream.first_pass import CausalStream
 from speech.stream.heard import Heard
 from speech.stream.options import StreamOptions as StreamOptions
@@ -77,6 +78,8 @@ class StreamingSession:
         self._parts: deque[Segment] = deque()
         self._ahead: tuple[Segment, list[Request], list[Heard]] | None = None
         """What has been read while its pause went on."""
+        self._before: Context | None = None
+        """What the last complete part, and those before it, have said."""
         self._events: list[Event] = []
         self._open = _Open()
         self._segment = 0
@@ -165,7 +168,7 @@ class StreamingSession:
 
     def waiting_part(self) -> Segment | None:
         """The part that is to be read next with full context."""
-        return self._parts[0] if self._parts else None
+        return replace(self._parts[0], before=self._before) if self._parts else None
 
     def expected_part(self) -> Segment | None:
         """What will be the next part if nobody speaks on; it can be read already, and has not been."""
@@ -173,7 +176,7 @@ class StreamingSession:
             return None
         part = self._segmenter.expected()
         known = part is None or (self._ahead is not None and self._ahead[0].place == part.place)
-        return None if known else part
+        return None if part is None or known else replace(part, before=self._before)
 
     def waiting_chunk(self, smallest: int) -> tuple[CausalStream, int] | None:
         """The stream to step next and the size of the chunk, which is not below `smallest` encoder frames."""
@@ -201,10 +204,12 @@ class StreamingSession:
 
     def take_part(self, heard: Sequence[Heard]) -> None:
         """What the waiting part says, one for each of `options.requests()`."""
-        part = self._parts[0]
+        part = replace(self._parts[0], before=self._before)
         requests = self.options.requests()
         said = [self._second.words(item, request) for item, request in zip(heard, requests, strict=True)]
+        before = self._second.following(part, heard[0])
         self._parts.popleft()  # not before that: where it fails, the part still waits
+        self._before = before
         spoke = part.speech_end > part.first_sample
         if spoke:
             self._events.append(

@@ -10,6 +10,8 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Protocol
 
+from torch import Tensor
+
 from speech.decode.beam import BeamDecoder
 from speech.decode.frames import Frames
 from speech.decode.greedy import TokenSpan, greedy
@@ -97,6 +99,29 @@ class Writing:
         """
         found = self._phrases(phrases, extension) if phrases else None
         return self._preferring(found, extension) if found else self._plain(extension)
+
+    def nbest(
+        self,
+        log_probs: Tensor,
+        phrases: tuple[Phrase, ...],
+        written: tuple[str, ...],
+        spoken: Sequence[str],
+        extension: Extension | None = None,
+    ) -> list[tuple[list[TokenSpan], float]]:
+        """The texts that a beam holds in the end, and the posterior of each among them; none without a beam.
+
+        Args:
+            log_probs: `(T, tokens)`.
+            phrases: as for `decoder`.
+            written: languages whose scripts can be said; see `forbidden`.
+            spoken: languages that may be.
+            extension: new tokens.
+        """
+        decode = self.decoder(phrases, extension)
+        if not isinstance(decode, BeamDecoder) or not len(log_probs):
+            return []
+        found = decode.nbest(log_probs, self.forbidden(written, extension), spoken)
+        return [(spans if extension is None else extension.said(spans), share) for spans, share in found]
 
     def check(self, phrases: tuple[Phrase, ...], extension: Extension | None = None) -> Phrases | None:
         """What `decoder` reads of the phrases: while somebody holds it, that need not compile them again.

@@ -71,8 +71,8 @@ def test_frames_of_any_length(label, exported, speech, length):
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("rows", [1, 5])
-def test_a_prompt_and_twenty_steps_with_rows_in_another_order(label, exported, speech, rows):
+@pytest.mark.parametrize(("rows", "before"), [(1, ""), (5, ""), (5, " Es war.")])
+def test_a_prompt_and_twenty_steps_with_rows_in_another_order(label, exported, speech, rows, before):
     model, generator = label.model, torch.Generator().manual_seed(rows)
     session = open_onnx(exported / "label_decoder.onnx")
     names, past = [o.name for o in session.get_outputs()], session.get_modelmeta().custom_metadata_map["state"]
@@ -80,7 +80,7 @@ def test_a_prompt_and_twenty_steps_with_rows_in_another_order(label, exported, s
     _, cross = encoded(exported, speech)
     state = model.begin(frames, lengths)
     kept = {name: np.zeros((1, 4, 0, 8), np.float32) for name in past.split(",")}
-    tokens = torch.tensor([label.tokenizer.prompt("deu")])
+    tokens = torch.tensor([label.tokenizer.prompt("deu", before=label.tokenizer.encode(before))])
     for step in range(21):
         x, state, attention = model.step(tokens, state, model.alignment_heads)
         found = dict(zip(names, session.run(names, {"tokens": tokens.numpy(), **kept, **cross}), strict=True))

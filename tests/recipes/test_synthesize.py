@@ -159,7 +159,7 @@ def test_a_package_that_is_missing_is_said_with_what_brings_it(synthesize, corpu
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == package else original(name))
     if package == "django":
         monkeypatch.setattr(synthesize, "Espeak", Voice)
-    with pytest.raises(ConfigError, match=rf"(?s){package.replace("_", "-")}.*uv run --group synthesis"):
+    with pytest.raises(ConfigError, match=rf"(?s){package.replace('_', '-')}.*uv run --group synthesis"):
         make(synthesize, corpus, tmp_path / "out", languages="deu")
     assert not (tmp_path / "out" / "train.jsonl").exists()
 

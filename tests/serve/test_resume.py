@@ -18,9 +18,12 @@ from serve import protocol as wire
 from serve.client import ServerError, StreamClient
 from serve.scheduler import Result, Scheduler
 from serve.session import LiveSession
+from speech import Recognizer
+from speech.decode.label.joint import JointConfig
 from speech.stream.engine import Engine, EngineConfig
 from speech.stream.second_pass import SecondPass
 from tests.serve.conftest import Running, beside, facts, finals, running, until
+from tests.tiny_hybrid import save_tiny_hybrid
 
 FACTS = facts(max_lead_s=60.0)
 
@@ -153,6 +156,29 @@ def scene(model, tokenizer, pcm) -> Scene:
     assert len(transcript(client.events)) > 1
     assert sum(len(event["words"]) for event in transcript(client.events)) > 3
     return Scene(engine, client.audio, transcript(client.events))
+
+
+def test_what_was_said_before_is_remembered_wherever_the_connection_breaks(tmp_path, pcm, monkeypatch):
+    save_tiny_hybrid(tmp_path / "tiny", JointConfig(beam=2, context_tokens=40, context_sure=-100.0, unheard=-1000.0))
+    engine = Recognizer.from_pretrained(str(tmp_path / "tiny"), measured_targets=False).engine()
+    before, read = list[str | None](), engine.second_pass.read
+
+    def reads(parts, requests):
+        before.extend(None if part.before is None else part.before.text for part in parts)
+        return read(parts, requests)
+
+    monkeypatch.setattr(engine.second_pass, "read", reads)
+    found = []
+    for cuts in (0.0, 0.3):
+        client = Client(pcm[:32_000] + bytes(20_000) + pcm[48_000:64_000])
+        broken = converse(Server(engine, languages=["spa"], interim="off"), client, random.Random(0), cuts)
+        assert bool(broken) == bool(cuts)
+        said = transcript(client.events)
+        assert before[:1] == [None]
+        assert said[0]["text"] in before
+        found.append((said, list(dict.fromkeys(before))))
+        before.clear()
+    assert found[0] == found[1]
 
 
 losses = 0

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from speech import Recognizer
 from speech.decode.endpoint import EndpointConfig, Reason
+from speech.decode.label.search import LabelHypothesis
 from speech.decode.phrases import Phrase
 from speech.errors import ConfigError, LanguageError, SpeechError
 from speech.events import Event, LanguageEvent, TranscriptEvent
 from speech.models.targets import TargetScore
+from speech.stream.context import Context
 from speech.stream.label_only import LabelReader, smoothed
 from speech.stream.offline import Cut, OfflineConfig
 from speech.stream.request import Request
@@ -173,6 +175,47 @@ def test_nothing_is_said_where_silence_is_likely_and_the_text_is_not():
     assert text(LabelReader(model, TOKENIZER), part()) == ""
     model.silence = 0.0
     assert text(LabelReader(model, TOKENIZER, beam=1), part()) != ""
+
+
+class Told:
+    """A search that finds one text where it is told what was said before, and another where it is not."""
+
+    def __init__(self, told, alone="ef", score=-0.1, ended=True):
+        self.told, self.alone, self.score, self.ended = told, alone, score, ended
+        self.prompts = []
+
+    def __call__(self, part, prompt, most):
+        self.prompts.append(list(prompt))
+        told = prompt[0] == TOKENIZER.previous
+        ids = tuple(TOKENIZER.encode(self.told if told else self.alone))
+        return [LabelHypothesis(ids, (self.score if told else -0.1) * (len(ids) + 1), self.ended or not told)]
+
+
+BEFORE = Context("deu", ("ab", "cd", "ef."))
+
+
+@pytest.mark.parametrize(
+    ("search", "said"),
+    [
+        (Told("gh"), "gh"), (Told("ab cd ef"), "ij"), (Told("gh", score=-1.1), "ij"), (Told("gh", ended=False), "ij"),
+    ],
+)  # fmt: skip
+def test_what_is_told_before_a_part_is_not_copied_and_leads_nowhere(search, said):
+    search.alone = "ij"
+    reader = LabelReader(Scripted(), TOKENIZER, context_tokens=40)
+    reader._full = reader._quick = search
+    segment = replace(part(), before=BEFORE)
+    assert text(reader, segment, Request(("deu",))) == said
+    assert search.prompts[0][:-4] == [TOKENIZER.previous, *TOKENIZER.encode(" ab cd ef.")]
+    assert len(search.prompts) == (1 if said == "gh" else 2)
+    search.prompts.clear()
+    for request in (Request(("eng",)), Request(("deu",), quick=True), Request(("deu",), "eng")):
+        text(reader, segment, request)
+    assert all(prompt[0] == TOKENIZER.start for prompt in search.prompts)
+    for reading, expected in ((segment, f"ab cd ef. {said}"), (part(), "ij")):
+        heard = reader.read([reading], [Request(("deu",))])[0]
+        assert reader.following(reading, heard).text == expected
+    assert LabelReader(Scripted(), TOKENIZER).following(segment, heard) is None
 
 
 def test_of_a_text_that_repeats_itself_the_first_run_is_left():

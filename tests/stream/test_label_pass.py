@@ -11,6 +11,7 @@ from speech.decode.greedy import TokenSpan
 from speech.decode.label.joint import JointConfig
 from speech.decode.label.search import LabelHypothesis
 from speech.decode.phrases import Phrase
+from speech.stream.context import Context
 from speech.stream.heard import Heard, spoken_in
 from speech.stream.label_part import Judged
 from speech.stream.label_pass import LabelPass
@@ -315,3 +316,69 @@ def test_where_the_decoder_is_unsure_what_ctc_hears_stands_in_its_place(
     monkeypatch.setattr("speech.stream.label_pass.Utterance.log_probs", lambda *_: [-99.0])
     says(label, monkeypatch, "Der ball.")
     assert text_of(label.read(label.listen(SAMPLES), Request(("deu",)), {}, heard("der hund")).written) == expected
+
+
+def reads(label, monkeypatch, told, alone):
+    """The search finds one text where it is told what was said before, and another where it is not; prompts it sees."""
+    prompts = []
+
+    def search(_, scores, prompt, *__):
+        prompts.append(list(prompt))
+        text = told if prompt[0] == label.tokenizer.previous else alone
+        ids = label.tokenizer.encode(text.removesuffix("..."))
+        return [LabelHypothesis(tuple(ids), -1.0, not text.endswith("..."))]
+
+    monkeypatch.setattr(type(label._search), "__call__", search)
+    return prompts
+
+
+BEFORE = Context("deu", ("Es", "war", "eine", "Katze,"))
+
+
+@pytest.mark.parametrize(
+    ("told", "said", "times"),
+    [
+        ("und der Hund.", "und der Hund.", 1),
+        ("es war eine Katze", "Der Hund.", 2),  # copied
+        ("der hund, es war eine", "Der Hund.", 2),
+        ("und der Hund und der...", "Der Hund.", 2),  # it does not end
+        ("qxqxqxqxqx", "Der Hund.", 2),  # CTC does not hear it
+        ("", "Der Hund.", 2),
+    ],
+)
+def test_what_is_told_before_a_part_is_not_copied_and_leads_nowhere(make, heard, monkeypatch, told, said, times):
+    label = make(learnt=["deu"], ctc_weight=0.1, context_tokens=40, unheard=-3.0)
+    monkeypatch.setattr("speech.stream.label_pass.Utterance.log_probs", lambda *_: [-99.0])
+    prompts = reads(label, monkeypatch, told, "Der Hund.")
+    judged = heard("und der hund", sure=0.8)
+    found = label.read(label.listen(SAMPLES), Request(("deu",)), {}, judged, BEFORE).written
+    assert text_of(found) == said
+    plain = label.tokenizer.prompt("deu")
+    assert (
+        prompts == [[label.tokenizer.previous, *label.tokenizer.encode(" Es war eine Katze,"), *plain], plain][:times]
+    )
+    assert found.sure == pytest.approx(-1 / (len(label.tokenizer.encode(f" {said}")) + 1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "languages", "to"),
+    [({"context_tokens": 0}, ("deu",), None), ({}, ("eng",), None), ({}, ("deu",), "eng")],
+)
+def test_without_context_in_another_language_and_for_translations_nothing_is_told(
+    make, heard, monkeypatch, changes, languages, to
+):
+    label = make(**({"context_tokens": 40} | changes))
+    prompts = reads(label, monkeypatch, "x", "Der Hund.")
+    label.read(label.listen(SAMPLES), Request(languages, to), {}, heard("der hund"), BEFORE)
+    assert prompts == [label.tokenizer.prompt(languages[0], translate=to is not None)]
+
+
+def test_context_changes_what_is_written_and_nothing_that_is_heard(make, heard):
+    label = make(context_tokens=40)
+    part, judged = label.listen(SAMPLES), heard("der hund")
+    frames = part.frames.clone()
+    plain = label.read(part, Request(("deu",)), {}, judged)
+    label.read(part, Request(("deu",)), {}, judged, BEFORE)
+    assert torch.equal(part.frames, frames)
+    assert label.read(part, Request(("deu",)), {}, judged) == plain  # it leaves nothing behind
+    assert label.posterior(part, Request(), {}) == label.posterior(label.listen(SAMPLES), Request(), {})

@@ -55,6 +55,10 @@ class JointConfig:
     """Nats by which CTC has to hear its own words better than those of a text of which the decoder is unsure."""
     unsure: float = ranged(-0.4, most=0)
     """Log-probability by the decoder of a token, on average, below which it is."""
+    context_tokens: int = ranged(0, least=0, most=200)
+    """Of the text before that the decoder is told when it reads a part; 0: it reads each by itself."""
+    context_sure: float = ranged(-0.5, most=0)
+    """Log-probability by the decoder of a token, on average, from which a text is told at the next part."""
 
     def __post_init__(self) -> None:
         check(self, "joint")

@@ -47,14 +47,14 @@ def mended(text: str, other: str, log_probs: np.ndarray, spell: Speller, price: 
     if not words or not places:
         return text
     changed = [[*words[: p.first], *others[p.other_first : p.other_last], *words[p.last :]] for p in places]
-    before, *after = score(log_probs, [spell(_joined(one)) for one in (words, *changed)])
+    before, *after = score(log_probs, [spell(joined(one)) for one in (words, *changed)])
     won = [place for place, chance in zip(places, after, strict=True) if chance - before > price]
     for place in reversed(won):
         replaced = words[place.first : place.last]
         words[place.first : place.last] = _signed(others[place.other_first : place.other_last], replaced)
     if won and text[0].isupper() and words:
         words[0] = f"{words[0][0].upper()}{words[0][1:]}"
-    return _joined(words) if won else text
+    return joined(words) if won else text
 
 
 def differences(words: Sequence[str], other: Sequence[str]) -> list[Place]:
@@ -105,7 +105,7 @@ def _signs(word: str) -> str:
     return "".join(character for character in word if unicodedata.category(character)[0] == "P")
 
 
-def _joined(words: Sequence[str]) -> str:
+def joined(words: Sequence[str]) -> str:
     """A text of words; none of scripts without spaces has one beside it."""
     text = ""
     for word in words:

@@ -47,6 +47,8 @@ class Written:
     """Posterior of the text among those that were found."""
     others: tuple[Written, ...] = ()
     """Less likely texts of the same speech, where several are asked for."""
+    sure: float | None = None
+    """Log-probability of a token by the label decoder, on average, if it is known."""
 
     def within(self, first: int, last: int, *, rested: bool = False) -> Written:
         """Words that begin in frames `first .. last`; `rested`: none is said before, and what seems to be is later."""
@@ -60,7 +62,7 @@ class Written:
             if first <= own[0].start_frame < last:
                 words.append(WrittenWord(word.text, len(spans), len(spans) + len(own) - 1))
                 spans += own
-        return Written(tuple(words), tuple(spans), self.language)
+        return Written(tuple(words), tuple(spans), self.language, sure=self.sure)
 
 
 def written_words(text: str) -> list[str]:

@@ -30,6 +30,10 @@ _LEAST_S, _MOST_S = 0.2, 28.0
 _GAPS_S = (0.1, 0.7)
 _NONSPEECH_S = (0.5, 12.0)
 _FLOOR_DB = (-90.0, -55.0)
+_MOST_TOLD = 100
+"""Tokens of what was said before."""
+_CONTINUED = 0.5
+"""Of clips with word times that are told what was said before, to go on in the middle of a sentence."""
 _TRIES = 20
 """Draws until a batch has something that can be read."""
 
@@ -42,9 +46,13 @@ class Row:
     translate: bool = False
     words: int | None = None
     """The audio ends behind so many words; None: it is whole."""
+    since: int = 0
+    """It begins with this word, from 0."""
     joined: bool = False
     synthetic: bool = False
     """Only the teacher says what is to be learned."""
+    before: str = ""
+    """What was said before: the decoder is told."""
 
     @property
     def duration_s(self) -> float:
@@ -64,7 +72,9 @@ class LabelBatch:
     targets: Tensor
     """(batch, tokens): what follows each token; `NO_TARGET` where nothing is to be learned."""
     heard: Tensor
-    """(batch,): the token of the language, or of no speech, that follows the first."""
+    """(batch,): the token of the language, or of no speech, that follows the one that begins a transcript."""
+    starts: Tensor
+    """(batch,): where that one is: behind what was said before, if the decoder is told."""
     taught: Tensor
     """(batch,) bool: whether the teacher is asked."""
     learned: Tensor
@@ -133,6 +143,7 @@ class Collator:
             tokens=torch.from_numpy(tokens),
             targets=torch.from_numpy(targets),
             heard=torch.tensor([heard for _, _, heard in written]),
+            starts=torch.tensor([tokens.index(self._tokenizer.start) for tokens, _, _ in written]),
             taught=torch.tensor([self._taught(row) for _, row in made]),
             learned=torch.tensor([not row.synthetic for _, row in made]),
             ids=["+".join(u.id for u in row.utterances) or "nonspeech" for _, row in made],
@@ -154,6 +165,9 @@ class Collator:
         if row.words is not None:
             end_s = row.utterances[0].words[row.words - 1].end_s
             parts = [parts[0][: int(end_s * SAMPLE_RATE)]]
+        if row.since:
+            start_s = row.utterances[0].words[row.since].start_s
+            parts = [parts[0][int(start_s * SAMPLE_RATE) :]]
         samples = np.concatenate(parts)
         if not plain and self._augment is not None and rng.random() < self._config.augment:
             samples = self._augment(samples, rng)
@@ -167,23 +181,32 @@ class Collator:
         return rng.standard_normal(round(seconds * SAMPLE_RATE), dtype=np.float32) * np.float32(floor)
 
     def _written(self, row: Row, rng: np.random.Generator) -> tuple[list[int], list[int], int]:
-        """Tokens, what follows each, and what follows the very first."""
+        """Tokens, what follows each, and what follows the one that begins a transcript."""
         tokenizer = self._tokenizer
         if not row.utterances:
             prompt = tokenizer.prompt(str(rng.choice(self._languages)), translate=bool(rng.random() < 0.3))
             return prompt, [*[NO_TARGET] * (len(prompt) - 1), tokenizer.end], tokenizer.no_speech
         language = row.utterances[0].language
         text, end = text_of(row), [tokenizer.end] if row.words is None else [NO_TARGET]
-        prompt, ids = tokenizer.prompt(language, translate=row.translate), tokenizer.encode(text)
+        told = self._told(row.before, language)
+        prompt, ids = tokenizer.prompt(language, translate=row.translate, before=told), tokenizer.encode(text)
         return [*prompt, *ids], [*[NO_TARGET] * (len(prompt) - 1), *ids, *end], tokenizer.language_id(language)
+
+    def _told(self, before: str, language: str) -> list[int]:
+        """The end of a text that was said before: whole words, where the script has spaces."""
+        space = " " if LANGUAGES[language].spaces else ""
+        words = before.split()
+        while len(tokens := self._tokenizer.encode(space + " ".join(words))) > _MOST_TOLD and len(words) > 1:
+            words = words[1:]
+        return tokens[-_MOST_TOLD:] if words else []
 
 
 def text_of(row: Row) -> str:
     """As a decoder writes it: behind a space, where the script has spaces."""
     language = "eng" if row.translate else row.utterances[0].language
     space = " " if LANGUAGES[language].spaces else ""
-    if row.words is not None:
-        return space + space.join(row.utterances[0].text.split()[: row.words])
+    if row.words is not None or row.since:
+        return space + space.join(row.utterances[0].text.split()[row.since : row.words])
     texts = [u.translations["eng"] if row.translate else u.text for u in row.utterances]
     return space + space.join(text.strip() for text in texts)
 
@@ -273,15 +296,28 @@ class LabelBatches:
         return [Row(()) if rng.random() < config.nonspeech else row for row in rows]
 
     def _single(self, utterance: Utterance, rng: np.random.Generator) -> Row:
+        if self._tells(rng):
+            return self._continued(utterance, rng)
         if len(utterance.words) > 2 and rng.random() < self._config.cut:
             words = int(rng.integers(1, len(utterance.words)))
-            timed = len(utterance.words) == len(utterance.text.split())  # otherwise it is not known which text is cut
-            return Row((utterance,), words=words if timed else None)
+            return Row((utterance,), words=words if _timed(utterance) else None)
         return Row((utterance,), translate=self._translated(utterance, rng))
 
     def _translated(self, utterance: Utterance, rng: np.random.Generator) -> bool:
         possible = "eng" in utterance.translations and utterance.language != "eng"
         return possible and bool(rng.random() < self._config.translate)
+
+    def _tells(self, rng: np.random.Generator) -> bool:
+        """Whether a row is told what was said before; without such rows nothing is drawn."""
+        return self._config.context > 0 and bool(rng.random() < self._config.context)
+
+    def _continued(self, utterance: Utterance, rng: np.random.Generator) -> Row:
+        """The rest of a sentence behind its beginning, or a clip behind the text of another of its source."""
+        if _timed(utterance) and len(utterance.words) > 2 and rng.random() < _CONTINUED:
+            since = int(rng.integers(1, len(utterance.words) - 1))
+            return Row((utterance,), since=since, before=" ".join(utterance.text.split()[:since]))
+        pool = [u for u in self._by_speaker[utterance.language, utterance.source] if u.text != utterance.text]
+        return Row((utterance,), before=pool[int(rng.integers(len(pool)))].text if pool else "")
 
     def _joined(self, rng: np.random.Generator) -> Row:
         """Utterances of one language and source, one after the other."""
@@ -297,6 +333,8 @@ class LabelBatches:
             if total_s + utterance.duration_s + _GAPS_S[1] <= wanted_s:
                 chosen.append(utterance)
                 total_s += utterance.duration_s + _GAPS_S[1]
+        if len(chosen) > 1 and not translate and self._tells(rng):
+            return Row(tuple(chosen[1:]), joined=True, before=chosen[0].text)
         return Row(tuple(chosen), translate=translate, joined=True) if chosen else Row((first,))
 
 
@@ -329,6 +367,11 @@ class LabelDev(IterableDataset[LabelBatch]):
                 self._unreadable.add(batch.unreadable)
                 self._unreadable.check()
                 yield batch
+
+
+def _timed(utterance: Utterance) -> bool:
+    """Whether it is known which of its words is said when."""
+    return bool(utterance.words) and len(utterance.words) == len(utterance.text.split())
 
 
 def learnable(utterances: Sequence[Utterance], tokenizer: LabelTokenizer) -> list[Utterance]:

@@ -35,6 +35,9 @@ class LabelDataConfig:
     """Of a row to be one in which nobody speaks, and whose text is empty."""
     cut: float = ranged(0.15, least=0, most=1)
     """Of a clip with known word times to be cut behind one of its words; then its text does not end."""
+    context: float = ranged(0.0, least=0, most=1)
+    """Of a clip, or of joined utterances, to be told what was said before: the beginning of its sentence, or another
+    text of its language and source."""
     augment: float = ranged(0.5, least=0, most=1)
     """Of a row to be augmented."""
     tails_s: list[float] = field(
@@ -62,7 +65,7 @@ class LabelLossConfig:
     teacher: float = ranged(1.0, least=0)
     """Of the divergence from the teacher, which hears the same padded to 30 s: all that synthetic speech teaches."""
     language: float = ranged(0.2, least=0)
-    """Of the cross-entropy of language or no speech at the first position."""
+    """Of the cross-entropy of language or no speech behind the token that begins a transcript."""
 
     def __post_init__(self) -> None:
         check(self, "label_loss")

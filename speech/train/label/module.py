@@ -46,8 +46,9 @@ class LabelModule(TrainModule):
         learned = bool(batch.learned.any())
         rows = batch.learned if learned else torch.ones_like(batch.learned)  # where none is, for the records alone
         own = asked & rows[:, None]
+        behind_start = x[torch.arange(len(x), device=x.device), batch.starts]
         parts = {"text": F.cross_entropy(logits[own[wanted]], batch.targets[own])}
-        parts["language"] = F.cross_entropy(decoder.logits(x[rows, 0]).float(), batch.heard[rows])
+        parts["language"] = F.cross_entropy(decoder.logits(behind_start[rows]).float(), batch.heard[rows])
         total = (parts["text"] + self.label.language * parts["language"]) * float(learned)
         if bool(taught.any()):
             parts["teacher"] = self._divergence(batch, logits[taught[wanted]], taught)
@@ -58,11 +59,11 @@ class LabelModule(TrainModule):
 
     def _places(self, batch: LabelBatch, *, taught: bool) -> tuple[Tensor, Tensor]:
         """Where the text has a target, and where the teacher is asked, each `(batch, tokens)`: of rows that it alone
-        teaches also behind the very first token, where the language follows."""
+        teaches also behind the token that starts a transcript, where the language follows."""
         asked = batch.targets != NO_TARGET
         if not taught or not self.label.teacher:
             return asked, torch.zeros_like(asked)
-        alone = F.one_hot(torch.zeros_like(batch.heard), asked.shape[1]).bool() & ~batch.learned[:, None]
+        alone = F.one_hot(batch.starts, asked.shape[1]).bool() & ~batch.learned[:, None]
         return asked, (asked | alone) & batch.taught[:, None]
 
     def _divergence(self, batch: LabelBatch, logits: Tensor, places: Tensor) -> Tensor:

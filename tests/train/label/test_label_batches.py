@@ -21,6 +21,7 @@ from tests.train.label.rows import MOST_TOKENS, TOKENIZER, heard, settings, utte
 __all__ = ["heard"]  # a fixture
 
 EVERYTHING = {"joined": 0.4, "joined_s": [1.5, 4.0], "translate": 0.5, "nonspeech": 0.2, "cut": 0.5, "augment": 0.5}
+EVERYTHING |= {"context": 0.3}
 
 
 def batches(utterances: list[Utterance], seed: int = 1, most_tokens: int = MOST_TOKENS, **changes: Any) -> LabelBatches:
@@ -29,7 +30,7 @@ def batches(utterances: list[Utterance], seed: int = 1, most_tokens: int = MOST_
 
 
 def same(one: LabelBatch, other: LabelBatch) -> bool:
-    names = ("samples", "sample_lengths", "tokens", "targets", "heard", "taught", "learned")
+    names = ("samples", "sample_lengths", "tokens", "targets", "heard", "starts", "taught", "learned")
     return one.ids == other.ids and all(torch.equal(getattr(one, name), getattr(other, name)) for name in names)
 
 
@@ -102,6 +103,62 @@ def test_words_that_are_not_those_of_the_text_cut_nothing(tmp_path):
     tokens, targets = spelled(batch, 0)
     assert TOKENIZER.decode(tokens) == " a b"
     assert targets[-1] == TOKENIZER.end
+
+
+def told(batch: LabelBatch, row: int) -> tuple[str, str]:
+    """What a row is told, and what it says."""
+    start = int(batch.starts[row])
+    tokens, targets = spelled(batch, row)
+    assert tokens[start] == TOKENIZER.start
+    assert targets[: start + 3] == [NO_TARGET] * (start + 3)  # nothing of what is told is learned
+    assert targets[start + 3 : -1] == tokens[start + 4 :]
+    assert targets[-1] == TOKENIZER.end
+    assert start == 0 or tokens[0] == TOKENIZER.previous
+    return TOKENIZER.decode(tokens[:start]), TOKENIZER.decode(tokens[start:])
+
+
+def test_a_row_that_is_told_the_beginning_of_its_sentence_has_the_rest_and_others_another_text(heard):
+    found = {}
+    for index in range(96):
+        batch = batches(heard, context=1.0, single=1, drawn=1, epoch=96, tails_s=[0.0]).batch(0, index)
+        before, text = told(batch, 0)
+        assert before.startswith(" ")
+        found.setdefault(text, set()).add((before, int(batch.sample_lengths[0])))
+        assert batch.heard.tolist() == [TOKENIZER.language_id("deu" if text in (" Eins", " Zwei") else "eng")]
+    assert (" A", 8000 - 1600) in found[" b c."]
+    others = {before for own in found.values() for before, length in own if length == 8000}
+    assert others >= {" Three", " Four"}
+    assert {before for before, _ in found[" Eins"]} == {" Zwei"}  # of the same language and source, and another
+
+
+def test_joined_rows_are_told_the_first_of_their_texts_which_is_not_heard(heard):
+    made, lengths = batches(heard, joined=1.0, joined_s=[3.0, 4.0], joined_rows=2, context=1.0), set()
+    texts = {u.text for u in heard}
+    for index in range(4):
+        batch = made.batch(0, index)
+        assert batch.taught.all()
+        for row, name in enumerate(batch.ids):
+            before, said = told(batch, row)
+            assert said == " " + " ".join(next(u.text for u in heard if u.id == part) for part in name.split("+"))
+            lengths.add(len(name.split("+")))
+            assert before == "" or before[1:] in texts - set(said[1:].split())
+    assert max(lengths) >= 2
+
+
+def test_without_told_rows_batches_are_what_they_were(heard):
+    batch = batches(heard, **(EVERYTHING | {"context": 0.0})).batch(0, 0)
+    assert not batch.starts.any()
+    assert (batch.tokens[:, 0] == TOKENIZER.start).all()
+
+
+def test_only_the_end_of_a_long_text_before_is_told_in_whole_words(heard, tmp_path):
+    long = utterance(tmp_path, "e9", " ".join(["Words"] * 150))
+    row = Row((heard[4],), before=long.text)
+    collate = batches(heard, most_tokens=400)._collate
+    before, said = told(collate([row], np.random.default_rng(0)), 0)
+    assert said == " Three"
+    assert set(before.split()) == {"Words"}
+    assert 90 <= len(TOKENIZER.encode(before)) <= 100
 
 
 def test_rows_in_which_nobody_speaks_end_at_once(heard):

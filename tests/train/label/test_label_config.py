@@ -39,6 +39,7 @@ def test_the_recipe_composes_and_debug_is_short():
         ("label.joined_s=[9,5]", "Give the shortest first"),
         ("label.tails_s=[]", "tails_s has 0 numbers, expected at least 1"),
         ("label.nonspeech=1.1", "label.nonspeech 1.1, expected 0 to 1"),
+        ("label.context=2", "label.context 2, expected 0 to 1"),
         ("label.single=0", "label.single 0, expected at least 1"),
         ("label_loss.teacher=-1", "label_loss.teacher -1, expected at least 0"),
         ("label.synthetic_share=2", "label.synthetic_share 2, expected 0 to 1"),

@@ -58,6 +58,20 @@ def test_the_objective_is_the_cross_entropy_of_targets_and_of_the_language(heard
     assert set(parts) == {"text", "language"}  # on dev, nobody asks the teacher
 
 
+def test_the_language_is_learned_behind_the_token_that_begins_a_transcript_whatever_is_told_before(heard):
+    batch = joined(heard, joined=0.0, single=6, context=1.0)
+    assert {int(start) > 0 for start in batch.starts} == {True}
+    step = module()
+    whisper = step._whisper[0]
+    with torch.no_grad():
+        chances = whisper(batch.samples, batch.sample_lengths, batch.tokens).log_softmax(dim=-1)
+    wanted = [
+        -float(chances[row, start, token])
+        for row, (start, token) in enumerate(zip(batch.starts.tolist(), batch.heard.tolist(), strict=True))
+    ]
+    assert float(step.loss(batch, None)[1]["language"]) == pytest.approx(sum(wanted) / len(wanted), rel=1e-4)
+
+
 def test_a_row_does_not_depend_on_its_batch_mates(heard):
     batch = joined(heard, joined=0.0, single=6)
     losses = []
@@ -67,7 +81,7 @@ def test_a_row_does_not_depend_on_its_batch_mates(heard):
             sample_lengths=batch.sample_lengths[row : row + 1],
             **{
                 name: getattr(batch, name)[row : row + 1]
-                for name in ("tokens", "targets", "heard", "taught", "learned")
+                for name in ("tokens", "targets", "heard", "starts", "taught", "learned")
             },
             ids=batch.ids[row : row + 1],
         )
@@ -103,7 +117,8 @@ def test_only_rows_that_are_taught_ask_the_teacher(heard):
     alone = float(module().loss(batch, GENERATOR)[1]["teacher"])
     second = LabelBatch(
         samples=batch.samples[1:], sample_lengths=batch.sample_lengths[1:], tokens=batch.tokens[1:],
-        targets=batch.targets[1:], heard=batch.heard[1:], taught=batch.taught[1:], learned=batch.learned[1:],
+        targets=batch.targets[1:], heard=batch.heard[1:], starts=batch.starts[1:], taught=batch.taught[1:],
+        learned=batch.learned[1:],
         ids=batch.ids[1:],
     )  # fmt: skip
     assert alone == pytest.approx(float(module().loss(second, GENERATOR)[1]["teacher"]), rel=1e-3)
