@@ -21,6 +21,24 @@ as_float: Any = intrinsic(_as_float)
 """The float32 that lies in the bits of an int32."""
 
 
+def _as_int(context, number):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return builder.bitcast(args[0], ir.IntType(32))
+
+    return types.int32(types.float32), generate
+
+
+as_int: Any = intrinsic(_as_int)
+"""The bits of a float32."""
+
+
+@njit(inline="always")
+def bfloat16(x):  # type: ignore[no-untyped-def]
+    """The bits of the nearest bfloat16, of two the even one, in an int16."""
+    bits = as_int(x)
+    return np.int16((bits + np.int32(0x7FFF) + ((bits >> np.int32(16)) & np.int32(1))) >> np.int32(16))
+
+
 @njit(inline="always")
 def exponential(x):  # type: ignore[no-untyped-def]
     """e^x for x <= 88, float32, within two units in the last place; loops over it become vectors."""

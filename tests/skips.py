@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from speech.nn.vnni import vnni_runs
+from speech.nn.instructions import instructions
 
 X86 = platform.machine().lower() in ("x86_64", "amd64")
-NO_VNNI = "the processor has no VNNI"
+NO_TILES = "the processor has neither AVX2 with FMA nor VNNI"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ ALLOWED = [
     Allowed(r"SPEECH_K2_PYTHON names no interpreter", "k2 on the index needs Python 3.10 and torch 1.12: by hand"),
     Allowed(r"GPU|CUDA", "there is none", here=not Path("/dev/nvidiactl").exists()),
     Allowed(r"kernels|oneDNN|x86", "another processor", here=not X86),
-    Allowed(NO_VNNI, "another processor", here=not vnni_runs()),
+    Allowed(NO_TILES, "another processor", here=instructions() is None),
     Allowed(r"/dev/full|/proc|Linux", "another system", here=sys.platform != "linux"),
     Allowed(r"kenlm", "the index has its source only, which wants a compiler and cmake: by hand"),
     Allowed(r"audioop", "Python has left it out since 3.13", here=importlib.util.find_spec("audioop") is None),

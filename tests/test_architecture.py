@@ -30,9 +30,8 @@ DATA_ONLY = {"language_table.py"}
 TESTED_ELSEWHERE = {
     "cli/importing": "models/test_espnet_import", "cli/exporting": "models/test_onnx_export",
     "cli/trimming": "models/test_trimming",
-    **{f"nn/{name}": "nn/decoder/test_compiled" for name in (
-        "vnni", "tiles", "int8_kernels", "decoder/step_kernels")},
-    "vector_math": "nn/decoder/test_compiled",
+    **{f"nn/{name}": "nn/test_tiles" for name in ("instructions", "int8_weights", "int8_kernels")},
+    "nn/decoder/step_kernels": "nn/decoder/test_compiled", "vector_math": "nn/decoder/test_compiled",
     "models/whisper_files": "models/test_whisper_import",
     "models/onnx_graphs": "models/test_onnx_export", "models/onnx_files": "models/test_onnx_export",
     "models/onnx_label_graphs": "models/test_onnx_label",

@@ -19,10 +19,10 @@ from speech.models.checkpoint import (
 from speech.models.precision import Precision, with_precision
 from speech.models.whisper import Whisper, WhisperConfig
 from speech.nn.decoder.compiled import CompiledDecoder
+from speech.nn.instructions import instructions
 from speech.nn.int8 import Int8Embedding, Int8Linear, int8_runs
 from speech.nn.packed import PackedLinear, packing_runs
 from speech.nn.tied import TiedEmbedding
-from speech.nn.vnni import vnni_runs
 from tests.tiny_whisper import tiny_label_tokenizer, tiny_whisper, tiny_whisper_config
 
 needs_kernels = pytest.mark.skipif(not int8_runs(), reason="needs the quantised kernels of x86")
@@ -94,7 +94,7 @@ def test_as_stored_linear_layers_and_the_embedding_stay_in_eight_bits(whisper, t
 @needs_kernels
 def test_eight_bits_are_near_float32(whisper):
     eight = with_precision(whisper.model, Precision.int8)
-    assert type(eight.decoder) is CompiledDecoder if vnni_runs() else type(eight.decoder.embed) is Int8Embedding
+    assert type(eight.decoder) is CompiledDecoder if instructions() else type(eight.decoder.embed) is Int8Embedding
     assert {type(m) for m in eight.modules()} & {torch.nn.Linear, TiedEmbedding, Int8Linear} == {Int8Linear}
     near, exact = logits(eight), logits(whisper.model)
     assert (near - exact).norm(dim=-1).max() <= 0.05 * exact.norm(dim=-1).max()

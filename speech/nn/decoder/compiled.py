@@ -1,4 +1,4 @@
-"""A label decoder in eight bits whose step is one call of compiled code, for CPUs that `vnni_runs`.
+"""A label decoder in eight bits whose step is one call of compiled code, where `instructions` has some.
 
 What it says is what `LabelDecoder` says in eight bits, within a percent or two. Keys and values of what is written are
 kept once for all hypotheses: which of them a hypothesis has come by is a table of small numbers, and to reorder
@@ -17,12 +17,17 @@ from torch import Tensor, nn
 
 from speech.compiled import load
 from speech.nn.decoder.label import DecoderLayer, LabelDecoder, head_attention
-from speech.nn.int8 import Int8Linear, rounded
+from speech.nn.instructions import instructions, needed
+from speech.nn.int8 import rounded
+from speech.nn.int8_weights import Packed, pack, product
 from speech.nn.linears import Network, quantized, with_layers
-from speech.nn.vnni import WIDTH, Packed, pack, product, vnni_runs
 
 _PLACES = 32
 """Of tokens, that are made room for at first."""
+
+
+def _kernels() -> Any:
+    return load("speech.nn.decoder.step_kernels")
 
 
 class Weights(NamedTuple):
@@ -43,12 +48,12 @@ class Weights(NamedTuple):
 
 
 class Frames(NamedTuple):
-    """Keys and values of what is heard, T rounded up to a multiple of 64, in bfloat16: each step reads them all."""
+    """Keys and values of what is heard, T rounded up to whole tiles, in bfloat16: each step reads them all."""
 
     keys: np.ndarray
     """(layers, heads, dim / heads, T)"""
     values: np.ndarray
-    """(layers, heads, T, dim / heads, rounded up to a multiple of 64)"""
+    """(layers, heads, T, dim / heads, rounded up to whole tiles)"""
 
 
 class _Cache:
@@ -111,7 +116,7 @@ class CompiledDecoder(nn.Module):
         super().__init__()
         self.config = decoder.config
         layers: list[DecoderLayer] = list(decoder.layers)  # type: ignore[arg-type]
-        self._cross = [(Int8Linear(layer.cross.key), Int8Linear(layer.cross.value)) for layer in layers]
+        self._cross = _packed(*([layer.cross.key, layer.cross.value] for layer in layers))
         self._embed = pack([rounded(decoder.embed.weight)], [None])
         self._positions = decoder.positions.detach().float()
         self._weights = _weights(layers, decoder.norm)
@@ -132,20 +137,20 @@ class CompiledDecoder(nn.Module):
 
     def begin(self, frames: Tensor, lengths: Tensor | None = None) -> CompiledState:
         """See `LabelDecoder.begin`."""
-        layers, heads, dim = len(self._cross), self.config.heads, self.config.dim
-        size, (utterances, longest, _) = dim // heads, frames.shape
-        real = [longest] * utterances if lengths is None else lengths.tolist()
-        width = -(-longest // WIDTH) * WIDTH
-        keys = torch.zeros(utterances, layers, heads, size, width, dtype=torch.bfloat16)
-        values = torch.zeros(utterances, layers, heads, width, -(-size // WIDTH) * WIDTH, dtype=torch.bfloat16)
-        for n, (key, value) in enumerate(self._cross):
-            keys[:, n, :, :, :longest] = key(frames).unflatten(-1, (heads, size)).permute(0, 2, 3, 1)
-            values[:, n, :, :longest, :size] = value(frames).unflatten(-1, (heads, size)).transpose(1, 2)
-        nothing = np.empty((1, 0), np.int64)
-        texts = zip(keys.view(torch.int16).numpy(), values.view(torch.int16).numpy(), real, strict=True)
-        return CompiledState(
-            tuple(_Text(Frames(k, v), t, _Cache(layers, 0, 1, heads, size), nothing) for k, v, t in texts)
+        longest = frames.shape[1]
+        real = [longest] * len(frames) if lengths is None else lengths.tolist()
+        return CompiledState(tuple(self._listen(own[:t].numpy()) for own, t in zip(frames, real, strict=True)))
+
+    def _listen(self, heard: np.ndarray) -> _Text:
+        """To frames `(T, dim)`."""
+        layers, heads, size = self.config.layers, self.config.heads, self.config.dim // self.config.heads
+        tile = needed().width
+        frames = Frames(
+            np.zeros((layers, heads, size, -(-len(heard) // tile) * tile), np.int16),
+            np.zeros((layers, heads, -(-len(heard) // tile) * tile, -(-size // tile) * tile), np.int16),
         )
+        _kernels().listen(np.ascontiguousarray(heard, np.float32), self._cross, *frames)
+        return _Text(frames, len(heard), _Cache(layers, 0, 1, heads, size), np.empty((1, 0), np.int64))
 
     def step(
         self, tokens: Tensor, state: CompiledState, heads: Sequence[tuple[int, int]] = ()
@@ -169,10 +174,10 @@ class CompiledDecoder(nn.Module):
         past = text.origin.shape[1]
         cache = text.cache.for_more(past, count, rows)
         flat, y = x.reshape(-1, dim).numpy(), np.empty((rows * count, dim), np.float32)
-        queries = np.empty((len(self._cross), rows * count, dim), np.float32)
+        queries = np.empty((self.config.layers, rows * count, dim), np.float32)
         origin = np.broadcast_to(text.origin, (rows, past)) if len(text.origin) < rows else text.origin
         origin = np.ascontiguousarray(origin)
-        load("speech.nn.decoder.step_kernels").step(
+        _kernels().step(
             flat, count, self._weights, text.frames, text.heard, cache.keys, cache.values, origin, past, queries, y
         )
         cache.written = past + count
@@ -203,23 +208,24 @@ def _attention(queries: np.ndarray, text: _Text, heads: Sequence[tuple[int, int]
 
 
 def _weights(layers: Sequence[DecoderLayer], norm: nn.LayerNorm) -> Weights:
-    def packed(*chosen: Sequence[nn.Linear]) -> Packed:
-        """Of each layer some matrices, one below the other."""
-        parts = [[_stored(linear) for linear in linears] for linears in chosen]
-        matrices = [_below([weight for weight, _ in own]) for own in parts]
-        return pack(matrices, [torch.cat([bias for _, bias in own]) for own in parts])
-
     norms = [[layer.attention_norm, layer.cross_norm, layer.feed_forward_norm] for layer in layers]
     return Weights(
-        packed(*([one.attention.query, one.attention.key, one.attention.value] for one in layers)),
-        packed(*([one.attention.out] for one in layers)),
-        packed(*([one.cross.query] for one in layers)),
-        packed(*([one.cross.out] for one in layers)),
-        packed(*([one.feed_forward.up] for one in layers)),
-        packed(*([one.feed_forward.down] for one in layers)),
+        _packed(*([one.attention.query, one.attention.key, one.attention.value] for one in layers)),
+        _packed(*([one.attention.out] for one in layers)),
+        _packed(*([one.cross.query] for one in layers)),
+        _packed(*([one.cross.out] for one in layers)),
+        _packed(*([one.feed_forward.up] for one in layers)),
+        _packed(*([one.feed_forward.down] for one in layers)),
         np.stack([[_scale_and_bias(one) for one in own] for own in norms]),
         _scale_and_bias(norm),
     )
+
+
+def _packed(*chosen: Sequence[nn.Linear]) -> Packed:
+    """Of each layer some matrices, one below the other."""
+    parts = [[_stored(linear) for linear in linears] for linears in chosen]
+    matrices = [_below([weight for weight, _ in own]) for own in parts]
+    return pack(matrices, [torch.cat([bias for _, bias in own]) for own in parts])
 
 
 def _stored(linear: nn.Linear) -> tuple[Tensor, Tensor]:
@@ -240,4 +246,4 @@ def _scale_and_bias(norm: nn.Module) -> np.ndarray:
 
 def compiled_copy[M: Network](model: M) -> M:
     """The model with compiled label decoders, where this machine runs them; all else is shared with the original."""
-    return with_layers(model, {LabelDecoder: CompiledDecoder}) if vnni_runs() else model
+    return with_layers(model, {LabelDecoder: CompiledDecoder}) if instructions() else model

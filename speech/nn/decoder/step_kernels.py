@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from speech.nn.int8_kernels import EXACT, dot, float_product, product
-from speech.vector_math import exponential, gelu
+from speech.vector_math import bfloat16, exponential, gelu
 
 
 @njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
@@ -86,7 +86,7 @@ def self_attention(queries, keys, values, origin, past, count, y):  # type: igno
 @njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
 def cross_attention(queries, keys, values, frames, y):  # type: ignore[no-untyped-def]
     """`queries (n, dim)` attend to frames: `keys (heads, dim / heads, T)` and `values (heads, T, dim / heads)`, T and
-    the size of values rounded up to multiples of 64, of which `frames` are real; written to `y (n, dim)`."""
+    the size of values rounded up to whole tiles, of which `frames` are real; written to `y (n, dim)`."""
     heads, size = keys.shape[0], keys.shape[1]
     y = y.reshape(len(queries), heads, size)
     scale = np.float32(size**-0.5)
@@ -101,6 +101,27 @@ def cross_attention(queries, keys, values, frames, y):  # type: ignore[no-untype
         for n in range(len(queries)):
             for k in range(size):
                 y[n, head, k] = attended[n, k]
+
+
+@njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
+def listen(heard, weights, keys, values):  # type: ignore[no-untyped-def]
+    """Keys and values `(layers, heads, ...)`, as in `compiled.Frames`, of what is `heard (frames, dim)`; `weights` are
+    those of all layers' keys and values."""
+    layers, heads, size = keys.shape[0], keys.shape[1], keys.shape[2]
+    frames, dim = heard.shape[0], heads * size
+    projected = np.empty((frames, 2 * dim), np.float32)
+    for layer in range(layers):
+        product(heard, weights, layer, projected)
+        for head in range(heads):
+            first = head * size
+            for start in range(0, frames, 32):  # rows that stay in a cache while they are transposed
+                end = min(frames, start + 32)
+                for k in range(size):
+                    for frame in range(start, end):
+                        keys[layer, head, k, frame] = bfloat16(projected[frame, first + k])
+                for frame in range(start, end):
+                    for k in range(size):
+                        values[layer, head, frame, k] = bfloat16(projected[frame, dim + first + k])
 
 
 @njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from speech.errors import ConfigError
 from speech.nn.decoder.compiled import CompiledDecoder, compiled_copy
 from speech.nn.decoder.label import LabelDecoderConfig
-from speech.nn.int8 import int8_copy
-from speech.nn.vnni import pack, product, vnni_runs
-from tests.skips import NO_VNNI
+from speech.nn.instructions import instructions
+from speech.nn.int8 import int8_copy, rounded
+from speech.nn.int8_weights import pack, product
+from tests.skips import NO_TILES
 from tests.tiny_decoder import random, random_decoder, tokens_below
 
-pytestmark = pytest.mark.skipif(not vnni_runs(), reason=NO_VNNI)
+pytestmark = pytest.mark.skipif(instructions() is None, reason=NO_TILES)
 CONFIG = LabelDecoderConfig(vocabulary=71, dim=36, layers=2, heads=3, hidden=70, positions=80)
 HEADS = [(1, 1), (0, 2), (1, 0)]
 CLOSE = {"atol": 2e-3, "rtol": 2e-3}  # where a sum rounds to the other step of eight bits
@@ -38,19 +39,6 @@ def compiled() -> CompiledDecoder:
 
 def error(found: torch.Tensor, expected: torch.Tensor) -> float:
     return float((found - expected).norm() / expected.norm())
-
-
-@given(rows=st.integers(1, 12), width=st.integers(1, 90), out=st.integers(1, 140), seed=st.integers(0, 9))
-def test_a_product_is_that_of_the_numbers(rows, width, out, seed):
-    """Exactly that of the whole numbers, whatever the shape and its remainders."""
-    generator = torch.Generator().manual_seed(seed)
-    whole = torch.randint(-127, 128, (out, width), generator=generator).to(torch.int8)
-    scales, bias = torch.rand(out, generator=generator) + 0.1, torch.randn(out, generator=generator)
-    weight = torch._make_per_channel_quantized_tensor(whole, scales.double(), torch.zeros(out, dtype=torch.int64), 0)
-    steps = torch.randint(-127, 128, (rows, width), generator=generator).float()
-    steps[:, 0] = 127.0  # the peak, so that a step is a whole number
-    found = product(steps, pack([weight], [bias]), out)
-    torch.testing.assert_close(found, steps @ whole.float().T * scales + bias, rtol=1e-5, atol=1e-3)
 
 
 @torch.no_grad()
@@ -153,8 +141,26 @@ def test_a_text_that_is_too_long_is_refused():
         compiled().step(tokens_of(1, 81), compiled().begin(random(1, 3, CONFIG.dim)))
 
 
-def test_it_makes_no_difference_where_the_code_was_compiled(tmp_path):
-    """A process that compiles it, one that reads it from disk, and one that compiles a part of it: the same bits."""
+@torch.no_grad()
+def test_frames_are_kept_in_the_nearest_bfloat16():
+    """Keys transposed, both with a head's numbers together and nothing behind the last frame."""
+    frames, size = random(1, 41, CONFIG.dim), CONFIG.dim // CONFIG.heads
+    (text,) = compiled().begin(frames, torch.tensor([35])).texts
+    for layer, own in enumerate(PLAIN.layers):
+        weights = [rounded(linear.weight) for linear in (own.cross.key, own.cross.value)]
+        key, value = (product(frames[0, :35], pack([weight], [None]), CONFIG.dim) for weight in weights)
+        value += own.cross.value.bias
+        expected = key.to(torch.bfloat16).view(35, CONFIG.heads, size).permute(1, 2, 0)
+        assert torch.equal(torch.from_numpy(text.frames.keys[layer, :, :, :35]).view(torch.bfloat16), expected)
+        expected = value.to(torch.bfloat16).view(35, CONFIG.heads, size).transpose(0, 1)
+        assert torch.equal(torch.from_numpy(text.frames.values[layer, :, :35, :size]).view(torch.bfloat16), expected)
+    assert not text.frames.keys[..., 35:].any()
+    assert not text.frames.values[:, :, 35:].any()
+
+
+def test_it_makes_no_difference_where_and_for_which_processor_the_code_was_compiled(tmp_path):
+    """A process that compiles it, one that reads it from disk, one that compiles a part of it, and one that has AVX2
+    alone: the same bits. Of two processors' code in one folder each process finds its own."""
     code = (
         "import torch; torch.set_num_threads(1); from tests.nn.decoder.test_compiled import *;"
         "torch.set_grad_enabled(False);"
@@ -164,12 +170,16 @@ def test_it_makes_no_difference_where_the_code_was_compiled(tmp_path):
         "print((x.double().sum() + y.double().sum() * 3).item().hex())"
     )
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    said = []
-    for _ in range(3):
+    oldest = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx,+avx2,+bmi,+bmi2,+f16c,+fma,+popcnt,+sse4.2"}
+    said, files = [], []
+    for more in ({}, {}, {}, oldest):
+        environment |= more
         said.append(
             subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True).stdout
         )
+        files.append(len(list(tmp_path.rglob("*.nbc"))))
         if len(said) == 2:
             for path in tmp_path.rglob("step_kernels.step-*"):
                 path.unlink()
     assert len(set(said)) == 1
+    assert files[0] == files[1] == files[2] == files[3] / 2
