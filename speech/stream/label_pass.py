@@ -178,12 +178,13 @@ class LabelPass:
         texts = [one.text for one in candidates[: None if several else 1]]
         if self.config.weight(language) and phrases is None:
             texts[0] = self._mended(part, candidates[0], language, judged)
-        shares, sure = posterior(candidates, weight), self._sure(candidates[0], language)
+        shares = posterior(candidates, weight)
         first, *others = (
-            replace(self._timed(part, prompt, text, judged, language), confidence=share, sure=sure)
+            replace(self._timed(part, prompt, text, judged, language), confidence=share)
             for text, share in zip(texts, shares, strict=False)
         )
-        return replace(first, others=tuple(others))
+        sure = None if candidates[0].by_ctc else self._sure(candidates[0], language)
+        return replace(first, others=tuple(others), sure=sure)
 
     def _best(
         self,

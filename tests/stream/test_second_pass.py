@@ -7,6 +7,7 @@ from speech.decode.greedy import TokenSpan
 from speech.errors import ConfigError, LanguageError
 from speech.stream.request import Request
 from speech.stream.second_pass import SecondPass
+from speech.stream.spoken import written_in
 
 
 @pytest.fixture(scope="module")
@@ -72,12 +73,12 @@ def test_words_are_looked_for_in_the_languages_that_may_be_spoken(second_pass, t
     codes = tokenizer.vocabulary.languages
     sure = torch.log(torch.tensor([0.01, 0.01, 0.98])).expand(7, -1)
     torn = torch.log(torch.tensor([0.45, 0.45, 0.1 - 1e-3])).expand(7, -1)
-    assert second_pass._written(sure, Request()) == (codes[2],)
-    assert second_pass._written(torn, Request()) == codes[:2]
-    assert second_pass._written(sure, Request(codes[:2])) == codes[:2]  # of those allowed both are as likely
-    assert second_pass._written(sure, Request(codes[:1])) == codes[:1]
-    assert second_pass._written(sure, Request(codes[:1], codes[1])) == (codes[1],)
-    assert second_pass._written(None, Request()) == ()
+    assert written_in(sure, Request(), codes) == (codes[2],)
+    assert written_in(torn, Request(), codes) == codes[:2]
+    assert written_in(sure, Request(codes[:2]), codes) == codes[:2]  # of those allowed both are as likely
+    assert written_in(sure, Request(codes[:1]), codes) == codes[:1]
+    assert written_in(sure, Request(codes[:1], codes[1]), codes) == (codes[1],)
+    assert written_in(None, Request(), codes) == ()
 
 
 def test_likely_texts_are_counted_from_one_to_ten():
