@@ -93,6 +93,45 @@ def test_live_finals_are_the_words_of_the_file(recognizer, audio, data, language
     assert len(words) >= 3
 
 
+@pytest.fixture(scope="module")
+def sharing(tmp_path_factory):
+    """A recogniser whose halves share a layer."""
+    path = tmp_path_factory.mktemp("sharing") / "tiny"
+    save_tiny_hybrid(path, JointConfig(learnt=["eng"]), shared_layers=1)
+    return loaded(path)
+
+
+@settings(max_examples=4)
+@given(data=st.data(), languages=st.sampled_from(["auto", "eng", "gla"]))
+def test_with_layers_that_both_halves_share_live_finals_are_the_words_of_the_file(sharing, audio, data, languages):
+    bounds = sorted(data.draw(st.lists(st.integers(0, len(audio)), max_size=30)))
+    whole = sharing.transcribe(audio, language=languages)
+    named = () if languages == "auto" else tuple(languages.split(","))
+    assert live(sharing, audio, bounds, languages=named)[0] == whole.words
+    assert len(whole.words) >= 3
+
+
+def test_layers_that_both_halves_share_are_computed_once(sharing, audio, monkeypatch):
+    reader, calls = sharing._second_pass, []
+    assert reader.label.shared_layers == 1
+    model, label = type(reader.model), type(reader.label.model)
+    for name, owner in (("encode", model), ("behind", model), ("lower", label)):
+        usual = getattr(owner, name)
+
+        def counted(self, *args, usual=usual, name=name, **kwargs):
+            calls.append(name)
+            return usual(self, *args, **kwargs)
+
+        monkeypatch.setattr(owner, name, counted)
+    assert sharing.transcribe(audio, language="eng").words
+    assert set(calls) == {"behind", "lower"}
+    assert calls.count("behind") == calls.count("lower")
+    monkeypatch.setattr(reader.label, "shared_layers", 0)
+    calls.clear()
+    assert sharing.transcribe(audio, language="eng").words
+    assert set(calls) == {"encode", "lower"}
+
+
 @settings(max_examples=6)
 @given(data=st.data(), languages=st.sampled_from(["auto", "eng", "spa", "gla", "deu,spa"]))
 def test_with_what_was_said_before_live_finals_are_the_words_of_the_file(told, audio, data, languages):

@@ -3,6 +3,7 @@
 CTC knows German, English and Gaelic, the label decoder German, English and Spanish.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -40,9 +41,15 @@ def latin_whisper() -> Whisper:
     return model
 
 
-def save_tiny_hybrid(path: Path, joint: JointConfig) -> None:
+def save_tiny_hybrid(path: Path, joint: JointConfig, shared_layers: int = 0) -> None:
     torch.manual_seed(0)
-    tokenizer = letters_tokenizer()
-    ctc = Checkpoint(OwsmCtc(small_whisper(), tokenizer.vocabulary).eval(), tokenizer, {})
-    label = LabelCheckpoint(latin_whisper(), tiny_label_tokenizer(), {})
+    tokenizer, config = letters_tokenizer(), small_whisper()
+    config = replace(config, encoder=replace(config.encoder, prefix_after=shared_layers))
+    model, whisper = OwsmCtc(config, tokenizer.vocabulary).eval(), latin_whisper()
+    if shared_layers:
+        model.encoder.subsampling.load_state_dict(whisper.encoder.subsampling.state_dict())
+    for mine, theirs in zip(model.encoder.layers[:shared_layers], whisper.encoder.layers, strict=False):
+        mine.load_state_dict(theirs.state_dict())
+    ctc = Checkpoint(model, tokenizer, {})
+    label = LabelCheckpoint(whisper, tiny_label_tokenizer(), {})
     save_hybrid(path, Hybrid(ctc, label, joint), card="", label_card="")

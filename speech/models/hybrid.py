@@ -44,8 +44,10 @@ class Hybrid:
     joint: JointConfig = field(default_factory=JointConfig)
     """How they decide together."""
 
-    @property
-    def shared_layers(self) -> int:
+    shared_layers: int = 0
+    """Of both encoders, from below, that lie on disk once."""
+
+    def same_layers(self) -> int:
         """Layers of both encoders, from below, that hear the audio alone and are the same, as are the convolutions.
         The label model's are kept."""
         model, other = self.ctc.model, self.label.model.encoder
@@ -86,7 +88,7 @@ def save_hybrid(
         ModelError: if a parameter is not finite, also where it is too large for `storage`.
     """
     with whole_folder(directory) as folder:
-        shared = hybrid.shared_layers
+        shared = hybrid.same_layers()
         more = {_JOINT: asdict(hybrid.joint), SHARED: shared}
         write_checkpoint(
             folder,
@@ -148,6 +150,7 @@ def load_hybrid(directory: Path, *, device: str | torch.device = "cpu", as_store
         load_checkpoint(directory, device=device, as_stored=as_stored),
         load_label_checkpoint(directory / LABEL, device=device, as_stored=as_stored),
         joint,
+        record.get(SHARED, 0),
     )
 
 

@@ -135,8 +135,8 @@ class LabelReader:
             raise ConfigError(text, fix="Lower max_s or context_s.")
         whole = min(len(samples) + round(_TAIL_S * SAMPLE_RATE), most) if model.true_length else most
         padded = torch.from_numpy(np.pad(samples, (0, whole - len(samples)))).to(model.device)
-        frames, _ = model.encode(padded[None], torch.tensor([whole], device=model.device))
-        part = Utterance(model, frames, len(samples) / SAMPLE_RATE)
+        lower = model.lower(padded[None], torch.tensor([whole], device=model.device), 0)
+        part = Utterance(model, lower, len(samples) / SAMPLE_RATE)
         part.start(self.tokenizer.start)
         return part
 

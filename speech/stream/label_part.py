@@ -15,6 +15,7 @@ from speech.decode.label.search import LabelSearch
 from speech.decode.words import WORD_START
 from speech.models.base import LabelModel
 from speech.nn.decoder.label import DecoderState
+from speech.nn.encoder import Halfway
 from speech.text.bpe import LabelTokenizer
 from speech.text.normalize import plain_text
 from speech.text.tokenizer import Tokenizer
@@ -54,16 +55,27 @@ class Judged:
 
 
 class Utterance:
-    """A label decoder in front of one part; see `search.Scores`."""
+    """A label decoder in front of one part; see `search.Scores`.
 
-    def __init__(self, model: LabelModel, frames: Tensor, seconds: float) -> None:
-        self._model, self.frames = model, frames
+    Args:
+        model: what hears and writes.
+        lower: what the lower layers of its encoder have made of the part; the others wait until they are needed.
+        seconds: of the part.
+    """
+
+    def __init__(self, model: LabelModel, lower: Halfway, seconds: float) -> None:
+        self._model, self.lower = model, lower
         self.most_tokens = int(_TOKENS_A_SECOND * seconds) + _TOKENS_MORE
         """Of the longest text that so much speech can be."""
         self.started: tuple[int, Tensor, DecoderState] | None = None
         """The first token, the logits behind it, and the state."""
         self._told: tuple[tuple[int, ...], Tensor, DecoderState] | None = None
         """The same of a prompt with a text before."""
+
+    @cached_property
+    def frames(self) -> Tensor:
+        """(1, T, dim)"""
+        return self._model.upper(self.lower)[0]
 
     @cached_property
     def fresh(self) -> DecoderState:
@@ -86,7 +98,7 @@ class Utterance:
         return self._told[1:]
 
     def _advance(self, tokens: Sequence[int], state: DecoderState) -> tuple[Tensor, DecoderState]:
-        x, state, _ = self._model.step(torch.tensor([list(tokens)], device=self.frames.device), state)
+        x, state, _ = self._model.step(torch.tensor([list(tokens)], device=self.lower.x.device), state)
         return self._model.logits(x[:, -1]), state
 
     def step(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
@@ -99,7 +111,7 @@ class Utterance:
     def log_probs(self, prompt: Sequence[int], texts: Sequence[Sequence[int]], search: LabelSearch) -> list[float]:
         """Of given texts with the end behind them, as the search scores what it finds: all in one pass."""
         longest, end = max(map(len, texts)), search.end
-        rows = torch.full((len(texts), len(prompt) + longest), end, device=self.frames.device)
+        rows = torch.full((len(texts), len(prompt) + longest), end, device=self.lower.x.device)
         rows[:, : len(prompt)] = torch.tensor(list(prompt))
         for row, text in zip(rows, texts, strict=True):
             row[len(prompt) : len(prompt) + len(text)] = torch.tensor(list(text))

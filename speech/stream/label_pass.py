@@ -57,10 +57,18 @@ class LabelPass:
     Args:
         model, tokenizer: of the label decoder.
         config: how it and CTC decide.
+        shared_layers: from below, that the encoder of CTC has too.
     """
 
-    def __init__(self, model: LabelModel, tokenizer: LabelTokenizer, config: JointConfig | None = None) -> None:
-        self.model, self.tokenizer = model, tokenizer
+    def __init__(
+        self,
+        model: LabelModel,
+        tokenizer: LabelTokenizer,
+        config: JointConfig | None = None,
+        *,
+        shared_layers: int = 0,
+    ) -> None:
+        self.model, self.tokenizer, self.shared_layers = model, tokenizer, shared_layers
         self.config = config or JointConfig()
         self._phrases = lru_cache(_MOST_LISTS)(self._compile)
         self._search = search_with(model, tokenizer, self.config.beam)
@@ -129,11 +137,11 @@ class LabelPass:
 
     @torch.inference_mode()
     def listen(self, samples: np.ndarray) -> Utterance:
-        """Encode a part `(n,)` at 16 kHz."""
+        """A part `(n,)` at 16 kHz."""
         padded = np.pad(samples, (0, round(_TAIL_S * SAMPLE_RATE)))
         heard = torch.from_numpy(padded).to(self.model.device)[None]
-        frames, _ = self.model.encode(heard, torch.tensor([len(padded)], device=heard.device))
-        return Utterance(self.model, frames, len(samples) / SAMPLE_RATE)
+        lower = self.model.lower(heard, torch.tensor([len(padded)], device=heard.device), self.shared_layers)
+        return Utterance(self.model, lower, len(samples) / SAMPLE_RATE)
 
     @torch.inference_mode()
     def languages(self, part: Utterance) -> Mapping[str, float]:

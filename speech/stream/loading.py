@@ -81,7 +81,12 @@ def _by_ctc(folder: Path, place: torch.device, options: LoadOptions, kind: str) 
     targets = found.targets if options.measured_targets else None
     label = None
     if hybrid is not None:
-        label = LabelPass(with_precision(hybrid.label.model, options.precision), hybrid.label.tokenizer, hybrid.joint)
+        label = LabelPass(
+            with_precision(hybrid.label.model, options.precision),
+            hybrid.label.tokenizer,
+            hybrid.joint,
+            shared_layers=hybrid.shared_layers,
+        )
     reader = SecondPass(model, found.tokenizer, decode, targets, alone=options.alone, label=label)
     reader.adapters = load_bank(folder, None if options.adapters is None else Path(options.adapters))
     return reader

@@ -21,24 +21,23 @@ from speech.models.base import CtcModel
 from speech.models.targets import Targets, check_target
 from speech.nn.adapters import AdapterBank
 from speech.nn.ctc import CTCHead
+from speech.nn.encoder import Halfway
 from speech.stream.context import Context
-from speech.stream.encoded import Batch, Part, batch_of
+from speech.stream.encoded import Batch, Part
 from speech.stream.heard import Heard
 from speech.stream.host import to_host
 from speech.stream.label_part import Judged, Utterance
 from speech.stream.label_pass import LabelPass, Verdict
 from speech.stream.new_tokens import Extension, NewTokens
+from speech.stream.part_encoder import PartEncoder
 from speech.stream.request import ENGLISH, Request
 from speech.stream.segments import Segment
-from speech.stream.spoken import POSSIBLE, written_in
+from speech.stream.spoken import written_in
 from speech.stream.windows import SharedConvolutions, Window, append_window
 from speech.stream.writing import Decoder, Writing
 from speech.text.languages import resolve
 from speech.text.tokenizer import Tokenizer
 from speech.transcript import Word, plain_words
-
-_ADAPTED = 0.5
-"""Probability from which a segment is heard with the adapters of the languages that it may be in."""
 
 
 class SecondPass:
@@ -69,9 +68,9 @@ class SecondPass:
         self.live, self.longest_s = Live.chunks, None
         self.context_tokens = 0 if label is None else label.config.context_tokens
         self._by_label = () if label is None else tuple(label.tokenizer.languages)
-        self._adapters: AdapterBank | None = None
         self._new_tokens = NewTokens(tokenizer)
         self._writing = Writing(tokenizer, decode, says_specials=model.writes_prefix)
+        self._encoder = PartEncoder(model, self._new_tokens, self._by_label, extends=self._writing.extends)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -92,16 +91,12 @@ class SecondPass:
 
     @property
     def adapters(self) -> AdapterBank | None:
-        """Of languages, for transcripts; another may be put here at any time, and is moved to the model's device."""
-        return self._adapters
+        """See `PartEncoder.adapters`."""
+        return self._encoder.adapters
 
     @adapters.setter
     def adapters(self, bank: AdapterBank | None) -> None:
-        if bank is not None:
-            if any(parameter.device != self.model.device for parameter in bank.parameters()):
-                bank = bank.to(self.model.device)
-            self._new_tokens.learn(bank)
-        self._adapters = bank
+        self._encoder.adapters = bank
 
     def following(self, segment: Segment, heard: Heard) -> Context | None:
         """See `PartReader`."""
@@ -127,7 +122,10 @@ class SecondPass:
         batches = [[pair] for pair in asked] if self.alone else [asked]
         listened: dict[int, Utterance] = {}
         for batch in batches:
-            heard = self.encode([segment.samples for segment, _ in batch], [request for _, request in batch])
+            shares = self.alone and self.label is not None and self.label.shared_layers > 0
+            first = self._listen(*batch[0], listened) if shares else None
+            lower = None if first is None else first.lower
+            heard = self.encode([segment.samples for segment, _ in batch], [request for _, request in batch], lower)
             parts = [Part(*heard.select(row), request, heard.extensions[row]) for row, (_, request) in enumerate(batch)]
             for (segment, _), part, spans in zip(batch, parts, self._spans(parts), strict=True):
                 verdict = self._verdict(segment, part, spans, listened)
@@ -155,10 +153,19 @@ class SecondPass:
         log_probs, spoken = self.log_probs(x, extension), written_in(evidence, request, self.languages)
         return self._writing.nbest(log_probs, request.phrases, request.written, spoken, extension)
 
+    def _listen(self, segment: Segment, request: Request, listened: dict[int, Utterance]) -> Utterance | None:
+        """The label decoder listens, if it is to write: once, whatever is asked; `listened` is by `id`."""
+        if self.label is None or not self.label.hears(segment.samples, request):
+            return None
+        key = id(segment.samples)
+        if key not in listened:
+            listened[key] = self.label.listen(segment.samples)
+        return listened[key]
+
     def _verdict(
         self, segment: Segment, part: Part[Request], spans: Sequence[TokenSpan], listened: dict[int, Utterance]
     ) -> Verdict | None:
-        """What both halves make of a part. The label decoder listens once, whatever is asked: `listened` is by `id`."""
+        """What both halves make of a part."""
         if self.label is None or not self.label.hears(segment.samples, part.request):
             return None
         judged = self._judged(part, spans)
@@ -167,10 +174,9 @@ class SecondPass:
         told: dict[str, float] = {}
         if part.evidence is not None and len(part.evidence):
             told = dict(zip(self.languages, part.evidence.mean(dim=0).log_softmax(dim=0).tolist(), strict=True))
-        key = id(segment.samples)
-        if key not in listened:
-            listened[key] = self.label.listen(segment.samples)
-        verdict = self.label.read(listened[key], part.request, told, judged, segment.before)
+        utterance = self._listen(segment, part.request, listened)
+        assert utterance is not None
+        verdict = self.label.read(utterance, part.request, told, judged, segment.before)
         written, extension = verdict.written, part.extension
         if written is None or extension is None:
             return verdict
@@ -186,7 +192,10 @@ class SecondPass:
 
     def judge(self, samples: np.ndarray, request: Request) -> Judged:
         """What CTC says of one part `(n,)` at 16 kHz."""
-        batch = self.encode([samples], [request])
+        label, lower = self.label, None
+        if label is not None and label.shared_layers and label.hears(samples, request):
+            lower = label.listen(samples).lower
+        batch = self.encode([samples], [request], lower)
         part = Part(*batch.select(0), request, batch.extensions[0])
         return self._judged(part, self._spans([part])[0])
 
@@ -229,49 +238,13 @@ class SecondPass:
     def _no_evidence(self) -> Tensor | None:
         return torch.zeros(len(self.languages)) if self.model.identifies_languages else None
 
-    @torch.inference_mode()
-    def encode(self, heard: Sequence[np.ndarray], requests: Sequence[Request]) -> Batch:
-        """Frames of samples `(n,)` each, and what they say of the language.
-
-        A model that says the language first says it once: then all frames have the same posterior.
-        """
-        samples = np.zeros((len(heard), max(map(len, heard))), np.float32)
-        for row, array in zip(samples, heard, strict=True):
-            row[: len(array)] = array
-        lengths = torch.tensor([len(array) for array in heard], device=self.model.device)
-        features = self.model.features(torch.from_numpy(samples).to(lengths.device), lengths)
-        return self._encode(*features, requests, subsampled=False)
-
-    @torch.inference_mode()
-    def _encode(self, x: Tensor, lengths: Tensor, requests: Sequence[Request], *, subsampled: bool) -> Batch:
-        """Where the language is not named and what is heard has an adapter, it is heard once more with that."""
-        bank = self.adapters
-        prefix = torch.tensor([self.prefix(request) for request in requests], device=x.device)
-
-        def heard(wanted: Sequence[Mapping[str, float]]) -> Batch:
-            tap = None if bank is None else bank.tap(wanted)
-            encoded = self.model.encode(x, lengths, prefix, subsampled=subsampled, adapters=tap)
-            return batch_of(self.model, encoded, prefix)
-
-        wanted = named = [request.named for request in requests]
-        found = heard(named)
-        if bank is not None:
-            wanted = [named[row] or self._heard(found, row, request, bank) for row, request in enumerate(requests)]
-            found = found if wanted == named else heard(wanted)._replace(evidence=found.evidence)
-        return found._replace(extensions=tuple(self.extension(bank, shares) for shares in wanted))
+    def encode(self, heard: Sequence[np.ndarray], requests: Sequence[Request], lower: Halfway | None = None) -> Batch:
+        """See `PartEncoder.encode`."""
+        return self._encoder.encode(heard, requests, lower)
 
     def extension(self, bank: AdapterBank | None, wanted: Mapping[str, float]) -> Extension | None:
-        """What can be written besides the base's tokens where adapters are at work by these weights."""
-        return self._new_tokens.at_work(bank, wanted) if self._writing.extends else None
-
-    def _heard(self, batch: Batch, row: int, request: Request, bank: AdapterBank) -> dict[str, float]:
-        """Posteriors of languages that have adapters, if it is likely to be one of them."""
-        own = batch.select(row)[1]
-        if request.to is not None or own is None or not len(own):
-            return {}
-        likely = self._posterior(own.sum(dim=0), len(own), request).tolist()
-        shares = {code: p for code, p in zip(self.model.vocabulary.languages, likely, strict=True) if p >= POSSIBLE}
-        return shares if sum(shares.get(code, 0.0) for code in bank.codes) >= _ADAPTED else {}
+        """See `PartEncoder.extension`."""
+        return self._encoder.extension(bank, wanted)
 
     def read_windows(self, windows: Iterable[Window], request: Request) -> Heard:
         """A whole file, window by window; only tokens are kept. One that goes on across a seam is said once.
@@ -286,7 +259,7 @@ class SecondPass:
         for window in windows:
             heard = convolutions.frames(window)
             lengths = torch.tensor([heard.shape[1]], device=heard.device)
-            batch = self._encode(heard, lengths, [request], subsampled=True)
+            batch = self._encoder.encode_features(heard, lengths, [request], subsampled=True)
             x, own = batch.select(0)
             x = x[window.first : window.first + window.count]
             own = None if own is None else own[window.first : window.first + window.count]
@@ -348,8 +321,8 @@ class SecondPass:
         return self.extension(self.adapters, request.named)
 
     def prefix(self, request: Request) -> tuple[int, int]:
-        """See `Request.prefix`. One that `check` has let pass is never refused, should its adapter be taken away."""
-        return request.prefix(self.tokenizer.vocabulary, self._new_tokens.codes, self._by_label)
+        """See `PartEncoder.prefix`."""
+        return self._encoder.prefix(request)
 
     def decoder(self, request: Request, extension: Extension | None = None) -> Decoder:
         """See `Writing.decoder`."""
