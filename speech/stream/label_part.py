@@ -75,7 +75,8 @@ class Utterance:
     @cached_property
     def frames(self) -> Tensor:
         """(1, T, dim)"""
-        return self._model.upper(self.lower)[0]
+        with torch.inference_mode():
+            return self._model.upper(self.lower)[0]
 
     @cached_property
     def fresh(self) -> DecoderState:
