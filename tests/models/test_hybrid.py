@@ -97,7 +97,7 @@ def sharing(tokenizer) -> Hybrid:
 @pytest.mark.parametrize("storage", list(Storage))
 @torch.inference_mode()
 def test_layers_that_both_halves_have_lie_on_disk_once(sharing, tmp_path, storage):
-    assert sharing.shared_layers == 1
+    assert sharing.same_layers() == 1
     save_hybrid(tmp_path / "m", sharing, card="", label_card="", storage=storage)
     stored = load_tensors(tmp_path / "m" / "model.safetensors")
     assert not any(name.startswith(("encoder.subsampling.", "encoder.layers.0.")) for name in stored)
@@ -137,7 +137,7 @@ def test_layers_that_differ_are_not_shared(sharing, tokenizer, tmp_path):
     with torch.no_grad():
         other.encoder.layers[0].attention.query.weight.mul_(1.1)
     hybrid = replace(sharing, ctc=Checkpoint(other, tokenizer, {}))
-    assert hybrid.shared_layers == 0
+    assert hybrid.same_layers() == 0
     save_hybrid(tmp_path / "m", hybrid, card="", label_card="")
     weight = load_hybrid(tmp_path / "m").ctc.model.encoder.layers[0].attention.query.weight
     assert torch.equal(weight, other.encoder.layers[0].attention.query.weight)

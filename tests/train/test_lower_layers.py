@@ -89,7 +89,7 @@ def test_lower_layers_stay_and_the_others_learn_to_read_them(corpus, tmp_path, l
     hybrid = Hybrid(
         Checkpoint(found.model, found.tokenizer, {}), LabelCheckpoint(tiny_whisper(), tiny_label_tokenizer(), {})
     )
-    assert hybrid.shared_layers == 1
+    assert hybrid.same_layers() == 1
 
 
 def test_layers_that_cannot_be_shared_are_named(corpus, tmp_path, label):

@@ -168,7 +168,7 @@ def test_rows_that_are_learned_do_not_feel_those_that_are_only_taught(heard):
     _, parts = module().loss(batch, GENERATOR)
     first = {"ids": batch.ids[:2]} | {
         name: getattr(batch, name)[:2]
-        for name in ("samples", "sample_lengths", "tokens", "targets", "heard", "taught", "learned")
+        for name in ("samples", "sample_lengths", "tokens", "targets", "heard", "starts", "taught", "learned")
     }
     _, own = module().loss(LabelBatch(**first), GENERATOR)
     assert float(parts["text"]) == pytest.approx(float(own["text"]), rel=1e-4)
