@@ -34,7 +34,7 @@ def test_the_embedded_model_translates_into_english_alone_and_says_how_well():
     assert chrf > of_the_source + 15
     said = {clip.id: recognizer.transcribe(clip.audio, to="eng").text for clip in read_manifest(CLIPS)}
     assert "following message" in said["ast_ru_vm-next"]
-    assert "able to find the person" in said["ast_it_followme-sorry"]
+    assert "find the person" in said["ast_it_followme-sorry"]
 
 
 def test_what_is_recorded_can_be_used_and_stands_in_the_card(embedded):

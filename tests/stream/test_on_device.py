@@ -242,7 +242,7 @@ def test_parts_are_read_alone_where_that_is_asked_for(pair, device, audio, alone
     second = SecondPass(pair[1].model, pair[1].tokenizer, alone=alone)
     sizes = []
     encode = second.encode
-    monkeypatch.setattr(second, "encode", lambda heard, requests: sizes.append(len(heard)) or encode(heard, requests))
+    monkeypatch.setattr(second, "encode", lambda heard, *args: sizes.append(len(heard)) or encode(heard, *args))
     second.read([part(audio[:30_000]), part(audio[:20_000])], [Request()] * 2)
     assert sizes == ([1, 1] if alone else [2])
 
