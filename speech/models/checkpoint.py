@@ -164,12 +164,12 @@ def write_checkpoint(
     attached: Mapping[str, Path] | None,
     where: Path,
     more: Mapping[str, Any] | None = None,
-    shared_layers: int = 0,
 ) -> None:
-    """The files of a checkpoint with a CTC model into a folder that is there; `where` is what errors call it, `more`
-    what its record says besides, and `shared_layers` are not written. See `save_checkpoint`."""
-    model = checkpoint.model
-    save_weights(folder, _WEIGHTS, model, storage, where, _borrowed(shared_layers))
+    """The files of a checkpoint with a CTC model into a folder that is there; `where` is what errors call it, and
+    `more` what its record says besides. Layers of which that says that they are shared are not written. See
+    `save_checkpoint`."""
+    model, more = checkpoint.model, more or {}
+    save_weights(folder, _WEIGHTS, model, storage, where, _borrowed(more.get(SHARED, 0)))
     record = {
         "model": config_to_dict(model.config),
         "languages": list(model.vocabulary.languages),
@@ -177,7 +177,7 @@ def write_checkpoint(
         KEY: to_record(checkpoint.targets),
         "sos_eos": model.vocabulary.sos_eos,
         "info": checkpoint.info,
-        **(more or {}),
+        **more,
     }
     write_record(folder, kind, record, card)
     checkpoint.tokenizer.save(folder / _TOKENIZER)

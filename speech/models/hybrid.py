@@ -88,18 +88,9 @@ def save_hybrid(
         ModelError: if a parameter is not finite, also where it is too large for `storage`.
     """
     with whole_folder(directory) as folder:
-        shared = hybrid.same_layers()
-        more = {_JOINT: asdict(hybrid.joint), SHARED: shared}
+        more = {_JOINT: asdict(hybrid.joint), SHARED: hybrid.same_layers()}
         write_checkpoint(
-            folder,
-            hybrid.ctc,
-            KIND,
-            card=card,
-            storage=storage,
-            attached=attached,
-            where=directory,
-            more=more,
-            shared_layers=shared,
+            folder, hybrid.ctc, KIND, card=card, storage=storage, attached=attached, where=directory, more=more
         )
         (folder / LABEL).mkdir()
         write_label_checkpoint(folder / LABEL, hybrid.label, card=label_card, storage=storage, where=directory / LABEL)
@@ -122,20 +113,9 @@ def save_beside_label(
         ModelError: if `of` is no hybrid, or a parameter is not finite, also where it is too large for `storage`.
     """
     record = read_record(of, [KIND], (), (_JOINT,))
-    shared = record.get(SHARED, 0)
-    more = {_JOINT: record[_JOINT], SHARED: shared}
+    more = {_JOINT: record[_JOINT], SHARED: record.get(SHARED, 0)}
     with whole_folder(directory) as folder:
-        write_checkpoint(
-            folder,
-            ctc,
-            KIND,
-            card=card,
-            storage=storage,
-            attached=None,
-            where=directory,
-            more=more,
-            shared_layers=shared,
-        )
+        write_checkpoint(folder, ctc, KIND, card=card, storage=storage, attached=None, where=directory, more=more)
         shutil.copytree(of / LABEL, folder / LABEL)
 
 

@@ -185,7 +185,7 @@ class LabelReader:
             before: what has been said before; the text is read again without, where that has led it astray.
         """
         search = self._quick if quick else self._full
-        best = None if before is None else self._told(part, prompt, before)
+        best = None if before is None else self._told(part, before)
         best = best or likeliest(search(part, prompt, self.model.max_tokens - len(prompt)))
         sure = best.score / (len(best.tokens) + 1)
         if silence > _NO_SPEECH and sure < _UNLIKELY:
@@ -194,10 +194,10 @@ class LabelReader:
         words = written_words(self.tokenizer.decode(tokens).strip())
         return replace(self._timed(part, prompt, tokens, words, count), sure=sure) if words else Written()
 
-    def _told(self, part: Utterance, prompt: Sequence[int], before: Context) -> LabelHypothesis | None:
+    def _told(self, part: Utterance, before: Context) -> LabelHypothesis | None:
         """The text of a part behind what was said before; None where it does not end, is unlikely, or may be copied."""
         tokenizer = self.tokenizer
-        told = [tokenizer.previous, *context_tokens(before, tokenizer), *prompt]
+        told = tokenizer.prompt(before.language, before=context_tokens(before, tokenizer))
         best = likeliest(self._full(part, told, self.model.max_tokens - len(told)))
         unlikely = best.score / (len(best.tokens) + 1) < _UNLIKELY
         return None if unlikely or not best.ended or before.copied(tokenizer.decode(best.tokens)) else best

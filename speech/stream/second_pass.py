@@ -122,9 +122,8 @@ class SecondPass:
         batches = [[pair] for pair in asked] if self.alone else [asked]
         listened: dict[int, Utterance] = {}
         for batch in batches:
-            shares = self.alone and self.label is not None and self.label.shared_layers > 0
-            first = self._listen(*batch[0], listened) if shares else None
-            lower = None if first is None else first.lower
+            segment, request = batch[0]
+            lower = self._lower(segment.samples, request, listened) if self.alone else None
             heard = self.encode([segment.samples for segment, _ in batch], [request for _, request in batch], lower)
             parts = [Part(*heard.select(row), request, heard.extensions[row]) for row, (_, request) in enumerate(batch)]
             for (segment, _), part, spans in zip(batch, parts, self._spans(parts), strict=True):
@@ -153,14 +152,12 @@ class SecondPass:
         log_probs, spoken = self.log_probs(x, extension), written_in(evidence, request, self.languages)
         return self._writing.nbest(log_probs, request.phrases, request.written, spoken, extension)
 
-    def _listen(self, segment: Segment, request: Request, listened: dict[int, Utterance]) -> Utterance | None:
-        """The label decoder listens, if it is to write: once, whatever is asked; `listened` is by `id`."""
-        if self.label is None or not self.label.hears(segment.samples, request):
+    def _lower(self, samples: np.ndarray, request: Request, listened: dict[int, Utterance]) -> Halfway | None:
+        """What layers that both halves share make of a part, if the label decoder is to read it too."""
+        label = self.label
+        if label is None or not label.shared_layers or not label.hears(samples, request):
             return None
-        key = id(segment.samples)
-        if key not in listened:
-            listened[key] = self.label.listen(segment.samples)
-        return listened[key]
+        return _listen(label, samples, listened).lower
 
     def _verdict(
         self, segment: Segment, part: Part[Request], spans: Sequence[TokenSpan], listened: dict[int, Utterance]
@@ -174,8 +171,7 @@ class SecondPass:
         told: dict[str, float] = {}
         if part.evidence is not None and len(part.evidence):
             told = dict(zip(self.languages, part.evidence.mean(dim=0).log_softmax(dim=0).tolist(), strict=True))
-        utterance = self._listen(segment, part.request, listened)
-        assert utterance is not None
+        utterance = _listen(self.label, segment.samples, listened)
         verdict = self.label.read(utterance, part.request, told, judged, segment.before)
         written, extension = verdict.written, part.extension
         if written is None or extension is None:
@@ -192,10 +188,7 @@ class SecondPass:
 
     def judge(self, samples: np.ndarray, request: Request) -> Judged:
         """What CTC says of one part `(n,)` at 16 kHz."""
-        label, lower = self.label, None
-        if label is not None and label.shared_layers and label.hears(samples, request):
-            lower = label.listen(samples).lower
-        batch = self.encode([samples], [request], lower)
+        batch = self.encode([samples], [request], self._lower(samples, request, {}))
         part = Part(*batch.select(0), request, batch.extensions[0])
         return self._judged(part, self._spans([part])[0])
 
@@ -370,3 +363,10 @@ class SecondPass:
             codes = languages_of(drafts, heard.told, known, allowed, code)
         words = finished(heard.spans, drafts, codes, **times)
         return plain_words(words) if request.plain else words
+
+
+def _listen(label: LabelPass, samples: np.ndarray, listened: dict[int, Utterance]) -> Utterance:
+    """The label decoder listens to a part once, whatever is asked; `listened` is by `id`."""
+    if id(samples) not in listened:
+        listened[id(samples)] = label.listen(samples)
+    return listened[id(samples)]
