@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,15 @@ settings.register_profile("push", deadline=None, max_examples=25)
 settings.register_profile("all", deadline=None, max_examples=200)
 
 TEXTS = ["the cat sat on the mat", "der hund lief über die straße", "el gato duerme", "a dog ran over the street"] * 5
+
+
+class OrdinaryTensors:
+    """Fixtures are made of ordinary tensors, though the test that asks first may compute in inference mode."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self) -> Generator[None, object, object]:
+        with torch.inference_mode(False):
+            return (yield)
 
 
 @pytest.fixture(autouse=True)
@@ -136,6 +145,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("all" if config.getoption("--all") else "push")
+    config.pluginmanager.register(OrdinaryTensors())  # for those of the session, a hook of this file is not called
     config.pluginmanager.register(Skips(config.getoption("--no-skips") or os.environ.get("CI") == "true"))
 
 
