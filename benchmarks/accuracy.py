@@ -30,14 +30,14 @@ from rich.progress import track
 from rich.table import Table
 from timing import Spent, machine, timed
 
-from speech.audio.io import load_audio
+from speech.audio.input.files import load_audio
 from speech.data.manifest import Utterance, read_manifest
 from speech.errors import LanguageError, SpeechError
-from speech.metrics.alignment import ErrorCounts
-from speech.metrics.error_rate import character_errors, word_errors
+from speech.metrics.edit.alignment import ErrorCounts
+from speech.metrics.edit.error_rate import character_errors, word_errors
 from speech.models.hub import EMBEDDED
+from speech.recognize.request import Request
 from speech.recognizer import Recognizer
-from speech.stream.request import Request
 from speech.text.lines import byte_lines
 from speech.text.normalize import NORMALIZER_VERSION
 

@@ -23,7 +23,7 @@ from rich.progress import track
 from rich.table import Table
 
 from speech import Recognizer
-from speech.audio.io import SAMPLE_RATE, load_audio
+from speech.audio.input.files import SAMPLE_RATE, load_audio
 from speech.data.manifest import Utterance, read_manifest
 from speech.models.base import CtcModel
 from speech.models.checkpoint import load_checkpoint
@@ -31,8 +31,8 @@ from speech.models.hub import locate
 from speech.nn.adapters import Adapter, AdapterBank, width_for
 from speech.stream.engine import Engine
 from speech.stream.session import StreamOptions
-from speech.train.adapt import REPORT
-from speech.train.adapt_module import SCORES, read_scores
+from speech.train.adapters.module import SCORES, read_scores
+from speech.train.adapters.run import REPORT
 
 BLOCK = SAMPLE_RATE // 10
 EIGHT = ("bul", "cat", "ell", "fra", "gla", "ita", "por", "rus")

@@ -14,15 +14,15 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from speech.audio.io import load_audio
+from speech.audio.input.files import load_audio
 from speech.data.manifest import read_manifest
-from speech.metrics.alignment import ErrorCounts
-from speech.metrics.error_rate import word_errors
+from speech.metrics.edit.alignment import ErrorCounts
+from speech.metrics.edit.error_rate import word_errors
 from speech.models.hub import EMBEDDED
 from speech.models.precision import Precision
+from speech.recognize.offline import Cut, OfflineConfig
+from speech.recognize.windows import WindowConfig
 from speech.recognizer import Recognizer
-from speech.stream.offline import Cut, OfflineConfig
-from speech.stream.windows import WindowConfig
 
 ROWS: dict[str, dict[str, Any]] = {
     "float32, true length": {},

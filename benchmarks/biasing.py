@@ -23,14 +23,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from speech.audio.io import load_audio
+from speech.audio.input.files import load_audio
 from speech.data.manifest import Utterance, read_manifest
-from speech.decode.frames import Frames
-from speech.decode.phrases import Phrase
+from speech.decode.bias.phrases import Phrase
+from speech.decode.ctc.frames import Frames
 from speech.models.hub import EMBEDDED
+from speech.recognize.full_context import SecondPass
+from speech.recognize.request import Request
 from speech.recognizer import Recognizer
-from speech.stream.request import Request
-from speech.stream.second_pass import SecondPass
 from speech.text.languages import resolve
 from speech.text.normalize import plain_text
 

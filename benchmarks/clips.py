@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from speech.data.manifest import Utterance
-from speech.metrics.alignment import ErrorCounts, count_errors
+from speech.metrics.edit.alignment import ErrorCounts, count_errors
 from speech.text.languages import resolve
 from speech.text.normalize import plain_text
 from speech.text.units import Form, units

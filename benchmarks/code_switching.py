@@ -22,12 +22,12 @@ from speech.data.manifest import Utterance, read_manifest
 from speech.data.texts import read_texts
 from speech.errors import SpeechError
 from speech.metrics.corpus import Known, Pairing, score_utterance
-from speech.metrics.saer import Sample, saer
-from speech.metrics.semantic import MultilingualE5
+from speech.metrics.meaning.saer import Sample, saer
+from speech.metrics.meaning.semantic import MultilingualE5
+from speech.metrics.meaning.vectors import Vectors
 from speech.metrics.systems import SystemScore, compare, score_system
-from speech.metrics.vectors import Vectors
+from speech.recognize.request import Request
 from speech.recognizer import Recognizer
-from speech.stream.request import Request
 
 RESULT = Path(__file__).parent / "results" / "code_switching.json"
 COLUMNS = {"wer": "WER", "mer": "MER", "pier": "PIER", "switch": "at switches", "saer": "SAER"}

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from speech import Recognizer, __version__
-from speech.audio.io import load_audio
+from speech.audio.input.files import load_audio
 from speech.models.precision import Precision
 from speech.stream.session import StreamOptions
 

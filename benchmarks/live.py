@@ -37,11 +37,11 @@ from rich.table import Table
 from timing import machine
 
 from serve.client import ServerError, StreamClient
-from speech.audio.io import SAMPLE_RATE, load_audio
-from speech.audio.pcm import to_pcm16
+from speech.audio.input.files import SAMPLE_RATE, load_audio
+from speech.audio.input.pcm import to_pcm16
 from speech.data.manifest import Utterance, read_manifest
-from speech.metrics.alignment import ErrorCounts
-from speech.metrics.error_rate import word_errors
+from speech.metrics.edit.alignment import ErrorCounts
+from speech.metrics.edit.error_rate import word_errors
 from speech.models.hub import EMBEDDED
 
 BLOCK = SAMPLE_RATE // 10

@@ -17,17 +17,17 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from serve.statistics import SessionStatistics
+from serve.sessions.statistics import SessionStatistics
 from speech import Recognizer
-from speech.audio.io import SAMPLE_RATE, load_audio
+from speech.audio.input.files import SAMPLE_RATE, load_audio
 from speech.data.manifest import Utterance, read_manifest
-from speech.decode.words import words_from_tokens
+from speech.decode.words.words import words_from_tokens
 from speech.events import EndpointEvent, TranscriptEvent
-from speech.metrics.alignment import ErrorCounts
-from speech.metrics.error_rate import word_errors
+from speech.metrics.edit.alignment import ErrorCounts
+from speech.metrics.edit.error_rate import word_errors
 from speech.models.hub import EMBEDDED
+from speech.recognize.request import Request
 from speech.stream.engine import Engine, EngineConfig
-from speech.stream.request import Request
 from speech.stream.session import StreamOptions
 from speech.text.languages import resolve
 from speech.transcript import join

@@ -12,7 +12,7 @@ import statistics
 import threading
 import time
 
-from serve.scoring import score_apart
+from serve.sessions.scoring import score_apart
 from speech.metrics.live import LiveScore
 
 SENTENCE = 12

@@ -21,10 +21,10 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from speech.audio.io import SAMPLE_RATE, load_audio
+from speech.audio.input.files import SAMPLE_RATE, load_audio
 from speech.data.manifest import Utterance, read_manifest
-from speech.metrics.alignment import ErrorCounts
-from speech.metrics.error_rate import word_errors
+from speech.metrics.edit.alignment import ErrorCounts
+from speech.metrics.edit.error_rate import word_errors
 from speech.models.hub import EMBEDDED
 from speech.recognizer import Recognizer
 from speech.text.languages import resolve

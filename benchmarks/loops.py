@@ -25,7 +25,7 @@ from rich.progress import track
 from rich.table import Table
 from timing import machine
 
-from speech.audio.io import load_audio
+from speech.audio.input.files import load_audio
 from speech.data.manifest import Utterance, read_manifest
 from speech.models.hub import EMBEDDED
 from speech.recognizer import Recognizer

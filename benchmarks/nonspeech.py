@@ -28,15 +28,15 @@ from rich.table import Table
 from sounds import clips
 from timing import machine
 
-from speech.audio.io import SAMPLE_RATE
+from speech.audio.input.files import SAMPLE_RATE
 from speech.decode.endpoint import Reason
 from speech.events import TranscriptEvent
 from speech.models.hub import EMBEDDED
+from speech.recognize.full_context import SecondPass
+from speech.recognize.parts import Segment
+from speech.recognize.request import Request
 from speech.recognizer import Recognizer
 from speech.stream.engine import Engine
-from speech.stream.request import Request
-from speech.stream.second_pass import SecondPass
-from speech.stream.segments import Segment
 from speech.text.lines import byte_lines
 from speech.transcript import join
 

@@ -23,7 +23,7 @@ from espnet_peer import SIZES, Size, load, publish
 from rich.console import Console
 from rich.table import Table
 
-from speech.audio.io import SAMPLE_RATE, load_audio
+from speech.audio.input.files import SAMPLE_RATE, load_audio
 from speech.data.manifest import read_manifest
 
 THREADS = 2
@@ -151,10 +151,10 @@ def espnet(folder: Path, kind: str, samples: np.ndarray, dump: Path | None) -> A
 def here(folder: Path, kind: str, samples: np.ndarray, dump: Path | None) -> Any:
     """At true length; long ones in windows with as much context as theirs, or cut at pauses."""
     from speech.models.precision import Precision
+    from speech.recognize.offline import Cut, OfflineConfig
+    from speech.recognize.request import Request
+    from speech.recognize.windows import WindowConfig
     from speech.recognizer import Recognizer
-    from speech.stream.offline import Cut, OfflineConfig
-    from speech.stream.request import Request
-    from speech.stream.windows import WindowConfig
 
     precision, top = OURS.get(kind, ("int8", None))
     context = 4.0 if len(samples) > 30 * SAMPLE_RATE else 0.0
@@ -198,8 +198,8 @@ def parity(published: Path, ours: Path, audio: Path) -> float:
 
 def peaks() -> dict[str, float]:
     """Operations a second of the fastest products found here, over both cores."""
-    from speech.nn.int8 import Int8Linear, int8_runs
-    from speech.nn.packed import PackedLinear, packing_runs
+    from speech.nn.cpu.int8 import Int8Linear, int8_runs
+    from speech.nn.cpu.packed import PackedLinear, packing_runs
 
     torch.set_num_threads(THREADS)
     found = {"float32": 0.0, "int8": 0.0}

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from speech.audio.augment import AugmentConfig, WaveAugment
-from speech.audio.io import SAMPLE_RATE, load_audio
+from speech.audio.input.files import SAMPLE_RATE, load_audio
 from speech.data.batches import BatchConfig, TrainBatches
 from speech.data.manifest import Utterance, read_manifest
 from speech.data.shards import read_shards, write_shards
@@ -29,7 +29,7 @@ from speech.models.checkpoint import KINDS, config_from_dict, load_checkpoint
 from speech.models.hub import EMBEDDED, locate
 from speech.nn.losses import ctc_loss, multi_ctc_loss
 from speech.text.normalize import plain_text
-from speech.text.tokens import Vocabulary
+from speech.text.vocabulary import Vocabulary
 
 TOKENS_PER_S = 4
 """Of the published vocabulary, in speech."""

@@ -25,10 +25,10 @@ from rich.console import Console
 
 from speech.metrics.bootstrap import Interval
 from speech.metrics.corpus import CorpusScore, Pairing, intervals, total
+from speech.metrics.meaning.saer import Sample, saer
+from speech.metrics.meaning.semantic import MultilingualUSE
+from speech.metrics.meaning.vectors import BATCH, Vectors
 from speech.metrics.processes import score_utterances
-from speech.metrics.saer import Sample, saer
-from speech.metrics.semantic import MultilingualUSE
-from speech.metrics.vectors import BATCH, Vectors
 from speech.text.lines import read_lines
 from speech.text.normalize import plain_text
 

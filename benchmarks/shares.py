@@ -28,14 +28,14 @@ from rich.progress import track
 from rich.table import Table
 from timing import Spent, Stopwatch, machine
 
-from speech.audio.io import SAMPLE_RATE, load_audio
+from speech.audio.input.files import SAMPLE_RATE, load_audio
 from speech.audio.vad import Vad
 from speech.data.manifest import Utterance, read_manifest
 from speech.models.hub import EMBEDDED
 from speech.nn.decoder.compiled import CompiledDecoder
+from speech.recognize import label_pass
+from speech.recognize.full_context import SecondPass
 from speech.recognizer import Recognizer
-from speech.stream import label_pass
-from speech.stream.second_pass import SecondPass
 
 LONG_S, WINDOW_S = 8.0, 30.0
 READING, VOICE, REST = "reading", "voice detector", "rest"

@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from serve.client import StreamClient
-from speech.audio.io import SAMPLE_RATE, load_audio
-from speech.audio.pcm import to_pcm16
+from speech.audio.input.files import SAMPLE_RATE, load_audio
+from speech.audio.input.pcm import to_pcm16
 from speech.data.manifest import Utterance, read_manifest
 
 AT_ONCE = 8

@@ -23,7 +23,7 @@ from rich.progress import track
 from rich.table import Table
 from timing import Spent, machine, timed
 
-from speech.audio.io import load_audio
+from speech.audio.input.files import load_audio
 from speech.data.manifest import Utterance, read_manifest
 from speech.metrics.translation import BLEU, CHRF, translation_figures
 from speech.models.hub import EMBEDDED

@@ -14,7 +14,7 @@ import typer
 from peer import CODES, Peer
 from rich.progress import track
 
-from speech.audio.io import load_audio
+from speech.audio.input.files import load_audio
 
 
 def main(

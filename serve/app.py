@@ -18,25 +18,25 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 from starlette.websockets import WebSocketDisconnect
 
-from serve import protocol as wire
-from serve.adapters import LiveAdapters
-from serve.asyncapi import document
-from serve.auth import Denied, Gate, subprotocols
 from serve.config import ServeConfig
-from serve.deepgram import Deepgram
-from serve.failures import on_http_exception, on_validation_error
-from serve.guard import Guard
-from serve.hub import Hub
-from serve.native import Native
-from serve.openai_api import TRANSCRIPTION, TRANSLATION, OpenAiApi
-from serve.openai_realtime import OpenAiRealtime
-from serve.options import Facts, Refused
-from serve.pools import Pools
-from serve.scheduler import Scheduler
-from serve.scoring import shared_vectors
-from serve.shell import Adapter, Shell
+from serve.engine.pools import Pools
+from serve.engine.worker import Scheduler
+from serve.http.adapters import LiveAdapters
+from serve.http.errors import on_http_exception, on_validation_error
+from serve.http.guard import Guard
+from serve.net.auth import Denied, Gate, subprotocols
+from serve.net.websocket import Adapter, Shell
+from serve.protocols import wire
+from serve.protocols.asyncapi import document
+from serve.protocols.deepgram import Deepgram
+from serve.protocols.native import Native
+from serve.protocols.openai_http import TRANSCRIPTION, TRANSLATION, OpenAiApi
+from serve.protocols.openai_realtime import OpenAiRealtime
+from serve.protocols.vosk import Vosk
+from serve.sessions.options import Facts, Refused
+from serve.sessions.registry import Hub
+from serve.sessions.scoring import shared_vectors
 from serve.telemetry import Telemetry
-from serve.vosk import Vosk
 from speech import __version__
 from speech.models.precision import Precision
 from speech.recognizer import Recognizer

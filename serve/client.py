@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from serve.protocol import SUBPROTOCOL, CloseCode
+from serve.protocols.wire import SUBPROTOCOL, CloseCode
 
 _RETRIES = 6
 _FIRST_PAUSE_S = 0.2

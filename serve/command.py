@@ -22,14 +22,14 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from serve.app import build
 from serve.client import ServerError, StreamClient
 from serve.config import ServeConfig, load
-from serve.connection import Connection, Requests
-from serve.hub import Hub
-from serve.listening import address, bound, listen
-from speech.audio.io import SAMPLE_RATE, stream_audio
-from speech.audio.pcm import to_pcm16
+from serve.net.connection import Connection, Requests
+from serve.net.listening import address, bound, listen
+from serve.sessions.registry import Hub
+from speech.audio.input.files import SAMPLE_RATE, stream_audio
+from speech.audio.input.pcm import to_pcm16
 from speech.cli.address import parse_address, unreachable
 from speech.cli.console import stderr, stdout, write
-from speech.decode.phrases import read_phrases
+from speech.decode.bias.phrases import read_phrases
 from speech.errors import SpeechError
 from speech.text.lines import read_lines
 

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from serve.checks import check, check_certificate
+from serve.config_checks import check, check_certificate
 from speech.errors import ConfigError
 from speech.files import printable, read_text
 

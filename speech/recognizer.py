@@ -10,33 +10,33 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from speech.audio.blocks import blocks_of, chain, take
-from speech.audio.io import SAMPLE_RATE
+from speech.audio.input.blocks import blocks_of, chain, take
+from speech.audio.input.files import SAMPLE_RATE
 from speech.choices import AUTO, Live
-from speech.decode.forced_alignment import align
-from speech.decode.greedy import greedy
-from speech.decode.phrases import Phrase
+from speech.decode.bias.phrases import Phrase
+from speech.decode.ctc.greedy import greedy
+from speech.decode.words.alignment import align
 from speech.errors import ConfigError, LanguageError, ModelError, SpeechError
 from speech.files import printable, reason
-from speech.models.adapter_file import fingerprint
+from speech.models.adapters.file import fingerprint
 from speech.models.base import CtcModel
 from speech.models.devices import check_device
 from speech.models.hub import EMBEDDED, locate
 from speech.models.precision import Precision
-from speech.models.targets import Targets
+from speech.models.translation_targets import Targets
 from speech.nn.adapters import AdapterBank
-from speech.stream.alternatives import Reading, readings, together
+from speech.recognize.alternatives import Reading, readings, together
+from speech.recognize.full_context import SecondPass
+from speech.recognize.label_pass import LabelPass
+from speech.recognize.loading import LoadOptions, load_reader
+from speech.recognize.offline import OfflineConfig, OfflineReader, by_ctc
+from speech.recognize.part_reader import PartReader
+from speech.recognize.request import Request
+from speech.recognize.result import Heard, spoken_in
+from speech.recognize.token_decoder import Decoder
 from speech.stream.engine import Engine, EngineConfig
-from speech.stream.heard import Heard, spoken_in
-from speech.stream.label_pass import LabelPass
-from speech.stream.loading import LoadOptions, load_reader
-from speech.stream.offline import OfflineConfig, OfflineReader, by_ctc
-from speech.stream.part_reader import PartReader
-from speech.stream.request import Request
-from speech.stream.second_pass import SecondPass
-from speech.stream.writing import Decoder
 from speech.text.normalize import plain_text
-from speech.text.tokenizer import Tokenizer
+from speech.text.tokenizers.sentencepiece import Tokenizer
 from speech.transcript import UNDETERMINED, Transcript, join
 
 _ALIGN_S = 300

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from speech.errors import ConfigError
-from speech.text.columns import columns, may_break, pieces
+from speech.text.display_width import columns, may_break, pieces
 from speech.text.languages import LANGUAGES
 from speech.text.normalize import plain_text
 

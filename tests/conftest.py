@@ -17,15 +17,15 @@ import torch
 from hypothesis import settings
 
 from speech import Recognizer
-from speech.audio.io import load_audio
+from speech.audio.input.files import load_audio
 from speech.data.manifest import read_manifest
 from speech.models.checkpoint import LabelCheckpoint, save_checkpoint, save_label_checkpoint
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
-from speech.models.targets import TargetScore
-from speech.nn.e_branchformer import EBranchformerConfig
+from speech.models.translation_targets import TargetScore
+from speech.nn.encoder.e_branchformer import EBranchformerConfig
+from speech.nn.encoder.whisper import WhisperEncoderConfig
 from speech.nn.prompt import PromptConfig
-from speech.nn.whisper_encoder import WhisperEncoderConfig
-from speech.text.tokenizer import Tokenizer
+from speech.text.tokenizers.sentencepiece import Tokenizer
 from tests.groups import Groups, rank
 from tests.skips import Skips
 from tests.tiny_whisper import literate_whisper, tiny_label_tokenizer

@@ -10,7 +10,7 @@ import tokenizers
 import torch
 from safetensors.torch import save_file
 
-from speech.nn.positions import SinusoidalPositions
+from speech.nn.encoder.positions import SinusoidalPositions
 from tests.conftest import TEXTS
 
 LANGUAGES = ["en", "zh", "de", "es", "ru"]

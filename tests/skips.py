@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from speech.nn.instructions import instructions
+from speech.nn.cpu.instructions import instructions
 
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 NO_TILES = "the processor has neither AVX2 with FMA nor VNNI"

@@ -13,13 +13,13 @@ from omegaconf import OmegaConf
 from speech.errors import ConfigError
 from speech.models.checkpoint import build_empty
 from speech.ranges import check
-from speech.text.tokens import Vocabulary
-from speech.train.adapt_config import AdaptConfig
-from speech.train.config import Accelerator, TrainConfig, TrainerConfig
-from speech.train.distributed import Sharded, strategy
+from speech.text.vocabulary import Vocabulary
+from speech.train.adapters.config import AdaptConfig
+from speech.train.asr.config import Accelerator, TrainConfig, TrainerConfig
+from speech.train.asr.run import check_devices
+from speech.train.asr.schema import register
 from speech.train.label.config import LabelConfig
-from speech.train.run import check_devices
-from speech.train.schema import register
+from speech.train.loop.distributed import Sharded, strategy
 
 CONF = Path(__file__).parent.parent / "conf"
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))

@@ -8,8 +8,8 @@ from speech import Recognizer
 from speech.events import TranscriptEvent
 from speech.models.precision import Precision
 from speech.nn.adapters import AdapterBank
+from speech.recognize.offline import OfflineConfig
 from speech.stream.engine import EngineConfig
-from speech.stream.offline import OfflineConfig
 from speech.stream.session import StreamOptions
 from tests.stream.test_adapted import strong
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from speech import Recognizer
-from speech.audio.io import load_audio
+from speech.audio.input.files import load_audio
 from speech.chunking import ChunkSpec
 from speech.data.manifest import Utterance, read_manifest
-from speech.decode.phrases import Phrase
+from speech.decode.bias.phrases import Phrase
 from speech.events import Event, TranscriptEvent
-from speech.metrics.alignment import ErrorCounts
-from speech.metrics.error_rate import word_errors
+from speech.metrics.edit.alignment import ErrorCounts
+from speech.metrics.edit.error_rate import word_errors
 from speech.models.hub import EMBEDDED, locate
 from speech.models.precision import Precision
 from speech.stream.session import StreamOptions

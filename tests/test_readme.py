@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from published import write_published
 
 from speech.cli.app import main
+from tests.published import write_published
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")

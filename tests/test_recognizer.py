@@ -11,11 +11,11 @@ import pytest
 import soundfile
 
 from speech import Recognizer, SpeechError, Transcript
-from speech.audio import blocks
-from speech.decode.token_ngram import EDGE, TokenNgram
+from speech.audio.input import blocks
+from speech.decode.lm.ngram import EDGE, TokenNgram
 from speech.errors import AudioError, LanguageError, ModelError
-from speech.models.adapter_file import fingerprint
-from speech.stream.request import Request
+from speech.models.adapters.file import fingerprint
+from speech.recognize.request import Request
 
 
 @pytest.fixture(scope="module")

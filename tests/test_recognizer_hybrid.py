@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech import Recognizer
-from speech.audio.io import load_audio
+from speech.audio.input.files import load_audio
 from speech.decode.label.joint import JointConfig
 from speech.errors import LanguageError
 from speech.events import TranscriptEvent, TranslationEvent
 from speech.nn.adapters import Adapter, AdapterBank
-from speech.stream.offline import Cut, OfflineConfig
-from speech.stream.request import Request
+from speech.recognize.offline import Cut, OfflineConfig
+from speech.recognize.request import Request
 from speech.stream.session import StreamOptions
 from speech.text.normalize import plain_text
 from tests.conftest import CLIPS, read_manifest

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech.errors import ConfigError
-from speech.text.columns import columns
+from speech.text.display_width import columns
 from speech.transcript import SubtitleStyle, Transcript, Word, join, plain_words
 
 

@@ -13,7 +13,7 @@ from speech.models.checkpoint import Checkpoint, LabelCheckpoint
 from speech.models.hybrid import Hybrid, save_hybrid
 from speech.models.owsm_ctc import OwsmCtc
 from speech.models.whisper import Whisper
-from speech.text.tokenizer import Tokenizer
+from speech.text.tokenizers.sentencepiece import Tokenizer
 from tests.conftest import TEXTS, small_whisper
 from tests.tiny_whisper import tiny_label_tokenizer, tiny_whisper
 

@@ -5,8 +5,8 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from speech.models.whisper import Whisper, WhisperConfig
 from speech.nn.decoder.label import LabelDecoderConfig
-from speech.nn.whisper_encoder import WhisperEncoderConfig
-from speech.text.bpe import LabelTokenizer
+from speech.nn.encoder.whisper import WhisperEncoderConfig
+from speech.text.tokenizers.bpe import LabelTokenizer
 
 SPECIALS = (
     "<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|de|>", "<|es|>", "<|translate|>", "<|transcribe|>",

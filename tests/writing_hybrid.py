@@ -9,15 +9,15 @@ from typing import Any
 from unittest.mock import patch
 
 from speech.choices import Storage
-from speech.decode.greedy import TokenSpan
+from speech.decode.ctc.greedy import TokenSpan
 from speech.decode.label.joint import JointConfig
 from speech.decode.label.timing import Written, WrittenWord, time_by_ctc, written_words
 from speech.models.checkpoint import LANGUAGE_MODEL, LEXICON, LabelCheckpoint, load_checkpoint
 from speech.models.hub import EMBEDDED, locate
 from speech.models.hybrid import Hybrid, save_hybrid
-from speech.models.targets import TargetScore
-from speech.stream.label_part import Judged, Utterance
-from speech.stream.label_pass import LabelPass
+from speech.models.translation_targets import TargetScore
+from speech.recognize.label_part import Judged, Utterance
+from speech.recognize.label_pass import LabelPass
 from tests.tiny_whisper import tiny_label_tokenizer, tiny_whisper
 
 SCORE = TargetScore(chrf=45.0, source_chrf=20.0, utterances=30, sources=("fra",), data="made up")

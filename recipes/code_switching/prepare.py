@@ -20,15 +20,15 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from speech.audio.io import SAMPLE_RATE, load_audio
+from speech.audio.input.files import SAMPLE_RATE, load_audio
 from speech.cli.recipe import start_command
 from speech.data.checksums import CHECKSUMS, verify, write_checksums
-from speech.data.code_switching import Accepted, Judge, generate, refine
-from speech.data.llm_judge import LlmJudge
+from speech.data.code_switching.llm_judge import LlmJudge
+from speech.data.code_switching.mixture import words_of
+from speech.data.code_switching.parallel import Bitext, parallel_pairs, parallel_texts
+from speech.data.code_switching.sentences import Accepted, Judge, generate, refine
+from speech.data.code_switching.splicing import Piece, splice, write_flac
 from speech.data.manifest import Utterance, read_manifest, write_manifest
-from speech.data.mixture import words_of
-from speech.data.parallel import Bitext, parallel_pairs, parallel_texts
-from speech.data.splicing import Piece, splice, write_flac
 from speech.errors import ConfigError, SpeechError
 from speech.files import check_writable, write_atomically
 from speech.recognizer import Recognizer

@@ -15,11 +15,11 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from speech.audio.io import SAMPLE_RATE, load_audio
+from speech.audio.input.files import SAMPLE_RATE, load_audio
 from speech.cli.recipe import start_command
+from speech.data.code_switching.mixture import words_of
+from speech.data.code_switching.splicing import Piece, splice, write_flac
 from speech.data.manifest import Utterance, read_manifest, write_manifest
-from speech.data.mixture import words_of
-from speech.data.splicing import Piece, splice, write_flac
 from speech.errors import ConfigError, DataError, SpeechError
 from speech.files import check_writable, printable
 from speech.recognizer import Recognizer

@@ -14,8 +14,8 @@ from speech.files import check_writable, replacing
 from speech.models.checkpoint import LANGUAGE_MODEL, LEXICON
 from speech.models.hub import locate
 from speech.ranges import check
-from speech.train.config import TrainConfig
-from speech.train.run import train
+from speech.train.asr.config import TrainConfig
+from speech.train.asr.run import train
 
 
 def main(config: TrainConfig, console: Console) -> None:

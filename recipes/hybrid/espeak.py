@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from speech.audio.io import to_mono_16k
+from speech.audio.input.files import to_mono_16k
 from speech.errors import ConfigError, DataError
 from speech.text.languages import resolve
 

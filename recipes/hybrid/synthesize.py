@@ -23,12 +23,12 @@ from espeak import PITCHES, RATES, VARIANTS, VOICES, Espeak, Spoken
 from rich.progress import Progress
 from texts import Sentence, of_corpus, of_django, speakable
 
-from speech.audio.io import SAMPLE_RATE, probe
+from speech.audio.input.files import SAMPLE_RATE, probe
 from speech.cli.console import stderr, stdout
 from speech.cli.recipe import start_command
+from speech.data.code_switching.splicing import write_flac
 from speech.data.manifest import Utterance, read_manifest, write_manifest
 from speech.data.mixing import hours_per_language
-from speech.data.splicing import write_flac
 from speech.errors import ConfigError, DataError
 from speech.files import check_writable, write_atomically
 from speech.text.languages import LANGUAGES, resolve

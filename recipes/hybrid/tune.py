@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from speech.audio.io import load_audio
+from speech.audio.input.files import load_audio
 from speech.data.manifest import Utterance
 from speech.decode.label.joint import Candidate, JointConfig, best
 from speech.errors import DataError
-from speech.metrics.alignment import ErrorCounts
-from speech.metrics.error_rate import word_errors
-from speech.stream.request import Request
-from speech.stream.second_pass import SecondPass
+from speech.metrics.edit.alignment import ErrorCounts
+from speech.metrics.edit.error_rate import word_errors
+from speech.recognize.full_context import SecondPass
+from speech.recognize.request import Request
 
 WEIGHTS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 _NEARLY = 1.1

@@ -17,9 +17,9 @@ from speech.cli.recipe import start_command
 from speech.data.manifest import Utterance, read_manifest, write_manifest
 from speech.errors import ConfigError
 from speech.files import check_writable
-from speech.stream.request import Request
-from speech.train.adapt import is_hidden
-from speech.train.noisy_student import Lesson, Sureness, teach
+from speech.recognize.request import Request
+from speech.train.adapters.run import is_hidden
+from speech.train.asr.noisy_student import Lesson, Sureness, teach
 from speech.transcript import Transcript
 
 

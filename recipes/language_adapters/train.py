@@ -3,8 +3,8 @@
 from rich.console import Console
 
 from speech.cli.training import start_training
-from speech.train.adapt import adapt
-from speech.train.adapt_config import AdaptConfig
+from speech.train.adapters.config import AdaptConfig
+from speech.train.adapters.run import adapt
 
 
 def main(config: AdaptConfig, console: Console) -> None:

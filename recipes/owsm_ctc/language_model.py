@@ -21,18 +21,18 @@ from rich.progress import track
 from speech.cli.recipe import start_command
 from speech.data.batches import EvalBatches
 from speech.data.manifest import Utterance, read_manifest
-from speech.decode.beam import BeamDecoder
-from speech.decode.frames import Frames
-from speech.decode.lexicon import Lexicon
-from speech.decode.token_ngram import EDGE, TokenNgram
+from speech.decode.ctc.beam import BeamDecoder
+from speech.decode.ctc.frames import Frames
+from speech.decode.lm.lexicon import Lexicon
+from speech.decode.lm.ngram import EDGE, TokenNgram
 from speech.files import check_writable, read_text, write_atomically
-from speech.metrics.alignment import ErrorCounts
-from speech.metrics.error_rate import word_errors
+from speech.metrics.edit.alignment import ErrorCounts
+from speech.metrics.edit.error_rate import word_errors
 from speech.models.base import CtcModel
 from speech.models.checkpoint import LANGUAGE_MODEL, LEXICON, load_checkpoint
 from speech.text.languages import resolve
 from speech.text.normalize import plain_text
-from speech.text.tokenizer import Tokenizer
+from speech.text.tokenizers.sentencepiece import Tokenizer
 
 TRANSCRIPT, TRANSLATION = 1.0, 0.5
 GRID = (

@@ -3,8 +3,8 @@
 from rich.console import Console
 
 from speech.cli.training import start_training
-from speech.train.config import TrainConfig
-from speech.train.run import train
+from speech.train.asr.config import TrainConfig
+from speech.train.asr.run import train
 
 
 def main(config: TrainConfig, console: Console) -> None:

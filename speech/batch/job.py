@@ -12,15 +12,15 @@ import torch
 
 from speech.batch.ledger import hash_file, identify
 from speech.batch.pool import Read
-from speech.decode.phrases import Phrase
+from speech.decode.bias.phrases import Phrase
 from speech.errors import ConfigError
-from speech.models.adapter_file import FOLDER
+from speech.models.adapters.file import FOLDER
 from speech.models.devices import check_device, parse_device
 from speech.models.hub import locate
 from speech.models.precision import Precision
+from speech.recognize.offline import Cut, OfflineConfig
+from speech.recognize.request import Request
 from speech.recognizer import Recognizer
-from speech.stream.offline import Cut, OfflineConfig
-from speech.stream.request import Request
 from speech.transcript import Transcript
 
 

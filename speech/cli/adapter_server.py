@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 
 from speech.cli.address import parse_address, unreachable
 from speech.errors import ModelError, SpeechError
-from speech.models.adapter_file import describe
+from speech.models.adapters.file import describe
 
 _PATIENCE_S = 60.0
 _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}

@@ -15,9 +15,9 @@ from speech.cli.console import stderr, stdout
 from speech.cli.transferring import transfer_adapter
 from speech.errors import ConfigError, FileError, LanguageError, ModelError
 from speech.files import printable, reason
-from speech.models.adapter_file import FOLDER, Description, fingerprint
-from speech.models.adapter_merge import SCORE, Choice, merge
-from speech.models.adapter_store import entries, put, remove
+from speech.models.adapters.file import FOLDER, Description, fingerprint
+from speech.models.adapters.merge import SCORE, Choice, merge
+from speech.models.adapters.store import entries, put, remove
 from speech.models.checkpoint import load_outline
 from speech.models.hub import EMBEDDED, locate
 from speech.text.languages import resolve

@@ -16,8 +16,8 @@ from speech.cli.console import stdout
 from speech.data.manifest import Utterance, read_manifest
 from speech.errors import SpeechError
 from speech.files import check_writable, printable, write_atomically
-from speech.metrics.alignment import ErrorCounts
-from speech.metrics.error_rate import word_errors
+from speech.metrics.edit.alignment import ErrorCounts
+from speech.metrics.edit.error_rate import word_errors
 from speech.models.hub import EMBEDDED
 from speech.recognizer import Recognizer
 from speech.text.languages import resolve

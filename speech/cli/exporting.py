@@ -13,11 +13,11 @@ from speech.cli.console import stderr
 from speech.errors import ConfigError
 from speech.files import check_writable, printable
 from speech.models.checkpoint import kind_of, load_checkpoint, load_label_checkpoint
+from speech.models.export.ctc import export_onnx
+from speech.models.export.label import export_label_onnx
 from speech.models.hub import locate
 from speech.models.hybrid import KIND as HYBRID
 from speech.models.hybrid import LABEL
-from speech.models.onnx_export import export_onnx
-from speech.models.onnx_label import export_label_onnx
 from speech.models.stored import WHISPER
 from speech.stream.engine import EngineConfig
 

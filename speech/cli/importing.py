@@ -12,10 +12,10 @@ from speech.cli.console import stderr
 from speech.errors import ConfigError, FileError
 from speech.files import check_writable, printable, read_text
 from speech.models.checkpoint import LabelCheckpoint, Storage, save_checkpoint, save_label_checkpoint
-from speech.models.espnet_import import import_espnet
 from speech.models.hub import locate
-from speech.models.whisper_files import is_whisper
-from speech.models.whisper_import import import_whisper
+from speech.models.importers.espnet import import_espnet
+from speech.models.importers.whisper import import_whisper
+from speech.models.importers.whisper_files import is_whisper
 
 _OWSM_CTC = """# {name}
 

@@ -18,9 +18,9 @@ from speech.files import printable
 from speech.metrics.bootstrap import Difference, figure_difference
 from speech.metrics.translation import CHRF, translation_figures
 from speech.models.hub import locate
-from speech.models.targets import TargetScore, write_targets
+from speech.models.translation_targets import TargetScore, write_targets
+from speech.recognize.request import Request
 from speech.recognizer import Recognizer
-from speech.stream.request import Request
 from speech.text.languages import resolve
 
 _FEWEST = 20

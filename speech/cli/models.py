@@ -10,14 +10,14 @@ from torch import nn
 
 from speech.choices import Live
 from speech.cli.console import stdout
-from speech.models.adapter_file import FOLDER
-from speech.models.adapter_store import entries
+from speech.models.adapters.file import FOLDER
+from speech.models.adapters.store import entries
 from speech.models.checkpoint import kind_of, load_label_outline, load_outline
 from speech.models.hub import EMBEDDED, locate
 from speech.models.hybrid import KIND as HYBRID
 from speech.models.hybrid import LABEL
 from speech.models.stored import WHISPER
-from speech.models.targets import Targets
+from speech.models.translation_targets import Targets
 
 _LIVE = {
     Live.chunks: "chunks: partial results come with every bit of audio",

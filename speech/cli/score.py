@@ -19,13 +19,13 @@ from speech.metrics.bootstrap import Figure
 from speech.metrics.corpus import Pairing, points_of_interest
 from speech.metrics.groups import group_dicts, group_name, groups_of
 from speech.metrics.latency import emission, latency_figures
+from speech.metrics.meaning.saer import Sample, saer
+from speech.metrics.meaning.semantic import named_encoder
+from speech.metrics.meaning.vectors import Vectors
 from speech.metrics.processes import score_utterances
 from speech.metrics.report import Report, Shown, audio_link, embedded_audio, render
-from speech.metrics.saer import Sample, saer
-from speech.metrics.semantic import named_encoder
 from speech.metrics.systems import SystemScore, compare, finite, score_system, to_dict, with_figures
 from speech.metrics.translation import translation_figures
-from speech.metrics.vectors import Vectors
 from speech.text.units import Form
 
 

@@ -21,10 +21,10 @@ from speech.cli.console import stdout
 from speech.cli.recipe import expected, reported
 from speech.errors import ConfigError, SpeechError
 from speech.files import printable
-from speech.train.config import RunConfig
-from speech.train.distributed import is_first
-from speech.train.schema import register
-from speech.train.state import CHECKPOINT
+from speech.train.asr.config import RunConfig
+from speech.train.asr.schema import register
+from speech.train.loop.distributed import is_first
+from speech.train.loop.state import CHECKPOINT
 
 if TYPE_CHECKING:
     from rich.console import Console

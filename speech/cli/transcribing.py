@@ -16,10 +16,10 @@ from speech.cli.console import SOME_FAILED, say_error, stderr, to_json, write
 from speech.cli.inputs import Inputs
 from speech.cli.progress import progress
 from speech.cli.results import Format, Rendering, record
-from speech.decode.phrases import read_phrases
+from speech.decode.bias.phrases import read_phrases
 from speech.errors import FileError, SpeechError
 from speech.files import check_writable, name_is_refused, printable, write_atomically
-from speech.stream.request import Request
+from speech.recognize.request import Request
 from speech.transcript import Transcript
 
 

@@ -14,15 +14,15 @@ from speech.cli.console import stdout
 from speech.data.manifest import Utterance, read_manifest
 from speech.errors import DataError, FileError, LanguageError, ModelError, SpeechError
 from speech.files import check_writable, printable, reason
-from speech.metrics.alignment import ErrorCounts
-from speech.metrics.error_rate import character_errors, word_errors
-from speech.models.adapter_file import FOLDER, AdapterFile, load_adapter, save_adapter
-from speech.models.adapter_store import SUFFIX
-from speech.models.adapter_transfer import transfer
+from speech.metrics.edit.alignment import ErrorCounts
+from speech.metrics.edit.error_rate import character_errors, word_errors
+from speech.models.adapters.file import FOLDER, AdapterFile, load_adapter, save_adapter
+from speech.models.adapters.store import SUFFIX
+from speech.models.adapters.transfer import transfer
 from speech.models.hub import locate
 from speech.nn.adapters import AdapterBank
+from speech.recognize.request import Request
 from speech.recognizer import Recognizer
-from speech.stream.request import Request
 from speech.text.languages import resolve
 
 _MANIFESTS = ("test", "dev")

@@ -14,14 +14,14 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from speech.audio.augment import WaveAugment
-from speech.audio.io import SAMPLE_RATE
+from speech.audio.input.files import SAMPLE_RATE
 from speech.data.manifest import Utterance
 from speech.data.mixing import epoch_plan
 from speech.data.plan import BatchConfig, Example, plan_epoch, plan_in_order
 from speech.data.reading import Reader, Tally, Unreadable
 from speech.errors import DataError
-from speech.text.tokenizer import Tokenizer
-from speech.text.tokens import Vocabulary
+from speech.text.tokenizers.sentencepiece import Tokenizer
+from speech.text.vocabulary import Vocabulary
 
 __all__ = ["Batch", "BatchConfig", "EvalBatches", "Example", "TrainBatches", "plan_epoch"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from lhotse import AudioSource, CutSet, MonoCut, Recording, SupervisionSegment
 from lhotse.cut import Cut
 
-from speech.audio.io import SAMPLE_RATE
+from speech.audio.input.files import SAMPLE_RATE
 from speech.data.manifest import Utterance
 from speech.errors import DataError
 from speech.transcript import Word
@@ -19,7 +19,7 @@ def to_cuts(utterances: Iterable[Utterance]) -> CutSet:
     """One `MonoCut` with one supervision per utterance; no audio is read.
 
     The recording is described as 16 kHz mono with the manifest's duration, which must be true of the file if Lhotse is
-    to read it (`speech.audio.io.load_audio` reads any).
+    to read it (`speech.audio.input.files.load_audio` reads any).
     """
     return CutSet.from_cuts(to_cut(utterance) for utterance in utterances)
 

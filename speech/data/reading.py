@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from speech.audio.io import load_audio
+from speech.audio.input.files import load_audio
 from speech.data.manifest import Utterance
 from speech.errors import DataError, SpeechError
 from speech.files import printable

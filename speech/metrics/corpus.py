@@ -9,10 +9,8 @@ from functools import lru_cache
 import numpy as np
 
 from speech.errors import DataError
-from speech.metrics.alignment import Alignment, ErrorCounts, align, count_errors
 from speech.metrics.bootstrap import SEED, Interval, ratios
-from speech.metrics.saer import Sample
-from speech.metrics.switching import (
+from speech.metrics.code_switching import (
     LanguageErrors,
     PointErrors,
     code_mixing_index,
@@ -22,6 +20,8 @@ from speech.metrics.switching import (
     point_errors,
     switch_errors,
 )
+from speech.metrics.edit.alignment import Alignment, ErrorCounts, align, count_errors
+from speech.metrics.meaning.saer import Sample
 from speech.text.normalize import NORMALIZER_VERSION, scored_text, scored_texts
 from speech.text.units import Form, is_mixed, units
 from speech.text.word_language import word_languages

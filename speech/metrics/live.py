@@ -15,12 +15,12 @@ from dataclasses import dataclass, field, replace
 
 from speech.errors import DataError, LanguageError
 from speech.events import ScoreEvent
-from speech.metrics.alignment import Alignment, ErrorCounts, align, count_errors
+from speech.metrics.code_switching import LanguageErrors, language_errors
 from speech.metrics.corpus import SIGNATURE, Known, Pairing, UtteranceScore, score_utterance
-from speech.metrics.prefix import closest_prefix, equal_runs
-from speech.metrics.saer import Sample, saer
-from speech.metrics.switching import LanguageErrors, language_errors
-from speech.metrics.vectors import Vectors
+from speech.metrics.edit.alignment import Alignment, ErrorCounts, align, count_errors
+from speech.metrics.edit.prefix import closest_prefix, equal_runs
+from speech.metrics.meaning.saer import Sample, saer
+from speech.metrics.meaning.vectors import Vectors
 from speech.text.normalize import scored_text
 from speech.text.units import Form, units
 from speech.text.word_language import word_languages

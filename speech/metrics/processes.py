@@ -21,9 +21,9 @@ from queue import SimpleQueue
 from typing import IO, Any
 
 from speech.errors import SpeechError
-from speech.metrics.alignment import Alignment
 from speech.metrics.corpus import Pairing, UtteranceScore, score_utterance
-from speech.metrics.saer import Sample
+from speech.metrics.edit.alignment import Alignment
+from speech.metrics.meaning.saer import Sample
 
 MANY = 50_000
 """Utterances beyond which more than one process is faster than one."""

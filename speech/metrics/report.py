@@ -21,9 +21,9 @@ from typing import Any
 from urllib.parse import quote
 
 from speech.errors import DataError
-from speech.metrics.alignment import ErrorCounts
 from speech.metrics.bootstrap import Difference
 from speech.metrics.corpus import RATES, UtteranceScore
+from speech.metrics.edit.alignment import ErrorCounts
 from speech.metrics.groups import Group, group_rates
 from speech.metrics.systems import ALWAYS, LANGUAGE_ERROR, SAER, SystemScore, finite
 from speech.metrics.translation import BLEU, CHRF

@@ -20,7 +20,7 @@ from speech.metrics.bootstrap import (
     ratios,
 )
 from speech.metrics.corpus import RATES, SIGNATURE, CorpusScore, UtteranceScore, intervals, rate_columns, total
-from speech.metrics.saer import SaerResult
+from speech.metrics.meaning.saer import SaerResult
 
 SAER = "saer"
 LANGUAGE_ERROR = "language_error"

@@ -9,9 +9,9 @@ import torch
 
 from speech.errors import ConfigError
 from speech.models.checkpoint import LabelCheckpoint
-from speech.nn.tied import TiedEmbedding
-from speech.text.bpe import LabelTokenizer
+from speech.nn.tied_embedding import TiedEmbedding
 from speech.text.languages import LANGUAGES
+from speech.text.tokenizers.bpe import LabelTokenizer
 
 _APART = 0.5
 """Length of the part of a new row that is its own, as a share of the rest."""

@@ -12,11 +12,11 @@ from speech.audio.log_mel import LogMel
 from speech.chunking import ChunkSpec
 from speech.nn.ctc import CTCHead
 from speech.nn.decoder.label import DecoderState
-from speech.nn.encoder import EncoderState, Halfway, Tap
+from speech.nn.encoder.base import EncoderState, Halfway, Tap
+from speech.nn.encoder.subsampling import Subsampling
 from speech.nn.linears import Network
 from speech.nn.streaming import Rows
-from speech.nn.subsampling import Subsampling
-from speech.text.tokens import Vocabulary
+from speech.text.vocabulary import Vocabulary
 
 
 class Model(Network, Protocol):

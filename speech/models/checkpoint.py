@@ -5,9 +5,9 @@
     hybrid     as owsm_ctc, and a whisper checkpoint in `label/` (`speech.models.hybrid`); layers that both share lie
                there alone
 
-Beside `model.safetensors` may lie `lm.safetensors`, an n-gram model of the same tokens (`speech.decode.token_ngram`),
-and `lexicon.safetensors`, words (`speech.decode.lexicon`); `adapters/` holds one file for each language that has an
-adapter (`speech.models.adapter_file`).
+Beside `model.safetensors` may lie `lm.safetensors`, an n-gram model of the same tokens (`speech.decode.lm.ngram`),
+and `lexicon.safetensors`, words (`speech.decode.lm.lexicon`); `adapters/` holds one file for each language that has an
+adapter (`speech.models.adapters.file`).
 
 It carries data only. `kind` is looked up in a closed table of imported classes; unknown keys are refused.
 """
@@ -37,16 +37,16 @@ from speech.models.stored import (
     without_memory,
     write_record,
 )
-from speech.models.targets import KEY, Targets, read_targets, to_record
+from speech.models.translation_targets import KEY, Targets, read_targets, to_record
 from speech.models.whisper import Whisper, WhisperConfig
 from speech.nn.decoder.label import LabelDecoderConfig
-from speech.nn.e_branchformer import EBranchformerConfig
-from speech.nn.encoder import EncoderConfig
+from speech.nn.encoder.base import EncoderConfig
+from speech.nn.encoder.e_branchformer import EBranchformerConfig
+from speech.nn.encoder.whisper import WhisperEncoderConfig
 from speech.nn.prompt import PromptConfig
-from speech.nn.whisper_encoder import WhisperEncoderConfig
-from speech.text.bpe import LabelTokenizer
-from speech.text.tokenizer import Tokenizer
-from speech.text.tokens import Vocabulary
+from speech.text.tokenizers.bpe import LabelTokenizer
+from speech.text.tokenizers.sentencepiece import Tokenizer
+from speech.text.vocabulary import Vocabulary
 
 LABEL = "label"
 """Folder of the label model in a hybrid checkpoint."""

@@ -19,12 +19,12 @@ from speech.chunking import ChunkSpec
 from speech.errors import ConfigError
 from speech.models.base import CtcState, Encoded
 from speech.nn.ctc import CTCHead, SelfConditioning
-from speech.nn.encoder import EncoderConfig, EncoderOutput, Halfway, Tap
+from speech.nn.encoder.base import EncoderConfig, EncoderOutput, Halfway, Tap
+from speech.nn.encoder.subsampling import Subsampling
 from speech.nn.prompt import PromptConfig, PromptEncoder
 from speech.nn.streaming import Rows
-from speech.nn.subsampling import Subsampling
 from speech.ranges import Range, check, ranged, within
-from speech.text.tokens import Vocabulary
+from speech.text.vocabulary import Vocabulary
 
 
 class FrontEnd(StrEnum):

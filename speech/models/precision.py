@@ -11,12 +11,12 @@ from speech.choices import Precision as Precision
 from speech.errors import ConfigError
 from speech.models.base import Model
 from speech.models.owsm_ctc import OwsmCtc
+from speech.nn.cpu.int8 import int8_copy, int8_runs
+from speech.nn.cpu.packed import packed_copy, packing_runs
 from speech.nn.ctc import SparseConditioning
 from speech.nn.decoder.compiled import compiled_copy
-from speech.nn.int8 import int8_copy, int8_runs
 from speech.nn.linears import in_float32, shared_copy
-from speech.nn.packed import packed_copy, packing_runs
-from speech.nn.tied import TiedEmbedding
+from speech.nn.tied_embedding import TiedEmbedding
 
 
 def with_precision[M: Model](model: M, precision: Precision, *, conditioning_top: int | None = None) -> M:

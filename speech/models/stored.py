@@ -19,7 +19,7 @@ from speech.choices import Storage
 from speech.errors import FileError, ModelError
 from speech.files import check_writable, printable, read_text, reason
 from speech.nn.linears import quantized
-from speech.nn.tied import TiedEmbedding
+from speech.nn.tied_embedding import TiedEmbedding
 from speech.tensors import check_finite, load_tensors, save_tensors
 
 FORMAT = 1

@@ -15,8 +15,8 @@ import torch
 from speech.errors import ConfigError, ModelError
 from speech.models.checkpoint import Checkpoint, build_empty
 from speech.nn.linears import in_float32
-from speech.text.tokenizer import Tokenizer
-from speech.text.tokens import Vocabulary
+from speech.text.tokenizers.sentencepiece import Tokenizer
+from speech.text.vocabulary import Vocabulary
 
 _TILE = 16
 """Rows that are multiplied together: with whole tiles only, products are rounded as they were."""

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from speech.audio.log_mel import LogMel, LogMelConfig
 from speech.errors import ConfigError
 from speech.nn.decoder.label import DecoderState, LabelDecoder, LabelDecoderConfig
-from speech.nn.encoder import Halfway
-from speech.nn.whisper_encoder import WhisperEncoderConfig
+from speech.nn.encoder.base import Halfway
+from speech.nn.encoder.whisper import WhisperEncoderConfig
 
 
 @dataclass(kw_only=True, slots=True)

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from speech.errors import ConfigError
-from speech.nn.encoder import Tap
+from speech.nn.encoder.base import Tap
 
 BUDGET = 0.004
 """Parameters of an adapter, as a share of the model's (published)."""

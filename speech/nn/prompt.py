@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from speech.errors import ConfigError
 from speech.nn.attention import MultiHeadAttention
+from speech.nn.encoder.masks import padding_mask
+from speech.nn.encoder.positions import SinusoidalPositions
 from speech.nn.feed_forward import FeedForward
-from speech.nn.masks import padding_mask
-from speech.nn.positions import SinusoidalPositions
 from speech.nn.streaming import Rows
 from speech.ranges import check, ranged
 

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 
 import torch
 
-from speech.audio.io import SAMPLE_RATE
+from speech.audio.input.files import SAMPLE_RATE
 from speech.audio.vad import Vad
-from speech.decode.compiled_beam import prepare
-from speech.decode.phrases import letters_of
-from speech.nn.int8 import int8_copy, int8_runs
-from speech.stream.first_pass import CausalStream, FirstPass
-from speech.stream.heard import Heard
-from speech.stream.part_reader import PartReader
-from speech.stream.partials import CausalPartials, Partials, RereadPartials
-from speech.stream.request import Request
-from speech.stream.second_pass import SecondPass
-from speech.stream.segments import Segment
+from speech.decode.bias.phrases import letters_of
+from speech.decode.ctc.compiled_beam import prepare
+from speech.nn.cpu.int8 import int8_copy, int8_runs
+from speech.recognize.causal import CausalStream, FirstPass
+from speech.recognize.full_context import SecondPass
+from speech.recognize.part_reader import PartReader
+from speech.recognize.partials import CausalPartials, Partials, RereadPartials
+from speech.recognize.parts import Segment
+from speech.recognize.request import Request
+from speech.recognize.result import Heard
 from speech.stream.session import StreamingSession, StreamOptions
 
 
@@ -79,7 +79,7 @@ class Engine:
         return StreamingSession(self, options or StreamOptions())
 
     def partials(self, request: Request, *, wanted: bool) -> Partials:
-        """Partial results of a new stream; see `speech.stream.partials`."""
+        """Partial results of a new stream; see `speech.recognize.partials`."""
         if self.first_pass is not None and isinstance(self.second_pass, SecondPass):
             return CausalPartials(self.first_pass, self.second_pass, request, wanted=wanted)
         return RereadPartials(self.second_pass, request, wanted=wanted)

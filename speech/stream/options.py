@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from speech.decode.bias.phrases import Phrase
 from speech.decode.endpoint import EndpointConfig
-from speech.decode.phrases import Phrase
-from speech.stream.request import Request
+from speech.recognize.request import Request
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

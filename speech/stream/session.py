@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from speech.audio.io import SAMPLE_RATE
+from speech.audio.input.files import SAMPLE_RATE
 from speech.audio.vad import Vad
 from speech.decode.endpoint import Reason
-from speech.decode.language_tracker import Switch
+from speech.decode.words.language_tracker import Switch
 from speech.errors import SpeechError
 from speech.events import EndpointEvent, Event, LanguageEvent, SpeechEvent, TranscriptEvent, TranslationEvent, Writer
-from speech.stream.alternatives import Reading, readings, together
-from speech.stream.context import Context
-from speech.stream.first_pass import CausalStream
-from speech.stream.heard import Heard
+from speech.recognize.alternatives import Reading, readings, together
+from speech.recognize.causal import CausalStream
+from speech.recognize.context import Context
+from speech.recognize.part_reader import PartReader
+from speech.recognize.partials import CausalPartials, Partials, RereadPartials
+from speech.recognize.parts import Segment, Segmenter
+from speech.recognize.request import Request
+from speech.recognize.result import Heard
 from speech.stream.options import StreamOptions as StreamOptions
-from speech.stream.part_reader import PartReader
-from speech.stream.partials import CausalPartials, Partials, RereadPartials
-from speech.stream.request import Request
-from speech.stream.segments import Segment, Segmenter
 from speech.transcript import Word, join, plain_words
 
 if TYPE_CHECKING:

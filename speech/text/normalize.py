@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from speech.text.casing import fold, fold_pair
+from speech.text.case_folding import fold, fold_pair
 from speech.text.languages import resolve
 
 NORMALIZER_VERSION = "2"

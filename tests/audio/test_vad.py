@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech.audio import vad as vad_module
-from speech.audio.io import SAMPLE_RATE, load_audio
+from speech.audio.input.files import SAMPLE_RATE, load_audio
 from speech.audio.vad import FRAME_S, FRAME_SAMPLES, Vad, cut, segment
 from speech.errors import ConfigError, ModelError
 

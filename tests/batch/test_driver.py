@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import CLIPS
 from hypothesis import given
 from hypothesis import strategies as st
 from reading import open_and_die, open_and_hang, open_hang, open_nothing, open_read
@@ -26,6 +25,7 @@ from speech.cli.batch import parse_shard
 from speech.errors import ConfigError, FileError, ModelError, SpeechError
 from speech.files import write_atomically
 from speech.transcript import Transcript
+from tests.conftest import CLIPS
 
 
 def write(folder: Path, path: str, transcript: Transcript) -> Path:

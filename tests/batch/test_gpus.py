@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import CLIPS
 from reading import open_at, open_with_gpu
 from typer.testing import CliRunner
 
@@ -15,6 +14,7 @@ from speech.batch.local import LocalPool
 from speech.batch.on_ray import RayPool
 from speech.cli.app import app
 from speech.errors import ConfigError
+from tests.conftest import CLIPS
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import CLIPS
 from reading import open_and_die, open_and_fail, open_and_hang, open_hang, open_nothing, open_read, open_surroundings
 
 from speech.batch.driver import run
@@ -20,6 +19,7 @@ from speech.batch.on_ray import UV_HOOK, RayPool, RayWorkerError, _import_ray
 from speech.batch.pool import Limits
 from speech.errors import ConfigError, ModelError
 from speech.transcript import Transcript
+from tests.conftest import CLIPS
 
 pytest.importorskip("ray", reason="extra `ray`")
 pytestmark = pytest.mark.filterwarnings("ignore")

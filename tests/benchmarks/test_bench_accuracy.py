@@ -22,7 +22,7 @@ from rich.console import Console
 from timing import Spent
 
 from speech.data.manifest import Utterance
-from speech.metrics.error_rate import word_errors
+from speech.metrics.edit.error_rate import word_errors
 
 QUIET = Console(quiet=True)
 

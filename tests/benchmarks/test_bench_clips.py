@@ -4,7 +4,7 @@ import pytest
 from clips import cased_errors, every_nth, worst, written
 
 from speech.data.manifest import Utterance
-from speech.metrics.alignment import ErrorCounts
+from speech.metrics.edit.alignment import ErrorCounts
 
 
 def clip(name: str, language: str) -> Utterance:

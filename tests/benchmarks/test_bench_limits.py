@@ -2,9 +2,9 @@ import pytest
 from limits import Machine, Weights, weights
 from torch import nn
 
-from speech.nn.int8 import Int8Linear, int8_runs
-from speech.nn.packed import PackedLinear, packing_runs
-from speech.nn.tied import TiedEmbedding
+from speech.nn.cpu.int8 import Int8Linear, int8_runs
+from speech.nn.cpu.packed import PackedLinear, packing_runs
+from speech.nn.tied_embedding import TiedEmbedding
 
 
 def test_weights_are_those_of_products_in_the_numbers_in_which_they_lie():

@@ -120,6 +120,6 @@ def test_warnings_of_the_package_are_one_line_each(capsys, monkeypatch):
     monkeypatch.setattr(logger, "propagate", True)
     show_warnings()
     show_warnings()  # not twice
-    logging.getLogger("speech.audio.io").warning("%s: has two [channels]\nof opposite phase", "a.wav")
-    logging.getLogger("speech.audio.io").info("not shown")
+    logging.getLogger("speech.audio.input.files").warning("%s: has two [channels]\nof opposite phase", "a.wav")
+    logging.getLogger("speech.audio.input.files").info("not shown")
     assert capsys.readouterr().err == "warning: a.wav: has two [channels] of opposite phase\n"

@@ -11,7 +11,7 @@ from speech.cli.app import app
 from speech.data.manifest import read_manifest, write_manifest
 from speech.errors import SpeechError
 from speech.models.checkpoint import load_outline
-from speech.models.targets import with_section
+from speech.models.translation_targets import with_section
 from tests.conftest import CLIPS
 
 pytest.importorskip("sacrebleu", reason="needs sacrebleu: the extra `score`")

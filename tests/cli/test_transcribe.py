@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from speech.cli.app import app
 from speech.cli.results import Format, Rendering
+from speech.decode.bias.phrases import Phrase, read_phrases
 from speech.decode.label.joint import JointConfig
-from speech.decode.phrases import Phrase, read_phrases
 from speech.errors import AudioError, ConfigError, FileError, SpeechError
 from speech.transcript import SubtitleStyle
 from tests.tiny_hybrid import save_tiny_hybrid

@@ -9,9 +9,9 @@ from speech.cli.app import app
 from speech.cli.transferring import Scores, _kept
 from speech.data.manifest import Utterance, write_manifest
 from speech.errors import DataError, ModelError
-from speech.models.adapter_file import FOLDER, describe, fingerprint, load_adapter
+from speech.models.adapters.file import FOLDER, describe, fingerprint, load_adapter
 from speech.models.checkpoint import load_checkpoint, save_checkpoint
-from tests.models.test_adapter_file import made, saved
+from tests.models.adapters.test_file import made, saved
 
 
 def run(*arguments):

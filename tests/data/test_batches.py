@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader
 from speech.data import reading
 from speech.data.batches import Batch, BatchConfig, EvalBatches, TrainBatches
 from speech.data.manifest import Utterance
-from speech.text.tokens import Vocabulary
-from speech.train.stream import Stream
+from speech.text.vocabulary import Vocabulary
+from speech.train.asr.stream import Stream
 
 LETTERS = tuple("abcdefghijklmnopqrstuvwxyz ")
 TEXTS = {"eng": "good day", "deu": "guten tag", "lug": "osiibye"}
@@ -179,7 +179,7 @@ def test_workers_give_a_run_in_order_whichever_is_ahead(corpus: list[Utterance],
     whole = [batch for epoch in range(3) for batch in epoch_of(batches, epoch)]
     stream = Stream(batches, start, len(whole))
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "speech.data.batches", "speech.train.stream"])  # once for all workers
+    context.set_forkserver_preload(["torch", "speech.data.batches", "speech.train.asr.stream"])  # once for all workers
     loader = DataLoader(stream, batch_size=None, num_workers=2, multiprocessing_context=context)
     assert_same(list(loader), whole[start:])
 

@@ -14,7 +14,7 @@ from speech.audio.augment import speed
 from speech.data.batches import Batch, Collator, EvalBatches, Stretch
 from speech.data.manifest import Utterance
 from speech.data.plan import Example
-from speech.text.tokens import Vocabulary
+from speech.text.vocabulary import Vocabulary
 from speech.transcript import Word
 
 LETTERS = tuple("abcdefghijklmnopqrstuvwxyz ")

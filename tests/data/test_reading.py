@@ -17,7 +17,7 @@ from speech.data.manifest import Utterance
 from speech.data.plan import BatchConfig, Example
 from speech.data.reading import Reader, Tally, Unreadable
 from speech.errors import DataError
-from speech.text.tokens import Vocabulary
+from speech.text.vocabulary import Vocabulary
 
 LETTERS = tuple("abcdefghijklmnopqrstuvwxyz ")
 CONFIG = BatchConfig(

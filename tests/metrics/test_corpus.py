@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech.errors import DataError
-from speech.metrics.alignment import ErrorCounts
+from speech.metrics.code_switching import LanguageErrors, PointErrors
 from speech.metrics.corpus import Pairing, SilenceErrors, intervals, score_utterance, total
-from speech.metrics.saer import Sample
-from speech.metrics.switching import LanguageErrors, PointErrors
+from speech.metrics.edit.alignment import ErrorCounts
+from speech.metrics.meaning.saer import Sample
 
 texts = st.text(st.sampled_from("ab c去家"), max_size=12)
 

@@ -6,7 +6,7 @@ import pytest
 from speech.metrics.bootstrap import Figure
 from speech.metrics.corpus import Pairing, score_utterance
 from speech.metrics.groups import Group, group_dicts, group_name, group_rates, groups_of
-from speech.metrics.saer import Sample
+from speech.metrics.meaning.saer import Sample
 from speech.metrics.systems import score_system, with_figures
 
 SAMPLES = [

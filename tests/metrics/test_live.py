@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from speech.errors import DataError
 from speech.events import ScoreEvent
 from speech.metrics import live
-from speech.metrics.alignment import count_errors
 from speech.metrics.corpus import RATES, Pairing, score_utterance
+from speech.metrics.edit.alignment import count_errors
 from speech.metrics.live import LiveScore
-from speech.metrics.saer import Sample, saer
-from speech.metrics.vectors import Vectors
+from speech.metrics.meaning.saer import Sample, saer
+from speech.metrics.meaning.vectors import Vectors
 
 WORDS = st.sampled_from(
     ["a", "B,", "l’été", "coffee", "ok", "我", "你好。", "世", "ΑΣ", "'s", "x'", "3.5", "Σ", "-", "´"]

@@ -9,8 +9,8 @@ import pytest
 from speech.errors import DataError, SpeechError
 from speech.metrics import processes
 from speech.metrics.corpus import Pairing
+from speech.metrics.meaning.saer import Sample
 from speech.metrics.processes import score_utterances
-from speech.metrics.saer import Sample
 
 
 def pairings(count, bad=()):

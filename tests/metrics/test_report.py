@@ -11,11 +11,11 @@ import pytest
 from speech.errors import DataError
 from speech.metrics.corpus import Pairing, points_of_interest, score_utterance
 from speech.metrics.groups import group_name, groups_of
+from speech.metrics.meaning.saer import Sample, saer
+from speech.metrics.meaning.vectors import Vectors
 from speech.metrics.report import Report, Shown, audio_link, embedded_audio, render, report_data
-from speech.metrics.saer import Sample, saer
 from speech.metrics.systems import compare, score_system, with_figures
 from speech.metrics.translation import translation_figures
-from speech.metrics.vectors import Vectors
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 HEADINGS = {"wer": "WER", "cer": "CER", "mer": "MER", "pier": "PIER", "saer": "SAER", "bleu": "BLEU"}

@@ -8,7 +8,7 @@ import torch
 from speech.chunking import ChunkSpec
 from speech.models.base import CtcModel, LabelModel
 from speech.models.precision import Precision, with_precision
-from speech.nn.int8 import int8_runs
+from speech.nn.cpu.int8 import int8_runs
 from tests.tiny_whisper import tiny_whisper
 
 PRECISIONS = [Precision.float32, Precision.bfloat16, *([Precision.int8] if int8_runs() else [])]

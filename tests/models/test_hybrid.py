@@ -10,7 +10,7 @@ import torch
 
 from speech import Recognizer
 from speech.errors import ModelError
-from speech.models.adapter_file import fingerprint
+from speech.models.adapters.file import fingerprint
 from speech.models.checkpoint import (
     SHARED,
     Checkpoint,
@@ -22,8 +22,8 @@ from speech.models.checkpoint import (
 )
 from speech.models.hybrid import Hybrid, is_hybrid, load_hybrid, save_beside_label, save_hybrid
 from speech.models.owsm_ctc import OwsmCtc
-from speech.nn.whisper_encoder import WhisperEncoderConfig
-from speech.stream.request import Request
+from speech.nn.encoder.whisper import WhisperEncoderConfig
+from speech.recognize.request import Request
 from speech.tensors import load_tensors
 from tests.conftest import small_whisper
 from tests.tiny_whisper import tiny_label_tokenizer, tiny_whisper

@@ -18,11 +18,11 @@ from speech.models.checkpoint import (
 )
 from speech.models.precision import Precision, with_precision
 from speech.models.whisper import Whisper, WhisperConfig
+from speech.nn.cpu.instructions import instructions
+from speech.nn.cpu.int8 import Int8Embedding, Int8Linear, int8_runs
+from speech.nn.cpu.packed import PackedLinear, packing_runs
 from speech.nn.decoder.compiled import CompiledDecoder
-from speech.nn.instructions import instructions
-from speech.nn.int8 import Int8Embedding, Int8Linear, int8_runs
-from speech.nn.packed import PackedLinear, packing_runs
-from speech.nn.tied import TiedEmbedding
+from speech.nn.tied_embedding import TiedEmbedding
 from tests.tiny_whisper import tiny_label_tokenizer, tiny_whisper, tiny_whisper_config
 
 needs_kernels = pytest.mark.skipif(not int8_runs(), reason="needs the quantised kernels of x86")

@@ -9,9 +9,9 @@ from speech.chunking import ChunkSpec
 from speech.errors import ConfigError
 from speech.models.checkpoint import build_empty
 from speech.models.owsm_ctc import OwsmCtcConfig
-from speech.nn.e_branchformer import EBranchformerConfig
+from speech.nn.encoder.e_branchformer import EBranchformerConfig
 from speech.nn.prompt import PromptConfig
-from speech.text.tokens import Vocabulary
+from speech.text.vocabulary import Vocabulary
 
 CHUNK = ChunkSpec(size=4, left_context=8)
 

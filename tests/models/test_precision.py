@@ -8,8 +8,8 @@ from speech.errors import ConfigError
 from speech.models import precision
 from speech.models.checkpoint import Storage, load_checkpoint, save_checkpoint
 from speech.models.precision import Precision, with_precision
-from speech.nn.int8 import Int8Linear, int8_copy, int8_runs
-from speech.nn.packed import packing_runs
+from speech.nn.cpu.int8 import Int8Linear, int8_copy, int8_runs
+from speech.nn.cpu.packed import packing_runs
 
 needs_kernels = pytest.mark.skipif(not int8_runs(), reason="needs the quantised kernels of x86")
 

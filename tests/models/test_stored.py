@@ -7,7 +7,7 @@ from torch import nn
 from speech.choices import Storage
 from speech.errors import FileError, ModelError
 from speech.models.stored import load_weights, read_record, save_weights, whole_folder, without_memory, write_record
-from speech.nn.tied import TiedEmbedding
+from speech.nn.tied_embedding import TiedEmbedding
 
 
 class Small(nn.Module):

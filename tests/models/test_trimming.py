@@ -6,7 +6,7 @@ import torch
 from typer.testing import CliRunner
 
 from speech import Recognizer
-from speech.audio.io import load_audio
+from speech.audio.input.files import load_audio
 from speech.cli.app import app
 from speech.decode.label.joint import JointConfig
 from speech.errors import ConfigError, ModelError
@@ -16,8 +16,8 @@ from speech.models.hybrid import load_hybrid, save_beside_label
 from speech.models.owsm_ctc import OwsmCtc
 from speech.models.precision import Precision, with_precision
 from speech.models.trimming import trim
-from speech.nn.int8 import int8_runs
-from speech.text.tokenizer import Tokenizer
+from speech.nn.cpu.int8 import int8_runs
+from speech.text.tokenizers.sentencepiece import Tokenizer
 from tests.conftest import CORPUS, TEXTS, small_whisper
 from tests.ctc_half import ctc_half
 from tests.tiny_hybrid import save_tiny_hybrid

@@ -6,7 +6,7 @@ import torch
 from speech.errors import ConfigError
 from speech.models.whisper import Whisper, WhisperConfig
 from speech.nn.decoder.label import LabelDecoderConfig
-from speech.nn.whisper_encoder import WhisperEncoderConfig
+from speech.nn.encoder.whisper import WhisperEncoderConfig
 from tests.tiny_whisper import tiny_whisper
 
 CLOSE = {"atol": 1e-4, "rtol": 1e-4}

@@ -12,17 +12,17 @@ from torch import nn
 from speech.chunking import ChunkSpec
 from speech.errors import ConfigError
 from speech.nn.attention import MultiHeadAttention
-from speech.nn.convolution import ConvolutionalGating, DepthwiseConvolution
+from speech.nn.cpu.int8 import int8_copy
+from speech.nn.cpu.packed import packed_copy
 from speech.nn.ctc import CTCHead, ExtendedHead, SelfConditioning, SparseConditioning
+from speech.nn.encoder.convolution import ConvolutionalGating, DepthwiseConvolution
+from speech.nn.encoder.masks import Layout, padding_mask, reduced
+from speech.nn.encoder.positions import SinusoidalPositions
+from speech.nn.encoder.subsampling import Conv2dSubsampling8, PairReduction, StridedConvolution, WhisperConvolutions
 from speech.nn.feed_forward import FeedForward
-from speech.nn.int8 import int8_copy
 from speech.nn.losses import ctc_loss, multi_ctc_loss
-from speech.nn.masks import Layout, padding_mask, reduced
-from speech.nn.packed import packed_copy
-from speech.nn.positions import SinusoidalPositions
 from speech.nn.prompt import PromptConfig, PromptEncoder
 from speech.nn.streaming import Rows, merge, select
-from speech.nn.subsampling import Conv2dSubsampling8, PairReduction, StridedConvolution, WhisperConvolutions
 
 CPU = torch.device("cpu")
 shapes = {

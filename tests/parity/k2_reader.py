@@ -1,7 +1,7 @@
 """Run by an interpreter that has k2, to answer test_k2.py: `python k2_reader.py SEARCH FOLDER`.
 
-SEARCH is `speech/decode/k2_search.py`, loaded alone. FOLDER has graphs.json: for each case `arcs` and `final` of its
-graph, `lengths` of its utterances and `options` of the search; and scores.npz: under the number of each case,
+SEARCH is `speech/decode/graph/k2_search.py`, loaded alone. FOLDER has graphs.json: for each case `arcs` and `final` of
+its graph, `lengths` of its utterances and `options` of the search; and scores.npz: under the number of each case,
 (batch, T, 1 + tokens). Writes found.json there: for each case tokens and score of each utterance, and seconds spent.
 """
 

@@ -5,14 +5,14 @@ import pytest
 import torch
 from espnet_peer import SIZES, load, publish
 
-from speech.decode.frames import Frames
-from speech.decode.greedy import greedy
-from speech.models.espnet_import import import_espnet
+from speech.decode.ctc.frames import Frames
+from speech.decode.ctc.greedy import greedy
+from speech.models.importers.espnet import import_espnet
+from speech.recognize.full_context import SecondPass
+from speech.recognize.offline import Cut, OfflineConfig
+from speech.recognize.request import Request
+from speech.recognize.windows import WindowConfig, windows
 from speech.recognizer import Recognizer
-from speech.stream.offline import Cut, OfflineConfig
-from speech.stream.request import Request
-from speech.stream.second_pass import SecondPass
-from speech.stream.windows import WindowConfig, windows
 
 pytest.importorskip("espnet2", reason="extra `espnet`")
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -21,11 +21,11 @@ import numpy as np
 import pytest
 import torch
 
-from speech.decode import k2_graph, k2_search
-from speech.decode.forced_alignment import align
-from speech.decode.frames import Frames
-from speech.decode.graph import GraphDecoder, TokenGraph, grammar_graph, lexicon_graph
-from speech.decode.k2_graph import K2Decoder
+from speech.decode.ctc.frames import Frames
+from speech.decode.graph import k2_graph, k2_search
+from speech.decode.graph.graph import GraphDecoder, TokenGraph, grammar_graph, lexicon_graph
+from speech.decode.graph.k2_graph import K2Decoder
+from speech.decode.words.alignment import align
 from speech.errors import ConfigError, ModelError, SpeechError
 
 PYTHON = os.environ.get("SPEECH_K2_PYTHON")

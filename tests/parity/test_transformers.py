@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import tokenizers
 import torch
-from published_whisper import LANGUAGES, tokenizer_json, vocabulary_of, write_json
 from safetensors.torch import save_file
 
-from speech.decode.label.rules import Suppression, TimestampRules
-from speech.decode.language_id import next_token_posterior
-from speech.models.whisper_import import import_whisper, load_whisper_encoder
-from speech.nn.whisper_encoder import WhisperEncoderConfig
+from speech.decode.label.suppression import Suppression, TimestampRules
+from speech.decode.words.language_id import next_token_posterior
+from speech.models.importers.whisper import import_whisper, load_whisper_encoder
+from speech.nn.encoder.whisper import WhisperEncoderConfig
+from tests.published_whisper import LANGUAGES, tokenizer_json, vocabulary_of, write_json
 
 transformers = pytest.importorskip("transformers", reason="extra `espnet`")
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -21,13 +21,13 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from speech.audio.io import SAMPLE_RATE, load_audio
+from speech.audio.input.files import SAMPLE_RATE, load_audio
 from speech.data.checksums import verify
+from speech.data.code_switching.judges import ACCEPTED, WEIGHTS
+from speech.data.code_switching.mixture import words_of
 from speech.data.manifest import Utterance, read_manifest, write_manifest
-from speech.data.mixture import words_of
-from speech.data.switch_judges import ACCEPTED, WEIGHTS
 from speech.errors import DataError
-from speech.train.schema import register
+from speech.train.asr.schema import register
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "recipes" / "code_switching"

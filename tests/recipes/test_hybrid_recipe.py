@@ -17,7 +17,7 @@ import torch
 from speech.data.manifest import Utterance, read_manifest, write_manifest
 from speech.decode.label.joint import Candidate, JointConfig
 from speech.errors import DataError
-from speech.metrics.alignment import ErrorCounts
+from speech.metrics.edit.alignment import ErrorCounts
 from speech.models.checkpoint import load_label_checkpoint
 from speech.models.hybrid import load_hybrid
 from speech.recognizer import Recognizer

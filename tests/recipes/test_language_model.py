@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 from speech import Recognizer
-from speech.decode.lexicon import Lexicon
-from speech.decode.token_ngram import TokenNgram
+from speech.decode.lm.lexicon import Lexicon
+from speech.decode.lm.ngram import TokenNgram
 
 SCRIPT = Path(__file__).parents[2] / "recipes" / "owsm_ctc" / "language_model.py"
 

@@ -22,7 +22,7 @@ from speech.cli import recipe
 from speech.cli.recipe import expected, reported, start_command
 from speech.cli.training import _named
 from speech.errors import DataError, SpeechError
-from speech.train.state import read_state
+from speech.train.loop.state import read_state
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speech.audio.io import SAMPLE_RATE, load_audio
+from speech.audio.input.files import SAMPLE_RATE, load_audio
 from speech.data.manifest import Utterance, read_manifest, write_manifest
 from speech.errors import ConfigError, DataError
 

@@ -16,17 +16,17 @@ import soundfile
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from serve import protocol as wire
 from serve.client import StreamClient
 from serve.command import Server, make_server
 from serve.config import ServeConfig
-from serve.options import Facts
+from serve.protocols import wire
+from serve.sessions.options import Facts
 from speech import Recognizer
-from speech.audio.io import load_audio
-from speech.audio.pcm import to_pcm16
+from speech.audio.input.files import load_audio
+from speech.audio.input.pcm import to_pcm16
 from speech.data.manifest import read_manifest
 from speech.models.hub import EMBEDDED, locate
-from speech.models.targets import TargetScore, write_targets
+from speech.models.translation_targets import TargetScore, write_targets
 from tests.conftest import CLIPS
 
 

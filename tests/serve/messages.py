@@ -6,8 +6,8 @@ import struct
 from random import Random
 from typing import Any
 
-from serve import protocol as wire
-from serve.asyncapi import document
+from serve.protocols import wire
+from serve.protocols.asyncapi import document
 
 _CLIENT = [kind.__name__ for kind in wire.ClientMessage.__args__]
 _SCHEMAS = document("1")["components"]["schemas"]

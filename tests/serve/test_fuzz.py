@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from serve import protocol as wire
-from serve.native import Native
-from serve.options import Refused
-from serve.session import LiveSession
-from serve.work import Change, Done, Push
+from serve.engine.commands import Change, Done, Push
+from serve.protocols import wire
+from serve.protocols.native import Native
+from serve.sessions.live import LiveSession
+from serve.sessions.options import Refused
 from speech.events import Event, TranscriptEvent
 from speech.transcript import Word
 from tests.serve import messages

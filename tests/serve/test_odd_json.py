@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from serve import protocol as wire
-from serve.deepgram import Deepgram
-from serve.native import Native
-from serve.openai_realtime import OpenAiRealtime
-from serve.options import Refused
-from serve.shell import Adapter, Reply
-from serve.vosk import Vosk
+from serve.net.websocket import Adapter, Reply
+from serve.protocols import wire
+from serve.protocols.deepgram import Deepgram
+from serve.protocols.native import Native
+from serve.protocols.openai_realtime import OpenAiRealtime
+from serve.protocols.vosk import Vosk
+from serve.sessions.options import Refused
 
 ADAPTERS = {
     "native": lambda: Native({}, 1 << 20),

@@ -12,8 +12,8 @@ import soundfile
 
 import serve
 from speech import Recognizer
-from speech.audio.io import load_audio
-from speech.metrics.error_rate import word_errors
+from speech.audio.input.files import load_audio
+from speech.metrics.edit.error_rate import word_errors
 from speech.transcript import Transcript
 from tests.conftest import RARE
 from tests.serve.conftest import Running, running

@@ -12,7 +12,7 @@ import soundfile
 
 from serve.client import StreamClient
 from speech import Recognizer
-from speech.audio.pcm import to_pcm16
+from speech.audio.input.pcm import to_pcm16
 from speech.errors import ConfigError
 from speech.models.precision import Precision
 from tests.serve.conftest import Running, finals, running

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection, serve
 
 from serve import client as client_module
-from serve import protocol as wire
 from serve.client import ServerError, StreamClient
-from serve.scheduler import Result, Scheduler
-from serve.session import LiveSession
+from serve.engine.worker import Result, Scheduler
+from serve.protocols import wire
+from serve.sessions.live import LiveSession
 from speech import Recognizer
 from speech.decode.label.joint import JointConfig
+from speech.recognize.full_context import SecondPass
 from speech.stream.engine import Engine, EngineConfig
-from speech.stream.second_pass import SecondPass
 from tests.serve.conftest import Running, beside, facts, finals, running, until
 from tests.tiny_hybrid import save_tiny_hybrid
 

@@ -149,7 +149,7 @@ def test_what_fails_for_one_session_ends_that_session_only(server: Running, pcm,
 
 
 def test_a_result_that_cannot_be_said_ends_its_session_only(server: Running, pcm, said, monkeypatch):
-    from serve.session import LiveSession
+    from serve.sessions.live import LiveSession
 
     worked = LiveSession.worked
 

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 from websockets.sync.client import connect
 
 from serve.client import ServerError
-from serve.deepgram import Deepgram
-from serve.openai_realtime import OpenAiRealtime
-from serve.vosk import Vosk
+from serve.protocols.deepgram import Deepgram
+from serve.protocols.openai_realtime import OpenAiRealtime
+from serve.protocols.vosk import Vosk
 from speech.cli.app import app
 from speech.text.normalize import plain_text
 from tests.serve.conftest import Running, finals, play, running

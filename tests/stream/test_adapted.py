@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from speech import Recognizer
-from speech.audio.io import load_audio
+from speech.audio.input.files import load_audio
 from speech.events import Event, TranscriptEvent
-from speech.models.adapter_file import FOLDER, AdapterFile, fingerprint, save_adapter
+from speech.models.adapters.file import FOLDER, AdapterFile, fingerprint, save_adapter
 from speech.nn.adapters import Adapter, AdapterBank
 from speech.stream.session import StreamingSession, StreamOptions
 from speech.transcript import Transcript

@@ -13,10 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from speech import Recognizer, SpeechError
 from speech.decode.endpoint import EndpointConfig
 from speech.events import Event, TranscriptEvent
+from speech.recognize.full_context import SecondPass
+from speech.recognize.offline import OfflineConfig, OfflineReader
+from speech.recognize.request import Request
 from speech.stream.engine import Engine, EngineConfig
-from speech.stream.offline import OfflineConfig, OfflineReader
-from speech.stream.request import Request
-from speech.stream.second_pass import SecondPass
 from speech.stream.session import StreamingSession, StreamOptions
 from speech.transcript import Word, join
 

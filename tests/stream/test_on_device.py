@@ -10,24 +10,24 @@ import torch
 
 import speech.recognizer
 from speech import Recognizer
+from speech.decode.bias.phrases import Phrase
 from speech.decode.endpoint import Reason
-from speech.decode.phrases import Phrase
 from speech.events import Event, LanguageEvent, TranscriptEvent, TranslationEvent
 from speech.models.precision import Precision, with_precision
 from speech.nn.adapters import AdapterBank
-from speech.nn.int8 import Int8Linear
-from speech.nn.new_rows import near_rows
+from speech.nn.cpu.int8 import Int8Linear
+from speech.nn.head_extension import near_rows
+from speech.recognize.full_context import SecondPass
+from speech.recognize.offline import Cut, OfflineConfig
+from speech.recognize.parts import Segment
+from speech.recognize.request import Request
+from speech.recognize.windows import WindowConfig
 from speech.stream.engine import Engine, EngineConfig
-from speech.stream.offline import Cut, OfflineConfig
-from speech.stream.request import Request
-from speech.stream.second_pass import SecondPass
-from speech.stream.segments import Segment
 from speech.stream.session import StreamingSession, StreamOptions
-from speech.stream.windows import WindowConfig
 from tests.ctc_half import ctc_half
 from tests.fake_device import DEVICE, FakeDevice
+from tests.recognize.test_adapter_tokens import with_rows
 from tests.stream.test_adapted import strong
-from tests.stream.test_new_tokens import with_rows
 
 WINDOWS = OfflineConfig(cut=Cut.windows, window=WindowConfig(size_s=4.0, context_s=0.8))
 PHRASES = (Phrase("a caller waiting"), Phrase("interdus"))

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from speech import Recognizer, SpeechError
 from speech.audio.vad import Vad
 from speech.chunking import ChunkSpec
-from speech.decode.beam import BeamDecoder
+from speech.decode.ctc.beam import BeamDecoder
+from speech.decode.ctc.greedy import collapse
 from speech.decode.endpoint import EndpointConfig
-from speech.decode.greedy import collapse
 from speech.errors import LanguageError
 from speech.events import EndpointEvent, Event, LanguageEvent, SpeechEvent, TranscriptEvent, TranslationEvent
 from speech.models.precision import Precision

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.decode.phrases import Phrase, read_phrases
+from speech.decode.bias.phrases import Phrase, read_phrases
 from speech.errors import FileError
 from speech.text import lines
 from speech.text.lines import byte_lines, lines_of, read_lines

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from speech.text.near_letters import LEAST, WORD_START, likeness, sounds
-from speech.text.tokenizer import WORD_START as OF_TOKENIZER
+from speech.text.tokenizers.sentencepiece import WORD_START as OF_TOKENIZER
 
 LATIN = list("abcdefghijklmnopqrstuvwxyz")
 

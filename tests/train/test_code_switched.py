@@ -14,11 +14,11 @@ from speech.data.batches import Batch, Stretch
 from speech.data.plan import BatchConfig
 from speech.errors import ConfigError, DataError
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
-from speech.nn.whisper_encoder import WhisperEncoderConfig
-from speech.text.tokens import Vocabulary
-from speech.train.config import DataConfig, RunConfig, TokenizerConfig, TrainConfig, TrainerConfig
-from speech.train.module import TrainModule
-from speech.train.run import read_corpus, train
+from speech.nn.encoder.whisper import WhisperEncoderConfig
+from speech.text.vocabulary import Vocabulary
+from speech.train.asr.config import DataConfig, RunConfig, TokenizerConfig, TrainConfig, TrainerConfig
+from speech.train.asr.module import TrainModule
+from speech.train.asr.run import read_corpus, train
 
 DEU, ENG, FRA = range(3)
 

@@ -16,9 +16,9 @@ from speech.models.checkpoint import (
 )
 from speech.models.hybrid import Hybrid
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
-from speech.nn.whisper_encoder import WhisperEncoderConfig
-from speech.text.tokenizer import Tokenizer
-from speech.train.config import (
+from speech.nn.encoder.whisper import WhisperEncoderConfig
+from speech.text.tokenizers.sentencepiece import Tokenizer
+from speech.train.asr.config import (
     ChunkConfig,
     DataConfig,
     InitConfig,
@@ -27,8 +27,8 @@ from speech.train.config import (
     TrainConfig,
     TrainerConfig,
 )
-from speech.train.init import build_model
-from speech.train.run import train
+from speech.train.asr.init import build_model
+from speech.train.asr.run import train
 from tests.tiny_whisper import tiny_label_tokenizer, tiny_whisper
 
 ENCODER = WhisperEncoderConfig(dim=32, layers=3, heads=4, hidden=64, period=600)

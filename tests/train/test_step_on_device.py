@@ -9,10 +9,10 @@ import torch
 from speech.data.batches import TrainBatches
 from speech.data.manifest import read_manifest
 from speech.text.normalize import plain_text
-from speech.train.init import build_model, build_tokenizer
-from speech.train.module import TrainModule
+from speech.train.asr.init import build_model, build_tokenizer
+from speech.train.asr.module import TrainModule
 from tests.fake_device import DEVICE, FakeDevice
-from tests.train.test_train import tiny
+from tests.train.asr.test_run import tiny
 
 
 @pytest.mark.parametrize("chunked", [False, True])

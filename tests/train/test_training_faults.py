@@ -10,18 +10,18 @@ import torch
 
 from speech.data.plan import BatchConfig
 from speech.errors import ConfigError, DataError, FileError, ModelError, SpeechError, TrainingError
-from speech.metrics.alignment import ErrorCounts
+from speech.metrics.edit.alignment import ErrorCounts
 from speech.models.owsm_ctc import FrontEnd, OwsmCtcConfig
-from speech.nn.whisper_encoder import WhisperEncoderConfig
+from speech.nn.encoder.whisper import WhisperEncoderConfig
 from speech.tensors import not_finite
-from speech.train.callbacks import Metrics, append_line, read_metrics
-from speech.train.card import model_card
-from speech.train.config import DataConfig, OptimizerConfig, TokenizerConfig, TrainConfig, TrainerConfig
-from speech.train.curve import draw_curve
-from speech.train.evaluate import ScoreRow, ScoreTable
-from speech.train.module import TrainModule
-from speech.train.run import read_corpus, train
-from speech.train.state import CHECKPOINT, read_state
+from speech.train.asr.card import model_card
+from speech.train.asr.config import DataConfig, OptimizerConfig, TokenizerConfig, TrainConfig, TrainerConfig
+from speech.train.asr.evaluate import ScoreRow, ScoreTable
+from speech.train.asr.module import TrainModule
+from speech.train.asr.run import read_corpus, train
+from speech.train.loop.callbacks import Metrics, append_line, read_metrics
+from speech.train.loop.curve import draw_curve
+from speech.train.loop.state import CHECKPOINT, read_state
 from tests.disk import small_disk
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from speech.compiled import load
 
-KERNELS = "speech.decode.label.kernels"
+KERNELS = "speech.decode.label.ctc_score_kernels"
 
 
 def prefix_scores(log_probs: np.ndarray, texts: Sequence[Sequence[int]], blank: int = 0) -> list[np.ndarray]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from speech.decode.phrases import Phrase, spaced
+from speech.decode.bias.phrases import Phrase, spaced
 from speech.text.normalize import plain_text
 
 

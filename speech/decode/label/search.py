@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from speech.compiled import load
-from speech.decode.frames import token_index
+from speech.decode.ctc.frames import token_index
 from speech.decode.label.ctc_score import KERNELS
 from speech.decode.label.phrases import Bias
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from speech.decode.forced_alignment import align
-from speech.decode.greedy import TokenSpan
+from speech.decode.ctc.greedy import TokenSpan
 from speech.decode.label.ctc_score import first_frames
 from speech.decode.label.joint import Speller, Spelling
+from speech.decode.words.alignment import align
 from speech.errors import SpeechError
 from speech.text.units import is_mixed
 

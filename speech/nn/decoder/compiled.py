@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from speech.compiled import load
+from speech.nn.cpu.instructions import instructions, needed
+from speech.nn.cpu.int8 import rounded
+from speech.nn.cpu.int8_weights import Packed, pack, product
 from speech.nn.decoder.label import DecoderLayer, LabelDecoder, head_attention
-from speech.nn.instructions import instructions, needed
-from speech.nn.int8 import rounded
-from speech.nn.int8_weights import Packed, pack, product
 from speech.nn.linears import Network, quantized, with_layers
 
 _PLACES = 32

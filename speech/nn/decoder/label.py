@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from speech.errors import ConfigError
 from speech.nn.attention import MultiHeadAttention
+from speech.nn.encoder.masks import padding_mask
 from speech.nn.feed_forward import FeedForward
-from speech.nn.masks import padding_mask
-from speech.nn.tied import TiedEmbedding
+from speech.nn.tied_embedding import TiedEmbedding
 from speech.ranges import check, ranged
 
 

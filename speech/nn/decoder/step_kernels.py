@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from speech.nn.int8_kernels import EXACT, dot, float_product, product
+from speech.nn.cpu.int8_kernels import EXACT, dot, float_product, product
 from speech.vector_math import bfloat16, exponential, gelu
 
 

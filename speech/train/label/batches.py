@@ -16,13 +16,13 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from speech.audio.augment import WaveAugment
-from speech.audio.io import SAMPLE_RATE
+from speech.audio.input.files import SAMPLE_RATE
 from speech.audio.nonspeech import nonspeech
 from speech.data.manifest import Utterance
 from speech.data.reading import Reader, Tally, Unreadable
 from speech.errors import DataError
-from speech.text.bpe import LabelTokenizer
 from speech.text.languages import LANGUAGES
+from speech.text.tokenizers.bpe import LabelTokenizer
 from speech.train.label.config import LabelDataConfig
 
 NO_TARGET = -100

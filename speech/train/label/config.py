@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from speech.choices import Storage
 from speech.errors import ConfigError
 from speech.ranges import Range, check, ranged, within
-from speech.train.config import RunConfig
+from speech.train.asr.config import RunConfig
 
 
 @dataclass(kw_only=True, slots=True)

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from speech.models.whisper import Whisper
+from speech.train.asr.module import TrainModule
 from speech.train.label.batches import NO_TARGET, LabelBatch
 from speech.train.label.config import LabelConfig
-from speech.train.module import TrainModule
-from speech.train.optimizer import build_optimizer
+from speech.train.loop.optimizer import build_optimizer
 
 _WINDOW = 30 * 16_000
 

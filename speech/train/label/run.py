@@ -18,17 +18,17 @@ from speech.models.added_languages import add_languages
 from speech.models.checkpoint import LabelCheckpoint, load_label_checkpoint, save_label_checkpoint
 from speech.models.hub import locate
 from speech.tensors import check_finite
-from speech.train.averaging import average, snapshots
-from speech.train.callbacks import METRICS
-from speech.train.config import Parallel
-from speech.train.curve import draw_curve
-from speech.train.distributed import is_first
+from speech.train.asr.config import Parallel
+from speech.train.asr.run import CURVE, begin, read_corpus, record_config, take_steps
+from speech.train.asr.stream import SpeechData
 from speech.train.label.batches import LabelBatches, LabelDev, learnable, teachable
 from speech.train.label.config import LabelConfig
 from speech.train.label.module import LabelModule
-from speech.train.run import CURVE, begin, read_corpus, record_config, take_steps
-from speech.train.state import CHECKPOINT, read_state, steps_done
-from speech.train.stream import SpeechData
+from speech.train.loop.averaging import average, snapshots
+from speech.train.loop.callbacks import METRICS
+from speech.train.loop.curve import draw_curve
+from speech.train.loop.distributed import is_first
+from speech.train.loop.state import CHECKPOINT, read_state, steps_done
 
 SYNTHETIC = "synthetic"
 """What only the teacher teaches, beside the parts of the corpus."""

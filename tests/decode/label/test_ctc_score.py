@@ -135,7 +135,7 @@ def test_without_a_text_to_judge_nothing_is_compiled_and_before_one_it_is():
         "assert 'numba' not in sys.modules\n"
         "prepare(), prepare()\n"
         "[t.join() for t in threading.enumerate() if t.name == 'compile']\n"
-        "kernels = sys.modules['speech.decode.label.kernels']\n"
+        "kernels = sys.modules['speech.decode.label.ctc_score_kernels']\n"
         "assert kernels.forward.signatures and kernels.warped.signatures\n"
         "import numpy as np\n"
         "from speech.decode.label.ctc_score import first_frames, prefix_scores\n"

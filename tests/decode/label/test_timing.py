@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.decode.greedy import TokenSpan
+from speech.decode.ctc.greedy import TokenSpan
 from speech.decode.label.joint import Spelling
 from speech.decode.label.timing import (
     Written,

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech.errors import ConfigError
+from speech.nn.cpu.instructions import instructions
+from speech.nn.cpu.int8 import int8_copy, rounded
+from speech.nn.cpu.int8_weights import pack, product
 from speech.nn.decoder.compiled import CompiledDecoder, compiled_copy
 from speech.nn.decoder.label import LabelDecoderConfig
-from speech.nn.instructions import instructions
-from speech.nn.int8 import int8_copy, rounded
-from speech.nn.int8_weights import pack, product
 from tests.skips import NO_TILES
 from tests.tiny_decoder import random, random_decoder, tokens_below
 

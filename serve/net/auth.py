@@ -1,0 +1,158 @@
+"""Who may connect: API keys, short-lived tokens of pages, web origins, names of the server."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import math
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from serve.config import ServeConfig
+from serve.net.hosts import Hosts
+
+_LONGEST_S = 600
+_SCHEMES = ("bearer", "token")
+_PROTOCOL_PREFIXES = ("bearer.", "openai-insecure-api-key.")
+_SHOWN = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Why a connection is refused."""
+
+    status: int
+    code: str
+    message: str
+
+
+class Gate:
+    """Checks requests. Keys are kept hashed and compared in constant time.
+
+    A key opens everything. A token, which a page gets from its own server, opens websockets: it makes no other tokens,
+    transcribes no files and changes no adapters.
+    """
+
+    def __init__(self, config: ServeConfig) -> None:
+        self._keys = [_hash(key) for key in config.api_keys]
+        self._origins = {origin.rstrip("/").lower() for origin in config.origins}
+        self._hosts = Hosts(config.host, config.allowed_hosts)
+        self._secret = _signing_key(self._keys)
+
+    def check(self, headers: Mapping[str, str], query: Mapping[str, str], *, returning: bool = False) -> Denied | None:
+        """None if a websocket may be opened.
+
+        Args:
+            headers: of the request.
+            query: of its address.
+            returning: to a session that is there: then a token may have expired, as the session has one of its own.
+        """
+        denied = self._misled(headers)
+        if denied is not None:
+            return denied
+        until = self.until(headers, query)
+        if until > time.time() or (returning and until > 0):
+            return None
+        return _unknown(headers)
+
+    def check_http(self, headers: Mapping[str, str]) -> Denied | None:
+        """None if a request over HTTP may pass, for which tokens do not do."""
+        denied = self._misled(headers)
+        if denied is not None or self.has_key(headers):
+            return denied
+        if self.until(headers, {}) > time.time():
+            return Denied(403, "forbidden", "a token opens websockets only; this takes an API key")
+        return _unknown(headers)
+
+    def has_key(self, headers: Mapping[str, str]) -> bool:
+        """Whether a key comes along, which tokens are not; true where no keys are asked for."""
+        given = _credentials(headers)
+        return not self._keys or (given is not None and self._is_key(given))
+
+    def until(self, headers: Mapping[str, str], query: Mapping[str, str]) -> float:
+        """Until when a session may begin, in seconds since 1970: without end for a key, never (0) for neither."""
+        if self.has_key(headers):
+            return math.inf
+        # A token may stand in the address, a key never: addresses end up in logs.
+        return max(self._expiry(_credentials(headers) or ""), self._expiry(query.get("token", "")))
+
+    def client_secret(self, seconds: float) -> tuple[str, int]:
+        """A token for a page, and when it expires (seconds since 1970); at most ten minutes from now."""
+        expires = int(time.time() + min(max(seconds, 1), _LONGEST_S))
+        body = f"{expires}.{secrets.token_urlsafe(9)}"
+        return f"ek_{body}.{self._sign(body)}", expires
+
+    def _misled(self, headers: Mapping[str, str]) -> Denied | None:
+        """A page, or somebody who may be one, that has no business here."""
+        host, origin = headers.get("host", ""), headers.get("origin")
+        # Whoever has a key and is no page may call us as they like: a page that was led here has none.
+        trusted = bool(self._keys) and origin is None and self.has_key(headers)
+        if host and not trusted and not self._hosts.knows(host):  # every browser says whom it calls
+            text = f"this server is not known as {host[:_SHOWN]!r}; if it is to be, add that name to allowed_hosts"
+            return Denied(403, "host", f"{text} (SPEECH_ALLOWED_HOSTS)")
+        if origin is not None and not self._own(origin, host):
+            text = f"pages of {origin[:_SHOWN]!r} may not connect here; if they are to, add it to origins"
+            return Denied(403, "origin", f"{text} (SPEECH_ORIGINS)")
+        return None
+
+    def _own(self, origin: str, host: str) -> bool:
+        if "*" in self._origins or origin.rstrip("/").lower() in self._origins:
+            return True
+        try:
+            return urlsplit(origin).netloc.lower() == host.lower()
+        except ValueError:  # no address at all
+            return False
+
+    def _is_key(self, given: str) -> bool:
+        digest = _hash(given)
+        return sum(hmac.compare_digest(digest, key) for key in self._keys) > 0  # all are compared, whichever fits
+
+    def _expiry(self, given: str) -> float:
+        """Of a token that is one of ours; 0 for anything else."""
+        body, _, signature = given.removeprefix("ek_").rpartition(".")
+        same = hmac.compare_digest(self._sign(body).encode(), signature.encode("utf-8", "replace"))
+        return float(body.partition(".")[0]) if same and given.startswith("ek_") else 0.0
+
+    def _sign(self, body: str) -> str:
+        digest = hmac.digest(self._secret, body.encode("utf-8", "replace"), "sha256")
+        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def subprotocols(headers: Mapping[str, str]) -> Sequence[str]:
+    """What a websocket client offers."""
+    return [part.strip() for part in headers.get("sec-websocket-protocol", "").split(",") if part.strip()]
+
+
+def _unknown(headers: Mapping[str, str]) -> Denied:
+    if _credentials(headers) is None:
+        return Denied(401, "unauthorized", "give an API key: Authorization: Bearer KEY")
+    return Denied(401, "unauthorized", "the API key or token is unknown or has expired")
+
+
+def _credentials(headers: Mapping[str, str]) -> str | None:
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    if scheme.lower() in _SCHEMES and given:
+        return given.strip()
+    if "x-api-key" in headers:
+        return headers["x-api-key"]
+    offered = subprotocols(headers)
+    for name in offered:
+        for prefix in _PROTOCOL_PREFIXES:
+            if name.startswith(prefix):
+                return name.removeprefix(prefix)
+    if len(offered) == 2 and offered[0].lower() == "token":  # Deepgram's pages
+        return offered[1]
+    return None
+
+
+def _signing_key(keys: Sequence[bytes]) -> bytes:
+    """Of tokens: the same for all workers that have the same keys. Slow, as tokens are seen by strangers."""
+    return hashlib.scrypt(b"".join(sorted(keys)), salt=b"speech client secrets", n=2**14, r=8, p=1, dklen=32)
+
+
+def _hash(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "replace")).digest()

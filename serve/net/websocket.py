@@ -1,0 +1,244 @@
+"""A websocket around a session: receives and sends, decides nothing. Every protocol is an adapter in it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from serve.protocols import wire
+from serve.sessions.options import Refused
+from serve.sessions.registry import Attached, Hub
+
+_log = logging.getLogger(__name__)
+_STALLED_S = 30.0
+_BROKEN = (WebSocketDisconnect, RuntimeError)  # what Starlette raises where a client has gone
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an adapter answers by itself, before there is a session or without it; sent at once."""
+
+    text: str
+
+
+class Adapter(Protocol):
+    """One protocol on the wire, for one connection.
+
+    Attributes:
+        resumable: whether a client can come back to its session.
+    """
+
+    resumable: bool
+
+    def greet(self) -> list[str]:
+        """What is said before the client says anything."""
+
+    def incoming(self, frame: str | bytes) -> Sequence[wire.ClientMessage | bytes | Reply]:
+        """What a frame of the client means; `Start` or `Resume` come before other messages. Raises Refused."""
+
+    def outgoing(self, message: wire.ServerMessage) -> list[str]:
+        """The text frames that say a message; none if the protocol has no word for it."""
+
+
+class _Left(Exception):
+    """The client has gone."""
+
+
+class Shell:
+    """One accepted connection.
+
+    Args:
+        socket: accepted.
+        hub: of all sessions.
+        adapter: of the protocol.
+        until: when the client's token expires, in seconds since 1970; after that a session may go on, but not begin.
+    """
+
+    def __init__(self, socket: WebSocket, hub: Hub, adapter: Adapter, until: float = math.inf) -> None:
+        self._socket, self._hub, self._adapter, self._until = socket, hub, adapter, until
+        self._config = hub.facts.config
+        self._missed: list[str] = []
+
+    async def run(self) -> None:
+        """Serve it to its close."""
+        try:
+            for text in self._adapter.greet():
+                await self._send(text)
+            resuming = self._hub.knows(self._socket.query_params.get("session", ""))
+            with self._hub.waiting(resuming=resuming):
+                attached, opening = await self._open()
+        except (_Left, TimeoutError):
+            return
+        except Refused as refused:
+            await self.refuse(refused)
+            return
+        except Exception:
+            _log.exception("a session could not be opened")
+            await self.refuse(Refused("internal", "the server failed; try again", wire.CloseCode.internal))
+            return
+        connection = attached.connection
+        reader = asyncio.create_task(self._read(attached, connection, opening))
+        writer = asyncio.create_task(self._write(attached, connection))
+        try:
+            await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
+            if attached.session.ended or attached.connection != connection:
+                await asyncio.wait({writer}, timeout=self._config.slow_reader_s)
+        finally:
+            for task in (reader, writer):
+                task.cancel()
+            for outcome in await asyncio.gather(reader, writer, return_exceptions=True):
+                if isinstance(outcome, Exception) and not isinstance(outcome, _Left):
+                    _log.error("a connection failed", exc_info=outcome)
+            self._hub.park(attached, connection)
+
+    async def refuse(self, refused: Refused) -> None:
+        """Say why there will be no session, and close."""
+        close = refused.close or wire.CloseCode.bad_message
+        retryable = close < wire.CloseCode.bad_message
+        error = wire.Error(seq=1, code=refused.code, message=refused.message, fatal=True, retryable=retryable)
+        if refused.param is not None:
+            error.param = refused.param
+        if close == wire.CloseCode.overloaded:
+            wait_s = self._hub.admit() or 1.0
+            error.retry_after_ms = round(wait_s * 1000)
+        with contextlib.suppress(_Left, TimeoutError):
+            for text in self._adapter.outgoing(error):
+                await self._send(text)
+            await self._close(close, f"{refused.code}: {refused.message}")
+
+    async def _open(self) -> tuple[Attached, list[wire.ClientMessage | bytes]]:
+        """The session of this connection, and what came together with its opening."""
+        began = asyncio.get_running_loop().time()
+        patience_s = self._config.first_message_s
+        while True:
+            try:
+                async with asyncio.timeout_at(began + patience_s):
+                    messages = await self._incoming(await self._receive())
+            except TimeoutError:
+                text = f"nothing that begins a session was said within {patience_s:g} s"
+                raise Refused("no_start", text, wire.CloseCode.idle) from None
+            if not messages:  # of a client that is there and has nothing for a session yet
+                patience_s = max(self._config.idle_s, self._config.first_message_s)
+                continue
+            first, rest = messages[0], messages[1:]
+            if isinstance(first, wire.Start):
+                if time.time() >= self._until:
+                    raise Refused("unauthorized", "the token has expired", wire.CloseCode.unauthorized)
+                attached = await self._hub.open(first, resumable=self._adapter.resumable)
+            elif isinstance(first, wire.Resume):
+                attached, self._missed = self._hub.resume(first)
+            else:
+                raise Refused("not_started", f"{_name(first)} before start", wire.CloseCode.bad_message)
+            return attached, rest
+
+    async def _incoming(self, frame: str | bytes) -> list[wire.ClientMessage | bytes]:
+        """What a frame means to a session; what the adapter answers by itself is sent."""
+        meant: list[wire.ClientMessage | bytes] = []
+        for item in self._adapter.incoming(frame):
+            if not isinstance(item, Reply):
+                meant.append(item)
+                continue
+            try:
+                await self._send(item.text)
+            except TimeoutError:
+                raise _Left from None
+        return meant
+
+    async def _receive(self) -> str | bytes:
+        try:
+            frame = await self._socket.receive()
+        except _BROKEN:
+            raise _Left from None
+        if frame["type"] != "websocket.receive":
+            raise _Left
+        data: bytes | None = frame.get("bytes")
+        return data if data is not None else str(frame.get("text", ""))
+
+    async def _read(self, attached: Attached, connection: int, opening: Sequence[wire.ClientMessage | bytes]) -> None:
+        try:
+            for message in opening:
+                await self._hub.say(attached, message, connection)
+            await self._listen(attached, connection)
+        except _Left:
+            raise
+        except Exception:
+            _log.exception("a message could not be taken")
+            attached.session.crashed()
+            attached.changed()
+
+    async def _listen(self, attached: Attached, connection: int) -> None:
+        session = attached.session
+        while not session.ended:
+            try:
+                await asyncio.wait_for(attached.room.wait(), _STALLED_S)
+            except TimeoutError:
+                if not session.full and not session.behind:
+                    await self._cut_off()
+                    return
+                session.stalled(time.monotonic())
+                attached.changed()
+                return
+            frame = await self._receive()
+            if attached.connection != connection:  # the client speaks elsewhere now, and says this again there
+                return
+            try:
+                for message in await self._incoming(frame):
+                    await self._hub.say(attached, message, connection)
+            except Refused as refused:
+                if refused.close is None:
+                    session.refuse(refused.code, refused.message, param=refused.param)
+                else:
+                    session.fail(refused.code, refused.message, refused.close)
+                self._hub.submit(attached)
+
+    async def _write(self, attached: Attached, connection: int) -> None:
+        try:
+            for text in self._missed:
+                await self._send(text)
+            while True:
+                attached.news.clear()
+                if attached.connection != connection:
+                    await self._close(wire.CloseCode.taken_over, "taken_over: a newer connection has the session")
+                    return
+                message = attached.session.outbox.take()
+                if message is not None:
+                    for text in self._adapter.outgoing(message):
+                        await self._send(text)
+                    if not attached.room.is_set():
+                        attached.changed()
+                    continue
+                if attached.session.closing is not None:
+                    await self._close(*attached.session.closing)
+                    return
+                await attached.news.wait()
+        except TimeoutError:
+            await self._cut_off()
+
+    async def _cut_off(self) -> None:
+        with contextlib.suppress(TimeoutError, _Left):
+            await asyncio.wait_for(self._close(wire.CloseCode.overloaded, "slow_reader: read faster"), 1.0)
+
+    async def _send(self, text: str) -> None:
+        try:
+            await asyncio.wait_for(self._socket.send_text(text), self._config.slow_reader_s)
+        except _BROKEN:
+            raise _Left from None
+
+    async def _close(self, code: wire.CloseCode, reason: str) -> None:
+        self._hub.telemetry.closed.labels(str(int(code))).inc()
+        try:
+            await self._socket.close(int(code), reason.encode()[:123].decode("utf-8", "ignore"))
+        except _BROKEN:
+            raise _Left from None
+
+
+def _name(message: wire.ClientMessage | bytes) -> str:
+    return "audio" if isinstance(message, bytes) else type(message).__name__.lower()

@@ -1,0 +1,78 @@
+"""`/v1/stream`: our own protocol on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from serve.protocols import wire
+from serve.sessions.options import Refused
+
+_AUDIO_KEYS = ("encoding", "sample_rate", "channels")
+_LISTS = ("languages", "targets", "phrases")
+_NOT_OPTIONS = ("token", "session")
+
+
+class Native:
+    """Messages are what they are; audio without `start` begins a session with the options of the address.
+
+    Args:
+        query: of the address.
+        max_json: longest text message in characters.
+    """
+
+    resumable = True
+
+    def __init__(self, query: Mapping[str, str], max_json: int) -> None:
+        self._query, self._max_json = query, max_json
+        self._begun = False
+
+    def greet(self) -> list[str]:
+        """The client speaks first."""
+        return []
+
+    def incoming(self, frame: str | bytes) -> list[wire.ClientMessage | bytes]:
+        """The messages that a frame stands for.
+
+        Raises:
+            Refused: it is none.
+        """
+        if isinstance(frame, bytes):
+            opening = [] if self._begun else [from_query(self._query)]
+            self._begun = True
+            return [*opening, frame]
+        if len(frame) > self._max_json:
+            text = f"a text message of {len(frame)} characters, at most {self._max_json}"
+            raise Refused("too_big", text, wire.CloseCode.too_big)
+        try:
+            message = wire.parse(frame)
+        except wire.BadMessage as error:
+            raise Refused("bad_message", str(error), wire.CloseCode.bad_message) from error
+        self._begun = True
+        return [message]
+
+    def outgoing(self, message: wire.ServerMessage) -> list[str]:
+        """The text frames of a message."""
+        return [wire.render(message)]
+
+
+def from_query(query: Mapping[str, str]) -> wire.Start:
+    """`?languages=eng,spa&sample_rate=8000`: the keys of `start`, for clients that only send audio.
+
+    Raises:
+        Refused: unknown key or value.
+    """
+    record: dict[str, Any] = {"type": "start", "audio": {}}
+    for key, value in query.items():
+        if key in _NOT_OPTIONS:
+            continue
+        if key in _AUDIO_KEYS:
+            record["audio"][key] = value
+        else:
+            record[key] = value.split(",") if key in _LISTS else value
+    try:
+        return msgspec.convert(record, wire.Start, strict=False)
+    except msgspec.ValidationError as error:
+        raise Refused("bad_config", f"query: {error}", wire.CloseCode.bad_config) from error

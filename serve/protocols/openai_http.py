@@ -1,0 +1,277 @@
+"""`/v1/audio/*` and `/v1/models` as OpenAI's clients expect them, on the offline path."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import numpy as np
+from fastapi import Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+
+from serve.engine.pools import Pools
+from serve.http.errors import Failure
+from serve.http.uploads import Form, Place, Places, receive_form
+from serve.sessions.options import Facts
+from serve.telemetry import Telemetry
+from speech.audio.input.files import SAMPLE_RATE, probe, stream_audio
+from speech.errors import AudioError, LanguageError, SpeechError
+from speech.recognizer import Recognizer
+from speech.text.languages import resolve
+from speech.transcript import UNDETERMINED, Transcript
+
+_log = logging.getLogger(__name__)
+_FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
+_GRANULARITIES = ("word", "segment")
+_SWITCHES = {"true": True, "1": True, "false": False, "0": False}
+_OURS = ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-transcribe")
+"""Model names that unmodified clients send; they get the server's model."""
+_BLOCK_S = 2.0
+"""Audio that is decoded at once: a block of many channels at a high rate is large."""
+_TEXT = {"type": "string"}
+_FORM = {
+    "file": {"type": "string", "format": "binary"},
+    "plain": {"type": "boolean", "description": "Without capitals and punctuation."},
+    "model": _TEXT,
+    "response_format": {"type": "string", "enum": list(_FORMATS)},
+}
+
+
+def described(**fields: Any) -> dict[str, Any]:
+    """What OpenAPI says of a route that reads a form by itself."""
+    schema = {"type": "object", "required": ["file"], "properties": _FORM | fields}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+TRANSCRIPTION = described(
+    **{
+        "language": _TEXT,
+        "languages[]": {"type": "array", "items": _TEXT},
+        "timestamp_granularities[]": {"type": "array", "items": {"type": "string", "enum": list(_GRANULARITIES)}},
+        "stream": {"type": "boolean"},
+    }
+)
+TRANSLATION = described(to=_TEXT)
+
+
+class _TooLong(AudioError):
+    """More audio than a file may have."""
+
+
+class _Gone(Exception):
+    """The client has; nobody hears of this."""
+
+
+class OpenAiApi:
+    """The routes. One file is recognised at a time; live sessions go on meanwhile."""
+
+    def __init__(self, recognizer: Recognizer, facts: Facts, telemetry: Telemetry, pools: Pools) -> None:
+        self._recognizer = recognizer
+        self._facts = facts
+        self._telemetry = telemetry
+        self._pools = pools
+        self.places = Places(facts.config.max_uploads)
+
+    async def models(self) -> dict[str, Any]:
+        """What can be named as `model`."""
+        model = self._facts.model
+        return {"object": "list", "data": [{"id": model.id, "object": "model", "created": 0, "owned_by": "speech"}]}
+
+    async def transcriptions(self, request: Request) -> Response:
+        """Speech to text. `prompt` and `temperature` are taken and mean nothing here."""
+        return await self._answer(request, translate=False)
+
+    async def translations(self, request: Request) -> Response:
+        """Speech in any language to text in another, `to`; English, where the model has it."""
+        return await self._answer(request, translate=True)
+
+    async def _answer(self, request: Request, *, translate: bool) -> Response:
+        try:
+            response = await self._result(request, translate)
+        except Failure as refused:
+            response = refused.response()
+        self._telemetry.requests.labels(str(response.status_code)).inc()
+        return response
+
+    async def _result(self, request: Request, translate: bool) -> Response:
+        """Raises Failure."""
+        if translate and not self._facts.targets:
+            raise self._no_target("to")
+        place = self.places.take()
+        try:
+            form = await receive_form(request, self._facts.config.max_upload_bytes)
+        except BaseException:
+            place.leave()
+            raise
+        try:
+            wanted = self._wanted(form, translate)
+        except BaseException:
+            form.file.close()
+            place.leave()
+            raise
+        transcript = await self._transcript(request, form, place, wanted)
+        if _switch(form, "stream"):
+            return StreamingResponse(_sse(transcript), media_type="text/event-stream")
+        return _render(
+            transcript, form.one("response_format", "json"), form.fields.get("timestamp_granularities[]", ())
+        )
+
+    def _wanted(self, form: Form, translate: bool) -> dict[str, Any]:
+        """Arguments of `Recognizer.transcribe`. Raises Failure."""
+        format, model = form.one("response_format", "json"), form.one("model", "")
+        if format not in _FORMATS:
+            text = f"response_format {format[:80]!r}; one of {', '.join(_FORMATS)}"
+            raise Failure(400, "bad_format", text, "response_format")
+        if model and model not in (self._facts.model.id, *_OURS):
+            raise Failure(404, "model_not_found", f"there is no model {model[:80]!r}", "model")
+        for name in form.fields.get("timestamp_granularities[]", ()):
+            if name not in _GRANULARITIES:
+                text = f"{name[:80]!r}; one of {', '.join(_GRANULARITIES)}"
+                raise Failure(400, "bad_granularity", text, "timestamp_granularities[]")
+        _switch(form, "stream")
+        plain = _switch(form, "plain")
+        if not translate:
+            language = ",".join(form.fields.get("languages[]") or [form.one("language", "") or "auto"])
+            return {"language": language, "plain": plain}
+        try:
+            to = resolve(form.one("to", "eng")).code
+        except LanguageError:
+            to = ""
+        if to not in self._facts.targets:
+            raise self._no_target(form.one("to", "eng"))
+        return {"to": to, "plain": plain}
+
+    def _no_target(self, to: str) -> Failure:
+        targets = ", ".join(self._facts.targets)
+        if not targets:
+            text = "this server's model does not translate; /v1/audio/transcriptions writes what is said"
+            return Failure(400, "no_translation", text, "to")
+        return Failure(400, "bad_target", f"to {to[:80]!r}; this server's model translates into: {targets}", "to")
+
+    async def _transcript(self, request: Request, form: Form, place: Place, wanted: dict[str, Any]) -> Transcript:
+        """Of a form's file, which is closed in the end, and the place left. Raises Failure."""
+        stopped = threading.Event()
+
+        def finished(_: Future[Transcript]) -> None:  # or never begun
+            form.file.close()
+            place.leave()
+
+        work = self._pools.files.submit(self._transcribe, form, wanted, stopped)
+        work.add_done_callback(finished)
+        done, gone = asyncio.wrap_future(work), asyncio.create_task(_gone(request))
+        either: set[asyncio.Future[Any]] = {done, gone}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not done.done():
+                raise Failure(499, "client_closed_request", "the client has gone")
+            return done.result()
+        except SpeechError as error:
+            raise _failure(error, form.name) from error
+        except Failure:
+            raise
+        except Exception as error:
+            _log.exception("a file could not be transcribed: %s", form.name)
+            text = f"{form.name}: the recogniser failed on this file; the server's log says why"
+            raise Failure(500, "internal", text, "file") from error
+        finally:
+            stopped.set()
+            work.cancel()
+            gone.cancel()
+            done.add_done_callback(_seen)
+
+    def _transcribe(self, form: Form, wanted: dict[str, Any], stopped: threading.Event) -> Transcript:
+        """In a thread."""
+        most_s = self._facts.config.max_upload_s
+        if probe(form.file).duration_s > most_s:  # as the header says, which may be wrong; it is not heard in vain
+            for _ in _bounded(stream_audio(form.file, block_s=_BLOCK_S), most_s, stopped):
+                pass
+        blocks = _bounded(stream_audio(form.file, block_s=_BLOCK_S), most_s, stopped)
+        return self._recognizer.transcribe(blocks, **wanted)
+
+
+def _bounded(blocks: Iterable[np.ndarray], most_s: float, stopped: threading.Event) -> Iterator[np.ndarray]:
+    """Raises _TooLong where there is more, and _Gone where nobody waits for it any more."""
+    samples = 0
+    for block in blocks:
+        if stopped.is_set():
+            raise _Gone
+        samples += len(block)
+        if samples > most_s * SAMPLE_RATE:
+            raise _TooLong(f"has more than {most_s:g} s of audio", fix="Cut it.")
+        yield block
+
+
+async def _gone(request: Request) -> None:
+    """Returns when the client has gone; its request has been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _seen(done: asyncio.Future[Transcript]) -> None:
+    """Of a result for which nobody waits."""
+    if not done.cancelled():
+        done.exception()
+
+
+def _failure(error: SpeechError, name: str) -> Failure:
+    if isinstance(error, _TooLong):
+        return Failure(413, "too_long", f"{name}: {error.what}", "file")
+    if isinstance(error, AudioError):
+        return Failure(415, "bad_audio", str(AudioError(error.what, where=name, fix=error.fix)), "file")
+    if isinstance(error, LanguageError):
+        return Failure(400, "bad_language", str(error), "language")
+    return Failure(400, "bad_request", str(error))
+
+
+def _switch(form: Form, name: str) -> bool:
+    value = form.one(name, "") or "false"
+    if value.lower() not in _SWITCHES:
+        raise Failure(400, "bad_request", f"{name} {value[:80]!r}; true or false", name)
+    return _SWITCHES[value.lower()]
+
+
+def _render(transcript: Transcript, format: str, granularities: Sequence[str]) -> Response:
+    if format == "text":
+        return PlainTextResponse(transcript.text + "\n")
+    if format == "srt":
+        return PlainTextResponse(transcript.to_srt())
+    if format == "vtt":
+        return PlainTextResponse(transcript.to_vtt(), media_type="text/vtt")
+    usage = {"type": "duration", "seconds": round(transcript.duration_s)}
+    if format == "json":
+        return JSONResponse({"text": transcript.text, "usage": usage})
+    silent = transcript.language == UNDETERMINED
+    record: dict[str, Any] = {
+        "task": "transcribe" if transcript.task == "asr" else "translate",
+        "language": transcript.language if silent else resolve(transcript.language).name.lower(),
+        "duration": transcript.duration_s,
+        "text": transcript.text,
+        "segments": [
+            {"id": number, "start": start_s, "end": end_s, "text": text.replace("\n", " ")}
+            for number, (start_s, end_s, text) in enumerate(transcript.cues())
+        ],
+        "usage": usage,
+    }
+    if "word" in granularities:
+        record["words"] = [{"word": w.text, "start": w.start_s, "end": w.end_s} for w in transcript.words]
+    return JSONResponse(record)
+
+
+async def _sse(transcript: Transcript) -> AsyncIterator[str]:
+    """The text in the pieces of its subtitles, then whole."""
+    joined = ""
+    for _, _, text in transcript.cues():
+        delta = ("" if not joined else " ") + text.replace("\n", " ")
+        joined += delta
+        yield _event("transcript.text.delta", delta=delta)
+    usage = {"type": "duration", "seconds": round(transcript.duration_s)}
+    yield _event("transcript.text.done", text=transcript.text, usage=usage)
+
+
+def _event(kind: str, **fields: Any) -> str:
+    return f"data: {json.dumps({'type': kind, **fields}, ensure_ascii=False)}\n\n"

@@ -1,0 +1,196 @@
+"""The items of an OpenAI transcription session: announced, given deltas, completed, one after another."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections import deque
+from collections.abc import Sequence
+from enum import Enum, auto
+from typing import Any
+
+from serve.protocols import wire
+from speech.text.languages import LANGUAGES
+
+_TRANSCRIPTION = "conversation.item.input_audio_transcription"
+_LEAST_PROBABILITY = 1e-4
+
+Record = dict[str, Any]
+
+
+class Flush(Enum):
+    """Why the session was asked to finalize."""
+
+    commit = auto()
+    clear = auto()
+
+
+class Items:
+    """Turns what a session says into events about items: a segment each or, by hand, what lies between two commits.
+
+    Attributes:
+        flushes: those that the session has not answered yet.
+    """
+
+    def __init__(self) -> None:
+        self.flushes: deque[Flush] = deque()
+        self._manual = self._beta = self._logprobs = False
+        self._previous: str | None = None
+        self._starts: list[int] = []  # ms; of speech that began while the item was under way
+        self._speaking = False
+        self._from_ms = 0
+        self._flushed = False  # the flush under way has ended an item
+        self._begin()
+
+    def configure(self, *, manual: bool, beta: bool, logprobs: bool) -> None:
+        """Other settings hold from here on.
+
+        Args:
+            manual: items end at commits only, and nothing is said about when somebody speaks.
+            beta: the events of the beta.
+            logprobs: words come with their probability.
+        """
+        self._manual, self._beta, self._logprobs = manual, beta, logprobs
+
+    def take(self, message: wire.ServerMessage) -> list[Record]:
+        """The events that a message makes."""
+        records: list[Record] = []
+        if self._ended_ms is not None and not isinstance(message, wire.Transcript):  # speech without a word
+            records += self._complete(self._ended_ms)
+        if isinstance(message, wire.Transcript):
+            records += self._transcript(message)
+        elif isinstance(message, wire.Finalized):
+            records += self._finalized(message.at_ms)
+        elif isinstance(message, wire.SpeechStarted) and not self._manual:
+            records += self._speech_started(message.at_ms)
+        elif isinstance(message, wire.Endpoint) and not self._manual and message.reason != "max_length":
+            records += self._endpoint(message)
+        return records
+
+    def _begin(self) -> None:
+        self._id = f"item_{secrets.token_hex(10)}"
+        self._announced = False
+        self._ended_ms: int | None = None
+        self._text = ""
+        self._words: list[wire.WordInfo] = []
+        self._segment = -1
+        self._frozen = 0  # words of the segment that have been sent
+
+    @property
+    def _clearing(self) -> bool:
+        return bool(self.flushes) and self.flushes[0] is Flush.clear
+
+    def _speech_started(self, at_ms: int) -> list[Record]:
+        if self._speaking:
+            self._starts.append(at_ms)
+            return []
+        self._speaking = True
+        return [{"type": "input_audio_buffer.speech_started", "item_id": self._id, "audio_start_ms": at_ms}]
+
+    def _speech_stopped(self, at_ms: int) -> list[Record]:
+        if not self._speaking:
+            return []
+        self._speaking = False
+        return [{"type": "input_audio_buffer.speech_stopped", "item_id": self._id, "audio_end_ms": at_ms}]
+
+    def _endpoint(self, message: wire.Endpoint) -> list[Record]:
+        """What VAD ends; the words follow at once, if there are any."""
+        if message.reason == "client" and self._clearing:
+            return []
+        self._flushed |= message.reason == "client"
+        self._ended_ms = message.at_ms
+        return [*self._speech_stopped(message.at_ms), *self._announce()]
+
+    def _transcript(self, message: wire.Transcript) -> list[Record]:
+        if self._clearing and (self._manual or message.reason == "client"):
+            return []
+        words = message.words or []
+        fresh = words[self._frozen :] if message.is_final else words
+        delta = message.delta or ""
+        if delta and self._text and message.segment != self._segment:
+            delta = f" {delta}"
+        self._segment = message.segment
+        self._frozen = 0 if message.is_final else self._frozen + len(fresh)
+        records = self._delta(delta, fresh) if delta else []
+        if message.is_final and not self._manual:
+            self._flushed |= message.reason == "client"
+            records += self._complete(message.audio_ms, speech_goes_on=message.reason == "max_length")
+        return records
+
+    def _delta(self, delta: str, words: Sequence[wire.WordInfo]) -> list[Record]:
+        self._text += delta
+        self._words += words
+        record = {"type": f"{_TRANSCRIPTION}.delta", "item_id": self._id, "content_index": 0, "delta": delta}
+        if self._logprobs:
+            record["logprobs"] = _logprobs(words)
+        return [*self._announce(), record]
+
+    def _finalized(self, at_ms: int) -> list[Record]:
+        flush = self.flushes.popleft() if self.flushes else Flush.commit
+        done, self._flushed = self._flushed, False
+        if flush is Flush.commit:
+            return [] if done and not self._manual else self._complete(at_ms)
+        records = self._complete(at_ms) if self._announced else []  # what has been said stays said
+        self._from_ms, self._speaking = at_ms, False
+        self._begin()
+        return [*records, {"type": "input_audio_buffer.cleared"}]
+
+    def _announce(self) -> list[Record]:
+        if self._announced:
+            return []
+        self._announced = True
+        place = {"previous_item_id": self._previous}
+        return [
+            {"type": "input_audio_buffer.committed", "item_id": self._id, **place},
+            {"type": f"conversation.item.{'created' if self._beta else 'added'}", "item": self._item(None), **place},
+        ]
+
+    def _complete(self, at_ms: int, *, speech_goes_on: bool = False) -> list[Record]:
+        """The item ends at this time, and the next begins."""
+        goes_on = speech_goes_on and self._speaking
+        records = [*self._speech_stopped(at_ms), *self._announce()]
+        completed = {
+            "type": f"{_TRANSCRIPTION}.completed",
+            "item_id": self._id,
+            "content_index": 0,
+            "transcript": self._text,
+            "languages": [{"code": code} for code in self._languages()],
+            "usage": {"type": "duration", "seconds": max(at_ms - self._from_ms, 0) / 1000},
+        }
+        if self._logprobs:
+            completed["logprobs"] = _logprobs(self._words)
+        records.append(completed)
+        if not self._beta:
+            item = self._item(self._text)
+            records.append({"type": "conversation.item.done", "item": item, "previous_item_id": self._previous})
+        self._previous, self._from_ms = self._id, at_ms
+        self._begin()
+        starts = [at_ms] if goes_on else [start for start in self._starts if start >= at_ms]
+        self._starts.clear()
+        for start in starts:
+            records += self._speech_started(start)
+        return records
+
+    def _item(self, transcript: str | None) -> Record:
+        content = [{"type": "input_audio", "transcript": transcript}]
+        return {
+            "id": self._id, "object": "realtime.item", "type": "message", "status": "completed", "role": "user",
+            "content": content,
+        }  # fmt: skip
+
+    def _languages(self) -> list[str]:
+        """Short codes of the words' languages, the most frequent first."""
+        codes = [LANGUAGES[word.lang].alpha2 or word.lang for word in self._words if word.lang is not None]
+        return sorted(dict.fromkeys(codes), key=lambda code: -codes.count(code))
+
+
+def _logprobs(words: Sequence[wire.WordInfo]) -> list[Record]:
+    """A word for a token."""
+    return [
+        {
+            "token": word.text,
+            "logprob": math.log(max(word.conf, _LEAST_PROBABILITY)),
+            "bytes": list(word.text.encode()),
+        }
+        for word in words
+    ]

@@ -1,0 +1,43 @@
+"""Transcripts of a session as its client wants them: with words or without, whole or only what is new of them."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from serve.protocols import wire
+from speech.events import TranscriptEvent
+
+
+class Transcripts:
+    """Of one session.
+
+    Args:
+        start: what the client wants.
+
+    Attributes:
+        interim: revisable, append or off; may change.
+    """
+
+    def __init__(self, start: wire.Start) -> None:
+        self.interim = "revisable" if start.interim is UNSET else start.interim
+        self._words = start.words
+        self._appended = 0
+        """Words of the segment that were sent as `delta`."""
+
+    def message(self, event: TranscriptEvent, lag_ms: int) -> wire.ServerMessage | None:
+        """What is said of it, if anything."""
+        record = event.to_dict() | {"lag_ms": lag_ms}
+        if self.interim == "append":
+            fresh = event.words[self._appended : event.stable]
+            if not fresh and not event.is_final:
+                return None
+            record["delta"] = event.delta(self._appended)
+            if not event.is_final:
+                del record["text"]
+                record["words"] = record["words"][self._appended : event.stable]
+            self._appended = event.stable
+        if event.is_final:
+            self._appended = 0
+        if not self._words:
+            del record["words"]
+        return wire.from_record(record)

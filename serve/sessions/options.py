@@ -1,0 +1,144 @@
+"""What a client asks of a session, checked against what the server has: options of a stream, or a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from msgspec import UNSET
+
+from serve.config import ServeConfig
+from serve.protocols import wire
+from speech.choices import Live
+from speech.decode.bias.phrases import Phrase, canonical
+from speech.decode.endpoint import EndpointConfig
+from speech.errors import LanguageError, SpeechError
+from speech.events import milliseconds
+from speech.metrics.meaning.vectors import Vectors
+from speech.recognize.request import Request
+from speech.stream.session import StreamOptions
+from speech.text.languages import resolve
+
+_MOST_PHRASES, _MOST_LETTERS = 1000, 20_000
+
+
+@dataclass(slots=True)
+class Facts:
+    """What every session of a server has in common."""
+
+    config: ServeConfig
+    model: wire.ModelInfo
+    languages: tuple[str, ...]
+    """That may be named; others come and go with adapters."""
+    targets: tuple[str, ...]
+    check: Callable[[Request], object]
+    """Raises SpeechError if the model cannot do what is asked; says what is to be kept for it to be ready."""
+    server: str
+    live: Live = Live.chunks
+    """What partial results come from."""
+    vectors: Vectors | None = None
+    """Of the encoder for SAER."""
+
+    @property
+    def limits(self) -> wire.Limits:
+        """What clients are told of them."""
+        config = self.config
+        return wire.Limits(
+            max_message_bytes=config.max_message_bytes,
+            max_lead_ms=milliseconds(config.max_lead_s),
+            idle_timeout_ms=milliseconds(config.idle_s),
+            max_session_ms=milliseconds(config.max_session_s),
+            max_reference_letters=config.max_reference_letters,
+        )
+
+
+class Refused(Exception):
+    """A session or message that cannot be had: error code, text, and how the connection is closed (None: it is not)."""
+
+    def __init__(self, code: str, message: str, close: wire.CloseCode | None, param: str | None = None) -> None:
+        super().__init__(code, message)
+        self.code, self.message, self.close, self.param = code, message, close, param
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a session may do now."""
+
+    options: StreamOptions
+    kept: object = None
+    """Compiled phrases: they need not be compiled again while this is there."""
+
+
+def prepare(facts: Facts, base: StreamOptions, message: wire.Options) -> Prepared:
+    """`base` with what a message, `start` or `update`, names. Where `takes_a_while`, it is not for the event loop.
+
+    Raises:
+        Refused: it names what the model does not know, or cannot write.
+    """
+    options = _changed(base, message, facts.languages, facts.targets)
+    if not options.phrases:
+        return Prepared(options)
+    try:
+        return Prepared(options, facts.check(options.requests()[0]))
+    except LanguageError as error:
+        raise Refused("unknown_language", str(error), wire.CloseCode.bad_config, "languages") from error
+    except SpeechError as error:
+        raise Refused("bad_config", str(error), wire.CloseCode.bad_config, "phrases") from error
+
+
+def takes_a_while(base: StreamOptions, message: wire.Options) -> bool:
+    """Whether `prepare` has phrases to compile."""
+    return bool(base.phrases if message.phrases is UNSET else message.phrases)
+
+
+def _changed(
+    base: StreamOptions, message: wire.Options, languages: Sequence[str], targets: Sequence[str]
+) -> StreamOptions:
+    options = base
+    if message.languages is not UNSET:
+        options = replace(options, languages=_codes(message.languages, languages, "languages"))
+    if message.targets is not UNSET:
+        options = replace(options, targets=_codes(message.targets, targets, "targets"))
+    if message.phrases is not UNSET:
+        options = replace(options, phrases=_phrases(message.phrases))
+    if message.plain is not UNSET:
+        options = replace(options, plain=message.plain)
+    if message.nbest is not UNSET:
+        options = replace(options, nbest=message.nbest)
+    if message.interim is not UNSET:
+        options = replace(options, interim=message.interim != "off")
+    if message.endpointing is not UNSET:
+        rules = message.endpointing
+        silence = rules.silence_ms / 1000 if rules.mode == "auto" else None
+        # From the usual rules, not from those that held: what was said before must not show through.
+        usual = EndpointConfig(blank_s=None if rules.blank_ms is None else rules.blank_ms / 1000)
+        options = replace(options, endpoint=usual.limited(silence, rules.max_utterance_ms / 1000))
+    if options.endpoint.blank_s is not None and not options.interim:
+        text = "blank_ms goes by partial results; interim is off"
+        raise Refused("bad_config", text, wire.CloseCode.bad_config, "endpointing")
+    return options
+
+
+def _phrases(texts: Sequence[str]) -> tuple[Phrase, ...]:
+    letters = sum(map(len, texts))
+    if len(texts) > _MOST_PHRASES or letters > _MOST_LETTERS:
+        text = f"{len(texts)} phrases of {letters} letters in all; at most {_MOST_PHRASES} and {_MOST_LETTERS}"
+        raise Refused("bad_config", text, wire.CloseCode.bad_config, "phrases")
+    try:
+        return canonical(map(Phrase.parse, texts))
+    except SpeechError as error:
+        raise Refused("bad_config", str(error), wire.CloseCode.bad_config, "phrases") from error
+
+
+def _codes(names: Sequence[str], known: Sequence[str], param: str) -> tuple[str, ...]:
+    codes = []
+    for name in names:
+        try:
+            code = resolve(name).code
+        except SpeechError as error:
+            raise Refused("unknown_language", str(error), wire.CloseCode.bad_config, param) from error
+        if code not in known:
+            text = f"the model does not know {code!r} here; it knows {', '.join(known)}"
+            raise Refused("unknown_language", text, wire.CloseCode.bad_config, param)
+        codes.append(code)
+    return tuple(dict.fromkeys(codes))

@@ -1,0 +1,36 @@
+"""WAV and its relatives, and Ogg of one stream, by libsndfile."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import soundfile
+
+from speech.audio.input.pieces import AudioInfo, DamageError, Opened, Piece
+from speech.audio.input.source import Slice
+
+
+def open_sound(file: Slice, *, block_s: float, whole: float = 1.0) -> Opened:
+    """Open a file by libsndfile.
+
+    Args:
+        file: that can be sought.
+        block_s: seconds of a piece.
+        whole: bytes of samples that should be there for each that is.
+
+    Raises:
+        soundfile.LibsndfileError: it is nothing that libsndfile can open.
+    """
+    sound = soundfile.SoundFile(file)
+    rate = int(sound.samplerate)
+    info = AudioInfo(len(sound) / rate, rate, int(sound.channels), str(sound.format).lower())
+
+    def pieces() -> Generator[Piece]:
+        with sound:
+            try:
+                while len(block := sound.read(max(1, int(block_s * rate)), dtype="float32", always_2d=True)):
+                    yield Piece(block, rate)
+            except soundfile.LibsndfileError as error:
+                raise DamageError(error.error_string.rstrip(".")) from error
+
+    return Opened(info, pieces(), whole=whole)

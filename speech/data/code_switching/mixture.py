@@ -1,0 +1,112 @@
+"""A sentence in two languages, and one that changes between them at points where both word orders agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+from speech.data.code_switching.word_alignment import Links
+from speech.text.languages import LANGUAGES
+from speech.text.normalize import plain_text
+from speech.text.units import Form, units
+from speech.transcript import Word, join
+
+Point = tuple[int, int]
+"""A place between words of both sentences: so many words of each stand before it."""
+
+
+def words_of(text: str, language: str) -> tuple[str, ...]:
+    """Of a text, plain; characters where a language (ISO 639-3) writes no spaces."""
+    form = Form.wer if LANGUAGES[language].spaces else Form.mer
+    return tuple(units(plain_text(text), form))
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """The same content in two languages."""
+
+    languages: tuple[str, str]
+    """ISO 639-3."""
+    words: tuple[tuple[str, ...], tuple[str, ...]]
+    """Plain, of each."""
+    links: Links
+    """Which words mean each other; see `Lexicon.links`."""
+
+    @cached_property
+    def points(self) -> tuple[Point, ...]:
+        """Where one may switch: no link crosses, and the words on one side at least are linked up to the place."""
+        lengths = [len(side) for side in self.words]
+        found = []
+        for i in range(1, lengths[0]):
+            for j in range(1, lengths[1]):
+                crosses = any((a < i) != (b < j) for a, b in self.links)
+                if not crosses and (self._linked(i - 1, j - 1) or self._linked(i, j)):
+                    found.append((i, j))
+        return tuple(found)
+
+    def _linked(self, i: int, j: int) -> bool:
+        return any(a == i for a, _ in self.links) and any(b == j for _, b in self.links)
+
+    def linked(self, side: int, place: int) -> bool:
+        """Whether a word of one of the two is linked at all."""
+        return any(link[side] == place for link in self.links)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Words of one of the two sentences."""
+
+    side: int
+    first: int
+    last: int
+    """The word behind the last."""
+
+    def __len__(self) -> int:
+        return self.last - self.first
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A sentence that changes its language at some points."""
+
+    parallel: Parallel
+    points: tuple[Point, ...]
+    """Ascending on both sides, at least one."""
+    start: int
+    """Which of the two it begins in."""
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """From left to right."""
+        ends = ((0, 0), *self.points, tuple(len(side) for side in self.parallel.words))
+        sides = [(self.start + n) % 2 for n in range(len(ends) - 1)]
+        return tuple(
+            Part(side, before[side], after[side]) for side, (before, after) in zip(sides, pairwise(ends), strict=True)
+        )
+
+    @cached_property
+    def words(self) -> tuple[tuple[str, str], ...]:
+        """Words with their languages."""
+        both = self.parallel
+        return tuple(
+            (word, both.languages[part.side])
+            for part in self.parts
+            for word in both.words[part.side][part.first : part.last]
+        )
+
+    @property
+    def text(self) -> str:
+        return join([Word(text, 0.0, 0.0, 1.0, language) for text, language in self.words])
+
+    @property
+    def matrix(self) -> int:
+        """Side of most words; of the first word if both have as many."""
+        counts = [sum(len(part) for part in self.parts if part.side == side) for side in (0, 1)]
+        return self.start if counts[0] == counts[1] else int(counts[1] > counts[0])
+
+    @property
+    def embedded_share(self) -> float:
+        """Of words that are not in the language of most."""
+        embedded = sum(len(part) for part in self.parts if part.side != self.matrix)
+        return embedded / len(self.words)

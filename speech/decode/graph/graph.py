@@ -1,0 +1,395 @@
+"""Decoding with a graph of what may be said: a closed vocabulary, a list of phrases, or an n-gram model over words.
+
+The graph is the composition of CTC's topology, the spellings of the words and the grammar (Mohri et al. 2002; Miao et
+al. 2015, "EESEN", section 3), searched by Kaldi's decoder (packages kaldifst and kaldi-decoder). It is written out
+from the parts at once: the topology of a whole vocabulary alone would have its square of arcs.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from itertools import batched, groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from speech.decode.bias.phrases import spelled
+from speech.decode.ctc.frames import Frames, without
+from speech.decode.ctc.greedy import TokenSpan
+from speech.decode.words.alignment import align
+from speech.errors import ConfigError, ModelError
+from speech.extras import needs_extra
+from speech.text.tokenizers.sentencepiece import Tokenizer
+
+_EPSILON = -1
+"""Label of an arc in a `TokenGraph` that says nothing."""
+_BLANK = 1
+"""Label of blank in the searched graph, in which 0 is epsilon and the tokens follow: Kaldi reads column label - 1."""
+_EVERYTHING = (1e30, 2**31 - 1)
+"""Beam and most active states of a search that leaves nothing out."""
+_WIDE = 256
+"""Arcs of a state from which they are grouped."""
+
+Spelling = tuple[int, ...]
+Ngram = tuple[str, ...]
+
+
+@dataclass(slots=True)
+class TokenGraph:
+    """A weighted acceptor of token sequences; costs are negative natural logarithms. It starts in state 0."""
+
+    arcs: list[list[tuple[int, float, int]]] = field(default_factory=list)
+    """Of each state: token or epsilon, cost, next state. There are no rings of epsilons."""
+    final: dict[int, float] = field(default_factory=dict)
+    """State where a text may end -> cost of that."""
+    _tails: dict[tuple[int, int], int] = field(default_factory=dict, repr=False)
+    """Token, state after it -> the state that it leads from, if nothing else does."""
+
+    def state(self) -> int:
+        """Add a state."""
+        self.arcs.append([])
+        return len(self.arcs) - 1
+
+    def spell(self, state: int, words: Sequence[tuple[Spelling, float, int]]) -> None:
+        """Add words from a state: spelling, cost, and the state after the word.
+
+        Words that begin alike share arcs there, and each arc costs what is then sure of the word's cost, so that a
+        search knows early what is improbable. Words that go on alike to the same state share arcs there, too.
+        """
+        sure: dict[Spelling, float] = {}
+        begun = Counter[Spelling]()
+        for tokens, cost, _ in words:
+            for end in range(1, len(tokens)):
+                sure[tokens[:end]] = min(cost, sure.get(tokens[:end], math.inf))
+                begun[tokens[:end]] += 1
+        sure[()] = 0.0
+        nodes: dict[Spelling, int] = {(): state}
+        for tokens, cost, target in words:
+            end = 1
+            while end < len(tokens) and begun[tokens[:end]] > 1:
+                before, here = tokens[: end - 1], tokens[:end]
+                if here not in nodes:
+                    nodes[here] = self.state()
+                    self.arcs[nodes[before]].append((here[-1], sure[here] - sure[before], nodes[here]))
+                end += 1
+            before, rest = tokens[: end - 1], tokens[end:]
+            self.arcs[nodes[before]].append((tokens[end - 1], cost - sure[before], self._tail(rest, target)))
+
+    def _tail(self, tokens: Spelling, target: int) -> int:
+        """The state from which just these tokens lead to the target."""
+        for token in reversed(tokens):
+            if (token, target) not in self._tails:
+                self._tails[token, target] = self.state()
+                self.arcs[-1].append((token, 0.0, target))
+            target = self._tails[token, target]
+        return target
+
+
+def lexicon_graph(words: Iterable[Spelling], *, repeated: bool = True) -> TokenGraph:
+    """Any sequence of the words, or with `repeated` false at most one of them; all cost nothing."""
+    graph = TokenGraph()
+    start = graph.state()
+    end = start if repeated else graph.state()
+    graph.final = {start: 0.0, end: 0.0}
+    graph.spell(start, [(word, 0.0, end) for word in dict.fromkeys(words)])
+    return graph
+
+
+def read_arpa(path: Path) -> dict[Ngram, tuple[float, float]]:
+    """N-gram -> natural logarithms of its probability and of its backoff weight, of a file in ARPA's format.
+
+    Raises:
+        ModelError: if the file cannot be read, or a line is not as expected.
+    """
+    ngrams: dict[Ngram, tuple[float, float]] = {}
+    try:
+        with path.open(encoding="utf-8", newline="\n") as lines:
+            for number, order, fields in _entries(lines):
+                try:
+                    backoff = float(fields[order + 1]) if len(fields) > order + 1 else 0.0
+                    entry = float(fields[0]) * math.log(10), backoff * math.log(10)
+                    ngram = tuple(fields[1 : order + 1])
+                    if len(ngram) != order or math.isnan(sum(entry)) or max(entry) == math.inf:
+                        raise ValueError
+                except ValueError as error:
+                    expected = f"expected a logarithm, {order} words and perhaps a backoff weight"
+                    raise ModelError(f"{' '.join(fields)!r}, {expected}", where=f"{path}:{number}") from error
+                ngrams[ngram] = entry
+    except (OSError, ValueError) as error:
+        fix = "Give an n-gram model in ARPA's text format."
+        raise ModelError(f"cannot be read: {error}", where=str(path), fix=fix) from error
+    return ngrams
+
+
+def _entries(lines: Iterable[str]) -> Iterator[tuple[int, int, list[str]]]:
+    """Number of the line, order and fields of each n-gram. Raises ValueError if the file breaks off."""
+    order = 0
+    for number, line in enumerate(lines, 1):
+        text = line.strip(" \t\r\n")
+        if heading := re.fullmatch(r"\\(\d+)-grams:", text):
+            order = int(heading[1])
+        elif text == "\\end\\":
+            return
+        elif text and order:
+            yield number, order, re.split(r"[ \t]+", text)
+    raise ValueError("it has no line \\end\\")
+
+
+def grammar_graph(ngrams: dict[Ngram, tuple[float, float]], spelling: Callable[[str], Spelling | None]) -> TokenGraph:
+    """What an n-gram model expects: a state for each context, with epsilons to shorter ones that cost the backoff.
+
+    As usual in such graphs, a word may also be reached over the shorter context where that is cheaper (Mohri et al.
+    2002, section 3). N-grams with words that have no spelling are left out.
+
+    Args:
+        ngrams: see `read_arpa`.
+        spelling: of a word; None if it cannot be written.
+    """
+    spellings = {word: spelling(word) for word in {word for ngram in ngrams for word in ngram} - {"<s>", "</s>"}}
+    kept = {
+        ngram: scores
+        for ngram, scores in ngrams.items()
+        if ngram[-1] != "<s>" and scores[0] > -math.inf
+        and all(spellings.get(word) or word == "<s>" for word in ngram[:-1])
+        and (spellings.get(ngram[-1]) or ngram[-1] == "</s>")
+    }  # fmt: skip
+    contexts = {(), *(ngram[:-1] for ngram in kept)}
+    first = ("<s>",) if ("<s>",) in contexts else ()
+    graph = TokenGraph()
+    states = {context: graph.state() for context in [first, *sorted(contexts - {first})]}
+
+    def after(history: Ngram) -> tuple[float, int]:
+        """Cost of forgetting what no n-gram goes on from, and the state that is left."""
+        cost = 0.0
+        while history not in states:
+            cost -= ngrams.get(history, (0.0, 0.0))[1]
+            history = history[1:]
+        return cost, states[history]
+
+    following: dict[Ngram, list[tuple[Spelling, float, int]]] = {context: [] for context in contexts}
+    for ngram, (score, _) in kept.items():
+        word = spellings.get(ngram[-1])
+        if word:
+            cost, target = after(ngram)
+            if cost < math.inf:
+                following[ngram[:-1]].append((word, cost - score, target))
+        else:
+            graph.final[states[ngram[:-1]]] = -score
+    graph.final.setdefault(states[()], 0.0)
+    for context, words in following.items():
+        graph.spell(states[context], words)
+        if context:
+            cost, target = after(context[1:])
+            cost -= ngrams.get(context, (0.0, 0.0))[1]
+            if cost < math.inf:
+                graph.arcs[states[context]].append((_EPSILON, cost, target))
+    return graph
+
+
+def _narrow(arcs: list[list[tuple[int, float, int]]]) -> list[list[tuple[int, float, int]]]:
+    """The same arcs, in groups behind epsilons where many leave a state.
+
+    One word that is a single token may follow another; the composition has all those pairs but for these groups.
+    """
+    narrow = list(arcs)
+    for state, leaving in enumerate(arcs):
+        if len(leaving) > _WIDE:
+            groups = list(batched(leaving, math.isqrt(len(leaving))))
+            narrow[state] = [(_EPSILON, 0.0, len(narrow) + number) for number in range(len(groups))]
+            narrow.extend(map(list, groups))
+    return narrow
+
+
+class _Composition:
+    """The graph that CTC's topology makes of a `TokenGraph`: every token may last, and blanks may stand between.
+
+    A state is one of the token graph and the token that was said last, if it may still last. Between two equal tokens
+    must be a blank; where no such token can follow, an epsilon forgets what was said last, to share what follows.
+    """
+
+    def __init__(self, graph: TokenGraph, labels: dict[int, int]) -> None:
+        self._kaldifst, _ = _packages()
+        self._arcs, self._final, self._labels = _narrow(graph.arcs), graph.final, labels
+        self._tokens = [{token for token, _, _ in arcs} for arcs in self._arcs]
+        self._states: dict[tuple[int, int | None], int] = {}
+        self._new: list[tuple[int, int | None]] = []
+        self.fst = self._kaldifst.StdVectorFst()
+        self.fst.start = self._state(0, None)
+        while self._new:
+            self._leave(*self._new.pop())
+
+    def _leave(self, state: int, last: int | None) -> None:
+        """Add what follows a state."""
+        here = self._states[state, last]
+        if last is not None:
+            self._arc(here, self._labels[last], 0.0, here)
+            if not self._repeats(state, last):
+                self._arc(here, 0, 0.0, self._state(state, None))
+                return
+        self._arc(here, _BLANK, 0.0, self._state(state, None))
+        for token, cost, target in self._arcs[state]:
+            if token == _EPSILON:
+                kept = last if last is not None and self._repeats(target, last) else None
+                self._arc(here, 0, cost, self._state(target, kept))
+            elif token != last:
+                self._arc(here, self._labels[token], cost, self._state(target, token))
+        if state in self._final:
+            self.fst.set_final(here, self._final[state])
+
+    def _repeats(self, state: int, token: int) -> bool:
+        """Whether `token` can be the next one."""
+        if token in self._tokens[state]:
+            return True
+        if _EPSILON not in self._tokens[state]:
+            return False
+        return any(self._repeats(target, token) for label, _, target in self._arcs[state] if label == _EPSILON)
+
+    def _state(self, state: int, last: int | None) -> int:
+        number = self._states.get((state, last))
+        if number is None:
+            number = self._states[state, last] = self.fst.add_state()
+            self._new.append((state, last))
+        return number
+
+    def _arc(self, here: int, label: int, cost: float, there: int) -> None:
+        self.fst.add_arc(here, self._kaldifst.StdArc(label, 0, cost, there))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GraphDecoder:
+    """Called like `greedy`; says what its graph allows, and nothing else."""
+
+    graph: Any
+    """`kaldifst.StdVectorFst` over labels: 0 epsilon, 1 blank, 2 and up `tokens`."""
+    tokens: tuple[int, ...]
+    """Ids of the tokens that the graph can say."""
+    acoustic_scale: float = 1.0
+    """Of the model's log-probabilities beside the costs of the graph."""
+    beam: float = 20.0
+    """Nats, scaled, by which a path may be behind the best one."""
+    max_active: int = 7000
+    """States kept after each frame."""
+
+    def __post_init__(self) -> None:
+        if not (0 < self.acoustic_scale < math.inf and self.beam > 0 and self.max_active >= 2):
+            raise ConfigError(
+                f"acoustic_scale {self.acoustic_scale}, beam {self.beam}, max_active {self.max_active}; "
+                "expected a scale and a beam above 0, and max_active of at least 2"
+            )
+
+    @classmethod
+    def from_graph(cls, graph: TokenGraph, **search: Any) -> GraphDecoder:
+        """What the graph accepts.
+
+        Args:
+            graph: over token ids.
+            search: `acoustic_scale`, `beam`, `max_active`.
+
+        Raises:
+            ConfigError: if the graph has no tokens, or the search's arguments are out of range.
+            ModelError: if the packages are not installed.
+        """
+        tokens = sorted({token for arcs in graph.arcs for token, _, _ in arcs} - {_EPSILON})
+        if not tokens:
+            raise ConfigError("no words that the model can write, expected at least one")
+        labels = {token: label for label, token in enumerate(tokens, _BLANK + 1)}
+        return cls(graph=_Composition(graph, labels).fst, tokens=tuple(tokens), **search)
+
+    @classmethod
+    def from_lexicon(cls, tokenizer: Tokenizer, words: Iterable[str], **search: Any) -> GraphDecoder:
+        """Any sequence of these words, of a language that writes spaces; "new york" may be one of them.
+
+        Args:
+            tokenizer: of the model.
+            words: written in any way; case and punctuation are dropped.
+            search: see `from_graph`.
+
+        Raises:
+            ConfigError: if a word cannot be written by the model, or there is none.
+            ModelError: if the packages are not installed.
+        """
+        return cls.from_graph(lexicon_graph(spelled(tokenizer, word) for word in words), **search)
+
+    @classmethod
+    def from_phrases(cls, tokenizer: Tokenizer, phrases: Iterable[str], **search: Any) -> GraphDecoder:
+        """One of these phrases, such as commands, or nothing. Arguments and errors as for `from_lexicon`."""
+        spellings = (spelled(tokenizer, phrase) for phrase in phrases)
+        return cls.from_graph(lexicon_graph(spellings, repeated=False), **search)
+
+    @classmethod
+    def from_arpa(cls, tokenizer: Tokenizer, path: Path, **search: Any) -> GraphDecoder:
+        """Texts of the words of an n-gram model, in ARPA's format, that the model can write; `<unk>` is not said.
+
+        Args:
+            tokenizer: of the model.
+            path: ARPA file over words.
+            search: see `from_graph`.
+
+        Raises:
+            ModelError: if the file is something else, or the packages are not installed.
+            ConfigError: if none of the words can be written by the model.
+        """
+
+        def spelling(word: str) -> Spelling | None:
+            try:
+                return None if re.fullmatch("<.*>", word) else spelled(tokenizer, word)
+            except ConfigError:
+                return None
+
+        _packages()  # before the file is read
+        return cls.from_graph(grammar_graph(read_arpa(path), spelling), **search)
+
+    def __call__(
+        self, frames: Frames, *, blank: int = 0, forbidden: Collection[int] = (), languages: Sequence[str] = ()
+    ) -> list[list[TokenSpan]]:
+        """Token spans of each utterance; tokens in `forbidden` cannot be said, and `languages` make no difference.
+
+        Raises:
+            ConfigError: if the frames are of a vocabulary that lacks a token of the graph, or one of them is blank.
+        """
+        if blank in self.tokens or self.tokens[-1] >= frames.log_probs.shape[-1]:
+            raise ConfigError(
+                f"a graph over tokens up to {self.tokens[-1]} for a vocabulary of {frames.log_probs.shape[-1]} "
+                f"with blank {blank}",
+                fix="Build the graph with the tokenizer of this model.",
+            )
+        return [self._decode(frames.select(row), blank, forbidden) for row in range(len(frames.lengths))]
+
+    def _decode(self, log_probs: Tensor, blank: int, forbidden: Collection[int]) -> list[TokenSpan]:
+        if not len(log_probs):
+            return []
+        log_probs = without(log_probs, forbidden)
+        scores = log_probs[:, torch.tensor([blank, *self.tokens], device=log_probs.device)] * self.acoustic_scale
+        ids = self._search(scores.detach().float().cpu().numpy())
+        return align(log_probs, ids, blank).spans if ids else []
+
+    def _search(self, scores: np.ndarray) -> list[int]:
+        """Token ids of the best path through `(T, 1 + tokens)`; where none of the kept ones may end, of all paths."""
+        kaldifst, kaldi = _packages()
+        decodable = kaldi.DecodableCtc(scores)
+        for beam, most in ((self.beam, self.max_active), _EVERYTHING):
+            options = kaldi.FasterDecoderOptions(beam=beam, max_active=most, min_active=min(20, most - 1))
+            decoder = kaldi.FasterDecoder(self.graph, options)
+            decoder.decode(decodable)
+            if decoder.reached_final():
+                _, labels, _, _ = kaldifst.get_linear_symbol_sequence(decoder.get_best_path()[1])
+                return [self.tokens[label - _BLANK - 1] for label, _ in groupby(labels) if label != _BLANK]
+        return []
+
+
+def _packages() -> tuple[Any, Any]:
+    """Graphs, and the search through them."""
+    try:
+        return import_module("kaldifst"), import_module("kaldi_decoder")
+    except ImportError as error:
+        raise ModelError(
+            "needs kaldifst and kaldi-decoder", where="graph decoding", fix=needs_extra("graph")
+        ) from error

@@ -1,0 +1,104 @@
+"""When each token of a known text is said: the Viterbi path of CTC (Graves et al. 2006, section 4)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from speech.decode.ctc.greedy import TokenSpan
+from speech.errors import SpeechError
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """The most probable path that says exactly the given tokens."""
+
+    spans: list[TokenSpan]
+    """One for each token."""
+    score: float
+    """Log-probability of the path, blanks included."""
+
+
+def align(log_probs: Tensor, tokens: Sequence[int], blank: int = 0) -> Alignment:
+    """Align tokens to frames.
+
+    Args:
+        log_probs: (T, vocabulary)
+        tokens: what is said, without blanks.
+        blank: id of blank.
+
+    Raises:
+        SpeechError: if the frames are too few, a token is blank or unknown, or every path has probability 0.
+    """
+    labels = np.asarray(tokens, dtype=np.int64)
+    frames, vocabulary = log_probs.shape
+    _check(frames, vocabulary, labels, blank)
+    if len(log_probs) == 0:
+        return Alignment([], 0.0)
+    # No more than the columns of these tokens leaves the device: `labels` are places among them from here on.
+    said, labels = np.unique(np.concatenate([[blank], labels]), return_inverse=True)
+    columns = torch.from_numpy(said).to(log_probs.device)
+    scores = log_probs.detach().index_select(1, columns).float().cpu().numpy()
+    blank, labels = labels[0], labels[1:]
+    # States are blank, token, blank, token, ..., blank: (states,) with states = 2 * tokens + 1.
+    states = np.full(2 * len(labels) + 1, blank)
+    states[1::2] = labels
+    path, score = _viterbi(scores, states, blank)
+    if not math.isfinite(score):
+        raise SpeechError(
+            f"no path through {len(scores)} frames says these {len(labels)} tokens with a probability above 0",
+            fix="Check that the text is in the language and script of the model.",
+        )
+    return Alignment(_spans(scores, labels, path, said), score)
+
+
+def _check(frames: int, vocabulary: int, labels: np.ndarray, blank: int) -> None:
+    wrong = labels[(labels < 0) | (labels >= vocabulary) | (labels == blank)]
+    if len(wrong):
+        raise SpeechError(f"token {wrong[0]} cannot be aligned, expected 0 to {vocabulary - 1} without blank ({blank})")
+    repeats = int((labels[1:] == labels[:-1]).sum())
+    if len(labels) + repeats > frames:
+        raise SpeechError(
+            f"{frames} frames cannot say {len(labels)} tokens, which need at least {len(labels) + repeats} frames "
+            f"({repeats} of them between equal neighbours)",
+            fix="Give the audio that belongs to the text.",
+        )
+
+
+def _viterbi(scores: np.ndarray, states: np.ndarray, blank: int) -> tuple[np.ndarray, float]:
+    """State of each frame `(T,)`, and the log-probability of the path."""
+    frames, count = len(scores), len(states)
+    skips = np.zeros(count, dtype=bool)
+    skips[2:] = (states[2:] != blank) & (states[2:] != states[:-2])
+    steps = np.zeros((frames, count), dtype=np.int8)
+    best = np.full(count, -np.inf)
+    best[:2] = scores[0, states[:2]]
+    arrivals = np.full((3, count), -np.inf)  # from the same state, the one before, the one before that
+    for frame in range(1, frames):
+        arrivals[0] = best
+        arrivals[1, 1:] = best[:-1]
+        arrivals[2, 2:] = np.where(skips[2:], best[:-2], -np.inf)
+        steps[frame] = arrivals.argmax(0)
+        best = arrivals.max(0) + scores[frame, states]
+    last = count - 1 if count == 1 or best[-1] >= best[-2] else count - 2
+    path = np.empty(frames, dtype=np.int64)
+    path[-1] = last
+    for frame in range(frames - 1, 0, -1):
+        path[frame - 1] = path[frame] - steps[frame, path[frame]]
+    return path, float(best[last])
+
+
+def _spans(scores: np.ndarray, labels: np.ndarray, path: np.ndarray, ids: np.ndarray) -> list[TokenSpan]:
+    """Of tokens that are columns `labels` of `scores`, and have `ids` of all columns."""
+    states = 2 * np.arange(len(labels)) + 1
+    starts = np.searchsorted(path, states, side="left").tolist()
+    ends = np.searchsorted(path, states, side="right").tolist()
+    return [
+        TokenSpan(int(ids[column]), start, end, math.exp(scores[start:end, column].max()))
+        for column, start, end in zip(labels.tolist(), starts, ends, strict=True)
+    ]

@@ -1,0 +1,96 @@
+"""The best adapter of each language, out of several checkpoints of a training run.
+
+Languages are best at different steps; as each has parameters of its own, each may keep those of its own best step.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from speech.errors import ModelError
+from speech.models.adapters.file import Description, describe
+from speech.models.adapters.store import SUFFIX
+
+SCORE = "dev_cer"
+_TIE, _STEP = "dev_wer", "step"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Of one language."""
+
+    file: Description
+    """That with the lowest `dev_cer`; of equals that with the lower `dev_wer`, then the earlier."""
+    common: Description | None
+    """That of the best common step, which has the lowest mean of all languages; None if no step has all of them."""
+
+    @property
+    def step(self) -> int | None:
+        """At which it was written, if its scores say so."""
+        return _step(self.file)
+
+
+def merge(paths: Iterable[Path]) -> dict[str, Choice]:
+    """The best file of each language.
+
+    Args:
+        paths: adapter files, and folders that are searched for them with all that lies below.
+
+    Raises:
+        ModelError: if there is none, one has no `dev_cer` among its scores, or they are for several bases.
+    """
+    by_language: dict[str, list[Description]] = defaultdict(list)
+    first: Description | None = None
+    for path in _files(paths):
+        info = describe(path)
+        first = first or info
+        if info.base != first.base:
+            raise ModelError(
+                f"is for another base than {first.path}: {info.base[:12]}, not {first.base[:12]}",
+                where=str(path),
+                fix="Merge the adapters of each base by themselves.",
+            )
+        if SCORE not in info.scores:
+            raise ModelError(f"has no {SCORE!r} among its scores {sorted(info.scores)}", where=str(path))
+        by_language[info.language].append(info)
+    together = _best_step(by_language)
+    return {
+        code: Choice(min(found, key=lambda info: rank(info.scores)), together.get(code))
+        for code, found in sorted(by_language.items())
+    }
+
+
+def _files(paths: Iterable[Path]) -> list[Path]:
+    found: dict[Path, None] = {}
+    for path in paths:
+        files = sorted(path.rglob(f"*{SUFFIX}")) if path.is_dir() else [path]
+        if not files:
+            raise ModelError("holds no adapter", where=str(path), fix="Give files, or folders that hold some.")
+        found |= dict.fromkeys(files)
+    if not found:
+        raise ModelError("no adapters to merge", fix="Give files, or folders that hold some.")
+    return list(found)
+
+
+def rank(scores: Mapping[str, float]) -> tuple[float, float, float]:
+    """The lower, the better: fewest wrong characters on dev, then words, then the earlier step."""
+    return scores[SCORE], scores.get(_TIE, float("inf")), scores.get(_STEP, float("inf"))
+
+
+def _step(info: Description) -> int | None:
+    return None if _STEP not in info.scores else round(info.scores[_STEP])
+
+
+def _best_step(by_language: dict[str, list[Description]]) -> dict[str, Description]:
+    """Files of the step whose mean over all languages is lowest; none if no step has all languages."""
+    by_step: dict[int, dict[str, Description]] = defaultdict(dict)
+    for code, found in by_language.items():
+        for info in sorted(found, key=lambda info: rank(info.scores)):
+            step = _step(info)
+            if step is not None:
+                by_step[step].setdefault(code, info)
+    whole = [(step, files) for step, files in sorted(by_step.items()) if len(files) == len(by_language)]
+    return min(whole, key=lambda item: sum(info.scores[SCORE] for info in item[1].values()), default=(0, {}))[1]

@@ -1,0 +1,129 @@
+"""A folder of adapters, one file for each language: what is in it, and what comes and goes.
+
+A file appears whole or not at all, and only if it has been read whole.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from speech.errors import ModelError
+from speech.models.adapters.file import AdapterFile, Description, describe, load_adapter
+from speech.models.base import CtcModel
+
+SUFFIX = ".safetensors"
+
+
+def entries(folder: Path, base: str | None = None) -> list[Description]:
+    """What a folder's files say, by language; nothing where there is no folder.
+
+    Raises:
+        ModelError: as `describe`, and if two are for one language.
+    """
+    found: dict[str, Description] = {}
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        info = describe(path, base)
+        if info.language in found:
+            raise ModelError(f"is a second adapter for {info.language!r}", where=str(path), fix="Keep one of them.")
+        found[info.language] = info
+    return [found[code] for code in sorted(found)]
+
+
+def put(
+    folder: Path, data: bytes, base: str | None, model: CtcModel | None = None, *, where: str, replace: bool = True
+) -> tuple[Description, AdapterFile]:
+    """Keep a file in a folder, which is made where there is none, as `CODE.safetensors`.
+
+    Args:
+        folder: of adapters.
+        data: content of the file.
+        base: fingerprint of the model that it has to be for; None: any.
+        model: that it has to fit; None: any.
+        where: what errors call it.
+        replace: an adapter that is there for that language; otherwise it is an error.
+
+    Returns:
+        What it says of itself, at its new place, and the adapter.
+
+    Raises:
+        ModelError: if it is no adapter, damaged or for another model, or may not replace what is there, or the folder
+            cannot be written.
+    """
+    try:
+        with staged(folder, data) as temporary:
+            info, item = read(temporary, base, model, where=where)
+            target = folder / f"{info.language}{SUFFIX}"
+            others = [path for path in _of(folder, info.language) if path != target]
+            if not replace and (target.exists() or others):
+                there = target if target.exists() else others[0]
+                fix = "Remove it before, or say --force."
+                raise ModelError(f"there is an adapter for {info.language!r} already: {there}", where=where, fix=fix)
+            temporary.replace(target)
+            for path in others:
+                path.unlink()
+            return describe(target), item
+    except OSError as error:
+        raise ModelError(f"cannot be written: {error.strerror}", where=str(folder)) from error
+
+
+def read(path: Path, base: str | None, model: CtcModel | None = None, *, where: str) -> tuple[Description, AdapterFile]:
+    """A file that has to be for a model, see `put`.
+
+    Raises:
+        ModelError: if it is not.
+    """
+    info = describe(path, base, where=where)
+    if model is not None:
+        info.check(model, where=where)
+    return info, load_adapter(path, base, where=where)
+
+
+@contextmanager
+def staged(folder: Path, data: bytes) -> Iterator[Path]:
+    """A new file in a folder that nothing takes for an adapter, as long as the block lasts or until it is renamed."""
+    made = not folder.is_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".partial", delete=False) as file:
+        temporary = Path(file.name)
+    try:
+        temporary.write_bytes(data)
+        temporary.chmod(0o644)
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+        if made and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def remove(folder: Path, code: str) -> list[Path]:
+    """Delete a language's file.
+
+    Raises:
+        ModelError: if there is none, or it cannot be deleted.
+    """
+    paths = _of(folder, code)
+    if not paths:
+        known = ", ".join(info.language for info in entries(folder)) or "none"
+        raise ModelError(f"has no adapter for {code!r}", where=str(folder), fix=f"There are: {known}.")
+    try:
+        for path in paths:
+            path.unlink()
+    except OSError as error:
+        raise ModelError(f"cannot be deleted: {error.strerror}", where=str(paths[0])) from error
+    return paths
+
+
+def _of(folder: Path, code: str) -> list[Path]:
+    """Files for a language: that of its name, also if it is damaged, and those that say so."""
+    named = folder / f"{code}{SUFFIX}"
+    found = [named] if named.is_file() else []
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        try:
+            if path != named and describe(path).language == code:
+                found.append(path)
+        except ModelError:  # it is of no language
+            continue
+    return found

@@ -1,0 +1,248 @@
+"""Parts read by a label decoder alone, such as a Whisper as published: no CTC judges what it writes or times it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from speech.audio.input.files import SAMPLE_RATE
+from speech.choices import Live
+from speech.decode.ctc.greedy import TokenSpan
+from speech.decode.label.search import LabelHypothesis, likeliest, once
+from speech.decode.label.timing import Written, time_by_attention, written_words
+from speech.decode.words.language_id import posterior_among, top
+from speech.decode.words.words import finished
+from speech.errors import ConfigError, LanguageError
+from speech.models.base import LabelModel
+from speech.models.translation_targets import Targets, check_target
+from speech.nn.adapters import AdapterBank
+from speech.recognize.context import Context, context_tokens, following
+from speech.recognize.label_part import Utterance, search_with
+from speech.recognize.parts import Segment
+from speech.recognize.request import ENGLISH, Request
+from speech.recognize.result import Heard
+from speech.text.tokenizers.bpe import LabelTokenizer
+from speech.transcript import Word, plain_words
+
+_BEAM = 5
+_LONGEST_S = 28.0
+"""Of a part; the rest of the window is for what it hears beyond its cuts."""
+_TAIL_S = 0.2
+"""Silence behind a part of true length: the last log-mel frames would otherwise lack their right half."""
+_NO_SPEECH, _UNLIKELY = 0.6, -1.0
+"""Probability of no speech above which, and mean log-probability of a token below which, nothing is said (Radford et
+al. 2022, section 4.5): both at once."""
+_SURE = -0.5
+"""Mean log-probability of a token from which a text is told at the next part."""
+_MEDIAN = 7
+"""Frames over which attention is smoothed."""
+
+
+class LabelReader:
+    """Reads parts one by one; see `PartReader`.
+
+    Args:
+        model, tokenizer: of the label decoder.
+        targets: that may be translated into; None: English, unless the model knows nothing else.
+        beam: texts kept in the search, None: five; where a request is `quick`, one.
+        context_tokens: of the text before that a transcript is written with; 0: each part is read by itself.
+    """
+
+    def __init__(
+        self,
+        model: LabelModel,
+        tokenizer: LabelTokenizer,
+        targets: Targets | None = None,
+        *,
+        beam: int | None = None,
+        context_tokens: int = 0,
+    ) -> None:
+        self.model, self.tokenizer, self.targets = model, tokenizer, targets
+        self.context_tokens = context_tokens
+        self.grid = round(model.frame_s * SAMPLE_RATE)
+        self.live = Live.parts
+        self.longest_s: float | None = min(_LONGEST_S, model.max_frames * model.frame_s - 2)
+        self.languages = self.known = tuple(tokenizer.languages)
+        beams = _BEAM if beam is None else beam, 1
+        self._full, self._quick = (search_with(model, tokenizer, size) for size in beams)
+
+    @property
+    def into(self) -> tuple[str, ...]:
+        """See `PartReader`."""
+        own = () if self.tokenizer.english_only else (ENGLISH,)
+        return own if self.targets is None else tuple(self.targets)
+
+    @property
+    def adapters(self) -> AdapterBank | None:
+        """There are none: they belong to CTC models."""
+        return None
+
+    @adapters.setter
+    def adapters(self, bank: AdapterBank | None) -> None:
+        if bank is not None:
+            raise without_ctc("adapters")
+
+    def check(self, request: Request) -> object:
+        """See `PartReader`; phrases are none of its business."""
+        for code in request.languages:
+            if code not in self.languages:
+                known = ", ".join(self.languages)
+                raise LanguageError(f"the model does not know {code!r}", fix=f"It knows {known}.")
+        if self.targets is not None or request.to not in (None, *self.into):
+            check_target(request.to, self.targets or {})
+        if request.phrases:
+            raise without_ctc("phrases")
+        return None
+
+    def hurries(self, request: Request) -> bool:
+        """See `PartReader`: there is no CTC."""
+        return False
+
+    def following(self, segment: Segment, heard: Heard) -> Context | None:
+        """See `PartReader`."""
+        most = min(self.context_tokens, self.model.max_tokens // 2)
+        return following(segment.before, heard, self.tokenizer, most, _SURE)
+
+    @torch.inference_mode()
+    def read(self, segments: Sequence[Segment], requests: Sequence[Request]) -> list[Heard]:
+        """See `PartReader`. A segment that is asked for in several ways is listened to once."""
+        listened: dict[int, Utterance] = {}
+        found: list[Heard] = []
+        for segment, request in zip(segments, requests, strict=True):
+            if segment.silent or not len(segment.samples):
+                found.append(Heard([], torch.zeros(len(self.languages)), 0, segment.end_sample / SAMPLE_RATE))
+                continue
+            key = id(segment.samples)
+            if key not in listened:
+                listened[key] = self.listen(segment.samples)
+            found.append(self._read(segment, listened[key], request))
+        return found
+
+    def listen(self, samples: np.ndarray) -> Utterance:
+        """Encode a part `(n,)` at 16 kHz.
+
+        Raises:
+            ConfigError: if it is longer than what the model hears at once.
+        """
+        model = self.model
+        most = model.max_frames * self.grid
+        if len(samples) > most:
+            text = f"a part of {len(samples) / SAMPLE_RATE:.1f} s; the model hears {most / SAMPLE_RATE:g} s at once"
+            raise ConfigError(text, fix="Lower max_s or context_s.")
+        whole = min(len(samples) + round(_TAIL_S * SAMPLE_RATE), most) if model.true_length else most
+        padded = torch.from_numpy(np.pad(samples, (0, whole - len(samples)))).to(model.device)
+        lower = model.lower(padded[None], torch.tensor([whole], device=model.device), 0)
+        part = Utterance(model, lower, len(samples) / SAMPLE_RATE)
+        part.start(self.tokenizer.start)
+        return part
+
+    def _read(self, segment: Segment, part: Utterance, request: Request) -> Heard:
+        assert part.started is not None
+        count = -(-len(segment.samples) // self.grid)
+        first, last = segment.span(self.grid, count)
+        frames = last - first
+        behind_start = part.started[1].float()
+        evidence = self._languages(behind_start) * frames
+        code = self.language(evidence, frames, request)[0]
+        prompt = self.tokenizer.prompt(code, translate=request.to is not None)
+        silence = float(behind_start.softmax(dim=0)[self.tokenizer.no_speech])
+        told = segment.before if request.to is None and not request.quick else None
+        before = told if told is not None and told.language == code and self.context_tokens else None
+        written = self._write(part, prompt, silence, count, quick=request.quick, before=before)
+        written = written.within(first, last, rested=segment.rested)
+        shift = segment.start // self.grid
+        spans = [TokenSpan(s.id, s.start_frame + shift, s.end_frame + shift, s.confidence) for s in written.spans]
+        end_s = segment.end_sample / SAMPLE_RATE
+        return Heard(spans, evidence, frames, end_s, written=written.words, language=code, sure=written.sure)
+
+    def _languages(self, behind_start: Tensor) -> Tensor:
+        """Log-posterior `(languages,)` on the host, of the logits behind the first token."""
+        tokens = torch.tensor(list(self.tokenizer.languages.values()), device=behind_start.device)
+        return behind_start.index_select(0, tokens).log_softmax(dim=0).cpu()
+
+    def _write(
+        self,
+        part: Utterance,
+        prompt: Sequence[int],
+        silence: float,
+        count: int,
+        *,
+        quick: bool,
+        before: Context | None = None,
+    ) -> Written:
+        """The text of a part, without loops; nothing where nobody is likely to speak.
+
+        Args:
+            part: from `listen`.
+            prompt: language and task.
+            silence: probability of no speech.
+            count: frames of real audio.
+            quick: greedily.
+            before: what has been said before; the text is read again without, where that has led it astray.
+        """
+        search = self._quick if quick else self._full
+        best = None if before is None else self._told(part, before)
+        best = best or likeliest(search(part, prompt, self.model.max_tokens - len(prompt)))
+        sure = best.score / (len(best.tokens) + 1)
+        if silence > _NO_SPEECH and sure < _UNLIKELY:
+            return Written()
+        tokens = best.tokens if best.ended else once(best.tokens)
+        words = written_words(self.tokenizer.decode(tokens).strip())
+        return replace(self._timed(part, prompt, tokens, words, count), sure=sure) if words else Written()
+
+    def _told(self, part: Utterance, before: Context) -> LabelHypothesis | None:
+        """The text of a part behind what was said before; None where it does not end, is unlikely, or may be copied."""
+        tokenizer = self.tokenizer
+        told = tokenizer.prompt(before.language, before=context_tokens(before, tokenizer))
+        best = likeliest(self._full(part, told, self.model.max_tokens - len(told)))
+        unlikely = best.score / (len(best.tokens) + 1) < _UNLIKELY
+        return None if unlikely or not best.ended or before.copied(tokenizer.decode(best.tokens)) else best
+
+    def _timed(
+        self, part: Utterance, prompt: Sequence[int], tokens: Sequence[int], words: Sequence[str], count: int
+    ) -> Written:
+        """Words on the first `count` frames, by where the decoder attends to while it writes the tokens."""
+        assert part.started is not None
+        rows = torch.tensor([[*prompt[1:], *tokens]], device=part.frames.device)
+        x, _, attention = self.model.step(rows, part.started[2], self.model.alignment_heads)
+        assert attention is not None
+        before = len(prompt) - 2
+        chances = self.model.logits(x[0, before:-1]).float().softmax(dim=-1)
+        chance = chances.gather(1, rows[0, before + 1 :, None])[:, 0].tolist()
+        pieces = [self.tokenizer.piece(token) for token in tokens]
+        followed = smoothed(attention[0, :, before:, :count].float()).cpu().numpy()
+        return time_by_attention(words, pieces, followed, chance, count)
+
+    def words(self, heard: Heard, request: Request) -> list[Word]:
+        """See `PartReader`; all words of a part are in one language."""
+        drafts, code = heard.drafts, request.to or heard.language
+        times = {"frame_s": self.model.frame_s, "offset_s": 0.0, "duration_s": heard.end_s}
+        found = finished(heard.spans, drafts, [code] * len(drafts), **times)
+        return plain_words(found) if request.plain else found
+
+    def language(self, evidence: Tensor | None, frames: int, request: Request) -> tuple[str, float]:
+        """See `PartReader`."""
+        if len(request.languages) == 1:
+            return request.languages[0], 1.0
+        assert evidence is not None
+        return top(posterior_among(evidence / max(frames, 1), self.languages, request.languages), self.languages)
+
+
+def smoothed(attention: Tensor) -> Tensor:
+    """Attention `(heads, tokens, T)` as one `(tokens, T)`: of each head standardised over the tokens, the median over
+    some frames, and the mean over heads."""
+    share = attention / attention.sum(dim=-1, keepdim=True).clamp(min=1e-10)
+    own = (share - share.mean(dim=1, keepdim=True)) / share.std(dim=1, unbiased=False, keepdim=True).clamp(min=1e-10)
+    side = _MEDIAN // 2
+    if own.shape[-1] > side:
+        own = torch.nn.functional.pad(own, (side, side), mode="reflect").unfold(-1, _MEDIAN, 1).median(dim=-1).values
+    return own.mean(dim=0)
+
+
+def without_ctc(what: str) -> ConfigError:
+    """The error of those who ask a label model for what only CTC can do."""
+    return ConfigError(f"{what}: this model has no CTC", fix="Use a CTC or hybrid model.")

@@ -1,0 +1,138 @@
+"""A part in front of a label decoder, and what CTC says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from speech.decode.label.joint import Spelling
+from speech.decode.label.search import LabelSearch
+from speech.decode.words.words import WORD_START
+from speech.models.base import LabelModel
+from speech.nn.decoder.label import DecoderState
+from speech.nn.encoder.base import Halfway
+from speech.text.normalize import plain_text
+from speech.text.tokenizers.bpe import LabelTokenizer
+from speech.text.tokenizers.sentencepiece import Tokenizer
+
+_TOKENS_A_SECOND, _TOKENS_MORE = 6, 8
+"""No text is longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What CTC says of a part."""
+
+    log_probs: np.ndarray
+    """(T, vocabulary)"""
+    texts: tuple[str, ...]
+    """That it finds likeliest."""
+    tokenizer: Tokenizer
+    """Of its tokens."""
+    frame_s: float
+    """Seconds from one of its frames to the next."""
+    adapted: frozenset[str] = frozenset()
+    """Languages that it has adapters for: it counts in them, whatever it has learnt before."""
+    languages: tuple[str, ...] = ()
+    """ISO 639-3, that words of the part may be in."""
+
+    def spell(self, text: str) -> Spelling:
+        """See `joint.Speller`."""
+        tokenizer, plain = self.tokenizer, plain_text(text)
+        ids = tokenizer.encode(plain)
+        known = tuple(token for token in ids if token != tokenizer.vocabulary.unk)
+        unknown = 0
+        if len(known) < len(ids):  # one <unk> may stand for many characters
+            letters = len("".join(tokenizer.decode(known).split()))
+            unknown = max(len("".join(plain.split())) - letters, 0)
+            known = known if letters else ()
+        return Spelling(known, unknown, bool(known) and tokenizer.piece(known[0]) == WORD_START)
+
+
+class Utterance:
+    """A label decoder in front of one part; see `search.Scores`.
+
+    Args:
+        model: what hears and writes.
+        lower: what the lower layers of its encoder have made of the part; the others wait until they are needed.
+        seconds: of the part.
+    """
+
+    def __init__(self, model: LabelModel, lower: Halfway, seconds: float) -> None:
+        self._model, self.lower = model, lower
+        self.most_tokens = int(_TOKENS_A_SECOND * seconds) + _TOKENS_MORE
+        """Of the longest text that so much speech can be."""
+        self.started: tuple[int, Tensor, DecoderState] | None = None
+        """The first token, the logits behind it, and the state."""
+        self._told: tuple[tuple[int, ...], Tensor, DecoderState] | None = None
+        """The same of a prompt with a text before."""
+
+    @cached_property
+    def frames(self) -> Tensor:
+        """(1, T, dim)"""
+        with torch.inference_mode():
+            return self._model.upper(self.lower)[0]
+
+    @cached_property
+    def fresh(self) -> DecoderState:
+        """Nothing written yet; keys and values of the frames are projected once."""
+        return self._model.begin(self.frames)
+
+    def start(self, token: int) -> Tensor:
+        """Logits `(vocabulary,)` behind the first token, which tell language and silence."""
+        if self.started is not None and self.started[0] == token:
+            return self.started[1]
+        logits, state = self._advance([token], self.fresh)
+        self.started = token, logits[0], state
+        return logits[0]
+
+    def begin(self, prompt: Sequence[int]) -> tuple[Tensor, DecoderState]:
+        if self.started is not None and self.started[0] == prompt[0]:
+            return self._advance(prompt[1:], self.started[2])
+        if self._told is None or self._told[0] != tuple(prompt):
+            self._told = tuple(prompt), *self._advance(prompt, self.fresh)
+        return self._told[1:]
+
+    def _advance(self, tokens: Sequence[int], state: DecoderState) -> tuple[Tensor, DecoderState]:
+        x, state, _ = self._model.step(torch.tensor([list(tokens)], device=self.lower.x.device), state)
+        return self._model.logits(x[:, -1]), state
+
+    def step(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
+        x, state, _ = self._model.step(tokens[:, None], state)
+        return self._model.logits(x[:, -1]), state
+
+    def select(self, state: DecoderState, rows: Tensor) -> DecoderState:
+        return state.select(rows)
+
+    def log_probs(self, prompt: Sequence[int], texts: Sequence[Sequence[int]], search: LabelSearch) -> list[float]:
+        """Of given texts with the end behind them, as the search scores what it finds: all in one pass."""
+        longest, end = max(map(len, texts)), search.end
+        rows = torch.full((len(texts), len(prompt) + longest), end, device=self.lower.x.device)
+        rows[:, : len(prompt)] = torch.tensor(list(prompt))
+        for row, text in zip(rows, texts, strict=True):
+            row[len(prompt) : len(prompt) + len(text)] = torch.tensor(list(text))
+        state = self.fresh
+        x, _, _ = self._model.step(rows, state)
+        logits = self._model.logits(x[:, len(prompt) - 1 :])
+        parts = [search.log_probs(logits[:, :1], first=True), search.log_probs(logits[:, 1:], first=False)]
+        following = torch.nn.functional.pad(rows[:, len(prompt) :], (0, 1), value=end)
+        chances = torch.cat(parts, dim=1).gather(2, following[..., None])[..., 0]
+        plain = logits.log_softmax(dim=-1).gather(2, following[..., None])[..., 0]
+        chances = torch.where(chances.isinf(), plain, chances)  # what a search would have written in other tokens
+        return [sum(row[: len(text) + 1].tolist()) for row, text in zip(chances, texts, strict=True)]
+
+
+def search_with(model: LabelModel, tokenizer: LabelTokenizer, beam: int) -> LabelSearch:
+    """A search for texts without timestamps, under the rules of the model."""
+    return LabelSearch(
+        end=tokenizer.end,
+        first_timestamp=tokenizer.first_timestamp,
+        forbidden=frozenset({*model.suppressed, *tokenizer.specials} - {tokenizer.end}),
+        forbidden_first=frozenset({*model.suppressed_first, tokenizer.end}),
+        beam=beam,
+    )

@@ -1,0 +1,92 @@
+"""A checkpoint of any kind as what reads parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from speech.models.adapters.file import load_bank
+from speech.models.checkpoint import kind_of, load_checkpoint, load_label_checkpoint
+from speech.models.hybrid import KIND as HYBRID
+from speech.models.hybrid import load_hybrid
+from speech.models.precision import Precision, with_precision
+from speech.models.stored import WHISPER
+from speech.recognize.decoders import check_search, open_decoder
+from speech.recognize.full_context import SecondPass
+from speech.recognize.label_only import LabelReader, without_ctc
+from speech.recognize.label_pass import LabelPass
+from speech.recognize.part_reader import PartReader
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoadOptions:
+    """How to use a checkpoint; see `Recognizer.from_pretrained`."""
+
+    precision: Precision = Precision.auto
+    alone: bool | None = None
+    """See `SecondPass`."""
+    beam: int | None = None
+    language_model: str | Path | None = None
+    conditioning_top: int | None = None
+    graph: str | Path | None = None
+    adapters: str | Path | None = None
+    measured_targets: bool = True
+
+    def __post_init__(self) -> None:
+        check_search(self.beam, self.language_model, self.graph)
+
+
+def load_reader(folder: Path, place: torch.device, options: LoadOptions) -> PartReader:
+    """Read a checkpoint, and the adapters that lie beside it.
+
+    Args:
+        folder: of the checkpoint.
+        place: device of the model.
+        options: how to use it.
+
+    Raises:
+        ModelError: if there is no such model, or it or an adapter is damaged, or an adapter is for another model.
+        ConfigError: if it cannot be used so.
+    """
+    kind = kind_of(folder)
+    return _label_only(folder, place, options) if kind == WHISPER else _by_ctc(folder, place, options, kind)
+
+
+def _label_only(folder: Path, place: torch.device, options: LoadOptions) -> LabelReader:
+    given = {
+        "a language model": options.language_model,
+        "a graph": options.graph,
+        "adapters": options.adapters,
+        "conditioning": options.conditioning_top,
+    }
+    for what, value in given.items():
+        if value is not None:
+            raise without_ctc(what)
+    found = load_label_checkpoint(folder, device=place, as_stored=place.type == "cpu")
+    targets = found.targets if options.measured_targets else None
+    return LabelReader(with_precision(found.model, options.precision), found.tokenizer, targets, beam=options.beam)
+
+
+def _by_ctc(folder: Path, place: torch.device, options: LoadOptions, kind: str) -> SecondPass:
+    stored = place.type == "cpu"
+    joint = kind == HYBRID and options.graph is None  # a graph says what may be written, and nothing else is
+    hybrid = load_hybrid(folder, device=place, as_stored=stored) if joint else None
+    found = load_checkpoint(folder, device=place, as_stored=stored) if hybrid is None else hybrid.ctc
+    decode = open_decoder(
+        folder, found.tokenizer, beam=options.beam, language_model=options.language_model, graph=options.graph
+    )
+    model = with_precision(found.model, options.precision, conditioning_top=options.conditioning_top)
+    targets = found.targets if options.measured_targets else None
+    label = None
+    if hybrid is not None:
+        label = LabelPass(
+            with_precision(hybrid.label.model, options.precision),
+            hybrid.label.tokenizer,
+            hybrid.joint,
+            shared_layers=hybrid.shared_layers,
+        )
+    reader = SecondPass(model, found.tokenizer, decode, targets, alone=options.alone, label=label)
+    reader.adapters = load_bank(folder, None if options.adapters is None else Path(options.adapters))
+    return reader

@@ -1,0 +1,161 @@
+"""Long audio and many files through one model: segments that end at pauses, batched by seconds.
+
+Each frame is kept from exactly one segment. Memory does not grow with the length of a file beyond its tokens. What a
+segment says does not depend on its batch mates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from speech.audio.input.files import SAMPLE_RATE
+from speech.audio.vad import Vad
+from speech.audio.vad import segment as voiced
+from speech.choices import Cut as Cut
+from speech.decode.endpoint import EndpointConfig
+from speech.recognize.adapter_tokens import Extension
+from speech.recognize.context import Context
+from speech.recognize.full_context import SecondPass
+from speech.recognize.label_only import without_ctc
+from speech.recognize.part_reader import PartReader
+from speech.recognize.parts import Segment, Segmenter
+from speech.recognize.request import Request
+from speech.recognize.result import Heard
+from speech.recognize.windows import WindowConfig, windows
+
+
+@dataclass(kw_only=True, slots=True)
+class OfflineConfig:
+    """How audio is cut and batched."""
+
+    cut: Cut = Cut.pauses
+    """Where; the rest but `window` concerns pauses."""
+    window: WindowConfig = field(default_factory=WindowConfig)
+    """Lengths of windows."""
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    """When a segment ends."""
+    context_s: float = 0.5
+    """Audio that a segment hears beyond a cut within speech."""
+    batch_s: float = 120.0
+    """Most padded seconds that are read at once."""
+    alone: bool = False
+    """Encode each segment by itself on a GPU too, as on a CPU: slower, and no result depends on what else is read."""
+
+
+class OfflineReader:
+    """Reads whole files; live sessions cut and read them the same way.
+
+    Raises:
+        ConfigError: if it is to read windows with a model without CTC.
+    """
+
+    def __init__(self, second_pass: PartReader, config: OfflineConfig | None = None) -> None:
+        self.second_pass = second_pass
+        self.config = config or OfflineConfig()
+        self._vad = Vad()
+        if self.config.cut == Cut.windows:
+            by_ctc(second_pass, "windows")
+
+    def segments(self, blocks: Iterable[np.ndarray]) -> Iterator[Segment]:
+        """Cut the blocks of a file, holding no more than one segment of audio."""
+        config = self.config
+        rules = config.endpoint.within(self.second_pass.longest_s)
+        segmenter = Segmenter(self._vad, rules, grid=self.second_pass.grid, context_s=config.context_s)
+        for block in blocks:
+            yield from segmenter.accept(block)
+        last = segmenter.finish()
+        if last is not None:
+            yield last
+
+    def read(self, files: Sequence[Iterable[np.ndarray]], request: Request) -> list[list[Heard]]:
+        """What the segments of each file say; files are blocks of samples."""
+        if self.config.cut == Cut.windows:
+            return [[self._read_windows(blocks, request)] for blocks in files]
+        found: list[list[Heard]] = [[] for _ in files]
+        before: list[Context | None] = [None for _ in files]
+        waiting: list[tuple[int, Segment]] = []
+        for number, blocks in enumerate(files):
+            for segment in self.segments(blocks):
+                longest = max([len(segment.samples), *(len(s.samples) for _, s in waiting)])
+                full = longest * (len(waiting) + 1) > self.config.batch_s * SAMPLE_RATE
+                # What is told of the one before has to be known.
+                follows = waiting and waiting[-1][0] == number and self.second_pass.context_tokens > 0
+                if waiting and (full or follows):
+                    self._read_batch(waiting, request, found, before)
+                    waiting = []
+                waiting.append((number, segment))
+        if waiting:
+            self._read_batch(waiting, request, found, before)
+        return found
+
+    def _read_windows(self, blocks: Iterable[np.ndarray], request: Request) -> Heard:
+        second_pass = by_ctc(self.second_pass, "windows")
+        return second_pass.read_windows(windows(blocks, self.config.window, second_pass.grid), request)
+
+    def _read_batch(
+        self,
+        batch: list[tuple[int, Segment]],
+        request: Request,
+        found: list[list[Heard]],
+        before: list[Context | None],
+    ) -> None:
+        """Add to `found` what segments say, and put down what has been said `before` the next of each file."""
+        parts = [replace(segment, before=before[file]) for file, segment in batch]
+        heard = self.second_pass.read(parts, [request] * len(parts))
+        for (file, _), part, said in zip(batch, parts, heard, strict=True):
+            found[file].append(said)
+            before[file] = self.second_pass.following(part, said)
+
+    def silence(self, samples: np.ndarray, frames: int) -> Tensor:
+        """Whether each of a file's frames, `(frames,)` bool, is one in which the voice detector hears nobody.
+
+        Where it hears nobody in the whole file, it is not believed: none is.
+
+        Args:
+            samples: of the file `(n,)`.
+            frames: of the model.
+        """
+        silent = torch.ones(frames, dtype=torch.bool)
+        spans = voiced(samples, vad=self._vad)
+        for start_s, end_s in spans:
+            first, last = (int(at_s * SAMPLE_RATE) // self.second_pass.grid for at_s in (start_s, end_s))
+            silent[first : last + 1] = False
+        return silent if spans else torch.zeros_like(silent)
+
+    def listen(
+        self, blocks: Iterable[np.ndarray], request: Request, extension: Extension | None = None
+    ) -> tuple[list[Heard], Tensor]:
+        """One file without decoding: its parts without tokens, and log-probabilities `(T, vocabulary)`.
+
+        Args:
+            blocks: of samples.
+            request: for all of it.
+            extension: tokens that have a log-probability behind the base's.
+
+        Raises:
+            ConfigError: if the model has no CTC.
+        """
+        parts, log_probs = [], []
+        second_pass = by_ctc(self.second_pass, "log-probabilities of frames")
+        for segment in self.segments(blocks):
+            x, evidence = second_pass.encode([segment.samples], [request]).select(0)
+            first, last = segment.span(second_pass.grid, len(x))
+            parts.append(second_pass.keep(segment, [], evidence, len(x)))
+            log_probs.append(second_pass.log_probs(x[first:last], extension).cpu())
+        return parts, torch.cat(log_probs)
+
+
+def by_ctc(reader: PartReader, what: str) -> SecondPass:
+    """The reader, if it has CTC, which is needed for `what`.
+
+    Raises:
+        ConfigError: otherwise.
+    """
+    if not isinstance(reader, SecondPass):
+        raise without_ctc(what)
+    return reader

@@ -1,0 +1,36 @@
+"""Which languages are spoken, from what frames say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from speech.decode.words.language_id import posterior_among
+from speech.recognize.request import Request
+
+POSSIBLE = 0.1
+"""Probability from which words of a language are expected in a segment."""
+_STRETCH = 50
+"""Frames in which another language than the segment's may be clear."""
+_CLEAR = 0.7
+"""Probability from which it is."""
+
+
+def expected(evidence: Tensor, asked: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    """Languages that words may be in: possible in the whole, or clear somewhere; `evidence (T, languages)` are
+    log-posteriors."""
+    likely = posterior_among(evidence.sum(dim=0) / max(len(evidence), 1), known, asked) >= POSSIBLE
+    for start in range(0, len(evidence) - _STRETCH + 1, _STRETCH // 2):
+        part = evidence[start : start + _STRETCH].mean(dim=0)
+        likely |= posterior_among(part, known, asked) >= _CLEAR
+    return tuple(code for code, there in zip(known, likely.tolist(), strict=True) if there)
+
+
+def written_in(evidence: Tensor | None, request: Request, known: Sequence[str]) -> tuple[str, ...]:
+    """Languages that the words of a request may be in, from evidence `(T, languages)`; none if it cannot be told."""
+    if request.to is not None:
+        return (request.to,)
+    if len(request.languages) == 1:
+        return request.languages
+    return () if evidence is None else expected(evidence, request.languages, known)

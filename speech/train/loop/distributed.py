@@ -1,0 +1,158 @@
+"""Several processes that train one model: how they divide it, gather it, and end together."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+import torch
+from lightning.pytorch.strategies import ModelParallelStrategy, Strategy
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict, set_model_state_dict
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.optim import Optimizer
+
+from speech.errors import SpeechError
+from speech.models.owsm_ctc import OwsmCtc
+from speech.train.asr.config import TrainerConfig
+from speech.train.loop.state import read_state
+
+_LAUNCHER = "SPEECH_LAUNCHER_PID"
+_WATCH_S = 1.0
+_FAREWELL_S = 60.0
+
+
+class Sharded(ModelParallelStrategy):
+    """Lightning's strategy for `shard`ed models, with checkpoints as those of a single process.
+
+    Its own cannot read parameters that have not been trained yet (frozen layers), nor what other strategies wrote.
+    Every process reads the file, and keeps its part.
+    """
+
+    lightning_restore_optimizer = True
+
+    def __init__(self, processes: int) -> None:
+        super().__init__(data_parallel_size=processes, tensor_parallel_size=1, save_distributed_checkpoint=False)
+
+    def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
+        """Whole tensors, gathered one by one; in all processes but the first an empty state."""
+        local = optimizer.state_dict()
+        state: dict[int, dict[str, Any]] = {}
+        for number, values in local["state"].items():
+            whole = {name: _whole(value) for name, value in values.items()}
+            if self.is_global_zero:
+                state[number] = whole
+        return {"state": state, "param_groups": local["param_groups"]}
+
+    def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:
+        """What the file holds, read from the disk as far as it is used."""
+        return read_state(Path(checkpoint_path))
+
+    def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
+        """Each process's part of the parameters."""
+        assert self.model is not None
+        options = StateDictOptions(full_state_dict=True, strict=strict)
+        set_model_state_dict(self.model, checkpoint["state_dict"], options=options)
+
+    def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any]) -> None:
+        """Each process's part of the moments, of the parameters that have some."""
+        for optimizer, saved in zip(self.optimizers, checkpoint["optimizer_states"], strict=True):
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            numbers = [number for group in saved["param_groups"] for number in group["params"]]
+            state = {
+                number: {name: _part(value, parameter) for name, value in saved["state"][number].items()}
+                for number, parameter in zip(numbers, parameters, strict=True)
+                if number in saved["state"]
+            }
+            optimizer.load_state_dict({"state": state, "param_groups": saved["param_groups"]})
+
+
+def _whole(value: Any) -> Any:
+    return value.full_tensor().cpu() if isinstance(value, DTensor) else value
+
+
+def _part(value: Any, parameter: Tensor) -> Any:
+    """This process's part of what belongs to `parameter`, element by element; anything else as it is."""
+    if not isinstance(parameter, DTensor) or not isinstance(value, Tensor) or value.shape != parameter.shape:
+        return value
+    mesh = parameter.device_mesh
+    return distribute_tensor(value.to(mesh.device_type), mesh, parameter.placements, src_data_rank=None)
+
+
+def strategy(settings: TrainerConfig) -> str | Strategy:
+    """What Lightning is to use for `settings.strategy`.
+
+    `ddp` looks for parameters without gradient, since frozen layers have none. `fsdp` divides parameters, gradients and
+    optimiser on any device; Lightning's own is for GPUs only, and its optimiser does not see parameters as they are.
+    """
+    if settings.strategy == "fsdp":
+        return Sharded(settings.devices)
+    return "ddp_find_unused_parameters_true" if settings.strategy == "ddp" else settings.strategy
+
+
+def shard(model: OwsmCtc, mesh: DeviceMesh) -> None:
+    """Leave each process of `mesh` its part of each parameter; they are whole while their layer computes."""
+    for layer in model.encoder.layers:
+        fully_shard(layer, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+
+
+def whole_state(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers as plain tensors on the CPU. Every process must call this; all but the first get none."""
+    options = StateDictOptions(full_state_dict=True, cpu_offload=True)
+    return cast(dict[str, Tensor], get_model_state_dict(model, options=options))
+
+
+def whole_model(model: OwsmCtc) -> OwsmCtc:
+    """`model`, or a plain copy of one that `shard` divided. Every process must call this; only the first may use it."""
+    if not isinstance(model, FSDPModule):
+        return model
+    state = whole_state(model)
+    plain = OwsmCtc(model.config, model.vocabulary)
+    if state:
+        plain.load_state_dict(state)
+    return plain
+
+
+def end_together(error: SpeechError | None, processes: int) -> NoReturn:
+    """End a run in all its processes, each of which must call this: the first raises the first error that one has.
+
+    The others wait for it to end, which ends them (`end_with_launcher`): a launcher that sees one of its processes end
+    before it has spoken kills everything.
+    """
+    errors: list[SpeechError | None] = [error]
+    if processes > 1:
+        errors = [None] * processes
+        torch.distributed.all_gather_object(errors, error)
+    if not is_first():
+        time.sleep(_FAREWELL_S)
+        sys.exit(1)
+    raise next(found for found in errors if found is not None)
+
+
+def is_first() -> bool:
+    """Whether this is the process that writes files, or the only one."""
+    return rank_zero_only.rank == 0  # type: ignore[attr-defined]
+
+
+def end_with_launcher() -> None:
+    """In a process that the first one started: end with it, though killed, and whatever this one is waiting for."""
+    if int(os.environ.get("LOCAL_RANK", "0")) == 0:
+        os.environ[_LAUNCHER] = str(os.getpid())
+        return
+    launcher = int(os.environ.get(_LAUNCHER, os.getppid()))
+    threading.Thread(target=_end_after, args=(launcher,), name="launcher-watch", daemon=True).start()
+
+
+def _end_after(launcher: int) -> None:
+    while os.getppid() == launcher:
+        time.sleep(_WATCH_S)
+    os._exit(1)

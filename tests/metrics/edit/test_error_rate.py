@@ -1,0 +1,97 @@
+"""Error rates against a plain dynamic programme, by hand, and against jiwer where it is installed."""
+
+import math
+from functools import reduce
+from operator import add
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speech.metrics.edit.alignment import ErrorCounts, align
+from speech.metrics.edit.error_rate import character_errors, word_errors
+
+sequences = st.lists(st.sampled_from(["a", "b", "c", "aa"]), max_size=10)
+counts = st.builds(ErrorCounts, *[st.integers(0, 9)] * 3, st.integers(20, 40))
+
+
+def distance(reference: list[str], hypothesis: list[str]) -> int:
+    row = list(range(len(hypothesis) + 1))
+    for i, wanted in enumerate(reference, start=1):
+        previous, row = row, [i]
+        for j, found in enumerate(hypothesis, start=1):
+            row.append(min(previous[j] + 1, row[j - 1] + 1, previous[j - 1] + (wanted != found)))
+    return row[-1]
+
+
+@given(sequences, sequences)
+def test_errors_are_minimal_and_add_up_to_both_lengths(reference, hypothesis):
+    found = align(reference, hypothesis).counts
+    assert found.errors == distance(reference, hypothesis)
+    assert found.reference_length == len(reference) == found.hits + found.substitutions + found.deletions
+    assert len(hypothesis) == found.hits + found.substitutions + found.insertions
+
+
+@given(sequences, sequences)
+def test_swapping_the_sides_swaps_insertions_and_deletions_in_total(reference, hypothesis):
+    one, other = align(reference, hypothesis).counts, align(hypothesis, reference).counts
+    assert one.errors == other.errors
+    assert one.insertions - one.deletions == other.deletions - other.insertions
+
+
+@given(st.lists(counts, max_size=6))
+def test_counts_add_field_by_field(parts):
+    total = reduce(add, parts, ErrorCounts())
+    assert total.errors == sum(part.errors for part in parts)
+    assert total.hits == sum(part.hits for part in parts)
+    assert total.reference_length == sum(part.reference_length for part in parts)
+
+
+def test_a_corpus_rate_weighs_utterances_by_their_length():
+    total = word_errors("a b c d e f g h i", "a b c d e f g h i", "eng") + word_errors("a", "b", "eng")
+    assert total.rate == pytest.approx(0.1)
+
+
+@given(st.lists(st.tuples(sequences.filter(bool), sequences), min_size=1, max_size=5))
+def test_rates_of_a_corpus_are_those_of_jiwer(pairs):
+    jiwer = pytest.importorskip("jiwer")
+    references = [" ".join(reference) for reference, _ in pairs]
+    hypotheses = [" ".join(hypothesis) for _, hypothesis in pairs]
+    ours = reduce(add, (word_errors(r, h, "eng") for r, h in zip(references, hypotheses, strict=True)))
+    assert ours.rate == pytest.approx(jiwer.wer(references, hypotheses))
+
+
+def test_each_kind_of_error_is_told_apart():
+    assert word_errors("the cat sat", "the dog sat", "eng") == ErrorCounts(1, 0, 0, 3)
+    assert word_errors("the cat sat", "the sat", "eng") == ErrorCounts(0, 1, 0, 3)
+    assert word_errors("the cat sat", "the big cat sat", "eng") == ErrorCounts(0, 0, 1, 3)
+
+
+def test_case_and_punctuation_are_no_errors():
+    assert word_errors("It’s late, Anna!", "it's late anna", "eng").errors == 0
+
+
+def test_a_language_without_spaces_counts_characters():
+    assert word_errors("你好，世界", "你好 世间", "cmn") == ErrorCounts(1, 0, 0, 4)
+
+
+def test_characters_are_counted_without_spaces():
+    assert character_errors("the cat", "thecart", "eng") == ErrorCounts(0, 0, 1, 6)
+
+
+@pytest.mark.parametrize("count", [word_errors, character_errors])
+def test_an_empty_reference_is_perfect_or_infinitely_wrong(count):
+    assert count("", "", "eng").rate == 0.0
+    assert count("?!", " ", "eng") == ErrorCounts()
+    wrong = count("", "ab", "eng")
+    assert wrong.insertions > 0
+    assert math.isinf(wrong.rate)
+
+
+def test_an_empty_hypothesis_deletes_everything():
+    assert word_errors("one two", "", "eng") == ErrorCounts(0, 2, 0, 2)
+    assert word_errors("one two", "", "eng").rate == 1.0
+
+
+def test_insertions_can_push_a_rate_above_one():
+    assert word_errors("one", "two three four", "eng").rate == 3.0

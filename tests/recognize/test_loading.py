@@ -1,0 +1,60 @@
+"""A checkpoint of each kind becomes what reads it, and only what has CTC takes what only CTC can use."""
+
+import shutil
+
+import pytest
+import torch
+
+from speech.errors import ConfigError, ModelError
+from speech.models.translation_targets import TargetScore, write_targets
+from speech.recognize.full_context import SecondPass
+from speech.recognize.label_only import LabelReader
+from speech.recognize.loading import LoadOptions, load_reader
+from speech.recognize.request import Request
+
+CPU = torch.device("cpu")
+
+
+def test_each_kind_has_its_reader(checkpoint, whisper_checkpoint, tmp_path):
+    assert isinstance(load_reader(checkpoint, CPU, LoadOptions()), SecondPass)
+    assert isinstance(load_reader(whisper_checkpoint, CPU, LoadOptions()), LabelReader)
+    with pytest.raises(ModelError, match=r"has no config\.json"):
+        load_reader(tmp_path, CPU, LoadOptions())
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({"language_model": "lm.arpa"}, "a language model"),
+        ({"graph": "words.txt"}, "a graph"),
+        ({"adapters": "adapters"}, "adapters"),
+        ({"conditioning_top": 16}, "conditioning"),
+    ],
+)
+def test_without_ctc_it_is_refused_by_name(whisper_checkpoint, options, what):
+    with pytest.raises(ConfigError, match=f"{what}: this model has no CTC. Use a CTC or hybrid model."):
+        load_reader(whisper_checkpoint, CPU, LoadOptions(**options))
+
+
+def test_what_contradicts_itself_is_refused_before_anything_is_read():
+    with pytest.raises(ConfigError, match="beam 0"):
+        LoadOptions(beam=0)
+
+
+def test_a_beam_is_that_of_the_label_decoder(whisper_checkpoint):
+    assert load_reader(whisper_checkpoint, CPU, LoadOptions(beam=2))._full.beam == 2
+    assert load_reader(whisper_checkpoint, CPU, LoadOptions())._full.beam == 5
+
+
+def test_what_a_whisper_translates_into_is_what_has_been_measured(whisper_checkpoint, tmp_path):
+    folder = tmp_path / "measured"
+    shutil.copytree(whisper_checkpoint, folder)
+    assert load_reader(folder, CPU, LoadOptions(measured_targets=False)).into == ("eng",)
+    score = TargetScore(chrf=40.0, source_chrf=20.0, utterances=30, sources=("deu", "spa"), data="made up")
+    write_targets(folder, {"eng": score})
+    reader = load_reader(folder, CPU, LoadOptions())
+    assert (reader.into, reader.targets) == (("eng",), {"eng": score})
+    reader.check(Request(to="eng"))
+    write_targets(folder, {"deu": score})
+    with pytest.raises(ModelError, match="has no token for it"):
+        load_reader(folder, CPU, LoadOptions())

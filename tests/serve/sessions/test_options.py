@@ -1,0 +1,101 @@
+"""What a client asks of a session becomes options of its stream, or is refused whole."""
+
+import pytest
+
+from serve.config import ServeConfig
+from serve.protocols import wire
+from serve.sessions.options import Facts, Refused, prepare
+from speech.decode.bias.phrases import Phrase
+from speech.errors import ConfigError
+from speech.recognize.request import Request
+from speech.stream.session import StreamOptions
+
+KNOWN = ("deu", "eng", "spa")
+
+
+def check(request: Request) -> None:
+    """A model that writes Latin letters only."""
+    for text, _ in request.phrases:
+        if not text.isascii():
+            raise ConfigError("cannot be written", where=text)
+
+
+FACTS = Facts(
+    config=ServeConfig(),
+    model=wire.ModelInfo(id="", sha256=""),
+    languages=KNOWN,
+    targets=("eng",),
+    check=check,
+    server="",
+)
+
+
+def after(*messages: wire.Options) -> StreamOptions:
+    options = StreamOptions()
+    for message in messages:
+        options = prepare(FACTS, options, message).options
+    return options
+
+
+def test_only_what_a_message_names_is_changed():
+    first = after(wire.Start(languages=["en", "German", "eng"], targets=["English"]))
+    assert (first.languages, first.targets, first.interim) == (("eng", "deu"), ("eng",), True)
+    second = prepare(FACTS, first, wire.Update(interim="off")).options
+    assert (second.languages, second.targets, second.interim) == (("eng", "deu"), ("eng",), False)
+    assert second.endpoint == first.endpoint
+
+
+def test_rules_of_endpoints_do_not_depend_on_those_before():
+    usual = wire.Update(endpointing=wire.Endpointing())
+    by_client = wire.Update(endpointing=wire.Endpointing(mode="client", max_utterance_ms=30_000))
+    short = wire.Update(endpointing=wire.Endpointing(silence_ms=100, max_utterance_ms=1000))
+    assert after(by_client, usual).endpoint == after(short, usual).endpoint == after(usual).endpoint
+    assert after(usual).endpoint == StreamOptions().endpoint
+
+
+@pytest.mark.parametrize(
+    ("message", "param"),
+    [
+        (wire.Start(languages=["eng", "fra"]), "languages"),
+        (wire.Update(languages=["Klingon"]), "languages"),
+        (wire.Update(targets=["deu"]), "targets"),
+    ],
+)
+def test_what_the_model_does_not_know_is_refused(message, param):
+    with pytest.raises(Refused) as caught:
+        after(message)
+    assert (caught.value.code, caught.value.param) == ("unknown_language", param)
+    assert caught.value.close == wire.CloseCode.bad_config
+
+
+def test_phrases_are_taken_once_each_and_refused_where_they_cannot_be_had():
+    options = after(wire.Start(phrases=["Ada", "new york^2", "Ada"]), wire.Update(interim="off"))
+    assert options.phrases == (Phrase("Ada"), Phrase("new york", 2.0))
+    assert [request.phrases for request in after(wire.Start(phrases=["Ada"], targets=["eng"])).requests()] == [
+        (Phrase("Ada"),), (),
+    ]  # fmt: skip
+    assert after(wire.Start(phrases=["Ada"]), wire.Update(phrases=[])).phrases == ()
+    assert len(after(wire.Start(phrases=[f"name {n}" for n in range(1000)])).phrases) == 1000
+    for texts, said in (
+        (["東京"], "東京: cannot be written"), (["Ada^much"], "'much' behind"),
+        (["x"] * 1001, "1001 phrases"), (["x" * 20_001], "20001 letters"),
+    ):  # fmt: skip
+        with pytest.raises(Refused, match=said) as caught:
+            after(wire.Start(phrases=texts))
+        assert (caught.value.code, caught.value.param) == ("bad_config", "phrases")
+
+
+def test_a_segment_can_end_by_its_words_where_there_are_partial_results():
+    rules = wire.Endpointing(blank_ms=1500)
+    assert prepare(FACTS, StreamOptions(), wire.Update(endpointing=rules)).options.endpoint.blank_s == 1.5
+    by_client = wire.Endpointing(blank_ms=1500, mode="client")
+    assert prepare(FACTS, StreamOptions(), wire.Update(endpointing=by_client)).options.endpoint.blank_s is None
+    with pytest.raises(Refused, match="partial"):
+        prepare(FACTS, StreamOptions(), wire.Update(endpointing=rules, interim="off"))
+
+
+def test_texts_are_plain_or_several_as_was_said_last():
+    options = after(wire.Start(plain=True, nbest=3, targets=["eng"]), wire.Update(interim="off"))
+    assert (options.plain, options.nbest) == (True, 3)
+    assert [(one.plain, one.nbest) for one in options.requests()] == [(True, 3), (True, 1)]
+    assert after(wire.Start(plain=True, nbest=3), wire.Update(plain=False, nbest=1)) == StreamOptions()
