@@ -29,8 +29,8 @@ from rich.progress import track
 
 from serve.client import StreamClient
 from speech import Recognizer
-from speech.audio.io import load_audio
-from speech.audio.pcm import to_pcm16
+from speech.audio.input.files import load_audio
+from speech.audio.input.pcm import to_pcm16
 from speech.data.manifest import Utterance, read_manifest, write_manifest
 
 _VOLATILE = {"seq", "session", "resume_token", "lag_ms", "server"}
