@@ -20,10 +20,11 @@ from speech.metrics.code_switching import (
     point_errors,
     switch_errors,
 )
-from speech.metrics.edit.alignment import Alignment, ErrorCounts, align, count_errors
+from speech.metrics.edit.alignment import Alignment, ErrorCounts
+from speech.metrics.edit.error_rate import WER_VERSION, TextPair
 from speech.metrics.meaning.saer import Sample
-from speech.text.normalize import NORMALIZER_VERSION, scored_text, scored_texts
-from speech.text.units import Form, is_mixed, units
+from speech.text.normalize import NORMALIZER_VERSION, scored_text
+from speech.text.units import Form, units
 from speech.text.word_language import word_languages
 
 Known = tuple[tuple[str, str | None], ...]
@@ -53,6 +54,7 @@ class UtteranceScore:
     heard: tuple[str | None, ...]
     """Of the units of the hypothesis."""
     words: ErrorCounts
+    """What WER counts, which may be characters: `speech.metrics.edit.error_rate.word_form`."""
     characters: ErrorCounts
     mixed: ErrorCounts
     points: PointErrors
@@ -69,7 +71,7 @@ class SilenceErrors:
     utterances: int = 0
     """With such a reference."""
     words: int = 0
-    """Inserted there."""
+    """Inserted there, as WER counts them."""
     characters: int = 0
 
 
@@ -87,9 +89,7 @@ class CorpusScore:
     silence: SilenceErrors = field(default_factory=SilenceErrors)
 
 
-_SHORT = 32
-"""Letters up to which a unit is shared."""
-SIGNATURE = f"normalizer:{NORMALIZER_VERSION}"
+SIGNATURE = f"normalizer:{NORMALIZER_VERSION}|wer:{WER_VERSION}"
 RATES: dict[str, Callable[[UtteranceScore], ErrorCounts]] = {
     "wer": lambda one: one.words,
     "cer": lambda one: one.characters,
@@ -98,17 +98,6 @@ RATES: dict[str, Callable[[UtteranceScore], ErrorCounts]] = {
     "switch": lambda one: one.switches,
 }
 """Name -> whose errors per unit."""
-
-
-def _shared(unit: str) -> str:
-    """The same unit of other utterances, so that a corpus keeps it once. Not `sys.intern`: that keeps for ever whatever
-    texts a server is sent."""
-    return _recent(unit) if len(unit) <= _SHORT else unit
-
-
-@lru_cache(maxsize=1 << 16)
-def _recent(unit: str) -> str:
-    return unit
 
 
 def score_utterance(pairing: Pairing) -> UtteranceScore:
@@ -120,9 +109,8 @@ def score_utterance(pairing: Pairing) -> UtteranceScore:
         DataError: if words are given that are not those of the text.
     """
     sample = pairing.sample
-    texts = scored_texts(sample.reference, sample.hypothesis, sample.languages)
-    mixed = align(*([_shared(unit) for unit in units(text, Form.mer)] for text in texts))
-    counts = mixed.counts
+    texts = TextPair(sample.reference, sample.hypothesis, sample.languages)
+    mixed = texts.mixed
     languages = _languages(mixed.reference, sample.reference, pairing.reference_words, sample)
     heard = _languages(mixed.hypothesis, sample.hypothesis, pairing.hypothesis_words, sample)
     return UtteranceScore(
@@ -130,9 +118,9 @@ def score_utterance(pairing: Pairing) -> UtteranceScore:
         mixed,
         languages,
         heard,
-        count_errors(*(units(text, Form.wer) for text in texts)) if any(map(is_mixed, texts)) else counts,
-        count_errors(*(text.replace(" ", "") for text in texts)),
-        counts,
+        texts.word_errors,
+        texts.errors(Form.cer),
+        mixed.counts,
         point_errors(mixed, points_of_interest(pairing, languages)),
         switch_errors(mixed, languages),
         language_errors(mixed, languages, heard),

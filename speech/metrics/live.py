@@ -18,6 +18,7 @@ from speech.events import ScoreEvent
 from speech.metrics.code_switching import LanguageErrors, language_errors
 from speech.metrics.corpus import SIGNATURE, Known, Pairing, UtteranceScore, score_utterance
 from speech.metrics.edit.alignment import Alignment, ErrorCounts, align, count_errors
+from speech.metrics.edit.error_rate import word_form
 from speech.metrics.edit.prefix import closest_prefix, equal_runs
 from speech.metrics.meaning.saer import Sample, saer
 from speech.metrics.meaning.vectors import Vectors
@@ -282,15 +283,20 @@ class LiveScore:
     def _count(self, alignment: Alignment, start: int, begin: int) -> Figures:
         """Of an alignment that begins at places of both sides."""
         end, until = start + len(alignment.reference), begin + len(alignment.hypothesis)
-        words = self._reference.words(start, end), self._heard.words(begin, until)
+        characters = count_errors("".join(alignment.reference), "".join(alignment.hypothesis))
+        words, form = alignment.counts, word_form(self._among)
+        if form == Form.cer:
+            words = characters
+        elif form == Form.wer:
+            words = count_errors(self._reference.words(start, end), self._heard.words(begin, until))
         places = range(start, end)
         points = [place - start for place in places if self._is_point(place)]
         rest = set(range(end - start)).difference(points)
         near = [n - start for n in places if self._switches[n] or (n + 1 < end and self._switches[n + 1])]
         languages = self._reference.languages[start:end], self._heard.languages[begin:until]
         return Figures(
-            count_errors(*words),
-            count_errors("".join(alignment.reference), "".join(alignment.hypothesis)),
+            words,
+            characters,
             alignment.counts,
             alignment.within(points),
             alignment.within(sorted(rest)),

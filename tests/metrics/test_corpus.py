@@ -21,13 +21,28 @@ def pairing(reference, hypothesis, languages=(), **more):
 
 def test_a_sentence_in_two_scripts_is_counted_in_every_way():
     found = score_utterance(pairing("我们去 coffee shop 吧", "我们去 coffee 吧", ("cmn", "eng")))
-    assert found.words == ErrorCounts(0, 1, 0, 4)
+    assert found.words == found.mixed
     assert found.characters == ErrorCounts(0, 4, 0, 14)
     assert found.mixed == ErrorCounts(0, 1, 0, 6)
     assert found.points == PointErrors(ErrorCounts(0, 1, 0, 2), ErrorCounts(0, 0, 0, 4))
     assert found.switches == ErrorCounts(0, 1, 0, 4)
     assert found.attributed == LanguageErrors(0, 5)
     assert found.mixing == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("languages", "same_as"), [(("cmn",), "characters"), (("jpn", "tha"), "characters"), ((), "mixed")]
+)
+def test_wer_counts_what_the_languages_are_written_in(languages, same_as):
+    found = score_utterance(pairing("我们去 coffee shop 吧", "我们去 coffe 吧", languages))
+    assert found.words == getattr(found, same_as) != ErrorCounts()
+    assert found.characters != found.mixed
+
+
+def test_a_language_with_spaces_has_words_whatever_they_are_written_with():
+    found = score_utterance(pairing("we say 我们去 here", "we say 我们 here", ("eng",)))
+    assert found.words == ErrorCounts(1, 0, 0, 4)
+    assert found.mixed == ErrorCounts(0, 1, 0, 6)
 
 
 def test_languages_of_words_that_are_given_decide_where_letters_do_not():
@@ -86,7 +101,7 @@ def test_ten_thousand_random_cases_agree_with_jiwer_and_with_a_plain_programme()
     words = ["a", "b", "cd", "ef", "去", "家了"]
     sides = [[" ".join(rng.choices(words, k=rng.randint(1, 8))) for _ in range(10_000)] for _ in range(2)]
     mixed = [[" ".join(text.replace("家了", "家 了").split()) for text in side] for side in sides]
-    scores = [score_utterance(pairing(*pair)) for pair in zip(*sides, strict=True)]
+    scores = [score_utterance(pairing(*pair, ("eng",))) for pair in zip(*sides, strict=True)]
     for score, one, other in zip(scores, *sides, strict=True):
         assert score.words.errors == distance(one.split(), other.split())
     for score, one, other in zip(scores, *mixed, strict=True):

@@ -80,7 +80,7 @@ def test_data_hold_figures_groups_and_alignments():
     assert "languages" not in german
     assert german["text"] == "Das Meeting war gut."
     assert german["heard"][0]["figures"][0] == 0.5
-    assert found["signature"].startswith("normalizer:2 saer|")
+    assert found["signature"].startswith("normalizer:2|wer:2 saer|")
 
 
 def test_what_was_said_where_nothing_is_to_be_said_is_finite():
