@@ -16,12 +16,13 @@ from dataclasses import dataclass, field, replace
 from speech.errors import DataError, LanguageError
 from speech.events import ScoreEvent
 from speech.metrics.code_switching import LanguageErrors, language_errors
-from speech.metrics.corpus import SIGNATURE, Known, Pairing, UtteranceScore, score_utterance
-from speech.metrics.edit.alignment import Alignment, ErrorCounts, align, count_errors
+from speech.metrics.corpus import SIGNATURE
+from speech.metrics.edit.alignment import EditAlignment, ErrorCounts, align, count_errors
 from speech.metrics.edit.error_rate import word_form
 from speech.metrics.edit.prefix import closest_prefix, equal_runs
-from speech.metrics.meaning.saer import Sample, saer
+from speech.metrics.meaning.saer import saer
 from speech.metrics.meaning.vectors import Vectors
+from speech.metrics.utterance import Known, Pairing, UtteranceScore, score_utterance
 from speech.text.normalize import scored_text
 from speech.text.units import Form, units
 from speech.text.word_language import word_languages
@@ -213,7 +214,7 @@ class LiveScore:
             is_final=True, segment=None, at_s=at_s, counts=figures.counts(), reference_units=self.units,
             reference_units_in_all=self.units, sentences=self._sentences(score.alignment, 0, {}), signature=SIGNATURE,
         )  # fmt: skip
-        return self._meant(event, pairing.sample, SAER_LETTERS_IN_ALL)
+        return self._meant(event, pairing, SAER_LETTERS_IN_ALL, score)
 
     def pairing(self) -> Pairing:
         """All of it as one utterance."""
@@ -225,10 +226,12 @@ class LiveScore:
             words += _words(piece)
         told = any(piece.words for piece in self._pieces)
         return Pairing(
-            Sample(reference, heard, self._among),
-            tuple(words) if told else (),
-            tuple(word for piece in self._finals for word in _words(piece)),
-            tuple(points) or None,
+            reference,
+            heard,
+            self._among,
+            reference_words=tuple(words) if told else (),
+            hypothesis_words=tuple(word for piece in self._finals for word in _words(piece)),
+            points=tuple(points) or None,
         )
 
     def _begin_reference(self) -> None:
@@ -280,7 +283,7 @@ class LiveScore:
         language = self._reference.languages[place]
         return language is not None and self._matrix is not None and language != self._matrix
 
-    def _count(self, alignment: Alignment, start: int, begin: int) -> Figures:
+    def _count(self, alignment: EditAlignment, start: int, begin: int) -> Figures:
         """Of an alignment that begins at places of both sides."""
         end, until = start + len(alignment.reference), begin + len(alignment.hypothesis)
         characters = count_errors("".join(alignment.reference), "".join(alignment.hypothesis))
@@ -304,7 +307,9 @@ class LiveScore:
             language_errors(alignment, *languages),
         )
 
-    def _sentences(self, alignment: Alignment, start: int, before: dict[int, int]) -> tuple[tuple[int, int, int], ...]:
+    def _sentences(
+        self, alignment: EditAlignment, start: int, before: dict[int, int]
+    ) -> tuple[tuple[int, int, int], ...]:
         """(number, errors, units) of the pieces of the reference that an alignment touches."""
         end = start + len(alignment.reference)
         errors = Counter(before) + self._sentence_counts(alignment, start)
@@ -316,20 +321,20 @@ class LiveScore:
             found.append((number, errors[number], max(min(self._ends[number], end) - first, 0)))
         return tuple(found)
 
-    def _sentence_counts(self, alignment: Alignment, start: int) -> Counter[int]:
+    def _sentence_counts(self, alignment: EditAlignment, start: int) -> Counter[int]:
         """Errors of each piece; an insertion belongs to the unit that it stands before, behind all to the last."""
         last = max(start + len(alignment.reference) - 1, 0)
         places = (min(start + edit.source, last) for edit in alignment.edits)
         return Counter(min(bisect_right(self._ends, place), len(self._ends) - 1) for place in places)
 
-    def _settle(self, alignment: Alignment) -> None:
+    def _settle(self, alignment: EditAlignment) -> None:
         """Count what lies long behind for good."""
         cut = self._cut(alignment)
         if cut is None:
             return
         source, target = cut
         edits = tuple(edit for edit in alignment.edits if edit.source < source or edit.target < target)
-        old = Alignment(alignment.reference[:source], alignment.hypothesis[:target], edits)
+        old = EditAlignment(alignment.reference[:source], alignment.hypothesis[:target], edits)
         self._settled += self._count(old, self._settled_reference, self._settled_heard)
         self._sentence_errors = dict(
             Counter(self._sentence_errors) + self._sentence_counts(old, self._settled_reference)
@@ -337,7 +342,7 @@ class LiveScore:
         self._settled_reference += source
         self._settled_heard += target
 
-    def _cut(self, alignment: Alignment) -> tuple[int, int] | None:
+    def _cut(self, alignment: EditAlignment) -> tuple[int, int] | None:
         """Within the last long run of equal units that is old enough, between two words if it can be."""
         latest, within = len(alignment.hypothesis) - KEPT, None
         for source, target, length in reversed(equal_runs(alignment)):
@@ -355,13 +360,15 @@ class LiveScore:
         if max(end, len(self._heard.units)) > SAER_LETTERS:
             return _without(event, self._vectors, _TOO_LONG)
         said, heard = self._reference.words(0, end), self._heard.words(0, len(self._heard.units))
-        return self._meant(event, Sample(" ".join(said), " ".join(heard), self._among), SAER_LETTERS)
+        return self._meant(event, Pairing(" ".join(said), " ".join(heard), self._among), SAER_LETTERS)
 
-    def _meant(self, event: ScoreEvent, sample: Sample, letters: int) -> ScoreEvent:
-        if self._vectors is None or max(len(sample.reference), len(sample.hypothesis)) > letters:
+    def _meant(
+        self, event: ScoreEvent, pairing: Pairing, letters: int, score: UtteranceScore | None = None
+    ) -> ScoreEvent:
+        if self._vectors is None or max(len(pairing.reference), len(pairing.hypothesis)) > letters:
             return _without(event, self._vectors, _TOO_LONG)
         try:
-            result = saer([sample], self._vectors)
+            result = saer([pairing], self._vectors, scores=None if score is None else [score])
         except LanguageError as error:
             return _without(event, self._vectors, str(error))
         return replace(

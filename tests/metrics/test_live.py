@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from speech.errors import DataError
 from speech.events import ScoreEvent
 from speech.metrics import live
-from speech.metrics.corpus import RATES, Pairing, score_utterance
+from speech.metrics.corpus import RATES
 from speech.metrics.edit.alignment import count_errors
 from speech.metrics.live import LiveScore
-from speech.metrics.meaning.saer import Sample, saer
+from speech.metrics.meaning.saer import saer
 from speech.metrics.meaning.vectors import Vectors
+from speech.metrics.utterance import Pairing, score_utterance
 
 WORDS = st.sampled_from(
     ["a", "B,", "l’été", "coffee", "ok", "我", "你好。", "世", "ΑΣ", "'s", "x'", "3.5", "Σ", "-", "´"]
@@ -59,9 +60,9 @@ def session(sentences: list[str], finals: list[str], **options: Any) -> tuple[li
 @given(sentences=SESSIONS.filter(bool), finals=SESSIONS)
 def test_the_last_score_is_that_of_the_scorer(sentences, finals):
     _, last = session(sentences, finals, vectors=Vectors(Letters()))
-    sample = Sample(" ".join(sentences), " ".join(finals), ("cmn", "eng"))
-    assert last.counts == offline(Pairing(sample))
-    result = saer([sample], Vectors(Letters()))
+    pairing = Pairing(" ".join(sentences), " ".join(finals), ("cmn", "eng"))
+    assert last.counts == offline(pairing)
+    result = saer([pairing], Vectors(Letters()))
     assert (last.saer, last.distance, last.encoder) == (result.saer, result.distance, "letters")
     if last.counts["mer"][1]:
         assert sum(errors for _, errors, _ in last.sentences) == last.counts["mer"][0]
@@ -94,7 +95,7 @@ def test_no_other_beginning_of_the_reference_has_fewer_errors(sentences, finals,
         assert event is not None
         assert event.counts["mer"] == (fewest, max(n for n, errors in enumerate(tried) if errors == fewest))
         said = score._reference.words(0, event.reference_units)
-        so_far = Pairing(Sample(" ".join(said), " ".join(finals[: number + 1]), languages))
+        so_far = Pairing(" ".join(said), " ".join(finals[: number + 1]), languages)
         assert event.counts == offline(so_far)
 
 

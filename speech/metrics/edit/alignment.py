@@ -63,7 +63,7 @@ class Pair(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Alignment:
+class EditAlignment:
     """Fewest edits from a reference to a hypothesis, in order."""
 
     reference: Sequence[str]
@@ -100,10 +100,10 @@ class Alignment:
         yield from (Pair(source + n, target + n) for n in range(len(self.reference) - source))
 
 
-def align(reference: Sequence[str], hypothesis: Sequence[str]) -> Alignment:
+def align(reference: Sequence[str], hypothesis: Sequence[str]) -> EditAlignment:
     """The alignment of two sequences of units; of several that are minimal the one that rapidfuzz finds."""
     edits = Levenshtein.editops(reference, hypothesis).as_list()
-    return Alignment(reference, hypothesis, tuple(map(_edit, edits)))
+    return EditAlignment(reference, hypothesis, tuple(map(_edit, edits)))
 
 
 def count_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorCounts:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from speech.metrics.edit.alignment import Alignment, ErrorCounts, align, count_errors
+from speech.metrics.edit.alignment import EditAlignment, ErrorCounts, align, count_errors
 from speech.text.languages import resolve
 from speech.text.normalize import scored_texts
 from speech.text.units import Form, is_mixed, units
@@ -58,12 +58,12 @@ class TextPair:
     def __init__(self, reference: str, hypothesis: str, languages: Sequence[str] = ()) -> None:
         self.reference, self.hypothesis = scored_texts(reference, hypothesis, languages)
         self._languages = languages
-        self._mixed: Alignment | None = None
+        self._mixed: EditAlignment | None = None
         self._words: ErrorCounts | None = None
         self._characters: ErrorCounts | None = None
 
     @property
-    def mixed(self) -> Alignment:
+    def mixed(self) -> EditAlignment:
         """Of mixed units: words, and single characters of scripts without spaces."""
         if self._mixed is None:
             sides = (self.reference, self.hypothesis)
