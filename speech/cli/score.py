@@ -22,7 +22,7 @@ from speech.metrics.meaning.saer import saer
 from speech.metrics.meaning.semantic import named_encoder
 from speech.metrics.meaning.vectors import Vectors
 from speech.metrics.processes import score_utterances
-from speech.metrics.report import Report, audio_link, embedded_audio, render
+from speech.metrics.report.page import Report, audio_link, embedded_audio, render
 from speech.metrics.systems import SystemScore, compare, finite, score_system, to_dict, with_figures
 from speech.metrics.translation import translation_figures
 from speech.metrics.utterance import Pairing

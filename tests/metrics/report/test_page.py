@@ -12,7 +12,7 @@ from speech.errors import DataError
 from speech.metrics.groups import group_name, groups_of
 from speech.metrics.meaning.saer import saer
 from speech.metrics.meaning.vectors import Vectors
-from speech.metrics.report import Report, audio_link, embedded_audio, render, report_data
+from speech.metrics.report.page import Report, audio_link, embedded_audio, render, report_data
 from speech.metrics.systems import compare, score_system, with_figures
 from speech.metrics.translation import translation_figures
 from speech.metrics.utterance import Pairing, score_utterance

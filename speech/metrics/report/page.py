@@ -1,6 +1,6 @@
 """One HTML file that shows systems beside each other, down to the words of each utterance; it asks for nothing else.
 
-The page is made of `report_page/`: its styles and scripts are put into it, and the figures as JSON. Texts become nodes
+The page is made of `assets/`: its styles and scripts are put into it, and the figures as JSON. Texts become nodes
 of text in the browser, never markup.
 """
 
@@ -29,7 +29,7 @@ from speech.metrics.systems import ALWAYS, LANGUAGE_ERROR, SAER, SystemScore, fi
 from speech.metrics.translation import BLEU, CHRF
 from speech.metrics.utterance import Pairing, UtteranceScore, points_of_interest
 
-_PAGE = Path(__file__).with_name("report_page")
+_ASSETS = Path(__file__).with_name("assets")
 _SCRIPTS = ("data.js", "tables.js", "charts.js", "list.js")
 _OPERATIONS = {"replace": 0, "delete": 1, "insert": 2}
 _HIGHER = frozenset({BLEU, CHRF})
@@ -188,4 +188,4 @@ def _short(value: float | None) -> float | None:
 
 
 def _part(name: str) -> str:
-    return (_PAGE / name).read_text("utf-8").strip()
+    return (_ASSETS / name).read_text("utf-8").strip()
