@@ -180,7 +180,7 @@ def test_long_sessions_are_settled_and_differ_little(seed, mixed):
         event = score.add_final(" ".join(heard[n : n + 15]))
         assert event is not None
         assert len(event.sentences) < 100
-        assert len(score._heard.units) - score._settled_heard <= live.WINDOW + 15
+        assert len(score._heard.units) - score._settled.heard <= live.WINDOW + 15
     last = counts(score.finish())
     assert last == offline(score.pairing())
     assert event is not None
@@ -194,5 +194,5 @@ def test_speech_that_has_nothing_to_do_with_the_reference_stays_within_bounds():
     score.add_reference(" ".join(f"r{n}" for n in range(3000)))
     for n in range(120):
         score.add_final(" ".join(f"h{n}x{m}" for m in range(25)))
-        assert len(score._heard.units) - score._settled_heard <= live.MOST + 25
+        assert len(score._heard.units) - score._settled.heard <= live.MOST + 25
     assert counts(score.finish())["wer"] == (3000, 3000)

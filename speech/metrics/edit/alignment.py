@@ -112,6 +112,18 @@ def count_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorCo
     return _count([tag for tag, _, _ in edits], len(reference))
 
 
+def count_other_units(alignment: EditAlignment, reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorCounts:
+    """Errors of the texts of an alignment in units that are parts of its own, or that its own are parts of. Where they
+    are as many they are the same, and the alignment is all that is needed.
+
+    Args:
+        reference, hypothesis: units.
+    """
+    if len(reference) == len(alignment.reference) and len(hypothesis) == len(alignment.hypothesis):
+        return alignment.counts
+    return count_errors(reference, hypothesis)
+
+
 def _count(tags: Sequence[object], reference_length: int) -> ErrorCounts:
     if not tags:
         return _error_counts(0, 0, 0, reference_length)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from speech.metrics.edit.alignment import EditAlignment, ErrorCounts, align, count_errors
+from speech.metrics.edit.alignment import EditAlignment, ErrorCounts, align, count_errors, count_other_units
 from speech.text.languages import resolve
 from speech.text.normalize import scored_texts
 from speech.text.units import Form, is_mixed, units
@@ -105,11 +105,10 @@ class TextPair:
     def _errors_of_characters(self) -> ErrorCounts:
         if self._characters is None:
             one, other = self.reference.replace(" ", ""), self.hypothesis.replace(" ", "")
-            mixed = self._mixed
-            if mixed is not None and (len(mixed.reference), len(mixed.hypothesis)) == (len(one), len(other)):
-                self._characters = mixed.counts
-            else:
+            if self._mixed is None:
                 self._characters = count_errors(one, other)
+            else:
+                self._characters = count_other_units(self._mixed, one, other)
         return self._characters
 
 

@@ -3,13 +3,14 @@
 import math
 from functools import reduce
 from operator import add
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from speech.errors import LanguageError
-from speech.metrics.edit import error_rate
+from speech.metrics.edit import alignment
 from speech.metrics.edit.alignment import ErrorCounts, align
 from speech.metrics.edit.error_rate import TextPair, character_errors, text_errors, word_errors, word_form
 from speech.text.units import Form, units
@@ -120,10 +121,9 @@ def test_errors_of_each_form_are_those_of_its_units_in_whatever_order_they_are_a
     [("the cat", ("eng",), 2), ("去家里", ("cmn",), 1), ("去家里 ok", ("cmn",), 2), ("去 ok", ("cmn", "eng"), 2)],
 )
 def test_units_that_are_the_same_are_aligned_once(monkeypatch, text, languages, alignments):
-    made = []
-    for name in ("align", "count_errors"):
-        real = getattr(error_rate, name)
-        monkeypatch.setattr(error_rate, name, lambda *sides, real=real: made.append(sides) or real(*sides))
+    made, real = [], alignment.Levenshtein.editops
+    counted = SimpleNamespace(editops=lambda *sides: made.append(sides) or real(*sides))
+    monkeypatch.setattr(alignment, "Levenshtein", counted)
     texts = TextPair(text, text, languages)
     for _ in range(2):
         figures = [texts.mixed.counts, texts.word_errors, texts.errors(Form.mer), texts.errors(Form.cer)]
