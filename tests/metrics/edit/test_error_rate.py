@@ -75,8 +75,9 @@ def test_case_and_punctuation_are_no_errors():
     assert word_errors("It’s late, Anna!", "it's late anna", "eng").errors == 0
 
 
-def test_a_language_without_spaces_counts_characters():
-    assert word_errors("你好，世界", "你好 世间", "cmn") == ErrorCounts(1, 0, 0, 4)
+@pytest.mark.parametrize("language", ["cmn", "jpn", "zh"])
+def test_a_language_without_spaces_counts_characters(language):
+    assert word_errors("你好，世界", "你好 世间", language) == ErrorCounts(1, 0, 0, 4)
 
 
 @pytest.mark.parametrize(
