@@ -20,8 +20,8 @@ def pairings(count, bad=()):
         said, heard = ([rng.choice(words) for _ in range(rng.randint(0, 9))] for _ in range(2))
         languages = rng.choice([(), ("eng",), ("cmn", "eng"), ("deu", "eng")])
         known = tuple((word, rng.choice(["eng", "cmn", None])) for word in said) if number % 3 else ()
-        words = (("nothing", "eng"),) if number in bad else known
-        found.append(Pairing(" ".join(said), " ".join(heard), languages, f"u{number}", words))
+        known = (("nothing", "eng"),) if number in bad else known
+        found.append(Pairing(" ".join(said), " ".join(heard), languages, f"u{number}", known))
     return found
 
 
