@@ -54,7 +54,6 @@ TESTED_BY = {
         nn/attention nn/ctc nn/encoder/convolution nn/encoder/masks nn/encoder/positions nn/encoder/subsampling
         nn/feed_forward nn/losses nn/prompt nn/streaming
     """,
-    "parity/test_k2": "decode/graph/k2_graph decode/graph/k2_search",
     "recipes/test_starting": "cli/recipe cli/training",
     "recognize/test_full_context": "recognize/encoded",
     "recognize/test_label_pass": "recognize/label_part recognize/result",

@@ -41,6 +41,8 @@ class RayWorkerError(SpeechError):
 
 _PARTS = 10_000
 """Into which Ray divides a GPU."""
+_CPUS = 1
+"""That an actor takes, and threads that it may use."""
 
 
 class Reader:
@@ -86,7 +88,6 @@ class RayPool(Workers[_Worker]):
     Args:
         open_reader: called once in each actor; what it raises as SpeechError ends the pool with that error.
         workers: actors; None: as many as the cluster has room for.
-        cpus: that an actor takes, and threads that it may use.
         gpus: that an actor takes; if more `workers` are asked for than that gives, as many share each.
         address: of a running cluster; None: the one that `RAY_ADDRESS` names or `ray start` has begun on this machine,
             otherwise one of the pool's own.
@@ -103,7 +104,6 @@ class RayPool(Workers[_Worker]):
         open_reader: Callable[[], Read],
         workers: int | None = None,
         *,
-        cpus: int = 1,
         gpus: float = 0.0,
         address: str | None = None,
         limits: Limits | None = None,
@@ -112,24 +112,22 @@ class RayPool(Workers[_Worker]):
         self._ray = _import_ray()
         self._workers: list[_Worker] = []
         self._starting: list[_Worker] = []
-        self._lost = ""
-        """Why the last actor that is no more is no more."""
         self._logs: Path | None = None
         self._began_at = time.time()
         self._began = not self._ray.is_initialized()
         try:
             if self._began:
                 self._begin(address)
-            room = self._room(cpus, gpus)
+            room = self._room(gpus)
             if gpus and workers is not None and 0 < room < workers:
                 gpus = math.floor(gpus / math.ceil(workers / room) * _PARTS) / _PARTS
-                room = self._room(cpus, gpus)
+                room = self._room(gpus)
             if room < 1:
-                raise ConfigError(f"no node of the cluster has {cpus} CPUs and {gpus:g} GPUs", fix="Ask for less.")
-            self._try_to_start(cpus, gpus)
+                raise ConfigError(f"no node of the cluster has {_CPUS} CPUs and {gpus:g} GPUs", fix="Ask for less.")
+            self._try_to_start(gpus)
             # Actors on different nodes where possible; one that dies is replaced by us, which knows what it had.
             actor = self._ray.remote(Reader).options(
-                num_cpus=cpus, num_gpus=gpus, max_restarts=0, scheduling_strategy="SPREAD"
+                num_cpus=_CPUS, num_gpus=gpus, max_restarts=0, scheduling_strategy="SPREAD"
             )
             self._new = lambda: actor.remote(open_reader, str(Path.cwd()))
             self._starting = [self._start() for _ in range(min(workers or room, room))]
@@ -150,18 +148,18 @@ class RayPool(Workers[_Worker]):
         session = getattr(context, "address_info", {}).get("session_dir")
         self._logs = session and Path(session) / "logs"
 
-    def _room(self, cpus: int, gpus: float) -> int:
+    def _room(self, gpus: float) -> int:
         """Actors that fit."""
         fits = 0
         for node in self._ray.nodes():
             free = node["Resources"] if node["Alive"] else {}
-            by_cpu = int(free.get("CPU", 0) // cpus)
+            by_cpu = int(free.get("CPU", 0) // _CPUS)
             fits += min(by_cpu, int(free.get("GPU", 0) // gpus)) if gpus else by_cpu
         return fits
 
-    def _try_to_start(self, cpus: int, gpus: float) -> None:
+    def _try_to_start(self, gpus: float) -> None:
         """Start a process that does nothing: how long that takes does not depend on the model."""
-        task = self._ray.remote(lambda: None).options(num_cpus=cpus, num_gpus=gpus, max_retries=0)
+        task = self._ray.remote(lambda: None).options(num_cpus=_CPUS, num_gpus=gpus, max_retries=0)
         nothing = task.remote()
         try:
             self._ray.get(nothing, timeout=self._limits.start_s)
@@ -170,7 +168,8 @@ class RayPool(Workers[_Worker]):
             free = self._ray.available_resources()
             raise self._failure(
                 f"no worker of Ray has started within {self._limits.start_s:g} s "
-                f"(one needs {cpus} CPUs and {gpus:g} GPUs; free are {free.get('CPU', 0):g} and {free.get('GPU', 0):g})"
+                f"(one needs {_CPUS} CPUs and {gpus:g} GPUs; "
+                f"free are {free.get('CPU', 0):g} and {free.get('GPU', 0):g})"
             ) from None
         except self._ray.exceptions.RayError as error:
             raise self._failure(f"no worker of Ray can start: {_reason(error)}") from error

@@ -121,7 +121,7 @@ class OfflineReader:
             frames: of the model.
         """
         silent = torch.ones(frames, dtype=torch.bool)
-        spans = voiced(samples, vad=self._vad)
+        spans = voiced(samples, self._vad)
         for start_s, end_s in spans:
             first, last = (int(at_s * SAMPLE_RATE) // self.second_pass.grid for at_s in (start_s, end_s))
             silent[first : last + 1] = False

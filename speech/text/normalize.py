@@ -91,12 +91,6 @@ def normalize_pair(reference: str, hypothesis: str, language: str) -> tuple[str,
     return (one, other) if known.spaces else (one.replace(" ", ""), other.replace(" ", ""))
 
 
-def scoring_units(text: str, language: str) -> list[str]:
-    """What an error rate counts: words, or characters for languages written without spaces."""
-    plain = normalize(text, language)
-    return plain.split() if resolve(language).spaces else list(plain)
-
-
 def _cased(text: str, languages: Sequence[str]) -> str:
     """As `plain_text`, with case: what is still to be folded."""
     if "haw" in languages:  # a letter there, and an apostrophe elsewhere: o\u02bbzbek

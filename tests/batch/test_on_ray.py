@@ -83,8 +83,8 @@ def test_actors_that_die_are_replaced_and_bad_files_named(cluster, tmp_path):
 def test_what_cannot_run_says_why(cluster):
     with pytest.raises(ModelError, match="no such model"):
         RayPool(open_nothing, workers=1, address=cluster)
-    with pytest.raises(ConfigError, match="no node of the cluster has 64 CPUs"):
-        RayPool(open_nothing, cpus=64, address=cluster)
+    with pytest.raises(ConfigError, match="no node of the cluster has 1 CPUs and 64 GPUs"):
+        RayPool(open_nothing, gpus=64, address=cluster)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ from speech.text.languages import LANGUAGES
 
 _TRIES = 3
 _WAIT_S = 2.0
+_TIMEOUT_S = 60.0
+"""Of one answer."""
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 _TASK = """You rate one code-switched sentence as a bilingual speaker of {one} and {other} would.
 Answer with one JSON object and nothing else:
@@ -39,18 +41,16 @@ class LlmJudge:
         model: its name there.
         rules: whose faults lead the mending, beside the model's own.
         key: sent as bearer token, if any.
-        timeout_s: of one answer.
 
     Raises:
         ConfigError: if the URL is none.
     """
 
-    def __init__(self, url: str, model: str, rules: Judges, *, key: str = "", timeout_s: float = 60.0) -> None:
+    def __init__(self, url: str, model: str, rules: Judges, *, key: str = "") -> None:
         if not url.startswith(("http://", "https://")):
             raise ConfigError(f"{url!r} is no URL of an API", fix="Give one such as http://localhost:8000/v1.")
         self._url, self._model, self._rules = url.rstrip("/") + "/chat/completions", model, rules
         self._headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
-        self._timeout_s = timeout_s
 
     def judge(self, mixture: Mixture, target_share: float) -> Verdict:
         """What the rules say where that is refusal enough, otherwise the stricter of rules and model.
@@ -98,7 +98,7 @@ class LlmJudge:
             if attempt:
                 time.sleep(_WAIT_S * attempt)
             try:
-                with urllib.request.urlopen(request, timeout=self._timeout_s) as reply:
+                with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as reply:
                     return json.load(reply)
             except urllib.error.HTTPError as error:
                 with error:

@@ -106,11 +106,6 @@ def export_onnx(
         (folder / "README.md").write_text(card, "utf-8")
 
 
-def initial_state(model: OwsmCtc, chunk: ChunkSpec, prefix: tuple[int, int]) -> dict[str, np.ndarray]:
-    """The first state of a live stream with that prefix, by input of `streaming.onnx`; the batch is one."""
-    return {key: value.numpy() for key, value in StreamingGraph(model, chunk).initial(torch.tensor([prefix])).items()}
-
-
 def run_streaming(
     session: onnxruntime.InferenceSession, state: Mapping[str, np.ndarray], features: np.ndarray
 ) -> dict[str, np.ndarray]:

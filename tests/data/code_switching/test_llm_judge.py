@@ -160,7 +160,7 @@ def test_a_refusal_is_not_asked_again(endpoint: Endpoint, status: int) -> None:
 def test_nobody_at_the_address_is_an_error_and_an_address_that_is_none_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_WAIT_S", 0.01)
     with pytest.raises(SpeechError, match="does not answer"):
-        LlmJudge("http://127.0.0.1:1/v1", "a-model", RULES, timeout_s=2.0).judge(mixture(), 1 / 3)
+        LlmJudge("http://127.0.0.1:1/v1", "a-model", RULES).judge(mixture(), 1 / 3)
     with pytest.raises(ConfigError, match="no URL"):
         LlmJudge("localhost:8000", "a-model", RULES)
 
