@@ -25,7 +25,8 @@ from serve.config import ServeConfig, load
 from serve.net.connection import Connection, Requests
 from serve.net.listening import address, bound, listen
 from serve.sessions.registry import Hub
-from speech.audio.input.files import SAMPLE_RATE, stream_audio
+from speech.audio import SAMPLE_RATE
+from speech.audio.input.files import stream_audio
 from speech.audio.input.pcm import to_pcm16
 from speech.cli.address import parse_address, unreachable
 from speech.cli.console import stderr, stdout, write

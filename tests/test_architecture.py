@@ -108,7 +108,6 @@ def test_imports_only_go_down(path):
         if parts[0] != "speech" or len(parts) < 2 or parts[1] == package(path):
             continue
         lower = floor[parts[1]] < floor[package(path)] or parts[1] in LEAVES
-        # Log-mel and augmentation are leaves too: the sampling rate is a fact of audio.io alone.
         assert lower, f"{path} imports {name}, which is not below it"
 
 

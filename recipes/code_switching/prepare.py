@@ -20,7 +20,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from speech.audio.input.files import SAMPLE_RATE, load_audio
+from speech.audio import SAMPLE_RATE
+from speech.audio.input.files import load_audio
 from speech.cli.recipe import start_command
 from speech.data.checksums import CHECKSUMS, verify, write_checksums
 from speech.data.code_switching.llm_judge import LlmJudge

@@ -15,7 +15,8 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from speech.audio.input.files import SAMPLE_RATE, load_audio
+from speech.audio import SAMPLE_RATE
+from speech.audio.input.files import load_audio
 from speech.cli.recipe import start_command
 from speech.data.code_switching.mixture import words_of
 from speech.data.code_switching.splicing import Piece, splice, write_flac

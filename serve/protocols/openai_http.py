@@ -19,7 +19,8 @@ from serve.http.errors import Failure
 from serve.http.uploads import Form, Place, Places, receive_form
 from serve.sessions.options import Facts
 from serve.telemetry import Telemetry
-from speech.audio.input.files import SAMPLE_RATE, probe, stream_audio
+from speech.audio import SAMPLE_RATE
+from speech.audio.input.files import probe, stream_audio
 from speech.errors import AudioError, LanguageError, SpeechError
 from speech.recognizer import Recognizer
 from speech.text.languages import resolve

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import onnxruntime
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.errors import ConfigError, ModelError
 
 FRAME_SAMPLES = 512

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.audio.vad import Vad
 from speech.audio.vad import segment as voiced
 from speech.choices import Cut as Cut

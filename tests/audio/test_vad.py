@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from speech.audio import SAMPLE_RATE
 from speech.audio import vad as vad_module
-from speech.audio.input.files import SAMPLE_RATE, load_audio
+from speech.audio.input.files import load_audio
 from speech.audio.vad import FRAME_S, FRAME_SAMPLES, MIN_SPEECH_S, PAD_S, THRESHOLD, Vad, cut, segment
 from speech.errors import ConfigError, ModelError
 

@@ -18,6 +18,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from speech.audio import SAMPLE_RATE
 from speech.audio.input.demux import format_of, open_container
 from speech.audio.input.downmix import Mixer
 from speech.audio.input.formats.chained import links
@@ -29,10 +30,7 @@ from speech.audio.input.source import Slice, Source, name_of, opened
 from speech.errors import AudioError, SpeechError
 from speech.files import reason
 
-__all__ = ["SAMPLE_RATE", "AudioInfo", "Source", "load_audio", "probe", "stream_audio", "to_mono_16k"]
-
-SAMPLE_RATE = 16_000
-"""Hz. Everything behind this file has this rate."""
+__all__ = ["AudioInfo", "Source", "load_audio", "probe", "stream_audio", "to_mono_16k"]
 
 _log = logging.getLogger("speech.audio")
 _TRUNCATION_S, _NOTICED_S = 0.5, 0.02

@@ -11,9 +11,9 @@ import av
 import numpy as np
 import soxr
 
+from speech.audio import SAMPLE_RATE
 from speech.audio.input.containers import Ogg, OpusPacket, OpusStream, WebM, opus_samples
 from speech.audio.input.downmix import Mixer
-from speech.audio.input.files import SAMPLE_RATE
 from speech.audio.input.formats.magic import known_format
 from speech.audio.input.pieces import samples_of
 from speech.errors import AudioError

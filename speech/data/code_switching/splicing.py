@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.files import write_atomically
 from speech.transcript import Word
 

@@ -20,14 +20,13 @@ import numpy as np
 
 from speech.decode.lm.lexicon import Spelling
 from speech.decode.lm.ngram import place_of
-from speech.decode.words.words import WORD_START
 from speech.errors import ConfigError
 from speech.text.languages import LANGUAGES
 from speech.text.lines import read_lines
 from speech.text.normalize import plain_text
 from speech.text.scripts import script, scripts_of
 from speech.text.tokenizers.sentencepiece import Tokenizer
-from speech.text.vocabulary import Vocabulary
+from speech.text.vocabulary import WORD_START, Vocabulary
 
 BOOST = 1.0
 """Of a phrase that comes without one."""

@@ -18,7 +18,7 @@ from speech.decode.ctc.greedy import TokenSpan
 from speech.decode.ctc.prefix_beam import Hypothesis, check_search
 from speech.decode.lm.lexicon import APOSTROPHES, USUAL, Lexicon
 from speech.decode.lm.ngram import STEPS_PER_NAT, TokenNgram
-from speech.decode.words.words import WORD_START
+from speech.text.vocabulary import WORD_START
 
 _NO_KEYS, _NO_SCORES = np.empty(0, np.uint64), np.empty(0, np.uint8)
 _NO_PHRASES = (

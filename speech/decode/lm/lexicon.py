@@ -18,9 +18,9 @@ from safetensors.numpy import load_file, save_file
 
 from speech.decode.ctc.prefix_beam import LanguageModel
 from speech.decode.lm.ngram import STEPS_PER_NAT, extended, place_of, to_steps
-from speech.decode.words.words import WORD_START
 from speech.errors import ModelError
 from speech.files import replacing
+from speech.text.vocabulary import WORD_START
 
 USUAL = -8.0
 """A word of this log-probability neither gains nor costs; likelier ones gain."""

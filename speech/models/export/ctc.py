@@ -18,7 +18,7 @@ import onnxruntime
 import torch
 from torch import Tensor
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.chunking import ChunkSpec
 from speech.models.checkpoint import LabelCheckpoint
 from speech.models.export.ctc_graphs import OfflineGraph, StreamingGraph, WaveformGraph, prefix_frames

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.models.checkpoint import LabelCheckpoint
 from speech.models.export.label_graphs import LabelDecoderGraph, LabelEncoderGraph, cache_names
 from speech.models.export.onnx_files import FORMAT, TOLERANCE, Plan, compare, new_folder, open_onnx, write_graph

@@ -15,7 +15,7 @@ from typing import Any
 
 from torch import Tensor
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.errors import ModelError
 from speech.files import printable, read_text
 from speech.models.importers.ctranslate2_file import read_ctranslate2

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.data.code_switching.splicing import Piece, splice
 from speech.transcript import Word
 
