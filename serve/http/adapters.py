@@ -26,8 +26,9 @@ from serve.net.auth import Gate
 from serve.sessions.options import Facts
 from serve.telemetry import Telemetry
 from speech.errors import ModelError, SpeechError
+from speech.files import partial_file
 from speech.models.adapters.file import FOLDER, AdapterFile, Description
-from speech.models.adapters.store import SUFFIX, entries, put, read, remove, staged
+from speech.models.adapters.store import SUFFIX, entries, put, read, remove
 from speech.models.hub import locate
 from speech.nn.adapters import Adapter, AdapterBank
 from speech.recognizer import Recognizer
@@ -173,7 +174,8 @@ class LiveAdapters:
         if code not in LANGUAGES:
             raise Failure(400, "bad_language", f"{code!r} is not a known language; give its ISO 639-3 code")
         try:
-            with tempfile.TemporaryDirectory() as folder, staged(Path(folder), data) as path:
+            with partial_file(Path(tempfile.gettempdir())) as path:
+                path.write_bytes(data)
                 info, item = read(path, None, self._recognizer.model, where="adapter")
             if info.language != code:
                 raise Failure(400, "bad_language", f"the adapter is for {info.language!r}, the address says {code!r}")

@@ -25,6 +25,7 @@ import torch
 
 from speech.choices import Storage as Storage
 from speech.errors import ConfigError, ModelError
+from speech.files import replacing_folder
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
 from speech.models.stored import (
     RECORD,
@@ -33,7 +34,6 @@ from speech.models.stored import (
     load_weights,
     read_record,
     save_weights,
-    whole_folder,
     without_memory,
     write_record,
 )
@@ -149,7 +149,7 @@ def save_checkpoint(
         FileError: if the system refuses.
         ModelError: if a parameter is not finite, also where it is too large for `storage`.
     """
-    with whole_folder(directory) as folder:
+    with replacing_folder(directory) as folder:
         checkpoint = Checkpoint(model, tokenizer, info, targets or {})
         write_checkpoint(folder, checkpoint, "owsm_ctc", card=card, storage=storage, attached=attached, where=directory)
 
@@ -200,7 +200,7 @@ def save_label_checkpoint(
         FileError: if the system refuses.
         ModelError: if a parameter is not finite, also where it is too large for `storage`.
     """
-    with whole_folder(directory) as folder:
+    with replacing_folder(directory) as folder:
         write_label_checkpoint(folder, checkpoint, card=card, storage=storage, where=directory)
         for name, source in (attached or {}).items():
             shutil.copyfile(source, folder / name)

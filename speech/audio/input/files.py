@@ -95,12 +95,12 @@ def stream_audio(
         yield rest
 
 
-def probe(source: Source, *, track: int | None = None) -> AudioInfo:
+def probe(source: Source) -> AudioInfo:
     """Duration, rate, channels and format, from the header. Raises AudioError as `load_audio`."""
     name = name_of(source)
     with opened(source, name) as (file, size):
         found = [
-            _open(Slice(file, link.start, link.end), link, name, 1.0, track, measured=True).info
+            _open(Slice(file, link.start, link.end), link, name, 1.0, None, measured=True).info
             for link in links(file, size, name)
         ]
     return replace(found[0], duration_s=sum(info.duration_s for info in found))

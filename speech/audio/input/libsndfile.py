@@ -10,13 +10,12 @@ from speech.audio.input.pieces import AudioInfo, DamageError, Opened, Piece
 from speech.audio.input.source import Slice
 
 
-def open_sound(file: Slice, *, block_s: float, whole: float = 1.0) -> Opened:
+def open_sound(file: Slice, *, block_s: float) -> Opened:
     """Open a file by libsndfile.
 
     Args:
         file: that can be sought.
         block_s: seconds of a piece.
-        whole: bytes of samples that should be there for each that is.
 
     Raises:
         soundfile.LibsndfileError: it is nothing that libsndfile can open.
@@ -33,4 +32,4 @@ def open_sound(file: Slice, *, block_s: float, whole: float = 1.0) -> Opened:
             except soundfile.LibsndfileError as error:
                 raise DamageError(error.error_string.rstrip(".")) from error
 
-    return Opened(info, pieces(), whole=whole)
+    return Opened(info, pieces())
