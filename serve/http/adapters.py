@@ -21,7 +21,7 @@ from fastapi.responses import JSONResponse, Response
 
 from serve.engine.pools import Pools, run
 from serve.http.errors import Failure, failure
-from serve.http.uploads import Places, receive_body
+from serve.http.uploads import UploadSlots, receive_body
 from serve.net.auth import Gate
 from serve.sessions.options import Facts
 from serve.telemetry import Telemetry
@@ -71,7 +71,7 @@ class LiveAdapters:
         config = facts.config
         self._folder = Path(config.adapters) if config.adapters else None
         self._turn = asyncio.Lock()
-        self._places = Places(_PLACES)
+        self._places = UploadSlots(_PLACES)
         self._bad: dict[Path, Stamp] = {}
         bank = recognizer.adapters
         loaded: dict[str, Loaded] = {}

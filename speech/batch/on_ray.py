@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from speech.batch.pool import Limits, Outcome, Read, Workers, answer
+from speech.batch.pool import Outcome, Read, Timeouts, Workers, answer
 from speech.errors import ConfigError, SpeechError
 from speech.extras import needs_extra
 
@@ -45,7 +45,7 @@ _CPUS = 1
 """That an actor takes, and threads that it may use."""
 
 
-class Reader:
+class ReadingActor:
     """What runs in an actor.
 
     Args:
@@ -72,7 +72,7 @@ class Reader:
 
 
 @dataclass(slots=True)
-class _Worker:
+class _WorkerActor:
     actor: Any
     pending: Any
     """What it is asked: whether it is ready, then for a file."""
@@ -80,7 +80,7 @@ class _Worker:
     since: float = field(default_factory=time.monotonic)
 
 
-class RayPool(Workers[_Worker]):
+class RayPool(Workers[_WorkerActor]):
     """Actors with a model each.
 
     It is there as soon as one actor is ready; others join in `wait`.
@@ -106,12 +106,12 @@ class RayPool(Workers[_Worker]):
         *,
         gpus: float = 0.0,
         address: str | None = None,
-        limits: Limits | None = None,
+        limits: Timeouts | None = None,
     ) -> None:
-        self._limits = limits or Limits()
+        self._limits = limits or Timeouts()
         self._ray = _import_ray()
-        self._workers: list[_Worker] = []
-        self._starting: list[_Worker] = []
+        self._workers: list[_WorkerActor] = []
+        self._starting: list[_WorkerActor] = []
         self._logs: Path | None = None
         self._began_at = time.time()
         self._began = not self._ray.is_initialized()
@@ -126,7 +126,7 @@ class RayPool(Workers[_Worker]):
                 raise ConfigError(f"no node of the cluster has {_CPUS} CPUs and {gpus:g} GPUs", fix="Ask for less.")
             self._try_to_start(gpus)
             # Actors on different nodes where possible; one that dies is replaced by us, which knows what it had.
-            actor = self._ray.remote(Reader).options(
+            actor = self._ray.remote(ReadingActor).options(
                 num_cpus=_CPUS, num_gpus=gpus, max_restarts=0, scheduling_strategy="SPREAD"
             )
             self._new = lambda: actor.remote(open_reader, str(Path.cwd()))
@@ -179,9 +179,9 @@ class RayPool(Workers[_Worker]):
         fix = "Look at the log files of Ray." if self._logs is None else f"Look at the files in {self._logs}."
         return RayWorkerError(f"{what}: {said}" if said else what, fix=fix)
 
-    def _start(self) -> _Worker:
+    def _start(self) -> _WorkerActor:
         actor = self._new()
-        return _Worker(actor, actor.ready.remote())
+        return _WorkerActor(actor, actor.ready.remote())
 
     def submit(self, path: str) -> None:
         """Give a file to an actor that is free."""
@@ -213,7 +213,7 @@ class RayPool(Workers[_Worker]):
                 self._join(starting[reference])
         return outcomes if finished else self._give_up()
 
-    def _join(self, worker: _Worker) -> None:
+    def _join(self, worker: _WorkerActor) -> None:
         """An actor has said whether it is ready, or died before."""
         self._starting.remove(worker)
         try:
@@ -225,13 +225,13 @@ class RayPool(Workers[_Worker]):
             raise problem
         self._workers.append(worker)
 
-    def _lose(self, worker: _Worker, why: str) -> None:
+    def _lose(self, worker: _WorkerActor, why: str) -> None:
         self._ray.kill(worker.actor)
         if not self._workers and not self._starting:
             raise self._failure(why)
         _log.warning("%s; %d are left", why, len(self._workers) + len(self._starting))
 
-    def _take(self, worker: _Worker) -> Outcome:
+    def _take(self, worker: _WorkerActor) -> Outcome:
         path = worker.path
         assert path is not None
         try:
@@ -243,7 +243,7 @@ class RayPool(Workers[_Worker]):
         worker.path = None
         return outcome
 
-    def _replace(self, worker: _Worker) -> Outcome:
+    def _replace(self, worker: _WorkerActor) -> Outcome:
         assert worker.path is not None
         self._workers.remove(worker)
         self._ray.kill(worker.actor)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.progress import TimeRemainingColumn
 
-from speech.batch.driver import Pool, run, shard
+from speech.batch.driver import WorkerPool, run, shard
 from speech.batch.job import Job, open_reader
 from speech.batch.ledger import Entry, Ledger, Status
 from speech.batch.local import LocalPool
@@ -29,7 +29,7 @@ LEDGERS = ".ledger"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Batch:
+class EngineOptions:
     """Who reads the files."""
 
     engine: str
@@ -46,7 +46,7 @@ def transcribe_in_batch(
     targets: Mapping[str, Path],
     output_dir: Path,
     rendering: Rendering,
-    batch: Batch,
+    batch: EngineOptions,
 ) -> int:
     """Read what is not done yet; the number of files that have failed, now or before.
 
@@ -81,7 +81,7 @@ def transcribe_in_batch(
         ledger.close()
 
 
-def _open_pool(job: Job, batch: Batch, most: int) -> Pool:
+def _open_pool(job: Job, batch: EngineOptions, most: int) -> WorkerPool:
     if batch.engine == "ray":
         count = None if batch.workers is None else min(batch.workers, most)
         return RayPool(partial(open_reader, job, 1), count, gpus=float(job.gpus))
@@ -106,7 +106,9 @@ def parse_shard(engine: str) -> tuple[int, int]:
     return int(number), int(count)
 
 
-def _run(todo: Sequence[str], ledger: Ledger, pool: Pool, targets: Mapping[str, Path], rendering: Rendering) -> None:
+def _run(
+    todo: Sequence[str], ledger: Ledger, pool: WorkerPool, targets: Mapping[str, Path], rendering: Rendering
+) -> None:
     def put(path: str, transcript: Transcript) -> Path:
         write_atomically(targets[path], rendering.render(path, transcript))
         return targets[path]

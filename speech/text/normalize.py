@@ -34,7 +34,7 @@ _OKINA = re.compile("['`\u2018\u2019\u02bc](?=[^\\W\\d_])")
 _LONE_APOSTROPHE = re.compile(r"(?<![^ '])'|'(?![^ '])")  # not \w, which lacks combining marks
 
 
-class _Kept(dict[int, str]):
+class _CharacterMap(dict[int, str]):
     """Character -> itself, or a space in the place of what separates words; found out once for each."""
 
     def __missing__(self, code: int) -> str:
@@ -44,7 +44,7 @@ class _Kept(dict[int, str]):
         return self[code]
 
 
-_KEPT = _Kept()
+_KEPT = _CharacterMap()
 
 
 def plain_text(text: str) -> str:

@@ -25,7 +25,7 @@ from speech.audio.input.formats.chained import links
 from speech.audio.input.formats.link import Link
 from speech.audio.input.formats.mpeg_audio import open_frames
 from speech.audio.input.libsndfile import open_sound
-from speech.audio.input.pieces import AudioInfo, CutOffError, DamageError, Opened, Piece
+from speech.audio.input.pieces import AudioInfo, AudioPiece, CutOffError, DamageError, Opened
 from speech.audio.input.source import Slice, Source, name_of, opened
 from speech.errors import AudioError, SpeechError
 from speech.files import reason
@@ -149,7 +149,7 @@ class _Mono:
         self._resampler: soxr.ResampleStream | None = None
         self._mixers: dict[tuple[int, int], Mixer] = {}
 
-    def accept(self, piece: Piece) -> Iterator[np.ndarray]:
+    def accept(self, piece: AudioPiece) -> Iterator[np.ndarray]:
         """Samples `(n,)` of the piece, before them what was held back of another rate."""
         if piece.rate != self._rate:
             if len(rest := self.finish()):
@@ -171,7 +171,7 @@ class _Mono:
         empty = np.empty(0, np.float32)
         return empty if resampler is None else np.asarray(resampler.resample_chunk(empty, last=True))
 
-    def _mix(self, piece: Piece) -> np.ndarray:
+    def _mix(self, piece: AudioPiece) -> np.ndarray:
         channels = piece.samples.shape[1]
         if self._channel is None:
             key = (channels, piece.rate)
@@ -184,25 +184,25 @@ class _Mono:
         return piece.samples[:, self._channel]
 
 
-def _joined(pieces: Iterator[Piece], block_s: float) -> Iterator[Piece]:
+def _joined(pieces: Iterator[AudioPiece], block_s: float) -> Iterator[AudioPiece]:
     """Small pieces together, as long as rate and channels stay the same."""
     waiting: list[np.ndarray] = []
     count = rate = 0
     for piece in pieces:
         if waiting and (piece.rate != rate or piece.samples.shape[1] != waiting[0].shape[1]):
-            yield Piece(np.concatenate(waiting), rate)
+            yield AudioPiece(np.concatenate(waiting), rate)
             waiting, count = [], 0
         rate = piece.rate
         waiting.append(piece.samples)
         count += len(piece.samples)
         if count >= int(block_s * rate):
-            yield Piece(np.concatenate(waiting) if len(waiting) > 1 else waiting[0], rate)
+            yield AudioPiece(np.concatenate(waiting) if len(waiting) > 1 else waiting[0], rate)
             waiting, count = [], 0
     if waiting:
-        yield Piece(np.concatenate(waiting), rate)
+        yield AudioPiece(np.concatenate(waiting), rate)
 
 
-def _pieces(file: BinaryIO, size: int, name: str, block_s: float, track: int | None) -> Iterator[Piece]:
+def _pieces(file: BinaryIO, size: int, name: str, block_s: float, track: int | None) -> Iterator[AudioPiece]:
     """The pieces of all links of a file, each checked to be whole."""
     for link in links(file, size, name):
         part = Slice(file, link.start, link.end)
@@ -219,7 +219,7 @@ def _pieces(file: BinaryIO, size: int, name: str, block_s: float, track: int | N
         _check_complete(found, link, read_s, damage, name)
 
 
-def _decoded(found: Opened, part: Slice, name: str) -> Iterator[Piece]:
+def _decoded(found: Opened, part: Slice, name: str) -> Iterator[AudioPiece]:
     """Whatever a decoder raises is damage; what the system refuses is said."""
     while True:
         try:

@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import soundfile
 
-from speech.audio.input.pieces import AudioInfo, DamageError, Opened, Piece
+from speech.audio.input.pieces import AudioInfo, AudioPiece, DamageError, Opened
 from speech.audio.input.source import Slice
 
 
@@ -24,11 +24,11 @@ def open_sound(file: Slice, *, block_s: float) -> Opened:
     rate = int(sound.samplerate)
     info = AudioInfo(len(sound) / rate, rate, int(sound.channels), str(sound.format).lower())
 
-    def pieces() -> Generator[Piece]:
+    def pieces() -> Generator[AudioPiece]:
         with sound:
             try:
                 while len(block := sound.read(max(1, int(block_s * rate)), dtype="float32", always_2d=True)):
-                    yield Piece(block, rate)
+                    yield AudioPiece(block, rate)
             except soundfile.LibsndfileError as error:
                 raise DamageError(error.error_string.rstrip(".")) from error
 

@@ -13,8 +13,8 @@ from typing import Protocol
 
 import numpy as np
 
-from speech.data.code_switching.judges import Verdict
-from speech.data.code_switching.mixture import Mixture, Parallel, Point
+from speech.data.code_switching.judges import Judgement
+from speech.data.code_switching.mixture import Mixture, Point, SentencePair
 
 _MOST_POINTS = 3
 
@@ -22,7 +22,7 @@ _MOST_POINTS = 3
 class Judge(Protocol):
     """Who says whether a sentence is good: `Judges`, or a language model (`LlmJudge`)."""
 
-    def judge(self, mixture: Mixture, target_share: float) -> Verdict:
+    def judge(self, mixture: Mixture, target_share: float) -> Judgement:
         """Judge a sentence that shall have such a share of embedded words."""
 
 
@@ -31,12 +31,12 @@ class Accepted:
     """A sentence and what the judges say of it."""
 
     mixture: Mixture
-    verdict: Verdict
+    verdict: Judgement
     rounds: int
     """How many times it was mended."""
 
 
-def generate(parallel: Parallel, target_share: float, rng: np.random.Generator) -> Mixture | None:
+def generate(parallel: SentencePair, target_share: float, rng: np.random.Generator) -> Mixture | None:
     """A mixture at random points, of about such a share of embedded words; None where there is no place to switch."""
     points = parallel.points
     if not points:
@@ -68,7 +68,7 @@ def refine(mixture: Mixture, judges: Judge, target_share: float, rounds: int = 4
     return None
 
 
-def _mended(mixture: Mixture, verdict: Verdict) -> Iterator[Mixture]:
+def _mended(mixture: Mixture, verdict: Judgement) -> Iterator[Mixture]:
     """What might be better, for the gravest fault first: its switch elsewhere, gone, or one more."""
     points = mixture.parallel.points
     for fault in verdict.faults[:2]:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from speech.decode.lm.lexicon import Spelling
+from speech.decode.lm.lexicon import WordHash
 from speech.decode.lm.ngram import place_of
 from speech.errors import ConfigError
 from speech.text.languages import LANGUAGES
@@ -119,7 +119,7 @@ class Phrases:
             write it and `strict`.
 
     Attributes:
-        words: hashes of the phrases' words (see `lexicon.Spelling`), which are words whatever a lexicon has.
+        words: hashes of the phrases' words (see `lexicon.WordHash`), which are words whatever a lexicon has.
         tables: for compiled code; see `beam_kernels.advance`.
         left_out: why the first of the phrases was that could not be written, if there is one.
     """
@@ -139,7 +139,7 @@ class Phrases:
                 self.left_out = self.left_out or ConfigError(error.what, where=error.where, fix=error.fix)
                 continue
             trie.add("".join(self._letters[token] for token in ids).strip(WORD_START), boost)
-            words.update(Spelling().then(word).whole for word in plain_text(text).split())
+            words.update(WordHash().then(word).whole for word in plain_text(text).split())
         trie.link()
         self.words = frozenset(words)
         # Of the trie only these are kept: its objects take twenty times as much memory.

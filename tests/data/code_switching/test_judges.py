@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from speech.data.code_switching.judges import ACCEPTED, WEIGHTS, Fault, Judges, Verdict, function_words, names
-from speech.data.code_switching.mixture import Mixture, Parallel, Point
+from speech.data.code_switching.judges import ACCEPTED, WEIGHTS, Fault, Judgement, Judges, function_words, names
+from speech.data.code_switching.mixture import Mixture, Point, SentencePair
 
 ONE = "we often see large houses near our old river"
 OTHER = "wir sehen oft grosse haeuser nahe unserem alten fluss"
@@ -23,7 +23,7 @@ def mixture(
     words = tuple(one.split()), tuple(other.split())
     found = {(n, n) for n in range(min(map(len, words)))} if links is None else links
     ends = tuple((point, point) if isinstance(point, int) else point for point in points)
-    return Mixture(Parallel(("eng", "deu"), words, frozenset(found)), ends, start)
+    return Mixture(SentencePair(("eng", "deu"), words, frozenset(found)), ends, start)
 
 
 def faults(found: Mixture, target: float = 1 / 3, judges: Judges = WORDS) -> list[tuple[int, str, float]]:
@@ -114,8 +114,8 @@ def test_faults_come_with_the_one_first_that_costs_most_of_the_whole() -> None:
 
 def test_one_bad_aspect_forbids_what_the_others_would_carry() -> None:
     scores = dict.fromkeys(WEIGHTS, 10.0)
-    assert Verdict(scores | {"share": 2.0}, ()).accepted
-    forbidden = Verdict(scores | {"share": 1.9}, (Fault(0, "share", 8.1),))
+    assert Judgement(scores | {"share": 2.0}, ()).accepted
+    forbidden = Judgement(scores | {"share": 1.9}, (Fault(0, "share", 8.1),))
     assert forbidden.total > ACCEPTED
     assert not forbidden.accepted
 
