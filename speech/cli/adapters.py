@@ -12,7 +12,7 @@ from rich.table import Table
 
 from speech.cli.adapter_server import AdapterServer
 from speech.cli.console import stderr, stdout
-from speech.cli.transferring import transfer_adapter
+from speech.cli.transfer import transfer_adapter
 from speech.errors import ConfigError, FileError, LanguageError, ModelError
 from speech.files import printable, reason
 from speech.models.adapters.file import FOLDER, Description, fingerprint

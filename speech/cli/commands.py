@@ -28,13 +28,13 @@ COMMANDS = {
     "demo": ("speech.cli.demo:demo", "Transcribe the shipped clips and compare with what is said."),
     "models": ("speech.cli.models:models", "Describe a model: size, languages, translation targets."),
     "score": ("speech.cli.score:score", "Score transcripts: error rates, meaning, translation, latency."),
-    "import": ("speech.cli.importing:import_model", "Convert a published OWSM-CTC model; ESPnet is not needed."),
+    "import": ("speech.cli.import_model:import_model", "Convert a published OWSM-CTC model; ESPnet is not needed."),
     "export": (
-        "speech.cli.exporting:export_model",
+        "speech.cli.export:export_model",
         "Write ONNX graphs of a model and check that they say what it says.",
     ),
-    "trim": ("speech.cli.trimming:trim_model", "Keep the tokens that some texts need."),
-    "targets": ("speech.cli.measuring:measure_targets", "Measure what a model translates into."),
+    "trim": ("speech.cli.trim:trim_model", "Keep the tokens that some texts need."),
+    "targets": ("speech.cli.targets:measure_targets", "Measure what a model translates into."),
     "adapters": ("speech.cli.adapters:adapters", "See, add, remove, merge and transfer adapters of languages."),
 }
 """Name -> where it is, and what the list of commands says of it."""

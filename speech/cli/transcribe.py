@@ -17,7 +17,7 @@ from speech.cli.results import SUBTITLES, OutputFormat, Rendering, style_of, tar
 from speech.errors import ConfigError, ModelError
 from speech.files import check_readable, printable
 
-_RUN = "speech.cli.transcribing"
+_RUN = "speech.cli.transcribe_files"
 
 
 class TaskName(StrEnum):
@@ -83,8 +83,8 @@ def transcribe(
     }  # fmt: skip
     batch = {} if engine is None else {"engine": engine, "workers": workers, "retry": retry}
     with loading():
-        work = import_module(_RUN)
-    work.transcribe_files(job, phrase or [], inputs, targets, output_dir, rendering, **batch)
+        run = import_module(_RUN)
+    run.transcribe_files(job, phrase or [], inputs, targets, output_dir, rendering, **batch)
 
 
 def check_adapters(folder: Path | None) -> None:

@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from speech.chunking import ChunkSpec
-from speech.cli.exporting import export_model
+from speech.cli.export import export_model
 from speech.errors import ConfigError, ModelError
 from speech.models.checkpoint import load_checkpoint
 from speech.models.export import onnx_files

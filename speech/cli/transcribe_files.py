@@ -1,4 +1,4 @@
-"""The work of `speech transcribe`, in this process; see `batch` for engines."""
+"""`speech transcribe` of files in this process; see `batch` for engines."""
 
 from __future__ import annotations
 

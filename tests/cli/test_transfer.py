@@ -6,7 +6,7 @@ import torch
 from typer.testing import CliRunner
 
 from speech.cli.app import app
-from speech.cli.transferring import ErrorRates, _kept
+from speech.cli.transfer import ErrorRates, _kept
 from speech.data.manifest import Utterance, write_manifest
 from speech.errors import DataError, ModelError
 from speech.models.adapters.file import FOLDER, describe, fingerprint, load_adapter
