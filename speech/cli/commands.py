@@ -29,10 +29,7 @@ COMMANDS = {
     "models": ("speech.cli.models:models", "Describe a model: size, languages, translation targets."),
     "score": ("speech.cli.score:score", "Score transcripts: error rates, meaning, translation, latency."),
     "import": ("speech.cli.import_model:import_model", "Convert a published OWSM-CTC model; ESPnet is not needed."),
-    "export": (
-        "speech.cli.export:export_model",
-        "Write ONNX graphs of a model and check that they say what it says.",
-    ),
+    "export": ("speech.cli.export:export_model", "Write ONNX graphs of a model and check that they say what it says."),
     "trim": ("speech.cli.trim:trim_model", "Keep the tokens that some texts need."),
     "targets": ("speech.cli.targets:measure_targets", "Measure what a model translates into."),
     "adapters": ("speech.cli.adapters:adapters", "See, add, remove, merge and transfer adapters of languages."),
