@@ -13,7 +13,7 @@ from rich.progress import TimeRemainingColumn
 
 from speech.batch.driver import WorkerPool, run, shard
 from speech.batch.job import Job, open_reader
-from speech.batch.ledger import Entry, Ledger, Status
+from speech.batch.ledger import Ledger, LedgerEntry, Status
 from speech.batch.local import LocalPool
 from speech.batch.on_ray import RayPool
 from speech.cli.console import say_error, stderr
@@ -121,7 +121,7 @@ def _run(
                 say_error(result, "failed")
 
 
-def _report(entries: Sequence[Entry]) -> int:
+def _report(entries: Sequence[LedgerEntry]) -> int:
     counts = Counter(entry.status for entry in entries)
     hours = sum(entry.audio_s or 0.0 for entry in entries) / 3600
     stderr().print(", ".join(f"{counts[status]} {status}" for status in Status if counts[status]) + f"; {hours:.2f} h")

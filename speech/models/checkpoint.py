@@ -30,7 +30,7 @@ from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
 from speech.models.stored import (
     RECORD,
     WHISPER,
-    Borrowed,
+    SharedTensors,
     load_weights,
     read_record,
     save_weights,
@@ -240,10 +240,14 @@ def load_checkpoint(directory: Path, *, device: str | torch.device = "cpu", as_s
     return Checkpoint(model.to(device), outline.tokenizer, outline.info, outline.targets)
 
 
-def _borrowed(shared_layers: int) -> Borrowed:
+def _borrowed(shared_layers: int) -> SharedTensors:
     """What the CTC model of a hybrid has from the label model, whose encoder's tensors are called alike."""
     layers = (f"encoder.layers.{n}." for n in range(shared_layers))
-    return Borrowed(f"{LABEL}/encoder.safetensors", ("encoder.subsampling.", *layers)) if shared_layers else Borrowed()
+    return (
+        SharedTensors(f"{LABEL}/encoder.safetensors", ("encoder.subsampling.", *layers))
+        if shared_layers
+        else SharedTensors()
+    )
 
 
 def load_label_checkpoint(

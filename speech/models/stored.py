@@ -73,7 +73,7 @@ def read_record(directory: Path, kinds: Collection[str], files: Collection[str],
 
 
 @dataclass(frozen=True, slots=True)
-class Borrowed:
+class SharedTensors:
     """Tensors of a model that lie in a file of another."""
 
     file: str = ""
@@ -92,7 +92,7 @@ def save_weights(
     model: nn.Module,
     storage: Storage,
     where: Path,
-    borrowed: Borrowed = Borrowed(),
+    borrowed: SharedTensors = SharedTensors(),
 ) -> None:
     """Write parameters and buffers.
 
@@ -121,7 +121,7 @@ def load_weights(
     files: Mapping[str, str],
     *,
     as_stored: bool,
-    borrowed: Borrowed = Borrowed(),
+    borrowed: SharedTensors = SharedTensors(),
 ) -> None:
     """Fill a model that was built without memory.
 

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 import av
 import numpy as np
 
-from speech.audio.input.pieces import AudioInfo, AudioPiece, CutOffError, DamageError, Opened, samples_of
+from speech.audio.input.pieces import AudioInfo, AudioPiece, CutOffError, DamageError, OpenedAudio, samples_of
 from speech.audio.input.source import Slice
 from speech.errors import AudioError
 
@@ -28,7 +28,7 @@ _MOST_LOST_S = 0.5
 _SILENCE_S = 1.0
 
 
-def open_container(file: Slice, name: str, *, track: int | None = None, strict: bool = False) -> Opened:
+def open_container(file: Slice, name: str, *, track: int | None = None, strict: bool = False) -> OpenedAudio:
     """Open a file by FFmpeg.
 
     Args:
@@ -56,7 +56,7 @@ def open_container(file: Slice, name: str, *, track: int | None = None, strict: 
     except BaseException:
         container.close()
         raise
-    return Opened(info, _read(container, stream, name, strict), promised_s)
+    return OpenedAudio(info, _read(container, stream, name, strict), promised_s)
 
 
 def format_of(file: Slice) -> str:

@@ -25,7 +25,7 @@ from speech.audio.input.formats.chained import links
 from speech.audio.input.formats.link import Link
 from speech.audio.input.formats.mpeg_audio import open_frames
 from speech.audio.input.libsndfile import open_sound
-from speech.audio.input.pieces import AudioInfo, AudioPiece, CutOffError, DamageError, Opened
+from speech.audio.input.pieces import AudioInfo, AudioPiece, CutOffError, DamageError, OpenedAudio
 from speech.audio.input.source import Slice, Source, name_of, opened
 from speech.errors import AudioError, SpeechError
 from speech.files import reason
@@ -77,7 +77,7 @@ def stream_audio(
 ) -> Iterator[np.ndarray]:
     """The same samples as `load_audio` in pieces of about `block_s` seconds; memory does not grow with length."""
     name = name_of(source) if name is None else name
-    mono = _Mono(name, channel)
+    mono = _MonoResampler(name, channel)
     received_s, produced = 0.0, 0
     with opened(source, name) as (file, size):
         for piece in _joined(_pieces(file, size, name, block_s, track), block_s):
@@ -140,7 +140,7 @@ def _mixed(block: np.ndarray, rate: int, channel: int | None) -> np.ndarray:
     return block[:, channel] if channel is not None else Mixer(block.shape[1], rate, "array").mix(block)
 
 
-class _Mono:
+class _MonoResampler:
     """Pieces of any rate and channels to mono at 16 kHz; a resampler and a mixer last as long as theirs do."""
 
     def __init__(self, name: str, channel: int | None) -> None:
@@ -219,7 +219,7 @@ def _pieces(file: BinaryIO, size: int, name: str, block_s: float, track: int | N
         _check_complete(found, link, read_s, damage, name)
 
 
-def _decoded(found: Opened, part: Slice, name: str) -> Iterator[AudioPiece]:
+def _decoded(found: OpenedAudio, part: Slice, name: str) -> Iterator[AudioPiece]:
     """Whatever a decoder raises is damage; what the system refuses is said."""
     while True:
         try:
@@ -235,7 +235,9 @@ def _decoded(found: Opened, part: Slice, name: str) -> Iterator[AudioPiece]:
         yield piece
 
 
-def _open(part: Slice, link: Link, name: str, block_s: float, track: int | None, *, measured: bool = False) -> Opened:
+def _open(
+    part: Slice, link: Link, name: str, block_s: float, track: int | None, *, measured: bool = False
+) -> OpenedAudio:
     """The decoder of a link.
 
     Raises:
@@ -252,7 +254,7 @@ def _check_system(part: Slice, name: str) -> None:
         raise AudioError(f"cannot be read: {reason(part.failure)}", where=name) from part.failure
 
 
-def _decoder(part: Slice, link: Link, name: str, block_s: float, track: int | None, measured: bool) -> Opened:
+def _decoder(part: Slice, link: Link, name: str, block_s: float, track: int | None, measured: bool) -> OpenedAudio:
     refusal = ""
     try:
         found = _open_alone(part, link, name, block_s, measured)
@@ -273,7 +275,7 @@ def _decoder(part: Slice, link: Link, name: str, block_s: float, track: int | No
         ) from error
 
 
-def _open_alone(part: Slice, link: Link, name: str, block_s: float, measured: bool) -> Opened | None:
+def _open_alone(part: Slice, link: Link, name: str, block_s: float, measured: bool) -> OpenedAudio | None:
     """By what reads a single track; None where FFmpeg is needed."""
     size = link.end - link.start
     if not link.kind:
@@ -290,7 +292,7 @@ def _open_alone(part: Slice, link: Link, name: str, block_s: float, measured: bo
     return None if found.info.format == "mpeg" else found
 
 
-def _check_complete(found: Opened, link: Link, read_s: float, damage: DamageError | None, name: str) -> None:
+def _check_complete(found: OpenedAudio, link: Link, read_s: float, damage: DamageError | None, name: str) -> None:
     promised_s = max(found.promised_s, link.promised_s, read_s * link.whole)
     again = "Copy or download it again."
     if promised_s - read_s > _TRUNCATION_S:

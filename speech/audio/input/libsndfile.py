@@ -6,11 +6,11 @@ from collections.abc import Generator
 
 import soundfile
 
-from speech.audio.input.pieces import AudioInfo, AudioPiece, DamageError, Opened
+from speech.audio.input.pieces import AudioInfo, AudioPiece, DamageError, OpenedAudio
 from speech.audio.input.source import Slice
 
 
-def open_sound(file: Slice, *, block_s: float) -> Opened:
+def open_sound(file: Slice, *, block_s: float) -> OpenedAudio:
     """Open a file by libsndfile.
 
     Args:
@@ -32,4 +32,4 @@ def open_sound(file: Slice, *, block_s: float) -> Opened:
             except soundfile.LibsndfileError as error:
                 raise DamageError(error.error_string.rstrip(".")) from error
 
-    return Opened(info, pieces())
+    return OpenedAudio(info, pieces())

@@ -31,7 +31,7 @@ class AudioPiece:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedAudio:
     """A file, or one link of a chain of them, before it is decoded."""
 
     info: AudioInfo

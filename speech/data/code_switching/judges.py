@@ -50,8 +50,8 @@ class Judgement:
         return self.total >= ACCEPTED and min(self.scores.values()) >= _VETO
 
 
-class Judges:
-    """The four judges.
+class RuleJudge:
+    """Rules for the four aspects.
 
     Args:
         function_words: language (ISO 639-3) -> words that say little by themselves; see `function_words`.

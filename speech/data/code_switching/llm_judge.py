@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
-from speech.data.code_switching.judges import WEIGHTS, Fault, Judgement, Judges
+from speech.data.code_switching.judges import WEIGHTS, Fault, Judgement, RuleJudge
 from speech.data.code_switching.mixture import Mixture
 from speech.errors import ConfigError, SpeechError
 from speech.text.languages import LANGUAGES
@@ -46,7 +46,7 @@ class LlmJudge:
         ConfigError: if the URL is none.
     """
 
-    def __init__(self, url: str, model: str, rules: Judges, *, key: str = "") -> None:
+    def __init__(self, url: str, model: str, rules: RuleJudge, *, key: str = "") -> None:
         if not url.startswith(("http://", "https://")):
             raise ConfigError(f"{url!r} is no URL of an API", fix="Give one such as http://localhost:8000/v1.")
         self._url, self._model, self._rules = url.rstrip("/") + "/chat/completions", model, rules

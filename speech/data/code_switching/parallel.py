@@ -9,7 +9,7 @@ from itertools import combinations
 
 from rapidfuzz.distance import Levenshtein
 
-from speech.data.code_switching.judges import Judges, function_words, names
+from speech.data.code_switching.judges import RuleJudge, function_words, names
 from speech.data.code_switching.mixture import SentencePair, words_of
 from speech.data.code_switching.word_alignment import TranslationTable
 from speech.data.manifest import Utterance
@@ -67,7 +67,7 @@ class Bitext:
         short = [pair for pair in sentences if all(0 < len(side) <= _LONGEST for side in pair)]
         self.lexicon = TranslationTable.fit([*short, *_cognates(short)])
         words = {code: function_words(pair[side] for pair in short) for side, code in enumerate(languages)}
-        self.judges = Judges(words, names(texts))
+        self.judges = RuleJudge(words, names(texts))
 
     def parallel(self, one: str, other: str) -> SentencePair:
         """Two texts that say the same."""

@@ -111,7 +111,7 @@ class Search:
     Args:
         config: how.
         scorer: n-gram model over tokens.
-        lexicon, languages, pieces: see `WithWords`; used beside an n-gram model only.
+        lexicon, languages, pieces: see `LexiconScorer`; used beside an n-gram model only.
         phrases: to prefer.
     """
 

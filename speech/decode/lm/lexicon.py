@@ -130,7 +130,7 @@ class Lexicon:
             raise ModelError(f"is not a lexicon: {error}", where=str(path)) from error
 
 
-class WithWords:
+class LexiconScorer:
     """A language model over tokens, and the words that the tokens make; itself a `prefix_beam.LanguageModel`.
 
     Args:

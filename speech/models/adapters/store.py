@@ -9,19 +9,19 @@ from pathlib import Path
 
 from speech.errors import ModelError
 from speech.files import partial_file
-from speech.models.adapters.file import AdapterFile, Description, describe, load_adapter
+from speech.models.adapters.file import AdapterDescription, AdapterFile, describe, load_adapter
 from speech.models.base import CtcModel
 
 SUFFIX = ".safetensors"
 
 
-def entries(folder: Path) -> list[Description]:
+def entries(folder: Path) -> list[AdapterDescription]:
     """What a folder's files say, by language; nothing where there is no folder.
 
     Raises:
         ModelError: as `describe`, and if two are for one language.
     """
-    found: dict[str, Description] = {}
+    found: dict[str, AdapterDescription] = {}
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         info = describe(path)
         if info.language in found:
@@ -32,7 +32,7 @@ def entries(folder: Path) -> list[Description]:
 
 def put(
     folder: Path, data: bytes, base: str | None, model: CtcModel | None = None, *, where: str, replace: bool = True
-) -> tuple[Description, AdapterFile]:
+) -> tuple[AdapterDescription, AdapterFile]:
     """Keep a file in a folder, which is made where there is none, as `CODE.safetensors`.
 
     Args:
@@ -73,7 +73,9 @@ def put(
             folder.rmdir()
 
 
-def read(path: Path, base: str | None, model: CtcModel | None = None, *, where: str) -> tuple[Description, AdapterFile]:
+def read(
+    path: Path, base: str | None, model: CtcModel | None = None, *, where: str
+) -> tuple[AdapterDescription, AdapterFile]:
     """A file that has to be for a model, see `put`.
 
     Raises:

@@ -23,7 +23,7 @@ from speech.chunking import ChunkSpec
 from speech.models.checkpoint import LabelCheckpoint
 from speech.models.export.ctc_graphs import OfflineGraph, StreamingGraph, WaveformGraph, prefix_frames
 from speech.models.export.label import write_label
-from speech.models.export.onnx_files import FORMAT, TOLERANCE, Plan, compare, new_folder, open_onnx, write_graph
+from speech.models.export.onnx_files import FORMAT, TOLERANCE, OnnxGraph, compare, new_folder, open_onnx, write_graph
 from speech.models.owsm_ctc import OwsmCtc
 from speech.nn.encoder.subsampling import UNKNOWN_END
 
@@ -148,7 +148,7 @@ def _write_offline(path: Path, model: OwsmCtc, name: str, prefix: tuple[int, int
     inputs = {"features": torch.randn(1, 10 * graph.shortest + 3, model.config.encoder.bins)}
     inputs["prefix"] = torch.tensor([prefix])
     free = {"features": {0: "batch", 1: "T"}, "prefix": {0: "batch"}, **{n: {0: "batch", 1: "frames"} for n in outputs}}
-    write_graph(path, Plan(graph, inputs, outputs, free, metadata))
+    write_graph(path, OnnxGraph(graph, inputs, outputs, free, metadata))
     _check_offline(path, model, prefix, graph.shortest)
     return _CARD.format(
         name=name,
@@ -180,7 +180,7 @@ def _write_streaming(path: Path, model: OwsmCtc, chunk: ChunkSpec, prefix: tuple
     features = torch.randn(1, graph.window, model.config.encoder.bins)
     inputs = {"features": features, "total": torch.tensor([UNKNOWN_END]), **state}
     free = {name: {0: "batch"} for name in [*inputs, *outputs]}
-    write_graph(path, Plan(graph, inputs, outputs, free, metadata))
+    write_graph(path, OnnxGraph(graph, inputs, outputs, free, metadata))
     arrays: dict[str, Any] = {key: value.numpy() for key, value in state.items()}
     np.savez_compressed(path.with_name("state.npz"), **arrays)
     _check_streaming(path, model, chunk, prefix)
@@ -202,7 +202,7 @@ def _write_sherpa(path: Path, model: OwsmCtc, prefix: tuple[int, int]) -> str:
     graph = WaveformGraph(model, prefix, _SHERPA_RMS, repeat)
     inputs = {"samples": torch.randn(1, 32000)}
     free = {"samples": {1: "N"}, "log_probs": {1: "frames"}}
-    write_graph(path, Plan(graph, inputs, ["log_probs"], free, _metadata(model, "waveform")))
+    write_graph(path, OnnxGraph(graph, inputs, ["log_probs"], free, _metadata(model, "waveform")))
     _check_sherpa(path, model, prefix, graph)
     return _SHERPA_CARD.format(prefix=_spelled(model, prefix), rms=_SHERPA_RMS, repeat=repeat)
 

@@ -28,7 +28,7 @@ _LARGE = 1_900_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class OnnxGraph:
     """One graph to write."""
 
     graph: nn.Module
@@ -71,7 +71,7 @@ def _onnx() -> Any:
     return onnx
 
 
-def write_graph(path: Path, plan: Plan) -> None:
+def write_graph(path: Path, plan: OnnxGraph) -> None:
     """One file, or two where the weights are large, with metadata and every fixed size in its place."""
     onnx, graph, examples = _onnx(), plan.graph.eval(), tuple(plan.inputs.values())
     with torch.no_grad():

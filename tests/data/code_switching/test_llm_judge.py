@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 import speech.data.code_switching.llm_judge as module
-from speech.data.code_switching.judges import WEIGHTS, Judges
+from speech.data.code_switching.judges import WEIGHTS, RuleJudge
 from speech.data.code_switching.llm_judge import LlmJudge
 from speech.data.code_switching.mixture import Mixture, SentencePair
 from speech.errors import ConfigError, SpeechError
 
 WORDS = ("we see large houses near rivers", "wir sehen grosse haeuser nahe fluessen")
 GOOD = {"fluency": 9, "naturalness": 8, "share": 9, "culture": 10, "worst_part": 1, "why": "the noun"}
-RULES = Judges({})
+RULES = RuleJudge({})
 
 
 def mixture(place: int = 4) -> Mixture:

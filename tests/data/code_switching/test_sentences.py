@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.data.code_switching.judges import ACCEPTED, Fault, Judgement, Judges
+from speech.data.code_switching.judges import ACCEPTED, Fault, Judgement, RuleJudge
 from speech.data.code_switching.mixture import Mixture, SentencePair
 from speech.data.code_switching.parallel import Bitext
 from speech.data.code_switching.sentences import generate, refine
@@ -154,6 +154,6 @@ def test_a_sentence_that_is_accepted_comes_before_one_with_more_points_that_an_a
 
 
 def test_rules_alone_are_a_judge() -> None:
-    accepted = refine(Mixture(straight(10), ((7, 7),), 0), Judges({}), 0.3)
+    accepted = refine(Mixture(straight(10), ((7, 7),), 0), RuleJudge({}), 0.3)
     assert accepted is not None
     assert accepted.verdict.total == pytest.approx(10.0)

@@ -15,7 +15,7 @@ from typing import cast
 import av
 from av.audio.codeccontext import AudioCodecContext
 
-from speech.audio.input.pieces import AudioInfo, AudioPiece, CutOffError, DamageError, Opened, samples_of
+from speech.audio.input.pieces import AudioInfo, AudioPiece, CutOffError, DamageError, OpenedAudio, samples_of
 from speech.audio.input.source import Slice
 
 _log = logging.getLogger("speech.audio")
@@ -90,7 +90,9 @@ def _adts_head(data: bytes | bytearray, place: int) -> FrameHead | None:
     return FrameHead("aac", _ADTS_RATES[rate_index], 8 if channels == 7 else channels, size, 1024 * (1 + (seventh & 3)))
 
 
-def open_frames(file: Slice, size: int, name: str, *, leading: bool = False, measured: bool = False) -> Opened | None:
+def open_frames(
+    file: Slice, size: int, name: str, *, leading: bool = False, measured: bool = False
+) -> OpenedAudio | None:
     """A file of such frames; None if it is none.
 
     Args:
@@ -110,7 +112,7 @@ def open_frames(file: Slice, size: int, name: str, *, leading: bool = False, mea
         ]
         seconds = sum(found.samples / found.rate for found in heads)
     kind = "aac" if head.codec == "aac" else head.codec.removesuffix("float")
-    return Opened(AudioInfo(seconds, head.rate, max(head.channels, 1), kind), _read(file, size, name))
+    return OpenedAudio(AudioInfo(seconds, head.rate, max(head.channels, 1), kind), _read(file, size, name))
 
 
 def _read(file: Slice, size: int, name: str) -> Generator[AudioPiece]:
