@@ -27,7 +27,7 @@ from speech.choices import Storage as Storage
 from speech.errors import ConfigError, ModelError
 from speech.files import replacing_folder
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
-from speech.models.stored import (
+from speech.models.storage import (
     RECORD,
     WHISPER,
     SharedTensors,

@@ -29,7 +29,7 @@ from speech.models.checkpoint import (
     write_label_checkpoint,
 )
 from speech.models.owsm_ctc import FrontEnd
-from speech.models.stored import RECORD, read_record
+from speech.models.storage import RECORD, read_record
 
 KIND = "hybrid"
 _JOINT = "joint"

@@ -14,7 +14,7 @@ from torch import Tensor
 from speech.errors import FileError, ModelError
 from speech.files import printable, reason
 from speech.models.importers.whisper_files import PublishedWhisper, read_tensors, read_whisper
-from speech.models.stored import without_memory
+from speech.models.storage import without_memory
 from speech.models.whisper import Whisper, WhisperConfig
 from speech.nn.decoder.label import LabelDecoderConfig
 from speech.nn.encoder.whisper import WhisperEncoder

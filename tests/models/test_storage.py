@@ -6,7 +6,7 @@ from torch import nn
 
 from speech.choices import Storage
 from speech.errors import ModelError
-from speech.models.stored import load_weights, read_record, save_weights, without_memory, write_record
+from speech.models.storage import load_weights, read_record, save_weights, without_memory, write_record
 from speech.nn.tied_embedding import TiedEmbedding
 
 
