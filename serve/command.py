@@ -22,10 +22,11 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from serve.app import build
 from serve.client import ServerError, StreamClient
 from serve.config import ServeConfig, load
-from serve.net.connection import Connection, Requests
+from serve.net.connection import HttpProtocol, WebSocketProtocol
 from serve.net.listening import address, bound, listen
 from serve.sessions.registry import Hub
-from speech.audio.input.files import SAMPLE_RATE, stream_audio
+from speech.audio import SAMPLE_RATE
+from speech.audio.input.files import stream_audio
 from speech.audio.input.pcm import to_pcm16
 from speech.cli.address import parse_address, unreachable
 from speech.cli.console import stderr, stdout, write
@@ -117,8 +118,8 @@ def make_server(config: ServeConfig) -> Server:
     return Server(
         uvicorn.Config(
             app,
-            http=type("Requests", (Requests,), {"most": config.max_connections}),
-            ws=Connection,
+            http=type("HttpProtocol", (HttpProtocol,), {"most": config.max_connections}),
+            ws=WebSocketProtocol,
             loop="uvloop",
             ws_max_size=config.max_message_bytes,
             ws_ping_interval=config.ping_s,

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from speech.audio import SAMPLE_RATE
 from speech.audio.input.blocks import blocks_of, chain, take
-from speech.audio.input.files import SAMPLE_RATE
 from speech.choices import AUTO, Live
 from speech.decode.bias.phrases import Phrase
 from speech.decode.ctc.greedy import greedy

@@ -12,11 +12,11 @@ from rich.table import Table
 
 from speech.cli.adapter_server import AdapterServer
 from speech.cli.console import stderr, stdout
-from speech.cli.transferring import transfer_adapter
+from speech.cli.transfer import transfer_adapter
 from speech.errors import ConfigError, FileError, LanguageError, ModelError
 from speech.files import printable, reason
-from speech.models.adapters.file import FOLDER, Description, fingerprint
-from speech.models.adapters.merge import SCORE, Choice, merge
+from speech.models.adapters.file import FOLDER, AdapterDescription, fingerprint
+from speech.models.adapters.merge import SCORE, BestAdapter, merge
 from speech.models.adapters.store import entries, put, remove
 from speech.models.checkpoint import load_outline
 from speech.models.hub import EMBEDDED, locate
@@ -144,7 +144,7 @@ def _name(code: str) -> str:
         return code
 
 
-def _record(info: Description) -> dict[str, Any]:
+def _record(info: AdapterDescription) -> dict[str, Any]:
     return {
         "code": info.language,
         "layers": info.layers,
@@ -190,7 +190,7 @@ def _ranges(numbers: Sequence[int]) -> str:
     return ", ".join(f"{first}-{last}" if last > first else f"{first}" for first, last in runs)
 
 
-def _merged(choices: Mapping[str, Choice]) -> Table:
+def _merged(choices: Mapping[str, BestAdapter]) -> Table:
     """With what choosing a step for each language brings, against one step for all."""
     steps = [choice.common.scores["step"] for choice in choices.values() if choice.common is not None]
     table = Table(title=f"the best common step is {steps[0]:.0f}" if steps else None, title_justify="left")

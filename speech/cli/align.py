@@ -21,7 +21,7 @@ from speech.cli.options import (
     MaxLineWidth,
     TrackNumber,
 )
-from speech.cli.results import Format, Rendering, style_of
+from speech.cli.results import OutputFormat, Rendering, style_of
 from speech.cli.transcribe import check_adapters
 from speech.errors import ConfigError
 from speech.files import check_readable, read_text
@@ -32,7 +32,7 @@ def align(
     text: Annotated[str | None, typer.Option(help="What is said in it.")] = None,
     text_file: Annotated[Path | None, typer.Option(help="The same, in a file.")] = None,
     language: Annotated[str, typer.Option(help="Of the speech: auto, or a code or name.")] = AUTO,
-    format: Annotated[Format, typer.Option(help="What to print.")] = Format.jsonl,
+    format: Annotated[OutputFormat, typer.Option(help="What to print.")] = OutputFormat.jsonl,
     model: Annotated[str, typer.Option(help="embedded, a directory, or a hub id.")] = EMBEDDED,
     adapters: AdapterFolder = None,
     max_line_width: MaxLineWidth = None,

@@ -16,7 +16,7 @@ from speech.models.checkpoint import kind_of, load_label_outline, load_outline
 from speech.models.hub import EMBEDDED, locate
 from speech.models.hybrid import KIND as HYBRID
 from speech.models.hybrid import LABEL
-from speech.models.stored import WHISPER
+from speech.models.storage import WHISPER
 from speech.models.translation_targets import Targets
 
 _LIVE = {

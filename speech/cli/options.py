@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from speech.choices import Cut, Precision
-from speech.cli.results import Format
+from speech.cli.results import OutputFormat
 
 _AUDIO = "Audio"
 _MODEL = "Model"
@@ -21,7 +21,7 @@ LanguageNames = Annotated[
     str, typer.Option(help="Of the speech: auto, a code or name such as deu, de, German, or several: eng,spa.")
 ]
 Target = Annotated[str | None, typer.Option(help="Target language of a translation.")]
-FormatName = Annotated[Format, typer.Option(help="What to write.")]
+FormatName = Annotated[OutputFormat, typer.Option(help="What to write.")]
 OutputDir = Annotated[Path | None, typer.Option(help="One file per input; what is there is skipped.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Without capitals and punctuation.")]
 Nbest = Annotated[

@@ -13,11 +13,11 @@ from speech.choices import AUTO, EMBEDDED, Cut, Precision
 from speech.cli import options as option
 from speech.cli.inputs import expand
 from speech.cli.interruption import loading
-from speech.cli.results import SUBTITLES, Format, Rendering, style_of, target_paths
+from speech.cli.results import SUBTITLES, OutputFormat, Rendering, style_of, target_paths
 from speech.errors import ConfigError, ModelError
 from speech.files import check_readable, printable
 
-_RUN = "speech.cli.transcribing"
+_RUN = "speech.cli.transcribe_files"
 
 
 class TaskName(StrEnum):
@@ -35,7 +35,7 @@ def transcribe(
         TaskName, typer.Option(help="asr: transcribe; st: translate, if the model can (needs --to).")
     ] = TaskName.asr,
     to: option.Target = None,
-    format: option.FormatName = Format.txt,
+    format: option.FormatName = OutputFormat.txt,
     plain: option.Plain = False,
     output_dir: option.OutputDir = None,
     channel: option.ChannelNumber = None,
@@ -62,7 +62,7 @@ def transcribe(
     """Transcribe audio, or translate it if the model can. Exit code 2 if some files failed; the others are done."""
     if (task == TaskName.st) != (to is not None):
         raise ConfigError("--task st and --to belong together", fix="E.g. --task st --to eng.")
-    if nbest > 1 and format not in (Format.json, Format.jsonl):
+    if nbest > 1 and format not in (OutputFormat.json, OutputFormat.jsonl):
         raise ConfigError(f"--nbest is for JSON, not {format}", fix="Add --format json or jsonl.")
     if engine is not None and output_dir is None:
         raise ConfigError(f"--engine {engine} needs --output-dir", fix="Say where the results are to be put.")
@@ -83,8 +83,8 @@ def transcribe(
     }  # fmt: skip
     batch = {} if engine is None else {"engine": engine, "workers": workers, "retry": retry}
     with loading():
-        work = import_module(_RUN)
-    work.transcribe_files(job, phrase or [], inputs, targets, output_dir, rendering, **batch)
+        run = import_module(_RUN)
+    run.transcribe_files(job, phrase or [], inputs, targets, output_dir, rendering, **batch)
 
 
 def check_adapters(folder: Path | None) -> None:

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from speech.audio import SAMPLE_RATE
 from speech.audio.augment import WaveAugment
-from speech.audio.input.files import SAMPLE_RATE
 from speech.data.manifest import Utterance
 from speech.data.mixing import epoch_plan
 from speech.data.plan import BatchConfig, Example, plan_epoch, plan_in_order

@@ -9,7 +9,7 @@ from pathlib import Path
 from lhotse import AudioSource, CutSet, MonoCut, Recording, SupervisionSegment
 from lhotse.cut import Cut
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.data.manifest import Utterance
 from speech.errors import DataError
 from speech.transcript import Word

@@ -20,7 +20,8 @@ from lhotse import AudioSource, MonoCut
 from lhotse.audio.backend import audio_backend
 from lhotse.shar import SharWriter
 
-from speech.audio.input.files import SAMPLE_RATE, load_audio
+from speech.audio import SAMPLE_RATE
+from speech.audio.input.files import load_audio
 from speech.data.cuts import from_cut, to_cut
 from speech.data.manifest import Utterance
 from speech.errors import ConfigError, DataError

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.choices import Live
 from speech.decode.ctc.frames import Frames, token_index
 from speech.decode.ctc.greedy import TokenSpan, collapse, greedy
 from speech.decode.words.labels import TokenEvidence, languages_of
 from speech.decode.words.language_id import posterior_among, top
-from speech.decode.words.words import WORD_START, finished, mixed_drafts, words_from_tokens
+from speech.decode.words.words import finished, mixed_drafts, words_from_tokens
 from speech.errors import LanguageError
 from speech.models.base import CtcModel
 from speech.models.translation_targets import Targets, check_target
@@ -37,6 +37,7 @@ from speech.recognize.token_decoder import Decoder, Writing
 from speech.recognize.windows import SharedConvolutions, Window, append_window
 from speech.text.languages import resolve
 from speech.text.tokenizers.sentencepiece import Tokenizer
+from speech.text.vocabulary import WORD_START
 from speech.transcript import Word, plain_words
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.choices import Live
 from speech.decode.ctc.greedy import TokenSpan
 from speech.decode.label.search import LabelHypothesis, likeliest, once

@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 import torch
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.decode.bias.phrases import Phrase, canonical
 from speech.decode.label.ctc_score import prepare
 from speech.decode.label.joint import Candidate, JointConfig, best, likeliest_prefix, posterior, score

@@ -11,7 +11,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from speech.cli.app import app
-from speech.cli.results import Format, Rendering
+from speech.cli.results import OutputFormat, Rendering
 from speech.decode.bias.phrases import Phrase, read_phrases
 from speech.decode.label.joint import JointConfig
 from speech.errors import AudioError, ConfigError, FileError, SpeechError
@@ -218,8 +218,8 @@ def test_subtitles_look_as_asked_in_files_in_batches_and_aligned(checkpoint, fol
 
 def test_a_ledger_tells_styles_of_subtitles_apart():
     styles = [SubtitleStyle(), SubtitleStyle(max_cps=3.0), SubtitleStyle(highlight_words=True)]
-    assert len({Rendering(Format.srt, style).identity for style in styles}) == 3
-    assert Rendering(Format.txt).identity == "txt"  # as ledgers have it that are there
+    assert len({Rendering(OutputFormat.srt, style).identity for style in styles}) == 3
+    assert Rendering(OutputFormat.txt).identity == "txt"  # as ledgers have it that are there
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ from speech.models.owsm_ctc import OwsmCtc
 from speech.nn.adapters import Adapter, width_for
 from speech.nn.head_extension import near_rows, random_rows
 from speech.text.normalize import plain_text
-from speech.text.tokenizers.sentencepiece import WORD_START, Tokenizer
+from speech.text.tokenizers.sentencepiece import Tokenizer
+from speech.text.vocabulary import WORD_START
 from speech.train.adapters.config import AdaptConfig, Method, Rows, Start
 from speech.train.adapters.lora import LoraTuning, rank_for
 from speech.train.adapters.principal_components import BATCHES, Moments, look, point

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.data.manifest import Utterance
 from speech.data.reading import Reader, Unreadable
 from speech.errors import ConfigError, DataError, ModelError

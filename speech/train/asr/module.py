@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 
+from speech.audio import SAMPLE_RATE
 from speech.audio.augment import spec_augment
 from speech.chunking import ChunkSpec
 from speech.data.batches import Batch
@@ -129,7 +130,7 @@ class TrainModule(L.LightningModule):
 
     def validation_step(self, batch: Batch, index: int) -> None:
         loss, parts = self.loss(batch, None)
-        seconds = batch.sample_lengths.sum() / 16000
+        seconds = batch.sample_lengths.sum() / SAMPLE_RATE
         self.log_dict({f"dev/{name}": value for name, value in parts.items()}, batch_size=int(seconds), sync_dist=True)
         self.log("dev/loss", loss, batch_size=int(seconds), sync_dist=True)
 

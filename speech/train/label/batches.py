@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
+from speech.audio import SAMPLE_RATE
 from speech.audio.augment import WaveAugment
-from speech.audio.input.files import SAMPLE_RATE
 from speech.audio.nonspeech import nonspeech
 from speech.data.manifest import Utterance
 from speech.data.reading import Reader, Tally, Unreadable

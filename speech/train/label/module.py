@@ -9,13 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from speech.audio import SAMPLE_RATE
 from speech.models.whisper import Whisper
 from speech.train.asr.module import TrainModule
 from speech.train.label.batches import NO_TARGET, LabelBatch
 from speech.train.label.config import LabelConfig
 from speech.train.loop.optimizer import build_optimizer
 
-_WINDOW = 30 * 16_000
+_WINDOW = 30 * SAMPLE_RATE
 
 
 class LabelModule(TrainModule):

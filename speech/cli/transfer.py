@@ -29,7 +29,7 @@ _MANIFESTS = ("test", "dev")
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class ErrorRates:
     """Of a language's utterances."""
 
     words: float
@@ -78,7 +78,7 @@ def _utterances(folder: Path, code: str) -> tuple[str, list[Utterance]]:
     raise DataError("has no test.jsonl and no dev.jsonl", where=str(folder))
 
 
-def _score(base: Path, item: AdapterFile | None, utterances: list[Utterance]) -> Scores | None:
+def _score(base: Path, item: AdapterFile | None, utterances: list[Utterance]) -> ErrorRates | None:
     """Best token of each frame, language named; None if the base by itself does not know it."""
     recognizer = Recognizer.from_pretrained(str(base), beam=1)
     request = Request((utterances[0].language,))
@@ -94,10 +94,10 @@ def _score(base: Path, item: AdapterFile | None, utterances: list[Utterance]) ->
             raise result
         words += word_errors(utterance.text, result.text, utterance.language)
         characters += character_errors(utterance.text, result.text, utterance.language)
-    return Scores(words.rate, characters.rate)
+    return ErrorRates(words.rate, characters.rate)
 
 
-def _table(before: list[Scores | None], after: list[Scores | None]) -> Table:
+def _table(before: list[ErrorRates | None], after: list[ErrorRates | None]) -> Table:
     table = Table()
     for name in ("", "WER", "CER"):
         table.add_column(name, justify="right" if name else "left")
@@ -111,7 +111,7 @@ def _table(before: list[Scores | None], after: list[Scores | None]) -> Table:
     return table
 
 
-def _kept(before: list[Scores | None], after: list[Scores | None], kind: str) -> float | None:
+def _kept(before: list[ErrorRates | None], after: list[ErrorRates | None], kind: str) -> float | None:
     """What the adapter gains behind the new base, as a share of that behind the old one; None if it gains nothing."""
     if None in before or None in after:
         return None

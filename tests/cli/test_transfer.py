@@ -6,7 +6,7 @@ import torch
 from typer.testing import CliRunner
 
 from speech.cli.app import app
-from speech.cli.transferring import Scores, _kept
+from speech.cli.transfer import ErrorRates, _kept
 from speech.data.manifest import Utterance, write_manifest
 from speech.errors import DataError, ModelError
 from speech.models.adapters.file import FOLDER, describe, fingerprint, load_adapter
@@ -92,7 +92,7 @@ def test_without_data_of_the_language_nothing_is_written(bases, file, data, tmp_
 
 
 def test_the_share_is_that_of_the_gain():
-    old, adapted, new, moved = (Scores(value, value) for value in (0.5, 0.3, 0.4, 0.25))
+    old, adapted, new, moved = (ErrorRates(value, value) for value in (0.5, 0.3, 0.4, 0.25))
     assert _kept([old, adapted], [new, moved], "words") == pytest.approx(0.75)
     assert _kept([old, old], [new, moved], "words") is None
     assert _kept([None, adapted], [new, moved], "words") is None
