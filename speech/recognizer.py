@@ -273,7 +273,7 @@ class Recognizer:
 
     @property
     def adapters(self) -> AdapterBank | None:
-        """Language adapters, applied to speech in their language; live sessions use a new bank from their next chunk on.
+        """Language adapters, applied to speech in their language; live sessions use a new bank from the next chunk on.
 
         An adapter may add a language that the model does not know, and letters that it lacks. "auto" never identifies
         such a language: it has no row in the model's language head.
@@ -285,7 +285,7 @@ class Recognizer:
         self._second_pass.adapters = bank
 
     def check(self, request: Request) -> object:
-        """Check a request; raises LanguageError or ConfigError. Phrases stay compiled while the result is referenced."""
+        """Check a request; raises LanguageError or ConfigError. Phrases stay compiled while the result is kept."""
         return self._second_pass.check(request)
 
     def engine(self, config: EngineConfig | None = None) -> Engine:

@@ -26,21 +26,26 @@ adapters = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Adapters of languages: see them, add, remove, merge and transfer them.",
+    help="List, add, remove, merge and transfer language adapters.",
 )
 
-_Model = Annotated[str | None, typer.Option(help="embedded, a directory, or a hub id. [default: embedded]")]
-_Server = Annotated[str | None, typer.Option(help="Of a running server instead, e.g. http://127.0.0.1:8000.")]
-_Key = Annotated[str | None, typer.Option(envvar="SPEECH_API_KEY", help="If the server wants one.")]
+_Model = Annotated[str | None, typer.Option(help="Model: embedded, a directory, or a hub id. [default: embedded]")]
+_Server = Annotated[
+    str | None,
+    typer.Option(help="Address of a running server to use instead of a model, such as http://127.0.0.1:8000."),
+]
+_Key = Annotated[str | None, typer.Option(envvar="SPEECH_API_KEY", help="API key, if the server requires one.")]
 
 
 @adapters.command("list")
 def list_adapters(
-    model: Annotated[str | None, typer.Argument(help="embedded, a directory, or a hub id. [default: embedded]")] = None,
+    model: Annotated[
+        str | None, typer.Argument(help="Model: embedded, a directory, or a hub id. [default: embedded]")
+    ] = None,
     server: _Server = None,
     api_key: _Key = None,
 ) -> None:
-    """Show them: language, size, scores."""
+    """List adapters: language, size, scores."""
     running = _server(model, server, api_key)
     if running is not None:
         listing = running.listing()
@@ -63,9 +68,9 @@ def add_adapters(
     model: _Model = None,
     server: _Server = None,
     api_key: _Key = None,
-    force: Annotated[bool, typer.Option(help="Replace those that are there.")] = False,
+    force: Annotated[bool, typer.Option(help="Replace existing adapters of the same languages.")] = False,
 ) -> None:
-    """Give a model adapters, or a running server, which has them at once."""
+    """Add adapters to a model, or to a running server, which uses them at once."""
     console = stderr()
     running = _server(model, server, api_key)
     folder = Path() if running is not None else locate(model or EMBEDDED)
@@ -81,12 +86,12 @@ def add_adapters(
 
 @adapters.command("remove")
 def remove_adapters(
-    codes: Annotated[list[str], typer.Argument(help="Languages: codes or names.")],
+    codes: Annotated[list[str], typer.Argument(help="Languages, as codes or names.")],
     model: _Model = None,
     server: _Server = None,
     api_key: _Key = None,
 ) -> None:
-    """Take adapters away."""
+    """Remove adapters of languages."""
     console = stderr()
     running = _server(model, server, api_key)
     for code in map(_code, codes):
@@ -99,10 +104,10 @@ def remove_adapters(
 
 @adapters.command("merge")
 def merge_adapters(
-    paths: Annotated[list[Path], typer.Argument(help="Adapter files, or folders that are searched for them.")],
-    to: Annotated[Path, typer.Option(help="Folder of the best of each language; what it has of them is replaced.")],
+    paths: Annotated[list[Path], typer.Argument(help="Adapter files, or folders to search for them.")],
+    to: Annotated[Path, typer.Option(help="Folder for the best adapter of each language; existing ones are replaced.")],
 ) -> None:
-    """Choose each language's best checkpoint of a training run, by its error rate in characters on dev."""
+    """Choose each language's best checkpoint of a training run, by character error rate on dev."""
     choices = merge(paths)
     for choice in choices.values():
         put(to, _content(choice.file.path), choice.file.base, where=str(choice.file.path))

@@ -28,11 +28,11 @@ class TaskName(StrEnum):
 def transcribe(
     paths: Annotated[
         list[str],
-        typer.Argument(help="Files, directories, globs, manifests (.jsonl), or - for standard input."),
+        typer.Argument(help="Files, folders, globs, manifests (.jsonl), or - for standard input."),
     ],
     language: option.LanguageNames = AUTO,
     task: Annotated[
-        TaskName, typer.Option(help="asr: transcribe; st: translate, if the model can (needs --to).")
+        TaskName, typer.Option(help="asr: transcribe; st: translate, if the model can; needs --to.")
     ] = TaskName.asr,
     to: option.Target = None,
     format: option.FormatName = Format.txt,
@@ -59,7 +59,7 @@ def transcribe(
     workers: option.Workers = None,
     retry: option.Retry = False,
 ) -> None:
-    """Transcribe audio, or translate it if the model can. Exit code 2 if some files failed; the others are done."""
+    """Transcribe audio, or translate it if the model can. Exit code 2: some files failed, the others are done."""
     if (task == TaskName.st) != (to is not None):
         raise ConfigError("--task st and --to belong together", fix="E.g. --task st --to eng.")
     if nbest > 1 and format not in (Format.json, Format.jsonl):
