@@ -172,7 +172,7 @@ def serve(
     server.announce = lambda url: stderr().print(f"speech on {url}, websocket /v1/stream, stop with Ctrl-C")
     server.run()
     if server.failed:
-        raise SpeechError("the engine has failed", fix="See the log; what starts the server should start it again.")
+        raise SpeechError("the engine has failed", fix="See the log, then restart the server.")
 
 
 def stream(
@@ -214,7 +214,7 @@ def stream(
     except* InvalidStatus as errors:
         raise _refused(_first(errors), url) from errors
     except* WebSocketException as errors:
-        raise SpeechError(f"is no server of this kind: {_first(errors)}", where=url) from errors
+        raise SpeechError(f"is not a speech server: {_first(errors)}", where=url) from errors
     except* OSError as errors:
         raise unreachable(_first(errors), url) from errors
 
@@ -232,7 +232,7 @@ def _refused(error: InvalidStatus, url: str) -> SpeechError:
     status, body = error.response.status_code, error.response.body or b""
     said = (bytes(body[:_SHOWN]).decode("utf-8", "replace").strip().splitlines() or [error.response.reason_phrase])[0]
     fixes = {401: "Give --api-key, or set SPEECH_API_KEY.", 404: "Its path is /v1/stream.", 503: "Try again later."}
-    return SpeechError(f"refuses, {status}: {said}", where=url, fix=fixes.get(status))
+    return SpeechError(f"refused the connection, {status}: {said}", where=url, fix=fixes.get(status))
 
 
 def read_reference(given: str) -> list[str]:
@@ -346,5 +346,5 @@ async def _microphone() -> AsyncIterator[bytes]:
     ):
         while not (lost and queue.empty()):
             yield await queue.get()
-    what = f"the server has taken nothing of the microphone for {_MOST_BLOCKS * _BLOCK_S:.0f} s"
-    raise SpeechError(what, fix="Is the network there, and the server quick enough?")
+    what = f"the server has accepted no audio from the microphone for {_MOST_BLOCKS * _BLOCK_S:.0f} s"
+    raise SpeechError(what, fix="Check the network and the load of the server.")

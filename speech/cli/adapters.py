@@ -57,7 +57,7 @@ def list_adapters(
     for info in found:
         if info.base != base:
             text = f"is for another model: trained behind {info.base[:12]}, this is {base[:12]}"
-            raise ModelError(text, where=str(info.path), fix="Remove it, or transfer it.")
+            raise ModelError(text, where=str(info.path), fix="Remove or transfer it.")
     whole = sum(parameter.numel() for parameter in load_outline(folder).empty().parameters())
     _show(stdout(), [_record(info) for info in found], whole, str(folder))
 
@@ -121,7 +121,7 @@ adapters.command("transfer")(transfer_adapter)
 
 def _server(model: str | None, server: str | None, api_key: str | None) -> AdapterServer | None:
     if model is not None and server is not None:
-        raise ConfigError("a model and --server", fix="Give one of them.")
+        raise ConfigError("a model and --server exclude each other", fix="Give one of them.")
     return None if server is None else AdapterServer(server, api_key)
 
 

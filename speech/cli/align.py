@@ -44,7 +44,7 @@ def align(
 ) -> None:
     """Align a known text with speech: words with times and confidences."""
     if (text is None) == (text_file is None):
-        raise ConfigError("--text or --text-file: one of them is needed", fix='E.g. --text "good morning".')
+        raise ConfigError("--text or --text-file is needed", fix='E.g. --text "good morning".')
     rendering = Rendering(format, style_of(format, max_line_width, max_lines, max_cps, highlight_words))
     if text_file is not None:
         text = read_text(text_file)

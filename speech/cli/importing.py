@@ -52,7 +52,7 @@ def import_model(
 ) -> None:
     """Convert a published OWSM-CTC or Whisper model; its toolkit is not needed."""
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
-        raise ConfigError("is there already", where=printable(to), fix="Give a new directory.")
+        raise ConfigError("already exists", where=printable(to), fix="Name a new folder.")
     check_writable(to.parent)
     console = stderr()
     with console.status("fetching"):

@@ -65,7 +65,7 @@ def transcribe(
     if nbest > 1 and format not in (Format.json, Format.jsonl):
         raise ConfigError(f"--nbest is for JSON, not {format}", fix="Add --format json or jsonl.")
     if engine is not None and output_dir is None:
-        raise ConfigError(f"--engine {engine} needs --output-dir", fix="Say where the results are to be put.")
+        raise ConfigError(f"--engine {engine} needs --output-dir", fix="Name the folder for the results.")
     rendering = Rendering(format, style_of(format, max_line_width, max_lines, max_cps, highlight_words))
     inputs = expand(paths)
     targets = target_paths(inputs.files, output_dir, format) if output_dir is not None else {}
@@ -90,4 +90,4 @@ def transcribe(
 def check_adapters(folder: Path | None) -> None:
     """Raises ModelError if it is no folder."""
     if folder is not None and not folder.is_dir():
-        raise ModelError("is no folder of adapters", where=printable(folder), fix="Give one that is there.")
+        raise ModelError("is not a folder of adapters", where=printable(folder), fix="Give an existing folder.")

@@ -53,7 +53,7 @@ def transfer_adapter(
     item = transfer(file, old, new)
     target = output or new / FOLDER / f"{item.language}{SUFFIX}"
     if target.exists():
-        raise ModelError("is there already", where=str(target), fix="Remove it before, or give another --output.")
+        raise ModelError("already exists", where=str(target), fix="Remove it first, or give another --output.")
     if data is not None:
         name, utterances = _utterances(data, item.language)
         check_writable(target.parent)

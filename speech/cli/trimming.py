@@ -31,7 +31,7 @@ def trim_model(
     The label decoder of a hybrid model is not changed.
     """
     if to.exists():
-        raise ConfigError("is there already", where=printable(to), fix="Name a new directory.")
+        raise ConfigError("already exists", where=printable(to), fix="Name a new folder.")
     lines = read_lines(texts)
     folder = locate(model)
     check_writable(to.parent)

@@ -48,7 +48,7 @@ def new_folder(directory: Path) -> Iterator[Path]:
         ConfigError: if there is something at that place, or onnx is not installed.
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise ConfigError("is there already", where=str(directory), fix="Give a new directory.")
+        raise ConfigError("already exists", where=str(directory), fix="Name a new folder.")
     _onnx()
     directory.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
