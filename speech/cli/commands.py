@@ -24,19 +24,19 @@ from speech.extras import needs_extra
 
 COMMANDS = {
     "transcribe": ("speech.cli.transcribe:transcribe", "Transcribe audio: files, folders, or standard input."),
-    "align": ("speech.cli.align:align", "Align a known text with speech: words with times and confidences."),
+    "align": ("speech.cli.align:align", "Align a known text with speech: times and confidences."),
     "demo": ("speech.cli.demo:demo", "Transcribe the shipped clips and compare with their references."),
     "models": ("speech.cli.models:models", "Describe a model: size, languages, translation targets."),
     "score": ("speech.cli.score:score", "Score transcripts: error rates, meaning, translation, latency."),
     "import": (
         "speech.cli.importing:import_model",
-        "Convert a published OWSM-CTC or Whisper model; its toolkit is not needed.",
+        "Convert a published OWSM-CTC or Whisper model.",
     ),
     "export": (
         "speech.cli.exporting:export_model",
         "Write ONNX graphs of a model and check their results.",
     ),
-    "trim": ("speech.cli.trimming:trim_model", "Make a model smaller: keep only the tokens that given texts need."),
+    "trim": ("speech.cli.trimming:trim_model", "Make a model smaller: keep the tokens that some texts need."),
     "targets": ("speech.cli.measuring:measure_targets", "Measure which languages a model translates into."),
     "adapters": ("speech.cli.adapters:adapters", "List, add, remove, merge and transfer language adapters."),
 }
