@@ -1,4 +1,4 @@
-"""The public way to use a model: load it by name, give it files or arrays, get transcripts."""
+"""The public interface of a model: load it by name, give it files or arrays, get transcripts."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _log = logging.getLogger(__name__)
 
 
 class Recognizer:
-    """A loaded model. One result for one input, whatever else is in its batch: on a GPU see `OfflineConfig.alone`."""
+    """A loaded model. A result does not depend on its batch mates; on a GPU see `OfflineConfig.alone`."""
 
     def __init__(
         self,
@@ -64,10 +64,10 @@ class Recognizer:
 
     @classmethod
     def of_parts(cls, reader: PartReader, config: OfflineConfig | None = None) -> Recognizer:
-        """One that reads parts in any way, such as by a label model alone.
+        """A recognizer around any `PartReader`, such as a label model alone.
 
         Raises:
-            ConfigError: if they are to be windows, and it has no CTC.
+            ConfigError: if `config` asks for windows and the reader has no CTC.
         """
         recognizer = cls.__new__(cls)
         recognizer._begin(reader, config)
@@ -93,24 +93,23 @@ class Recognizer:
         adapters: str | Path | None = None,
         measured_targets: bool = True,
     ) -> Recognizer:
-        """Load a model, and its adapters.
+        """Load a model and its adapters.
 
         Args:
             name: "embedded", a directory, or a hub id.
             device: cpu, cuda, cuda:1 (the second GPU), mps or xpu.
-            precision: in which numbers to compute; see `Precision`.
-            config: how audio is cut and batched.
-            beam: texts kept in the search; 1 takes the best token of each frame. None: 8 if there is a language
-                model, otherwise 1.
+            precision: number format of the computation; see `Precision`.
+            config: how audio is segmented and batched.
+            beam: beam width; 1: greedy. None: 8 if there is a language model, otherwise 1.
             language_model: n-gram file over the model's pieces: `.safetensors` as `TokenNgram` writes it, otherwise
                 ARPA or KenLM's binary (extra `kenlm`). None: the one beside the model, with its words, if any.
-            conditioning_top: tokens of a frame that are fed back into the encoder; None: all. A few, such as 16, are
-                quicker and nearly the same where the vocabulary is large.
-            graph: of all that may be said, instead of a beam (extra `graph`): a text file with a word on each line,
-                or an n-gram model over words in ARPA's format, `.arpa`.
-            adapters: folder of their files; None: those that lie beside the model, if any.
-            measured_targets: translate only into the languages whose scores are in the model's record; False: into all
-                that it has tokens for, as to measure them.
+            conditioning_top: feed back only the best so many tokens of a frame (self-conditioning); None: all. With a
+                large vocabulary a few, such as 16, are faster and give nearly the same result.
+            graph: decode with a graph of allowed texts instead of a beam (extra `graph`): a text file with a word on
+                each line, or an n-gram model over words in ARPA format, `.arpa`.
+            adapters: folder of adapter files; None: those beside the model, if any.
+            measured_targets: translate only into languages whose scores are in the model's record; False: into all that
+                it has tokens for, for example to measure them.
 
         Raises:
             ModelError: if there is no such model, or it or an adapter is damaged, or an adapter is for another model.
@@ -153,14 +152,14 @@ class Recognizer:
             source: path, "-" for standard input, or samples `(n,)` or `(n, channels)` at `rate` Hz, or blocks of mono
                 samples `(n,)` at 16 kHz, such as `stream_audio` gives, which are asked for as they are read.
             rate: of an array.
-            language: of the speech, or several with commas between; "auto" identifies it, if it is one that the model
-                itself knows. One that only an adapter knows is named, alone.
+            language: of the speech, or several separated by commas; "auto" identifies it among those that the model
+                itself knows. A language that only an adapter knows must be named, alone.
             to: target language of a translation.
-            phrases: that may well be said, such as names.
+            phrases: to boost, such as names.
             plain: write without capitals and punctuation.
-            nbest: so many likely texts are wanted, 1 to 10; there may be fewer.
-            channel: the one to hear, from 0; None: the mean of all.
-            track: of audio of a file, from 0; None: the one that the file says is the default.
+            nbest: number of most likely texts to return, 1 to 10; there may be fewer.
+            channel: use this channel, from 0; None: the mean of all.
+            track: use this audio track of a file, from 0; None: the file's default.
 
         Raises:
             AudioError: if the source cannot be read, or has no such channel or track.
@@ -180,16 +179,16 @@ class Recognizer:
         channel: int | None = None,
         track: int | None = None,
     ) -> Transcript:
-        """When each word of a known text is said.
+        """Align a known text with audio: when each word is said.
 
         Args:
             source: path, "-" for standard input, or samples `(n,)` or `(n, channels)` at `rate` Hz; up to five minutes.
-            text: what is said, whole and in order; it is written as the model writes, without case and punctuation.
+            text: the complete text, in order; it is returned without case and punctuation.
             rate: of an array.
-            language: of the speech; "auto" identifies it. Letters that only an adapter has can be aligned where its
-                language is named.
-            channel: the one to hear, from 0; None: the mean of all.
-            track: of audio of a file, from 0; None: the one that the file says is the default.
+            language: of the speech; "auto" identifies it. Name the language to align letters that only its adapter
+                has.
+            channel: use this channel, from 0; None: the mean of all.
+            track: use this audio track of a file, from 0; None: the file's default.
 
         Raises:
             AudioError: if the source cannot be read, is longer, or has no such channel or track.
@@ -219,49 +218,49 @@ class Recognizer:
 
     @property
     def second_pass(self) -> SecondPass:
-        """What reads parts of audio with CTC. Raises ConfigError if there is none."""
+        """The full-context CTC pass. Raises ConfigError if the model has no CTC."""
         return by_ctc(self._second_pass, "its frames")
 
     @property
     def model(self) -> CtcModel:
-        """Of CTC. Raises ConfigError if there is none."""
+        """The CTC model. Raises ConfigError if there is none."""
         return self.second_pass.model
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """Of CTC. Raises ConfigError if there is none."""
+        """The tokenizer of CTC. Raises ConfigError if there is none."""
         return self.second_pass.tokenizer
 
     @property
     def frame_s(self) -> float:
-        """Seconds from one frame to the next."""
+        """Seconds between frames."""
         return self._second_pass.model.frame_s
 
     @property
     def parameter_count(self) -> int:
-        """Of the model that hears, as it was trained."""
+        """Parameters of the encoder model, as it was trained."""
         return self._second_pass.model.parameter_count
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """ISO 639-3 codes of the languages that it tells from one another; adapters may know others."""
+        """ISO 639-3 codes of the languages that the model identifies; adapters may add others."""
         return tuple(self._second_pass.languages)
 
     @property
     def known(self) -> tuple[str, ...]:
-        """ISO 639-3 codes of the languages that may be named, by CTC or a label decoder; adapters bring more."""
+        """ISO 639-3 codes that may be requested, known to CTC or the label decoder; adapters may add others."""
         return self._second_pass.known
 
     @property
     def live(self) -> Live:
-        """What live partial results come from."""
+        """How live partial results are computed."""
         return self._second_pass.live
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the weights on disk, by which adapters name their base; they are read when it is first asked for.
+        """SHA-256 of the weights on disk, by which an adapter names its base model; computed at first use.
 
-        Raises ModelError if it was not loaded from disk.
+        Raises ModelError if the model was not loaded from disk.
         """
         if self._folder is None:
             raise ModelError("was not loaded from disk, and has no fingerprint", fix="Use from_pretrained.")
@@ -269,14 +268,14 @@ class Recognizer:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """ISO 639-3 codes of the languages that it translates into."""
+        """ISO 639-3 codes of the languages that the model translates into."""
         return self._second_pass.into
 
     @property
     def adapters(self) -> AdapterBank | None:
-        """Of languages, used where they are spoken; live sessions take another bank from their next chunk on.
+        """Language adapters, applied to speech in their language; live sessions use a new bank from the next chunk on.
 
-        An adapter may bring a language that the model does not know, and letters that it lacks. "auto" never identifies
+        An adapter may add a language that the model does not know, and letters that it lacks. "auto" never identifies
         such a language: it has no row in the model's language head.
         """
         return self._second_pass.adapters
@@ -286,11 +285,11 @@ class Recognizer:
         self._second_pass.adapters = bank
 
     def check(self, request: Request) -> object:
-        """Raises LanguageError or ConfigError if it cannot be done; while its result is held, phrases stay compiled."""
+        """Check a request; raises LanguageError or ConfigError. Phrases stay compiled while the result is kept."""
         return self._second_pass.check(request)
 
     def engine(self, config: EngineConfig | None = None) -> Engine:
-        """For live use: `engine().open()` is a session that takes samples and gives events."""
+        """An engine for live use: `engine().open()` is a session that takes samples and returns events."""
         return Engine(self._second_pass, config)
 
     def transcribe_files(
@@ -302,13 +301,14 @@ class Recognizer:
         channel: int | None = None,
         track: int | None = None,
     ) -> Iterator[tuple[str, Transcript | SpeechError]]:
-        """Transcribe files, short ones together; a bad file yields its error and does not stop the others.
+        """Transcribe files, short ones in one batch; a bad file yields its error and does not stop the others.
 
         Args:
             paths: files, or "-" for standard input; results come in this order.
             request: the same for all.
             group_s: seconds of short files that are decoded into memory before they are encoded together.
-            channel, track: of each file, see `transcribe`.
+            channel: of each file, see `transcribe`.
+            track: of each file, see `transcribe`.
         """
         request = request or Request()
         self.check(request)

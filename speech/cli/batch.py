@@ -55,7 +55,7 @@ def transcribe_in_batch(
         FileError: if the ledger or a result cannot be written.
     """
     if STDIN in files:
-        raise ConfigError("an engine cannot read standard input", fix="Give files, or leave out --engine.")
+        raise ConfigError("--engine cannot read standard input", fix="Give files, or omit --engine.")
     name = "run"
     if batch.engine not in ("local", "ray"):
         number, count = parse_shard(batch.engine)

@@ -24,15 +24,21 @@ from speech.extras import needs_extra
 
 COMMANDS = {
     "transcribe": ("speech.cli.transcribe:transcribe", "Transcribe audio: files, folders, or standard input."),
-    "align": ("speech.cli.align:align", "Align a text with speech: words with times and confidences."),
-    "demo": ("speech.cli.demo:demo", "Transcribe the shipped clips and compare with what is said."),
+    "align": ("speech.cli.align:align", "Align a known text with speech: times and confidences."),
+    "demo": ("speech.cli.demo:demo", "Transcribe the shipped clips and compare with their references."),
     "models": ("speech.cli.models:models", "Describe a model: size, languages, translation targets."),
     "score": ("speech.cli.score:score", "Score transcripts: error rates, meaning, translation, latency."),
-    "import": ("speech.cli.import_model:import_model", "Convert a published OWSM-CTC model; ESPnet is not needed."),
-    "export": ("speech.cli.export:export_model", "Write ONNX graphs of a model and check that they say what it says."),
-    "trim": ("speech.cli.trim:trim_model", "Keep the tokens that some texts need."),
-    "targets": ("speech.cli.targets:measure_targets", "Measure what a model translates into."),
-    "adapters": ("speech.cli.adapters:adapters", "See, add, remove, merge and transfer adapters of languages."),
+    "import": (
+        "speech.cli.import_model:import_model",
+        "Convert a published OWSM-CTC or Whisper model.",
+    ),
+    "export": (
+        "speech.cli.export:export_model",
+        "Write ONNX graphs of a model and check their results.",
+    ),
+    "trim": ("speech.cli.trim:trim_model", "Make a model smaller: keep the tokens that some texts need."),
+    "targets": ("speech.cli.targets:measure_targets", "Measure which languages a model translates into."),
+    "adapters": ("speech.cli.adapters:adapters", "List, add, remove, merge and transfer language adapters."),
 }
 """Name -> where it is, and what the list of commands says of it."""
 PLUGINS = "speech.commands"
@@ -167,10 +173,10 @@ app = typer.Typer(cls=Commands, add_completion=False, pretty_exceptions_enable=F
 
 @app.callback(no_args_is_help=True)
 def speech() -> None:
-    """Streaming multilingual speech: recognise it, identify languages, serve and score.
+    """Streaming multilingual speech recognition: transcribe, serve, score and adapt.
 
-    Exit codes: 0 done, 1 an error that ended the command, 2 some files failed and the others are done, 64 wrong usage,
-    130 Ctrl-C, 141 nobody reads the output any more.
+    Exit codes: 0 success, 1 an error ended the command, 2 some files failed and the others are done, 64 wrong usage,
+    130 Ctrl-C, 141 the output was closed.
     """
 
 

@@ -79,7 +79,7 @@ def style_of(
         given["highlight_words"] = True
     if given and format not in SUBTITLES:
         option = f"--{next(iter(given)).replace('_', '-')}"
-        raise ConfigError(f"{option} is about subtitles, not {format}", fix="Add --format srt or vtt, or leave it out.")
+        raise ConfigError(f"{option} applies to subtitles, not {format}", fix="Add --format srt or vtt, or omit it.")
     return SubtitleStyle(**given)
 
 

@@ -38,29 +38,29 @@ class EncoderName(StrEnum):
 
 
 def score(
-    reference: Annotated[
-        Path, typer.Argument(help="What was said: manifest, JSONL, lines of id and text, or a folder.")
-    ],
-    hypothesis: Annotated[Path, typer.Argument(help="What was recognised, with the same ids.")],
+    reference: Annotated[Path, typer.Argument(help="Reference: a manifest, JSONL, lines of id and text, or a folder.")],
+    hypothesis: Annotated[Path, typer.Argument(help="Hypotheses of the first system, with the same ids.")],
     system: Annotated[
-        list[str] | None, typer.Option(help="Another system, NAME=FILE, to compare with the first. Repeatable.")
+        list[str] | None, typer.Option(help="Another system to compare with the first: NAME=FILE. Repeatable.")
     ] = None,
     encoder: Annotated[
-        EncoderName, typer.Option(help="For meaning. auto: LaBSE, else e5, else use.")
+        EncoderName, typer.Option(help="Sentence encoder of SAER; auto: LaBSE, else e5, else use.")
     ] = EncoderName.auto,
-    form: Annotated[Form, typer.Option(help="What SAER counts.")] = Form.auto,
-    weight: Annotated[float, typer.Option(help="Share of the form in SAER; the rest is meaning.")] = 0.5,
-    cache: Annotated[Path | None, typer.Option(help="Where vectors of sentences are kept.")] = None,
+    form: Annotated[Form, typer.Option(help="Units that SAER counts.")] = Form.auto,
+    weight: Annotated[float, typer.Option(help="Weight of the error rate in SAER, 0 to 1; the rest is meaning.")] = 0.5,
+    cache: Annotated[Path | None, typer.Option(help="File that caches sentence vectors.")] = None,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="All figures, of each utterance too; - for stdout.")
+        Path | None, typer.Option("--json", help="Write all figures, also per utterance, as JSON; - for stdout.")
     ] = None,
-    translation: Annotated[bool, typer.Option("--translation", help="BLEU and chrF too, of texts as written.")] = False,
-    html: Annotated[Path | None, typer.Option(help="A report to look at: one file, with each utterance.")] = None,
+    translation: Annotated[
+        bool, typer.Option("--translation", help="Also compute BLEU and chrF, on the texts as written.")
+    ] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a report as one HTML file, with each utterance.")] = None,
     embed_audio: Annotated[
-        bool, typer.Option("--embed-audio", help="Put the audio of the reference into the report.")
+        bool, typer.Option("--embed-audio", help="Embed the audio of the reference in the report.")
     ] = False,
 ) -> None:
-    """Score transcripts: WER, CER, MER, PIER, errors at switches, languages of words, SAER; BLEU, chrF, latency."""
+    """Score transcripts: WER, CER, MER, PIER, errors at switches, word languages, SAER; BLEU, chrF, latency."""
     if embed_audio and html is None:
         raise ConfigError("--embed-audio without --html", fix="Name the report: --html FILE.")
     console = stderr() if json_file == Path("-") else stdout()

@@ -28,11 +28,11 @@ class TaskName(StrEnum):
 def transcribe(
     paths: Annotated[
         list[str],
-        typer.Argument(help="Files, directories, globs, manifests (.jsonl), or - for standard input."),
+        typer.Argument(help="Files, folders, globs, manifests (.jsonl), or - for standard input."),
     ],
     language: option.LanguageNames = AUTO,
     task: Annotated[
-        TaskName, typer.Option(help="asr: transcribe; st: translate, if the model can (needs --to).")
+        TaskName, typer.Option(help="asr: transcribe; st: translate, if the model can; needs --to.")
     ] = TaskName.asr,
     to: option.Target = None,
     format: option.FormatName = OutputFormat.txt,
@@ -59,13 +59,13 @@ def transcribe(
     workers: option.Workers = None,
     retry: option.Retry = False,
 ) -> None:
-    """Transcribe audio, or translate it if the model can. Exit code 2 if some files failed; the others are done."""
+    """Transcribe audio, or translate it if the model can. Exit code 2: some files failed, the others are done."""
     if (task == TaskName.st) != (to is not None):
         raise ConfigError("--task st and --to belong together", fix="E.g. --task st --to eng.")
     if nbest > 1 and format not in (OutputFormat.json, OutputFormat.jsonl):
         raise ConfigError(f"--nbest is for JSON, not {format}", fix="Add --format json or jsonl.")
     if engine is not None and output_dir is None:
-        raise ConfigError(f"--engine {engine} needs --output-dir", fix="Say where the results are to be put.")
+        raise ConfigError(f"--engine {engine} needs --output-dir", fix="Name the folder for the results.")
     rendering = Rendering(format, style_of(format, max_line_width, max_lines, max_cps, highlight_words))
     inputs = expand(paths)
     targets = target_paths(inputs.files, output_dir, format) if output_dir is not None else {}
@@ -90,4 +90,4 @@ def transcribe(
 def check_adapters(folder: Path | None) -> None:
     """Raises ModelError if it is no folder."""
     if folder is not None and not folder.is_dir():
-        raise ModelError("is no folder of adapters", where=printable(folder), fix="Give one that is there.")
+        raise ModelError("is not a folder of adapters", where=printable(folder), fix="Give an existing folder.")

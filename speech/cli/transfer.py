@@ -37,19 +37,23 @@ class ErrorRates:
 
 
 def transfer_adapter(
-    file: Annotated[Path, typer.Argument(help="The adapter.")],
-    source: Annotated[str, typer.Option("--from", help="Base that it was trained behind.")],
-    to: Annotated[str, typer.Option(help="Newer base, trained on from that one.")],
-    data: Annotated[Path | None, typer.Option(help="Folder with test.jsonl or dev.jsonl to measure it on.")] = None,
-    output: Annotated[Path | None, typer.Option(help="New file. [default: beside the newer base]")] = None,
+    file: Annotated[Path, typer.Argument(help="Adapter file.")],
+    source: Annotated[str, typer.Option("--from", help="Base model that the adapter was trained with.")],
+    to: Annotated[str, typer.Option(help="Newer base model, trained further from that one.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with test.jsonl or dev.jsonl to measure the result on.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="New adapter file. [default: beside the newer base model]")
+    ] = None,
 ) -> None:
-    """Move an adapter behind a newer base, without training."""
+    """Transfer an adapter to a newer base model, without training."""
     console = stdout()
     old, new = locate(source), locate(to)
     item = transfer(file, old, new)
     target = output or new / FOLDER / f"{item.language}{SUFFIX}"
     if target.exists():
-        raise ModelError("is there already", where=str(target), fix="Remove it before, or give another --output.")
+        raise ModelError("already exists", where=str(target), fix="Remove it first, or give another --output.")
     if data is not None:
         name, utterances = _utterances(data, item.language)
         check_writable(target.parent)

@@ -139,7 +139,8 @@ class LiveScore:
 
         Args:
             words: those of `text` with their languages; they are not looked at where they are others.
-            segment, at_s: for the event.
+            segment: for the event.
+            at_s: for the event.
             meaning: whether SAER is wanted.
         """
         self._finals.append(spoken_text(text, words, self._reference.among))

@@ -51,7 +51,7 @@ def test_the_file_lies_beside_the_new_base_or_elsewhere(bases, file, tmp_path):
     target = new / FOLDER / "spa.safetensors"
     assert describe(target).base == fingerprint(new)
     assert describe(target).scores == {}
-    with pytest.raises(ModelError, match=r"spa.*is there already"):
+    with pytest.raises(ModelError, match=r"spa.*already exists"):
         run(file, "--from", old, "--to", new)
     run(file, "--from", old, "--to", new, "--output", tmp_path / "moved.safetensors")
     assert torch.equal(load_adapter(tmp_path / "moved.safetensors").adapter.up, load_adapter(file).adapter.up)

@@ -169,7 +169,7 @@ def load_bank(checkpoint: Path, folder: Path | None = None) -> AdapterBank | Non
         ModelError: if there is no such folder, or one is for another model, damaged, or for the language of another.
     """
     if folder is not None and not folder.is_dir():
-        raise ModelError("is no folder of adapters", where=str(folder), fix="Give one that is there.")
+        raise ModelError("is not a folder of adapters", where=str(folder), fix="Give an existing folder.")
     paths = sorted((checkpoint / FOLDER if folder is None else folder).glob("*.safetensors"))
     if not paths:
         return None

@@ -49,7 +49,7 @@ def new_folder(directory: Path) -> Iterator[Path]:
         FileError: if the system refuses to write it.
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise ConfigError("is there already", where=str(directory), fix="Give a new directory.")
+        raise ConfigError("already exists", where=str(directory), fix="Name a new folder.")
     _onnx()
     with replacing_folder(directory) as temporary:
         yield temporary
