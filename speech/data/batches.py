@@ -18,7 +18,7 @@ from speech.audio.input.files import SAMPLE_RATE
 from speech.data.manifest import Utterance
 from speech.data.mixing import epoch_plan
 from speech.data.plan import BatchConfig, Example, plan_epoch, plan_in_order
-from speech.data.reading import Reader, Tally, Unreadable
+from speech.data.reading import AudioReader, Tally, Unreadable
 from speech.errors import DataError
 from speech.text.tokenizers.sentencepiece import Tokenizer
 from speech.text.vocabulary import Vocabulary
@@ -107,7 +107,7 @@ class Collator:
         self._vocabulary: Vocabulary = tokenizer.vocabulary
         self._text = text
         self._augment = augment
-        self._read = Reader(cache)
+        self._read = AudioReader(cache)
 
     def encode(self, texts: Sequence[str]) -> list[int]:
         """Token ids of texts that are said one after the other."""

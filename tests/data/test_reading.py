@@ -15,7 +15,7 @@ from speech.data import reading
 from speech.data.batches import Batch, Collator, EvalBatches, TrainBatches
 from speech.data.manifest import Utterance
 from speech.data.plan import BatchConfig, Example
-from speech.data.reading import Reader, Tally, Unreadable
+from speech.data.reading import AudioReader, Tally, Unreadable
 from speech.errors import DataError
 from speech.text.vocabulary import Vocabulary
 
@@ -127,12 +127,12 @@ def test_whatever_a_decoder_does_it_is_this_file_alone(corpus: list[Utterance], 
         raise ValueError("no\nlayout")
 
     monkeypatch.setattr(reading, "load_audio", fall_over)
-    found = Reader()(corpus[0])
+    found = AudioReader()(corpus[0])
     assert found == Unreadable("u0", f"{corpus[0].audio}: ValueError no\\nlayout")
 
 
 def test_kept_audio_is_read_once_but_what_failed_is_tried_again(corpus: list[Utterance]) -> None:
-    read = Reader(cache=True)
+    read = AudioReader(cache=True)
     assert isinstance(read(corpus[3]), Unreadable)
     corpus[3].audio.write_bytes(corpus[0].audio.read_bytes())
     first = read(corpus[3])

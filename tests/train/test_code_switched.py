@@ -17,8 +17,9 @@ from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
 from speech.nn.encoder.whisper import WhisperEncoderConfig
 from speech.text.vocabulary import Vocabulary
 from speech.train.asr.config import DataConfig, RunConfig, TokenizerConfig, TrainConfig, TrainerConfig
+from speech.train.asr.corpus import read_corpus
 from speech.train.asr.module import TrainModule
-from speech.train.asr.run import read_corpus, train
+from speech.train.asr.run import train
 
 DEU, ENG, FRA = range(3)
 

@@ -16,9 +16,10 @@ from speech.nn.encoder.whisper import WhisperEncoderConfig
 from speech.tensors import not_finite
 from speech.train.asr.card import model_card
 from speech.train.asr.config import DataConfig, OptimizerConfig, TokenizerConfig, TrainConfig, TrainerConfig
+from speech.train.asr.corpus import read_corpus
 from speech.train.asr.evaluate import ScoreRow, ScoreTable
 from speech.train.asr.module import TrainModule
-from speech.train.asr.run import read_corpus, train
+from speech.train.asr.run import train
 from speech.train.loop.callbacks import Metrics, append_line, read_metrics
 from speech.train.loop.curve import draw_curve
 from speech.train.loop.state import CHECKPOINT, read_state

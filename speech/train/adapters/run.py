@@ -28,8 +28,9 @@ from speech.train.adapters.module import CHECKPOINTS, SCORES, AdaptModule, read_
 from speech.train.adapters.report import AdaptReport, draw_scores
 from speech.train.adapters.start import LanguagePart, build_tuning, language_part
 from speech.train.adapters.tuning import Scores, Tuning, trained_parameters
+from speech.train.asr.corpus import read_corpus
 from speech.train.asr.evaluate import ScoreRow, ScoreTable, evaluate
-from speech.train.asr.run import begin, build_trainer, read_corpus, record_config, take_steps
+from speech.train.asr.run import begin, build_trainer, record_config, take_steps
 from speech.train.asr.stream import SpeechData
 from speech.train.loop.state import steps_done
 

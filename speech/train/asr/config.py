@@ -56,6 +56,8 @@ class DataConfig:
 
     root: str = ""
     """Folder with the manifests; audio paths are relative to it."""
+    shards: str = ""
+    """Folder of tar shards (`recipes/owsm_ctc/shards.py`) to train on, instead of the manifest `train`."""
     train: str = "train.jsonl"
     dev: str = "dev.jsonl"
     test: str = "test.jsonl"

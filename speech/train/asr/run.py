@@ -16,20 +16,20 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from speech.audio.augment import WaveAugment
 from speech.data.batches import EvalBatches, TrainBatches
-from speech.data.manifest import Utterance, read_manifest
-from speech.data.mixing import hours_per_language, temperature, unimax
+from speech.data.manifest import Utterance
+from speech.data.mixing import hours_per_language
 from speech.data.reading import Tally
-from speech.errors import ConfigError, DataError, FileError
+from speech.errors import ConfigError, FileError
 from speech.files import check_writable, printable, reason, write_atomically
 from speech.models.checkpoint import save_checkpoint
 from speech.models.owsm_ctc import OwsmCtc
 from speech.ranges import check
 from speech.tensors import check_finite
-from speech.text.lines import read_lines
 from speech.text.normalize import plain_text
 from speech.text.tokenizers.sentencepiece import Tokenizer
 from speech.train.asr.card import model_card
-from speech.train.asr.config import Accelerator, Mixing, Precision, RunConfig, TrainConfig, TrainerConfig
+from speech.train.asr.config import Accelerator, Precision, RunConfig, TrainConfig, TrainerConfig
+from speech.train.asr.corpus import language_weights, read_corpus
 from speech.train.asr.evaluate import ScoreTable, evaluate
 from speech.train.asr.init import build_model, build_tokenizer
 from speech.train.asr.module import TrainModule
@@ -118,33 +118,6 @@ def begin(config: RunConfig) -> Path:
     return output
 
 
-def read_corpus(config: RunConfig) -> dict[str, list[Utterance]]:
-    """Utterances of the three parts, restricted to the languages asked for.
-
-    Raises:
-        ConfigError: if no data root is given.
-        DataError: if a part is broken or empty, or audio that will be read is not there.
-        FileError: if the list of what is excluded cannot be read.
-    """
-    data = config.data
-    if not data.root:
-        raise ConfigError("data.root is not set", fix="Give the folder of the manifests, e.g. data.root=/corpus.")
-    excluded: set[str] = set()
-    if data.exclude:
-        excluded = {line.strip(" \t") for line in read_lines(Path(data.exclude))}
-    corpus: dict[str, list[Utterance]] = {}
-    for part in ("train", "dev", "test"):
-        path = Path(data.root) / getattr(data, part)
-        utterances = read_manifest(path, Path(data.root), check_files=part != "test" or config.evaluate)
-        if part == "train":
-            also = [u for more in data.also for u in read_manifest(Path(more), check_files=True)]
-            utterances = [u for u in utterances + also * data.also_times if u.id not in excluded]
-        corpus[part] = [u for u in utterances if not data.languages or set(u.languages) <= set(data.languages)]
-        if not corpus[part]:
-            raise DataError("holds no utterance of the languages asked for", where=str(path))
-    return corpus
-
-
 def fit(
     config: TrainConfig,
     model: OwsmCtc,
@@ -166,7 +139,7 @@ def fit(
         config.data.batches,
         augment,
         plain_text,
-        weights=_weights(config, corpus["train"]),
+        weights=language_weights(config.data, corpus["train"]),
         cache=config.data.cache,
         plain_epochs=config.data.plain_epochs,
     )
@@ -257,14 +230,6 @@ def _wants_bfloat16(settings: TrainerConfig) -> bool:
     if torch.cuda.is_available() and settings.accelerator != "cpu":
         return torch.cuda.is_bf16_supported()
     return bool(torch.cpu._is_avx512_bf16_supported())
-
-
-def _weights(config: RunConfig, utterances: list[Utterance]) -> dict[str, float] | None:
-    data = config.data
-    hours = hours_per_language(utterances)
-    if data.mixing == Mixing.unimax:
-        return unimax(hours, sum(hours.values()), data.unimax_epochs)
-    return None if data.temperature == 1.0 else temperature(hours, data.temperature)
 
 
 def record_config(config: RunConfig, output: Path) -> None:

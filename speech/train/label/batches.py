@@ -19,7 +19,7 @@ from speech.audio.augment import WaveAugment
 from speech.audio.input.files import SAMPLE_RATE
 from speech.audio.nonspeech import nonspeech
 from speech.data.manifest import Utterance
-from speech.data.reading import Reader, Tally, Unreadable
+from speech.data.reading import AudioReader, Tally, Unreadable
 from speech.errors import DataError
 from speech.text.languages import LANGUAGES
 from speech.text.tokenizers.bpe import LabelTokenizer
@@ -106,7 +106,7 @@ class Collator:
     ) -> None:
         self._tokenizer, self._config, self._augment = tokenizer, config, augment
         self._most_tokens = most_tokens
-        self._read = Reader(cache)
+        self._read = AudioReader(cache)
         self._languages = [code for code in tokenizer.languages if code in LANGUAGES]
 
     def __call__(self, rows: Sequence[Row], rng: np.random.Generator, *, plain: bool = False) -> LabelBatch | None:

@@ -19,7 +19,8 @@ from speech.models.checkpoint import LabelCheckpoint, load_label_checkpoint, sav
 from speech.models.hub import locate
 from speech.tensors import check_finite
 from speech.train.asr.config import Parallel
-from speech.train.asr.run import CURVE, begin, read_corpus, record_config, take_steps
+from speech.train.asr.corpus import read_corpus
+from speech.train.asr.run import CURVE, begin, record_config, take_steps
 from speech.train.asr.stream import SpeechData
 from speech.train.label.batches import LabelBatches, LabelDev, learnable, teachable
 from speech.train.label.config import LabelConfig
