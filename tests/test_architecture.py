@@ -66,16 +66,17 @@ TESTED_BY = {
         serve/telemetry
     """,
     "stream/test_session": "recognize/causal stream/engine stream/options",
-    "test_conf": "train/asr/schema",
+    "test_conf": "train/asr/schema train/loop/config",
     "test_recognizer": "recognize/decoders",
     "text/test_languages": "text/language_table",
     "train/adapters/test_run": """
         train/adapters/config train/adapters/language_batches train/adapters/lora train/adapters/module
         train/adapters/report train/adapters/start train/adapters/tuning
     """,
+    "train/loop/test_distributed": "train/loop/stream",
     "train/asr/test_run": """
-        train/asr/card train/asr/config train/asr/evaluate train/asr/init train/asr/module train/asr/stream
-        train/loop/averaging train/loop/callbacks train/loop/curve train/loop/optimizer
+        train/asr/card train/asr/config train/asr/evaluate train/asr/init train/asr/module
+        train/loop/averaging train/loop/callbacks train/loop/curve train/loop/module train/loop/optimizer
     """,
 }
 """Test files of several modules: these have none of their own name."""

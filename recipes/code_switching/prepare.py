@@ -27,7 +27,7 @@ from speech.data.code_switching.llm_judge import LlmJudge
 from speech.data.code_switching.mixture import words_of
 from speech.data.code_switching.parallel import Bitext, parallel_pairs, parallel_texts
 from speech.data.code_switching.sentences import Accepted, Judge, generate, refine
-from speech.data.code_switching.splicing import Piece, splice, write_flac
+from speech.data.code_switching.splicing import SplicePiece, splice, write_flac
 from speech.data.manifest import Utterance, read_manifest, write_manifest
 from speech.errors import ConfigError, SpeechError
 from speech.files import check_writable, write_atomically
@@ -199,7 +199,7 @@ class Maker:
         both, mixture = (words[0], words[1]), accepted.mixture
         samples = [load_audio(source.audio) for source in sources]
         pieces = [
-            Piece(samples[part.side], both[part.side], part.first, part.last, sources[part.side].language)
+            SplicePiece(samples[part.side], both[part.side], part.first, part.last, sources[part.side].language)
             for part in mixture.parts
         ]
         joined, said = splice(pieces)

@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 REWRITE = "Delete the shard's marker (shard.NNNNNN.json) and write the shards again."
 _LONGEST_NAME = 99
-"""Bytes of a name in a tar file's block; longer ones are cut off there, and given in full elsewhere."""
+"""Bytes of a name in a block of a tar file; longer ones, and those that are not ASCII, are given in another."""
 _INT16 = 32768.0
 
 
@@ -50,7 +50,8 @@ def read_audio(utterance: Utterance) -> np.ndarray:
             content = file.read(size)
         if header.size != size or len(content) != size:
             raise DataError(f"{len(content)} bytes of {header.size}, expected {size}", where=where, fix=REWRITE)
-        if len(header.name) < _LONGEST_NAME and header.name.rpartition(".")[0] != utterance.id:
+        named = header.name.rpartition(".")[0]
+        if utterance.id.isascii() and len(header.name) < _LONGEST_NAME and named != utterance.id:
             raise DataError(f"holds {printable(header.name)}", where=where, fix=REWRITE)
         return load_audio(content, name=where)
     except OSError as error:

@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
-from speech.data.code_switching.judges import WEIGHTS, Fault, Judges, Verdict
+from speech.data.code_switching.judges import WEIGHTS, Fault, Judges, SentenceVerdict
 from speech.data.code_switching.mixture import Mixture
 from speech.errors import ConfigError, SpeechError
 from speech.text.languages import LANGUAGES
@@ -52,7 +52,7 @@ class LlmJudge:
         self._headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
         self._timeout_s = timeout_s
 
-    def judge(self, mixture: Mixture, target_share: float) -> Verdict:
+    def judge(self, mixture: Mixture, target_share: float) -> SentenceVerdict:
         """What the rules say where that is refusal enough, otherwise the stricter of rules and model.
 
         Raises:
@@ -64,7 +64,7 @@ class LlmJudge:
         asked = self._asked(mixture, target_share)
         return min(ruled, asked, key=lambda verdict: (verdict.accepted, verdict.total))
 
-    def _asked(self, mixture: Mixture, target_share: float) -> Verdict:
+    def _asked(self, mixture: Mixture, target_share: float) -> SentenceVerdict:
         answer = self._post(self._body(mixture, target_share))
         try:
             found = json.loads(_object(answer["choices"][0]["message"]["content"]))
@@ -76,7 +76,7 @@ class LlmJudge:
         worst = min(scores, key=lambda aspect: scores[aspect])
         part = found.get("worst_part")
         part = part if isinstance(part, int) and 0 <= part < len(mixture.parts) else 0
-        return Verdict(scores, (Fault(part, f"{worst}: {found.get('why', '')}", 10.0 - scores[worst]),))
+        return SentenceVerdict(scores, (Fault(part, f"{worst}: {found.get('why', '')}", 10.0 - scores[worst]),))
 
     def _body(self, mixture: Mixture, target_share: float) -> dict[str, Any]:
         both = mixture.parallel

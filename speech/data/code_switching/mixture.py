@@ -31,7 +31,7 @@ class Parallel:
     words: tuple[tuple[str, ...], tuple[str, ...]]
     """Plain, of each."""
     links: Links
-    """Which words mean each other; see `Lexicon.links`."""
+    """Which words mean each other; see `TranslationLexicon.links`."""
 
     @cached_property
     def points(self) -> tuple[Point, ...]:
@@ -54,7 +54,7 @@ class Parallel:
 
 
 @dataclass(frozen=True)
-class Part:
+class MixturePart:
     """Words of one of the two sentences."""
 
     side: int
@@ -77,12 +77,13 @@ class Mixture:
     """Which of the two it begins in."""
 
     @cached_property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[MixturePart, ...]:
         """From left to right."""
         ends = ((0, 0), *self.points, tuple(len(side) for side in self.parallel.words))
         sides = [(self.start + n) % 2 for n in range(len(ends) - 1)]
         return tuple(
-            Part(side, before[side], after[side]) for side, (before, after) in zip(sides, pairwise(ends), strict=True)
+            MixturePart(side, before[side], after[side])
+            for side, (before, after) in zip(sides, pairwise(ends), strict=True)
         )
 
     @cached_property

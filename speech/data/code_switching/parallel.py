@@ -11,7 +11,7 @@ from rapidfuzz.distance import Levenshtein
 
 from speech.data.code_switching.judges import Judges, function_words, names
 from speech.data.code_switching.mixture import Parallel, words_of
-from speech.data.code_switching.word_alignment import Lexicon
+from speech.data.code_switching.word_alignment import TranslationLexicon
 from speech.data.manifest import Utterance
 
 _LONGEST = 25
@@ -65,7 +65,7 @@ class Bitext:
         self.languages = languages
         sentences = [self._words(pair) for pair in sorted(texts)]
         short = [pair for pair in sentences if all(0 < len(side) <= _LONGEST for side in pair)]
-        self.lexicon = Lexicon.fit([*short, *_cognates(short)])
+        self.lexicon = TranslationLexicon.fit([*short, *_cognates(short)])
         words = {code: function_words(pair[side] for pair in short) for side, code in enumerate(languages)}
         self.judges = Judges(words, names(texts))
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from speech.data.code_switching.judges import Verdict
+from speech.data.code_switching.judges import SentenceVerdict
 from speech.data.code_switching.mixture import Mixture, Parallel, Point
 
 _MOST_POINTS = 3
@@ -22,7 +22,7 @@ _MOST_POINTS = 3
 class Judge(Protocol):
     """Who says whether a sentence is good: `Judges`, or a language model (`LlmJudge`)."""
 
-    def judge(self, mixture: Mixture, target_share: float) -> Verdict:
+    def judge(self, mixture: Mixture, target_share: float) -> SentenceVerdict:
         """Judge a sentence that shall have such a share of embedded words."""
 
 
@@ -31,7 +31,7 @@ class Accepted:
     """A sentence and what the judges say of it."""
 
     mixture: Mixture
-    verdict: Verdict
+    verdict: SentenceVerdict
     rounds: int
     """How many times it was mended."""
 
@@ -68,7 +68,7 @@ def refine(mixture: Mixture, judges: Judge, target_share: float, rounds: int = 4
     return None
 
 
-def _mended(mixture: Mixture, verdict: Verdict) -> Iterator[Mixture]:
+def _mended(mixture: Mixture, verdict: SentenceVerdict) -> Iterator[Mixture]:
     """What might be better, for the gravest fault first: its switch elsewhere, gone, or one more."""
     points = mixture.parallel.points
     for fault in verdict.faults[:2]:

@@ -79,7 +79,6 @@ def build_model(config: TrainConfig, tokenizer: Tokenizer, utterances: Sequence[
             loaded = on_lower_layers(loaded, config, locate(init.lower))
         if loaded.config != config.model:
             _log.info("the checkpoint's model configuration replaces the run's")
-            config.model = loaded.config
         return loaded.train()
     model = OwsmCtc(config.model, tokenizer.vocabulary)
     if init.checkpoint:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from speech.data.code_switching.judges import ACCEPTED, WEIGHTS, Fault, Judges, Verdict, function_words, names
+from speech.data.code_switching.judges import ACCEPTED, WEIGHTS, Fault, Judges, SentenceVerdict, function_words, names
 from speech.data.code_switching.mixture import Mixture, Parallel, Point
 
 ONE = "we often see large houses near our old river"
@@ -114,8 +114,8 @@ def test_faults_come_with_the_one_first_that_costs_most_of_the_whole() -> None:
 
 def test_one_bad_aspect_forbids_what_the_others_would_carry() -> None:
     scores = dict.fromkeys(WEIGHTS, 10.0)
-    assert Verdict(scores | {"share": 2.0}, ()).accepted
-    forbidden = Verdict(scores | {"share": 1.9}, (Fault(0, "share", 8.1),))
+    assert SentenceVerdict(scores | {"share": 2.0}, ()).accepted
+    forbidden = SentenceVerdict(scores | {"share": 1.9}, (Fault(0, "share", 8.1),))
     assert forbidden.total > ACCEPTED
     assert not forbidden.accepted
 

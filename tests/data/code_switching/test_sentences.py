@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.data.code_switching.judges import ACCEPTED, Fault, Judges, Verdict
+from speech.data.code_switching.judges import ACCEPTED, Fault, Judges, SentenceVerdict
 from speech.data.code_switching.mixture import Mixture, Parallel
 from speech.data.code_switching.parallel import Bitext
 from speech.data.code_switching.sentences import generate, refine
@@ -40,12 +40,12 @@ class Wanting:
     place: int
     heard: list[Mixture] = field(default_factory=list)
 
-    def judge(self, mixture: Mixture, target_share: float) -> Verdict:
+    def judge(self, mixture: Mixture, target_share: float) -> SentenceVerdict:
         self.heard.append(mixture)
         off = sum(abs(i - self.place) for i, _ in mixture.points) + 3.0 * (len(mixture.points) - 1)
         score = max(0.0, 10.0 - off)
         scores = dict.fromkeys(("fluency", "naturalness", "share", "culture"), score)
-        return Verdict(scores, (Fault(1, "elsewhere", off), Fault(1, "too far", off)) if off else ())
+        return SentenceVerdict(scores, (Fault(1, "elsewhere", off), Fault(1, "too far", off)) if off else ())
 
 
 @given(CASES)
@@ -116,9 +116,9 @@ def test_nothing_is_judged_twice_in_a_round() -> None:
 
 def test_a_judge_that_nothing_pleases_ends_it() -> None:
     class Never(Wanting):
-        def judge(self, mixture: Mixture, target_share: float) -> Verdict:
+        def judge(self, mixture: Mixture, target_share: float) -> SentenceVerdict:
             self.heard.append(mixture)
-            return Verdict({"fluency": 5.0, "naturalness": 5.0, "share": 5.0, "culture": 5.0}, ())
+            return SentenceVerdict({"fluency": 5.0, "naturalness": 5.0, "share": 5.0, "culture": 5.0}, ())
 
     judge = Never(place=0)
     assert refine(Mixture(straight(6), ((2, 2),), 0), judge, 0.3) is None
@@ -130,9 +130,11 @@ def test_it_is_mended_so_many_times_at_most(rounds: int) -> None:
     class Better(Wanting):
         """Each sentence is a little better than the one before."""
 
-        def judge(self, mixture: Mixture, target_share: float) -> Verdict:
+        def judge(self, mixture: Mixture, target_share: float) -> SentenceVerdict:
             self.heard.append(mixture)
-            return Verdict(dict.fromkeys(("fluency", "naturalness", "share", "culture"), 0.01 * len(self.heard)), ())
+            return SentenceVerdict(
+                dict.fromkeys(("fluency", "naturalness", "share", "culture"), 0.01 * len(self.heard)), ()
+            )
 
     judge = Better(place=0)
     assert refine(Mixture(straight(4), ((2, 2),), 0), judge, 0.3, rounds=rounds) is None
@@ -141,12 +143,12 @@ def test_it_is_mended_so_many_times_at_most(rounds: int) -> None:
 
 def test_a_sentence_that_is_accepted_comes_before_one_with_more_points_that_an_aspect_forbids() -> None:
     class Forbidding(Wanting):
-        def judge(self, mixture: Mixture, target_share: float) -> Verdict:
+        def judge(self, mixture: Mixture, target_share: float) -> SentenceVerdict:
             first = mixture.points[0][0]
             scores = {"fluency": 10.0, "naturalness": 10.0, "share": 1.9 if first == 3 else 1.0, "culture": 10.0}
             if first == 2 and len(mixture.points) == 1:
                 scores = {"fluency": 8.3, "naturalness": 8.3, "share": 8.3, "culture": 8.3}
-            return Verdict(scores, (Fault(1, "share", 8.0),))
+            return SentenceVerdict(scores, (Fault(1, "share", 8.0),))
 
     accepted = refine(Mixture(straight(5), ((1, 1),), 0), Forbidding(place=0), 0.3)
     assert accepted is not None

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from speech.audio.augment import AugmentConfig, WaveAugment
-from speech.data.batches import Batch, TrainBatches
+from speech.data.batches import SpeechBatch, TrainBatches
 from speech.data.manifest import Utterance, read_manifest
 from speech.data.plan import BatchConfig
 from speech.data.shards import shard_utterances, write_shards
@@ -16,13 +16,14 @@ from speech.models.owsm_ctc import FrontEnd, OwsmCtcConfig
 from speech.nn.encoder.whisper import WhisperEncoderConfig
 from speech.text.normalize import plain_text
 from speech.text.tokenizers.sentencepiece import Tokenizer
-from speech.train.asr.config import DataConfig, OptimizerConfig, RunConfig, TokenizerConfig, TrainConfig, TrainerConfig
+from speech.train.asr.config import DataConfig, RunConfig, TokenizerConfig, TrainConfig
 from speech.train.asr.corpus import language_weights, read_corpus
 from speech.train.asr.run import train
-from speech.train.asr.stream import Stream
 from speech.train.loop.callbacks import Metrics, read_metrics
+from speech.train.loop.config import OptimizerConfig, TrainerConfig
+from speech.train.loop.stream import Stream
 
-BATCHES = BatchConfig(batch_s=5.0, max_s=4.0, concatenate_max_s=3.0)
+BATCHES = BatchConfig(batch_s=7.0, max_s=4.0, concatenate_max_s=3.0)
 STEPS, KILLED_AT = 14, 5
 
 
@@ -112,7 +113,7 @@ def test_processes_and_epochs_divide_shards_as_they_divide_files(corpus, shards)
     files, tars = batches(corpus, None, tokenizer), batches(corpus, shards, tokenizer)
     assert KILLED_AT < files.size(0) < STEPS  # the run above was killed within an epoch, and went on into the next
     for rank in range(2):
-        read: list[list[Batch]] = [list(Stream(source, 2, files.size(0), (rank, 2))) for source in (files, tars)]
+        read: list[list[SpeechBatch]] = [list(Stream(source, 2, files.size(0), (rank, 2))) for source in (files, tars)]
         assert len(read[0]) == files.size(0) - 2
         for one, other in zip(*read, strict=True):
             assert one.ids == other.ids
