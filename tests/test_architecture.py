@@ -140,6 +140,15 @@ def test_models_are_known_by_their_protocols(path):
         assert "OwsmCtc" not in path.read_text("utf-8")
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "speech/train/loop").glob("*.py")), ids=str)
+def test_the_loop_knows_no_task(path):
+    tasks = {folder.name for folder in (ROOT / "speech/train").iterdir() if folder.is_dir()} - {"loop", "__pycache__"}
+    assert len(tasks) >= 3
+    for name, _ in imported(path):
+        assert not any(name.startswith(f"speech.train.{task}") for task in tasks), f"{path} imports {name}"
+        assert not name.startswith("speech.models"), f"{path} imports {name}"
+
+
 @pytest.mark.parametrize("path", SERVE, ids=str)
 def test_the_server_does_not_know_the_recipes(path):
     assert not [name for name, _ in imported(path) if name.split(".")[0] in {"recipes", "hydra"}]
