@@ -82,16 +82,17 @@ TESTED_BY = {
         serve/telemetry
     """,
     "stream/test_session": "recognize/causal stream/engine stream/options",
-    "test_conf": "train/asr/schema",
+    "test_conf": "train/asr/schema train/loop/config",
     "test_recognizer": "recognize/decoders",
     "text/test_languages": "text/language_table",
     "train/adapters/test_run": """
         train/adapters/config train/adapters/language_batches train/adapters/lora train/adapters/module
         train/adapters/report train/adapters/start train/adapters/tuning
     """,
+    "train/loop/test_distributed": "train/loop/stream",
     "train/asr/test_run": """
-        train/asr/card train/asr/config train/asr/evaluate train/asr/init train/asr/module train/asr/stream
-        train/loop/averaging train/loop/callbacks train/loop/curve train/loop/optimizer
+        train/asr/card train/asr/config train/asr/evaluate train/asr/init train/asr/module
+        train/loop/averaging train/loop/callbacks train/loop/curve train/loop/module train/loop/optimizer
     """,
 }
 """Test files of several modules: these have none of their own name."""
@@ -208,6 +209,15 @@ def test_models_are_known_by_their_protocols(path):
     if not any(path.is_relative_to(ROOT / "speech" / package) for package in ("models", "train")):
         assert not {name for name, _ in imported(path)} & MODELS
         assert "OwsmCtc" not in path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "speech/train/loop").glob("*.py")), ids=str)
+def test_the_loop_knows_no_task(path):
+    tasks = {folder.name for folder in (ROOT / "speech/train").iterdir() if folder.is_dir()} - {"loop", "__pycache__"}
+    assert len(tasks) >= 3
+    for name, _ in imported(path):
+        assert not any(name.startswith(f"speech.train.{task}") for task in tasks), f"{path} imports {name}"
+        assert not name.startswith("speech.models"), f"{path} imports {name}"
 
 
 @pytest.mark.parametrize("path", SERVE, ids=str)

@@ -9,6 +9,7 @@ import tokenizers
 import torch
 from safetensors.torch import save_file
 
+from speech.decode.label.suppression import Suppression, TimestampRules
 from speech.decode.words.language_id import next_token_posterior
 from speech.models.importers.whisper import import_whisper, load_whisper_encoder
 from speech.nn.encoder.whisper import WhisperEncoderConfig
@@ -134,16 +135,16 @@ def test_attention_of_heads(both, samples, hypotheses):
 
 
 @torch.no_grad()
-def written(model, tokenizer, prompt: list[int], frames, never: list[int], most: int = 24) -> list[list[int]]:
-    """The likeliest next token again and again, of every utterance until it ends; none of `never`, and in front none
-    that no text begins with."""
+def written(model, tokenizer, prompt: list[int], frames, rules, most: int = 24) -> list[list[int]]:
+    """The likeliest next token again and again, of every utterance until it ends."""
     state, rows = model.begin(*frames), len(frames[0])
     texts: list[list[int]] = [[] for _ in range(rows)]
     tokens = torch.tensor([prompt] * rows)
-    for length in range(most):
+    for _ in range(most):
         x, state, _ = model.step(tokens, state)
         logits = model.logits(x[:, -1])
-        logits[:, [*never, *(() if length else model.config.suppressed_first)]] = -torch.inf
+        for rule in rules:
+            logits = rule(logits, texts)
         tokens = logits.argmax(-1, keepdim=True)
         for text, token in zip(texts, tokens[:, 0].tolist(), strict=True):
             text.append(token)
@@ -160,8 +161,33 @@ def test_greedy_text(both, samples, language, code):
         features_of(extractor, samples), language=language, task="transcribe", suppress_tokens=never, **GREEDY
     )
     prompt = tokenizer.prompt(code)
-    found = written(ours, tokenizer, prompt, encoded(ours, samples), never)
+    found = written(ours, tokenizer, prompt, encoded(ours, samples), [Suppression(never, ours.config.suppressed_first)])
     assert len(set(found[0])) > 3  # a text of one token for ever would prove nothing
+    assert found == [without_padding(row, prompt, tokenizer.end) for row in expected.tolist()]
+
+
+@torch.no_grad()
+def test_greedy_text_with_timestamps(both, samples):
+    theirs, ours, tokenizer, extractor = both
+    prompt = tokenizer.prompt("deu")[:-1]
+    generation = transformers.generation
+    settings = transformers.GenerationConfig.from_dict(theirs.generation_config.to_dict())
+    settings.suppress_tokens = settings.begin_suppress_tokens = None
+    rules = [
+        generation.SuppressTokensLogitsProcessor(ours.config.suppressed),
+        generation.SuppressTokensAtBeginLogitsProcessor(ours.config.suppressed_first, len(prompt)),
+        generation.WhisperTimeStampLogitsProcessor(settings, len(prompt)),
+    ]
+    expected = transformers.GenerationMixin.generate(
+        theirs, features_of(extractor, samples), decoder_input_ids=torch.tensor([prompt] * 2),
+        generation_config=settings, logits_processor=generation.LogitsProcessorList(rules), **GREEDY,
+    )  # fmt: skip
+    own = [
+        Suppression(ours.config.suppressed, ours.config.suppressed_first),
+        TimestampRules(first=tokenizer.first_timestamp, end=tokenizer.end),
+    ]
+    found = written(ours, tokenizer, prompt, encoded(ours, samples), own)
+    assert sum(token >= tokenizer.first_timestamp for token in found[0]) > 2
     assert found == [without_padding(row, prompt, tokenizer.end) for row in expected.tolist()]
 
 
@@ -194,9 +220,35 @@ def test_english_alone(tmp_path, samples):
     prompt = tokenizer.prompt("eng")
     never = [*ours.config.suppressed, *range(tokenizer.first_timestamp, ours.config.decoder.vocabulary)]
     expected = theirs.generate(features_of(extractor, samples), suppress_tokens=never, **GREEDY)
-    found = written(ours, tokenizer, prompt, encoded(ours, samples), never)
+    found = written(ours, tokenizer, prompt, encoded(ours, samples), [Suppression(never, ours.config.suppressed_first)])
     assert len(set(found[0])) > 3
     assert found == [without_padding(row, prompt, tokenizer.end) for row in expected.tolist()]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_timestamp_rules(seed):
+    """Against the library's, on texts that are written with them step by step."""
+    generator = torch.Generator().manual_seed(seed)
+    end, first, vocabulary = 20, 30, 30 + 120
+    settings = transformers.GenerationConfig(eos_token_id=end, bos_token_id=end, no_timestamps_token_id=first - 1)
+    settings.max_initial_timestamp_index = 50
+    theirs = transformers.generation.WhisperTimeStampLogitsProcessor(settings, begin_index=2)
+    ours = TimestampRules(first=first, end=end)
+    texts: list[list[int]] = [[], []]
+    for _ in range(14):
+        logits = torch.randn(2, vocabulary, generator=generator) * 3
+        logits[:, first:] -= torch.rand(2, 1, generator=generator) * 6
+        expected = theirs(torch.tensor([[0, 1, *text] for text in texts]), logits.clone())
+        found = ours(logits, texts)
+        assert torch.equal(found.isneginf(), expected.isneginf())
+        kept = ~found.isneginf()
+        assert torch.equal(found[kept], logits[kept])
+        if not bool(kept.any(dim=1).all()):
+            return
+        for text, token in zip(
+            texts, found.softmax(-1).multinomial(1, generator=generator)[:, 0].tolist(), strict=True
+        ):
+            text.append(token)
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ from rich.progress import track
 from rich.table import Table
 from torch.utils.data import DataLoader
 
-from speech.data.batches import Batch, EvalBatches
+from speech.data.batches import EvalBatches, SpeechBatch
 from speech.data.manifest import Utterance
 from speech.data.reading import Tally
 from speech.decode.ctc.frames import Frames
@@ -99,7 +99,7 @@ def evaluate(
     language_given: bool = False,
     batch_s: float = 120.0,
     progress: bool = False,
-    hear: Callable[[Batch], OwsmCtcOutput] | None = None,
+    hear: Callable[[SpeechBatch], OwsmCtcOutput] | None = None,
     unreadable: Tally | None = None,
 ) -> ScoreTable:
     """Greedy recognition of `utterances`, scored per language; languages by number of utterances.

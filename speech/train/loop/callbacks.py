@@ -15,9 +15,9 @@ from speech.audio import SAMPLE_RATE
 from speech.errors import FileError
 from speech.files import printable, reason, write_atomically
 from speech.text.lines import lines_of
-from speech.train.asr.config import TrainerConfig
-from speech.train.asr.module import TrainModule
 from speech.train.loop.averaging import save_snapshot
+from speech.train.loop.config import TrainerConfig
+from speech.train.loop.module import TrainModule
 from speech.train.loop.state import CHECKPOINT, interrupts_later
 
 METRICS = "metrics.jsonl"

@@ -14,8 +14,8 @@ from speech.data.manifest import Utterance
 from speech.data.reading import Tally
 from speech.errors import DataError
 from speech.text.tokenizers.bpe import LabelTokenizer
-from speech.train.asr.stream import Stream
 from speech.train.label.batches import NO_TARGET, LabelBatch, LabelBatches, LabelDev, Row, learnable, teachable, text_of
+from speech.train.loop.stream import Stream
 from tests.train.label.rows import MOST_TOKENS, TOKENIZER, heard, settings, utterance, words
 
 __all__ = ["heard"]  # a fixture
