@@ -117,7 +117,8 @@ def count_other_units(alignment: EditAlignment, reference: Sequence[str], hypoth
     are as many they are the same, and the alignment is all that is needed.
 
     Args:
-        reference, hypothesis: units.
+        reference: units.
+        hypothesis: units.
     """
     if len(reference) == len(alignment.reference) and len(hypothesis) == len(alignment.hypothesis):
         return alignment.counts
