@@ -25,14 +25,14 @@ from speech.models.hub import EMBEDDED, locate
 from speech.models.precision import Precision
 from speech.models.translation_targets import Targets
 from speech.nn.adapters import AdapterBank
-from speech.recognize.alternatives import Reading, readings, together
-from speech.recognize.full_context import SecondPass
+from speech.recognize.alternatives import PartReading, readings, together
+from speech.recognize.full_context import FullContextPass
 from speech.recognize.label_pass import LabelPass
 from speech.recognize.loading import LoadOptions, load_reader
 from speech.recognize.offline import OfflineConfig, OfflineReader, by_ctc
 from speech.recognize.part_reader import PartReader
 from speech.recognize.request import Request
-from speech.recognize.result import Heard, spoken_in
+from speech.recognize.result import PartResult, spoken_in
 from speech.recognize.token_decoder import Decoder
 from speech.stream.engine import Engine, EngineConfig
 from speech.text.normalize import plain_text
@@ -60,7 +60,7 @@ class Recognizer:
         label: LabelPass | None = None,
     ) -> None:
         alone = True if config is not None and config.alone else None
-        self._begin(SecondPass(model, tokenizer, decode, targets, alone=alone, label=label), config)
+        self._begin(FullContextPass(model, tokenizer, decode, targets, alone=alone, label=label), config)
 
     @classmethod
     def of_parts(cls, reader: PartReader, config: OfflineConfig | None = None) -> Recognizer:
@@ -218,7 +218,7 @@ class Recognizer:
         return self._transcript(parts, request)
 
     @property
-    def second_pass(self) -> SecondPass:
+    def second_pass(self) -> FullContextPass:
         """What reads parts of audio with CTC. Raises ConfigError if there is none."""
         return by_ctc(self._second_pass, "its frames")
 
@@ -364,7 +364,7 @@ class Recognizer:
         self.check(request)
         return [self._transcript(parts, request) for parts in self._reader.read(files, request)]
 
-    def _transcript(self, parts: Sequence[Heard], request: Request) -> Transcript:
+    def _transcript(self, parts: Sequence[PartResult], request: Request) -> Transcript:
         evidence = [part.evidence for part in parts if part.evidence is not None]
         total = torch.stack(evidence).sum(dim=0) if evidence else None
         words = [word for part in parts for word in self._second_pass.words(part, request)]
@@ -375,7 +375,9 @@ class Recognizer:
             told = None if len(request.languages) == 1 else spoken_in(parts)
             language, probability = told or self._second_pass.language(total, frames, request)
         asked = parts if request.nbest > 1 else ()
-        several: list[list[Reading]] = [readings(p, lambda one: self._second_pass.words(one, request)) for p in asked]
+        several: list[list[PartReading]] = [
+            readings(p, lambda one: self._second_pass.words(one, request)) for p in asked
+        ]
         return Transcript(
             text=join(words),
             language=language,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from speech.decode.label.mending import joined
 from speech.decode.label.search import once
 from speech.decode.label.timing import written_words
-from speech.recognize.result import Heard
+from speech.recognize.result import PartResult
 from speech.text.languages import LANGUAGES
 from speech.text.normalize import plain_text
 from speech.text.tokenizers.bpe import LabelTokenizer
@@ -41,7 +41,7 @@ class Context:
 
 
 def following(
-    before: Context | None, heard: Heard, tokenizer: LabelTokenizer, most: int, least: float
+    before: Context | None, heard: PartResult, tokenizer: LabelTokenizer, most: int, least: float
 ) -> Context | None:
     """What is said before the next part, or None.
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from speech.audio.input.files import SAMPLE_RATE
 from speech.choices import Live
-from speech.decode.ctc.frames import Frames, token_index
+from speech.decode.ctc.frames import CtcFrames, token_index
 from speech.decode.ctc.greedy import TokenSpan, collapse, greedy
 from speech.decode.words.labels import TokenEvidence, languages_of
 from speech.decode.words.language_id import posterior_among, top
@@ -22,25 +22,25 @@ from speech.models.translation_targets import Targets, check_target
 from speech.nn.adapters import AdapterBank
 from speech.nn.ctc import CTCHead
 from speech.nn.encoder.base import Halfway
-from speech.recognize.adapter_tokens import Extension, NewTokens
+from speech.recognize.adapter_tokens import AdapterTokens, Extension
 from speech.recognize.context import Context
-from speech.recognize.encoded import Batch, Part
+from speech.recognize.encoded import EncodedBatch, EncodedPart
 from speech.recognize.host import to_host
-from speech.recognize.label_part import Judged, Utterance
-from speech.recognize.label_pass import LabelPass, Verdict
+from speech.recognize.label_part import Judged, LabelPart
+from speech.recognize.label_pass import JointResult, LabelPass
 from speech.recognize.part_encoder import PartEncoder
-from speech.recognize.parts import Segment
+from speech.recognize.parts import Part
 from speech.recognize.request import ENGLISH, Request
-from speech.recognize.result import Heard
+from speech.recognize.result import PartResult
 from speech.recognize.spoken_languages import written_in
-from speech.recognize.token_decoder import Decoder, Writing
+from speech.recognize.token_decoder import Decoder, TokenDecoder
 from speech.recognize.windows import SharedConvolutions, Window, append_window
 from speech.text.languages import resolve
 from speech.text.tokenizers.sentencepiece import Tokenizer
 from speech.transcript import Word, plain_words
 
 
-class SecondPass:
+class FullContextPass:
     """Reads batches of segments; what a segment says does not depend on its batch mates.
 
     Args:
@@ -68,8 +68,8 @@ class SecondPass:
         self.live, self.longest_s = Live.chunks, None
         self.context_tokens = 0 if label is None else label.config.context_tokens
         self._by_label = () if label is None else tuple(label.tokenizer.languages)
-        self._new_tokens = NewTokens(tokenizer)
-        self._writing = Writing(tokenizer, decode, says_specials=model.writes_prefix)
+        self._new_tokens = AdapterTokens(tokenizer)
+        self._writing = TokenDecoder(tokenizer, decode, says_specials=model.writes_prefix)
         self._encoder = PartEncoder(model, self._new_tokens, self._by_label, extends=self._writing.extends)
 
     @property
@@ -98,7 +98,7 @@ class SecondPass:
     def adapters(self, bank: AdapterBank | None) -> None:
         self._encoder.adapters = bank
 
-    def following(self, segment: Segment, heard: Heard) -> Context | None:
+    def following(self, segment: Part, heard: PartResult) -> Context | None:
         """See `PartReader`."""
         return None if self.label is None else self.label.following(segment, heard)
 
@@ -111,29 +111,34 @@ class SecondPass:
         """ISO 639-3 codes that CTC knows, by itself or by an adapter."""
         return frozenset({*self.languages, *(() if self.adapters is None else self.adapters.codes)})
 
-    def read(self, segments: Sequence[Segment], requests: Sequence[Request]) -> list[Heard]:
+    def read(self, segments: Sequence[Part], requests: Sequence[Request]) -> list[PartResult]:
         """Encode segments, together where that pays, and decode each; those in which nobody speaks are skipped."""
         asked = [(segment, request) for segment, request in zip(segments, requests, strict=True) if not segment.silent]
-        found: Iterator[Heard] = iter(self._read(asked)) if asked else iter(())
+        found: Iterator[PartResult] = iter(self._read(asked)) if asked else iter(())
         none = self._no_evidence()
-        return [Heard([], none, 0, s.end_sample / SAMPLE_RATE) if s.silent else next(found) for s in segments]
+        return [PartResult([], none, 0, s.end_sample / SAMPLE_RATE) if s.silent else next(found) for s in segments]
 
-    def _read(self, asked: Sequence[tuple[Segment, Request]]) -> Iterator[Heard]:
+    def _read(self, asked: Sequence[tuple[Part, Request]]) -> Iterator[PartResult]:
         batches = [[pair] for pair in asked] if self.alone else [asked]
-        listened: dict[int, Utterance] = {}
+        listened: dict[int, LabelPart] = {}
         for batch in batches:
             segment, request = batch[0]
             lower = self._lower(segment.samples, request, listened) if self.alone else None
             heard = self.encode([segment.samples for segment, _ in batch], [request for _, request in batch], lower)
-            parts = [Part(*heard.select(row), request, heard.extensions[row]) for row, (_, request) in enumerate(batch)]
+            parts = [
+                EncodedPart(*heard.select(row), request, heard.extensions[row])
+                for row, (_, request) in enumerate(batch)
+            ]
             for (segment, _), part, spans in zip(batch, parts, self._spans(parts), strict=True):
                 verdict = self._verdict(segment, part, spans, listened)
                 said = self.keep(segment, spans, part.evidence, len(part.x), verdict)
                 yield said if part.request.nbest == 1 else self._with_others(said, segment, part, verdict)
 
-    def _with_others(self, heard: Heard, segment: Segment, part: Part[Request], verdict: Verdict | None) -> Heard:
+    def _with_others(
+        self, heard: PartResult, segment: Part, part: EncodedPart[Request], verdict: JointResult | None
+    ) -> PartResult:
         """What is heard, and less likely texts of the same."""
-        texts: list[tuple[Sequence[TokenSpan], Verdict | None, float]]
+        texts: list[tuple[Sequence[TokenSpan], JointResult | None, float]]
         if verdict is None or verdict.written is None:
             texts = [(spans, verdict, share) for spans, share in self._nbest(part)]
         else:
@@ -146,13 +151,13 @@ class SecondPass:
         return replace(heard, confidence=texts[0][2] if texts else 1.0, others=tuple(others))
 
     @torch.inference_mode()
-    def _nbest(self, part: Part[Request]) -> list[tuple[list[TokenSpan], float]]:
-        """See `Writing.nbest`."""
+    def _nbest(self, part: EncodedPart[Request]) -> list[tuple[list[TokenSpan], float]]:
+        """See `TokenDecoder.nbest`."""
         x, evidence, request, extension = part
         log_probs, spoken = self.log_probs(x, extension), written_in(evidence, request, self.languages)
         return self._writing.nbest(log_probs, request.phrases, request.written, spoken, extension)
 
-    def _lower(self, samples: np.ndarray, request: Request, listened: dict[int, Utterance]) -> Halfway | None:
+    def _lower(self, samples: np.ndarray, request: Request, listened: dict[int, LabelPart]) -> Halfway | None:
         """What layers that both halves share make of a part, if the label decoder is to read it too."""
         label = self.label
         if label is None or not label.shared_layers or not label.hears(samples, request):
@@ -160,8 +165,8 @@ class SecondPass:
         return _listen(label, samples, listened).lower
 
     def _verdict(
-        self, segment: Segment, part: Part[Request], spans: Sequence[TokenSpan], listened: dict[int, Utterance]
-    ) -> Verdict | None:
+        self, segment: Part, part: EncodedPart[Request], spans: Sequence[TokenSpan], listened: dict[int, LabelPart]
+    ) -> JointResult | None:
         """What both halves make of a part."""
         if self.label is None or not self.label.hears(segment.samples, part.request):
             return None
@@ -178,7 +183,7 @@ class SecondPass:
             return verdict
         return replace(verdict, written=replace(written, spans=tuple(extension.said(written.spans))))
 
-    def _judged(self, part: Part[Request], spans: Sequence[TokenSpan]) -> Judged:
+    def _judged(self, part: EncodedPart[Request], spans: Sequence[TokenSpan]) -> Judged:
         tokenizer = self.tokenizer if part.extension is None else part.extension.tokenizer
         said = "".join(self.piece(span.id) for span in spans if self._says(span)).replace(WORD_START, " ").strip()
         log_probs = self.log_probs(part.x, part.extension).float().cpu().numpy()
@@ -189,11 +194,11 @@ class SecondPass:
     def judge(self, samples: np.ndarray, request: Request) -> Judged:
         """What CTC says of one part `(n,)` at 16 kHz."""
         batch = self.encode([samples], [request], self._lower(samples, request, {}))
-        part = Part(*batch.select(0), request, batch.extensions[0])
+        part = EncodedPart(*batch.select(0), request, batch.extensions[0])
         return self._judged(part, self._spans([part])[0])
 
     @torch.inference_mode()
-    def _spans(self, parts: Sequence[Part[Request]]) -> list[list[TokenSpan]]:
+    def _spans(self, parts: Sequence[EncodedPart[Request]]) -> list[list[TokenSpan]]:
         """What each part says. Best tokens of all of them come to the host by one copy; a search is done part by part,
         and takes of each frame no more than it tries."""
         found: dict[int, list[TokenSpan]] = {}
@@ -205,7 +210,7 @@ class SecondPass:
                 ids, scores = self._head(extension).best(x[None], token_index(forbidden, x.device))
                 best[row] = ids[0], scores[0].exp()
             else:
-                frames = Frames(self.log_probs(x, extension)[None], torch.tensor([len(x)]), self.model.frame_s)
+                frames = CtcFrames(self.log_probs(x, extension)[None], torch.tensor([len(x)]), self.model.frame_s)
                 spoken = written_in(evidence, request, self.languages)
                 found[row] = decode(frames, forbidden=forbidden, languages=spoken)[0]
         heard = iter(to_host([tensor for pair in best.values() for tensor in pair]))
@@ -231,7 +236,9 @@ class SecondPass:
     def _no_evidence(self) -> Tensor | None:
         return torch.zeros(len(self.languages)) if self.model.identifies_languages else None
 
-    def encode(self, heard: Sequence[np.ndarray], requests: Sequence[Request], lower: Halfway | None = None) -> Batch:
+    def encode(
+        self, heard: Sequence[np.ndarray], requests: Sequence[Request], lower: Halfway | None = None
+    ) -> EncodedBatch:
         """See `PartEncoder.encode`."""
         return self._encoder.encode(heard, requests, lower)
 
@@ -239,7 +246,7 @@ class SecondPass:
         """See `PartEncoder.extension`."""
         return self._encoder.extension(bank, wanted)
 
-    def read_windows(self, windows: Iterable[Window], request: Request) -> Heard:
+    def read_windows(self, windows: Iterable[Window], request: Request) -> PartResult:
         """A whole file, window by window; only tokens are kept. One that goes on across a seam is said once.
 
         CTC writes it, also where there is a label decoder.
@@ -256,7 +263,7 @@ class SecondPass:
             x, own = batch.select(0)
             x = x[window.first : window.first + window.count]
             own = None if own is None else own[window.first : window.first + window.count]
-            found = self._spans([Part(x, own, request, batch.extensions[0])])[0]
+            found = self._spans([EncodedPart(x, own, request, batch.extensions[0])])[0]
             seam = len(spans)
             append_window(spans, found, done)
             if own is not None and total is not None:
@@ -265,19 +272,19 @@ class SecondPass:
             done, end_s = done + window.count, window.end_sample / SAMPLE_RATE
         said = [self._says(span) for span in spans]
         kept = TokenEvidence.joined(told).select(said) if told else None
-        return Heard([span for span, says in zip(spans, said, strict=True) if says], total, done, end_s, kept)
+        return PartResult([span for span, says in zip(spans, said, strict=True) if says], total, done, end_s, kept)
 
     def _says(self, span: TokenSpan) -> bool:
         return not self._new_tokens.tokenizer.vocabulary.is_special(span.id)
 
     def keep(
         self,
-        segment: Segment,
+        segment: Part,
         spans: Sequence[TokenSpan],
         evidence: Tensor | None,
         frames: int,
-        verdict: Verdict | None = None,
-    ) -> Heard:
+        verdict: JointResult | None = None,
+    ) -> PartResult:
         """What a segment answers for, of what it heard; what a label decoder wrote takes the place of CTC's tokens."""
         first, last = segment.span(self.grid, frames)
         shift = segment.start // self.grid
@@ -293,7 +300,7 @@ class SecondPass:
         words, sure = (None, None) if written is None else (written.words, written.sure)
         code, posterior = (None, None) if verdict is None else (verdict.language, verdict.posterior)
         end_s = segment.end_sample / SAMPLE_RATE
-        return Heard(kept, total, last - first, end_s, told, words, code, posterior, sure=sure)
+        return PartResult(kept, total, last - first, end_s, told, words, code, posterior, sure=sure)
 
     def check(self, request: Request) -> object:
         """Whether it can be done. While somebody holds what it returns, phrases are not compiled again.
@@ -318,11 +325,11 @@ class SecondPass:
         return self._encoder.prefix(request)
 
     def decoder(self, request: Request, extension: Extension | None = None) -> Decoder:
-        """See `Writing.decoder`."""
+        """See `TokenDecoder.decoder`."""
         return self._writing.decoder(request.phrases, extension)
 
     def forbidden(self, request: Request) -> frozenset[int]:
-        """Of the base's tokens, those that cannot be said; see `Writing.forbidden`."""
+        """Of the base's tokens, those that cannot be said; see `TokenDecoder.forbidden`."""
         return self._writing.forbidden(request.written)
 
     def language(self, evidence: Tensor | None, frames: int, request: Request) -> tuple[str, float]:
@@ -347,7 +354,7 @@ class SecondPass:
         """See `Tokenizer.piece`; also of tokens that an adapter has brought, be it here or gone."""
         return self._new_tokens.tokenizer.piece(token)
 
-    def words(self, heard: Heard, request: Request) -> list[Word]:
+    def words(self, heard: PartResult, request: Request) -> list[Word]:
         """The words of a segment; each in its language, or in the one that is translated into."""
         code = request.to or heard.language or self.language(heard.evidence, heard.frames, request)[0]
         times = {"frame_s": self.model.frame_s, "offset_s": 0.0, "duration_s": heard.end_s}
@@ -365,7 +372,7 @@ class SecondPass:
         return plain_words(words) if request.plain else words
 
 
-def _listen(label: LabelPass, samples: np.ndarray, listened: dict[int, Utterance]) -> Utterance:
+def _listen(label: LabelPass, samples: np.ndarray, listened: dict[int, LabelPart]) -> LabelPart:
     """The label decoder listens to a part once, whatever is asked; `listened` is by `id`."""
     if id(samples) not in listened:
         listened[id(samples)] = label.listen(samples)

@@ -21,10 +21,10 @@ from speech.models.base import LabelModel
 from speech.models.translation_targets import Targets, check_target
 from speech.nn.adapters import AdapterBank
 from speech.recognize.context import Context, context_tokens, following
-from speech.recognize.label_part import Utterance, search_with
-from speech.recognize.parts import Segment
+from speech.recognize.label_part import LabelPart, search_with
+from speech.recognize.parts import Part
 from speech.recognize.request import ENGLISH, Request
-from speech.recognize.result import Heard
+from speech.recognize.result import PartResult
 from speech.text.tokenizers.bpe import LabelTokenizer
 from speech.transcript import Word, plain_words
 
@@ -102,19 +102,19 @@ class LabelReader:
         """See `PartReader`: there is no CTC."""
         return False
 
-    def following(self, segment: Segment, heard: Heard) -> Context | None:
+    def following(self, segment: Part, heard: PartResult) -> Context | None:
         """See `PartReader`."""
         most = min(self.context_tokens, self.model.max_tokens // 2)
         return following(segment.before, heard, self.tokenizer, most, _SURE)
 
     @torch.inference_mode()
-    def read(self, segments: Sequence[Segment], requests: Sequence[Request]) -> list[Heard]:
+    def read(self, segments: Sequence[Part], requests: Sequence[Request]) -> list[PartResult]:
         """See `PartReader`. A segment that is asked for in several ways is listened to once."""
-        listened: dict[int, Utterance] = {}
-        found: list[Heard] = []
+        listened: dict[int, LabelPart] = {}
+        found: list[PartResult] = []
         for segment, request in zip(segments, requests, strict=True):
             if segment.silent or not len(segment.samples):
-                found.append(Heard([], torch.zeros(len(self.languages)), 0, segment.end_sample / SAMPLE_RATE))
+                found.append(PartResult([], torch.zeros(len(self.languages)), 0, segment.end_sample / SAMPLE_RATE))
                 continue
             key = id(segment.samples)
             if key not in listened:
@@ -122,7 +122,7 @@ class LabelReader:
             found.append(self._read(segment, listened[key], request))
         return found
 
-    def listen(self, samples: np.ndarray) -> Utterance:
+    def listen(self, samples: np.ndarray) -> LabelPart:
         """Encode a part `(n,)` at 16 kHz.
 
         Raises:
@@ -136,11 +136,11 @@ class LabelReader:
         whole = min(len(samples) + round(_TAIL_S * SAMPLE_RATE), most) if model.true_length else most
         padded = torch.from_numpy(np.pad(samples, (0, whole - len(samples)))).to(model.device)
         lower = model.lower(padded[None], torch.tensor([whole], device=model.device), 0)
-        part = Utterance(model, lower, len(samples) / SAMPLE_RATE)
+        part = LabelPart(model, lower, len(samples) / SAMPLE_RATE)
         part.start(self.tokenizer.start)
         return part
 
-    def _read(self, segment: Segment, part: Utterance, request: Request) -> Heard:
+    def _read(self, segment: Part, part: LabelPart, request: Request) -> PartResult:
         assert part.started is not None
         count = -(-len(segment.samples) // self.grid)
         first, last = segment.span(self.grid, count)
@@ -157,7 +157,7 @@ class LabelReader:
         shift = segment.start // self.grid
         spans = [TokenSpan(s.id, s.start_frame + shift, s.end_frame + shift, s.confidence) for s in written.spans]
         end_s = segment.end_sample / SAMPLE_RATE
-        return Heard(spans, evidence, frames, end_s, written=written.words, language=code, sure=written.sure)
+        return PartResult(spans, evidence, frames, end_s, written=written.words, language=code, sure=written.sure)
 
     def _languages(self, behind_start: Tensor) -> Tensor:
         """Log-posterior `(languages,)` on the host, of the logits behind the first token."""
@@ -166,7 +166,7 @@ class LabelReader:
 
     def _write(
         self,
-        part: Utterance,
+        part: LabelPart,
         prompt: Sequence[int],
         silence: float,
         count: int,
@@ -194,7 +194,7 @@ class LabelReader:
         words = written_words(self.tokenizer.decode(tokens).strip())
         return replace(self._timed(part, prompt, tokens, words, count), sure=sure) if words else Written()
 
-    def _told(self, part: Utterance, before: Context) -> LabelHypothesis | None:
+    def _told(self, part: LabelPart, before: Context) -> LabelHypothesis | None:
         """The text of a part behind what was said before; None where it does not end, is unlikely, or may be copied."""
         tokenizer = self.tokenizer
         told = tokenizer.prompt(before.language, before=context_tokens(before, tokenizer))
@@ -203,7 +203,7 @@ class LabelReader:
         return None if unlikely or not best.ended or before.copied(tokenizer.decode(best.tokens)) else best
 
     def _timed(
-        self, part: Utterance, prompt: Sequence[int], tokens: Sequence[int], words: Sequence[str], count: int
+        self, part: LabelPart, prompt: Sequence[int], tokens: Sequence[int], words: Sequence[str], count: int
     ) -> Written:
         """Words on the first `count` frames, by where the decoder attends to while it writes the tokens."""
         assert part.started is not None
@@ -217,7 +217,7 @@ class LabelReader:
         followed = smoothed(attention[0, :, before:, :count].float()).cpu().numpy()
         return time_by_attention(words, pieces, followed, chance, count)
 
-    def words(self, heard: Heard, request: Request) -> list[Word]:
+    def words(self, heard: PartResult, request: Request) -> list[Word]:
         """See `PartReader`; all words of a part are in one language."""
         drafts, code = heard.drafts, request.to or heard.language
         times = {"frame_s": self.model.frame_s, "offset_s": 0.0, "duration_s": heard.end_s}

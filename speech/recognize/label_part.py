@@ -54,7 +54,7 @@ class Judged:
         return Spelling(known, unknown, bool(known) and tokenizer.piece(known[0]) == WORD_START)
 
 
-class Utterance:
+class LabelPart:
     """A label decoder in front of one part; see `search.Scores`.
 
     Args:

@@ -22,10 +22,10 @@ from speech.decode.label.timing import Written, beginnings, time_by_attention, t
 from speech.decode.words.language_id import next_token_posterior
 from speech.models.base import LabelModel
 from speech.recognize.context import Context, context_tokens, following
-from speech.recognize.label_part import Judged, Utterance, search_with
-from speech.recognize.parts import Segment
+from speech.recognize.label_part import Judged, LabelPart, search_with
+from speech.recognize.parts import Part
 from speech.recognize.request import ENGLISH, Request
-from speech.recognize.result import Heard
+from speech.recognize.result import PartResult
 from speech.text.languages import LANGUAGES
 from speech.text.tokenizers.bpe import LabelTokenizer
 
@@ -40,7 +40,7 @@ _LEAST = 1e-30
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class JointResult:
     """What both judges make of a part."""
 
     language: str
@@ -85,12 +85,12 @@ class LabelPass:
     @torch.inference_mode()
     def read(
         self,
-        part: Utterance,
+        part: LabelPart,
         request: Request,
         told: Mapping[str, float],
         judged: Judged,
         before: Context | None = None,
-    ) -> Verdict:
+    ) -> JointResult:
         """What a part says, by both judges.
 
         Args:
@@ -105,9 +105,9 @@ class LabelPass:
         likely = [code for code in posterior if self.knows(code)] if request.to is not None else [*posterior]
         language = max(likely, key=lambda code: posterior[code])
         if self._nobody(part, judged):
-            return Verdict(language, posterior, Written(language=language))
+            return JointResult(language, posterior, Written(language=language))
         if not self.knows(language):
-            return Verdict(language, posterior, None)
+            return JointResult(language, posterior, None)
         phrases = self._phrases(canonical(request.phrases)) if request.to is None and request.phrases else None
         several, translate = request.nbest > 1, request.to is not None
         spoken = tuple(sorted(judged.languages, key=lambda code: -posterior.get(code, 0.0)))
@@ -115,9 +115,9 @@ class LabelPass:
         written = self.write(
             part, language, own, translate=translate, several=several, phrases=phrases or None, before=before
         )
-        return Verdict(language, posterior, written)
+        return JointResult(language, posterior, written)
 
-    def posterior(self, part: Utterance, request: Request, told: Mapping[str, float]) -> Mapping[str, float]:
+    def posterior(self, part: LabelPart, request: Request, told: Mapping[str, float]) -> Mapping[str, float]:
         """Of the languages asked for, by both judges; see `read`."""
         if len(request.languages) == 1:
             return {request.languages[0]: 1.0}
@@ -136,15 +136,15 @@ class LabelPass:
         return code in self.tokenizer.languages
 
     @torch.inference_mode()
-    def listen(self, samples: np.ndarray) -> Utterance:
+    def listen(self, samples: np.ndarray) -> LabelPart:
         """A part `(n,)` at 16 kHz."""
         padded = np.pad(samples, (0, round(_TAIL_S * SAMPLE_RATE)))
         heard = torch.from_numpy(padded).to(self.model.device)[None]
         lower = self.model.lower(heard, torch.tensor([len(padded)], device=heard.device), self.shared_layers)
-        return Utterance(self.model, lower, len(samples) / SAMPLE_RATE)
+        return LabelPart(self.model, lower, len(samples) / SAMPLE_RATE)
 
     @torch.inference_mode()
-    def languages(self, part: Utterance) -> Mapping[str, float]:
+    def languages(self, part: LabelPart) -> Mapping[str, float]:
         """Posterior of the decoder's languages."""
         logits = part.start(self.tokenizer.start)
         shares = next_token_posterior(logits, list(self.tokenizer.languages.values())).tolist()
@@ -153,7 +153,7 @@ class LabelPass:
     @torch.inference_mode()
     def write(
         self,
-        part: Utterance,
+        part: LabelPart,
         language: str,
         judged: Judged,
         *,
@@ -196,7 +196,7 @@ class LabelPass:
 
     def _best(
         self,
-        part: Utterance,
+        part: LabelPart,
         language: str,
         judged: Judged,
         weight: float,
@@ -222,18 +222,18 @@ class LabelPass:
         """Log-probability of a token, on average."""
         return candidate.label / (len(self._ids(candidate.text, language)) + 1)
 
-    def following(self, segment: Segment, heard: Heard) -> Context | None:
+    def following(self, segment: Part, heard: PartResult) -> Context | None:
         """See `PartReader`."""
         most = min(self.config.context_tokens, self.model.max_tokens // 2)
         return following(segment.before, heard, self.tokenizer, most, self.config.context_sure)
 
-    def _nobody(self, part: Utterance, judged: Judged) -> bool:
+    def _nobody(self, part: LabelPart, judged: Judged) -> bool:
         """Whether nobody speaks: CTC's own text is not clear, and the decoder is sure that there is no speech."""
         text = judged.texts[0]
         each = self._each(text, score(judged.log_probs, [judged.spell(text)])[0], judged)
         return each < self.config.unclear and self._no_speech(part) >= self.config.silence
 
-    def _mended(self, part: Utterance, candidate: Candidate, language: str, judged: Judged) -> str:
+    def _mended(self, part: LabelPart, candidate: Candidate, language: str, judged: Judged) -> str:
         """The text with words as they are written in other languages that are heard, and CTC's where it is unsure."""
         config, text = self.config, candidate.text
         others = [code for code in judged.languages if code != language and self.knows(code) and config.weight(code)]
@@ -244,7 +244,7 @@ class LabelPass:
             text = mended(text, judged.texts[0], judged.log_probs, judged.spell, config.heard_price)
         return text
 
-    def _made_up(self, part: Utterance, candidate: Candidate, judged: Judged) -> bool:
+    def _made_up(self, part: LabelPart, candidate: Candidate, judged: Judged) -> bool:
         """Whether nobody has said it: CTC hears little of it, and the decoder hears no speech."""
         return not self._heard(candidate, judged) and self._no_speech(part) >= self.config.no_speech
 
@@ -256,7 +256,7 @@ class LabelPass:
         """Mean log-probability of its characters."""
         return ctc / max(len(judged.spell(text).ids), 1)
 
-    def _no_speech(self, part: Utterance) -> float:
+    def _no_speech(self, part: LabelPart) -> float:
         """Probability by the decoder."""
         logits = part.start(self.tokenizer.start).float()
         return float(logits.softmax(dim=0)[self.tokenizer.no_speech])
@@ -270,7 +270,7 @@ class LabelPass:
     @torch.inference_mode()
     def candidates(
         self,
-        part: Utterance,
+        part: LabelPart,
         language: str,
         judged: Judged,
         *,
@@ -316,7 +316,7 @@ class LabelPass:
         ]
 
     def _found(
-        self, part: Utterance, prompt: Sequence[int], phrases: LabelPhrases | None = None
+        self, part: LabelPart, prompt: Sequence[int], phrases: LabelPhrases | None = None
     ) -> list[LabelHypothesis]:
         bias = None if phrases is None else Bias(phrases, self.config.phrase_search)
         return self._search(part, prompt, min(part.most_tokens, self._room(prompt)), bias)
@@ -344,14 +344,14 @@ class LabelPass:
         """Tokens of a text, as the decoder would write it."""
         return self.tokenizer.encode(f" {text}" if LANGUAGES[language].spaces else text)
 
-    def _timed(self, part: Utterance, prompt: Sequence[int], text: str, judged: Judged, language: str) -> Written:
+    def _timed(self, part: LabelPart, prompt: Sequence[int], text: str, judged: Judged, language: str) -> Written:
         words = written_words(text)
         found = time_by_ctc(words, judged.log_probs, judged.spell) if words else Written()
         found = found or self._by_attention(part, prompt, self._ids(text, language), words, judged)
         return replace(found, language=language)
 
     def _by_attention(
-        self, part: Utterance, prompt: Sequence[int], ids: Sequence[int], words: Sequence[str], judged: Judged
+        self, part: LabelPart, prompt: Sequence[int], ids: Sequence[int], words: Sequence[str], judged: Judged
     ) -> Written:
         ids = ids[: self._room(prompt)]
         tokens = torch.tensor([[*prompt, *ids]], device=part.frames.device)

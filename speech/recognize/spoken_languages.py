@@ -10,9 +10,9 @@ from speech.decode.words.language_id import posterior_among
 from speech.recognize.request import Request
 
 POSSIBLE = 0.1
-"""Probability from which words of a language are expected in a segment."""
+"""Probability from which words of a language are expected in a part."""
 _STRETCH = 50
-"""Frames in which another language than the segment's may be clear."""
+"""Frames in which another language than the part's may be clear."""
 _CLEAR = 0.7
 """Probability from which it is."""
 

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 import torch
 
-from speech.decode.ctc.frames import Frames
+from speech.decode.ctc.frames import CtcFrames
 from speech.decode.graph import k2_graph, k2_search
 from speech.decode.graph.graph import GraphDecoder, TokenGraph, grammar_graph, lexicon_graph
 from speech.decode.graph.k2_graph import K2Decoder
@@ -184,8 +184,8 @@ def total(case: Case, row: int, ids: list[int]) -> float:
     return case.scale * heard - cost(case.graph, ids)
 
 
-def frames_of(case: Case) -> Frames:
-    return Frames(case.log_probs, torch.tensor(case.lengths), 0.02)
+def frames_of(case: Case) -> CtcFrames:
+    return CtcFrames(case.log_probs, torch.tensor(case.lengths), 0.02)
 
 
 @needs_k2
@@ -223,7 +223,7 @@ def test_a_decoder_gives_the_spans_that_kaldi_gives(tmp_path, monkeypatch):
     blank = case.log_probs.shape[-1]  # behind the tokens, of which 0 is none
     log_probs = torch.cat([torch.full_like(case.log_probs[..., :1], -50.0), case.log_probs[..., 1:],
                            case.log_probs[..., :1]], dim=-1)  # fmt: skip
-    frames = Frames(log_probs, torch.tensor([0, *case.lengths[1:]]), 0.02)
+    frames = CtcFrames(log_probs, torch.tensor([0, *case.lengths[1:]]), 0.02)
     asked = {"blank": blank, "forbidden": tokens_of(case.graph)[:1]}
     found = K2Decoder.from_graph(case.graph)(frames, **asked)
     assert found[0] == []
@@ -263,7 +263,7 @@ def test_options_out_of_range_are_refused(tmp_path, options, message):
 def test_a_graph_of_another_vocabulary_is_refused(tmp_path, graph, blank):
     decoder = K2Decoder(search=Elsewhere(tmp_path, lexicon_graph(graph)))
     with pytest.raises(ConfigError, match=f"vocabulary of 5 with blank {blank}"):
-        decoder(Frames(torch.zeros(1, 3, 5), torch.tensor([3]), 0.02), blank=blank)
+        decoder(CtcFrames(torch.zeros(1, 3, 5), torch.tensor([3]), 0.02), blank=blank)
 
 
 def test_a_graph_without_tokens_is_refused(monkeypatch, tmp_path):

@@ -5,14 +5,14 @@ import torch
 
 from speech.decode.ctc.greedy import TokenSpan
 from speech.errors import ConfigError, LanguageError
-from speech.recognize.full_context import SecondPass
+from speech.recognize.full_context import FullContextPass
 from speech.recognize.request import Request
 from speech.recognize.spoken_languages import written_in
 
 
 @pytest.fixture(scope="module")
-def second_pass(model, tokenizer) -> SecondPass:
-    return SecondPass(model, tokenizer)
+def second_pass(model, tokenizer) -> FullContextPass:
+    return FullContextPass(model, tokenizer)
 
 
 def test_a_request_is_parsed_from_names():
@@ -41,7 +41,7 @@ def test_only_scripts_of_the_languages_can_be_said(second_pass, tokenizer):
 
 def test_a_model_that_says_the_language_first_tells_it_and_leaves_special_tokens_out(published, tokenizer, speech):
     vocabulary = tokenizer.vocabulary
-    second_pass = SecondPass(published, tokenizer)
+    second_pass = FullContextPass(published, tokenizer)
     assert second_pass.forbidden(Request()) == frozenset()
     x, evidence = second_pass.encode([speech[:50_000]], [Request()]).select(0)
     prefix = torch.tensor([[vocabulary.nolang, vocabulary.task_id("asr")]])

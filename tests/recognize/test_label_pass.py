@@ -15,7 +15,7 @@ from speech.recognize.context import Context
 from speech.recognize.label_part import Judged
 from speech.recognize.label_pass import LabelPass
 from speech.recognize.request import Request
-from speech.recognize.result import Heard, spoken_in
+from speech.recognize.result import PartResult, spoken_in
 from speech.text.normalize import plain_text
 from tests.tiny_hybrid import WRITTEN, latin_whisper, letters_tokenizer
 from tests.tiny_whisper import tiny_label_tokenizer
@@ -124,7 +124,7 @@ def test_where_ctc_is_not_clear_and_the_decoder_hears_no_speech_nothing_is_writt
 def test_a_file_is_in_the_language_of_most_of_its_speech():
     def part(frames, **shares):
         said = [TokenSpan(1, 0, 1, 1.0)] if frames else []
-        return Heard(said, None, frames or 99, 1.0, posterior=shares or None)
+        return PartResult(said, None, frames or 99, 1.0, posterior=shares or None)
 
     assert spoken_in([part(10, deu=0.9, eng=0.1), part(30, deu=0.2, eng=0.8)]) == ("eng", pytest.approx(0.625))
     assert spoken_in([part(10, deu=0.9, eng=0.1), part(0, eng=1.0)]) == ("deu", pytest.approx(0.9))

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from speech.decode.ctc.frames import Frames
+from speech.decode.ctc.frames import CtcFrames
 from speech.decode.ctc.greedy import TokenSpan
 from speech.decode.graph.graph import TokenGraph
 from speech.decode.graph.k2_search import Search
@@ -75,7 +75,7 @@ class K2Decoder:
         return cls(search=search, **options)
 
     def __call__(
-        self, frames: Frames, *, blank: int = 0, forbidden: Collection[int] = (), languages: Sequence[str] = ()
+        self, frames: CtcFrames, *, blank: int = 0, forbidden: Collection[int] = (), languages: Sequence[str] = ()
     ) -> list[list[TokenSpan]]:
         """Token spans of each utterance; tokens in `forbidden` cannot be said, and `languages` make no difference.
 

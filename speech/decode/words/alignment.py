@@ -15,7 +15,7 @@ from speech.errors import SpeechError
 
 
 @dataclass(frozen=True, slots=True)
-class Alignment:
+class ForcedAlignment:
     """The most probable path that says exactly the given tokens."""
 
     spans: list[TokenSpan]
@@ -24,7 +24,7 @@ class Alignment:
     """Log-probability of the path, blanks included."""
 
 
-def align(log_probs: Tensor, tokens: Sequence[int], blank: int = 0) -> Alignment:
+def align(log_probs: Tensor, tokens: Sequence[int], blank: int = 0) -> ForcedAlignment:
     """Align tokens to frames.
 
     Args:
@@ -39,7 +39,7 @@ def align(log_probs: Tensor, tokens: Sequence[int], blank: int = 0) -> Alignment
     frames, vocabulary = log_probs.shape
     _check(frames, vocabulary, labels, blank)
     if len(log_probs) == 0:
-        return Alignment([], 0.0)
+        return ForcedAlignment([], 0.0)
     # No more than the columns of these tokens leaves the device: `labels` are places among them from here on.
     said, labels = np.unique(np.concatenate([[blank], labels]), return_inverse=True)
     columns = torch.from_numpy(said).to(log_probs.device)
@@ -54,7 +54,7 @@ def align(log_probs: Tensor, tokens: Sequence[int], blank: int = 0) -> Alignment
             f"no path through {len(scores)} frames says these {len(labels)} tokens with a probability above 0",
             fix="Check that the text is in the language and script of the model.",
         )
-    return Alignment(_spans(scores, labels, path, said), score)
+    return ForcedAlignment(_spans(scores, labels, path, said), score)
 
 
 def _check(frames: int, vocabulary: int, labels: np.ndarray, blank: int) -> None:
