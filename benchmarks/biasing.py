@@ -90,7 +90,7 @@ def listen(second_pass: FullContextPass, clip: Utterance) -> tuple[CtcFrames, Re
     """A clip's log-probabilities."""
     request = Request((clip.language,))
     x, _ = second_pass.encode([load_audio(clip.audio)], [request]).select(0)
-    return CtcFrames(second_pass.log_probs(x)[None], torch.tensor([len(x)]), second_pass.model.frame_s), request
+    return CtcFrames(second_pass.decoder.log_probs(x)[None], torch.tensor([len(x)]), second_pass.model.frame_s), request
 
 
 def listen_later(clip: Utterance) -> tuple[np.ndarray, Request]:
@@ -100,8 +100,9 @@ def listen_later(clip: Utterance) -> tuple[np.ndarray, Request]:
 
 def searched(second_pass: FullContextPass, frames: CtcFrames, request: Request) -> str:
     """What CTC's search finds."""
-    decode = second_pass.decoder(request)
-    spans = decode(frames, forbidden=second_pass.forbidden(request), languages=request.languages)[0]
+    tokens = second_pass.decoder.tokens
+    decode, forbidden = tokens.decoder(request.phrases), tokens.forbidden(request.written)
+    spans = decode(frames, forbidden=forbidden, languages=request.languages)[0]
     return second_pass.tokenizer.decode(span.id for span in spans)
 
 

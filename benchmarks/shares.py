@@ -33,7 +33,7 @@ from speech.audio.vad import Vad
 from speech.data.manifest import Utterance, read_manifest
 from speech.models.hub import EMBEDDED
 from speech.nn.decoder.compiled import CompiledDecoder
-from speech.recognize import label_pass
+from speech.recognize import label_candidates, label_pass
 from speech.recognize.full_context import FullContextPass
 from speech.recognizer import Recognizer
 
@@ -92,18 +92,18 @@ def watched(watch: Stopwatch, work: Counter[str], second_pass: FullContextPass) 
     """Time the parts of a recogniser from now on, and count what goes through them."""
     watch.within(Vad, "steps", VOICE)
     watch.within(second_pass, "encode", CTC)
-    watch.within(second_pass, "_spans", CTC_TEXT)
-    watch.within(second_pass, "log_probs", CTC_TEXT)
+    watch.within(second_pass.decoder, "spans", CTC_TEXT)
+    watch.within(second_pass.decoder, "log_probs", CTC_TEXT)
     counted(second_pass.model, "encode", lambda result: {CTC: result[0].shape[0] * result[0].shape[1]}, work)
     label = second_pass.label
     if label is None:
         return
     watch.within(label, "read", SEARCH)
     watch.within(label, "listen", LABEL)
-    watch.within(label, "_timed", ALIGNMENT)
+    watch.within(label.times, "transcribed", ALIGNMENT)
     watch.within(label.model, "begin", START)
-    for name in ("score", "likeliest_prefix"):
-        watch.within(label_pass, name, JUDGING)
+    for module, name in ((label_pass, "score"), (label_candidates, "score"), (label_candidates, "likeliest_prefix")):
+        watch.within(module, name, JUDGING)
     counted(label.model, "encode", lambda result: {LABEL: result[0].shape[0] * result[0].shape[1]}, work)
     step, logits = label.model.step, label.model.logits
     last = START  # what the logits that follow belong to

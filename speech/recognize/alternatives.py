@@ -13,28 +13,28 @@ _LEAST = 1e-300
 """Confidence, for its logarithm to be a number."""
 
 
-class PartReading(NamedTuple):
+class PartAlternative(NamedTuple):
     """A text of one part."""
 
     words: Sequence[Word]
     confidence: float
 
 
-def readings(heard: PartResult, words: Callable[[PartResult], Sequence[Word]]) -> list[PartReading]:
+def readings(heard: PartResult, words: Callable[[PartResult], Sequence[Word]]) -> list[PartAlternative]:
     """What a part says, and what else it may say, each text once, from likely to unlikely.
 
     Args:
         heard: with `others`.
         words: of one of them.
     """
-    found: dict[str, PartReading] = {}
+    found: dict[str, PartAlternative] = {}
     for one in (heard, *heard.others):
         said = words(one)
-        found.setdefault(join(said), PartReading(said, one.confidence))
+        found.setdefault(join(said), PartAlternative(said, one.confidence))
     return list(found.values())
 
 
-def together(parts: Sequence[Sequence[PartReading]], most: int) -> tuple[Alternative, ...]:
+def together(parts: Sequence[Sequence[PartAlternative]], most: int) -> tuple[Alternative, ...]:
     """The likeliest texts of parts that follow each other; see `chained`. None without parts."""
     found = chained(parts, most) if parts else []
     return tuple(Alternative(join([word for part in said for word in part]), chance) for said, chance in found)

@@ -72,7 +72,12 @@ def following(
 
 def context_tokens(context: Context, tokenizer: LabelTokenizer) -> list[int]:
     """As the decoder would have written it."""
-    return tokenizer.encode(f" {context.text}" if LANGUAGES[context.language].spaces else context.text)
+    return label_tokens(context.text, context.language, tokenizer)
+
+
+def label_tokens(text: str, language: str, tokenizer: LabelTokenizer) -> list[int]:
+    """Of a text in a language (ISO 639-3), as a label decoder would write it."""
+    return tokenizer.encode(f" {text}" if LANGUAGES[language].spaces else text)
 
 
 def _plain(words: Sequence[str]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from speech.decode.words.language_id import FIRST_FRAMES, first_token_posterior
 from speech.models.base import CtcModel, Encoded
 from speech.recognize.adapter_tokens import Extension
 from speech.recognize.host import to_host
+from speech.recognize.request import Request
 
 _LEAST = -50.0
 """Of a language's log-posterior, which is not to weigh without end."""
@@ -34,16 +35,25 @@ class EncodedBatch(NamedTuple):
         count = self.frames[row]
         return self.x[row, :count], None if self.evidence is None else self.evidence[row, :count]
 
+    def part(self, row: int, request: Request) -> EncodedPart:
+        """One, as a request asks for it."""
+        return EncodedPart(*self.select(row), request, self.extensions[row])
 
-class EncodedPart[R](NamedTuple):
-    """Frames that are to be written down, as a request `R` asks for it."""
+
+class EncodedPart(NamedTuple):
+    """Frames that are to be written down, as a request asks for it."""
 
     x: Tensor
     """(T, dim)"""
     evidence: Tensor | None
     """(T, languages)"""
-    request: R
+    request: Request
     extension: Extension | None
+
+    def between(self, first: int, last: int) -> EncodedPart:
+        """Frames `first .. last` of it."""
+        evidence = None if self.evidence is None else self.evidence[first:last]
+        return self._replace(x=self.x[first:last], evidence=evidence)
 
 
 def batch_of(model: CtcModel, encoded: Encoded, prefix: Tensor) -> EncodedBatch:

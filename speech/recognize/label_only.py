@@ -11,22 +11,22 @@ from torch import Tensor
 
 from speech.audio.input.files import SAMPLE_RATE
 from speech.choices import Live
-from speech.decode.ctc.greedy import TokenSpan
 from speech.decode.label.search import LabelHypothesis, likeliest, once
 from speech.decode.label.timing import Written, time_by_attention, written_words
-from speech.decode.words.language_id import posterior_among, top
-from speech.decode.words.words import finished
 from speech.errors import ConfigError, LanguageError
 from speech.models.base import LabelModel
 from speech.models.translation_targets import Targets, check_target
 from speech.nn.adapters import AdapterBank
 from speech.recognize.context import Context, context_tokens, following
+from speech.recognize.kept import kept
 from speech.recognize.label_part import LabelPart, search_with
+from speech.recognize.part_words import PartWords
 from speech.recognize.parts import Part
 from speech.recognize.request import ENGLISH, Request
 from speech.recognize.result import PartResult
+from speech.recognize.spoken_languages import language_of
 from speech.text.tokenizers.bpe import LabelTokenizer
-from speech.transcript import Word, plain_words
+from speech.transcript import Word
 
 _BEAM = 5
 _LONGEST_S = 28.0
@@ -68,6 +68,7 @@ class LabelReader:
         self.longest_s: float | None = min(_LONGEST_S, model.max_frames * model.frame_s - 2)
         self.languages = self.known = tuple(tokenizer.languages)
         beams = _BEAM if beam is None else beam, 1
+        self._words = PartWords(model.frame_s, self.languages, tokenizer.piece)
         self._full, self._quick = (search_with(model, tokenizer, size) for size in beams)
 
     @property
@@ -102,24 +103,24 @@ class LabelReader:
         """See `PartReader`: there is no CTC."""
         return False
 
-    def following(self, segment: Part, heard: PartResult) -> Context | None:
+    def following(self, part: Part, result: PartResult) -> Context | None:
         """See `PartReader`."""
         most = min(self.context_tokens, self.model.max_tokens // 2)
-        return following(segment.before, heard, self.tokenizer, most, _SURE)
+        return following(part.before, result, self.tokenizer, most, _SURE)
 
     @torch.inference_mode()
-    def read(self, segments: Sequence[Part], requests: Sequence[Request]) -> list[PartResult]:
-        """See `PartReader`. A segment that is asked for in several ways is listened to once."""
+    def read(self, parts: Sequence[Part], requests: Sequence[Request]) -> list[PartResult]:
+        """See `PartReader`. A part that is asked for in several ways is listened to once."""
         listened: dict[int, LabelPart] = {}
         found: list[PartResult] = []
-        for segment, request in zip(segments, requests, strict=True):
-            if segment.silent or not len(segment.samples):
-                found.append(PartResult([], torch.zeros(len(self.languages)), 0, segment.end_sample / SAMPLE_RATE))
+        for part, request in zip(parts, requests, strict=True):
+            if part.silent or not len(part.samples):
+                found.append(PartResult([], torch.zeros(len(self.languages)), 0, part.end_sample / SAMPLE_RATE))
                 continue
-            key = id(segment.samples)
+            key = id(part.samples)
             if key not in listened:
-                listened[key] = self.listen(segment.samples)
-            found.append(self._read(segment, listened[key], request))
+                listened[key] = self.listen(part.samples)
+            found.append(self._read(part, listened[key], request))
         return found
 
     def listen(self, samples: np.ndarray) -> LabelPart:
@@ -134,30 +135,22 @@ class LabelReader:
             text = f"a part of {len(samples) / SAMPLE_RATE:.1f} s; the model hears {most / SAMPLE_RATE:g} s at once"
             raise ConfigError(text, fix="Lower max_s or context_s.")
         whole = min(len(samples) + round(_TAIL_S * SAMPLE_RATE), most) if model.true_length else most
-        padded = torch.from_numpy(np.pad(samples, (0, whole - len(samples)))).to(model.device)
-        lower = model.lower(padded[None], torch.tensor([whole], device=model.device), 0)
-        part = LabelPart(model, lower, len(samples) / SAMPLE_RATE)
+        part = LabelPart.listen(model, samples, whole)
         part.start(self.tokenizer.start)
         return part
 
-    def _read(self, segment: Part, part: LabelPart, request: Request) -> PartResult:
-        assert part.started is not None
-        count = -(-len(segment.samples) // self.grid)
-        first, last = segment.span(self.grid, count)
-        frames = last - first
-        behind_start = part.started[1].float()
-        evidence = self._languages(behind_start) * frames
-        code = self.language(evidence, frames, request)[0]
+    def _read(self, part: Part, listened: LabelPart, request: Request) -> PartResult:
+        assert listened.started is not None
+        count = -(-len(part.samples) // self.grid)
+        first, last = part.span(self.grid, count)
+        evidence = self._languages(listened.started[1].float()) * (last - first)
+        code = self.language(evidence, last - first, request)[0]
         prompt = self.tokenizer.prompt(code, translate=request.to is not None)
-        silence = float(behind_start.softmax(dim=0)[self.tokenizer.no_speech])
-        told = segment.before if request.to is None and not request.quick else None
+        told = part.before if request.to is None and not request.quick else None
         before = told if told is not None and told.language == code and self.context_tokens else None
-        written = self._write(part, prompt, silence, count, quick=request.quick, before=before)
-        written = written.within(first, last, rested=segment.rested)
-        shift = segment.start // self.grid
-        spans = [TokenSpan(s.id, s.start_frame + shift, s.end_frame + shift, s.confidence) for s in written.spans]
-        end_s = segment.end_sample / SAMPLE_RATE
-        return PartResult(spans, evidence, frames, end_s, written=written.words, language=code, sure=written.sure)
+        silence = listened.no_speech(self.tokenizer)
+        written = self._write(listened, prompt, silence, count, quick=request.quick, before=before)
+        return replace(kept(part, self.grid, count, [], written=written), evidence=evidence, language=code)
 
     def _languages(self, behind_start: Tensor) -> Tensor:
         """Log-posterior `(languages,)` on the host, of the logits behind the first token."""
@@ -207,29 +200,17 @@ class LabelReader:
     ) -> Written:
         """Words on the first `count` frames, by where the decoder attends to while it writes the tokens."""
         assert part.started is not None
-        rows = torch.tensor([[*prompt[1:], *tokens]], device=part.frames.device)
-        x, _, attention = self.model.step(rows, part.started[2], self.model.alignment_heads)
-        assert attention is not None
-        before = len(prompt) - 2
-        chances = self.model.logits(x[0, before:-1]).float().softmax(dim=-1)
-        chance = chances.gather(1, rows[0, before + 1 :, None])[:, 0].tolist()
-        pieces = [self.tokenizer.piece(token) for token in tokens]
-        followed = smoothed(attention[0, :, before:, :count].float()).cpu().numpy()
+        attention, chance, pieces = part.attended(part.started[2], self.tokenizer, prompt[1:], tokens)
+        followed = smoothed(attention[..., :count].float()).cpu().numpy()
         return time_by_attention(words, pieces, followed, chance, count)
 
-    def words(self, heard: PartResult, request: Request) -> list[Word]:
+    def words(self, result: PartResult, request: Request) -> list[Word]:
         """See `PartReader`; all words of a part are in one language."""
-        drafts, code = heard.drafts, request.to or heard.language
-        times = {"frame_s": self.model.frame_s, "offset_s": 0.0, "duration_s": heard.end_s}
-        found = finished(heard.spans, drafts, [code] * len(drafts), **times)
-        return plain_words(found) if request.plain else found
+        return self._words.of(result, request)
 
     def language(self, evidence: Tensor | None, frames: int, request: Request) -> tuple[str, float]:
         """See `PartReader`."""
-        if len(request.languages) == 1:
-            return request.languages[0], 1.0
-        assert evidence is not None
-        return top(posterior_among(evidence / max(frames, 1), self.languages, request.languages), self.languages)
+        return language_of(evidence, frames, request, self.languages)
 
 
 def smoothed(attention: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from speech.decode.endpoint import EndpointConfig
 from speech.recognize.adapter_tokens import Extension
 from speech.recognize.context import Context
 from speech.recognize.full_context import FullContextPass
+from speech.recognize.kept import kept
 from speech.recognize.label_only import without_ctc
 from speech.recognize.part_reader import PartReader
 from speech.recognize.parts import Part, PartCutter
@@ -145,8 +146,8 @@ class OfflineReader:
         for part in self.parts(blocks):
             x, evidence = second_pass.encode([part.samples], [request]).select(0)
             first, last = part.span(second_pass.grid, len(x))
-            parts.append(second_pass.keep(part, [], evidence, len(x)))
-            log_probs.append(second_pass.log_probs(x[first:last], extension).cpu())
+            parts.append(kept(part, second_pass.grid, len(x), [], evidence))
+            log_probs.append(second_pass.decoder.log_probs(x[first:last], extension).cpu())
         return parts, torch.cat(log_probs)
 
 

@@ -74,11 +74,11 @@ class PartReader(Protocol):
     def read(self, parts: Sequence[Part], requests: Sequence[Request]) -> list[PartResult]:
         """What each part says, as its request asks for it; those in which nobody speaks are skipped."""
 
-    def following(self, part: Part, heard: PartResult) -> Context | None:
+    def following(self, part: Part, result: PartResult) -> Context | None:
         """What is said before the next part of the same stream, by what this one says as a transcript; None: nothing
         that counts."""
 
-    def words(self, heard: PartResult, request: Request) -> list[Word]:
+    def words(self, result: PartResult, request: Request) -> list[Word]:
         """The words of a part; each in its language, or in the one that is translated into."""
 
     def language(self, evidence: Tensor | None, frames: int, request: Request) -> tuple[str, float]:

@@ -9,14 +9,12 @@ from torch import Tensor
 from speech.audio.input.files import SAMPLE_RATE
 from speech.decode.ctc.beam import BeamDecoder
 from speech.decode.words.language_tracker import LanguageTracker, Switch
-from speech.decode.words.words import words_from_tokens
 from speech.recognize.causal import CausalPass, CausalStream
 from speech.recognize.full_context import FullContextPass
 from speech.recognize.part_reader import PartReader
 from speech.recognize.parts import Part, PartCutter
 from speech.recognize.request import Request
 from speech.recognize.result import PartResult
-from speech.text.languages import resolve
 from speech.transcript import Word
 
 _LEAD_S = 0.5
@@ -108,15 +106,8 @@ class CausalPartials:
         if self._causal is None:
             return []
         code = self._tracker.language
-        return words_from_tokens(
-            self._causal.spans(cutter.begin // self._second.grid, () if code is None else (code,)),
-            self._second.piece,
-            frame_s=self._second.model.frame_s,
-            offset_s=0.0,
-            duration_s=cutter.received / SAMPLE_RATE,
-            language=code,
-            spaces=code is None or resolve(code).spaces,
-        )
+        spans = self._causal.spans(cutter.begin // self._second.grid, () if code is None else (code,))
+        return self._second.part_words.of_tokens(spans, code, cutter.received / SAMPLE_RATE)
 
     def turned(self, heard: PartResult, *, spoke: bool) -> Switch | None:
         """Chunks tell sooner; see `track`."""
@@ -144,13 +135,13 @@ class CausalPartials:
         return LanguageTracker(self._second.languages, self._request.languages)
 
     def _begin(self, sample: int) -> CausalStream:
-        request = self._request
-        decode = self._second.decoder(request)
+        request, tokens = self._request, self._second.decoder.tokens
+        decode = tokens.decoder(request.phrases)
         searches = decode.search if isinstance(decode, BeamDecoder) and decode.ours else None
         return self._first.begin(
             self._second.prefix(request),
             sample,
-            self._second.forbidden(request),
+            tokens.forbidden(request.written),
             searches,
             spoken=self._tracker.posterior,
             written=request.written,

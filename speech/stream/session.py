@@ -22,7 +22,7 @@ from speech.decode.endpoint import Reason
 from speech.decode.words.language_tracker import Switch
 from speech.errors import SpeechError
 from speech.events import EndpointEvent, Event, LanguageEvent, SpeechEvent, TranscriptEvent, TranslationEvent, Writer
-from speech.recognize.alternatives import PartReading, readings, together
+from speech.recognize.alternatives import PartAlternative, readings, together
 from speech.recognize.causal import CausalStream
 from speech.recognize.context import Context
 from speech.recognize.part_reader import PartReader
@@ -53,7 +53,7 @@ class _Open:
     """Text and number of stable words of the last revision."""
     decoder: bool | None = None
     """Whether a label decoder has written all words so far; None: there are none."""
-    readings: list[list[PartReading]] = field(default_factory=list)
+    readings: list[list[PartAlternative]] = field(default_factory=list)
     """Of its complete parts, where several texts are asked for."""
 
 

@@ -227,7 +227,7 @@ def test_its_text_is_aligned_where_it_is_named(recognizer, bank):
 
 def test_files_cut_into_windows_have_them_too(recognizer, bank):
     config = OfflineConfig(cut=Cut.windows, window=WindowConfig(size_s=4.0, context_s=0.8))
-    cut = Recognizer(recognizer.model, recognizer.tokenizer, config, recognizer._second_pass._writing.decode)
+    cut = Recognizer(recognizer.model, recognizer.tokenizer, config, recognizer._second_pass.decoder.tokens.decode)
     cut.adapters = bank
     found = cut.transcribe(np.tile(samples_of(ENGLISH), 3), language="kat").text
     assert written_in(found, ["kat"])

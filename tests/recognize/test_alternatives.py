@@ -6,7 +6,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.recognize.alternatives import PartReading, chained, readings, together
+from speech.recognize.alternatives import PartAlternative, chained, readings, together
 from speech.recognize.result import PartResult
 from speech.transcript import Word
 
@@ -43,9 +43,9 @@ def test_a_text_is_listed_once_with_the_confidence_of_its_first():
 
 def test_texts_of_parts_are_joined_as_words_are():
     parts = [
-        [PartReading(words("a b"), 0.75), PartReading(words("a"), 0.25)],
-        [PartReading([], 1.0)],
-        [PartReading(words("c"), 0.5)],
+        [PartAlternative(words("a b"), 0.75), PartAlternative(words("a"), 0.25)],
+        [PartAlternative([], 1.0)],
+        [PartAlternative(words("c"), 0.5)],
     ]
     found = together(parts, 3)
     assert [(one.text, round(one.confidence, 9)) for one in found] == [("a b c", 0.375), ("a c", 0.125)]
@@ -54,5 +54,5 @@ def test_texts_of_parts_are_joined_as_words_are():
 
 
 def test_many_parts_that_nobody_is_sure_of_keep_their_order():
-    parts = [[PartReading(words("a"), 1e-4), PartReading(words("b"), 1e-5)]] * 200
+    parts = [[PartAlternative(words("a"), 1e-4), PartAlternative(words("b"), 1e-5)]] * 200
     assert together(parts, 2)[0].text == " ".join("a" * 200)
