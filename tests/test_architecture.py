@@ -57,7 +57,9 @@ TESTED_BY = {
     "parity/test_k2": "decode/graph/k2_graph decode/graph/k2_search",
     "recipes/test_starting": "cli/recipe cli/training",
     "recognize/test_full_context": "recognize/encoded",
-    "recognize/test_label_pass": "recognize/label_candidates recognize/label_part recognize/label_times recognize/result",
+    "recognize/test_label_pass": """
+        recognize/label_candidates recognize/label_part recognize/label_times recognize/result
+    """,
     "serve/http/test_adapters": "cli/adapter_server",
     "serve/protocols/test_wire": "serve/protocols/close_codes serve/protocols/score_messages",
     "serve/sessions/test_live": "serve/engine/commands serve/sessions/statistics",

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from speech.audio.input.files import SAMPLE_RATE
-from speech.choices import Live
 from speech.decode.ctc.greedy import TokenSpan, greedy
 from speech.models.base import CtcModel
 from speech.models.translation_targets import Targets, check_target
@@ -61,7 +60,7 @@ class FullContextPass:
         self.alone = model.device.type == "cpu" if alone is None else alone
         self.tokenizer = tokenizer
         self.grid = round(model.frame_s * SAMPLE_RATE)
-        self.live, self.longest_s = Live.chunks, None
+        self.live, self.longest_s = model.live, None
         self.context_tokens = 0 if label is None else label.config.context_tokens
         self._by_label = () if label is None else tuple(label.tokenizer.languages)
         new_tokens = AdapterTokens(tokenizer)

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from speech.audio.input.files import SAMPLE_RATE
-from speech.choices import Live
 from speech.decode.label.search import LabelHypothesis, likeliest, once
 from speech.decode.label.timing import Written, time_by_attention, written_words
 from speech.errors import ConfigError, LanguageError
@@ -64,7 +63,7 @@ class LabelReader:
         self.model, self.tokenizer, self.targets = model, tokenizer, targets
         self.context_tokens = context_tokens
         self.grid = round(model.frame_s * SAMPLE_RATE)
-        self.live = Live.parts
+        self.live = model.live
         self.longest_s: float | None = min(_LONGEST_S, model.max_frames * model.frame_s - 2)
         self.languages = self.known = tuple(tokenizer.languages)
         beams = _BEAM if beam is None else beam, 1

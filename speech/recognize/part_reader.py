@@ -8,7 +8,7 @@ from typing import Protocol
 from torch import Tensor
 
 from speech.choices import Live
-from speech.models.base import Model
+from speech.models.base import Hearing
 from speech.nn.adapters import AdapterBank
 from speech.recognize.context import Context
 from speech.recognize.parts import Part
@@ -21,7 +21,7 @@ class PartReader(Protocol):
     """Reads parts of any number of streams; what a part says does not depend on what else is read."""
 
     @property
-    def model(self) -> Model:
+    def model(self) -> Hearing:
         """What hears."""
 
     @property
