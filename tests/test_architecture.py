@@ -40,6 +40,7 @@ TESTED_BY = {
     "decode/bias/test_phrases": "decode/bias/biasing",
     "decode/ctc/test_compiled_beam": "compiled decode/ctc/beam_kernels",
     "decode/label/test_ctc_score": "decode/label/ctc_score_kernels",
+    "decode/words/test_alignment": "decode/words/alignment_kernels",
     "models/export/test_ctc": "cli/exporting models/export/ctc_graphs models/export/onnx_files",
     "models/export/test_label": "models/export/label_graphs",
     "models/importers/test_espnet": "cli/importing",

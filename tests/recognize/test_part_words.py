@@ -19,7 +19,7 @@ MINE = PartWords(0.02, CODES, PIECES.__getitem__)
 
 def evidence(*shares: tuple[float, ...]) -> TokenEvidence:
     """Of tokens, whose frames say each language with these chances."""
-    return TokenEvidence(10 * torch.tensor(shares, dtype=torch.float64).log(), torch.full((len(shares),), 10))
+    return TokenEvidence(40 * torch.tensor(shares, dtype=torch.float64).log(), torch.full((len(shares),), 40))
 
 
 def result(**changes: object) -> PartResult:
