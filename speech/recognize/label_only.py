@@ -67,7 +67,7 @@ class LabelReader:
         self.longest_s: float | None = min(_LONGEST_S, model.max_frames * model.frame_s - 2)
         self.languages = self.known = tuple(tokenizer.languages)
         beams = _BEAM if beam is None else beam, 1
-        self._words = PartWords(model.frame_s, self.languages, tokenizer.piece)
+        self._words = PartWords(model.frame_s, self.languages, lambda token: tokenizer.decode([token]))
         self._full, self._quick = (search_with(model, tokenizer, size) for size in beams)
 
     @property

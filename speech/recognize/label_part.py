@@ -137,7 +137,7 @@ class LabelPart:
 
     def attended(
         self, state: DecoderState, tokenizer: LabelTokenizer, prompt: Sequence[int], tokens: Sequence[int]
-    ) -> tuple[Tensor, list[float], list[str]]:
+    ) -> tuple[Tensor, list[float], list[bytes]]:
         """Where the decoder attends to while it writes given tokens.
 
         Args:
