@@ -26,9 +26,9 @@ from rich.table import Table
 from speech.audio.input.files import load_audio
 from speech.data.manifest import Utterance, read_manifest
 from speech.decode.bias.phrases import Phrase
-from speech.decode.ctc.frames import Frames
+from speech.decode.ctc.frames import CtcFrames
 from speech.models.hub import EMBEDDED
-from speech.recognize.full_context import SecondPass
+from speech.recognize.full_context import FullContextPass
 from speech.recognize.request import Request
 from speech.recognizer import Recognizer
 from speech.text.languages import resolve
@@ -86,11 +86,11 @@ def rare(utterance: Utterance, seen: Counter[str]) -> set[str]:
 
 
 @torch.inference_mode()
-def listen(second_pass: SecondPass, clip: Utterance) -> tuple[Frames, Request]:
+def listen(second_pass: FullContextPass, clip: Utterance) -> tuple[CtcFrames, Request]:
     """A clip's log-probabilities."""
     request = Request((clip.language,))
     x, _ = second_pass.encode([load_audio(clip.audio)], [request]).select(0)
-    return Frames(second_pass.log_probs(x)[None], torch.tensor([len(x)]), second_pass.model.frame_s), request
+    return CtcFrames(second_pass.decoder.log_probs(x)[None], torch.tensor([len(x)]), second_pass.model.frame_s), request
 
 
 def listen_later(clip: Utterance) -> tuple[np.ndarray, Request]:
@@ -98,10 +98,11 @@ def listen_later(clip: Utterance) -> tuple[np.ndarray, Request]:
     return load_audio(clip.audio), Request((clip.language,))
 
 
-def searched(second_pass: SecondPass, frames: Frames, request: Request) -> str:
+def searched(second_pass: FullContextPass, frames: CtcFrames, request: Request) -> str:
     """What CTC's search finds."""
-    decode = second_pass.decoder(request)
-    spans = decode(frames, forbidden=second_pass.forbidden(request), languages=request.languages)[0]
+    tokens = second_pass.decoder.tokens
+    decode, forbidden = tokens.decoder(request.phrases), tokens.forbidden(request.written)
+    spans = decode(frames, forbidden=forbidden, languages=request.languages)[0]
     return second_pass.tokenizer.decode(span.id for span in spans)
 
 
@@ -111,7 +112,7 @@ def written(recognizer: Recognizer, samples: np.ndarray, request: Request) -> st
 
 
 def compare(
-    second_pass: SecondPass, read: Callable[[Any, Request], str], pool: dict[str, set[str]], seen: Counter[str],
+    second_pass: FullContextPass, read: Callable[[Any, Request], str], pool: dict[str, set[str]], seen: Counter[str],
     boost: float, others: int, clip: Utterance, audio: Any, request: Request,
 ) -> tuple[int, ...]:  # fmt: skip
     """Errors and words: of rare words, of others (with insertions), of all."""
@@ -128,7 +129,7 @@ def compare(
     return missed, count, errors - missed, len(reference) - count, errors, len(reference)
 
 
-def writable(second_pass: SecondPass, word: str) -> bool:
+def writable(second_pass: FullContextPass, word: str) -> bool:
     """Whether the model has all its letters."""
     return second_pass.tokenizer.vocabulary.unk not in second_pass.tokenizer.encode(word)
 

@@ -104,7 +104,9 @@ def causally(engine: Engine, samples: np.ndarray, code: str) -> str:
     """A clip, read by the first pass alone."""
     second, first, size = engine.second_pass, engine.first_pass, engine.config.chunk
     request = Request((code,))
-    stream = first.begin(request.prefix(second.tokenizer.vocabulary), 0, second.forbidden(request))
+    stream = first.begin(
+        request.prefix(second.tokenizer.vocabulary), 0, second.decoder.tokens.forbidden(request.written)
+    )
     stream.feed(np.concatenate([samples, SILENCE]))
     while stream.features >= first.missing(stream, size):
         first.step([stream], size)

@@ -32,8 +32,8 @@ from speech.audio import SAMPLE_RATE
 from speech.decode.endpoint import Reason
 from speech.events import TranscriptEvent
 from speech.models.hub import EMBEDDED
-from speech.recognize.full_context import SecondPass
-from speech.recognize.parts import Segment
+from speech.recognize.full_context import FullContextPass
+from speech.recognize.parts import Part
 from speech.recognize.request import Request
 from speech.recognizer import Recognizer
 from speech.stream.engine import Engine
@@ -108,12 +108,12 @@ def live(engine: Engine, samples: np.ndarray) -> str:
     return " ".join(event.text for event in events if isinstance(event, TranscriptEvent) and event.is_final)
 
 
-def undetected(second_pass: SecondPass, samples: np.ndarray) -> str:
+def undetected(second_pass: FullContextPass, samples: np.ndarray) -> str:
     """What the model makes of it all."""
     texts, size, request = [], round(PART_S * SAMPLE_RATE), Request()
     for start in range(0, len(samples), size):
         part = samples[start : start + size]
-        segment = Segment(
+        segment = Part(
             start=0, samples=part, keep_start=0, keep_end=len(part), speech_end=len(part), quiet=False, silent=False,
             decided=len(part), reason=Reason.stop,
         )  # fmt: skip

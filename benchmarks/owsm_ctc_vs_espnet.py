@@ -169,7 +169,7 @@ def here(folder: Path, kind: str, samples: np.ndarray, dump: Path | None) -> Any
     if dump is not None:
         second_pass = recognizer._second_pass
         x, _ = second_pass.encode([samples], [Request(("eng",))]).select(0)
-        np.save(dump, second_pass.log_probs(x).numpy())
+        np.save(dump, second_pass.decoder.log_probs(x).numpy())
     return lambda: recognizer.transcribe(samples, language="eng")
 
 

@@ -34,8 +34,8 @@ from speech.audio.vad import Vad
 from speech.data.manifest import Utterance, read_manifest
 from speech.models.hub import EMBEDDED
 from speech.nn.decoder.compiled import CompiledDecoder
-from speech.recognize import label_pass
-from speech.recognize.full_context import SecondPass
+from speech.recognize import label_candidates, label_pass
+from speech.recognize.full_context import FullContextPass
 from speech.recognizer import Recognizer
 
 LONG_S, WINDOW_S = 8.0, 30.0
@@ -89,22 +89,22 @@ def main(
         save(output, record)
 
 
-def watched(watch: Stopwatch, work: Counter[str], second_pass: SecondPass) -> None:
+def watched(watch: Stopwatch, work: Counter[str], second_pass: FullContextPass) -> None:
     """Time the parts of a recogniser from now on, and count what goes through them."""
     watch.within(Vad, "steps", VOICE)
     watch.within(second_pass, "encode", CTC)
-    watch.within(second_pass, "_spans", CTC_TEXT)
-    watch.within(second_pass, "log_probs", CTC_TEXT)
+    watch.within(second_pass.decoder, "spans", CTC_TEXT)
+    watch.within(second_pass.decoder, "log_probs", CTC_TEXT)
     counted(second_pass.model, "encode", lambda result: {CTC: result[0].shape[0] * result[0].shape[1]}, work)
     label = second_pass.label
     if label is None:
         return
     watch.within(label, "read", SEARCH)
     watch.within(label, "listen", LABEL)
-    watch.within(label, "_timed", ALIGNMENT)
+    watch.within(label.times, "transcribed", ALIGNMENT)
     watch.within(label.model, "begin", START)
-    for name in ("score", "likeliest_prefix"):
-        watch.within(label_pass, name, JUDGING)
+    for module, name in ((label_pass, "score"), (label_candidates, "score"), (label_candidates, "likeliest_prefix")):
+        watch.within(module, name, JUDGING)
     counted(label.model, "encode", lambda result: {LABEL: result[0].shape[0] * result[0].shape[1]}, work)
     step, logits = label.model.step, label.model.logits
     last = START  # what the logits that follow belong to
@@ -162,7 +162,7 @@ def joined(clips: Sequence[Utterance], most: int) -> list[list[Utterance]]:
     return found[:most]
 
 
-def sizes(second_pass: SecondPass) -> dict[str, int]:
+def sizes(second_pass: FullContextPass) -> dict[str, int]:
     """Bytes of the arrays whose bandwidth is measured."""
     found = {"1 GiB": 1 << 30}
     if second_pass.label is not None:
@@ -170,7 +170,7 @@ def sizes(second_pass: SecondPass) -> dict[str, int]:
     return found
 
 
-def of_a_step(second_pass: SecondPass) -> Weights:
+def of_a_step(second_pass: FullContextPass) -> Weights:
     """Weights that a step of the label decoder reads: all but the keys and values of the encoder's frames."""
     assert second_pass.label is not None
     decoder: Any = second_pass.label.model.decoder  # type: ignore[attr-defined]
@@ -179,7 +179,9 @@ def of_a_step(second_pass: SecondPass) -> Weights:
     return weights(decoder, [own for layer in decoder.layers for own in (layer.cross.key, layer.cross.value)])
 
 
-def limits(second_pass: SecondPass, work: Counter[str], rates: Machine, speeds: dict[str, float]) -> dict[str, float]:
+def limits(
+    second_pass: FullContextPass, work: Counter[str], rates: Machine, speeds: dict[str, float]
+) -> dict[str, float]:
     """Fewest seconds that the work of the parts could take."""
     ctc: Any = second_pass.model
     fed_back = weights(ctc.conditioning) if ctc.conditioning is not None else Weights()

@@ -2,53 +2,42 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from speech.audio import SAMPLE_RATE
-from speech.audio.input.blocks import blocks_of, chain, take
-from speech.choices import AUTO, Live
+from speech.audio.input.blocks import blocks_of
+from speech.choices import AUTO
 from speech.decode.bias.phrases import Phrase
 from speech.decode.ctc.greedy import greedy
-from speech.decode.words.alignment import align
-from speech.errors import ConfigError, LanguageError, ModelError, SpeechError
-from speech.files import printable, reason
-from speech.models.adapters.file import fingerprint
+from speech.errors import SpeechError
 from speech.models.base import CtcModel
 from speech.models.devices import check_device
 from speech.models.hub import EMBEDDED, locate
 from speech.models.precision import Precision
 from speech.models.translation_targets import Targets
-from speech.nn.adapters import AdapterBank
-from speech.recognize.alternatives import Reading, readings, together
-from speech.recognize.full_context import SecondPass
+from speech.recognize.file_groups import in_groups
+from speech.recognize.full_context import FullContextPass
+from speech.recognize.known_text import align_text
 from speech.recognize.label_pass import LabelPass
+from speech.recognize.loaded import LoadedModel
 from speech.recognize.loading import LoadOptions, load_reader
 from speech.recognize.offline import OfflineConfig, OfflineReader, by_ctc
 from speech.recognize.part_reader import PartReader
 from speech.recognize.request import Request
-from speech.recognize.result import Heard, spoken_in
 from speech.recognize.token_decoder import Decoder
+from speech.recognize.transcripts import transcript_of
 from speech.stream.engine import Engine, EngineConfig
-from speech.text.normalize import plain_text
 from speech.text.tokenizers.sentencepiece import Tokenizer
-from speech.transcript import UNDETERMINED, Transcript, join
+from speech.transcript import Transcript
 
 _ALIGN_S = 300
-_IN_SILENCE = 10.0
-"""What it costs to align a token to a frame in which nobody speaks, in nats: more than any sound of another word."""
-_OF_ALL_FILES = (ConfigError, LanguageError, ModelError)
-"""Errors of what is asked for, not of a file."""
-_log = logging.getLogger(__name__)
 
 
-class Recognizer:
-    """A loaded model. A result does not depend on its batch mates; on a GPU see `OfflineConfig.alone`."""
+class Recognizer(LoadedModel):
+    """A loaded model. One result for one input, whatever else is in its batch: on a GPU see `OfflineConfig.alone`."""
 
     def __init__(
         self,
@@ -60,7 +49,7 @@ class Recognizer:
         label: LabelPass | None = None,
     ) -> None:
         alone = True if config is not None and config.alone else None
-        self._begin(SecondPass(model, tokenizer, decode, targets, alone=alone, label=label), config)
+        self._begin(FullContextPass(model, tokenizer, decode, targets, alone=alone, label=label), config)
 
     @classmethod
     def of_parts(cls, reader: PartReader, config: OfflineConfig | None = None) -> Recognizer:
@@ -74,9 +63,8 @@ class Recognizer:
         return recognizer
 
     def _begin(self, reader: PartReader, config: OfflineConfig | None) -> None:
-        self._second_pass = reader
+        super().__init__(reader)
         self._reader = OfflineReader(reader, config)
-        self._folder: Path | None = None
 
     @classmethod
     def from_pretrained(
@@ -196,97 +184,11 @@ class Recognizer:
             ConfigError: if the model has no CTC.
             SpeechError: if the text has characters that the model cannot write, or more than the audio has frames for.
         """
-        second_pass = by_ctc(self._second_pass, "alignment")
+        by_ctc(self._second_pass, "alignment")
         request = Request.parse(language)
         self.check(request)
         samples = np.concatenate(list(blocks_of(source, rate, channel, track, max_s=_ALIGN_S)))
-        plain = plain_text(text)
-        extension = second_pass.named(request)
-        tokenizer = self.tokenizer if extension is None else extension.tokenizer
-        ids, no_letter = tokenizer.encode(plain), tokenizer.vocabulary.unk
-        if not ids or no_letter in ids:
-            unk = [c for c in sorted(set(plain) - {" "}) if no_letter in tokenizer.encode(c)]
-            raise SpeechError(
-                f"the text has characters that the model does not write: {unk}" if ids else "the text is empty",
-                fix="Write them as words.",
-            )
-        parts, log_probs = self._reader.listen([samples], request, extension)
-        log_probs[self._reader.silence(samples, len(log_probs)), 1:] -= _IN_SILENCE
-        said = align(log_probs, ids).spans
-        parts[0] = replace(parts[0], spans=said if extension is None else extension.said(said), end_s=parts[-1].end_s)
-        return self._transcript(parts, request)
-
-    @property
-    def second_pass(self) -> SecondPass:
-        """The full-context CTC pass. Raises ConfigError if the model has no CTC."""
-        return by_ctc(self._second_pass, "its frames")
-
-    @property
-    def model(self) -> CtcModel:
-        """The CTC model. Raises ConfigError if there is none."""
-        return self.second_pass.model
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """The tokenizer of CTC. Raises ConfigError if there is none."""
-        return self.second_pass.tokenizer
-
-    @property
-    def frame_s(self) -> float:
-        """Seconds between frames."""
-        return self._second_pass.model.frame_s
-
-    @property
-    def parameter_count(self) -> int:
-        """Parameters of the encoder model, as it was trained."""
-        return self._second_pass.model.parameter_count
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """ISO 639-3 codes of the languages that the model identifies; adapters may add others."""
-        return tuple(self._second_pass.languages)
-
-    @property
-    def known(self) -> tuple[str, ...]:
-        """ISO 639-3 codes that may be requested, known to CTC or the label decoder; adapters may add others."""
-        return self._second_pass.known
-
-    @property
-    def live(self) -> Live:
-        """How live partial results are computed."""
-        return self._second_pass.live
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of the weights on disk, by which an adapter names its base model; computed at first use.
-
-        Raises ModelError if the model was not loaded from disk.
-        """
-        if self._folder is None:
-            raise ModelError("was not loaded from disk, and has no fingerprint", fix="Use from_pretrained.")
-        return fingerprint(self._folder)
-
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """ISO 639-3 codes of the languages that the model translates into."""
-        return self._second_pass.into
-
-    @property
-    def adapters(self) -> AdapterBank | None:
-        """Language adapters, applied to speech in their language; live sessions use a new bank from the next chunk on.
-
-        An adapter may add a language that the model does not know, and letters that it lacks. "auto" never identifies
-        such a language: it has no row in the model's language head.
-        """
-        return self._second_pass.adapters
-
-    @adapters.setter
-    def adapters(self, bank: AdapterBank | None) -> None:
-        self._second_pass.adapters = bank
-
-    def check(self, request: Request) -> object:
-        """Check a request; raises LanguageError or ConfigError. Phrases stay compiled while the result is kept."""
-        return self._second_pass.check(request)
+        return transcript_of(self._second_pass, align_text(self._reader, samples, text, request), request)
 
     def engine(self, config: EngineConfig | None = None) -> Engine:
         """An engine for live use: `engine().open()` is a session that takes samples and returns events."""
@@ -312,88 +214,8 @@ class Recognizer:
         """
         request = request or Request()
         self.check(request)
-        group: list[tuple[str, list[np.ndarray]]] = []
-        seconds = 0.0
-        for path in paths:
-            try:
-                blocks = blocks_of(path, SAMPLE_RATE, channel, track)
-                first = list(take(blocks, group_s))
-            except Exception as error:  # whatever it is, the other files are read
-                yield from self._flush(group, request)
-                group, seconds = [], 0.0
-                yield str(path), _failure(str(path), error)
-                continue
-            length = sum(map(len, first)) / SAMPLE_RATE
-            if length >= group_s:  # long: alone, as a stream
-                yield from self._flush(group, request)
-                group, seconds = [], 0.0
-                yield str(path), self._read_alone(str(path), chain(first, blocks), request)
-                continue
-            if seconds + length > group_s:
-                yield from self._flush(group, request)
-                group, seconds = [], 0.0
-            group.append((str(path), first))
-            seconds += length
-        yield from self._flush(group, request)
-
-    def _flush(
-        self, group: list[tuple[str, list[np.ndarray]]], request: Request
-    ) -> Iterator[tuple[str, Transcript | SpeechError]]:
-        order = sorted(range(len(group)), key=lambda i: sum(map(len, group[i][1])))
-        try:
-            together = self._read([group[i][1] for i in order], request) if group else []
-        except _OF_ALL_FILES:
-            raise
-        except Exception:  # of one of them, or of all that there is memory for: each by itself says which
-            _log.debug("files could not be read together", exc_info=True)
-            yield from ((path, self._read_alone(path, blocks, request)) for path, blocks in group)
-            return
-        found = dict(zip(order, together, strict=True))
-        for number, (path, _) in enumerate(group):
-            yield path, found[number]
-
-    def _read_alone(self, path: str, blocks: Iterable[np.ndarray], request: Request) -> Transcript | SpeechError:
-        try:
-            return self._read([blocks], request)[0]
-        except _OF_ALL_FILES:
-            raise
-        except Exception as error:
-            return _failure(path, error)
+        yield from in_groups(paths, lambda files: self._read(files, request), group_s, channel, track)
 
     def _read(self, files: Sequence[Iterable[np.ndarray]], request: Request) -> list[Transcript]:
         self.check(request)
-        return [self._transcript(parts, request) for parts in self._reader.read(files, request)]
-
-    def _transcript(self, parts: Sequence[Heard], request: Request) -> Transcript:
-        evidence = [part.evidence for part in parts if part.evidence is not None]
-        total = torch.stack(evidence).sum(dim=0) if evidence else None
-        words = [word for part in parts for word in self._second_pass.words(part, request)]
-        language: str = UNDETERMINED
-        probability: float | None = None
-        if words or len(request.languages) == 1:  # silence is in no language, unless one is named
-            frames = sum(part.frames for part in parts)
-            told = None if len(request.languages) == 1 else spoken_in(parts)
-            language, probability = told or self._second_pass.language(total, frames, request)
-        asked = parts if request.nbest > 1 else ()
-        several: list[list[Reading]] = [readings(p, lambda one: self._second_pass.words(one, request)) for p in asked]
-        return Transcript(
-            text=join(words),
-            language=language,
-            language_probability=probability,
-            task="asr" if request.to is None else f"st_{request.to}",
-            duration_s=parts[-1].end_s,
-            words=tuple(words),
-            alternatives=together(several, request.nbest),
-        )
-
-
-def _failure(path: str, error: Exception) -> SpeechError:
-    """What is wrong with a file, whatever was raised over it."""
-    name = "standard input" if path == "-" else printable(path)
-    if not isinstance(error, SpeechError):
-        _log.debug("%s could not be read", name, exc_info=error)
-        what = reason(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-        return SpeechError(f"cannot be read: {what}", where=name)
-    if path == "-":
-        return type(error)(error.what, where=name, fix=error.fix)
-    return error
+        return [transcript_of(self._second_pass, parts, request) for parts in self._reader.read(files, request)]

@@ -57,6 +57,7 @@ TESTED_BY = {
     "decode/bias/test_phrases": "decode/bias/biasing",
     "decode/ctc/test_compiled_beam": "compiled decode/ctc/beam_kernels",
     "decode/label/test_ctc_score": "decode/label/ctc_score_kernels",
+    "decode/words/test_alignment": "decode/words/alignment_kernels",
     "models/export/test_ctc": "cli/export models/export/ctc_graphs models/export/onnx_files",
     "models/export/test_label": "models/export/label_graphs",
     "models/importers/test_espnet": "cli/import_model",
@@ -73,7 +74,9 @@ TESTED_BY = {
     """,
     "recipes/test_starting": "cli/recipe cli/training",
     "recognize/test_full_context": "recognize/encoded",
-    "recognize/test_label_pass": "recognize/label_part recognize/result",
+    "recognize/test_label_pass": """
+        recognize/label_candidates recognize/label_part recognize/label_times recognize/result
+    """,
     "serve/http/test_adapters": "cli/adapter_server",
     "serve/protocols/test_wire": "serve/protocols/close_codes serve/protocols/score_messages",
     "serve/sessions/test_live": "serve/engine/commands serve/sessions/statistics",

@@ -190,7 +190,7 @@ def test_each_segment_says_something_and_none_what_the_next_says(recognizer, aud
         words = recognizer.transcribe(audio, language=language).words
         starts = [word.start_s for word in words]
         assert starts == sorted(starts)
-        bounds = [segment.first_sample / 16_000 for segment in recognizer._reader.segments([audio])]
+        bounds = [segment.first_sample / 16_000 for segment in recognizer._reader.parts([audio])]
         assert len(bounds) == 3
         for begin, end in zip(bounds, [*bounds[1:], 99.0], strict=True):
             assert any(begin <= start < end for start in starts)

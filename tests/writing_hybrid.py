@@ -16,7 +16,7 @@ from speech.models.checkpoint import LANGUAGE_MODEL, LEXICON, LabelCheckpoint, l
 from speech.models.hub import EMBEDDED, locate
 from speech.models.hybrid import Hybrid, save_hybrid
 from speech.models.translation_targets import TargetScore
-from speech.recognize.label_part import Judged, Utterance
+from speech.recognize.label_part import Judged, LabelPart
 from speech.recognize.label_pass import LabelPass
 from tests.tiny_whisper import tiny_label_tokenizer, tiny_whisper
 
@@ -43,7 +43,7 @@ def writing(seconds_a_second: float = 0.0) -> Iterator[None]:
     usual, usually_knows, own = LabelPass.write, LabelPass.knows, tiny_label_tokenizer().data
 
     def write(
-        self: LabelPass, part: Utterance, language: str, judged: Judged, *, translate: bool = False, **_: Any
+        self: LabelPass, part: LabelPart, language: str, judged: Judged, *, translate: bool = False, **_: Any
     ) -> Written:
         if self.tokenizer.data != own:
             return usual(self, part, language, judged, translate=translate, **_)

@@ -13,7 +13,7 @@ from speech.decode.label.joint import Candidate, JointConfig, best
 from speech.errors import DataError
 from speech.metrics.edit.alignment import ErrorCounts
 from speech.metrics.edit.error_rate import word_errors
-from speech.recognize.full_context import SecondPass
+from speech.recognize.full_context import FullContextPass
 from speech.recognize.request import Request
 
 WEIGHTS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
@@ -45,7 +45,7 @@ class Trial:
 
 
 def trials(
-    second_pass: SecondPass,
+    second_pass: FullContextPass,
     utterances: Iterable[Utterance],
     progress: Callable[[Iterable[Utterance]], Iterable[Utterance]] = iter,
 ) -> Iterator[Trial]:

@@ -22,7 +22,7 @@ from speech.cli.recipe import start_command
 from speech.data.batches import EvalBatches
 from speech.data.manifest import Utterance, read_manifest
 from speech.decode.ctc.beam import BeamDecoder
-from speech.decode.ctc.frames import Frames
+from speech.decode.ctc.frames import CtcFrames
 from speech.decode.lm.lexicon import Lexicon
 from speech.decode.lm.ngram import EDGE, TokenNgram
 from speech.files import check_writable, read_text, write_atomically
@@ -192,7 +192,7 @@ def frequent(language: str, tokenizer: Tokenizer, count: int, mass: float) -> It
 
 
 @torch.inference_mode()
-def heard(model: CtcModel, tokenizer: Tokenizer, utterances: list[Utterance]) -> list[tuple[Utterance, Frames]]:
+def heard(model: CtcModel, tokenizer: Tokenizer, utterances: list[Utterance]) -> list[tuple[Utterance, CtcFrames]]:
     """What the encoder makes of each."""
     by_id = {utterance.id: utterance for utterance in utterances}
     batches = EvalBatches(utterances, tokenizer, 120.0, plain_text)
@@ -202,11 +202,11 @@ def heard(model: CtcModel, tokenizer: Tokenizer, utterances: list[Utterance]) ->
         log_probs = model.ctc(output.x)
         for row, name in enumerate(batch.ids):
             own = log_probs[row : row + 1, : int(output.lengths[row])].clone()
-            found.append((by_id[name], Frames(own, output.lengths[row : row + 1], model.frame_s)))
+            found.append((by_id[name], CtcFrames(own, output.lengths[row : row + 1], model.frame_s)))
     return found
 
 
-def error_rate(outputs: list[tuple[Utterance, Frames]], tokenizer: Tokenizer, decode: BeamDecoder) -> float:
+def error_rate(outputs: list[tuple[Utterance, CtcFrames]], tokenizer: Tokenizer, decode: BeamDecoder) -> float:
     """Word error rate over all."""
     total = ErrorCounts()
     for utterance, frames in outputs:

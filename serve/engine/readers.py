@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 
 from serve.engine.fallback import Fallback
 from speech.audio import SAMPLE_RATE
-from speech.recognize.parts import Segment
+from speech.recognize.parts import Part
 from speech.recognize.request import Request
-from speech.recognize.result import Heard
+from speech.recognize.result import PartResult
 
-_Read = Callable[[Sequence[Segment], Sequence[Request]], list[Heard]]
+_Read = Callable[[Sequence[Part], Sequence[Request]], list[PartResult]]
 
 
 @dataclass(eq=False, kw_only=True, slots=True)
@@ -25,7 +25,7 @@ class Reading:
     """A part that is to be read, and then what it says."""
 
     owner: Hashable
-    part: Segment
+    part: Part
     requests: Sequence[Request]
     partial: bool = False
     """It is under way and read for partial results; one of an owner at a time."""
@@ -33,7 +33,7 @@ class Reading:
     """Whether it is a part already, and somebody waits for it."""
     quick: bool = False
     """Whether CTC writes its transcript, because the decoder would be too late."""
-    heard: list[Heard] = field(default_factory=list)
+    heard: list[PartResult] = field(default_factory=list)
     """One for each request."""
     error: Exception | None = None
     busy_s: float = 0.0
@@ -58,7 +58,7 @@ class Readers:
     """Some threads, which take what is wanted most.
 
     Args:
-        read: as `SecondPass.read`.
+        read: as `FullContextPass.read`.
         threads: how many; 0: what is wanted is read at once, by whoever wants it.
         batch_s: most padded seconds that are read together; one part always is.
         notify: called after each reading.

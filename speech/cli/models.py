@@ -50,7 +50,7 @@ def _by_ctc(path: Path) -> dict[str, str]:
         "encoder": type(model.encoder).__name__,
         "parameters": _millions(model),
         "frame": f"{model.frame_s * 1000:.0f} ms",
-        "live": _LIVE[Live.chunks],
+        "live": _LIVE[model.live],
         "languages": " ".join(outline.tokenizer.vocabulary.languages),
         "translates to": _targets(outline.targets),
     }
@@ -63,7 +63,7 @@ def _label_only(path: Path) -> dict[str, str]:
         "encoder": type(model.encoder).__name__,
         "parameters": f"{_millions(model)}, {_millions(model.decoder)} of them in the label decoder",
         "frame": f"{model.frame_s * 1000:.0f} ms",
-        "live": _LIVE[Live.parts],
+        "live": _LIVE[model.live],
         "languages": " ".join(outline.tokenizer.languages),
         "translates to": _targets(outline.targets),
     }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from speech.audio.log_mel import LogMel
+from speech.choices import Live
 from speech.chunking import ChunkSpec
 from speech.nn.ctc import CTCHead
 from speech.nn.decoder.label import DecoderState
@@ -39,6 +40,14 @@ class Model(Network, Protocol):
         """As it was trained, in whatever numbers they lie."""
 
 
+class Hearing(Model, Protocol):
+    """A model that is given samples."""
+
+    @property
+    def live(self) -> Live:
+        """Whether it hears chunk by chunk, or whole parts alone."""
+
+
 class Encoded(NamedTuple):
     """Frames before the CTC head."""
 
@@ -59,7 +68,7 @@ class CtcState(NamedTuple):
     memory: Rows
 
 
-class CtcModel(Model, Protocol):
+class CtcModel(Hearing, Protocol):
     """Samples -> frames -> log-probabilities of tokens and languages, of whole utterances or chunk by chunk."""
 
     @property
@@ -136,7 +145,7 @@ class CtcModel(Model, Protocol):
         """Log-probabilities, and language logits if it has them, of frames `(batch, t, dim)`."""
 
 
-class LabelModel(Model, Protocol):
+class LabelModel(Hearing, Protocol):
     """Samples -> frames; frames and the tokens so far -> scores of the next token."""
 
     @property
@@ -186,3 +195,72 @@ class LabelModel(Model, Protocol):
 
     def logits(self, x: Tensor) -> Tensor:
         """`(..., dim)` of `step` to float32 `(..., vocabulary)`: unnormalised scores of what follows."""
+
+
+class Codec[Heard: tuple[object, ...], Said: tuple[object, ...]](Model, Protocol):
+    """Samples <-> codes, whole or piece by piece: pieces in a row give what the whole gives.
+
+    `Heard` and `Said` are the states of either way, which `speech.nn.streaming` picks and joins.
+    """
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz."""
+
+    @property
+    def codebooks(self) -> int:
+        """Codes of a frame."""
+
+    @property
+    def codes(self) -> int:
+        """That a codebook has: 0 .. `codes` - 1."""
+
+    def encode(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """`samples (batch, N)`, `lengths (batch,)` to codes `(batch, codebooks, T)` int64, and frames `(batch,)`."""
+
+    def decode(self, codes: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes `(batch, codebooks, T)`, frames `(batch,)` of each to `samples (batch, N)`, `lengths (batch,)`."""
+
+    def init_encoder(self, batch: int) -> Heard:
+        """Streams of which nothing has been encoded."""
+
+    def encode_step(self, samples: Tensor, state: Heard) -> tuple[Tensor, Heard]:
+        """`samples (batch, n)`, any `n`, to codes `(batch, codebooks, t)` of the frames that they complete."""
+
+    def init_decoder(self, batch: int) -> Said:
+        """Streams of which nothing has been decoded."""
+
+    def decode_step(self, codes: Tensor, state: Said) -> tuple[Tensor, Said]:
+        """Codes `(batch, codebooks, t)`, any `t`, to the samples `(batch, n)` that no later code changes."""
+
+
+class SpeechLM[State: tuple[object, ...]](Model, Protocol):
+    """Text, and codes of a voice -> codes, frame by frame; `State` as of `Codec`."""
+
+    @property
+    def codebooks(self) -> int:
+        """Codes of a frame."""
+
+    @property
+    def max_frames(self) -> int:
+        """Of what it says behind one text."""
+
+    def begin(self, text: Tensor, lengths: Tensor, voice: Tensor | None = None) -> State:
+        """Nothing said yet of `text (batch, n)`, of which `lengths (batch,)` tokens are real.
+
+        Args:
+            text: token ids.
+            lengths: of each text.
+            voice: codes `(batch, codebooks, T)` of who is to say it; None: the model's own.
+        """
+
+    def step(self, state: State, choose: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, State]:
+        """The next frame.
+
+        Args:
+            state: of `begin`, or of the frame before.
+            choose: scores `(batch, codes)` of one codebook to codes `(batch,)`, by which the next one's are made.
+
+        Returns:
+            Codes `(batch, codebooks)`, whether each has ended before them `(batch,)` bool, and the next state.
+        """

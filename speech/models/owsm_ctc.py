@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from speech.audio.log_mel import LogMel, LogMelConfig
+from speech.choices import Live
 from speech.chunking import ChunkSpec
 from speech.errors import ConfigError
 from speech.models.base import CtcState, Encoded
@@ -38,6 +39,8 @@ class FrontEnd(StrEnum):
 class OwsmCtcConfig:
     """A model without its vocabulary."""
 
+    live: ClassVar[Live] = Live.chunks
+    """Its encoders step."""
     encoder: EncoderConfig
     """Encoder; see `nn/whisper_encoder.py`, `nn/e_branchformer.py`."""
     front_end: FrontEnd = FrontEnd.owsm
@@ -126,6 +129,11 @@ class _Layers(nn.Module):
     def dtype(self) -> torch.dtype:
         """Numbers of its frames; linear layers may lie in fewer bits."""
         return self.embed.weight.dtype
+
+    @property
+    def live(self) -> Live:
+        """See `OwsmCtcConfig`."""
+        return self.config.live
 
     @property
     def dim(self) -> int:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from speech.audio.log_mel import LogMel, LogMelConfig
+from speech.choices import Live
 from speech.errors import ConfigError
 from speech.nn.decoder.label import DecoderState, LabelDecoder, LabelDecoderConfig
 from speech.nn.encoder.base import Halfway
@@ -23,6 +25,8 @@ from speech.nn.encoder.whisper import WhisperEncoderConfig
 class WhisperConfig:
     """Encoder and decoder without their tokenizer; the defaults are Whisper-base."""
 
+    live: ClassVar[Live] = Live.parts
+    """Its encoder sees all of a part at once."""
     encoder: WhisperEncoderConfig = field(default_factory=lambda: WhisperEncoderConfig(period=None))
     decoder: LabelDecoderConfig = field(default_factory=LabelDecoderConfig)
     alignment_heads: list[tuple[int, int]] = field(default_factory=list)
@@ -73,6 +77,11 @@ class Whisper(nn.Module):
     def frame_s(self) -> float:
         """Seconds from one frame to the next."""
         return self.encoder.factor * 0.01
+
+    @property
+    def live(self) -> Live:
+        """See `WhisperConfig`."""
+        return self.config.live
 
     @property
     def device(self) -> torch.device:

@@ -1,6 +1,6 @@
 """Tokens that adapters bring along: what writes them where such an adapter is at work, and the ids that they keep.
 
-Within a segment they stand behind the base's tokens. In all that is handed on each has an id of its own, which is given
+Within a part they stand behind the base's tokens. In all that is handed on each has an id of its own, which is given
 once and for good: what was said under one bank can be read under the next.
 """
 
@@ -57,7 +57,7 @@ class Extension:
         return [replace(span, id=self.kept(span.id)) for span in spans]
 
 
-class NewTokens:
+class AdapterTokens:
     """Those of all adapters that there have ever been; used by several threads.
 
     Args:

@@ -6,35 +6,35 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from speech.recognize.result import Heard
+from speech.recognize.result import PartResult
 from speech.transcript import Alternative, Word, join
 
 _LEAST = 1e-300
 """Confidence, for its logarithm to be a number."""
 
 
-class Reading(NamedTuple):
+class PartAlternative(NamedTuple):
     """A text of one part."""
 
     words: Sequence[Word]
     confidence: float
 
 
-def readings(heard: Heard, words: Callable[[Heard], Sequence[Word]]) -> list[Reading]:
+def readings(heard: PartResult, words: Callable[[PartResult], Sequence[Word]]) -> list[PartAlternative]:
     """What a part says, and what else it may say, each text once, from likely to unlikely.
 
     Args:
         heard: with `others`.
         words: of one of them.
     """
-    found: dict[str, Reading] = {}
+    found: dict[str, PartAlternative] = {}
     for one in (heard, *heard.others):
         said = words(one)
-        found.setdefault(join(said), Reading(said, one.confidence))
+        found.setdefault(join(said), PartAlternative(said, one.confidence))
     return list(found.values())
 
 
-def together(parts: Sequence[Sequence[Reading]], most: int) -> tuple[Alternative, ...]:
+def together(parts: Sequence[Sequence[PartAlternative]], most: int) -> tuple[Alternative, ...]:
     """The likeliest texts of parts that follow each other; see `chained`. None without parts."""
     found = chained(parts, most) if parts else []
     return tuple(Alternative(join([word for part in said for word in part]), chance) for said, chance in found)

@@ -13,7 +13,7 @@ from torch import Tensor
 from speech.audio import SAMPLE_RATE
 from speech.audio.log_mel import LogMelQueue
 from speech.chunking import ChunkSpec
-from speech.decode.ctc.compiled_beam import Search, Tried
+from speech.decode.ctc.compiled_beam import BeamSearch, TriedTokens
 from speech.decode.ctc.frames import token_index
 from speech.decode.ctc.greedy import Runs, TokenSpan
 from speech.models.base import CtcModel, CtcState
@@ -24,7 +24,7 @@ from speech.recognize.host import to_host
 
 Extensions = Callable[[AdapterBank | None, Mapping[str, float]], Extension | None]
 """What can be written besides the base's tokens where adapters of a bank work by these weights."""
-Searches = Callable[[Sequence[str]], Search]
+Searches = Callable[[Sequence[str]], BeamSearch]
 """Begins a search for what is said in some of these languages."""
 
 
@@ -50,10 +50,10 @@ class CausalStream:
         self._queue = LogMelQueue(model.log_mel)
         self._searches = searches
         self._config = None if searches is None else searches(()).config
-        self._tried: deque[tuple[int, Tried]] = deque()
+        self._tried: deque[tuple[int, TriedTokens]] = deque()
         self._unsearched = 0
         """Frame of the stream before which there are new tokens, of which searches know nothing."""
-        self._search: tuple[int, tuple[str, ...], Search] | None = None
+        self._search: tuple[int, tuple[str, ...], BeamSearch] | None = None
 
     def feed(self, samples: np.ndarray) -> None:
         """More audio `(n,)`; it is not looked at before there is enough for a chunk."""
@@ -135,7 +135,7 @@ class CausalStream:
         return (self.origin + len(self._runs)) * self._model.frame_s
 
 
-class FirstPass:
+class CausalPass:
     """Steps streams chunk by chunk.
 
     Args:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from speech.decode.label.mending import joined
 from speech.decode.label.search import once
 from speech.decode.label.timing import written_words
-from speech.recognize.result import Heard
+from speech.recognize.result import PartResult
 from speech.text.languages import LANGUAGES
 from speech.text.normalize import plain_text
 from speech.text.tokenizers.bpe import LabelTokenizer
@@ -41,7 +41,7 @@ class Context:
 
 
 def following(
-    before: Context | None, heard: Heard, tokenizer: LabelTokenizer, most: int, least: float
+    before: Context | None, heard: PartResult, tokenizer: LabelTokenizer, most: int, least: float
 ) -> Context | None:
     """What is said before the next part, or None.
 
@@ -72,7 +72,12 @@ def following(
 
 def context_tokens(context: Context, tokenizer: LabelTokenizer) -> list[int]:
     """As the decoder would have written it."""
-    return tokenizer.encode(f" {context.text}" if LANGUAGES[context.language].spaces else context.text)
+    return label_tokens(context.text, context.language, tokenizer)
+
+
+def label_tokens(text: str, language: str, tokenizer: LabelTokenizer) -> list[int]:
+    """Of a text in a language (ISO 639-3), as a label decoder would write it."""
+    return tokenizer.encode(f" {text}" if LANGUAGES[language].spaces else text)
 
 
 def _plain(words: Sequence[str]) -> tuple[str, ...]:

@@ -10,23 +10,22 @@ import torch
 from torch import Tensor
 
 from speech.audio import SAMPLE_RATE
-from speech.choices import Live
-from speech.decode.ctc.greedy import TokenSpan
 from speech.decode.label.search import LabelHypothesis, likeliest, once
 from speech.decode.label.timing import Written, time_by_attention, written_words
-from speech.decode.words.language_id import posterior_among, top
-from speech.decode.words.words import finished
 from speech.errors import ConfigError, LanguageError
 from speech.models.base import LabelModel
 from speech.models.translation_targets import Targets, check_target
 from speech.nn.adapters import AdapterBank
 from speech.recognize.context import Context, context_tokens, following
-from speech.recognize.label_part import Utterance, search_with
-from speech.recognize.parts import Segment
+from speech.recognize.kept import kept
+from speech.recognize.label_part import LabelPart, search_with
+from speech.recognize.part_words import PartWords
+from speech.recognize.parts import Part
 from speech.recognize.request import ENGLISH, Request
-from speech.recognize.result import Heard
+from speech.recognize.result import PartResult
+from speech.recognize.spoken_languages import language_of
 from speech.text.tokenizers.bpe import LabelTokenizer
-from speech.transcript import Word, plain_words
+from speech.transcript import Word
 
 _BEAM = 5
 _LONGEST_S = 28.0
@@ -64,10 +63,11 @@ class LabelReader:
         self.model, self.tokenizer, self.targets = model, tokenizer, targets
         self.context_tokens = context_tokens
         self.grid = round(model.frame_s * SAMPLE_RATE)
-        self.live = Live.parts
+        self.live = model.live
         self.longest_s: float | None = min(_LONGEST_S, model.max_frames * model.frame_s - 2)
         self.languages = self.known = tuple(tokenizer.languages)
         beams = _BEAM if beam is None else beam, 1
+        self._words = PartWords(model.frame_s, self.languages, lambda token: tokenizer.decode([token]))
         self._full, self._quick = (search_with(model, tokenizer, size) for size in beams)
 
     @property
@@ -102,27 +102,27 @@ class LabelReader:
         """See `PartReader`: there is no CTC."""
         return False
 
-    def following(self, segment: Segment, heard: Heard) -> Context | None:
+    def following(self, part: Part, result: PartResult) -> Context | None:
         """See `PartReader`."""
         most = min(self.context_tokens, self.model.max_tokens // 2)
-        return following(segment.before, heard, self.tokenizer, most, _SURE)
+        return following(part.before, result, self.tokenizer, most, _SURE)
 
     @torch.inference_mode()
-    def read(self, segments: Sequence[Segment], requests: Sequence[Request]) -> list[Heard]:
-        """See `PartReader`. A segment that is asked for in several ways is listened to once."""
-        listened: dict[int, Utterance] = {}
-        found: list[Heard] = []
-        for segment, request in zip(segments, requests, strict=True):
-            if segment.silent or not len(segment.samples):
-                found.append(Heard([], torch.zeros(len(self.languages)), 0, segment.end_sample / SAMPLE_RATE))
+    def read(self, parts: Sequence[Part], requests: Sequence[Request]) -> list[PartResult]:
+        """See `PartReader`. A part that is asked for in several ways is listened to once."""
+        listened: dict[int, LabelPart] = {}
+        found: list[PartResult] = []
+        for part, request in zip(parts, requests, strict=True):
+            if part.silent or not len(part.samples):
+                found.append(PartResult([], torch.zeros(len(self.languages)), 0, part.end_sample / SAMPLE_RATE))
                 continue
-            key = id(segment.samples)
+            key = id(part.samples)
             if key not in listened:
-                listened[key] = self.listen(segment.samples)
-            found.append(self._read(segment, listened[key], request))
+                listened[key] = self.listen(part.samples)
+            found.append(self._read(part, listened[key], request))
         return found
 
-    def listen(self, samples: np.ndarray) -> Utterance:
+    def listen(self, samples: np.ndarray) -> LabelPart:
         """Encode a part `(n,)` at 16 kHz.
 
         Raises:
@@ -134,30 +134,22 @@ class LabelReader:
             text = f"a part of {len(samples) / SAMPLE_RATE:.1f} s; the model hears {most / SAMPLE_RATE:g} s at once"
             raise ConfigError(text, fix="Lower max_s or context_s.")
         whole = min(len(samples) + round(_TAIL_S * SAMPLE_RATE), most) if model.true_length else most
-        padded = torch.from_numpy(np.pad(samples, (0, whole - len(samples)))).to(model.device)
-        lower = model.lower(padded[None], torch.tensor([whole], device=model.device), 0)
-        part = Utterance(model, lower, len(samples) / SAMPLE_RATE)
+        part = LabelPart.listen(model, samples, whole)
         part.start(self.tokenizer.start)
         return part
 
-    def _read(self, segment: Segment, part: Utterance, request: Request) -> Heard:
-        assert part.started is not None
-        count = -(-len(segment.samples) // self.grid)
-        first, last = segment.span(self.grid, count)
-        frames = last - first
-        behind_start = part.started[1].float()
-        evidence = self._languages(behind_start) * frames
-        code = self.language(evidence, frames, request)[0]
+    def _read(self, part: Part, listened: LabelPart, request: Request) -> PartResult:
+        assert listened.started is not None
+        count = -(-len(part.samples) // self.grid)
+        first, last = part.span(self.grid, count)
+        evidence = self._languages(listened.started[1].float()) * (last - first)
+        code = self.language(evidence, last - first, request)[0]
         prompt = self.tokenizer.prompt(code, translate=request.to is not None)
-        silence = float(behind_start.softmax(dim=0)[self.tokenizer.no_speech])
-        told = segment.before if request.to is None and not request.quick else None
+        told = part.before if request.to is None and not request.quick else None
         before = told if told is not None and told.language == code and self.context_tokens else None
-        written = self._write(part, prompt, silence, count, quick=request.quick, before=before)
-        written = written.within(first, last, rested=segment.rested)
-        shift = segment.start // self.grid
-        spans = [TokenSpan(s.id, s.start_frame + shift, s.end_frame + shift, s.confidence) for s in written.spans]
-        end_s = segment.end_sample / SAMPLE_RATE
-        return Heard(spans, evidence, frames, end_s, written=written.words, language=code, sure=written.sure)
+        silence = listened.no_speech(self.tokenizer)
+        written = self._write(listened, prompt, silence, count, quick=request.quick, before=before)
+        return replace(kept(part, self.grid, count, [], written=written), evidence=evidence, language=code)
 
     def _languages(self, behind_start: Tensor) -> Tensor:
         """Log-posterior `(languages,)` on the host, of the logits behind the first token."""
@@ -166,7 +158,7 @@ class LabelReader:
 
     def _write(
         self,
-        part: Utterance,
+        part: LabelPart,
         prompt: Sequence[int],
         silence: float,
         count: int,
@@ -194,7 +186,7 @@ class LabelReader:
         words = written_words(self.tokenizer.decode(tokens).strip())
         return replace(self._timed(part, prompt, tokens, words, count), sure=sure) if words else Written()
 
-    def _told(self, part: Utterance, before: Context) -> LabelHypothesis | None:
+    def _told(self, part: LabelPart, before: Context) -> LabelHypothesis | None:
         """The text of a part behind what was said before; None where it does not end, is unlikely, or may be copied."""
         tokenizer = self.tokenizer
         told = tokenizer.prompt(before.language, before=context_tokens(before, tokenizer))
@@ -203,33 +195,21 @@ class LabelReader:
         return None if unlikely or not best.ended or before.copied(tokenizer.decode(best.tokens)) else best
 
     def _timed(
-        self, part: Utterance, prompt: Sequence[int], tokens: Sequence[int], words: Sequence[str], count: int
+        self, part: LabelPart, prompt: Sequence[int], tokens: Sequence[int], words: Sequence[str], count: int
     ) -> Written:
         """Words on the first `count` frames, by where the decoder attends to while it writes the tokens."""
         assert part.started is not None
-        rows = torch.tensor([[*prompt[1:], *tokens]], device=part.frames.device)
-        x, _, attention = self.model.step(rows, part.started[2], self.model.alignment_heads)
-        assert attention is not None
-        before = len(prompt) - 2
-        chances = self.model.logits(x[0, before:-1]).float().softmax(dim=-1)
-        chance = chances.gather(1, rows[0, before + 1 :, None])[:, 0].tolist()
-        pieces = [self.tokenizer.piece(token) for token in tokens]
-        followed = smoothed(attention[0, :, before:, :count].float()).cpu().numpy()
+        attention, chance, pieces = part.attended(part.started[2], self.tokenizer, prompt[1:], tokens)
+        followed = smoothed(attention[..., :count].float()).cpu().numpy()
         return time_by_attention(words, pieces, followed, chance, count)
 
-    def words(self, heard: Heard, request: Request) -> list[Word]:
+    def words(self, result: PartResult, request: Request) -> list[Word]:
         """See `PartReader`; all words of a part are in one language."""
-        drafts, code = heard.drafts, request.to or heard.language
-        times = {"frame_s": self.model.frame_s, "offset_s": 0.0, "duration_s": heard.end_s}
-        found = finished(heard.spans, drafts, [code] * len(drafts), **times)
-        return plain_words(found) if request.plain else found
+        return self._words.of(result, request)
 
     def language(self, evidence: Tensor | None, frames: int, request: Request) -> tuple[str, float]:
         """See `PartReader`."""
-        if len(request.languages) == 1:
-            return request.languages[0], 1.0
-        assert evidence is not None
-        return top(posterior_among(evidence / max(frames, 1), self.languages, request.languages), self.languages)
+        return language_of(evidence, frames, request, self.languages)
 
 
 def smoothed(attention: Tensor) -> Tensor:

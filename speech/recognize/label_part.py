@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from speech.audio import SAMPLE_RATE
 from speech.decode.label.joint import Spelling
 from speech.decode.label.search import LabelSearch
+from speech.decode.words.language_id import next_token_posterior
 from speech.models.base import LabelModel
 from speech.nn.decoder.label import DecoderState
 from speech.nn.encoder.base import Halfway
@@ -41,6 +43,10 @@ class Judged:
     languages: tuple[str, ...] = ()
     """ISO 639-3, that words of the part may be in."""
 
+    def mean(self, text: str, log_prob: float) -> float:
+        """Of a text's log-probability, what falls to each of its characters."""
+        return log_prob / max(len(self.spell(text).ids), 1)
+
     def spell(self, text: str) -> Spelling:
         """See `joint.Speller`."""
         tokenizer, plain = self.tokenizer, plain_text(text)
@@ -54,7 +60,7 @@ class Judged:
         return Spelling(known, unknown, bool(known) and tokenizer.piece(known[0]) == WORD_START)
 
 
-class Utterance:
+class LabelPart:
     """A label decoder in front of one part; see `search.Scores`.
 
     Args:
@@ -71,6 +77,14 @@ class Utterance:
         """The first token, the logits behind it, and the state."""
         self._told: tuple[tuple[int, ...], Tensor, DecoderState] | None = None
         """The same of a prompt with a text before."""
+
+    @classmethod
+    @torch.inference_mode()
+    def listen(cls, model: LabelModel, samples: np.ndarray, whole: int, layers: int = 0) -> LabelPart:
+        """A part `(n,)` at 16 kHz, with silence behind it up to `whole` samples; the lowest `layers` hear it now."""
+        padded = torch.from_numpy(np.pad(samples, (0, whole - len(samples)))).to(model.device)
+        lower = model.lower(padded[None], torch.tensor([whole], device=model.device), layers)
+        return cls(model, lower, len(samples) / SAMPLE_RATE)
 
     @cached_property
     def frames(self) -> Tensor:
@@ -91,6 +105,18 @@ class Utterance:
         self.started = token, logits[0], state
         return logits[0]
 
+    @torch.inference_mode()
+    def no_speech(self, tokenizer: LabelTokenizer) -> float:
+        """Probability that nobody speaks."""
+        return float(self.start(tokenizer.start).float().softmax(dim=0)[tokenizer.no_speech])
+
+    @torch.inference_mode()
+    def languages(self, tokenizer: LabelTokenizer) -> Mapping[str, float]:
+        """Posterior of the decoder's languages."""
+        logits = self.start(tokenizer.start)
+        shares = next_token_posterior(logits, list(tokenizer.languages.values())).tolist()
+        return dict(zip(tokenizer.languages, shares, strict=True))
+
     def begin(self, prompt: Sequence[int]) -> tuple[Tensor, DecoderState]:
         if self.started is not None and self.started[0] == prompt[0]:
             return self._advance(prompt[1:], self.started[2])
@@ -108,6 +134,28 @@ class Utterance:
 
     def select(self, state: DecoderState, rows: Tensor) -> DecoderState:
         return state.select(rows)
+
+    def attended(
+        self, state: DecoderState, tokenizer: LabelTokenizer, prompt: Sequence[int], tokens: Sequence[int]
+    ) -> tuple[Tensor, list[float], list[bytes]]:
+        """Where the decoder attends to while it writes given tokens.
+
+        Args:
+            state: before the prompt.
+            tokenizer: of the decoder.
+            prompt: what stands before the tokens.
+            tokens: of a text.
+
+        Returns:
+            Of heads that follow what is said `(heads, tokens + 1, T)`, the end with them; the probability of each token
+            and its piece.
+        """
+        rows, before = torch.tensor([[*prompt, *tokens]], device=self.frames.device), len(prompt) - 1
+        x, _, attention = self._model.step(rows, state, self._model.alignment_heads)
+        assert attention is not None
+        chances = self._model.logits(x[0, before:-1]).float().softmax(dim=-1)
+        chance = chances.gather(1, rows[0, before + 1 :, None])[:, 0].tolist()
+        return attention[0, :, before:], chance, [tokenizer.piece(token) for token in tokens]
 
     def log_probs(self, prompt: Sequence[int], texts: Sequence[Sequence[int]], search: LabelSearch) -> list[float]:
         """Of given texts with the end behind them, as the search scores what it finds: all in one pass."""

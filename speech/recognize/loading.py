@@ -14,7 +14,7 @@ from speech.models.hybrid import load_hybrid
 from speech.models.precision import Precision, with_precision
 from speech.models.storage import WHISPER
 from speech.recognize.decoders import check_search, open_decoder
-from speech.recognize.full_context import SecondPass
+from speech.recognize.full_context import FullContextPass
 from speech.recognize.label_only import LabelReader, without_ctc
 from speech.recognize.label_pass import LabelPass
 from speech.recognize.part_reader import PartReader
@@ -26,7 +26,7 @@ class LoadOptions:
 
     precision: Precision = Precision.auto
     alone: bool | None = None
-    """See `SecondPass`."""
+    """See `FullContextPass`."""
     beam: int | None = None
     language_model: str | Path | None = None
     conditioning_top: int | None = None
@@ -69,7 +69,7 @@ def _label_only(folder: Path, place: torch.device, options: LoadOptions) -> Labe
     return LabelReader(with_precision(found.model, options.precision), found.tokenizer, targets, beam=options.beam)
 
 
-def _by_ctc(folder: Path, place: torch.device, options: LoadOptions, kind: str) -> SecondPass:
+def _by_ctc(folder: Path, place: torch.device, options: LoadOptions, kind: str) -> FullContextPass:
     stored = place.type == "cpu"
     joint = kind == HYBRID and options.graph is None  # a graph says what may be written, and nothing else is
     hybrid = load_hybrid(folder, device=place, as_stored=stored) if joint else None
@@ -87,6 +87,6 @@ def _by_ctc(folder: Path, place: torch.device, options: LoadOptions, kind: str) 
             hybrid.joint,
             shared_layers=hybrid.shared_layers,
         )
-    reader = SecondPass(model, found.tokenizer, decode, targets, alone=options.alone, label=label)
+    reader = FullContextPass(model, found.tokenizer, decode, targets, alone=options.alone, label=label)
     reader.adapters = load_bank(folder, None if options.adapters is None else Path(options.adapters))
     return reader

@@ -1,7 +1,7 @@
-"""Long audio and many files through one model: segments that end at pauses, batched by seconds.
+"""Long audio and many files through one model: parts that end at pauses, batched by seconds.
 
-Each frame is kept from exactly one segment. Memory does not grow with the length of a file beyond its tokens. What a
-segment says does not depend on its batch mates.
+Each frame is kept from exactly one part. Memory does not grow with the length of a file beyond its tokens. What a
+part says does not depend on its batch mates.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from speech.choices import Cut as Cut
 from speech.decode.endpoint import EndpointConfig
 from speech.recognize.adapter_tokens import Extension
 from speech.recognize.context import Context
-from speech.recognize.full_context import SecondPass
+from speech.recognize.full_context import FullContextPass
+from speech.recognize.kept import kept
 from speech.recognize.label_only import without_ctc
 from speech.recognize.part_reader import PartReader
-from speech.recognize.parts import Segment, Segmenter
+from speech.recognize.parts import Part, PartCutter
 from speech.recognize.request import Request
-from speech.recognize.result import Heard
+from speech.recognize.result import PartResult
 from speech.recognize.windows import WindowConfig, windows
 
 
@@ -38,13 +39,13 @@ class OfflineConfig:
     window: WindowConfig = field(default_factory=WindowConfig)
     """Lengths of windows."""
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
-    """When a segment ends."""
+    """When a part ends."""
     context_s: float = 0.5
-    """Audio that a segment hears beyond a cut within speech."""
+    """Audio that a part hears beyond a cut within speech."""
     batch_s: float = 120.0
     """Most padded seconds that are read at once."""
     alone: bool = False
-    """Encode each segment by itself on a GPU too, as on a CPU: slower, and no result depends on what else is read."""
+    """Encode each part by itself on a GPU too, as on a CPU: slower, and no result depends on what else is read."""
 
 
 class OfflineReader:
@@ -61,51 +62,51 @@ class OfflineReader:
         if self.config.cut == Cut.windows:
             by_ctc(second_pass, "windows")
 
-    def segments(self, blocks: Iterable[np.ndarray]) -> Iterator[Segment]:
-        """Cut the blocks of a file, holding no more than one segment of audio."""
+    def parts(self, blocks: Iterable[np.ndarray]) -> Iterator[Part]:
+        """Cut the blocks of a file, holding no more than one part of audio."""
         config = self.config
         rules = config.endpoint.within(self.second_pass.longest_s)
-        segmenter = Segmenter(self._vad, rules, grid=self.second_pass.grid, context_s=config.context_s)
+        cutter = PartCutter(self._vad, rules, grid=self.second_pass.grid, context_s=config.context_s)
         for block in blocks:
-            yield from segmenter.accept(block)
-        last = segmenter.finish()
+            yield from cutter.accept(block)
+        last = cutter.finish()
         if last is not None:
             yield last
 
-    def read(self, files: Sequence[Iterable[np.ndarray]], request: Request) -> list[list[Heard]]:
-        """What the segments of each file say; files are blocks of samples."""
+    def read(self, files: Sequence[Iterable[np.ndarray]], request: Request) -> list[list[PartResult]]:
+        """What the parts of each file say; files are blocks of samples."""
         if self.config.cut == Cut.windows:
             return [[self._read_windows(blocks, request)] for blocks in files]
-        found: list[list[Heard]] = [[] for _ in files]
+        found: list[list[PartResult]] = [[] for _ in files]
         before: list[Context | None] = [None for _ in files]
-        waiting: list[tuple[int, Segment]] = []
+        waiting: list[tuple[int, Part]] = []
         for number, blocks in enumerate(files):
-            for segment in self.segments(blocks):
-                longest = max([len(segment.samples), *(len(s.samples) for _, s in waiting)])
+            for part in self.parts(blocks):
+                longest = max([len(part.samples), *(len(s.samples) for _, s in waiting)])
                 full = longest * (len(waiting) + 1) > self.config.batch_s * SAMPLE_RATE
                 # What is told of the one before has to be known.
                 follows = waiting and waiting[-1][0] == number and self.second_pass.context_tokens > 0
                 if waiting and (full or follows):
                     self._read_batch(waiting, request, found, before)
                     waiting = []
-                waiting.append((number, segment))
+                waiting.append((number, part))
         if waiting:
             self._read_batch(waiting, request, found, before)
         return found
 
-    def _read_windows(self, blocks: Iterable[np.ndarray], request: Request) -> Heard:
+    def _read_windows(self, blocks: Iterable[np.ndarray], request: Request) -> PartResult:
         second_pass = by_ctc(self.second_pass, "windows")
         return second_pass.read_windows(windows(blocks, self.config.window, second_pass.grid), request)
 
     def _read_batch(
         self,
-        batch: list[tuple[int, Segment]],
+        batch: list[tuple[int, Part]],
         request: Request,
-        found: list[list[Heard]],
+        found: list[list[PartResult]],
         before: list[Context | None],
     ) -> None:
-        """Add to `found` what segments say, and put down what has been said `before` the next of each file."""
-        parts = [replace(segment, before=before[file]) for file, segment in batch]
+        """Add to `found` what parts say, and put down what has been said `before` the next of each file."""
+        parts = [replace(part, before=before[file]) for file, part in batch]
         heard = self.second_pass.read(parts, [request] * len(parts))
         for (file, _), part, said in zip(batch, parts, heard, strict=True):
             found[file].append(said)
@@ -129,7 +130,7 @@ class OfflineReader:
 
     def listen(
         self, blocks: Iterable[np.ndarray], request: Request, extension: Extension | None = None
-    ) -> tuple[list[Heard], Tensor]:
+    ) -> tuple[list[PartResult], Tensor]:
         """One file without decoding: its parts without tokens, and log-probabilities `(T, vocabulary)`.
 
         Args:
@@ -142,20 +143,20 @@ class OfflineReader:
         """
         parts, log_probs = [], []
         second_pass = by_ctc(self.second_pass, "log-probabilities of frames")
-        for segment in self.segments(blocks):
-            x, evidence = second_pass.encode([segment.samples], [request]).select(0)
-            first, last = segment.span(second_pass.grid, len(x))
-            parts.append(second_pass.keep(segment, [], evidence, len(x)))
-            log_probs.append(second_pass.log_probs(x[first:last], extension).cpu())
+        for part in self.parts(blocks):
+            x, evidence = second_pass.encode([part.samples], [request]).select(0)
+            first, last = part.span(second_pass.grid, len(x))
+            parts.append(kept(part, second_pass.grid, len(x), [], evidence))
+            log_probs.append(second_pass.decoder.log_probs(x[first:last], extension).cpu())
         return parts, torch.cat(log_probs)
 
 
-def by_ctc(reader: PartReader, what: str) -> SecondPass:
+def by_ctc(reader: PartReader, what: str) -> FullContextPass:
     """The reader, if it has CTC, which is needed for `what`.
 
     Raises:
         ConfigError: otherwise.
     """
-    if not isinstance(reader, SecondPass):
+    if not isinstance(reader, FullContextPass):
         raise without_ctc(what)
     return reader

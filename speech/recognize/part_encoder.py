@@ -12,8 +12,8 @@ from speech.decode.words.language_id import posterior_among
 from speech.models.base import CtcModel
 from speech.nn.adapters import AdapterBank
 from speech.nn.encoder.base import Halfway
-from speech.recognize.adapter_tokens import Extension, NewTokens
-from speech.recognize.encoded import Batch, batch_of
+from speech.recognize.adapter_tokens import AdapterTokens, Extension
+from speech.recognize.encoded import EncodedBatch, batch_of
 from speech.recognize.request import Request
 from speech.recognize.spoken_languages import POSSIBLE
 
@@ -31,7 +31,7 @@ class PartEncoder:
         written: ISO 639-3 codes that a label decoder writes.
     """
 
-    def __init__(self, model: CtcModel, new_tokens: NewTokens, written: Sequence[str], *, extends: bool) -> None:
+    def __init__(self, model: CtcModel, new_tokens: AdapterTokens, written: Sequence[str], *, extends: bool) -> None:
         self._model, self._new_tokens, self._written, self._extends = model, new_tokens, written, extends
         self._bank: AdapterBank | None = None
 
@@ -52,7 +52,9 @@ class PartEncoder:
         """See `Request.prefix`. One that `check` has let pass is never refused, should its adapter be taken away."""
         return request.prefix(self._model.vocabulary, self._new_tokens.codes, self._written)
 
-    def encode(self, heard: Sequence[np.ndarray], requests: Sequence[Request], lower: Halfway | None = None) -> Batch:
+    def encode(
+        self, heard: Sequence[np.ndarray], requests: Sequence[Request], lower: Halfway | None = None
+    ) -> EncodedBatch:
         """Frames of samples `(n,)` each, and what they say of the language.
 
         A model that says the language first says it once: then all frames have the same posterior.
@@ -79,7 +81,7 @@ class PartEncoder:
         *,
         subsampled: bool = False,
         lower: Halfway | None = None,
-    ) -> Batch:
+    ) -> EncodedBatch:
         """Of log-mel `(batch, T, bins)`, or of what convolutions have made of it; see `encode`.
 
         Where the language is not named and what is heard has an adapter, it is heard once more with that.
@@ -87,7 +89,7 @@ class PartEncoder:
         model, bank = self._model, self._bank
         prefix = torch.tensor([self.prefix(request) for request in requests], device=x.device)
 
-        def heard(wanted: Sequence[Mapping[str, float]]) -> Batch:
+        def heard(wanted: Sequence[Mapping[str, float]]) -> EncodedBatch:
             tap = None if bank is None else bank.tap(wanted)
             if lower is not None and tap is None:
                 counts = model.subsampling.output_lengths(lengths)
@@ -107,7 +109,7 @@ class PartEncoder:
         """What can be written besides the base's tokens where adapters are at work by these weights."""
         return self._new_tokens.at_work(bank, wanted) if self._extends else None
 
-    def _heard(self, batch: Batch, row: int, request: Request, bank: AdapterBank) -> dict[str, float]:
+    def _heard(self, batch: EncodedBatch, row: int, request: Request, bank: AdapterBank) -> dict[str, float]:
         """Posteriors of languages that have adapters, if it is likely to be one of them."""
         own, codes = batch.select(row)[1], self._model.vocabulary.languages
         if request.to is not None or own is None or not len(own):

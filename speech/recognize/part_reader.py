@@ -8,12 +8,12 @@ from typing import Protocol
 from torch import Tensor
 
 from speech.choices import Live
-from speech.models.base import Model
+from speech.models.base import Hearing
 from speech.nn.adapters import AdapterBank
 from speech.recognize.context import Context
-from speech.recognize.parts import Segment
+from speech.recognize.parts import Part
 from speech.recognize.request import Request
-from speech.recognize.result import Heard
+from speech.recognize.result import PartResult
 from speech.transcript import Word
 
 
@@ -21,7 +21,7 @@ class PartReader(Protocol):
     """Reads parts of any number of streams; what a part says does not depend on what else is read."""
 
     @property
-    def model(self) -> Model:
+    def model(self) -> Hearing:
         """What hears."""
 
     @property
@@ -38,11 +38,11 @@ class PartReader(Protocol):
 
     @property
     def context_tokens(self) -> int:
-        """Of the text before (`Segment.before`) that it is told; 0: it reads each segment by itself."""
+        """Of the text before (`Part.before`) that it is told; 0: it reads each part by itself."""
 
     @property
     def languages(self) -> Sequence[str]:
-        """ISO 639-3 codes that it tells from one another, in the order of `Heard.evidence`."""
+        """ISO 639-3 codes that it tells from one another, in the order of `PartResult.evidence`."""
 
     @property
     def known(self) -> tuple[str, ...]:
@@ -71,15 +71,15 @@ class PartReader(Protocol):
         """Whether CTC can write its transcript instead of a label decoder, should it be `quick`: it knows each language
         that is named."""
 
-    def read(self, segments: Sequence[Segment], requests: Sequence[Request]) -> list[Heard]:
-        """What each segment says, as its request asks for it; those in which nobody speaks are skipped."""
+    def read(self, parts: Sequence[Part], requests: Sequence[Request]) -> list[PartResult]:
+        """What each part says, as its request asks for it; those in which nobody speaks are skipped."""
 
-    def following(self, segment: Segment, heard: Heard) -> Context | None:
-        """What is said before the next segment of the same stream, by what this one says as a transcript; None: nothing
+    def following(self, part: Part, result: PartResult) -> Context | None:
+        """What is said before the next part of the same stream, by what this one says as a transcript; None: nothing
         that counts."""
 
-    def words(self, heard: Heard, request: Request) -> list[Word]:
-        """The words of a segment; each in its language, or in the one that is translated into."""
+    def words(self, result: PartResult, request: Request) -> list[Word]:
+        """The words of a part; each in its language, or in the one that is translated into."""
 
     def language(self, evidence: Tensor | None, frames: int, request: Request) -> tuple[str, float]:
         """The language that is spoken, among those asked for, and its probability.

@@ -9,14 +9,12 @@ from torch import Tensor
 from speech.audio import SAMPLE_RATE
 from speech.decode.ctc.beam import BeamDecoder
 from speech.decode.words.language_tracker import LanguageTracker, Switch
-from speech.decode.words.words import words_from_tokens
-from speech.recognize.causal import CausalStream, FirstPass
-from speech.recognize.full_context import SecondPass
+from speech.recognize.causal import CausalPass, CausalStream
+from speech.recognize.full_context import FullContextPass
 from speech.recognize.part_reader import PartReader
-from speech.recognize.parts import Segment, Segmenter
+from speech.recognize.parts import Part, PartCutter
 from speech.recognize.request import Request
-from speech.recognize.result import Heard
-from speech.text.languages import resolve
+from speech.recognize.result import PartResult
 from speech.transcript import Word
 
 _LEAD_S = 0.5
@@ -28,7 +26,7 @@ _EVERY_S = 1.0
 class Partials(Protocol):
     """Partial results of one stream.
 
-    Args of its methods: `segmenter` of the stream, `request` of the transcript, and whether partial results are
+    Args of its methods: `cutter` of the stream, `request` of the transcript, and whether partial results are
     `wanted` at all.
     """
 
@@ -36,19 +34,19 @@ class Partials(Protocol):
     def heard_s(self) -> float | None:
         """How far into the stream words have been looked for; None: not in the part under way."""
 
-    def configure(self, request: Request, segmenter: Segmenter, *, wanted: bool) -> None:
+    def configure(self, request: Request, cutter: PartCutter, *, wanted: bool) -> None:
         """Ask for something else from here on."""
 
-    def after(self, segmenter: Segmenter, *, quiet: bool) -> None:
+    def after(self, cutter: PartCutter, *, quiet: bool) -> None:
         """Parts are complete, the last of them in a pause or (not `quiet`) within speech."""
 
-    def feed(self, segmenter: Segmenter) -> None:
-        """Take what the segmenter has received."""
+    def feed(self, cutter: PartCutter) -> None:
+        """Take what the cutter has received."""
 
-    def words(self, segmenter: Segmenter) -> list[Word]:
+    def words(self, cutter: PartCutter) -> list[Word]:
         """Of the part under way, up to `heard_s`."""
 
-    def turned(self, heard: Heard, *, spoke: bool) -> Switch | None:
+    def turned(self, heard: PartResult, *, spoke: bool) -> Switch | None:
         """Whether a complete part is in another language than before, where nothing but parts tells."""
 
 
@@ -63,7 +61,7 @@ class CausalPartials:
         request, wanted: see `Partials`.
     """
 
-    def __init__(self, first: FirstPass, second: SecondPass, request: Request, *, wanted: bool) -> None:
+    def __init__(self, first: CausalPass, second: FullContextPass, request: Request, *, wanted: bool) -> None:
         self._first, self._second = first, second
         self._request, self._wanted = request, wanted
         self._tracker = self._new_tracker()
@@ -75,24 +73,24 @@ class CausalPartials:
     def heard_s(self) -> float | None:
         return None if self._causal is None else self._causal.heard_s
 
-    def configure(self, request: Request, segmenter: Segmenter, *, wanted: bool) -> None:
+    def configure(self, request: Request, cutter: PartCutter, *, wanted: bool) -> None:
         before = self._request, self._wanted
         self._request, self._wanted = request, wanted
         if request.languages != before[0].languages:
             self._tracker = self._new_tracker()
         if (request, wanted) != before:
-            self._restart(segmenter)
+            self._restart(cutter)
 
-    def after(self, segmenter: Segmenter, *, quiet: bool) -> None:
+    def after(self, cutter: PartCutter, *, quiet: bool) -> None:
         """Causal reading starts anew behind a pause, and goes on behind a cut within speech."""
-        if quiet or self._fed < segmenter.begin:
-            self._restart(segmenter)
+        if quiet or self._fed < cutter.begin:
+            self._restart(cutter)
         else:
-            self.feed(segmenter)
+            self.feed(cutter)
 
-    def feed(self, segmenter: Segmenter) -> None:
+    def feed(self, cutter: PartCutter) -> None:
         """Give the first pass what it has not heard; into silence it would write what nobody has said."""
-        received, begin = segmenter.received, segmenter.speech_begin
+        received, begin = cutter.received, cutter.speech_begin
         if not self._wanted or begin is None or self._fed == received:
             return
         if self._causal is None:
@@ -101,24 +99,17 @@ class CausalPartials:
             grid = self._second.grid
             self._fed = max(self._fed, (begin - round(_LEAD_S * SAMPLE_RATE)) // grid * grid)
             self._causal = self._begin(self._fed)
-        self._causal.feed(segmenter.heard_since(self._fed))
+        self._causal.feed(cutter.heard_since(self._fed))
         self._fed = received
 
-    def words(self, segmenter: Segmenter) -> list[Word]:
+    def words(self, cutter: PartCutter) -> list[Word]:
         if self._causal is None:
             return []
         code = self._tracker.language
-        return words_from_tokens(
-            self._causal.spans(segmenter.begin // self._second.grid, () if code is None else (code,)),
-            self._second.piece,
-            frame_s=self._second.model.frame_s,
-            offset_s=0.0,
-            duration_s=segmenter.received / SAMPLE_RATE,
-            language=code,
-            spaces=code is None or resolve(code).spaces,
-        )
+        spans = self._causal.spans(cutter.begin // self._second.grid, () if code is None else (code,))
+        return self._second.part_words.of_tokens(spans, code, cutter.received / SAMPLE_RATE)
 
-    def turned(self, heard: Heard, *, spoke: bool) -> Switch | None:
+    def turned(self, heard: PartResult, *, spoke: bool) -> Switch | None:
         """Chunks tell sooner; see `track`."""
         return None
 
@@ -144,23 +135,23 @@ class CausalPartials:
         return LanguageTracker(self._second.languages, self._request.languages)
 
     def _begin(self, sample: int) -> CausalStream:
-        request = self._request
-        decode = self._second.decoder(request)
+        request, tokens = self._request, self._second.decoder.tokens
+        decode = tokens.decoder(request.phrases)
         searches = decode.search if isinstance(decode, BeamDecoder) and decode.ours else None
         return self._first.begin(
             self._second.prefix(request),
             sample,
-            self._second.forbidden(request),
+            tokens.forbidden(request.written),
             searches,
             spoken=self._tracker.posterior,
             written=request.written,
             bank=self._second.adapters,
         )
 
-    def _restart(self, segmenter: Segmenter) -> None:
+    def _restart(self, cutter: PartCutter) -> None:
         self._causal = None
-        self._fed = segmenter.begin
-        self.feed(segmenter)
+        self._fed = cutter.begin
+        self.feed(cutter)
 
 
 class RereadPartials:
@@ -175,13 +166,13 @@ class RereadPartials:
         self._reader = reader
         self._request, self._wanted = request, wanted
         self._language = self._named()
-        self._asked: Segment | None = None
+        self._asked: Part | None = None
         self._until = 0
         """Samples of the stream that somebody has been asked to read."""
         self._said: list[Word] = []
         self.heard_s: float | None = None
 
-    def configure(self, request: Request, segmenter: Segmenter, *, wanted: bool) -> None:
+    def configure(self, request: Request, cutter: PartCutter, *, wanted: bool) -> None:
         if request.languages != self._request.languages:
             self._language = None
         changed = (request, wanted) != (self._request, self._wanted)
@@ -191,16 +182,16 @@ class RereadPartials:
             self._forget()
             self._until = 0
 
-    def after(self, segmenter: Segmenter, *, quiet: bool) -> None:
+    def after(self, cutter: PartCutter, *, quiet: bool) -> None:
         self._forget()
 
-    def feed(self, segmenter: Segmenter) -> None:
-        """Nothing: a part is taken from the segmenter when it is read."""
+    def feed(self, cutter: PartCutter) -> None:
+        """Nothing: a part is taken from the cutter when it is read."""
 
-    def words(self, segmenter: Segmenter) -> list[Word]:
+    def words(self, cutter: PartCutter) -> list[Word]:
         return list(self._said)
 
-    def turned(self, heard: Heard, *, spoke: bool) -> Switch | None:
+    def turned(self, heard: PartResult, *, spoke: bool) -> Switch | None:
         if not spoke or not heard.written or heard.language is None or heard.language == self._language:
             return None
         sure = self._reader.language(heard.evidence, heard.frames, self._request)[1]
@@ -212,20 +203,20 @@ class RereadPartials:
         """What the part under way is read for."""
         return Request(self._request.languages, phrases=self._request.phrases, quick=True)
 
-    def waiting(self, segmenter: Segmenter) -> Segment | None:
+    def waiting(self, cutter: PartCutter) -> Part | None:
         """The part under way, where enough of it is new to be read again; the same until then."""
-        if not self._wanted or segmenter.speech_begin is None:
+        if not self._wanted or cutter.speech_begin is None:
             return None
-        if segmenter.received - max(self._until, segmenter.speech_begin) >= _EVERY_S * SAMPLE_RATE:
-            self._asked, self._until = segmenter.so_far(), segmenter.received
+        if cutter.received - max(self._until, cutter.speech_begin) >= _EVERY_S * SAMPLE_RATE:
+            self._asked, self._until = cutter.so_far(), cutter.received
         return self._asked
 
-    def take(self, part: Segment, heard: Heard, segmenter: Segmenter) -> None:
+    def take(self, part: Part, heard: PartResult, cutter: PartCutter) -> None:
         """What the part under way said when it was `part`; nothing, if more of it has been read, or it is complete."""
         if part is self._asked:
             self._asked = None
         end_s = part.end_sample / SAMPLE_RATE
-        if part.first_sample == segmenter.begin and end_s > (self.heard_s or 0.0):
+        if part.first_sample == cutter.begin and end_s > (self.heard_s or 0.0):
             self.heard_s, self._said = end_s, self._reader.words(heard, self.request)
 
     def _named(self) -> str | None:

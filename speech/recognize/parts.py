@@ -1,4 +1,4 @@
-"""A stream of samples cut into segments, the same whatever the sizes of its pieces."""
+"""A stream of samples cut into parts, the same whatever the sizes of its pieces."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TURN_FRAMES = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class Part:
     """A stretch of a stream to be read, with audio around it."""
 
     start: int
@@ -24,7 +24,7 @@ class Segment:
     samples: np.ndarray
     """(n,) float32 at 16 kHz."""
     keep_start: int
-    """In `samples`, the first that the segment answers for; a multiple of the grid in the stream."""
+    """In `samples`, the first that the part answers for; a multiple of the grid in the stream."""
     keep_end: int
     speech_end: int
     """Sample of the stream after the last speech; `start + keep_start` if there was none."""
@@ -42,21 +42,21 @@ class Segment:
 
     @property
     def first_sample(self) -> int:
-        """Of the stream, that the segment answers for."""
+        """Of the stream, that the part answers for."""
         return self.start + self.keep_start
 
     @property
     def end_sample(self) -> int:
-        """Of the stream, after the last that the segment answers for."""
+        """Of the stream, after the last that the part answers for."""
         return self.start + self.keep_end
 
     def span(self, grid: int, frames: int) -> tuple[int, int]:
-        """First of its `frames`, of `grid` samples each, that the segment answers for, and the frame after the last."""
+        """First of its `frames`, of `grid` samples each, that the part answers for, and the frame after the last."""
         return self.keep_start // grid, frames if self.last else self.keep_end // grid
 
     @property
     def place(self) -> tuple[int, int, int]:
-        """What it hears and answers for: equal for two segments of a stream that say the same."""
+        """What it hears and answers for: equal for two parts of a stream that say the same."""
         return self.first_sample, self.end_sample, self.start + len(self.samples)
 
     @property
@@ -100,17 +100,17 @@ class SampleBuffer:
         self.start, self._count = start, len(kept)
 
 
-class Segmenter:
-    """Cuts one stream. Every sample lies in exactly one segment.
+class PartCutter:
+    """Cuts one stream. Every sample lies in exactly one part.
 
-    In a pause a segment hears nothing beyond its cut, and can be read before the pause has lasted long enough to end
+    In a pause a part hears nothing beyond its cut, and can be read before the pause has lasted long enough to end
     it (`expected`); one that had to be cut within speech hears `context_s` of the other side, as far as it has been
     received when the cut is decided.
 
     Args:
         vad: silero, shared by any number of streams.
         config: rules.
-        grid: samples per output frame; cuts lie on it, so a frame belongs to one segment.
+        grid: samples per output frame; cuts lie on it, so a frame belongs to one part.
         context_s: audio beyond a cut within speech.
 
     Attributes:
@@ -123,7 +123,7 @@ class Segmenter:
         self._grid = grid
         self._context = int(context_s * SAMPLE_RATE) // grid * grid
         self._buffer = SampleBuffer()
-        self._begin = 0  # of the segment under way in the stream
+        self._begin = 0  # of the part under way in the stream
         self._rested = True
         self._seen = 0  # samples that the VAD has judged
         self._speaking, self._quiet_frames = False, 0
@@ -136,12 +136,12 @@ class Segmenter:
 
     @property
     def begin(self) -> int:
-        """First sample of the segment under way."""
+        """First sample of the part under way."""
         return self._begin
 
     @property
     def speech_begin(self) -> int | None:
-        """Sample at which speech begins in the segment under way; None if nobody has spoken."""
+        """Sample at which speech begins in the part under way; None if nobody has spoken."""
         frame = self._endpointer.speech_begin
         return None if frame is None else frame * FRAME_SAMPLES
 
@@ -150,13 +150,13 @@ class Segmenter:
         self._endpointer.config = config
 
     def heard_since(self, sample: int) -> np.ndarray:
-        """A copy of what has been received from `sample` of the stream on; it must not lie before the segment."""
+        """A copy of what has been received from `sample` of the stream on; it must not lie before the part."""
         return self._buffer.between(sample, self.received).copy()
 
-    def accept(self, samples: np.ndarray) -> list[Segment]:
-        """The segments that end with these samples `(n,)` float32, any `n`."""
+    def accept(self, samples: np.ndarray) -> list[Part]:
+        """The parts that end with these samples `(n,)` float32, any `n`."""
         self._buffer.append(samples)
-        segments = []
+        parts = []
         whole = (self.received - self._seen) // FRAME_SAMPLES
         frames = self._buffer.between(self._seen, self._seen + whole * FRAME_SAMPLES).reshape(whole, FRAME_SAMPLES)
         probabilities, self._state = self._vad.steps(frames, self._state)
@@ -165,20 +165,20 @@ class Segmenter:
             endpoint = self._endpointer.step(probability)
             self._turn()
             if endpoint is not None:
-                segments.append(self._end(endpoint, self._cut(endpoint.frame)))
-        return segments
+                parts.append(self._end(endpoint, self._cut(endpoint.frame)))
+        return parts
 
-    def expected(self) -> Segment | None:
-        """The segment that a pause under way comes to if nobody speaks on, once all that it hears has been received."""
+    def expected(self) -> Part | None:
+        """The part that a pause under way comes to if nobody speaks on, once all that it hears has been received."""
         endpoint = self._endpointer.expected()
-        return None if endpoint is None else self._segment(endpoint, self._cut(endpoint.frame))
+        return None if endpoint is None else self._part(endpoint, self._cut(endpoint.frame))
 
-    def so_far(self) -> Segment:
-        """The segment under way as if it ended here; it goes on."""
-        return self._segment(self._endpointer.here(), self.received // self._grid * self._grid)
+    def so_far(self) -> Part:
+        """The part under way as if it ended here; it goes on."""
+        return self._part(self._endpointer.here(), self.received // self._grid * self._grid)
 
     def _cut(self, frame: int) -> int:
-        """The sample on the grid at which a segment ends before a frame of the voice detector."""
+        """The sample on the grid at which a part ends before a frame of the voice detector."""
         return frame * FRAME_SAMPLES // self._grid * self._grid
 
     def _turn(self) -> None:
@@ -189,15 +189,15 @@ class Segmenter:
             self._speaking = active
             self.turns.append((self._seen - FRAME_SAMPLES * (1 if active else _TURN_FRAMES), active))
 
-    def flush(self) -> Segment | None:
-        """End the segment at the last whole frame received: a client asked for what it has said so far."""
+    def flush(self) -> Part | None:
+        """End the part at the last whole frame received: a client asked for what it has said so far."""
         cut = self.received // self._grid * self._grid
         if cut == self._begin:
             return None
         return self._end(self._endpointer.cut(Reason.client), cut)
 
-    def end_blanks(self, said_s: float, blank_s: float) -> Segment | None:
-        """End the segment between its last word and a place without more, in seconds of the stream."""
+    def end_blanks(self, said_s: float, blank_s: float) -> Part | None:
+        """End the part between its last word and a place without more, in seconds of the stream."""
         said = round(said_s / FRAME_S)
         frame = (said + int(blank_s / FRAME_S)) // 2
         cut = self._cut(frame)
@@ -205,8 +205,8 @@ class Segmenter:
             return None
         return self._end(self._endpointer.cut_blanks(said, frame), cut)
 
-    def finish(self) -> Segment | None:
-        """The last segment, if anything is left; a stream without samples has one, which is empty."""
+    def finish(self) -> Part | None:
+        """The last part, if anything is left; a stream without samples has one, which is empty."""
         if self.received == self._begin > 0:
             return None
         self._judge_rest()
@@ -219,11 +219,11 @@ class Segmenter:
             probability, _ = self._vad.step(np.pad(rest, (0, FRAME_SAMPLES - len(rest))), self._state)
             self._endpointer.take(probability)
 
-    def _segment(self, endpoint: Endpoint, cut: int) -> Segment:
+    def _part(self, endpoint: Endpoint, cut: int) -> Part:
         start = self._buffer.start
         asked = endpoint.reason in (Reason.client, Reason.stop)
         heard = cut if endpoint.quiet or asked else min(self._seen, cut + self._context)
-        return Segment(
+        return Part(
             start,
             self._buffer.between(start, heard).copy(),
             self._begin - start,
@@ -236,12 +236,12 @@ class Segmenter:
             self._rested,
         )
 
-    def _end(self, endpoint: Endpoint, cut: int) -> Segment:
-        segment = self._segment(endpoint, cut)
+    def _end(self, endpoint: Endpoint, cut: int) -> Part:
+        part = self._part(endpoint, cut)
         reach = cut - self._context
         if endpoint.quiet:
-            reach = max(reach, -(-segment.speech_end // self._grid) * self._grid)
+            reach = max(reach, -(-part.speech_end // self._grid) * self._grid)
         unheard = self._seen // self._grid * self._grid  # by the voice detector, which still needs it
-        self._buffer.drop(max(min(reach, cut, unheard), segment.start))
+        self._buffer.drop(max(min(reach, cut, unheard), part.start))
         self._begin, self._rested = cut, endpoint.quiet
-        return segment
+        return part

@@ -15,17 +15,17 @@ from speech.decode.words.words import Draft
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What one segment says."""
+class PartResult:
+    """What one part says."""
 
     spans: list[TokenSpan]
     """Tokens; frames count from the beginning of the stream."""
     evidence: Tensor | None
     """(languages,) sum of the frames' log-posteriors, if the model has a language head."""
     frames: int
-    """That the segment answers for."""
+    """That the part answers for."""
     end_s: float
-    """Where the segment ends in the stream."""
+    """Where the part ends in the stream."""
     told: TokenEvidence | None = None
     """Of each token's language, if the model has a language head."""
     written: tuple[WrittenWord, ...] | None = None
@@ -36,8 +36,8 @@ class Heard:
     """Of the languages that it may be in, by both judges, where a label decoder has a say."""
     confidence: float = 1.0
     """Posterior of the text among those that were found."""
-    others: tuple[Heard, ...] = ()
-    """Less likely texts of the same segment, where several are asked for."""
+    others: tuple[PartResult, ...] = ()
+    """Less likely texts of the same part, where several are asked for."""
     sure: float | None = None
     """Log-probability of a token by a label decoder that has written it, on average, if it is known."""
 
@@ -51,7 +51,7 @@ class Heard:
         ]
 
 
-def spoken_in(parts: Sequence[Heard]) -> tuple[str, float] | None:
+def spoken_in(parts: Sequence[PartResult]) -> tuple[str, float] | None:
     """The language of most of what is said, and the share of the speech that is expected to be in it; None where no
     label decoder has a say."""
     shares = Counter[str]()

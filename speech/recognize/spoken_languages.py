@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from speech.decode.words.language_id import posterior_among
+from speech.decode.words.language_id import posterior_among, top
+from speech.errors import LanguageError
 from speech.recognize.request import Request
 
 POSSIBLE = 0.1
-"""Probability from which words of a language are expected in a segment."""
+"""Probability from which words of a language are expected in a part."""
 _STRETCH = 50
-"""Frames in which another language than the segment's may be clear."""
+"""Frames in which another language than the part's may be clear."""
 _CLEAR = 0.7
 """Probability from which it is."""
 
@@ -34,3 +35,24 @@ def written_in(evidence: Tensor | None, request: Request, known: Sequence[str]) 
     if len(request.languages) == 1:
         return request.languages
     return () if evidence is None else expected(evidence, request.languages, known)
+
+
+def language_of(evidence: Tensor | None, frames: int, request: Request, known: Sequence[str]) -> tuple[str, float]:
+    """The language that is spoken, among those asked for, and its probability.
+
+    Args:
+        evidence: `(languages,)` sum of the log-posteriors of frames, if the model tells languages.
+        frames: that it is the sum of.
+        request: with the languages asked for.
+        known: ISO 639-3 codes of the languages of the evidence.
+
+    Raises:
+        LanguageError: if it is not given, and the model cannot tell.
+    """
+    if len(request.languages) == 1:
+        return request.languages[0], 1.0
+    if request.languages and set(request.languages).isdisjoint(known):
+        return request.languages[0], 0.0  # a label decoder may tell, CTC cannot
+    if evidence is None:
+        raise LanguageError("this model does not identify languages", fix="Name the language.")
+    return top(posterior_among(evidence / max(frames, 1), known, request.languages), known)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from speech.decode.bias.phrases import Phrase, Phrases, canonical
 from speech.decode.ctc.beam import BeamDecoder
-from speech.decode.ctc.frames import Frames
+from speech.decode.ctc.frames import CtcFrames
 from speech.decode.ctc.greedy import TokenSpan, greedy
 from speech.errors import ConfigError
 from speech.recognize.adapter_tokens import Extension
@@ -30,7 +30,7 @@ class Decoder(Protocol):
     """Frames to token spans: `greedy`, or a `BeamDecoder`."""
 
     def __call__(
-        self, frames: Frames, *, forbidden: Collection[int] = (), languages: Sequence[str] = ()
+        self, frames: CtcFrames, *, forbidden: Collection[int] = (), languages: Sequence[str] = ()
     ) -> list[list[TokenSpan]]:
         """Token spans of each utterance, which is in some of `languages`; tokens in `forbidden` cannot be said."""
 
@@ -70,7 +70,7 @@ class CompiledPhrases:
         return found
 
 
-class Writing:
+class TokenDecoder:
     """How a recogniser writes.
 
     Args:

@@ -16,13 +16,13 @@ from speech.audio.vad import Vad
 from speech.decode.bias.phrases import letters_of
 from speech.decode.ctc.compiled_beam import prepare
 from speech.nn.cpu.int8 import int8_copy, int8_runs
-from speech.recognize.causal import CausalStream, FirstPass
-from speech.recognize.full_context import SecondPass
+from speech.recognize.causal import CausalPass, CausalStream
+from speech.recognize.full_context import FullContextPass
 from speech.recognize.part_reader import PartReader
 from speech.recognize.partials import CausalPartials, Partials, RereadPartials
-from speech.recognize.parts import Segment
+from speech.recognize.parts import Part
 from speech.recognize.request import Request
-from speech.recognize.result import Heard
+from speech.recognize.result import PartResult
 from speech.stream.session import StreamingSession, StreamOptions
 
 
@@ -51,17 +51,17 @@ class Engine:
     def __init__(self, second_pass: PartReader, config: EngineConfig | None = None) -> None:
         self.config = config or EngineConfig()
         self.second_pass = second_pass
-        self.first_pass = self._first_pass(second_pass) if isinstance(second_pass, SecondPass) else None
+        self.first_pass = self._first_pass(second_pass) if isinstance(second_pass, FullContextPass) else None
         self.vad = Vad()
 
-    def _first_pass(self, second_pass: SecondPass) -> FirstPass:
+    def _first_pass(self, second_pass: FullContextPass) -> CausalPass:
         size, model = self.config.chunk, second_pass.model
         in_float32 = model.dtype == torch.float32
         if self.config.int8 and in_float32 and model.device.type == "cpu" and int8_runs():
             model = int8_copy(model)
         prepare()  # a session may ask for phrases at any time, and must not keep the others waiting for a compiler
         letters_of(second_pass.tokenizer.vocabulary)
-        return FirstPass(
+        return CausalPass(
             model,
             (max(size // 2, 1), size, 2 * size, 4 * size),
             self.config.left_context,
@@ -80,7 +80,7 @@ class Engine:
 
     def partials(self, request: Request, *, wanted: bool) -> Partials:
         """Partial results of a new stream; see `speech.recognize.partials`."""
-        if self.first_pass is not None and isinstance(self.second_pass, SecondPass):
+        if self.first_pass is not None and isinstance(self.second_pass, FullContextPass):
             return CausalPartials(self.first_pass, self.second_pass, request, wanted=wanted)
         return RereadPartials(self.second_pass, request, wanted=wanted)
 
@@ -126,9 +126,9 @@ class Engine:
             self._step(group[: self.config.batch], size)
         return bool(groups)
 
-    def _parts(self, sessions: Sequence[StreamingSession]) -> list[tuple[StreamingSession, Segment]]:
+    def _parts(self, sessions: Sequence[StreamingSession]) -> list[tuple[StreamingSession, Part]]:
         """Waiting parts, one of a session, that fit into a batch."""
-        chosen: list[tuple[StreamingSession, Segment]] = []
+        chosen: list[tuple[StreamingSession, Part]] = []
         longest = reads = 0
         for session in sessions:
             part = session.waiting_part()
@@ -141,9 +141,9 @@ class Engine:
             chosen.append((session, part))
         return chosen
 
-    def _read(self, parts: Sequence[tuple[StreamingSession, Segment]]) -> None:
+    def _read(self, parts: Sequence[tuple[StreamingSession, Part]]) -> None:
         asked = [(part, request) for session, part in parts for request in session.options.requests()]
-        heard: list[Heard] = self.second_pass.read([part for part, _ in asked], [request for _, request in asked])
+        heard: list[PartResult] = self.second_pass.read([part for part, _ in asked], [request for _, request in asked])
         found = iter(heard)
         for session, _ in parts:
             session.take_part([next(found) for _ in session.options.requests()])

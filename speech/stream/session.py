@@ -22,14 +22,14 @@ from speech.decode.endpoint import Reason
 from speech.decode.words.language_tracker import Switch
 from speech.errors import SpeechError
 from speech.events import EndpointEvent, Event, LanguageEvent, SpeechEvent, TranscriptEvent, TranslationEvent, Writer
-from speech.recognize.alternatives import Reading, readings, together
+from speech.recognize.alternatives import PartAlternative, readings, together
 from speech.recognize.causal import CausalStream
 from speech.recognize.context import Context
 from speech.recognize.part_reader import PartReader
 from speech.recognize.partials import CausalPartials, Partials, RereadPartials
-from speech.recognize.parts import Segment, Segmenter
+from speech.recognize.parts import Part, PartCutter
 from speech.recognize.request import Request
-from speech.recognize.result import Heard
+from speech.recognize.result import PartResult
 from speech.stream.options import StreamOptions as StreamOptions
 from speech.transcript import Word, join, plain_words
 
@@ -53,7 +53,7 @@ class _Open:
     """Text and number of stable words of the last revision."""
     decoder: bool | None = None
     """Whether a label decoder has written all words so far; None: there are none."""
-    readings: list[list[Reading]] = field(default_factory=list)
+    readings: list[list[PartAlternative]] = field(default_factory=list)
     """Of its complete parts, where several texts are asked for."""
 
 
@@ -73,10 +73,10 @@ class StreamingSession:
         """Phrases, for as long as they are asked for."""
         vad: Vad = engine.vad
         rules = options.endpoint.within(self._second.longest_s)
-        self._segmenter = Segmenter(vad, rules, grid=self._second.grid, context_s=options.context_s)
+        self._segmenter = PartCutter(vad, rules, grid=self._second.grid, context_s=options.context_s)
         self._partials: Partials = engine.partials(options.requests()[0], wanted=options.interim)
-        self._parts: deque[Segment] = deque()
-        self._ahead: tuple[Segment, list[Request], list[Heard]] | None = None
+        self._parts: deque[Part] = deque()
+        self._ahead: tuple[Part, list[Request], list[PartResult]] | None = None
         """What has been read while its pause went on."""
         self._before: Context | None = None
         """What the last complete part, and those before it, have said."""
@@ -166,11 +166,11 @@ class StreamingSession:
         """Whether nothing more will come of it."""
         return self._ended and not self._parts
 
-    def waiting_part(self) -> Segment | None:
+    def waiting_part(self) -> Part | None:
         """The part that is to be read next with full context."""
         return replace(self._parts[0], before=self._before) if self._parts else None
 
-    def expected_part(self) -> Segment | None:
+    def expected_part(self) -> Part | None:
         """What will be the next part if nobody speaks on; it can be read already, and has not been."""
         if self._parts or self._ended:
             return None
@@ -183,7 +183,7 @@ class StreamingSession:
         partials = self._partials
         return None if self._ended or not isinstance(partials, CausalPartials) else partials.waiting(smallest)
 
-    def waiting_partial(self) -> tuple[Segment, Request] | None:
+    def waiting_partial(self) -> tuple[Part, Request] | None:
         """The part under way, where it is to be read for partial results; see `RereadPartials`."""
         partials = self._partials
         if self._ended or self._parts or not isinstance(partials, RereadPartials):
@@ -191,18 +191,18 @@ class StreamingSession:
         part = partials.waiting(self._segmenter)
         return None if part is None else (part, partials.request)
 
-    def take_partial(self, part: Segment, heard: Heard) -> None:
+    def take_partial(self, part: Part, heard: PartResult) -> None:
         """What the part of `waiting_partial` says."""
         if isinstance(self._partials, RereadPartials):
             self._partials.take(part, heard, self._segmenter)
             self._show()
 
-    def take_reading(self, part: Segment, requests: Sequence[Request], heard: Sequence[Heard]) -> None:
+    def take_reading(self, part: Part, requests: Sequence[Request], heard: Sequence[PartResult]) -> None:
         """What a part says that has been waiting or expected; it is used if it comes to be the next one."""
         self._ahead = part, list(requests), list(heard)
         self._settle()
 
-    def take_part(self, heard: Sequence[Heard]) -> None:
+    def take_part(self, heard: Sequence[PartResult]) -> None:
         """What the waiting part says, one for each of `options.requests()`."""
         part = replace(self._parts[0], before=self._before)
         requests = self.options.requests()
@@ -269,7 +269,7 @@ class StreamingSession:
         if segment is not None:
             self._complete([segment])
 
-    def _complete(self, segments: Sequence[Segment]) -> None:
+    def _complete(self, segments: Sequence[Part]) -> None:
         """These are to be read."""
         self._parts += segments
         if segments:

@@ -5,6 +5,7 @@ import inspect
 import pytest
 import torch
 
+from speech.choices import Live
 from speech.chunking import ChunkSpec
 from speech.models.base import CtcModel, LabelModel
 from speech.models.precision import Precision, with_precision
@@ -30,6 +31,7 @@ def test_a_ctc_model_in_any_precision_has_what_the_protocol_names(request, name,
     assert (found.dim, found.layers) == (model.config.encoder.dim, model.config.encoder.layers)
     assert found.writes_prefix == (name == "published")
     assert found.identifies_languages
+    assert found.live == model.config.live == Live.chunks
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -41,6 +43,7 @@ def test_a_label_model_in_any_precision_has_what_the_protocol_names(precision):
     assert found.alignment_heads == [(1, 0), (1, 3)]
     assert (found.suppressed, found.suppressed_first) == ([0, 257], [32, 256])
     assert found.frame_s == 0.02
+    assert found.live == found.config.live == Live.parts
 
 
 @torch.inference_mode()

@@ -5,10 +5,10 @@ import pytest
 import torch
 from espnet_peer import SIZES, load, publish
 
-from speech.decode.ctc.frames import Frames
+from speech.decode.ctc.frames import CtcFrames
 from speech.decode.ctc.greedy import greedy
 from speech.models.importers.espnet import import_espnet
-from speech.recognize.full_context import SecondPass
+from speech.recognize.full_context import FullContextPass
 from speech.recognize.offline import Cut, OfflineConfig
 from speech.recognize.request import Request
 from speech.recognize.windows import WindowConfig, windows
@@ -103,11 +103,11 @@ def test_greedy_text(both, seconds):
     expected = theirs.best_path(samples, lang_sym="<nolang>", task_sym="<asr>")[0]
     prefix = torch.tensor([[tokenizer.vocabulary.nolang, tokenizer.vocabulary.task_id("asr")]])
     output = ours(*ours.features(torch.from_numpy(samples)[None], torch.tensor([len(samples)])), prefix)
-    ids = [span.id for span in greedy(Frames(output.log_probs, output.lengths, 0.08))[0]]
+    ids = [span.id for span in greedy(CtcFrames(output.log_probs, output.lengths, 0.08))[0]]
     assert ids == expected[2]
     assert tokenizer.decode(ids) == expected[3].strip()
 
-    second_pass = SecondPass(ours, tokenizer)
+    second_pass = FullContextPass(ours, tokenizer)
     whole = windows([samples], WindowConfig(size_s=30.0, context_s=0.0), second_pass.grid)
     heard = second_pass.read_windows(whole, Request())
     encoded, _ = theirs._encode(torch.from_numpy(samples)[None], None, "<nolang>", "<asr>")

@@ -13,7 +13,7 @@ from speech.models.checkpoint import load_checkpoint
 from speech.models.hub import EMBEDDED, locate
 from speech.nn.adapters import Adapter, AdapterBank
 from speech.nn.head_extension import near_rows, random_rows
-from speech.recognize.adapter_tokens import NewTokens
+from speech.recognize.adapter_tokens import AdapterTokens
 from speech.recognize.offline import Cut, OfflineConfig
 from speech.recognize.request import Request
 from speech.recognize.windows import WindowConfig
@@ -166,7 +166,7 @@ def test_adapters_come_and_go_while_a_session_runs(recognizer, bank, georgian):
 
 def test_what_was_heard_under_one_bank_is_read_under_the_next(recognizer, bank):
     second = recognizer._second_pass
-    segment = next(iter(recognizer._reader.segments([samples_of(ENGLISH)])))
+    segment = next(iter(recognizer._reader.parts([samples_of(ENGLISH)])))
     request = Request(("kat",))
     heard = second.read([segment], [request])[0]
     words = second.words(heard, request)
@@ -184,7 +184,7 @@ def test_ids_are_given_once_and_for_good(tokenizer):
     def bank_of(**tokens) -> AdapterBank:
         return AdapterBank({code: Adapter((1,), 8, 2, own) for code, own in tokens.items()})
 
-    new, size = NewTokens(tokenizer), len(tokenizer.vocabulary)
+    new, size = AdapterTokens(tokenizer), len(tokenizer.vocabulary)
     first, second = bank_of(ell="αβ", deu=()), bank_of(rus="αж", ell="γβ")
     new.learn(first)
     assert new.codes == {"ell", "deu"}
@@ -227,7 +227,7 @@ def test_its_text_is_aligned_where_it_is_named(recognizer, bank):
 
 def test_files_cut_into_windows_have_them_too(recognizer, bank):
     config = OfflineConfig(cut=Cut.windows, window=WindowConfig(size_s=4.0, context_s=0.8))
-    cut = Recognizer(recognizer.model, recognizer.tokenizer, config, recognizer._second_pass._writing.decode)
+    cut = Recognizer(recognizer.model, recognizer.tokenizer, config, recognizer._second_pass.decoder.tokens.decode)
     cut.adapters = bank
     found = cut.transcribe(np.tile(samples_of(ENGLISH), 3), language="kat").text
     assert written_in(found, ["kat"])

@@ -6,8 +6,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.recognize.alternatives import Reading, chained, readings, together
-from speech.recognize.result import Heard
+from speech.recognize.alternatives import PartAlternative, chained, readings, together
+from speech.recognize.result import PartResult
 from speech.transcript import Word
 
 SHARES = st.lists(st.floats(0.01, 1.0), min_size=1, max_size=4).map(
@@ -33,16 +33,20 @@ def test_they_are_the_likeliest_ways_through_all_parts(parts, most):
 
 
 def test_a_text_is_listed_once_with_the_confidence_of_its_first():
-    heard = Heard([], None, 0, 0.0, confidence=0.5)
-    others = tuple(Heard([], None, 0, 0.0, confidence=share) for share in (0.3, 0.2))
+    heard = PartResult([], None, 0, 0.0, confidence=0.5)
+    others = tuple(PartResult([], None, 0, 0.0, confidence=share) for share in (0.3, 0.2))
     texts = {0.5: "a b", 0.3: "a b", 0.2: "c"}
-    whole = Heard([], None, 0, 0.0, confidence=heard.confidence, others=others)
+    whole = PartResult([], None, 0, 0.0, confidence=heard.confidence, others=others)
     found = readings(whole, lambda one: words(texts[one.confidence]))
     assert [(one.words[0].text, one.confidence) for one in found] == [("a", 0.5), ("c", 0.2)]
 
 
 def test_texts_of_parts_are_joined_as_words_are():
-    parts = [[Reading(words("a b"), 0.75), Reading(words("a"), 0.25)], [Reading([], 1.0)], [Reading(words("c"), 0.5)]]
+    parts = [
+        [PartAlternative(words("a b"), 0.75), PartAlternative(words("a"), 0.25)],
+        [PartAlternative([], 1.0)],
+        [PartAlternative(words("c"), 0.5)],
+    ]
     found = together(parts, 3)
     assert [(one.text, round(one.confidence, 9)) for one in found] == [("a b c", 0.375), ("a c", 0.125)]
     assert found[0].to_dict() == {"text": "a b c", "confidence": 0.375}
@@ -50,5 +54,5 @@ def test_texts_of_parts_are_joined_as_words_are():
 
 
 def test_many_parts_that_nobody_is_sure_of_keep_their_order():
-    parts = [[Reading(words("a"), 1e-4), Reading(words("b"), 1e-5)]] * 200
+    parts = [[PartAlternative(words("a"), 1e-4), PartAlternative(words("b"), 1e-5)]] * 200
     assert together(parts, 2)[0].text == " ".join("a" * 200)

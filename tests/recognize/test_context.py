@@ -7,15 +7,15 @@ from hypothesis import strategies as st
 from speech.decode.ctc.greedy import TokenSpan
 from speech.decode.label.timing import WrittenWord, written_words
 from speech.recognize.context import Context, context_tokens, following
-from speech.recognize.result import Heard
+from speech.recognize.result import PartResult
 from tests.tiny_whisper import tiny_label_tokenizer
 
 TOKENIZER = tiny_label_tokenizer()
 
 
-def says(text: str, language: str | None = "deu", sure: float | None = -0.1) -> Heard:
+def says(text: str, language: str | None = "deu", sure: float | None = -0.1) -> PartResult:
     words = tuple(WrittenWord(word, n, n) for n, word in enumerate(written_words(text)))
-    return Heard(
+    return PartResult(
         [TokenSpan(0, n, n + 1, 1.0) for n in range(len(words))],
         None,
         9,
@@ -26,7 +26,7 @@ def says(text: str, language: str | None = "deu", sure: float | None = -0.1) -> 
     )
 
 
-def after(*parts: Heard, most: int = 60) -> Context | None:
+def after(*parts: PartResult, most: int = 60) -> Context | None:
     before = None
     for part in parts:
         before = following(before, part, TOKENIZER, most, -0.5)
@@ -67,7 +67,7 @@ def test_scripts_without_spaces_have_none():
         says("Der Hund", sure=None),
         says("Der Hund", language=None),
         says("Der Hund", language="fra"),  # which the decoder does not know
-        Heard([TokenSpan(0, 0, 1, 1.0)], None, 9, 1.0),  # CTC has written it
+        PartResult([TokenSpan(0, 0, 1, 1.0)], None, 9, 1.0),  # CTC has written it
         says("no no no no no"),
     ],
 )

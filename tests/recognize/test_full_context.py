@@ -5,14 +5,14 @@ import torch
 
 from speech.decode.ctc.greedy import TokenSpan
 from speech.errors import ConfigError, LanguageError
-from speech.recognize.full_context import SecondPass
+from speech.recognize.full_context import FullContextPass
 from speech.recognize.request import Request
 from speech.recognize.spoken_languages import written_in
 
 
 @pytest.fixture(scope="module")
-def second_pass(model, tokenizer) -> SecondPass:
-    return SecondPass(model, tokenizer)
+def second_pass(model, tokenizer) -> FullContextPass:
+    return FullContextPass(model, tokenizer)
 
 
 def test_a_request_is_parsed_from_names():
@@ -33,22 +33,22 @@ def test_one_language_is_told_to_the_model_several_are_not(tokenizer):
 
 def test_only_scripts_of_the_languages_can_be_said(second_pass, tokenizer):
     special = {t for t in range(1, len(tokenizer.vocabulary)) if tokenizer.vocabulary.is_special(t)}
-    assert second_pass.forbidden(Request()) == special
-    assert second_pass.forbidden(Request(("eng", "deu"))) == special
+    assert second_pass.decoder.tokens.forbidden(Request().written) == special
+    assert second_pass.decoder.tokens.forbidden(Request(("eng", "deu")).written) == special
     latin = {t for t in range(len(tokenizer.vocabulary)) if tokenizer.vocabulary.tokens[t].strip("\u2581").isalpha()}
-    assert latin <= second_pass.forbidden(Request(("rus",)))
+    assert latin <= second_pass.decoder.tokens.forbidden(Request(("rus",)).written)
 
 
 def test_a_model_that_says_the_language_first_tells_it_and_leaves_special_tokens_out(published, tokenizer, speech):
     vocabulary = tokenizer.vocabulary
-    second_pass = SecondPass(published, tokenizer)
-    assert second_pass.forbidden(Request()) == frozenset()
+    second_pass = FullContextPass(published, tokenizer)
+    assert second_pass.decoder.tokens.forbidden(Request().written) == frozenset()
     x, evidence = second_pass.encode([speech[:50_000]], [Request()]).select(0)
     prefix = torch.tensor([[vocabulary.nolang, vocabulary.task_id("asr")]])
     samples = torch.from_numpy(speech[:50_000])[None]
     with torch.inference_mode():
         said = published(*published.features(samples, torch.tensor([50_000])), prefix).log_probs
-    torch.testing.assert_close(second_pass.log_probs(x), said[0, 2:])
+    torch.testing.assert_close(second_pass.decoder.log_probs(x), said[0, 2:])
     languages = said[0, :4, list(vocabulary.language_ids)]
     best = languages[languages.logsumexp(-1).argmax()]
     assert torch.allclose(evidence[7], best.log_softmax(-1))
@@ -56,7 +56,7 @@ def test_a_model_that_says_the_language_first_tells_it_and_leaves_special_tokens
     assert code == vocabulary.languages[int(best.argmax())]
     assert probability == pytest.approx(float(best.softmax(-1).max()), abs=1e-5)
     special = [TokenSpan(vocabulary.language_id("deu"), 0, 1, 0.9), TokenSpan(vocabulary.piece_start, 3, 4, 0.8)]
-    assert [second_pass._says(span) for span in special] == [False, True]
+    assert [second_pass.decoder.says(span) for span in special] == [False, True]
 
 
 def test_the_language_is_one_of_those_asked_for(second_pass, tokenizer):

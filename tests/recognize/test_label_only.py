@@ -22,7 +22,7 @@ from speech.nn.encoder.base import Halfway
 from speech.recognize.context import Context
 from speech.recognize.label_only import LabelReader, smoothed
 from speech.recognize.offline import Cut, OfflineConfig
-from speech.recognize.parts import Segment
+from speech.recognize.parts import Part
 from speech.recognize.request import Request
 from speech.stream.session import StreamOptions
 from speech.transcript import join
@@ -95,14 +95,14 @@ class Scripted:
         return logits
 
 
-def part(seconds=4.0, *, before=0.0, silent=False, reason=Reason.silence, samples=None) -> Segment:
+def part(seconds=4.0, *, before=0.0, silent=False, reason=Reason.silence, samples=None) -> Part:
     count = round(seconds * 16_000)
     start = round(before * 16_000)
     heard = np.ones(count, np.float32) if samples is None else samples
-    return Segment(0, heard, start, count, count, True, silent, count, reason)
+    return Part(0, heard, start, count, count, True, silent, count, reason)
 
 
-def text(reader: LabelReader, segment: Segment, request: Request = Request()) -> str:  # noqa: B008
+def text(reader: LabelReader, segment: Part, request: Request = Request()) -> str:  # noqa: B008
     return join(reader.words(reader.read([segment], [request])[0], request))
 
 
@@ -356,7 +356,7 @@ def test_a_part_is_never_longer_than_it_hears_whatever_the_rules(whisper, speech
     rules = EndpointConfig().limited(None, 40.0)
     long = np.concatenate([speech] * 5)
     recognizer = Recognizer.of_parts(whisper._second_pass, OfflineConfig(endpoint=rules))
-    parts = list(recognizer._reader.segments([long]))
+    parts = list(recognizer._reader.parts([long]))
     assert len(long) > 30 * 16_000
     assert max(len(segment.samples) for segment in parts) <= 29 * 16_000
     assert recognizer.transcribe(long).text == join(

@@ -12,10 +12,10 @@ from speech.decode.ctc.greedy import TokenSpan
 from speech.decode.label.joint import JointConfig
 from speech.decode.label.search import LabelHypothesis
 from speech.recognize.context import Context
-from speech.recognize.label_part import Judged
+from speech.recognize.label_part import Judged, LabelPart
 from speech.recognize.label_pass import LabelPass
 from speech.recognize.request import Request
-from speech.recognize.result import Heard, spoken_in
+from speech.recognize.result import PartResult, spoken_in
 from speech.text.normalize import plain_text
 from tests.tiny_hybrid import WRITTEN, latin_whisper, letters_tokenizer
 from tests.tiny_whisper import tiny_label_tokenizer
@@ -66,7 +66,7 @@ def says(label, monkeypatch, *found):
         LabelHypothesis(tuple(label.tokenizer.encode(text.removesuffix("..."))), -1.0 - n, not text.endswith("..."))
         for n, text in enumerate(found)
     ]
-    monkeypatch.setattr(type(label._search), "__call__", lambda *_: hypotheses)
+    monkeypatch.setattr(type(label.candidates.search), "__call__", lambda *_: hypotheses)
 
 
 def test_the_decoder_hears_what_it_is_asked_for_and_no_more_than_it_has_learnt(make):
@@ -98,7 +98,7 @@ def test_it_writes_in_the_language_that_is_named_or_that_both_hear(
     make, heard, monkeypatch, languages, to, by_ctc, by_label, expected
 ):
     label = make()
-    monkeypatch.setattr(label, "languages", lambda part: {"eng": 0.0, "deu": 0.0, "spa": 0.0} | by_label)
+    monkeypatch.setattr(LabelPart, "languages", lambda *_: {"eng": 0.0, "deu": 0.0, "spa": 0.0} | by_label)
     told = {code: math.log(by_ctc.get(code, 1e-9)) for code in ("deu", "eng", "gla")} if by_ctc else {}
     found = label.read(label.listen(SAMPLES), Request(languages, to), told, heard("der hund"))
     assert found.language == expected
@@ -114,7 +114,7 @@ def test_it_writes_in_the_language_that_is_named_or_that_both_hear(
 def test_where_ctc_is_not_clear_and_the_decoder_hears_no_speech_nothing_is_written(make, heard, monkeypatch, language):
     label = make(unclear=-0.7, silence=0.75, unheard=-1000.0)
     for sure, no_speech, spoken in [(0.3, 0.9, False), (0.3, 0.6, True), (0.95, 0.9, True)]:
-        monkeypatch.setattr(label, "_no_speech", lambda part, chance=no_speech: chance)
+        monkeypatch.setattr(LabelPart, "no_speech", lambda *_, chance=no_speech: chance)
         judged = heard("der hund", frames=30, sure=sure)
         found = label.read(label.listen(SAMPLES), Request((language,)), {}, judged)
         assert found.language == language
@@ -124,7 +124,7 @@ def test_where_ctc_is_not_clear_and_the_decoder_hears_no_speech_nothing_is_writt
 def test_a_file_is_in_the_language_of_most_of_its_speech():
     def part(frames, **shares):
         said = [TokenSpan(1, 0, 1, 1.0)] if frames else []
-        return Heard(said, None, frames or 99, 1.0, posterior=shares or None)
+        return PartResult(said, None, frames or 99, 1.0, posterior=shares or None)
 
     assert spoken_in([part(10, deu=0.9, eng=0.1), part(30, deu=0.2, eng=0.8)]) == ("eng", pytest.approx(0.625))
     assert spoken_in([part(10, deu=0.9, eng=0.1), part(0, eng=1.0)]) == ("deu", pytest.approx(0.9))
@@ -136,10 +136,10 @@ def test_texts_that_the_search_has_found_have_the_same_score_in_one_pass(make):
     label = make(beam=8)
     with torch.inference_mode():
         part, prompt = label.listen(SAMPLES), label.tokenizer.prompt("deu")
-        found = [one for one in label._search(part, prompt, 30) if one.ended]
-        scores = part.log_probs(prompt, [one.tokens for one in found], label._search)
-        heard = label.languages(part)
-        again = [one for one in label._search(part, prompt, 30) if one.ended]
+        found = [one for one in label.candidates.search(part, prompt, 30) if one.ended]
+        scores = part.log_probs(prompt, [one.tokens for one in found], label.candidates.search)
+        heard = part.languages(label.tokenizer)
+        again = [one for one in label.candidates.search(part, prompt, 30) if one.ended]
     assert len(found) > 2
     np.testing.assert_allclose(scores, [one.score for one in found], atol=1e-3)
     assert again == pytest.approx(found) or [one.tokens for one in again] == [one.tokens for one in found]
@@ -154,14 +154,14 @@ def test_ctc_has_a_say_and_a_text_of_its_own_in_languages_that_it_has_learnt(
     make, heard, monkeypatch, learnt, weight, expected
 ):
     label = make(learnt=learnt, ctc_weight=weight)
-    monkeypatch.setattr("speech.recognize.label_pass.Utterance.log_probs", lambda *_: [-9.0])
+    monkeypatch.setattr("speech.recognize.label_part.LabelPart.log_probs", lambda *_: [-9.0])
     says(label, monkeypatch, "ab cde", "der Hand", "x...")
     assert text_of(label.read(label.listen(SAMPLES), Request(("deu",)), {}, heard("der hund")).written) == expected
 
 
 def test_ctc_has_a_say_in_languages_that_it_has_adapters_for(make, heard, monkeypatch):
     label, judged = make(ctc_weight=50.0), heard("der hund")
-    monkeypatch.setattr("speech.recognize.label_pass.Utterance.log_probs", lambda *_: [-9.0])
+    monkeypatch.setattr("speech.recognize.label_part.LabelPart.log_probs", lambda *_: [-9.0])
     says(label, monkeypatch, "ab cde")
     for codes, expected in (({"deu"}, "Der hund."), ({"eng"}, "ab cde")):
         adapted = replace(judged, adapted=frozenset(codes))
@@ -194,7 +194,7 @@ def test_in_scripts_without_spaces_none_comes_in(make, heard, monkeypatch):
     says(label, monkeypatch, "hund在在在在在...")
     judged = heard("hund")
     with torch.inference_mode():
-        text = label._cut(label.tokenizer.encode("hun在d在"), "deu", judged)
+        text = label.candidates.cut(label.tokenizer.encode("hun在d在"), "deu", judged)
     assert text in ("hun", "hun在d")
 
 
@@ -294,13 +294,13 @@ def test_a_part_in_two_languages_has_words_as_they_are_written_in_each(
 ):
     label = make(learnt=learnt, ctc_weight=0.01, unsure=-100.0)
     spanish = label.tokenizer.prompt("spa")
-    monkeypatch.setattr("speech.recognize.label_pass.Utterance.log_probs", lambda *_: [-99.0])
+    monkeypatch.setattr("speech.recognize.label_part.LabelPart.log_probs", lambda *_: [-99.0])
 
     def found(_, part, prompt, *rest):
         text = "Del perro" if list(prompt) == list(spanish) else "Der Hund."
         return [LabelHypothesis(tuple(label.tokenizer.encode(text)), -1.0, True)]
 
-    monkeypatch.setattr(type(label._search), "__call__", found)
+    monkeypatch.setattr(type(label.candidates.search), "__call__", found)
     judged = replace(heard("der perro"), languages=languages)
     written = label.read(label.listen(SAMPLES), Request(), {"deu": math.log(0.7), "spa": math.log(0.2)}, judged).written
     assert (text_of(written), written.language) == (expected, "deu")
@@ -313,7 +313,7 @@ def test_where_the_decoder_is_unsure_what_ctc_hears_stands_in_its_place(
     make, heard, monkeypatch, unsure, weight, expected
 ):
     label = make(learnt=["deu"], ctc_weight=weight, unsure=unsure)
-    monkeypatch.setattr("speech.recognize.label_pass.Utterance.log_probs", lambda *_: [-99.0])
+    monkeypatch.setattr("speech.recognize.label_part.LabelPart.log_probs", lambda *_: [-99.0])
     says(label, monkeypatch, "Der ball.")
     assert text_of(label.read(label.listen(SAMPLES), Request(("deu",)), {}, heard("der hund")).written) == expected
 
@@ -328,7 +328,7 @@ def reads(label, monkeypatch, told, alone):
         ids = label.tokenizer.encode(text.removesuffix("..."))
         return [LabelHypothesis(tuple(ids), -1.0, not text.endswith("..."))]
 
-    monkeypatch.setattr(type(label._search), "__call__", search)
+    monkeypatch.setattr(type(label.candidates.search), "__call__", search)
     return prompts
 
 
@@ -348,7 +348,7 @@ BEFORE = Context("deu", ("Es", "war", "eine", "Katze,"))
 )
 def test_what_is_told_before_a_part_is_not_copied_and_leads_nowhere(make, heard, monkeypatch, told, said, times):
     label = make(learnt=["deu"], ctc_weight=0.1, context_tokens=40, unheard=-3.0)
-    monkeypatch.setattr("speech.recognize.label_pass.Utterance.log_probs", lambda *_: [-99.0])
+    monkeypatch.setattr("speech.recognize.label_part.LabelPart.log_probs", lambda *_: [-99.0])
     prompts = reads(label, monkeypatch, told, "Der Hund.")
     judged = heard("und der hund", sure=0.8)
     found = label.read(label.listen(SAMPLES), Request(("deu",)), {}, judged, BEFORE).written

@@ -7,7 +7,7 @@ import torch
 
 from speech.errors import ConfigError, ModelError
 from speech.models.translation_targets import TargetScore, write_targets
-from speech.recognize.full_context import SecondPass
+from speech.recognize.full_context import FullContextPass
 from speech.recognize.label_only import LabelReader
 from speech.recognize.loading import LoadOptions, load_reader
 from speech.recognize.request import Request
@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 
 def test_each_kind_has_its_reader(checkpoint, whisper_checkpoint, tmp_path):
-    assert isinstance(load_reader(checkpoint, CPU, LoadOptions()), SecondPass)
+    assert isinstance(load_reader(checkpoint, CPU, LoadOptions()), FullContextPass)
     assert isinstance(load_reader(whisper_checkpoint, CPU, LoadOptions()), LabelReader)
     with pytest.raises(ModelError, match=r"has no config\.json"):
         load_reader(tmp_path, CPU, LoadOptions())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from speech.decode.endpoint import EndpointConfig
-from speech.recognize.full_context import SecondPass
+from speech.recognize.full_context import FullContextPass
 from speech.recognize.offline import OfflineConfig, OfflineReader
 from speech.recognize.request import Request
 
@@ -18,7 +18,7 @@ def files(speech) -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def reader(model, tokenizer) -> OfflineReader:
-    return OfflineReader(SecondPass(model, tokenizer), SMALL)
+    return OfflineReader(FullContextPass(model, tokenizer), SMALL)
 
 
 def test_a_file_alone_and_in_a_batch_reads_the_same(reader, files):

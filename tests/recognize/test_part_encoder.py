@@ -7,7 +7,7 @@ import torch
 from speech.decode.label.joint import JointConfig
 from speech.models.hybrid import load_hybrid
 from speech.nn.adapters import Adapter, AdapterBank
-from speech.recognize.adapter_tokens import NewTokens
+from speech.recognize.adapter_tokens import AdapterTokens
 from speech.recognize.part_encoder import PartEncoder
 from speech.recognize.request import Request
 from tests.tiny_hybrid import save_tiny_hybrid
@@ -24,7 +24,7 @@ def hybrid(tmp_path_factory):
 
 @pytest.fixture
 def encoder(hybrid) -> PartEncoder:
-    return PartEncoder(hybrid.ctc.model, NewTokens(hybrid.ctc.tokenizer), ("spa",), extends=True)
+    return PartEncoder(hybrid.ctc.model, AdapterTokens(hybrid.ctc.tokenizer), ("spa",), extends=True)
 
 
 def lower(hybrid):

@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from speech.recognize.full_context import SecondPass
+from speech.recognize.full_context import FullContextPass
 from speech.recognize.label_only import LabelReader
 from speech.recognize.part_reader import PartReader
 from speech.recognize.request import Request
@@ -14,7 +14,7 @@ from tests.tiny_whisper import tiny_label_tokenizer, tiny_whisper
 @pytest.mark.parametrize("kind", ["ctc", "label"])
 def test_a_reader_has_what_the_protocol_names(kind, model, tokenizer):
     ctc = kind == "ctc"
-    reader = SecondPass(model, tokenizer) if ctc else LabelReader(tiny_whisper(), tiny_label_tokenizer())
+    reader = FullContextPass(model, tokenizer) if ctc else LabelReader(tiny_whisper(), tiny_label_tokenizer())
     names = {name for name, _ in inspect.getmembers(PartReader) if not name.startswith("_")}
     assert names <= {*dir(reader)}
     assert reader.live == ("chunks" if ctc else "parts")

@@ -12,9 +12,9 @@ from speech.decode.endpoint import EndpointConfig, Reason
 from speech.decode.label.timing import WrittenWord
 from speech.events import Event, LanguageEvent, TranscriptEvent
 from speech.recognize.partials import RereadPartials
-from speech.recognize.parts import Segmenter
+from speech.recognize.parts import PartCutter
 from speech.recognize.request import Request
-from speech.recognize.result import Heard
+from speech.recognize.result import PartResult
 from speech.stream.session import StreamOptions
 from speech.transcript import Word
 
@@ -22,9 +22,9 @@ SECOND = 16_000
 
 
 @pytest.fixture
-def segmenter(speech) -> Segmenter:
+def segmenter(speech) -> PartCutter:
     """Somebody has begun to speak."""
-    found = Segmenter(Vad(), EndpointConfig(), grid=320)
+    found = PartCutter(Vad(), EndpointConfig(), grid=320)
     found.accept(speech[:SECOND])
     assert found.speech_begin is not None
     return found
@@ -37,8 +37,8 @@ def reader() -> SimpleNamespace:
     )
 
 
-def heard(language: str = "deu", written: tuple[WrittenWord, ...] | None = (WrittenWord("a", 0, 0),)) -> Heard:
-    return Heard([], torch.zeros(1), 1, 1.0, written=written, language=language)
+def heard(language: str = "deu", written: tuple[WrittenWord, ...] | None = (WrittenWord("a", 0, 0),)) -> PartResult:
+    return PartResult([], torch.zeros(1), 1, 1.0, written=written, language=language)
 
 
 def test_it_is_read_again_for_every_second_and_stays_the_same_until_then(segmenter, speech):
@@ -78,7 +78,7 @@ def test_what_is_complete_meanwhile_or_asked_otherwise_is_forgotten(segmenter, s
 
 
 def test_nobody_reads_it_before_somebody_speaks():
-    segmenter = Segmenter(Vad(), EndpointConfig(), grid=320)
+    segmenter = PartCutter(Vad(), EndpointConfig(), grid=320)
     segmenter.accept(np.zeros(3 * SECOND, np.float32))
     assert RereadPartials(reader(), Request(), wanted=True).waiting(segmenter) is None
 

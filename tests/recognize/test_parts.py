@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from speech.audio.vad import Vad
 from speech.decode.endpoint import EndpointConfig, Reason
-from speech.recognize.parts import SampleBuffer, Segment, Segmenter
+from speech.recognize.parts import Part, PartCutter, SampleBuffer
 
 GRID = 320
 CONFIG = EndpointConfig(soft_s=1.0, idle_s=1.5, max_s=2.0)
@@ -21,8 +21,8 @@ def vad() -> Vad:
     return Vad()
 
 
-def cut(vad: Vad, audio: np.ndarray, sizes: list[int], config: EndpointConfig = CONFIG) -> list[Segment]:
-    segmenter = Segmenter(vad, config, grid=GRID, context_s=0.3)
+def cut(vad: Vad, audio: np.ndarray, sizes: list[int], config: EndpointConfig = CONFIG) -> list[Part]:
+    segmenter = PartCutter(vad, config, grid=GRID, context_s=0.3)
     segments, start = [], 0
     for size in sizes:
         segments += segmenter.accept(audio[start : start + size])
@@ -32,7 +32,7 @@ def cut(vad: Vad, audio: np.ndarray, sizes: list[int], config: EndpointConfig = 
     return segments if last is None else [*segments, last]
 
 
-def check(segments: list[Segment], audio: np.ndarray) -> None:
+def check(segments: list[Part], audio: np.ndarray) -> None:
     covered = 0
     for segment in segments:
         begin, end = segment.start + segment.keep_start, segment.start + segment.keep_end
@@ -68,8 +68,8 @@ def test_an_expected_segment_is_the_one_that_comes_if_nobody_speaks_on():
     spoken = rng.uniform(0.02, 0.5, 512 * 40).astype(np.float32)
     pauses = [np.zeros(512 * frames, np.float32) for frames in (20, 13, 11, 15, 16, 14, 30)]
     audio = np.concatenate([piece for pause in pauses for piece in (spoken, pause)])
-    segmenter = Segmenter(HearsWhatIsLoud(), EndpointConfig(), grid=GRID)
-    expected: Segment | None = None
+    segmenter = PartCutter(HearsWhatIsLoud(), EndpointConfig(), grid=GRID)
+    expected: Part | None = None
     right = wrong = 0
     for start in range(0, len(audio), 512):
         ended = segmenter.accept(audio[start : start + 512])
@@ -88,7 +88,7 @@ def test_an_expected_segment_is_the_one_that_comes_if_nobody_speaks_on():
 def test_what_is_left_of_a_stream_is_said_also_if_a_pause_would_end_a_segment_with_it():
     loud = np.full(512 * 40, 0.5, np.float32)
     quiet = np.zeros(512 * 15 + 100, np.float32)  # the sixteenth frame, which is not whole, would complete the pause
-    segmenter = Segmenter(HearsWhatIsLoud(), EndpointConfig(silence_s=16 * 512 / 16_000), grid=GRID)
+    segmenter = PartCutter(HearsWhatIsLoud(), EndpointConfig(silence_s=16 * 512 / 16_000), grid=GRID)
     assert segmenter.accept(np.concatenate([loud, quiet])) == []
     last = segmenter.finish()
     assert not last.silent
@@ -120,7 +120,7 @@ def test_speech_without_pauses_hears_beyond_the_cut(vad, speech):
 
 
 def test_flush_ends_the_segment_at_the_last_whole_frame(vad, speech):
-    segmenter = Segmenter(vad, EndpointConfig(), grid=GRID)
+    segmenter = PartCutter(vad, EndpointConfig(), grid=GRID)
     assert segmenter.flush() is None
     segmenter.accept(speech[:7000])
     segment = segmenter.flush()
@@ -134,7 +134,7 @@ def test_flush_ends_the_segment_at_the_last_whole_frame(vad, speech):
 
 
 def test_a_stream_without_samples_is_one_empty_segment(vad):
-    segmenter = Segmenter(vad, CONFIG, grid=GRID)
+    segmenter = PartCutter(vad, CONFIG, grid=GRID)
     last = segmenter.finish()
     assert last is not None
     assert last.last
@@ -162,8 +162,8 @@ def test_a_buffer_keeps_what_is_not_dropped(sizes):
 def test_segments_may_be_ended_at_any_time_and_often(vad, acts, loud, seed):
     pieces = [700, *acts]
     noise = np.random.default_rng(seed).normal(0, 0.1 if loud else 1e-4, sum(pieces)).astype(np.float32)
-    segmenter = Segmenter(vad, CONFIG, grid=GRID, context_s=0.3)
-    ended: list[Segment | None] = []
+    segmenter = PartCutter(vad, CONFIG, grid=GRID, context_s=0.3)
+    ended: list[Part | None] = []
     start = 0
     for size in pieces:  # 0: end it here
         ended += segmenter.accept(noise[start : start + size]) if size else [segmenter.flush()]
@@ -172,6 +172,6 @@ def test_segments_may_be_ended_at_any_time_and_often(vad, acts, loud, seed):
 
 
 def test_a_segment_answers_for_its_frames_between_what_is_kept():
-    one = Segment(3200, np.zeros(6400, np.float32), 640, 3200, 5000, True, False, 9600, Reason.silence)
+    one = Part(3200, np.zeros(6400, np.float32), 640, 3200, 5000, True, False, 9600, Reason.silence)
     assert one.span(320, 20) == (2, 10)
     assert replace(one, reason=Reason.stop).span(320, 20) == (2, 20)

@@ -14,7 +14,7 @@ from speech.decode.ctc.greedy import greedy
 from speech.decode.lm.ngram import TokenNgram
 from speech.errors import ConfigError
 from speech.recognize.adapter_tokens import Extension
-from speech.recognize.token_decoder import CompiledPhrases, Writing
+from speech.recognize.token_decoder import CompiledPhrases, TokenDecoder
 
 GREEK = ("α", "β", "ж")
 
@@ -26,8 +26,8 @@ def extension(tokenizer) -> Extension:
     return Extension(tokenizer.extended(GREEK), ids, torch.zeros(len(GREEK), 32), torch.zeros(len(GREEK)))
 
 
-def writing(tokenizer, decode=greedy) -> Writing:
-    return Writing(tokenizer, decode, says_specials=False)
+def writing(tokenizer, decode=greedy) -> TokenDecoder:
+    return TokenDecoder(tokenizer, decode, says_specials=False)
 
 
 def test_without_new_tokens_everything_is_written_as_the_recogniser_was_told(tokenizer):
@@ -72,7 +72,7 @@ def test_scripts_of_others_cannot_be_said_be_they_new_or_not(tokenizer, extensio
     greek = own.forbidden(("ell",), extension)
     assert greek == own.forbidden(("ell",)) | {size + 2}
     assert own.forbidden(("eng",), extension) == special | {size, size + 1, size + 2}
-    assert Writing(tokenizer, greedy, says_specials=True).forbidden(()) == frozenset()
+    assert TokenDecoder(tokenizer, greedy, says_specials=True).forbidden(()) == frozenset()
 
 
 def test_phrases_are_compiled_once_whatever_their_order(tokenizer):

@@ -20,7 +20,7 @@ from serve.protocols import wire
 from serve.sessions.live import LiveSession
 from speech import Recognizer
 from speech.decode.label.joint import JointConfig
-from speech.recognize.full_context import SecondPass
+from speech.recognize.full_context import FullContextPass
 from speech.stream.engine import Engine, EngineConfig
 from tests.serve.conftest import Running, beside, facts, finals, running, until
 from tests.tiny_hybrid import save_tiny_hybrid
@@ -150,7 +150,7 @@ class Scene:
 @pytest.fixture(scope="module")
 def scene(model, tokenizer, pcm) -> Scene:
     """A second and a half of speech, a pause that ends its segment, and some more."""
-    engine = Engine(SecondPass(model, tokenizer), EngineConfig(chunk=16))
+    engine = Engine(FullContextPass(model, tokenizer), EngineConfig(chunk=16))
     client = Client(pcm[:48_000] + bytes(20_000) + pcm[48_000:64_000])
     converse(Server(engine), client, random.Random(0), 0.0)
     assert len(transcript(client.events)) > 1

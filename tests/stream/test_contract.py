@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from speech import Recognizer, SpeechError
 from speech.decode.endpoint import EndpointConfig
 from speech.events import Event, TranscriptEvent
-from speech.recognize.full_context import SecondPass
+from speech.recognize.full_context import FullContextPass
 from speech.recognize.offline import OfflineConfig, OfflineReader
 from speech.recognize.request import Request
 from speech.stream.engine import Engine, EngineConfig
@@ -223,7 +223,7 @@ def audio(speech) -> np.ndarray:
 
 
 def test_sessions_of_a_small_model_keep_the_contract(model, tokenizer, audio):
-    engine = Engine(SecondPass(model, tokenizer), EngineConfig(chunk=8, batch=3, batch_s=8.0))
+    engine = Engine(FullContextPass(model, tokenizer), EngineConfig(chunk=8, batch=3, batch_s=8.0))
     rules = settings(max_examples=100, stateful_step_count=30, deadline=None, derandomize=True)
     Contract.seen.clear()
     run_state_machine_as_test(lambda: Sessions(engine, audio), settings=rules)

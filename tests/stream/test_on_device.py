@@ -17,9 +17,9 @@ from speech.models.precision import Precision, with_precision
 from speech.nn.adapters import AdapterBank
 from speech.nn.cpu.int8 import Int8Linear
 from speech.nn.head_extension import near_rows
-from speech.recognize.full_context import SecondPass
+from speech.recognize.full_context import FullContextPass
 from speech.recognize.offline import Cut, OfflineConfig
-from speech.recognize.parts import Segment
+from speech.recognize.parts import Part
 from speech.recognize.request import Request
 from speech.recognize.windows import WindowConfig
 from speech.stream.engine import Engine, EngineConfig
@@ -220,13 +220,13 @@ def test_a_step_of_many_sessions_costs_the_copies_of_one(pair, device, audio):
     assert found[0] == found[1] == found[2] == {"to cpu": 1, "to device": 1}
 
 
-def part(samples: np.ndarray) -> Segment:
+def part(samples: np.ndarray) -> Part:
     end = len(samples)
-    return Segment(0, samples, 0, end, end, quiet=True, silent=False, decided=end, reason=Reason.stop)
+    return Part(0, samples, 0, end, end, quiet=True, silent=False, decided=end, reason=Reason.stop)
 
 
 def test_a_batch_of_parts_costs_the_copies_of_one_where_there_is_no_search(pair, device, audio):
-    second = SecondPass(pair[1].model, pair[1].tokenizer)
+    second = FullContextPass(pair[1].model, pair[1].tokenizer)
     found = []
     for rows in (2, 5):
         parts = [part(audio[: 30_000 - 1000 * row]) for row in range(rows)]
@@ -239,7 +239,7 @@ def test_a_batch_of_parts_costs_the_copies_of_one_where_there_is_no_search(pair,
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_parts_are_read_alone_where_that_is_asked_for(pair, device, audio, alone, monkeypatch):
-    second = SecondPass(pair[1].model, pair[1].tokenizer, alone=alone)
+    second = FullContextPass(pair[1].model, pair[1].tokenizer, alone=alone)
     sizes = []
     encode = second.encode
     monkeypatch.setattr(second, "encode", lambda heard, *args: sizes.append(len(heard)) or encode(heard, *args))

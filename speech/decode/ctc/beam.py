@@ -10,8 +10,8 @@ import torch
 
 from speech.decode.bias.biasing import BiasingScorer
 from speech.decode.bias.phrases import Phrases
-from speech.decode.ctc.compiled_beam import Search, SearchConfig
-from speech.decode.ctc.frames import Frames, without
+from speech.decode.ctc.compiled_beam import BeamSearch, SearchConfig
+from speech.decode.ctc.frames import CtcFrames, without
 from speech.decode.ctc.greedy import TokenSpan
 from speech.decode.ctc.prefix_beam import Hypothesis, LanguageModel, prefix_beam
 from speech.decode.lm.lexicon import Lexicon, LexiconScorer
@@ -46,7 +46,7 @@ class BeamDecoder:
     """To prefer, with or without a language model."""
 
     def __call__(
-        self, frames: Frames, *, blank: int = 0, forbidden: Collection[int] = (), languages: Sequence[str] = ()
+        self, frames: CtcFrames, *, blank: int = 0, forbidden: Collection[int] = (), languages: Sequence[str] = ()
     ) -> list[list[TokenSpan]]:
         """Token spans of each utterance, which is in some of `languages`; tokens in `forbidden` cannot be said."""
         return [self._decode(frames.select(row), blank, forbidden, languages) for row in range(len(frames.lengths))]
@@ -84,7 +84,7 @@ class BeamDecoder:
         """Whether `search` can be used: with our own language model, or none."""
         return self.scorer is None or isinstance(self.scorer, TokenNgram)
 
-    def search(self, languages: Sequence[str], blank: int = 0) -> Search:
+    def search(self, languages: Sequence[str], blank: int = 0) -> BeamSearch:
         """A search to be done frame by frame.
 
         Raises:
@@ -92,7 +92,9 @@ class BeamDecoder:
         """
         if self.scorer is not None and not isinstance(self.scorer, TokenNgram):
             raise ConfigError("this language model is not one of ours", fix="Use prefix_beam.")
-        return Search(self._config(blank), self.scorer, self._lexicon(languages), languages, self.pieces, self.phrases)
+        return BeamSearch(
+            self._config(blank), self.scorer, self._lexicon(languages), languages, self.pieces, self.phrases
+        )
 
     def _config(self, blank: int) -> SearchConfig:
         scored = self.scorer is not None
@@ -109,7 +111,7 @@ class BeamDecoder:
             return self._searched(log_probs, blank, languages).best()[0]
         return self._found(log_probs, blank, languages)[0]
 
-    def _searched(self, log_probs: torch.Tensor, blank: int, languages: Sequence[str]) -> Search:
+    def _searched(self, log_probs: torch.Tensor, blank: int, languages: Sequence[str]) -> BeamSearch:
         search = self.search(languages, blank)
         search.advance(search.config.tried(log_probs))
         return search

@@ -18,6 +18,7 @@ from speech.decode.ctc.greedy import TokenSpan
 from speech.decode.ctc.prefix_beam import Hypothesis, check_search
 from speech.decode.lm.lexicon import APOSTROPHES, USUAL, Lexicon
 from speech.decode.lm.ngram import STEPS_PER_NAT, TokenNgram
+from speech.decode.words.alignment import align
 from speech.text.vocabulary import WORD_START
 
 _NO_KEYS, _NO_SCORES = np.empty(0, np.uint64), np.empty(0, np.uint8)
@@ -38,10 +39,11 @@ def prepare() -> None:
 
 def _warm() -> None:
     compiled_beam(Tensor([[0.0, 0.0]]), SearchConfig(beam=1, top_k=1, least=-1.0))
+    align(Tensor([[0.0, 0.0]]), [1])  # what it finds is timed by it
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class TriedTokens:
     """What a search tries in some frames; see `beam_kernels.tried`."""
 
     blanks: np.ndarray
@@ -52,9 +54,9 @@ class Tried:
     def __len__(self) -> int:
         return len(self.blanks)
 
-    def after(self, frames: int) -> Tried:
+    def after(self, frames: int) -> TriedTokens:
         """All but the first frames."""
-        return Tried(self.blanks[frames:], self.begins[frames:], self.said, self.chances)
+        return TriedTokens(self.blanks[frames:], self.begins[frames:], self.said, self.chances)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +70,7 @@ class SearchConfig:
     weight: float = 0.0
     bonus: float = 0.0
 
-    def tried(self, log_probs: Tensor) -> Tried:
+    def tried(self, log_probs: Tensor) -> TriedTokens:
         """What it tries in frames `(T, vocabulary)`.
 
         Raises:
@@ -90,22 +92,22 @@ class SearchConfig:
             return [scores]
         return [scores[:, self.blank], *scores.topk(min(self.top_k + 1, vocabulary))]
 
-    def chosen(self, candidates: Sequence[Tensor]) -> Tried:
+    def chosen(self, candidates: Sequence[Tensor]) -> TriedTokens:
         """`tried`, of what `candidates` gave, on the CPU."""
         arrays = [part.numpy() for part in candidates]
         if len(arrays) == 1:
             scores = np.ascontiguousarray(arrays[0])
-            return Tried(*_kernels().tried(scores, self.top_k, float(self.least), self.blank))
+            return TriedTokens(*_kernels().tried(scores, self.top_k, float(self.least), self.blank))
         blanks, best, ids = arrays
         order = np.lexsort((ids, -best))  # of equals the first, as the kernel has them
         best, ids = np.take_along_axis(best, order, -1), np.take_along_axis(ids, order, -1)
         may = (ids != self.blank) & (best > self.least)
         kept = may & (may.cumsum(axis=-1) <= self.top_k)
         begins = np.concatenate([[0], kept.sum(axis=-1).cumsum()])
-        return Tried(blanks.astype(float), begins, ids[kept], best[kept].astype(float))
+        return TriedTokens(blanks.astype(float), begins, ids[kept], best[kept].astype(float))
 
 
-class Search:
+class BeamSearch:
     """The search through one utterance, frame by frame; other threads run meanwhile.
 
     Args:
@@ -143,7 +145,7 @@ class Search:
         """Frames so far."""
         return int(self._sizes[3])
 
-    def advance(self, tried: Tried) -> None:
+    def advance(self, tried: TriedTokens) -> None:
         """More frames."""
         nodes, rows = self._sizes[:2].tolist()
         beam, tokens = self.config.beam, int(tried.begins[-1] - tried.begins[0])
@@ -206,12 +208,12 @@ def _grown(array: np.ndarray, size: int, fill: int) -> np.ndarray:
 
 
 def compiled_beam(log_probs: Tensor, config: SearchConfig, **model: Any) -> Hypothesis:
-    """The best text of one utterance `(T, vocabulary)`; `model` as for `Search`.
+    """The best text of one utterance `(T, vocabulary)`; `model` as for `BeamSearch`.
 
     Raises:
         ConfigError: see `SearchConfig.tried`.
     """
-    search = Search(config, **model)
+    search = BeamSearch(config, **model)
     search.advance(config.tried(log_probs))
     return search.best()[0]
 

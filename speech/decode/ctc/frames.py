@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Frames:
+class CtcFrames:
     """Log-probabilities of a batch of utterances."""
 
     log_probs: Tensor

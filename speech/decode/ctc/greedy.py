@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from speech.decode.ctc.frames import Frames, without
+from speech.decode.ctc.frames import CtcFrames, without
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class TokenSpan:
 
 
 def greedy(
-    frames: Frames, *, blank: int = 0, forbidden: Collection[int] = (), languages: Sequence[str] = ()
+    frames: CtcFrames, *, blank: int = 0, forbidden: Collection[int] = (), languages: Sequence[str] = ()
 ) -> list[list[TokenSpan]]:
     """Token spans of each utterance; tokens in `forbidden` cannot be said, and `languages` make no difference."""
     best, ids = without(frames.log_probs, forbidden).max(dim=-1)

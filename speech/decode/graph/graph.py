@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from speech.decode.bias.phrases import spelled
-from speech.decode.ctc.frames import Frames, without
+from speech.decode.ctc.frames import CtcFrames, without
 from speech.decode.ctc.greedy import TokenSpan
 from speech.decode.words.alignment import align
 from speech.errors import ConfigError, ModelError
@@ -348,7 +348,7 @@ class GraphDecoder:
         return cls.from_graph(grammar_graph(read_arpa(path), spelling), **search)
 
     def __call__(
-        self, frames: Frames, *, blank: int = 0, forbidden: Collection[int] = (), languages: Sequence[str] = ()
+        self, frames: CtcFrames, *, blank: int = 0, forbidden: Collection[int] = (), languages: Sequence[str] = ()
     ) -> list[list[TokenSpan]]:
         """Token spans of each utterance; tokens in `forbidden` cannot be said, and `languages` make no difference.
 

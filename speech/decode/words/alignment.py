@@ -1,4 +1,4 @@
-"""When each token of a known text is said: the Viterbi path of CTC (Graves et al. 2006, section 4)."""
+"""When each token of a known text is said: the Viterbi path of CTC (Graves et al. 2006, section 4), compiled."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from speech.compiled import load
 from speech.decode.ctc.greedy import TokenSpan
 from speech.errors import SpeechError
 
+KERNELS = "speech.decode.words.alignment_kernels"
+
 
 @dataclass(frozen=True, slots=True)
-class Alignment:
+class ForcedAlignment:
     """The most probable path that says exactly the given tokens."""
 
     spans: list[TokenSpan]
@@ -24,7 +27,7 @@ class Alignment:
     """Log-probability of the path, blanks included."""
 
 
-def align(log_probs: Tensor, tokens: Sequence[int], blank: int = 0) -> Alignment:
+def align(log_probs: Tensor, tokens: Sequence[int], blank: int = 0) -> ForcedAlignment:
     """Align tokens to frames.
 
     Args:
@@ -39,7 +42,7 @@ def align(log_probs: Tensor, tokens: Sequence[int], blank: int = 0) -> Alignment
     frames, vocabulary = log_probs.shape
     _check(frames, vocabulary, labels, blank)
     if len(log_probs) == 0:
-        return Alignment([], 0.0)
+        return ForcedAlignment([], 0.0)
     # No more than the columns of these tokens leaves the device: `labels` are places among them from here on.
     said, labels = np.unique(np.concatenate([[blank], labels]), return_inverse=True)
     columns = torch.from_numpy(said).to(log_probs.device)
@@ -48,13 +51,13 @@ def align(log_probs: Tensor, tokens: Sequence[int], blank: int = 0) -> Alignment
     # States are blank, token, blank, token, ..., blank: (states,) with states = 2 * tokens + 1.
     states = np.full(2 * len(labels) + 1, blank)
     states[1::2] = labels
-    path, score = _viterbi(scores, states, blank)
+    path, score = load(KERNELS).viterbi(scores, states, int(blank))
     if not math.isfinite(score):
         raise SpeechError(
             f"no path through {len(scores)} frames says these {len(labels)} tokens with a probability above 0",
             fix="Check that the text is in the language and script of the model.",
         )
-    return Alignment(_spans(scores, labels, path, said), score)
+    return ForcedAlignment(_spans(scores, labels, path, said), float(score))
 
 
 def _check(frames: int, vocabulary: int, labels: np.ndarray, blank: int) -> None:
@@ -68,29 +71,6 @@ def _check(frames: int, vocabulary: int, labels: np.ndarray, blank: int) -> None
             f"({repeats} of them between equal neighbours)",
             fix="Give the audio that belongs to the text.",
         )
-
-
-def _viterbi(scores: np.ndarray, states: np.ndarray, blank: int) -> tuple[np.ndarray, float]:
-    """State of each frame `(T,)`, and the log-probability of the path."""
-    frames, count = len(scores), len(states)
-    skips = np.zeros(count, dtype=bool)
-    skips[2:] = (states[2:] != blank) & (states[2:] != states[:-2])
-    steps = np.zeros((frames, count), dtype=np.int8)
-    best = np.full(count, -np.inf)
-    best[:2] = scores[0, states[:2]]
-    arrivals = np.full((3, count), -np.inf)  # from the same state, the one before, the one before that
-    for frame in range(1, frames):
-        arrivals[0] = best
-        arrivals[1, 1:] = best[:-1]
-        arrivals[2, 2:] = np.where(skips[2:], best[:-2], -np.inf)
-        steps[frame] = arrivals.argmax(0)
-        best = arrivals.max(0) + scores[frame, states]
-    last = count - 1 if count == 1 or best[-1] >= best[-2] else count - 2
-    path = np.empty(frames, dtype=np.int64)
-    path[-1] = last
-    for frame in range(frames - 1, 0, -1):
-        path[frame - 1] = path[frame] - steps[frame, path[frame]]
-    return path, float(best[last])
 
 
 def _spans(scores: np.ndarray, labels: np.ndarray, path: np.ndarray, ids: np.ndarray) -> list[TokenSpan]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor
 
-from speech.decode.ctc.frames import Frames
+from speech.decode.ctc.frames import CtcFrames
 
 FIRST_FRAMES = 4
 """In which a model that says the language first may say it, prefix frames among them."""
@@ -26,7 +26,7 @@ def language_posterior(logits: Tensor, lengths: Tensor) -> Tensor:
     return torch.softmax(evidence.sum(1) / lengths.clamp(min=1)[:, None], dim=-1)
 
 
-def first_token_posterior(frames: Frames, language_ids: Sequence[int]) -> Tensor:
+def first_token_posterior(frames: CtcFrames, language_ids: Sequence[int]) -> Tensor:
     """Posterior `(batch, languages)` of models that say the language first.
 
     It is read where the languages together are most probable, among the first frames: CTC may begin with blanks.

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from speech.chunking import ChunkSpec
 from speech.data.batches import SpeechBatch
 from speech.data.manifest import Utterance
-from speech.decode.ctc.frames import Frames
+from speech.decode.ctc.frames import CtcFrames
 from speech.decode.ctc.greedy import greedy
 from speech.errors import TrainingError
 from speech.metrics.edit.alignment import ErrorCounts
@@ -135,7 +135,7 @@ class AdaptModule(CtcModule):
         loss = self.objective(batch, output)[1]["final"]
         count = int(batch.token_lengths.sum())
         own.loss, own.tokens = own.loss + float(loss) * count, own.tokens + count
-        frames = Frames(output.log_probs, output.lengths, self.model.frame_s, 0.0)
+        frames = CtcFrames(output.log_probs, output.lengths, self.model.frame_s, 0.0)
         for row, spans in enumerate(greedy(frames)):
             utterance = self._dev[batch.ids[row]]
             said = self.tokenizers[utterance.language].decode([span.id for span in spans])

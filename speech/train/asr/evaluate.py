@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from speech.data.batches import EvalBatches, SpeechBatch
 from speech.data.manifest import Utterance
 from speech.data.reading import Tally
-from speech.decode.ctc.frames import Frames
+from speech.decode.ctc.frames import CtcFrames
 from speech.decode.ctc.greedy import greedy
 from speech.decode.words.language_id import language_posterior
 from speech.metrics.edit.alignment import ErrorCounts
@@ -128,7 +128,7 @@ def evaluate(
             output = hear(batch)
         else:
             output = model(*model.features(batch.samples, batch.sample_lengths), batch.prefix)
-        frames = Frames(output.log_probs, output.lengths, model.frame_s, 0.0)
+        frames = CtcFrames(output.log_probs, output.lengths, model.frame_s, 0.0)
         logits = output.language_logits
         heard = language_posterior(logits, output.lengths).argmax(dim=-1) if logits is not None else None
         for index, spans in enumerate(greedy(frames)):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from speech.decode.bias.biasing import BiasingScorer
 from speech.decode.bias.phrases import Phrase, Phrases
 from speech.decode.ctc.beam import BeamDecoder
-from speech.decode.ctc.compiled_beam import Search, SearchConfig
-from speech.decode.ctc.frames import Frames
+from speech.decode.ctc.compiled_beam import BeamSearch, SearchConfig
+from speech.decode.ctc.frames import CtcFrames
 from speech.decode.ctc.prefix_beam import prefix_beam
 from speech.decode.lm.lexicon import Lexicon, LexiconScorer
 from speech.decode.lm.ngram import EDGE, TokenNgram
@@ -148,7 +148,7 @@ def test_a_decoder_takes_it_and_audio_that_is_clear_is_kept(letters):
     decoder = BeamDecoder(scorer=Biasing(letters, {"cat": 0.5}), weight=1.0, bonus=0.0, least=-20.0)
     for behind, expected in ((0.5, "cat sat"), (8.0, "mat sat")):
         log_probs = said(letters, "mat sat", rival="cat sat", behind=behind)
-        spans = decoder(Frames(log_probs[None], torch.tensor([len(log_probs)]), 0.02))[0]
+        spans = decoder(CtcFrames(log_probs[None], torch.tensor([len(log_probs)]), 0.02))[0]
         assert letters.decode(span.id for span in spans) == expected
         assert [span.start_frame for span in spans] == list(range(0, 16, 2))
 
@@ -179,7 +179,7 @@ def test_the_compiled_search_prefers_what_the_readable_one_prefers(
     pieces, weight = letters.vocabulary.tokens, 0.7 if with_model else 1.0
     config = SearchConfig(beam=6, top_k=9, least=-8.0, weight=weight, bonus=0.3)
     lexicon = LEXICON if with_words and with_model else None
-    search = Search(config, model, lexicon, ("eng",), pieces, phrases)
+    search = BeamSearch(config, model, lexicon, ("eng",), pieces, phrases)
     for start in range(0, length, 5):
         search.advance(config.tried(log_probs[start : start + 5]))
     scorer = model if lexicon is None else LexiconScorer(model, lexicon, ("eng",), pieces, phrases.words)
@@ -198,7 +198,7 @@ def test_words_of_phrases_are_known_words(letters):
             scorer=TokenNgram.train(texts, order=1), lexicon=LEXICON, pieces=letters.vocabulary.tokens,
             weight=1.0, bonus=0.0, least=-20.0, phrases=Phrases(letters, phrases) if phrases else None,
         )  # fmt: skip
-        frames = Frames(log_probs[None], torch.tensor([len(log_probs)]), 0.02)
+        frames = CtcFrames(log_probs[None], torch.tensor([len(log_probs)]), 0.02)
         return letters.decode(span.id for span in decoder(frames, languages=("eng",))[0])
 
     assert best() == "the cat sat"

@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech.decode.ctc.beam import BeamDecoder
-from speech.decode.ctc.frames import Frames
+from speech.decode.ctc.frames import CtcFrames
 from speech.decode.ctc.greedy import greedy
 from speech.decode.ctc.prefix_beam import prefix_beam
 
 
-def random_frames(seed: int, rows: int = 2, length: int = 12, vocabulary: int = 5) -> Frames:
+def random_frames(seed: int, rows: int = 2, length: int = 12, vocabulary: int = 5) -> CtcFrames:
     generator = torch.Generator().manual_seed(seed)
     log_probs = torch.log_softmax(3 * torch.randn(rows, length, vocabulary, generator=generator), dim=-1)
-    return Frames(log_probs, torch.tensor([length, length // 2]), 0.02)
+    return CtcFrames(log_probs, torch.tensor([length, length // 2]), 0.02)
 
 
 @given(st.integers(0, 1000))
@@ -38,12 +38,12 @@ def test_forbidden_tokens_are_not_said():
 def test_where_every_frame_is_certain_it_is_the_greedy_text():
     ids = torch.tensor([[1, 1, 0, 2, 2, 3, 0, 3]])
     log_probs = torch.log_softmax(20.0 * torch.nn.functional.one_hot(ids, 4).float(), dim=-1)
-    frames = Frames(log_probs, torch.tensor([8]), 0.02)
+    frames = CtcFrames(log_probs, torch.tensor([8]), 0.02)
     assert [[s.id for s in row] for row in BeamDecoder()(frames)] == [[s.id for s in row] for row in greedy(frames)]
 
 
 def test_no_frames_are_no_tokens():
-    assert BeamDecoder()(Frames(torch.zeros(1, 0, 4), torch.tensor([0]), 0.02)) == [[]]
+    assert BeamDecoder()(CtcFrames(torch.zeros(1, 0, 4), torch.tensor([0]), 0.02)) == [[]]
 
 
 class Likes:
@@ -65,7 +65,7 @@ class Likes:
 def test_a_language_model_decides_between_tokens_that_sound_alike():
     log_probs = torch.full((1, 1, 3), math.log(0.01))
     log_probs[0, 0, 1], log_probs[0, 0, 2] = math.log(0.5), math.log(0.49)
-    frames = Frames(log_probs, torch.tensor([1]), 0.02)
+    frames = CtcFrames(log_probs, torch.tensor([1]), 0.02)
     assert [s.id for s in BeamDecoder()(frames)[0]] == [1]
     assert [s.id for s in BeamDecoder(scorer=Likes(2))(frames)[0]] == [2]
 
@@ -74,14 +74,14 @@ def test_a_language_model_decides_between_tokens_that_sound_alike():
 def test_a_row_does_not_depend_on_its_batch_mates(beam):
     frames = random_frames(5)
     together = BeamDecoder(beam=beam)(frames)
-    alone = BeamDecoder(beam=beam)(Frames(frames.log_probs[1:], frames.lengths[1:], 0.02))
+    alone = BeamDecoder(beam=beam)(CtcFrames(frames.log_probs[1:], frames.lengths[1:], 0.02))
     assert together[1] == alone[0]
 
 
 @pytest.mark.parametrize("scorer", [None, Likes(1)], ids=["ours", "others"])
 def test_all_texts_of_the_beam_are_listed_and_the_first_is_what_it_says(scorer):
     log_probs = random_frames(3).log_probs[:1]
-    frames = Frames(log_probs, torch.tensor([log_probs.shape[1]]), 0.02)
+    frames = CtcFrames(log_probs, torch.tensor([log_probs.shape[1]]), 0.02)
     decode = BeamDecoder(beam=4, scorer=scorer, least=-math.inf)
     found = decode.nbest(frames.select(0), forbidden=[3])
     assert [span.id for span in found[0][0]] == [span.id for span in decode(frames, forbidden=[3])[0]]

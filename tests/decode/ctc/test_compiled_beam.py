@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech.decode.ctc.compiled_beam import Search, SearchConfig, compiled_beam
+from speech.decode.ctc.compiled_beam import BeamSearch, SearchConfig, compiled_beam
 from speech.decode.ctc.prefix_beam import Hypothesis, prefix_beam
 from speech.decode.lm.lexicon import Lexicon, LexiconScorer
 from speech.decode.lm.ngram import EDGE, TokenNgram
@@ -54,7 +54,7 @@ def test_with_and_without_words_it_finds_what_the_readable_search_finds(
     log_probs[:, seed % len(PIECES)] = -math.inf if seed % 3 == 0 and seed % len(PIECES) != blank else -2.0
     scorer = LexiconScorer(model, LEXICON, languages, PIECES) if languages else model
     config = SearchConfig(beam=beam, top_k=top_k, least=least, blank=blank, weight=weight, bonus=bonus)
-    search = Search(config, model, LEXICON if languages else None, languages, PIECES)
+    search = BeamSearch(config, model, LEXICON if languages else None, languages, PIECES)
     tried = config.tried(log_probs)
     search.advance(tried)
     found, spans = search.best()
@@ -63,12 +63,12 @@ def test_with_and_without_words_it_finds_what_the_readable_search_finds(
     peaks = [span.start_frame for span in spans]
     assert peaks == sorted(peaks)
     assert all(0 <= peak < length for peak in peaks)
-    pieces = Search(config, model, LEXICON if languages else None, languages, PIECES)
+    pieces = BeamSearch(config, model, LEXICON if languages else None, languages, PIECES)
     for start in range(0, length, 7):
         pieces.advance(config.tried(log_probs[start : start + 7]))
     assert len(pieces) == length
     assert pieces.best() == (found, spans)
-    rest = Search(config, model)
+    rest = BeamSearch(config, model)
     rest.advance(tried.after(length // 2))
     same(rest.best()[0], compiled_beam(log_probs[length // 2 :], config, scorer=model))
 
@@ -139,7 +139,7 @@ def test_what_is_tried_on_a_device_is_what_is_tried_on_the_cpu(seed, length, top
 def test_all_texts_of_the_beam_are_those_of_the_readable_search(seed, beam):
     log_probs, model = frames(seed, 8, 1.0), ngram(seed % 5, 2)
     config = SearchConfig(beam=beam, top_k=12, least=-math.inf, weight=0.5, bonus=0.3)
-    search = Search(config, model)
+    search = BeamSearch(config, model)
     search.advance(config.tried(log_probs))
     found, expected = search.nbest(), prefix_beam(log_probs, scorer=model, **asdict(config))
     assert found[0] == search.best()[0]

@@ -5,16 +5,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.decode.ctc.frames import Frames
+from speech.decode.ctc.frames import CtcFrames
 from speech.decode.ctc.greedy import Runs, collapse, greedy
 
 
-def frames_of(rows: list[list[int]], lengths: list[int], classes: int = 5) -> Frames:
+def frames_of(rows: list[list[int]], lengths: list[int], classes: int = 5) -> CtcFrames:
     log_probs = torch.full((len(rows), max(map(len, rows)), classes), -10.0)
     for number, row in enumerate(rows):
         for frame, token in enumerate(row):
             log_probs[number, frame, token] = -0.1
-    return Frames(log_probs, torch.tensor(lengths), 0.04)
+    return CtcFrames(log_probs, torch.tensor(lengths), 0.04)
 
 
 def test_repeats_and_blanks_collapse_and_padding_is_ignored():
@@ -28,7 +28,7 @@ def test_repeats_and_blanks_collapse_and_padding_is_ignored():
 
 def test_forbidden_tokens_are_never_said():
     log_probs = torch.tensor([[[-2.0, -0.2, -1.0]]])
-    assert [s.id for s in greedy(Frames(log_probs, torch.tensor([1]), 0.04), forbidden=[1])[0]] == [2]
+    assert [s.id for s in greedy(CtcFrames(log_probs, torch.tensor([1]), 0.04), forbidden=[1])[0]] == [2]
 
 
 def test_an_empty_utterance_says_nothing():

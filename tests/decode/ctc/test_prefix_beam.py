@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech.decode.ctc.frames import Frames
+from speech.decode.ctc.frames import CtcFrames
 from speech.decode.ctc.greedy import greedy
 from speech.decode.ctc.prefix_beam import KenLm, prefix_beam
 from speech.errors import ConfigError, FileError, ModelError
@@ -119,7 +119,7 @@ def test_confident_frames_give_the_best_path():
     for frame, token in enumerate([1, 1, 0, 1, 2, 3]):
         log_probs[frame, token] = 0.97
     log_probs = log_probs.log()
-    best = greedy(Frames(log_probs[None], torch.tensor([6]), 0.04))[0]
+    best = greedy(CtcFrames(log_probs[None], torch.tensor([6]), 0.04))[0]
     assert prefix_beam(log_probs)[0].ids == tuple(span.id for span in best) == (1, 1, 2, 3)
 
 

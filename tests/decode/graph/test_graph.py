@@ -11,7 +11,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from speech.decode.ctc.frames import Frames
+from speech.decode.ctc.frames import CtcFrames
 from speech.decode.ctc.greedy import greedy
 from speech.decode.graph.graph import GraphDecoder, grammar_graph, lexicon_graph, read_arpa
 from speech.decode.words.alignment import align
@@ -62,8 +62,8 @@ def arpa(tmp_path):
     return path
 
 
-def frames_of(log_probs: torch.Tensor) -> Frames:
-    return Frames(log_probs[None], torch.tensor([len(log_probs)]), 0.02)
+def frames_of(log_probs: torch.Tensor) -> CtcFrames:
+    return CtcFrames(log_probs[None], torch.tensor([len(log_probs)]), 0.02)
 
 
 def noise(seed: int, length: int, vocabulary: int = VOCABULARY) -> torch.Tensor:
@@ -245,7 +245,7 @@ def test_forbidden_tokens_are_not_said(blank):
 def test_a_row_does_not_depend_on_its_batch_mates_and_none_are_no_tokens(letters):
     decoder = GraphDecoder.from_lexicon(letters, ["the", "cat"])
     log_probs = torch.stack([noise(seed, 12, len(letters.vocabulary)) for seed in range(3)])
-    frames = Frames(log_probs, torch.tensor([12, 7, 0]), 0.02)
+    frames = CtcFrames(log_probs, torch.tensor([12, 7, 0]), 0.02)
     together = decoder(frames)
     assert together == [decoder(frames_of(frames.select(row)))[0] for row in range(3)]
     assert together[2] == []

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech.decode.ctc.beam import BeamDecoder
-from speech.decode.ctc.frames import Frames
+from speech.decode.ctc.frames import CtcFrames
 from speech.decode.lm.lexicon import Lexicon, LexiconScorer
 from speech.decode.lm.ngram import EDGE, TokenNgram
 from speech.errors import ModelError
@@ -100,7 +100,7 @@ def test_the_search_prefers_words_of_the_language_that_is_spoken():
     pieces = ["<blank>", "▁", "c", "k", "a", "t"]
     chances = {0: 0.02, 1: 0.02, 2: 0.44, 3: 0.48, 4: 0.02, 5: 0.02}  # "kat" sounds a little likelier than "cat"
     rows = [chances, {**dict.fromkeys(range(6), 0.01), 4: 0.95}, {**dict.fromkeys(range(6), 0.01), 5: 0.95}]
-    frames = Frames(torch.tensor([[[row[n] for n in range(6)] for row in rows]]).log(), torch.tensor([3]), 0.02)
+    frames = CtcFrames(torch.tensor([[[row[n] for n in range(6)] for row in rows]]).log(), torch.tensor([3]), 0.02)
     lexicon = Lexicon.train({"eng": {"cat": 0.01}, "nld": {"kat": 0.01}})
     ngram = TokenNgram.train([([EDGE, 2, 4, 5, EDGE], 1.0), ([EDGE, 3, 4, 5, EDGE], 1.0)], order=2)
     decode = BeamDecoder(scorer=ngram, lexicon=lexicon, pieces=pieces)

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech.decode.ctc.frames import Frames
+from speech.decode.ctc.frames import CtcFrames
 from speech.decode.words.language_id import (
     first_token_posterior,
     language_posterior,
@@ -27,7 +27,7 @@ def test_padding_changes_no_posterior(length, languages, seed):
 
 def test_the_first_token_is_read_where_languages_are_most_probable():
     probs = torch.tensor([[0.9, 0.05, 0.05, 0.0], [0.1, 0.2, 0.6, 0.1], [0.8, 0.1, 0.0, 0.1]])
-    frames = Frames(probs.log()[None], torch.tensor([3]), 0.04)
+    frames = CtcFrames(probs.log()[None], torch.tensor([3]), 0.04)
     torch.testing.assert_close(first_token_posterior(frames, [1, 2]), torch.tensor([[0.25, 0.75]]))
 
 
@@ -36,18 +36,18 @@ def test_a_language_said_later_or_in_the_padding_does_not_count():
     probs[:, 0, 1] = 0.3  # language 1 in the first frame
     probs[0, 4, 2] = 0.9  # language 2 too late
     probs[1, 2, 2] = 0.9  # language 2 in the padding
-    posterior = first_token_posterior(Frames(probs.log(), torch.tensor([6, 2]), 0.04), [1, 2])
+    posterior = first_token_posterior(CtcFrames(probs.log(), torch.tensor([6, 2]), 0.04), [1, 2])
     assert posterior.argmax(-1).tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("steps", [0, 3])
 def test_without_frames_every_language_is_equally_probable(steps):
-    frames = Frames(torch.randn(1, steps, 4), torch.tensor([0]), 0.04)
+    frames = CtcFrames(torch.randn(1, steps, 4), torch.tensor([0]), 0.04)
     torch.testing.assert_close(first_token_posterior(frames, [1, 2]), torch.tensor([[0.5, 0.5]]))
 
 
 def test_forbidden_languages_leave_no_nan():
-    frames = Frames(torch.full((1, 2, 4), -torch.inf), torch.tensor([2]), 0.04)
+    frames = CtcFrames(torch.full((1, 2, 4), -torch.inf), torch.tensor([2]), 0.04)
     torch.testing.assert_close(first_token_posterior(frames, [1, 3]), torch.tensor([[0.5, 0.5]]))
 
 

@@ -12,18 +12,18 @@ from serve.client import StreamClient
 from serve.engine.fallback import Fallback
 from serve.engine.readers import Readers, Reading
 from speech.decode.endpoint import Reason
-from speech.recognize.parts import Segment
+from speech.recognize.parts import Part
 from speech.recognize.request import Request
-from speech.recognize.result import Heard
+from speech.recognize.result import PartResult
 from tests.ctc_half import ctc_half
 from tests.serve.conftest import Running, running
 from tests.writing_hybrid import save_writing_hybrid, writing
 
 
-def part(start: int, seconds: float, *, silent: bool = False) -> Segment:
+def part(start: int, seconds: float, *, silent: bool = False) -> Part:
     count = round(seconds * 16_000)
     spoken = start if silent else start + count
-    return Segment(start, np.zeros(count, np.float32), 0, count, spoken, True, silent, start + count, Reason.silence)
+    return Part(start, np.zeros(count, np.float32), 0, count, spoken, True, silent, start + count, Reason.silence)
 
 
 def test_it_takes_a_queue_and_a_measured_speed():
@@ -67,9 +67,9 @@ def test_delays_stay_bounded_where_they_would_grow_without_end():
 def test_the_oldest_are_left_to_ctc_and_translations_never():
     asked: list[tuple[int, bool]] = []
 
-    def read(parts: Any, requests: Any) -> list[Heard]:
+    def read(parts: Any, requests: Any) -> list[PartResult]:
         asked.extend((one.start, request.quick) for one, request in zip(parts, requests, strict=True))
-        return [Heard([], None, 0, 0.0) for _ in parts]
+        return [PartResult([], None, 0, 0.0) for _ in parts]
 
     rule = Fallback(1.0, 1)
     rule.measure(10.0, 5.0)
@@ -90,9 +90,9 @@ def test_the_oldest_are_left_to_ctc_and_translations_never():
 def test_what_ctc_cannot_write_waits_for_the_decoder():
     asked: list[tuple[tuple[str, ...], bool]] = []
 
-    def read(parts: Any, requests: Any) -> list[Heard]:
+    def read(parts: Any, requests: Any) -> list[PartResult]:
         asked.extend((request.languages, request.quick) for request in requests)
-        return [Heard([], None, 0, 0.0) for _ in parts]
+        return [PartResult([], None, 0, 0.0) for _ in parts]
 
     rule = Fallback(1.0, 1)
     rule.measure(10.0, 5.0)

@@ -9,14 +9,14 @@ import pytest
 
 from serve.engine.readers import Readers, Reading
 from speech.decode.endpoint import Reason
-from speech.recognize.parts import Segment
+from speech.recognize.parts import Part
 from speech.recognize.request import Request
-from speech.recognize.result import Heard
+from speech.recognize.result import PartResult
 
 
-def part(start: int, seconds: float = 1.0) -> Segment:
+def part(start: int, seconds: float = 1.0) -> Part:
     count = round(seconds * 16_000)
-    return Segment(start, np.zeros(count, np.float32), 0, count, start, True, False, start + count, Reason.silence)
+    return Part(start, np.zeros(count, np.float32), 0, count, start, True, False, start + count, Reason.silence)
 
 
 def wanted(owner: str, *requests: Request, start: int = 0, seconds: float = 1.0) -> Reading:
@@ -30,13 +30,13 @@ class Ear:
         self.batches: list[list[int]] = []
         self.go, self.begun = threading.Semaphore(0), threading.Semaphore(0)
 
-    def read(self, parts: Sequence[Segment], requests: Sequence[Request]) -> list[Heard]:
+    def read(self, parts: Sequence[Part], requests: Sequence[Request]) -> list[PartResult]:
         self.batches.append([part.start for part in parts])
         self.begun.release()
         self.go.acquire(timeout=20)
         if any(part.start == 666 for part in parts):
             raise MemoryError("no")
-        return [Heard([], None, part.start, 0.0) for part in parts]
+        return [PartResult([], None, part.start, 0.0) for part in parts]
 
 
 @pytest.fixture

@@ -1,0 +1,45 @@
+"""Of what a part hears, what it answers for: a part hears audio beyond a cut within speech that is its neighbour's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from speech.audio import SAMPLE_RATE
+from speech.decode.ctc.greedy import TokenSpan
+from speech.decode.label.timing import Written
+from speech.decode.words.labels import TokenEvidence
+from speech.recognize.parts import Part
+from speech.recognize.result import PartResult
+
+
+def kept(
+    part: Part,
+    grid: int,
+    frames: int,
+    spans: Sequence[TokenSpan],
+    evidence: Tensor | None = None,
+    written: Written | None = None,
+) -> PartResult:
+    """What a part answers for; frames of the result count from the beginning of the stream.
+
+    Args:
+        part: what has been heard.
+        grid: samples of a frame.
+        frames: that have been heard.
+        spans: tokens of CTC on them. A token belongs to the part that holds its first frame.
+        evidence: log-posteriors of languages `(frames, languages)`, if the model tells them.
+        written: by a label decoder, in the place of CTC's tokens.
+    """
+    first, last = part.span(grid, frames)
+    own, words, sure = [span for span in spans if first <= span.start_frame < last], None, None
+    if written is not None:
+        written = written.within(first, last, rested=part.rested)
+        own, words, sure = [*written.spans], written.words, written.sure
+    shift = part.start // grid
+    shifted = [TokenSpan(span.id, span.start_frame + shift, span.end_frame + shift, span.confidence) for span in own]
+    total = None if evidence is None else evidence[first:last].sum(dim=0)
+    told = None if evidence is None else TokenEvidence.of(own, evidence)
+    end_s = part.end_sample / SAMPLE_RATE
+    return PartResult(shifted, total, last - first, end_s, told, words, sure=sure)

@@ -1,0 +1,127 @@
+"""What may have been said in a part, as a label decoder would write it: texts of its search, and CTC's own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+
+import torch
+
+from speech.decode.bias.phrases import Phrase, canonical
+from speech.decode.label.joint import Candidate, JointConfig, likeliest_prefix, score
+from speech.decode.label.phrases import Bias, LabelPhrases, Pieces
+from speech.decode.label.search import LabelHypothesis, once
+from speech.decode.label.timing import beginnings, written_words
+from speech.models.base import LabelModel
+from speech.recognize.context import label_tokens
+from speech.recognize.label_part import Judged, LabelPart, search_with
+from speech.text.tokenizers.bpe import LabelTokenizer
+
+_MOST_LISTS = 16
+"""Of phrases, that are remembered."""
+
+
+class LabelCandidates:
+    """Finds candidates, with the scores that a choice among them is made by.
+
+    Args:
+        model, tokenizer: of the label decoder.
+        config: how it and CTC decide.
+    """
+
+    def __init__(self, model: LabelModel, tokenizer: LabelTokenizer, config: JointConfig) -> None:
+        self._model, self._tokenizer, self._config = model, tokenizer, config
+        self._compiled = lru_cache(_MOST_LISTS)(self._compile)
+        self.search = search_with(model, tokenizer, config.beam)
+
+    @torch.inference_mode()
+    def __call__(
+        self,
+        part: LabelPart,
+        language: str,
+        judged: Judged,
+        *,
+        own: bool | None = None,
+        phrases: LabelPhrases | None = None,
+        before: Sequence[int] = (),
+    ) -> list[Candidate]:
+        """Texts of the search that have ended, and CTC's own where it has learnt the language.
+
+        Args:
+            part: that the decoder has listened to.
+            language: ISO 639-3, one that the decoder knows.
+            judged: by CTC.
+            own: whether CTC's own texts are among them, behind the others; None: where it has learnt the language.
+            phrases: to prefer.
+            before: tokens of what has been said before. With them nothing is found where no text of the search ends.
+        """
+        own = language in {*self._config.learnt, *judged.adapted} if own is None else own
+        prompt = self._tokenizer.prompt(language, before=before)
+        found = self.found(part, prompt, phrases)
+        if before and not any(one.ended for one in found):
+            return []
+        texts: dict[str, float | None] = {}
+        ctc_only: set[str] = set()
+        for one in found:
+            if one.ended:
+                texts.setdefault(self._tokenizer.decode(one.tokens).strip(), one.score)
+        if not texts and found:  # it repeats itself, or does not end
+            cut = self.cut(found[0].tokens, language, judged)
+            texts[cut] = None
+            own = own or not cut
+        if own:
+            for said in map(_as_written, judged.texts):
+                if said not in texts:
+                    texts[said], ctc_only = None, {*ctc_only, said}
+        texts.pop("", None)
+        unscored = {
+            text: label_tokens(text, language, self._tokenizer) for text, known in texts.items() if known is None
+        }
+        short = {text: ids for text, ids in unscored.items() if len(ids) <= self.room(prompt)}
+        texts |= dict.fromkeys(unscored, -math.inf)
+        if short:
+            texts |= zip(short, part.log_probs(prompt, [*short.values()], self.search), strict=True)
+        heard = score(judged.log_probs, [judged.spell(text) for text in texts])
+        bonuses = [0.0] * len(texts)
+        if phrases is not None:
+            boost = self._config.phrase_weight
+            bonuses = [boost * phrases.of(label_tokens(text, language, self._tokenizer)) for text in texts]
+        return [
+            Candidate(text, known or 0.0, ctc, text in ctc_only, bonus)
+            for (text, known), ctc, bonus in zip(texts.items(), heard, bonuses, strict=True)
+        ]
+
+    def found(
+        self, part: LabelPart, prompt: Sequence[int], phrases: LabelPhrases | None = None
+    ) -> list[LabelHypothesis]:
+        """What the search finds behind a prompt."""
+        bias = None if phrases is None else Bias(phrases, self._config.phrase_search)
+        return self.search(part, prompt, min(part.most_tokens, self.room(prompt)), bias)
+
+    def cut(self, tokens: Sequence[int], language: str, judged: Judged) -> str:
+        """As much as is said of a text that repeats itself or does not end."""
+        if language not in judged.tokenizer.vocabulary.languages:  # CTC cannot tell
+            return self._tokenizer.decode(once(tokens)).strip()
+        text = self._tokenizer.decode(tokens).strip()
+        return likeliest_prefix(judged.log_probs, beginnings(text, written_words(text)), judged.spell)
+
+    def phrases(self, phrases: Sequence[Phrase]) -> LabelPhrases | None:
+        """As the search prefers them; None: there are none that can be written."""
+        return self._compiled(canonical(phrases)) or None if phrases else None
+
+    def room(self, prompt: Sequence[int]) -> int:
+        """Most tokens behind a prompt."""
+        return self._model.max_tokens - len(prompt)
+
+    @cached_property
+    def _pieces(self) -> Pieces:
+        return Pieces.of([self._tokenizer.piece(token) for token in range(self._tokenizer.end)])
+
+    def _compile(self, phrases: tuple[Phrase, ...]) -> LabelPhrases:
+        return LabelPhrases(phrases, self._tokenizer.encode, self._pieces, self._tokenizer.end)
+
+
+def _as_written(plain: str) -> str:
+    """A plain text with a capital and a full stop, as a label decoder expects one."""
+    return f"{plain[:1].upper()}{plain[1:]}." if plain else plain

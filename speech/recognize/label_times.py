@@ -1,0 +1,54 @@
+"""When the words are said that a label decoder has written: by CTC, where it hears them, otherwise by attention."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from speech.decode.label.timing import Written, time_by_attention, time_by_ctc, written_words
+from speech.models.base import LabelModel
+from speech.recognize.context import label_tokens
+from speech.recognize.label_part import Judged, LabelPart
+from speech.recognize.request import ENGLISH
+from speech.text.tokenizers.bpe import LabelTokenizer
+
+
+class LabelTimes:
+    """Times words on the frames of CTC.
+
+    Args:
+        model, tokenizer: of the label decoder.
+    """
+
+    def __init__(self, model: LabelModel, tokenizer: LabelTokenizer) -> None:
+        self._model, self._tokenizer = model, tokenizer
+
+    def transcribed(self, part: LabelPart, prompt: Sequence[int], text: str, judged: Judged, language: str) -> Written:
+        """A transcript.
+
+        Args:
+            part: that the decoder has listened to.
+            prompt: tokens before the text.
+            text: what is said.
+            judged: by CTC.
+            language: ISO 639-3, of the text.
+        """
+        words = written_words(text)
+        found = time_by_ctc(words, judged.log_probs, judged.spell) if words else Written()
+        found = found or self._by_attention(part, prompt, text, words, judged, language)
+        return replace(found, language=language)
+
+    def translated(self, part: LabelPart, prompt: Sequence[int], text: str, judged: Judged, language: str) -> Written:
+        """A translation into English out of a language: CTC does not hear it. Arguments are those of `transcribed`."""
+        words = written_words(text)
+        found = self._by_attention(part, prompt, text, words, judged, ENGLISH) if words else Written()
+        return replace(found, language=language)
+
+    def _by_attention(
+        self, part: LabelPart, prompt: Sequence[int], text: str, words: Sequence[str], judged: Judged, language: str
+    ) -> Written:
+        ids = label_tokens(text, language, self._tokenizer)[: self._model.max_tokens - len(prompt)]
+        own, chance, pieces = part.attended(part.fresh, self._tokenizer, prompt, ids)
+        own = (own - own.mean(dim=1, keepdim=True)) / own.std(dim=1, keepdim=True).clamp(min=1e-6)
+        frames, scale = len(judged.log_probs), self._model.frame_s / judged.frame_s
+        return time_by_attention(words, pieces, own.mean(dim=0).cpu().numpy(), chance, frames, scale)

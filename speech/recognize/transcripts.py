@@ -1,0 +1,54 @@
+"""The parts of a file as one transcript."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from speech.recognize.alternatives import readings, together
+from speech.recognize.part_reader import PartReader
+from speech.recognize.request import Request
+from speech.recognize.result import PartResult, spoken_in
+from speech.transcript import UNDETERMINED, Transcript, join
+
+
+def transcript_of(reader: PartReader, parts: Sequence[PartResult], request: Request) -> Transcript:
+    """Of a file, which has one part at least.
+
+    Args:
+        reader: that has read the parts.
+        parts: in order.
+        request: what was asked for.
+
+    Raises:
+        LanguageError: if the language is not named, and the model cannot tell.
+    """
+    words = [word for part in parts for word in reader.words(part, request)]
+    language, probability = _language(reader, parts, request, spoke=bool(words))
+    asked = parts if request.nbest > 1 else ()
+    several = [readings(part, lambda one: reader.words(one, request)) for part in asked]
+    return Transcript(
+        text=join(words),
+        language=language,
+        language_probability=probability,
+        task="asr" if request.to is None else f"st_{request.to}",
+        duration_s=parts[-1].end_s,
+        words=tuple(words),
+        alternatives=together(several, request.nbest),
+    )
+
+
+def _language(
+    reader: PartReader, parts: Sequence[PartResult], request: Request, *, spoke: bool
+) -> tuple[str, float | None]:
+    """Silence is in no language, unless one is named."""
+    named = len(request.languages) == 1
+    if not spoke and not named:
+        return UNDETERMINED, None
+    told = None if named else spoken_in(parts)
+    if told is not None:
+        return told
+    evidence = [part.evidence for part in parts if part.evidence is not None]
+    total = torch.stack(evidence).sum(dim=0) if evidence else None
+    return reader.language(total, sum(part.frames for part in parts), request)
