@@ -45,7 +45,7 @@ class ServerError(Exception):
         self.message = message
 
 
-class _Kept:
+class _Unacknowledged:
     """What has been said and may have to be said again, in order.
 
     Audio is known to have arrived when its bytes are acknowledged, another message when audio behind it is, or when it
@@ -107,7 +107,7 @@ class StreamClient:
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._socket: ClientConnection | None = None
         self._events: asyncio.Queue[dict[str, Any] | BaseException | None] = asyncio.Queue(_MOST_EVENTS)
-        self._kept = _Kept()
+        self._unacknowledged = _Unacknowledged()
         self._ready, self._flowing = asyncio.Event(), asyncio.Event()
         self._flowing.set()
         self._token, self._last_seq = "", 0
@@ -170,7 +170,7 @@ class StreamClient:
 
     async def _say(self, item: bytes | dict[str, Any]) -> None:
         await self._ready.wait()
-        self._kept.add(item)
+        self._unacknowledged.add(item)
         with contextlib.suppress(ConnectionClosed):  # the reader sees it too, and sends it again
             assert self._socket is not None
             await self._socket.send(item if isinstance(item, bytes) else json.dumps(item))
@@ -214,18 +214,18 @@ class StreamClient:
 
     async def _send_again(self, received: int) -> None:
         assert self._socket is not None
-        self._kept.acknowledge(received)
-        for item in self._kept.items():
+        self._unacknowledged.acknowledge(received)
+        for item in self._unacknowledged.items():
             await self._socket.send(item if isinstance(item, bytes) else json.dumps(item))
 
     async def _read(self) -> None:
         try:
             idle = 0
             while True:
-                before = self._last_seq, self._kept.arrived
+                before = self._last_seq, self._unacknowledged.arrived
                 if await self._read_connection():
                     break
-                idle = idle + 1 if before == (self._last_seq, self._kept.arrived) else 0
+                idle = idle + 1 if before == (self._last_seq, self._unacknowledged.arrived) else 0
                 if idle > _IDLE:
                     text = f"the connection broke {idle} times before anything new had arrived"
                     raise ServerError("no_progress", text)
@@ -265,9 +265,9 @@ class StreamClient:
 
     def _notice(self, event: dict[str, Any]) -> None:
         if event["type"] == "ack":
-            self._kept.acknowledge(event["received_bytes"])
+            self._unacknowledged.acknowledge(event["received_bytes"])
         elif event["type"] in _ANSWERS:
-            self._kept.answered(_ANSWERS[event["type"]])
+            self._unacknowledged.answered(_ANSWERS[event["type"]])
         elif event["type"] == "flow":
             (self._flowing.clear if event["state"] == "pause" else self._flowing.set)()
 

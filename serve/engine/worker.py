@@ -90,7 +90,7 @@ class Slot:
     """What has ended it."""
 
 
-class Scheduler:
+class EngineWorker:
     """Owns the engine's thread, and those that read.
 
     Args:

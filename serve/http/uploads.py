@@ -38,7 +38,7 @@ class Places:
         """How many are taken."""
         return self._taken
 
-    def take(self) -> Place:
+    def take(self) -> UploadPlace:
         """One of them.
 
         Raises:
@@ -49,14 +49,14 @@ class Places:
                 text = f"{self._most} files are being received, wait or are worked on; try again later"
                 raise Failure(429, "too_many_uploads", text)
             self._taken += 1
-        return Place(self)
+        return UploadPlace(self)
 
     def _free(self) -> None:
         with self._lock:
             self._taken -= 1
 
 
-class Place:
+class UploadPlace:
     """Is free again after `leave`, however often that is called."""
 
     def __init__(self, places: Places) -> None:
@@ -70,7 +70,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class UploadForm:
     """A file and what was said about it."""
 
     file: BinaryIO
@@ -163,7 +163,7 @@ async def receive_body(request: Request, limit: int, what: str) -> AsyncGenerato
             yield block
 
 
-async def receive_form(request: Request, limit: int) -> Form:
+async def receive_form(request: Request, limit: int) -> UploadForm:
     """A form with one file, `file`.
 
     Args:
@@ -193,7 +193,7 @@ async def receive_form(request: Request, limit: int) -> Form:
         raise
 
 
-def _checked(form: FormData, limit: int) -> Form:
+def _checked(form: FormData, limit: int) -> UploadForm:
     """Raises Failure."""
     fields: dict[str, list[str]] = {}
     file: UploadFile | None = None
@@ -210,4 +210,4 @@ def _checked(form: FormData, limit: int) -> Form:
     if (file.size or 0) > limit:
         raise Failure(413, "too_large", f"the file is larger than {limit} bytes", "file")
     shown = printable((file.filename or "file")[:_SHOWN].encode("utf-8", "replace").decode())
-    return Form(_File(file.file), shown, fields)  # type: ignore[arg-type]
+    return UploadForm(_File(file.file), shown, fields)  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from serve.protocols import wire
 from serve.sessions.options import Refused
-from serve.sessions.registry import Attached, Hub
+from serve.sessions.registry import Attached, SessionRegistry
 
 _log = logging.getLogger(__name__)
 _STALLED_S = 30.0
@@ -29,7 +29,7 @@ class Reply:
     text: str
 
 
-class Adapter(Protocol):
+class ProtocolAdapter(Protocol):
     """One protocol on the wire, for one connection.
 
     Attributes:
@@ -52,19 +52,21 @@ class _Left(Exception):
     """The client has gone."""
 
 
-class Shell:
+class SessionSocket:
     """One accepted connection.
 
     Args:
         socket: accepted.
-        hub: of all sessions.
+        registry: of all sessions.
         adapter: of the protocol.
         until: when the client's token expires, in seconds since 1970; after that a session may go on, but not begin.
     """
 
-    def __init__(self, socket: WebSocket, hub: Hub, adapter: Adapter, until: float = math.inf) -> None:
-        self._socket, self._hub, self._adapter, self._until = socket, hub, adapter, until
-        self._config = hub.facts.config
+    def __init__(
+        self, socket: WebSocket, registry: SessionRegistry, adapter: ProtocolAdapter, until: float = math.inf
+    ) -> None:
+        self._socket, self._registry, self._adapter, self._until = socket, registry, adapter, until
+        self._config = registry.facts.config
         self._missed: list[str] = []
 
     async def run(self) -> None:
@@ -72,8 +74,8 @@ class Shell:
         try:
             for text in self._adapter.greet():
                 await self._send(text)
-            resuming = self._hub.knows(self._socket.query_params.get("session", ""))
-            with self._hub.waiting(resuming=resuming):
+            resuming = self._registry.knows(self._socket.query_params.get("session", ""))
+            with self._registry.waiting(resuming=resuming):
                 attached, opening = await self._open()
         except (_Left, TimeoutError):
             return
@@ -97,7 +99,7 @@ class Shell:
             for outcome in await asyncio.gather(reader, writer, return_exceptions=True):
                 if isinstance(outcome, Exception) and not isinstance(outcome, _Left):
                     _log.error("a connection failed", exc_info=outcome)
-            self._hub.park(attached, connection)
+            self._registry.park(attached, connection)
 
     async def refuse(self, refused: Refused) -> None:
         """Say why there will be no session, and close."""
@@ -107,7 +109,7 @@ class Shell:
         if refused.param is not None:
             error.param = refused.param
         if close == wire.CloseCode.overloaded:
-            wait_s = self._hub.admit() or 1.0
+            wait_s = self._registry.admit() or 1.0
             error.retry_after_ms = round(wait_s * 1000)
         with contextlib.suppress(_Left, TimeoutError):
             for text in self._adapter.outgoing(error):
@@ -129,12 +131,12 @@ class Shell:
                 patience_s = max(self._config.idle_s, self._config.first_message_s)
                 continue
             first, rest = messages[0], messages[1:]
-            if isinstance(first, wire.Start):
+            if isinstance(first, wire.StartMessage):
                 if time.time() >= self._until:
                     raise Refused("unauthorized", "the token has expired", wire.CloseCode.unauthorized)
-                attached = await self._hub.open(first, resumable=self._adapter.resumable)
+                attached = await self._registry.open(first, resumable=self._adapter.resumable)
             elif isinstance(first, wire.Resume):
-                attached, self._missed = self._hub.resume(first)
+                attached, self._missed = self._registry.resume(first)
             else:
                 raise Refused("not_started", f"{_name(first)} before start", wire.CloseCode.bad_message)
             return attached, rest
@@ -165,7 +167,7 @@ class Shell:
     async def _read(self, attached: Attached, connection: int, opening: Sequence[wire.ClientMessage | bytes]) -> None:
         try:
             for message in opening:
-                await self._hub.say(attached, message, connection)
+                await self._registry.say(attached, message, connection)
             await self._listen(attached, connection)
         except _Left:
             raise
@@ -191,13 +193,13 @@ class Shell:
                 return
             try:
                 for message in await self._incoming(frame):
-                    await self._hub.say(attached, message, connection)
+                    await self._registry.say(attached, message, connection)
             except Refused as refused:
                 if refused.close is None:
                     session.refuse(refused.code, refused.message, param=refused.param)
                 else:
                     session.fail(refused.code, refused.message, refused.close)
-                self._hub.submit(attached)
+                self._registry.submit(attached)
 
     async def _write(self, attached: Attached, connection: int) -> None:
         try:
@@ -233,7 +235,7 @@ class Shell:
             raise _Left from None
 
     async def _close(self, code: wire.CloseCode, reason: str) -> None:
-        self._hub.telemetry.closed.labels(str(int(code))).inc()
+        self._registry.telemetry.closed.labels(str(int(code))).inc()
         try:
             await self._socket.close(int(code), reason.encode()[:123].decode("utf-8", "ignore"))
         except _BROKEN:
@@ -241,4 +243,4 @@ class Shell:
 
 
 def _name(message: wire.ClientMessage | bytes) -> str:
-    return "audio" if isinstance(message, bytes) else type(message).__name__.lower()
+    return "audio" if isinstance(message, bytes) else wire.tag(message)

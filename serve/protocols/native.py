@@ -58,7 +58,7 @@ class Native:
         return [wire.render(message)]
 
 
-def from_query(query: Mapping[str, str]) -> wire.Start:
+def from_query(query: Mapping[str, str]) -> wire.StartMessage:
     """`?languages=eng,spa&sample_rate=8000`: the keys of `start`, for clients that only send audio.
 
     Raises:
@@ -73,6 +73,6 @@ def from_query(query: Mapping[str, str]) -> wire.Start:
         else:
             record[key] = value.split(",") if key in _LISTS else value
     try:
-        return msgspec.convert(record, wire.Start, strict=False)
+        return msgspec.convert(record, wire.StartMessage, strict=False)
     except msgspec.ValidationError as error:
         raise Refused("bad_config", f"query: {error}", wire.CloseCode.bad_config) from error

@@ -19,7 +19,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from serve.net.websocket import Reply
 from serve.protocols import wire
-from serve.protocols.openai_items import Flush, Items
+from serve.protocols.openai_items import FlushReason, Items
 from speech.errors import LanguageError
 from speech.text.languages import resolve
 
@@ -231,9 +231,9 @@ class OpenAiRealtime:
         if kind == "input_audio_buffer.commit":
             if not self._fresh:
                 raise _Invalid("input_audio_buffer_commit_empty", "there is no audio to commit")
-            return self._flush(Flush.commit)
+            return self._flush(FlushReason.commit)
         if kind == "input_audio_buffer.clear":
-            return self._flush(Flush.clear) if self._begun else [Reply(self._event(_CLEARED))]
+            return self._flush(FlushReason.clear) if self._begun else [Reply(self._event(_CLEARED))]
         if kind in ("session.update", "transcription_session.update"):
             return self._update(_convert(event, _Update).session, beta=kind != "session.update")
         if isinstance(kind, str) and kind.partition(".")[0] in ("response", "conversation", "output_audio_buffer"):
@@ -254,7 +254,7 @@ class OpenAiRealtime:
         if self._begun:
             return [data]
         self._begun = True
-        start = wire.Start(
+        start = wire.StartMessage(
             audio=settings.format.params(),
             languages=settings.languages(),
             endpointing=settings.endpointing(),
@@ -263,7 +263,7 @@ class OpenAiRealtime:
         )
         return [start, data]
 
-    def _flush(self, kind: Flush) -> list[wire.ClientMessage | bytes | Reply]:
+    def _flush(self, kind: FlushReason) -> list[wire.ClientMessage | bytes | Reply]:
         self._fresh = False
         self._items.flushes.append(kind)
         return [wire.Finalize()]

@@ -55,7 +55,7 @@ class Vosk:
         self._words = True
         self._alternatives = 0
         self._partial = ""
-        self._finals: list[wire.Transcript] = []
+        self._finals: list[wire.TranscriptMessage] = []
 
     def greet(self) -> list[str]:
         """The client speaks first."""
@@ -88,7 +88,7 @@ class Vosk:
 
     def outgoing(self, message: wire.ServerMessage) -> list[str]:
         """The reply that a message completes, if it does."""
-        if isinstance(message, wire.Transcript):
+        if isinstance(message, wire.TranscriptMessage):
             self._take(message)
         elif isinstance(message, wire.Updated):
             return [self._result() if self._finals else _render({"partial": self._partial})]
@@ -108,7 +108,7 @@ class Vosk:
         nbest = max(self._alternatives, 1)
         record = {"audio": {"sample_rate": rate}, "vad_events": False, "plain": plain, "nbest": nbest}
         try:
-            start = msgspec.convert(record, wire.Start, strict=False)
+            start = msgspec.convert(record, wire.StartMessage, strict=False)
         except msgspec.ValidationError as error:
             param = "plain" if "plain" in str(error) else "sample_rate"
             raise Refused("bad_config", str(error), wire.CloseCode.bad_config, param) from error
@@ -117,7 +117,7 @@ class Vosk:
         self._begun = True
         return [start]
 
-    def _take(self, message: wire.Transcript) -> None:
+    def _take(self, message: wire.TranscriptMessage) -> None:
         if message.is_final:
             self._finals.append(message)
             self._partial = ""

@@ -57,7 +57,13 @@ class LiveSession:
     """
 
     def __init__(
-        self, facts: Facts, start: wire.Start, now: float, *, patient: bool = False, ready: Prepared | None = None
+        self,
+        facts: Facts,
+        start: wire.StartMessage,
+        now: float,
+        *,
+        patient: bool = False,
+        ready: Prepared | None = None,
     ) -> None:
         self.id = "-".join(filter(None, (facts.config.worker, secrets.token_urlsafe(12))))
         self.token = secrets.token_urlsafe(24)
@@ -116,7 +122,7 @@ class LiveSession:
         elif isinstance(message, wire.Stop):
             self.stop("client")
         else:
-            self.refuse("already_started", f"{type(message).__name__.lower()} is the first message or none")
+            self.refuse("already_started", f"{wire.tag(message)} is the first message or none")
 
     def audio(self, data: bytes, now: float) -> None:
         """A binary frame, decoded here and now; an empty one is `stop`."""
@@ -211,7 +217,7 @@ class LiveSession:
         """The engine could not go on with this session."""
         self.fail("internal", "the recogniser failed; reconnect and start anew", wire.CloseCode.internal)
 
-    # What the shell asks
+    # What the socket asks
 
     @property
     def lead_s(self) -> float:

@@ -40,10 +40,10 @@ class Facts:
     """Of the encoder for SAER."""
 
     @property
-    def limits(self) -> wire.Limits:
+    def limits(self) -> wire.ServerLimits:
         """What clients are told of them."""
         config = self.config
-        return wire.Limits(
+        return wire.ServerLimits(
             max_message_bytes=config.max_message_bytes,
             max_lead_ms=milliseconds(config.max_lead_s),
             idle_timeout_ms=milliseconds(config.idle_s),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from msgspec import UNSET
 
-from serve.protocols.wire import End, Error, ServerMessage, Transcript, render
+from serve.protocols.wire import End, Error, ServerMessage, TranscriptMessage, render
 
 _RING_BYTES = 262_144
 
@@ -46,8 +46,8 @@ class Outbox:
         self._closed = isinstance(message, End) or (isinstance(message, Error) and message.fatal)
         last = self._waiting[-1] if self._waiting else None
         if (
-            isinstance(message, Transcript)
-            and isinstance(last, Transcript)
+            isinstance(message, TranscriptMessage)
+            and isinstance(last, TranscriptMessage)
             and last.segment == message.segment
             and not last.is_final
             and last.delta is UNSET

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from serve.engine.pools import Pools, run
-from serve.engine.worker import Result, Scheduler, Slot
+from serve.engine.worker import EngineWorker, Result, Slot
 from serve.protocols import wire
 from serve.sessions.live import LiveSession
 from serve.sessions.options import Facts, Prepared, Refused, prepare, takes_a_while
@@ -52,7 +52,7 @@ class Attached:
         self.decoding: asyncio.Future[np.ndarray | SpeechError] | None = None
 
     @property
-    def earned_s(self) -> float:
+    def real_time_audio_s(self) -> float:
         """How much somebody has said for as long as it takes to say it."""
         now = time.monotonic() if self.parked_at is None else self.parked_at
         return min(self.session.received_s, now - self.opened_at)
@@ -68,13 +68,13 @@ class Attached:
             self.news.set()
 
 
-class Hub:
+class SessionRegistry:
     """Opens, keeps and ends sessions. Lives on the event loop."""
 
-    def __init__(self, facts: Facts, scheduler: Scheduler, telemetry: Telemetry, pools: Pools) -> None:
+    def __init__(self, facts: Facts, worker: EngineWorker, telemetry: Telemetry, pools: Pools) -> None:
         self.facts = facts
         self.pools = pools
-        self._scheduler = scheduler
+        self._worker = worker
         self.telemetry = telemetry
         self._sessions: dict[str, Attached] = {}
         self._opening = 0  # sessions that are being prepared, and have their place already
@@ -116,7 +116,7 @@ class Hub:
     @property
     def failed(self) -> bool:
         """Whether the engine has, and with it all sessions: there will be no others."""
-        return self._scheduler.failed
+        return self._worker.failed
 
     def knows(self, session: str) -> bool:
         """Whether somebody could come back to a session."""
@@ -127,11 +127,11 @@ class Hub:
         """Time for a second of audio of what is busiest, chunks or readers, measured lately; 0 before it is known."""
         if self._audio_s <= _LEARNED_S:
             return 0.0
-        threads = self._scheduler.readers
+        threads = self._worker.readers
         shared = (self._stepped_s + self._read_s) if not threads else max(self._stepped_s, self._read_s / threads)
         return shared / self._audio_s
 
-    async def open(self, start: wire.Start, *, resumable: bool = True) -> Attached:
+    async def open(self, start: wire.StartMessage, *, resumable: bool = True) -> Attached:
         """A new session, which waits for its client if the connection breaks and the protocol can resume.
 
         Raises:
@@ -147,7 +147,7 @@ class Hub:
         session = LiveSession(self.facts, start, time.monotonic(), patient=not resumable, ready=ready)
         attached = Attached(session, resumable=resumable)
         try:
-            attached.slot = self._scheduler.open(session.options, lambda result: self._worked(attached, result))
+            attached.slot = self._worker.open(session.options, lambda result: self._worked(attached, result))
         except SpeechError as error:
             raise Refused("bad_config", str(error), wire.CloseCode.bad_config) from error
         self._sessions[session.id] = attached
@@ -228,7 +228,7 @@ class Hub:
         if session.work and attached.slot is not None:
             work = list(session.work)
             session.work.clear()
-            self._scheduler.submit(attached.slot, work)
+            self._worker.submit(attached.slot, work)
         tasks = session.scoring.take()
         if tasks:
             scoring = asyncio.create_task(self._score(attached, tasks))
@@ -256,7 +256,7 @@ class Hub:
         for ended in (False, True):
             some = sorted(
                 (attached for attached in parked if (attached.slot is None) is ended),
-                key=lambda attached: (attached.earned_s, attached.parked_at),
+                key=lambda attached: (attached.real_time_audio_s, attached.parked_at),
             )
             for attached in some[: max(len(some) - self.facts.config.most_parked, 0)]:
                 self._forget(attached)
@@ -333,7 +333,7 @@ class Hub:
 
     def _release(self, attached: Attached) -> None:
         if attached.slot is not None:
-            self._scheduler.close(attached.slot)
+            self._worker.close(attached.slot)
             attached.slot = None
         self._count()
 

@@ -58,8 +58,8 @@ class Running:
         return f"ws://127.0.0.1:{self.port}"
 
     @property
-    def hub(self) -> Any:
-        return self.server.config.app.state.parts.hub
+    def registry(self) -> Any:
+        return self.server.config.app.state.parts.registry
 
 
 @contextmanager

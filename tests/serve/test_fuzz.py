@@ -94,7 +94,7 @@ class Reader:
         self.kinds[str(kind)] += 1
         self.seq += 1
         assert message.seq == self.seq
-        if isinstance(message, wire.Transcript):
+        if isinstance(message, wire.TranscriptMessage):
             self._transcript(message)
         if isinstance(message, wire.Error):
             self.refused[message.code] += 1
@@ -102,7 +102,7 @@ class Reader:
             assert message.message
         self.over = isinstance(message, wire.End) or (isinstance(message, wire.Error) and message.fatal)
 
-    def _transcript(self, message: wire.Transcript) -> None:
+    def _transcript(self, message: wire.TranscriptMessage) -> None:
         assert message.segment == self._segment
         if isinstance(message.delta, str):
             self._delta += message.delta
@@ -172,7 +172,7 @@ class Talk:
     def _tell(self, message: wire.ClientMessage | bytes) -> None:
         live = self._live
         if live is None:
-            if isinstance(message, wire.Start):
+            if isinstance(message, wire.StartMessage):
                 self._live = LiveSession(FACTS, message, self._now)
                 return
             code = "unknown_session" if isinstance(message, wire.Resume) else "not_started"

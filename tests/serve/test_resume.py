@@ -15,7 +15,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from serve import client as client_module
 from serve.client import ServerError, StreamClient
-from serve.engine.worker import Result, Scheduler
+from serve.engine.worker import EngineWorker, Result
 from serve.protocols import wire
 from serve.sessions.live import LiveSession
 from speech import Recognizer
@@ -35,7 +35,7 @@ class Now:
         call(*arguments)
 
 
-class Inline(Scheduler):
+class Inline(EngineWorker):
     """Works when it is told to, on the thread of the caller."""
 
     def __init__(self, engine: Engine) -> None:
@@ -53,9 +53,9 @@ class Server:
 
     def __init__(self, engine: Engine, **start: Any) -> None:
         self.now = 0.0
-        self.live = LiveSession(FACTS, wire.Start(**start), self.now)
-        self._scheduler = Inline(engine)
-        self._slot = self._scheduler.open(self.live.options, self._worked)
+        self.live = LiveSession(FACTS, wire.StartMessage(**start), self.now)
+        self._worker = Inline(engine)
+        self._slot = self._worker.open(self.live.options, self._worked)
 
     def take(self, message: str | bytes) -> None:
         self.now += 0.01
@@ -63,9 +63,9 @@ class Server:
             self.live.audio(message, self.now)
         else:
             self.live.receive(wire.parse(message), self.now)
-        self._scheduler.submit(self._slot, list(self.live.work))
+        self._worker.submit(self._slot, list(self.live.work))
         self.live.work.clear()
-        self._scheduler.work()
+        self._worker.work()
 
     def say(self, count: int) -> list[str]:
         return [wire.render(message) for _ in range(count) if (message := self.live.outbox.take()) is not None]

@@ -10,7 +10,7 @@ import pytest
 
 from serve.engine import worker as module
 from serve.engine.commands import Change, Done, Finish, Flush, Push
-from serve.engine.worker import Result, Scheduler, Slot
+from serve.engine.worker import EngineWorker, Result, Slot
 from speech import Recognizer
 from speech.errors import ConfigError, LanguageError
 from speech.recognize.request import Request
@@ -52,7 +52,7 @@ def idle(clock) -> Any:
         config=SimpleNamespace(batch_s=6.0),
         smallest=lambda *, fine: 8 if fine else 16,
     )
-    some = Scheduler(engine, SimpleNamespace(), readers=0)  # type: ignore[arg-type]
+    some = EngineWorker(engine, SimpleNamespace(), readers=0)  # type: ignore[arg-type]
     some.stop()
     return some
 
@@ -159,20 +159,20 @@ def test_whatever_fails_for_one_session_ends_that_one_and_no_other(recognizer: R
     told: dict[str, list[Result]] = {"bad": [], "good": []}
 
     async def conversation() -> None:
-        scheduler = Scheduler(engine, asyncio.get_running_loop(), readers)
+        worker = EngineWorker(engine, asyncio.get_running_loop(), readers)
         try:
-            good = scheduler.open(StreamOptions(), told["good"].append)
-            bad = scheduler.open(StreamOptions(), told["bad"].append)
+            good = worker.open(StreamOptions(), told["good"].append)
+            bad = worker.open(StreamOptions(), told["bad"].append)
             failing(bad.stream, name, after=1 if name in ("drain", "waiting_part", "waiting_chunk") else 0)
             work = [Push(samples), Change(StreamOptions(interim=False), StreamOptions()), Flush(None), Finish()]
-            scheduler.submit(bad, work)
-            scheduler.submit(good, [Push(samples), Finish()])
+            worker.submit(bad, work)
+            worker.submit(good, [Push(samples), Finish()])
             await until(lambda: any(done.work == Finish() for result in told["good"] for done in result.done), 60)
             await until(lambda: any(result.error for result in told["bad"]), 60)
-            assert not scheduler.failed
-            assert scheduler._slots == {good}
+            assert not worker.failed
+            assert worker._slots == {good}
         finally:
-            scheduler.stop()
+            worker.stop()
 
     asyncio.run(conversation())
     finals = [event.text for result in told["good"] for event in result.events if getattr(event, "is_final", False)]

@@ -53,7 +53,7 @@ def test_both_sides_and_audio_are_in_it():
     [
         wire.Ack(seq=3, received_bytes=10, processed_ms=5, lag_ms=0),
         wire.Error(seq=1, code="a", message="b", fatal=True, retryable=False),
-        wire.Language(seq=1, at_ms=1, from_=None, to="eng", conf=0.5),
+        wire.LanguageMessage(seq=1, at_ms=1, from_=None, to="eng", conf=0.5),
     ],
 )
 def test_messages_fit_their_schemas(message):

@@ -19,7 +19,7 @@ SECOND = b"\0\0" * 16_000
 
 
 def session(**start: object) -> LiveSession:
-    return LiveSession(FACTS, wire.Start(**start), 0.0)
+    return LiveSession(FACTS, wire.StartMessage(**start), 0.0)
 
 
 def taken(live: LiveSession) -> list[dict]:
@@ -81,7 +81,7 @@ def test_every_message_is_answered():
     live = session()
     taken(live)
     live.receive(wire.KeepAlive(), 1.0)
-    live.receive(wire.Start(), 1.0)
+    live.receive(wire.StartMessage(), 1.0)
     live.receive(wire.Update(languages=["fra"]), 1.0)
     assert [(m["type"], m.get("code")) for m in taken(live)] == [
         ("alive", None), ("error", "already_started"), ("error", "unknown_language"),

@@ -10,8 +10,8 @@ from serve.protocols import wire
 from serve.sessions.outbox import Outbox
 
 
-def transcript(segment: int, rev: int, final: bool = False) -> wire.Transcript:
-    return wire.Transcript(
+def transcript(segment: int, rev: int, final: bool = False) -> wire.TranscriptMessage:
+    return wire.TranscriptMessage(
         seq=1, segment=segment, rev=rev, is_final=final, stable=0, start_ms=0, end_ms=0, audio_ms=0, lag_ms=0,
         languages=[], text=f"{segment}.{rev}",
     )  # fmt: skip

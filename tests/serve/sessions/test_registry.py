@@ -29,7 +29,7 @@ async def begun(server: Running, heard: bytes = b"", **start: Any) -> AsyncItera
     async with connect(f"{server.ws}/v1/stream") as socket:
         await socket.send(json.dumps({"type": "start", **start}))
         session = json.loads(await socket.recv())["session"]
-        attached = server.hub._sessions[session]
+        attached = server.registry._sessions[session]
         if heard:
             await socket.send(heard)
             await until(lambda: attached.session.intake.received_bytes == len(heard))
@@ -53,9 +53,9 @@ def test_sessions_that_are_opened_and_dropped_keep_no_more_than_so_many_places(p
             async with begun(full) as (socket, attached):
                 socket.transport.abort()
             await until(lambda: attached.parked_at is not None)
-            assert len(full.hub) <= 3
-            assert len(full.hub._scheduler._slots) <= 3
-        assert full.hub.knows(kept.session.id)  # which was in use
+            assert len(full.registry) <= 3
+            assert len(full.registry._worker._slots) <= 3
+        assert full.registry.knows(kept.session.id)  # which was in use
 
     with running(max_sessions=2, max_parked=2) as full:
         asyncio.run(conversation(full))
@@ -69,7 +69,7 @@ def test_connections_that_never_begin_are_few_and_do_not_stay(path, hello):
             for socket in sockets:
                 if hello:
                     await socket.send(hello)
-            await until(lambda: full.hub.crowded())
+            await until(lambda: full.registry.crowded())
             assert await status(full.ws + path) == 503
             began = time.monotonic()
             while hello and time.monotonic() < began + 1.0:  # it goes on saying nothing
@@ -78,7 +78,7 @@ def test_connections_that_never_begin_are_few_and_do_not_stay(path, hello):
             events = await listen(sockets[0])
             assert sockets[0].close_code == 4408
             assert "no_start" in json.dumps(events) or path == "/vosk"
-            await until(lambda: not full.hub.crowded())
+            await until(lambda: not full.registry.crowded())
             assert await status(full.ws + path) == 101
 
     with running(max_waiting=3, first_message_s=2.0, idle_s=3.0) as full:
@@ -125,14 +125,14 @@ def test_a_session_that_is_stopped_while_audio_is_decoded_hears_all_of_it(server
 
 
 def test_phrases_are_compiled_beside_the_event_loop_and_in_order(server: Running, pcm, said, monkeypatch):
-    compiled, check = [], server.hub.facts.check
+    compiled, check = [], server.registry.facts.check
 
     def slow(request: Any) -> object:
         compiled.append(threading.current_thread().name)
         time.sleep(0.5)
         return check(request)
 
-    monkeypatch.setattr(server.hub.facts, "check", slow)
+    monkeypatch.setattr(server.registry.facts, "check", slow)
 
     async def conversation() -> None:
         async with beside(server.ws, pcm, said), connect(f"{server.ws}/v1/stream") as socket:
