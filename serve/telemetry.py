@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from speech.events import EndpointEvent, TranscriptEvent
 
 if TYPE_CHECKING:
-    from serve.engine.worker import Result
     from serve.sessions.live import LiveSession
+    from speech.stream.slot import Result
 
 _SECONDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
 _LOOP_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)

@@ -60,12 +60,13 @@ TESTED_BY = {
     "recognize/test_label_pass": "recognize/label_part recognize/result",
     "serve/http/test_adapters": "cli/adapter_server",
     "serve/protocols/test_wire": "serve/protocols/close_codes serve/protocols/score_messages",
-    "serve/sessions/test_live": "serve/engine/commands serve/sessions/statistics",
+    "serve/sessions/test_live": "serve/sessions/statistics",
     "serve/test_app": """
         serve/client serve/command serve/net/websocket serve/protocols/native serve/protocols/openai_http
         serve/telemetry
     """,
-    "stream/test_session": "recognize/causal stream/engine stream/options",
+    "stream/test_engine": "stream/commands stream/slot",
+    "stream/test_session": "recognize/causal stream/event_writer stream/options",
     "test_conf": "train/asr/schema",
     "test_recognizer": "recognize/decoders",
     "text/test_languages": "text/language_table",

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec import UNSET
 
-from serve.engine.commands import Change, Done, Finish, Flush, Push, Work
 from serve.protocols import wire
 from serve.protocols.transcripts import Transcripts
 from serve.sessions.audio_intake import Intake
@@ -24,7 +23,8 @@ from serve.sessions.statistics import SessionStatistics
 from speech.audio.input.files import SAMPLE_RATE
 from speech.errors import SpeechError
 from speech.events import EndpointEvent, Event, SpeechEvent, TranscriptEvent, milliseconds
-from speech.stream.session import StreamOptions
+from speech.stream.commands import Change, Done, Finish, Flush, Push, Work
+from speech.stream.options import StreamOptions
 
 _ACK_S = 0.5
 _ACK_AUDIO_S = 0.5

@@ -16,7 +16,7 @@ from speech.errors import LanguageError, SpeechError
 from speech.events import milliseconds
 from speech.metrics.meaning.vectors import Vectors
 from speech.recognize.request import Request
-from speech.stream.session import StreamOptions
+from speech.stream.options import StreamOptions
 from speech.text.languages import resolve
 
 _MOST_PHRASES, _MOST_LETTERS = 1000, 20_000

@@ -11,14 +11,15 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from serve.engine.pools import Pools, run
-from serve.engine.worker import EngineWorker, Result, Slot
+from serve.engine.worker import EngineWorker, WorkerSlot
 from serve.protocols import wire
 from serve.sessions.live import LiveSession
 from serve.sessions.options import Facts, Prepared, Refused, prepare, takes_a_while
 from serve.sessions.scoring import Task
 from serve.telemetry import Telemetry
 from speech.errors import SpeechError
-from speech.stream.session import StreamOptions
+from speech.stream.options import StreamOptions
+from speech.stream.slot import Result
 
 _log = logging.getLogger(__name__)
 _TICK_S = 0.25
@@ -41,7 +42,7 @@ class Attached:
 
     def __init__(self, session: LiveSession, *, resumable: bool) -> None:
         self.session = session
-        self.slot: Slot | None = None
+        self.slot: WorkerSlot | None = None
         self.news = asyncio.Event()
         self.room = asyncio.Event()
         self.room.set()

@@ -15,10 +15,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from serve.client import ServerError, StreamClient
-from serve.engine.worker import Result
 from speech.audio.input.files import load_audio
 from speech.audio.input.pcm import to_pcm16
 from speech.decode.bias.phrases import Phrase
+from speech.stream.slot import Result
 from tests.conftest import RARE
 from tests.serve.conftest import Running, running, status
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from serve.engine.commands import Change, Done, Push
 from serve.protocols import wire
 from serve.protocols.native import Native
 from serve.sessions.live import LiveSession
 from serve.sessions.options import Refused
 from speech.events import Event, TranscriptEvent
+from speech.stream.commands import Change, Done, Push
 from speech.transcript import Word
 from tests.serve import messages
 from tests.serve.conftest import Running, beside, facts

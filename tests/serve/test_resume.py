@@ -15,13 +15,14 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from serve import client as client_module
 from serve.client import ServerError, StreamClient
-from serve.engine.worker import EngineWorker, Result
+from serve.engine.worker import EngineWorker
 from serve.protocols import wire
 from serve.sessions.live import LiveSession
 from speech import Recognizer
 from speech.decode.label.joint import JointConfig
 from speech.recognize.full_context import SecondPass
 from speech.stream.engine import Engine, EngineConfig
+from speech.stream.slot import Result
 from tests.serve.conftest import Running, beside, facts, finals, running, until
 from tests.tiny_hybrid import save_tiny_hybrid
 

@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from serve.engine.commands import Change, Done, Finish, Flush, Push
 from serve.protocols import wire
 from serve.sessions.live import LiveSession
 from serve.sessions.options import Refused
 from speech.errors import ConfigError
 from speech.events import EndpointEvent, Event, SpeechEvent, TranscriptEvent
+from speech.stream.commands import Change, Done, Finish, Flush, Push
 from speech.transcript import Word
 from tests.serve.conftest import facts
 

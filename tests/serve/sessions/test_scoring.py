@@ -14,7 +14,6 @@ from websockets.asyncio.client import connect
 from serve import command
 from serve.client import StreamClient
 from serve.config import load
-from serve.engine.commands import Done, Finish
 from serve.protocols import wire
 from serve.protocols.score_messages import ReferenceWord
 from serve.sessions import scoring
@@ -34,6 +33,7 @@ from speech.errors import ConfigError, FileError
 from speech.events import TranscriptEvent
 from speech.metrics.corpus import Pairing, score_utterance
 from speech.metrics.meaning.saer import Sample
+from speech.stream.commands import Done, Finish
 from speech.transcript import Word
 from tests.serve.conftest import Running, facts, finals, listen, running
 
