@@ -26,7 +26,7 @@ _BROKEN = (WebSocketDisconnect, RuntimeError)  # what Starlette raises where a c
 class Reply:
     """What an adapter answers by itself, before there is a session or without it; sent at once."""
 
-    text: str
+    frame: wire.Frame
 
 
 class ProtocolAdapter(Protocol):
@@ -38,14 +38,14 @@ class ProtocolAdapter(Protocol):
 
     resumable: bool
 
-    def greet(self) -> list[str]:
+    def greet(self) -> list[wire.Frame]:
         """What is said before the client says anything."""
 
-    def incoming(self, frame: str | bytes) -> Sequence[wire.ClientMessage | bytes | Reply]:
+    def incoming(self, frame: wire.Frame) -> Sequence[wire.ClientMessage | bytes | Reply]:
         """What a frame of the client means; `Start` or `Resume` come before other messages. Raises Refused."""
 
-    def outgoing(self, message: wire.ServerMessage) -> list[str]:
-        """The text frames that say a message; none if the protocol has no word for it."""
+    def outgoing(self, message: wire.ServerMessage) -> list[wire.Frame]:
+        """The frames that say a message; none if the protocol has no word for it."""
 
 
 class _Left(Exception):
@@ -67,13 +67,13 @@ class SessionSocket:
     ) -> None:
         self._socket, self._registry, self._adapter, self._until = socket, registry, adapter, until
         self._config = registry.facts.config
-        self._missed: list[str] = []
+        self._missed: list[wire.Frame] = []
 
     async def run(self) -> None:
         """Serve it to its close."""
         try:
-            for text in self._adapter.greet():
-                await self._send(text)
+            for frame in self._adapter.greet():
+                await self._send(frame)
             resuming = self._registry.knows(self._socket.query_params.get("session", ""))
             with self._registry.waiting(resuming=resuming):
                 attached, opening = await self._open()
@@ -112,8 +112,8 @@ class SessionSocket:
             wait_s = self._registry.admit() or 1.0
             error.retry_after_ms = round(wait_s * 1000)
         with contextlib.suppress(_Left, TimeoutError):
-            for text in self._adapter.outgoing(error):
-                await self._send(text)
+            for frame in self._adapter.outgoing(error):
+                await self._send(frame)
             await self._close(close, f"{refused.code}: {refused.message}")
 
     async def _open(self) -> tuple[Attached, list[wire.ClientMessage | bytes]]:
@@ -141,7 +141,7 @@ class SessionSocket:
                 raise Refused("not_started", f"{_name(first)} before start", wire.CloseCode.bad_message)
             return attached, rest
 
-    async def _incoming(self, frame: str | bytes) -> list[wire.ClientMessage | bytes]:
+    async def _incoming(self, frame: wire.Frame) -> list[wire.ClientMessage | bytes]:
         """What a frame means to a session; what the adapter answers by itself is sent."""
         meant: list[wire.ClientMessage | bytes] = []
         for item in self._adapter.incoming(frame):
@@ -149,12 +149,12 @@ class SessionSocket:
                 meant.append(item)
                 continue
             try:
-                await self._send(item.text)
+                await self._send(item.frame)
             except TimeoutError:
                 raise _Left from None
         return meant
 
-    async def _receive(self) -> str | bytes:
+    async def _receive(self) -> wire.Frame:
         try:
             frame = await self._socket.receive()
         except _BROKEN:
@@ -203,17 +203,17 @@ class SessionSocket:
 
     async def _write(self, attached: Attached, connection: int) -> None:
         try:
-            for text in self._missed:
-                await self._send(text)
+            for frame in self._missed:
+                await self._send(frame)
             while True:
                 attached.news.clear()
                 if attached.connection != connection:
                     await self._close(wire.CloseCode.taken_over, "taken_over: a newer connection has the session")
                     return
-                message = attached.session.outbox.take()
-                if message is not None:
-                    for text in self._adapter.outgoing(message):
-                        await self._send(text)
+                frames = attached.session.outbox.take(self._adapter.outgoing)
+                if frames is not None:
+                    for frame in frames:
+                        await self._send(frame)
                     if not attached.room.is_set():
                         attached.changed()
                     continue
@@ -228,9 +228,10 @@ class SessionSocket:
         with contextlib.suppress(TimeoutError, _Left):
             await asyncio.wait_for(self._close(wire.CloseCode.overloaded, "slow_reader: read faster"), 1.0)
 
-    async def _send(self, text: str) -> None:
+    async def _send(self, frame: wire.Frame) -> None:
+        send = self._socket.send_text(frame) if isinstance(frame, str) else self._socket.send_bytes(frame)
         try:
-            await asyncio.wait_for(self._socket.send_text(text), self._config.slow_reader_s)
+            await asyncio.wait_for(send, self._config.slow_reader_s)
         except _BROKEN:
             raise _Left from None
 

@@ -107,11 +107,11 @@ class Deepgram:
         self._flushed = False
         self._last_word_ms: int | None = None  # of the last result, if that was final
 
-    def greet(self) -> list[str]:
+    def greet(self) -> list[wire.Frame]:
         """Nothing is said before there is audio."""
         return []
 
-    def incoming(self, frame: str | bytes) -> list[wire.ClientMessage | bytes | Reply]:
+    def incoming(self, frame: wire.Frame) -> list[wire.ClientMessage | bytes | Reply]:
         """The messages that a frame stands for.
 
         Raises:
@@ -129,8 +129,8 @@ class Deepgram:
             raise Refused("too_big", text, wire.CloseCode.too_big)
         return [*opening, self._control(frame)]
 
-    def outgoing(self, message: wire.ServerMessage) -> list[str]:
-        """The text frames of a message."""
+    def outgoing(self, message: wire.ServerMessage) -> list[wire.Frame]:
+        """The frames of a message."""
         records = self._utterance_end(message)
         if isinstance(message, wire.Started):
             self._started(message)

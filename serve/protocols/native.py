@@ -29,11 +29,11 @@ class Native:
         self._query, self._max_json = query, max_json
         self._begun = False
 
-    def greet(self) -> list[str]:
+    def greet(self) -> list[wire.Frame]:
         """The client speaks first."""
         return []
 
-    def incoming(self, frame: str | bytes) -> list[wire.ClientMessage | bytes]:
+    def incoming(self, frame: wire.Frame) -> list[wire.ClientMessage | bytes]:
         """The messages that a frame stands for.
 
         Raises:
@@ -53,8 +53,8 @@ class Native:
         self._begun = True
         return [message]
 
-    def outgoing(self, message: wire.ServerMessage) -> list[str]:
-        """The text frames of a message."""
+    def outgoing(self, message: wire.ServerMessage) -> list[wire.Frame]:
+        """The frames of a message."""
         return [wire.render(message)]
 
 

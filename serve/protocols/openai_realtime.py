@@ -195,11 +195,11 @@ class OpenAiRealtime:
         self._begun = self._fresh = False
         self._count = 0
 
-    def greet(self) -> list[str]:
+    def greet(self) -> list[wire.Frame]:
         """The session as it is before the client says anything."""
         return [self._event(self._described("created", _Asked(self._settings, False)))]
 
-    def incoming(self, frame: str | bytes) -> list[wire.ClientMessage | bytes | Reply]:
+    def incoming(self, frame: wire.Frame) -> list[wire.ClientMessage | bytes | Reply]:
         """The messages that an event stands for, or why it is none; nothing closes the connection."""
         cause: str | None = None
         try:
@@ -209,7 +209,7 @@ class OpenAiRealtime:
         except _Invalid as invalid:
             return [Reply(self._event(_error("invalid_request_error", invalid, cause)))]
 
-    def outgoing(self, message: wire.ServerMessage) -> list[str]:
+    def outgoing(self, message: wire.ServerMessage) -> list[wire.Frame]:
         """The events that a message makes."""
         records = self._items.take(message)
         if isinstance(message, wire.Updated):
@@ -311,7 +311,7 @@ class OpenAiRealtime:
 _CLEARED = {"type": "input_audio_buffer.cleared"}
 
 
-def _object(frame: str | bytes) -> dict[str, Any]:
+def _object(frame: wire.Frame) -> dict[str, Any]:
     """Raises _Invalid."""
     if isinstance(frame, bytes):
         raise _Invalid("invalid_value", "audio comes as base64 in input_audio_buffer.append")

@@ -57,11 +57,11 @@ class Vosk:
         self._partial = ""
         self._finals: list[wire.TranscriptMessage] = []
 
-    def greet(self) -> list[str]:
+    def greet(self) -> list[wire.Frame]:
         """The client speaks first."""
         return []
 
-    def incoming(self, frame: str | bytes) -> list[wire.ClientMessage | bytes | Reply]:
+    def incoming(self, frame: wire.Frame) -> list[wire.ClientMessage | bytes | Reply]:
         """The messages that a frame stands for.
 
         Raises:
@@ -86,7 +86,7 @@ class Vosk:
             messages.append(wire.Finalize())
         return messages
 
-    def outgoing(self, message: wire.ServerMessage) -> list[str]:
+    def outgoing(self, message: wire.ServerMessage) -> list[wire.Frame]:
         """The reply that a message completes, if it does."""
         if isinstance(message, wire.TranscriptMessage):
             self._take(message)

@@ -17,6 +17,8 @@ from serve.protocols.score_messages import Reference, ReferenceCoverage, Referen
 
 SUBPROTOCOL = "speech.v1"
 
+Frame = str | bytes
+"""One message of a websocket: JSON text, or audio."""
 Milliseconds = Annotated[int, Meta(ge=0)]
 Codes = Annotated[list[str], Meta(max_length=64)]
 

@@ -244,8 +244,8 @@ class LiveSession:
         else:
             self.fail("overloaded", "the server could not keep up; try again later", wire.CloseCode.overloaded)
 
-    def resume(self, token: str, last_seq: int, now: float) -> list[str]:
-        """A client is back: the texts it has to be sent before anything new.
+    def resume(self, token: str, last_seq: int, now: float) -> list[wire.Frame]:
+        """A client is back: the frames it has to be sent before anything new.
 
         Raises:
             Refused: wrong token, or more has been missed than is kept.

@@ -207,7 +207,7 @@ class SessionRegistry:
         if attached.session.ended:
             self._release(attached)
 
-    def resume(self, message: wire.Resume) -> tuple[Attached, list[str]]:
+    def resume(self, message: wire.Resume) -> tuple[Attached, list[wire.Frame]]:
         """The session that a client comes back to, and what it has missed; an older connection loses it.
 
         Raises:

@@ -39,7 +39,7 @@ def said(adapter: ProtocolAdapter, frame: str) -> list[object]:
         return [refused]
     for item in meant:
         if isinstance(item, Reply):
-            json.loads(item.text.encode())
+            json.loads(item.frame.encode())
     return meant
 
 

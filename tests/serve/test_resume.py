@@ -17,6 +17,7 @@ from serve import client as client_module
 from serve.client import ServerError, StreamClient
 from serve.engine.worker import EngineWorker
 from serve.protocols import wire
+from serve.protocols.native import Native
 from serve.sessions.live import LiveSession
 from speech import Recognizer
 from speech.decode.label.joint import JointConfig
@@ -69,7 +70,7 @@ class Server:
         self._worker.work()
 
     def say(self, count: int) -> list[str]:
-        return [wire.render(message) for _ in range(count) if (message := self.live.outbox.take()) is not None]
+        return [text for _ in range(count) for text in self.live.outbox.take(Native({}, 0).outgoing) or []]
 
     def _worked(self, result: Result) -> None:
         assert result.error is None

@@ -180,7 +180,7 @@ def test_the_beta_has_its_own_form(server: Running, pcm, recognizer: Recognizer)
 
 def replies(adapter: OpenAiRealtime, **event: Any) -> list[dict[str, Any]]:
     items = adapter.incoming(json.dumps(event))
-    return [json.loads(item.text) for item in items if isinstance(item, Reply)]
+    return [json.loads(item.frame) for item in items if isinstance(item, Reply)]
 
 
 def opened(**given: Any) -> wire.StartMessage:

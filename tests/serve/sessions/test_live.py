@@ -23,7 +23,9 @@ def session(**start: object) -> LiveSession:
 
 
 def taken(live: LiveSession) -> list[dict]:
-    return [json.loads(wire.render(message)) for message in iter(live.outbox.take, None)]
+    return [
+        json.loads(text) for (text,) in iter(lambda: live.outbox.take(lambda message: [wire.render(message)]), None)
+    ]
 
 
 def kinds(live: LiveSession) -> list[str]:

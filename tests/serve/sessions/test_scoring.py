@@ -15,6 +15,7 @@ from serve import command
 from serve.client import StreamClient
 from serve.config import load
 from serve.protocols import wire
+from serve.protocols.native import Native
 from serve.protocols.score_messages import ReferenceWord
 from serve.sessions import scoring
 from serve.sessions.live import LiveSession
@@ -248,7 +249,7 @@ def test_a_session_does_not_end_before_its_last_score():
     assert [type(task) for task in tasks] == [AddReference, AddReference, ScoreFinal, ScoreTotal]
     live.scored(live.scoring.run(tasks))
     assert live.ended
-    kinds = [json.loads(wire.render(message))["type"] for message in iter(live.outbox.take, None)]
+    kinds = [json.loads(text)["type"] for (text,) in iter(lambda: live.outbox.take(Native({}, 0).outgoing), None)]
     assert kinds[-5:] == ["referenced", "referenced", "score", "score", "end"]
 
 
