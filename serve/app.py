@@ -283,6 +283,7 @@ _CLOSES = {
 def _denied(socket: WebSocket, parts: Parts, registry: SessionRegistry) -> Denied | None:
     resuming = registry.knows(socket.query_params.get("session", ""))  # it has its place already
     denied = parts.gate.check(socket.headers, socket.query_params, returning=resuming)
-    if denied is None and (registry.crowded(resuming=resuming) or (not resuming and registry.admit() is not None)):
+    crowded = registry.waiting.crowded(resuming=resuming)
+    if denied is None and (crowded or (not resuming and registry.admit() is not None)):
         return Denied(503, "overloaded", "no session is free; try again later")
     return denied

@@ -48,16 +48,16 @@ class Telemetry:
         """The engine has done something for a session."""
         self.busy.labels("chunks").inc(result.stepped_s)
         self.busy.labels("parts").inc(result.read_s)
-        self.lag.observe(session.lead_s)
+        self.lag.observe(session.flow.lead_s)
         self.fallbacks.inc(result.hurried)
         for event in result.events:
             if isinstance(event, EndpointEvent):
                 self.endpoint.observe(max(event.decided_s - event.speech_end_s, 0.0))
             elif isinstance(event, TranscriptEvent) and event.written_by is not None:
                 self.finals.labels(str(event.written_by)).inc()
-        for what, seconds in session.measured:
+        for what, seconds in session.events.measured:
             (self.first_partial if what == "first_partial" else self.final).observe(seconds)
-        session.measured.clear()
+        session.events.measured.clear()
 
     def render(self) -> bytes:
         """The text that Prometheus reads."""

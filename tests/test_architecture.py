@@ -60,7 +60,11 @@ TESTED_BY = {
     "recognize/test_label_pass": "recognize/label_part recognize/result",
     "serve/http/test_adapters": "cli/adapter_server",
     "serve/protocols/test_wire": "serve/protocols/close_codes serve/protocols/score_messages",
-    "serve/sessions/test_live": "serve/sessions/statistics",
+    "serve/sessions/test_live": """
+        serve/sessions/ending serve/sessions/engine_requests serve/sessions/event_messages serve/sessions/flow
+        serve/sessions/presence serve/sessions/statistics
+    """,
+    "serve/sessions/test_registry": "serve/sessions/attached serve/sessions/driver serve/sessions/load",
     "serve/test_app": """
         serve/client serve/command serve/net/websocket serve/protocols/native serve/protocols/openai_http
         serve/telemetry

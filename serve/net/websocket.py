@@ -14,8 +14,9 @@ from typing import Protocol
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from serve.protocols import wire
+from serve.sessions.attached import Attached
 from serve.sessions.options import Refused
-from serve.sessions.registry import Attached, SessionRegistry
+from serve.sessions.registry import SessionRegistry
 
 _log = logging.getLogger(__name__)
 _STALLED_S = 30.0
@@ -75,7 +76,7 @@ class SessionSocket:
             for frame in self._adapter.greet():
                 await self._send(frame)
             resuming = self._registry.knows(self._socket.query_params.get("session", ""))
-            with self._registry.waiting(resuming=resuming):
+            with self._registry.waiting.entered(resuming=resuming):
                 attached, opening = await self._open()
         except (_Left, TimeoutError):
             return
@@ -167,13 +168,13 @@ class SessionSocket:
     async def _read(self, attached: Attached, connection: int, opening: Sequence[wire.ClientMessage | bytes]) -> None:
         try:
             for message in opening:
-                await self._registry.say(attached, message, connection)
+                await self._registry.driver.say(attached, message, connection)
             await self._listen(attached, connection)
         except _Left:
             raise
         except Exception:
             _log.exception("a message could not be taken")
-            attached.session.crashed()
+            attached.session.ending.crashed()
             attached.changed()
 
     async def _listen(self, attached: Attached, connection: int) -> None:
@@ -185,7 +186,7 @@ class SessionSocket:
                 if not session.full and not session.behind:
                     await self._cut_off()
                     return
-                session.stalled(time.monotonic())
+                session.ending.stalled(too_fast=session.flow.too_fast(time.monotonic()))
                 attached.changed()
                 return
             frame = await self._receive()
@@ -193,13 +194,13 @@ class SessionSocket:
                 return
             try:
                 for message in await self._incoming(frame):
-                    await self._registry.say(attached, message, connection)
+                    await self._registry.driver.say(attached, message, connection)
             except Refused as refused:
                 if refused.close is None:
                     session.refuse(refused.code, refused.message, param=refused.param)
                 else:
-                    session.fail(refused.code, refused.message, refused.close)
-                self._registry.submit(attached)
+                    session.ending.fail(refused.code, refused.message, refused.close)
+                self._registry.driver.submit(attached)
 
     async def _write(self, attached: Attached, connection: int) -> None:
         try:
@@ -217,8 +218,8 @@ class SessionSocket:
                     if not attached.room.is_set():
                         attached.changed()
                     continue
-                if attached.session.closing is not None:
-                    await self._close(*attached.session.closing)
+                if attached.session.ending.closing is not None:
+                    await self._close(*attached.session.ending.closing)
                     return
                 await attached.news.wait()
         except TimeoutError:

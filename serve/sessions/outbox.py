@@ -64,10 +64,13 @@ class Outbox:
         self._waiting.append(message)
 
     def take(self, render: Callable[[ServerMessage], Sequence[Frame]]) -> Sequence[Frame] | None:
-        """The frames of the next message, which may be none; None: there is no message. They can be replayed from now on.
+        """The frames of the next message, of which there may be none; they can be replayed from now on.
 
         Args:
             render: makes the frames, once.
+
+        Returns:
+            None: there is no message.
         """
         if not self._waiting:
             return None

@@ -20,6 +20,7 @@ from serve.client import StreamClient
 from serve.command import Server, make_server
 from serve.config import ServeConfig
 from serve.protocols import wire
+from serve.sessions.live import LiveSession
 from serve.sessions.options import Facts
 from speech import Recognizer
 from speech.audio.input.files import load_audio
@@ -40,6 +41,12 @@ def facts(**config: Any) -> Facts:
         check=lambda request: None,
         server="speech test",
     )
+
+
+def audio(live: LiveSession, data: bytes, now: float) -> None:
+    """A binary frame for a session, decoded here and now."""
+    if live.accept(data, now):
+        live.take(live.intake.decode(data))
 
 
 @dataclass(frozen=True)

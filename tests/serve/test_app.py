@@ -398,11 +398,11 @@ def test_sessions_are_refused_where_measured_speed_would_not_do():
     with running(max_load=0.95) as slow:
         registry = slow.registry
         assert httpx.get(f"{slow.http}/health/ready").status_code == 200
-        registry._learn(60.0, Result([], [], 60.0, 66.0, 6.0))
-        assert 1.0 < registry.real_time_factor <= 1.2
+        registry.load.measure(60.0, Result([], [], 60.0, 66.0, 6.0))
+        assert 1.0 < registry.load.real_time_factor <= 1.2
         assert httpx.get(f"{slow.http}/health/ready").status_code == 503
         for _ in range(20):
-            registry._learn(60.0, Result([], [], 60.0, 6.0, 6.0))
+            registry.load.measure(60.0, Result([], [], 60.0, 6.0, 6.0))
         assert httpx.get(f"{slow.http}/health/ready").status_code == 200
 
 

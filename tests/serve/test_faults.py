@@ -329,7 +329,7 @@ def test_a_client_that_sends_as_fast_as_it_can_is_paused_and_loses_nothing(pcm, 
     async def watch(registry: Any) -> None:
         nonlocal worst
         while True:
-            worst = max([worst, *(item.session.lead_s for item in registry._sessions.values())])
+            worst = max([worst, *(item.session.flow.lead_s for item in registry._sessions.values())])
             await asyncio.sleep(0.002)
 
     async def conversation(fast: Running) -> list[dict[str, Any]]:

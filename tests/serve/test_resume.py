@@ -24,7 +24,7 @@ from speech.decode.label.joint import JointConfig
 from speech.recognize.full_context import SecondPass
 from speech.stream.engine import Engine, EngineConfig
 from speech.stream.slot import Result
-from tests.serve.conftest import Running, beside, facts, finals, running, until
+from tests.serve.conftest import Running, audio, beside, facts, finals, running, until
 from tests.tiny_hybrid import save_tiny_hybrid
 
 FACTS = facts(max_lead_s=60.0)
@@ -57,16 +57,16 @@ class Server:
         self.now = 0.0
         self.live = LiveSession(FACTS, wire.StartMessage(**start), self.now)
         self._worker = Inline(engine)
-        self._slot = self._worker.open(self.live.options, self._worked)
+        self._slot = self._worker.open(self.live.requests.options, self._worked)
 
     def take(self, message: str | bytes) -> None:
         self.now += 0.01
         if isinstance(message, bytes):
-            self.live.audio(message, self.now)
+            audio(self.live, message, self.now)
         else:
             self.live.receive(wire.parse(message), self.now)
-        self._worker.submit(self._slot, list(self.live.work))
-        self.live.work.clear()
+        self._worker.submit(self._slot, list(self.live.requests.work))
+        self.live.requests.work.clear()
         self._worker.work()
 
     def say(self, count: int) -> list[str]:

@@ -10,7 +10,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
 from serve.net import connection
-from serve.sessions.registry import Attached
+from serve.sessions.attached import Attached
 from tests.serve.conftest import Running, beside, finals, listen, running, until
 
 START = '{"type":"start"}'

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from serve.sessions.registry import Attached
+from serve.sessions.attached import Attached
 from tests.serve.conftest import Running, beside, finals, listen, running, status, until
 
 LAST = ["finalized", "end"]
@@ -69,7 +69,7 @@ def test_connections_that_never_begin_are_few_and_do_not_stay(path, hello):
             for socket in sockets:
                 if hello:
                     await socket.send(hello)
-            await until(lambda: full.registry.crowded())
+            await until(lambda: full.registry.waiting.crowded())
             assert await status(full.ws + path) == 503
             began = time.monotonic()
             while hello and time.monotonic() < began + 1.0:  # it goes on saying nothing
@@ -78,7 +78,7 @@ def test_connections_that_never_begin_are_few_and_do_not_stay(path, hello):
             events = await listen(sockets[0])
             assert sockets[0].close_code == 4408
             assert "no_start" in json.dumps(events) or path == "/vosk"
-            await until(lambda: not full.registry.crowded())
+            await until(lambda: not full.registry.waiting.crowded())
             assert await status(full.ws + path) == 101
 
     with running(max_waiting=3, first_message_s=2.0, idle_s=3.0) as full:
@@ -91,7 +91,7 @@ def test_a_session_whose_audio_is_being_decoded_goes_on_elsewhere_without_loss(s
     async def conversation() -> None:
         async with begun(server, audio={"encoding": "auto"}) as (socket, attached), beside(server.ws, pcm, said):
             gate = held(attached, monkeypatch)
-            token = attached.session.token
+            token = attached.session.presence.token
             await socket.send(pcm[:100_000])
             await until(lambda: attached.decoding is not None)
             socket.transport.abort()
@@ -103,7 +103,7 @@ def test_a_session_whose_audio_is_being_decoded_goes_on_elsewhere_without_loss(s
                 await second.send(pcm[100_000:])
                 await second.send('{"type":"stop"}')
                 await asyncio.sleep(0.2)
-                assert attached.session.received_s == 0.0
+                assert attached.session.flow.received_s == 0.0
                 gate.set()
                 assert finals(await listen(second)) == said
 
@@ -166,8 +166,10 @@ def test_a_flood_of_messages_is_read_no_faster_than_it_is_answered(server: Runni
             flooding, listening = asyncio.create_task(flood()), asyncio.create_task(listen(socket))
             while not listening.done():
                 slot, session = attached.slot, attached.session
-                waiting = 0 if slot is None else len(slot.inbox) + len(slot.waiting)
-                most = max(most, waiting + len(session.work), session._unanswered, len(session.outbox) - 200)
+                waiting = 0 if slot is None else len(slot.inbox) + len(slot.stream.waiting)
+                most = max(
+                    most, waiting + len(session.requests.work), session.requests.unanswered, len(session.outbox) - 200
+                )
                 await asyncio.sleep(0.01)
             await flooding
             events = listening.result()

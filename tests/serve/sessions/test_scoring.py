@@ -247,7 +247,7 @@ def test_a_session_does_not_end_before_its_last_score():
     assert not live.ended
     tasks = live.scoring.take()
     assert [type(task) for task in tasks] == [AddReference, AddReference, ScoreFinal, ScoreTotal]
-    live.scored(live.scoring.run(tasks))
+    live.ending.scored(live.scoring.run(tasks))
     assert live.ended
     kinds = [json.loads(text)["type"] for (text,) in iter(lambda: live.outbox.take(Native({}, 0).outgoing), None)]
     assert kinds[-5:] == ["referenced", "referenced", "score", "score", "end"]
