@@ -61,10 +61,10 @@ TESTED_BY = {
     "serve/http/test_adapters": "cli/adapter_server",
     "serve/protocols/test_wire": "serve/protocols/close_codes serve/protocols/score_messages",
     "serve/sessions/test_live": """
-        serve/sessions/ending serve/sessions/engine_requests serve/sessions/event_messages serve/sessions/flow
-        serve/sessions/presence serve/sessions/statistics
+        serve/sessions/ending serve/sessions/event_messages serve/sessions/flow
+        serve/sessions/statistics
     """,
-    "serve/sessions/test_registry": "serve/sessions/attached serve/sessions/driver serve/sessions/load",
+    "serve/sessions/test_registry": "serve/sessions/attached serve/sessions/driver",
     "serve/test_app": """
         serve/client serve/command serve/net/websocket serve/protocols/native serve/protocols/openai_http
         serve/telemetry

@@ -25,8 +25,8 @@ _PUBLISHED = {
 def document(version: str) -> dict[str, Any]:
     """The document; served at `/asyncapi.json`."""
     components = schemas()
-    client = [_published_name(kind) for kind in wire.ClientMessage.__args__]
-    server = [_published_name(kind) for kind in wire.ServerMessage.__args__]
+    client = [published_name(kind) for kind in wire.ClientMessage.__args__]
+    server = [published_name(kind) for kind in wire.ServerMessage.__args__]
     messages: dict[str, Any] = {
         name: {
             "name": components[name]["properties"]["type"]["enum"][0],
@@ -95,6 +95,6 @@ def _published_text(key: str, value: Any) -> Any:
     return _PUBLISHED.get(value, value) if key == "title" and isinstance(value, str) else _with_published_names(value)
 
 
-def _published_name(kind: type[Struct]) -> str:
+def published_name(kind: type[Struct]) -> str:
     """The name of a message or part in the schemas."""
     return _PUBLISHED.get(kind.__name__, kind.__name__)

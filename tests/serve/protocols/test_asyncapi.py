@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 from serve.protocols import wire
-from serve.protocols.asyncapi import document
+from serve.protocols.asyncapi import document, published_name
 
 WHOLE = document("1")
 OFFICIAL = jsonschema.Draft7Validator(
@@ -57,7 +57,7 @@ def test_both_sides_and_audio_are_in_it():
     ],
 )
 def test_messages_fit_their_schemas(message):
-    schema = {"$ref": f"#/components/schemas/{type(message).__name__}", "components": WHOLE["components"]}
+    schema = {"$ref": f"#/components/schemas/{published_name(type(message))}", "components": WHOLE["components"]}
     record = json.loads(wire.render(message))
     jsonschema.validate(record, schema)
     with pytest.raises(jsonschema.ValidationError):
