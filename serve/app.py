@@ -20,12 +20,12 @@ from starlette.websockets import WebSocketDisconnect
 
 from serve.config import ServeConfig
 from serve.engine.pools import Pools
-from serve.engine.worker import Scheduler
+from serve.engine.worker import EngineWorker
 from serve.http.adapters import LiveAdapters
 from serve.http.errors import on_http_exception, on_validation_error
 from serve.http.guard import Guard
 from serve.net.auth import Denied, Gate, subprotocols
-from serve.net.websocket import Adapter, Shell
+from serve.net.websocket import ProtocolAdapter, SessionSocket
 from serve.protocols import wire
 from serve.protocols.asyncapi import document
 from serve.protocols.deepgram import Deepgram
@@ -34,7 +34,7 @@ from serve.protocols.openai_http import TRANSCRIPTION, TRANSLATION, OpenAiApi
 from serve.protocols.openai_realtime import OpenAiRealtime
 from serve.protocols.vosk import Vosk
 from serve.sessions.options import Facts, Refused
-from serve.sessions.registry import Hub
+from serve.sessions.registry import SessionRegistry
 from serve.sessions.scoring import shared_vectors
 from serve.telemetry import Telemetry
 from speech import __version__
@@ -65,7 +65,7 @@ class Parts:
     telemetry: Telemetry
     adapters: LiveAdapters
     pools: Pools
-    hub: Hub | None = None
+    registry: SessionRegistry | None = None
 
 
 def build(config: ServeConfig) -> FastAPI:
@@ -112,15 +112,15 @@ async def _lifespan(parts: Parts) -> AsyncIterator[None]:
     engine = parts.recognizer.engine(EngineConfig(chunk=frames, right_context=round(config.lookahead_ms / frame_ms)))
     readers = config.readers or _readers(config.device)
     fallback_s = config.fallback_s if config.fallback else None
-    scheduler = Scheduler(engine, asyncio.get_running_loop(), readers, fallback_s)
-    parts.hub = Hub(parts.facts, scheduler, parts.telemetry, parts.pools)
+    worker = EngineWorker(engine, asyncio.get_running_loop(), readers, fallback_s)
+    parts.registry = SessionRegistry(parts.facts, worker, parts.telemetry, parts.pools)
     watcher = asyncio.create_task(parts.adapters.watch())
     try:
         yield
     finally:
         watcher.cancel()
-        await parts.hub.close()
-        scheduler.stop()
+        await parts.registry.close()
+        worker.stop()
         parts.pools.close()
 
 
@@ -178,13 +178,13 @@ def _add_operations(app: FastAPI, parts: Parts) -> None:
     @app.get("/health")
     async def live() -> Response:
         """The process answers, and need not be started again."""
-        failed = parts.hub is not None and parts.hub.failed
+        failed = parts.registry is not None and parts.registry.failed
         return JSONResponse({"status": "failed"}, 503) if failed else JSONResponse({"status": "ok"})
 
     @app.get("/health/ready")
     async def ready() -> Response:
         """Whether another session would be taken."""
-        wait_s = parts.hub.admit() if parts.hub is not None else 1.0
+        wait_s = parts.registry.admit() if parts.registry is not None else 1.0
         if wait_s is None:
             return JSONResponse({"status": "ready"})
         return JSONResponse({"status": "busy"}, 503, headers={"Retry-After": f"{wait_s:.0f}"})
@@ -252,25 +252,25 @@ def _add_sockets(app: FastAPI, parts: Parts) -> None:
         await _serve(socket, parts, "vosk", Vosk(socket.query_params, longest), None)
 
 
-async def _serve(socket: WebSocket, parts: Parts, name: str, adapter: Adapter, subprotocol: str | None) -> None:
+async def _serve(socket: WebSocket, parts: Parts, name: str, adapter: ProtocolAdapter, subprotocol: str | None) -> None:
     """A connection of any protocol: checked, accepted, served."""
-    assert parts.hub is not None
-    denied = _denied(socket, parts, parts.hub)
+    assert parts.registry is not None
+    denied = _denied(socket, parts, parts.registry)
     if denied is not None:
         parts.telemetry.refused.labels(denied.code).inc()
         if "origin" not in socket.headers:
-            wait_s = parts.hub.admit() or 1.0
+            wait_s = parts.registry.admit() or 1.0
             headers = {"Retry-After": f"{wait_s:.0f}"} if denied.status == 503 else {}
             await socket.send_denial_response(PlainTextResponse(denied.message, denied.status, headers=headers))
             return
     await socket.accept(subprotocol if subprotocol in subprotocols(socket.headers) else None)
-    shell = Shell(socket, parts.hub, adapter, parts.gate.until(socket.headers, socket.query_params))
+    session = SessionSocket(socket, parts.registry, adapter, parts.gate.until(socket.headers, socket.query_params))
     if denied is not None:  # a browser cannot read the status of a refused handshake
-        await shell.refuse(Refused(denied.code, denied.message, _CLOSES[denied.status]))
+        await session.refuse(Refused(denied.code, denied.message, _CLOSES[denied.status]))
         return
     parts.telemetry.opened.labels(name).inc()
     with contextlib.suppress(WebSocketDisconnect):
-        await shell.run()
+        await session.run()
 
 
 _CLOSES = {
@@ -280,9 +280,10 @@ _CLOSES = {
 }
 
 
-def _denied(socket: WebSocket, parts: Parts, hub: Hub) -> Denied | None:
-    resuming = hub.knows(socket.query_params.get("session", ""))  # it has its place already
+def _denied(socket: WebSocket, parts: Parts, registry: SessionRegistry) -> Denied | None:
+    resuming = registry.knows(socket.query_params.get("session", ""))  # it has its place already
     denied = parts.gate.check(socket.headers, socket.query_params, returning=resuming)
-    if denied is None and (hub.crowded(resuming=resuming) or (not resuming and hub.admit() is not None)):
+    crowded = registry.waiting.crowded(resuming=resuming)
+    if denied is None and (crowded or (not resuming and registry.admit() is not None)):
         return Denied(503, "overloaded", "no session is free; try again later")
     return denied

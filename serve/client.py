@@ -45,7 +45,7 @@ class ServerError(Exception):
         self.message = message
 
 
-class _Kept:
+class _Unacknowledged:
     """What has been said and may have to be said again, in order.
 
     Audio is known to have arrived when its bytes are acknowledged, another message when audio behind it is, or when it
@@ -70,15 +70,27 @@ class _Kept:
                 return
             self._items.popleft()
 
-    def answered(self, kind: str) -> None:
+    def hear(self, event: dict[str, Any]) -> None:
+        """What an event of the server says of them."""
+        if event["type"] == "ack":
+            self.acknowledge(event["received_bytes"])
+        elif event["type"] in _ANSWERS:
+            self._answered(_ANSWERS[event["type"]])
+
+    def frames(self) -> list[bytes | str]:
+        """All of them, to be sent again."""
+        return [_frame(item) for _, item in self._items]
+
+    def _answered(self, kind: str) -> None:
         """The first message of a type has arrived."""
         for number, (_, item) in enumerate(self._items):
             if not isinstance(item, bytes) and item["type"] == kind:
                 del self._items[number]
                 return
 
-    def items(self) -> list[bytes | dict[str, Any]]:
-        return [item for _, item in self._items]
+
+def _frame(item: bytes | dict[str, Any]) -> bytes | str:
+    return item if isinstance(item, bytes) else json.dumps(item)
 
 
 class StreamClient:
@@ -107,7 +119,7 @@ class StreamClient:
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._socket: ClientConnection | None = None
         self._events: asyncio.Queue[dict[str, Any] | BaseException | None] = asyncio.Queue(_MOST_EVENTS)
-        self._kept = _Kept()
+        self._unacknowledged = _Unacknowledged()
         self._ready, self._flowing = asyncio.Event(), asyncio.Event()
         self._flowing.set()
         self._token, self._last_seq = "", 0
@@ -170,10 +182,10 @@ class StreamClient:
 
     async def _say(self, item: bytes | dict[str, Any]) -> None:
         await self._ready.wait()
-        self._kept.add(item)
+        self._unacknowledged.add(item)
         with contextlib.suppress(ConnectionClosed):  # the reader sees it too, and sends it again
             assert self._socket is not None
-            await self._socket.send(item if isinstance(item, bytes) else json.dumps(item))
+            await self._socket.send(_frame(item))
 
     async def stop(self) -> None:
         """No more audio; finals and `end` follow."""
@@ -209,23 +221,19 @@ class StreamClient:
             await self._events.put(answer)
         else:
             with contextlib.suppress(ConnectionClosed):  # which is another break, not a failure to come back
-                await self._send_again(answer["received_bytes"])
+                self._unacknowledged.acknowledge(answer["received_bytes"])
+                for frame in self._unacknowledged.frames():
+                    await self._socket.send(frame)
         self._ready.set()
-
-    async def _send_again(self, received: int) -> None:
-        assert self._socket is not None
-        self._kept.acknowledge(received)
-        for item in self._kept.items():
-            await self._socket.send(item if isinstance(item, bytes) else json.dumps(item))
 
     async def _read(self) -> None:
         try:
             idle = 0
             while True:
-                before = self._last_seq, self._kept.arrived
+                before = self._last_seq, self._unacknowledged.arrived
                 if await self._read_connection():
                     break
-                idle = idle + 1 if before == (self._last_seq, self._kept.arrived) else 0
+                idle = idle + 1 if before == (self._last_seq, self._unacknowledged.arrived) else 0
                 if idle > _IDLE:
                     text = f"the connection broke {idle} times before anything new had arrived"
                     raise ServerError("no_progress", text)
@@ -264,11 +272,8 @@ class StreamClient:
         return False
 
     def _notice(self, event: dict[str, Any]) -> None:
-        if event["type"] == "ack":
-            self._kept.acknowledge(event["received_bytes"])
-        elif event["type"] in _ANSWERS:
-            self._kept.answered(_ANSWERS[event["type"]])
-        elif event["type"] == "flow":
+        self._unacknowledged.hear(event)
+        if event["type"] == "flow":
             (self._flowing.clear if event["state"] == "pause" else self._flowing.set)()
 
     async def _reconnect(self) -> None:

@@ -24,7 +24,7 @@ from serve.client import ServerError, StreamClient
 from serve.config import ServeConfig, load
 from serve.net.connection import HttpProtocol, WebSocketProtocol
 from serve.net.listening import address, bound, listen
-from serve.sessions.registry import Hub
+from serve.sessions.registry import SessionRegistry
 from speech.audio import SAMPLE_RATE
 from speech.audio.input.files import stream_audio
 from speech.audio.input.pcm import to_pcm16
@@ -76,8 +76,8 @@ class Server(uvicorn.Server):
             self.announce(address(self._sockets, self._settings))
 
     async def on_tick(self, counter: int) -> bool:
-        hub = self._hub
-        if hub is not None and hub.failed and self._draining is None:
+        registry = self._registry
+        if registry is not None and registry.failed and self._draining is None:
             self.failed = True
             self._draining = asyncio.create_task(self._drain())
         return await super().on_tick(counter)
@@ -90,14 +90,14 @@ class Server(uvicorn.Server):
             super().handle_exit(sig, frame)
 
     @property
-    def _hub(self) -> Hub | None:
+    def _registry(self) -> SessionRegistry | None:
         app: FastAPI = self.config.app  # type: ignore[assignment]
-        hub: Hub | None = app.state.parts.hub
-        return hub
+        registry: SessionRegistry | None = app.state.parts.registry
+        return registry
 
     async def _drain(self) -> None:
-        if self._hub is not None:
-            await self._hub.drain()
+        if self._registry is not None:
+            await self._registry.drain()
         self.should_exit = True
 
 

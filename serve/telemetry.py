@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from speech.events import EndpointEvent, TranscriptEvent
 
 if TYPE_CHECKING:
-    from serve.engine.worker import Result
     from serve.sessions.live import LiveSession
+    from speech.stream.slot import Result
 
 _SECONDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
 _LOOP_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
@@ -48,16 +48,16 @@ class Telemetry:
         """The engine has done something for a session."""
         self.busy.labels("chunks").inc(result.stepped_s)
         self.busy.labels("parts").inc(result.read_s)
-        self.lag.observe(session.lead_s)
+        self.lag.observe(session.flow.lead_s)
         self.fallbacks.inc(result.hurried)
         for event in result.events:
             if isinstance(event, EndpointEvent):
                 self.endpoint.observe(max(event.decided_s - event.speech_end_s, 0.0))
             elif isinstance(event, TranscriptEvent) and event.written_by is not None:
                 self.finals.labels(str(event.written_by)).inc()
-        for what, seconds in session.measured:
+        for what, seconds in session.events.measured:
             (self.first_partial if what == "first_partial" else self.final).observe(seconds)
-        session.measured.clear()
+        session.events.measured.clear()
 
     def render(self) -> bytes:
         """The text that Prometheus reads."""

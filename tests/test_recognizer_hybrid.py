@@ -17,7 +17,8 @@ from speech.events import TranscriptEvent, TranslationEvent
 from speech.nn.adapters import Adapter, AdapterBank
 from speech.recognize.offline import Cut, OfflineConfig
 from speech.recognize.request import Request
-from speech.stream.session import StreamOptions
+from speech.stream.options import StreamOptions
+from speech.stream.readings import DirectReadings
 from speech.text.normalize import plain_text
 from tests.conftest import CLIPS, read_manifest
 from tests.tiny_hybrid import WRITTEN, save_tiny_hybrid
@@ -157,16 +158,18 @@ def test_a_part_is_told_what_the_parts_before_have_said(told, recognizer, audio)
 
 def test_parts_that_are_read_while_their_pause_goes_on_are_told_it_too(told, audio):
     """As a server does it."""
-    session, reader, ahead = told.engine().open(StreamOptions(languages=("spa",))), told._second_pass, 0
+    engine, ahead = told.engine(), 0
+    session, queue = (
+        engine.open(StreamOptions(languages=("spa",))),
+        DirectReadings(told._second_pass.read, 6.0, ahead=True),
+    )
     with prompts(told) as found:
         for piece in np.split(audio, range(1600, len(audio), 1600)):
             session.push(piece)
-            for part in (session.expected_part(), session.waiting_part()):
-                if part is not None:
-                    ahead += session.waiting_part() is None
-                    session.take_reading(
-                        part, session.options.requests(), reader.read([part], session.options.requests())
-                    )
+            session.begin()
+            ahead += session.session.expected_part() is not None
+            while engine.turn([session], queue):
+                pass
         events = session.drain() + session.finish()
     words = [w for e in events if isinstance(e, TranscriptEvent) and e.is_final for w in e.words]
     assert words == list(told.transcribe(audio, language="spa").words)

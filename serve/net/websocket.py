@@ -14,8 +14,9 @@ from typing import Protocol
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from serve.protocols import wire
+from serve.sessions.attached import Attached
 from serve.sessions.options import Refused
-from serve.sessions.registry import Attached, Hub
+from serve.sessions.registry import SessionRegistry
 
 _log = logging.getLogger(__name__)
 _STALLED_S = 30.0
@@ -26,10 +27,10 @@ _BROKEN = (WebSocketDisconnect, RuntimeError)  # what Starlette raises where a c
 class Reply:
     """What an adapter answers by itself, before there is a session or without it; sent at once."""
 
-    text: str
+    frame: wire.Frame
 
 
-class Adapter(Protocol):
+class ProtocolAdapter(Protocol):
     """One protocol on the wire, for one connection.
 
     Attributes:
@@ -38,42 +39,44 @@ class Adapter(Protocol):
 
     resumable: bool
 
-    def greet(self) -> list[str]:
+    def greet(self) -> list[wire.Frame]:
         """What is said before the client says anything."""
 
-    def incoming(self, frame: str | bytes) -> Sequence[wire.ClientMessage | bytes | Reply]:
+    def incoming(self, frame: wire.Frame) -> Sequence[wire.ClientMessage | bytes | Reply]:
         """What a frame of the client means; `Start` or `Resume` come before other messages. Raises Refused."""
 
-    def outgoing(self, message: wire.ServerMessage) -> list[str]:
-        """The text frames that say a message; none if the protocol has no word for it."""
+    def outgoing(self, message: wire.ServerMessage) -> list[wire.Frame]:
+        """The frames that say a message; none if the protocol has no word for it."""
 
 
 class _Left(Exception):
     """The client has gone."""
 
 
-class Shell:
+class SessionSocket:
     """One accepted connection.
 
     Args:
         socket: accepted.
-        hub: of all sessions.
+        registry: of all sessions.
         adapter: of the protocol.
         until: when the client's token expires, in seconds since 1970; after that a session may go on, but not begin.
     """
 
-    def __init__(self, socket: WebSocket, hub: Hub, adapter: Adapter, until: float = math.inf) -> None:
-        self._socket, self._hub, self._adapter, self._until = socket, hub, adapter, until
-        self._config = hub.facts.config
-        self._missed: list[str] = []
+    def __init__(
+        self, socket: WebSocket, registry: SessionRegistry, adapter: ProtocolAdapter, until: float = math.inf
+    ) -> None:
+        self._socket, self._registry, self._adapter, self._until = socket, registry, adapter, until
+        self._config = registry.facts.config
+        self._missed: list[wire.Frame] = []
 
     async def run(self) -> None:
         """Serve it to its close."""
         try:
-            for text in self._adapter.greet():
-                await self._send(text)
-            resuming = self._hub.knows(self._socket.query_params.get("session", ""))
-            with self._hub.waiting(resuming=resuming):
+            for frame in self._adapter.greet():
+                await self._send(frame)
+            resuming = self._registry.knows(self._socket.query_params.get("session", ""))
+            with self._registry.waiting.entered(resuming=resuming):
                 attached, opening = await self._open()
         except (_Left, TimeoutError):
             return
@@ -97,7 +100,7 @@ class Shell:
             for outcome in await asyncio.gather(reader, writer, return_exceptions=True):
                 if isinstance(outcome, Exception) and not isinstance(outcome, _Left):
                     _log.error("a connection failed", exc_info=outcome)
-            self._hub.park(attached, connection)
+            self._registry.park(attached, connection)
 
     async def refuse(self, refused: Refused) -> None:
         """Say why there will be no session, and close."""
@@ -107,11 +110,11 @@ class Shell:
         if refused.param is not None:
             error.param = refused.param
         if close == wire.CloseCode.overloaded:
-            wait_s = self._hub.admit() or 1.0
+            wait_s = self._registry.admit() or 1.0
             error.retry_after_ms = round(wait_s * 1000)
         with contextlib.suppress(_Left, TimeoutError):
-            for text in self._adapter.outgoing(error):
-                await self._send(text)
+            for frame in self._adapter.outgoing(error):
+                await self._send(frame)
             await self._close(close, f"{refused.code}: {refused.message}")
 
     async def _open(self) -> tuple[Attached, list[wire.ClientMessage | bytes]]:
@@ -129,17 +132,17 @@ class Shell:
                 patience_s = max(self._config.idle_s, self._config.first_message_s)
                 continue
             first, rest = messages[0], messages[1:]
-            if isinstance(first, wire.Start):
+            if isinstance(first, wire.StartMessage):
                 if time.time() >= self._until:
                     raise Refused("unauthorized", "the token has expired", wire.CloseCode.unauthorized)
-                attached = await self._hub.open(first, resumable=self._adapter.resumable)
+                attached = await self._registry.open(first, resumable=self._adapter.resumable)
             elif isinstance(first, wire.Resume):
-                attached, self._missed = self._hub.resume(first)
+                attached, self._missed = self._registry.resume(first)
             else:
                 raise Refused("not_started", f"{_name(first)} before start", wire.CloseCode.bad_message)
             return attached, rest
 
-    async def _incoming(self, frame: str | bytes) -> list[wire.ClientMessage | bytes]:
+    async def _incoming(self, frame: wire.Frame) -> list[wire.ClientMessage | bytes]:
         """What a frame means to a session; what the adapter answers by itself is sent."""
         meant: list[wire.ClientMessage | bytes] = []
         for item in self._adapter.incoming(frame):
@@ -147,12 +150,12 @@ class Shell:
                 meant.append(item)
                 continue
             try:
-                await self._send(item.text)
+                await self._send(item.frame)
             except TimeoutError:
                 raise _Left from None
         return meant
 
-    async def _receive(self) -> str | bytes:
+    async def _receive(self) -> wire.Frame:
         try:
             frame = await self._socket.receive()
         except _BROKEN:
@@ -165,13 +168,13 @@ class Shell:
     async def _read(self, attached: Attached, connection: int, opening: Sequence[wire.ClientMessage | bytes]) -> None:
         try:
             for message in opening:
-                await self._hub.say(attached, message, connection)
+                await self._registry.driver.say(attached, message, connection)
             await self._listen(attached, connection)
         except _Left:
             raise
         except Exception:
             _log.exception("a message could not be taken")
-            attached.session.crashed()
+            attached.session.ending.crashed()
             attached.changed()
 
     async def _listen(self, attached: Attached, connection: int) -> None:
@@ -183,7 +186,7 @@ class Shell:
                 if not session.full and not session.behind:
                     await self._cut_off()
                     return
-                session.stalled(time.monotonic())
+                session.ending.stalled(too_fast=session.flow.too_fast(time.monotonic()))
                 attached.changed()
                 return
             frame = await self._receive()
@@ -191,32 +194,32 @@ class Shell:
                 return
             try:
                 for message in await self._incoming(frame):
-                    await self._hub.say(attached, message, connection)
+                    await self._registry.driver.say(attached, message, connection)
             except Refused as refused:
                 if refused.close is None:
                     session.refuse(refused.code, refused.message, param=refused.param)
                 else:
-                    session.fail(refused.code, refused.message, refused.close)
-                self._hub.submit(attached)
+                    session.ending.fail(refused.code, refused.message, refused.close)
+                self._registry.driver.submit(attached)
 
     async def _write(self, attached: Attached, connection: int) -> None:
         try:
-            for text in self._missed:
-                await self._send(text)
+            for frame in self._missed:
+                await self._send(frame)
             while True:
                 attached.news.clear()
                 if attached.connection != connection:
                     await self._close(wire.CloseCode.taken_over, "taken_over: a newer connection has the session")
                     return
-                message = attached.session.outbox.take()
-                if message is not None:
-                    for text in self._adapter.outgoing(message):
-                        await self._send(text)
+                frames = attached.session.outbox.take(self._adapter.outgoing)
+                if frames is not None:
+                    for frame in frames:
+                        await self._send(frame)
                     if not attached.room.is_set():
                         attached.changed()
                     continue
-                if attached.session.closing is not None:
-                    await self._close(*attached.session.closing)
+                if attached.session.ending.closing is not None:
+                    await self._close(*attached.session.ending.closing)
                     return
                 await attached.news.wait()
         except TimeoutError:
@@ -226,14 +229,15 @@ class Shell:
         with contextlib.suppress(TimeoutError, _Left):
             await asyncio.wait_for(self._close(wire.CloseCode.overloaded, "slow_reader: read faster"), 1.0)
 
-    async def _send(self, text: str) -> None:
+    async def _send(self, frame: wire.Frame) -> None:
+        send = self._socket.send_text(frame) if isinstance(frame, str) else self._socket.send_bytes(frame)
         try:
-            await asyncio.wait_for(self._socket.send_text(text), self._config.slow_reader_s)
+            await asyncio.wait_for(send, self._config.slow_reader_s)
         except _BROKEN:
             raise _Left from None
 
     async def _close(self, code: wire.CloseCode, reason: str) -> None:
-        self._hub.telemetry.closed.labels(str(int(code))).inc()
+        self._registry.telemetry.closed.labels(str(int(code))).inc()
         try:
             await self._socket.close(int(code), reason.encode()[:123].decode("utf-8", "ignore"))
         except _BROKEN:
@@ -241,4 +245,4 @@ class Shell:
 
 
 def _name(message: wire.ClientMessage | bytes) -> str:
-    return "audio" if isinstance(message, bytes) else type(message).__name__.lower()
+    return "audio" if isinstance(message, bytes) else wire.tag(message)

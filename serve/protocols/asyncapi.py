@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+from msgspec import Struct
+
 from serve.protocols import wire
+
+_SCHEMA = "#/components/schemas/{name}"
+_PUBLISHED = {
+    "TranscriptMessage": "Transcript",
+    "LanguageMessage": "Language",
+    "EndpointMessage": "Endpoint",
+    "StartMessage": "Start",
+    "ServerLimits": "Limits",
+    "ScoreFigures": "Figures",
+    "ReferenceCoverage": "Covered",
+}
+"""Names in the published schemas, which clients generate code from, where they are not those of the classes."""
 
 
 def document(version: str) -> dict[str, Any]:
     """The document; served at `/asyncapi.json`."""
-    components = wire.schemas()
-    client = [kind.__name__ for kind in wire.ClientMessage.__args__]
-    server = [kind.__name__ for kind in wire.ServerMessage.__args__]
+    components = schemas()
+    client = [published_name(kind) for kind in wire.ClientMessage.__args__]
+    server = [published_name(kind) for kind in wire.ServerMessage.__args__]
     messages: dict[str, Any] = {
         name: {
             "name": components[name]["properties"]["type"]["enum"][0],
@@ -58,3 +73,28 @@ def _operation(action: str, summary: str, names: list[str]) -> dict[str, Any]:
         "channel": {"$ref": "#/channels/stream"},
         "messages": [{"$ref": f"#/channels/stream/messages/{name}"} for name in names],
     }
+
+
+def schemas() -> dict[str, Any]:
+    """JSON schemas of all messages and their parts, by published name."""
+    kinds = [*wire.ClientMessage.__args__, *wire.ServerMessage.__args__]
+    found = msgspec.json.schema_components(kinds, ref_template=_SCHEMA)[1]
+    return {_PUBLISHED.get(name, name): _with_published_names(schema) for name, schema in found.items()}
+
+
+def _with_published_names(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        return {key: _published_text(key, value) for key, value in schema.items()}
+    return [_with_published_names(item) for item in schema] if isinstance(schema, list) else schema
+
+
+def _published_text(key: str, value: Any) -> Any:
+    if key == "$ref":
+        name = value.rpartition("/")[2]
+        return _SCHEMA.format(name=_PUBLISHED.get(name, name))
+    return _PUBLISHED.get(value, value) if key == "title" and isinstance(value, str) else _with_published_names(value)
+
+
+def published_name(kind: type[Struct]) -> str:
+    """The name of a message or part in the schemas."""
+    return _PUBLISHED.get(kind.__name__, kind.__name__)

@@ -107,11 +107,11 @@ class Deepgram:
         self._flushed = False
         self._last_word_ms: int | None = None  # of the last result, if that was final
 
-    def greet(self) -> list[str]:
+    def greet(self) -> list[wire.Frame]:
         """Nothing is said before there is audio."""
         return []
 
-    def incoming(self, frame: str | bytes) -> list[wire.ClientMessage | bytes | Reply]:
+    def incoming(self, frame: wire.Frame) -> list[wire.ClientMessage | bytes | Reply]:
         """The messages that a frame stands for.
 
         Raises:
@@ -129,12 +129,12 @@ class Deepgram:
             raise Refused("too_big", text, wire.CloseCode.too_big)
         return [*opening, self._control(frame)]
 
-    def outgoing(self, message: wire.ServerMessage) -> list[str]:
-        """The text frames of a message."""
+    def outgoing(self, message: wire.ServerMessage) -> list[wire.Frame]:
+        """The frames of a message."""
         records = self._utterance_end(message)
         if isinstance(message, wire.Started):
             self._started(message)
-        elif isinstance(message, wire.Transcript):
+        elif isinstance(message, wire.TranscriptMessage):
             records += self._results(message)
         elif isinstance(message, wire.SpeechStarted):
             records.append({"type": "SpeechStarted", "channel": _CHANNEL, "timestamp": message.at_ms / 1000})
@@ -176,7 +176,7 @@ class Deepgram:
             "model_uuid": str(uuid.uuid5(uuid.NAMESPACE_OID, message.model.sha256)),
         }
 
-    def _results(self, message: wire.Transcript) -> list[dict[str, Any]]:
+    def _results(self, message: wire.TranscriptMessage) -> list[dict[str, Any]]:
         """The words that have become final since the last result, and those that may change."""
         assert self._query is not None
         words, records = message.words or [], []
@@ -268,7 +268,7 @@ def _parse(pairs: Sequence[tuple[str, str]]) -> _Query:
         raise Refused("bad_config", f"query: {error}", wire.CloseCode.bad_config) from error
 
 
-def _start(query: _Query) -> wire.Start:
+def _start(query: _Query) -> wire.StartMessage:
     """Raises Refused."""
     if query.encoding not in _ENCODINGS:
         text = f"encoding {query.encoding!r}; one of {', '.join(filter(None, _ENCODINGS))}"
@@ -282,7 +282,7 @@ def _start(query: _Query) -> wire.Start:
         params = msgspec.convert(audio, wire.AudioParams)
     except msgspec.ValidationError as error:
         raise Refused("bad_config", f"query: {error}", wire.CloseCode.bad_config) from error
-    return wire.Start(
+    return wire.StartMessage(
         audio=params,
         languages=_languages(query.language) or _languages(query.language_hint),
         endpointing=_endpointing(query.endpointing),
@@ -376,7 +376,7 @@ def _tag(code: str) -> str:
 
 def _quiet_until_ms(message: wire.ServerMessage, given: int) -> int:
     """Up to where a message shows that no word follows those given; 0 if it shows nothing."""
-    if isinstance(message, wire.Transcript):
+    if isinstance(message, wire.TranscriptMessage):
         fresh = (message.words or [])[given:]
         return fresh[0].start_ms if fresh else message.audio_ms
     if isinstance(message, wire.Ack):

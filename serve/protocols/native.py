@@ -29,11 +29,11 @@ class Native:
         self._query, self._max_json = query, max_json
         self._begun = False
 
-    def greet(self) -> list[str]:
+    def greet(self) -> list[wire.Frame]:
         """The client speaks first."""
         return []
 
-    def incoming(self, frame: str | bytes) -> list[wire.ClientMessage | bytes]:
+    def incoming(self, frame: wire.Frame) -> list[wire.ClientMessage | bytes]:
         """The messages that a frame stands for.
 
         Raises:
@@ -53,12 +53,12 @@ class Native:
         self._begun = True
         return [message]
 
-    def outgoing(self, message: wire.ServerMessage) -> list[str]:
-        """The text frames of a message."""
+    def outgoing(self, message: wire.ServerMessage) -> list[wire.Frame]:
+        """The frames of a message."""
         return [wire.render(message)]
 
 
-def from_query(query: Mapping[str, str]) -> wire.Start:
+def from_query(query: Mapping[str, str]) -> wire.StartMessage:
     """`?languages=eng,spa&sample_rate=8000`: the keys of `start`, for clients that only send audio.
 
     Raises:
@@ -73,6 +73,6 @@ def from_query(query: Mapping[str, str]) -> wire.Start:
         else:
             record[key] = value.split(",") if key in _LISTS else value
     try:
-        return msgspec.convert(record, wire.Start, strict=False)
+        return msgspec.convert(record, wire.StartMessage, strict=False)
     except msgspec.ValidationError as error:
         raise Refused("bad_config", f"query: {error}", wire.CloseCode.bad_config) from error

@@ -18,7 +18,7 @@ _LEAST_PROBABILITY = 1e-4
 Record = dict[str, Any]
 
 
-class Flush(Enum):
+class FlushReason(Enum):
     """Why the session was asked to finalize."""
 
     commit = auto()
@@ -33,7 +33,7 @@ class Items:
     """
 
     def __init__(self) -> None:
-        self.flushes: deque[Flush] = deque()
+        self.flushes: deque[FlushReason] = deque()
         self._manual = self._beta = self._logprobs = False
         self._previous: str | None = None
         self._starts: list[int] = []  # ms; of speech that began while the item was under way
@@ -55,15 +55,15 @@ class Items:
     def take(self, message: wire.ServerMessage) -> list[Record]:
         """The events that a message makes."""
         records: list[Record] = []
-        if self._ended_ms is not None and not isinstance(message, wire.Transcript):  # speech without a word
+        if self._ended_ms is not None and not isinstance(message, wire.TranscriptMessage):  # speech without a word
             records += self._complete(self._ended_ms)
-        if isinstance(message, wire.Transcript):
+        if isinstance(message, wire.TranscriptMessage):
             records += self._transcript(message)
         elif isinstance(message, wire.Finalized):
             records += self._finalized(message.at_ms)
         elif isinstance(message, wire.SpeechStarted) and not self._manual:
             records += self._speech_started(message.at_ms)
-        elif isinstance(message, wire.Endpoint) and not self._manual and message.reason != "max_length":
+        elif isinstance(message, wire.EndpointMessage) and not self._manual and message.reason != "max_length":
             records += self._endpoint(message)
         return records
 
@@ -78,7 +78,7 @@ class Items:
 
     @property
     def _clearing(self) -> bool:
-        return bool(self.flushes) and self.flushes[0] is Flush.clear
+        return bool(self.flushes) and self.flushes[0] is FlushReason.clear
 
     def _speech_started(self, at_ms: int) -> list[Record]:
         if self._speaking:
@@ -93,7 +93,7 @@ class Items:
         self._speaking = False
         return [{"type": "input_audio_buffer.speech_stopped", "item_id": self._id, "audio_end_ms": at_ms}]
 
-    def _endpoint(self, message: wire.Endpoint) -> list[Record]:
+    def _endpoint(self, message: wire.EndpointMessage) -> list[Record]:
         """What VAD ends; the words follow at once, if there are any."""
         if message.reason == "client" and self._clearing:
             return []
@@ -101,7 +101,7 @@ class Items:
         self._ended_ms = message.at_ms
         return [*self._speech_stopped(message.at_ms), *self._announce()]
 
-    def _transcript(self, message: wire.Transcript) -> list[Record]:
+    def _transcript(self, message: wire.TranscriptMessage) -> list[Record]:
         if self._clearing and (self._manual or message.reason == "client"):
             return []
         words = message.words or []
@@ -126,9 +126,9 @@ class Items:
         return [*self._announce(), record]
 
     def _finalized(self, at_ms: int) -> list[Record]:
-        flush = self.flushes.popleft() if self.flushes else Flush.commit
+        flush = self.flushes.popleft() if self.flushes else FlushReason.commit
         done, self._flushed = self._flushed, False
-        if flush is Flush.commit:
+        if flush is FlushReason.commit:
             return [] if done and not self._manual else self._complete(at_ms)
         records = self._complete(at_ms) if self._announced else []  # what has been said stays said
         self._from_ms, self._speaking = at_ms, False

@@ -19,7 +19,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from serve.net.websocket import Reply
 from serve.protocols import wire
-from serve.protocols.openai_items import Flush, Items
+from serve.protocols.openai_items import FlushReason, Items
 from speech.errors import LanguageError
 from speech.text.languages import resolve
 
@@ -195,11 +195,11 @@ class OpenAiRealtime:
         self._begun = self._fresh = False
         self._count = 0
 
-    def greet(self) -> list[str]:
+    def greet(self) -> list[wire.Frame]:
         """The session as it is before the client says anything."""
         return [self._event(self._described("created", _Asked(self._settings, False)))]
 
-    def incoming(self, frame: str | bytes) -> list[wire.ClientMessage | bytes | Reply]:
+    def incoming(self, frame: wire.Frame) -> list[wire.ClientMessage | bytes | Reply]:
         """The messages that an event stands for, or why it is none; nothing closes the connection."""
         cause: str | None = None
         try:
@@ -209,7 +209,7 @@ class OpenAiRealtime:
         except _Invalid as invalid:
             return [Reply(self._event(_error("invalid_request_error", invalid, cause)))]
 
-    def outgoing(self, message: wire.ServerMessage) -> list[str]:
+    def outgoing(self, message: wire.ServerMessage) -> list[wire.Frame]:
         """The events that a message makes."""
         records = self._items.take(message)
         if isinstance(message, wire.Updated):
@@ -231,9 +231,9 @@ class OpenAiRealtime:
         if kind == "input_audio_buffer.commit":
             if not self._fresh:
                 raise _Invalid("input_audio_buffer_commit_empty", "there is no audio to commit")
-            return self._flush(Flush.commit)
+            return self._flush(FlushReason.commit)
         if kind == "input_audio_buffer.clear":
-            return self._flush(Flush.clear) if self._begun else [Reply(self._event(_CLEARED))]
+            return self._flush(FlushReason.clear) if self._begun else [Reply(self._event(_CLEARED))]
         if kind in ("session.update", "transcription_session.update"):
             return self._update(_convert(event, _Update).session, beta=kind != "session.update")
         if isinstance(kind, str) and kind.partition(".")[0] in ("response", "conversation", "output_audio_buffer"):
@@ -254,7 +254,7 @@ class OpenAiRealtime:
         if self._begun:
             return [data]
         self._begun = True
-        start = wire.Start(
+        start = wire.StartMessage(
             audio=settings.format.params(),
             languages=settings.languages(),
             endpointing=settings.endpointing(),
@@ -263,7 +263,7 @@ class OpenAiRealtime:
         )
         return [start, data]
 
-    def _flush(self, kind: Flush) -> list[wire.ClientMessage | bytes | Reply]:
+    def _flush(self, kind: FlushReason) -> list[wire.ClientMessage | bytes | Reply]:
         self._fresh = False
         self._items.flushes.append(kind)
         return [wire.Finalize()]
@@ -311,7 +311,7 @@ class OpenAiRealtime:
 _CLEARED = {"type": "input_audio_buffer.cleared"}
 
 
-def _object(frame: str | bytes) -> dict[str, Any]:
+def _object(frame: wire.Frame) -> dict[str, Any]:
     """Raises _Invalid."""
     if isinstance(frame, bytes):
         raise _Invalid("invalid_value", "audio comes as base64 in input_audio_buffer.append")

@@ -42,7 +42,7 @@ class Rate(Struct, forbid_unknown_fields=True):
     rate: float | None
 
 
-class Figures(Struct, forbid_unknown_fields=True):
+class ScoreFigures(Struct, forbid_unknown_fields=True):
     """As `speech score` has them."""
 
     wer: Rate
@@ -56,7 +56,7 @@ class Figures(Struct, forbid_unknown_fields=True):
     """Of meanings, 0 to 1."""
 
 
-class Covered(Struct, forbid_unknown_fields=True):
+class ReferenceCoverage(Struct, forbid_unknown_fields=True):
     """How much of the reference a score is against, in mixed units."""
 
     units: int

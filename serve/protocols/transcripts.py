@@ -18,7 +18,7 @@ class Transcripts:
         interim: revisable, append or off; may change.
     """
 
-    def __init__(self, start: wire.Start) -> None:
+    def __init__(self, start: wire.StartMessage) -> None:
         self.interim = "revisable" if start.interim is UNSET else start.interim
         self._words = start.words
         self._appended = 0

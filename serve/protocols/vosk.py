@@ -55,13 +55,13 @@ class Vosk:
         self._words = True
         self._alternatives = 0
         self._partial = ""
-        self._finals: list[wire.Transcript] = []
+        self._finals: list[wire.TranscriptMessage] = []
 
-    def greet(self) -> list[str]:
+    def greet(self) -> list[wire.Frame]:
         """The client speaks first."""
         return []
 
-    def incoming(self, frame: str | bytes) -> list[wire.ClientMessage | bytes | Reply]:
+    def incoming(self, frame: wire.Frame) -> list[wire.ClientMessage | bytes | Reply]:
         """The messages that a frame stands for.
 
         Raises:
@@ -86,9 +86,9 @@ class Vosk:
             messages.append(wire.Finalize())
         return messages
 
-    def outgoing(self, message: wire.ServerMessage) -> list[str]:
+    def outgoing(self, message: wire.ServerMessage) -> list[wire.Frame]:
         """The reply that a message completes, if it does."""
-        if isinstance(message, wire.Transcript):
+        if isinstance(message, wire.TranscriptMessage):
             self._take(message)
         elif isinstance(message, wire.Updated):
             return [self._result() if self._finals else _render({"partial": self._partial})]
@@ -108,7 +108,7 @@ class Vosk:
         nbest = max(self._alternatives, 1)
         record = {"audio": {"sample_rate": rate}, "vad_events": False, "plain": plain, "nbest": nbest}
         try:
-            start = msgspec.convert(record, wire.Start, strict=False)
+            start = msgspec.convert(record, wire.StartMessage, strict=False)
         except msgspec.ValidationError as error:
             param = "plain" if "plain" in str(error) else "sample_rate"
             raise Refused("bad_config", str(error), wire.CloseCode.bad_config, param) from error
@@ -117,7 +117,7 @@ class Vosk:
         self._begun = True
         return [start]
 
-    def _take(self, message: wire.Transcript) -> None:
+    def _take(self, message: wire.TranscriptMessage) -> None:
         if message.is_final:
             self._finals.append(message)
             self._partial = ""

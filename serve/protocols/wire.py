@@ -13,10 +13,12 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from serve.protocols.close_codes import CloseCode as CloseCode
-from serve.protocols.score_messages import Covered, Figures, Reference, ReferenceText, SentenceErrors
+from serve.protocols.score_messages import Reference, ReferenceCoverage, ReferenceText, ScoreFigures, SentenceErrors
 
 SUBPROTOCOL = "speech.v1"
 
+Frame = str | bytes
+"""One message of a websocket: JSON text, or audio."""
 Milliseconds = Annotated[int, Meta(ge=0)]
 Codes = Annotated[list[str], Meta(max_length=64)]
 
@@ -61,7 +63,7 @@ class Options(Struct, kw_only=True, forbid_unknown_fields=True):
     """revisable: partial transcripts may change behind `stable`; append: only what is stable, as `delta`."""
 
 
-class Start(Options, tag="start"):
+class StartMessage(Options, tag="start"):
     """First message of a session; optional where the defaults will do."""
 
     model: str | None = None
@@ -101,7 +103,7 @@ class Stop(Struct, tag="stop", forbid_unknown_fields=True):
     """No more audio: finals, `end`, and the connection closes."""
 
 
-ClientMessage = Start | Update | Finalize | KeepAlive | Resume | Stop | Reference
+ClientMessage = StartMessage | Update | Finalize | KeepAlive | Resume | Stop | Reference
 
 
 # What the server says
@@ -131,7 +133,7 @@ class LanguageShare(Struct, forbid_unknown_fields=True):
     share: float
 
 
-class Limits(Struct, forbid_unknown_fields=True):
+class ServerLimits(Struct, forbid_unknown_fields=True):
     """Of this server."""
 
     max_message_bytes: int
@@ -167,7 +169,7 @@ class Started(Event, tag="started"):
     """What partial transcripts come from: chunks of audio, or parts that are read again at most every second."""
     audio: AudioParams
     languages: list[str]
-    limits: Limits
+    limits: ServerLimits
 
 
 class Resumed(Event, tag="resumed"):
@@ -179,7 +181,7 @@ class Resumed(Event, tag="resumed"):
     next_seq: int
 
 
-class Transcript(Event, tag="transcript"):
+class TranscriptMessage(Event, tag="transcript"):
     """The text of a segment so far. `stable` leading words never change; with `append` they come as `delta`."""
 
     segment: int
@@ -214,7 +216,7 @@ class Translation(Event, tag="translation"):
     lag_ms: Milliseconds
 
 
-class Language(Event, tag="language"):
+class LanguageMessage(Event, tag="language"):
     """The speaker turned to another language, or the first one became clear."""
 
     at_ms: Milliseconds
@@ -235,7 +237,7 @@ class SpeechEnded(Event, tag="speech_ended"):
     at_ms: Milliseconds
 
 
-class Endpoint(Event, tag="endpoint"):
+class EndpointMessage(Event, tag="endpoint"):
     """A segment with speech ended; `latency_ms` after its last speech it was decided."""
 
     at_ms: Milliseconds
@@ -285,8 +287,8 @@ class Score(Event, tag="score"):
     is_final: bool
     segment: int | None
     at_ms: Milliseconds
-    so_far: Figures
-    reference: Covered
+    so_far: ScoreFigures
+    reference: ReferenceCoverage
     sentences: list[SentenceErrors]
     """Those whose errors may have changed; in the end all."""
     encoder: str | None
@@ -344,8 +346,8 @@ class End(Event, tag="end"):
 
 
 ServerMessage = (
-    Started | Resumed | Transcript | Translation | Language | SpeechStarted | SpeechEnded | Endpoint | Ack | Flow
-    | Updated | Finalized | Referenced | Score | Alive | Notice | Error | GoAway | End
+    Started | Resumed | TranscriptMessage | Translation | LanguageMessage | SpeechStarted | SpeechEnded
+    | EndpointMessage | Ack | Flow | Updated | Finalized | Referenced | Score | Alive | Notice | Error | GoAway | End
 )  # fmt: skip
 
 _decoder = msgspec.json.Decoder(ClientMessage)
@@ -380,7 +382,6 @@ def render(message: ServerMessage) -> str:
     return _encoder.encode(message).decode()
 
 
-def schemas() -> dict[str, Any]:
-    """JSON schemas of all messages and their parts, by name."""
-    kinds = [*ClientMessage.__args__, *ServerMessage.__args__]
-    return dict(msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")[1])
+def tag(message: ClientMessage) -> str:
+    """The `type` of a message."""
+    return str(message.__struct_config__.tag)

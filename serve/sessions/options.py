@@ -16,7 +16,7 @@ from speech.errors import LanguageError, SpeechError
 from speech.events import milliseconds
 from speech.metrics.meaning.vectors import Vectors
 from speech.recognize.request import Request
-from speech.stream.session import StreamOptions
+from speech.stream.options import StreamOptions
 from speech.text.languages import resolve
 
 _MOST_PHRASES, _MOST_LETTERS = 1000, 20_000
@@ -40,10 +40,10 @@ class Facts:
     """Of the encoder for SAER."""
 
     @property
-    def limits(self) -> wire.Limits:
+    def limits(self) -> wire.ServerLimits:
         """What clients are told of them."""
         config = self.config
-        return wire.Limits(
+        return wire.ServerLimits(
             max_message_bytes=config.max_message_bytes,
             max_lead_ms=milliseconds(config.max_lead_s),
             idle_timeout_ms=milliseconds(config.idle_s),

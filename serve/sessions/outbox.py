@@ -7,11 +7,12 @@ ever dropped. Nothing follows `end` or a fatal error.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from msgspec import UNSET
 
-from serve.protocols.wire import End, Error, ServerMessage, Transcript, render
+from serve.protocols.wire import End, Error, Frame, ServerMessage, TranscriptMessage
 
 _RING_BYTES = 262_144
 
@@ -19,7 +20,11 @@ _RING_BYTES = 262_144
 @dataclass(frozen=True, slots=True)
 class _Sent:
     seq: int
-    text: str
+    frames: Sequence[Frame]
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.frames))
 
 
 class Outbox:
@@ -46,8 +51,8 @@ class Outbox:
         self._closed = isinstance(message, End) or (isinstance(message, Error) and message.fatal)
         last = self._waiting[-1] if self._waiting else None
         if (
-            isinstance(message, Transcript)
-            and isinstance(last, Transcript)
+            isinstance(message, TranscriptMessage)
+            and isinstance(last, TranscriptMessage)
             and last.segment == message.segment
             and not last.is_final
             and last.delta is UNSET
@@ -58,22 +63,29 @@ class Outbox:
         message.seq = self.seq
         self._waiting.append(message)
 
-    def take(self) -> ServerMessage | None:
-        """The next message, or None; it can be replayed from now on."""
+    def take(self, render: Callable[[ServerMessage], Sequence[Frame]]) -> Sequence[Frame] | None:
+        """The frames of the next message, of which there may be none; they can be replayed from now on.
+
+        Args:
+            render: makes the frames, once.
+
+        Returns:
+            None: there is no message.
+        """
         if not self._waiting:
             return None
         message = self._waiting.popleft()
         sent = _Sent(message.seq, render(message))
         self._ring.append(sent)
-        self._ring_bytes += len(sent.text)
+        self._ring_bytes += sent.size
         while self._ring_bytes > _RING_BYTES:
-            self._ring_bytes -= len(self._ring.popleft().text)
-        return message
+            self._ring_bytes -= self._ring.popleft().size
+        return sent.frames
 
-    def replay(self, last_seq: int) -> list[str] | None:
+    def replay(self, last_seq: int) -> list[Frame] | None:
         """What was sent after `last_seq`; None if that is not known any more, or was never sent."""
         sent = self.seq - len(self._waiting)
         oldest = self._ring[0].seq if self._ring else sent + 1
         if not oldest - 1 <= last_seq <= sent:
             return None
-        return [item.text for item in self._ring if item.seq > last_seq]
+        return [frame for item in self._ring if item.seq > last_seq for frame in item.frames]

@@ -39,7 +39,7 @@ pickle.dump(score_utterance(pickle.load(sys.stdin.buffer)), sys.stdout.buffer)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class AddReference:
     """Part of the reference to be added."""
 
     sentence: int
@@ -47,14 +47,14 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Repeated:
+class RepeatReference:
     """Part of the reference that is known already."""
 
     sentence: int
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ScoreFinal:
     """A final to be scored."""
 
     segment: int
@@ -64,13 +64,13 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class Total:
+class ScoreTotal:
     """Everything to be scored."""
 
     at_s: float
 
 
-Task = Told | Repeated | Heard | Total
+Task = AddReference | RepeatReference | ScoreFinal | ScoreTotal
 
 
 class Scoring:
@@ -106,7 +106,7 @@ class Scoring:
         content = ReferenceText(text=message) if isinstance(message, str) else message
         number = content.sentence if isinstance(content, Reference) else None
         if number is not None and number < self._sentences:
-            self._tasks.append(Repeated(number))
+            self._tasks.append(RepeatReference(number))
             self.said += 1
             self.unanswered += 1
             return
@@ -119,7 +119,7 @@ class Scoring:
             most = f"at most {self._most} and {_MOST_SENTENCES}"
             raise Refused("reference_too_long", f"{text}; {most}", wire.CloseCode.bad_config, "text")
         self._letters = letters
-        self._tasks.append(Told(self._sentences, content))
+        self._tasks.append(AddReference(self._sentences, content))
         self._sentences += 1
         self.said += 1
         self.unanswered += 1
@@ -129,11 +129,11 @@ class Scoring:
         if self._given_up:
             return
         words = tuple((word.text, word.language) for word in event.words)
-        self._tasks.append(Heard(event.segment, event.end_s, event.text, words))
+        self._tasks.append(ScoreFinal(event.segment, event.end_s, event.text, words))
 
     def finish(self, at_s: float) -> None:
         """There will be no more finals."""
-        self._tasks.append(Total(at_s))
+        self._tasks.append(ScoreTotal(at_s))
 
     @property
     def _due(self) -> bool:
@@ -156,7 +156,7 @@ class Scoring:
 
     def run(self, tasks: Sequence[Task]) -> list[wire.ServerMessage]:
         """The answers and scores, in order. On any thread, one call at a time."""
-        later = [isinstance(task, Heard | Total) for task in tasks]
+        later = [isinstance(task, ScoreFinal | ScoreTotal) for task in tasks]
         return [found for n, task in enumerate(tasks) for found in self._one(task, meaning=not any(later[n + 1 :]))]
 
     def done(self) -> None:
@@ -172,13 +172,13 @@ class Scoring:
 
     def _one(self, task: Task, *, meaning: bool) -> list[wire.ServerMessage]:
         match task:
-            case Told(sentence, content):
+            case AddReference(sentence, content):
                 return [*self._add(content), wire.Referenced(seq=1, sentence=sentence, units=self._score.units)]
-            case Repeated(sentence):
+            case RepeatReference(sentence):
                 return [wire.Referenced(seq=1, sentence=sentence, units=self._score.units)]
-            case Heard(segment, end_s, text, words):
+            case ScoreFinal(segment, end_s, text, words):
                 event = self._score.add_final(text, words, segment=segment, at_s=end_s, meaning=meaning)
-            case Total(at_s):
+            case ScoreTotal(at_s):
                 event = self._score.finish(at_s)
         return [] if event is None else [wire.from_record(event.to_dict())]
 

@@ -1,1 +1,1 @@
-"""Drives models over time: long audio in windows, files in batches."""
+"""Live sessions: their state and events, and the one engine that steps them."""

@@ -1,29 +1,38 @@
-"""Many live sessions through one model: chunks and complete parts of all of them in batches.
+"""The one loop that steps live sessions: chunks and complete parts of all of them in batches.
 
-Knows tensors, no sockets and no clocks. What a session says does not depend on the others.
+Tests, benchmarks and the server run it: `Engine.turn` does one round for those sessions that it is given. Knows
+tensors; no sockets, no asyncio. What a session says does not depend on the others, and what fails for one ends that one
+alone.
 """
 
 from __future__ import annotations
 
+import logging
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
+import numpy as np
 import torch
 
-from speech.audio import SAMPLE_RATE
 from speech.audio.vad import Vad
 from speech.decode.bias.phrases import letters_of
 from speech.decode.ctc.compiled_beam import prepare
+from speech.events import Event
 from speech.nn.cpu.int8 import int8_copy, int8_runs
 from speech.recognize.causal import CausalPass, CausalStream
 from speech.recognize.full_context import FullContextPass
 from speech.recognize.part_reader import PartReader
-from speech.recognize.partials import CausalPartials, Partials, RereadPartials
-from speech.recognize.parts import Part
-from speech.recognize.request import Request
-from speech.recognize.result import PartResult
-from speech.stream.session import StreamingSession, StreamOptions
+from speech.stream.commands import Change, Done, Finish, Flush, Push
+from speech.stream.options import StreamOptions
+from speech.stream.pacing import Pacing
+from speech.stream.readings import DirectReadings, PartReading, ReadingQueue
+from speech.stream.session import StreamingSession, stream_ended
+from speech.stream.slot import Slot, Urgency
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +52,105 @@ class EngineConfig:
     """Most sessions that are stepped together."""
     batch_s: float = 6.0
     """Most padded seconds of parts that are read in a round; meanwhile partial results wait."""
+
+
+class LiveStream(Slot):
+    """A live session for those who have no thread for the engine: `accept`, `flush` and `finish` do all the work that
+    they make, and say what comes of it.
+
+    Where many sessions are to be stepped in common batches: `push` to each of them, `Engine.run` for all, `drain` each.
+    Every call raises what has ended the session, if anything has.
+    """
+
+    def __init__(self, engine: Engine, session: StreamingSession) -> None:
+        super().__init__(session)
+        self._engine = engine
+        self._events: list[Event] = []
+        self._finished = False
+
+    def accept(self, samples: np.ndarray) -> list[Event]:
+        """Events that these samples `(n,)` float32 at 16 kHz bring about, any `n`.
+
+        Raises:
+            SpeechError: after `finish`.
+        """
+        self.push(samples)
+        return self._work()
+
+    def flush(self) -> list[Event]:
+        """Finals for all audio so far; the stream goes on."""
+        self.push_flush()
+        return self._work()
+
+    def finish(self) -> list[Event]:
+        """The last events."""
+        self.push_finish()
+        return self._work()
+
+    def update(self, options: StreamOptions) -> float:
+        """Other languages, targets or rules, from the segment under way on; returns its start in seconds.
+
+        Raises:
+            LanguageError: if the model lacks a language; nothing has changed.
+            ConfigError: if it cannot write a phrase; nothing has changed.
+        """
+        self.waiting.append(Change(options, self.session.options))
+        self._engine.run([self])
+        done = self._report()
+        if self.error is not None:
+            raise self.error
+        if done[-1].refused is not None:
+            raise done[-1].refused
+        return done[-1].at_s
+
+    def push(self, samples: np.ndarray) -> None:
+        """Samples, for `Engine.run`.
+
+        Raises:
+            SpeechError: after `finish`.
+        """
+        if self._finished:
+            raise stream_ended()
+        self.waiting.append(Push(samples))
+
+    def push_flush(self) -> None:
+        """As `flush`, for `Engine.run`."""
+        self.waiting.append(Flush(None))
+
+    def push_finish(self) -> None:
+        """As `finish`, for `Engine.run`."""
+        if not self._finished:
+            self._finished = True
+            self.waiting.append(Finish())
+
+    def drain(self) -> list[Event]:
+        """Events of the work that has been done since the last call."""
+        self._report()
+        if self.error is not None:
+            raise self.error
+        events, self._events = self._events, []
+        return events
+
+    @property
+    def options(self) -> StreamOptions:
+        """What is wanted of it."""
+        return self.session.options
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.session.ended
+
+    def _work(self) -> list[Event]:
+        self._engine.run([self])
+        return self.drain()
+
+    def _report(self) -> list[Done]:
+        result = self.report(self._engine.smallest(fine=False))
+        if result is None:
+            return []
+        self._events += result.events
+        return result.done
 
 
 class Engine:
@@ -69,46 +177,63 @@ class Engine:
             second_pass.extension,
         )
 
-    def open(self, options: StreamOptions | None = None) -> StreamingSession:
+    def open(self, options: StreamOptions | None = None) -> LiveStream:
         """A new stream.
 
         Raises:
             LanguageError: if the model lacks a language that is asked for.
             ConfigError: if it cannot write a phrase.
         """
-        return StreamingSession(self, options or StreamOptions())
+        options = options or StreamOptions()
+        return LiveStream(self, StreamingSession(self.second_pass, self.first_pass, self.vad, options))
 
-    def partials(self, request: Request, *, wanted: bool) -> Partials:
-        """Partial results of a new stream; see `speech.recognize.partials`."""
-        if self.first_pass is not None and isinstance(self.second_pass, FullContextPass):
-            return CausalPartials(self.first_pass, self.second_pass, request, wanted=wanted)
-        return RereadPartials(self.second_pass, request, wanted=wanted)
-
-    def run(self, sessions: Sequence[StreamingSession]) -> None:
+    def run(self, slots: Sequence[Slot]) -> None:
         """Do all the work that waits."""
-        while self.round(sessions):
+        while self.turn(slots):
             pass
 
-    def round(self, sessions: Sequence[StreamingSession]) -> bool:
-        """One batch of complete parts and one of chunks, of the sessions that are furthest behind.
+    def turn(self, slots: Sequence[Slot], queue: ReadingQueue | None = None, pacing: Pacing | None = None) -> bool:
+        """Begin what waits, have parts read, step one batch of chunks of each size, carry out what is due.
+
+        Args:
+            slots: the sessions; those that have failed are left out.
+            queue: reads parts; None: they are read here, when they are complete.
+            pacing: when chunks are stepped; None: as soon as there are any, whole ones.
 
         Returns:
-            Whether there was anything to do.
+            Whether there may be more to do.
         """
-        parts = self._parts(_late_first(sessions))
-        if parts:
-            self._read(parts)
-        return self.step(sessions) or bool(parts) or self._read_again(sessions)
+        if queue is None:
+            queue = DirectReadings(self.second_pass.read, self.config.batch_s)
+        _collect(slots, queue)
+        started = time.perf_counter()
+        for slot in _sound(slots):
+            slot.guarded(slot.begin, None)
+        queue.want(wanted(_sound(slots), ahead=queue.ahead))
+        more = _collect(slots, queue)  # what has been read here
+        fine = pacing is not None and pacing.fine
+        sound, smallest = _sound(slots), self.smallest(fine=fine)
+        ready = [slot for slot in sound if slot.chunk(smallest) is not None]
+        active = ready if pacing is None else pacing.together(ready, _sound(sound))
+        more |= bool(active) and self._step_guarded(active, fine=fine)
+        seconds = time.perf_counter() - started
+        if pacing is not None:
+            pacing.measure(seconds)
+        for slot in active:
+            slot.stepped_s += seconds / len(active)
+        for slot in _sound(slots):
+            slot.guarded(slot.carry_out, None)
+        return more or queue.ready or any(slot.startable for slot in _sound(slots))
 
     def smallest(self, *, fine: bool) -> int:
         """Encoder frames of the smallest chunk: half of one if `fine`."""
         return self.first_pass.sizes[0] if fine and self.first_pass is not None else self.config.chunk
 
-    def step(self, sessions: Sequence[StreamingSession], *, fine: bool = False) -> bool:
-        """One batch of chunks, without parts, where somebody else reads them.
+    def step(self, slots: Sequence[Slot], *, fine: bool = False) -> bool:
+        """One batch of chunks of each size, of those that are furthest behind.
 
         Args:
-            sessions: those that may have one.
+            slots: those that may have one.
             fine: whether half a chunk is enough: partial results come twice as often, for nearly twice the work.
 
         Returns:
@@ -117,7 +242,7 @@ class Engine:
         if self.first_pass is None:
             return False
         groups: dict[tuple[int, int], list[tuple[StreamingSession, CausalStream]]] = defaultdict(list)
-        for session in _late_first(sessions):
+        for session in sorted((slot.session for slot in slots), key=lambda one: one.processed_s - one.received_s):
             chunk = session.waiting_chunk(self.smallest(fine=fine))
             if chunk is not None:
                 stream, size = chunk
@@ -126,36 +251,13 @@ class Engine:
             self._step(group[: self.config.batch], size)
         return bool(groups)
 
-    def _parts(self, sessions: Sequence[StreamingSession]) -> list[tuple[StreamingSession, Part]]:
-        """Waiting parts, one of a session, that fit into a batch."""
-        chosen: list[tuple[StreamingSession, Part]] = []
-        longest = reads = 0
-        for session in sessions:
-            part = session.waiting_part()
-            if part is None:
-                continue
-            longest = max(longest, len(part.samples))
-            reads += 1 + len(session.options.targets)
-            if chosen and longest * reads > self.config.batch_s * SAMPLE_RATE:
-                break
-            chosen.append((session, part))
-        return chosen
-
-    def _read(self, parts: Sequence[tuple[StreamingSession, Part]]) -> None:
-        asked = [(part, request) for session, part in parts for request in session.options.requests()]
-        heard: list[PartResult] = self.second_pass.read([part for part, _ in asked], [request for _, request in asked])
-        found = iter(heard)
-        for session, _ in parts:
-            session.take_part([next(found) for _ in session.options.requests()])
-
-    def _read_again(self, sessions: Sequence[StreamingSession]) -> bool:
-        """The part under way of the session that is furthest behind, where no part waits; see `RereadPartials`."""
-        for session in _late_first(sessions):
-            found = session.waiting_partial()
-            if found is not None:
-                session.take_partial(found[0], self.second_pass.read([found[0]], [found[1]])[0])
-                return True
-        return False
+    def _step_guarded(self, active: Sequence[Slot], *, fine: bool) -> bool:
+        try:
+            return self.step(active, fine=fine)
+        except Exception:
+            _log.exception("a batch failed; its sessions are tried one by one")
+        found = [slot.guarded(partial(self.step, [slot], fine=fine), False) for slot in active]
+        return any(found)
 
     def _step(self, group: Sequence[tuple[StreamingSession, CausalStream]], size: int) -> None:
         assert self.first_pass is not None
@@ -165,5 +267,30 @@ class Engine:
             session.take_chunk(posterior)
 
 
-def _late_first(sessions: Sequence[StreamingSession]) -> list[StreamingSession]:
-    return sorted(sessions, key=lambda session: session.processed_s - session.received_s)
+def wanted(slots: Sequence[Slot], *, ahead: bool) -> list[PartReading]:
+    """What is to be read: complete parts, those that have waited longest first; then those that may become so; and
+    while nobody waits for a complete one, those under way whose partial results come of it."""
+    waiting: list[tuple[Urgency, float, PartReading]] = []
+    for slot in slots:
+        found = slot.guarded(partial(slot.wanted, ahead=ahead), None)
+        if found is not None:
+            waiting.append(found)
+    behind = any(urgency is Urgency.complete for urgency, _, _ in waiting)
+    ordered = sorted(waiting, key=lambda item: item[:2])
+    return [reading for urgency, _, reading in ordered if not (behind and urgency is Urgency.under_way)]
+
+
+def _collect(slots: Sequence[Slot], queue: ReadingQueue) -> bool:
+    """Give sessions what has been read of them; whether there was anything."""
+    there = {id(slot): slot for slot in slots}
+    found = queue.collect()
+    for reading in found:
+        slot = there.get(id(reading.owner))
+        if slot is not None:
+            slot.take(reading)
+    return bool(found)
+
+
+def _sound(slots: Sequence[Slot]) -> list[Slot]:
+    """Those that nothing has failed for."""
+    return [slot for slot in slots if slot.error is None]

@@ -20,6 +20,7 @@ from serve.client import StreamClient
 from serve.command import Server, make_server
 from serve.config import ServeConfig
 from serve.protocols import wire
+from serve.sessions.live import LiveSession
 from serve.sessions.options import Facts
 from speech import Recognizer
 from speech.audio.input.files import load_audio
@@ -42,6 +43,12 @@ def facts(**config: Any) -> Facts:
     )
 
 
+def audio(live: LiveSession, data: bytes, now: float) -> None:
+    """A binary frame for a session, decoded here and now."""
+    if live.accept(data, now):
+        live.take(live.intake.decode(data))
+
+
 @dataclass(frozen=True)
 class Running:
     """A server and where it is."""
@@ -58,8 +65,8 @@ class Running:
         return f"ws://127.0.0.1:{self.port}"
 
     @property
-    def hub(self) -> Any:
-        return self.server.config.app.state.parts.hub
+    def registry(self) -> Any:
+        return self.server.config.app.state.parts.registry
 
 
 @contextmanager

@@ -15,10 +15,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from serve.client import ServerError, StreamClient
-from serve.engine.worker import Result
 from speech.audio.input.files import load_audio
 from speech.audio.input.pcm import to_pcm16
 from speech.decode.bias.phrases import Phrase
+from speech.stream.slot import Result
 from tests.conftest import RARE
 from tests.serve.conftest import Running, running, status
 
@@ -356,7 +356,7 @@ def test_sessions_without_a_client_are_forgotten(pcm):
             return started
 
         started = asyncio.run(leave())
-        assert len(forgetful.hub) == 0
+        assert len(forgetful.registry) == 0
         resume = json.dumps({"type": "resume", "session": started["session"], "token": started["resume_token"]})
         events, closed = on_socket(f"{forgetful.ws}/v1/stream", lambda socket: talk(socket, resume))
         assert closed == 4404
@@ -396,13 +396,13 @@ def test_draining_says_goodbye_and_lets_sessions_end(pcm):
 
 def test_sessions_are_refused_where_measured_speed_would_not_do():
     with running(max_load=0.95) as slow:
-        hub = slow.hub
+        registry = slow.registry
         assert httpx.get(f"{slow.http}/health/ready").status_code == 200
-        hub._learn(60.0, Result([], [], 60.0, 66.0, 6.0))
-        assert 1.0 < hub.real_time_factor <= 1.2
+        registry.load.measure(60.0, Result([], [], 60.0, 66.0, 6.0))
+        assert 1.0 < registry.load.real_time_factor <= 1.2
         assert httpx.get(f"{slow.http}/health/ready").status_code == 503
         for _ in range(20):
-            hub._learn(60.0, Result([], [], 60.0, 6.0, 6.0))
+            registry.load.measure(60.0, Result([], [], 60.0, 6.0, 6.0))
         assert httpx.get(f"{slow.http}/health/ready").status_code == 200
 
 

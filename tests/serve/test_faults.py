@@ -84,7 +84,7 @@ def test_a_client_that_is_killed_can_come_back_to_its_session(server: Running, p
                 started = json.loads(await socket.recv())
                 await socket.send(pcm[:64_000])
                 socket.transport.abort()
-            attached = server.hub._sessions[started["session"]]
+            attached = server.registry._sessions[started["session"]]
             await until(lambda: attached.parked_at is not None)
             async with connect(f"{server.ws}/v1/stream") as socket:
                 await socket.send(resume(started))
@@ -106,7 +106,7 @@ def test_an_end_that_was_lost_on_the_way_is_said_again(server: Running, pcm):
             socket.transport.pause_reading()
             await socket.send(pcm[:32_000])
             await socket.send('{"type":"stop"}')
-            attached = server.hub._sessions[started["session"]]
+            attached = server.registry._sessions[started["session"]]
             await until(lambda: attached.session.ended and not len(attached.session.outbox))
             socket.transport.abort()
         await until(lambda: attached.parked_at is not None)
@@ -304,10 +304,10 @@ def test_a_hundred_too_many_are_refused_and_no_place_is_lost(pcm, said):
             crowd = [late(socket) for socket in early]
             crowd += [program(url) for _ in range(50)] + [page(url, full.http) for _ in range(40)]
             await asyncio.gather(*crowd)
-            assert sum(item.parked_at is None for item in full.hub._sessions.values()) == 2
+            assert sum(item.parked_at is None for item in full.registry._sessions.values()) == 2
             await second.send(b"")
             assert (await listen(second))[-1]["type"] == "end"
-        await until(lambda: full.hub.admit() is None)
+        await until(lambda: full.registry.admit() is None)
         for _ in range(3):  # both places, again and again
             async with connect(url) as first, connect(url) as second:
                 for socket in (first, second):
@@ -315,8 +315,8 @@ def test_a_hundred_too_many_are_refused_and_no_place_is_lost(pcm, said):
                     await socket.recv()
                 with pytest.raises(InvalidStatus):
                     await connect(url)
-            await until(lambda: full.hub.admit() is None)
-        await until(lambda: not len(full.hub))
+            await until(lambda: full.registry.admit() is None)
+        await until(lambda: not len(full.registry))
         assert "speech_sessions 0.0" in httpx.get(f"{full.http}/metrics").text
 
     with running(max_sessions=2, resume_s=0.1) as full:
@@ -326,14 +326,14 @@ def test_a_hundred_too_many_are_refused_and_no_place_is_lost(pcm, said):
 def test_a_client_that_sends_as_fast_as_it_can_is_paused_and_loses_nothing(pcm, said):
     worst = 0.0
 
-    async def watch(hub: Any) -> None:
+    async def watch(registry: Any) -> None:
         nonlocal worst
         while True:
-            worst = max([worst, *(item.session.lead_s for item in hub._sessions.values())])
+            worst = max([worst, *(item.session.flow.lead_s for item in registry._sessions.values())])
             await asyncio.sleep(0.002)
 
     async def conversation(fast: Running) -> list[dict[str, Any]]:
-        watcher = asyncio.create_task(watch(fast.hub))
+        watcher = asyncio.create_task(watch(fast.registry))
         async with beside(fast.ws, pcm, said), connect(f"{fast.ws}/v1/stream", max_queue=None) as socket:
             await socket.send(START)
             for start in range(0, len(pcm), 6400):

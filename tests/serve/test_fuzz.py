@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from serve.engine.commands import Change, Done, Push
 from serve.protocols import wire
 from serve.protocols.native import Native
 from serve.sessions.live import LiveSession
 from serve.sessions.options import Refused
 from speech.events import Event, TranscriptEvent
+from speech.stream.commands import Change, Done, Push
 from speech.transcript import Word
 from tests.serve import messages
-from tests.serve.conftest import Running, beside, facts
+from tests.serve.conftest import Running, audio, beside, facts
 
 FACTS = facts(max_session_s=20.0, max_lead_s=600_000.0, max_json_bytes=16_384)
 CODES = {  # of fatal errors
@@ -48,8 +48,8 @@ class Engine:
 
     def work(self, live: LiveSession) -> tuple[list[Event], list[Done]]:
         events, done = list[Event](), list[Done]()
-        while live.work:
-            item = live.work.popleft()
+        while live.requests.work:
+            item = live.requests.work.popleft()
             if isinstance(item, Push):
                 self.at_s += len(item.samples) / 16_000
                 if self._rng.random() < 0.3:
@@ -94,7 +94,7 @@ class Reader:
         self.kinds[str(kind)] += 1
         self.seq += 1
         assert message.seq == self.seq
-        if isinstance(message, wire.Transcript):
+        if isinstance(message, wire.TranscriptMessage):
             self._transcript(message)
         if isinstance(message, wire.Error):
             self.refused[message.code] += 1
@@ -102,7 +102,7 @@ class Reader:
             assert message.message
         self.over = isinstance(message, wire.End) or (isinstance(message, wire.Error) and message.fatal)
 
-    def _transcript(self, message: wire.Transcript) -> None:
+    def _transcript(self, message: wire.TranscriptMessage) -> None:
         assert message.segment == self._segment
         if isinstance(message.delta, str):
             self._delta += message.delta
@@ -167,24 +167,24 @@ class Talk:
         if self._live is None:
             self.close = refused.close
         else:
-            self._live.fail(refused.code, refused.message, refused.close)
+            self._live.ending.fail(refused.code, refused.message, refused.close)
 
     def _tell(self, message: wire.ClientMessage | bytes) -> None:
         live = self._live
         if live is None:
-            if isinstance(message, wire.Start):
+            if isinstance(message, wire.StartMessage):
                 self._live = LiveSession(FACTS, message, self._now)
                 return
             code = "unknown_session" if isinstance(message, wire.Resume) else "not_started"
             raise Refused(code, "no", CODES[code])
-        before = live.outbox.seq, len(live.work), live.intake.received_bytes, live.ended, live.scoring.said
+        before = live.outbox.seq, len(live.requests.work), live.intake.received_bytes, live.ended, live.scoring.said
         if isinstance(message, bytes):
-            live.audio(message, self._now)
+            audio(live, message, self._now)
         else:
             self._asked[type(message).__name__] += 1
             live.receive(message, self._now)
         stopping = isinstance(message, wire.Stop) or message == b""
-        after = live.outbox.seq, len(live.work), live.intake.received_bytes, live.ended, live.scoring.said
+        after = live.outbox.seq, len(live.requests.work), live.intake.received_bytes, live.ended, live.scoring.said
         answered = after != before
         assert answered or stopping, f"{message!r} is not answered"
 
@@ -192,25 +192,25 @@ class Talk:
         events, done = self._engine.work(live)
         live.worked(events, done, self._engine.at_s, 0.001, self._now)
         if self._rng.random() < 0.5 and (tasks := live.scoring.take()):
-            live.scored(live.scoring.run(tasks))
+            live.ending.scored(live.scoring.run(tasks))
         if self._rng.random() < 0.05:
             live.tick(self._now)
         if self._rng.random() < 0.01:
-            live.goaway(1.0, "test")
+            live.outbox.put(wire.GoAway(seq=1, in_ms=1000, reason="test"))
         if self._rng.random() < 0.02:
             self._resume(live)
-        for message in iter(live.outbox.take, None):
-            self._reader.hear(wire.render(message))
-        if live.closing is not None:
-            self.close = live.closing[0]
+        for text, *_ in iter(lambda: live.outbox.take(Native({}, 0).outgoing), None):
+            self._reader.hear(text)
+        if live.ending.closing is not None:
+            self.close = live.ending.closing[0]
             assert self._reader.over
             assert live.ended
             self._check(live)
 
     def _resume(self, live: LiveSession) -> None:
-        token = self._rng.choice([live.token, "", "ключ", live.id])
+        token = self._rng.choice([live.presence.token, "", "ключ", live.id])
         last_seq = self._rng.choice([self._reader.seq, self._reader.seq, 0, 10**9])
-        good = token == live.token and last_seq in (0, self._reader.seq)
+        good = token == live.presence.token and last_seq in (0, self._reader.seq)
         texts: list[str] | None = None
         with contextlib.suppress(Refused):
             texts = live.resume(token, last_seq, self._now)

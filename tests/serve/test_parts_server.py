@@ -78,8 +78,8 @@ def test_partial_results_come_while_somebody_speaks(parts, audio, said):
     blocks = [to_pcm16(audio[start : start + 3200]) for start in range(0, len(audio), 3200)]
     events = asyncio.run(stream(parts, blocks, pause_s=0.05))
     assert finals(events) == said
-    hub = parts.hub
-    assert not hub.failed
+    registry = parts.registry
+    assert not registry.failed
     quiet = asyncio.run(stream(parts, blocks, interim="off"))
     assert all(event["is_final"] for event in quiet if event["type"] == "transcript")
 

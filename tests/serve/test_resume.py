@@ -15,14 +15,16 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from serve import client as client_module
 from serve.client import ServerError, StreamClient
-from serve.engine.worker import Result, Scheduler
+from serve.engine.worker import EngineWorker
 from serve.protocols import wire
+from serve.protocols.native import Native
 from serve.sessions.live import LiveSession
 from speech import Recognizer
 from speech.decode.label.joint import JointConfig
 from speech.recognize.full_context import FullContextPass
 from speech.stream.engine import Engine, EngineConfig
-from tests.serve.conftest import Running, beside, facts, finals, running, until
+from speech.stream.slot import Result
+from tests.serve.conftest import Running, audio, beside, facts, finals, running, until
 from tests.tiny_hybrid import save_tiny_hybrid
 
 FACTS = facts(max_lead_s=60.0)
@@ -35,7 +37,7 @@ class Now:
         call(*arguments)
 
 
-class Inline(Scheduler):
+class Inline(EngineWorker):
     """Works when it is told to, on the thread of the caller."""
 
     def __init__(self, engine: Engine) -> None:
@@ -53,22 +55,22 @@ class Server:
 
     def __init__(self, engine: Engine, **start: Any) -> None:
         self.now = 0.0
-        self.live = LiveSession(FACTS, wire.Start(**start), self.now)
-        self._scheduler = Inline(engine)
-        self._slot = self._scheduler.open(self.live.options, self._worked)
+        self.live = LiveSession(FACTS, wire.StartMessage(**start), self.now)
+        self._worker = Inline(engine)
+        self._slot = self._worker.open(self.live.requests.options, self._worked)
 
     def take(self, message: str | bytes) -> None:
         self.now += 0.01
         if isinstance(message, bytes):
-            self.live.audio(message, self.now)
+            audio(self.live, message, self.now)
         else:
             self.live.receive(wire.parse(message), self.now)
-        self._scheduler.submit(self._slot, list(self.live.work))
-        self.live.work.clear()
-        self._scheduler.work()
+        self._worker.submit(self._slot, list(self.live.requests.work))
+        self.live.requests.work.clear()
+        self._worker.work()
 
     def say(self, count: int) -> list[str]:
-        return [wire.render(message) for _ in range(count) if (message := self.live.outbox.take()) is not None]
+        return [text for _ in range(count) for text in self.live.outbox.take(Native({}, 0).outgoing) or []]
 
     def _worked(self, result: Result) -> None:
         assert result.error is None

@@ -178,13 +178,13 @@ def test_an_engine_that_fails_tells_all_sessions_and_ends_the_server(server: Run
             async with contextlib.AsyncExitStack() as stack:
                 for client in clients:
                     await stack.enter_async_context(client)
-                broken.hub._scheduler._turn = lambda: 1 / 0
+                broken.registry._worker._turn = lambda: 1 / 0
                 await clients[0].send(pcm[:32_000])
                 for client in clients:
                     with pytest.raises(ServerError) as caught:
                         await asyncio.wait_for(hear_out(client), 20)
                     codes.append(caught.value.code)
-            assert broken.hub.failed
+            assert broken.registry.failed
             await until(lambda: broken.server.should_exit)
         return codes
 
@@ -200,9 +200,9 @@ async def hear_out(client: StreamClient) -> None:
 
 def test_many_failures_in_a_row_are_one_of_the_engine(pcm):
     async def conversation(broken: Running) -> int:
-        broken.hub._scheduler._engine.step = lambda sessions, fine: 1 / 0
+        broken.registry._worker._engine.step = lambda sessions, fine: 1 / 0
         for number in range(100):
-            if broken.hub.failed:
+            if broken.registry.failed:
                 return number
             with contextlib.suppress(OSError, ServerError, InvalidStatus):
                 async with StreamClient(f"{broken.ws}/v1/stream", resume=False) as client:
@@ -212,4 +212,4 @@ def test_many_failures_in_a_row_are_one_of_the_engine(pcm):
 
     with running() as broken:
         assert 10 < asyncio.run(conversation(broken)) < 30
-        assert broken.hub.admit() is not None
+        assert broken.registry.admit() is not None

@@ -11,7 +11,8 @@ from speech.audio.input.files import load_audio
 from speech.events import Event, TranscriptEvent
 from speech.models.adapters.file import FOLDER, AdapterFile, fingerprint, save_adapter
 from speech.nn.adapters import Adapter, AdapterBank
-from speech.stream.session import StreamingSession, StreamOptions
+from speech.stream.engine import LiveStream
+from speech.stream.options import StreamOptions
 from speech.transcript import Transcript
 from tests.conftest import CORPUS
 from tests.ctc_half import ctc_half
@@ -45,7 +46,7 @@ def bank(recognizer):
     recognizer.adapters = None
 
 
-def live(session: StreamingSession, samples: np.ndarray) -> list[Event]:
+def live(session: LiveStream, samples: np.ndarray) -> list[Event]:
     events = [event for start in range(0, len(samples), 4000) for event in session.accept(samples[start:][:4000])]
     return [*events, *session.finish()]
 

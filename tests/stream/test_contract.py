@@ -16,8 +16,10 @@ from speech.events import Event, TranscriptEvent
 from speech.recognize.full_context import FullContextPass
 from speech.recognize.offline import OfflineConfig, OfflineReader
 from speech.recognize.request import Request
-from speech.stream.engine import Engine, EngineConfig
-from speech.stream.session import StreamingSession, StreamOptions
+from speech.stream.engine import Engine, EngineConfig, LiveStream
+from speech.stream.options import StreamOptions
+from speech.stream.pacing import Pacing
+from speech.stream.readings import DirectReadings
 from speech.transcript import Word, join
 
 QUICK = EndpointConfig(silence_s=0.3, soft_s=1.0, soft_silence_s=0.1, idle_s=1.0, max_s=1.6)
@@ -84,7 +86,7 @@ class Contract:
 class Stream:
     """One session and what it has been given."""
 
-    session: StreamingSession
+    session: LiveStream
     place: int
     plain: StreamOptions | None
     """What it was opened with; None once a flush or update has cut it where no file is cut."""
@@ -100,10 +102,11 @@ class Sessions(RuleBasedStateMachine):
         super().__init__()
         self._engine, self._audio = engine, audio
         self._streams: list[Stream] = []
+        self._pacing = Pacing()
 
     def _drain(self) -> None:
         for stream in self._streams:
-            was_over = stream.finished and stream.session.ended and not stream.session._events
+            was_over = stream.finished and stream.session.ended and not stream.session.session._writer._events
             events = stream.session.drain()
             assert not (was_over and events)
             stream.contract.check(events)
@@ -121,7 +124,7 @@ class Sessions(RuleBasedStateMachine):
         self._streams.append(Stream(self._engine.open(choice), place, choice))
 
     @precondition(lambda self: self._streams)
-    @rule(number=st.integers(0, 3), size=SIZES, work=st.sampled_from(["none", "round", "all", "ahead", "step"]))
+    @rule(number=st.integers(0, 3), size=SIZES, work=st.sampled_from(["none", "turn", "all", "ahead", "paced"]))
     def push(self, number: int, size: int, work: str) -> None:
         stream = self._pick(number)
         samples = np.take(self._audio, range(stream.place, stream.place + size), mode="wrap")
@@ -138,23 +141,25 @@ class Sessions(RuleBasedStateMachine):
             self._drain()
             return
         stream.session.push(samples)
-        if work == "round":
-            self._engine.round([stream.session for stream in self._streams])
+        if work == "turn":
+            self._engine.turn(self._sessions)
         elif work == "all":
-            self._engine.run([stream.session for stream in self._streams])
-        elif work == "step":
-            self._engine.step([stream.session for stream in self._streams], fine=number % 2 == 0)
+            self._engine.run(self._sessions)
+        elif work == "paced":
+            self._engine.turn(self._sessions, pacing=self._pacing)
         self._drain()
 
+    @property
+    def _sessions(self) -> list[LiveStream]:
+        return [stream.session for stream in self._streams]
+
     def _read_ahead(self) -> None:
-        """As the server does: the next part on another thread, already while its pause goes on."""
-        for stream in self._streams:
-            session = stream.session
-            part = session.waiting_part() or session.expected_part()
-            if part is not None:
-                Contract.seen["expected"] += session.waiting_part() is None
-                requests = session.options.requests()
-                session.take_reading(part, requests, self._engine.second_pass.read([part] * len(requests), requests))
+        """As the server does: the next part already while its pause goes on."""
+        queue = DirectReadings(self._engine.second_pass.read, self._engine.config.batch_s, ahead=True)
+        self._engine.turn(self._sessions, queue, self._pacing)
+        for session in self._sessions:
+            ahead = session.session._ahead
+            Contract.seen["expected"] += ahead is not None
 
     @precondition(lambda self: self._streams)
     @rule(number=st.integers(0, 3))
@@ -175,7 +180,6 @@ class Sessions(RuleBasedStateMachine):
         if stream.finished:
             return
         stream.plain = None
-        self._engine.run([stream.session])  # as the server does: parts are read by the rules that cut them
         stream.session.update(replace(choice, max_segment_s=stream.session.options.max_segment_s))
         self._drain()
 
@@ -194,7 +198,7 @@ class Sessions(RuleBasedStateMachine):
         for stream in self._streams:
             stream.session.push_finish()
             stream.finished = True
-        self._engine.run([stream.session for stream in self._streams])
+        self._engine.run(self._sessions)
         self._drain()
         for stream in self._streams:
             assert stream.session.ended

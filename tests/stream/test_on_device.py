@@ -22,8 +22,8 @@ from speech.recognize.offline import Cut, OfflineConfig
 from speech.recognize.parts import Part
 from speech.recognize.request import Request
 from speech.recognize.windows import WindowConfig
-from speech.stream.engine import Engine, EngineConfig
-from speech.stream.session import StreamingSession, StreamOptions
+from speech.stream.engine import Engine, EngineConfig, LiveStream
+from speech.stream.options import StreamOptions
 from tests.ctc_half import ctc_half
 from tests.fake_device import DEVICE, FakeDevice
 from tests.recognize.test_adapter_tokens import with_rows
@@ -105,7 +105,7 @@ def told(events: list[Event]) -> list[tuple[object, ...]]:
     return found
 
 
-def play(session: StreamingSession, audio: np.ndarray) -> list[Event]:
+def play(session: LiveStream, audio: np.ndarray) -> list[Event]:
     return [
         *(e for start in range(0, len(audio), 8000) for e in session.accept(audio[start:][:8000])),
         *session.finish(),
@@ -197,13 +197,14 @@ def test_tokens_that_adapters_bring_are_written_there(pair, audio):
     assert "ǂ" in there[-1][3]
 
 
-def waiting(recognizer: Recognizer, audio: np.ndarray, count: int) -> tuple[Engine, list[StreamingSession]]:
+def waiting(recognizer: Recognizer, audio: np.ndarray, count: int) -> tuple[Engine, list[LiveStream]]:
     """So many sessions that wait for a chunk, all of which have had one; every other one prefers phrases."""
     made = engine(recognizer)
     sessions = [made.open(StreamOptions(phrases=PHRASES[: number % 2])) for number in range(count)]
     for start, end in ((0, 16_000), (16_000, 28_000)):
         for number, session in enumerate(sessions):
             session.push(np.roll(audio, 100 * number)[start:end])
+            session.begin()
         if not start:
             made.run(sessions)
     return made, sessions
@@ -213,7 +214,7 @@ def test_a_step_of_many_sessions_costs_the_copies_of_one(pair, device, audio):
     found = []
     for count in (1, 2, 5):
         made, sessions = waiting(pair[1], audio, count)
-        chunks = [session.waiting_chunk(1) for session in sessions]
+        chunks = [session.chunk(1) for session in sessions]
         with device.counted() as copies:
             made.first_pass.step([stream for stream, _ in chunks], min(size for _, size in chunks))
         found.append(copies)

@@ -18,8 +18,8 @@ from speech.decode.endpoint import EndpointConfig
 from speech.errors import LanguageError
 from speech.events import EndpointEvent, Event, LanguageEvent, SpeechEvent, TranscriptEvent, TranslationEvent
 from speech.models.precision import Precision
-from speech.stream.engine import Engine, EngineConfig
-from speech.stream.session import StreamingSession, StreamOptions
+from speech.stream.engine import Engine, EngineConfig, LiveStream
+from speech.stream.options import StreamOptions
 from speech.transcript import join
 
 GAP = np.zeros(9600, np.float32)
@@ -46,7 +46,7 @@ def text(recognizer, audio) -> str:
     return recognizer.transcribe(audio).text
 
 
-def play(session: StreamingSession, audio: np.ndarray, sizes: list[int]) -> list[Event]:
+def play(session: LiveStream, audio: np.ndarray, sizes: list[int]) -> list[Event]:
     events, start = [], 0
     for size in sizes:
         events += session.accept(audio[start : start + size])

@@ -10,11 +10,12 @@ import pytest
 
 from serve.client import StreamClient
 from serve.engine.fallback import Fallback
-from serve.engine.readers import Readers, Reading
+from serve.engine.readers import Readers
 from speech.decode.endpoint import Reason
 from speech.recognize.parts import Part
 from speech.recognize.request import Request
 from speech.recognize.result import PartResult
+from speech.stream.readings import PartReading
 from tests.ctc_half import ctc_half
 from tests.serve.conftest import Running, running
 from tests.writing_hybrid import save_writing_hybrid, writing
@@ -75,11 +76,11 @@ def test_the_oldest_are_left_to_ctc_and_translations_never():
     rule.measure(10.0, 5.0)
     some = Readers(read, 0, 0.0, lambda: None, rule)
     wanted = [
-        Reading(owner=n, part=part(n, 1.5), requests=[Request(), Request(to="eng")] if n == 0 else [Request()])
+        PartReading(owner=n, part=part(n, 1.5), requests=[Request(), Request(to="eng")] if n == 0 else [Request()])
         for n in range(3)
     ]
-    silent = Reading(owner=8, part=part(8, 30.0, silent=True), requests=[Request()])
-    ahead = Reading(owner=9, part=part(9, 30.0), requests=[Request()], complete=False)
+    silent = PartReading(owner=8, part=part(8, 30.0, silent=True), requests=[Request()])
+    ahead = PartReading(owner=9, part=part(9, 30.0), requests=[Request()], complete=False)
     some.want([*wanted, silent, ahead])
     assert asked == [(0, True), (0, False), (1, True), (2, False), (8, False), (9, False)]
     found = some.collect()
@@ -98,7 +99,7 @@ def test_what_ctc_cannot_write_waits_for_the_decoder():
     rule.measure(10.0, 5.0)
     some = Readers(read, 0, 0.0, lambda: None, rule, lambda request: "jpn" not in request.languages)
     named = [("jpn",), ("eng",), ("eng", "jpn"), ("eng",)]
-    some.want([Reading(owner=n, part=part(n, 5.0), requests=[Request(codes)]) for n, codes in enumerate(named)])
+    some.want([PartReading(owner=n, part=part(n, 5.0), requests=[Request(codes)]) for n, codes in enumerate(named)])
     assert asked == [(named[0], False), (named[1], True), (named[2], False), (named[3], False)]
 
 

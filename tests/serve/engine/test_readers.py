@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serve.engine.readers import Readers, Reading
+from serve.engine.readers import Readers
 from speech.decode.endpoint import Reason
 from speech.recognize.parts import Part
 from speech.recognize.request import Request
 from speech.recognize.result import PartResult
+from speech.stream.readings import PartReading
 
 
 def part(start: int, seconds: float = 1.0) -> Part:
@@ -19,8 +20,8 @@ def part(start: int, seconds: float = 1.0) -> Part:
     return Part(start, np.zeros(count, np.float32), 0, count, start, True, False, start + count, Reason.silence)
 
 
-def wanted(owner: str, *requests: Request, start: int = 0, seconds: float = 1.0) -> Reading:
-    return Reading(owner=owner, part=part(start, seconds), requests=requests or (Request(),))
+def wanted(owner: str, *requests: Request, start: int = 0, seconds: float = 1.0) -> PartReading:
+    return PartReading(owner=owner, part=part(start, seconds), requests=requests or (Request(),))
 
 
 class Ear:
@@ -76,8 +77,8 @@ def test_the_most_urgent_comes_first_and_what_is_no_longer_wanted_never(readers,
 
 
 def test_of_an_owner_one_part_under_way_is_read_at_a_time(readers, ear):
-    def under_way(seconds: float) -> Reading:
-        return Reading(owner="a", part=part(0, seconds), requests=[Request(quick=True)], partial=True)
+    def under_way(seconds: float) -> PartReading:
+        return PartReading(owner="a", part=part(0, seconds), requests=[Request(quick=True)], partial=True)
 
     readers.want([under_way(1.0)])
     assert ear.begun.acquire(timeout=20)

@@ -10,7 +10,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
 from serve.net import connection
-from serve.sessions.registry import Attached
+from serve.sessions.attached import Attached
 from tests.serve.conftest import Running, beside, finals, listen, running, until
 
 START = '{"type":"start"}'
@@ -47,7 +47,7 @@ def test_a_client_that_does_not_answer_pings_loses_its_connection_not_its_sessio
             started = json.loads(await gone.recv())
             await gone.send(pcm[:64_000])
             gone.transport.pause_reading()  # nobody is there any more, and nobody says so
-            attached = alert.hub._sessions[started["session"]]
+            attached = alert.registry._sessions[started["session"]]
             await until(lambda: attached.parked_at is not None)
             await until(lambda: sockets(alert) == 1)
             events = await come_back(alert, started, pcm)
@@ -62,7 +62,7 @@ def test_a_client_that_does_not_answer_pings_loses_its_connection_not_its_sessio
 
 def test_a_client_that_the_server_does_not_listen_to_need_not_answer_pings(pcm):
     async def conversation(slow: Running) -> tuple[list[dict[str, Any]], int | None]:
-        engine, hold = slow.hub._scheduler._engine, threading.Event()
+        engine, hold = slow.registry._worker._engine, threading.Event()
         step = engine.step
         engine.step = lambda sessions, fine: hold.wait(20) and step(sessions)
         async with connect(f"{slow.ws}/v1/stream", ping_interval=None) as socket:
@@ -90,7 +90,7 @@ def test_a_client_that_does_not_read_is_cut_off_and_can_come_back(pcm, said):
             await slow.send(START)
             started = json.loads(await slow.recv())
             slow.transport.pause_reading()
-            attached = impatient.hub._sessions[started["session"]]
+            attached = impatient.registry._sessions[started["session"]]
             changed = attached.changed
 
             def watch() -> None:
@@ -128,7 +128,7 @@ def test_what_an_old_connection_still_holds_is_not_heard_after_a_resume(pcm, sai
         await old.send(START)
         started = json.loads(await old.recv())
         old.transport.pause_reading()
-        attached = patient.hub._sessions[started["session"]]
+        attached = patient.registry._sessions[started["session"]]
         flood = asyncio.create_task(say_wrong_things(old))
         await until(lambda: not attached.room.is_set())
         flood.cancel()

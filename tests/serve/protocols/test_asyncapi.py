@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 from serve.protocols import wire
-from serve.protocols.asyncapi import document
+from serve.protocols.asyncapi import document, published_name
 
 WHOLE = document("1")
 OFFICIAL = jsonschema.Draft7Validator(
@@ -53,11 +53,11 @@ def test_both_sides_and_audio_are_in_it():
     [
         wire.Ack(seq=3, received_bytes=10, processed_ms=5, lag_ms=0),
         wire.Error(seq=1, code="a", message="b", fatal=True, retryable=False),
-        wire.Language(seq=1, at_ms=1, from_=None, to="eng", conf=0.5),
+        wire.LanguageMessage(seq=1, at_ms=1, from_=None, to="eng", conf=0.5),
     ],
 )
 def test_messages_fit_their_schemas(message):
-    schema = {"$ref": f"#/components/schemas/{type(message).__name__}", "components": WHOLE["components"]}
+    schema = {"$ref": f"#/components/schemas/{published_name(type(message))}", "components": WHOLE["components"]}
     record = json.loads(wire.render(message))
     jsonschema.validate(record, schema)
     with pytest.raises(jsonschema.ValidationError):

@@ -180,9 +180,9 @@ def test_an_address_that_is_wrong_is_said(server: Running):
 # Message by message
 
 
-def start(*pairs: tuple[str, str]) -> wire.Start:
+def start(*pairs: tuple[str, str]) -> wire.StartMessage:
     first = Deepgram(pairs, 1000).incoming(b"\0\0")[0]
-    assert isinstance(first, wire.Start)
+    assert isinstance(first, wire.StartMessage)
     return first
 
 
@@ -231,7 +231,7 @@ def test_channels_are_not_transcribed_apart():
 
 def test_the_first_frame_opens_the_session_whatever_it_is():
     assert [type(message) for message in Deepgram([], 1000).incoming('{"type":"KeepAlive"}')] == [
-        wire.Start, wire.KeepAlive,
+        wire.StartMessage, wire.KeepAlive,
     ]  # fmt: skip
     with pytest.raises(Refused, match="characters"):
         Deepgram([], 10).incoming(" " * 11)
@@ -241,8 +241,10 @@ def word(name: str, start_ms: int) -> wire.WordInfo:
     return wire.WordInfo(name, start_ms, start_ms + 100, 0.5, "eng")
 
 
-def said_so_far(words: list[wire.WordInfo], *, stable: int, final: bool = False, **fields: Any) -> wire.Transcript:
-    return wire.Transcript(
+def said_so_far(
+    words: list[wire.WordInfo], *, stable: int, final: bool = False, **fields: Any
+) -> wire.TranscriptMessage:
+    return wire.TranscriptMessage(
         seq=1, segment=0, rev=0, is_final=final, stable=stable, start_ms=0, end_ms=0, lag_ms=0, languages=[],
         text="unused", words=words, **{"audio_ms": 0, **fields},
     )  # fmt: skip

@@ -8,17 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve.protocols import wire
-from serve.protocols.openai_items import Flush, Items
+from serve.protocols.openai_items import FlushReason, Items
 from tests.serve.openai_events import TRANSCRIPTION, check_items, joined, kinds, of
 
 
 def transcript(
     text: str, *, after: str = "", final: bool = True, reason: str = "silence", segment: int = 0, audio_ms: int = 1000
-) -> wire.Transcript:
+) -> wire.TranscriptMessage:
     """A revision in the form of `append`: `text` behind `after`."""
     old, fresh = after.split(), text.split()
     listed = [wire.WordInfo(word, 0, 10, 0.5, "eng") for word in ([*old, *fresh] if final else fresh)]
-    message = wire.Transcript(
+    message = wire.TranscriptMessage(
         seq=1, segment=segment, rev=0, is_final=final, stable=len(old) + len(fresh), start_ms=0, end_ms=0,
         audio_ms=audio_ms, lag_ms=0, languages=[], words=listed, delta=f" {text}" if after and text else text,
     )  # fmt: skip
@@ -27,8 +27,8 @@ def transcript(
     return message
 
 
-def endpoint(at_ms: int, reason: str = "silence") -> wire.Endpoint:
-    return wire.Endpoint(seq=1, at_ms=at_ms, reason=reason, latency_ms=0)
+def endpoint(at_ms: int, reason: str = "silence") -> wire.EndpointMessage:
+    return wire.EndpointMessage(seq=1, at_ms=at_ms, reason=reason, latency_ms=0)
 
 
 def speech(at_ms: int) -> wire.SpeechStarted:
@@ -38,7 +38,9 @@ def speech(at_ms: int) -> wire.SpeechStarted:
 FINALIZED = wire.Finalized(seq=1, id=None, at_ms=3000)
 
 
-def made(*messages: wire.ServerMessage, flushes: Sequence[Flush] = (), manual: bool = False) -> list[dict[str, Any]]:
+def made(
+    *messages: wire.ServerMessage, flushes: Sequence[FlushReason] = (), manual: bool = False
+) -> list[dict[str, Any]]:
     items = Items()
     items.configure(manual=manual, beta=False, logprobs=False)
     items.flushes += flushes
@@ -97,7 +99,7 @@ def test_speech_without_a_word_is_an_empty_item():
 )
 @pytest.mark.parametrize("manual", [False, True])
 def test_a_commit_makes_one_item_whatever_was_said(messages, manual):
-    events = made(*messages, flushes=[Flush.commit], manual=manual)
+    events = made(*messages, flushes=[FlushReason.commit], manual=manual)
     check_items(events)
     assert len(of(events, f"{TRANSCRIPTION}.completed")) == 1
 
@@ -105,14 +107,14 @@ def test_a_commit_makes_one_item_whatever_was_said(messages, manual):
 @pytest.mark.parametrize("manual", [False, True])
 def test_what_is_cleared_is_not_said(manual):
     flushed = [endpoint(2900, "client"), transcript("b", reason="client"), FINALIZED]
-    events = made(*flushed, flushes=[Flush.clear], manual=manual)
+    events = made(*flushed, flushes=[FlushReason.clear], manual=manual)
     assert kinds(events) == ["input_audio_buffer.cleared"]
 
 
 def test_what_was_said_before_a_clear_stays_said():
     items = Items()
     events = items.take(transcript("a", final=False))
-    items.flushes.append(Flush.clear)
+    items.flushes.append(FlushReason.clear)
     for message in (transcript("b", after="a", reason="client"), FINALIZED):
         events += items.take(message)
     check_items(events)
@@ -123,7 +125,7 @@ def test_segments_between_two_commits_are_one_item():
     events = made(
         transcript("a", reason="max_length"), transcript("b", segment=1, final=False),
         transcript("c", after="b", segment=1, reason="client"), FINALIZED,
-        flushes=[Flush.commit], manual=True,
+        flushes=[FlushReason.commit], manual=True,
     )  # fmt: skip
     check_items(events)
     assert joined(events) == "a b c"
@@ -152,12 +154,12 @@ def test_items_are_whole_whatever_happens(steps, manual):
             messages = [endpoint(now), transcript(text, after=part, segment=segment, audio_ms=now)]
             segment, part = segment + 1, ""
         elif step in ("commit", "clear"):
-            items.flushes.append(Flush[step])
+            items.flushes.append(FlushReason[step])
             if part:
                 messages = [transcript("", after=part, segment=segment, reason="client", audio_ms=now)]
                 segment, part = segment + 1, ""
             messages.append(wire.Finalized(seq=1, id=None, at_ms=now))
         events += [record for message in messages for record in items.take(message)]
-    items.flushes.append(Flush.commit)
+    items.flushes.append(FlushReason.commit)
     events += items.take(wire.Finalized(seq=1, id=None, at_ms=now))
     check_items(events)

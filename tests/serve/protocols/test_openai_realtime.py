@@ -180,17 +180,17 @@ def test_the_beta_has_its_own_form(server: Running, pcm, recognizer: Recognizer)
 
 def replies(adapter: OpenAiRealtime, **event: Any) -> list[dict[str, Any]]:
     items = adapter.incoming(json.dumps(event))
-    return [json.loads(item.text) for item in items if isinstance(item, Reply)]
+    return [json.loads(item.frame) for item in items if isinstance(item, Reply)]
 
 
-def opened(**given: Any) -> wire.Start:
+def opened(**given: Any) -> wire.StartMessage:
     adapter = OpenAiRealtime(("eng", "fra"))
     answer = replies(adapter, type="session.update", session=given)[0]
     assert answer["type"] == "session.updated", answer
     event = {"type": "input_audio_buffer.append", "audio": base64.b64encode(b"\0\0").decode()}
     start, data = adapter.incoming(json.dumps(event))
     assert data == b"\0\0"
-    assert isinstance(start, wire.Start)
+    assert isinstance(start, wire.StartMessage)
     return start
 
 

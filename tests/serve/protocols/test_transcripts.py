@@ -24,14 +24,14 @@ def said(transcripts: Transcripts, *events: TranscriptEvent) -> list[dict | None
 
 
 def test_whole_transcripts_have_words_unless_nobody_wants_them():
-    whole, bare = Transcripts(wire.Start()), Transcripts(wire.Start(words=False))
+    whole, bare = Transcripts(wire.StartMessage()), Transcripts(wire.StartMessage(words=False))
     assert [len(m["words"]) for m in said(whole, event("a b", 0), event("a c", 0, final=True))] == [2, 2]
     assert ["words" in m or m["lag_ms"] for m in said(bare, event("a b", 0))] == [7]
 
 
 @pytest.mark.parametrize("later", [False, True])
 def test_what_is_appended_is_said_once(later):
-    transcripts = Transcripts(wire.Start(interim="revisable" if later else "append"))
+    transcripts = Transcripts(wire.StartMessage(interim="revisable" if later else "append"))
     transcripts.interim = "append"
     partials = said(transcripts, event("a b", 0), event("a b c", 2), event("a b d", 2), event("a b d", 3, final=True))
     assert [m and m["delta"] for m in partials] == [None, "a b", None, " d"]

@@ -111,7 +111,7 @@ def test_commands_are_read_as_json_whatever_their_spaces():
         [type(message) for message in Vosk({}, 100).incoming(text)]
         for text in ('{"eof":1}', '{ "eof" : 1 }', '{"reset": true}', '{"config": {}}', "{}")
     ]
-    start = wire.Start
+    start = wire.StartMessage
     assert kinds == [[start, wire.Stop], [start, wire.Stop], [start, wire.Finalize], [start], [start]]
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve.protocols import wire
+from serve.protocols.asyncapi import schemas
 from speech.events import EndpointEvent, LanguageEvent, ScoreEvent, SpeechEvent, TranscriptEvent, TranslationEvent
 from speech.transcript import Word
 
@@ -50,14 +51,14 @@ def test_anything_is_a_message_or_refused(text):
 @pytest.mark.parametrize(
     "message",
     [
-        wire.Start(languages=["eng"], audio=wire.AudioParams(sample_rate=8000)),
+        wire.StartMessage(languages=["eng"], audio=wire.AudioParams(sample_rate=8000)),
         wire.Update(interim="append"),
         wire.Finalize(id="a"),
         wire.KeepAlive(),
         wire.Resume(session="s", token="t", last_seq=3),
         wire.Stop(),
         wire.Reference(text="a <tag b>", languages=["cmn", "eng"], sentence=2),
-        wire.Start(reference="a b"),
+        wire.StartMessage(reference="a b"),
     ],
 )
 def test_messages_of_the_client_survive_the_wire(message):
@@ -95,7 +96,7 @@ def test_every_event_of_a_stream_is_a_message(event):
 
 
 def test_schemas_name_all_messages_of_both_sides():
-    components = wire.schemas()
+    components = schemas()
     tags = {part["properties"]["type"]["enum"][0] for part in components.values() if "type" in part["properties"]}
     assert {"start", "update", "finalize", "keepalive", "resume", "stop", "reference"} <= tags
     assert {"started", "transcript", "end", "error", "ack", "flow", "goaway", "resumed", "score", "referenced"} <= tags

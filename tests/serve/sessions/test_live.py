@@ -5,25 +5,27 @@ import json
 import numpy as np
 import pytest
 
-from serve.engine.commands import Change, Done, Finish, Flush, Push
 from serve.protocols import wire
 from serve.sessions.live import LiveSession
 from serve.sessions.options import Refused
 from speech.errors import ConfigError
 from speech.events import EndpointEvent, Event, SpeechEvent, TranscriptEvent
+from speech.stream.commands import Change, Done, Finish, Flush, Push
 from speech.transcript import Word
-from tests.serve.conftest import facts
+from tests.serve.conftest import audio, facts
 
 FACTS = facts(max_session_s=10.0)
 SECOND = b"\0\0" * 16_000
 
 
 def session(**start: object) -> LiveSession:
-    return LiveSession(FACTS, wire.Start(**start), 0.0)
+    return LiveSession(FACTS, wire.StartMessage(**start), 0.0)
 
 
 def taken(live: LiveSession) -> list[dict]:
-    return [json.loads(wire.render(message)) for message in iter(live.outbox.take, None)]
+    return [
+        json.loads(text) for (text,) in iter(lambda: live.outbox.take(lambda message: [wire.render(message)]), None)
+    ]
 
 
 def kinds(live: LiveSession) -> list[str]:
@@ -69,9 +71,9 @@ def test_what_the_server_does_not_have_is_refused(start, code):
 
 def test_audio_becomes_work_and_is_acknowledged():
     live = session()
-    live.audio(SECOND, 0.1)
-    assert [type(work) for work in live.work] == [Push]
-    assert len(live.work[0].samples) == 16_000
+    audio(live, SECOND, 0.1)
+    assert [type(work) for work in live.requests.work] == [Push]
+    assert len(live.requests.work[0].samples) == 16_000
     worked(live, at=1.0)
     ack = taken(live)[-1]
     assert (ack["type"], ack["received_bytes"], ack["processed_ms"], ack["lag_ms"]) == ("ack", 32_000, 1000, 0)
@@ -81,7 +83,7 @@ def test_every_message_is_answered():
     live = session()
     taken(live)
     live.receive(wire.KeepAlive(), 1.0)
-    live.receive(wire.Start(), 1.0)
+    live.receive(wire.StartMessage(), 1.0)
     live.receive(wire.Update(languages=["fra"]), 1.0)
     assert [(m["type"], m.get("code")) for m in taken(live)] == [
         ("alive", None), ("error", "already_started"), ("error", "unknown_language"),
@@ -90,47 +92,47 @@ def test_every_message_is_answered():
     live.receive(wire.Update(languages=["spa"]), 1.0)
     live.receive(wire.Finalize(id="x"), 1.0)
     live.receive(wire.Stop(), 1.0)
-    assert [type(work) for work in live.work] == [Change, Flush, Finish]
-    worked(live, done=tuple(Done(work, 0.5) for work in live.work), at=0.5)
+    assert [type(work) for work in live.requests.work] == [Change, Flush, Finish]
+    worked(live, done=tuple(Done(work, 0.5) for work in live.requests.work), at=0.5)
     assert [(m["type"], m.get("id")) for m in taken(live)][-3:] == [
         ("updated", None),
         ("finalized", "x"),
         ("end", None),
     ]
-    assert live.closing == (wire.CloseCode.done, "done")
+    assert live.ending.closing == (wire.CloseCode.done, "done")
 
 
 def test_an_update_that_is_refused_changes_nothing():
     live = session(languages=["eng"])
     live.receive(wire.Update(languages=["fra"], interim="append"), 1.0)
-    assert live.options.languages == ("eng",)
-    assert live.transcripts.interim == "revisable"
-    assert not live.work
+    assert live.requests.options.languages == ("eng",)
+    assert live.events.transcripts.interim == "revisable"
+    assert not live.requests.work
 
 
 def test_misaligned_audio_ends_the_session_and_says_why():
     live = session()
-    live.audio(b"\0\0\0", 0.1)
+    audio(live, b"\0\0\0", 0.1)
     assert live.ended
-    assert live.closing is not None
-    assert live.closing[0] == wire.CloseCode.bad_audio
+    assert live.ending.closing is not None
+    assert live.ending.closing[0] == wire.CloseCode.bad_audio
     error = taken(live)[-1]
     assert (error["type"], error["fatal"]) == ("error", True)
 
 
 def test_an_empty_frame_is_stop_and_nothing_may_follow():
     live = session()
-    live.audio(b"", 0.1)
-    assert isinstance(live.work[-1], Finish)
-    live.audio(SECOND, 0.2)
+    audio(live, b"", 0.1)
+    assert isinstance(live.requests.work[-1], Finish)
+    audio(live, SECOND, 0.2)
     assert taken(live)[-1]["code"] == "after_stop"
 
 
 def test_a_session_that_is_too_long_is_stopped_with_its_finals():
     live = session()
     for _ in range(11):
-        live.audio(SECOND, 0.1)
-    assert isinstance(live.work[-1], Finish)
+        audio(live, SECOND, 0.1)
+    assert isinstance(live.requests.work[-1], Finish)
     assert "warning" in kinds(live)
 
 
@@ -140,14 +142,14 @@ def test_an_idle_session_is_ended_and_keepalive_helps():
     live.tick(100.0)
     assert not live.ended
     live.tick(111.0)
-    assert live.closing is not None
-    assert live.closing[0] == wire.CloseCode.idle
+    assert live.ending.closing is not None
+    assert live.ending.closing[0] == wire.CloseCode.idle
 
 
 def test_a_client_that_was_asked_to_wait_is_not_idle():
     live = session()
     for _ in range(6):
-        live.audio(SECOND, 0.1)
+        audio(live, SECOND, 0.1)
     assert live.full
     live.tick(1000.0)
     assert not live.ended
@@ -156,7 +158,7 @@ def test_a_client_that_was_asked_to_wait_is_not_idle():
 def test_too_much_audio_pauses_the_client_until_half_of_it_is_done():
     live = session()
     for _ in range(6):
-        live.audio(SECOND, 0.1)
+        audio(live, SECOND, 0.1)
     assert live.full
     worked(live, at=2.0)
     assert live.full
@@ -191,7 +193,7 @@ def test_deltas_of_a_segment_do_not_depend_on_the_mode_of_the_one_before():
 def test_a_client_that_may_go_on_has_time_to_do_so():
     live = session()
     for _ in range(6):
-        live.audio(SECOND, 0.1)
+        audio(live, SECOND, 0.1)
     assert live.full
     live.worked([], [], 6.0, 0.1, 100.0)
     live.tick(101.0)
@@ -202,30 +204,30 @@ def test_a_client_that_may_go_on_has_time_to_do_so():
 def test_a_session_that_stays_full_says_whose_fault_it_is(now, code):
     live = session()
     for _ in range(7):
-        live.audio(SECOND, 0.1)
+        audio(live, SECOND, 0.1)
     assert live.full
-    live.stalled(now)
+    live.ending.stalled(too_fast=live.flow.too_fast(now))
     assert [message["code"] for message in taken(live) if message["type"] == "error"] == [code]
-    assert live.closing is not None
-    assert live.closing[0] == getattr(wire.CloseCode, code)
+    assert live.ending.closing is not None
+    assert live.ending.closing[0] == getattr(wire.CloseCode, code)
 
 
 def test_nothing_follows_the_end():
     live = session()
     live.receive(wire.Stop(), 0.1)
     live.receive(wire.Stop(), 0.1)  # said again, answered once
-    live.audio(b"", 0.1)
-    worked(live, done=(Done(live.work.popleft(), 0.0),))
-    live.goaway(1.0, "shutdown")
+    audio(live, b"", 0.1)
+    worked(live, done=(Done(live.requests.work.popleft(), 0.0),))
+    live.outbox.put(wire.GoAway(seq=1, in_ms=1000, reason="shutdown"))
     live.receive(wire.KeepAlive(), 0.2)
-    live.audio(SECOND, 0.2)
-    live.fail("too_fast", "late", wire.CloseCode.too_fast)
+    audio(live, SECOND, 0.2)
+    live.ending.fail("too_fast", "late", wire.CloseCode.too_fast)
     live.refuse("late", "late")
-    live.crashed()
+    live.ending.crashed()
     live.tick(1000.0)
     assert kinds(live) == ["started", "end"]
-    assert live.closing == (wire.CloseCode.done, "done")
-    assert not live.work
+    assert live.ending.closing == (wire.CloseCode.done, "done")
+    assert not live.requests.work
 
 
 def test_voice_events_and_words_can_be_left_out():
@@ -240,7 +242,7 @@ def test_voice_events_and_words_can_be_left_out():
 def test_a_client_that_comes_back_hears_what_it_missed_and_where_to_go_on():
     live = session()
     started = taken(live)[0]
-    live.audio(SECOND, 0.1)
+    audio(live, SECOND, 0.1)
     worked(live, said("a b", 0, 0, final=True), at=1.0)
     missed = taken(live)
     with pytest.raises(Refused):
@@ -250,18 +252,18 @@ def test_a_client_that_comes_back_hears_what_it_missed_and_where_to_go_on():
     assert texts[0]["received_bytes"] == 32_000
     assert texts[1:] == missed
     again = [json.loads(text) for text in live.resume(started["resume_token"], 1, 0.3)]  # its answer was lost
-    assert again[0]["resume_token"] == live.token != texts[0]["resume_token"]
+    assert again[0]["resume_token"] == live.presence.token != texts[0]["resume_token"]
     live.receive(wire.KeepAlive(), 0.3)
     with pytest.raises(Refused):  # a token is good for one resume
         live.resume(started["resume_token"], 1, 0.3)
     with pytest.raises(Refused) as caught:
-        live.resume(live.token, 99, 0.3)
+        live.resume(live.presence.token, 99, 0.3)
     assert caught.value.code == "resume_gap"
 
 
 def test_the_end_sums_up_how_quick_it_was():
     live = session()
-    live.audio(SECOND + SECOND, 0.1)
+    audio(live, SECOND + SECOND, 0.1)
     live.stop("client")
     events = [
         said("a c", 0, 0, end_s=1.5),
@@ -275,32 +277,32 @@ def test_the_end_sums_up_how_quick_it_was():
         "first_partial_ms": 500, "final_p50_ms": 400, "normalized_erasure": 0.5, "rtf": 0.005
     }  # fmt: skip
     assert (end["segments"], end["words"], end["audio_ms"]) == (1, 2, 2000)
-    assert [what for what, _ in live.measured] == ["first_partial", "final"]
+    assert [what for what, _ in live.events.measured] == ["first_partial", "final"]
 
 
 def test_a_crash_is_said_and_worth_another_try():
     live = session()
-    live.crashed()
+    live.ending.crashed()
     error = taken(live)[-1]
     assert (error["code"], error["retryable"]) == ("internal", True)
-    assert live.closing is not None
-    assert live.closing[0] == wire.CloseCode.internal
+    assert live.ending.closing is not None
+    assert live.ending.closing[0] == wire.CloseCode.internal
 
 
 def test_samples_are_those_of_the_bytes():
     live = session()
-    live.audio(np.array([0, 16384, -32768], "<i2").tobytes(), 0.0)
-    assert live.work[0].samples.tolist() == [0.0, 0.5, -1.0]
+    audio(live, np.array([0, 16384, -32768], "<i2").tobytes(), 0.0)
+    assert live.requests.work[0].samples.tolist() == [0.0, 0.5, -1.0]
 
 
 def test_an_update_that_the_stream_refuses_is_said_and_does_not_hold():
     live = session(languages=["eng"])
     taken(live)
     live.receive(wire.Update(languages=["spa"]), 1.0)
-    change = live.work.pop()
+    change = live.requests.work.pop()
     worked(live, done=(Done(change, 1.0, ConfigError("its adapter has gone")),), at=1.0)
     assert [(m["type"], m.get("code")) for m in taken(live)][:1] == [("error", "bad_config")]
-    assert live.options.languages == ("eng",)
+    assert live.requests.options.languages == ("eng",)
     assert not live.ended
 
 
@@ -310,7 +312,7 @@ def test_a_client_that_asks_more_than_is_answered_is_not_listened_to():
         assert not live.behind
         live.receive(wire.Finalize(), 1.0)
     assert live.behind
-    worked(live, done=(Done(live.work.popleft(), 0.0),))
+    worked(live, done=(Done(live.requests.work.popleft(), 0.0),))
     assert not live.behind
 
 
@@ -321,7 +323,7 @@ def test_the_same_sentence_of_a_reference_again_and_again_is_not_kept_without_en
         assert not live.behind
         live.receive(wire.Reference(text="a b", sentence=0), 1.0)
     assert live.behind
-    live.scored([])
+    live.ending.scored([])
     live.scoring.take()
     assert not live.behind
 
@@ -329,7 +331,7 @@ def test_the_same_sentence_of_a_reference_again_and_again_is_not_kept_without_en
 def test_without_scores_finals_are_not_kept_for_them():
     live = session(reference="a b")
     live.scoring.take()
-    live.scored(live.scoring.give_up())
+    live.ending.scored(live.scoring.give_up())
     for rev in range(50):
         worked(live, said("a b", 2, rev, final=True))
     assert not live.scoring._tasks

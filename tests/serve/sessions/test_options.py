@@ -38,7 +38,7 @@ def after(*messages: wire.Options) -> StreamOptions:
 
 
 def test_only_what_a_message_names_is_changed():
-    first = after(wire.Start(languages=["en", "German", "eng"], targets=["English"]))
+    first = after(wire.StartMessage(languages=["en", "German", "eng"], targets=["English"]))
     assert (first.languages, first.targets, first.interim) == (("eng", "deu"), ("eng",), True)
     second = prepare(FACTS, first, wire.Update(interim="off")).options
     assert (second.languages, second.targets, second.interim) == (("eng", "deu"), ("eng",), False)
@@ -56,7 +56,7 @@ def test_rules_of_endpoints_do_not_depend_on_those_before():
 @pytest.mark.parametrize(
     ("message", "param"),
     [
-        (wire.Start(languages=["eng", "fra"]), "languages"),
+        (wire.StartMessage(languages=["eng", "fra"]), "languages"),
         (wire.Update(languages=["Klingon"]), "languages"),
         (wire.Update(targets=["deu"]), "targets"),
     ],
@@ -69,19 +69,19 @@ def test_what_the_model_does_not_know_is_refused(message, param):
 
 
 def test_phrases_are_taken_once_each_and_refused_where_they_cannot_be_had():
-    options = after(wire.Start(phrases=["Ada", "new york^2", "Ada"]), wire.Update(interim="off"))
+    options = after(wire.StartMessage(phrases=["Ada", "new york^2", "Ada"]), wire.Update(interim="off"))
     assert options.phrases == (Phrase("Ada"), Phrase("new york", 2.0))
-    assert [request.phrases for request in after(wire.Start(phrases=["Ada"], targets=["eng"])).requests()] == [
+    assert [request.phrases for request in after(wire.StartMessage(phrases=["Ada"], targets=["eng"])).requests()] == [
         (Phrase("Ada"),), (),
     ]  # fmt: skip
-    assert after(wire.Start(phrases=["Ada"]), wire.Update(phrases=[])).phrases == ()
-    assert len(after(wire.Start(phrases=[f"name {n}" for n in range(1000)])).phrases) == 1000
+    assert after(wire.StartMessage(phrases=["Ada"]), wire.Update(phrases=[])).phrases == ()
+    assert len(after(wire.StartMessage(phrases=[f"name {n}" for n in range(1000)])).phrases) == 1000
     for texts, said in (
         (["東京"], "東京: cannot be written"), (["Ada^much"], "'much' behind"),
         (["x"] * 1001, "1001 phrases"), (["x" * 20_001], "20001 letters"),
     ):  # fmt: skip
         with pytest.raises(Refused, match=said) as caught:
-            after(wire.Start(phrases=texts))
+            after(wire.StartMessage(phrases=texts))
         assert (caught.value.code, caught.value.param) == ("bad_config", "phrases")
 
 
@@ -95,7 +95,7 @@ def test_a_segment_can_end_by_its_words_where_there_are_partial_results():
 
 
 def test_texts_are_plain_or_several_as_was_said_last():
-    options = after(wire.Start(plain=True, nbest=3, targets=["eng"]), wire.Update(interim="off"))
+    options = after(wire.StartMessage(plain=True, nbest=3, targets=["eng"]), wire.Update(interim="off"))
     assert (options.plain, options.nbest) == (True, 3)
     assert [(one.plain, one.nbest) for one in options.requests()] == [(True, 3), (True, 1)]
-    assert after(wire.Start(plain=True, nbest=3), wire.Update(plain=False, nbest=1)) == StreamOptions()
+    assert after(wire.StartMessage(plain=True, nbest=3), wire.Update(plain=False, nbest=1)) == StreamOptions()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from serve.sessions.registry import Attached
+from serve.sessions.attached import Attached
 from tests.serve.conftest import Running, beside, finals, listen, running, status, until
 
 LAST = ["finalized", "end"]
@@ -29,7 +29,7 @@ async def begun(server: Running, heard: bytes = b"", **start: Any) -> AsyncItera
     async with connect(f"{server.ws}/v1/stream") as socket:
         await socket.send(json.dumps({"type": "start", **start}))
         session = json.loads(await socket.recv())["session"]
-        attached = server.hub._sessions[session]
+        attached = server.registry._sessions[session]
         if heard:
             await socket.send(heard)
             await until(lambda: attached.session.intake.received_bytes == len(heard))
@@ -53,9 +53,9 @@ def test_sessions_that_are_opened_and_dropped_keep_no_more_than_so_many_places(p
             async with begun(full) as (socket, attached):
                 socket.transport.abort()
             await until(lambda: attached.parked_at is not None)
-            assert len(full.hub) <= 3
-            assert len(full.hub._scheduler._slots) <= 3
-        assert full.hub.knows(kept.session.id)  # which was in use
+            assert len(full.registry) <= 3
+            assert len(full.registry._worker._slots) <= 3
+        assert full.registry.knows(kept.session.id)  # which was in use
 
     with running(max_sessions=2, max_parked=2) as full:
         asyncio.run(conversation(full))
@@ -69,7 +69,7 @@ def test_connections_that_never_begin_are_few_and_do_not_stay(path, hello):
             for socket in sockets:
                 if hello:
                     await socket.send(hello)
-            await until(lambda: full.hub.crowded())
+            await until(lambda: full.registry.waiting.crowded())
             assert await status(full.ws + path) == 503
             began = time.monotonic()
             while hello and time.monotonic() < began + 1.0:  # it goes on saying nothing
@@ -78,7 +78,7 @@ def test_connections_that_never_begin_are_few_and_do_not_stay(path, hello):
             events = await listen(sockets[0])
             assert sockets[0].close_code == 4408
             assert "no_start" in json.dumps(events) or path == "/vosk"
-            await until(lambda: not full.hub.crowded())
+            await until(lambda: not full.registry.waiting.crowded())
             assert await status(full.ws + path) == 101
 
     with running(max_waiting=3, first_message_s=2.0, idle_s=3.0) as full:
@@ -91,7 +91,7 @@ def test_a_session_whose_audio_is_being_decoded_goes_on_elsewhere_without_loss(s
     async def conversation() -> None:
         async with begun(server, audio={"encoding": "auto"}) as (socket, attached), beside(server.ws, pcm, said):
             gate = held(attached, monkeypatch)
-            token = attached.session.token
+            token = attached.session.presence.token
             await socket.send(pcm[:100_000])
             await until(lambda: attached.decoding is not None)
             socket.transport.abort()
@@ -103,7 +103,7 @@ def test_a_session_whose_audio_is_being_decoded_goes_on_elsewhere_without_loss(s
                 await second.send(pcm[100_000:])
                 await second.send('{"type":"stop"}')
                 await asyncio.sleep(0.2)
-                assert attached.session.received_s == 0.0
+                assert attached.session.flow.received_s == 0.0
                 gate.set()
                 assert finals(await listen(second)) == said
 
@@ -125,14 +125,14 @@ def test_a_session_that_is_stopped_while_audio_is_decoded_hears_all_of_it(server
 
 
 def test_phrases_are_compiled_beside_the_event_loop_and_in_order(server: Running, pcm, said, monkeypatch):
-    compiled, check = [], server.hub.facts.check
+    compiled, check = [], server.registry.facts.check
 
     def slow(request: Any) -> object:
         compiled.append(threading.current_thread().name)
         time.sleep(0.5)
         return check(request)
 
-    monkeypatch.setattr(server.hub.facts, "check", slow)
+    monkeypatch.setattr(server.registry.facts, "check", slow)
 
     async def conversation() -> None:
         async with beside(server.ws, pcm, said), connect(f"{server.ws}/v1/stream") as socket:
@@ -166,8 +166,10 @@ def test_a_flood_of_messages_is_read_no_faster_than_it_is_answered(server: Runni
             flooding, listening = asyncio.create_task(flood()), asyncio.create_task(listen(socket))
             while not listening.done():
                 slot, session = attached.slot, attached.session
-                waiting = 0 if slot is None else len(slot.inbox) + len(slot.waiting)
-                most = max(most, waiting + len(session.work), session._unanswered, len(session.outbox) - 200)
+                waiting = 0 if slot is None else len(slot.inbox) + len(slot.stream.waiting)
+                most = max(
+                    most, waiting + len(session.requests.work), session.requests.unanswered, len(session.outbox) - 200
+                )
                 await asyncio.sleep(0.01)
             await flooding
             events = listening.result()

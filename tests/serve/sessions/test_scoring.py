@@ -14,17 +14,26 @@ from websockets.asyncio.client import connect
 from serve import command
 from serve.client import StreamClient
 from serve.config import load
-from serve.engine.commands import Done, Finish
 from serve.protocols import wire
+from serve.protocols.native import Native
 from serve.protocols.score_messages import ReferenceWord
 from serve.sessions import scoring
 from serve.sessions.live import LiveSession
 from serve.sessions.options import Refused
-from serve.sessions.scoring import Heard, Repeated, Scoring, Told, Total, score_apart, shared_vectors
+from serve.sessions.scoring import (
+    AddReference,
+    RepeatReference,
+    ScoreFinal,
+    ScoreTotal,
+    Scoring,
+    score_apart,
+    shared_vectors,
+)
 from speech.cli.app import app
 from speech.errors import ConfigError, FileError
 from speech.events import TranscriptEvent
 from speech.metrics.utterance import Pairing, score_utterance
+from speech.stream.commands import Done, Finish
 from speech.transcript import Word
 from tests.serve.conftest import Running, facts, finals, listen, running
 
@@ -198,7 +207,7 @@ def test_finals_from_before_the_reference_are_kept_for_it():
     found.reference("good morning to you")
     assert found.busy
     tasks = found.take()
-    assert [type(task) for task in tasks] == [Heard, Told]
+    assert [type(task) for task in tasks] == [ScoreFinal, AddReference]
     found.heard(said("to you", 1))
     assert found.take() == []  # one at a time
     assert [message.__struct_config__.tag for message in found.run(tasks)] == ["referenced"]
@@ -230,16 +239,16 @@ def test_what_is_wrong_about_a_reference_is_said():
 
 
 def test_a_session_does_not_end_before_its_last_score():
-    live = LiveSession(facts(), wire.Start(reference="good morning"), 0.0)
+    live = LiveSession(facts(), wire.StartMessage(reference="good morning"), 0.0)
     live.receive(wire.Reference(text="to you"), 0.0)
     live.stop("client")
     live.worked([said("good night")], [Done(Finish(), 1.0)], 1.0, 0.0, 1.0)
     assert not live.ended
     tasks = live.scoring.take()
-    assert [type(task) for task in tasks] == [Told, Told, Heard, Total]
-    live.scored(live.scoring.run(tasks))
+    assert [type(task) for task in tasks] == [AddReference, AddReference, ScoreFinal, ScoreTotal]
+    live.ending.scored(live.scoring.run(tasks))
     assert live.ended
-    kinds = [json.loads(wire.render(message))["type"] for message in iter(live.outbox.take, None)]
+    kinds = [json.loads(text)["type"] for (text,) in iter(lambda: live.outbox.take(Native({}, 0).outgoing), None)]
     assert kinds[-5:] == ["referenced", "referenced", "score", "score", "end"]
 
 
@@ -290,4 +299,4 @@ def test_the_encoder_is_an_option(monkeypatch):
     with pytest.raises(ConfigError, match="score_encoder"):
         load({"score_encoder": "bert"}, None, {})
     assert shared_vectors("none") is None
-    assert Repeated(1).sentence == 1
+    assert RepeatReference(1).sentence == 1

@@ -1,4 +1,4 @@
-"""What a session asks of the engine."""
+"""What is asked of the engine for one session, in order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from speech.errors import SpeechError
-from speech.stream.session import StreamOptions
+from speech.stream.options import StreamOptions
 
 
 @dataclass(frozen=True, slots=True)

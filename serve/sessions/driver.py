@@ -1,0 +1,162 @@
+"""Carries what sessions say and are told between their clients, the engine and the threads beside the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from serve.engine.pools import Pools, run
+from serve.engine.worker import EngineWorker
+from serve.protocols import wire
+from serve.sessions.attached import Attached
+from serve.sessions.load import Load
+from serve.sessions.options import Facts, Prepared, Refused, prepare, takes_a_while
+from serve.sessions.scoring import Task
+from serve.telemetry import Telemetry
+from speech.errors import SpeechError
+from speech.stream.options import StreamOptions
+from speech.stream.slot import Result
+
+_log = logging.getLogger(__name__)
+
+
+class SessionDriver:
+    """Of all sessions of a server. Lives on the event loop.
+
+    Args:
+        facts, worker, telemetry, pools: of the server.
+        load: is told what audio costs.
+        count: called when a session has been released.
+    """
+
+    def __init__(
+        self,
+        facts: Facts,
+        worker: EngineWorker,
+        telemetry: Telemetry,
+        pools: Pools,
+        load: Load,
+        count: Callable[[], None],
+    ) -> None:
+        self._facts, self._worker, self._telemetry, self._pools = facts, worker, telemetry, pools
+        self._load, self._count = load, count
+        self._scorings: set[asyncio.Task[None]] = set()
+
+    def begin(self, attached: Attached) -> None:
+        """A place in the engine. Raises Refused if the model cannot do what is asked."""
+        try:
+            attached.slot = self._worker.open(
+                attached.session.requests.options, lambda result: self._worked(attached, result)
+            )
+        except SpeechError as error:
+            raise Refused("bad_config", str(error), wire.CloseCode.bad_config) from error
+
+    async def prepare(self, base: StreamOptions, message: wire.Options) -> Prepared:
+        """See `options.prepare`; phrases are compiled on a thread, and only those of one session at a time."""
+        if takes_a_while(base, message):
+            return await run(self._pools.compile, prepare, self._facts, base, message)
+        return prepare(self._facts, base, message)
+
+    async def say(self, attached: Attached, message: wire.ClientMessage | bytes, connection: int) -> None:
+        """Give a session what its client says on a connection, unless another has it by then.
+
+        What takes a while is done on threads; it is done to its end whatever becomes of the connection, since the
+        audio counts as received.
+        """
+        session = attached.session
+        while attached.decoding is not None:
+            await asyncio.wait({attached.decoding})
+        ready: Prepared | Refused | None = None
+        if isinstance(message, wire.Update):
+            try:
+                ready = await self.prepare(session.requests.options, message)
+            except Refused as refused:
+                ready = refused
+        if attached.connection != connection:
+            return
+        now = time.monotonic()
+        if not isinstance(message, bytes):
+            session.receive(message, now, ready)
+        elif session.accept(message, now):
+            if session.intake.quick(message):
+                session.take(session.intake.decode(message))
+            else:
+                await self._decode(attached, message)
+        self.submit(attached)
+
+    async def _decode(self, attached: Attached, data: bytes) -> None:
+        decoding = asyncio.ensure_future(run(self._pools.audio, attached.session.intake.decode, data))
+        attached.decoding = decoding
+        decoding.add_done_callback(lambda done: self._decoded(attached, done))
+        await asyncio.wait({decoding})
+
+    def _decoded(self, attached: Attached, done: asyncio.Future[np.ndarray | SpeechError]) -> None:
+        attached.decoding = None
+        try:
+            attached.session.take(done.result())
+        except (Exception, asyncio.CancelledError):
+            _log.exception("audio could not be decoded")
+            attached.session.ending.crashed()
+        self.submit(attached)
+        if attached.session.ended:
+            self.release(attached)
+
+    def submit(self, attached: Attached) -> None:
+        """Hand the session's new work to the engine, and to a thread what is to be scored."""
+        session = attached.session
+        if session.requests.work and attached.slot is not None:
+            work = list(session.requests.work)
+            session.requests.work.clear()
+            self._worker.submit(attached.slot, work)
+        tasks = session.scoring.take()
+        if tasks:
+            scoring = asyncio.create_task(self._score(attached, tasks))
+            self._scorings.add(scoring)
+            scoring.add_done_callback(self._scorings.discard)
+        attached.changed()
+
+    def release(self, attached: Attached) -> None:
+        """The engine need not keep it any longer."""
+        if attached.slot is not None:
+            self._worker.close(attached.slot)
+            attached.slot = None
+        self._count()
+
+    def _worked(self, attached: Attached, result: Result) -> None:
+        session = attached.session
+        if session.ended:
+            return
+        before = session.flow.processed_s
+        try:
+            busy_s = result.stepped_s + result.read_s
+            session.worked(result.events, result.done, result.processed_s, busy_s, time.monotonic())
+        except Exception:
+            _log.exception("what the engine says cannot be said on")
+            session.ending.crashed()
+        audio_s = session.flow.processed_s - before
+        self._telemetry.audio.inc(audio_s)
+        self._load.measure(audio_s, result)
+        self._telemetry.worked(session, result)
+        if result.error is not None:
+            session.ending.crashed()
+        self.submit(attached)
+        if session.ended:
+            self.release(attached)
+
+    async def _score(self, attached: Attached, tasks: Sequence[Task]) -> None:
+        session = attached.session
+        try:
+            found = await run(self._pools.scoring, session.scoring.run, tasks)
+        except Exception:
+            _log.exception("a session could not be scored")
+            found = session.scoring.give_up()
+        if session.ended:
+            return
+        session.ending.scored(found)
+        self.submit(attached)
+        if session.ended:
+            self.release(attached)

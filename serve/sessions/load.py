@@ -1,0 +1,69 @@
+"""How busy a server is: what says whether another session can be served."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from serve.protocols import wire
+from serve.sessions.options import Refused
+from speech.stream.slot import Result
+
+_MEMORY_S = 120.0
+_LEARNED_S = 20.0
+
+
+class Load:
+    """Time that audio has taken lately.
+
+    Args:
+        readers: threads that read parts; 0: the engine's own does.
+    """
+
+    def __init__(self, readers: int) -> None:
+        self._readers = readers
+        self._audio_s = self._stepped_s = self._read_s = 0.0  # of the last minutes of audio
+
+    @property
+    def real_time_factor(self) -> float:
+        """Time for a second of audio of what is busiest, chunks or readers, measured lately; 0 before it is known."""
+        if self._audio_s <= _LEARNED_S:
+            return 0.0
+        threads = self._readers
+        shared = (self._stepped_s + self._read_s) if not threads else max(self._stepped_s, self._read_s / threads)
+        return shared / self._audio_s
+
+    def measure(self, audio_s: float, result: Result) -> None:
+        """So much audio has been processed, at the cost of a result."""
+        kept = 0.5 ** (audio_s / _MEMORY_S)
+        self._audio_s = self._audio_s * kept + audio_s
+        self._stepped_s = self._stepped_s * kept + result.stepped_s
+        self._read_s = self._read_s * kept + result.read_s
+
+
+class WaitingConnections:
+    """Those that have no session yet.
+
+    Args:
+        most: that may be.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._waiting = 0
+
+    def crowded(self, *, resuming: bool = False) -> bool:
+        """Whether so many wait to begin a session that another cannot; those that come back to theirs may be twice as
+        many."""
+        return self._waiting >= self._most * (2 if resuming else 1)
+
+    @contextlib.contextmanager
+    def entered(self, *, resuming: bool = False) -> Iterator[None]:
+        """Around a connection's time without a session. Raises Refused."""
+        if self.crowded(resuming=resuming):
+            raise Refused("overloaded", "too many connections wait to begin", wire.CloseCode.overloaded)
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1

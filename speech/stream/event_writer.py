@@ -1,0 +1,153 @@
+"""Writes the events of one stream: revisions of the segment under way, its final, its translations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from speech.audio import SAMPLE_RATE
+from speech.decode.endpoint import Reason
+from speech.decode.words.language_tracker import Switch
+from speech.events import EndpointEvent, Event, LanguageEvent, SpeechEvent, TranscriptEvent, TranslationEvent, Writer
+from speech.recognize.alternatives import PartAlternative, together
+from speech.recognize.parts import Part
+from speech.recognize.request import Request
+from speech.stream.options import StreamOptions
+from speech.transcript import Word, join
+
+
+@dataclass(slots=True)
+class _Open:
+    """The segment under way."""
+
+    words: list[Word] = field(default_factory=list)
+    """Of its complete parts."""
+    translations: dict[str, list[Word]] = field(default_factory=dict)
+    start: int = 0
+    """First sample."""
+    revision: int = 0
+    shown: tuple[str, int] = ("", 0)
+    """Text and number of stable words of the last revision."""
+    decoder: bool | None = None
+    """Whether a label decoder has written all words so far; None: there are none."""
+    readings: list[list[PartAlternative]] = field(default_factory=list)
+    """Of its complete parts, where several texts are asked for."""
+
+
+class EventWriter:
+    """Of one stream. Words of complete parts are stable; a segment is one part or several."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        self._segment = 0
+        self._open = _Open()
+
+    def drain(self) -> list[Event]:
+        """The events since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    @property
+    def words(self) -> list[Word]:
+        """Of the complete parts of the segment under way."""
+        return self._open.words
+
+    def speech(self, sample: int, *, started: bool) -> None:
+        """Speech began or ended at a sample."""
+        self._events.append(SpeechEvent(started=started, at_s=sample / SAMPLE_RATE))
+
+    def language(self, switch: Switch | None, at_s: float) -> None:
+        """The speaker turned to another language; None: not."""
+        if switch is not None:
+            self._events.append(
+                LanguageEvent(
+                    at_s=at_s, previous=switch.previous, language=switch.language, confidence=switch.confidence
+                )
+            )
+
+    def endpoint(self, part: Part) -> None:
+        """A part with speech ended."""
+        self._events.append(
+            EndpointEvent(
+                at_s=part.end_sample / SAMPLE_RATE,
+                speech_end_s=part.speech_end / SAMPLE_RATE,
+                decided_s=part.decided / SAMPLE_RATE,
+                reason=str(part.reason),
+            )
+        )
+
+    def add(self, requests: Sequence[Request], said: Sequence[list[Word]], *, decoder: bool) -> None:
+        """The words of a complete part, one list for each request: the transcript first.
+
+        Args:
+            decoder: whether a label decoder has written the transcript.
+        """
+        opened = self._open
+        opened.words += said[0]
+        if said[0]:
+            opened.decoder = decoder and opened.decoder is not False
+        for request, words in zip(requests[1:], said[1:], strict=True):
+            assert request.to is not None
+            opened.translations.setdefault(request.to, []).extend(words)
+
+    def add_readings(self, found: list[PartAlternative]) -> None:
+        """The likely texts of a complete part."""
+        self._open.readings.append(found)
+
+    def part_ended(self, part: Part, options: StreamOptions) -> None:
+        """Say what the segment has come to; its final, unless somebody speaks on behind the part."""
+        long = (part.end_sample - self._open.start) / SAMPLE_RATE >= options.max_segment_s
+        final = part.reason is not Reason.max_length or long
+        self._revise([], part.end_sample, final=final, reason=part.reason, nbest=options.nbest)
+        if final:
+            self._segment += 1 if self._open.revision else 0
+            self._open = _Open(start=part.end_sample)
+
+    def partial(self, words: list[Word], end: int) -> None:
+        """The words so far of the part under way, up to sample `end`; they may change."""
+        self._revise(words, end, final=False, reason=None)
+
+    def _revise(self, partial: list[Word], end: int, *, final: bool, reason: Reason | None, nbest: int = 1) -> None:
+        """A revision of the segment under way, if it says something new."""
+        opened = self._open
+        words = [*opened.words, *partial]
+        shown = join(words), len(opened.words)
+        if shown == opened.shown and not (final and opened.revision):
+            return
+        end_s = end / SAMPLE_RATE
+        start_s = opened.start / SAMPLE_RATE
+        self._events.append(
+            TranscriptEvent(
+                segment=self._segment,
+                revision=opened.revision,
+                is_final=final,
+                text=shown[0],
+                stable=shown[1],
+                words=tuple(words),
+                start_s=words[0].start_s if words else start_s,
+                end_s=words[-1].end_s if words else end_s,
+                audio_s=end_s,
+                reason=str(reason) if final and reason is not None else None,
+                written_by=(Writer.decoder if opened.decoder else Writer.ctc) if final else None,
+                alternatives=together(opened.readings, nbest) if final else (),
+            )
+        )
+        opened.revision += 1
+        opened.shown = shown
+        if reason is not None:
+            self._translations(end_s, final=final)
+
+    def _translations(self, end_s: float, *, final: bool) -> None:
+        for target, words in self._open.translations.items():
+            self._events.append(
+                TranslationEvent(
+                    segment=self._segment,
+                    target=target,
+                    is_final=final,
+                    text=join(words),
+                    stable=len(words),
+                    start_s=self._open.start / SAMPLE_RATE,
+                    end_s=end_s,
+                    audio_s=end_s,
+                )
+            )
