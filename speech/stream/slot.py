@@ -150,7 +150,8 @@ class Slot:
         Args:
             smallest: encoder frames of a chunk.
         """
-        events = self.guarded(self.session.drain, [])
+        nothing: list[Event] = []
+        events = self.guarded(self.session.drain, nothing)
         processed_s = self.reported_s
         if self.error is None:
             processed_s = self.guarded(lambda: self._processed_s(smallest), processed_s)
