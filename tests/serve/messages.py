@@ -7,9 +7,9 @@ from random import Random
 from typing import Any
 
 from serve.protocols import wire
-from serve.protocols.asyncapi import document
+from serve.protocols.asyncapi import document, published_name
 
-_CLIENT = [kind.__name__ for kind in wire.ClientMessage.__args__]
+_CLIENT = [published_name(kind) for kind in wire.ClientMessage.__args__]
 _SCHEMAS = document("1")["components"]["schemas"]
 _ODD = [None, True, -1, 0, 2**63, 1e400, float("nan"), "", "\0", "ключ", "x" * 100, [], {}, [[]], {"type": "stop"}]
 _KNOWN = ["eng", "deu", "spa", "en", "German"]
