@@ -6,15 +6,15 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen --extra train --extra serve
 # What some test needs, and the peers that others compare with.
 TESTED := --extra espnet --extra export --extra graph --extra lora --extra ray --extra score --extra labse --group peers \
-  --group synthesis
+  --group synthesis --group docs
 PYTEST := $(RUN) $(TESTED) pytest --numprocesses $(WORKERS) --maxprocesses 4
 
 # Where it is set, each of the many processes that the tests start would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-all test-wheel check format bench
+.PHONY: help setup demo test test-all test-wheel check format bench docs
 
-help:  ## what there is
+help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
 
 .uv/bin/uv:
@@ -50,3 +50,6 @@ format: setup  ## format and fix
 
 bench: setup  ## structure of the code base as a table
 	$(RUN) python benchmarks/structure.py
+
+docs: setup  ## build the documentation site into site/
+	NO_MKDOCS_2_WARNING=1 $(RUN) --group docs mkdocs build --strict

@@ -23,7 +23,8 @@ from rich.progress import track
 from rich.table import Table
 
 from speech import Recognizer
-from speech.audio.input.files import SAMPLE_RATE, load_audio
+from speech.audio import SAMPLE_RATE
+from speech.audio.input.files import load_audio
 from speech.data.manifest import Utterance, read_manifest
 from speech.models.base import CtcModel
 from speech.models.checkpoint import load_checkpoint

@@ -21,11 +21,11 @@ from rich.table import Table
 from speech.data.manifest import Utterance, read_manifest
 from speech.data.texts import read_texts
 from speech.errors import SpeechError
-from speech.metrics.corpus import Known, Pairing, score_utterance
-from speech.metrics.meaning.saer import Sample, saer
+from speech.metrics.meaning.saer import saer
 from speech.metrics.meaning.semantic import MultilingualE5
 from speech.metrics.meaning.vectors import Vectors
 from speech.metrics.systems import SystemScore, compare, score_system
+from speech.metrics.utterance import Known, Pairing, score_utterance
 from speech.recognize.request import Request
 from speech.recognizer import Recognizer
 
@@ -103,14 +103,17 @@ def _written(file: Path) -> Said:
 def _scored(name: str, utterances: list[Utterance], said: Said, vectors: Vectors) -> SystemScore:
     pairings = [
         Pairing(
-            Sample(u.text, said[u.id][0], u.languages, u.id),
-            tuple((word.text, word.language) for word in u.words),
-            said[u.id][1],
+            u.text,
+            said[u.id][0],
+            u.languages,
+            u.id,
+            reference_words=tuple((word.text, word.language) for word in u.words),
+            hypothesis_words=said[u.id][1],
         )
         for u in utterances
     ]
     scores = [score_utterance(pairing) for pairing in pairings]
-    return score_system(name, scores, saer([pairing.sample for pairing in pairings], vectors))
+    return score_system(name, scores, saer(pairings, vectors, scores=scores))
 
 
 def _relative(first: SystemScore, other: SystemScore, name: str) -> float:

@@ -37,7 +37,8 @@ from rich.table import Table
 from timing import machine
 
 from serve.client import ServerError, StreamClient
-from speech.audio.input.files import SAMPLE_RATE, load_audio
+from speech.audio import SAMPLE_RATE
+from speech.audio.input.files import load_audio
 from speech.audio.input.pcm import to_pcm16
 from speech.data.manifest import Utterance, read_manifest
 from speech.metrics.edit.alignment import ErrorCounts

@@ -19,7 +19,8 @@ from rich.table import Table
 
 from serve.sessions.statistics import SessionStatistics
 from speech import Recognizer
-from speech.audio.input.files import SAMPLE_RATE, load_audio
+from speech.audio import SAMPLE_RATE
+from speech.audio.input.files import load_audio
 from speech.data.manifest import Utterance, read_manifest
 from speech.decode.words.words import words_from_tokens
 from speech.events import EndpointEvent, TranscriptEvent

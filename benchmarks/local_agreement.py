@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 
 NEW_S = 1.0
 """Audio that a session must have gathered for another transcription, as in the paper's experiments."""

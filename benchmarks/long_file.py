@@ -21,7 +21,8 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from speech.audio.input.files import SAMPLE_RATE, load_audio
+from speech.audio import SAMPLE_RATE
+from speech.audio.input.files import load_audio
 from speech.data.manifest import Utterance, read_manifest
 from speech.metrics.edit.alignment import ErrorCounts
 from speech.metrics.edit.error_rate import word_errors

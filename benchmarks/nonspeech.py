@@ -28,7 +28,7 @@ from rich.table import Table
 from sounds import clips
 from timing import machine
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.decode.endpoint import Reason
 from speech.events import TranscriptEvent
 from speech.models.hub import EMBEDDED

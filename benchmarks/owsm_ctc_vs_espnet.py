@@ -23,7 +23,8 @@ from espnet_peer import SIZES, Size, load, publish
 from rich.console import Console
 from rich.table import Table
 
-from speech.audio.input.files import SAMPLE_RATE, load_audio
+from speech.audio import SAMPLE_RATE
+from speech.audio.input.files import load_audio
 from speech.data.manifest import read_manifest
 
 THREADS = 2

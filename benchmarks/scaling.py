@@ -20,8 +20,9 @@ from owsm_ctc_vs_espnet import SIZES, operations, peaks
 from rich.console import Console
 from rich.table import Table
 
+from speech.audio import SAMPLE_RATE
 from speech.audio.augment import AugmentConfig, WaveAugment
-from speech.audio.input.files import SAMPLE_RATE, load_audio
+from speech.audio.input.files import load_audio
 from speech.data.batches import BatchConfig, TrainBatches
 from speech.data.manifest import Utterance, read_manifest
 from speech.data.shards import read_shards, write_shards

@@ -24,11 +24,12 @@ import jiwer
 from rich.console import Console
 
 from speech.metrics.bootstrap import Interval
-from speech.metrics.corpus import CorpusScore, Pairing, intervals, total
-from speech.metrics.meaning.saer import Sample, saer
+from speech.metrics.corpus import CorpusScore, intervals, total
+from speech.metrics.meaning.saer import saer
 from speech.metrics.meaning.semantic import MultilingualUSE
 from speech.metrics.meaning.vectors import BATCH, Vectors
 from speech.metrics.processes import score_utterances
+from speech.metrics.utterance import Pairing
 from speech.text.lines import read_lines
 from speech.text.normalize import plain_text
 
@@ -64,7 +65,7 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
 
 def form(utterances: int) -> dict[str, float]:
     pairs = sentences(utterances, 0.2, 0)
-    pairings = [Pairing(Sample(*pair, id=str(n))) for n, pair in enumerate(pairs)]
+    pairings = [Pairing(*pair, id=str(n)) for n, pair in enumerate(pairs)]
 
     def ours(processes: int) -> tuple[CorpusScore, dict[str, Interval]]:
         scores = score_utterances(pairings, processes)
@@ -96,8 +97,8 @@ def form(utterances: int) -> dict[str, float]:
 
 
 def meaning(count: int) -> dict[str, float]:
-    samples = [Sample(*pair) for pair in sentences(count // 2, 0.3, 1)]
-    texts = sorted({plain_text(t) for s in samples for t in (s.reference, s.hypothesis)}, key=lambda t: (len(t), t))
+    pairings = [Pairing(*pair) for pair in sentences(count // 2, 0.3, 1)]
+    texts = sorted({plain_text(t) for s in pairings for t in (s.reference, s.hypothesis)}, key=lambda t: (len(t), t))
     encoder = MultilingualUSE()
     encoder.encode(texts[:BATCH])
 
@@ -107,7 +108,7 @@ def meaning(count: int) -> dict[str, float]:
 
     def whole() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            saer(samples, Vectors(encoder, Path(folder) / "vectors.db"))
+            saer(pairings, Vectors(encoder, Path(folder) / "vectors.db"))
 
     runs = [(timed(bare), timed(whole)) for _ in range(ALTERNATIONS)]
     clock, used = (sorted(alone[n] / ours[n] for alone, ours in runs) for n in (1, 2))

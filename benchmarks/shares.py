@@ -28,7 +28,8 @@ from rich.progress import track
 from rich.table import Table
 from timing import Spent, Stopwatch, machine
 
-from speech.audio.input.files import SAMPLE_RATE, load_audio
+from speech.audio import SAMPLE_RATE
+from speech.audio.input.files import load_audio
 from speech.audio.vad import Vad
 from speech.data.manifest import Utterance, read_manifest
 from speech.models.hub import EMBEDDED

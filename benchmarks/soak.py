@@ -23,7 +23,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from serve.client import StreamClient
-from speech.audio.input.files import SAMPLE_RATE, load_audio
+from speech.audio import SAMPLE_RATE
+from speech.audio.input.files import load_audio
 from speech.audio.input.pcm import to_pcm16
 from speech.data.manifest import Utterance, read_manifest
 

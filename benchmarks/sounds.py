@@ -10,7 +10,7 @@ from itertools import cycle
 
 import numpy as np
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 
 SHORTEST_S, LONGEST_S = 2.0, 60.0
 LEVEL_DB = (-50.0, -14.0)

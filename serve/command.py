@@ -22,10 +22,11 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from serve.app import build
 from serve.client import ServerError, StreamClient
 from serve.config import ServeConfig, load
-from serve.net.connection import Connection, Requests
+from serve.net.connection import HttpProtocol, WebSocketProtocol
 from serve.net.listening import address, bound, listen
 from serve.sessions.registry import Hub
-from speech.audio.input.files import SAMPLE_RATE, stream_audio
+from speech.audio import SAMPLE_RATE
+from speech.audio.input.files import stream_audio
 from speech.audio.input.pcm import to_pcm16
 from speech.cli.address import parse_address, unreachable
 from speech.cli.console import stderr, stdout, write
@@ -117,8 +118,8 @@ def make_server(config: ServeConfig) -> Server:
     return Server(
         uvicorn.Config(
             app,
-            http=type("Requests", (Requests,), {"most": config.max_connections}),
-            ws=Connection,
+            http=type("HttpProtocol", (HttpProtocol,), {"most": config.max_connections}),
+            ws=WebSocketProtocol,
             loop="uvloop",
             ws_max_size=config.max_message_bytes,
             ws_ping_interval=config.ping_s,
@@ -136,26 +137,34 @@ def make_server(config: ServeConfig) -> Server:
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address. [default: 127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(help="[default: 8000]")] = None,
-    model: Annotated[str | None, typer.Option(help="embedded, a directory, or a hub id.")] = None,
-    chunk_ms: Annotated[int | None, typer.Option(help="160, 320, 640 or 1280. [default: 320]")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on. [default: 8000]")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model: embedded, a directory, or a hub id. [default: embedded]")
+    ] = None,
+    chunk_ms: Annotated[
+        int | None, typer.Option(help="Interval of partial results in ms: 160, 320, 640 or 1280. [default: 320]")
+    ] = None,
     adapters: Annotated[
-        Path | None, typer.Option(help="Folder of adapters, uploads too. [default: those beside the model]")
+        Path | None,
+        typer.Option(help="Folder of language adapters, also for uploaded ones. [default: those beside the model]"),
     ] = None,
     allow_adapters: Annotated[
-        bool | None, typer.Option("--allow-adapters", help="Adapters may be uploaded and removed over HTTP.")
+        bool | None, typer.Option("--allow-adapters", help="Allow clients to upload and remove adapters over HTTP.")
     ] = None,
     score_encoder: Annotated[
-        str | None, typer.Option(help="For SAER in live scores: none, use, e5, labse or auto. [default: none]")
+        str | None,
+        typer.Option(help="Sentence encoder of SAER in live scores: none, use, e5, labse or auto. [default: none]"),
     ] = None,
     fallback: Annotated[
         bool | None,
-        typer.Option("--fallback/--no-fallback", help="Under load CTC writes finals. [default: --fallback]"),
+        typer.Option(
+            "--fallback/--no-fallback", help="Let CTC write finals when the server is overloaded. [default: --fallback]"
+        ),
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML with any field of `serve.config.ServeConfig`.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file with any field of `serve.config.ServeConfig`.")] = None,
 ) -> None:
-    """Recognise live audio over websockets, and files over HTTP."""
+    """Serve a model: live audio over websockets, files over HTTP."""
     flags = {"host": host, "port": port, "model": model, "chunk_ms": chunk_ms, "score_encoder": score_encoder}
     flags["fallback"] = fallback
     flags |= {"adapters": None if adapters is None else str(adapters), "allow_adapters": allow_adapters}
@@ -164,28 +173,34 @@ def serve(
     server.announce = lambda url: stderr().print(f"speech on {url}, websocket /v1/stream, stop with Ctrl-C")
     server.run()
     if server.failed:
-        raise SpeechError("the engine has failed", fix="See the log; what starts the server should start it again.")
+        raise SpeechError("the engine has failed", fix="See the log, then restart the server.")
 
 
 def stream(
     file: Annotated[str | None, typer.Argument(help="Audio file.")] = None,
-    microphone: Annotated[bool, typer.Option(help="Listen to the default microphone.")] = False,
-    url: Annotated[str, typer.Option(help="Of the server.")] = "ws://127.0.0.1:8000/v1/stream",
-    language: Annotated[list[str] | None, typer.Option(help="That may be spoken; several times for several.")] = None,
-    to: Annotated[list[str] | None, typer.Option(help="Translate into; several times for several.")] = None,
+    microphone: Annotated[bool, typer.Option(help="Stream the default microphone.")] = False,
+    url: Annotated[str, typer.Option(help="Address of the server.")] = "ws://127.0.0.1:8000/v1/stream",
+    language: Annotated[list[str] | None, typer.Option(help="Language that may be spoken. Repeatable.")] = None,
+    to: Annotated[list[str] | None, typer.Option(help="Language to translate into. Repeatable.")] = None,
     phrase: Annotated[
         list[str] | None,
-        typer.Option(help="That may well be said, e.g. a name; name^2: more so; @FILE: one on each line. Repeatable."),
+        typer.Option(
+            help="Phrase to boost, such as a name; TEXT^2 doubles the boost; @FILE has one on each line. Repeatable."
+        ),
     ] = None,
-    plain: Annotated[bool, typer.Option("--plain", help="Without capitals and punctuation.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Show text without capitals and punctuation.")] = False,
     reference: Annotated[
-        str | None, typer.Option(help="What is really said, to be scored against; @FILE: a sentence on each line.")
+        str | None, typer.Option(help="Reference text to score against; @FILE has a sentence on each line.")
     ] = None,
-    api_key: Annotated[str | None, typer.Option(envvar="SPEECH_API_KEY", help="If the server wants one.")] = None,
-    pace: Annotated[float, typer.Option(help="Speed of a file: 1 as it was spoken, 0 as fast as it goes.")] = 1.0,
+    api_key: Annotated[
+        str | None, typer.Option(envvar="SPEECH_API_KEY", help="API key, if the server requires one.")
+    ] = None,
+    pace: Annotated[
+        float, typer.Option(help="Speed at which a file is sent: 1 is real time, 0 as fast as possible.")
+    ] = 1.0,
     jsonl: Annotated[bool, typer.Option(help="Print every event of the server as one line of JSON.")] = False,
 ) -> None:
-    """Stream a file or the microphone to a server and show what it hears."""
+    """Stream a file or the microphone to a server and show its results."""
     parse_address(url, ("ws", "wss"), "ws://127.0.0.1:8000/v1/stream")
     if (file is None) == (not microphone):
         raise SpeechError("nothing to stream", fix="Give a file or --microphone.")
@@ -200,7 +215,7 @@ def stream(
     except* InvalidStatus as errors:
         raise _refused(_first(errors), url) from errors
     except* WebSocketException as errors:
-        raise SpeechError(f"is no server of this kind: {_first(errors)}", where=url) from errors
+        raise SpeechError(f"is not a speech server: {_first(errors)}", where=url) from errors
     except* OSError as errors:
         raise unreachable(_first(errors), url) from errors
 
@@ -218,7 +233,7 @@ def _refused(error: InvalidStatus, url: str) -> SpeechError:
     status, body = error.response.status_code, error.response.body or b""
     said = (bytes(body[:_SHOWN]).decode("utf-8", "replace").strip().splitlines() or [error.response.reason_phrase])[0]
     fixes = {401: "Give --api-key, or set SPEECH_API_KEY.", 404: "Its path is /v1/stream.", 503: "Try again later."}
-    return SpeechError(f"refuses, {status}: {said}", where=url, fix=fixes.get(status))
+    return SpeechError(f"refused the connection, {status}: {said}", where=url, fix=fixes.get(status))
 
 
 def read_reference(given: str) -> list[str]:
@@ -332,5 +347,5 @@ async def _microphone() -> AsyncIterator[bytes]:
     ):
         while not (lost and queue.empty()):
             yield await queue.get()
-    what = f"the server has taken nothing of the microphone for {_MOST_BLOCKS * _BLOCK_S:.0f} s"
-    raise SpeechError(what, fix="Is the network there, and the server quick enough?")
+    what = f"the server has accepted no audio from the microphone for {_MOST_BLOCKS * _BLOCK_S:.0f} s"
+    raise SpeechError(what, fix="Check the network and the load of the server.")

@@ -1,4 +1,4 @@
-"""Streaming multilingual speech: recognition, translation and language identification from one CTC encoder.
+"""Streaming multilingual speech recognition, translation and language identification from one CTC encoder.
 
 >>> from speech import Recognizer
 >>> recognizer = Recognizer.from_pretrained()

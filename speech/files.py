@@ -1,9 +1,10 @@
-"""Files that appear whole or not at all; what the system refuses is one line: path and reason."""
+"""Files and folders that appear whole or not at all; what the system refuses is one line: path and reason."""
 
 from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -34,20 +35,54 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         FileError: if the system refuses to write it.
     """
-    temporary: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".partial")
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        with partial_file(path.parent) as temporary:
+            yield temporary
+            temporary.chmod(0o644)
+            temporary.replace(path)
     except OSError as error:
         raise FileError(f"cannot be written: {reason(error)}", where=printable(path)) from error
+
+
+@contextmanager
+def replacing_folder(directory: Path) -> Iterator[Path]:
+    """A temporary folder that takes the place of `directory` when the block ends; after an error nothing is left.
+
+    Raises:
+        FileError: if the system refuses to write it.
+    """
+    check_writable(directory.parent)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+    try:
+        yield temporary
+        for path in (temporary, *temporary.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        if directory.exists():
+            older = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+            directory.rename(older / directory.name)
+            temporary.rename(directory)
+            shutil.rmtree(older, ignore_errors=True)
+        else:
+            temporary.rename(directory)
+    except OSError as error:
+        raise FileError(f"cannot be written: {reason(error)}", where=printable(directory)) from error
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def partial_file(folder: Path) -> Iterator[Path]:
+    """An empty hidden file in a folder, which is made where there is none; gone when the block ends, unless renamed.
+
+    For a file whose name is known only once it is written; see `replacing`. Raises OSError.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=".partial")
+    os.close(handle)
+    try:
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

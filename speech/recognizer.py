@@ -1,4 +1,4 @@
-"""The public way to use a model: load it by name, give it files or arrays, get transcripts."""
+"""The public interface of a model: load it by name, give it files or arrays, get transcripts."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from speech.audio import SAMPLE_RATE
 from speech.audio.input.blocks import blocks_of
-from speech.audio.input.files import SAMPLE_RATE
 from speech.choices import AUTO
 from speech.decode.bias.phrases import Phrase
 from speech.decode.ctc.greedy import greedy
@@ -53,10 +53,10 @@ class Recognizer(LoadedModel):
 
     @classmethod
     def of_parts(cls, reader: PartReader, config: OfflineConfig | None = None) -> Recognizer:
-        """One that reads parts in any way, such as by a label model alone.
+        """A recognizer around any `PartReader`, such as a label model alone.
 
         Raises:
-            ConfigError: if they are to be windows, and it has no CTC.
+            ConfigError: if `config` asks for windows and the reader has no CTC.
         """
         recognizer = cls.__new__(cls)
         recognizer._begin(reader, config)
@@ -81,24 +81,23 @@ class Recognizer(LoadedModel):
         adapters: str | Path | None = None,
         measured_targets: bool = True,
     ) -> Recognizer:
-        """Load a model, and its adapters.
+        """Load a model and its adapters.
 
         Args:
             name: "embedded", a directory, or a hub id.
             device: cpu, cuda, cuda:1 (the second GPU), mps or xpu.
-            precision: in which numbers to compute; see `Precision`.
-            config: how audio is cut and batched.
-            beam: texts kept in the search; 1 takes the best token of each frame. None: 8 if there is a language
-                model, otherwise 1.
+            precision: number format of the computation; see `Precision`.
+            config: how audio is segmented and batched.
+            beam: beam width; 1: greedy. None: 8 if there is a language model, otherwise 1.
             language_model: n-gram file over the model's pieces: `.safetensors` as `TokenNgram` writes it, otherwise
                 ARPA or KenLM's binary (extra `kenlm`). None: the one beside the model, with its words, if any.
-            conditioning_top: tokens of a frame that are fed back into the encoder; None: all. A few, such as 16, are
-                quicker and nearly the same where the vocabulary is large.
-            graph: of all that may be said, instead of a beam (extra `graph`): a text file with a word on each line,
-                or an n-gram model over words in ARPA's format, `.arpa`.
-            adapters: folder of their files; None: those that lie beside the model, if any.
-            measured_targets: translate only into the languages whose scores are in the model's record; False: into all
-                that it has tokens for, as to measure them.
+            conditioning_top: feed back only the best so many tokens of a frame (self-conditioning); None: all. With a
+                large vocabulary a few, such as 16, are faster and give nearly the same result.
+            graph: decode with a graph of allowed texts instead of a beam (extra `graph`): a text file with a word on
+                each line, or an n-gram model over words in ARPA format, `.arpa`.
+            adapters: folder of adapter files; None: those beside the model, if any.
+            measured_targets: translate only into languages whose scores are in the model's record; False: into all that
+                it has tokens for, for example to measure them.
 
         Raises:
             ModelError: if there is no such model, or it or an adapter is damaged, or an adapter is for another model.
@@ -141,14 +140,14 @@ class Recognizer(LoadedModel):
             source: path, "-" for standard input, or samples `(n,)` or `(n, channels)` at `rate` Hz, or blocks of mono
                 samples `(n,)` at 16 kHz, such as `stream_audio` gives, which are asked for as they are read.
             rate: of an array.
-            language: of the speech, or several with commas between; "auto" identifies it, if it is one that the model
-                itself knows. One that only an adapter knows is named, alone.
+            language: of the speech, or several separated by commas; "auto" identifies it among those that the model
+                itself knows. A language that only an adapter knows must be named, alone.
             to: target language of a translation.
-            phrases: that may well be said, such as names.
+            phrases: to boost, such as names.
             plain: write without capitals and punctuation.
-            nbest: so many likely texts are wanted, 1 to 10; there may be fewer.
-            channel: the one to hear, from 0; None: the mean of all.
-            track: of audio of a file, from 0; None: the one that the file says is the default.
+            nbest: number of most likely texts to return, 1 to 10; there may be fewer.
+            channel: use this channel, from 0; None: the mean of all.
+            track: use this audio track of a file, from 0; None: the file's default.
 
         Raises:
             AudioError: if the source cannot be read, or has no such channel or track.
@@ -168,16 +167,16 @@ class Recognizer(LoadedModel):
         channel: int | None = None,
         track: int | None = None,
     ) -> Transcript:
-        """When each word of a known text is said.
+        """Align a known text with audio: when each word is said.
 
         Args:
             source: path, "-" for standard input, or samples `(n,)` or `(n, channels)` at `rate` Hz; up to five minutes.
-            text: what is said, whole and in order; it is written as the model writes, without case and punctuation.
+            text: the complete text, in order; it is returned without case and punctuation.
             rate: of an array.
-            language: of the speech; "auto" identifies it. Letters that only an adapter has can be aligned where its
-                language is named.
-            channel: the one to hear, from 0; None: the mean of all.
-            track: of audio of a file, from 0; None: the one that the file says is the default.
+            language: of the speech; "auto" identifies it. Name the language to align letters that only its adapter
+                has.
+            channel: use this channel, from 0; None: the mean of all.
+            track: use this audio track of a file, from 0; None: the file's default.
 
         Raises:
             AudioError: if the source cannot be read, is longer, or has no such channel or track.
@@ -192,7 +191,7 @@ class Recognizer(LoadedModel):
         return transcript_of(self._second_pass, align_text(self._reader, samples, text, request), request)
 
     def engine(self, config: EngineConfig | None = None) -> Engine:
-        """For live use: `engine().open()` is a session that takes samples and gives events."""
+        """An engine for live use: `engine().open()` is a session that takes samples and returns events."""
         return Engine(self._second_pass, config)
 
     def transcribe_files(
@@ -204,13 +203,14 @@ class Recognizer(LoadedModel):
         channel: int | None = None,
         track: int | None = None,
     ) -> Iterator[tuple[str, Transcript | SpeechError]]:
-        """Transcribe files, short ones together; a bad file yields its error and does not stop the others.
+        """Transcribe files, short ones in one batch; a bad file yields its error and does not stop the others.
 
         Args:
             paths: files, or "-" for standard input; results come in this order.
             request: the same for all.
             group_s: seconds of short files that are decoded into memory before they are encoded together.
-            channel, track: of each file, see `transcribe`.
+            channel: of each file, see `transcribe`.
+            track: of each file, see `transcribe`.
         """
         request = request or Request()
         self.check(request)

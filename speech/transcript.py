@@ -157,7 +157,7 @@ class Transcript:
             yield cue.start_s, cue.end_s, cue.text(str)
 
 
-class _Piece(NamedTuple):
+class _LineUnit(NamedTuple):
     """What stands together in a line: a word, or where a language writes no spaces, a character or a few."""
 
     text: str
@@ -175,7 +175,7 @@ class _Cue(NamedTuple):
     start_s: float
     end_s: float
     words: list[Word]
-    lines: list[list[_Piece]]
+    lines: list[list[_LineUnit]]
 
     def text(self, escape: Callable[[str], str], said: int | None = None) -> str:
         """The lines, with the word `said` underlined."""
@@ -228,10 +228,10 @@ def _reading_s(cue: _Cue, style: SubtitleStyle) -> float:
     return min(max(_LEAST_S, width / style.max_cps), _CUE_S)
 
 
-def _groups(words: Sequence[Word], style: SubtitleStyle) -> Iterator[tuple[list[Word], list[_Piece]]]:
+def _groups(words: Sequence[Word], style: SubtitleStyle) -> Iterator[tuple[list[Word], list[_LineUnit]]]:
     """Words of each cue, and their pieces."""
     group: list[Word] = []
-    held: list[_Piece] = []
+    held: list[_LineUnit] = []
     for word in words:
         more = _pieces(word, group)
         late = bool(group) and (
@@ -253,7 +253,7 @@ def _spaces(word: Word) -> bool:
     return word.language is None or LANGUAGES[word.language].spaces
 
 
-def _pieces(word: Word, before: Sequence[Word]) -> list[_Piece]:
+def _pieces(word: Word, before: Sequence[Word]) -> list[_LineUnit]:
     """Of a word behind others of its cue. No line of a file of subtitles may be empty: a word is on one line."""
     spaces = _spaces(word)
     text = " ".join(word.text.split())
@@ -261,15 +261,15 @@ def _pieces(word: Word, before: Sequence[Word]) -> list[_Piece]:
     space = bool(before) and (spaces or _spaces(before[-1]))
     breaks = not before or space or may_break(before[-1].text, text)
     number = len(before)
-    first = _Piece(parts[0], number, space, breaks, columns(parts[0]))
-    return [first, *(_Piece(part, number, False, True, columns(part)) for part in parts[1:])]
+    first = _LineUnit(parts[0], number, space, breaks, columns(parts[0]))
+    return [first, *(_LineUnit(part, number, False, True, columns(part)) for part in parts[1:])]
 
 
-def _width(line: Sequence[_Piece]) -> int:
+def _width(line: Sequence[_LineUnit]) -> int:
     return sum(piece.width for piece in line) + sum(piece.space for piece in line[1:])
 
 
-def _fits(line_pieces: Sequence[_Piece], style: SubtitleStyle) -> bool:
+def _fits(line_pieces: Sequence[_LineUnit], style: SubtitleStyle) -> bool:
     """Whether they fill no more lines than a cue has, each as full as can be."""
     lines, runs = 1, _unbroken(line_pieces)
     width = 0
@@ -284,8 +284,8 @@ def _fits(line_pieces: Sequence[_Piece], style: SubtitleStyle) -> bool:
     return lines <= style.max_lines
 
 
-def _unbroken(line_pieces: Sequence[_Piece]) -> list[list[_Piece]]:
-    runs: list[list[_Piece]] = []
+def _unbroken(line_pieces: Sequence[_LineUnit]) -> list[list[_LineUnit]]:
+    runs: list[list[_LineUnit]] = []
     for piece in line_pieces:
         if runs and not piece.breaks:
             runs[-1].append(piece)
@@ -294,7 +294,7 @@ def _unbroken(line_pieces: Sequence[_Piece]) -> list[list[_Piece]]:
     return runs
 
 
-def _lines(line_pieces: list[_Piece], style: SubtitleStyle) -> list[list[_Piece]]:
+def _lines(line_pieces: list[_LineUnit], style: SubtitleStyle) -> list[list[_LineUnit]]:
     """As few lines as will do, of about the same width."""
     runs = _unbroken(line_pieces)
     most = min(style.max_lines, len(runs))
@@ -305,7 +305,7 @@ def _lines(line_pieces: list[_Piece], style: SubtitleStyle) -> list[list[_Piece]
     return [line_pieces]
 
 
-def _balanced(runs: Sequence[list[_Piece]], count: int) -> list[list[_Piece]]:
+def _balanced(runs: Sequence[list[_LineUnit]], count: int) -> list[list[_LineUnit]]:
     """So many lines of which the widest is as narrow as can be; of equals those that break first."""
     totals = [0]
     for run in runs:

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -42,22 +42,23 @@ TEXTS = ["the cat sat on the mat", "der hund lief über die straße", "el gato d
 
 
 class OrdinaryTensors:
-    """Fixtures are made of ordinary tensors, though the test that asks first may compute in inference mode."""
+    """Fixtures of several tests are made of ordinary tensors, though the first that asks may be in inference mode."""
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_fixture_setup(self) -> Generator[None, object, object]:
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[object]) -> Generator[None, object, object]:
+        if fixturedef.scope == "function":  # it may enter modes of its own, which leave in order
+            return (yield)
         with torch.inference_mode(False):
             return (yield)
 
 
 @pytest.fixture(autouse=True)
-def package_log() -> Iterator[None]:
-    """What a command does to the package's log is undone: the next test of this process finds it as it was."""
+def package_log() -> None:
+    """The package's log is as it was when it was imported, whatever a command of an earlier test, or of a fixture that
+    several tests share, has done to it."""
     logger = logging.getLogger("speech")
-    handlers, propagate, level = logger.handlers[:], logger.propagate, logger.level
-    yield
-    logger.handlers[:], logger.propagate = handlers, propagate
-    logger.setLevel(level)
+    logger.handlers[:], logger.propagate = [], True
+    logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

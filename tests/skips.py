@@ -35,7 +35,6 @@ class Allowed:
 
 
 ALLOWED = [
-    Allowed(r"SPEECH_K2_PYTHON names no interpreter", "k2 on the index needs Python 3.10 and torch 1.12: by hand"),
     Allowed(r"GPU|CUDA", "there is none", here=not Path("/dev/nvidiactl").exists()),
     Allowed(r"kernels|oneDNN|x86", "another processor", here=not X86),
     Allowed(NO_TILES, "another processor", here=instructions() is None),

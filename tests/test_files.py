@@ -5,15 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from speech.errors import FileError
+from speech.errors import FileError, ModelError
 from speech.files import (
     check_readable,
     check_writable,
     is_stream,
     name_is_refused,
+    partial_file,
     printable,
     read_text,
     replacing,
+    replacing_folder,
     write_atomically,
 )
 
@@ -39,6 +41,42 @@ def test_after_an_error_the_old_file_is_there_and_nothing_partial(tmp_path):
         half()
     assert target.read_text("utf-8") == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_a_folder_with_a_folder_in_it_replaces_an_older_one_and_others_can_read_it(tmp_path):
+    for text in ("old", "new"):
+        with replacing_folder(tmp_path / "m") as folder:
+            (folder / "inner").mkdir()
+            (folder / "inner" / "file").write_text(text)
+            assert not (tmp_path / "m").exists() or text == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+    assert (tmp_path / "m" / "inner" / "file").read_text() == "new"
+    assert (tmp_path / "m" / "inner").stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "m" / "inner" / "file").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize(("raised", "expected"), [(OSError("full"), FileError), (ModelError("bad"), ModelError)])
+def test_after_an_error_the_older_folder_is_there_and_nothing_else(tmp_path, raised, expected):
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "file").write_text("old")
+
+    def fail() -> None:
+        with replacing_folder(tmp_path / "m") as folder:
+            (folder / "file").write_text("new")
+            raise raised
+
+    with pytest.raises(expected):
+        fail()
+    assert [path.name for path in tmp_path.rglob("*")] == ["m", "file"]
+    assert (tmp_path / "m" / "file").read_text() == "old"
+
+
+def test_a_file_that_is_not_renamed_is_gone_after_the_block(tmp_path):
+    with partial_file(tmp_path / "new") as kept, partial_file(tmp_path / "new") as dropped:
+        assert kept.name.startswith(".")
+        dropped.write_text("dropped")
+        kept.rename(tmp_path / "new" / "name")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["name"]
 
 
 @pytest.mark.parametrize(

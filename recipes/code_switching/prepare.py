@@ -20,14 +20,15 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from speech.audio.input.files import SAMPLE_RATE, load_audio
+from speech.audio import SAMPLE_RATE
+from speech.audio.input.files import load_audio
 from speech.cli.recipe import start_command
 from speech.data.checksums import CHECKSUMS, verify, write_checksums
 from speech.data.code_switching.llm_judge import LlmJudge
 from speech.data.code_switching.mixture import words_of
 from speech.data.code_switching.parallel import Bitext, parallel_pairs, parallel_texts
-from speech.data.code_switching.sentences import Accepted, Judge, generate, refine
-from speech.data.code_switching.splicing import Piece, splice, write_flac
+from speech.data.code_switching.sentences import AcceptedMixture, Judge, generate, refine
+from speech.data.code_switching.splicing import RecordingSpan, splice, write_flac
 from speech.data.manifest import Utterance, read_manifest, write_manifest
 from speech.errors import ConfigError, SpeechError
 from speech.files import check_writable, write_atomically
@@ -148,7 +149,7 @@ class Maker:
 
     def make(self, utterances: list[Utterance], count: int, console: Console) -> list[Path]:
         """At most `count` utterances of each pair of languages; the files of the part."""
-        made: list[tuple[Utterance, Accepted]] = []
+        made: list[tuple[Utterance, AcceptedMixture]] = []
         pairs = parallel_pairs(utterances)
         with Progress(console=console) as progress:
             task = progress.add_task(self._part, total=len(pairs))
@@ -158,7 +159,7 @@ class Maker:
                 if self._llm[0]:
                     judge = LlmJudge(*self._llm, bitext.judges, key=os.environ.get("OPENAI_API_KEY", ""))
                 texts: set[str] = set()
-                own: list[tuple[Utterance, Accepted]] = []
+                own: list[tuple[Utterance, AcceptedMixture]] = []
                 for variant, pair in product(range(self._variants), candidates):
                     if len(own) == count:
                         break
@@ -175,7 +176,7 @@ class Maker:
 
     def _mixed(
         self, pair: tuple[Utterance, Utterance], variant: int, bitext: Bitext, judge: Judge, texts: set[str]
-    ) -> tuple[Utterance, Accepted] | None:
+    ) -> tuple[Utterance, AcceptedMixture] | None:
         key = f"{pair[0].id}+{pair[1].id}+{variant}"
         rng = np.random.default_rng([self._seed, int.from_bytes(hashlib.sha256(key.encode()).digest()[:8])])
         target = SHARES[int(rng.integers(len(SHARES)))]
@@ -192,14 +193,16 @@ class Maker:
         texts.add(accepted.mixture.text)
         return utterance, accepted
 
-    def _spoken(self, sources: tuple[Utterance, Utterance], accepted: Accepted, variant: int) -> Utterance | None:
+    def _spoken(
+        self, sources: tuple[Utterance, Utterance], accepted: AcceptedMixture, variant: int
+    ) -> Utterance | None:
         words = [self._aligner(source) for source in sources]
         if words[0] is None or words[1] is None or sum(source.duration_s for source in sources) > 2 * LONGEST_S:
             return None
         both, mixture = (words[0], words[1]), accepted.mixture
         samples = [load_audio(source.audio) for source in sources]
         pieces = [
-            Piece(samples[part.side], both[part.side], part.first, part.last, sources[part.side].language)
+            RecordingSpan(samples[part.side], both[part.side], part.first, part.last, sources[part.side].language)
             for part in mixture.parts
         ]
         joined, said = splice(pieces)
@@ -219,7 +222,7 @@ class Maker:
         )
 
 
-def _verdict(utterance: Utterance, accepted: Accepted) -> str:
+def _verdict(utterance: Utterance, accepted: AcceptedMixture) -> str:
     record = {
         "id": utterance.id,
         "total": round(accepted.verdict.total, 2),

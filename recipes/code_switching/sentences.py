@@ -15,10 +15,11 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from speech.audio.input.files import SAMPLE_RATE, load_audio
+from speech.audio import SAMPLE_RATE
+from speech.audio.input.files import load_audio
 from speech.cli.recipe import start_command
 from speech.data.code_switching.mixture import words_of
-from speech.data.code_switching.splicing import Piece, splice, write_flac
+from speech.data.code_switching.splicing import RecordingSpan, splice, write_flac
 from speech.data.manifest import Utterance, read_manifest, write_manifest
 from speech.errors import ConfigError, DataError, SpeechError
 from speech.files import check_writable, printable
@@ -77,7 +78,7 @@ def _sentences(whole: Utterance, texts: list[str], name: str, recognizer: Recogn
     made, first = [], 0
     for number, text in enumerate(texts):
         last = first + len(words_of(text, whole.language))
-        audio, said = splice([Piece(samples, words, first, last, whole.language)])
+        audio, said = splice([RecordingSpan(samples, words, first, last, whole.language)])
         if not said or tuple(word.text for word in said) != words_of(text, whole.language):
             raise SpeechError(f"its words are not those of sentence {number}", where=whole.id)
         path = output / "audio" / f"{whole.id}-{number}.flac"

@@ -23,7 +23,8 @@ from espeak import PITCHES, RATES, VARIANTS, VOICES, Espeak, Spoken
 from rich.progress import Progress
 from texts import Sentence, of_corpus, of_django, speakable
 
-from speech.audio.input.files import SAMPLE_RATE, probe
+from speech.audio import SAMPLE_RATE
+from speech.audio.input.files import probe
 from speech.cli.console import stderr, stdout
 from speech.cli.recipe import start_command
 from speech.data.code_switching.splicing import write_flac

@@ -25,7 +25,7 @@ import numpy as np
 from serve.engine.commands import Change, Done, Finish, Flush, Push, Work
 from serve.engine.fallback import Fallback
 from serve.engine.readers import Readers, Reading
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.errors import SpeechError
 from speech.events import Event
 from speech.stream.engine import Engine

@@ -21,13 +21,14 @@ from fastapi.responses import JSONResponse, Response
 
 from serve.engine.pools import Pools, run
 from serve.http.errors import Failure, failure
-from serve.http.uploads import Places, receive_body
+from serve.http.uploads import UploadSlots, receive_body
 from serve.net.auth import Gate
 from serve.sessions.options import Facts
 from serve.telemetry import Telemetry
 from speech.errors import ModelError, SpeechError
-from speech.models.adapters.file import FOLDER, AdapterFile, Description
-from speech.models.adapters.store import SUFFIX, entries, put, read, remove, staged
+from speech.files import partial_file
+from speech.models.adapters.file import FOLDER, AdapterDescription, AdapterFile
+from speech.models.adapters.store import SUFFIX, entries, put, read, remove
 from speech.models.hub import locate
 from speech.nn.adapters import Adapter, AdapterBank
 from speech.recognizer import Recognizer
@@ -42,11 +43,11 @@ Stamp = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedAdapter:
     """An adapter in use."""
 
     adapter: Adapter
-    info: Description
+    info: AdapterDescription
     source: str
     """model: lies beside it; folder: lies in that of the configuration; upload: in memory only."""
     stamp: Stamp | None = None
@@ -70,19 +71,19 @@ class LiveAdapters:
         config = facts.config
         self._folder = Path(config.adapters) if config.adapters else None
         self._turn = asyncio.Lock()
-        self._places = Places(_PLACES)
+        self._places = UploadSlots(_PLACES)
         self._bad: dict[Path, Stamp] = {}
         bank = recognizer.adapters
-        loaded: dict[str, Loaded] = {}
+        loaded: dict[str, LoadedAdapter] = {}
         for info in entries(self._folder or locate(config.model) / FOLDER):
             info.check(recognizer.model)
             adapter = None if bank is None else bank.adapters[info.language]
             if isinstance(adapter, Adapter):
                 kept = self._folder is not None
-                loaded[info.language] = Loaded(
+                loaded[info.language] = LoadedAdapter(
                     adapter, info, "folder" if kept else "model", _stamp(info.path) if kept else None
                 )
-        self._loaded: Mapping[str, Loaded] = loaded
+        self._loaded: Mapping[str, LoadedAdapter] = loaded
         self._use(loaded, bank)
 
     @property
@@ -113,7 +114,7 @@ class LiveAdapters:
         _log.info("adapter for %s: %s", code, found.source)
         return JSONResponse(_record(found), 201 if new else 200)
 
-    async def _receive(self, code: str, request: Request) -> tuple[Loaded, bool]:
+    async def _receive(self, code: str, request: Request) -> tuple[LoadedAdapter, bool]:
         """What is in use now, and whether there was none before. Raises Failure."""
         place = self._places.take()
         try:
@@ -168,12 +169,13 @@ class LiveAdapters:
         if not self._gate.has_key(request.headers):
             raise Failure(403, "forbidden", "changing adapters takes an API key; a token is not enough")
 
-    def _take(self, code: str, data: bytes) -> tuple[Loaded, AdapterBank]:
+    def _take(self, code: str, data: bytes) -> tuple[LoadedAdapter, AdapterBank]:
         """Read, keep and try what has been uploaded. In a thread."""
         if code not in LANGUAGES:
             raise Failure(400, "bad_language", f"{code!r} is not a known language; give its ISO 639-3 code")
         try:
-            with tempfile.TemporaryDirectory() as folder, staged(Path(folder), data) as path:
+            with partial_file(Path(tempfile.gettempdir())) as path:
+                path.write_bytes(data)
                 info, item = read(path, None, self._recognizer.model, where="adapter")
             if info.language != code:
                 raise Failure(400, "bad_language", f"the adapter is for {info.language!r}, the address says {code!r}")
@@ -181,7 +183,7 @@ class LiveAdapters:
                 mine = self._recognizer.fingerprint[:12]
                 text = f"the adapter is for another model: trained behind {info.base[:12]}, this is {mine}"
                 raise Failure(409, "wrong_base", text)
-            found = Loaded(self._placed(item), info, "upload")
+            found = LoadedAdapter(self._placed(item), info, "upload")
             bank = _bank({**self._loaded, code: found})
             assert bank is not None
             self._try(bank, code)
@@ -208,21 +210,21 @@ class LiveAdapters:
         for layer in sorted(bank.layers):
             tap(layer, x)
 
-    def _look(self, folder: Path) -> tuple[dict[str, Loaded], AdapterBank | None] | None:
+    def _look(self, folder: Path) -> tuple[dict[str, LoadedAdapter], AdapterBank | None] | None:
         """What lies in the folder, if it is not what is in use. In a thread."""
         paths = sorted(folder.glob(f"*{SUFFIX}"))
         stamps = {path: stamp for path in paths if (stamp := _stamp(path)) is not None}
         before = {loaded.info.path: loaded for loaded in self._loaded.values()}
         if stamps == {path: loaded.stamp for path, loaded in before.items()} | self._bad:
             return None
-        found: dict[str, Loaded] = {}
+        found: dict[str, LoadedAdapter] = {}
         self._bad = {}
         for path, stamp in stamps.items():
             known = before.get(path)  # which stays, if it gives way to a damaged one
             try:
                 if known is None or known.stamp != stamp:
                     info, item = read(path, self._recognizer.fingerprint, self._recognizer.model, where=str(path))
-                    known = Loaded(self._placed(item), info, "folder", stamp)
+                    known = LoadedAdapter(self._placed(item), info, "folder", stamp)
                 if known.info.language in found:
                     raise ModelError(f"is a second adapter for {known.info.language!r}", where=str(path))
             except ModelError as error:
@@ -236,7 +238,7 @@ class LiveAdapters:
                 self._try(bank, code)
         return found, bank
 
-    def _use(self, loaded: Mapping[str, Loaded], bank: AdapterBank | None) -> None:
+    def _use(self, loaded: Mapping[str, LoadedAdapter], bank: AdapterBank | None) -> None:
         """On the event loop; whoever computes with the bank before goes on with that to the end of a chunk or part."""
         self._loaded = loaded
         self._recognizer.adapters = bank
@@ -248,7 +250,7 @@ class LiveAdapters:
         return f"there are: {', '.join(self.codes)}" if self._loaded else "there is none"
 
 
-def _bank(loaded: Mapping[str, Loaded]) -> AdapterBank | None:
+def _bank(loaded: Mapping[str, LoadedAdapter]) -> AdapterBank | None:
     return AdapterBank({code: item.adapter for code, item in loaded.items()}) if loaded else None
 
 
@@ -261,7 +263,7 @@ def _stamp(path: Path) -> Stamp | None:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _record(loaded: Loaded) -> dict[str, Any]:
+def _record(loaded: LoadedAdapter) -> dict[str, Any]:
     info = loaded.info
     return {
         "code": info.language,

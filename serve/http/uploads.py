@@ -27,7 +27,7 @@ _LEAST_BYTES_S = 4096
 _SHOWN = 200
 
 
-class Places:
+class UploadSlots:
     """So many at a time; those that find none are told at once. For any thread."""
 
     def __init__(self, most: int) -> None:
@@ -38,7 +38,7 @@ class Places:
         """How many are taken."""
         return self._taken
 
-    def take(self) -> Place:
+    def take(self) -> UploadSlot:
         """One of them.
 
         Raises:
@@ -49,18 +49,18 @@ class Places:
                 text = f"{self._most} files are being received, wait or are worked on; try again later"
                 raise Failure(429, "too_many_uploads", text)
             self._taken += 1
-        return Place(self)
+        return UploadSlot(self)
 
     def _free(self) -> None:
         with self._lock:
             self._taken -= 1
 
 
-class Place:
+class UploadSlot:
     """Is free again after `leave`, however often that is called."""
 
-    def __init__(self, places: Places) -> None:
-        self._places: Places | None = places
+    def __init__(self, places: UploadSlots) -> None:
+        self._places: UploadSlots | None = places
 
     def leave(self) -> None:
         """Somebody else may have it."""
@@ -70,7 +70,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class UploadForm:
     """A file and what was said about it."""
 
     file: BinaryIO
@@ -83,7 +83,7 @@ class Form:
         return self.fields[name][-1] if name in self.fields else default
 
 
-class _File(io.RawIOBase):
+class _UploadedFile(io.RawIOBase):
     """A spooled file for what reads audio, which wants a name, and takes an ending as a format."""
 
     name = "upload"
@@ -115,7 +115,7 @@ class _File(io.RawIOBase):
         self._file.close()
 
 
-class _Parser(MultiPartParser):
+class _FormParser(MultiPartParser):
     """Starlette's, which takes a form that is cut off for a shorter one."""
 
     _ended = False
@@ -163,7 +163,7 @@ async def receive_body(request: Request, limit: int, what: str) -> AsyncGenerato
             yield block
 
 
-async def receive_form(request: Request, limit: int) -> Form:
+async def receive_form(request: Request, limit: int) -> UploadForm:
     """A form with one file, `file`.
 
     Args:
@@ -179,7 +179,9 @@ async def receive_form(request: Request, limit: int) -> Form:
         raise Failure(400, "bad_form", f"the body is {kind[:_SHOWN] or 'of no type'!r}, expected multipart/form-data")
     try:
         async with aclosing(receive_body(request, limit + _AROUND_BYTES, "the file")) as body:
-            parser = _Parser(request.headers, body, max_files=1, max_fields=_MOST_FIELDS, max_part_size=_FIELD_BYTES)
+            parser = _FormParser(
+                request.headers, body, max_files=1, max_fields=_MOST_FIELDS, max_part_size=_FIELD_BYTES
+            )
             form = await parser.parse()
             parser.check()
     except MultiPartException as error:
@@ -193,7 +195,7 @@ async def receive_form(request: Request, limit: int) -> Form:
         raise
 
 
-def _checked(form: FormData, limit: int) -> Form:
+def _checked(form: FormData, limit: int) -> UploadForm:
     """Raises Failure."""
     fields: dict[str, list[str]] = {}
     file: UploadFile | None = None
@@ -210,4 +212,4 @@ def _checked(form: FormData, limit: int) -> Form:
     if (file.size or 0) > limit:
         raise Failure(413, "too_large", f"the file is larger than {limit} bytes", "file")
     shown = printable((file.filename or "file")[:_SHOWN].encode("utf-8", "replace").decode())
-    return Form(_File(file.file), shown, fields)  # type: ignore[arg-type]
+    return UploadForm(_UploadedFile(file.file), shown, fields)  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from serve.config import ServeConfig
-from serve.net.hosts import Hosts
+from serve.net.hosts import AllowedHosts
 
 _LONGEST_S = 600
 _SCHEMES = ("bearer", "token")
@@ -40,7 +40,7 @@ class Gate:
     def __init__(self, config: ServeConfig) -> None:
         self._keys = [_hash(key) for key in config.api_keys]
         self._origins = {origin.rstrip("/").lower() for origin in config.origins}
-        self._hosts = Hosts(config.host, config.allowed_hosts)
+        self._hosts = AllowedHosts(config.host, config.allowed_hosts)
         self._secret = _signing_key(self._keys)
 
     def check(self, headers: Mapping[str, str], query: Mapping[str, str], *, returning: bool = False) -> Denied | None:

@@ -31,7 +31,7 @@ _FULL = b"\r\n".join(
 )
 
 
-class Requests(H11Protocol):
+class HttpProtocol(H11Protocol):
     """A connection that is closed if no request comes, or not all of one that has been answered already."""
 
     most = 0
@@ -81,7 +81,7 @@ class Requests(H11Protocol):
             self.transport.abort()
 
 
-class Connection(WebSocketsSansIOProtocol):
+class WebSocketProtocol(WebSocketsSansIOProtocol):
     """A websocket that ends when it is closed, whether the client still takes what was said to it or not."""
 
     def connection_made(self, transport: BaseTransport) -> None:

@@ -16,7 +16,7 @@ _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\.?$){_LABEL}(\.{_LABEL})*\.?")
 
 
-class Hosts:
+class AllowedHosts:
     """Names of one server: those of its machine, addresses, and what the operator allows.
 
     Args:

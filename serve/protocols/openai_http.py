@@ -16,10 +16,11 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response, Streami
 
 from serve.engine.pools import Pools
 from serve.http.errors import Failure
-from serve.http.uploads import Form, Place, Places, receive_form
+from serve.http.uploads import UploadForm, UploadSlot, UploadSlots, receive_form
 from serve.sessions.options import Facts
 from serve.telemetry import Telemetry
-from speech.audio.input.files import SAMPLE_RATE, probe, stream_audio
+from speech.audio import SAMPLE_RATE
+from speech.audio.input.files import probe, stream_audio
 from speech.errors import AudioError, LanguageError, SpeechError
 from speech.recognizer import Recognizer
 from speech.text.languages import resolve
@@ -75,7 +76,7 @@ class OpenAiApi:
         self._facts = facts
         self._telemetry = telemetry
         self._pools = pools
-        self.places = Places(facts.config.max_uploads)
+        self.places = UploadSlots(facts.config.max_uploads)
 
     async def models(self) -> dict[str, Any]:
         """What can be named as `model`."""
@@ -121,7 +122,7 @@ class OpenAiApi:
             transcript, form.one("response_format", "json"), form.fields.get("timestamp_granularities[]", ())
         )
 
-    def _wanted(self, form: Form, translate: bool) -> dict[str, Any]:
+    def _wanted(self, form: UploadForm, translate: bool) -> dict[str, Any]:
         """Arguments of `Recognizer.transcribe`. Raises Failure."""
         format, model = form.one("response_format", "json"), form.one("model", "")
         if format not in _FORMATS:
@@ -153,7 +154,9 @@ class OpenAiApi:
             return Failure(400, "no_translation", text, "to")
         return Failure(400, "bad_target", f"to {to[:80]!r}; this server's model translates into: {targets}", "to")
 
-    async def _transcript(self, request: Request, form: Form, place: Place, wanted: dict[str, Any]) -> Transcript:
+    async def _transcript(
+        self, request: Request, form: UploadForm, place: UploadSlot, wanted: dict[str, Any]
+    ) -> Transcript:
         """Of a form's file, which is closed in the end, and the place left. Raises Failure."""
         stopped = threading.Event()
 
@@ -184,7 +187,7 @@ class OpenAiApi:
             gone.cancel()
             done.add_done_callback(_seen)
 
-    def _transcribe(self, form: Form, wanted: dict[str, Any], stopped: threading.Event) -> Transcript:
+    def _transcribe(self, form: UploadForm, wanted: dict[str, Any], stopped: threading.Event) -> Transcript:
         """In a thread."""
         most_s = self._facts.config.max_upload_s
         if probe(form.file).duration_s > most_s:  # as the header says, which may be wrong; it is not heard in vain
@@ -228,7 +231,7 @@ def _failure(error: SpeechError, name: str) -> Failure:
     return Failure(400, "bad_request", str(error))
 
 
-def _switch(form: Form, name: str) -> bool:
+def _switch(form: UploadForm, name: str) -> bool:
     value = form.one(name, "") or "false"
     if value.lower() not in _SWITCHES:
         raise Failure(400, "bad_request", f"{name} {value[:80]!r}; true or false", name)

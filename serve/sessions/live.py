@@ -21,7 +21,7 @@ from serve.sessions.options import Facts, Prepared, Refused, prepare
 from serve.sessions.outbox import Outbox
 from serve.sessions.scoring import Scoring
 from serve.sessions.statistics import SessionStatistics
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.errors import SpeechError
 from speech.events import EndpointEvent, Event, SpeechEvent, TranscriptEvent, milliseconds
 from speech.stream.session import StreamOptions

@@ -19,10 +19,10 @@ from serve.sessions.options import Refused
 from speech.data.texts import TaggedWord, marked
 from speech.errors import DataError, LanguageError
 from speech.events import TranscriptEvent
-from speech.metrics.corpus import Known, Pairing, UtteranceScore, score_utterance
 from speech.metrics.live import LiveScore
 from speech.metrics.meaning.semantic import SemanticEncoder, named_encoder
 from speech.metrics.meaning.vectors import Vectors
+from speech.metrics.utterance import Known, Pairing, UtteranceScore, score_utterance
 from speech.text.languages import resolve
 
 _log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ _APART = 20_000
 
 _SCRIPT = """
 import pickle, sys
-from speech.metrics.corpus import score_utterance
+from speech.metrics.utterance import score_utterance
 pickle.dump(score_utterance(pickle.load(sys.stdin.buffer)), sys.stdout.buffer)
 """  # not multiprocessing, whose new processes import all of the server again
 
@@ -223,8 +223,7 @@ def shared_vectors(name: str) -> Vectors | None:
 
 def score_apart(pairing: Pairing) -> UtteranceScore:
     """As `score_utterance`; of long texts in a process of its own."""
-    sample = pairing.sample
-    if len(sample.reference) + len(sample.hypothesis) < _APART:
+    if len(pairing.reference) + len(pairing.hypothesis) < _APART:
         return score_utterance(pairing)
     command = [sys.executable, "-c", _SCRIPT]
     try:

@@ -12,7 +12,7 @@ import soxr
 import torch
 from torch import Tensor
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.errors import ConfigError
 from speech.ranges import Range, check, ranged, within
 

@@ -11,9 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from speech.audio import SAMPLE_RATE
 from speech.errors import ConfigError
-
-SAMPLE_RATE = 16_000
 
 
 class Log(StrEnum):

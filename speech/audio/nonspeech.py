@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from speech.audio import SAMPLE_RATE
 from speech.audio.augment import coloured_noise
-from speech.audio.input.files import SAMPLE_RATE
 
 _LOUD_DB = (-60.0, -6.0)
 

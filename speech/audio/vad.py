@@ -1,4 +1,4 @@
-"""Where there is speech: silero's network behind one step, and the cutting of a recording into segments."""
+"""Where there is speech: silero's network behind one step, and the stretches of a recording that hold it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,26 @@ from typing import NamedTuple
 import numpy as np
 import onnxruntime
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.errors import ConfigError, ModelError
 
 FRAME_SAMPLES = 512
 """Samples of one decision: 32 ms."""
 FRAME_S = FRAME_SAMPLES / SAMPLE_RATE
+THRESHOLD = 0.5
+"""Probability from which a frame is speech."""
+RELEASE = THRESHOLD - 0.15
+"""Speech goes on until its probability is below this, as in silero's own segmentation."""
+MIN_SPEECH_S = 0.25
+"""Shorter bursts are left out."""
+MIN_SILENCE_S = 0.3
+"""Shorter pauses do not end a segment."""
+PAD_S = 0.2
+"""Kept of the silence on both sides, at most to the middle between two segments."""
 
 _CONTEXT_SAMPLES = 64
 _HIDDEN = 128
 _BLOCK_FRAMES = 512
-_RELEASE = 0.15
-"""Speech goes on until its probability is this far below the threshold, as in silero's own segmentation."""
-_SMOOTH_FRAMES = 5
-_MIN_SEGMENT_LIMIT_S = 1.0
 
 
 class VadState(NamedTuple):
@@ -92,117 +98,47 @@ class Vad:
         return probabilities, VadState(tails[-1].astype(np.float32), hidden, cell)
 
 
-def segment(
-    samples: np.ndarray,
-    *,
-    vad: Vad | None = None,
-    threshold: float = 0.5,
-    min_speech_s: float = 0.25,
-    min_silence_s: float = 0.3,
-    pad_s: float = 0.2,
-    max_segment_s: float = 30.0,
-) -> list[tuple[float, float]]:
-    """The speech of a recording `(n,)` float32 at 16 kHz as `(start_s, end_s)`, in order, without overlap.
-
-    Args:
-        samples: the recording.
-        vad: a loaded network, to spare loading it (some milliseconds).
-        threshold, min_speech_s, min_silence_s, pad_s, max_segment_s: see `cut`.
-
-    Raises:
-        ConfigError: if an option is out of range.
-    """
-    return cut(
-        (vad or Vad()).probabilities(samples),
-        len(samples) / SAMPLE_RATE,
-        threshold=threshold,
-        min_speech_s=min_speech_s,
-        min_silence_s=min_silence_s,
-        pad_s=pad_s,
-        max_segment_s=max_segment_s,
-    )
+def segment(samples: np.ndarray, vad: Vad) -> list[tuple[float, float]]:
+    """The speech of a recording `(n,)` float32 at 16 kHz as `(start_s, end_s)`, in order, without overlap."""
+    return cut(vad.probabilities(samples), len(samples) / SAMPLE_RATE)
 
 
-def cut(
-    probabilities: np.ndarray,
-    duration_s: float | None = None,
-    *,
-    threshold: float = 0.5,
-    min_speech_s: float = 0.25,
-    min_silence_s: float = 0.3,
-    pad_s: float = 0.2,
-    max_segment_s: float = 30.0,
-) -> list[tuple[float, float]]:
+def cut(probabilities: np.ndarray, duration_s: float) -> list[tuple[float, float]]:
     """Segments `(start_s, end_s)` of a track of speech probabilities `(frames,)`, one per 32 ms.
 
     Args:
         probabilities: from `Vad.probabilities`.
-        duration_s: of the recording, if it ends within the last frame.
-        threshold: from which a frame is speech.
-        min_speech_s: shorter bursts are left out.
-        min_silence_s: shorter pauses do not end a segment.
-        pad_s: kept of the silence on both sides, at most to the middle between two segments.
-        max_segment_s: longer segments are cut where speech is least likely; the parts touch.
-
-    Raises:
-        ConfigError: if an option is out of range.
+        duration_s: of the recording, which may end within the last frame.
     """
-    if not 0.0 < threshold < 1.0:
-        raise ConfigError(f"threshold is {threshold}, expected above 0 and below 1", where="vad")
-    if min(min_speech_s, min_silence_s, pad_s) < 0.0:
-        raise ConfigError("a duration is negative", where="vad", fix="Use 0 to switch it off.")
-    if max_segment_s < _MIN_SEGMENT_LIMIT_S:
-        raise ConfigError(f"max_segment_s is {max_segment_s}, expected at least {_MIN_SEGMENT_LIMIT_S}", where="vad")
-    end_s = len(probabilities) * FRAME_S if duration_s is None else duration_s
-    runs = _runs(probabilities, threshold, min_silence_s / FRAME_S)
-    runs = [(start, end) for start, end in runs if (end - start) * FRAME_S >= min_speech_s]
-    spans = _padded([(start * FRAME_S, min(end * FRAME_S, end_s)) for start, end in runs], pad_s, end_s)
-    return [part for span in spans for part in _split(span, probabilities, max_segment_s)]
+    runs = [(start, end) for start, end in _runs(probabilities) if (end - start) * FRAME_S >= MIN_SPEECH_S]
+    return _padded([(start * FRAME_S, min(end * FRAME_S, duration_s)) for start, end in runs], duration_s)
 
 
-def _runs(probabilities: np.ndarray, threshold: float, min_gap_frames: float) -> list[tuple[int, int]]:
+def _runs(probabilities: np.ndarray) -> list[tuple[int, int]]:
     """Stretches `[start, end)` of frames that begin at the threshold and last until the release, close ones joined."""
-    release = max(threshold - _RELEASE, threshold / 2)
-    held = np.concatenate([[False], probabilities >= release, [False]])
+    held = np.concatenate([[False], probabilities >= RELEASE, [False]])
     edges = np.flatnonzero(held[1:] != held[:-1])
     runs: list[tuple[int, int]] = []
     for start, end in edges.reshape(-1, 2).tolist():
-        above = np.flatnonzero(probabilities[start:end] >= threshold)
+        above = np.flatnonzero(probabilities[start:end] >= THRESHOLD)
         if not len(above):
             continue
         start += int(above[0])
-        if runs and start - runs[-1][1] < min_gap_frames:
+        if runs and start - runs[-1][1] < MIN_SILENCE_S / FRAME_S:
             runs[-1] = (runs[-1][0], end)
         else:
             runs.append((start, end))
     return runs
 
 
-def _padded(spans: list[tuple[float, float]], pad_s: float, end_s: float) -> list[tuple[float, float]]:
+def _padded(spans: list[tuple[float, float]], end_s: float) -> list[tuple[float, float]]:
     if not spans:
         return []
     middles = [(before[1] + after[0]) / 2 for before, after in pairwise(spans)]
     return [
-        (max(start - pad_s, low), min(end + pad_s, high))
+        (max(start - PAD_S, low), min(end + PAD_S, high))
         for (start, end), low, high in zip(spans, [0.0, *middles], [*middles, end_s], strict=True)
     ]
-
-
-def _split(span: tuple[float, float], probabilities: np.ndarray, max_s: float) -> list[tuple[float, float]]:
-    """Parts of at most `max_s`, and of at least a quarter of it, cut in the middle of a frame."""
-    kernel = np.full(_SMOOTH_FRAMES, 1.0 / _SMOOTH_FRAMES)
-    parts: list[tuple[float, float]] = []
-    start, end = span
-    while end - start > max_s:
-        first = int(np.ceil((start + max_s / 2) / FRAME_S - 0.5))
-        last = int((start + min(max_s, end - start - max_s / 4)) / FRAME_S - 0.5)
-        reach = _SMOOTH_FRAMES // 2
-        window = np.pad(probabilities, reach, mode="edge")[first : last + 1 + 2 * reach]
-        likely = np.convolve(window, kernel, mode="valid")
-        best = first + len(likely) - 1 - int(likely[::-1].argmin())  # of equals the latest
-        parts.append((start, (best + 0.5) * FRAME_S))
-        start = parts[-1][1]
-    return [*parts, (start, end)]
 
 
 def _shipped_network() -> Path:

@@ -19,7 +19,7 @@ CRASHES = 2
 """Workers that may die over a file before it is quarantined."""
 
 
-class Pool(Protocol):
+class WorkerPool(Protocol):
     """Workers that read files, wherever they are."""
 
     @property
@@ -41,7 +41,7 @@ class Pool(Protocol):
 
 
 def run(
-    todo: Sequence[str], ledger: Ledger, pool: Pool, write: Callable[[str, Transcript], Path]
+    todo: Sequence[str], ledger: Ledger, pool: WorkerPool, write: Callable[[str, Transcript], Path]
 ) -> Iterator[tuple[str, Transcript | SpeechError]]:
     """Read the files; each is yielded once, when its result is written and its row set.
 

@@ -106,7 +106,7 @@ class Job:
             options[name] = None if path is None else hash_file(path)
         model = locate(self.model)
         if self.adapters is not None and not self.adapters.is_dir():
-            raise ConfigError("is no folder of adapters", where=str(self.adapters), fix="Give one that is there.")
+            raise ConfigError("is not a folder of adapters", where=str(self.adapters), fix="Give an existing folder.")
         adapters = model / FOLDER if self.adapters is None else self.adapters
         options["adapters"] = {path.name: hash_file(path) for path in adapters.glob("*.safetensors")}
         return identify(model, json.dumps(options, sort_keys=True))

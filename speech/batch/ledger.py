@@ -49,7 +49,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """One file."""
 
     path: str
@@ -192,13 +192,13 @@ class Ledger:
             (status, said, place, audio_s, time.time(), _stored(path)),
         )
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[LedgerEntry]:
         """All files, by path."""
         for path, status, crashes, error, result, audio_s in self._execute(
             "SELECT path, status, crashes, error, result, audio_s FROM files ORDER BY path"
         ):
             place = None if result is None else _named(result)
-            yield Entry(_named(path), Status(status), crashes, error, place, audio_s)
+            yield LedgerEntry(_named(path), Status(status), crashes, error, place, audio_s)
 
 
 def _stored(path: str) -> str | bytes:

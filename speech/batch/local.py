@@ -13,7 +13,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
-from speech.batch.pool import Limits, Outcome, Read, Workers, answer
+from speech.batch.pool import Outcome, Read, Timeouts, Workers, answer
 from speech.errors import SpeechError
 
 
@@ -22,7 +22,7 @@ class WorkerError(SpeechError):
 
 
 @dataclass(slots=True)
-class _Worker:
+class _WorkerProcess:
     process: SpawnProcess
     connection: Connection
     path: str | None = None
@@ -42,7 +42,7 @@ def _without_interruption() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class LocalPool(Workers[_Worker]):
+class LocalPool(Workers[_WorkerProcess]):
     """Workers in processes of their own.
 
     Args:
@@ -57,21 +57,21 @@ class LocalPool(Workers[_Worker]):
         open_reader: Callable[[], Read] | Sequence[Callable[[], Read]],
         workers: int = 1,
         *,
-        limits: Limits | None = None,
+        limits: Timeouts | None = None,
     ) -> None:
         self._open_readers = [open_reader] if callable(open_reader) else list(open_reader)
-        self._limits = limits or Limits()
+        self._limits = limits or Timeouts()
         self._context = multiprocessing.get_context("spawn")
         self._workers = [self._start(number) for number in range(workers)]
 
-    def _start(self, number: int) -> _Worker:
+    def _start(self, number: int) -> _WorkerProcess:
         ours, theirs = self._context.Pipe()
         open_reader = self._open_readers[number % len(self._open_readers)]
         process = self._context.Process(target=_work, args=(theirs, open_reader), daemon=True)
         with _without_interruption():
             process.start()
         theirs.close()
-        return _Worker(process, ours)
+        return _WorkerProcess(process, ours)
 
     def submit(self, path: str) -> None:
         """Give a file to a worker that is free."""
@@ -79,7 +79,7 @@ class LocalPool(Workers[_Worker]):
         if worker.ready:
             self._send(worker)
 
-    def _send(self, worker: _Worker) -> None:
+    def _send(self, worker: _WorkerProcess) -> None:
         worker.since = time.monotonic()
         with contextlib.suppress(OSError):  # then it is dead, which `wait` will find out
             worker.connection.send(worker.path)

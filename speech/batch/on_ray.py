@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from speech.batch.pool import Limits, Outcome, Read, Workers, answer
+from speech.batch.pool import Outcome, Read, Timeouts, Workers, answer
 from speech.errors import ConfigError, SpeechError
 from speech.extras import needs_extra
 
@@ -41,9 +41,11 @@ class RayWorkerError(SpeechError):
 
 _PARTS = 10_000
 """Into which Ray divides a GPU."""
+_CPUS = 1
+"""That an actor takes, and threads that it may use."""
 
 
-class Reader:
+class ReadingActor:
     """What runs in an actor.
 
     Args:
@@ -70,7 +72,7 @@ class Reader:
 
 
 @dataclass(slots=True)
-class _Worker:
+class _WorkerActor:
     actor: Any
     pending: Any
     """What it is asked: whether it is ready, then for a file."""
@@ -78,7 +80,7 @@ class _Worker:
     since: float = field(default_factory=time.monotonic)
 
 
-class RayPool(Workers[_Worker]):
+class RayPool(Workers[_WorkerActor]):
     """Actors with a model each.
 
     It is there as soon as one actor is ready; others join in `wait`.
@@ -86,7 +88,6 @@ class RayPool(Workers[_Worker]):
     Args:
         open_reader: called once in each actor; what it raises as SpeechError ends the pool with that error.
         workers: actors; None: as many as the cluster has room for.
-        cpus: that an actor takes, and threads that it may use.
         gpus: that an actor takes; if more `workers` are asked for than that gives, as many share each.
         address: of a running cluster; None: the one that `RAY_ADDRESS` names or `ray start` has begun on this machine,
             otherwise one of the pool's own.
@@ -103,33 +104,30 @@ class RayPool(Workers[_Worker]):
         open_reader: Callable[[], Read],
         workers: int | None = None,
         *,
-        cpus: int = 1,
         gpus: float = 0.0,
         address: str | None = None,
-        limits: Limits | None = None,
+        limits: Timeouts | None = None,
     ) -> None:
-        self._limits = limits or Limits()
+        self._limits = limits or Timeouts()
         self._ray = _import_ray()
-        self._workers: list[_Worker] = []
-        self._starting: list[_Worker] = []
-        self._lost = ""
-        """Why the last actor that is no more is no more."""
+        self._workers: list[_WorkerActor] = []
+        self._starting: list[_WorkerActor] = []
         self._logs: Path | None = None
         self._began_at = time.time()
         self._began = not self._ray.is_initialized()
         try:
             if self._began:
                 self._begin(address)
-            room = self._room(cpus, gpus)
+            room = self._room(gpus)
             if gpus and workers is not None and 0 < room < workers:
                 gpus = math.floor(gpus / math.ceil(workers / room) * _PARTS) / _PARTS
-                room = self._room(cpus, gpus)
+                room = self._room(gpus)
             if room < 1:
-                raise ConfigError(f"no node of the cluster has {cpus} CPUs and {gpus:g} GPUs", fix="Ask for less.")
-            self._try_to_start(cpus, gpus)
+                raise ConfigError(f"no node of the cluster has {_CPUS} CPUs and {gpus:g} GPUs", fix="Ask for less.")
+            self._try_to_start(gpus)
             # Actors on different nodes where possible; one that dies is replaced by us, which knows what it had.
-            actor = self._ray.remote(Reader).options(
-                num_cpus=cpus, num_gpus=gpus, max_restarts=0, scheduling_strategy="SPREAD"
+            actor = self._ray.remote(ReadingActor).options(
+                num_cpus=_CPUS, num_gpus=gpus, max_restarts=0, scheduling_strategy="SPREAD"
             )
             self._new = lambda: actor.remote(open_reader, str(Path.cwd()))
             self._starting = [self._start() for _ in range(min(workers or room, room))]
@@ -150,18 +148,18 @@ class RayPool(Workers[_Worker]):
         session = getattr(context, "address_info", {}).get("session_dir")
         self._logs = session and Path(session) / "logs"
 
-    def _room(self, cpus: int, gpus: float) -> int:
+    def _room(self, gpus: float) -> int:
         """Actors that fit."""
         fits = 0
         for node in self._ray.nodes():
             free = node["Resources"] if node["Alive"] else {}
-            by_cpu = int(free.get("CPU", 0) // cpus)
+            by_cpu = int(free.get("CPU", 0) // _CPUS)
             fits += min(by_cpu, int(free.get("GPU", 0) // gpus)) if gpus else by_cpu
         return fits
 
-    def _try_to_start(self, cpus: int, gpus: float) -> None:
+    def _try_to_start(self, gpus: float) -> None:
         """Start a process that does nothing: how long that takes does not depend on the model."""
-        task = self._ray.remote(lambda: None).options(num_cpus=cpus, num_gpus=gpus, max_retries=0)
+        task = self._ray.remote(lambda: None).options(num_cpus=_CPUS, num_gpus=gpus, max_retries=0)
         nothing = task.remote()
         try:
             self._ray.get(nothing, timeout=self._limits.start_s)
@@ -170,7 +168,8 @@ class RayPool(Workers[_Worker]):
             free = self._ray.available_resources()
             raise self._failure(
                 f"no worker of Ray has started within {self._limits.start_s:g} s "
-                f"(one needs {cpus} CPUs and {gpus:g} GPUs; free are {free.get('CPU', 0):g} and {free.get('GPU', 0):g})"
+                f"(one needs {_CPUS} CPUs and {gpus:g} GPUs; "
+                f"free are {free.get('CPU', 0):g} and {free.get('GPU', 0):g})"
             ) from None
         except self._ray.exceptions.RayError as error:
             raise self._failure(f"no worker of Ray can start: {_reason(error)}") from error
@@ -180,9 +179,9 @@ class RayPool(Workers[_Worker]):
         fix = "Look at the log files of Ray." if self._logs is None else f"Look at the files in {self._logs}."
         return RayWorkerError(f"{what}: {said}" if said else what, fix=fix)
 
-    def _start(self) -> _Worker:
+    def _start(self) -> _WorkerActor:
         actor = self._new()
-        return _Worker(actor, actor.ready.remote())
+        return _WorkerActor(actor, actor.ready.remote())
 
     def submit(self, path: str) -> None:
         """Give a file to an actor that is free."""
@@ -214,7 +213,7 @@ class RayPool(Workers[_Worker]):
                 self._join(starting[reference])
         return outcomes if finished else self._give_up()
 
-    def _join(self, worker: _Worker) -> None:
+    def _join(self, worker: _WorkerActor) -> None:
         """An actor has said whether it is ready, or died before."""
         self._starting.remove(worker)
         try:
@@ -226,13 +225,13 @@ class RayPool(Workers[_Worker]):
             raise problem
         self._workers.append(worker)
 
-    def _lose(self, worker: _Worker, why: str) -> None:
+    def _lose(self, worker: _WorkerActor, why: str) -> None:
         self._ray.kill(worker.actor)
         if not self._workers and not self._starting:
             raise self._failure(why)
         _log.warning("%s; %d are left", why, len(self._workers) + len(self._starting))
 
-    def _take(self, worker: _Worker) -> Outcome:
+    def _take(self, worker: _WorkerActor) -> Outcome:
         path = worker.path
         assert path is not None
         try:
@@ -244,7 +243,7 @@ class RayPool(Workers[_Worker]):
         worker.path = None
         return outcome
 
-    def _replace(self, worker: _Worker) -> Outcome:
+    def _replace(self, worker: _WorkerActor) -> Outcome:
         assert worker.path is not None
         self._workers.remove(worker)
         self._ray.kill(worker.actor)

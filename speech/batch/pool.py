@@ -15,7 +15,7 @@ Read = Callable[[str], Transcript]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
+class Timeouts:
     """How long workers are waited for, seconds."""
 
     start_s: float = 30.0

@@ -43,7 +43,7 @@ class AdapterServer:
         """
         found = self._ask("GET", "")
         if "data" not in found:
-            raise SpeechError("is no server of this kind", where=self._url)
+            raise SpeechError("is not a speech server", where=self._url)
         return found
 
     def add(self, path: Path, *, force: bool = False) -> dict[str, Any]:
@@ -60,7 +60,9 @@ class AdapterServer:
             text = f"is for another model: trained behind {info.base[:12]}, the server's is {has['base'][:12]}"
             raise ModelError(text, where=where, fix="Train it for this model, or transfer it.")
         if not has["changeable"]:
-            raise SpeechError("does not let its adapters be changed", where=self._url, fix="Start it --allow-adapters.")
+            raise SpeechError(
+                "does not allow changes to its adapters", where=self._url, fix="Start it with --allow-adapters."
+            )
         if info.size > has["max_bytes"]:
             raise ModelError(f"has {info.size} bytes, the server takes {has['max_bytes']}", where=where)
         if not force and info.language in [item["code"] for item in has["data"]]:
@@ -91,7 +93,7 @@ class AdapterServer:
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
-            raise SpeechError("is no server of this kind", where=self._url)
+            raise SpeechError("is not a speech server", where=self._url)
         return found
 
 

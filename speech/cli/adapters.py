@@ -12,11 +12,11 @@ from rich.table import Table
 
 from speech.cli.adapter_server import AdapterServer
 from speech.cli.console import stderr, stdout
-from speech.cli.transferring import transfer_adapter
+from speech.cli.transfer import transfer_adapter
 from speech.errors import ConfigError, FileError, LanguageError, ModelError
 from speech.files import printable, reason
-from speech.models.adapters.file import FOLDER, Description, fingerprint
-from speech.models.adapters.merge import SCORE, Choice, merge
+from speech.models.adapters.file import FOLDER, AdapterDescription, fingerprint
+from speech.models.adapters.merge import SCORE, BestAdapter, merge
 from speech.models.adapters.store import entries, put, remove
 from speech.models.checkpoint import load_outline
 from speech.models.hub import EMBEDDED, locate
@@ -26,21 +26,26 @@ adapters = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Adapters of languages: see them, add, remove, merge and transfer them.",
+    help="List, add, remove, merge and transfer language adapters.",
 )
 
-_Model = Annotated[str | None, typer.Option(help="embedded, a directory, or a hub id. [default: embedded]")]
-_Server = Annotated[str | None, typer.Option(help="Of a running server instead, e.g. http://127.0.0.1:8000.")]
-_Key = Annotated[str | None, typer.Option(envvar="SPEECH_API_KEY", help="If the server wants one.")]
+_Model = Annotated[str | None, typer.Option(help="Model: embedded, a directory, or a hub id. [default: embedded]")]
+_Server = Annotated[
+    str | None,
+    typer.Option(help="Address of a running server to use instead of a model, such as http://127.0.0.1:8000."),
+]
+_Key = Annotated[str | None, typer.Option(envvar="SPEECH_API_KEY", help="API key, if the server requires one.")]
 
 
 @adapters.command("list")
 def list_adapters(
-    model: Annotated[str | None, typer.Argument(help="embedded, a directory, or a hub id. [default: embedded]")] = None,
+    model: Annotated[
+        str | None, typer.Argument(help="Model: embedded, a directory, or a hub id. [default: embedded]")
+    ] = None,
     server: _Server = None,
     api_key: _Key = None,
 ) -> None:
-    """Show them: language, size, scores."""
+    """List adapters: language, size, scores."""
     running = _server(model, server, api_key)
     if running is not None:
         listing = running.listing()
@@ -52,7 +57,7 @@ def list_adapters(
     for info in found:
         if info.base != base:
             text = f"is for another model: trained behind {info.base[:12]}, this is {base[:12]}"
-            raise ModelError(text, where=str(info.path), fix="Remove it, or transfer it.")
+            raise ModelError(text, where=str(info.path), fix="Remove or transfer it.")
     whole = sum(parameter.numel() for parameter in load_outline(folder).empty().parameters())
     _show(stdout(), [_record(info) for info in found], whole, str(folder))
 
@@ -63,9 +68,9 @@ def add_adapters(
     model: _Model = None,
     server: _Server = None,
     api_key: _Key = None,
-    force: Annotated[bool, typer.Option(help="Replace those that are there.")] = False,
+    force: Annotated[bool, typer.Option(help="Replace existing adapters of the same languages.")] = False,
 ) -> None:
-    """Give a model adapters, or a running server, which has them at once."""
+    """Add adapters to a model, or to a running server, which uses them at once."""
     console = stderr()
     running = _server(model, server, api_key)
     folder = Path() if running is not None else locate(model or EMBEDDED)
@@ -81,12 +86,12 @@ def add_adapters(
 
 @adapters.command("remove")
 def remove_adapters(
-    codes: Annotated[list[str], typer.Argument(help="Languages: codes or names.")],
+    codes: Annotated[list[str], typer.Argument(help="Languages, as codes or names.")],
     model: _Model = None,
     server: _Server = None,
     api_key: _Key = None,
 ) -> None:
-    """Take adapters away."""
+    """Remove adapters of languages."""
     console = stderr()
     running = _server(model, server, api_key)
     for code in map(_code, codes):
@@ -99,10 +104,10 @@ def remove_adapters(
 
 @adapters.command("merge")
 def merge_adapters(
-    paths: Annotated[list[Path], typer.Argument(help="Adapter files, or folders that are searched for them.")],
-    to: Annotated[Path, typer.Option(help="Folder of the best of each language; what it has of them is replaced.")],
+    paths: Annotated[list[Path], typer.Argument(help="Adapter files, or folders to search for them.")],
+    to: Annotated[Path, typer.Option(help="Folder for the best adapter of each language; existing ones are replaced.")],
 ) -> None:
-    """Choose each language's best checkpoint of a training run, by its error rate in characters on dev."""
+    """Choose each language's best checkpoint of a training run, by character error rate on dev."""
     choices = merge(paths)
     for choice in choices.values():
         put(to, _content(choice.file.path), choice.file.base, where=str(choice.file.path))
@@ -116,7 +121,7 @@ adapters.command("transfer")(transfer_adapter)
 
 def _server(model: str | None, server: str | None, api_key: str | None) -> AdapterServer | None:
     if model is not None and server is not None:
-        raise ConfigError("a model and --server", fix="Give one of them.")
+        raise ConfigError("a model and --server exclude each other", fix="Give one of them.")
     return None if server is None else AdapterServer(server, api_key)
 
 
@@ -144,7 +149,7 @@ def _name(code: str) -> str:
         return code
 
 
-def _record(info: Description) -> dict[str, Any]:
+def _record(info: AdapterDescription) -> dict[str, Any]:
     return {
         "code": info.language,
         "layers": info.layers,
@@ -190,7 +195,7 @@ def _ranges(numbers: Sequence[int]) -> str:
     return ", ".join(f"{first}-{last}" if last > first else f"{first}" for first, last in runs)
 
 
-def _merged(choices: Mapping[str, Choice]) -> Table:
+def _merged(choices: Mapping[str, BestAdapter]) -> Table:
     """With what choosing a step for each language brings, against one step for all."""
     steps = [choice.common.scores["step"] for choice in choices.values() if choice.common is not None]
     table = Table(title=f"the best common step is {steps[0]:.0f}" if steps else None, title_justify="left")

@@ -22,7 +22,7 @@ def parse_address(text: str, schemes: Sequence[str], example: str) -> SplitResul
     """
 
     def wrong(what: str) -> ConfigError:
-        return ConfigError(f"{text[:_SHOWN]!r} is no address of a server: {what}", fix=f"E.g. {example}.")
+        return ConfigError(f"{text[:_SHOWN]!r} is not the address of a server: {what}", fix=f"E.g. {example}.")
 
     if any(character.isspace() or not character.isprintable() for character in text):
         raise wrong("it has blanks or control characters")
@@ -56,7 +56,9 @@ def unreachable(error: Exception, where: str) -> SpeechError:
         return SpeechError(f"its certificate is not trusted: {error.verify_message}", where=where, fix=fix)
     if isinstance(error, ssl.SSLError):
         text = str(error.reason or error).lower().replace("_", " ")
-        return SpeechError(f"speaks no TLS: {text}", where=where, fix="Without a certificate it is http:// or ws://.")
+        return SpeechError(
+            f"does not use TLS: {text}", where=where, fix="Use http:// or ws:// for a server without a certificate."
+        )
     number = getattr(error, "errno", None) or 0  # asyncio has texts of its own for it
     said = os.strerror(number) if number > 0 else str(getattr(error, "strerror", None) or error).strip()
     text = (said or type(error).__name__).splitlines()[0].lower()

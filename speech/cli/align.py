@@ -21,19 +21,19 @@ from speech.cli.options import (
     MaxLineWidth,
     TrackNumber,
 )
-from speech.cli.results import Format, Rendering, style_of
+from speech.cli.results import OutputFormat, Rendering, style_of
 from speech.cli.transcribe import check_adapters
 from speech.errors import ConfigError
 from speech.files import check_readable, read_text
 
 
 def align(
-    audio: Annotated[Path, typer.Argument(help="A file of up to five minutes.")],
-    text: Annotated[str | None, typer.Option(help="What is said in it.")] = None,
-    text_file: Annotated[Path | None, typer.Option(help="The same, in a file.")] = None,
-    language: Annotated[str, typer.Option(help="Of the speech: auto, or a code or name.")] = AUTO,
-    format: Annotated[Format, typer.Option(help="What to print.")] = Format.jsonl,
-    model: Annotated[str, typer.Option(help="embedded, a directory, or a hub id.")] = EMBEDDED,
+    audio: Annotated[Path, typer.Argument(help="Audio file of up to five minutes.")],
+    text: Annotated[str | None, typer.Option(help="Text that is spoken in the file.")] = None,
+    text_file: Annotated[Path | None, typer.Option(help="File with the text.")] = None,
+    language: Annotated[str, typer.Option(help="Spoken language: auto, a code or a name.")] = AUTO,
+    format: Annotated[OutputFormat, typer.Option(help="Output format.")] = OutputFormat.jsonl,
+    model: Annotated[str, typer.Option(help="Model: embedded, a directory, or a hub id.")] = EMBEDDED,
     adapters: AdapterFolder = None,
     max_line_width: MaxLineWidth = None,
     max_lines: MaxLines = None,
@@ -42,9 +42,9 @@ def align(
     channel: ChannelNumber = None,
     track: TrackNumber = None,
 ) -> None:
-    """Align a text with speech: words with times and confidences."""
+    """Align a known text with speech: words with times and confidences."""
     if (text is None) == (text_file is None):
-        raise ConfigError("--text or --text-file: one of them is needed", fix='E.g. --text "good morning".')
+        raise ConfigError("--text or --text-file is needed", fix='E.g. --text "good morning".')
     rendering = Rendering(format, style_of(format, max_line_width, max_lines, max_cps, highlight_words))
     if text_file is not None:
         text = read_text(text_file)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from rich.progress import TimeRemainingColumn
 
-from speech.batch.driver import Pool, run, shard
+from speech.batch.driver import WorkerPool, run, shard
 from speech.batch.job import Job, open_reader
-from speech.batch.ledger import Entry, Ledger, Status
+from speech.batch.ledger import Ledger, LedgerEntry, Status
 from speech.batch.local import LocalPool
 from speech.batch.on_ray import RayPool
 from speech.cli.console import say_error, stderr
@@ -29,7 +29,7 @@ LEDGERS = ".ledger"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Batch:
+class EngineOptions:
     """Who reads the files."""
 
     engine: str
@@ -46,7 +46,7 @@ def transcribe_in_batch(
     targets: Mapping[str, Path],
     output_dir: Path,
     rendering: Rendering,
-    batch: Batch,
+    batch: EngineOptions,
 ) -> int:
     """Read what is not done yet; the number of files that have failed, now or before.
 
@@ -55,7 +55,7 @@ def transcribe_in_batch(
         FileError: if the ledger or a result cannot be written.
     """
     if STDIN in files:
-        raise ConfigError("an engine cannot read standard input", fix="Give files, or leave out --engine.")
+        raise ConfigError("--engine cannot read standard input", fix="Give files, or omit --engine.")
     name = "run"
     if batch.engine not in ("local", "ray"):
         number, count = parse_shard(batch.engine)
@@ -81,7 +81,7 @@ def transcribe_in_batch(
         ledger.close()
 
 
-def _open_pool(job: Job, batch: Batch, most: int) -> Pool:
+def _open_pool(job: Job, batch: EngineOptions, most: int) -> WorkerPool:
     if batch.engine == "ray":
         count = None if batch.workers is None else min(batch.workers, most)
         return RayPool(partial(open_reader, job, 1), count, gpus=float(job.gpus))
@@ -106,7 +106,9 @@ def parse_shard(engine: str) -> tuple[int, int]:
     return int(number), int(count)
 
 
-def _run(todo: Sequence[str], ledger: Ledger, pool: Pool, targets: Mapping[str, Path], rendering: Rendering) -> None:
+def _run(
+    todo: Sequence[str], ledger: Ledger, pool: WorkerPool, targets: Mapping[str, Path], rendering: Rendering
+) -> None:
     def put(path: str, transcript: Transcript) -> Path:
         write_atomically(targets[path], rendering.render(path, transcript))
         return targets[path]
@@ -119,7 +121,7 @@ def _run(todo: Sequence[str], ledger: Ledger, pool: Pool, targets: Mapping[str, 
                 say_error(result, "failed")
 
 
-def _report(entries: Sequence[Entry]) -> int:
+def _report(entries: Sequence[LedgerEntry]) -> int:
     counts = Counter(entry.status for entry in entries)
     hours = sum(entry.audio_s or 0.0 for entry in entries) / 3600
     stderr().print(", ".join(f"{counts[status]} {status}" for status in Status if counts[status]) + f"; {hours:.2f} h")

@@ -24,25 +24,28 @@ from speech.extras import needs_extra
 
 COMMANDS = {
     "transcribe": ("speech.cli.transcribe:transcribe", "Transcribe audio: files, folders, or standard input."),
-    "align": ("speech.cli.align:align", "Align a text with speech: words with times and confidences."),
-    "demo": ("speech.cli.demo:demo", "Transcribe the shipped clips and compare with what is said."),
+    "align": ("speech.cli.align:align", "Align a known text with speech: times and confidences."),
+    "demo": ("speech.cli.demo:demo", "Transcribe the shipped clips and compare with their references."),
     "models": ("speech.cli.models:models", "Describe a model: size, languages, translation targets."),
     "score": ("speech.cli.score:score", "Score transcripts: error rates, meaning, translation, latency."),
-    "import": ("speech.cli.importing:import_model", "Convert a published OWSM-CTC model; ESPnet is not needed."),
-    "export": (
-        "speech.cli.exporting:export_model",
-        "Write ONNX graphs of a model and check that they say what it says.",
+    "import": (
+        "speech.cli.import_model:import_model",
+        "Convert a published OWSM-CTC or Whisper model.",
     ),
-    "trim": ("speech.cli.trimming:trim_model", "Keep the tokens that some texts need."),
-    "targets": ("speech.cli.measuring:measure_targets", "Measure what a model translates into."),
-    "adapters": ("speech.cli.adapters:adapters", "See, add, remove, merge and transfer adapters of languages."),
+    "export": (
+        "speech.cli.export:export_model",
+        "Write ONNX graphs of a model and check their results.",
+    ),
+    "trim": ("speech.cli.trim:trim_model", "Make a model smaller: keep the tokens that some texts need."),
+    "targets": ("speech.cli.targets:measure_targets", "Measure which languages a model translates into."),
+    "adapters": ("speech.cli.adapters:adapters", "List, add, remove, merge and transfer language adapters."),
 }
 """Name -> where it is, and what the list of commands says of it."""
 PLUGINS = "speech.commands"
 """Group of entry points by which other packages, such as `serve`, add commands; this one does not know them."""
 
 
-class Lazy(TyperCommand):
+class LazyCommand(TyperCommand):
     """Stands for a command that is not imported yet.
 
     Args:
@@ -66,7 +69,7 @@ class Lazy(TyperCommand):
         return command.make_context(*args, **options)
 
 
-class Grouped(TyperCommand):
+class SectionedCommand(TyperCommand):
     """A command whose help has its options under headings (typer's `rich_help_panel`), as plain text."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -93,9 +96,9 @@ class Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name in COMMANDS:
             target, help = COMMANDS[cmd_name]
-            return Lazy(cmd_name, partial(_load, cmd_name, target), help)
+            return LazyCommand(cmd_name, partial(_load, cmd_name, target), help)
         plugin = _plugins().get(cmd_name)
-        return None if plugin is None else Lazy(cmd_name, partial(_load_plugin, plugin), _summary(plugin))
+        return None if plugin is None else LazyCommand(cmd_name, partial(_load_plugin, plugin), _summary(plugin))
 
     def make_context(self, *args: Any, **options: Any) -> Any:
         with _usage_errors():
@@ -142,7 +145,7 @@ def _as_command(name: str, found: Any) -> Any:
         group.name = name
         return group
     single = typer.Typer(add_completion=False, rich_markup_mode=None)
-    single.command(name, cls=Grouped)(found)
+    single.command(name, cls=SectionedCommand)(found)
     return get_command(single)
 
 
@@ -170,10 +173,10 @@ app = typer.Typer(cls=Commands, add_completion=False, pretty_exceptions_enable=F
 
 @app.callback(no_args_is_help=True)
 def speech() -> None:
-    """Streaming multilingual speech: recognise it, identify languages, serve and score.
+    """Streaming multilingual speech recognition: transcribe, serve, score and adapt.
 
-    Exit codes: 0 done, 1 an error that ended the command, 2 some files failed and the others are done, 64 wrong usage,
-    130 Ctrl-C, 141 nobody reads the output any more.
+    Exit codes: 0 success, 1 an error ended the command, 2 some files failed and the others are done, 64 wrong usage,
+    130 Ctrl-C, 141 the output was closed.
     """
 
 

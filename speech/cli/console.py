@@ -127,11 +127,6 @@ def _say(kind: str, colour: str, text: str) -> None:
     stderr().print(Text.assemble((f"{kind}:", colour), f" {' '.join(text.splitlines())}"))
 
 
-def say_name(name: str, text: str) -> None:
-    """A line of a file or another thing with a name, and what became of it."""
-    stderr().print(f"{printable(name)}: {text}")
-
-
 class _Warnings(logging.Handler):
     """Warnings of the package as one line each, above a bar if there is one."""
 

@@ -26,8 +26,8 @@ from speech.transcript import Transcript
 
 
 def demo(
-    output_dir: Annotated[Path, typer.Option(help="Where the subtitles go.")] = Path("demo"),
-    model: Annotated[str, typer.Option(help="embedded, a directory, or a hub id.")] = EMBEDDED,
+    output_dir: Annotated[Path, typer.Option(help="Folder for the subtitles.")] = Path("demo"),
+    model: Annotated[str, typer.Option(help="Model: embedded, a directory, or a hub id.")] = EMBEDDED,
 ) -> None:
     """Transcribe the shipped clips: reference, hypothesis, language, words with times, error rate, speed."""
     console = stdout()

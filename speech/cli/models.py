@@ -16,7 +16,7 @@ from speech.models.checkpoint import kind_of, load_label_outline, load_outline
 from speech.models.hub import EMBEDDED, locate
 from speech.models.hybrid import KIND as HYBRID
 from speech.models.hybrid import LABEL
-from speech.models.stored import WHISPER
+from speech.models.storage import WHISPER
 from speech.models.translation_targets import Targets
 
 _LIVE = {
@@ -25,8 +25,8 @@ _LIVE = {
 }
 
 
-def models(name: Annotated[str, typer.Argument(help="embedded, a directory, or a hub id")] = EMBEDDED) -> None:
-    """Describe a model: size, languages, what it translates into and how well."""
+def models(name: Annotated[str, typer.Argument(help="Model: embedded, a directory, or a hub id.")] = EMBEDDED) -> None:
+    """Describe a model: size, languages, translation targets and their scores."""
     path = locate(name)
     kind, adapted = kind_of(path), entries(path / FOLDER)
     files = [file for file in path.rglob("*") if file.is_file() and FOLDER not in file.relative_to(path).parts]

@@ -15,7 +15,7 @@ from speech.files import printable
 from speech.transcript import USUAL, SubtitleStyle, Transcript
 
 
-class Format(StrEnum):
+class OutputFormat(StrEnum):
     txt = "txt"
     json = "json"
     jsonl = "jsonl"
@@ -23,14 +23,14 @@ class Format(StrEnum):
     vtt = "vtt"
 
 
-SUBTITLES = frozenset({Format.srt, Format.vtt})
+SUBTITLES = frozenset({OutputFormat.srt, OutputFormat.vtt})
 
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
     """How a result is written."""
 
-    format: Format = Format.txt
+    format: OutputFormat = OutputFormat.txt
     style: SubtitleStyle = USUAL
     """Of subtitles."""
 
@@ -45,11 +45,11 @@ class Rendering:
         Raises:
             SpeechError: if a number of it is not finite.
         """
-        if self.format == Format.srt:
+        if self.format == OutputFormat.srt:
             return transcript.to_srt(self.style)
-        if self.format == Format.vtt:
+        if self.format == OutputFormat.vtt:
             return transcript.to_vtt(self.style)
-        if self.format == Format.txt:
+        if self.format == OutputFormat.txt:
             return transcript.text + "\n"
         return to_json(record(path, transcript), where=printable(path)) + "\n"
 
@@ -62,7 +62,7 @@ def record(path: str, result: Transcript | SpeechError) -> dict[str, Any]:
 
 
 def style_of(
-    format: Format,
+    format: OutputFormat,
     max_line_width: int | None = None,
     max_lines: int | None = None,
     max_cps: float | None = None,
@@ -79,11 +79,11 @@ def style_of(
         given["highlight_words"] = True
     if given and format not in SUBTITLES:
         option = f"--{next(iter(given)).replace('_', '-')}"
-        raise ConfigError(f"{option} is about subtitles, not {format}", fix="Add --format srt or vtt, or leave it out.")
+        raise ConfigError(f"{option} applies to subtitles, not {format}", fix="Add --format srt or vtt, or omit it.")
     return SubtitleStyle(**given)
 
 
-def target_paths(files: Sequence[str], folder: Path, format: Format) -> dict[str, Path]:
+def target_paths(files: Sequence[str], folder: Path, format: OutputFormat) -> dict[str, Path]:
     """Where each file's result goes; equal names from different folders keep their folders.
 
     Raises:

@@ -16,16 +16,16 @@ from speech.data.texts import Text, check_ids, read_texts
 from speech.errors import ConfigError, FileError
 from speech.files import check_writable, is_stream, printable, write_atomically
 from speech.metrics.bootstrap import Figure
-from speech.metrics.corpus import Pairing, points_of_interest
 from speech.metrics.groups import group_dicts, group_name, groups_of
 from speech.metrics.latency import emission, latency_figures
-from speech.metrics.meaning.saer import Sample, saer
+from speech.metrics.meaning.saer import saer
 from speech.metrics.meaning.semantic import named_encoder
 from speech.metrics.meaning.vectors import Vectors
 from speech.metrics.processes import score_utterances
-from speech.metrics.report import Report, Shown, audio_link, embedded_audio, render
+from speech.metrics.report.page import Report, audio_link, embedded_audio, render
 from speech.metrics.systems import SystemScore, compare, finite, score_system, to_dict, with_figures
 from speech.metrics.translation import translation_figures
+from speech.metrics.utterance import Pairing
 from speech.text.units import Form
 
 
@@ -38,29 +38,29 @@ class EncoderName(StrEnum):
 
 
 def score(
-    reference: Annotated[
-        Path, typer.Argument(help="What was said: manifest, JSONL, lines of id and text, or a folder.")
-    ],
-    hypothesis: Annotated[Path, typer.Argument(help="What was recognised, with the same ids.")],
+    reference: Annotated[Path, typer.Argument(help="Reference: a manifest, JSONL, lines of id and text, or a folder.")],
+    hypothesis: Annotated[Path, typer.Argument(help="Hypotheses of the first system, with the same ids.")],
     system: Annotated[
-        list[str] | None, typer.Option(help="Another system, NAME=FILE, to compare with the first. Repeatable.")
+        list[str] | None, typer.Option(help="Another system to compare with the first: NAME=FILE. Repeatable.")
     ] = None,
     encoder: Annotated[
-        EncoderName, typer.Option(help="For meaning. auto: LaBSE, else e5, else use.")
+        EncoderName, typer.Option(help="Sentence encoder of SAER; auto: LaBSE, else e5, else use.")
     ] = EncoderName.auto,
-    form: Annotated[Form, typer.Option(help="What SAER counts.")] = Form.auto,
-    weight: Annotated[float, typer.Option(help="Share of the form in SAER; the rest is meaning.")] = 0.5,
-    cache: Annotated[Path | None, typer.Option(help="Where vectors of sentences are kept.")] = None,
+    form: Annotated[Form, typer.Option(help="Units that SAER counts.")] = Form.auto,
+    weight: Annotated[float, typer.Option(help="Weight of the error rate in SAER, 0 to 1; the rest is meaning.")] = 0.5,
+    cache: Annotated[Path | None, typer.Option(help="File that caches sentence vectors.")] = None,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="All figures, of each utterance too; - for stdout.")
+        Path | None, typer.Option("--json", help="Write all figures, also per utterance, as JSON; - for stdout.")
     ] = None,
-    translation: Annotated[bool, typer.Option("--translation", help="BLEU and chrF too, of texts as written.")] = False,
-    html: Annotated[Path | None, typer.Option(help="A report to look at: one file, with each utterance.")] = None,
+    translation: Annotated[
+        bool, typer.Option("--translation", help="Also compute BLEU and chrF, on the texts as written.")
+    ] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a report as one HTML file, with each utterance.")] = None,
     embed_audio: Annotated[
-        bool, typer.Option("--embed-audio", help="Put the audio of the reference into the report.")
+        bool, typer.Option("--embed-audio", help="Embed the audio of the reference in the report.")
     ] = False,
 ) -> None:
-    """Score transcripts: WER, CER, MER, PIER, errors at switches, languages of words, SAER; BLEU, chrF, latency."""
+    """Score transcripts: WER, CER, MER, PIER, errors at switches, word languages, SAER; BLEU, chrF, latency."""
     if embed_audio and html is None:
         raise ConfigError("--embed-audio without --html", fix="Name the report: --html FILE.")
     console = stderr() if json_file == Path("-") else stdout()
@@ -70,17 +70,19 @@ def score(
     systems = {name: read_texts(path) for name, path in paths.items()}
     for name, texts in systems.items():
         check_ids(wanted, texts, printable(paths[name]))
-    figures = [_figures(wanted, texts, translation) for texts in systems.values()]
+    pairings = {name: [_pairing(text, texts[key]) for key, text in wanted.items()] for name, texts in systems.items()}
+    figures = [_figures(own, translation) for own in pairings.values()]
     vectors = _vectors(encoder, cache)
-    found = [_score_system(name, wanted, texts, vectors, form, weight) for name, texts in systems.items()]
+    found = [_score_system(name, own, vectors, form, weight) for name, own in pairings.items()]
     found = [with_figures(one, more) for one, more in zip(found, figures, strict=True)]
     compared = [compare(found[0], other) for other in found[1:]]
-    groups = groups_of(group_name(text.languages, text.text) for text in wanted.values())
+    groups = groups_of(map(group_name, next(iter(pairings.values()))))
     print_systems(console, found, compared)
     print_groups(console, groups, found)
     if html is not None:
-        shown = _shown(wanted, list(systems.values()), found[0], html, embed_audio)
-        write_atomically(html, render(Report(printable(reference.name), found, compared, groups, shown, HEADINGS)))
+        audio = [_audio(text, html, embed_audio) for text in wanted.values()]
+        report = Report(printable(reference.name), found, compared, groups, list(pairings.values()), audio, HEADINGS)
+        write_atomically(html, render(report))
     if json_file is not None:
         data = to_dict(found, compared) | {"groups": group_dicts(groups, found)}
         text = to_json(finite(data), indent=1) + "\n"
@@ -123,14 +125,8 @@ def _vectors(name: EncoderName, cache: Path | None) -> Vectors | None:
 
 
 def _score_system(
-    name: str,
-    reference: Mapping[str, Text],
-    hypothesis: Mapping[str, Text],
-    vectors: Vectors | None,
-    form: Form,
-    weight: float,
+    name: str, pairings: Sequence[Pairing], vectors: Vectors | None, form: Form, weight: float
 ) -> SystemScore:
-    pairings = [_pairing(text, hypothesis[key]) for key, text in reference.items()]
     meaning = None
     with progress() as bars:
         words = bars.add_task(f"{name}: words", total=len(pairings))
@@ -138,8 +134,9 @@ def _score_system(
         if vectors is not None:
             task = bars.add_task(f"{name}: meaning", total=None)
             meaning = saer(
-                [pairing.sample for pairing in pairings],
+                pairings,
                 vectors,
+                scores=scores,
                 form=form,
                 weight=weight,
                 progress=lambda done, all_of: bars.update(task, completed=done, total=all_of),
@@ -147,51 +144,35 @@ def _score_system(
     return score_system(name, scores, meaning)
 
 
-def _figures(reference: Mapping[str, Text], hypothesis: Mapping[str, Text], translation: bool) -> dict[str, Figure]:
+def _figures(pairings: Sequence[Pairing], translation: bool) -> dict[str, Figure]:
     """What is there beside error rates: how good translations are, if it is asked for, and how late words came."""
-    pairs = [(text, hypothesis[key]) for key, text in reference.items()]
-    emissions = [
-        emission(
-            [(word.text, word.emitted_s) for word in said.words],
-            wanted.text,
-            said.duration_s if wanted.duration_s is None else wanted.duration_s,
-        )
-        for wanted, said in pairs
-    ]
-    found = latency_figures(emissions)
+    found = latency_figures([emission(pairing) for pairing in pairings])
     if translation:
         found |= translation_figures(
-            [wanted.text for wanted, _ in pairs],
-            [said.text for _, said in pairs],
-            [next(iter(wanted.languages), None) for wanted, _ in pairs],
+            [pairing.reference for pairing in pairings],
+            [pairing.hypothesis for pairing in pairings],
+            [next(iter(pairing.languages), None) for pairing in pairings],
         )
     return found
 
 
-def _shown(
-    reference: Mapping[str, Text],
-    systems: Sequence[Mapping[str, Text]],
-    first: SystemScore,
-    html: Path,
-    embed: bool,
-) -> list[Shown]:
-    """Utterances for the report."""
-    found = []
-    for text, score in zip(reference.values(), first.scores, strict=True):
-        heard = [texts[text.id] for texts in systems]
-        link: str | None = None
-        if text.audio is not None:
-            link = embedded_audio(text.audio) if embed else audio_link(text.audio, html.parent)
-        points = points_of_interest(_pairing(text, heard[0]), score.languages)
-        found.append(Shown(text.text, tuple(one.text for one in heard), tuple(points), link))
-    return found
+def _audio(text: Text, html: Path, embed: bool) -> str | None:
+    """URL for the report."""
+    if text.audio is None:
+        return None
+    return embedded_audio(text.audio) if embed else audio_link(text.audio, html.parent)
 
 
 def _pairing(reference: Text, hypothesis: Text) -> Pairing:
     tagged = tuple(place for place, word in enumerate(reference.words) if word.tagged)
     return Pairing(
-        Sample(reference.text, hypothesis.text, reference.languages, reference.id),
-        tuple((word.text, word.language) for word in reference.words),
-        tuple((word.text, word.language) for word in hypothesis.words),
-        tagged or None,
+        reference.text,
+        hypothesis.text,
+        reference.languages,
+        reference.id,
+        reference_words=tuple((word.text, word.language) for word in reference.words),
+        hypothesis_words=tuple((word.text, word.language) for word in hypothesis.words),
+        points=tagged or None,
+        emitted_s=tuple(word.emitted_s for word in hypothesis.words),
+        duration_s=hypothesis.duration_s if reference.duration_s is None else reference.duration_s,
     )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from speech.cli.console import stdout
@@ -22,7 +22,7 @@ from speech.cli.recipe import expected, reported
 from speech.errors import ConfigError, SpeechError
 from speech.files import printable
 from speech.train.asr.config import RunConfig
-from speech.train.asr.schema import register
+from speech.train.asr.schema import built, register
 from speech.train.loop.distributed import is_first
 from speech.train.loop.state import CHECKPOINT
 
@@ -69,7 +69,7 @@ def start_training(main: Callable[[Any, Console], None], config_name: str) -> No
 def _built(config: DictConfig) -> RunConfig:
     """The configuration as the class of its schema, which refuses keys that were added with `+`."""
     try:
-        found: RunConfig = OmegaConf.to_object(config)  # type: ignore[assignment]
+        found: RunConfig = built(config)
     except (AttributeError, TypeError) as error:
         raise ConfigError(f"the configuration does not fit its schema: {error}") from error
     return found

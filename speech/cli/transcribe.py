@@ -13,11 +13,11 @@ from speech.choices import AUTO, EMBEDDED, Cut, Precision
 from speech.cli import options as option
 from speech.cli.inputs import expand
 from speech.cli.interruption import loading
-from speech.cli.results import SUBTITLES, Format, Rendering, style_of, target_paths
+from speech.cli.results import SUBTITLES, OutputFormat, Rendering, style_of, target_paths
 from speech.errors import ConfigError, ModelError
 from speech.files import check_readable, printable
 
-_RUN = "speech.cli.transcribing"
+_RUN = "speech.cli.transcribe_files"
 
 
 class TaskName(StrEnum):
@@ -28,14 +28,14 @@ class TaskName(StrEnum):
 def transcribe(
     paths: Annotated[
         list[str],
-        typer.Argument(help="Files, directories, globs, manifests (.jsonl), or - for standard input."),
+        typer.Argument(help="Files, folders, globs, manifests (.jsonl), or - for standard input."),
     ],
     language: option.LanguageNames = AUTO,
     task: Annotated[
-        TaskName, typer.Option(help="asr: transcribe; st: translate, if the model can (needs --to).")
+        TaskName, typer.Option(help="asr: transcribe; st: translate, if the model can; needs --to.")
     ] = TaskName.asr,
     to: option.Target = None,
-    format: option.FormatName = Format.txt,
+    format: option.FormatName = OutputFormat.txt,
     plain: option.Plain = False,
     output_dir: option.OutputDir = None,
     channel: option.ChannelNumber = None,
@@ -59,13 +59,13 @@ def transcribe(
     workers: option.Workers = None,
     retry: option.Retry = False,
 ) -> None:
-    """Transcribe audio, or translate it if the model can. Exit code 2 if some files failed; the others are done."""
+    """Transcribe audio, or translate it if the model can. Exit code 2: some files failed, the others are done."""
     if (task == TaskName.st) != (to is not None):
         raise ConfigError("--task st and --to belong together", fix="E.g. --task st --to eng.")
-    if nbest > 1 and format not in (Format.json, Format.jsonl):
+    if nbest > 1 and format not in (OutputFormat.json, OutputFormat.jsonl):
         raise ConfigError(f"--nbest is for JSON, not {format}", fix="Add --format json or jsonl.")
     if engine is not None and output_dir is None:
-        raise ConfigError(f"--engine {engine} needs --output-dir", fix="Say where the results are to be put.")
+        raise ConfigError(f"--engine {engine} needs --output-dir", fix="Name the folder for the results.")
     rendering = Rendering(format, style_of(format, max_line_width, max_lines, max_cps, highlight_words))
     inputs = expand(paths)
     targets = target_paths(inputs.files, output_dir, format) if output_dir is not None else {}
@@ -83,11 +83,11 @@ def transcribe(
     }  # fmt: skip
     batch = {} if engine is None else {"engine": engine, "workers": workers, "retry": retry}
     with loading():
-        work = import_module(_RUN)
-    work.transcribe_files(job, phrase or [], inputs, targets, output_dir, rendering, **batch)
+        run = import_module(_RUN)
+    run.transcribe_files(job, phrase or [], inputs, targets, output_dir, rendering, **batch)
 
 
 def check_adapters(folder: Path | None) -> None:
     """Raises ModelError if it is no folder."""
     if folder is not None and not folder.is_dir():
-        raise ModelError("is no folder of adapters", where=printable(folder), fix="Give one that is there.")
+        raise ModelError("is not a folder of adapters", where=printable(folder), fix="Give an existing folder.")

@@ -1,4 +1,4 @@
-"""Batches for training and for evaluation: plan -> audio and tokens -> `Batch`."""
+"""Batches for training and for evaluation: plan -> audio and tokens -> `SpeechBatch`."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from speech.audio import SAMPLE_RATE
 from speech.audio.augment import WaveAugment
-from speech.audio.input.files import SAMPLE_RATE
 from speech.data.manifest import Utterance
 from speech.data.mixing import epoch_plan
 from speech.data.plan import BatchConfig, Example, plan_epoch, plan_in_order
-from speech.data.reading import Reader, Tally, Unreadable
+from speech.data.reading import AudioReader, Tally, Unreadable
 from speech.errors import DataError
 from speech.text.tokenizers.sentencepiece import Tokenizer
 from speech.text.vocabulary import Vocabulary
 
-__all__ = ["Batch", "BatchConfig", "EvalBatches", "Example", "TrainBatches", "plan_epoch"]
+__all__ = ["BatchConfig", "EvalBatches", "Example", "SpeechBatch", "TrainBatches", "plan_epoch"]
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Stretch(NamedTuple):
 
 
 @dataclass(kw_only=True, slots=True)
-class Batch:
+class SpeechBatch:
     """Examples side by side, padded at the end with zeros."""
 
     samples: Tensor
@@ -72,22 +72,22 @@ class Batch:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> SpeechBatch:
         """The same batch with its tensors on `device`."""
         return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
-    def pin_memory(self) -> Batch:
+    def pin_memory(self) -> SpeechBatch:
         """The same batch in pinned memory; the DataLoader's hook."""
         return self._map(Tensor.pin_memory)
 
-    def _map(self, change: Callable[[Tensor], Tensor]) -> Batch:
+    def _map(self, change: Callable[[Tensor], Tensor]) -> SpeechBatch:
         values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         values |= {name: change(value) for name, value in values.items() if isinstance(value, Tensor)}
-        return Batch(**values)
+        return SpeechBatch(**values)
 
 
 class Collator:
-    """Examples -> `Batch`: reads audio, tokenizes, pads.
+    """Examples -> `SpeechBatch`: reads audio, tokenizes, pads.
 
     Args:
         tokenizer: of the model; its vocabulary numbers languages and tasks.
@@ -107,7 +107,7 @@ class Collator:
         self._vocabulary: Vocabulary = tokenizer.vocabulary
         self._text = text
         self._augment = augment
-        self._read = Reader(cache)
+        self._read = AudioReader(cache)
 
     def encode(self, texts: Sequence[str]) -> list[int]:
         """Token ids of texts that are said one after the other."""
@@ -115,7 +115,7 @@ class Collator:
 
     def __call__(
         self, examples: Sequence[Example], rng: np.random.Generator, *, plain: bool = False
-    ) -> Batch | list[Unreadable]:
+    ) -> SpeechBatch | list[Unreadable]:
         """One batch; `rng` decides noise and augmentation, `plain` leaves the latter out.
 
         Utterances that cannot be read are left out, and named in it. Where nothing is left, their names are all.
@@ -139,7 +139,7 @@ class Collator:
         padded_samples, sample_lengths = _padded(samples, torch.float32)
         padded_asr_tokens, asr_lengths = _padded(asr_tokens, torch.int64)
         padded_tokens, token_lengths = _padded(tokens, torch.int64)
-        return Batch(
+        return SpeechBatch(
             samples=padded_samples,
             sample_lengths=sample_lengths,
             asr_tokens=padded_asr_tokens,
@@ -253,8 +253,8 @@ class TrainBatches:
         """Batches of an epoch."""
         return len(self.plan(epoch))
 
-    def batch(self, epoch: int, index: int) -> Batch:
-        """Batch `index` of an epoch, the same whenever and wherever it is asked for as long as the files are.
+    def batch(self, epoch: int, index: int) -> SpeechBatch:
+        """SpeechBatch `index` of an epoch, the same whenever and wherever it is asked for as long as the files are.
 
         If none of its utterances can be read, the next that has one stands for it.
 
@@ -265,14 +265,14 @@ class TrainBatches:
         for number in (*range(index, len(plan)), *range(index)):
             rng = np.random.default_rng((self._config.seed, epoch, 2, number))
             found = self._collator(plan[number], rng, plain=epoch < self._plain_epochs)
-            if isinstance(found, Batch):
+            if isinstance(found, SpeechBatch):
                 found.unreadable += unreadable
                 return found
             unreadable += found
         raise DataError(f"no utterance can be read, the last is {unreadable[-1].id}: {unreadable[-1].reason}")
 
 
-class EvalBatches(IterableDataset[Batch]):
+class EvalBatches(IterableDataset[SpeechBatch]):
     """Every utterance once, from short to long, as it is; for a DataLoader with `batch_size=None`.
 
     Args:
@@ -306,7 +306,7 @@ class EvalBatches(IterableDataset[Batch]):
     def __len__(self) -> int:
         return len(self._plan)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[SpeechBatch]:
         """All batches.
 
         Raises:
@@ -315,9 +315,9 @@ class EvalBatches(IterableDataset[Batch]):
         rng = np.random.default_rng(0)
         for index in _share_of_worker(len(self._plan)):
             found = self._collator(self._plan[index], rng)
-            self._unreadable.add(found.unreadable if isinstance(found, Batch) else found)
+            self._unreadable.add(found.unreadable if isinstance(found, SpeechBatch) else found)
             self._unreadable.check()
-            if isinstance(found, Batch):
+            if isinstance(found, SpeechBatch):
                 yield found
 
 

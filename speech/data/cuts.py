@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lhotse import AudioSource, CutSet, MonoCut, Recording, SupervisionSegment
-from lhotse.cut import Cut
-
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.data.manifest import Utterance
 from speech.errors import DataError
 from speech.transcript import Word
+
+if TYPE_CHECKING:
+    from lhotse import AudioSource, CutSet, MonoCut
+    from lhotse.cut import Cut
 
 
 def to_cuts(utterances: Iterable[Utterance]) -> CutSet:
@@ -21,6 +23,8 @@ def to_cuts(utterances: Iterable[Utterance]) -> CutSet:
     The recording is described as 16 kHz mono with the manifest's duration, which must be true of the file if Lhotse is
     to read it (`speech.audio.input.files.load_audio` reads any).
     """
+    from lhotse import CutSet
+
     return CutSet.from_cuts(to_cut(utterance) for utterance in utterances)
 
 
@@ -32,6 +36,8 @@ def to_cut(utterance: Utterance, source: AudioSource | None = None, n_samples: i
         source: where its audio is; the utterance's file by default.
         n_samples: exact length at 16 kHz; from the duration by default.
     """
+    from lhotse import AudioSource, MonoCut, Recording, SupervisionSegment  # takes seconds to import
+
     n_samples = n_samples or max(1, round(utterance.duration_s * SAMPLE_RATE))
     recording = Recording(
         id=utterance.id,

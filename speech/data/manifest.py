@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from speech.data.json_records import as_seconds, json_object, shown
 from speech.errors import DataError, LanguageError
@@ -15,6 +15,19 @@ from speech.files import replacing
 from speech.text.languages import resolve
 from speech.text.lines import byte_lines
 from speech.transcript import Word
+
+
+class ShardRecord(NamedTuple):
+    """Where in a tar file a recording is."""
+
+    shard: Path
+    """The tar file."""
+    number: int
+    """Of the record in it, from 0."""
+    offset: int
+    """Of its first byte."""
+    size: int
+    """Bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +52,8 @@ class Utterance:
     licence: str = ""
     words: tuple[Word, ...] = ()
     """Of a code-switched utterance: what is said when, and in which language. Empty where it is all in one."""
+    record: ShardRecord | None = field(default=None, repr=False, compare=False)
+    """Where its audio is read from instead of `audio`; no manifest has it, `speech.data.shards` does."""
 
     @property
     def languages(self) -> tuple[str, ...]:

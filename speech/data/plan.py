@@ -22,7 +22,7 @@ _SHORTEST_GAP_S = 0.1
 _SAME_LANGUAGE_PROBABILITY = 0.8
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class BatchConfig:
     """How utterances become batches.
 
@@ -125,7 +125,7 @@ def plan_in_order(
     return list(_filled(examples, batch_s))
 
 
-class _Pool:
+class _ShuffledPool:
     """Shuffled utterances to take from, any or of one language, each once."""
 
     def __init__(self, utterances: Sequence[Utterance], order: Sequence[int]) -> None:
@@ -168,7 +168,7 @@ def _grouped(
         else:
             to_transcribe.append(index)
     yield from to_translate
-    pool = _Pool(utterances, to_transcribe)
+    pool = _ShuffledPool(utterances, to_transcribe)
     for index in to_transcribe:
         if not pool.take(index):
             continue

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import logging
+import tarfile
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from speech.audio.input.files import load_audio
-from speech.data.manifest import Utterance
-from speech.errors import DataError, SpeechError
+from speech.data.manifest import ShardRecord, Utterance
+from speech.errors import AudioError, DataError, SpeechError
 from speech.files import printable
+from speech.files import reason as said_by
 
 _log = logging.getLogger(__name__)
 
+REWRITE = "Delete the shard's marker (shard.NNNNNN.json) and write the shards again."
+_LONGEST_NAME = 99
+"""Bytes of a name in a block of a tar file; longer ones, and those that are not ASCII, are given in another."""
 _INT16 = 32768.0
 
 
@@ -26,7 +32,37 @@ class Unreadable(NamedTuple):
     """One line."""
 
 
-class Reader:
+def read_audio(utterance: Utterance) -> np.ndarray:
+    """Samples `(n,)` float32 at 16 kHz of its file, or of its record in a shard.
+
+    Raises:
+        AudioError: if the file cannot be read.
+        DataError: naming shard and record, if the record cannot.
+    """
+    if utterance.record is None:
+        return load_audio(utterance.audio)
+    shard, number, offset, size = utterance.record
+    where = f"{printable(shard)}, record {number} ({printable(utterance.id)})"
+    try:
+        with shard.open("rb") as file:
+            file.seek(offset - tarfile.BLOCKSIZE)
+            header = tarfile.TarInfo.frombuf(file.read(tarfile.BLOCKSIZE), "utf-8", "surrogateescape")
+            content = file.read(size)
+        if header.size != size or len(content) != size:
+            raise DataError(f"{len(content)} bytes of {header.size}, expected {size}", where=where, fix=REWRITE)
+        named = header.name.rpartition(".")[0]
+        if utterance.id.isascii() and len(header.name) < _LONGEST_NAME and named != utterance.id:
+            raise DataError(f"holds {printable(header.name)}", where=where, fix=REWRITE)
+        return load_audio(content, name=where)
+    except OSError as error:
+        raise DataError(f"cannot be read: {said_by(error)}", where=where) from error
+    except tarfile.TarError as error:
+        raise DataError(f"does not begin where it was written: {error}", where=where, fix=REWRITE) from error
+    except AudioError as error:
+        raise DataError(f"cannot be decoded: {error.what}", where=where, fix=REWRITE) from error
+
+
+class AudioReader:
     """Samples of utterances.
 
     Args:
@@ -34,7 +70,7 @@ class Reader:
     """
 
     def __init__(self, cache: bool = False) -> None:
-        self._cache: dict[str, np.ndarray] | None = {} if cache else None
+        self._cache: dict[Path | ShardRecord, np.ndarray] | None = {} if cache else None
 
     def __call__(self, utterance: Utterance) -> np.ndarray | Unreadable:
         """Samples `(n,)` float32 at 16 kHz, or why there are none."""
@@ -43,15 +79,15 @@ class Reader:
         except SpeechError as error:
             found = str(error)
         except Exception as error:  # whatever the decoders do with one file, it is no other file's fault
-            found = f"{utterance.audio}: {type(error).__name__} {error}"
+            found = f"{utterance.record.shard if utterance.record else utterance.audio}: {type(error).__name__} {error}"
         return Unreadable(utterance.id, printable(found))
 
     def _samples(self, utterance: Utterance) -> np.ndarray:
         if self._cache is None:
-            return load_audio(utterance.audio)
-        key = str(utterance.audio)
+            return read_audio(utterance)
+        key = utterance.record or utterance.audio
         if key not in self._cache:
-            loud = load_audio(utterance.audio) * _INT16
+            loud = read_audio(utterance) * _INT16
             self._cache[key] = np.clip(np.rint(loud), -_INT16, _INT16 - 1).astype(np.int16)
         return self._cache[key].astype(np.float32) / np.float32(_INT16)
 

@@ -1,4 +1,4 @@
-"""Lhotse Shar out and in: a corpus as numbered tar files that are read from start to end."""
+"""Lhotse Shar out and in: a corpus as numbered tar files, of which any record can be read by itself."""
 
 from __future__ import annotations
 
@@ -9,28 +9,33 @@ import json
 import logging
 import shutil
 import tarfile
+import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import batched
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import soundfile
-from lhotse import AudioSource, MonoCut
-from lhotse.audio.backend import audio_backend
-from lhotse.shar import SharWriter
 
-from speech.audio.input.files import SAMPLE_RATE, load_audio
+from speech.audio import SAMPLE_RATE
+from speech.audio.input.files import load_audio
 from speech.data.cuts import from_cut, to_cut
-from speech.data.manifest import Utterance
+from speech.data.manifest import ShardRecord, Utterance
+from speech.data.reading import REWRITE, read_audio
 from speech.errors import ConfigError, DataError
+from speech.files import printable, reason
+
+if TYPE_CHECKING:
+    from lhotse import MonoCut
 
 AudioFormat = Literal["flac", "opus"]
 
 _log = logging.getLogger(__name__)
 # Lhotse takes every name in a folder for a field, so the markers are beside its folder.
 _SHAR = "shar"
-_INDEX = "index.json"
+_INDEX, _RECORDS = "index.json", "records"
 
 
 def write_shards(
@@ -41,9 +46,9 @@ def write_shards(
 ) -> None:
     """Writes 16 kHz mono audio as `shar/cuts.NNNNNN.jsonl.gz` and `shar/recording.NNNNNN.tar`.
 
-    `CutSet.from_shar(in_dir=directory / "shar")` reads them too. Interrupted, it continues with the first shard that
-    has no marker `shard.NNNNNN.json`; a shard whose utterances or format have changed since is written again.
-    `index.json` comes last.
+    `CutSet.from_shar(in_dir=directory / "shar")` reads them too. A marker `shard.NNNNNN.json` says that a shard is
+    complete, and where in its tar file each recording is. Interrupted, it continues with the first shard that has none;
+    a shard whose utterances or format have changed since is written again. `index.json` comes last.
 
     Args:
         utterances: the corpus; its order is kept.
@@ -64,36 +69,52 @@ def write_shards(
     for number, shard in enumerate(shards):
         marker = directory / f"shard.{number:06d}.json"
         description = {"utterances": len(shard), "audio_format": audio_format, "digest": _digest(shard)}
-        if marker.is_file() and _read_json(marker) == description:
+        if marker.is_file() and _is_of(_read_json(marker), description):
             _log.info("shard %d of %d is complete", number + 1, len(shards))
             continue
         marker.unlink(missing_ok=True)
         _write_shard(shard, directory, number, audio_format)
-        _write_json(marker, description)
+        _write_json(marker, description | {_RECORDS: _places(directory / _SHAR / f"recording.{number:06d}.tar")})
     _remove_from(directory, len(shards))
     _write_json(
         directory / _INDEX, {"shards": len(shards), "utterances": len(utterances), "audio_format": audio_format}
     )
 
 
-def read_shards(directory: Path, shards: Sequence[int] | None = None) -> Iterator[tuple[Utterance, np.ndarray]]:
-    """Utterances, as they were written, with samples (n,) float32 at 16 kHz.
+def shard_utterances(directory: Path, shards: Sequence[int] | None = None) -> list[Utterance]:
+    """Utterances as they were written, in that order, each with the record that holds its audio; none of it is read.
 
     `audio` of an utterance is the file that it came from, which need not exist any more.
 
     Args:
         directory: what `write_shards` wrote.
-        shards: numbers of those to read, in that order (workers and ranks take different ones); all by default.
+        shards: numbers of those to list, in that order; all by default.
 
     Raises:
-        DataError: if the directory is incomplete or a shard does not exist.
+        DataError: if the directory is incomplete, a shard does not exist or is not as it was written: with its name,
+            and the number of the record in it where it is one that is wrong.
     """
     directory = Path(directory)
-    complete = n_shards(directory)
+    complete, found = n_shards(directory), list[Utterance]()
     for number in range(complete) if shards is None else shards:
         if not 0 <= number < complete:
-            raise DataError(f"no shard {number}, it has {complete}", where=str(directory))
-        yield from _read_shard(directory / _SHAR, number)
+            raise DataError(f"no shard {number}, it has {complete}", where=printable(directory))
+        found += _listed(directory, number)
+    return found
+
+
+def read_shards(directory: Path, shards: Sequence[int] | None = None) -> Iterator[tuple[Utterance, np.ndarray]]:
+    """Utterances as `shard_utterances` lists them, with samples (n,) float32 at 16 kHz, read from start to end.
+
+    Args:
+        directory: what `write_shards` wrote.
+        shards: numbers of those to read, in that order; all by default.
+
+    Raises:
+        DataError: as `shard_utterances`, or if a record cannot be read.
+    """
+    for utterance in shard_utterances(directory, shards):
+        yield utterance, read_audio(utterance)
 
 
 def n_shards(directory: Path) -> int:
@@ -101,39 +122,74 @@ def n_shards(directory: Path) -> int:
     return int(_index(Path(directory))["shards"])
 
 
-def _read_shard(folder: Path, number: int) -> Iterator[tuple[Utterance, np.ndarray]]:
-    # Not Lhotse's reader (1.33): it leaves the tar file open.
-    path = folder / f"recording.{number:06d}.tar"
+def _listed(directory: Path, number: int) -> list[Utterance]:
+    """The utterances of one shard."""
+    marker, tar = directory / f"shard.{number:06d}.json", directory / _SHAR / f"recording.{number:06d}.tar"
+    cuts = directory / _SHAR / f"cuts.{number:06d}.jsonl.gz"
     try:
-        with (
-            gzip.open(folder / f"cuts.{number:06d}.jsonl.gz", "rt", encoding="utf-8", newline="\n") as lines,
-            tarfile.open(path) as tar,
-        ):
-            recordings = (member for member in tar if not member.name.endswith(".json"))
-            for line, member in zip(lines, recordings, strict=True):
-                utterance = from_cut(MonoCut.from_dict(json.loads(line)))
-                stream = tar.extractfile(member)
-                if stream is None or member.name.rpartition(".")[0] != utterance.id:
-                    raise DataError(f"has {member.name} where {utterance.id} is due", where=str(path))
-                yield utterance, load_audio(stream.read())
-    except (OSError, EOFError, ValueError, tarfile.TarError) as error:
-        raise DataError(
-            f"cannot be read: {error}", where=str(path), fix="Delete its marker and write again."
-        ) from error
+        description, size = _read_json(marker), tar.stat().st_size
+        with gzip.open(cuts, "rt", encoding="utf-8", newline="\n") as file:
+            lines = list(file)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        said = reason(error) if isinstance(error, OSError) else str(error)
+        where = f"{printable(directory)}, shard {number}"
+        raise DataError(f"cannot be read: {said}", where=where, fix=REWRITE) from error
+    places = description.get(_RECORDS)
+    if places is None:
+        raise DataError("does not say where its records are", where=printable(marker), fix=REWRITE)
+    if len(lines) != len(places):
+        raise DataError(f"has {len(lines)} records, expected {len(places)}", where=printable(cuts), fix=REWRITE)
+    found = []
+    for record, (line, (offset, length)) in enumerate(zip(lines, places, strict=True)):
+        if offset + length > size:
+            raise DataError(
+                f"ends after {size} bytes, expected {offset + length} or more",
+                where=f"{printable(tar)}, record {record}",
+                fix=REWRITE,
+            )
+        utterance = _utterance(line, f"{printable(cuts)}, record {record}")
+        found.append(replace(utterance, record=ShardRecord(tar, record, offset, length)))
+    if _digest(found) != description["digest"]:
+        raise DataError(f"is not what {marker.name} was written for", where=printable(cuts), fix=REWRITE)
+    return found
+
+
+def _utterance(line: str, where: str) -> Utterance:
+    from lhotse import MonoCut
+
+    try:
+        return from_cut(MonoCut.from_dict(json.loads(line)))
+    except (DataError, ValueError, KeyError, TypeError, AttributeError) as error:
+        said = error.what if isinstance(error, DataError) else f"{type(error).__name__} {error}"
+        raise DataError(f"is no utterance: {said}", where=where, fix=REWRITE) from error
+
+
+def _places(tar: Path) -> list[tuple[int, int]]:
+    """Offset and size of the recordings of a shard, in order."""
+    with tarfile.open(tar) as file:
+        return [(member.offset_data, member.size) for member in file if not member.name.endswith(".json")]
+
+
+def _is_of(marker: dict[str, Any], description: dict[str, Any]) -> bool:
+    """Whether a marker says that a shard is what it would be now."""
+    return _RECORDS in marker and {name: marker.get(name) for name in description} == description
 
 
 def _index(directory: Path) -> dict[str, Any]:
     if not (directory / _INDEX).is_file():
         raise DataError(
             f"has no {_INDEX}: it was never written to its end",
-            where=str(directory),
-            fix="Call write_shards again; complete shards are kept.",
+            where=printable(directory),
+            fix="Write the shards again; those that are complete are kept.",
         )
     return _read_json(directory / _INDEX)
 
 
 def _write_shard(utterances: Sequence[Utterance], directory: Path, number: int, audio_format: AudioFormat) -> None:
     """Writes one shard aside and moves it in place when it is whole."""
+    from lhotse.audio.backend import audio_backend
+    from lhotse.shar import SharWriter
+
     aside = directory / f"partial.{number:06d}"
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
@@ -161,6 +217,8 @@ def _remove_from(directory: Path, number: int) -> None:
 
 def _cut_in_memory(utterance: Utterance) -> MonoCut:
     """A cut that holds the utterance's audio, whatever its file's rate and channels, as 16 kHz mono."""
+    from lhotse import AudioSource
+
     samples = load_audio(utterance.audio)
     stream = io.BytesIO()
     soundfile.write(stream, samples, SAMPLE_RATE, format="WAV", subtype="FLOAT")

@@ -61,7 +61,8 @@ def ratios(
     """Of ratios of sums over utterances, such as errors per word; with ones as denominators, of means.
 
     Args:
-        numerators, denominators: `(utterances, ratios)`.
+        numerators: `(utterances, ratios)`.
+        denominators: `(utterances, ratios)`.
 
     Returns:
         For each ratio its interval, None where it has no units.
@@ -86,7 +87,8 @@ def differences(
     least as large as the one found; at least 1 / (resamples + 1).
 
     Args:
-        first, second: numerators of each system, `(utterances, ratios)`.
+        first: numerators of one system, `(utterances, ratios)`.
+        second: those of the other.
         denominators: the same for both.
 
     Returns:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from speech.errors import DataError
-from speech.metrics.edit.alignment import Alignment, ErrorCounts
+from speech.metrics.edit.alignment import EditAlignment, ErrorCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class PointErrors:
 _SKIPPED = PointErrors(skipped=1)
 
 
-def point_errors(alignment: Alignment, points: Sequence[int]) -> PointErrors:
+def point_errors(alignment: EditAlignment, points: Sequence[int]) -> PointErrors:
     """Point-of-interest error rate (Ugan et al. 2025, arXiv 2501.09512): errors at some places of the reference.
 
     As its authors have it, an insertion belongs to the word that it stands before, one at the end to the last word, and
@@ -74,7 +74,7 @@ def switches(languages: Sequence[str | None]) -> list[int]:
     return places
 
 
-def switch_errors(alignment: Alignment, languages: Sequence[str | None], reach: int = 1) -> ErrorCounts:
+def switch_errors(alignment: EditAlignment, languages: Sequence[str | None], reach: int = 1) -> ErrorCounts:
     """Errors within `reach` words of a switch: for 1, in the word before it and the first word after it.
 
     Raises:
@@ -107,7 +107,7 @@ _NOT_COMPARED = LanguageErrors()
 
 
 def language_errors(
-    alignment: Alignment, reference: Sequence[str | None], hypothesis: Sequence[str | None]
+    alignment: EditAlignment, reference: Sequence[str | None], hypothesis: Sequence[str | None]
 ) -> LanguageErrors:
     """Compare the languages of words that stand in each other's place, right or wrong; no language is a wrong one.
 
@@ -138,6 +138,6 @@ def _words_of_each(languages: Sequence[str | None]) -> dict[str, int]:
     return {language: languages.count(language) for language in dict.fromkeys(languages) if language is not None}
 
 
-def _fits(alignment: Alignment, languages: Sequence[str | None]) -> None:
+def _fits(alignment: EditAlignment, languages: Sequence[str | None]) -> None:
     if len(languages) != len(alignment.reference):
         raise DataError(f"{len(languages)} languages for {len(alignment.reference)} words of the reference")

@@ -1,65 +1,18 @@
-"""All figures of form of one system on a corpus, utterance by utterance and in sums."""
+"""All figures of form of one system on a corpus, in sums over its utterances."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
 
-from speech.errors import DataError
 from speech.metrics.bootstrap import SEED, Interval, ratios
-from speech.metrics.code_switching import (
-    LanguageErrors,
-    PointErrors,
-    code_mixing_index,
-    embedded_points,
-    language_errors,
-    matrix_language,
-    point_errors,
-    switch_errors,
-)
-from speech.metrics.edit.alignment import Alignment, ErrorCounts, align, count_errors
-from speech.metrics.meaning.saer import Sample
-from speech.text.normalize import NORMALIZER_VERSION, scored_text, scored_texts
-from speech.text.units import Form, is_mixed, units
-from speech.text.word_language import word_languages
-
-Known = tuple[tuple[str, str | None], ...]
-"""Words with their languages, as a file gives them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pairing:
-    """A reference, what was recognised, and what is known of languages."""
-
-    sample: Sample
-    reference_words: Known = ()
-    hypothesis_words: Known = ()
-    points: tuple[int, ...] | None = None
-    """Places among `reference_words` that are of interest; None: the words that are not in the matrix language."""
-
-
-@dataclass(frozen=True, slots=True)
-class UtteranceScore:
-    """Of one utterance."""
-
-    id: str
-    alignment: Alignment
-    """Of mixed units: words, and single characters of scripts without spaces."""
-    languages: tuple[str | None, ...]
-    """Of the units of the reference."""
-    heard: tuple[str | None, ...]
-    """Of the units of the hypothesis."""
-    words: ErrorCounts
-    characters: ErrorCounts
-    mixed: ErrorCounts
-    points: PointErrors
-    switches: ErrorCounts
-    attributed: LanguageErrors
-    mixing: float
-    """Code-mixing index of the reference."""
+from speech.metrics.code_switching import LanguageErrors, PointErrors
+from speech.metrics.edit.alignment import ErrorCounts
+from speech.metrics.edit.error_rate import WER_VERSION
+from speech.metrics.utterance import UtteranceScore
+from speech.text.normalize import NORMALIZER_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +22,7 @@ class SilenceErrors:
     utterances: int = 0
     """With such a reference."""
     words: int = 0
-    """Inserted there."""
+    """Inserted there, as WER counts them."""
     characters: int = 0
 
 
@@ -87,9 +40,7 @@ class CorpusScore:
     silence: SilenceErrors = field(default_factory=SilenceErrors)
 
 
-_SHORT = 32
-"""Letters up to which a unit is shared."""
-SIGNATURE = f"normalizer:{NORMALIZER_VERSION}"
+SIGNATURE = f"normalizer:{NORMALIZER_VERSION}|wer:{WER_VERSION}"
 RATES: dict[str, Callable[[UtteranceScore], ErrorCounts]] = {
     "wer": lambda one: one.words,
     "cer": lambda one: one.characters,
@@ -98,46 +49,6 @@ RATES: dict[str, Callable[[UtteranceScore], ErrorCounts]] = {
     "switch": lambda one: one.switches,
 }
 """Name -> whose errors per unit."""
-
-
-def _shared(unit: str) -> str:
-    """The same unit of other utterances, so that a corpus keeps it once. Not `sys.intern`: that keeps for ever whatever
-    texts a server is sent."""
-    return _recent(unit) if len(unit) <= _SHORT else unit
-
-
-@lru_cache(maxsize=1 << 16)
-def _recent(unit: str) -> str:
-    return unit
-
-
-def score_utterance(pairing: Pairing) -> UtteranceScore:
-    """All counts of one utterance.
-
-    Languages of words are those that are given; where none are, those that their letters tell.
-
-    Raises:
-        DataError: if words are given that are not those of the text.
-    """
-    sample = pairing.sample
-    texts = scored_texts(sample.reference, sample.hypothesis, sample.languages)
-    mixed = align(*([_shared(unit) for unit in units(text, Form.mer)] for text in texts))
-    counts = mixed.counts
-    languages = _languages(mixed.reference, sample.reference, pairing.reference_words, sample)
-    heard = _languages(mixed.hypothesis, sample.hypothesis, pairing.hypothesis_words, sample)
-    return UtteranceScore(
-        sample.id,
-        mixed,
-        languages,
-        heard,
-        count_errors(*(units(text, Form.wer) for text in texts)) if any(map(is_mixed, texts)) else counts,
-        count_errors(*(text.replace(" ", "") for text in texts)),
-        counts,
-        point_errors(mixed, points_of_interest(pairing, languages)),
-        switch_errors(mixed, languages),
-        language_errors(mixed, languages, heard),
-        code_mixing_index(languages),
-    )
 
 
 def total(scores: Sequence[UtteranceScore]) -> CorpusScore:
@@ -179,43 +90,3 @@ def rate_columns(scores: Sequence[UtteranceScore]) -> tuple[np.ndarray, np.ndarr
 def _sum(counts: Iterable[ErrorCounts]) -> ErrorCounts:
     parts = [(one.substitutions, one.deletions, one.insertions, one.reference_length) for one in counts]
     return ErrorCounts(*(sum(column) for column in zip(*parts, strict=True)))
-
-
-@lru_cache(1 << 16)
-def _word_units(word: str, languages: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(units(scored_text(word, languages), Form.mer))
-
-
-def _languages(found: Sequence[str], text: str, known: Known, sample: Sample) -> tuple[str | None, ...]:
-    """Of units: those of the words that they are part of, otherwise what letters tell.
-
-    Args:
-        found: units of `text`, as they are scored.
-    """
-    among = sample.languages
-    guessed = tuple(word_languages(found, among)) if len(among) > 1 else (next(iter(among), None),) * len(found)
-    if not known:
-        return guessed
-    parts = [(unit, language) for word, language in known for unit in _word_units(word, among)]
-    if [unit for unit, _ in parts] != units(scored_text(text, among), Form.mer):
-        raise DataError("its words are not those of its text", where=sample.id or None)
-    return tuple(language or other for (_, language), other in zip(parts, guessed, strict=True))
-
-
-def points_of_interest(pairing: Pairing, languages: Sequence[str | None]) -> list[int]:
-    """Places of the mixed units of the reference that PIER is about.
-
-    Args:
-        languages: of these units.
-    """
-    if pairing.points is None:
-        among = pairing.sample.languages
-        matrix = among[0] if len(among) > 1 else matrix_language(languages)
-        return embedded_points(languages, matrix) if matrix is not None else []
-    found: list[int] = []
-    wanted, place = set(pairing.points), 0
-    for number, (word, _) in enumerate(pairing.reference_words):
-        length = len(_word_units(word, pairing.sample.languages))
-        found += range(place, place + length) if number in wanted else ()
-        place += length
-    return found

@@ -8,6 +8,7 @@ from typing import Any
 
 from speech.metrics.corpus import RATES
 from speech.metrics.systems import LANGUAGE_ERROR, SAER, SystemScore
+from speech.metrics.utterance import Pairing
 from speech.text.languages import LANGUAGES
 from speech.text.scripts import script
 
@@ -29,9 +30,11 @@ class Group:
         return ", ".join(LANGUAGES[code].name if code in LANGUAGES else code for code in self.name.split("-"))
 
 
-def group_name(languages: Sequence[str], text: str) -> str:
+def group_name(pairing: Pairing) -> str:
     """Of an utterance: its languages (ISO 639-3), otherwise the scripts (ISO 15924) of its reference, or `und`."""
-    return "-".join(languages or sorted({written for letter in text if (written := script(letter))})) or UNKNOWN
+    if pairing.languages:
+        return "-".join(pairing.languages)
+    return "-".join(sorted({written for letter in pairing.reference if (written := script(letter))})) or UNKNOWN
 
 
 def groups_of(names: Iterable[str]) -> list[Group]:

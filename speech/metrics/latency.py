@@ -17,6 +17,7 @@ import numpy as np
 
 from speech.errors import DataError
 from speech.metrics.bootstrap import Figure
+from speech.metrics.utterance import Pairing
 from speech.text.normalize import plain_text
 from speech.text.units import Form, units
 
@@ -89,23 +90,21 @@ LATENCIES: dict[str, Callable[[Emission], float | None]] = {
 }
 
 
-def emission(words: Sequence[tuple[str, float | None]], reference: str, source_s: float | None) -> Emission | None:
-    """Of an utterance as files give it; None unless the time of each word, and the length of the speech, are known.
+def emission(pairing: Pairing) -> Emission | None:
+    """Of an utterance; None unless the time of each recognised or translated word, and the length of the speech, are
+    known.
 
     Counted are normalised mixed units: words, and single characters of scripts without spaces. Those of one word came
     at once.
-
-    Args:
-        words: recognised or translated, with the seconds at which each was emitted.
     """
-    if source_s is None or not words:
+    if pairing.duration_s is None or not pairing.emitted_s:
         return None
     delays: list[float] = []
-    for word, delay in words:
+    for (word, _), delay in zip(pairing.hypothesis_words, pairing.emitted_s, strict=True):
         if delay is None:
             return None
         delays += [delay] * len(units(plain_text(word), Form.mer))
-    return Emission(tuple(delays), source_s, len(units(plain_text(reference), Form.mer)))
+    return Emission(tuple(delays), pairing.duration_s, len(units(plain_text(pairing.reference), Form.mer)))
 
 
 def latency_figures(emissions: Sequence[Emission | None]) -> dict[str, Figure]:

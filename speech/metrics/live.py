@@ -8,32 +8,33 @@ The last score aligns everything once, and is what `speech score` computes.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from speech.errors import DataError, LanguageError
 from speech.events import ScoreEvent
 from speech.metrics.code_switching import LanguageErrors, language_errors
-from speech.metrics.corpus import SIGNATURE, Known, Pairing, UtteranceScore, score_utterance
-from speech.metrics.edit.alignment import Alignment, ErrorCounts, align, count_errors
+from speech.metrics.corpus import SIGNATURE
+from speech.metrics.edit.alignment import EditAlignment, ErrorCounts, align, count_other_units
+from speech.metrics.edit.error_rate import word_form
 from speech.metrics.edit.prefix import closest_prefix, equal_runs
-from speech.metrics.meaning.saer import Sample, saer
+from speech.metrics.live_text import ReferenceSoFar, SpokenText, UnitsSoFar, spoken_text
+from speech.metrics.meaning.saer import saer
 from speech.metrics.meaning.vectors import Vectors
-from speech.text.normalize import scored_text
-from speech.text.units import Form, units
-from speech.text.word_language import word_languages
+from speech.metrics.utterance import Known, Pairing, UtteranceScore, score_utterance
+from speech.text.units import Form
 
 WINDOW, KEPT, MOST = 400, 200, 2000
 """Units heard: from so many on the older ones are settled, so many stay, and with so many they are settled anyway."""
 _RUN = 4
 SAER_LETTERS, SAER_LETTERS_IN_ALL = 1000, 10_000
 """Longest text that is encoded after each final, and in the end: a vector of an hour says little and takes minutes."""
+_TOO_LONG = "the text is too long for one vector"
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class LiveCounts:
     """Counts of a part of the session; addable."""
 
     words: ErrorCounts = field(default_factory=ErrorCounts)
@@ -44,8 +45,8 @@ class Figures:
     switches: ErrorCounts = field(default_factory=ErrorCounts)
     attributed: LanguageErrors = field(default_factory=LanguageErrors)
 
-    def __add__(self, other: Figures) -> Figures:
-        return Figures(
+    def __add__(self, other: LiveCounts) -> LiveCounts:
+        return LiveCounts(
             self.words + other.words,
             self.characters + other.characters,
             self.mixed + other.mixed,
@@ -55,7 +56,7 @@ class Figures:
             self.attributed + other.attributed,
         )
 
-    def counts(self) -> dict[str, tuple[int, int]]:
+    def rates(self) -> dict[str, tuple[int, int]]:
         """Errors and units of each rate; PIER has none without points of interest, or without anything else."""
         points = self.points if self.rest.reference_length else ErrorCounts()
         named = {
@@ -65,43 +66,17 @@ class Figures:
         return found | {"language": (self.attributed.errors, self.attributed.words)}
 
 
-@dataclass(slots=True)
-class _Side:
-    """Mixed units of one side, as far as they are known."""
-
-    units: list[str] = field(default_factory=list)
-    first: list[bool] = field(default_factory=list)
-    """Whether a unit is the first of a word."""
-    languages: list[str | None] = field(default_factory=list)
-
-    def add(self, plain: str, languages: Sequence[str | None]) -> None:
-        for word in plain.split():
-            parts = units(word, Form.mer)
-            self.units += parts
-            self.first += [True] + [False] * (len(parts) - 1)
-        self.languages += languages
-
-    def words(self, start: int, end: int) -> list[str]:
-        """What stands between spaces; a word that is cut counts as two."""
-        found: list[str] = []
-        for place in range(start, end):
-            if self.first[place] or not found:
-                found.append(self.units[place])
-            else:
-                found[-1] += self.units[place]
-        return found
-
-
 @dataclass(frozen=True, slots=True)
-class _Piece:
-    """Text that was added to a side, and the languages that were said of its units."""
+class _Settled:
+    """What lies so long behind that it is not aligned anew."""
 
-    text: str
-    plain: str
-    words: Known
-    languages: tuple[str | None, ...]
-    points: tuple[int, ...] = ()
-    """Places among `words`."""
+    counts: LiveCounts = field(default_factory=LiveCounts)
+    reference: int = 0
+    """Units of the reference."""
+    heard: int = 0
+    """Units that were recognised."""
+    sentences: Mapping[int, int] = field(default_factory=dict)
+    """Sentence -> errors."""
 
 
 class LiveScore:
@@ -116,14 +91,10 @@ class LiveScore:
         self, vectors: Vectors | None = None, whole: Callable[[Pairing], UtteranceScore] = score_utterance
     ) -> None:
         self._vectors, self._whole = vectors, whole
-        self._pieces: list[_Piece] = []
-        self._finals: list[_Piece] = []
-        self._ends: list[int] = []  # of pieces, in units of the reference
-        self._among: tuple[str, ...] = ()
+        self._sentences: list[SpokenText] = []
+        self._finals: list[SpokenText] = []
         self._matrix: str | None = None
-        self._marked = False
-        self._begin_reference()
-        self._begin_heard()
+        self._begin((), marked=False)
 
     @property
     def units(self) -> int:
@@ -132,7 +103,7 @@ class LiveScore:
 
     @property
     def has_reference(self) -> bool:
-        return bool(self._pieces)
+        return bool(self._sentences)
 
     def add_reference(
         self, text: str, words: Known = (), points: Sequence[int] = (), languages: Sequence[str] = ()
@@ -147,27 +118,19 @@ class LiveScore:
         Raises:
             DataError: if `words` are not those of `text`.
         """
-        among = tuple(dict.fromkeys((*self._among, *languages)))
-        piece = _piece(text, words, among, tuple(points))
-        if words and not piece.words:
+        among = tuple(dict.fromkeys((*self._reference.among, *languages)))
+        marked = self._reference.marked or bool(points)
+        sentence = spoken_text(text, words, among, tuple(points))
+        if words and not sentence.words:
             raise DataError("its words are not those of its text")
-        self._pieces.append(piece)
-        if among != self._among or (points and not self._marked):  # what is known of earlier pieces changes too
-            self._among, self._marked = among, self._marked or bool(points)
-            self._begin_reference()
-            self._begin_heard()
-            for side in (self._pieces, self._finals):
-                side[:] = [_piece(one.text, one.words, among, one.points) for one in side]
-            for one in self._pieces:
-                self._take_reference(one)
-            for one in self._finals:
-                self._take_final(one)
+        self._sentences.append(sentence)
+        if (among, marked) != (self._reference.among, self._reference.marked):
+            self._begin(among, marked=marked)  # what is known of earlier sentences changes too
         else:
-            self._take_reference(piece)
-        matrix = self._matrix_language()
-        if matrix != self._matrix:
-            self._matrix = matrix
-            self._begin_settled()
+            self._reference.add(sentence)
+        if self._reference.matrix != self._matrix:
+            self._matrix = self._reference.matrix
+            self._settled = _Settled()
 
     def add_final(
         self, text: str, words: Known = (), *, segment: int = 0, at_s: float = 0.0, meaning: bool = True
@@ -176,24 +139,24 @@ class LiveScore:
 
         Args:
             words: those of `text` with their languages; they are not looked at where they are others.
-            segment, at_s: for the event.
+            segment: for the event.
+            at_s: for the event.
             meaning: whether SAER is wanted.
         """
-        piece = _piece(text, words, self._among)
-        self._finals.append(piece)
-        self._take_final(piece)
-        if not self._pieces:
+        self._finals.append(spoken_text(text, words, self._reference.among))
+        self._heard.add(self._finals[-1])
+        if not self._sentences:
             return None
-        start, begin = self._settled_reference, self._settled_heard
-        heard = self._heard.units[begin:]
-        ahead = self._reference.units[start : start + 2 * len(heard)]
+        settled = self._settled
+        heard = self._heard.units[settled.heard :]
+        ahead = self._reference.units[settled.reference : settled.reference + 2 * len(heard)]
         alignment = align(ahead[: closest_prefix(ahead, heard)], heard)
-        end = start + len(alignment.reference)
-        figures = self._settled + self._count(alignment, start, begin)
+        counts = settled.counts + self._count(alignment)
+        end = settled.reference + len(alignment.reference)
         event = ScoreEvent(
-            is_final=False, segment=segment, at_s=at_s, counts=figures.counts(), reference_units=end,
-            reference_units_in_all=self.units, sentences=self._sentences(alignment, start, self._sentence_errors),
-            signature=SIGNATURE,
+            is_final=False, segment=segment, at_s=at_s, counts=counts.rates(), reference_units=end,
+            reference_units_in_all=self.units,
+            sentences=self._reference.sentences(alignment, settled.reference, settled.sentences), signature=SIGNATURE,
         )  # fmt: skip
         event = self._with_meaning(event, end) if meaning else _without(event, self._vectors, "more has been said")
         if len(heard) > WINDOW:
@@ -205,138 +168,84 @@ class LiveScore:
         pairing = self.pairing()
         score = self._whole(pairing)
         points, attributed = score.points, score.attributed
-        figures = Figures(
+        counts = LiveCounts(
             score.words, score.characters, score.mixed, points.points, points.rest, score.switches, attributed
         )
         event = ScoreEvent(
-            is_final=True, segment=None, at_s=at_s, counts=figures.counts(), reference_units=self.units,
-            reference_units_in_all=self.units, sentences=self._sentences(score.alignment, 0, {}), signature=SIGNATURE,
+            is_final=True, segment=None, at_s=at_s, counts=counts.rates(), reference_units=self.units,
+            reference_units_in_all=self.units, sentences=self._reference.sentences(score.alignment, 0, {}),
+            signature=SIGNATURE,
         )  # fmt: skip
-        return self._meant(event, pairing.sample, SAER_LETTERS_IN_ALL)
+        return _with_meaning(event, pairing, self._vectors, SAER_LETTERS_IN_ALL, score)
 
     def pairing(self) -> Pairing:
         """All of it as one utterance."""
-        reference, heard = (" ".join(piece.text for piece in side) for side in (self._pieces, self._finals))
         points: list[int] = []
         words: list[tuple[str, str | None]] = []
-        for piece in self._pieces:
-            points += [len(words) + place for place in piece.points]
-            words += _words(piece)
-        told = any(piece.words for piece in self._pieces)
+        for sentence in self._sentences:
+            points += [len(words) + place for place in sentence.points]
+            words += sentence.all_words
         return Pairing(
-            Sample(reference, heard, self._among),
-            tuple(words) if told else (),
-            tuple(word for piece in self._finals for word in _words(piece)),
-            tuple(points) or None,
+            " ".join(sentence.text for sentence in self._sentences),
+            " ".join(final.text for final in self._finals),
+            self._reference.among,
+            reference_words=tuple(words) if any(sentence.words for sentence in self._sentences) else (),
+            hypothesis_words=tuple(word for final in self._finals for word in final.all_words),
+            points=tuple(points) or None,
         )
 
-    def _begin_reference(self) -> None:
-        self._reference, self._ends = _Side(), []
-        self._switches: list[bool] = []
-        self._interest: list[bool] = []
-        self._counted: Counter[str] = Counter()
-        self._last: str | None = None
+    def _begin(self, among: tuple[str, ...], *, marked: bool) -> None:
+        """Take in both sides again, with what is known now."""
+        self._reference, self._heard = ReferenceSoFar(among, marked=marked), UnitsSoFar(among)
+        self._settled = _Settled()
+        for pieces, side in ((self._sentences, self._reference), (self._finals, self._heard)):
+            pieces[:] = [spoken_text(one.text, one.words, among, one.points) for one in pieces]
+            for piece in pieces:
+                side.add(piece)
 
-    def _begin_heard(self) -> None:
-        self._heard = _Side()
-        self._begin_settled()
-
-    def _begin_settled(self) -> None:
-        self._settled, self._settled_reference, self._settled_heard = Figures(), 0, 0
-        self._sentence_errors: dict[int, int] = {}
-
-    def _take_reference(self, piece: _Piece) -> None:
-        languages = self._told(piece)
-        self._reference.add(piece.plain, languages)
-        self._ends.append(self.units)
-        marked = set(piece.points)
-        for number, (word, _) in enumerate(_words(piece)):
-            self._interest += [number in marked] * len(units(scored_text(word, self._among), Form.mer))
-        for language in languages:
-            self._switches.append(language is not None and self._last is not None and language != self._last)
-            self._last = language or self._last
-        self._counted.update(filter(None, languages))
-
-    def _take_final(self, piece: _Piece) -> None:
-        self._heard.add(piece.plain, self._told(piece))
-
-    def _told(self, piece: _Piece) -> list[str | None]:
-        """Languages of units: the given ones, otherwise what letters tell."""
-        found, among = units(piece.plain, Form.mer), self._among
-        guessed = word_languages(found, among) if len(among) > 1 else [among[0] if among else None] * len(found)
-        return [language or other for language, other in zip(piece.languages, guessed, strict=True)]
-
-    def _matrix_language(self) -> str | None:
-        if self._marked:
-            return None
-        return (
-            self._among[0] if len(self._among) > 1 else max(self._counted, key=self._counted.__getitem__, default=None)
-        )
-
-    def _is_point(self, place: int) -> bool:
-        if self._marked:
-            return self._interest[place]
-        language = self._reference.languages[place]
-        return language is not None and self._matrix is not None and language != self._matrix
-
-    def _count(self, alignment: Alignment, start: int, begin: int) -> Figures:
-        """Of an alignment that begins at places of both sides."""
+    def _count(self, alignment: EditAlignment) -> LiveCounts:
+        """Of an alignment that begins where what is settled ends."""
+        reference, heard, start, begin = self._reference, self._heard, self._settled.reference, self._settled.heard
         end, until = start + len(alignment.reference), begin + len(alignment.hypothesis)
-        words = self._reference.words(start, end), self._heard.words(begin, until)
-        places = range(start, end)
-        points = [place - start for place in places if self._is_point(place)]
-        rest = set(range(end - start)).difference(points)
-        near = [n - start for n in places if self._switches[n] or (n + 1 < end and self._switches[n + 1])]
-        languages = self._reference.languages[start:end], self._heard.languages[begin:until]
-        return Figures(
-            count_errors(*words),
-            count_errors("".join(alignment.reference), "".join(alignment.hypothesis)),
+        points = reference.points(start, end)
+        characters = count_other_units(alignment, "".join(alignment.reference), "".join(alignment.hypothesis))
+        words, form = alignment.counts, word_form(reference.among)
+        if form == Form.cer:
+            words = characters
+        elif form == Form.wer:
+            words = count_other_units(alignment, reference.words(start, end), heard.words(begin, until))
+        return LiveCounts(
+            words,
+            characters,
             alignment.counts,
             alignment.within(points),
-            alignment.within(sorted(rest)),
-            alignment.within(near),
-            language_errors(alignment, *languages),
+            alignment.within(sorted(set(range(end - start)).difference(points))),
+            alignment.within(reference.near_switches(start, end)),
+            language_errors(alignment, reference.languages[start:end], heard.languages[begin:until]),
         )
 
-    def _sentences(self, alignment: Alignment, start: int, before: dict[int, int]) -> tuple[tuple[int, int, int], ...]:
-        """(number, errors, units) of the pieces of the reference that an alignment touches."""
-        end = start + len(alignment.reference)
-        errors = Counter(before) + self._sentence_counts(alignment, start)
-        found = []
-        for number in range(bisect_right(self._ends, start), len(self._ends)):
-            first = self._ends[number - 1] if number else 0
-            if first >= end and not errors[number]:
-                break
-            found.append((number, errors[number], max(min(self._ends[number], end) - first, 0)))
-        return tuple(found)
-
-    def _sentence_counts(self, alignment: Alignment, start: int) -> Counter[int]:
-        """Errors of each piece; an insertion belongs to the unit that it stands before, behind all to the last."""
-        last = max(start + len(alignment.reference) - 1, 0)
-        places = (min(start + edit.source, last) for edit in alignment.edits)
-        return Counter(min(bisect_right(self._ends, place), len(self._ends) - 1) for place in places)
-
-    def _settle(self, alignment: Alignment) -> None:
+    def _settle(self, alignment: EditAlignment) -> None:
         """Count what lies long behind for good."""
         cut = self._cut(alignment)
         if cut is None:
             return
-        source, target = cut
+        (source, target), before = cut, self._settled
         edits = tuple(edit for edit in alignment.edits if edit.source < source or edit.target < target)
-        old = Alignment(alignment.reference[:source], alignment.hypothesis[:target], edits)
-        self._settled += self._count(old, self._settled_reference, self._settled_heard)
-        self._sentence_errors = dict(
-            Counter(self._sentence_errors) + self._sentence_counts(old, self._settled_reference)
+        old = EditAlignment(alignment.reference[:source], alignment.hypothesis[:target], edits)
+        errors = self._reference.sentence_errors(old, before.reference)
+        self._settled = _Settled(
+            before.counts + self._count(old),
+            before.reference + source,
+            before.heard + target,
+            dict(Counter(before.sentences) + errors),
         )
-        self._settled_reference += source
-        self._settled_heard += target
 
-    def _cut(self, alignment: Alignment) -> tuple[int, int] | None:
+    def _cut(self, alignment: EditAlignment) -> tuple[int, int] | None:
         """Within the last long run of equal units that is old enough, between two words if it can be."""
         latest, within = len(alignment.hypothesis) - KEPT, None
         for source, target, length in reversed(equal_runs(alignment)):
             for step in reversed(range(1, min(length, latest - target + 1)) if length >= _RUN else ()):
-                places = self._settled_reference + source + step, self._settled_heard + target + step
+                places = self._settled.reference + source + step, self._settled.heard + target + step
                 if self._reference.first[places[0]] and self._heard.first[places[1]]:
                     return source + step, target + step
                 within = within or (source + step, target + step)
@@ -346,39 +255,27 @@ class LiveScore:
         return within
 
     def _with_meaning(self, event: ScoreEvent, end: int) -> ScoreEvent:
+        """With SAER of the beginning of the reference that ends at a unit."""
         if max(end, len(self._heard.units)) > SAER_LETTERS:
             return _without(event, self._vectors, _TOO_LONG)
         said, heard = self._reference.words(0, end), self._heard.words(0, len(self._heard.units))
-        return self._meant(event, Sample(" ".join(said), " ".join(heard), self._among), SAER_LETTERS)
-
-    def _meant(self, event: ScoreEvent, sample: Sample, letters: int) -> ScoreEvent:
-        if self._vectors is None or max(len(sample.reference), len(sample.hypothesis)) > letters:
-            return _without(event, self._vectors, _TOO_LONG)
-        try:
-            result = saer([sample], self._vectors)
-        except LanguageError as error:
-            return _without(event, self._vectors, str(error))
-        return replace(
-            event, saer=result.saer, distance=result.distance, encoder=result.encoder,
-            signature=f"{SIGNATURE} {result.signature}",
-        )  # fmt: skip
+        so_far = Pairing(" ".join(said), " ".join(heard), self._reference.among)
+        return _with_meaning(event, so_far, self._vectors, SAER_LETTERS)
 
 
-_TOO_LONG = "the text is too long for one vector"
-
-
-def _piece(text: str, words: Known, among: tuple[str, ...], points: tuple[int, ...] = ()) -> _Piece:
-    """Without the words if they are those of another text."""
-    plain = scored_text(text, among)
-    found = units(plain, Form.mer)
-    parts = [(unit, language) for word, language in words for unit in units(scored_text(word, among), Form.mer)]
-    if words and [unit for unit, _ in parts] == found:
-        return _Piece(text, plain, words, tuple(language for _, language in parts), points)
-    return _Piece(text, plain, (), (None,) * len(found), points)
-
-
-def _words(piece: _Piece) -> Known:
-    return piece.words or tuple((word, None) for word in piece.text.split())
+def _with_meaning(
+    event: ScoreEvent, pairing: Pairing, vectors: Vectors | None, letters: int, score: UtteranceScore | None = None
+) -> ScoreEvent:
+    if vectors is None or max(len(pairing.reference), len(pairing.hypothesis)) > letters:
+        return _without(event, vectors, _TOO_LONG)
+    try:
+        result = saer([pairing], vectors, scores=None if score is None else [score])
+    except LanguageError as error:
+        return _without(event, vectors, str(error))
+    return replace(
+        event, saer=result.saer, distance=result.distance, encoder=result.encoder,
+        signature=f"{SIGNATURE} {result.signature}",
+    )  # fmt: skip
 
 
 def _without(event: ScoreEvent, vectors: Vectors | None, why: str) -> ScoreEvent:

@@ -21,9 +21,8 @@ from queue import SimpleQueue
 from typing import IO, Any
 
 from speech.errors import SpeechError
-from speech.metrics.corpus import Pairing, UtteranceScore, score_utterance
-from speech.metrics.edit.alignment import Alignment
-from speech.metrics.meaning.saer import Sample
+from speech.metrics.edit.alignment import EditAlignment
+from speech.metrics.utterance import Pairing, UtteranceScore, score_utterance
 
 MANY = 50_000
 """Utterances beyond which more than one process is faster than one."""
@@ -134,7 +133,7 @@ def _as_call(kind: type[Any]) -> Callable[[Any], tuple[type[Any], tuple[Any, ...
 
 
 _AS_CALLS: dict[type, Callable[[Any], tuple[type[Any], tuple[Any, ...]]]] = {
-    kind: _as_call(kind) for kind in (Pairing, Sample, UtteranceScore, Alignment)
+    kind: _as_call(kind) for kind in (Pairing, UtteranceScore, EditAlignment)
 }
 """How what there is much of is sent: dataclasses' own way takes two to three times as long."""
 

@@ -19,8 +19,9 @@ from speech.metrics.bootstrap import (
     figure_interval,
     ratios,
 )
-from speech.metrics.corpus import RATES, SIGNATURE, CorpusScore, UtteranceScore, intervals, rate_columns, total
+from speech.metrics.corpus import RATES, SIGNATURE, CorpusScore, intervals, rate_columns, total
 from speech.metrics.meaning.saer import SaerResult
+from speech.metrics.utterance import UtteranceScore
 
 SAER = "saer"
 LANGUAGE_ERROR = "language_error"

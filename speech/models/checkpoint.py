@@ -25,15 +25,15 @@ import torch
 
 from speech.choices import Storage as Storage
 from speech.errors import ConfigError, ModelError
+from speech.files import replacing_folder
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
-from speech.models.stored import (
+from speech.models.storage import (
     RECORD,
     WHISPER,
-    Borrowed,
+    SharedTensors,
     load_weights,
     read_record,
     save_weights,
-    whole_folder,
     without_memory,
     write_record,
 )
@@ -149,7 +149,7 @@ def save_checkpoint(
         FileError: if the system refuses.
         ModelError: if a parameter is not finite, also where it is too large for `storage`.
     """
-    with whole_folder(directory) as folder:
+    with replacing_folder(directory) as folder:
         checkpoint = Checkpoint(model, tokenizer, info, targets or {})
         write_checkpoint(folder, checkpoint, "owsm_ctc", card=card, storage=storage, attached=attached, where=directory)
 
@@ -200,7 +200,7 @@ def save_label_checkpoint(
         FileError: if the system refuses.
         ModelError: if a parameter is not finite, also where it is too large for `storage`.
     """
-    with whole_folder(directory) as folder:
+    with replacing_folder(directory) as folder:
         write_label_checkpoint(folder, checkpoint, card=card, storage=storage, where=directory)
         for name, source in (attached or {}).items():
             shutil.copyfile(source, folder / name)
@@ -240,10 +240,14 @@ def load_checkpoint(directory: Path, *, device: str | torch.device = "cpu", as_s
     return Checkpoint(model.to(device), outline.tokenizer, outline.info, outline.targets)
 
 
-def _borrowed(shared_layers: int) -> Borrowed:
+def _borrowed(shared_layers: int) -> SharedTensors:
     """What the CTC model of a hybrid has from the label model, whose encoder's tensors are called alike."""
     layers = (f"encoder.layers.{n}." for n in range(shared_layers))
-    return Borrowed(f"{LABEL}/encoder.safetensors", ("encoder.subsampling.", *layers)) if shared_layers else Borrowed()
+    return (
+        SharedTensors(f"{LABEL}/encoder.safetensors", ("encoder.subsampling.", *layers))
+        if shared_layers
+        else SharedTensors()
+    )
 
 
 def load_label_checkpoint(

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from speech.choices import Storage
 from speech.decode.label.joint import JointConfig
 from speech.errors import ConfigError, ModelError
+from speech.files import replacing_folder
 from speech.models.checkpoint import (
     LABEL,
     SHARED,
@@ -28,7 +29,7 @@ from speech.models.checkpoint import (
     write_label_checkpoint,
 )
 from speech.models.owsm_ctc import FrontEnd
-from speech.models.stored import RECORD, read_record, whole_folder
+from speech.models.storage import RECORD, read_record
 
 KIND = "hybrid"
 _JOINT = "joint"
@@ -87,7 +88,7 @@ def save_hybrid(
         FileError: if the system refuses.
         ModelError: if a parameter is not finite, also where it is too large for `storage`.
     """
-    with whole_folder(directory) as folder:
+    with replacing_folder(directory) as folder:
         more = {_JOINT: asdict(hybrid.joint), SHARED: hybrid.same_layers()}
         write_checkpoint(
             folder, hybrid.ctc, KIND, card=card, storage=storage, attached=attached, where=directory, more=more
@@ -114,7 +115,7 @@ def save_beside_label(
     """
     record = read_record(of, [KIND], (), (_JOINT,))
     more = {_JOINT: record[_JOINT], SHARED: record.get(SHARED, 0)}
-    with whole_folder(directory) as folder:
+    with replacing_folder(directory) as folder:
         write_checkpoint(folder, ctc, KIND, card=card, storage=storage, attached=None, where=directory, more=more)
         shutil.copytree(of / LABEL, folder / LABEL)
 

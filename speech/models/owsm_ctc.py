@@ -89,7 +89,7 @@ class OwsmCtcOutput(NamedTuple):
     """(batch, T', languages), or None."""
 
 
-class _Parts(nn.Module):
+class _Layers(nn.Module):
     """The layers, what the model says of itself, and what is done in front of the encoder."""
 
     feature_mean: Tensor
@@ -190,7 +190,7 @@ class _Parts(nn.Module):
         return self.prompt(self.embed(ids), lengths)
 
 
-class OwsmCtc(_Parts):
+class OwsmCtc(_Layers):
     """See the module's docstring."""
 
     def _tap(self, record: list[Tensor] | None, adapters: Tap | None = None) -> Tap | None:

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from speech.errors import LanguageError, ModelError
 from speech.files import read_text, write_atomically
-from speech.models.stored import WHISPER
+from speech.models.storage import WHISPER
 from speech.text.languages import resolve
 
 KEY = "translates"

@@ -25,7 +25,7 @@ _BYTES = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Trimmed:
+class TrimmedModel:
     """A trimmed checkpoint and what is left of the whole one."""
 
     checkpoint: Checkpoint
@@ -40,7 +40,7 @@ class Trimmed:
     """Bytes of the parameters in float32, before and after."""
 
 
-def trim(whole: Checkpoint, texts: Iterable[str]) -> Trimmed:
+def trim(whole: Checkpoint, texts: Iterable[str]) -> TrimmedModel:
     """A checkpoint that writes special tokens and the pieces of `texts`; logits of these are those of the whole model.
 
     Up to 15 pieces more are kept, the most frequent first. In float32 logits are the same to the last bit where the
@@ -78,7 +78,7 @@ def trim(whole: Checkpoint, texts: Iterable[str]) -> Trimmed:
     counts = [sum(p.numel() for p in m.parameters()) for m in (model, smaller)]
     checkpoint = Checkpoint(smaller, tokenizer, {**whole.info, "trimmed_from": len(vocabulary)})
     row = model.config.encoder.dim + 1
-    return Trimmed(
+    return TrimmedModel(
         checkpoint,
         (len(vocabulary), len(kept)),
         (len(vocabulary) * row, len(kept) * row),

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.audio.log_mel import LogMelQueue
 from speech.chunking import ChunkSpec
 from speech.decode.ctc.compiled_beam import BeamSearch, TriedTokens

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from speech.audio import SAMPLE_RATE
 from speech.audio.input.blocks import blocks_of, chain, take
-from speech.audio.input.files import SAMPLE_RATE
 from speech.errors import ConfigError, LanguageError, ModelError, SpeechError
 from speech.files import printable, reason
 from speech.transcript import Transcript

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.decode.ctc.greedy import TokenSpan, greedy
 from speech.models.base import CtcModel
 from speech.models.translation_targets import Targets, check_target

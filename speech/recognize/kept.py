@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.decode.ctc.greedy import TokenSpan
 from speech.decode.label.timing import Written
 from speech.decode.words.labels import TokenEvidence

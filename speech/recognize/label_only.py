@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.decode.label.search import LabelHypothesis, likeliest, once
 from speech.decode.label.timing import Written, time_by_attention, written_words
 from speech.errors import ConfigError, LanguageError

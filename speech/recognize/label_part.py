@@ -10,17 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.decode.label.joint import Spelling
 from speech.decode.label.search import LabelSearch
 from speech.decode.words.language_id import next_token_posterior
-from speech.decode.words.words import WORD_START
 from speech.models.base import LabelModel
 from speech.nn.decoder.label import DecoderState
 from speech.nn.encoder.base import Halfway
 from speech.text.normalize import plain_text
 from speech.text.tokenizers.bpe import LabelTokenizer
 from speech.text.tokenizers.sentencepiece import Tokenizer
+from speech.text.vocabulary import WORD_START
 
 _TOKENS_A_SECOND, _TOKENS_MORE = 6, 8
 """No text is longer."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.decode.label.ctc_score import prepare
 from speech.decode.label.joint import Candidate, JointConfig, best, posterior, score
 from speech.decode.label.joint_language import joint_posterior

@@ -12,7 +12,7 @@ from speech.models.checkpoint import kind_of, load_checkpoint, load_label_checkp
 from speech.models.hybrid import KIND as HYBRID
 from speech.models.hybrid import load_hybrid
 from speech.models.precision import Precision, with_precision
-from speech.models.stored import WHISPER
+from speech.models.storage import WHISPER
 from speech.recognize.decoders import check_search, open_decoder
 from speech.recognize.full_context import FullContextPass
 from speech.recognize.label_only import LabelReader, without_ctc

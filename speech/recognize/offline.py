@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.audio.vad import Vad
 from speech.audio.vad import segment as voiced
 from speech.choices import Cut as Cut
@@ -122,7 +122,7 @@ class OfflineReader:
             frames: of the model.
         """
         silent = torch.ones(frames, dtype=torch.bool)
-        spans = voiced(samples, vad=self._vad)
+        spans = voiced(samples, self._vad)
         for start_s, end_s in spans:
             first, last = (int(at_s * SAMPLE_RATE) // self.second_pass.grid for at_s in (start_s, end_s))
             silent[first : last + 1] = False

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from speech.decode.ctc.frames import CtcFrames, token_index
 from speech.decode.ctc.greedy import TokenSpan, collapse, greedy
-from speech.decode.words.words import WORD_START
 from speech.models.base import CtcModel
 from speech.nn.ctc import CTCHead
 from speech.recognize.adapter_tokens import AdapterTokens, Extension
@@ -20,6 +19,7 @@ from speech.recognize.request import Request
 from speech.recognize.spoken_languages import written_in
 from speech.recognize.token_decoder import Decoder, TokenDecoder
 from speech.text.tokenizers.sentencepiece import Tokenizer
+from speech.text.vocabulary import WORD_START
 
 
 class PartDecoder:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.decode.ctc.beam import BeamDecoder
 from speech.decode.words.language_tracker import LanguageTracker, Switch
 from speech.recognize.causal import CausalPass, CausalStream

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.audio.vad import FRAME_S, FRAME_SAMPLES, Vad
 from speech.decode.endpoint import Endpoint, EndpointConfig, Endpointer, Reason
 from speech.recognize.context import Context

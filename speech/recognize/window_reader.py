@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.decode.ctc.greedy import TokenSpan
 from speech.decode.words.labels import TokenEvidence
 from speech.models.base import CtcModel

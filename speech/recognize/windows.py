@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.decode.ctc.greedy import TokenSpan
 from speech.errors import ConfigError
 from speech.models.base import CtcModel

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.audio.vad import Vad
 from speech.decode.bias.phrases import letters_of
 from speech.decode.ctc.compiled_beam import prepare

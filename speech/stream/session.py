@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.audio.vad import Vad
 from speech.decode.endpoint import Reason
 from speech.decode.words.language_tracker import Switch

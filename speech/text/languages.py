@@ -13,7 +13,7 @@ _WITHOUT_SPACES = {"cmn", "yue", "nan", "jpn", "tha", "lao", "khm", "mya", "bod"
 
 
 @dataclass(frozen=True, slots=True)
-class Language:
+class LanguageInfo:
     """A language that something in this package may speak of; a model knows some of them."""
 
     code: str
@@ -30,7 +30,7 @@ class Language:
     """Whether words are written apart; otherwise characters are what is scored."""
 
 
-LANGUAGES: dict[str, Language] = {row[0]: Language(*row, spaces=row[0] not in _WITHOUT_SPACES) for row in ROWS}
+LANGUAGES: dict[str, LanguageInfo] = {row[0]: LanguageInfo(*row, spaces=row[0] not in _WITHOUT_SPACES) for row in ROWS}
 
 _BY_NAME: dict[str, str] = {
     **{language.native.lower(): code for code, language in LANGUAGES.items()},
@@ -41,7 +41,7 @@ _BY_NAME: dict[str, str] = {
 }
 
 
-def resolve(name: str) -> Language:
+def resolve(name: str) -> LanguageInfo:
     """The language that `name` means: ISO 639-3, ISO 639-1, its English or own name, a common alias; any case.
 
     Raises:

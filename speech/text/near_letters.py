@@ -15,7 +15,8 @@ import numpy as np
 from rapidfuzz.distance import Indel
 from rapidfuzz.process import cdist
 
-WORD_START = "\u2581"
+from speech.text.vocabulary import WORD_START
+
 _NAME = re.compile(
     r"(?P<script>[A-Z]+) (?:SMALL |CAPITAL )?(?:LETTER|LIGATURE|VOWEL SIGN|SYLLABLE) "
     r"(?:SMALL )?(?P<rest>.+)"

@@ -11,7 +11,6 @@ import unicodedata
 from collections.abc import Sequence
 
 from speech.text.case_folding import fold, fold_pair
-from speech.text.languages import resolve
 
 NORMALIZER_VERSION = "2"
 
@@ -75,26 +74,6 @@ def scored_texts(reference: str, hypothesis: str, languages: Sequence[str] = ())
         languages: as for `scored_text`.
     """
     return fold_pair(_cased(reference, languages), _cased(hypothesis, languages), languages)
-
-
-def normalize(text: str, language: str) -> str:
-    """`text` in `language` (ISO 639-3) for scoring: as `scored_text`; without spaces where the script has none."""
-    known = resolve(language)
-    plain = scored_text(text, (known.code,))
-    return plain if known.spaces else plain.replace(" ", "")
-
-
-def normalize_pair(reference: str, hypothesis: str, language: str) -> tuple[str, str]:
-    """As `normalize`, of both sides of a comparison."""
-    known = resolve(language)
-    one, other = scored_texts(reference, hypothesis, (known.code,))
-    return (one, other) if known.spaces else (one.replace(" ", ""), other.replace(" ", ""))
-
-
-def scoring_units(text: str, language: str) -> list[str]:
-    """What an error rate counts: words, or characters for languages written without spaces."""
-    plain = normalize(text, language)
-    return plain.split() if resolve(language).spaces else list(plain)
 
 
 def _cased(text: str, languages: Sequence[str]) -> str:

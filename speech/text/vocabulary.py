@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from speech.errors import LanguageError
 
 BLANK, UNK, NA, NOLANG = "<blank>", "<unk>", "<na>", "<nolang>"
+WORD_START = "\u2581"
+"""Stands in pieces for the space in front of a word."""
 _SPECIALS = (BLANK, UNK, NA, NOLANG)
 _END = ("<sos>", "<eos>", "<sop>")
 

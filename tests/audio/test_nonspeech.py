@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.audio.nonspeech import _KINDS, nonspeech
 
 

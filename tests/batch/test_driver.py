@@ -19,7 +19,7 @@ from speech.batch.driver import run, shard
 from speech.batch.job import Job, open_reader
 from speech.batch.ledger import Ledger, Status
 from speech.batch.local import LocalPool, WorkerError
-from speech.batch.pool import Limits, Outcome
+from speech.batch.pool import Outcome, Timeouts
 from speech.cli.app import app
 from speech.cli.batch import parse_shard
 from speech.errors import ConfigError, FileError, ModelError, SpeechError
@@ -134,7 +134,7 @@ def test_workers_that_cannot_start_say_why():
 def test_a_worker_that_is_silent_for_too_long_is_replaced(tmp_path):
     names = ["hang", "a", "b"]
     ledger = Ledger(tmp_path / "run.sqlite")
-    pool = LocalPool(partial(open_hang, tmp_path / "log"), limits=Limits(read_s=0.5))
+    pool = LocalPool(partial(open_hang, tmp_path / "log"), limits=Timeouts(read_s=0.5))
     (tmp_path / "out").mkdir()
     try:
         found = dict(run(ledger.plan(names, ""), ledger, pool, partial(write, tmp_path / "out")))
@@ -147,7 +147,7 @@ def test_a_worker_that_is_silent_for_too_long_is_replaced(tmp_path):
 
 
 def test_a_worker_that_never_is_ready_is_not_waited_for():
-    pool = LocalPool(open_and_hang, limits=Limits(load_s=0.5))
+    pool = LocalPool(open_and_hang, limits=Timeouts(load_s=0.5))
     pool.submit("a")
     with pytest.raises(WorkerError, match=r"not ready within 0\.5 s"):
         pool.wait()

@@ -16,7 +16,7 @@ from speech.batch.driver import run
 from speech.batch.job import Job, open_reader
 from speech.batch.ledger import Ledger, Status
 from speech.batch.on_ray import UV_HOOK, RayPool, RayWorkerError, _import_ray
-from speech.batch.pool import Limits
+from speech.batch.pool import Timeouts
 from speech.errors import ConfigError, ModelError
 from speech.transcript import Transcript
 from tests.conftest import CLIPS
@@ -83,8 +83,8 @@ def test_actors_that_die_are_replaced_and_bad_files_named(cluster, tmp_path):
 def test_what_cannot_run_says_why(cluster):
     with pytest.raises(ModelError, match="no such model"):
         RayPool(open_nothing, workers=1, address=cluster)
-    with pytest.raises(ConfigError, match="no node of the cluster has 64 CPUs"):
-        RayPool(open_nothing, cpus=64, address=cluster)
+    with pytest.raises(ConfigError, match="no node of the cluster has 1 CPUs and 64 GPUs"):
+        RayPool(open_nothing, gpus=64, address=cluster)
 
 
 @pytest.mark.parametrize(
@@ -97,13 +97,13 @@ def test_what_cannot_run_says_why(cluster):
 )
 def test_actors_that_never_are_ready_end_the_pool_with_the_reason(cluster, opener, load_s, said):
     with pytest.raises(RayWorkerError, match=said):
-        RayPool(opener, workers=1, address=cluster, limits=Limits(load_s=load_s))
+        RayPool(opener, workers=1, address=cluster, limits=Timeouts(load_s=load_s))
 
 
 def test_an_actor_that_is_silent_for_too_long_is_replaced(cluster, tmp_path):
     names = ["hang", "a", "b"]
     ledger = Ledger(tmp_path / "run.sqlite")
-    pool = RayPool(partial(open_hang, tmp_path / "log"), workers=1, address=cluster, limits=Limits(read_s=2.0))
+    pool = RayPool(partial(open_hang, tmp_path / "log"), workers=1, address=cluster, limits=Timeouts(read_s=2.0))
     try:
         found = dict(run(ledger.plan(names, ""), ledger, pool, partial(write, tmp_path)))
     finally:
@@ -123,7 +123,7 @@ def test_a_cluster_whose_cpus_are_taken_is_not_waited_for(cluster):
         while ray.available_resources().get("CPU", 0) > 0:
             time.sleep(0.1)
         with pytest.raises(RayWorkerError, match=r"within 2 s \(one needs 1 CPUs .* free are 0 and 0\)"):
-            RayPool(open_surroundings, workers=1, limits=Limits(start_s=2.0))
+            RayPool(open_surroundings, workers=1, limits=Timeouts(start_s=2.0))
         assert ray.is_initialized()  # it is the caller's
         del taken
     finally:
@@ -154,11 +154,11 @@ DRIVER = """
 import json, sys
 from reading import open_surroundings
 from speech.batch.on_ray import RayPool
-from speech.batch.pool import Limits
+from speech.batch.pool import Timeouts
 from speech.errors import SpeechError
 
 try:
-    pool = RayPool(open_surroundings, workers=1, address="local", limits=Limits(start_s=float(sys.argv[1])))
+    pool = RayPool(open_surroundings, workers=1, address="local", limits=Timeouts(start_s=float(sys.argv[1])))
 except SpeechError as error:
     sys.exit(f"error: {error}")
 logs = pool._logs

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sounds import KINDS, clips, levelled
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -113,12 +113,12 @@ def test_a_model_shows_its_adapters_and_commands_take_others(own, spanish, wave,
             for options in ([], ["--adapters", empty], ["--adapters", own / FOLDER])
         )
         assert usual == elsewhere != none
-        with pytest.raises(ModelError, match="is no folder of adapters"):
+        with pytest.raises(ModelError, match="is not a folder of adapters"):
             run(*command, "--model", own, "--adapters", tmp_path / "none")
     batch = ["transcribe", wave, "--language", "spa", "--model", own, "--engine", "local"]
     batch += ["--output-dir", tmp_path / "out"]
     assert run(*batch).exit_code == 0
     assert "1 of 1 need nothing" in run(*batch).stderr
     assert "need nothing" not in run(*batch, "--adapters", empty).stderr  # another result
-    with pytest.raises(ModelError, match="is no folder of adapters"):
+    with pytest.raises(ModelError, match="is not a folder of adapters"):
         run(*batch, "--adapters", tmp_path / "none")

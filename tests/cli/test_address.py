@@ -26,7 +26,7 @@ def test_an_odd_address_is_one_line_of_every_command(url):
     for command in (["stream", str(RARE), "--url", url], ["adapters", "list", "--server", url]):
         error = CliRunner().invoke(app, command).exception
         assert isinstance(error, ConfigError), command
-        assert "is no address of a server" in str(error)
+        assert "is not the address of a server" in str(error)
         assert "\n" not in str(error)
         assert len(str(error)) < 400
 
@@ -74,10 +74,10 @@ def plain() -> Iterator[int]:
 
 def test_a_server_of_another_kind_is_said_to_be_one(plain):
     said = {
-        ("stream", str(RARE), "--url", f"ws://127.0.0.1:{plain}/"): "refuses, 200: <html>",
-        ("stream", str(RARE), "--url", f"wss://127.0.0.1:{plain}/"): "speaks no TLS",
-        ("adapters", "list", "--server", f"http://127.0.0.1:{plain}"): "is no server of this kind",
-        ("adapters", "list", "--server", f"https://127.0.0.1:{plain}"): "speaks no TLS",
+        ("stream", str(RARE), "--url", f"ws://127.0.0.1:{plain}/"): "refused the connection, 200: <html>",
+        ("stream", str(RARE), "--url", f"wss://127.0.0.1:{plain}/"): "does not use TLS",
+        ("adapters", "list", "--server", f"http://127.0.0.1:{plain}"): "is not a speech server",
+        ("adapters", "list", "--server", f"https://127.0.0.1:{plain}"): "does not use TLS",
     }
     for command, text in said.items():
         error = CliRunner().invoke(app, list(command)).exception

@@ -58,16 +58,16 @@ def test_brackets_in_help_are_text():
     shown = run("transcribe", "--help").stdout
     words = " ".join(shown.split())
     assert "[default: 8 with an n-gram model, else 1]" in words
-    assert "[default: those beside it]" in words
+    assert "[default: those beside the model]" in words
     headings = [line.rstrip(":") for line in shown.splitlines() if line.endswith(":") and not line.startswith(" ")]
     assert headings[:2] == ["Arguments", "Options"]
-    assert {"Model", "Search for the text", "Subtitles", "Many files"} <= set(headings)
+    assert {"Model", "Decoding", "Subtitles", "Many files"} <= set(headings)
 
 
 def test_plugins_are_listed_by_their_first_line_which_is_read_without_importing_them():
     plugins = _plugins()
     assert {"serve", "stream"} <= plugins.keys()
-    assert _summary(plugins["serve"]) == "Recognise live audio over websockets, and files over HTTP."
+    assert _summary(plugins["serve"]) == "Serve a model: live audio over websockets, files over HTTP."
     assert _summary(plugins["serve"]) in run("--help").stdout
     assert _summary(EntryPoint("x", "no.such.module:x", "speech.commands")) == ""
 

@@ -44,7 +44,7 @@ def test_one_system_is_scored_with_confidence_and_signature(files):
     ]  # fmt: skip
     assert "0.091 [0.000, " in shown
     assert "SAER" not in shown
-    assert found["signature"] == "normalizer:2"
+    assert found["signature"] == "normalizer:2|wer:2"
     assert found["signature"] in shown
 
 

@@ -11,7 +11,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from speech.cli.app import app
-from speech.cli.results import Format, Rendering
+from speech.cli.results import OutputFormat, Rendering
 from speech.decode.bias.phrases import Phrase, read_phrases
 from speech.decode.label.joint import JointConfig
 from speech.errors import AudioError, ConfigError, FileError, SpeechError
@@ -187,7 +187,7 @@ def test_align_prints_the_words_of_the_text_in_order(checkpoint, folder, tmp_pat
         assert [word["text"] for word in row["words"]] == ["the", "cat", "the", "dog"]
         times = [time for word in row["words"] for time in (word["start"], word["end"])]
         assert times == sorted(times)
-    with pytest.raises(ConfigError, match="one of them"):
+    with pytest.raises(ConfigError, match="--text or --text-file is needed"):
         run("align", folder / "b.wav", "--model", checkpoint)
     with pytest.raises(FileError, match="none: cannot be read: no such file"):
         run("align", folder / "b.wav", "--text-file", tmp_path / "none", "--model", checkpoint)
@@ -218,13 +218,14 @@ def test_subtitles_look_as_asked_in_files_in_batches_and_aligned(checkpoint, fol
 
 def test_a_ledger_tells_styles_of_subtitles_apart():
     styles = [SubtitleStyle(), SubtitleStyle(max_cps=3.0), SubtitleStyle(highlight_words=True)]
-    assert len({Rendering(Format.srt, style).identity for style in styles}) == 3
-    assert Rendering(Format.txt).identity == "txt"  # as ledgers have it that are there
+    assert len({Rendering(OutputFormat.srt, style).identity for style in styles}) == 3
+    assert Rendering(OutputFormat.txt).identity == "txt"  # as ledgers have it that are there
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [(["--max-cps", "10"], "--max-cps is about subtitles, not txt"), (["--highlight-words"], "--highlight-words is"),
+    [(["--max-cps", "10"], "--max-cps applies to subtitles, not txt"),
+     (["--highlight-words"], "--highlight-words applies"),
      (["--format", "srt", "--max-lines", "0"], "cues of 0 lines")],
 )  # fmt: skip
 def test_options_of_subtitles_are_for_subtitles(wave, options, message):
@@ -243,7 +244,8 @@ def test_the_folder_of_results_is_tried_before_a_model_is_loaded(wave, tmp_path,
     ("option", "value", "message"),
     [("--lm", "none.arpa", "none.arpa: cannot be read: no such file"),
      ("--graph", "none.txt", "none.txt: cannot be read: no such file"),
-     ("--adapters", "none", "none: is no folder of adapters"), ("--phrase", "@latin", "latin:1: is not UTF-8: byte 3"),
+     ("--adapters", "none", "none: is not a folder of adapters"),
+     ("--phrase", "@latin", "latin:1: is not UTF-8: byte 3"),
      ("--model", "none", "none: no such model")],
 )  # fmt: skip
 def test_files_that_options_name_are_tried_before_a_model_is_loaded(

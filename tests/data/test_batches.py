@@ -1,4 +1,4 @@
-"""`speech.data.batches`: plan -> audio and tokens -> `Batch`, for any number of workers."""
+"""`speech.data.batches`: plan -> audio and tokens -> `SpeechBatch`, for any number of workers."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import torch
 from torch.utils.data import DataLoader
 
 from speech.data import reading
-from speech.data.batches import Batch, BatchConfig, EvalBatches, TrainBatches
+from speech.data.batches import BatchConfig, EvalBatches, SpeechBatch, TrainBatches
 from speech.data.manifest import Utterance
 from speech.text.vocabulary import Vocabulary
-from speech.train.asr.stream import Stream
+from speech.train.loop.stream import Stream
 
 LETTERS = tuple("abcdefghijklmnopqrstuvwxyz ")
 TEXTS = {"eng": "good day", "deu": "guten tag", "lug": "osiibye"}
@@ -82,11 +82,11 @@ def train_batches(corpus: list[Utterance], config: BatchConfig = PLAIN, **option
     return TrainBatches(corpus, TOKENIZER, config, None, str.lower, **options)  # type: ignore[arg-type]
 
 
-def epoch_of(batches: TrainBatches, epoch: int = 0) -> list[Batch]:
+def epoch_of(batches: TrainBatches, epoch: int = 0) -> list[SpeechBatch]:
     return [batches.batch(epoch, index) for index in range(batches.size(epoch))]
 
 
-def assert_same(ours: list[Batch], theirs: list[Batch]) -> None:
+def assert_same(ours: list[SpeechBatch], theirs: list[SpeechBatch]) -> None:
     assert [b.ids for b in ours] == [b.ids for b in theirs]
     for a, b in zip(ours, theirs, strict=True):
         for name in (
@@ -179,7 +179,7 @@ def test_workers_give_a_run_in_order_whichever_is_ahead(corpus: list[Utterance],
     whole = [batch for epoch in range(3) for batch in epoch_of(batches, epoch)]
     stream = Stream(batches, start, len(whole))
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "speech.data.batches", "speech.train.asr.stream"])  # once for all workers
+    context.set_forkserver_preload(["torch", "speech.data.batches", "speech.train.loop.stream"])  # once for all workers
     loader = DataLoader(stream, batch_size=None, num_workers=2, multiprocessing_context=context)
     assert_same(list(loader), whole[start:])
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech.audio.augment import speed
-from speech.data.batches import Batch, Collator, EvalBatches, Stretch
+from speech.data.batches import Collator, EvalBatches, SpeechBatch, Stretch
 from speech.data.manifest import Utterance
 from speech.data.plan import Example
 from speech.text.vocabulary import Vocabulary
@@ -47,7 +47,7 @@ def an_utterance(audio: Path, language: str = "deu", words: tuple[Word, ...] = (
     return Utterance(id=language, audio=audio, duration_s=1.0, language=language, text="a b", words=words)
 
 
-def collated(*examples: Example, slower: float = 1.0) -> Batch:
+def collated(*examples: Example, slower: float = 1.0) -> SpeechBatch:
     def stretch(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return speed(samples, 1.0 / slower)
 

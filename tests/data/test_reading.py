@@ -12,10 +12,10 @@ import soundfile
 import torch
 
 from speech.data import reading
-from speech.data.batches import Batch, Collator, EvalBatches, TrainBatches
+from speech.data.batches import Collator, EvalBatches, SpeechBatch, TrainBatches
 from speech.data.manifest import Utterance
 from speech.data.plan import BatchConfig, Example
-from speech.data.reading import Reader, Tally, Unreadable
+from speech.data.reading import AudioReader, Tally, Unreadable
 from speech.errors import DataError
 from speech.text.vocabulary import Vocabulary
 
@@ -66,7 +66,7 @@ def test_the_others_of_a_batch_are_there_and_it_names_who_is_not(corpus: list[Ut
 def test_of_utterances_in_a_row_the_others_stay(corpus: list[Utterance]) -> None:
     example = Example(utterances=(corpus[2], corpus[3], corpus[4]), silences_s=(0.1, 0.2, 0.3, 0.4))
     found = Collator(Letters(), str.lower)([example], np.random.default_rng(0))  # type: ignore[arg-type]
-    assert isinstance(found, Batch)
+    assert isinstance(found, SpeechBatch)
     assert found.ids == ["u2+u4"]
     assert found.sample_lengths.tolist() == [1600 + 9920 + 3200 + 10240 + 6400]
     assert found.asr_lengths.tolist() == [len("good day good day")]
@@ -127,12 +127,12 @@ def test_whatever_a_decoder_does_it_is_this_file_alone(corpus: list[Utterance], 
         raise ValueError("no\nlayout")
 
     monkeypatch.setattr(reading, "load_audio", fall_over)
-    found = Reader()(corpus[0])
+    found = AudioReader()(corpus[0])
     assert found == Unreadable("u0", f"{corpus[0].audio}: ValueError no\\nlayout")
 
 
 def test_kept_audio_is_read_once_but_what_failed_is_tried_again(corpus: list[Utterance]) -> None:
-    read = Reader(cache=True)
+    read = AudioReader(cache=True)
     assert isinstance(read(corpus[3]), Unreadable)
     corpus[3].audio.write_bytes(corpus[0].audio.read_bytes())
     first = read(corpus[3])

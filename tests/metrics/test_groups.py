@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 
 from speech.metrics.bootstrap import Figure
-from speech.metrics.corpus import Pairing, score_utterance
 from speech.metrics.groups import Group, group_dicts, group_name, group_rates, groups_of
-from speech.metrics.meaning.saer import Sample
 from speech.metrics.systems import score_system, with_figures
+from speech.metrics.utterance import Pairing, score_utterance
 
-SAMPLES = [
-    Sample("guten morgen zusammen", "guten abend zusammen", ("deu",), "u1"),
-    Sample("我们 meeting 吧", "我们 miting 吧", ("cmn", "eng"), "u2"),
-    Sample("das ist gut", "das ist gut", ("deu",), "u3"),
+PAIRINGS = [
+    Pairing("guten morgen zusammen", "guten abend zusammen", ("deu",), "u1"),
+    Pairing("我们 meeting 吧", "我们 miting 吧", ("cmn", "eng"), "u2"),
+    Pairing("das ist gut", "das ist gut", ("deu",), "u3"),
 ]
 
 
@@ -21,7 +20,7 @@ SAMPLES = [
     [(("deu",), "x", "deu"), (("cmn", "eng"), "x", "cmn-eng"), ((), "hello 去", "Hani-Latn"), ((), "12", "und")],
 )
 def test_a_group_is_named_by_languages_or_else_by_scripts(languages, text, name):
-    assert group_name(languages, text) == name
+    assert group_name(Pairing(text, "", languages)) == name
 
 
 def test_a_group_has_a_title_in_words():
@@ -33,8 +32,8 @@ def test_a_group_has_a_title_in_words():
 
 
 def test_groups_are_sorted_by_size_and_their_rates_are_sums():
-    system = score_system("ours", [score_utterance(Pairing(sample)) for sample in SAMPLES])
-    german, pair = groups_of(group_name(one.languages, one.reference) for one in SAMPLES)
+    system = score_system("ours", [score_utterance(one) for one in PAIRINGS])
+    german, pair = groups_of(map(group_name, PAIRINGS))
     assert (german.name, german.places, pair.name, pair.places) == ("deu", (0, 2), "cmn-eng", (1,))
     assert group_rates(system, german)["mer"] == pytest.approx(1 / 6)
     assert "pier" not in group_rates(system, german)
@@ -46,8 +45,8 @@ def test_a_figure_that_no_utterance_of_a_group_has_is_left_out():
     figure = Figure(
         np.array([[2.0, 1.0], [0.0, 0.0], [4.0, 1.0]]), lambda sums: sums[0] / max(sums[1], 1), (2.0, None, 4.0)
     )
-    system = with_figures(score_system("a", [score_utterance(Pairing(one)) for one in SAMPLES]), {"al": figure})
-    german, pair = groups_of(group_name(one.languages, one.reference) for one in SAMPLES)
+    system = with_figures(score_system("a", [score_utterance(one) for one in PAIRINGS]), {"al": figure})
+    german, pair = groups_of(map(group_name, PAIRINGS))
     assert group_rates(system, german)["al"] == 3.0
     assert "al" not in group_rates(system, pair)
     first, _ = group_dicts([german, pair], [system])

@@ -7,6 +7,7 @@ import pytest
 
 from speech.errors import DataError
 from speech.metrics.latency import LATENCIES, Emission, emission, latency_figures
+from speech.metrics.utterance import Pairing
 
 RECORDED = [  # delays, speech, words of the reference; AL, LAAL, DAL, YAAL of OmniSTEval 0.1.10
     ((0.8, 1.2, 2.0, 2.0), 2.0, 4, 0.833333, 0.833333, 0.9, 0.75),
@@ -21,6 +22,12 @@ RECORDED = [  # delays, speech, words of the reference; AL, LAAL, DAL, YAAL of O
 
 def measured(said: Emission) -> list[float | None]:
     return [measure(said) for measure in LATENCIES.values()]
+
+
+def timed(words: list[tuple[str, float | None]], reference: str, duration_s: float | None) -> Pairing:
+    said, emitted = zip(*words, strict=True) if words else ((), ())
+    known = tuple((word, None) for word in said)
+    return Pairing(reference, " ".join(said), hypothesis_words=known, emitted_s=emitted, duration_s=duration_s)
 
 
 @pytest.mark.parametrize(("delays", "source", "target", "al", "laal", "dal", "yaal"), RECORDED)
@@ -77,14 +84,15 @@ def test_what_is_no_time_is_refused(bad):
 
 
 def test_words_of_scripts_without_spaces_count_by_character_and_marks_not_at_all():
-    said = emission([("我们去", 0.4), ("Coffee", 0.9), ("shop。", 1.2), ("!", 1.3)], "我们去 coffee shop", 2.0)
-    assert said == Emission((0.4, 0.4, 0.4, 0.9, 1.2), 2.0, 5)
+    said = timed([("我们去", 0.4), ("Coffee", 0.9), ("shop。", 1.2), ("!", 1.3)], "我们去 coffee shop", 2.0)
+    assert emission(said) == Emission((0.4, 0.4, 0.4, 0.9, 1.2), 2.0, 5)
 
 
 def test_an_utterance_that_lacks_a_time_has_no_latency():
-    assert emission([("a", 0.1), ("b", None)], "a b", 1.0) is None
-    assert emission([("a", 0.1)], "a b", None) is None
-    assert emission([], "a b", 1.0) is None
+    assert emission(timed([("a", 0.1), ("b", None)], "a b", 1.0)) is None
+    assert emission(timed([("a", 0.1)], "a b", None)) is None
+    assert emission(timed([], "a b", 1.0)) is None
+    assert emission(Pairing("a b", "a", hypothesis_words=(("a", None),), duration_s=1.0)) is None
 
 
 def test_a_corpus_has_the_mean_over_the_utterances_that_have_one():

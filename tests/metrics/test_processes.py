@@ -8,9 +8,8 @@ import pytest
 
 from speech.errors import DataError, SpeechError
 from speech.metrics import processes
-from speech.metrics.corpus import Pairing
-from speech.metrics.meaning.saer import Sample
 from speech.metrics.processes import score_utterances
+from speech.metrics.utterance import Pairing
 
 
 def pairings(count, bad=()):
@@ -21,8 +20,8 @@ def pairings(count, bad=()):
         said, heard = ([rng.choice(words) for _ in range(rng.randint(0, 9))] for _ in range(2))
         languages = rng.choice([(), ("eng",), ("cmn", "eng"), ("deu", "eng")])
         known = tuple((word, rng.choice(["eng", "cmn", None])) for word in said) if number % 3 else ()
-        sample = Sample(" ".join(said), " ".join(heard), languages, f"u{number}")
-        found.append(Pairing(sample, (("nothing", "eng"),) if number in bad else known))
+        known = (("nothing", "eng"),) if number in bad else known
+        found.append(Pairing(" ".join(said), " ".join(heard), languages, f"u{number}", known))
     return found
 
 

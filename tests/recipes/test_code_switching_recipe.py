@@ -21,7 +21,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from speech.audio.input.files import SAMPLE_RATE, load_audio
+from speech.audio import SAMPLE_RATE
+from speech.audio.input.files import load_audio
 from speech.data.checksums import verify
 from speech.data.code_switching.judges import ACCEPTED, WEIGHTS
 from speech.data.code_switching.mixture import words_of

@@ -26,7 +26,7 @@ from speech.train.loop.state import read_state
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
-    "owsm_ctc/prepare.py", "owsm_ctc/language_model.py", "language_adapters/teach.py",
+    "owsm_ctc/prepare.py", "owsm_ctc/language_model.py", "owsm_ctc/shards.py", "language_adapters/teach.py",
     "code_switching/prepare.py", "code_switching/sentences.py", "hybrid/prepare.py",
 ]  # fmt: skip
 
@@ -134,7 +134,7 @@ def test_other_recipes_say_in_a_line_what_they_cannot_read_or_write(start, tmp_p
         "code_switching/sentences.py": ("--group", "(a)"),
     }.get(script, ())
     (tmp_path / "train.jsonl").write_bytes(b"\xff")
-    manifest = tmp_path / "train.jsonl" if script.endswith("sentences.py") else tmp_path
+    manifest = tmp_path / "train.jsonl" if script.endswith(("sentences.py", "shards.py")) else tmp_path
     model = script.endswith("language_model.py")
     wrong_output = ("/proc/none/out", str(tmp_path)) if model else (str(manifest), "/proc/none/out/a.jsonl")
     assert "cannot be written: no such file or directory" in one_line(start(script, *wrong_output, *arguments))

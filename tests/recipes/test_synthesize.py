@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speech.audio.input.files import SAMPLE_RATE, load_audio
+from speech.audio import SAMPLE_RATE
+from speech.audio.input.files import load_audio
 from speech.data.manifest import Utterance, read_manifest, write_manifest
 from speech.errors import ConfigError, DataError
 

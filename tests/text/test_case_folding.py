@@ -6,9 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from speech.metrics.corpus import Pairing, score_utterance
 from speech.metrics.edit.error_rate import character_errors, word_errors
-from speech.metrics.meaning.saer import Sample
+from speech.metrics.utterance import Pairing, score_utterance
 from speech.text.case_folding import fold, fold_pair
 from speech.text.languages import LANGUAGES
 from speech.text.normalize import scored_text, scored_texts
@@ -92,7 +91,7 @@ def test_a_difference_of_case_is_no_error(drawn):
         for pair in ((text, other), (other, text)):
             assert word_errors(*pair, code).errors == 0
             assert character_errors(*pair, code).errors == 0
-            score = score_utterance(Pairing(Sample(*pair, (code,))))
+            score = score_utterance(Pairing(*pair, (code,)))
             assert score.words.errors == score.characters.errors == score.mixed.errors == 0
 
 

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from speech.text.languages import LANGUAGES
-from speech.text.normalize import NORMALIZER_VERSION, normalize, plain_text, scored_text, scoring_units
+from speech.text.normalize import NORMALIZER_VERSION, plain_text, scored_text
 
 any_text = st.text(max_size=40)
 
@@ -58,29 +58,11 @@ def test_plain_text_holds_nothing_but_what_it_promises(text):
 
 @given(st.text("abcdé ", max_size=20), st.sampled_from(["!", "?", ",", "…", "»", "—", "。", "؟"]))
 def test_case_and_final_punctuation_do_not_count(text, mark):
-    assert normalize(text.upper() + mark, "fra") == normalize(text, "fra")
-
-
-@given(any_text, st.sampled_from(sorted(LANGUAGES)))
-def test_units_join_to_the_normalised_text(text, language):
-    separator = " " if LANGUAGES[language].spaces else ""
-    units = scoring_units(text, language)
-    assert separator.join(units) == normalize(text, language)
-    assert all(units)
-
-
-@pytest.mark.parametrize("language", ["cmn", "jpn"])
-def test_characters_are_counted_where_words_are_not_written_apart(language):
-    assert normalize("你好 世界。", language) == "你好世界"
-    assert scoring_units("你好 世界。", language) == ["你", "好", "世", "界"]
-
-
-def test_words_are_counted_elsewhere():
-    assert scoring_units("Well, it's fine.", "eng") == ["well", "it's", "fine"]
+    assert scored_text(text.upper() + mark, ("fra",)) == scored_text(text, ("fra",))
 
 
 def test_numbers_are_not_spelled_out():
-    assert scoring_units("twenty 20", "eng") == ["twenty", "20"]
+    assert scored_text("twenty 20", ("eng",)) == "twenty 20"
 
 
 def test_the_version_is_the_one_these_expectations_belong_to():

@@ -18,17 +18,10 @@ from speech.models.hybrid import Hybrid
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
 from speech.nn.encoder.whisper import WhisperEncoderConfig
 from speech.text.tokenizers.sentencepiece import Tokenizer
-from speech.train.asr.config import (
-    ChunkConfig,
-    DataConfig,
-    InitConfig,
-    OptimizerConfig,
-    TokenizerConfig,
-    TrainConfig,
-    TrainerConfig,
-)
+from speech.train.asr.config import ChunkConfig, DataConfig, InitConfig, TokenizerConfig, TrainConfig
 from speech.train.asr.init import build_model
 from speech.train.asr.run import train
+from speech.train.loop.config import OptimizerConfig, TrainerConfig
 from tests.tiny_whisper import tiny_label_tokenizer, tiny_whisper
 
 ENCODER = WhisperEncoderConfig(dim=32, layers=3, heads=4, hidden=64, period=600)

@@ -15,13 +15,16 @@ from speech.models.owsm_ctc import FrontEnd, OwsmCtcConfig
 from speech.nn.encoder.whisper import WhisperEncoderConfig
 from speech.tensors import not_finite
 from speech.train.asr.card import model_card
-from speech.train.asr.config import DataConfig, OptimizerConfig, TokenizerConfig, TrainConfig, TrainerConfig
+from speech.train.asr.config import DataConfig, TokenizerConfig, TrainConfig
+from speech.train.asr.corpus import read_corpus
 from speech.train.asr.evaluate import ScoreRow, ScoreTable
-from speech.train.asr.module import TrainModule
-from speech.train.asr.run import read_corpus, train
+from speech.train.asr.module import CtcModule
+from speech.train.asr.run import train
 from speech.train.loop.callbacks import Metrics, append_line, read_metrics
+from speech.train.loop.config import OptimizerConfig, TrainerConfig
 from speech.train.loop.curve import draw_curve
 from speech.train.loop.state import CHECKPOINT, read_state
+from tests.changes import changed
 from tests.disk import small_disk
 
 
@@ -52,7 +55,7 @@ def tiny(corpus: Path, output: Path, **trainer: object) -> TrainConfig:
 
 def bad_from(step: int, what: str, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """Makes the loss, or only its gradient, not finite in that step; the ids of the batches that were seen in it."""
-    original, seen = TrainModule.loss, []
+    original, seen = CtcModule.loss, []
 
     def loss(module, batch, generator):
         found, parts = original(module, batch, generator)
@@ -63,7 +66,7 @@ def bad_from(step: int, what: str, monkeypatch: pytest.MonkeyPatch) -> list[list
             found = found * float(what)
         return found, parts
 
-    monkeypatch.setattr(TrainModule, "loss", loss)
+    monkeypatch.setattr(CtcModule, "loss", loss)
     return seen
 
 
@@ -71,7 +74,7 @@ def bad_from(step: int, what: str, monkeypatch: pytest.MonkeyPatch) -> list[list
 @pytest.mark.parametrize("clip", [5.0, 0.0])
 def test_a_number_that_is_none_ends_the_run_with_step_and_utterances(corpus, tmp_path, monkeypatch, what, clip):
     config = tiny(corpus, tmp_path / "run", accumulate=2)
-    config.optimizer.clip = clip
+    config = changed(config, {"optimizer.clip": clip})
     seen = bad_from(3, what, monkeypatch)
     with pytest.raises(TrainingError) as error:
         train(config)
@@ -88,11 +91,11 @@ def test_a_number_that_is_none_ends_the_run_with_step_and_utterances(corpus, tmp
 
 def test_a_rate_that_is_far_too_high_leaves_no_model(corpus, tmp_path):
     config = tiny(corpus, tmp_path / "run")
-    config.optimizer.lr = 1e30
+    config = changed(config, {"optimizer.lr": 1e30})
     with pytest.raises(SpeechError, match="finite"):
         train(config)
     assert not (tmp_path / "run" / "model").exists()
-    config.trainer.max_steps, config.output = 1, str(tmp_path / "one")
+    config = changed(config, {"trainer.max_steps": 1, "output": str(tmp_path / "one")})
     with pytest.raises(ModelError, match="finite"):  # too large for float16, in which the result is stored
         train(config)
     assert not (tmp_path / "one" / "model").exists()
@@ -125,7 +128,7 @@ def damaged(corpus, tmp_path) -> Path:
 
 def test_files_that_cannot_be_read_are_named_and_left_out(damaged, tmp_path, caplog):
     config = tiny(damaged, tmp_path / "run", max_steps=8)
-    config.data.max_unreadable, config.evaluate = 0.05, True
+    config = changed(config, {"data.max_unreadable": 0.05, "evaluate": True})
     with caplog.at_level(logging.WARNING):
         result = train(config)
     assert result is not None
@@ -140,7 +143,7 @@ def test_files_that_cannot_be_read_are_named_and_left_out(damaged, tmp_path, cap
 @pytest.mark.parametrize("share", [0.0, 0.01])
 def test_more_of_them_end_the_run(damaged, tmp_path, share):
     config = tiny(damaged, tmp_path / "run", max_steps=8)
-    config.data.max_unreadable = share
+    config = changed(config, {"data.max_unreadable": share})
     most = 1 if share else 0
     with pytest.raises(DataError, match=rf"train: {most + 1} of 48 cannot be read, the last is train\d+: .*Mend"):
         train(config)
@@ -152,10 +155,10 @@ def test_a_file_that_is_not_there_is_said_before_anything_is_trained(corpus, tmp
     shutil.copytree(corpus, root)
     (root / "test3.wav").unlink()
     config = tiny(root, tmp_path / "run")
-    config.evaluate = True
+    config = changed(config, {"evaluate": True})
     with pytest.raises(DataError, match=r"test\.jsonl:4:audio: no such file"):
         read_corpus(config)
-    config.evaluate = False
+    config = changed(config, {"evaluate": False})
     read_corpus(config)
     (root / "dev3.wav").unlink()
     with pytest.raises(DataError, match=r"dev\.jsonl:4:audio: no such file"):
@@ -166,9 +169,10 @@ def test_numbers_and_the_output_are_tried_before_anything_is_read(tmp_path):
     config = tiny(tmp_path / "nowhere", Path("/proc/run"))
     with pytest.raises(FileError, match=r"^/proc/run: cannot be written"):
         train(config)
-    config.optimizer.lr = float("nan")
     with pytest.raises(ConfigError, match=r"^optimizer\.lr is nan, expected more than 0$"):
-        train(config)
+        changed(config, {"optimizer.lr": float("nan")})
+    with pytest.raises(ConfigError, match=r"^seed -1, expected 0 to 4\.29497e\+09$"):
+        train(changed(config, {"seed": -1}))
     (tmp_path / "file").write_text("")
     config = tiny(tmp_path / "nowhere", tmp_path / "file")
     with pytest.raises(FileError, match="file: cannot be written"):

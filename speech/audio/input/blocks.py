@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from speech.audio.input.files import SAMPLE_RATE, stream_audio, to_mono_16k
+from speech.audio import SAMPLE_RATE
+from speech.audio.input.files import stream_audio, to_mono_16k
 from speech.audio.input.source import STANDARD_INPUT
 from speech.errors import AudioError
 

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 import av
 import numpy as np
 
-from speech.audio.input.pieces import AudioInfo, CutOffError, DamageError, Opened, Piece, samples_of
+from speech.audio.input.pieces import AudioInfo, AudioPiece, CutOffError, DamageError, OpenedAudio, samples_of
 from speech.audio.input.source import Slice
 from speech.errors import AudioError
 
@@ -28,7 +28,7 @@ _MOST_LOST_S = 0.5
 _SILENCE_S = 1.0
 
 
-def open_container(file: Slice, name: str, *, track: int | None = None, strict: bool = False) -> Opened:
+def open_container(file: Slice, name: str, *, track: int | None = None, strict: bool = False) -> OpenedAudio:
     """Open a file by FFmpeg.
 
     Args:
@@ -56,7 +56,7 @@ def open_container(file: Slice, name: str, *, track: int | None = None, strict: 
     except BaseException:
         container.close()
         raise
-    return Opened(info, _read(container, stream, name, strict), promised_s)
+    return OpenedAudio(info, _read(container, stream, name, strict), promised_s)
 
 
 def format_of(file: Slice) -> str:
@@ -100,7 +100,9 @@ def _begin_s(container: av.container.InputContainer, stream: av.AudioStream) -> 
     return min(begins, default=None)
 
 
-def _read(container: av.container.InputContainer, stream: av.AudioStream, name: str, strict: bool) -> Generator[Piece]:
+def _read(
+    container: av.container.InputContainer, stream: av.AudioStream, name: str, strict: bool
+) -> Generator[AudioPiece]:
     with container:
         clock = _Clock(_begin_s(container, stream), name, strict)
         lost_s, failure = 0.0, ""
@@ -146,15 +148,15 @@ class _Clock:
         self._silence_s = 0.0
         self._warned = False
 
-    def place(self, frame: av.AudioFrame) -> Iterator[Piece]:
+    def place(self, frame: av.AudioFrame) -> Iterator[AudioPiece]:
         """The frame, and the silence before it."""
         samples, rate = samples_of(frame), frame.sample_rate
         if frame.pts is not None and frame.time_base:
             yield from self._silence(float(frame.pts * frame.time_base), rate, samples.shape[1])
         self._given_s += len(samples) / rate
-        yield Piece(samples, rate)
+        yield AudioPiece(samples, rate)
 
-    def _silence(self, time_s: float, rate: int, channels: int) -> Iterator[Piece]:
+    def _silence(self, time_s: float, rate: int, channels: int) -> Iterator[AudioPiece]:
         least_s = _GAP_S
         if self._zero_s is None:
             self._zero_s = time_s - self._given_s
@@ -175,7 +177,7 @@ class _Clock:
         self._given_s += left / rate
         block = np.zeros((max(1, round(_SILENCE_S * rate)), channels), np.float32)
         while left > 0:
-            yield Piece(block[:left], rate)
+            yield AudioPiece(block[:left], rate)
             left -= min(left, len(block))
 
     def _warn(self, found: str) -> None:

@@ -18,21 +18,19 @@ import numpy as np
 import soundfile
 import soxr
 
+from speech.audio import SAMPLE_RATE
 from speech.audio.input.demux import format_of, open_container
 from speech.audio.input.downmix import Mixer
 from speech.audio.input.formats.chained import links
 from speech.audio.input.formats.link import Link
 from speech.audio.input.formats.mpeg_audio import open_frames
 from speech.audio.input.libsndfile import open_sound
-from speech.audio.input.pieces import AudioInfo, CutOffError, DamageError, Opened, Piece
+from speech.audio.input.pieces import AudioInfo, AudioPiece, CutOffError, DamageError, OpenedAudio
 from speech.audio.input.source import Slice, Source, name_of, opened
 from speech.errors import AudioError, SpeechError
 from speech.files import reason
 
-__all__ = ["SAMPLE_RATE", "AudioInfo", "Source", "load_audio", "probe", "stream_audio", "to_mono_16k"]
-
-SAMPLE_RATE = 16_000
-"""Hz. Everything behind this file has this rate."""
+__all__ = ["AudioInfo", "Source", "load_audio", "probe", "stream_audio", "to_mono_16k"]
 
 _log = logging.getLogger("speech.audio")
 _TRUNCATION_S, _NOTICED_S = 0.5, 0.02
@@ -79,7 +77,7 @@ def stream_audio(
 ) -> Iterator[np.ndarray]:
     """The same samples as `load_audio` in pieces of about `block_s` seconds; memory does not grow with length."""
     name = name_of(source) if name is None else name
-    mono = _Mono(name, channel)
+    mono = _MonoResampler(name, channel)
     received_s, produced = 0.0, 0
     with opened(source, name) as (file, size):
         for piece in _joined(_pieces(file, size, name, block_s, track), block_s):
@@ -97,12 +95,12 @@ def stream_audio(
         yield rest
 
 
-def probe(source: Source, *, track: int | None = None) -> AudioInfo:
+def probe(source: Source) -> AudioInfo:
     """Duration, rate, channels and format, from the header. Raises AudioError as `load_audio`."""
     name = name_of(source)
     with opened(source, name) as (file, size):
         found = [
-            _open(Slice(file, link.start, link.end), link, name, 1.0, track, measured=True).info
+            _open(Slice(file, link.start, link.end), link, name, 1.0, None, measured=True).info
             for link in links(file, size, name)
         ]
     return replace(found[0], duration_s=sum(info.duration_s for info in found))
@@ -142,7 +140,7 @@ def _mixed(block: np.ndarray, rate: int, channel: int | None) -> np.ndarray:
     return block[:, channel] if channel is not None else Mixer(block.shape[1], rate, "array").mix(block)
 
 
-class _Mono:
+class _MonoResampler:
     """Pieces of any rate and channels to mono at 16 kHz; a resampler and a mixer last as long as theirs do."""
 
     def __init__(self, name: str, channel: int | None) -> None:
@@ -151,7 +149,7 @@ class _Mono:
         self._resampler: soxr.ResampleStream | None = None
         self._mixers: dict[tuple[int, int], Mixer] = {}
 
-    def accept(self, piece: Piece) -> Iterator[np.ndarray]:
+    def accept(self, piece: AudioPiece) -> Iterator[np.ndarray]:
         """Samples `(n,)` of the piece, before them what was held back of another rate."""
         if piece.rate != self._rate:
             if len(rest := self.finish()):
@@ -173,7 +171,7 @@ class _Mono:
         empty = np.empty(0, np.float32)
         return empty if resampler is None else np.asarray(resampler.resample_chunk(empty, last=True))
 
-    def _mix(self, piece: Piece) -> np.ndarray:
+    def _mix(self, piece: AudioPiece) -> np.ndarray:
         channels = piece.samples.shape[1]
         if self._channel is None:
             key = (channels, piece.rate)
@@ -186,25 +184,25 @@ class _Mono:
         return piece.samples[:, self._channel]
 
 
-def _joined(pieces: Iterator[Piece], block_s: float) -> Iterator[Piece]:
+def _joined(pieces: Iterator[AudioPiece], block_s: float) -> Iterator[AudioPiece]:
     """Small pieces together, as long as rate and channels stay the same."""
     waiting: list[np.ndarray] = []
     count = rate = 0
     for piece in pieces:
         if waiting and (piece.rate != rate or piece.samples.shape[1] != waiting[0].shape[1]):
-            yield Piece(np.concatenate(waiting), rate)
+            yield AudioPiece(np.concatenate(waiting), rate)
             waiting, count = [], 0
         rate = piece.rate
         waiting.append(piece.samples)
         count += len(piece.samples)
         if count >= int(block_s * rate):
-            yield Piece(np.concatenate(waiting) if len(waiting) > 1 else waiting[0], rate)
+            yield AudioPiece(np.concatenate(waiting) if len(waiting) > 1 else waiting[0], rate)
             waiting, count = [], 0
     if waiting:
-        yield Piece(np.concatenate(waiting), rate)
+        yield AudioPiece(np.concatenate(waiting), rate)
 
 
-def _pieces(file: BinaryIO, size: int, name: str, block_s: float, track: int | None) -> Iterator[Piece]:
+def _pieces(file: BinaryIO, size: int, name: str, block_s: float, track: int | None) -> Iterator[AudioPiece]:
     """The pieces of all links of a file, each checked to be whole."""
     for link in links(file, size, name):
         part = Slice(file, link.start, link.end)
@@ -221,7 +219,7 @@ def _pieces(file: BinaryIO, size: int, name: str, block_s: float, track: int | N
         _check_complete(found, link, read_s, damage, name)
 
 
-def _decoded(found: Opened, part: Slice, name: str) -> Iterator[Piece]:
+def _decoded(found: OpenedAudio, part: Slice, name: str) -> Iterator[AudioPiece]:
     """Whatever a decoder raises is damage; what the system refuses is said."""
     while True:
         try:
@@ -237,7 +235,9 @@ def _decoded(found: Opened, part: Slice, name: str) -> Iterator[Piece]:
         yield piece
 
 
-def _open(part: Slice, link: Link, name: str, block_s: float, track: int | None, *, measured: bool = False) -> Opened:
+def _open(
+    part: Slice, link: Link, name: str, block_s: float, track: int | None, *, measured: bool = False
+) -> OpenedAudio:
     """The decoder of a link.
 
     Raises:
@@ -254,7 +254,7 @@ def _check_system(part: Slice, name: str) -> None:
         raise AudioError(f"cannot be read: {reason(part.failure)}", where=name) from part.failure
 
 
-def _decoder(part: Slice, link: Link, name: str, block_s: float, track: int | None, measured: bool) -> Opened:
+def _decoder(part: Slice, link: Link, name: str, block_s: float, track: int | None, measured: bool) -> OpenedAudio:
     refusal = ""
     try:
         found = _open_alone(part, link, name, block_s, measured)
@@ -275,7 +275,7 @@ def _decoder(part: Slice, link: Link, name: str, block_s: float, track: int | No
         ) from error
 
 
-def _open_alone(part: Slice, link: Link, name: str, block_s: float, measured: bool) -> Opened | None:
+def _open_alone(part: Slice, link: Link, name: str, block_s: float, measured: bool) -> OpenedAudio | None:
     """By what reads a single track; None where FFmpeg is needed."""
     size = link.end - link.start
     if not link.kind:
@@ -292,7 +292,7 @@ def _open_alone(part: Slice, link: Link, name: str, block_s: float, measured: bo
     return None if found.info.format == "mpeg" else found
 
 
-def _check_complete(found: Opened, link: Link, read_s: float, damage: DamageError | None, name: str) -> None:
+def _check_complete(found: OpenedAudio, link: Link, read_s: float, damage: DamageError | None, name: str) -> None:
     promised_s = max(found.promised_s, link.promised_s, read_s * link.whole)
     again = "Copy or download it again."
     if promised_s - read_s > _TRUNCATION_S:

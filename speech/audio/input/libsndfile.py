@@ -6,17 +6,16 @@ from collections.abc import Generator
 
 import soundfile
 
-from speech.audio.input.pieces import AudioInfo, DamageError, Opened, Piece
+from speech.audio.input.pieces import AudioInfo, AudioPiece, DamageError, OpenedAudio
 from speech.audio.input.source import Slice
 
 
-def open_sound(file: Slice, *, block_s: float, whole: float = 1.0) -> Opened:
+def open_sound(file: Slice, *, block_s: float) -> OpenedAudio:
     """Open a file by libsndfile.
 
     Args:
         file: that can be sought.
         block_s: seconds of a piece.
-        whole: bytes of samples that should be there for each that is.
 
     Raises:
         soundfile.LibsndfileError: it is nothing that libsndfile can open.
@@ -25,12 +24,12 @@ def open_sound(file: Slice, *, block_s: float, whole: float = 1.0) -> Opened:
     rate = int(sound.samplerate)
     info = AudioInfo(len(sound) / rate, rate, int(sound.channels), str(sound.format).lower())
 
-    def pieces() -> Generator[Piece]:
+    def pieces() -> Generator[AudioPiece]:
         with sound:
             try:
                 while len(block := sound.read(max(1, int(block_s * rate)), dtype="float32", always_2d=True)):
-                    yield Piece(block, rate)
+                    yield AudioPiece(block, rate)
             except soundfile.LibsndfileError as error:
                 raise DamageError(error.error_string.rstrip(".")) from error
 
-    return Opened(info, pieces(), whole=whole)
+    return OpenedAudio(info, pieces())

@@ -11,9 +11,9 @@ import av
 import numpy as np
 import soxr
 
+from speech.audio import SAMPLE_RATE
 from speech.audio.input.containers import Ogg, OpusPacket, OpusStream, WebM, opus_samples
 from speech.audio.input.downmix import Mixer
-from speech.audio.input.files import SAMPLE_RATE
 from speech.audio.input.formats.magic import known_format
 from speech.audio.input.pieces import samples_of
 from speech.errors import AudioError
@@ -25,6 +25,9 @@ _MOST_HEADER = 1 << 20
 _UNKNOWN_BYTES = 0x7FFF_0000  # RIFF sizes from here on, and 0, are what writers to a pipe leave behind
 _ENDLESS = 1 << 62
 _MOST_LOOKED_AT = 1 << 15
+MAX_MESSAGE_S = 30.0
+"""Of Opus, in one message. Two bytes are up to 120 ms, so a message that is small may be long; one that is longer is
+refused before any of it is decoded."""
 _INSTEAD = "send PCM16, Opus in Ogg or WebM, or WAV"
 
 
@@ -77,12 +80,9 @@ class PcmDecoder:
 
     Args:
         format: of the bytes.
-        max_message_s: seconds of Opus that one message may hold. Two bytes of Opus are up to 120 ms, so a message that
-            is small may be long; one that is longer is refused before any of it is decoded.
     """
 
-    def __init__(self, format: AudioFormat, *, max_message_s: float = 30.0) -> None:
-        self._max_message_s = max_message_s
+    def __init__(self, format: AudioFormat) -> None:
         self._auto = format.encoding is Encoding.auto
         self._waiting = bytearray()  # `auto`: first bytes, then the part of a sample that a message ended in
         self._promised = _ENDLESS  # bytes of samples still to come by the header of a WAV file
@@ -165,9 +165,9 @@ class PcmDecoder:
         except AudioError as error:
             failure = error
         seconds = sum(opus_samples(packet.data) for packet in packets) / _OPUS_RATE
-        if seconds > self._max_message_s:
+        if seconds > MAX_MESSAGE_S:
             found = f"audio_too_long: a message of {len(data)} bytes holds {seconds:.0f} s of audio"
-            raise AudioError(f"{found}, expected at most {self._max_message_s:g}", fix="Send it in smaller messages.")
+            raise AudioError(f"{found}, expected at most {MAX_MESSAGE_S:g}", fix="Send it in smaller messages.")
         try:
             for packet in packets:
                 parts.append(self._packet(packet))

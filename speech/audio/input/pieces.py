@@ -23,7 +23,7 @@ class AudioInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class AudioPiece:
     """Samples `(n, channels)` float32 at `rate` Hz. Both may change from one piece to the next."""
 
     samples: np.ndarray
@@ -31,11 +31,11 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedAudio:
     """A file, or one link of a chain of them, before it is decoded."""
 
     info: AudioInfo
-    pieces: Generator[Piece]
+    pieces: Generator[AudioPiece]
     """To the end; DamageError where it cannot be decoded further."""
     promised_s: float = 0.0
     """What the header says there is; 0 where it cannot be relied on."""

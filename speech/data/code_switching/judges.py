@@ -33,7 +33,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Judgement:
     """What the judges say of a sentence."""
 
     scores: Mapping[str, float]
@@ -50,8 +50,8 @@ class Verdict:
         return self.total >= ACCEPTED and min(self.scores.values()) >= _VETO
 
 
-class Judges:
-    """The four judges.
+class RuleJudge:
+    """Rules for the four aspects.
 
     Args:
         function_words: language (ISO 639-3) -> words that say little by themselves; see `function_words`.
@@ -61,7 +61,7 @@ class Judges:
     def __init__(self, function_words: Mapping[str, frozenset[str]], names: frozenset[str] = frozenset()) -> None:
         self._function_words, self._names = function_words, names
 
-    def judge(self, mixture: Mixture, target_share: float) -> Verdict:
+    def judge(self, mixture: Mixture, target_share: float) -> Judgement:
         """Judge a sentence that shall have such a share of embedded words."""
         found = {
             "fluency": list(_fluency(mixture)),
@@ -75,7 +75,7 @@ class Judges:
             for aspect in found
             for fault in found[aspect]
         )
-        return Verdict(scores, tuple(fault for *_, fault in weighed))
+        return Judgement(scores, tuple(fault for *_, fault in weighed))
 
     def _is_function_word(self, word: str, language: str) -> bool:
         return word in self._function_words.get(language, ())

@@ -11,13 +11,15 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
-from speech.data.code_switching.judges import WEIGHTS, Fault, Judges, Verdict
+from speech.data.code_switching.judges import WEIGHTS, Fault, Judgement, RuleJudge
 from speech.data.code_switching.mixture import Mixture
 from speech.errors import ConfigError, SpeechError
 from speech.text.languages import LANGUAGES
 
 _TRIES = 3
 _WAIT_S = 2.0
+_TIMEOUT_S = 60.0
+"""Of one answer."""
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 _TASK = """You rate one code-switched sentence as a bilingual speaker of {one} and {other} would.
 Answer with one JSON object and nothing else:
@@ -39,20 +41,18 @@ class LlmJudge:
         model: its name there.
         rules: whose faults lead the mending, beside the model's own.
         key: sent as bearer token, if any.
-        timeout_s: of one answer.
 
     Raises:
         ConfigError: if the URL is none.
     """
 
-    def __init__(self, url: str, model: str, rules: Judges, *, key: str = "", timeout_s: float = 60.0) -> None:
+    def __init__(self, url: str, model: str, rules: RuleJudge, *, key: str = "") -> None:
         if not url.startswith(("http://", "https://")):
             raise ConfigError(f"{url!r} is no URL of an API", fix="Give one such as http://localhost:8000/v1.")
         self._url, self._model, self._rules = url.rstrip("/") + "/chat/completions", model, rules
         self._headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
-        self._timeout_s = timeout_s
 
-    def judge(self, mixture: Mixture, target_share: float) -> Verdict:
+    def judge(self, mixture: Mixture, target_share: float) -> Judgement:
         """What the rules say where that is refusal enough, otherwise the stricter of rules and model.
 
         Raises:
@@ -64,7 +64,7 @@ class LlmJudge:
         asked = self._asked(mixture, target_share)
         return min(ruled, asked, key=lambda verdict: (verdict.accepted, verdict.total))
 
-    def _asked(self, mixture: Mixture, target_share: float) -> Verdict:
+    def _asked(self, mixture: Mixture, target_share: float) -> Judgement:
         answer = self._post(self._body(mixture, target_share))
         try:
             found = json.loads(_object(answer["choices"][0]["message"]["content"]))
@@ -76,7 +76,7 @@ class LlmJudge:
         worst = min(scores, key=lambda aspect: scores[aspect])
         part = found.get("worst_part")
         part = part if isinstance(part, int) and 0 <= part < len(mixture.parts) else 0
-        return Verdict(scores, (Fault(part, f"{worst}: {found.get('why', '')}", 10.0 - scores[worst]),))
+        return Judgement(scores, (Fault(part, f"{worst}: {found.get('why', '')}", 10.0 - scores[worst]),))
 
     def _body(self, mixture: Mixture, target_share: float) -> dict[str, Any]:
         both = mixture.parallel
@@ -98,7 +98,7 @@ class LlmJudge:
             if attempt:
                 time.sleep(_WAIT_S * attempt)
             try:
-                with urllib.request.urlopen(request, timeout=self._timeout_s) as reply:
+                with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as reply:
                     return json.load(reply)
             except urllib.error.HTTPError as error:
                 with error:

@@ -23,7 +23,7 @@ def words_of(text: str, language: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Parallel:
+class SentencePair:
     """The same content in two languages."""
 
     languages: tuple[str, str]
@@ -31,7 +31,7 @@ class Parallel:
     words: tuple[tuple[str, ...], tuple[str, ...]]
     """Plain, of each."""
     links: Links
-    """Which words mean each other; see `Lexicon.links`."""
+    """Which words mean each other; see `TranslationTable.links`."""
 
     @cached_property
     def points(self) -> tuple[Point, ...]:
@@ -54,7 +54,7 @@ class Parallel:
 
 
 @dataclass(frozen=True)
-class Part:
+class LanguageSpan:
     """Words of one of the two sentences."""
 
     side: int
@@ -70,19 +70,20 @@ class Part:
 class Mixture:
     """A sentence that changes its language at some points."""
 
-    parallel: Parallel
+    parallel: SentencePair
     points: tuple[Point, ...]
     """Ascending on both sides, at least one."""
     start: int
     """Which of the two it begins in."""
 
     @cached_property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[LanguageSpan, ...]:
         """From left to right."""
         ends = ((0, 0), *self.points, tuple(len(side) for side in self.parallel.words))
         sides = [(self.start + n) % 2 for n in range(len(ends) - 1)]
         return tuple(
-            Part(side, before[side], after[side]) for side, (before, after) in zip(sides, pairwise(ends), strict=True)
+            LanguageSpan(side, before[side], after[side])
+            for side, (before, after) in zip(sides, pairwise(ends), strict=True)
         )
 
     @cached_property

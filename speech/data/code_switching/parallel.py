@@ -9,9 +9,9 @@ from itertools import combinations
 
 from rapidfuzz.distance import Levenshtein
 
-from speech.data.code_switching.judges import Judges, function_words, names
-from speech.data.code_switching.mixture import Parallel, words_of
-from speech.data.code_switching.word_alignment import Lexicon
+from speech.data.code_switching.judges import RuleJudge, function_words, names
+from speech.data.code_switching.mixture import SentencePair, words_of
+from speech.data.code_switching.word_alignment import TranslationTable
 from speech.data.manifest import Utterance
 
 _LONGEST = 25
@@ -65,14 +65,14 @@ class Bitext:
         self.languages = languages
         sentences = [self._words(pair) for pair in sorted(texts)]
         short = [pair for pair in sentences if all(0 < len(side) <= _LONGEST for side in pair)]
-        self.lexicon = Lexicon.fit([*short, *_cognates(short)])
+        self.lexicon = TranslationTable.fit([*short, *_cognates(short)])
         words = {code: function_words(pair[side] for pair in short) for side, code in enumerate(languages)}
-        self.judges = Judges(words, names(texts))
+        self.judges = RuleJudge(words, names(texts))
 
-    def parallel(self, one: str, other: str) -> Parallel:
+    def parallel(self, one: str, other: str) -> SentencePair:
         """Two texts that say the same."""
         words = self._words((one, other))
-        return Parallel(self.languages, words, self.lexicon.links(*words))
+        return SentencePair(self.languages, words, self.lexicon.links(*words))
 
     def _words(self, texts: tuple[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return words_of(texts[0], self.languages[0]), words_of(texts[1], self.languages[1])

@@ -13,30 +13,30 @@ from typing import Protocol
 
 import numpy as np
 
-from speech.data.code_switching.judges import Verdict
-from speech.data.code_switching.mixture import Mixture, Parallel, Point
+from speech.data.code_switching.judges import Judgement
+from speech.data.code_switching.mixture import Mixture, Point, SentencePair
 
 _MOST_POINTS = 3
 
 
 class Judge(Protocol):
-    """Who says whether a sentence is good: `Judges`, or a language model (`LlmJudge`)."""
+    """Who says whether a sentence is good: `RuleJudge`, or a language model (`LlmJudge`)."""
 
-    def judge(self, mixture: Mixture, target_share: float) -> Verdict:
+    def judge(self, mixture: Mixture, target_share: float) -> Judgement:
         """Judge a sentence that shall have such a share of embedded words."""
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class AcceptedMixture:
     """A sentence and what the judges say of it."""
 
     mixture: Mixture
-    verdict: Verdict
+    verdict: Judgement
     rounds: int
     """How many times it was mended."""
 
 
-def generate(parallel: Parallel, target_share: float, rng: np.random.Generator) -> Mixture | None:
+def generate(parallel: SentencePair, target_share: float, rng: np.random.Generator) -> Mixture | None:
     """A mixture at random points, of about such a share of embedded words; None where there is no place to switch."""
     points = parallel.points
     if not points:
@@ -48,7 +48,7 @@ def generate(parallel: Parallel, target_share: float, rng: np.random.Generator) 
     return min(options, key=lambda one: abs(one.embedded_share - target_share))
 
 
-def refine(mixture: Mixture, judges: Judge, target_share: float, rounds: int = 4) -> Accepted | None:
+def refine(mixture: Mixture, judges: Judge, target_share: float, rounds: int = 4) -> AcceptedMixture | None:
     """Mend what the judges find until they accept it.
 
     Each round takes the place of the gravest fault, tries what would mend it there, has the results judged, and goes on
@@ -57,7 +57,7 @@ def refine(mixture: Mixture, judges: Judge, target_share: float, rounds: int = 4
     verdict = judges.judge(mixture, target_share)
     for done in range(rounds + 1):
         if verdict.accepted:
-            return Accepted(mixture, verdict, done)
+            return AcceptedMixture(mixture, verdict, done)
         if done == rounds:
             break
         tried = [(judges.judge(other, target_share), other) for other in dict.fromkeys(_mended(mixture, verdict))]
@@ -68,7 +68,7 @@ def refine(mixture: Mixture, judges: Judge, target_share: float, rounds: int = 4
     return None
 
 
-def _mended(mixture: Mixture, verdict: Verdict) -> Iterator[Mixture]:
+def _mended(mixture: Mixture, verdict: Judgement) -> Iterator[Mixture]:
     """What might be better, for the gravest fault first: its switch elsewhere, gone, or one more."""
     points = mixture.parallel.points
     for fault in verdict.faults[:2]:

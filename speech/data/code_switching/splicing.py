@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.files import write_atomically
 from speech.transcript import Word
 
@@ -23,7 +23,7 @@ _PEAK = 0.97
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class RecordingSpan:
     """Some words of a recording."""
 
     samples: np.ndarray
@@ -37,7 +37,7 @@ class Piece:
     """ISO 639-3."""
 
 
-def splice(pieces: Sequence[Piece]) -> tuple[np.ndarray, list[Word]]:
+def splice(pieces: Sequence[RecordingSpan]) -> tuple[np.ndarray, list[Word]]:
     """Samples `(n,)` and the words in them with their new times.
 
     Each piece is cut where it is quietest between its outer words and their neighbours, brought to the loudness of the
@@ -68,7 +68,7 @@ def splice(pieces: Sequence[Piece]) -> tuple[np.ndarray, list[Word]]:
     return (joined * np.float32(_PEAK / peak) if peak > _PEAK else joined), words
 
 
-def _cut(piece: Piece, place: int) -> int:
+def _cut(piece: RecordingSpan, place: int) -> int:
     """Sample before word `place`: where it is quietest between it and the word before, the ends of the recording
     outside."""
     words = piece.words

@@ -27,7 +27,7 @@ Table = dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Lexicon:
+class TranslationTable:
     """How likely words are each other's translations, both ways; `fit` makes it."""
 
     forward: Table
@@ -35,7 +35,7 @@ class Lexicon:
     backward: Table
 
     @classmethod
-    def fit(cls, pairs: Sequence[tuple[Words, Words]], iterations: int = 5) -> Lexicon:
+    def fit(cls, pairs: Sequence[tuple[Words, Words]], iterations: int = 5) -> TranslationTable:
         """Learn from parallel sentences, as `plain_text` makes them, split into words."""
         pairs = [(one, other) for one, other in pairs if one and other]
         return cls(_fit(pairs, iterations), _fit([(other, one) for one, other in pairs], iterations))

@@ -8,7 +8,7 @@ from speech.decode.bias.phrases import Phrases
 from speech.decode.ctc.prefix_beam import LanguageModel
 
 
-class Biasing:
+class BiasingScorer:
     """Adds what phrases earn to the scores of another language model, or to none; a `prefix_beam.LanguageModel`.
 
     Args:

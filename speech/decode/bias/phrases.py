@@ -18,16 +18,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from speech.decode.lm.lexicon import Spelling
+from speech.decode.lm.lexicon import WordHash
 from speech.decode.lm.ngram import place_of
-from speech.decode.words.words import WORD_START
 from speech.errors import ConfigError
 from speech.text.languages import LANGUAGES
 from speech.text.lines import read_lines
 from speech.text.normalize import plain_text
 from speech.text.scripts import script, scripts_of
 from speech.text.tokenizers.sentencepiece import Tokenizer
-from speech.text.vocabulary import Vocabulary
+from speech.text.vocabulary import WORD_START, Vocabulary
 
 BOOST = 1.0
 """Of a phrase that comes without one."""
@@ -120,7 +119,7 @@ class Phrases:
             write it and `strict`.
 
     Attributes:
-        words: hashes of the phrases' words (see `lexicon.Spelling`), which are words whatever a lexicon has.
+        words: hashes of the phrases' words (see `lexicon.WordHash`), which are words whatever a lexicon has.
         tables: for compiled code; see `beam_kernels.advance`.
         left_out: why the first of the phrases was that could not be written, if there is one.
     """
@@ -140,7 +139,7 @@ class Phrases:
                 self.left_out = self.left_out or ConfigError(error.what, where=error.where, fix=error.fix)
                 continue
             trie.add("".join(self._letters[token] for token in ids).strip(WORD_START), boost)
-            words.update(Spelling().then(word).whole for word in plain_text(text).split())
+            words.update(WordHash().then(word).whole for word in plain_text(text).split())
         trie.link()
         self.words = frozenset(words)
         # Of the trie only these are kept: its objects take twenty times as much memory.

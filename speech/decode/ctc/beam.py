@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 
-from speech.decode.bias.biasing import Biasing
+from speech.decode.bias.biasing import BiasingScorer
 from speech.decode.bias.phrases import Phrases
 from speech.decode.ctc.compiled_beam import BeamSearch, SearchConfig
 from speech.decode.ctc.frames import CtcFrames, without
 from speech.decode.ctc.greedy import TokenSpan
 from speech.decode.ctc.prefix_beam import Hypothesis, LanguageModel, prefix_beam
-from speech.decode.lm.lexicon import Lexicon, WithWords
+from speech.decode.lm.lexicon import Lexicon, LexiconScorer
 from speech.decode.lm.ngram import TokenNgram
 from speech.decode.words.alignment import align
 from speech.errors import ConfigError
@@ -122,7 +122,7 @@ class BeamDecoder:
         config, lexicon, scorer = self._config(blank), self._lexicon(languages), self.scorer
         if lexicon is not None and scorer is not None:
             known = () if self.phrases is None else self.phrases.words
-            scorer = WithWords(scorer, lexicon, languages, self.pieces, known)
+            scorer = LexiconScorer(scorer, lexicon, languages, self.pieces, known)
         if self.phrases is not None:
-            scorer = Biasing(self.phrases, scorer, scale=1 / self.weight)
+            scorer = BiasingScorer(self.phrases, scorer, scale=1 / self.weight)
         return prefix_beam(log_probs, scorer=scorer, **asdict(config))

@@ -1,5 +1,5 @@
-"""`prefix_beam` with `TokenNgram`, `WithWords` and `Biasing`, compiled: the same arithmetic in the same order, without
-the GIL.
+"""`prefix_beam` with `TokenNgram`, `LexiconScorer` and `BiasingScorer`, compiled: the same arithmetic in the same
+order, without the GIL.
 
 Compiled by numba when first used, and kept on disk. Imported by `compiled_beam.py` alone, where it is needed: numba
 takes most of a second to load.

@@ -19,7 +19,7 @@ from speech.decode.ctc.prefix_beam import Hypothesis, check_search
 from speech.decode.lm.lexicon import APOSTROPHES, USUAL, Lexicon
 from speech.decode.lm.ngram import STEPS_PER_NAT, TokenNgram
 from speech.decode.words.alignment import align
-from speech.decode.words.words import WORD_START
+from speech.text.vocabulary import WORD_START
 
 _NO_KEYS, _NO_SCORES = np.empty(0, np.uint64), np.empty(0, np.uint8)
 _NO_PHRASES = (
@@ -113,7 +113,7 @@ class BeamSearch:
     Args:
         config: how.
         scorer: n-gram model over tokens.
-        lexicon, languages, pieces: see `WithWords`; used beside an n-gram model only.
+        lexicon, languages, pieces: see `LexiconScorer`; used beside an n-gram model only.
         phrases: to prefer.
     """
 

@@ -1,4 +1,8 @@
-"""CTC prefix beam search (Hannun et al. 2014): the most probable texts, summed over the paths that say them."""
+"""CTC prefix beam search (Hannun et al. 2014): the most probable texts, summed over the paths that say them.
+
+It takes any language model, and so is what `BeamDecoder` uses for one that is not our own, such as an ARPA file read by
+kenlm. Everything else is searched by its compiled form (`compiled_beam`), whose tests compare it with this one.
+"""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ _EVERYTHING = (1e30, 2**31 - 1)
 _WIDE = 256
 """Arcs of a state from which they are grouped."""
 
-Spelling = tuple[int, ...]
+TokenIds = tuple[int, ...]
 Ngram = tuple[str, ...]
 
 
@@ -58,20 +58,20 @@ class TokenGraph:
         self.arcs.append([])
         return len(self.arcs) - 1
 
-    def spell(self, state: int, words: Sequence[tuple[Spelling, float, int]]) -> None:
+    def spell(self, state: int, words: Sequence[tuple[TokenIds, float, int]]) -> None:
         """Add words from a state: spelling, cost, and the state after the word.
 
         Words that begin alike share arcs there, and each arc costs what is then sure of the word's cost, so that a
         search knows early what is improbable. Words that go on alike to the same state share arcs there, too.
         """
-        sure: dict[Spelling, float] = {}
-        begun = Counter[Spelling]()
+        sure: dict[TokenIds, float] = {}
+        begun = Counter[TokenIds]()
         for tokens, cost, _ in words:
             for end in range(1, len(tokens)):
                 sure[tokens[:end]] = min(cost, sure.get(tokens[:end], math.inf))
                 begun[tokens[:end]] += 1
         sure[()] = 0.0
-        nodes: dict[Spelling, int] = {(): state}
+        nodes: dict[TokenIds, int] = {(): state}
         for tokens, cost, target in words:
             end = 1
             while end < len(tokens) and begun[tokens[:end]] > 1:
@@ -83,7 +83,7 @@ class TokenGraph:
             before, rest = tokens[: end - 1], tokens[end:]
             self.arcs[nodes[before]].append((tokens[end - 1], cost - sure[before], self._tail(rest, target)))
 
-    def _tail(self, tokens: Spelling, target: int) -> int:
+    def _tail(self, tokens: TokenIds, target: int) -> int:
         """The state from which just these tokens lead to the target."""
         for token in reversed(tokens):
             if (token, target) not in self._tails:
@@ -93,7 +93,7 @@ class TokenGraph:
         return target
 
 
-def lexicon_graph(words: Iterable[Spelling], *, repeated: bool = True) -> TokenGraph:
+def lexicon_graph(words: Iterable[TokenIds], *, repeated: bool = True) -> TokenGraph:
     """Any sequence of the words, or with `repeated` false at most one of them; all cost nothing."""
     graph = TokenGraph()
     start = graph.state()
@@ -143,7 +143,7 @@ def _entries(lines: Iterable[str]) -> Iterator[tuple[int, int, list[str]]]:
     raise ValueError("it has no line \\end\\")
 
 
-def grammar_graph(ngrams: dict[Ngram, tuple[float, float]], spelling: Callable[[str], Spelling | None]) -> TokenGraph:
+def grammar_graph(ngrams: dict[Ngram, tuple[float, float]], spelling: Callable[[str], TokenIds | None]) -> TokenGraph:
     """What an n-gram model expects: a state for each context, with epsilons to shorter ones that cost the backoff.
 
     As usual in such graphs, a word may also be reached over the shorter context where that is cheaper (Mohri et al.
@@ -174,7 +174,7 @@ def grammar_graph(ngrams: dict[Ngram, tuple[float, float]], spelling: Callable[[
             history = history[1:]
         return cost, states[history]
 
-    following: dict[Ngram, list[tuple[Spelling, float, int]]] = {context: [] for context in contexts}
+    following: dict[Ngram, list[tuple[TokenIds, float, int]]] = {context: [] for context in contexts}
     for ngram, (score, _) in kept.items():
         word = spellings.get(ngram[-1])
         if word:
@@ -338,7 +338,7 @@ class GraphDecoder:
             ConfigError: if none of the words can be written by the model.
         """
 
-        def spelling(word: str) -> Spelling | None:
+        def spelling(word: str) -> TokenIds | None:
             try:
                 return None if re.fullmatch("<.*>", word) else spelled(tokenizer, word)
             except ConfigError:

@@ -20,7 +20,7 @@ _ALIKE = 0.5
 """Share of letters from which two words are spellings of one."""
 
 
-class Place(NamedTuple):
+class WordDifference(NamedTuple):
     """Where two texts differ: words `first .. last` of one are `other_first .. other_last` of the other."""
 
     first: int
@@ -57,15 +57,15 @@ def mended(text: str, other: str, log_probs: np.ndarray, spell: Speller, price: 
     return joined(words) if won else text
 
 
-def differences(words: Sequence[str], other: Sequence[str]) -> list[Place]:
+def differences(words: Sequence[str], other: Sequence[str]) -> list[WordDifference]:
     """Where two plain texts differ, in order. Words that are spelled alike stand by themselves, so that of two
     neighbours one may be taken from the other text."""
-    found, at, other_at = list[Place](), 0, 0
+    found, at, other_at = list[WordDifference](), 0, 0
     for one, two in [*_alike(words, other), (len(words), len(other))]:
         if one > at or two > other_at:
-            found.append(Place(at, one, other_at, two))
+            found.append(WordDifference(at, one, other_at, two))
         if one < len(words) and words[one] != other[two]:
-            found.append(Place(one, one + 1, two, two + 1))
+            found.append(WordDifference(one, one + 1, two, two + 1))
         at, other_at = one + 1, two + 1
     return found
 

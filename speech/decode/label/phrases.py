@@ -18,7 +18,7 @@ from speech.decode.bias.phrases import Phrase, spaced
 from speech.text.normalize import plain_text
 
 
-class Place(NamedTuple):
+class PhraseState(NamedTuple):
     """Where a text is among the phrases."""
 
     earned: float = 0.0
@@ -83,51 +83,51 @@ class LabelPhrases:
             if plain:
                 self._add(text, plain, boost, encode)
         self._lent = [self._begun(root) for root in (0, 1)]
-        self.start = Place()
+        self.start = PhraseState()
         """Before a text."""
 
     def __bool__(self) -> bool:
         """Whether there is anything to prefer."""
         return any(self._nodes[root].children for root in (0, 1))
 
-    def advance(self, place: Place, token: int) -> Place:
-        """The place behind one more token."""
+    def advance(self, state: PhraseState, token: int) -> PhraseState:
+        """The state behind one more token."""
         if token == self._end:
-            return Place(place.earned + self._completed(place, letter=False), (), place.rests)
+            return PhraseState(state.earned + self._completed(state, letter=False), (), state.rests)
         letter = bool(self._pieces.begins[token])
-        earned = place.earned + self._completed(place, letter=letter)
+        earned = state.earned + self._completed(state, letter=letter)
         active: dict[int, float] = {}
-        for number, paid in place.active:
+        for number, paid in state.active:
             node = self._nodes[number]
             child = node.children.get(token)
             if child is not None:
                 active[child] = max(paid, node.worth) if self._ends(node, letter) else paid
-        for root in (0, 1) if place.rests else (0,):
+        for root in (0, 1) if state.rests else (0,):
             child = self._nodes[root].children.get(token)
             if child is not None:
                 active.setdefault(child, 0.0)
-        return Place(earned, tuple(sorted(active.items())), not self._pieces.ends[token])
+        return PhraseState(earned, tuple(sorted(active.items())), not self._pieces.ends[token])
 
-    def total(self, place: Place) -> float:
-        """What a text at a place has, earned or lent."""
-        return place.earned + max((self._owed(node, paid) for node, paid in place.active), default=0.0)
+    def total(self, state: PhraseState) -> float:
+        """What a text in a state has, earned or lent."""
+        return state.earned + max((self._owed(node, paid) for node, paid in state.active), default=0.0)
 
-    def totals(self, place: Place, vocabulary: int) -> np.ndarray:
+    def totals(self, state: PhraseState, vocabulary: int) -> np.ndarray:
         """`total` behind each token that may follow, `(vocabulary,)` float64: those of text, and the end."""
-        rest, more = (place.earned + self._completed(place, letter=letter) for letter in (False, True))
-        lent = np.maximum(*self._lent) if place.rests else self._lent[0]
+        rest, more = (state.earned + self._completed(state, letter=letter) for letter in (False, True))
+        lent = np.maximum(*self._lent) if state.rests else self._lent[0]
         found = np.full(vocabulary, rest)
         found[: len(lent)] = np.where(self._pieces.begins, more, rest) + lent
-        for token in {token for node, _ in place.active for token in self._nodes[node].children}:
-            found[token] = self.total(self.advance(place, token))
+        for token in {token for node, _ in state.active for token in self._nodes[node].children}:
+            found[token] = self.total(self.advance(state, token))
         return found
 
     def of(self, tokens: Sequence[int]) -> float:
         """What a whole text has earned."""
-        place = self.start
+        state = self.start
         for token in (*tokens, self._end):
-            place = self.advance(place, token)
-        return place.earned
+            state = self.advance(state, token)
+        return state.earned
 
     def _add(self, text: str, plain: str, boost: float, encode: Callable[[str], Sequence[int]]) -> None:
         letters = len(plain)
@@ -157,9 +157,9 @@ class LabelPhrases:
     def _owed(self, node: int, paid: float) -> float:
         return max(self._nodes[node].lends - paid, 0.0)
 
-    def _completed(self, place: Place, *, letter: bool) -> float:
+    def _completed(self, state: PhraseState, *, letter: bool) -> float:
         """What the best of the phrases that end here earns where a letter follows, or none does."""
-        ends = [(self._nodes[node], paid) for node, paid in place.active]
+        ends = [(self._nodes[node], paid) for node, paid in state.active]
         return max((max(n.worth - paid, 0.0) for n, paid in ends if self._ends(n, letter)), default=0.0)
 
     @staticmethod
@@ -177,13 +177,13 @@ class Bias:
 
     def __init__(self, phrases: LabelPhrases, scale: float = 1.0) -> None:
         self._phrases, self._scale = phrases, scale
-        self._places: dict[tuple[int, ...], Place] = {(): phrases.start}
+        self._states: dict[tuple[int, ...], PhraseState] = {(): phrases.start}
 
     def totals(self, tokens: tuple[int, ...], vocabulary: int) -> np.ndarray:
         """What a text of one more token than `tokens` has, of each token, `(vocabulary,)`."""
-        if tokens not in self._places:
-            self._places[tokens] = self._phrases.advance(self._places[tokens[:-1]], tokens[-1])
-        return self._scale * self._phrases.totals(self._places[tokens], vocabulary)
+        if tokens not in self._states:
+            self._states[tokens] = self._phrases.advance(self._states[tokens[:-1]], tokens[-1])
+        return self._scale * self._phrases.totals(self._states[tokens], vocabulary)
 
     def of(self, tokens: tuple[int, ...]) -> float:
         """What a whole text has."""

@@ -22,7 +22,7 @@ _SHORT = 3
 """Shorter runs may be said five times, such as "no no no"; others three times."""
 
 
-class Scores(Protocol):
+class LabelScorer(Protocol):
     """A label decoder with an utterance in front of it."""
 
     def begin(self, prompt: Sequence[int]) -> tuple[Tensor, Any]:
@@ -63,7 +63,7 @@ class LabelSearch:
     """Hypotheses that are kept; 1 is greedy."""
 
     def __call__(
-        self, scores: Scores, prompt: Sequence[int], most: int, bias: Bias | None = None
+        self, scores: LabelScorer, prompt: Sequence[int], most: int, bias: Bias | None = None
     ) -> list[LabelHypothesis]:
         """Texts of at most `most` tokens from likely to unlikely, at least one and at most twice the beam.
 

@@ -18,9 +18,9 @@ from safetensors.numpy import load_file, save_file
 
 from speech.decode.ctc.prefix_beam import LanguageModel
 from speech.decode.lm.ngram import STEPS_PER_NAT, extended, place_of, to_steps
-from speech.decode.words.words import WORD_START
 from speech.errors import ModelError
 from speech.files import replacing
+from speech.text.vocabulary import WORD_START
 
 USUAL = -8.0
 """A word of this log-probability neither gains nor costs; likelier ones gain."""
@@ -30,22 +30,22 @@ _NUMBER = 1
 APOSTROPHES = "'’"
 
 
-class Spelling(NamedTuple):
+class WordHash(NamedTuple):
     """A word under way, as hashes: 0 is nothing."""
 
     whole: int = 0
     tail: int = 0
     """Behind an apostrophe: in l'homme, the word is homme."""
 
-    def then(self, text: str) -> Spelling:
+    def then(self, text: str) -> WordHash:
         """The word with more letters."""
         whole, tail = self
         for character in text:
             if whole == _NUMBER or character.isdigit():
-                return Spelling(_NUMBER)
+                return WordHash(_NUMBER)
             whole = extended(whole, ord(character))
             tail = 0 if character in APOSTROPHES else extended(tail, ord(character))
-        return Spelling(whole, tail)
+        return WordHash(whole, tail)
 
 
 class Lexicon:
@@ -76,7 +76,7 @@ class Lexicon:
         """From the probability of each word of each language."""
         words = {}
         for code, table in probabilities.items():
-            keys = np.array([Spelling().then(word).whole for word in table], np.uint64)
+            keys = np.array([WordHash().then(word).whole for word in table], np.uint64)
             order = np.argsort(keys)
             words[code] = keys[order], to_steps(np.array(list(table.values())))[order]
         return cls(words)
@@ -85,7 +85,7 @@ class Lexicon:
         """Whether the words of all these languages are known, and there are any."""
         return bool(languages) and all(code in self.words for code in languages)
 
-    def score(self, languages: Sequence[str], word: Spelling) -> float:
+    def score(self, languages: Sequence[str], word: WordHash) -> float:
         """What a word adds, as the likelier of its languages has it; behind an apostrophe if only that is known."""
         if word.whole in (0, _NUMBER):
             return 0.0
@@ -130,7 +130,7 @@ class Lexicon:
             raise ModelError(f"is not a lexicon: {error}", where=str(path)) from error
 
 
-class WithWords:
+class LexiconScorer:
     """A language model over tokens, and the words that the tokens make; itself a `prefix_beam.LanguageModel`.
 
     Args:
@@ -151,13 +151,13 @@ class WithWords:
     ) -> None:
         self._tokens, self._lexicon, self._known = tokens, lexicon, known
         self._languages, self._pieces = tuple(languages), pieces
-        self._scores: dict[Spelling, float] = {}
+        self._scores: dict[WordHash, float] = {}
 
-    def start(self) -> tuple[Any, Spelling]:
+    def start(self) -> tuple[Any, WordHash]:
         """The state of the token model, and the word under way."""
-        return self._tokens.start(), Spelling()
+        return self._tokens.start(), WordHash()
 
-    def score(self, state: tuple[Any, Spelling], token: int) -> tuple[tuple[Any, Spelling], float]:
+    def score(self, state: tuple[Any, WordHash], token: int) -> tuple[tuple[Any, WordHash], float]:
         """The state after `token`, and the log-probability of `token`, and of a word that ends before it."""
         before, word = state
         following, gain = self._tokens.score(before, token)
@@ -165,14 +165,14 @@ class WithWords:
         word = word.then(first)
         for part in others:  # each begins a word and ends the one before
             gain += self._word(word)
-            word = Spelling().then(part)
+            word = WordHash().then(part)
         return (following, word), gain
 
-    def finish(self, state: tuple[Any, Spelling]) -> float:
+    def finish(self, state: tuple[Any, WordHash]) -> float:
         """Log-probability that the text ends here, and of its last word."""
         return self._tokens.finish(state[0]) + self._word(state[1])
 
-    def _word(self, word: Spelling) -> float:
+    def _word(self, word: WordHash) -> float:
         if word not in self._scores:
             if len(self._scores) > 1 << 14:
                 self._scores.clear()

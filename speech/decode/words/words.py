@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from speech.decode.ctc.greedy import TokenSpan
 from speech.text.units import is_mixed
+from speech.text.vocabulary import WORD_START
 from speech.transcript import Word
 
-WORD_START = "\u2581"
 _LONGEST_TAIL_S = 0.2
 
 

@@ -63,7 +63,7 @@ class Pair(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Alignment:
+class EditAlignment:
     """Fewest edits from a reference to a hypothesis, in order."""
 
     reference: Sequence[str]
@@ -100,16 +100,29 @@ class Alignment:
         yield from (Pair(source + n, target + n) for n in range(len(self.reference) - source))
 
 
-def align(reference: Sequence[str], hypothesis: Sequence[str]) -> Alignment:
+def align(reference: Sequence[str], hypothesis: Sequence[str]) -> EditAlignment:
     """The alignment of two sequences of units; of several that are minimal the one that rapidfuzz finds."""
     edits = Levenshtein.editops(reference, hypothesis).as_list()
-    return Alignment(reference, hypothesis, tuple(map(_edit, edits)))
+    return EditAlignment(reference, hypothesis, tuple(map(_edit, edits)))
 
 
 def count_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorCounts:
     """As `align(...).counts`, where nothing else is wanted."""
     edits = Levenshtein.editops(reference, hypothesis).as_list()
     return _count([tag for tag, _, _ in edits], len(reference))
+
+
+def count_other_units(alignment: EditAlignment, reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorCounts:
+    """Errors of the texts of an alignment in units that are parts of its own, or that its own are parts of. Where they
+    are as many they are the same, and the alignment is all that is needed.
+
+    Args:
+        reference: units.
+        hypothesis: units.
+    """
+    if len(reference) == len(alignment.reference) and len(hypothesis) == len(alignment.hypothesis):
+        return alignment.counts
+    return count_errors(reference, hypothesis)
 
 
 def _count(tags: Sequence[object], reference_length: int) -> ErrorCounts:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from speech.metrics.edit.alignment import Alignment
+from speech.metrics.edit.alignment import EditAlignment
 
 
 def closest_prefix(reference: Sequence[str], heard: Sequence[str]) -> int:
@@ -24,7 +24,7 @@ def closest_prefix(reference: Sequence[str], heard: Sequence[str]) -> int:
     return len(wanted) - int(np.argmin(row[::-1]))
 
 
-def equal_runs(alignment: Alignment) -> list[tuple[int, int, int]]:
+def equal_runs(alignment: EditAlignment) -> list[tuple[int, int, int]]:
     """(place in the reference, place in the hypothesis, length) of units that are equal."""
     found, source, target = [], 0, 0
     for edit in alignment.edits:

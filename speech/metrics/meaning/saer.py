@@ -16,22 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from speech.errors import ConfigError, LanguageError
-from speech.metrics.edit.alignment import ErrorCounts, count_errors
+from speech.metrics.edit.alignment import ErrorCounts
+from speech.metrics.edit.error_rate import TextPair
 from speech.metrics.meaning.semantic import SemanticEncoder, refuse_unknown
 from speech.metrics.meaning.vectors import Vectors
-from speech.text.normalize import NORMALIZER_VERSION, scored_texts
-from speech.text.units import Form, form_of, units
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A reference and what was recognised."""
-
-    reference: str
-    hypothesis: str
-    languages: tuple[str, ...] = ()
-    """ISO 639-3, the main one first; () where they are not known."""
-    id: str = ""
+from speech.metrics.utterance import Pairing, UtteranceScore
+from speech.text.normalize import NORMALIZER_VERSION
+from speech.text.units import Form, form_of, is_mixed
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +65,10 @@ class SaerResult:
 
 
 def saer(
-    samples: Sequence[Sample],
+    pairings: Sequence[Pairing],
     vectors: Vectors,
     *,
+    scores: Sequence[UtteranceScore] | None = None,
     form: Form = Form.auto,
     weight: float = 0.5,
     progress: Callable[[int, int], None] | None = None,
@@ -84,6 +76,7 @@ def saer(
     """Score a corpus; each distinct sentence is encoded once.
 
     Args:
+        scores: of the same utterances, if there are any: what they have aligned is not aligned again.
         weight: w, the share of the form.
         progress: of the encoding, as for `Vectors.of`.
 
@@ -93,20 +86,24 @@ def saer(
     """
     if not 0.0 <= weight <= 1.0:
         raise ConfigError(f"weight {weight}", fix="Give the share of the form, from 0 to 1.")
-    plain = [scored_texts(sample.reference, sample.hypothesis, sample.languages) for sample in samples]
-    asked = [bool(one and other and one != other) for one, other in plain] if weight < 1.0 else [False] * len(plain)
+    texts = [TextPair(pairing.reference, pairing.hypothesis, pairing.languages) for pairing in pairings]
+    asked = [weight < 1.0 and _differ(one) for one in texts]
     needed_texts = [
-        (sample, text)
-        for sample, sides, needed in zip(samples, plain, asked, strict=True)
-        for text in (sides if needed else ())
+        (pairing, text)
+        for pairing, sides, needed in zip(pairings, texts, asked, strict=True)
+        for text in ((sides.reference, sides.hypothesis) if needed else ())
     ]
     _refuse_unknown(vectors.encoder, needed_texts)
     found = vectors.of((text for _, text in needed_texts), progress)
-    scores = []
-    for sample, (one, other), needed in zip(samples, plain, asked, strict=True):
+    results = []
+    for place, (pairing, sides, needed) in enumerate(zip(pairings, texts, asked, strict=True)):
+        one, other = sides.reference, sides.hypothesis
         distance = semantic_distance(found[one], found[other]) if needed else float(bool(one) != bool(other))
-        scores.append(_score(one, other, form_of(form, one, _first(sample.languages)), distance, weight))
-    return SaerResult(tuple(scores), weight, form, vectors.encoder.name)
+        chosen = form_of(form, one, _first(pairing.languages))
+        counts = _errors(sides, chosen, scores[place] if scores is not None else None)
+        form_error = counts.rate if counts.reference_length else float(bool(other))
+        results.append(SaerScore(chosen, counts, form_error, distance, weight * form_error + (1.0 - weight) * distance))
+    return SaerResult(tuple(results), weight, form, vectors.encoder.name)
 
 
 def semantic_distance(one: np.ndarray, other: np.ndarray) -> float:
@@ -114,21 +111,29 @@ def semantic_distance(one: np.ndarray, other: np.ndarray) -> float:
     return min(max(float(1.0 - np.dot(one, other)), 0.0), 1.0)
 
 
-def _refuse_unknown(encoder: SemanticEncoder, texts: Sequence[tuple[Sample, str]]) -> None:
+def _differ(texts: TextPair) -> bool:
+    """Whether there is a meaning on both sides, and it may be another one."""
+    return bool(texts.reference and texts.hypothesis and texts.reference != texts.hypothesis)
+
+
+def _errors(texts: TextPair, form: Form, score: UtteranceScore | None) -> ErrorCounts:
+    if score is not None:
+        if form == Form.cer:
+            return score.characters
+        if form == Form.mer or not (is_mixed(texts.reference) or is_mixed(texts.hypothesis)):
+            return score.mixed
+    return texts.errors(form)
+
+
+def _refuse_unknown(encoder: SemanticEncoder, texts: Sequence[tuple[Pairing, str]]) -> None:
     """Each letter and each language of all texts once; what is unknown is then looked for, to be named."""
     letters = set[str]().union(*(text for _, text in texts))
-    languages = {language for sample, _ in texts for language in sample.languages}
+    languages = {language for pairing, _ in texts for language in pairing.languages}
     try:
         refuse_unknown(encoder, "".join(letters), list(languages))
     except LanguageError:
-        for sample, text in texts:
-            refuse_unknown(encoder, text, sample.languages, sample.id)
-
-
-def _score(reference: str, hypothesis: str, form: Form, distance: float, weight: float) -> SaerScore:
-    counts = count_errors(units(reference, form), units(hypothesis, form))
-    form_error = counts.rate if counts.reference_length else float(bool(hypothesis))
-    return SaerScore(form, counts, form_error, distance, weight * form_error + (1.0 - weight) * distance)
+        for pairing, text in texts:
+            refuse_unknown(encoder, text, pairing.languages, pairing.id)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -45,7 +45,7 @@ class Vectors:
         """
         wanted = sorted(set(sentences), key=lambda text: (len(text), text))  # of one length in a batch
         with _opened(self._file) as base:
-            kept = _Kept(base, self.encoder.name)
+            kept = _StoredVectors(base, self.encoder.name)
             found = kept.of(wanted)
             missing = [text for text in wanted if text not in found]
             done = 0
@@ -59,7 +59,7 @@ class Vectors:
         return found
 
 
-class _Kept:
+class _StoredVectors:
     """Vectors of one encoder in a file, or none."""
 
     def __init__(self, base: sqlite3.Connection | None, encoder: str) -> None:

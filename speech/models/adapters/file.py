@@ -50,7 +50,7 @@ class AdapterFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
+class AdapterDescription:
     """What a file says of its adapter, without the numbers."""
 
     path: Path
@@ -135,7 +135,7 @@ def save_adapter(path: Path, item: AdapterFile) -> None:
     save_tensors(path, {name: value.detach().float() for name, value in item.adapter.named_parameters()}, metadata)
 
 
-def describe(path: Path, base: str | None = None, *, where: str | None = None) -> Description:
+def describe(path: Path, base: str | None = None, *, where: str | None = None) -> AdapterDescription:
     """What a file holds; its numbers are not read.
 
     Args:
@@ -169,7 +169,7 @@ def load_bank(checkpoint: Path, folder: Path | None = None) -> AdapterBank | Non
         ModelError: if there is no such folder, or one is for another model, damaged, or for the language of another.
     """
     if folder is not None and not folder.is_dir():
-        raise ModelError("is no folder of adapters", where=str(folder), fix="Give one that is there.")
+        raise ModelError("is not a folder of adapters", where=str(folder), fix="Give an existing folder.")
     paths = sorted((checkpoint / FOLDER if folder is None else folder).glob("*.safetensors"))
     if not paths:
         return None
@@ -191,7 +191,7 @@ def _opened(path: Path, where: str) -> Iterator[Any]:
         raise ModelError(f"cannot be read: {error}", where=where) from error
 
 
-def _description(file: Any, path: Path, base: str | None, where: str) -> Description:
+def _description(file: Any, path: Path, base: str | None, where: str) -> AdapterDescription:
     metadata = file.metadata() or {}
     if metadata.get("format") != _FORMAT or any(key not in metadata for key in _KEYS):
         raise ModelError(f"is no adapter: its format is {metadata.get('format')!r}, not {_FORMAT!r}", where=where)
@@ -224,7 +224,7 @@ def _description(file: Any, path: Path, base: str | None, where: str) -> Descrip
             raise ValueError(f"numbers are not {', '.join(sorted(_NUMBERS))}")
     except (KeyError, IndexError, ValueError, TypeError, AttributeError, RuntimeError, ConfigError) as error:
         raise ModelError(f"is damaged: {error}", where=where) from error
-    return Description(
+    return AdapterDescription(
         path=path,
         language=code,
         layers=adapter.layers,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from speech.errors import ModelError
-from speech.models.adapters.file import Description, describe
+from speech.models.adapters.file import AdapterDescription, describe
 from speech.models.adapters.store import SUFFIX
 
 SCORE = "dev_cer"
@@ -19,12 +19,12 @@ _TIE, _STEP = "dev_wer", "step"
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class BestAdapter:
     """Of one language."""
 
-    file: Description
+    file: AdapterDescription
     """That with the lowest `dev_cer`; of equals that with the lower `dev_wer`, then the earlier."""
-    common: Description | None
+    common: AdapterDescription | None
     """That of the best common step, which has the lowest mean of all languages; None if no step has all of them."""
 
     @property
@@ -33,7 +33,7 @@ class Choice:
         return _step(self.file)
 
 
-def merge(paths: Iterable[Path]) -> dict[str, Choice]:
+def merge(paths: Iterable[Path]) -> dict[str, BestAdapter]:
     """The best file of each language.
 
     Args:
@@ -42,8 +42,8 @@ def merge(paths: Iterable[Path]) -> dict[str, Choice]:
     Raises:
         ModelError: if there is none, one has no `dev_cer` among its scores, or they are for several bases.
     """
-    by_language: dict[str, list[Description]] = defaultdict(list)
-    first: Description | None = None
+    by_language: dict[str, list[AdapterDescription]] = defaultdict(list)
+    first: AdapterDescription | None = None
     for path in _files(paths):
         info = describe(path)
         first = first or info
@@ -58,7 +58,7 @@ def merge(paths: Iterable[Path]) -> dict[str, Choice]:
         by_language[info.language].append(info)
     together = _best_step(by_language)
     return {
-        code: Choice(min(found, key=lambda info: rank(info.scores)), together.get(code))
+        code: BestAdapter(min(found, key=lambda info: rank(info.scores)), together.get(code))
         for code, found in sorted(by_language.items())
     }
 
@@ -80,13 +80,13 @@ def rank(scores: Mapping[str, float]) -> tuple[float, float, float]:
     return scores[SCORE], scores.get(_TIE, float("inf")), scores.get(_STEP, float("inf"))
 
 
-def _step(info: Description) -> int | None:
+def _step(info: AdapterDescription) -> int | None:
     return None if _STEP not in info.scores else round(info.scores[_STEP])
 
 
-def _best_step(by_language: dict[str, list[Description]]) -> dict[str, Description]:
+def _best_step(by_language: dict[str, list[AdapterDescription]]) -> dict[str, AdapterDescription]:
     """Files of the step whose mean over all languages is lowest; none if no step has all languages."""
-    by_step: dict[int, dict[str, Description]] = defaultdict(dict)
+    by_step: dict[int, dict[str, AdapterDescription]] = defaultdict(dict)
     for code, found in by_language.items():
         for info in sorted(found, key=lambda info: rank(info.scores)):
             step = _step(info)

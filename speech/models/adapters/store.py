@@ -5,27 +5,25 @@ A file appears whole or not at all, and only if it has been read whole.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from speech.errors import ModelError
-from speech.models.adapters.file import AdapterFile, Description, describe, load_adapter
+from speech.files import partial_file
+from speech.models.adapters.file import AdapterDescription, AdapterFile, describe, load_adapter
 from speech.models.base import CtcModel
 
 SUFFIX = ".safetensors"
 
 
-def entries(folder: Path, base: str | None = None) -> list[Description]:
+def entries(folder: Path) -> list[AdapterDescription]:
     """What a folder's files say, by language; nothing where there is no folder.
 
     Raises:
         ModelError: as `describe`, and if two are for one language.
     """
-    found: dict[str, Description] = {}
+    found: dict[str, AdapterDescription] = {}
     for path in sorted(folder.glob(f"*{SUFFIX}")):
-        info = describe(path, base)
+        info = describe(path)
         if info.language in found:
             raise ModelError(f"is a second adapter for {info.language!r}", where=str(path), fix="Keep one of them.")
         found[info.language] = info
@@ -34,7 +32,7 @@ def entries(folder: Path, base: str | None = None) -> list[Description]:
 
 def put(
     folder: Path, data: bytes, base: str | None, model: CtcModel | None = None, *, where: str, replace: bool = True
-) -> tuple[Description, AdapterFile]:
+) -> tuple[AdapterDescription, AdapterFile]:
     """Keep a file in a folder, which is made where there is none, as `CODE.safetensors`.
 
     Args:
@@ -52,8 +50,11 @@ def put(
         ModelError: if it is no adapter, damaged or for another model, or may not replace what is there, or the folder
             cannot be written.
     """
+    made = not folder.is_dir()
     try:
-        with staged(folder, data) as temporary:
+        with partial_file(folder) as temporary:
+            temporary.write_bytes(data)
+            temporary.chmod(0o644)
             info, item = read(temporary, base, model, where=where)
             target = folder / f"{info.language}{SUFFIX}"
             others = [path for path in _of(folder, info.language) if path != target]
@@ -67,9 +68,14 @@ def put(
             return describe(target), item
     except OSError as error:
         raise ModelError(f"cannot be written: {error.strerror}", where=str(folder)) from error
+    finally:
+        if made and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
-def read(path: Path, base: str | None, model: CtcModel | None = None, *, where: str) -> tuple[Description, AdapterFile]:
+def read(
+    path: Path, base: str | None, model: CtcModel | None = None, *, where: str
+) -> tuple[AdapterDescription, AdapterFile]:
     """A file that has to be for a model, see `put`.
 
     Raises:
@@ -79,23 +85,6 @@ def read(path: Path, base: str | None, model: CtcModel | None = None, *, where: 
     if model is not None:
         info.check(model, where=where)
     return info, load_adapter(path, base, where=where)
-
-
-@contextmanager
-def staged(folder: Path, data: bytes) -> Iterator[Path]:
-    """A new file in a folder that nothing takes for an adapter, as long as the block lasts or until it is renamed."""
-    made = not folder.is_dir()
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".partial", delete=False) as file:
-        temporary = Path(file.name)
-    try:
-        temporary.write_bytes(data)
-        temporary.chmod(0o644)
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
-        if made and not any(folder.iterdir()):
-            folder.rmdir()
 
 
 def remove(folder: Path, code: str) -> list[Path]:

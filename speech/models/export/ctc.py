@@ -18,12 +18,12 @@ import onnxruntime
 import torch
 from torch import Tensor
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.chunking import ChunkSpec
 from speech.models.checkpoint import LabelCheckpoint
 from speech.models.export.ctc_graphs import OfflineGraph, StreamingGraph, WaveformGraph, prefix_frames
 from speech.models.export.label import write_label
-from speech.models.export.onnx_files import FORMAT, TOLERANCE, Plan, compare, new_folder, open_onnx, write_graph
+from speech.models.export.onnx_files import FORMAT, TOLERANCE, OnnxGraph, compare, new_folder, open_onnx, write_graph
 from speech.models.owsm_ctc import OwsmCtc
 from speech.nn.encoder.subsampling import UNKNOWN_END
 
@@ -106,11 +106,6 @@ def export_onnx(
         (folder / "README.md").write_text(card, "utf-8")
 
 
-def initial_state(model: OwsmCtc, chunk: ChunkSpec, prefix: tuple[int, int]) -> dict[str, np.ndarray]:
-    """The first state of a live stream with that prefix, by input of `streaming.onnx`; the batch is one."""
-    return {key: value.numpy() for key, value in StreamingGraph(model, chunk).initial(torch.tensor([prefix])).items()}
-
-
 def run_streaming(
     session: onnxruntime.InferenceSession, state: Mapping[str, np.ndarray], features: np.ndarray
 ) -> dict[str, np.ndarray]:
@@ -153,7 +148,7 @@ def _write_offline(path: Path, model: OwsmCtc, name: str, prefix: tuple[int, int
     inputs = {"features": torch.randn(1, 10 * graph.shortest + 3, model.config.encoder.bins)}
     inputs["prefix"] = torch.tensor([prefix])
     free = {"features": {0: "batch", 1: "T"}, "prefix": {0: "batch"}, **{n: {0: "batch", 1: "frames"} for n in outputs}}
-    write_graph(path, Plan(graph, inputs, outputs, free, metadata))
+    write_graph(path, OnnxGraph(graph, inputs, outputs, free, metadata))
     _check_offline(path, model, prefix, graph.shortest)
     return _CARD.format(
         name=name,
@@ -185,7 +180,7 @@ def _write_streaming(path: Path, model: OwsmCtc, chunk: ChunkSpec, prefix: tuple
     features = torch.randn(1, graph.window, model.config.encoder.bins)
     inputs = {"features": features, "total": torch.tensor([UNKNOWN_END]), **state}
     free = {name: {0: "batch"} for name in [*inputs, *outputs]}
-    write_graph(path, Plan(graph, inputs, outputs, free, metadata))
+    write_graph(path, OnnxGraph(graph, inputs, outputs, free, metadata))
     arrays: dict[str, Any] = {key: value.numpy() for key, value in state.items()}
     np.savez_compressed(path.with_name("state.npz"), **arrays)
     _check_streaming(path, model, chunk, prefix)
@@ -207,7 +202,7 @@ def _write_sherpa(path: Path, model: OwsmCtc, prefix: tuple[int, int]) -> str:
     graph = WaveformGraph(model, prefix, _SHERPA_RMS, repeat)
     inputs = {"samples": torch.randn(1, 32000)}
     free = {"samples": {1: "N"}, "log_probs": {1: "frames"}}
-    write_graph(path, Plan(graph, inputs, ["log_probs"], free, _metadata(model, "waveform")))
+    write_graph(path, OnnxGraph(graph, inputs, ["log_probs"], free, _metadata(model, "waveform")))
     _check_sherpa(path, model, prefix, graph)
     return _SHERPA_CARD.format(prefix=_spelled(model, prefix), rms=_SHERPA_RMS, repeat=repeat)
 

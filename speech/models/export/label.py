@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.models.checkpoint import LabelCheckpoint
 from speech.models.export.label_graphs import LabelDecoderGraph, LabelEncoderGraph, cache_names
-from speech.models.export.onnx_files import FORMAT, TOLERANCE, Plan, compare, new_folder, open_onnx, write_graph
+from speech.models.export.onnx_files import FORMAT, TOLERANCE, OnnxGraph, compare, new_folder, open_onnx, write_graph
 from speech.models.whisper import Whisper
 from speech.text.tokenizers.bpe import LabelTokenizer
 
@@ -106,7 +106,7 @@ def _write_encoder(path: Path, model: Whisper, shortest: int) -> list[Tensor]:
     }
     free = {"samples": {1: "N"}, "frames": {1: "T"}, **{name: {2: "T"} for name in names}}
     graph = LabelEncoderGraph(model)
-    write_graph(path, Plan(graph, {"samples": samples}, ["frames", *names], free, metadata))
+    write_graph(path, OnnxGraph(graph, {"samples": samples}, ["frames", *names], free, metadata))
     with torch.no_grad():
         return list(graph(samples)[1:])
 
@@ -123,7 +123,7 @@ def _write_decoder(path: Path, model: Whisper, tokenizer: LabelTokenizer, cross:
     free |= {f"next_{name}": {0: "rows", 2: "p + n"} for name in past}
     free = {name: axes for name, axes in free.items() if name in inputs or name in outputs}
     inputs |= {name: tensor.clone() for name, tensor in inputs.items()}  # one tensor for two inputs is one input
-    write_graph(path, Plan(LabelDecoderGraph(model), inputs, outputs, free, _facts(model, tokenizer)))
+    write_graph(path, OnnxGraph(LabelDecoderGraph(model), inputs, outputs, free, _facts(model, tokenizer)))
 
 
 def _facts(model: Whisper, tokenizer: LabelTokenizer) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 from speech.errors import ConfigError, ModelError
 from speech.extras import needs_extra
+from speech.files import replacing_folder
 
 FORMAT = 1
 TOLERANCE = 1e-3
@@ -28,7 +28,7 @@ _LARGE = 1_900_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class OnnxGraph:
     """One graph to write."""
 
     graph: nn.Module
@@ -46,20 +46,13 @@ def new_folder(directory: Path) -> Iterator[Path]:
 
     Raises:
         ConfigError: if there is something at that place, or onnx is not installed.
+        FileError: if the system refuses to write it.
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise ConfigError("is there already", where=str(directory), fix="Give a new directory.")
+        raise ConfigError("already exists", where=str(directory), fix="Name a new folder.")
     _onnx()
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-    try:
+    with replacing_folder(directory) as temporary:
         yield temporary
-        temporary.chmod(0o755)
-        for file in temporary.iterdir():
-            file.chmod(0o644)
-        temporary.rename(directory)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def open_onnx(path: Path) -> onnxruntime.InferenceSession:
@@ -78,7 +71,7 @@ def _onnx() -> Any:
     return onnx
 
 
-def write_graph(path: Path, plan: Plan) -> None:
+def write_graph(path: Path, plan: OnnxGraph) -> None:
     """One file, or two where the weights are large, with metadata and every fixed size in its place."""
     onnx, graph, examples = _onnx(), plan.graph.eval(), tuple(plan.inputs.values())
     with torch.no_grad():

@@ -18,7 +18,7 @@ _TYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
 _BFLOAT16 = 5
 
 
-class _Bytes:
+class _ByteReader:
     """Takes a file apart from its beginning."""
 
     def __init__(self, data: memoryview) -> None:
@@ -46,7 +46,7 @@ def read_ctranslate2(path: Path) -> tuple[str, dict[str, Tensor]]:
         ModelError: if it is no such file, or damaged.
     """
     try:
-        data = _Bytes(memoryview(np.memmap(path, np.uint8, "c")))
+        data = _ByteReader(memoryview(np.memmap(path, np.uint8, "c")))
     except (OSError, ValueError) as error:
         what = reason(error) if isinstance(error, OSError) else str(error)
         raise FileError(f"cannot be read: {what}", where=printable(path)) from error
@@ -56,7 +56,7 @@ def read_ctranslate2(path: Path) -> tuple[str, dict[str, Tensor]]:
         raise ModelError(error.what, where=printable(path), fix=error.fix) from error
 
 
-def _read(data: _Bytes) -> tuple[str, dict[str, Tensor]]:
+def _read(data: _ByteReader) -> tuple[str, dict[str, Tensor]]:
     version = data.number("I")
     if not _OLDEST <= version <= _NEWEST:
         raise ModelError(f"is no CTranslate2 file of version {_OLDEST} or {_NEWEST}", fix="Convert the model again.")

@@ -117,7 +117,7 @@ _DEFAULTS: dict[str, Any] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedFiles:
     """The files of a published model."""
 
     weights: Path
@@ -127,7 +127,7 @@ class Published:
     """Sums over features; only needed where the weights do not hold mean and deviation."""
 
 
-def find_files(directory: Path) -> Published:
+def find_files(directory: Path) -> PublishedFiles:
     """The files in a copy of a published repository: those that `meta.yaml` names, otherwise the only ones there are.
 
     Raises:
@@ -140,7 +140,7 @@ def find_files(directory: Path) -> Published:
     config_path = _one(directory, config, "config.yaml")
     settings = _read_yaml(config_path)
     statistics = (settings.get("normalize_conf") or {}).get("stats_file")
-    return Published(
+    return PublishedFiles(
         weights=_one(directory, weights, "*.pth"),
         config=config_path,
         sentencepiece=_one(directory, settings.get("bpemodel"), "*.model"),
@@ -324,7 +324,7 @@ def _load(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _rename(tensors: dict[str, Tensor], files: Published, config: OwsmCtcConfig) -> dict[str, Tensor]:
+def _rename(tensors: dict[str, Tensor], files: PublishedFiles, config: OwsmCtcConfig) -> dict[str, Tensor]:
     where = str(files.weights)
     found: dict[str, Tensor] = {}
     unknown = []

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from speech.errors import FileError, ModelError
 from speech.files import printable, reason
-from speech.models.importers.whisper_files import Source, read_tensors, read_whisper
-from speech.models.stored import without_memory
+from speech.models.importers.whisper_files import PublishedWhisper, read_tensors, read_whisper
+from speech.models.storage import without_memory
 from speech.models.whisper import Whisper, WhisperConfig
 from speech.nn.decoder.label import LabelDecoderConfig
 from speech.nn.encoder.whisper import WhisperEncoder
@@ -58,7 +58,7 @@ def load_whisper_encoder(encoder: WhisperEncoder, path: Path) -> None:
         encoder.load_state_dict(tensors, strict=False)
 
 
-def _tokenizer(path: Path, source: Source) -> LabelTokenizer:
+def _tokenizer(path: Path, source: PublishedWhisper) -> LabelTokenizer:
     where = printable(path)
     try:
         data = path.read_bytes()
@@ -85,7 +85,7 @@ def _tokenizer(path: Path, source: Source) -> LabelTokenizer:
     return tokenizer
 
 
-def _model(source: Source, english_only: bool) -> Whisper:
+def _model(source: PublishedWhisper, english_only: bool) -> Whisper:
     decoder, settings = source.decoder, source.settings
     for token in [*settings.suppressed, *settings.suppressed_first]:
         if token >= decoder.vocabulary:

@@ -15,7 +15,7 @@ from typing import Any
 
 from torch import Tensor
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.errors import ModelError
 from speech.files import printable, read_text
 from speech.models.importers.ctranslate2_file import read_ctranslate2
@@ -35,7 +35,7 @@ _FRONT_END = {"sampling_rate": SAMPLE_RATE, "n_fft": 400, "hop_length": 160}
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class GenerationConfig:
     """What says how to generate."""
 
     suppressed: list[int]
@@ -50,14 +50,14 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PublishedWhisper:
     """What both layouts say."""
 
     tensors: dict[str, Tensor]
     """By our names, in the numbers of the file."""
     encoder: WhisperEncoderConfig
     decoder: LabelDecoderConfig
-    settings: Settings
+    settings: GenerationConfig
     positions: int
     """Frames of the encoder that it has been trained on."""
     where: str
@@ -76,7 +76,7 @@ def is_whisper(directory: Path) -> bool:
     return config.is_file() and _read_json(config).get("model_type") == "whisper"
 
 
-def read_whisper(directory: Path) -> Source:
+def read_whisper(directory: Path) -> PublishedWhisper:
     """All but the tokenizer.
 
     Raises:
@@ -146,7 +146,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     return record
 
 
-def _hugging_face(directory: Path, config: _Record) -> Source:
+def _hugging_face(directory: Path, config: _Record) -> PublishedWhisper:
     kind = config.values.get("model_type")
     if kind != "whisper":
         raise ModelError(f"model_type is {kind!r}, expected 'whisper'", where=config.where)
@@ -160,7 +160,7 @@ def _hugging_face(directory: Path, config: _Record) -> Source:
     if languages is not None and not isinstance(languages, dict):
         raise ModelError(f"lang_to_id is {languages!r}, expected a table", where=generation.where)
     multilingual = generation.values.get("is_multilingual")
-    settings = Settings(
+    settings = GenerationConfig(
         suppressed=generation.tokens("suppress_tokens"),
         suppressed_first=generation.tokens("begin_suppress_tokens"),
         alignment_heads=generation.pairs("alignment_heads"),
@@ -169,7 +169,7 @@ def _hugging_face(directory: Path, config: _Record) -> Source:
         start=generation.whole("decoder_start_token_id") if "decoder_start_token_id" in generation.values else None,
     )
     where, tensors = _read_weights(directory)
-    return Source(
+    return PublishedWhisper(
         tensors=_named(from_hugging_face, tensors, where),
         encoder=WhisperEncoderConfig(
             bins=config.whole("num_mel_bins", 80),
@@ -215,7 +215,7 @@ def _read_weights(directory: Path) -> tuple[str, dict[str, Tensor]]:
     return printable(index), tensors
 
 
-def _ctranslate2(path: Path, config: _Record) -> Source:
+def _ctranslate2(path: Path, config: _Record) -> PublishedWhisper:
     kind, arrays = read_ctranslate2(path)
     where = printable(path)
     if kind != "WhisperSpec":
@@ -241,7 +241,7 @@ def _ctranslate2(path: Path, config: _Record) -> Source:
     dim, bins, _ = shape("encoder.subsampling.conv1.weight", 3)
     vocabulary, width = shape("decoder.embed.weight", 2)
     sinusoids = arrays.get("encoder/position_encodings/encodings")
-    return Source(
+    return PublishedWhisper(
         tensors=tensors,
         encoder=WhisperEncoderConfig(
             bins=bins,
@@ -259,7 +259,7 @@ def _ctranslate2(path: Path, config: _Record) -> Source:
             hidden=shape("decoder.layers.0.feed_forward.up.weight", 2)[0],
             positions=shape("decoder.positions", 2)[0],
         ),
-        settings=Settings(
+        settings=GenerationConfig(
             suppressed=config.tokens("suppress_ids"),
             suppressed_first=config.tokens("suppress_ids_begin"),
             alignment_heads=config.pairs("alignment_heads"),

@@ -13,8 +13,6 @@ from speech.text.languages import resolve
 
 _END, _START, _NO_TIMESTAMPS = "<|endoftext|>", "<|startoftranscript|>", "<|notimestamps|>"
 _NO_SPEECH = ("<|nospeech|>", "<|nocaptions|>")
-TIMESTAMP_S = 0.02
-"""From one timestamp token to the next."""
 
 
 class LabelTokenizer:

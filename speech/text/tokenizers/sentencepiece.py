@@ -13,9 +13,7 @@ import sentencepiece
 
 from speech.errors import ConfigError, DataError, ModelError
 from speech.files import write_atomically
-from speech.text.vocabulary import Vocabulary
-
-WORD_START = "\u2581"
+from speech.text.vocabulary import WORD_START, Vocabulary
 
 
 class Tokenizer:

@@ -24,7 +24,7 @@ class Method(StrEnum):
     """All parameters, for all languages together, to compare with."""
 
 
-class Start(StrEnum):
+class AdapterStart(StrEnum):
     """Where the directions that a bottleneck looks at come from."""
 
     principal = "principal"
@@ -32,7 +32,7 @@ class Start(StrEnum):
     random = "random"
 
 
-class Rows(StrEnum):
+class AdapterRows(StrEnum):
     """Where the rows of tokens come from that the model's vocabulary lacks."""
 
     near = "near"
@@ -40,7 +40,7 @@ class Rows(StrEnum):
     random = "random"
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class AdaptConfig(RunConfig):
     """One run: one or several languages behind one model."""
 
@@ -56,8 +56,8 @@ class AdaptConfig(RunConfig):
     """Epochs that are cut and augmented differently; later ones are these again, in another order."""
     budget: float = ranged(BUDGET, above=0, most=1)
     """Parameters of a language, as a share of the model's."""
-    start: Start = Start.principal
-    rows: Rows = Rows.near
+    start: AdapterStart = AdapterStart.principal
+    rows: AdapterRows = AdapterRows.near
     pseudo: str = ""
     """Manifest of utterances that a teacher has transcribed (`noisy_student.py`), to be trained on too."""
     hidden: float = ranged(0.0, least=0, below=1)

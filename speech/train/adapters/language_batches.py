@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from speech.data.batches import Batch, TrainBatches
+from speech.data.batches import SpeechBatch, TrainBatches
 from speech.errors import ConfigError
 
 
 class LanguageBatches:
-    """Batch n is of language n mod L, whose own batches come epoch after epoch: a language is read as if alone.
+    """SpeechBatch n is of language n mod L, whose own batches come epoch after epoch: a language is read as if alone.
 
     Args:
         parts: batches of each language.
@@ -35,7 +35,7 @@ class LanguageBatches:
         """Without end."""
         return sys.maxsize
 
-    def batch(self, epoch: int, index: int) -> Batch:
+    def batch(self, epoch: int, index: int) -> SpeechBatch:
         """The same whenever and wherever it is asked for; `epoch` is 0."""
         number, place = divmod(index, len(self._parts))
         part, starts = self._parts[place], self._starts[place]

@@ -1,7 +1,7 @@
 """LoRA (Hu et al. 2021) behind the interface of `tuning`, to compare adapters with: peft does all of it.
 
-Each language has its own low-rank changes of the queries and values of some layers. With `Start.principal` they begin
-by EVA (Paischer et al. 2024), as peft has it.
+Each language has its own low-rank changes of the queries and values of some layers. With `AdapterStart.principal` they
+begin by EVA (Paischer et al. 2024), as peft has it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from speech.data.batches import Batch
+from speech.data.batches import SpeechBatch
 from speech.errors import ConfigError
 from speech.extras import needs_extra
 from speech.models.owsm_ctc import OwsmCtc
@@ -53,7 +53,7 @@ class LoraTuning:
         codes: Sequence[str],
         layers: Sequence[int],
         rank: int,
-        shown: Mapping[str, Sequence[Batch]],
+        shown: Mapping[str, Sequence[SpeechBatch]],
     ) -> None:
         try:
             import peft

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from speech.chunking import ChunkSpec
-from speech.data.batches import Batch
+from speech.data.batches import SpeechBatch
 from speech.data.manifest import Utterance
 from speech.decode.ctc.frames import CtcFrames
 from speech.decode.ctc.greedy import greedy
@@ -26,7 +26,7 @@ from speech.text.lines import lines_of
 from speech.text.tokenizers.sentencepiece import Tokenizer
 from speech.train.adapters.config import AdaptConfig
 from speech.train.adapters.tuning import Scores, Tuning, number_of
-from speech.train.asr.module import TrainModule
+from speech.train.asr.module import CtcModule
 from speech.train.loop.callbacks import append_line
 from speech.train.loop.optimizer import build_optimizer
 
@@ -43,7 +43,7 @@ class _Sum:
     tokens: int = 0
 
 
-class AdaptModule(TrainModule):
+class AdaptModule(CtcModule):
     """A tuning of a model.
 
     Each validation scores every language on dev, records it in `scores.jsonl`, and keeps what the language has learned
@@ -75,21 +75,26 @@ class AdaptModule(TrainModule):
         self._sums: dict[str, _Sum] = {}
         self._kept: dict[tuple[str | int, ...], Halfway] = {}
 
-    def _freeze(self) -> None:
-        """The tuning has decided."""
+    def before_loss(self, batch: SpeechBatch) -> None:
+        """The tuning has decided which layers rest."""
 
-    def training_step(self, batch: Batch, index: int) -> Tensor:
+    def training_step(self, batch: SpeechBatch, index: int) -> Tensor:
         loss = super().training_step(batch, index)
         return loss if self._tuning.shared else loss * self.config.trainer.accumulate  # parts that share nothing
 
-    def number(self, batch: Batch, index: int) -> int:
+    def number(self, batch: SpeechBatch, index: int) -> int:
         """The same whatever other languages are trained in the run."""
         if self._tuning.shared:
             return super().number(batch, index)
         return self.global_step * _CODES + number_of(batch.codes[0])
 
     def hear(
-        self, batch: Batch, features: Tensor, lengths: Tensor, chunk: ChunkSpec | None = None, offset: Tensor | int = 0
+        self,
+        batch: SpeechBatch,
+        features: Tensor,
+        lengths: Tensor,
+        chunk: ChunkSpec | None = None,
+        offset: Tensor | int = 0,
     ) -> OwsmCtcOutput:
         code = batch.codes[0]
         tap = self._tuning.begin(code, len(batch))
@@ -106,7 +111,7 @@ class AdaptModule(TrainModule):
         return OwsmCtcOutput(log_probs, found.lengths, [] if own else found.intermediate, None)
 
     @torch.no_grad()
-    def _halfway(self, batch: Batch, features: Tensor, lengths: Tensor) -> Halfway:
+    def _halfway(self, batch: SpeechBatch, features: Tensor, lengths: Tensor) -> Halfway:
         """What layers that nobody trains make of a batch: computed once, kept in half precision (50 KB a second)."""
         key = (*batch.ids, *batch.sample_lengths.tolist(), *batch.prefix.flatten().tolist())
         if key not in self._kept:
@@ -123,7 +128,7 @@ class AdaptModule(TrainModule):
     def on_validation_epoch_start(self) -> None:
         self._sums = {}
 
-    def validation_step(self, batch: Batch, index: int) -> None:
+    def validation_step(self, batch: SpeechBatch, index: int) -> None:
         features, lengths = self._features(batch)
         output = self.hear(batch, features, lengths)
         own = self._sums.setdefault(batch.codes[0], _Sum())

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 from torch.utils.data import ChainDataset
 
-from speech.data.batches import Batch, EvalBatches
+from speech.data.batches import EvalBatches, SpeechBatch
 from speech.data.manifest import Utterance, read_manifest
 from speech.data.reading import Tally
 from speech.errors import DataError
@@ -28,9 +29,9 @@ from speech.train.adapters.module import CHECKPOINTS, SCORES, AdaptModule, read_
 from speech.train.adapters.report import AdaptReport, draw_scores
 from speech.train.adapters.start import LanguagePart, build_tuning, language_part
 from speech.train.adapters.tuning import Scores, Tuning, trained_parameters
+from speech.train.asr.corpus import read_corpus
 from speech.train.asr.evaluate import ScoreRow, ScoreTable, evaluate
-from speech.train.asr.run import begin, build_trainer, read_corpus, record_config, take_steps
-from speech.train.asr.stream import SpeechData
+from speech.train.loop.run import RunSpeech, begin, fit, record_config
 from speech.train.loop.state import steps_done
 
 REPORT, CURVE = "report.json", "dev_scores.png"
@@ -53,7 +54,7 @@ def adapt(config: AdaptConfig) -> AdaptReport:
         ConfigError, DataError, FileError, ModelError: before the first step, naming what is wrong.
         TrainingError, DataError, FileError: if it cannot go on; `last.ckpt` is that of an earlier step.
     """
-    config.data.languages = config.languages
+    config = replace(config, data=replace(config.data, languages=config.languages))
     output = begin(config)
     done = steps_done(config, output)
     folder = locate(config.base)
@@ -61,25 +62,26 @@ def adapt(config: AdaptConfig) -> AdaptReport:
     corpus = _corpus(config)
     parts = {code: language_part(config, code, corpus["train"], base.tokenizer) for code in config.languages}
     tuning = build_tuning(config, base, fingerprint(folder), parts, resumed=done > 0)
+    config = taking_turns(config, shared=tuning.shared)
     record_config(config, output)
-    take_turns(config, shared=tuning.shared)
     tokenizers = {code: part.tokenizer for code, part in parts.items()}
     module = AdaptModule(base.model, tuning, config, tokenizers, corpus["dev"], output)
-    _fit(config, module, parts, corpus["dev"], output, done)
+    if not done:
+        (output / SCORES).unlink(missing_ok=True)
+    fit(config, module, partial(_read_speech, config, parts, corpus["dev"]), output, done, score_start=True)
     scores = read_scores(output / SCORES)
     best = best_steps(scores)
     draw_scores(scores, best.of, output / CURVE)
     return _report(config, module, tuning, best, corpus, output)
 
 
-def take_turns(config: AdaptConfig, *, shared: bool) -> None:
+def taking_turns(config: AdaptConfig, *, shared: bool) -> AdaptConfig:
     """A step has a batch of each language; where all train the same parameters, each batch is a step of its own."""
     settings, turns = config.trainer, len(config.languages)
     if not shared:
-        settings.accumulate = turns
-        return
-    for name in ("max_steps", "validate_every", "checkpoint_every"):
-        setattr(settings, name, getattr(settings, name) * turns)
+        return replace(config, trainer=replace(settings, accumulate=turns))
+    names = ("max_steps", "validate_every", "checkpoint_every")
+    return replace(config, trainer=replace(settings, **{name: getattr(settings, name) * turns for name in names}))
 
 
 def _corpus(config: AdaptConfig) -> dict[str, list[Utterance]]:
@@ -109,20 +111,12 @@ def is_hidden(utterance: Utterance, share: float) -> bool:
     return int.from_bytes(sha256(f"hidden {utterance.id}".encode()).digest()[:4]) < share * 2**32
 
 
-def _fit(
-    config: AdaptConfig,
-    module: AdaptModule,
-    parts: Mapping[str, LanguagePart],
-    dev: Sequence[Utterance],
-    output: Path,
-    done: int,
-) -> None:
-    """The steps that are left after `done`; the base itself is scored as step 0."""
-    settings = config.trainer
-    if done >= settings.max_steps:
-        return
+def _read_speech(
+    config: AdaptConfig, parts: Mapping[str, LanguagePart], dev: Sequence[Utterance]
+) -> RunSpeech[SpeechBatch]:
+    """The speech of all languages as batches of one each."""
     unreadable = Tally("dev", len(dev), config.data.max_unreadable)
-    module.unreadable = Tally("train", sum(len(p.utterances) for p in parts.values()), config.data.max_unreadable)
+    tally = Tally("train", sum(len(p.utterances) for p in parts.values()), config.data.max_unreadable)
     scored = [
         EvalBatches(
             [u for u in dev if u.language == code],
@@ -135,12 +129,7 @@ def _fit(
         for code, part in parts.items()
     ]
     batches = LanguageBatches([part.batches for part in parts.values()], config.variants)
-    start, stop = done * settings.accumulate, settings.max_steps * settings.accumulate
-    data = SpeechData(batches, ChainDataset(scored), start, stop, config.data)
-    if not done:
-        (output / SCORES).unlink(missing_ok=True)
-        build_trainer(config, output).validate(module, data, verbose=False)
-    take_steps(config, module, data, output, resumed=done > 0)
+    return RunSpeech(batches, ChainDataset(scored), tally, config.data.workers)
 
 
 def best_steps(scores: Mapping[int, Mapping[str, Scores]]) -> Best:
@@ -201,7 +190,7 @@ def _tested(
     output: Path,
     unreadable: Tally,
 ) -> ScoreTable:
-    def hear(batch: Batch) -> OwsmCtcOutput:
+    def hear(batch: SpeechBatch) -> OwsmCtcOutput:
         return module.hear(batch, *module.model.features(batch.samples, batch.sample_lengths))
 
     rows: dict[str, ScoreRow] = {}

@@ -19,8 +19,9 @@ from speech.models.owsm_ctc import OwsmCtc
 from speech.nn.adapters import Adapter, width_for
 from speech.nn.head_extension import near_rows, random_rows
 from speech.text.normalize import plain_text
-from speech.text.tokenizers.sentencepiece import WORD_START, Tokenizer
-from speech.train.adapters.config import AdaptConfig, Method, Rows, Start
+from speech.text.tokenizers.sentencepiece import Tokenizer
+from speech.text.vocabulary import WORD_START
+from speech.train.adapters.config import AdaptConfig, AdapterRows, AdapterStart, Method
 from speech.train.adapters.lora import LoraTuning, rank_for
 from speech.train.adapters.principal_components import BATCHES, Moments, look, point
 from speech.train.adapters.report import adapter_card
@@ -94,7 +95,7 @@ def build_tuning(
     if config.method == Method.whole:
         return WholeTuning(base.model.train())
     model = base.model
-    looks = config.start == Start.principal and not resumed
+    looks = config.start == AdapterStart.principal and not resumed
     count = len(model.encoder.layers)
     layers = config.layers or list(range(count // 2 + 1, count + 1))
     if max(layers) > count:
@@ -118,7 +119,7 @@ def _adapter(
     width = width_for(_size(model), dim, len(layers), config.budget, len(part.tokens))
     adapter = Adapter(layers, dim, width, part.tokens)
     if part.tokens:
-        rows = near_rows if config.rows == Rows.near else random_rows
+        rows = near_rows if config.rows == AdapterRows.near else random_rows
         values, bias = rows(model.ctc, base.tokenizer.vocabulary, part.tokens)
         with torch.no_grad():
             adapter.rows.copy_(values)

@@ -1,4 +1,7 @@
-"""Everything a training run can be told. Contradictions are refused when the configuration is built."""
+"""Everything a training run can be told. Contradictions are refused when the configuration is built.
+
+Configurations are frozen; `dataclasses.replace` makes another.
+"""
 
 from __future__ import annotations
 
@@ -12,35 +15,7 @@ from speech.models.checkpoint import Storage
 from speech.models.owsm_ctc import OwsmCtcConfig
 from speech.ranges import Range, check, ranged, within
 from speech.text.languages import resolve
-
-
-class Precision(StrEnum):
-    """Arithmetic of training; parameters are float32 in each case."""
-
-    auto = "auto"
-    """bfloat16 where the processor has instructions for it, otherwise float32."""
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-
-
-class Parallel(StrEnum):
-    """How processes share the work."""
-
-    auto = "auto"
-    ddp = "ddp"
-    """Each has the whole model."""
-    fsdp = "fsdp"
-    """Each has a part of it."""
-
-
-class Accelerator(StrEnum):
-    """What a run computes on; auto takes a GPU where there is one."""
-
-    auto = "auto"
-    cpu = "cpu"
-    gpu = "gpu"
-    cuda = "cuda"
-    mps = "mps"
+from speech.train.loop.config import OptimizerConfig, TrainerConfig
 
 
 class Mixing(StrEnum):
@@ -50,12 +25,14 @@ class Mixing(StrEnum):
     unimax = "unimax"
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """Which speech, and how it is mixed and cut into batches."""
 
     root: str = ""
     """Folder with the manifests; audio paths are relative to it."""
+    shards: str = ""
+    """Folder of tar shards (`recipes/owsm_ctc/shards.py`) to train on, instead of the manifest `train`."""
     train: str = "train.jsonl"
     dev: str = "dev.jsonl"
     test: str = "test.jsonl"
@@ -93,7 +70,7 @@ class DataConfig:
                 raise ConfigError(f"language {code!r}", fix=f"Write {resolve(code).code!r} (ISO 639-3).")
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class TokenizerConfig:
     """SentencePiece, trained on the training texts unless the run starts from a checkpoint."""
 
@@ -108,7 +85,7 @@ class TokenizerConfig:
         check(self, "tokenizer")
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class InitConfig:
     """Where parameters come from: at most one of the two."""
 
@@ -129,40 +106,7 @@ class InitConfig:
             raise ConfigError("init.lower without a whole init.checkpoint", fix="Give the CTC model to start from.")
 
 
-@dataclass(kw_only=True, slots=True)
-class OptimizerConfig:
-    """AdamW with warm-up."""
-
-    lr: float = ranged(1e-3, above=0)
-    """Peak rate of heads."""
-    encoder_lr: float = ranged(1.0, least=0)
-    """Factor for the encoder."""
-    frozen_layers: int = ranged(0, least=0)
-    """Lowest encoder layers, and the subsampling, that stay as they are and cost no backward pass."""
-    heads_first: int = ranged(0, least=0)
-    """Steps in which only the heads learn, on the encoder as it is; it warms up after them. Blanks, which are all that
-    new heads write, would otherwise wear a pretrained encoder down before the first token."""
-    layer_decay: float = ranged(1.0, above=0)
-    """Factor per encoder layer downwards: lower layers learn more slowly."""
-    betas: list[float] = field(
-        default_factory=lambda: [0.9, 0.98], metadata=within(Range(least=0, below=1, count=(2, 2)))
-    )
-    eps: float = ranged(1e-6, above=0)
-    weight_decay: float = ranged(0.01, least=0)
-    warmup: int = ranged(500, least=0)
-    """Steps of linear warm-up."""
-    final: float = ranged(0.02, least=0)
-    """Share of the peak rate at the end of a cosine; 0 with `inverse_sqrt`."""
-    inverse_sqrt: bool = False
-    """lr * sqrt(warmup / step) after the warm-up, as published, instead of a cosine to the last step."""
-    clip: float = ranged(5.0, least=0)
-    """Largest norm of the gradient; 0 leaves it as it is."""
-
-    def __post_init__(self) -> None:
-        check(self, "optimizer")
-
-
-@dataclass(kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class ChunkConfig:
     """Dynamic chunk training (Zhang et al. 2022): a share of batches sees only what live inference would."""
 
@@ -183,7 +127,7 @@ class ChunkConfig:
         check(self, "chunk")
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class LossConfig:
     """Weights of the objectives."""
 
@@ -201,38 +145,7 @@ class LossConfig:
         check(self, "loss")
 
 
-@dataclass(kw_only=True, slots=True)
-class TrainerConfig:
-    """The loop."""
-
-    max_steps: int = ranged(1000, least=1)
-    """Optimiser steps."""
-    accumulate: int = ranged(1, least=1)
-    """Batches per step, of each process."""
-    precision: Precision = Precision.auto
-    devices: int = ranged(1, least=1)
-    strategy: Parallel = Parallel.auto
-    """How processes share the work."""
-    accelerator: Accelerator = Accelerator.auto
-    validate_every: int = ranged(500, least=1)
-    """Steps."""
-    checkpoint_every: int = ranged(100, least=1)
-    """Steps."""
-    average: int = ranged(5, least=0)
-    """Last checkpoints whose mean is the result."""
-    average_every: int = ranged(100, least=1)
-    """Steps between checkpoints that are averaged."""
-    log_every: int = ranged(10, least=1)
-    """Steps between records of the training loss."""
-    threads: int = ranged(0, least=0)
-    """CPU threads; 0 leaves torch's choice."""
-    progress: bool = True
-
-    def __post_init__(self) -> None:
-        check(self, "trainer")
-
-
-@dataclass(kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """What every run can be told."""
 
@@ -251,7 +164,7 @@ class RunConfig:
     """Print a table of error rates on the test manifest at the end."""
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig(RunConfig):
     """The training of a model."""
 

@@ -13,14 +13,14 @@ from rich.progress import track
 from rich.table import Table
 from torch.utils.data import DataLoader
 
-from speech.data.batches import Batch, EvalBatches
+from speech.data.batches import EvalBatches, SpeechBatch
 from speech.data.manifest import Utterance
 from speech.data.reading import Tally
 from speech.decode.ctc.frames import CtcFrames
 from speech.decode.ctc.greedy import greedy
 from speech.decode.words.language_id import language_posterior
 from speech.metrics.edit.alignment import ErrorCounts
-from speech.metrics.edit.error_rate import character_errors, word_errors
+from speech.metrics.edit.error_rate import text_errors
 from speech.models.owsm_ctc import OwsmCtc, OwsmCtcOutput
 from speech.text.languages import resolve
 from speech.text.normalize import NORMALIZER_VERSION, plain_text
@@ -33,7 +33,7 @@ class ScoreRow:
 
     utterances: int
     errors: ErrorCounts
-    """Words, or characters where a language writes no spaces."""
+    """What WER counts, which may be characters: `speech.metrics.edit.error_rate.word_form`."""
     characters: ErrorCounts
     language_hits: int
     """Utterances whose language was identified."""
@@ -99,7 +99,7 @@ def evaluate(
     language_given: bool = False,
     batch_s: float = 120.0,
     progress: bool = False,
-    hear: Callable[[Batch], OwsmCtcOutput] | None = None,
+    hear: Callable[[SpeechBatch], OwsmCtcOutput] | None = None,
     unreadable: Tally | None = None,
 ) -> ScoreTable:
     """Greedy recognition of `utterances`, scored per language; languages by number of utterances.
@@ -136,8 +136,9 @@ def evaluate(
             hypothesis = tokenizer.decode([span.id for span in spans])
             row = counts.setdefault(utterance.language, [0, ErrorCounts(), ErrorCounts(), 0])
             row[0] += 1
-            row[1] += word_errors(utterance.text, hypothesis, utterance.language)
-            row[2] += character_errors(utterance.text, hypothesis, utterance.language)
+            words, characters = text_errors(utterance.text, hypothesis, utterance.languages)
+            row[1] += words
+            row[2] += characters
             row[3] += heard is not None and int(heard[index]) == int(batch.languages[index])
     ordered = sorted(counts.items(), key=lambda item: -item[1][0])
     return ScoreTable({code: ScoreRow(*row) for code, row in ordered})

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import torch
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.data.manifest import Utterance
-from speech.data.reading import Reader, Unreadable
+from speech.data.reading import AudioReader, Unreadable
 from speech.errors import ConfigError, DataError, ModelError
 from speech.models.checkpoint import load_checkpoint, load_label_checkpoint
 from speech.models.hub import locate, locate_file
@@ -79,7 +79,6 @@ def build_model(config: TrainConfig, tokenizer: Tokenizer, utterances: Sequence[
             loaded = on_lower_layers(loaded, config, locate(init.lower))
         if loaded.config != config.model:
             _log.info("the checkpoint's model configuration replaces the run's")
-            config.model = loaded.config
         return loaded.train()
     model = OwsmCtc(config.model, tokenizer.vocabulary)
     if init.checkpoint:
@@ -147,7 +146,7 @@ def feature_statistics(model: OwsmCtc, utterances: Sequence[Utterance], seconds:
     every = max(1, math.ceil(sum(u.duration_s for u in utterances) / seconds))
     total = torch.zeros(model.config.encoder.bins, dtype=torch.float64)
     square, frames = torch.zeros_like(total), 0
-    read = Reader()
+    read = AudioReader()
     for utterance in utterances[::every]:
         loaded = read(utterance)
         if isinstance(loaded, Unreadable):  # training will name it

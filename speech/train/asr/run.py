@@ -1,48 +1,34 @@
-"""The main loop: manifests -> batches -> model -> loss -> checkpoint -> table."""
+"""The training of a CTC model: manifests -> batches -> model -> loss -> checkpoint -> table."""
 
 from __future__ import annotations
 
-import json
-import logging
-import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import lightning as L
-import torch
-from lightning.pytorch.callbacks import RichProgressBar
-from lightning.pytorch.loggers import TensorBoardLogger
-
 from speech.audio.augment import WaveAugment
-from speech.data.batches import EvalBatches, TrainBatches
-from speech.data.manifest import Utterance, read_manifest
-from speech.data.mixing import hours_per_language, temperature, unimax
+from speech.data.batches import EvalBatches, SpeechBatch, TrainBatches
+from speech.data.manifest import Utterance
+from speech.data.mixing import hours_per_language
 from speech.data.reading import Tally
-from speech.errors import ConfigError, DataError, FileError
-from speech.files import check_writable, printable, reason, write_atomically
 from speech.models.checkpoint import save_checkpoint
 from speech.models.owsm_ctc import OwsmCtc
-from speech.ranges import check
 from speech.tensors import check_finite
-from speech.text.lines import read_lines
 from speech.text.normalize import plain_text
 from speech.text.tokenizers.sentencepiece import Tokenizer
 from speech.train.asr.card import model_card
-from speech.train.asr.config import Accelerator, Mixing, Precision, RunConfig, TrainConfig, TrainerConfig
+from speech.train.asr.config import TrainConfig
+from speech.train.asr.corpus import language_weights, read_corpus
 from speech.train.asr.evaluate import ScoreTable, evaluate
 from speech.train.asr.init import build_model, build_tokenizer
-from speech.train.asr.module import TrainModule
-from speech.train.asr.stream import SpeechData
-from speech.train.loop.averaging import average, snapshots
-from speech.train.loop.callbacks import METRICS, Checkpoints, Metrics
+from speech.train.asr.module import CtcModule
+from speech.train.loop.callbacks import METRICS
 from speech.train.loop.curve import draw_curve
-from speech.train.loop.distributed import end_with_launcher, is_first, strategy, whole_model
-from speech.train.loop.state import CHECKPOINT, StateFiles, read_state, steps_done
+from speech.train.loop.distributed import is_first, whole_model
+from speech.train.loop.run import CURVE, RECORD, RunSpeech, averaged, begin, fit, record_config
+from speech.train.loop.state import steps_done
 
-_log = logging.getLogger(__name__)
-
-RECORD, CURVE = "config.json", "learning_curve.png"
 TRAINING = "training.json"
 """The name of the run's configuration beside the model, which has a `config.json` of its own."""
 
@@ -71,14 +57,16 @@ def train(config: TrainConfig) -> TrainResult | None:
     corpus = read_corpus(config)
     tokenizer = build_tokenizer(config, corpus["train"])
     model = build_model(config, tokenizer, corpus["train"])
-    if is_first():
-        record_config(config, output)
-    model = fit(config, model, tokenizer, corpus, output)
+    config = replace(config, model=model.config)  # that of the checkpoint, if the run starts from a whole one
+    record_config(config, output)
+    speech = partial(read_speech, config, tokenizer, corpus)
+    fit(config, CtcModule(model, config), speech, output, steps_done(config, output))
+    model = whole_model(model, partial(OwsmCtc, config.model, model.vocabulary))
     if not is_first():
         return None
-    paths = snapshots(output / "snapshots")
-    if paths:
-        model.load_state_dict(average(paths[-config.trainer.average :]))
+    mean = averaged(config.trainer, output)
+    if mean is not None:
+        model.load_state_dict(mean)
     model.eval()
     check_finite(model.state_dict(), "the trained model", "It has not been written. Lower optimizer.lr.")
     unreadable = Tally("test", len(corpus["test"]), config.data.max_unreadable)
@@ -97,180 +85,25 @@ def train(config: TrainConfig) -> TrainResult | None:
     return TrainResult(output / "model", table)
 
 
-def begin(config: RunConfig) -> Path:
-    """What comes before anything is loaded: numbers, device and output folder are tried, and chance gets its seed.
-
-    Returns:
-        the output folder, which is there.
-
-    Raises:
-        ConfigError, FileError: naming what is wrong.
-    """
-    check(config)
-    check_devices(config.trainer)
-    output = Path(config.output)
-    check_writable(output)
-    if config.trainer.devices > 1:
-        end_with_launcher()
-    if config.trainer.threads:
-        torch.set_num_threads(config.trainer.threads)
-    L.seed_everything(config.seed, verbose=False)
-    return output
-
-
-def read_corpus(config: RunConfig) -> dict[str, list[Utterance]]:
-    """Utterances of the three parts, restricted to the languages asked for.
-
-    Raises:
-        ConfigError: if no data root is given.
-        DataError: if a part is broken or empty, or audio that will be read is not there.
-        FileError: if the list of what is excluded cannot be read.
-    """
+def read_speech(
+    config: TrainConfig, tokenizer: Tokenizer, corpus: dict[str, list[Utterance]]
+) -> RunSpeech[SpeechBatch]:
+    """The corpus as batches."""
     data = config.data
-    if not data.root:
-        raise ConfigError("data.root is not set", fix="Give the folder of the manifests, e.g. data.root=/corpus.")
-    excluded: set[str] = set()
-    if data.exclude:
-        excluded = {line.strip(" \t") for line in read_lines(Path(data.exclude))}
-    corpus: dict[str, list[Utterance]] = {}
-    for part in ("train", "dev", "test"):
-        path = Path(data.root) / getattr(data, part)
-        utterances = read_manifest(path, Path(data.root), check_files=part != "test" or config.evaluate)
-        if part == "train":
-            also = [u for more in data.also for u in read_manifest(Path(more), check_files=True)]
-            utterances = [u for u in utterances + also * data.also_times if u.id not in excluded]
-        corpus[part] = [u for u in utterances if not data.languages or set(u.languages) <= set(data.languages)]
-        if not corpus[part]:
-            raise DataError("holds no utterance of the languages asked for", where=str(path))
-    return corpus
-
-
-def fit(
-    config: TrainConfig,
-    model: OwsmCtc,
-    tokenizer: Tokenizer,
-    corpus: dict[str, list[Utterance]],
-    output: Path,
-) -> OwsmCtc:
-    """Run the steps that are left; the trained model, which only the first process may use."""
-    settings = config.trainer
-    last = output / CHECKPOINT
-    done = steps_done(config, output)
-    if done >= settings.max_steps:
-        TrainModule(model, config).load_state_dict(read_state(last)["state_dict"])
-        return model
-    augment = WaveAugment(config.data.augment) if config.data.augment is not None else None
+    augment = WaveAugment(data.augment) if data.augment is not None else None
     batches = TrainBatches(
         corpus["train"],
         tokenizer,
-        config.data.batches,
+        data.batches,
         augment,
         plain_text,
-        weights=_weights(config, corpus["train"]),
-        cache=config.data.cache,
-        plain_epochs=config.data.plain_epochs,
+        weights=language_weights(data, corpus["train"]),
+        cache=data.cache,
+        plain_epochs=data.plain_epochs,
     )
-    unreadable = Tally("dev", len(corpus["dev"]), config.data.max_unreadable)
-    dev = EvalBatches(corpus["dev"], tokenizer, config.data.batches.batch_s, plain_text, unreadable=unreadable)
-    data = SpeechData(batches, dev, done * settings.accumulate, settings.max_steps * settings.accumulate, config.data)
-    module = TrainModule(model, config)
-    module.unreadable = Tally("train", len(batches.utterances), config.data.max_unreadable)
-    take_steps(config, module, data, output, resumed=done > 0)
-    return whole_model(model)
-
-
-def take_steps(config: RunConfig, module: TrainModule, data: SpeechData, output: Path, *, resumed: bool) -> None:
-    """The steps that are left, and at their end how much of the speech could not be read.
-
-    Raises:
-        TrainingError, DataError, FileError: if the run cannot go on.
-        KeyboardInterrupt: of Ctrl-C.
-    """
-    trainer, last = build_trainer(config, output), str(output / CHECKPOINT) if resumed else None
-    try:
-        trainer.fit(module, data, ckpt_path=last, weights_only=True)
-    except SystemExit as error:
-        if isinstance(error.__context__, KeyboardInterrupt):  # of which Lightning makes exit code 1
-            raise KeyboardInterrupt from error
-        raise
-    except OSError as error:  # of the libraries' own records, such as TensorBoard's
-        where = printable(error.filename) if error.filename else printable(output)
-        raise FileError(f"training stopped: {reason(error)}", where=where) from error
-    if module.unreadable.found:
-        _log.warning("%d utterances were left out: their audio cannot be read", len(module.unreadable.found))
-
-
-def build_trainer(config: RunConfig, output: Path) -> L.Trainer:
-    """Lightning's, with our checkpoints and records."""
-    settings = config.trainer
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*|.*`__len__` defined.*|.*in eval mode at the start.*")
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    callbacks: list[L.Callback] = [Metrics(output, settings.log_every), Checkpoints(output, settings)]
-    if settings.progress:
-        callbacks.append(RichProgressBar(refresh_rate=5))
-    return L.Trainer(
-        max_steps=settings.max_steps,
-        max_epochs=-1,
-        accumulate_grad_batches=settings.accumulate,
-        precision="bf16-mixed" if _wants_bfloat16(settings) else "32-true",
-        devices=settings.devices,
-        strategy=strategy(settings),
-        accelerator=settings.accelerator,
-        gradient_clip_val=config.optimizer.clip,
-        val_check_interval=min(settings.validate_every, settings.max_steps) * settings.accumulate,
-        check_val_every_n_epoch=None,
-        num_sanity_val_steps=0,
-        inference_mode=settings.strategy != "fsdp",  # its buffers for whole parameters serve training too
-        logger=TensorBoardLogger(output, name="tensorboard", version=""),
-        callbacks=callbacks,
-        plugins=[StateFiles()],
-        enable_checkpointing=False,
-        enable_progress_bar=settings.progress,
-        enable_model_summary=False,
-        log_every_n_steps=settings.log_every,
-        use_distributed_sampler=False,
-    )
-
-
-def check_devices(settings: TrainerConfig) -> None:
-    """Whether the devices that a run asks for are there.
-
-    Raises:
-        ConfigError: if not.
-    """
-    kind, wanted = settings.accelerator, settings.devices
-    if kind in (Accelerator.gpu, Accelerator.cuda, Accelerator.mps):
-        mps = torch.backends.mps.is_available() and kind != Accelerator.cuda
-        there = torch.cuda.device_count() if kind != Accelerator.mps else 0
-        if max(there, int(mps)) < wanted:
-            raise ConfigError(
-                f"trainer.accelerator {kind}, trainer.devices {wanted}: this machine has {there or int(mps)} of them",
-                fix="Take trainer=cpu, or fewer devices.",
-            )
-
-
-def _wants_bfloat16(settings: TrainerConfig) -> bool:
-    """Whether to compute in bfloat16: on a CPU without its instructions it is seven times slower than float32."""
-    if settings.precision != Precision.auto:
-        return settings.precision == Precision.bfloat16
-    if torch.cuda.is_available() and settings.accelerator != "cpu":
-        return torch.cuda.is_bf16_supported()
-    return bool(torch.cpu._is_avx512_bf16_supported())
-
-
-def _weights(config: RunConfig, utterances: list[Utterance]) -> dict[str, float] | None:
-    data = config.data
-    hours = hours_per_language(utterances)
-    if data.mixing == Mixing.unimax:
-        return unimax(hours, sum(hours.values()), data.unimax_epochs)
-    return None if data.temperature == 1.0 else temperature(hours, data.temperature)
-
-
-def record_config(config: RunConfig, output: Path) -> None:
-    """The resolved configuration, before step 1."""
-    record = {"config": asdict(config), "torch": torch.__version__, "lightning": L.__version__}
-    write_atomically(output / RECORD, json.dumps(record, indent=1, allow_nan=False) + "\n")
+    unreadable = Tally("dev", len(corpus["dev"]), data.max_unreadable)
+    dev = EvalBatches(corpus["dev"], tokenizer, data.batches.batch_s, plain_text, unreadable=unreadable)
+    return RunSpeech(batches, dev, Tally("train", len(batches.utterances), data.max_unreadable), data.workers)
 
 
 def _info(config: TrainConfig, corpus: dict[str, list[Utterance]], table: ScoreTable | None) -> dict[str, Any]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
+from typing import Any
+
 from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, OmegaConf
 
 from speech.nn.encoder.e_branchformer import EBranchformerConfig
 from speech.nn.encoder.whisper import WhisperEncoderConfig
@@ -15,9 +19,47 @@ from speech.train.label.config import LabelConfig
 def register() -> None:
     """Make the schemas known before a configuration is composed."""
     store = ConfigStore.instance()
-    store.store(name="train_schema", node=TrainConfig)
-    store.store(name="adapt_schema", node=AdaptConfig)
-    store.store(name="label_schema", node=LabelConfig)
+    store.store(name="train_schema", node=_open(TrainConfig))
+    store.store(name="adapt_schema", node=_open(AdaptConfig))
+    store.store(name="label_schema", node=_open(LabelConfig))
     store.store(group="model/encoder", name="whisper_schema", node=WhisperEncoderConfig)
     store.store(group="model/encoder", name="e_branchformer_schema", node=EBranchformerConfig)
     store.store(group="model/prompt", name="prompt_schema", node=PromptConfig)
+
+
+def built(config: DictConfig) -> Any:
+    """The composed configuration as the class of its schema, frozen.
+
+    Raises:
+        AttributeError: naming a key that was added with `+` and that the class does not have.
+        ConfigError: if a number is out of range, or two settings contradict each other.
+    """
+    _refuse_added(config)
+    return OmegaConf.to_object(config)
+
+
+def _open(schema: type) -> DictConfig:
+    """A schema whose values can be composed: OmegaConf takes what is frozen in the end for frozen from the start."""
+    node: DictConfig = OmegaConf.structured(schema)
+    for part in _parts(node):
+        OmegaConf.set_readonly(part, None)
+    return node
+
+
+def _parts(node: DictConfig) -> list[DictConfig]:
+    """A node and all nodes of classes within."""
+    found = [node]
+    for key in node:
+        inner = node._get_node(key)
+        if isinstance(inner, DictConfig) and not inner._is_none() and not inner._is_missing():
+            found += _parts(inner)
+    return found
+
+
+def _refuse_added(config: DictConfig) -> None:
+    for part in _parts(config):
+        kind = OmegaConf.get_type(part)
+        if kind is None or not is_dataclass(kind):
+            continue
+        for name in set(map(str, part)) - {field.name for field in fields(kind)}:
+            raise AttributeError(f"{kind.__name__!r} object has no attribute {name!r}")

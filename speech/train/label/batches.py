@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
+from speech.audio import SAMPLE_RATE
 from speech.audio.augment import WaveAugment
-from speech.audio.input.files import SAMPLE_RATE
 from speech.audio.nonspeech import nonspeech
 from speech.data.manifest import Utterance
-from speech.data.reading import Reader, Tally, Unreadable
+from speech.data.reading import AudioReader, Tally, Unreadable
 from speech.errors import DataError
 from speech.text.languages import LANGUAGES
 from speech.text.tokenizers.bpe import LabelTokenizer
@@ -92,7 +92,7 @@ class LabelBatch:
         return LabelBatch(**(values | moved))
 
 
-class Collator:
+class LabelCollator:
     """Rows -> `LabelBatch`: reads audio, joins, cuts, augments, tokenizes, pads."""
 
     def __init__(
@@ -106,7 +106,7 @@ class Collator:
     ) -> None:
         self._tokenizer, self._config, self._augment = tokenizer, config, augment
         self._most_tokens = most_tokens
-        self._read = Reader(cache)
+        self._read = AudioReader(cache)
         self._languages = [code for code in tokenizer.languages if code in LANGUAGES]
 
     def __call__(self, rows: Sequence[Row], rng: np.random.Generator, *, plain: bool = False) -> LabelBatch | None:
@@ -211,7 +211,7 @@ def text_of(row: Row) -> str:
     return space + space.join(text.strip() for text in texts)
 
 
-class _Pool:
+class _LanguagePool:
     """Utterances, to be drawn one by one: the language by the number of its utterances to a power."""
 
     def __init__(self, utterances: Sequence[Utterance], power: float) -> None:
@@ -260,12 +260,12 @@ class LabelBatches:
         synthetic: Sequence[Utterance] = (),
     ) -> None:
         self.utterances, self.synthetic = learnable(utterances, tokenizer), teachable(synthetic, tokenizer)
-        self._collate = Collator(tokenizer, config, augment, most_tokens, cache=cache)
+        self._collate = LabelCollator(tokenizer, config, augment, most_tokens, cache=cache)
         self._config, self._seed = config, seed
         self._by_speaker: dict[tuple[str, str], list[Utterance]] = defaultdict(list)
         for utterance in self.utterances:
             self._by_speaker[utterance.language, utterance.source].append(utterance)
-        self._pool, self._spoken = (_Pool(u, config.language_power) for u in (self.utterances, self.synthetic))
+        self._pool, self._spoken = (_LanguagePool(u, config.language_power) for u in (self.utterances, self.synthetic))
 
     def size(self, epoch: int) -> int:
         """Batches of an epoch."""
@@ -350,7 +350,7 @@ class LabelDev(IterableDataset[LabelBatch]):
         unreadable: Tally,
     ) -> None:
         super().__init__()
-        self._collate = Collator(tokenizer, config, None, most_tokens)
+        self._collate = LabelCollator(tokenizer, config, None, most_tokens)
         self._unreadable, self._size = unreadable, config.single
         ordered = sorted(learnable(utterances, tokenizer), key=lambda u: (u.duration_s, u.id))
         self._rows = [Row((u,)) for u in ordered]

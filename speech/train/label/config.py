@@ -10,7 +10,7 @@ from speech.ranges import Range, check, ranged, within
 from speech.train.asr.config import RunConfig
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class LabelDataConfig:
     """What a batch is made of. All shares are probabilities."""
 
@@ -58,7 +58,7 @@ class LabelDataConfig:
             raise ConfigError(f"label.joined_s {self.joined_s}", fix="Give the shortest first.")
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class LabelLossConfig:
     """Weights of the objectives."""
 
@@ -71,7 +71,7 @@ class LabelLossConfig:
         check(self, "label_loss")
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class LabelConfig(RunConfig):
     """The training of a label decoder at true length."""
 

@@ -9,29 +9,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from speech.audio import SAMPLE_RATE
 from speech.models.whisper import Whisper
-from speech.train.asr.module import TrainModule
 from speech.train.label.batches import NO_TARGET, LabelBatch
 from speech.train.label.config import LabelConfig
+from speech.train.loop.module import TrainModule
 from speech.train.loop.optimizer import build_optimizer
 
-_WINDOW = 30 * 16_000
+_WINDOW = 30 * SAMPLE_RATE
 
 
-class LabelModule(TrainModule):
+class LabelModule(TrainModule[LabelBatch]):
     """Trains the layers of a decoder; encoder, embedding, output matrix and positions stay as they are."""
 
     def __init__(self, whisper: Whisper, config: LabelConfig) -> None:
-        super().__init__(whisper.decoder, config)  # type: ignore[arg-type]
+        super().__init__(whisper.decoder, config)
         self.label = config.label_loss
         self._whisper = [whisper.eval()]  # in a list: no part of what is trained and written down
         self._teacher = [copy.deepcopy(whisper.decoder).eval().requires_grad_(False)]
         whisper.encoder.requires_grad_(False)
         whisper.decoder.embed.requires_grad_(False)
         whisper.decoder.positions.requires_grad_(False)
-
-    def _freeze(self) -> None:
-        """The constructor has decided."""
 
     def loss(self, batch: Any, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
         """The objective of one batch and its parts; `generator` None: without the teacher."""

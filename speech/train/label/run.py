@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,16 @@ from speech.models.added_languages import add_languages
 from speech.models.checkpoint import LabelCheckpoint, load_label_checkpoint, save_label_checkpoint
 from speech.models.hub import locate
 from speech.tensors import check_finite
-from speech.train.asr.config import Parallel
-from speech.train.asr.run import CURVE, begin, read_corpus, record_config, take_steps
-from speech.train.asr.stream import SpeechData
-from speech.train.label.batches import LabelBatches, LabelDev, learnable, teachable
+from speech.train.asr.corpus import read_corpus
+from speech.train.label.batches import LabelBatch, LabelBatches, LabelDev, learnable, teachable
 from speech.train.label.config import LabelConfig
 from speech.train.label.module import LabelModule
-from speech.train.loop.averaging import average, snapshots
 from speech.train.loop.callbacks import METRICS
+from speech.train.loop.config import ParallelStrategy
 from speech.train.loop.curve import draw_curve
 from speech.train.loop.distributed import is_first
-from speech.train.loop.state import CHECKPOINT, read_state, steps_done
+from speech.train.loop.run import CURVE, RunSpeech, averaged, begin, fit, record_config
+from speech.train.loop.state import steps_done
 
 SYNTHETIC = "synthetic"
 """What only the teacher teaches, beside the parts of the corpus."""
@@ -46,7 +46,7 @@ def train_label(config: LabelConfig) -> Path | None:
     """
     if not config.base:
         raise ConfigError("base is not set", fix="Give a Whisper model, e.g. base=DIR of `speech import`.")
-    if config.trainer.strategy == Parallel.fsdp:
+    if config.trainer.strategy == ParallelStrategy.fsdp:
         raise ConfigError("trainer.strategy fsdp does not divide a label decoder", fix="Take trainer=ddp.")
     output = begin(config)
     corpus = read_corpus(config) | {SYNTHETIC: read_synthetic(config)}
@@ -54,17 +54,15 @@ def train_label(config: LabelConfig) -> Path | None:
     if base.tokenizer.english_only:
         raise ConfigError(f"{config.base} knows English alone", fix="Give a Whisper of several languages.")
     base = add_languages(base, config.added)
-    if is_first():
-        record_config(config, output)
+    record_config(config, output)
     before = {name: value.clone() for name, value in base.model.decoder.state_dict().items()}
     module = LabelModule(base.model, config)
     if config.start:
         _start(base, config.start)
-    _fit(config, module, base, corpus, output)
+    fit(config, module, partial(_read_speech, config, base, corpus), output, steps_done(config, output))
     if not is_first():
         return None
-    paths = snapshots(output / "snapshots")[-config.trainer.average :] if config.trainer.average else []
-    trained = average(paths) if paths else base.model.decoder.state_dict()
+    trained = averaged(config.trainer, output) or base.model.decoder.state_dict()
     base.model.decoder.load_state_dict(mean(before, trained, config.kept))
     check_finite(base.model.state_dict(), "the trained model", "It has not been written. Lower optimizer.lr.")
     loss = ("train/text", "train, cross-entropy per token")
@@ -99,17 +97,14 @@ def _start(base: LabelCheckpoint, start: str) -> None:
             ) from error
 
 
-def _fit(
-    config: LabelConfig,
-    module: LabelModule,
-    base: LabelCheckpoint,
-    corpus: Mapping[str, list[Utterance]],
-    output: Path,
-) -> None:
-    settings, done = config.trainer, steps_done(config, output)
-    if done >= settings.max_steps:
-        module.load_state_dict(read_state(output / CHECKPOINT)["state_dict"])
-        return
+def _read_speech(
+    config: LabelConfig, base: LabelCheckpoint, corpus: Mapping[str, list[Utterance]]
+) -> RunSpeech[LabelBatch]:
+    """The corpus as batches.
+
+    Raises:
+        ConfigError: if none of it can be learned.
+    """
     augment = WaveAugment(config.data.augment) if config.data.augment is not None else None
     tokenizer, longest = base.tokenizer, base.model.max_tokens
     batches = LabelBatches(
@@ -127,11 +122,10 @@ def _fit(
     if config.label.synthetic and not batches.synthetic:
         text = "no utterance of label.synthetic is in a language that the teacher knows"
         raise ConfigError(text, fix="Look at data.languages.")
-    module.unreadable = Tally("train", len(batches.utterances) + len(batches.synthetic), config.data.max_unreadable)
+    tally = Tally("train", len(batches.utterances) + len(batches.synthetic), config.data.max_unreadable)
     unreadable = Tally("dev", len(corpus["dev"]), config.data.max_unreadable)
     dev = LabelDev(corpus["dev"], tokenizer, config.label, longest, unreadable)
-    start, stop = done * settings.accumulate, settings.max_steps * settings.accumulate
-    take_steps(config, module, SpeechData(batches, dev, start, stop, config.data), output, resumed=done > 0)
+    return RunSpeech(batches, dev, tally, config.data.workers)
 
 
 def mean(before: Mapping[str, Tensor], trained: Mapping[str, Tensor], kept: float) -> dict[str, Tensor]:

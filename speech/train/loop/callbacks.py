@@ -11,12 +11,13 @@ from typing import Any
 import lightning as L
 import torch
 
+from speech.audio import SAMPLE_RATE
 from speech.errors import FileError
 from speech.files import printable, reason, write_atomically
 from speech.text.lines import lines_of
-from speech.train.asr.config import TrainerConfig
-from speech.train.asr.module import TrainModule
 from speech.train.loop.averaging import save_snapshot
+from speech.train.loop.config import TrainerConfig
+from speech.train.loop.module import TrainModule
 from speech.train.loop.state import CHECKPOINT, interrupts_later
 
 METRICS = "metrics.jsonl"
@@ -81,7 +82,7 @@ class Metrics(L.Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self.audio_s += float(batch.sample_lengths.sum()) / 16000
+        self.audio_s += float(batch.sample_lengths.sum()) / SAMPLE_RATE
         if trainer.global_step % self.every or trainer.global_step == self.last:
             return
         self.last = trainer.global_step

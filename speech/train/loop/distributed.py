@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -21,8 +21,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 
 from speech.errors import SpeechError
-from speech.models.owsm_ctc import OwsmCtc
-from speech.train.asr.config import TrainerConfig
+from speech.train.loop.config import TrainerConfig
 from speech.train.loop.state import read_state
 
 _LAUNCHER = "SPEECH_LAUNCHER_PID"
@@ -98,9 +97,9 @@ def strategy(settings: TrainerConfig) -> str | Strategy:
     return "ddp_find_unused_parameters_true" if settings.strategy == "ddp" else settings.strategy
 
 
-def shard(model: OwsmCtc, mesh: DeviceMesh) -> None:
+def shard(model: nn.Module, layers: Iterable[nn.Module], mesh: DeviceMesh) -> None:
     """Leave each process of `mesh` its part of each parameter; they are whole while their layer computes."""
-    for layer in model.encoder.layers:
+    for layer in layers:
         fully_shard(layer, mesh=mesh)
     fully_shard(model, mesh=mesh)
 
@@ -111,12 +110,15 @@ def whole_state(model: nn.Module) -> dict[str, Tensor]:
     return cast(dict[str, Tensor], get_model_state_dict(model, options=options))
 
 
-def whole_model(model: OwsmCtc) -> OwsmCtc:
-    """`model`, or a plain copy of one that `shard` divided. Every process must call this; only the first may use it."""
+def whole_model[M: nn.Module](model: M, build: Callable[[], M]) -> M:
+    """`model`, or what `build` makes with the parameters of one that `shard` divided.
+
+    Every process must call this; only the first may use it.
+    """
     if not isinstance(model, FSDPModule):
         return model
     state = whole_state(model)
-    plain = OwsmCtc(model.config, model.vocabulary)
+    plain = build()
     if state:
         plain.load_state_dict(state)
     return plain

@@ -8,7 +8,7 @@ import re
 import torch
 from torch import nn
 
-from speech.train.asr.config import OptimizerConfig
+from speech.train.loop.config import OptimizerConfig
 
 _ENCODER_LAYER = re.compile(r"encoder\.layers\.(\d+)\.")
 

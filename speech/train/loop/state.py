@@ -19,7 +19,7 @@ from torch import Tensor
 from speech.errors import ConfigError, FileError, ModelError
 from speech.files import printable, reason, replacing
 from speech.tensors import check_finite
-from speech.train.asr.config import RunConfig
+from speech.train.loop.config import RunSettings
 
 CHECKPOINT = "last.ckpt"
 
@@ -95,7 +95,7 @@ def read_state(path: Path) -> dict[str, Any]:
     return state
 
 
-def steps_done(config: RunConfig, output: Path) -> int:
+def steps_done(config: RunSettings, output: Path) -> int:
     """Steps of the interrupted run in this folder.
 
     Raises:

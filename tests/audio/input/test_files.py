@@ -13,7 +13,8 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech.audio.input.files import SAMPLE_RATE, load_audio, probe, stream_audio, to_mono_16k
+from speech.audio import SAMPLE_RATE
+from speech.audio.input.files import load_audio, probe, stream_audio, to_mono_16k
 from speech.errors import AudioError
 
 

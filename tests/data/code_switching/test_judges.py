@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from speech.data.code_switching.judges import ACCEPTED, WEIGHTS, Fault, Judges, Verdict, function_words, names
-from speech.data.code_switching.mixture import Mixture, Parallel, Point
+from speech.data.code_switching.judges import ACCEPTED, WEIGHTS, Fault, Judgement, RuleJudge, function_words, names
+from speech.data.code_switching.mixture import Mixture, Point, SentencePair
 
 ONE = "we often see large houses near our old river"
 OTHER = "wir sehen oft grosse haeuser nahe unserem alten fluss"
-WORDS = Judges({"eng": frozenset({"near", "our", "we"}), "deu": frozenset({"nahe", "unserem", "wir"})})
+WORDS = RuleJudge({"eng": frozenset({"near", "our", "we"}), "deu": frozenset({"nahe", "unserem", "wir"})})
 
 
 def mixture(
@@ -23,10 +23,10 @@ def mixture(
     words = tuple(one.split()), tuple(other.split())
     found = {(n, n) for n in range(min(map(len, words)))} if links is None else links
     ends = tuple((point, point) if isinstance(point, int) else point for point in points)
-    return Mixture(Parallel(("eng", "deu"), words, frozenset(found)), ends, start)
+    return Mixture(SentencePair(("eng", "deu"), words, frozenset(found)), ends, start)
 
 
-def faults(found: Mixture, target: float = 1 / 3, judges: Judges = WORDS) -> list[tuple[int, str, float]]:
+def faults(found: Mixture, target: float = 1 / 3, judges: RuleJudge = WORDS) -> list[tuple[int, str, float]]:
     return [(one.part, one.what, pytest.approx(one.points)) for one in judges.judge(found, target).faults]
 
 
@@ -62,7 +62,7 @@ def test_a_part_without_words_forbids_a_sentence() -> None:
     found = WORDS.judge(mixture(3, 3), 1 / 3)
     assert found.scores["fluency"] == 0.0
     assert not found.accepted
-    with_names = Judges({}, frozenset({"see", "sehen", "grosse"}))
+    with_names = RuleJudge({}, frozenset({"see", "sehen", "grosse"}))
     assert not with_names.judge(mixture(3, 3), 1 / 3).accepted
 
 
@@ -95,7 +95,7 @@ def test_a_part_that_is_the_same_in_both_languages_is_no_switch() -> None:
 
 def test_names_and_numbers_stay_whole() -> None:
     named = {"one": "we see anna smith today", "other": "wir sehen anna schmidt heute"}
-    judges = Judges({}, frozenset({"anna", "smith", "schmidt"}))
+    judges = RuleJudge({}, frozenset({"anna", "smith", "schmidt"}))
     assert faults(mixture(3, **named), 0.4, judges) == [(1, "a name cut in two", 6.0)]
     assert faults(mixture(2, **named), 0.4, judges) == []
     numbers = {"one": "we see 4 5 dogs", "other": "wir sehen 4 5 hunde"}
@@ -114,8 +114,8 @@ def test_faults_come_with_the_one_first_that_costs_most_of_the_whole() -> None:
 
 def test_one_bad_aspect_forbids_what_the_others_would_carry() -> None:
     scores = dict.fromkeys(WEIGHTS, 10.0)
-    assert Verdict(scores | {"share": 2.0}, ()).accepted
-    forbidden = Verdict(scores | {"share": 1.9}, (Fault(0, "share", 8.1),))
+    assert Judgement(scores | {"share": 2.0}, ()).accepted
+    forbidden = Judgement(scores | {"share": 1.9}, (Fault(0, "share", 8.1),))
     assert forbidden.total > ACCEPTED
     assert not forbidden.accepted
 

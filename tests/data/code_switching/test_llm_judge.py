@@ -12,19 +12,19 @@ from typing import Any
 import pytest
 
 import speech.data.code_switching.llm_judge as module
-from speech.data.code_switching.judges import WEIGHTS, Judges
+from speech.data.code_switching.judges import WEIGHTS, RuleJudge
 from speech.data.code_switching.llm_judge import LlmJudge
-from speech.data.code_switching.mixture import Mixture, Parallel
+from speech.data.code_switching.mixture import Mixture, SentencePair
 from speech.errors import ConfigError, SpeechError
 
 WORDS = ("we see large houses near rivers", "wir sehen grosse haeuser nahe fluessen")
 GOOD = {"fluency": 9, "naturalness": 8, "share": 9, "culture": 10, "worst_part": 1, "why": "the noun"}
-RULES = Judges({})
+RULES = RuleJudge({})
 
 
 def mixture(place: int = 4) -> Mixture:
     links = frozenset((n, n) for n in range(6))
-    parallel = Parallel(("eng", "deu"), (tuple(WORDS[0].split()), tuple(WORDS[1].split())), links)
+    parallel = SentencePair(("eng", "deu"), (tuple(WORDS[0].split()), tuple(WORDS[1].split())), links)
     return Mixture(parallel, ((place, place),), 0)
 
 
@@ -160,14 +160,14 @@ def test_a_refusal_is_not_asked_again(endpoint: Endpoint, status: int) -> None:
 def test_nobody_at_the_address_is_an_error_and_an_address_that_is_none_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_WAIT_S", 0.01)
     with pytest.raises(SpeechError, match="does not answer"):
-        LlmJudge("http://127.0.0.1:1/v1", "a-model", RULES, timeout_s=2.0).judge(mixture(), 1 / 3)
+        LlmJudge("http://127.0.0.1:1/v1", "a-model", RULES).judge(mixture(), 1 / 3)
     with pytest.raises(ConfigError, match="no URL"):
         LlmJudge("localhost:8000", "a-model", RULES)
 
 
 def test_what_the_rules_refuse_is_not_asked(endpoint: Endpoint) -> None:
     links = frozenset((n, 5 - n) for n in range(6))
-    refused = Mixture(Parallel(("eng", "deu"), mixture().parallel.words, links), ((3, 3),), 0)
+    refused = Mixture(SentencePair(("eng", "deu"), mixture().parallel.words, links), ((3, 3),), 0)
     assert endpoint.judge().judge(refused, 1 / 3) == RULES.judge(refused, 1 / 3)
     assert not endpoint.asked
 
@@ -184,7 +184,7 @@ def test_the_stricter_of_both_counts(endpoint: Endpoint) -> None:
 def test_an_aspect_that_the_model_forbids_is_forbidden_though_its_total_is_higher(endpoint: Endpoint) -> None:
     endpoint.answers = [json.dumps({"fluency": 10, "naturalness": 10, "share": 1.9, "culture": 10})]
     links = frozenset((n, n) for n in range(6) if n not in (2, 3))
-    faulty = Mixture(Parallel(("eng", "deu"), mixture().parallel.words, links), ((3, 3),), 0)
+    faulty = Mixture(SentencePair(("eng", "deu"), mixture().parallel.words, links), ((3, 3),), 0)
     ruled = RULES.judge(faulty, 0.25)
     assert ruled.accepted
     assert ruled.total < 8.38

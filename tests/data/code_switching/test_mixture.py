@@ -6,26 +6,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.data.code_switching.mixture import Mixture, Parallel, words_of
+from speech.data.code_switching.mixture import Mixture, SentencePair, words_of
 
 
 def a_parallel(
     one: str, other: str, links: set[tuple[int, int]], languages: tuple[str, str] = ("eng", "deu")
-) -> Parallel:
+) -> SentencePair:
     words = words_of(one, languages[0]), words_of(other, languages[1])
-    return Parallel(languages, words, frozenset(links))
+    return SentencePair(languages, words, frozenset(links))
 
 
 @st.composite
-def parallels(draw: st.DrawFn) -> Parallel:
+def parallels(draw: st.DrawFn) -> SentencePair:
     lengths = draw(st.tuples(st.integers(1, 7), st.integers(1, 7)))
     place = st.tuples(st.integers(0, lengths[0] - 1), st.integers(0, lengths[1] - 1))
     words = [tuple(f"{side}{n}" for n in range(length)) for side, length in zip("ab", lengths, strict=True)]
-    return Parallel(("eng", "deu"), (words[0], words[1]), draw(st.frozensets(place, max_size=8)))
+    return SentencePair(("eng", "deu"), (words[0], words[1]), draw(st.frozensets(place, max_size=8)))
 
 
 @st.composite
-def blocks(draw: st.DrawFn) -> Parallel:
+def blocks(draw: st.DrawFn) -> SentencePair:
     """Links that cross within short blocks, and none between them."""
     lengths, links = [0, 0], set()
     for _ in range(draw(st.integers(2, 5))):
@@ -34,7 +34,7 @@ def blocks(draw: st.DrawFn) -> Parallel:
         links |= {(lengths[0] + i, lengths[1] + j) for i, j in draw(st.sets(st.sampled_from(inner), min_size=1))}
         lengths = [lengths[side] + size[side] for side in (0, 1)]
     words = [tuple(f"{side}{n}" for n in range(length)) for side, length in zip("ab", lengths, strict=True)]
-    return Parallel(("eng", "deu"), (words[0], words[1]), frozenset(links))
+    return SentencePair(("eng", "deu"), (words[0], words[1]), frozenset(links))
 
 
 @st.composite
@@ -48,7 +48,7 @@ def mixtures(draw: st.DrawFn) -> Mixture:
 
 
 @given(parallels())
-def test_no_link_crosses_a_place_to_switch_and_words_remain_on_both_sides(parallel: Parallel) -> None:
+def test_no_link_crosses_a_place_to_switch_and_words_remain_on_both_sides(parallel: SentencePair) -> None:
     for i, j in parallel.points:
         assert 0 < i < len(parallel.words[0])
         assert 0 < j < len(parallel.words[1])

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from speech.data.code_switching.parallel import Bitext, parallel_pairs, parallel_texts
-from speech.data.code_switching.word_alignment import Lexicon
+from speech.data.code_switching.word_alignment import TranslationTable
 from speech.data.manifest import Utterance
 
 
@@ -80,7 +80,7 @@ def test_words_that_look_alike_are_taken_for_each_other_where_places_speak_again
         ("now conference begins here", "ahora comienza conferencia aqui"),
         ("that conference ended", "esa termino conferencia"),
     }
-    by_place = Lexicon.fit([(one.split(), other.split()) for one, other in sorted(texts)])
+    by_place = TranslationTable.fit([(one.split(), other.split()) for one, other in sorted(texts)])
     assert by_place.forward["conference"]["conferencia"] < 0.1
     bitext = Bitext(texts, ("eng", "spa"))
     assert bitext.lexicon.forward["conference"]["conferencia"] > 0.5

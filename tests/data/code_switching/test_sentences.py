@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.data.code_switching.judges import ACCEPTED, Fault, Judges, Verdict
-from speech.data.code_switching.mixture import Mixture, Parallel
+from speech.data.code_switching.judges import ACCEPTED, Fault, Judgement, RuleJudge
+from speech.data.code_switching.mixture import Mixture, SentencePair
 from speech.data.code_switching.parallel import Bitext
 from speech.data.code_switching.sentences import generate, refine
 
@@ -27,10 +27,10 @@ PARALLELS = [BITEXT.parallel(*pair) for pair in sorted(TEXTS)]
 CASES = st.tuples(st.sampled_from(PARALLELS), st.integers(0, 2**32), st.sampled_from([0.3, 0.5]))
 
 
-def straight(count: int) -> Parallel:
+def straight(count: int) -> SentencePair:
     """Word N means word N, so that one may switch anywhere."""
     words = tuple(tuple(side + "abcdefghij"[n] for n in range(count)) for side in ("one", "other"))
-    return Parallel(("eng", "deu"), (words[0], words[1]), frozenset((n, n) for n in range(count)))
+    return SentencePair(("eng", "deu"), (words[0], words[1]), frozenset((n, n) for n in range(count)))
 
 
 @dataclass
@@ -40,16 +40,16 @@ class Wanting:
     place: int
     heard: list[Mixture] = field(default_factory=list)
 
-    def judge(self, mixture: Mixture, target_share: float) -> Verdict:
+    def judge(self, mixture: Mixture, target_share: float) -> Judgement:
         self.heard.append(mixture)
         off = sum(abs(i - self.place) for i, _ in mixture.points) + 3.0 * (len(mixture.points) - 1)
         score = max(0.0, 10.0 - off)
         scores = dict.fromkeys(("fluency", "naturalness", "share", "culture"), score)
-        return Verdict(scores, (Fault(1, "elsewhere", off), Fault(1, "too far", off)) if off else ())
+        return Judgement(scores, (Fault(1, "elsewhere", off), Fault(1, "too far", off)) if off else ())
 
 
 @given(CASES)
-def test_a_mixture_is_made_of_places_to_switch_that_ascend(case: tuple[Parallel, int, float]) -> None:
+def test_a_mixture_is_made_of_places_to_switch_that_ascend(case: tuple[SentencePair, int, float]) -> None:
     parallel, seed, target = case
     mixture = generate(parallel, target, np.random.default_rng(seed))
     assert mixture is not None
@@ -60,7 +60,7 @@ def test_a_mixture_is_made_of_places_to_switch_that_ascend(case: tuple[Parallel,
 
 @given(CASES)
 def test_what_is_accepted_is_good_enough_and_its_verdict_is_that_of_its_own_text(
-    case: tuple[Parallel, int, float],
+    case: tuple[SentencePair, int, float],
 ) -> None:
     parallel, seed, target = case
     mixture = generate(parallel, target, np.random.default_rng(seed))
@@ -79,7 +79,7 @@ def test_what_is_accepted_is_good_enough_and_its_verdict_is_that_of_its_own_text
 
 
 @given(CASES)
-def test_the_same_seed_makes_the_same_sentence(case: tuple[Parallel, int, float]) -> None:
+def test_the_same_seed_makes_the_same_sentence(case: tuple[SentencePair, int, float]) -> None:
     parallel, seed, target = case
     one, other = (generate(parallel, target, np.random.default_rng(seed)) for _ in range(2))
     assert one is not None
@@ -93,7 +93,7 @@ def test_seeds_make_different_sentences() -> None:
 
 
 def test_without_a_place_to_switch_nothing_is_made() -> None:
-    crossed = Parallel(("eng", "deu"), (("a", "b"), ("x", "y")), frozenset({(0, 1), (1, 0)}))
+    crossed = SentencePair(("eng", "deu"), (("a", "b"), ("x", "y")), frozenset({(0, 1), (1, 0)}))
     assert generate(crossed, 0.3, np.random.default_rng(0)) is None
 
 
@@ -116,9 +116,9 @@ def test_nothing_is_judged_twice_in_a_round() -> None:
 
 def test_a_judge_that_nothing_pleases_ends_it() -> None:
     class Never(Wanting):
-        def judge(self, mixture: Mixture, target_share: float) -> Verdict:
+        def judge(self, mixture: Mixture, target_share: float) -> Judgement:
             self.heard.append(mixture)
-            return Verdict({"fluency": 5.0, "naturalness": 5.0, "share": 5.0, "culture": 5.0}, ())
+            return Judgement({"fluency": 5.0, "naturalness": 5.0, "share": 5.0, "culture": 5.0}, ())
 
     judge = Never(place=0)
     assert refine(Mixture(straight(6), ((2, 2),), 0), judge, 0.3) is None
@@ -130,9 +130,9 @@ def test_it_is_mended_so_many_times_at_most(rounds: int) -> None:
     class Better(Wanting):
         """Each sentence is a little better than the one before."""
 
-        def judge(self, mixture: Mixture, target_share: float) -> Verdict:
+        def judge(self, mixture: Mixture, target_share: float) -> Judgement:
             self.heard.append(mixture)
-            return Verdict(dict.fromkeys(("fluency", "naturalness", "share", "culture"), 0.01 * len(self.heard)), ())
+            return Judgement(dict.fromkeys(("fluency", "naturalness", "share", "culture"), 0.01 * len(self.heard)), ())
 
     judge = Better(place=0)
     assert refine(Mixture(straight(4), ((2, 2),), 0), judge, 0.3, rounds=rounds) is None
@@ -141,12 +141,12 @@ def test_it_is_mended_so_many_times_at_most(rounds: int) -> None:
 
 def test_a_sentence_that_is_accepted_comes_before_one_with_more_points_that_an_aspect_forbids() -> None:
     class Forbidding(Wanting):
-        def judge(self, mixture: Mixture, target_share: float) -> Verdict:
+        def judge(self, mixture: Mixture, target_share: float) -> Judgement:
             first = mixture.points[0][0]
             scores = {"fluency": 10.0, "naturalness": 10.0, "share": 1.9 if first == 3 else 1.0, "culture": 10.0}
             if first == 2 and len(mixture.points) == 1:
                 scores = {"fluency": 8.3, "naturalness": 8.3, "share": 8.3, "culture": 8.3}
-            return Verdict(scores, (Fault(1, "share", 8.0),))
+            return Judgement(scores, (Fault(1, "share", 8.0),))
 
     accepted = refine(Mixture(straight(5), ((1, 1),), 0), Forbidding(place=0), 0.3)
     assert accepted is not None
@@ -154,6 +154,6 @@ def test_a_sentence_that_is_accepted_comes_before_one_with_more_points_that_an_a
 
 
 def test_rules_alone_are_a_judge() -> None:
-    accepted = refine(Mixture(straight(10), ((7, 7),), 0), Judges({}), 0.3)
+    accepted = refine(Mixture(straight(10), ((7, 7),), 0), RuleJudge({}), 0.3)
     assert accepted is not None
     assert accepted.verdict.total == pytest.approx(10.0)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.audio.input.files import SAMPLE_RATE
-from speech.data.code_switching.splicing import Piece, splice
+from speech.audio import SAMPLE_RATE
+from speech.data.code_switching.splicing import RecordingSpan, splice
 from speech.transcript import Word
 
 FADE_S = 0.012
@@ -41,7 +41,7 @@ def heard(samples: np.ndarray, word: Word) -> np.ndarray:
 
 def test_a_whole_recording_stays_as_it_is() -> None:
     samples, words = spoken(3)
-    joined, said = splice([Piece(samples, words, 0, 3, "eng")])
+    joined, said = splice([RecordingSpan(samples, words, 0, 3, "eng")])
     np.testing.assert_array_equal(joined, samples)
     assert [(w.text, w.start_s, w.end_s, w.confidence) for w in said] == [
         (w.text, w.start_s, w.end_s, w.confidence) for w in words
@@ -53,7 +53,11 @@ def test_words_are_where_they_are_said_to_be_and_in_the_language_of_their_piece(
     one, first = spoken(4, 200.0)
     other, second = spoken(4, 1000.0)
     joined, said = splice(
-        [Piece(one, first, 0, 2, "eng"), Piece(other, second, 2, 3, "deu"), Piece(one, first, 3, 4, "eng")]
+        [
+            RecordingSpan(one, first, 0, 2, "eng"),
+            RecordingSpan(other, second, 2, 3, "deu"),
+            RecordingSpan(one, first, 3, 4, "eng"),
+        ]
     )
     assert [(word.text, word.language) for word in said] == [
         ("w0", "eng"),
@@ -74,7 +78,7 @@ def test_words_are_where_they_are_said_to_be_and_in_the_language_of_their_piece(
 
 def test_lengths_add_up_but_for_the_fades() -> None:
     samples, words = spoken(2)
-    whole = Piece(samples, words, 0, 2, "eng")
+    whole = RecordingSpan(samples, words, 0, 2, "eng")
     joined, said = splice([whole, whole, whole])
     assert len(joined) == 3 * len(samples) - 2 * round(FADE_S * SAMPLE_RATE)
     shift = said[4].start_s - said[0].start_s
@@ -87,7 +91,7 @@ def test_there_is_no_click_where_two_tones_meet(hertz: float, phase: float) -> N
     """Not even in a row without a pause, where a cut goes through the middle of a tone."""
     one, other = sine(1.0, 60.0, 0.3, 1.0), sine(1.0, hertz, 0.3, phase)
     words = [Word("a", 0.0, 0.5, 1.0, None), Word("b", 0.5, 1.0, 1.0, None)]
-    joined, said = splice([Piece(one, words, 0, 1, "eng"), Piece(other, words, 1, 2, "deu")])
+    joined, said = splice([RecordingSpan(one, words, 0, 1, "eng"), RecordingSpan(other, words, 1, 2, "deu")])
     middle = round(said[1].start_s * SAMPLE_RATE)
     at_joint = np.abs(np.diff(joined[middle - 400 : middle + 400])).max()
     elsewhere = max(np.abs(np.diff(part)).max() for part in (one, other))
@@ -97,7 +101,7 @@ def test_there_is_no_click_where_two_tones_meet(hertz: float, phase: float) -> N
 
 def test_a_fade_begins_and_ends_softly_where_recordings_end_and_begin_loud() -> None:
     tone, words = sine(1.0, 10.0, 0.3, np.pi / 2), [Word("a", 0.2, 0.8, 1.0, None)]
-    joined, _ = splice([Piece(tone, words, 0, 1, "eng"), Piece(-tone, words, 0, 1, "deu")])
+    joined, _ = splice([RecordingSpan(tone, words, 0, 1, "eng"), RecordingSpan(-tone, words, 0, 1, "deu")])
     steepest = 0.3 * np.sqrt(2) * np.pi / 2 / (FADE_S * SAMPLE_RATE)  # of a quarter of a turn from one to the other
     assert np.abs(np.diff(joined)).max() <= 1.1 * steepest
 
@@ -105,26 +109,28 @@ def test_a_fade_begins_and_ends_softly_where_recordings_end_and_begin_loud() -> 
 def test_pieces_are_as_loud_as_the_first() -> None:
     loud, first = spoken(2, loud=0.4, gap_s=0.2)
     soft, second = spoken(2, loud=0.1, gap_s=0.2)
-    joined, said = splice([Piece(loud, first, 0, 1, "eng"), Piece(soft, second, 1, 2, "deu")])
+    joined, said = splice([RecordingSpan(loud, first, 0, 1, "eng"), RecordingSpan(soft, second, 1, 2, "deu")])
     assert rms(heard(joined, said[1])) == pytest.approx(rms(heard(joined, said[0])), rel=0.02)
-    joined, said = splice([Piece(soft, second, 0, 1, "eng"), Piece(loud, first, 1, 2, "deu")])
+    joined, said = splice([RecordingSpan(soft, second, 0, 1, "eng"), RecordingSpan(loud, first, 1, 2, "deu")])
     assert rms(heard(joined, said[1])) == pytest.approx(0.1 / np.sqrt(2), rel=0.02)
 
 
 def test_what_is_hardly_there_is_not_made_louder_without_limit() -> None:
     loud, first = spoken(1, loud=0.4)
     faint, second = spoken(1, loud=0.001)
-    joined, said = splice([Piece(loud, first, 0, 1, "eng"), Piece(faint, second, 0, 1, "deu")])
+    joined, said = splice([RecordingSpan(loud, first, 0, 1, "eng"), RecordingSpan(faint, second, 0, 1, "deu")])
     assert rms(heard(joined, said[1])) == pytest.approx(0.001 / np.sqrt(2) * 10 ** (15 / 20), rel=0.02)
 
 
 def test_nothing_is_louder_than_full_scale() -> None:
     full, words = spoken(1, loud=1.0)
-    joined, _ = splice([Piece(full, words, 0, 1, "eng"), Piece(full, words, 0, 1, "deu")])
+    joined, _ = splice([RecordingSpan(full, words, 0, 1, "eng"), RecordingSpan(full, words, 0, 1, "deu")])
     assert np.abs(joined).max() == pytest.approx(0.97, abs=1e-4)
     peaky = spoken(1, loud=0.05)[0]
     peaky[7000] = 0.9
-    joined, _ = splice([Piece(spoken(1, loud=0.5)[0], words, 0, 1, "eng"), Piece(peaky, words, 0, 1, "deu")])
+    joined, _ = splice(
+        [RecordingSpan(spoken(1, loud=0.5)[0], words, 0, 1, "eng"), RecordingSpan(peaky, words, 0, 1, "deu")]
+    )
     assert np.abs(joined).max() <= 0.97 + 1e-6
     assert joined.dtype == np.float32
 
@@ -133,7 +139,7 @@ def test_a_recording_is_cut_where_it_is_quietest_between_two_words() -> None:
     samples = sine(2.0, 300.0)
     samples[round(1.1 * SAMPLE_RATE) : round(1.14 * SAMPLE_RATE)] = 0.0
     words = [Word("a", 0.1, 0.9, 1.0, None), Word("b", 1.3, 1.9, 1.0, None)]
-    joined, _ = splice([Piece(samples, words, 0, 1, "eng")])
+    joined, _ = splice([RecordingSpan(samples, words, 0, 1, "eng")])
     assert 1.1 <= len(joined) / SAMPLE_RATE <= 1.14
 
 
@@ -141,7 +147,7 @@ def test_silence_has_no_loudness_to_match() -> None:
     quiet, words = np.zeros(8000, np.float32), [Word("a", 0.1, 0.3, 1.0, None)]
     tone, others = spoken(1)
     for pieces in ([(quiet, words), (tone, others)], [(tone, others), (quiet, words)]):
-        joined, said = splice([Piece(samples, spoken_words, 0, 1, "eng") for samples, spoken_words in pieces])
+        joined, said = splice([RecordingSpan(samples, spoken_words, 0, 1, "eng") for samples, spoken_words in pieces])
         assert np.isfinite(joined).all()
         assert np.abs(joined).max() == pytest.approx(0.3, abs=0.01)
         assert len(said) == 2
@@ -167,7 +173,7 @@ def test_words_stay_in_order_within_the_audio_however_it_is_cut(
     for number in range(data.draw(st.integers(1, 4))):
         samples, words = (one, other)[number % 2]
         first = data.draw(st.integers(0, len(words) - 1))
-        pieces.append(Piece(samples, words, first, data.draw(st.integers(first + 1, len(words))), "eng"))
+        pieces.append(RecordingSpan(samples, words, first, data.draw(st.integers(first + 1, len(words))), "eng"))
     joined, said = splice(pieces)
     assert [word.text for word in said] == [f"w{n}" for piece in pieces for n in range(piece.first, piece.last)]
     assert all(0.0 <= word.start_s <= word.end_s <= len(joined) / SAMPLE_RATE + 1e-9 for word in said)
@@ -182,6 +188,6 @@ def test_words_stay_in_order_within_the_audio_however_it_is_cut(
 def test_a_short_word_is_not_cut_away(one: tuple[np.ndarray, list[Word]], data: st.DataObject) -> None:
     samples, words = one
     first = data.draw(st.integers(0, len(words) - 1))
-    joined, [word] = splice([Piece(samples, words, first, first + 1, "eng")])
+    joined, [word] = splice([RecordingSpan(samples, words, first, first + 1, "eng")])
     assert len(joined) > 0
     assert word.end_s > word.start_s

@@ -8,13 +8,13 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from speech.decode.bias.biasing import Biasing as _Biasing
+from speech.decode.bias.biasing import BiasingScorer
 from speech.decode.bias.phrases import Phrase, Phrases
 from speech.decode.ctc.beam import BeamDecoder
 from speech.decode.ctc.compiled_beam import BeamSearch, SearchConfig
 from speech.decode.ctc.frames import CtcFrames
 from speech.decode.ctc.prefix_beam import prefix_beam
-from speech.decode.lm.lexicon import Lexicon, WithWords
+from speech.decode.lm.lexicon import Lexicon, LexiconScorer
 from speech.decode.lm.ngram import EDGE, TokenNgram
 from speech.errors import ConfigError
 from speech.text.tokenizers.sentencepiece import Tokenizer
@@ -37,7 +37,7 @@ def pieces() -> Tokenizer:
 
 
 def Biasing(tokenizer, phrases, scorer=None):
-    return _Biasing(Phrases(tokenizer, [Phrase(*pair) for pair in phrases.items()]), scorer)
+    return BiasingScorer(Phrases(tokenizer, [Phrase(*pair) for pair in phrases.items()]), scorer)
 
 
 def added(biasing: Biasing, ids) -> float:
@@ -182,8 +182,8 @@ def test_the_compiled_search_prefers_what_the_readable_one_prefers(
     search = BeamSearch(config, model, lexicon, ("eng",), pieces, phrases)
     for start in range(0, length, 5):
         search.advance(config.tried(log_probs[start : start + 5]))
-    scorer = model if lexicon is None else WithWords(model, lexicon, ("eng",), pieces, phrases.words)
-    biasing = _Biasing(phrases, scorer, scale=1 / weight)
+    scorer = model if lexicon is None else LexiconScorer(model, lexicon, ("eng",), pieces, phrases.words)
+    biasing = BiasingScorer(phrases, scorer, scale=1 / weight)
     expected = prefix_beam(log_probs, scorer=biasing, **asdict(config))[0]
     found = search.best()[0]
     assert found.score == pytest.approx(expected.score, abs=1e-6)

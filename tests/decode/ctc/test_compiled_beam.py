@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from speech.decode.ctc.compiled_beam import BeamSearch, SearchConfig, compiled_beam
 from speech.decode.ctc.prefix_beam import Hypothesis, prefix_beam
-from speech.decode.lm.lexicon import Lexicon, WithWords
+from speech.decode.lm.lexicon import Lexicon, LexiconScorer
 from speech.decode.lm.ngram import EDGE, TokenNgram
 from speech.errors import ConfigError
 from tests.fake_device import DEVICE, FakeDevice
@@ -52,7 +52,7 @@ def test_with_and_without_words_it_finds_what_the_readable_search_finds(
 ):
     log_probs, model = frames(seed, length, sharp), ngram(seed, order)
     log_probs[:, seed % len(PIECES)] = -math.inf if seed % 3 == 0 and seed % len(PIECES) != blank else -2.0
-    scorer = WithWords(model, LEXICON, languages, PIECES) if languages else model
+    scorer = LexiconScorer(model, LEXICON, languages, PIECES) if languages else model
     config = SearchConfig(beam=beam, top_k=top_k, least=least, blank=blank, weight=weight, bonus=bonus)
     search = BeamSearch(config, model, LEXICON if languages else None, languages, PIECES)
     tried = config.tried(log_probs)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from speech.decode.label.joint import Spelling
-from speech.decode.label.mending import Place, differences, mended
+from speech.decode.label.mending import WordDifference, differences, mended
 from tests.decode.label.spelled import saying, spell
 
 
@@ -22,7 +22,7 @@ from tests.decode.label.spelled import saying, spell
     ],
 )
 def test_texts_differ_in_places_and_words_spelled_alike_are_places_of_their_own(words, other, expected):
-    assert differences(words.split(), other.split()) == [Place(*place) for place in expected]
+    assert differences(words.split(), other.split()) == [WordDifference(*place) for place in expected]
 
 
 @pytest.mark.parametrize(

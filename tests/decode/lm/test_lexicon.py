@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from speech.decode.ctc.beam import BeamDecoder
 from speech.decode.ctc.frames import CtcFrames
-from speech.decode.lm.lexicon import Lexicon, WithWords
+from speech.decode.lm.lexicon import Lexicon, LexiconScorer
 from speech.decode.lm.ngram import EDGE, TokenNgram
 from speech.errors import ModelError
 
@@ -31,7 +31,7 @@ class Flat:
 
 
 def gain(tokens: list[int], *languages: str) -> float:
-    model = WithWords(Flat(), Lexicon.train(TABLE), languages, PIECES)
+    model = LexiconScorer(Flat(), Lexicon.train(TABLE), languages, PIECES)
     state, total = model.start(), 0.0
     for token in tokens:
         state, more = model.score(state, token)
@@ -60,7 +60,7 @@ def test_a_piece_may_end_a_word_and_hold_others():
 
 def test_behind_an_apostrophe_a_word_is_enough():
     pieces = [*PIECES, "▁l'", "7"]
-    model = WithWords(Flat(), Lexicon.train(TABLE), ["eng"], pieces)
+    model = LexiconScorer(Flat(), Lexicon.train(TABLE), ["eng"], pieces)
     totals = []
     for tokens in ([10], [11, 3, 4, 5], [11, 3, 4], [1, 12], [1, 3, 12, 4]):
         state, total = model.start(), 0.0
@@ -79,7 +79,7 @@ def test_a_word_of_several_languages_counts_as_the_likeliest():
 
 @given(st.lists(st.sampled_from(range(1, len(PIECES))), max_size=8), st.integers(0, 8))
 def test_what_is_scored_does_not_depend_on_what_was_scored_before(tokens, split):
-    model = WithWords(Flat(), Lexicon.train(TABLE), ["eng"], PIECES)
+    model = LexiconScorer(Flat(), Lexicon.train(TABLE), ["eng"], PIECES)
     for _ in range(2):
         state, total = model.start(), 0.0
         for token in tokens:

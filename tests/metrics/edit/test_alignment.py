@@ -7,7 +7,7 @@ from operator import add
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.metrics.edit.alignment import ErrorCounts, align
+from speech.metrics.edit.alignment import ErrorCounts, align, count_errors, count_other_units
 
 sequences = st.lists(st.sampled_from(["a", "b", "c"]), max_size=9)
 
@@ -49,3 +49,10 @@ def test_an_insertion_belongs_to_the_word_that_it_stands_before():
     alignment = align("a b".split(), "x a y b z".split())
     assert alignment.within([0]) == ErrorCounts(0, 0, 1, 1)
     assert alignment.within([1]) == ErrorCounts(0, 0, 2, 1)  # the last one stands behind all
+
+
+@given(st.text("ab ", max_size=9), st.text("ab ", max_size=9))
+def test_errors_in_other_units_are_those_of_an_alignment_of_their_own(reference, hypothesis):
+    words = align(reference.split(), hypothesis.split())
+    letters = [text.replace(" ", "") for text in (reference, hypothesis)]
+    assert count_other_units(words, *letters) == count_errors(*letters)

@@ -3,13 +3,17 @@
 import math
 from functools import reduce
 from operator import add
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speech.errors import LanguageError
+from speech.metrics.edit import alignment
 from speech.metrics.edit.alignment import ErrorCounts, align
-from speech.metrics.edit.error_rate import character_errors, word_errors
+from speech.metrics.edit.error_rate import TextPair, character_errors, text_errors, word_errors, word_form
+from speech.text.units import Form, units
 
 sequences = st.lists(st.sampled_from(["a", "b", "c", "aa"]), max_size=10)
 counts = st.builds(ErrorCounts, *[st.integers(0, 9)] * 3, st.integers(20, 40))
@@ -71,8 +75,66 @@ def test_case_and_punctuation_are_no_errors():
     assert word_errors("It’s late, Anna!", "it's late anna", "eng").errors == 0
 
 
-def test_a_language_without_spaces_counts_characters():
-    assert word_errors("你好，世界", "你好 世间", "cmn") == ErrorCounts(1, 0, 0, 4)
+@pytest.mark.parametrize("language", ["cmn", "jpn", "zh"])
+def test_a_language_without_spaces_counts_characters(language):
+    assert word_errors("你好，世界", "你好 世间", language) == ErrorCounts(1, 0, 0, 4)
+
+
+@pytest.mark.parametrize(
+    ("languages", "form"),
+    [
+        (("eng",), Form.wer),
+        (("deu", "kor"), Form.wer),
+        (("cmn",), Form.cer),
+        (("jpn", "yue"), Form.cer),
+        (("cmn", "eng"), Form.mer),
+        (("eng", "tha"), Form.mer),
+        ((), Form.mer),
+    ],
+)
+def test_what_wer_counts_follows_the_languages(languages, form):
+    assert word_form(languages) == form
+
+
+def test_an_unknown_language_is_refused():
+    with pytest.raises(LanguageError):
+        word_form(("klingon",))
+
+
+def test_speech_that_switches_between_both_kinds_counts_each_in_its_way():
+    words, characters = text_errors("我们去 coffee shop", "我们 coffee chop", ("cmn", "eng"))
+    assert words == ErrorCounts(1, 1, 0, 5)
+    assert characters == ErrorCounts(1, 1, 0, 13)
+
+
+mixtures = st.text(st.sampled_from("ab 去家"), max_size=12)
+
+
+@given(mixtures, mixtures, st.permutations([Form.wer, Form.cer, Form.mer]))
+def test_errors_of_each_form_are_those_of_its_units_in_whatever_order_they_are_asked_for(one, other, forms):
+    texts = TextPair(one, other)
+    for form in forms:
+        assert texts.errors(form) == align(units(texts.reference, form), units(texts.hypothesis, form)).counts
+
+
+@pytest.mark.parametrize(
+    ("text", "languages", "alignments"),
+    [("the cat", ("eng",), 2), ("去家里", ("cmn",), 1), ("去家里 ok", ("cmn",), 2), ("去 ok", ("cmn", "eng"), 2)],
+)
+def test_units_that_are_the_same_are_aligned_once(monkeypatch, text, languages, alignments):
+    made, real = [], alignment.Levenshtein.editops
+    counted = SimpleNamespace(editops=lambda *sides: made.append(sides) or real(*sides))
+    monkeypatch.setattr(alignment, "Levenshtein", counted)
+    texts = TextPair(text, text, languages)
+    for _ in range(2):
+        figures = [texts.mixed.counts, texts.word_errors, texts.errors(Form.mer), texts.errors(Form.cer)]
+        assert [one.errors for one in figures] == [0] * 4
+    assert len(made) == alignments
+
+
+def test_a_form_that_depends_on_the_reference_has_no_errors_of_its_own():
+    with pytest.raises(ValueError, match="expected wer, cer or mer"):
+        TextPair("a", "b").errors(Form.auto)
 
 
 def test_characters_are_counted_without_spaces():

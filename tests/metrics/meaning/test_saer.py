@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech.errors import ConfigError, LanguageError
-from speech.metrics.meaning.saer import Sample, saer
+from speech.metrics.edit import alignment
+from speech.metrics.meaning.saer import saer
 from speech.metrics.meaning.semantic import MultilingualUSE
 from speech.metrics.meaning.vectors import Vectors
+from speech.metrics.utterance import Pairing, score_utterance
 from speech.text.normalize import plain_text
 from speech.text.units import Form
 
@@ -54,7 +56,7 @@ def use():
 
 @pytest.mark.parametrize(("reference", "hypothesis", "wer", "cer", "form", "distance", "expected"), CASES)
 def test_values_are_those_computed_apart(use, reference, hypothesis, wer, cer, form, distance, expected):
-    sample = [Sample(reference, hypothesis)]
+    sample = [Pairing(reference, hypothesis)]
     assert saer(sample, use, form=Form.wer).scores[0].form_error == pytest.approx(wer, abs=0.001)
     assert saer(sample, use, form=Form.cer).scores[0].form_error == pytest.approx(cer, abs=0.001)
     (found,) = saer(sample, use).scores
@@ -66,14 +68,29 @@ def test_values_are_those_computed_apart(use, reference, hypothesis, wer, cer, f
 @given(texts)
 def test_a_text_has_no_distance_to_itself_and_the_encoder_is_not_asked(text):
     encoder = Letters()
-    result = saer([Sample(text, f" {text}!")], Vectors(encoder))
+    result = saer([Pairing(text, f" {text}!")], Vectors(encoder))
     assert result.saer == 0.0
     assert encoder.asked == []
 
 
+@given(st.lists(st.tuples(texts, texts), max_size=4), st.sampled_from(Form))
+def test_scores_that_are_there_change_nothing(pairs, form):
+    pairings = [Pairing(*pair) for pair in pairs]
+    scores = [score_utterance(pairing) for pairing in pairings]
+    found = saer(pairings, Vectors(Letters()), scores=scores, form=form)
+    assert found == saer(pairings, Vectors(Letters()), form=form)
+
+
+def test_what_scores_have_aligned_is_not_aligned_again(monkeypatch):
+    pairings = [Pairing("a b", "a c"), Pairing("去 家", "去"), Pairing("去 ab", "去 ac")]
+    scores = [score_utterance(pairing) for pairing in pairings]
+    monkeypatch.setattr(alignment, "Levenshtein", None)
+    assert [one.form for one in saer(pairings, Vectors(Letters()), scores=scores).scores] == ["wer", "cer", "mer"]
+
+
 @given(texts, texts, st.floats(0, 1))
 def test_both_parts_are_within_their_bounds_and_are_weighted(reference, hypothesis, weight):
-    (found,) = saer([Sample(reference, hypothesis)], Vectors(Letters()), weight=weight).scores
+    (found,) = saer([Pairing(reference, hypothesis)], Vectors(Letters()), weight=weight).scores
     assert 0.0 <= found.distance <= 1.0
     assert found.form_error >= 0.0
     if plain_text(reference) == plain_text(hypothesis):
@@ -83,13 +100,13 @@ def test_both_parts_are_within_their_bounds_and_are_weighted(reference, hypothes
 
 @pytest.mark.parametrize(("reference", "hypothesis"), [("", "a b c"), ("a b c", ""), ("?", "家")])
 def test_one_empty_side_is_wholly_wrong(reference, hypothesis):
-    (found,) = saer([Sample(reference, hypothesis)], Vectors(Letters())).scores
+    (found,) = saer([Pairing(reference, hypothesis)], Vectors(Letters())).scores
     assert (found.form_error, found.distance, found.saer) == (1.0, 1.0, 1.0)
 
 
 @given(st.lists(st.tuples(texts, texts), max_size=6), st.randoms())
 def test_a_corpus_is_the_same_in_any_order(pairs, random):
-    samples = [Sample(*pair) for pair in pairs]
+    samples = [Pairing(*pair) for pair in pairs]
     mixed = random.sample(samples, len(samples))
     one, other = saer(samples, Vectors(Letters())), saer(mixed, Vectors(Letters()))
     assert (one.saer, one.distance) == (other.saer, other.distance)
@@ -98,25 +115,25 @@ def test_a_corpus_is_the_same_in_any_order(pairs, random):
 
 def test_each_sentence_is_encoded_once():
     encoder = Letters()
-    saer([Sample("a b", "a c"), Sample("a b", "a"), Sample("A, B!", "a c")], Vectors(encoder))
+    saer([Pairing("a b", "a c"), Pairing("a b", "a"), Pairing("A, B!", "a c")], Vectors(encoder))
     assert sorted(encoder.asked) == ["a", "a b", "a c"]
 
 
 def test_without_any_weight_of_meaning_nothing_is_encoded():
     encoder = Letters()
-    assert saer([Sample("a b", "a c")], Vectors(encoder), weight=1.0).saer == 0.5
+    assert saer([Pairing("a b", "a c")], Vectors(encoder), weight=1.0).saer == 0.5
     assert encoder.asked == []
 
 
 def test_what_an_encoder_has_not_learned_is_refused_by_name_before_anything_is_encoded(use):
     with pytest.raises(LanguageError, match=r"u7: .*does not know hin"):
-        saer([Sample("a", "b"), Sample("मेरा project", "project", ("hin", "eng"), "u7")], use)
+        saer([Pairing("a", "b"), Pairing("मेरा project", "project", ("hin", "eng"), "u7")], use)
     with pytest.raises(LanguageError, match=r"u7: .*letters such as 'म'"):
-        saer([Sample("a", "b"), Sample("मेरा project", "project", (), "u7"), Sample("a", "ঘর", (), "u8")], use)
+        saer([Pairing("a", "b"), Pairing("मेरा project", "project", (), "u7"), Pairing("a", "ঘর", (), "u8")], use)
 
 
 def test_what_is_unknown_in_a_text_that_needs_no_vector_does_not_matter(use):
-    found = saer([Sample("मेरा", "मेरा!", ("hin",), "u1"), Sample("मेरा", "", (), "u2")], use)
+    found = saer([Pairing("मेरा", "मेरा!", ("hin",), "u1"), Pairing("मेरा", "", (), "u2")], use)
     assert [one.saer for one in found.scores] == [0.0, 1.0]
 
 
@@ -126,5 +143,5 @@ def test_a_weight_is_a_share():
 
 
 def test_the_signature_says_what_has_to_be_equal():
-    found = saer([Sample("a", "b")], Vectors(Letters()), form=Form.cer, weight=0.3).signature
+    found = saer([Pairing("a", "b")], Vectors(Letters()), form=Form.cer, weight=0.3).signature
     assert found == "saer|weight:0.3|form:cer|encoder:letters|normalizer:2"

@@ -169,7 +169,7 @@ def test_the_adapters_beside_a_checkpoint_make_a_bank(checkpoint, tmp_path):
         bank = load_bank(checkpoint, elsewhere)  # instead of those beside it
         assert bank is not None
         assert bank.codes == ("spa",)
-        with pytest.raises(ModelError, match=r"none: is no folder of adapters"):
+        with pytest.raises(ModelError, match=r"none: is not a folder of adapters"):
             load_bank(checkpoint, elsewhere / "none")
     finally:
         for path in folder.glob("*"):

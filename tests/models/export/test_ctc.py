@@ -10,12 +10,12 @@ import typer
 from typer.testing import CliRunner
 
 from speech.chunking import ChunkSpec
-from speech.cli.exporting import export_model
+from speech.cli.export import export_model
 from speech.errors import ConfigError, ModelError
 from speech.models.checkpoint import load_checkpoint
 from speech.models.export import onnx_files
-from speech.models.export.ctc import export_onnx, initial_state, run_streaming
-from speech.models.export.ctc_graphs import ConvolvedLogMel, PortablePositions
+from speech.models.export.ctc import export_onnx, run_streaming
+from speech.models.export.ctc_graphs import ConvolvedLogMel, PortablePositions, StreamingGraph
 from speech.models.export.onnx_files import open_onnx
 
 pytest.importorskip("onnx")
@@ -31,6 +31,11 @@ def exported(request, tmp_path_factory):
     directory = tmp_path_factory.mktemp("onnx") / "exported"
     export_onnx(directory, model, name="small", chunk=CHUNK, prefix=(4, 7), sherpa=True)
     return model, directory
+
+
+def initial_state(model, prefix: tuple[int, int]) -> dict[str, np.ndarray]:
+    """The first state of a live stream with that prefix, by input of `streaming.onnx`; the batch is one."""
+    return {key: value.numpy() for key, value in StreamingGraph(model, CHUNK).initial(torch.tensor([prefix])).items()}
 
 
 def random_features(length: int, batch: int = 1) -> torch.Tensor:
@@ -86,7 +91,7 @@ def test_streams_end_anywhere(exported, length):
     first, _, state = model.step(features, state, CHUNK)
     expected = torch.cat([first, model.finish(state, CHUNK)[0]], dim=1)
     session = open_onnx(directory / "streaming.onnx")
-    got = run_streaming(session, initial_state(model, CHUNK, prefix), features.numpy())
+    got = run_streaming(session, initial_state(model, prefix), features.numpy())
     np.testing.assert_allclose(got["log_probs"], expected, atol=1e-3)
 
 
@@ -95,7 +100,7 @@ def test_streams_of_different_age_share_a_batch(exported):
     model, directory = exported
     session = open_onnx(directory / "streaming.onnx")
     names = [output.name for output in session.get_outputs()]
-    fresh = initial_state(model, CHUNK, (4, 7))
+    fresh = initial_state(model, (4, 7))
     features = np.random.default_rng(0).normal(size=(2, session.get_inputs()[0].shape[1], 80)).astype(np.float32)
     total = np.array([UNKNOWN_END])
 
@@ -185,7 +190,7 @@ def test_large_weights_lie_beside_the_graph(model, tmp_path, monkeypatch):
 
 def test_nothing_is_overwritten(model, tmp_path):
     (tmp_path / "note").write_text("mine")
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="already exists"):
         export_onnx(tmp_path, model, name="small")
     assert [file.name for file in tmp_path.iterdir()] == ["note"]
 

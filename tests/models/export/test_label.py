@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from speech.audio.input.files import load_audio
-from speech.cli.exporting import export_model
+from speech.cli.export import export_model
 from speech.decode.label.joint import JointConfig
 from speech.errors import ConfigError, ModelError
 from speech.models.checkpoint import LabelCheckpoint, save_label_checkpoint

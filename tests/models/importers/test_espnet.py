@@ -60,7 +60,7 @@ def test_the_command_writes_a_checkpoint_of_the_same_tensors(original, tmp_path)
     assert json.loads((tmp_path / "ours" / "config.json").read_text())["info"]["source"] == str(original)
     assert "where it comes from" in (tmp_path / "ours" / "SOURCE.md").read_text()
     again = CliRunner().invoke(app, ["import", str(original), "--to", str(tmp_path / "ours")])
-    assert "is there already" in str(again.exception)
+    assert "already exists" in str(again.exception)
 
 
 def test_pieces_are_numbered_as_published(original):

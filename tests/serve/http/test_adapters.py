@@ -269,7 +269,7 @@ def test_adapters_are_fixed_unless_the_operator_says_otherwise(server, make):
         assert answer.status_code == 403
         assert "--allow-adapters" in answer.json()["error"]["message"]
     assert httpx.get(f"{server.http}/v1/adapters").json()["changeable"] is False
-    with pytest.raises(SpeechError, match="does not let its adapters be changed"):
+    with pytest.raises(SpeechError, match="does not allow changes to its adapters"):
         speech("add", make(), "--server", server.http)
 
 
@@ -353,7 +353,7 @@ def test_the_command_line_says_what_a_server_lacks(live, make, tmp_path):
     with pytest.raises(SpeechError, match="answers 404 Not Found"):
         speech("list", "--server", f"{live.http}/elsewhere")
     for wrong in ("localhost:8000", "file:///etc/passwd", ""):
-        with pytest.raises(ConfigError, match="is no address of a server"):
+        with pytest.raises(ConfigError, match="is not the address of a server"):
             speech("list", "--server", wrong)
     with pytest.raises(ConfigError, match="Give one of them"):
         speech("add", make(), "--server", live.http, "--model", "embedded")

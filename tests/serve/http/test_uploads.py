@@ -18,7 +18,7 @@ import soundfile
 
 from serve.http import uploads
 from serve.http.errors import Failure
-from serve.http.uploads import Places
+from serve.http.uploads import UploadSlots
 from tests.serve.conftest import Running, running
 
 PATH = "/v1/audio/transcriptions"
@@ -86,7 +86,7 @@ def until(what: Any, seconds: float = 30.0) -> None:
         time.sleep(0.02)
 
 
-def places(server: Running) -> Places:
+def places(server: Running) -> UploadSlots:
     [found] = {
         route.endpoint.__self__.places
         for route in server.server.config.app.routes
@@ -298,11 +298,11 @@ def test_the_form_is_described_in_the_openapi_document(small: Running):
     assert json.dumps(paths).count("timestamp_granularities[]") == 1
 
 
-# Places
+# Slots
 
 
 def test_a_place_is_left_once_and_by_whoever_had_it():
-    two = Places(2)
+    two = UploadSlots(2)
     first, second = two.take(), two.take()
     with pytest.raises(Failure, match="429"):
         two.take()
@@ -315,7 +315,7 @@ def test_a_place_is_left_once_and_by_whoever_had_it():
 
 
 def test_places_are_counted_by_any_thread():
-    many = Places(10_000)
+    many = UploadSlots(10_000)
 
     def come_and_go() -> None:
         for _ in range(500):

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve.net.hosts import Hosts, host_name, is_address
+from serve.net.hosts import AllowedHosts, host_name, is_address
 
-HERE = Hosts("127.0.0.1", ["speech.example.org", "*.lab.example.org"])
+HERE = AllowedHosts("127.0.0.1", ["speech.example.org", "*.lab.example.org"])
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ HERE = Hosts("127.0.0.1", ["speech.example.org", "*.lab.example.org"])
 )  # fmt: skip
 def test_its_own_names_addresses_and_those_that_are_allowed_are_known(header):
     assert HERE.knows(header)
-    assert Hosts("127.0.0.1", ["*"]).knows(header)
+    assert AllowedHosts("127.0.0.1", ["*"]).knows(header)
 
 
 @pytest.mark.parametrize(
@@ -38,9 +38,9 @@ def test_other_names_and_what_is_no_name_are_not(header):
 
 
 def test_the_name_that_it_listens_on_is_its_own():
-    assert Hosts("speech.internal", []).knows("speech.internal:8000")
-    assert not Hosts("0.0.0.0", []).knows("speech.internal:8000")
-    assert Hosts("::", []).knows("[fe80::1]:8000")
+    assert AllowedHosts("speech.internal", []).knows("speech.internal:8000")
+    assert not AllowedHosts("0.0.0.0", []).knows("speech.internal:8000")
+    assert AllowedHosts("::", []).knows("[fe80::1]:8000")
 
 
 @given(st.text(max_size=40))

@@ -24,8 +24,7 @@ from serve.sessions.scoring import Heard, Repeated, Scoring, Told, Total, score_
 from speech.cli.app import app
 from speech.errors import ConfigError, FileError
 from speech.events import TranscriptEvent
-from speech.metrics.corpus import Pairing, score_utterance
-from speech.metrics.meaning.saer import Sample
+from speech.metrics.utterance import Pairing, score_utterance
 from speech.transcript import Word
 from tests.serve.conftest import Running, facts, finals, listen, running
 
@@ -278,7 +277,7 @@ def test_a_long_session_is_scored_in_a_process_of_its_own(monkeypatch):
     said = []
     monkeypatch.setattr(scoring._log, "warning", lambda text, **_: said.append(text))
     text = " ".join(f"word{n % 97}" for n in range(2000))
-    pairing = Pairing(Sample(text, text.replace("word5 ", "")))
+    pairing = Pairing(text, text.replace("word5 ", ""))
     assert len(text) * 2 > scoring._APART
     assert score_apart(pairing) == score_utterance(pairing)
     monkeypatch.setattr(scoring, "_SCRIPT", "raise SystemExit(1)")

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech.errors import ConfigError, DataError, ModelError
-from speech.text.tokenizers.sentencepiece import WORD_START, Tokenizer
-from speech.text.vocabulary import Vocabulary
+from speech.text.tokenizers.sentencepiece import Tokenizer
+from speech.text.vocabulary import WORD_START, Vocabulary
 
 TEXTS = ["the cat sat on the mat", "der hund lief über die straße", "मैं घर जाता हूँ", "你好世界"] * 5
 WORDS = sorted({word for text in TEXTS for word in text.split()})

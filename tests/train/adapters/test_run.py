@@ -16,13 +16,15 @@ from speech.models.adapters.file import fingerprint, load_adapter, load_bank
 from speech.models.checkpoint import save_checkpoint
 from speech.models.owsm_ctc import OwsmCtc
 from speech.text.tokenizers.sentencepiece import Tokenizer
-from speech.train.adapters.config import AdaptConfig, Method, Rows, Start
+from speech.train.adapters.config import AdaptConfig, AdapterRows, AdapterStart, Method
 from speech.train.adapters.module import CHECKPOINTS, SCORES, AdaptModule, read_scores
 from speech.train.adapters.run import CURVE, REPORT, adapt, best_steps, is_hidden
 from speech.train.adapters.start import missing_tokens
 from speech.train.adapters.tuning import number_of
-from speech.train.asr.config import ChunkConfig, DataConfig, LossConfig, OptimizerConfig, TrainerConfig
+from speech.train.asr.config import ChunkConfig, DataConfig, LossConfig
+from speech.train.loop.config import OptimizerConfig, TrainerConfig
 from speech.train.loop.state import CHECKPOINT
+from tests.changes import changed
 from tests.conftest import CORPUS, small_whisper
 
 LAYERS, DIM = 4, 32
@@ -84,7 +86,7 @@ def tensors(path: Path) -> dict[str, torch.Tensor]:
 def test_languages_and_letters_that_the_model_has_never_seen(corpus, checkpoint, tmp_path):
     before = fingerprint(checkpoint)
     config = settings(corpus, checkpoint, tmp_path, ["ita", "rus"], evaluate=True)
-    config.layers = [3]
+    config = changed(config, {"layers": [3]})
     report = adapt(config)
     assert fingerprint(checkpoint) == before
 
@@ -112,8 +114,7 @@ def test_languages_and_letters_that_the_model_has_never_seen(corpus, checkpoint,
 
 def test_it_learns(corpus, checkpoint, tmp_path):
     config = settings(corpus, checkpoint, tmp_path, "deu")
-    config.trainer.max_steps = 30
-    config.trainer.validate_every = 30
+    config = changed(config, {"trainer.max_steps": 30, "trainer.validate_every": 30})
     adapt(config)
     losses = [row["deu"]["dev_loss"] for row in read_scores(tmp_path / SCORES).values()]
     assert losses[1] < 0.9 * losses[0]
@@ -151,13 +152,14 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(corpus, checkpoint, tm
 
 
 @pytest.mark.parametrize(
-    ("method", "start"), [(Method.lora, Start.principal), (Method.lora, Start.random), (Method.whole, Start.random)]
+    ("method", "start"),
+    [(Method.lora, AdapterStart.principal), (Method.lora, AdapterStart.random), (Method.whole, AdapterStart.random)],
 )
 def test_the_same_run_trains_what_adapters_are_compared_with(corpus, checkpoint, tmp_path, method, start):
     if method == Method.lora:
         pytest.importorskip("peft")
     config = settings(corpus, checkpoint, tmp_path, ["deu", "ita"], method=method, start=start, evaluate=True)
-    config.trainer.max_steps = config.trainer.validate_every = 2
+    config = changed(config, {"trainer.max_steps": 2, "trainer.validate_every": 2})
     report = adapt(config)
     assert report.method == method
     assert report.share == pytest.approx(1.0) if method == Method.whole else report.share < 0.5
@@ -173,7 +175,7 @@ def test_hidden_transcripts_are_left_out_and_those_of_a_teacher_come_in(corpus, 
     assert all(is_hidden(u, 0.9) for u in hidden)
     write_manifest(hidden[:2], corpus / "pseudo.jsonl")
     config = settings(corpus, checkpoint, tmp_path, "ita", hidden=0.5, pseudo=str(corpus / "pseudo.jsonl"))
-    config.trainer.max_steps = config.trainer.validate_every = 1
+    config = changed(config, {"trainer.max_steps": 1, "trainer.validate_every": 1})
     adapt(config)
     card = load_adapter(tmp_path / CHECKPOINTS / "000001" / "ita.safetensors").card
     assert f"({len(train) - len(hidden) + 2} utterances)" in card
@@ -198,12 +200,12 @@ def test_letters_are_missing_where_the_model_writes_none(tokenizer):
 
 def test_rows_may_begin_at_random(corpus, checkpoint, tmp_path):
     rows = {}
-    for start in Rows:
+    for start in AdapterRows:
         config = settings(corpus, checkpoint, tmp_path / start, "rus", rows=start, layers=[3])
-        config.trainer.max_steps = config.trainer.validate_every = 1
+        config = changed(config, {"trainer.max_steps": 1, "trainer.validate_every": 1})
         adapt(config)
         rows[start] = tensors(tmp_path / start / CHECKPOINTS / "000000" / "rus.safetensors")["rows"]
-    assert not torch.equal(rows[Rows.near], rows[Rows.random])
+    assert not torch.equal(rows[AdapterRows.near], rows[AdapterRows.random])
 
 
 def test_the_best_steps_are_those_with_the_fewest_wrong_characters():

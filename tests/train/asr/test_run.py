@@ -20,21 +20,15 @@ from speech.models.checkpoint import Storage, load_checkpoint
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
 from speech.nn.encoder.whisper import WhisperEncoderConfig
 from speech.text.vocabulary import Vocabulary
-from speech.train.asr.config import (
-    ChunkConfig,
-    DataConfig,
-    InitConfig,
-    OptimizerConfig,
-    TokenizerConfig,
-    TrainConfig,
-    TrainerConfig,
-)
+from speech.train.asr.config import ChunkConfig, DataConfig, InitConfig, TokenizerConfig, TrainConfig
 from speech.train.asr.init import build_model, build_tokenizer, quiet_prefix
-from speech.train.asr.module import TrainModule
+from speech.train.asr.module import CtcModule
 from speech.train.asr.run import TrainResult, train
 from speech.train.loop.averaging import average, save_snapshot, snapshots
 from speech.train.loop.callbacks import Metrics, read_metrics
+from speech.train.loop.config import OptimizerConfig, TrainerConfig
 from speech.train.loop.optimizer import build_optimizer, rate_factor, schedule_factor
+from tests.changes import changed
 
 
 def tiny(corpus: Path, output: Path, **trainer: object) -> TrainConfig:
@@ -98,11 +92,17 @@ def test_a_run_leaves_a_model_that_transcribes_a_curve_a_card_and_a_table(corpus
 
 def test_it_learns(corpus, tmp_path):
     config = tiny(corpus, tmp_path / "run", max_steps=200, validate_every=50, checkpoint_every=200, average_every=100)
-    config.evaluate = False
-    config.data.augment = None
-    config.data.batches.concatenate_probability = 0.0
-    config.chunk.probability = 0.0
-    config.loss.time_masks = config.loss.freq_masks = 0
+    config = changed(
+        config,
+        {
+            "evaluate": False,
+            "data.augment": None,
+            "data.batches.concatenate_probability": 0.0,
+            "chunk.probability": 0.0,
+            "loss.time_masks": 0,
+            "loss.freq_masks": 0,
+        },
+    )
     train(config)
     losses = [row["dev/final"] for row in read_metrics(tmp_path / "run" / "metrics.jsonl") if "dev/final" in row]
     assert losses[-1] < 0.4 * losses[0]
@@ -140,7 +140,7 @@ def test_a_finished_run_is_not_repeated_and_an_old_one_not_overwritten(corpus, w
     assert again is not None
     assert again.table == whole.table
     assert read_metrics(tmp_path / "run" / "metrics.jsonl") == [{"step": 8, "train/final": 0.125}]
-    config.resume = False
+    config = changed(config, {"resume": False})
     with pytest.raises(ConfigError, match="holds a run"):
         train(config)
 
@@ -148,8 +148,10 @@ def test_a_finished_run_is_not_repeated_and_an_old_one_not_overwritten(corpus, w
 def test_a_run_starts_from_a_checkpoint_or_its_encoder_alone(corpus, whole, tmp_path):
     source = load_checkpoint(whole.checkpoint).model.state_dict()
     config = tiny(corpus, tmp_path / "encoder")
-    config.init = InitConfig(checkpoint=str(whole.checkpoint), encoder_only=True)
-    config.tokenizer.size, config.seed = 18, 5
+    config = changed(
+        config,
+        {"init": InitConfig(checkpoint=str(whole.checkpoint), encoder_only=True), "tokenizer.size": 18, "seed": 5},
+    )
     (tmp_path / "encoder").mkdir()
     found = untrained(config, corpus)
     encoder = [key for key in source if key.startswith(("encoder.", "feature_"))]
@@ -157,12 +159,14 @@ def test_a_run_starts_from_a_checkpoint_or_its_encoder_alone(corpus, whole, tmp_
     assert all(torch.equal(found[key], source[key]) for key in encoder)
     assert found["ctc.linear.weight"].shape[0] < source["ctc.linear.weight"].shape[0]  # a tokenizer of its own
     assert not torch.equal(found["embed_proj.weight"], source["embed_proj.weight"])
-    config.init = InitConfig()
+    config = changed(config, {"init": InitConfig()})
     other = untrained(config, corpus)
     assert not torch.equal(other[f"{FIRST}.weight"], source[f"{FIRST}.weight"])
 
     config = tiny(corpus, tmp_path / "all", max_steps=1, average_every=1)
-    config.init, config.optimizer, config.evaluate = InitConfig(checkpoint=str(whole.checkpoint)), STILL, False
+    config = changed(
+        config, {"init": InitConfig(checkpoint=str(whole.checkpoint)), "optimizer": STILL, "evaluate": False}
+    )
     found = trained(config)
     assert found.keys() == source.keys()
     for key, value in source.items():
@@ -176,7 +180,7 @@ STILL = OptimizerConfig(lr=1e-9, warmup=1, weight_decay=0.0)
 
 def test_frozen_layers_stay_and_others_move(corpus, tmp_path):
     config = tiny(corpus, tmp_path / "a", max_steps=2, average_every=2)
-    config.optimizer.frozen_layers, config.storage, config.evaluate = 1, Storage.float32, False
+    config = changed(config, {"optimizer.frozen_layers": 1, "storage": Storage.float32, "evaluate": False})
     moved, start = trained(config), untrained(config, corpus)
     key = "encoder.layers.{}.feed_forward.up.weight"
     assert torch.equal(moved[key.format(0)], start[key.format(0)])
@@ -186,7 +190,7 @@ def test_frozen_layers_stay_and_others_move(corpus, tmp_path):
 def test_while_the_heads_learn_first_the_encoder_rests(corpus, tmp_path):
     for name, heads_first, moves in (("rest", 3, False), ("go", 2, True)):
         config = tiny(corpus, tmp_path / name, max_steps=3, average=1, average_every=1)
-        config.optimizer.heads_first, config.storage, config.evaluate = heads_first, Storage.float32, False
+        config = changed(config, {"optimizer.heads_first": heads_first, "storage": Storage.float32, "evaluate": False})
         after, before = trained(config), untrained(config, corpus)
         for key in ("encoder.layers.0.feed_forward.up.weight", "encoder.norm.weight"):
             assert torch.equal(after[key], before[key]) != moves, (name, key)
@@ -195,10 +199,10 @@ def test_while_the_heads_learn_first_the_encoder_rests(corpus, tmp_path):
 
 def test_chunks_begin_when_they_are_told_to(corpus, tmp_path):
     config = tiny(corpus, tmp_path / "run")
-    config.chunk.probability, config.chunk.begins = 1.0, 1
-    module = TrainModule(OwsmCtc(config.model, Vocabulary.build(["eng"], [], ["a"])), config)
+    config = changed(config, {"chunk.probability": 1.0, "chunk.begins": 1})
+    module = CtcModule(OwsmCtc(config.model, Vocabulary.build(["eng"], [], ["a"])), config)
     assert module._chunk(torch.Generator()) is None
-    config.chunk.begins = 0
+    module = CtcModule(module.model, changed(config, {"chunk.begins": 0}))
     assert module._chunk(torch.Generator()) is not None
 
 
@@ -228,7 +232,7 @@ def test_prefix_frames_start_as_silence_with_a_little_of_their_own():
 
 def test_a_model_from_nothing_sees_features_around_0_with_deviation_1(corpus, tmp_path):
     config = tiny(corpus, tmp_path, max_steps=1)
-    config.model.front_end = FrontEnd.owsm
+    config = changed(config, {"model.front_end": FrontEnd.owsm})
     utterances = read_manifest(corpus / "train.jsonl", corpus)
     model = build_model(config, build_tokenizer(config, utterances), utterances)
     samples = torch.from_numpy(load_audio(corpus / "test0.wav"))[None]
@@ -240,10 +244,10 @@ def test_a_model_from_nothing_sees_features_around_0_with_deviation_1(corpus, tm
 
 def test_missing_data_is_said_before_anything_runs(corpus, tmp_path):
     config = tiny(corpus, tmp_path / "run")
-    config.data.languages = ["fra"]
+    config = changed(config, {"data.languages": ["fra"]})
     with pytest.raises(DataError, match="no utterance"):
         train(config)
-    config.data.root = ""
+    config = changed(config, {"data.root": ""})
     with pytest.raises(ConfigError, match=r"data\.root"):
         train(config)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from speech.audio.input.files import SAMPLE_RATE
+from speech.audio import SAMPLE_RATE
 from speech.data.manifest import Utterance
 from speech.train.label.config import LabelDataConfig
 from speech.transcript import Word

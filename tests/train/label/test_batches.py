@@ -12,10 +12,11 @@ import torch
 from speech.audio.augment import AugmentConfig, WaveAugment
 from speech.data.manifest import Utterance
 from speech.data.reading import Tally
+from speech.data.shards import shard_utterances, write_shards
 from speech.errors import DataError
 from speech.text.tokenizers.bpe import LabelTokenizer
-from speech.train.asr.stream import Stream
 from speech.train.label.batches import NO_TARGET, LabelBatch, LabelBatches, LabelDev, Row, learnable, teachable, text_of
+from speech.train.loop.stream import Stream
 from tests.train.label.rows import MOST_TOKENS, TOKENIZER, heard, settings, utterance, words
 
 __all__ = ["heard"]  # a fixture
@@ -57,6 +58,12 @@ def test_a_run_that_resumes_reads_what_the_first_would_have_read(heard):
     assert all(same(one, two) for one, two in zip(whole[5:], rest, strict=True))
     shared = [list(Stream(batches(heard, **EVERYTHING), 0, 2, (rank, 2))) for rank in (0, 1)]
     assert all(same(whole[2 * n + rank], shared[rank][n]) for rank in (0, 1) for n in (0, 1))
+
+
+def test_batches_from_shards_are_those_from_files(heard, tmp_path):
+    write_shards(heard, tmp_path, shard_size=4)
+    files, shards = batches(heard, **EVERYTHING), batches(shard_utterances(tmp_path), **EVERYTHING)
+    assert all(same(files.batch(0, index), shards.batch(0, index)) for index in range(4))
 
 
 def test_each_token_has_the_next_one_as_its_target_and_the_prompt_has_none(heard):

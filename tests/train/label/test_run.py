@@ -13,12 +13,14 @@ from speech.data.manifest import write_manifest
 from speech.errors import ConfigError, DataError
 from speech.models.checkpoint import LabelCheckpoint, load_label_checkpoint, save_label_checkpoint
 from speech.text.tokenizers.bpe import LabelTokenizer
-from speech.train.asr.config import DataConfig, OptimizerConfig, Parallel, TrainerConfig
+from speech.train.asr.config import DataConfig
 from speech.train.label.config import LabelConfig
 from speech.train.label.run import mean, train_label
 from speech.train.loop.averaging import average, snapshots
 from speech.train.loop.callbacks import Metrics, read_metrics
+from speech.train.loop.config import OptimizerConfig, ParallelStrategy, TrainerConfig
 from speech.train.loop.state import CHECKPOINT
+from tests.changes import changed
 from tests.tiny_whisper import tiny_label_tokenizer, tiny_whisper
 from tests.train.label.rows import settings, utterance
 
@@ -126,7 +128,7 @@ def spoken(tmp_path_factory) -> Path:
 def test_a_killed_run_with_synthetic_speech_resumes_to_the_same_weights(base, corpus, spoken, tmp_path, monkeypatch):
     def config(folder: Path) -> LabelConfig:
         made = tiny(base, corpus, folder)
-        made.label.synthetic, made.label.synthetic_share = [str(spoken)], 0.5
+        made = changed(made, {"label.synthetic": [str(spoken)], "label.synthetic_share": 0.5})
         return made
 
     expected, original = trained(config(tmp_path / "whole")), Metrics.on_train_batch_end
@@ -153,10 +155,10 @@ def test_a_killed_run_with_synthetic_speech_resumes_to_the_same_weights(base, co
 
 def test_synthetic_speech_that_teaches_nothing_is_said(base, corpus, spoken, tmp_path):
     config = tiny(base, corpus, tmp_path / "run")
-    config.label.synthetic = [str(tmp_path / "none.jsonl")]
+    config = changed(config, {"label.synthetic": [str(tmp_path / "none.jsonl")]})
     with pytest.raises(DataError, match="no such manifest"):
         train_label(config)
-    config.label.synthetic, config.data.languages = [str(spoken)], ["deu", "eng"]
+    config = changed(config, {"label.synthetic": [str(spoken)], "data.languages": ["deu", "eng"]})
     with pytest.raises(ConfigError, match=r"no utterance of label\.synthetic"):
         train_label(config)
 
@@ -171,27 +173,26 @@ def test_a_finished_run_is_not_repeated_and_an_old_one_not_overwritten(base, cor
     again = trained(config)
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert len(read_metrics(tmp_path / "run" / "metrics.jsonl")) == steps
-    config.resume = False
+    config = changed(config, {"resume": False})
     with pytest.raises(ConfigError, match="holds a run"):
         train_label(config)
 
 
 def test_without_snapshots_the_last_weights_count(base, corpus, tmp_path):
     config = tiny(base, corpus, tmp_path / "run", max_steps=2, average=0)
-    config.kept = 1.0
+    config = changed(config, {"kept": 1.0})
     found = trained(config)
     last = torch.load(tmp_path / "run" / CHECKPOINT, weights_only=True)["state_dict"]
     for name, value in last.items():
         torch.testing.assert_close(found[name.replace("model.", "decoder.", 1)], value, atol=1e-6, rtol=1e-5)
-    config.kept = 0.0
+    config = changed(config, {"kept": 0.0})
     unmoved, before = trained(config), load_label_checkpoint(base).model.state_dict()
     assert all(torch.equal(unmoved[name], before[name]) for name in before)
 
 
 def test_it_learns(base, corpus, tmp_path):
     config = tiny(base, corpus, tmp_path / "run", max_steps=120, validate_every=40, checkpoint_every=120, average=0)
-    config.label = settings(single=8, drawn=16)
-    config.data.augment = None
+    config = changed(config, {"label": settings(single=8, drawn=16), "data.augment": None})
     train_label(config)
     rows = [row for row in read_metrics(tmp_path / "run" / "metrics.jsonl") if "dev/text" in row]
     assert rows[-1]["dev/text"] < 0.5 * _steps(tmp_path / "run")[0]["train/text"]
@@ -246,14 +247,13 @@ def test_speech_in_other_languages_is_neither_heard_nor_named(base, corpus, tmp_
 
 def test_what_cannot_be_trained_is_said_before_the_first_step(base, corpus, tmp_path, monkeypatch):
     config = tiny(base, corpus, tmp_path / "run")
-    config.base = ""
+    config = changed(config, {"base": ""})
     with pytest.raises(ConfigError, match="base is not set"):
         train_label(config)
-    config.base = str(base)
-    config.trainer.strategy = Parallel.fsdp
+    config = changed(config, {"base": str(base), "trainer.strategy": ParallelStrategy.fsdp})
     with pytest.raises(ConfigError, match="fsdp"):
         train_label(config)
-    config.trainer.strategy = Parallel.auto
+    config = changed(config, {"trainer.strategy": ParallelStrategy.auto})
     monkeypatch.setattr(
         "speech.models.checkpoint.LabelTokenizer",
         lambda data, english_only, **_: LabelTokenizer(data, english_only=True),

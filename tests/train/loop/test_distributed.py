@@ -21,15 +21,14 @@ from safetensors.torch import load_file
 
 from speech import Recognizer
 from speech.errors import ConfigError
-from speech.train.asr import stream
-from speech.train.asr.config import TrainerConfig
 from speech.train.asr.run import train
 from speech.train.asr.schema import register
-from speech.train.asr.stream import Stream
-from speech.train.loop import distributed
+from speech.train.loop import distributed, stream
 from speech.train.loop.callbacks import METRICS, read_metrics
+from speech.train.loop.config import TrainerConfig
 from speech.train.loop.distributed import Sharded, end_with_launcher, strategy
 from speech.train.loop.state import CHECKPOINT, read_state
+from speech.train.loop.stream import Stream
 
 ROOT = Path(__file__).parents[3]
 STEPS, KILL_AFTER = 20, 10

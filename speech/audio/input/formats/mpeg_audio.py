@@ -15,7 +15,7 @@ from typing import cast
 import av
 from av.audio.codeccontext import AudioCodecContext
 
-from speech.audio.input.pieces import AudioInfo, CutOffError, DamageError, Opened, Piece, samples_of
+from speech.audio.input.pieces import AudioInfo, AudioPiece, CutOffError, DamageError, OpenedAudio, samples_of
 from speech.audio.input.source import Slice
 
 _log = logging.getLogger("speech.audio")
@@ -90,7 +90,9 @@ def _adts_head(data: bytes | bytearray, place: int) -> FrameHead | None:
     return FrameHead("aac", _ADTS_RATES[rate_index], 8 if channels == 7 else channels, size, 1024 * (1 + (seventh & 3)))
 
 
-def open_frames(file: Slice, size: int, name: str, *, leading: bool = False, measured: bool = False) -> Opened | None:
+def open_frames(
+    file: Slice, size: int, name: str, *, leading: bool = False, measured: bool = False
+) -> OpenedAudio | None:
     """A file of such frames; None if it is none.
 
     Args:
@@ -105,15 +107,17 @@ def open_frames(file: Slice, size: int, name: str, *, leading: bool = False, mea
         return None
     seconds = size / head.size * head.samples / head.rate
     if measured:
-        heads = [found for found, data in _frames(file, size, name, quiet=True) if _Count.of(found, data) is None]
+        heads = [
+            found for found, data in _frames(file, size, name, quiet=True) if _EncoderHeader.of(found, data) is None
+        ]
         seconds = sum(found.samples / found.rate for found in heads)
     kind = "aac" if head.codec == "aac" else head.codec.removesuffix("float")
-    return Opened(AudioInfo(seconds, head.rate, max(head.channels, 1), kind), _read(file, size, name))
+    return OpenedAudio(AudioInfo(seconds, head.rate, max(head.channels, 1), kind), _read(file, size, name))
 
 
-def _read(file: Slice, size: int, name: str) -> Generator[Piece]:
+def _read(file: Slice, size: int, name: str) -> Generator[AudioPiece]:
     """One decoder for each file of those that were joined."""
-    decoder: _Decoder | None = None
+    decoder: _FrameDecoder | None = None
     lost_s, cut = 0.0, None
     frames = _frames(file, size, name)
     while True:
@@ -121,7 +125,7 @@ def _read(file: Slice, size: int, name: str) -> Generator[Piece]:
             head, data = next(frames, (None, b""))
         except CutOffError as error:
             head, data, cut = None, b"", error
-        count = None if head is None else _Count.of(head, data)
+        count = None if head is None else _EncoderHeader.of(head, data)
         if decoder is not None and (head is None or count is not None or head.kind != decoder.kind):
             yield from decoder.finish()
             lost_s += decoder.lost_s
@@ -130,7 +134,7 @@ def _read(file: Slice, size: int, name: str) -> Generator[Piece]:
             decoder = None
         if head is None:
             break
-        decoder = decoder or _Decoder(head, count, name)
+        decoder = decoder or _FrameDecoder(head, count, name)
         if count is None:
             yield from decoder.decode(head, data)
             if lost_s + decoder.lost_s > _MOST_LOST_S:
@@ -140,7 +144,7 @@ def _read(file: Slice, size: int, name: str) -> Generator[Piece]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Count:
+class _EncoderHeader:
     """What the first frame of an encoder says."""
 
     frames: int
@@ -152,7 +156,7 @@ class _Count:
     """Delay and padding are known."""
 
     @classmethod
-    def of(cls, head: FrameHead, data: bytes) -> _Count | None:
+    def of(cls, head: FrameHead, data: bytes) -> _EncoderHeader | None:
         if head.codec != "mp3float":
             return None
         if data[36:40] == b"VBRI":
@@ -173,23 +177,23 @@ class _Count:
         return cls(frames, both >> 12, both & 0xFFF, True)
 
 
-class _Decoder:
+class _FrameDecoder:
     """The frames of one file; the samples that its encoder put before and behind are left out."""
 
-    def __init__(self, head: FrameHead, count: _Count | None, name: str) -> None:
+    def __init__(self, head: FrameHead, count: _EncoderHeader | None, name: str) -> None:
         self._name = name
         self.kind = head.kind
         self.lost_s = 0.0
         self.failure = ""
-        self._count = count or _Count(0)
+        self._count = count or _EncoderHeader(0)
         self._codec = cast(AudioCodecContext, AudioCodecContext.create(head.codec, "r"))
         self._skip = self._count.delay + _DECODER_DELAY if self._count.exact else 0
         self._frames = 0
         self._per_frame, self._rate = head.samples, head.rate
-        self._held: list[Piece] = []
+        self._held: list[AudioPiece] = []
         self._held_samples = 0
 
-    def decode(self, head: FrameHead, data: bytes) -> Iterator[Piece]:
+    def decode(self, head: FrameHead, data: bytes) -> Iterator[AudioPiece]:
         self._frames += 1
         try:
             frames = self._codec.decode(av.Packet(data))
@@ -198,13 +202,13 @@ class _Decoder:
             self.lost_s += head.samples / head.rate
             return
         for frame in frames:
-            yield from self._give(Piece(samples_of(frame), frame.sample_rate))
+            yield from self._give(AudioPiece(samples_of(frame), frame.sample_rate))
 
-    def finish(self) -> Iterator[Piece]:
+    def finish(self) -> Iterator[AudioPiece]:
         """What is left. Raises CutOffError if there were fewer frames than the first one says."""
         try:
             for frame in self._codec.decode(None):
-                yield from self._give(Piece(samples_of(frame), frame.sample_rate))
+                yield from self._give(AudioPiece(samples_of(frame), frame.sample_rate))
         except av.error.FFmpegError as error:
             self.failure = str(error)
         missing = self._count.frames - self._frames
@@ -220,7 +224,7 @@ class _Decoder:
         for piece in self._held:
             left = self._held_samples - drop
             if left > 0:
-                yield Piece(piece.samples[:left], piece.rate)
+                yield AudioPiece(piece.samples[:left], piece.rate)
             self._held_samples -= len(piece.samples)
 
     @property
@@ -232,14 +236,14 @@ class _Decoder:
     def _trailing(self) -> int:
         return self._count.padding - _DECODER_DELAY if self._count.exact else 0
 
-    def _give(self, piece: Piece) -> Iterator[Piece]:
+    def _give(self, piece: AudioPiece) -> Iterator[AudioPiece]:
         """Held back as far as it may turn out to be padding."""
         skip = min(self._skip, len(piece.samples))
         self._skip -= skip
         samples = piece.samples[skip:]
         if not len(samples):
             return
-        self._held.append(Piece(samples, piece.rate))
+        self._held.append(AudioPiece(samples, piece.rate))
         self._held_samples += len(samples)
         while self._held and self._held_samples - len(self._held[0].samples) >= self._trailing:
             first = self._held.pop(0)

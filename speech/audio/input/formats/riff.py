@@ -16,7 +16,7 @@ _MOST_REST_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class ChunkLayout:
     """How chunks are written."""
 
     kind: str
@@ -31,13 +31,13 @@ class Layout:
 
 _W64_TAIL = b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 _W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
-_WAV = Layout("wav", 12, struct.Struct("<4sI"), b"data")
-_AIFF = Layout("aiff", 12, struct.Struct(">4sI"), b"SSND")
-_W64 = Layout("w64", 40, struct.Struct("<16sQ"), b"data" + _W64_TAIL, 8, True)
-_CAF = Layout("caf", 8, struct.Struct(">4sQ"), b"data", 1)
+_WAV = ChunkLayout("wav", 12, struct.Struct("<4sI"), b"data")
+_AIFF = ChunkLayout("aiff", 12, struct.Struct(">4sI"), b"SSND")
+_W64 = ChunkLayout("w64", 40, struct.Struct("<16sQ"), b"data" + _W64_TAIL, 8, True)
+_CAF = ChunkLayout("caf", 8, struct.Struct(">4sQ"), b"data", 1)
 
 
-def chunked_layout(head: bytes) -> Layout | None:
+def chunked_layout(head: bytes) -> ChunkLayout | None:
     """How the file with these first bytes is written, None if it is none of these."""
     if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
         return _WAV
@@ -48,7 +48,7 @@ def chunked_layout(head: bytes) -> Layout | None:
     return _CAF if head[:4] == b"caff" else None
 
 
-def chunked_link(file: BinaryIO, start: int, size: int, layout: Layout, name: str) -> Link:
+def chunked_link(file: BinaryIO, start: int, size: int, layout: ChunkLayout, name: str) -> Link:
     """WAV, RF64, AIFF, W64 or CAF from `start`."""
     place, long_size, bytes_per_s = start + layout.first, 0, 0
     is_rf64 = read_at(file, start, 4) == b"RF64"
@@ -69,7 +69,7 @@ def chunked_link(file: BinaryIO, start: int, size: int, layout: Layout, name: st
 
 
 def _data(
-    file: BinaryIO, start: int, body: int, count: int, size: int, layout: Layout, bytes_per_s: int, name: str
+    file: BinaryIO, start: int, body: int, count: int, size: int, layout: ChunkLayout, bytes_per_s: int, name: str
 ) -> Link:
     """The link whose samples are the `count` bytes at `body`."""
     there = size - body
@@ -89,12 +89,12 @@ def _data(
     return Link(layout.kind, start, size)
 
 
-def _begins(file: BinaryIO, place: int, layout: Layout) -> bool:
+def _begins(file: BinaryIO, place: int, layout: ChunkLayout) -> bool:
     """Whether another file begins there."""
     return chunked_layout(read_at(file, place, 16)) is layout
 
 
-def _after_chunks(file: BinaryIO, place: int, size: int, layout: Layout) -> int:
+def _after_chunks(file: BinaryIO, place: int, size: int, layout: ChunkLayout) -> int:
     """Where the chunks behind the samples end; padding of an odd size may be missing."""
     for begin in (place, place - 1):
         end = begin
@@ -105,7 +105,7 @@ def _after_chunks(file: BinaryIO, place: int, size: int, layout: Layout) -> int:
     return place
 
 
-def _chunk(file: BinaryIO, place: int, layout: Layout) -> int:
+def _chunk(file: BinaryIO, place: int, layout: ChunkLayout) -> int:
     """Bytes of the chunk there, 0 if it is none."""
     head = read_at(file, place, layout.head.size)
     if len(head) < layout.head.size:
@@ -117,7 +117,7 @@ def _chunk(file: BinaryIO, place: int, layout: Layout) -> int:
     return layout.head.size + count + -count % layout.align if 0 <= count < 1 << 40 else 0
 
 
-def _chunks_to_end(file: BinaryIO, place: int, size: int, layout: Layout) -> bool:
+def _chunks_to_end(file: BinaryIO, place: int, size: int, layout: ChunkLayout) -> bool:
     while place < size and (step := _chunk(file, place, layout)):
         place += step
     return place in (size, size + 1)

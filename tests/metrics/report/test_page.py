@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 
 from speech.errors import DataError
-from speech.metrics.corpus import Pairing, points_of_interest, score_utterance
 from speech.metrics.groups import group_name, groups_of
-from speech.metrics.meaning.saer import Sample, saer
+from speech.metrics.meaning.saer import saer
 from speech.metrics.meaning.vectors import Vectors
-from speech.metrics.report import Report, Shown, audio_link, embedded_audio, render, report_data
+from speech.metrics.report.page import Report, audio_link, embedded_audio, render, report_data
 from speech.metrics.systems import compare, score_system, with_figures
 from speech.metrics.translation import translation_figures
+from speech.metrics.utterance import Pairing, score_utterance
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 HEADINGS = {"wer": "WER", "cer": "CER", "mer": "MER", "pier": "PIER", "saer": "SAER", "bleu": "BLEU"}
 COFFEE = "我们去 coffee shop 吧"
 REFERENCES = [
-    Sample("", "", ("cmn", "eng"), "mixed"), Sample("", "", ("deu",), "german"), Sample("", "", (), HOSTILE),
+    Pairing("", "", ("cmn", "eng"), "mixed"), Pairing("", "", ("deu",), "german"), Pairing("", "", (), HOSTILE),
 ]  # fmt: skip
 WANTED = [COFFEE, "Das Meeting war gut.", f"hello {HOSTILE} there"]
 OURS = ["我们去咖啡 shop 吧", "das war gut sehr", f"hello {HOSTILE} there"]
@@ -38,25 +38,25 @@ class Lengths:
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def system(name, said, wanted=WANTED, references=REFERENCES, meaning=True):
-    samples = [Sample(one, other, known.languages, known.id)
-               for one, other, known in zip(wanted, said, references, strict=True)]  # fmt: skip
-    found = score_system(
-        name, [score_utterance(Pairing(one)) for one in samples], saer(samples, Vectors(Lengths())) if meaning else None
-    )
+def system(name, pairings, meaning=True):
+    scores = [score_utterance(one) for one in pairings]
+    found = score_system(name, scores, saer(pairings, Vectors(Lengths())) if meaning else None)
+    wanted, said = [one.reference for one in pairings], [one.hypothesis for one in pairings]
     return with_figures(found, translation_figures(wanted, said, ["eng"] * len(wanted))) if meaning else found
 
 
 def report(*said, audio=None, wanted=WANTED, references=REFERENCES, meaning=True):
-    systems = [system(f"system {n}", texts, wanted, references, meaning) for n, texts in enumerate(said)]
-    groups = groups_of(group_name(one.languages, text) for one, text in zip(references, wanted, strict=True))
-    shown = []
-    for number, (text, one) in enumerate(zip(wanted, references, strict=True)):
-        pairing = Pairing(Sample(text, "", one.languages))
-        points = points_of_interest(pairing, systems[0].scores[number].languages)
-        shown.append(Shown(text, tuple(texts[number] for texts in said), tuple(points), audio))
+    pairings = [
+        [
+            Pairing(one, other, known.languages, known.id)
+            for one, other, known in zip(wanted, texts, references, strict=True)
+        ]
+        for texts in said
+    ]
+    systems = [system(f"system {n}", own, meaning) for n, own in enumerate(pairings)]
+    groups = groups_of(map(group_name, pairings[0]))
     compared = [compare(systems[0], other) for other in systems[1:]]
-    return Report("test & more.jsonl", systems, compared, groups, shown, HEADINGS)
+    return Report("test & more.jsonl", systems, compared, groups, pairings, [audio] * len(wanted), HEADINGS)
 
 
 def embedded(page):
@@ -80,16 +80,16 @@ def test_data_hold_figures_groups_and_alignments():
     assert "languages" not in german
     assert german["text"] == "Das Meeting war gut."
     assert german["heard"][0]["figures"][0] == 0.5
-    assert found["signature"].startswith("normalizer:2 saer|")
+    assert found["signature"].startswith("normalizer:2|wer:2 saer|")
 
 
 def test_what_was_said_where_nothing_is_to_be_said_is_finite():
-    found = report_data(report(["a b"], wanted=[""], references=[Sample("", "", (), "u")]))
+    found = report_data(report(["a b"], wanted=[""], references=[Pairing("", "", (), "u")]))
     (one,) = found["utterances"]
     assert one["heard"][0]["figures"][0] == 1.0
     assert found["systems"][0]["silence"] == {"utterances": 1, "words": 2, "characters": 2}
     assert found["systems"][0]["rates"][:3] == [None, None, None]
-    assert report_data(report([""], wanted=[""], references=[Sample("", "", (), "u")]))["utterances"][0]["words"] == ""
+    assert report_data(report([""], wanted=[""], references=[Pairing("", "", (), "u")]))["utterances"][0]["words"] == ""
 
 
 def test_texts_that_look_like_markup_stay_texts():
@@ -211,7 +211,7 @@ def test_columns_sort_by_keyboard_and_the_list_is_filtered(visit):
 
 
 def test_words_where_nothing_was_said_are_told_below_the_table(visit):
-    page = visit(report(["a b"], wanted=[""], references=[Sample("", "", (), "u")], meaning=False))
+    page = visit(report(["a b"], wanted=[""], references=[Pairing("", "", (), "u")], meaning=False))
     assert "system 0: 2 words (2 letters) inserted in 1 utterance where nothing was said." in page.inner_text(
         "#systems-note"
     )
@@ -236,7 +236,7 @@ def test_one_system_has_all_figures_in_columns_and_audio_plays_from_the_page(vis
 
 
 def test_ten_thousand_utterances_are_shown_a_page_at_a_time_and_fit_a_narrow_screen(visit):
-    names = [Sample("", "", ("deu",), f"u{n}") for n in range(10_000)]
+    names = [Pairing("", "", ("deu",), f"u{n}") for n in range(10_000)]
     wanted = [f"das ist satz {n}" for n in range(10_000)]
     shown = report([text.replace("ist", "war") for text in wanted], wanted=wanted, references=names, meaning=False)
     page = visit(shown, viewport={"width": 390, "height": 800}, color_scheme="dark")

@@ -29,7 +29,7 @@ _MANIFESTS = ("test", "dev")
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class ErrorRates:
     """Of a language's utterances."""
 
     words: float
@@ -37,19 +37,23 @@ class Scores:
 
 
 def transfer_adapter(
-    file: Annotated[Path, typer.Argument(help="The adapter.")],
-    source: Annotated[str, typer.Option("--from", help="Base that it was trained behind.")],
-    to: Annotated[str, typer.Option(help="Newer base, trained on from that one.")],
-    data: Annotated[Path | None, typer.Option(help="Folder with test.jsonl or dev.jsonl to measure it on.")] = None,
-    output: Annotated[Path | None, typer.Option(help="New file. [default: beside the newer base]")] = None,
+    file: Annotated[Path, typer.Argument(help="Adapter file.")],
+    source: Annotated[str, typer.Option("--from", help="Base model that the adapter was trained with.")],
+    to: Annotated[str, typer.Option(help="Newer base model, trained further from that one.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with test.jsonl or dev.jsonl to measure the result on.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="New adapter file. [default: beside the newer base model]")
+    ] = None,
 ) -> None:
-    """Move an adapter behind a newer base, without training."""
+    """Transfer an adapter to a newer base model, without training."""
     console = stdout()
     old, new = locate(source), locate(to)
     item = transfer(file, old, new)
     target = output or new / FOLDER / f"{item.language}{SUFFIX}"
     if target.exists():
-        raise ModelError("is there already", where=str(target), fix="Remove it before, or give another --output.")
+        raise ModelError("already exists", where=str(target), fix="Remove it first, or give another --output.")
     if data is not None:
         name, utterances = _utterances(data, item.language)
         check_writable(target.parent)
@@ -78,7 +82,7 @@ def _utterances(folder: Path, code: str) -> tuple[str, list[Utterance]]:
     raise DataError("has no test.jsonl and no dev.jsonl", where=str(folder))
 
 
-def _score(base: Path, item: AdapterFile | None, utterances: list[Utterance]) -> Scores | None:
+def _score(base: Path, item: AdapterFile | None, utterances: list[Utterance]) -> ErrorRates | None:
     """Best token of each frame, language named; None if the base by itself does not know it."""
     recognizer = Recognizer.from_pretrained(str(base), beam=1)
     request = Request((utterances[0].language,))
@@ -94,10 +98,10 @@ def _score(base: Path, item: AdapterFile | None, utterances: list[Utterance]) ->
             raise result
         words += word_errors(utterance.text, result.text, utterance.language)
         characters += character_errors(utterance.text, result.text, utterance.language)
-    return Scores(words.rate, characters.rate)
+    return ErrorRates(words.rate, characters.rate)
 
 
-def _table(before: list[Scores | None], after: list[Scores | None]) -> Table:
+def _table(before: list[ErrorRates | None], after: list[ErrorRates | None]) -> Table:
     table = Table()
     for name in ("", "WER", "CER"):
         table.add_column(name, justify="right" if name else "left")
@@ -111,7 +115,7 @@ def _table(before: list[Scores | None], after: list[Scores | None]) -> Table:
     return table
 
 
-def _kept(before: list[Scores | None], after: list[Scores | None], kind: str) -> float | None:
+def _kept(before: list[ErrorRates | None], after: list[ErrorRates | None], kind: str) -> float | None:
     """What the adapter gains behind the new base, as a share of that behind the old one; None if it gains nothing."""
     if None in before or None in after:
         return None

@@ -42,17 +42,17 @@ def import_model(
     source: Annotated[
         str,
         typer.Argument(
-            help="A hub id such as espnet/owsm_ctc_v4_1B or openai/whisper-large-v3-turbo, or a copy of its files."
+            help="Hub id such as espnet/owsm_ctc_v4_1B or openai/whisper-large-v3-turbo, or a folder with its files."
         ),
     ],
-    to: Annotated[Path, typer.Option(help="New directory of the checkpoint.")],
-    storage: Annotated[Storage, typer.Option(help="Numbers on disk; float32 is faithful to the last bit.")] = (
+    to: Annotated[Path, typer.Option(help="New folder for the checkpoint.")],
+    storage: Annotated[Storage, typer.Option(help="Number format on disk; float32 keeps every bit.")] = (
         Storage.float32
     ),
 ) -> None:
     """Convert a published OWSM-CTC or Whisper model; its toolkit is not needed."""
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
-        raise ConfigError("is there already", where=printable(to), fix="Give a new directory.")
+        raise ConfigError("already exists", where=printable(to), fix="Name a new folder.")
     check_writable(to.parent)
     console = stderr()
     with console.status("fetching"):

@@ -19,17 +19,19 @@ from speech.text.normalize import plain_text
 
 
 def trim_model(
-    model: Annotated[str, typer.Argument(help="embedded, a directory, or a hub id")],
-    texts: Annotated[Path, typer.Option(help="UTF-8 file, a text on each line: what the model is to go on writing.")],
-    to: Annotated[Path, typer.Option(help="New directory of the smaller model.")],
-    storage: Annotated[Storage, typer.Option(help="How its weights lie on disk.")] = Storage.float32,
+    model: Annotated[str, typer.Argument(help="Model: embedded, a directory, or a hub id.")],
+    texts: Annotated[
+        Path, typer.Option(help="UTF-8 file with one text per line: what the model must still be able to write.")
+    ],
+    to: Annotated[Path, typer.Option(help="New folder for the smaller model.")],
+    storage: Annotated[Storage, typer.Option(help="Number format of its weights on disk.")] = Storage.float32,
 ) -> None:
-    """Keep the tokens that some texts need; what they score stays the same to the last bit.
+    """Make a model smaller: keep only the tokens that given texts need. Their scores stay the same to the last bit.
 
-    The label model of a hybrid stays as it is.
+    The label decoder of a hybrid model is not changed.
     """
     if to.exists():
-        raise ConfigError("is there already", where=printable(to), fix="Name a new directory.")
+        raise ConfigError("already exists", where=printable(to), fix="Name a new folder.")
     lines = read_lines(texts)
     folder = locate(model)
     check_writable(to.parent)

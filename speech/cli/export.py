@@ -18,22 +18,25 @@ from speech.models.export.label import export_label_onnx
 from speech.models.hub import locate
 from speech.models.hybrid import KIND as HYBRID
 from speech.models.hybrid import LABEL
-from speech.models.stored import WHISPER
+from speech.models.storage import WHISPER
 from speech.stream.engine import EngineConfig
 
 
 def export_model(
-    model: Annotated[str, typer.Argument(help="embedded, a directory, or a hub id")],
-    to: Annotated[Path, typer.Option(help="New directory of the graphs.")],
-    streaming: Annotated[bool, typer.Option(help="Also a graph for one live chunk.")] = True,
-    chunk_ms: Annotated[int, typer.Option(help="Audio of a live chunk.")] = 320,
-    lookahead_ms: Annotated[int, typer.Option(help="Audio after a chunk that it waits for.")] = 160,
-    language: Annotated[str | None, typer.Option(help="Prefix of live streams and sherpa; else the model guesses.")] = (
-        None
-    ),
-    sherpa: Annotated[bool, typer.Option(help="Also a graph that sherpa-onnx runs.")] = False,
+    model: Annotated[str, typer.Argument(help="Model: embedded, a directory, or a hub id.")],
+    to: Annotated[Path, typer.Option(help="New folder for the graphs.")],
+    streaming: Annotated[bool, typer.Option(help="Also write a graph for one live chunk.")] = True,
+    chunk_ms: Annotated[int, typer.Option(help="Milliseconds of audio in a live chunk.")] = 320,
+    lookahead_ms: Annotated[int, typer.Option(help="Milliseconds of audio after a chunk that it waits for.")] = 160,
+    language: Annotated[
+        str | None,
+        typer.Option(
+            help="Language of live streams and of the graph for sherpa-onnx. [default: the model identifies it]"
+        ),
+    ] = None,
+    sherpa: Annotated[bool, typer.Option(help="Also write a graph that sherpa-onnx runs.")] = False,
 ) -> None:
-    """Write ONNX graphs of a model and check that they say what it says."""
+    """Write ONNX graphs of a model and check that their results equal the model's."""
     console = stderr()
     check_writable(to.parent)
     folder, name = locate(model), Path(model).name

@@ -6,7 +6,7 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-import speech.cli.measuring
+import speech.cli.targets
 from speech.cli.app import app
 from speech.data.manifest import read_manifest, write_manifest
 from speech.errors import SpeechError
@@ -62,7 +62,7 @@ def test_a_model_that_translates_is_recorded(checkpoint, manifest, tmp_path, mon
     def written(_recognizer, utterances, to):  # what the small model cannot do
         return [u.translations[to].replace("number", "numbers") if to else u.text for u in utterances]
 
-    monkeypatch.setattr(speech.cli.measuring, "_written", written)
+    monkeypatch.setattr(speech.cli.targets, "_written", written)
     found = run(folder, manifest, "--record", "--to", "English")
     assert re.search(r"eng +│ +30 .* yes ", found.output)
     score = load_outline(folder).targets["eng"]

@@ -1,6 +1,6 @@
 """One HTML file that shows systems beside each other, down to the words of each utterance; it asks for nothing else.
 
-The page is made of `report_page/`: its styles and scripts are put into it, and the figures as JSON. Texts become nodes
+The page is made of `assets/`: its styles and scripts are put into it, and the figures as JSON. Texts become nodes
 of text in the browser, never markup.
 """
 
@@ -22,31 +22,18 @@ from urllib.parse import quote
 
 from speech.errors import DataError
 from speech.metrics.bootstrap import Difference
-from speech.metrics.corpus import RATES, UtteranceScore
+from speech.metrics.corpus import RATES
 from speech.metrics.edit.alignment import ErrorCounts
 from speech.metrics.groups import Group, group_rates
 from speech.metrics.systems import ALWAYS, LANGUAGE_ERROR, SAER, SystemScore, finite
 from speech.metrics.translation import BLEU, CHRF
+from speech.metrics.utterance import Pairing, UtteranceScore, points_of_interest
 
-_PAGE = Path(__file__).with_name("report_page")
+_ASSETS = Path(__file__).with_name("assets")
 _SCRIPTS = ("data.js", "tables.js", "charts.js", "list.js")
 _OPERATIONS = {"replace": 0, "delete": 1, "insert": 2}
 _HIGHER = frozenset({BLEU, CHRF})
 _DIGITS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What the page shows of an utterance beside its figures."""
-
-    reference: str
-    """As it is written."""
-    hypotheses: tuple[str, ...]
-    """Of each system, as it is written."""
-    points: tuple[int, ...] = ()
-    """Of interest, places among the mixed units of the reference."""
-    audio: str | None = None
-    """URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +46,10 @@ class Report:
     compared: Sequence[Mapping[str, Difference]]
     """Each system but the first with the first."""
     groups: Sequence[Group]
-    utterances: Sequence[Shown]
+    pairings: Sequence[Sequence[Pairing]]
+    """Of each system, those that were scored, as they are written."""
+    audio: Sequence[str | None]
+    """URL, of each utterance."""
     headings: Mapping[str, str]
     """Name of a figure -> how tables call it, in their order."""
 
@@ -103,7 +93,8 @@ def render(report: Report) -> str:
 def report_data(report: Report) -> dict[str, Any]:
     """Plain data for the page."""
     systems = report.systems
-    known = [group_rates(system, Group("", tuple(range(len(report.utterances))))) for system in systems]
+    places = tuple(range(len(report.audio)))
+    known = [group_rates(system, Group("", places)) for system in systems]
     names = [name for name in report.headings if name in ALWAYS or any(name in rates for rates in known)]
     where = {place: number for number, group in enumerate(report.groups) for place in group.places}
     return {
@@ -126,9 +117,7 @@ def report_data(report: Report) -> dict[str, Any]:
                        (group_rates(system, group) for system in systems)]}
             for group in report.groups
         ],
-        "utterances": [
-            _utterance(shown, place, where[place], systems, names) for place, shown in enumerate(report.utterances)
-        ],
+        "utterances": [_utterance(report, place, where[place], names) for place in places],
     }  # fmt: skip
 
 
@@ -146,19 +135,18 @@ def _against(number: int, compared: Sequence[Mapping[str, Difference]], name: st
     return [round(value, 6) for value in (found.value, found.low, found.high, found.p)] if found else None
 
 
-def _utterance(
-    shown: Shown, place: int, group: int, systems: Sequence[SystemScore], names: Sequence[str]
-) -> dict[str, Any]:
-    first = systems[0].scores[place]
+def _utterance(report: Report, place: int, group: int, names: Sequence[str]) -> dict[str, Any]:
+    first, pairing, audio = report.systems[0].scores[place], report.pairings[0][place], report.audio[place]
+    points = tuple(points_of_interest(pairing, first.languages))
     several = len({language for language in first.languages if language is not None}) > 1
     return {
         "id": first.id,
         "group": group,
-        "text": shown.reference,
+        "text": pairing.reference,
         "words": " ".join(first.alignment.reference),
         **({"languages": [language or "" for language in first.languages]} if several else {}),
-        **({"points": shown.points} if shown.points else {}),
-        **({"audio": shown.audio} if shown.audio else {}),
+        **({"points": points} if points else {}),
+        **({"audio": audio} if audio else {}),
         "heard": [
             {
                 "text": text,
@@ -170,7 +158,8 @@ def _utterance(
                 **({"languages": [language or "" for language in score.heard]} if several else {}),
             }
             for system, score, text in (
-                (system, system.scores[place], text) for system, text in zip(systems, shown.hypotheses, strict=True)
+                (system, system.scores[place], pairings[place].hypothesis)
+                for system, pairings in zip(report.systems, report.pairings, strict=True)
             )
         ],
     }  # fmt: skip
@@ -199,4 +188,4 @@ def _short(value: float | None) -> float | None:
 
 
 def _part(name: str) -> str:
-    return (_PAGE / name).read_text("utf-8").strip()
+    return (_ASSETS / name).read_text("utf-8").strip()

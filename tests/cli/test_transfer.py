@@ -6,7 +6,7 @@ import torch
 from typer.testing import CliRunner
 
 from speech.cli.app import app
-from speech.cli.transferring import Scores, _kept
+from speech.cli.transfer import ErrorRates, _kept
 from speech.data.manifest import Utterance, write_manifest
 from speech.errors import DataError, ModelError
 from speech.models.adapters.file import FOLDER, describe, fingerprint, load_adapter
@@ -51,7 +51,7 @@ def test_the_file_lies_beside_the_new_base_or_elsewhere(bases, file, tmp_path):
     target = new / FOLDER / "spa.safetensors"
     assert describe(target).base == fingerprint(new)
     assert describe(target).scores == {}
-    with pytest.raises(ModelError, match=r"spa.*is there already"):
+    with pytest.raises(ModelError, match=r"spa.*already exists"):
         run(file, "--from", old, "--to", new)
     run(file, "--from", old, "--to", new, "--output", tmp_path / "moved.safetensors")
     assert torch.equal(load_adapter(tmp_path / "moved.safetensors").adapter.up, load_adapter(file).adapter.up)
@@ -92,7 +92,7 @@ def test_without_data_of_the_language_nothing_is_written(bases, file, data, tmp_
 
 
 def test_the_share_is_that_of_the_gain():
-    old, adapted, new, moved = (Scores(value, value) for value in (0.5, 0.3, 0.4, 0.25))
+    old, adapted, new, moved = (ErrorRates(value, value) for value in (0.5, 0.3, 0.4, 0.25))
     assert _kept([old, adapted], [new, moved], "words") == pytest.approx(0.75)
     assert _kept([old, old], [new, moved], "words") is None
     assert _kept([None, adapted], [new, moved], "words") is None

@@ -41,18 +41,18 @@ class _Measured:
 
 
 def measure_targets(
-    model: Annotated[str, typer.Argument(help="A directory, or a hub id.")],
-    manifest: Annotated[Path, typer.Argument(help="Utterances with translations, as corpus/README.md says.")],
-    to: Annotated[list[str] | None, typer.Option(help="Measure only this target. Repeatable.")] = None,
-    most: Annotated[int, typer.Option(min=1, help="Utterances of each target, the first ones.")] = 500,
+    model: Annotated[str, typer.Argument(help="Model: a directory, or a hub id.")],
+    manifest: Annotated[Path, typer.Argument(help="Manifest of utterances with translations; see corpus/README.md.")],
+    to: Annotated[list[str] | None, typer.Option(help="Measure only this target language. Repeatable.")] = None,
+    most: Annotated[int, typer.Option(min=1, help="Most utterances per target; the first ones are taken.")] = 500,
     record: Annotated[
-        bool, typer.Option("--record", help="Write what it translates into into its config.json and model card.")
+        bool, typer.Option("--record", help="Record the result in the model's config.json and model card.")
     ] = False,
 ) -> None:
-    """Measure what a model translates into: chrF of its translations against that of its source texts.
+    """Measure which languages a model translates into: chrF of its translations against that of its transcripts.
 
-    A target counts where the translations have a chrF of at least 5 more than the transcripts have (95 % confidence, 20
-    utterances or more). Only targets that are recorded can be used.
+    A target counts if the chrF of the translations is at least 5 above that of the transcripts (95 % confidence, 20
+    utterances or more). Only recorded targets can be used.
     """
     folder = locate(model)
     recognizer = Recognizer.from_pretrained(model, measured_targets=False)

@@ -1,10 +1,8 @@
-"""How a checkpoint lies on disk: folders that appear whole or not at all, and weights in fewer bits."""
+"""How a checkpoint lies on disk: its record, and weights in fewer bits."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,8 +14,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from speech.choices import Storage
-from speech.errors import FileError, ModelError
-from speech.files import check_writable, printable, read_text, reason
+from speech.errors import ModelError
+from speech.files import printable, read_text
 from speech.nn.linears import quantized
 from speech.nn.tied_embedding import TiedEmbedding
 from speech.tensors import check_finite, load_tensors, save_tensors
@@ -29,32 +27,6 @@ WHISPER = "whisper"
 _SCALE = ".scale"
 _KEPT = (nn.Linear, TiedEmbedding)
 """Layers whose weights can stay as they are stored."""
-
-
-@contextmanager
-def whole_folder(directory: Path) -> Iterator[Path]:
-    """A temporary folder that takes the place of `directory` when the block ends; after an error nothing is left.
-
-    Raises:
-        FileError: if the system refuses to write it.
-    """
-    check_writable(directory.parent)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-    try:
-        yield temporary
-        for path in (temporary, *temporary.rglob("*")):
-            path.chmod(0o755 if path.is_dir() else 0o644)
-        if directory.exists():
-            older = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-            directory.rename(older / directory.name)
-            temporary.rename(directory)
-            shutil.rmtree(older, ignore_errors=True)
-        else:
-            temporary.rename(directory)
-    except OSError as error:
-        raise FileError(f"cannot be written: {reason(error)}", where=printable(directory)) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_record(folder: Path, kind: str, record: Mapping[str, Any], card: str) -> None:
@@ -101,7 +73,7 @@ def read_record(directory: Path, kinds: Collection[str], files: Collection[str],
 
 
 @dataclass(frozen=True, slots=True)
-class Borrowed:
+class SharedTensors:
     """Tensors of a model that lie in a file of another."""
 
     file: str = ""
@@ -120,7 +92,7 @@ def save_weights(
     model: nn.Module,
     storage: Storage,
     where: Path,
-    borrowed: Borrowed = Borrowed(),
+    borrowed: SharedTensors = SharedTensors(),
 ) -> None:
     """Write parameters and buffers.
 
@@ -149,7 +121,7 @@ def load_weights(
     files: Mapping[str, str],
     *,
     as_stored: bool,
-    borrowed: Borrowed = Borrowed(),
+    borrowed: SharedTensors = SharedTensors(),
 ) -> None:
     """Fill a model that was built without memory.
 

@@ -1,4 +1,4 @@
-"""The work of `speech transcribe`, in this process; see `batch` for engines."""
+"""`speech transcribe` of files in this process; see `batch` for engines."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 import typer
 
 from speech.batch.job import Job
-from speech.cli.batch import Batch, transcribe_in_batch
+from speech.cli.batch import EngineOptions, transcribe_in_batch
 from speech.cli.console import SOME_FAILED, say_error, stderr, to_json, write
 from speech.cli.inputs import Inputs
 from speech.cli.progress import progress
-from speech.cli.results import Format, Rendering, record
+from speech.cli.results import OutputFormat, Rendering, record
 from speech.decode.bias.phrases import read_phrases
 from speech.errors import FileError, SpeechError
 from speech.files import check_writable, name_is_refused, printable, write_atomically
@@ -41,7 +41,7 @@ def transcribe_files(
         targets: where each file's result goes; empty: standard output.
         output_dir: folder of the targets.
         rendering: of results.
-        **batch: fields of `Batch`; none: in this process.
+        **batch: fields of `EngineOptions`; none: in this process.
 
     Raises:
         typer.Exit: with `SOME_FAILED` if some files failed, or folders could not be searched.
@@ -54,7 +54,7 @@ def transcribe_files(
     failed = len(inputs.unsearched)
     if batch and output_dir is not None:
         check_writable(output_dir)
-        failed += transcribe_in_batch(job, inputs.files, targets, output_dir, rendering, Batch(**batch))
+        failed += transcribe_in_batch(job, inputs.files, targets, output_dir, rendering, EngineOptions(**batch))
     else:
         failed += _in_this_process(job, inputs.files, targets, output_dir, rendering, request)
     if failed:
@@ -85,7 +85,7 @@ def _in_this_process(
         if isinstance(found, SpeechError):
             failed.append(found)
             say_error(found, "failed")
-    if rendering.format == Format.json and not targets:
+    if rendering.format == OutputFormat.json and not targets:
         write("[\n" + ",\n".join(listed) + "\n]\n")
     if failed:
         first = f", the first: {' '.join(str(failed[0]).splitlines())}" if len(todo) > 1 else ""
@@ -117,11 +117,11 @@ def _put(
             result = error
     if target is not None:
         return result
-    if format == Format.json:
+    if format == OutputFormat.json:
         listed.append(to_json(record(path, result), indent=1))
     elif isinstance(result, Transcript):
-        write(f"{printable(path)}\t{text}" if many and format == Format.txt else text)
-    elif format == Format.jsonl:
+        write(f"{printable(path)}\t{text}" if many and format == OutputFormat.txt else text)
+    elif format == OutputFormat.jsonl:
         write(to_json(record(path, result)) + "\n")
     return result
 

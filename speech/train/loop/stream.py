@@ -9,7 +9,6 @@ import lightning as L
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from speech.errors import ConfigError
-from speech.train.asr.config import DataConfig
 
 
 class Batches[B](Protocol):
@@ -66,16 +65,16 @@ class SpeechData[B](L.LightningDataModule):
         dev: batches of the validation, the same in each process.
         start: batches per process that an interrupted run has used.
         stop: batches per process of the whole run.
-        config: number of workers.
+        workers: processes that read; 0: this one.
     """
 
-    def __init__(self, train: Batches[B], dev: IterableDataset[B], start: int, stop: int, config: DataConfig) -> None:
+    def __init__(self, train: Batches[B], dev: IterableDataset[B], start: int, stop: int, workers: int) -> None:
         super().__init__()
         self.train = train
         self.dev = dev
         self.start = start
         self.stop = stop
-        self.workers = config.workers
+        self.workers = workers
 
     def train_dataloader(self) -> DataLoader[B]:
         """Endless; the trainer stops at its last step."""

@@ -1,12 +1,12 @@
-"""Folders appear whole or not at all, and weights come back in the numbers that were asked for."""
+"""Weights come back in the numbers that were asked for."""
 
 import pytest
 import torch
 from torch import nn
 
 from speech.choices import Storage
-from speech.errors import FileError, ModelError
-from speech.models.stored import load_weights, read_record, save_weights, whole_folder, without_memory, write_record
+from speech.errors import ModelError
+from speech.models.storage import load_weights, read_record, save_weights, without_memory, write_record
 from speech.nn.tied_embedding import TiedEmbedding
 
 
@@ -19,34 +19,6 @@ class Small(nn.Module):
 
 
 FILES = {"one.safetensors": "tied.", "two.safetensors": "linear.", "three.safetensors": "norm."}
-
-
-def test_a_folder_with_a_folder_in_it_replaces_an_older_one_and_others_can_read_it(tmp_path):
-    for text in ("old", "new"):
-        with whole_folder(tmp_path / "m") as folder:
-            (folder / "inner").mkdir()
-            (folder / "inner" / "file").write_text(text)
-            assert not (tmp_path / "m").exists() or text == "new"
-    assert [path.name for path in tmp_path.iterdir()] == ["m"]
-    assert (tmp_path / "m" / "inner" / "file").read_text() == "new"
-    assert (tmp_path / "m" / "inner").stat().st_mode & 0o777 == 0o755
-    assert (tmp_path / "m" / "inner" / "file").stat().st_mode & 0o777 == 0o644
-
-
-@pytest.mark.parametrize(("raised", "expected"), [(OSError("full"), FileError), (ModelError("bad"), ModelError)])
-def test_after_an_error_the_older_folder_is_there_and_nothing_else(tmp_path, raised, expected):
-    (tmp_path / "m").mkdir()
-    (tmp_path / "m" / "file").write_text("old")
-
-    def fail() -> None:
-        with whole_folder(tmp_path / "m") as folder:
-            (folder / "file").write_text("new")
-            raise raised
-
-    with pytest.raises(expected):
-        fail()
-    assert [path.name for path in tmp_path.rglob("*")] == ["m", "file"]
-    assert (tmp_path / "m" / "file").read_text() == "old"
 
 
 @pytest.mark.parametrize("storage", list(Storage))

@@ -1,0 +1,139 @@
+"""One utterance to be scored, and all figures of form of it.
+
+Words are aligned once, in mixed units, and characters once where they are other units; every count is read off these
+two alignments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from speech.errors import DataError
+from speech.metrics.code_switching import (
+    LanguageErrors,
+    PointErrors,
+    code_mixing_index,
+    embedded_points,
+    language_errors,
+    matrix_language,
+    point_errors,
+    switch_errors,
+)
+from speech.metrics.edit.alignment import EditAlignment, ErrorCounts
+from speech.metrics.edit.error_rate import TextPair
+from speech.text.normalize import scored_text
+from speech.text.units import Form, units
+from speech.text.word_language import word_languages
+
+Known = tuple[tuple[str, str | None], ...]
+"""Words with their languages, as a file gives them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """One utterance to be scored: a reference, what was recognised, and what is known of languages and times."""
+
+    reference: str
+    hypothesis: str
+    languages: tuple[str, ...] = ()
+    """ISO 639-3, the main one first; () where they are not known."""
+    id: str = ""
+    reference_words: Known = ()
+    hypothesis_words: Known = ()
+    points: tuple[int, ...] | None = None
+    """Places among `reference_words` that are of interest; None: the words that are not in the matrix language."""
+    emitted_s: tuple[float | None, ...] = ()
+    """Of each of `hypothesis_words`, from the start of the utterance; () where no time is known."""
+    duration_s: float | None = None
+    """How long the speech lasted."""
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceScore:
+    """Of one utterance."""
+
+    id: str
+    alignment: EditAlignment
+    """Of mixed units: words, and single characters of scripts without spaces."""
+    languages: tuple[str | None, ...]
+    """Of the units of the reference."""
+    heard: tuple[str | None, ...]
+    """Of the units of the hypothesis."""
+    words: ErrorCounts
+    """What WER counts, which may be characters: `speech.metrics.edit.error_rate.word_form`."""
+    characters: ErrorCounts
+    mixed: ErrorCounts
+    points: PointErrors
+    switches: ErrorCounts
+    attributed: LanguageErrors
+    mixing: float
+    """Code-mixing index of the reference."""
+
+
+def score_utterance(pairing: Pairing) -> UtteranceScore:
+    """All counts of one utterance.
+
+    Languages of words are those that are given; where none are, those that their letters tell.
+
+    Raises:
+        DataError: if words are given that are not those of the text.
+    """
+    texts = TextPair(pairing.reference, pairing.hypothesis, pairing.languages)
+    mixed = texts.mixed
+    languages = _languages(mixed.reference, pairing.reference, pairing.reference_words, pairing)
+    heard = _languages(mixed.hypothesis, pairing.hypothesis, pairing.hypothesis_words, pairing)
+    return UtteranceScore(
+        pairing.id,
+        mixed,
+        languages,
+        heard,
+        texts.word_errors,
+        texts.errors(Form.cer),
+        mixed.counts,
+        point_errors(mixed, points_of_interest(pairing, languages)),
+        switch_errors(mixed, languages),
+        language_errors(mixed, languages, heard),
+        code_mixing_index(languages),
+    )
+
+
+def points_of_interest(pairing: Pairing, languages: Sequence[str | None]) -> list[int]:
+    """Places of the mixed units of the reference that PIER is about.
+
+    Args:
+        languages: of these units.
+    """
+    if pairing.points is None:
+        among = pairing.languages
+        matrix = among[0] if len(among) > 1 else matrix_language(languages)
+        return embedded_points(languages, matrix) if matrix is not None else []
+    found: list[int] = []
+    wanted, place = set(pairing.points), 0
+    for number, (word, _) in enumerate(pairing.reference_words):
+        length = len(_word_units(word, pairing.languages))
+        found += range(place, place + length) if number in wanted else ()
+        place += length
+    return found
+
+
+@lru_cache(1 << 16)
+def _word_units(word: str, languages: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(units(scored_text(word, languages), Form.mer))
+
+
+def _languages(found: Sequence[str], text: str, known: Known, pairing: Pairing) -> tuple[str | None, ...]:
+    """Of units: those of the words that they are part of, otherwise what letters tell.
+
+    Args:
+        found: units of `text`, as they are scored.
+    """
+    among = pairing.languages
+    guessed = tuple(word_languages(found, among)) if len(among) > 1 else (next(iter(among), None),) * len(found)
+    if not known:
+        return guessed
+    parts = [(unit, language) for word, language in known for unit in _word_units(word, among)]
+    if [unit for unit, _ in parts] != units(scored_text(text, among), Form.mer):
+        raise DataError("its words are not those of its text", where=pairing.id or None)
+    return tuple(language or other for (_, language), other in zip(parts, guessed, strict=True))

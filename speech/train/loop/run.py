@@ -1,0 +1,193 @@
+"""The run that every task shares: begin, record, take the steps that are left, and the mean of the last of them.
+
+A task gives it a `TrainModule` and batches; what it makes of the trained model is its own affair.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from speech.data.reading import Tally
+from speech.errors import ConfigError, FileError
+from speech.files import check_writable, printable, reason, write_atomically
+from speech.ranges import check
+from speech.train.loop.averaging import average, snapshots
+from speech.train.loop.callbacks import Checkpoints, Metrics
+from speech.train.loop.config import Accelerator, RunSettings, TrainerConfig, TrainingPrecision
+from speech.train.loop.distributed import end_with_launcher, is_first, strategy
+from speech.train.loop.module import TrainModule
+from speech.train.loop.state import CHECKPOINT, StateFiles, read_state
+from speech.train.loop.stream import Batches, SpeechData
+
+_log = logging.getLogger(__name__)
+
+RECORD, CURVE = "config.json", "learning_curve.png"
+"""Names in a run's folder: the configuration, written before the first step, and the picture of the losses."""
+
+
+class RunSpeech[B](NamedTuple):
+    """What a run reads."""
+
+    train: Batches[B]
+    """Batches of an epoch."""
+    dev: IterableDataset[B]
+    """Batches of the validation."""
+    unreadable: Tally
+    """Counts the utterances of training that cannot be read."""
+    workers: int
+    """Processes that read; 0: the run's own."""
+
+
+def begin(config: RunSettings) -> Path:
+    """What comes before anything is loaded: numbers, device and output folder are tried, and chance gets its seed.
+
+    Returns:
+        the output folder, which is there.
+
+    Raises:
+        ConfigError, FileError: naming what is wrong.
+    """
+    check(config)
+    check_devices(config.trainer)
+    output = Path(config.output)
+    check_writable(output)
+    if config.trainer.devices > 1:
+        end_with_launcher()
+    if config.trainer.threads:
+        torch.set_num_threads(config.trainer.threads)
+    L.seed_everything(config.seed, verbose=False)
+    return output
+
+
+def record_config(config: RunSettings, output: Path) -> None:
+    """Write down the configuration that the run uses, in the first process: the last that is done to it."""
+    if is_first():
+        record = {"config": asdict(config), "torch": torch.__version__, "lightning": L.__version__}
+        write_atomically(output / RECORD, json.dumps(record, indent=1, allow_nan=False) + "\n")
+
+
+def fit[B](
+    config: RunSettings,
+    module: TrainModule,
+    speech: Callable[[], RunSpeech[B]],
+    output: Path,
+    done: int,
+    *,
+    score_start: bool = False,
+) -> None:
+    """Take the steps that are left, and say at their end how much of the speech could not be read.
+
+    Args:
+        config: of the run.
+        module: takes the steps. Of a run that was at its end it gets the parameters of then.
+        speech: makes what is read; not called if no step is left.
+        output: folder of the run.
+        done: steps of an interrupted run in that folder (`steps_done`).
+        score_start: validate once before the first step.
+
+    Raises:
+        TrainingError, DataError, FileError: if the run cannot go on.
+        KeyboardInterrupt: of Ctrl-C.
+    """
+    settings = config.trainer
+    if done >= settings.max_steps:
+        module.load_state_dict(read_state(output / CHECKPOINT)["state_dict"])
+        return
+    train, dev, module.unreadable, workers = speech()
+    data = SpeechData(train, dev, done * settings.accumulate, settings.max_steps * settings.accumulate, workers)
+    if score_start and not done:
+        build_trainer(config, output).validate(module, data, verbose=False)
+    trainer = build_trainer(config, output)
+    try:
+        trainer.fit(module, data, ckpt_path=str(output / CHECKPOINT) if done else None, weights_only=True)
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # of which Lightning makes exit code 1
+            raise KeyboardInterrupt from error
+        raise
+    except OSError as error:  # of the libraries' own records, such as TensorBoard's
+        where = printable(error.filename) if error.filename else printable(output)
+        raise FileError(f"training stopped: {reason(error)}", where=where) from error
+    if module.unreadable.found:
+        _log.warning("%d utterances were left out: their audio cannot be read", len(module.unreadable.found))
+
+
+def averaged(settings: TrainerConfig, output: Path) -> dict[str, Tensor] | None:
+    """The mean of the last snapshots; None if none were to be taken or there are none.
+
+    Raises:
+        ModelError: if one is damaged or not finite.
+    """
+    paths = snapshots(output / "snapshots")[-settings.average :] if settings.average else []
+    return average(paths) if paths else None
+
+
+def build_trainer(config: RunSettings, output: Path) -> L.Trainer:
+    """Lightning's, with our checkpoints and records."""
+    settings = config.trainer
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*|.*`__len__` defined.*|.*in eval mode at the start.*")
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    callbacks: list[L.Callback] = [Metrics(output, settings.log_every), Checkpoints(output, settings)]
+    if settings.progress:
+        callbacks.append(RichProgressBar(refresh_rate=5))
+    return L.Trainer(
+        max_steps=settings.max_steps,
+        max_epochs=-1,
+        accumulate_grad_batches=settings.accumulate,
+        precision="bf16-mixed" if _wants_bfloat16(settings) else "32-true",
+        devices=settings.devices,
+        strategy=strategy(settings),
+        accelerator=settings.accelerator,
+        gradient_clip_val=config.optimizer.clip,
+        val_check_interval=min(settings.validate_every, settings.max_steps) * settings.accumulate,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        inference_mode=settings.strategy != "fsdp",  # its buffers for whole parameters serve training too
+        logger=TensorBoardLogger(output, name="tensorboard", version=""),
+        callbacks=callbacks,
+        plugins=[StateFiles()],
+        enable_checkpointing=False,
+        enable_progress_bar=settings.progress,
+        enable_model_summary=False,
+        log_every_n_steps=settings.log_every,
+        use_distributed_sampler=False,
+    )
+
+
+def check_devices(settings: TrainerConfig) -> None:
+    """Whether the devices that a run asks for are there.
+
+    Raises:
+        ConfigError: if not.
+    """
+    kind, wanted = settings.accelerator, settings.devices
+    if kind in (Accelerator.gpu, Accelerator.cuda, Accelerator.mps):
+        mps = torch.backends.mps.is_available() and kind != Accelerator.cuda
+        there = torch.cuda.device_count() if kind != Accelerator.mps else 0
+        if max(there, int(mps)) < wanted:
+            raise ConfigError(
+                f"trainer.accelerator {kind}, trainer.devices {wanted}: this machine has {there or int(mps)} of them",
+                fix="Take trainer=cpu, or fewer devices.",
+            )
+
+
+def _wants_bfloat16(settings: TrainerConfig) -> bool:
+    """Whether to compute in bfloat16: on a CPU without its instructions it is seven times slower than float32."""
+    if settings.precision != TrainingPrecision.auto:
+        return settings.precision == TrainingPrecision.bfloat16
+    if torch.cuda.is_available() and settings.accelerator != "cpu":
+        return torch.cuda.is_bf16_supported()
+    return bool(torch.cpu._is_avx512_bf16_supported())
