@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from speech import Recognizer
+from speech.choices import Live
 from speech.decode.bias.phrases import Phrase
 from speech.decode.endpoint import EndpointConfig, Reason
 from speech.decode.label.search import LabelHypothesis
@@ -50,7 +51,7 @@ class Scripted:
     """
 
     device, dtype, frame_s, parameter_count = torch.device("cpu"), torch.float32, 0.02, 1
-    max_frames, max_tokens, true_length = 1500, 60, False
+    max_frames, max_tokens, true_length, live = 1500, 60, False, Live.parts
     alignment_heads, suppressed, suppressed_first = ((0, 0),), (), ()
 
     def __init__(self, text="ab cd", *, silence=0.0, sure=0.9, language=None, endless=False):
