@@ -8,16 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from speech.nn.streaming import Rows
+from speech.nn.streaming import StreamTensors
 
 
 class AttentionCache(NamedTuple):
     """What attention remembers of each stream: keys and values, each `(heads, frames, dim / heads)`."""
 
-    prefix_keys: Rows
-    prefix_values: Rows
-    keys: Rows
-    values: Rows
+    prefix_keys: StreamTensors
+    prefix_values: StreamTensors
+    keys: StreamTensors
+    values: StreamTensors
     left: int
     """Most frames of the past."""
 
@@ -56,7 +56,7 @@ class MultiHeadAttention(nn.Module):
         """Self-attention: `(batch, time, dim)` to the same."""
         return self.attend(x, *self.project(x), mask)
 
-    def across(self, norm: nn.Module, x: Tensor, memory: Rows) -> Tensor:
+    def across(self, norm: nn.Module, x: Tensor, memory: StreamTensors) -> Tensor:
         """Attention of `norm(x)`, `x (batch, time, dim)`, to what belongs to each stream, `(M, dim)`.
 
         Where that is a single place, all attend to it alike: `(batch, 1, dim)`, and neither query nor key matters.
@@ -92,13 +92,15 @@ class MultiHeadAttention(nn.Module):
             keys.append(cache.kept(seen_keys, prefix, right))
             values.append(cache.kept(seen_values, prefix, right))
         y = torch.cat(answers).transpose(1, 2).flatten(2)
-        return self.out(y), cache._replace(keys=Rows(keys), values=Rows(values))
+        return self.out(y), cache._replace(keys=StreamTensors(keys), values=StreamTensors(values))
 
     def begin(self, prefix: Tensor, left_context: int) -> AttentionCache:
         """Nothing but `prefix (batch, P, dim)`."""
         keys, values = self.project(prefix)
-        nothing = Rows(keys[:, :, :0].unbind(0))
-        return AttentionCache(Rows(keys.unbind(0)), Rows(values.unbind(0)), nothing, nothing, left_context)
+        nothing = StreamTensors(keys[:, :, :0].unbind(0))
+        return AttentionCache(
+            StreamTensors(keys.unbind(0)), StreamTensors(values.unbind(0)), nothing, nothing, left_context
+        )
 
 
 def _step_mask(valid: Tensor, before: int) -> Tensor:

@@ -16,13 +16,13 @@ from speech.nn.cpu.int8 import int8_copy
 from speech.nn.cpu.packed import packed_copy
 from speech.nn.ctc import CTCHead, ExtendedHead, SelfConditioning, SparseConditioning
 from speech.nn.encoder.convolution import ConvolutionalGating, DepthwiseConvolution
-from speech.nn.encoder.masks import Layout, padding_mask, reduced
+from speech.nn.encoder.masks import SequenceLayout, padding_mask, reduced
 from speech.nn.encoder.positions import SinusoidalPositions
 from speech.nn.encoder.subsampling import Conv2dSubsampling8, PairReduction, StridedConvolution, WhisperConvolutions
 from speech.nn.feed_forward import FeedForward
 from speech.nn.losses import ctc_loss, multi_ctc_loss
 from speech.nn.prompt import PromptConfig, PromptEncoder
-from speech.nn.streaming import Rows, merge, select
+from speech.nn.streaming import StreamTensors, merge, select
 
 CPU = torch.device("cpu")
 shapes = {
@@ -40,7 +40,7 @@ def test_attention_steps_equal_masked_attention(chunks, size, prefix, seed, left
     torch.manual_seed(seed)
     attention = MultiHeadAttention(8, 2).eval()
     x = torch.randn(2, prefix + chunks * size, 8)
-    layout = Layout.build(prefix, chunks * size, ChunkSpec(size=size, left_context=left), CPU)
+    layout = SequenceLayout.build(prefix, chunks * size, ChunkSpec(size=size, left_context=left), CPU)
     whole = attention(x, layout.attention_mask(torch.tensor([chunks * size] * 2)))
     cache = attention.begin(x[:, :prefix], left)
     for number in range(chunks):
@@ -58,7 +58,7 @@ def test_convolution_steps_equal_chunked_convolution(make, chunks, size, prefix,
     torch.manual_seed(seed)
     layer = make().eval()
     x = torch.randn(2, prefix + chunks * size, 8)
-    layout = Layout.build(prefix, chunks * size, ChunkSpec(size=size, left_context=4), CPU)
+    layout = SequenceLayout.build(prefix, chunks * size, ChunkSpec(size=size, left_context=4), CPU)
     whole = layer(x, layout, layout.valid(torch.tensor([chunks * size] * 2)))
     first, cache = layer.begin(x[:, :prefix])
     torch.testing.assert_close(first, whole[:, :prefix], atol=1e-5, rtol=1e-5)
@@ -123,7 +123,7 @@ def test_pair_reduction_starts_as_the_mean():
 
 
 def test_layout_shows_a_frame_its_chunk_its_past_and_the_prefix():
-    layout = Layout.build(1, 6, ChunkSpec(size=2, left_context=1), CPU)
+    layout = SequenceLayout.build(1, 6, ChunkSpec(size=2, left_context=1), CPU)
     mask = layout.attention_mask(torch.tensor([6]))
     assert mask is not None
     seen = [[int(k) for k in torch.nonzero(row).flatten()] for row in mask[0, 0]]
@@ -131,7 +131,7 @@ def test_layout_shows_a_frame_its_chunk_its_past_and_the_prefix():
 
 
 def test_full_context_without_padding_needs_no_mask():
-    assert Layout.build(2, 5, None, CPU).attention_mask(torch.tensor([5, 5])) is None
+    assert SequenceLayout.build(2, 5, None, CPU).attention_mask(torch.tensor([5, 5])) is None
 
 
 def test_reduced_chunks_are_exact():
@@ -221,8 +221,8 @@ def test_what_is_fed_back_is_the_same_in_tiles_and_nearly_of_few_tokens(monkeypa
 def test_attention_to_a_single_place_is_what_stands_there():
     attention, norm = MultiHeadAttention(8, 2), torch.nn.LayerNorm(8)
     x, single, longer = torch.randn(2, 5, 8), torch.randn(1, 8), torch.randn(4, 8)
-    alone = attention.across(norm, x, Rows([single, single])).expand(2, 5, 8)
-    mixed = attention.across(norm, x, Rows([single, longer]))
+    alone = attention.across(norm, x, StreamTensors([single, single])).expand(2, 5, 8)
+    mixed = attention.across(norm, x, StreamTensors([single, longer]))
     torch.testing.assert_close(mixed[0], alone[0])
     keys, values = attention.project(longer[None])
     torch.testing.assert_close(mixed[1:], attention.attend(norm(x[1:]), keys, values, None))
@@ -238,13 +238,13 @@ def test_a_prompt_does_not_see_its_padding():
 
 
 def test_states_are_picked_and_joined_by_slot():
-    state = (torch.arange(3), (torch.arange(6).view(3, 2),), Rows(torch.ones(n) for n in range(3)), 7)
+    state = (torch.arange(3), (torch.arange(6).view(3, 2),), StreamTensors(torch.ones(n) for n in range(3)), 7)
     picked = select(state, [2, 0])
     assert picked[0].tolist() == [2, 0]
     assert torch.equal(merge([picked, state])[1][0], torch.tensor([[4, 5], [0, 1], [0, 1], [2, 3], [4, 5]]))
     assert [len(row) for row in merge([picked, state])[2]] == [2, 0, 0, 1, 2]
     assert merge([picked, state])[3] == 7
-    assert select(merge([Rows(), Rows()]), [1]) == Rows()
+    assert select(merge([StreamTensors(), StreamTensors()]), [1]) == StreamTensors()
 
 
 @pytest.mark.parametrize("copy", [lambda m: m, int8_copy, packed_copy, lambda m: m.bfloat16()])

@@ -47,7 +47,7 @@ class Weights(NamedTuple):
     """(2, dim)"""
 
 
-class Frames(NamedTuple):
+class CrossKeysValues(NamedTuple):
     """Keys and values of what is heard, T rounded up to whole tiles, in bfloat16: each step reads them all."""
 
     keys: np.ndarray
@@ -78,7 +78,7 @@ class _Cache:
 class _Text(NamedTuple):
     """What is written of one utterance, in several hypotheses."""
 
-    frames: Frames
+    frames: CrossKeysValues
     heard: int
     """Of the frames, that are real."""
     cache: _Cache
@@ -145,7 +145,7 @@ class CompiledDecoder(nn.Module):
         """To frames `(T, dim)`."""
         layers, heads, size = self.config.layers, self.config.heads, self.config.dim // self.config.heads
         tile = needed().width
-        frames = Frames(
+        frames = CrossKeysValues(
             np.zeros((layers, heads, size, -(-len(heard) // tile) * tile), np.int16),
             np.zeros((layers, heads, -(-len(heard) // tile) * tile, -(-size // tile) * tile), np.int16),
         )

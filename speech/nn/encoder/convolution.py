@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from speech.nn.encoder.masks import Layout
+from speech.nn.encoder.masks import SequenceLayout
 
 
 class DepthwiseConvolution(nn.Module):
@@ -26,7 +26,7 @@ class DepthwiseConvolution(nn.Module):
         y = F.conv2d(x.transpose(1, 2)[..., None], self.conv.weight[..., None], self.conv.bias, groups=x.shape[-1])
         return y[..., 0].transpose(1, 2)
 
-    def forward(self, x: Tensor, layout: Layout, valid: Tensor) -> Tensor:
+    def forward(self, x: Tensor, layout: SequenceLayout, valid: Tensor) -> Tensor:
         x = x * valid[..., None]
         if layout.chunk is None:
             return self._convolve(F.pad(x, (0, 0, self.reach, self.reach)))
@@ -62,7 +62,7 @@ class ConvolutionalGating(nn.Module):
         content, gate = F.gelu(self.up(x)).chunk(2, dim=-1)
         return content, self.norm(gate)
 
-    def forward(self, x: Tensor, layout: Layout, valid: Tensor) -> Tensor:
+    def forward(self, x: Tensor, layout: SequenceLayout, valid: Tensor) -> Tensor:
         content, gate = self._halves(x)
         return self.down(content * self.conv(gate, layout, valid))
 

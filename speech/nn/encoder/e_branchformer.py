@@ -18,11 +18,11 @@ from speech.errors import ConfigError
 from speech.nn.attention import AttentionCache, MultiHeadAttention
 from speech.nn.encoder.base import Encoder, EncoderConfig
 from speech.nn.encoder.convolution import ConvolutionalGating, DepthwiseConvolution
-from speech.nn.encoder.masks import Layout
+from speech.nn.encoder.masks import SequenceLayout
 from speech.nn.encoder.positions import SinusoidalPositions
 from speech.nn.encoder.subsampling import Conv2dSubsampling8
 from speech.nn.feed_forward import FeedForward
-from speech.nn.streaming import Rows
+from speech.nn.streaming import StreamTensors
 from speech.ranges import check, ranged
 
 
@@ -95,7 +95,7 @@ class EBranchformerLayer(nn.Module):
     def _open(self, x: Tensor) -> Tensor:
         return x + 0.5 * self.dropout(self.macaron(self.macaron_norm(x)))
 
-    def _close(self, x: Tensor, both: Tensor, mixed: Tensor, memory: Rows | None) -> Tensor:
+    def _close(self, x: Tensor, both: Tensor, mixed: Tensor, memory: StreamTensors | None) -> Tensor:
         x = x + self.dropout(self.merge(both + mixed))
         x = x + 0.5 * self.dropout(self.feed_forward(self.feed_forward_norm(x)))
         if self.cross is not None and self.cross_norm is not None and memory is not None:
@@ -105,14 +105,18 @@ class EBranchformerLayer(nn.Module):
     def _branches(self, attended: Tensor, gated: Tensor) -> Tensor:
         return torch.cat([self.dropout(attended), self.dropout(gated)], dim=-1)
 
-    def forward(self, x: Tensor, mask: Tensor | None, layout: Layout, valid: Tensor, memory: Rows | None) -> Tensor:
+    def forward(
+        self, x: Tensor, mask: Tensor | None, layout: SequenceLayout, valid: Tensor, memory: StreamTensors | None
+    ) -> Tensor:
         """`x (batch, N, dim)` on `layout`; `memory` are the prompts, `(M, dim)` each."""
         x = self._open(x)
         attended = self.attention(self.attention_norm(x), mask)
         both = self._branches(attended, self.gating(self.gating_norm(x), layout, valid))
         return self._close(x, both, self.merge_conv(both, layout, valid), memory)
 
-    def begin(self, prefix: Tensor, left_context: int, memory: Rows | None) -> tuple[Tensor, EBranchformerState]:
+    def begin(
+        self, prefix: Tensor, left_context: int, memory: StreamTensors | None
+    ) -> tuple[Tensor, EBranchformerState]:
         """Prefix frames after this layer, and the state of a stream that starts with them."""
         x = self._open(prefix)
         normed = self.attention_norm(x)
@@ -124,7 +128,7 @@ class EBranchformerLayer(nn.Module):
         return self._close(x, both, mixed, memory), EBranchformerState(cache, gating, merge)
 
     def step(
-        self, x: Tensor, state: EBranchformerState, valid: Tensor | None, commit: int, memory: Rows | None
+        self, x: Tensor, state: EBranchformerState, valid: Tensor | None, commit: int, memory: StreamTensors | None
     ) -> tuple[Tensor, EBranchformerState]:
         """One chunk `x (batch, chunk + right, dim)`, of which `commit` frames are remembered."""
         x = self._open(x)

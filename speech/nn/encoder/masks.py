@@ -40,7 +40,7 @@ def reduced(chunk: ChunkSpec, factor: int) -> ChunkSpec:
 
 
 @dataclass(frozen=True)
-class Layout:
+class SequenceLayout:
     """Positions of a sequence `[prefix P | frames T | copies C * R]` of length `N`."""
 
     prefix: int
@@ -54,7 +54,7 @@ class Layout:
     """(N,) True for copies."""
 
     @classmethod
-    def build(cls, prefix: int, frames: int, chunk: ChunkSpec | None, device: torch.device) -> Layout:
+    def build(cls, prefix: int, frames: int, chunk: ChunkSpec | None, device: torch.device) -> SequenceLayout:
         main = torch.arange(frames, device=device)
         times = [torch.arange(-prefix, 0, device=device), main]
         if chunk is None:
