@@ -72,8 +72,8 @@ class PromptEncoder(nn.Module):
 
     def forward(self, embedded: Tensor, lengths: Tensor) -> StreamTensors:
         steps = torch.arange(embedded.shape[1], device=embedded.device)
-        x = embedded * self.scale + self.positions(steps).to(embedded.dtype)
-        mask = padding_mask(lengths, embedded.shape[1])[:, None, None, :]
+        x = embedded * self.scale + self.positions(steps).to(embedded.dtype)  # (batch, L, prompt dim)
+        mask = padding_mask(lengths, embedded.shape[1])[:, None, None, :]  # (batch, 1, 1, L)
         for layer in self.layers:
             x = layer(x, mask)
         return StreamTensors(row[:length] for row, length in zip(self.out(self.norm(x)), lengths.tolist(), strict=True))

@@ -75,8 +75,13 @@ class EncoderState(NamedTuple):
     """One state per layer."""
 
 
-class Encoder(nn.Module):
-    """Base of the encoders.
+def _join(prefix: Tensor, x: Tensor, lengths: Tensor, layout: SequenceLayout) -> tuple[Tensor, Tensor, SequenceLayout]:
+    """Prefix frames in front of audio that had none."""
+    return torch.cat([prefix, x], dim=1), lengths, layout.behind(prefix.shape[1])
+
+
+class WholeEncoder(nn.Module):
+    """What an encoder makes of whole utterances, with full context or chunked as in live use.
 
     Args:
         subsampling: features to frames.
@@ -212,10 +217,10 @@ class Encoder(nn.Module):
     ) -> tuple[Tensor, Tensor, SequenceLayout, Tensor]:
         """What the first layer sees, and prefix frames that wait for a higher one."""
         with self._gradient(0):
-            x, lengths = (features, lengths) if subsampled else self.subsampling(features, lengths)
+            x, lengths = (features, lengths) if subsampled else self.subsampling(features, lengths)  # (batch, T', dim)
         prefix = self._check_prefix(prefix, x)
         layout = SequenceLayout.build(0, x.shape[1], chunk, x.device)
-        x = self._embed(layout.with_copies(x), layout.times + offset, prefix.shape[1])
+        x = self._embed(layout.with_copies(x), layout.times + offset, prefix.shape[1])  # (batch, T' + C * R, dim)
         prefix = self._embed_prefix(prefix).to(x.dtype).expand(x.shape[0], -1, -1)
         if self.prefix_after:
             return x, lengths, layout, prefix
@@ -231,7 +236,7 @@ class Encoder(nn.Module):
         tap: Tap | None,
         memory: StreamTensors | None,
     ) -> tuple[Tensor, Tensor, SequenceLayout]:
-        mask, valid = layout.attention_mask(lengths), layout.valid(lengths)
+        mask, valid = layout.attention_mask(lengths), layout.valid(lengths)  # (batch, 1, N, N), (batch, N)
         for number in layers:
             with self._gradient(number):
                 x = self.layers[number - 1](x, mask, layout, valid, memory)
@@ -262,10 +267,12 @@ class Encoder(nn.Module):
         x = x * valid[..., None]
         end = layout.prefix + layout.frames
         if layout.frames % 2:
-            x = torch.cat([x[:, :end], torch.zeros_like(x[:, :1]), x[:, end:]], dim=1)
-        chunk = reduced(layout.chunk, 2) if layout.chunk is not None else None
-        halved = SequenceLayout.build(layout.prefix // 2, (layout.frames + 1) // 2, chunk, x.device)
-        return self.reduction(x), (lengths + 1) // 2, halved
+            x = torch.cat([x[:, :end], torch.zeros_like(x[:, :1]), x[:, end:]], dim=1)  # (batch, N + 1, dim)
+        return self.reduction(x), (lengths + 1) // 2, layout.halved()
+
+
+class Encoder(WholeEncoder):
+    """Base of the encoders: whole utterances, and live streams, answered chunk by chunk."""
 
     def init_state(
         self,
@@ -279,7 +286,7 @@ class Encoder(nn.Module):
         """The state before the first sample of `batch` streams that start with `prefix (batch, P, dim)`."""
         weight = self.norm.weight  # which is there in any precision, unlike those of linear layers
         waiting = self._check_prefix(prefix, weight.new_zeros(batch, 0))
-        waiting = self._embed_prefix(waiting).expand(batch, -1, -1)
+        waiting = self._embed_prefix(waiting).expand(batch, -1, -1)  # (batch, P, dim)
         x = waiting[:, :0] if self.prefix_after else waiting
         left, states = chunk.left_context, []
         for number, layer in enumerate(self.layers, start=1):
@@ -343,11 +350,11 @@ class Encoder(nn.Module):
     ) -> tuple[Tensor, EncoderState]:
         """`total (batch,)` feature frames of streams, `UNKNOWN_END` of one that goes on; None: all of them do."""
         size, factor = chunk.size + chunk.right_context, self.subsampling.factor
-        window = state.pending[:, : self.subsampling.span(size)]
+        window = state.pending[:, : self.subsampling.span(size)]  # (batch, span, bins)
         window = nn.functional.pad(window, (0, 0, 0, self.subsampling.span(size) - window.shape[1]))
         end = torch.full_like(state.done, UNKNOWN_END) if total is None else total
-        x = self.subsampling.window(window, state.done * factor - self.subsampling.left, end)
-        times = state.done[:, None] + torch.arange(size, device=x.device)
+        x = self.subsampling.window(window, state.done * factor - self.subsampling.left, end)  # (batch, size, dim)
+        times = state.done[:, None] + torch.arange(size, device=x.device)  # (batch, size)
         prefix = state.prefix.shape[1] * (2 if self.reduction is not None else 1)
         x = self._embed(x, times, prefix)
         valid = None if total is None else times < self.subsampling.output_lengths(total.clamp(max=1 << 40))[:, None]
@@ -364,9 +371,3 @@ class Encoder(nn.Module):
             pending=state.pending[:, factor * chunk.size :], done=state.done + chunk.size, layers=tuple(states)
         )
         return self.norm(x[:, :commit]), next_state
-
-
-def _join(prefix: Tensor, x: Tensor, lengths: Tensor, layout: SequenceLayout) -> tuple[Tensor, Tensor, SequenceLayout]:
-    """Prefix frames in front of audio that had none."""
-    joined = SequenceLayout.build(prefix.shape[1], layout.frames, layout.chunk, x.device)
-    return torch.cat([prefix, x], dim=1), lengths, joined

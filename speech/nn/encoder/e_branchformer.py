@@ -96,14 +96,14 @@ class EBranchformerLayer(nn.Module):
         return x + 0.5 * self.dropout(self.macaron(self.macaron_norm(x)))
 
     def _close(self, x: Tensor, both: Tensor, mixed: Tensor, memory: StreamTensors | None) -> Tensor:
-        x = x + self.dropout(self.merge(both + mixed))
+        x = x + self.dropout(self.merge(both + mixed))  # (batch, N, dim)
         x = x + 0.5 * self.dropout(self.feed_forward(self.feed_forward_norm(x)))
         if self.cross is not None and self.cross_norm is not None and memory is not None:
             x = x + self.dropout(self.cross.across(self.cross_norm, x, memory))
         return self.norm(x)
 
     def _branches(self, attended: Tensor, gated: Tensor) -> Tensor:
-        return torch.cat([self.dropout(attended), self.dropout(gated)], dim=-1)
+        return torch.cat([self.dropout(attended), self.dropout(gated)], dim=-1)  # (batch, N, 2 dim)
 
     def forward(
         self, x: Tensor, mask: Tensor | None, layout: SequenceLayout, valid: Tensor, memory: StreamTensors | None
@@ -124,7 +124,7 @@ class EBranchformerLayer(nn.Module):
         attended = self.attention(normed, None) if prefix.shape[1] else normed
         gated, gating = self.gating.begin(self.gating_norm(x))
         both = self._branches(attended, gated)
-        mixed, merge = self.merge_conv.begin(both)
+        mixed, merge = self.merge_conv.begin(both)  # (batch, P, 2 dim), (batch, reach, 2 dim)
         return self._close(x, both, mixed, memory), EBranchformerState(cache, gating, merge)
 
     def step(
@@ -135,7 +135,7 @@ class EBranchformerLayer(nn.Module):
         attended, cache = self.attention.step(self.attention_norm(x), state.attention, valid, commit)
         gated, gating = self.gating.step(self.gating_norm(x), state.gating, valid, commit)
         both = self._branches(attended, gated)
-        mixed, merge = self.merge_conv.step(both, state.merge, valid, commit)
+        mixed, merge = self.merge_conv.step(both, state.merge, valid, commit)  # (batch, chunk + right, 2 dim) first
         return self._close(x, both, mixed, memory), EBranchformerState(cache, gating, merge)
 
 
