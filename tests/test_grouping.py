@@ -28,8 +28,8 @@ def test_what_is_named_is_there():
     for name in FIRST:
         assert (TESTS / name).exists()
     assert group("tests/serve/test_app.py::test_it[a::b]") == "serve"
-    assert group("tests/nn/test_layers.py::test_it") == "nn/test_layers.py"
-    assert rank("tests/serve/test_app.py::test_it") == 0 < rank("tests/nn/test_layers.py::test_it")
+    assert group("tests/nn/test_attention.py::test_it") == "nn/test_attention.py"
+    assert rank("tests/serve/test_app.py::test_it") == 0 < rank("tests/nn/test_attention.py::test_it")
 
 
 def test_a_file_or_folder_stays_in_one_process(tmp_path):

@@ -16,7 +16,7 @@ from speech.nn.decoder.label import DecoderState
 from speech.nn.encoder.base import EncoderState, Halfway, Tap
 from speech.nn.encoder.subsampling import Subsampling
 from speech.nn.linears import Network
-from speech.nn.streaming import Rows
+from speech.nn.streaming import StreamTensors
 from speech.text.vocabulary import Vocabulary
 
 
@@ -65,7 +65,7 @@ class CtcState(NamedTuple):
     """Live streams: the encoder's state and the prompt; `speech.nn.streaming` picks and joins them."""
 
     encoder: EncoderState
-    memory: Rows
+    memory: StreamTensors
 
 
 class CtcModel(Hearing, Protocol):

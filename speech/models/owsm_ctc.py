@@ -23,7 +23,7 @@ from speech.nn.ctc import CTCHead, SelfConditioning
 from speech.nn.encoder.base import EncoderConfig, EncoderOutput, Halfway, Tap
 from speech.nn.encoder.subsampling import Subsampling
 from speech.nn.prompt import PromptConfig, PromptEncoder
-from speech.nn.streaming import Rows
+from speech.nn.streaming import StreamTensors
 from speech.ranges import Range, check, ranged, within
 from speech.text.vocabulary import Vocabulary
 
@@ -177,7 +177,7 @@ class _Layers(nn.Module):
         """Token ids `(batch, 2)` to prefix frames `(batch, 2, dim)`."""
         return self.embed_proj(self.embed(prefix))
 
-    def memory(self, prompt: Sequence[Sequence[int]] | None, batch: int) -> Rows | None:
+    def memory(self, prompt: Sequence[Sequence[int]] | None, batch: int) -> StreamTensors | None:
         """Encode text prompts; no prompt is the single token `<na>`. Refused where the model takes none."""
         if self.prompt is None:
             if prompt is not None:
@@ -307,7 +307,7 @@ class OwsmCtc(_Layers):
         batch = prefix.shape[0]
         memory, tap = self.memory(prompt, batch), self._tap(None, adapters)
         state = self.encoder.init_state(batch, chunk, prefix=self.prefix(prefix), tap=tap, memory=memory)
-        return CtcState(state, memory if memory is not None else Rows())
+        return CtcState(state, memory if memory is not None else StreamTensors())
 
     def missing(self, state: CtcState, frames: int) -> int:
         """Feature frames that streams wait for before `frames` more of the convolutions can be seen."""

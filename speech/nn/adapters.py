@@ -153,7 +153,7 @@ class AdapterBank(nn.Module):
             return None
         rows, places, weights = zip(*pairs, strict=True)
         device = next(self.parameters()).device
-        shares = torch.tensor(weights, device=device)[:, None, None]
+        shares = torch.tensor(weights, device=device)[:, None, None]  # (pairs, 1, 1)
         return Share(torch.tensor(rows, device=device), torch.tensor(places, device=device), shares)
 
     def tap(self, wanted: Sequence[Mapping[str, float]]) -> Tap | None:
@@ -169,11 +169,11 @@ class AdapterBank(nn.Module):
     def _behind(self, share: Share, layer: int, x: Tensor) -> Tensor:
         if layer not in self.layers:
             return x
-        own = _Stack(*(values[share.places] for values in self._stack(layer)))
-        h = F.layer_norm(x[share.rows].float(), x.shape[-1:])
+        own = _Stack(*(values[share.places] for values in self._stack(layer)))  # (pairs, ...)
+        h = F.layer_norm(x[share.rows].float(), x.shape[-1:])  # (pairs, time, dim)
         h = torch.addcmul(own.norm_bias[:, None], h, own.norm_weight[:, None])
-        z = torch.baddbmm(own.down_bias[:, None], h, own.down.transpose(1, 2)).relu()
-        y = torch.baddbmm(own.up_bias[:, None], z, own.up.transpose(1, 2))
+        z = torch.baddbmm(own.down_bias[:, None], h, own.down.transpose(1, 2)).relu()  # (pairs, time, width)
+        y = torch.baddbmm(own.up_bias[:, None], z, own.up.transpose(1, 2))  # (pairs, time, dim)
         y = (share.weights * y).to(x.dtype)
         if x.device.type == "cpu":
             return x.index_add(0, share.rows, y)
@@ -194,13 +194,13 @@ class AdapterBank(nn.Module):
                 _Stack(
                     adapter.norm_weight[place],
                     adapter.norm_bias[place],
-                    F.pad(adapter.down[place], (0, 0, 0, spare)),
+                    F.pad(adapter.down[place], (0, 0, 0, spare)),  # (width, dim)
                     F.pad(adapter.down_bias[place], (0, spare)),
-                    F.pad(adapter.up[place], (0, spare)) * keep,
+                    F.pad(adapter.up[place], (0, spare)) * keep,  # (dim, width)
                     adapter.up_bias[place] * keep,
                 )
             )
-        stack = _Stack(*(torch.stack(parts) for parts in zip(*rows, strict=True)))
+        stack = _Stack(*(torch.stack(parts) for parts in zip(*rows, strict=True)))  # (adapters, ...)
         if not any(parameter.requires_grad for parameter in self.parameters()):  # nobody trains them
             self._stacks[layer] = stack
         return stack

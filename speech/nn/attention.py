@@ -8,16 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from speech.nn.streaming import Rows
+from speech.nn.streaming import StreamTensors
 
 
 class AttentionCache(NamedTuple):
     """What attention remembers of each stream: keys and values, each `(heads, frames, dim / heads)`."""
 
-    prefix_keys: Rows
-    prefix_values: Rows
-    keys: Rows
-    values: Rows
+    prefix_keys: StreamTensors
+    prefix_values: StreamTensors
+    keys: StreamTensors
+    values: StreamTensors
     left: int
     """Most frames of the past."""
 
@@ -40,7 +40,7 @@ class MultiHeadAttention(nn.Module):
         self.out = nn.Linear(dim, dim)
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (batch, heads, time, dim / heads)
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values `(batch, heads, time, dim / heads)` of `x (batch, time, dim)`."""
@@ -50,22 +50,22 @@ class MultiHeadAttention(nn.Module):
         """Queries from `x (batch, time, dim)`; `mask (batch or 1, 1, time, keys)` is True where seen."""
         dropout = self.dropout if self.training else 0.0
         y = F.scaled_dot_product_attention(self._split(self.query(x)), keys, values, attn_mask=mask, dropout_p=dropout)
-        return self.out(y.transpose(1, 2).flatten(2))
+        return self.out(y.transpose(1, 2).flatten(2))  # (batch, time, dim)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Self-attention: `(batch, time, dim)` to the same."""
         return self.attend(x, *self.project(x), mask)
 
-    def across(self, norm: nn.Module, x: Tensor, memory: Rows) -> Tensor:
+    def across(self, norm: nn.Module, x: Tensor, memory: StreamTensors) -> Tensor:
         """Attention of `norm(x)`, `x (batch, time, dim)`, to what belongs to each stream, `(M, dim)`.
 
         Where that is a single place, all attend to it alike: `(batch, 1, dim)`, and neither query nor key matters.
         """
         if all(len(row) == 1 for row in memory):
-            return self.out(self.value(torch.stack(tuple(memory))))
+            return self.out(self.value(torch.stack(tuple(memory))))  # (batch, 1, dim)
         x = norm(x)
         rows = [self.attend(x[n : n + 1], *self.project(row[None]), None) for n, row in enumerate(memory)]
-        return torch.cat(rows)
+        return torch.cat(rows)  # (batch, time, dim)
 
     def step(
         self, x: Tensor, cache: AttentionCache, valid: Tensor | None, commit: int
@@ -78,12 +78,12 @@ class MultiHeadAttention(nn.Module):
             valid: `(batch, chunk + right)`, False beyond the end of a stream; None: it is all true.
             commit: frames of `x` to remember; those after them are right context.
         """
-        queries, new_keys, new_values = self._split(self.query(x)), *self.project(x)
+        queries, new_keys, new_values = self._split(self.query(x)), *self.project(x)  # (batch, heads, size, d)
         size, right = x.shape[1], x.shape[1] - commit
         answers, keys, values = [], [], []
         for row in range(len(x)):
             prefix = cache.prefix_keys[row]
-            seen_keys = torch.cat([prefix, cache.keys[row], new_keys[row]], dim=1)
+            seen_keys = torch.cat([prefix, cache.keys[row], new_keys[row]], dim=1)  # (heads, P + past + size, d)
             seen_values = torch.cat([cache.prefix_values[row], cache.values[row], new_values[row]], dim=1)
             mask = None if valid is None else _step_mask(valid[row], seen_keys.shape[1] - size)
             answers.append(
@@ -91,17 +91,19 @@ class MultiHeadAttention(nn.Module):
             )
             keys.append(cache.kept(seen_keys, prefix, right))
             values.append(cache.kept(seen_values, prefix, right))
-        y = torch.cat(answers).transpose(1, 2).flatten(2)
-        return self.out(y), cache._replace(keys=Rows(keys), values=Rows(values))
+        y = torch.cat(answers).transpose(1, 2).flatten(2)  # (batch, size, dim)
+        return self.out(y), cache._replace(keys=StreamTensors(keys), values=StreamTensors(values))
 
     def begin(self, prefix: Tensor, left_context: int) -> AttentionCache:
         """Nothing but `prefix (batch, P, dim)`."""
         keys, values = self.project(prefix)
-        nothing = Rows(keys[:, :, :0].unbind(0))
-        return AttentionCache(Rows(keys.unbind(0)), Rows(values.unbind(0)), nothing, nothing, left_context)
+        nothing = StreamTensors(keys[:, :, :0].unbind(0))
+        return AttentionCache(
+            StreamTensors(keys.unbind(0)), StreamTensors(values.unbind(0)), nothing, nothing, left_context
+        )
 
 
 def _step_mask(valid: Tensor, before: int) -> Tensor:
     """`(1, 1, size, before + size)`: all that is before, valid frames, and each frame itself."""
-    seen = valid | torch.eye(len(valid), dtype=torch.bool, device=valid.device)
+    seen = valid | torch.eye(len(valid), dtype=torch.bool, device=valid.device)  # (size, size)
     return F.pad(seen, (before, 0), value=True)[None, None]

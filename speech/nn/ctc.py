@@ -33,8 +33,8 @@ class CTCHead(nn.Module):
         """The best token of each frame and its log-probability, `(batch, time)`; `forbidden (n,)` tokens are none."""
         ids, scores = [], []
         for tile in self.tiles(x):
-            logits = tile.float()
-            total = logits.logsumexp(dim=-1)
+            logits = tile.float()  # (n, vocabulary)
+            total = logits.logsumexp(dim=-1)  # (n,)
             best, index = logits.index_fill_(-1, forbidden, -torch.inf).max(dim=-1)
             ids.append(index)
             scores.append(best - total)
@@ -83,7 +83,7 @@ class SelfConditioning(nn.Module):
 
     def from_head(self, x: Tensor, normed: Tensor, head: CTCHead) -> Tensor:
         """The same of what `head` says of `normed (batch, time, dim)`, never holding it for all frames at once."""
-        fed_back = [self._project(logits) for logits in head.tiles(normed)]
+        fed_back = [self._project(logits) for logits in head.tiles(normed)]  # (n, dim) each
         return x + torch.cat(fed_back).view_as(x).to(x.dtype)
 
     def _project(self, logits: Tensor) -> Tensor:
@@ -105,13 +105,13 @@ class SparseConditioning(SelfConditioning):
     def __init__(self, dense: SelfConditioning, top: int) -> None:
         nn.Module.__init__(self)
         self.top = top
-        weight, bias = in_float32(dense.linear.weight), dense.linear.bias.detach()
+        weight, bias = in_float32(dense.linear.weight), dense.linear.bias.detach()  # (dim, vocabulary), (dim,)
         self.register_buffer("table", weight.t().contiguous() + bias, persistent=False)  # weights sum to one
 
     def forward(self, x: Tensor, log_probs: Tensor) -> Tensor:
-        return x + self._project(log_probs.flatten(0, 1)).view_as(x).to(x.dtype)
+        return x + self._project(log_probs.flatten(0, 1)).view_as(x).to(x.dtype)  # (batch, time, dim)
 
     def _project(self, logits: Tensor) -> Tensor:
-        best, ids = logits.topk(min(self.top, logits.shape[-1]))
+        best, ids = logits.topk(min(self.top, logits.shape[-1]))  # (n, top) each
         share = torch.softmax(best.float(), dim=-1).to(self.table.dtype)
-        return F.embedding_bag(ids, self.table, per_sample_weights=share, mode="sum")
+        return F.embedding_bag(ids, self.table, per_sample_weights=share, mode="sum")  # (n, dim)

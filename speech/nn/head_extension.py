@@ -48,10 +48,10 @@ def near_rows(
     if not tokens:
         return own, own_bias
     pieces = [vocabulary.tokens[token] for token in _ids(vocabulary)]
-    near = torch.from_numpy(likeness(tokens, pieces)).float()
-    best, which = (part[:, :most] for part in near.sort(descending=True, stable=True))
+    near = torch.from_numpy(likeness(tokens, pieces)).float()  # (n, pieces)
+    best, which = (part[:, :most] for part in near.sort(descending=True, stable=True))  # (n, most) each
     shares = torch.softmax((best / temperature).masked_fill(best < LEAST, -torch.inf), dim=-1)  # (n, most)
-    found = best[:, :1] >= LEAST
+    found = best[:, :1] >= LEAST  # (n, 1)
     shares = shares.masked_fill(~found, 0.0)
     mixed, mixed_bias = (shares[..., None] * rows[which]).sum(dim=1), (shares * bias[which]).sum(dim=1)
     return torch.where(found, mixed, own), torch.where(found[:, 0], mixed_bias, own_bias)
@@ -66,8 +66,8 @@ def random_rows(
         ConfigError: if the head's weights cannot be read.
     """
     rows, bias = _pieces(head, vocabulary)
-    noise = torch.randn(len(tokens), rows.shape[1] + 1, generator=generator)
-    own = rows.mean(dim=0) + noise[:, :-1] * rows.std(dim=0, correction=0)
+    noise = torch.randn(len(tokens), rows.shape[1] + 1, generator=generator)  # rows, and biases behind them
+    own = rows.mean(dim=0) + noise[:, :-1] * rows.std(dim=0, correction=0)  # (n, dim)
     return own, bias.mean() + noise[:, -1] * bias.std(correction=0)
 
 

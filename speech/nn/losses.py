@@ -18,7 +18,7 @@ def ctc_loss(log_probs: Tensor, lengths: Tensor, tokens: Tensor, token_lengths: 
         tokens: `(batch, L)`.
         token_lengths: `(batch,)`. An utterance with more tokens than frames can hold counts zero.
     """
-    loss = F.ctc_loss(
+    loss = F.ctc_loss(  # (batch,)
         log_probs.transpose(0, 1), tokens, lengths, token_lengths, blank=blank, reduction="none", zero_infinity=True
     )
     return loss / token_lengths.clamp(min=1)

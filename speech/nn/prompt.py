@@ -14,7 +14,7 @@ from speech.nn.attention import MultiHeadAttention
 from speech.nn.encoder.masks import padding_mask
 from speech.nn.encoder.positions import SinusoidalPositions
 from speech.nn.feed_forward import FeedForward
-from speech.nn.streaming import Rows
+from speech.nn.streaming import StreamTensors
 from speech.ranges import check, ranged
 
 
@@ -70,10 +70,10 @@ class PromptEncoder(nn.Module):
         self.norm = nn.LayerNorm(config.dim, eps=config.eps)
         self.out = nn.Linear(config.dim, dim)
 
-    def forward(self, embedded: Tensor, lengths: Tensor) -> Rows:
+    def forward(self, embedded: Tensor, lengths: Tensor) -> StreamTensors:
         steps = torch.arange(embedded.shape[1], device=embedded.device)
-        x = embedded * self.scale + self.positions(steps).to(embedded.dtype)
-        mask = padding_mask(lengths, embedded.shape[1])[:, None, None, :]
+        x = embedded * self.scale + self.positions(steps).to(embedded.dtype)  # (batch, L, prompt dim)
+        mask = padding_mask(lengths, embedded.shape[1])[:, None, None, :]  # (batch, 1, 1, L)
         for layer in self.layers:
             x = layer(x, mask)
-        return Rows(row[:length] for row, length in zip(self.out(self.norm(x)), lengths.tolist(), strict=True))
+        return StreamTensors(row[:length] for row, length in zip(self.out(self.norm(x)), lengths.tolist(), strict=True))

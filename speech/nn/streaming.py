@@ -1,7 +1,7 @@
 """The streaming contract. State is an argument and a result: it can be copied, batched and saved.
 
-Every state is a `NamedTuple` (nested) of tensors with the batch first, of `Rows`, and of integers that all streams
-share, so slots of a batch can be picked and joined.
+Every state is a `NamedTuple` (nested) of tensors with the batch first, of `StreamTensors`, and of integers that all
+streams share, so slots of a batch can be picked and joined.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 
-class Rows(tuple[Tensor, ...]):
+class StreamTensors(tuple[Tensor, ...]):
     """One tensor for each stream, or none at all; lengths may differ. Streams are picked and joined without a copy."""
 
 
@@ -27,8 +27,8 @@ def select[S](state: S, slots: Sequence[int]) -> S:
         return torch.cat([state[slot : slot + 1] for slot in slots])  # type: ignore[return-value]
     if isinstance(state, int):
         return state
-    if isinstance(state, Rows):
-        return Rows(state[slot] for slot in slots if state)  # type: ignore[return-value]
+    if isinstance(state, StreamTensors):
+        return StreamTensors(state[slot] for slot in slots if state)  # type: ignore[return-value]
     assert isinstance(state, tuple)
     return _rebuild(state, [select(part, slots) for part in state])
 
@@ -40,7 +40,7 @@ def merge[S](states: Sequence[S]) -> S:
         return torch.cat(list(states), dim=0)  # type: ignore[arg-type,return-value]
     if isinstance(first, int):
         return first
-    if isinstance(first, Rows):
-        return Rows(row for state in states for row in state)  # type: ignore[return-value,attr-defined]
+    if isinstance(first, StreamTensors):
+        return StreamTensors(row for state in states for row in state)  # type: ignore[return-value,attr-defined]
     assert isinstance(first, tuple)
     return _rebuild(first, [merge(parts) for parts in zip(*states, strict=True)])

@@ -7,7 +7,6 @@ from importlib.metadata import EntryPoint
 import pytest
 from typer.testing import CliRunner
 
-from speech.choices import Cut, Precision, Storage
 from speech.cli.app import app
 from speech.cli.commands import COMMANDS, _load_plugin, _plugins, _summary
 from speech.errors import ConfigError
@@ -54,16 +53,6 @@ def test_every_command_is_listed_and_has_help():
         assert f"Usage: speech {name}" in shown.stdout.replace("root", "speech")
 
 
-def test_brackets_in_help_are_text():
-    shown = run("transcribe", "--help").stdout
-    words = " ".join(shown.split())
-    assert "[default: 8 with an n-gram model, else 1]" in words
-    assert "[default: those beside the model]" in words
-    headings = [line.rstrip(":") for line in shown.splitlines() if line.endswith(":") and not line.startswith(" ")]
-    assert headings[:2] == ["Arguments", "Options"]
-    assert {"Model", "Decoding", "Subtitles", "Many files"} <= set(headings)
-
-
 def test_plugins_are_listed_by_their_first_line_which_is_read_without_importing_them():
     plugins = _plugins()
     assert {"serve", "stream"} <= plugins.keys()
@@ -94,8 +83,3 @@ def test_an_error_within_a_plugin_is_not_taken_for_a_missing_package(tmp_path, m
 )  # fmt: skip
 def test_wrong_usage_has_an_exit_code_of_its_own(arguments):
     assert run(*arguments).exit_code == 64
-
-
-def test_what_can_be_chosen_names_itself():
-    for kind in (Precision, Cut, Storage):
-        assert all(choice.name == choice.value for choice in kind)

@@ -5,32 +5,10 @@ import json
 import os
 
 import pytest
-from typer.testing import CliRunner
 
 from speech.cli import score
-from speech.cli.app import app
 from speech.errors import ConfigError, DataError, FileError
-
-REFERENCE = {"u1": "das meeting war gut", "u2": "guten morgen zusammen", "u3": "send mir das file"}
-GOOD = REFERENCE | {"u1": "das miting war gut"}
-BAD = {"u1": "das", "u2": "guten abend", "u3": "sende mir das feil bitte"}
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, ["score", *map(str, arguments)], catch_exceptions=False, env={"COLUMNS": "160"})
-
-
-@pytest.fixture
-def files(tmp_path):
-    for name, texts in (("reference", REFERENCE), ("good", GOOD), ("bad", BAD)):
-        (tmp_path / f"{name}.txt").write_text("".join(f"{key} {text}\n" for key, text in texts.items()))
-    return tmp_path
-
-
-def figures(files, *more):
-    result = run(files / "reference.txt", files / "good.txt", "--json", files / "out.json", *more)
-    assert result.exit_code == 0
-    return result.stdout, json.loads((files / "out.json").read_text())
+from tests.cli.scoring import figures, run, written
 
 
 def test_one_system_is_scored_with_confidence_and_signature(files):
@@ -46,20 +24,6 @@ def test_one_system_is_scored_with_confidence_and_signature(files):
     assert "SAER" not in shown
     assert found["signature"] == "normalizer:2|wer:2"
     assert found["signature"] in shown
-
-
-def test_two_systems_stand_beside_each_other_with_significance_and_meaning(files):
-    shown, found = figures(files, "--system", f"other={files / 'bad.txt'}", "--encoder", "use", "--cache", files / "v")
-    good, other = found["systems"]
-    assert good["against_first"] == {}
-    assert other["against_first"]["wer"]["value"] == pytest.approx(
-        other["rates"]["wer"]["value"] - good["rates"]["wer"]["value"]
-    )
-    assert set(other["against_first"]) == {"wer", "cer", "mer", "saer"}
-    assert other["rates"]["saer"]["value"] > good["rates"]["saer"]["value"] > 0
-    assert "encoder:universal-sentence-encoder" in found["signature"]
-    assert all(word in shown for word in ("good", "other", "SAER", " p "))
-    assert (files / "v").is_file()
 
 
 def test_json_goes_to_standard_output_alone(files):
@@ -102,11 +66,6 @@ def test_a_place_that_cannot_be_written_is_named(files):
         run(files / "reference.txt", files / "good.txt", "--encoder", "use", "--cache", files / "good.txt" / "v")
 
 
-def written(path, *records):
-    path.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), "utf-8")
-    return path
-
-
 def test_translations_have_bleu_and_chrf_with_their_signature(files):
     pytest.importorskip("sacrebleu", reason="needs the extra `score`")
     shown, found = figures(files, "--encoder", "none", "--translation", "--system", f"same={files / 'reference.txt'}")
@@ -142,21 +101,6 @@ def test_words_with_times_have_latency(files):
     assert "said: latency leaves out 1 utterances" in result.stdout
 
 
-def test_each_language_has_a_row_if_there_are_several(files):
-    reference = written(
-        files / "reference.jsonl",
-        {"id": "u1", "text": "das file", "lang": "deu"}, {"id": "u2", "text": "我们去 shop", "lang": "cmn-eng"},
-    )  # fmt: skip
-    said = written(files / "said.jsonl", {"id": "u1", "text": "das feil"}, {"id": "u2", "text": "我们去 shop"})
-    result = run(reference, said, "--encoder", "none", "--json", files / "out.json")
-    groups = json.loads((files / "out.json").read_text())["groups"]
-    assert [(one["name"], one["utterances"], one["rates"]["said"]["mer"]) for one in groups] == [
-        ("cmn-eng", 1, 0.0), ("deu", 1, 0.5),
-    ]  # fmt: skip
-    assert "cmn-eng" in result.stdout
-    assert "languages" not in run(files / "reference.txt", files / "good.txt", "--encoder", "none").stdout
-
-
 def test_a_report_is_one_file_with_the_audio_that_is_known(files):
     (files / "a.wav").write_bytes(b"RIFF")
     reference = written(files / "reference.jsonl", {"id": "u1", "text": "das file", "audio": "a.wav"},
@@ -181,45 +125,6 @@ def test_audio_is_embedded_in_a_report_only(files):
         run(files / "reference.txt", files / "good.txt", "--encoder", "none", "--embed-audio")
     with pytest.raises(FileError, match=r"nowhere.*cannot be written: there is no such folder"):
         run(files / "reference.txt", files / "good.txt", "--encoder", "none", "--html", files / "nowhere" / "a.html")
-
-
-def test_what_was_recognised_where_nothing_was_said_is_told(files):
-    reference = written(files / "r.jsonl", {"id": "u1", "text": ""}, {"id": "u2", "text": "?!"})
-    said = written(files / "said.jsonl", {"id": "u1", "text": "yes sir"}, {"id": "u2", "text": "a"})
-    result = run(reference, said, "--encoder", "none", "--json", files / "out.json", "--html", files / "out.html")
-    assert result.exit_code == 0
-    rows = {row.split("│")[1].strip(): row.split("│")[2].strip() for row in result.stdout.splitlines() if "│" in row}
-    assert rows == {"WER": "-", "CER": "-", "MER": "-", "inserted where nothing was said": "3 words (7 letters)"}
-    (system,) = json.loads((files / "out.json").read_text("utf-8"))["systems"]
-    assert system["total"]["silence"] == {"utterances": 2, "words": 3, "characters": 7}
-    assert system["rates"] == {"wer": None, "cer": None, "mer": None}
-    assert (system["total"]["words"]["insertions"], system["total"]["words"]["reference_length"]) == (3, 0)
-    assert [one["wer"] for one in system["utterances"]] == [{"errors": 2, "units": 0}, {"errors": 1, "units": 0}]
-    assert '"silence":{"utterances":2,"words":3,"characters":7}' in (files / "out.html").read_text("utf-8")
-
-
-def test_insertions_into_silence_count_beside_others(files):
-    (files / "reference.txt").write_text("u1 a b\nu2\n")
-    (files / "good.txt").write_text("u1 a b\nu2 c\n")
-    (files / "bad.txt").write_text("u1 a b\nu2\n")
-    shown, found = figures(files, "--encoder", "none", "--system", f"quiet={files / 'bad.txt'}")
-    assert [one["rates"]["wer"]["value"] for one in found["systems"]] == [0.5, 0.0]
-    assert [one["total"]["silence"]["words"] for one in found["systems"]] == [1, 0]
-    assert "1 word (1 letter)" in shown
-    assert "0 words (0 letters)" in shown
-    (files / "good.txt").write_text("u1 a b\nu2\n")
-    assert "nothing was said" not in figures(files, "--encoder", "none")[0]
-
-
-def test_brackets_and_colons_in_names_are_text(files):
-    name = "beam [b8] :smile:"
-    (files / f"{name}.txt").write_bytes((files / "bad.txt").read_bytes())
-    arguments = [files / "reference.txt", files / f"{name}.txt", "--system", f"[/red]two={files / 'good.txt'}"]
-    result = run(*arguments, "--encoder", "none", "--html", files / "o.html", "--json", files / "o.json")
-    assert result.exit_code == 0
-    assert name in result.stdout
-    assert "[/red]two" in result.stdout
-    assert [one["name"] for one in json.loads((files / "o.json").read_text("utf-8"))["systems"]] == [name, "[/red]two"]
 
 
 def test_a_name_that_is_markup_is_escaped_in_the_report(files):

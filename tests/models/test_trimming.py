@@ -3,16 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner
 
 from speech import Recognizer
 from speech.audio.input.files import load_audio
-from speech.cli.app import app
-from speech.decode.label.joint import JointConfig
 from speech.errors import ConfigError, ModelError
 from speech.models.checkpoint import Checkpoint, Storage, load_checkpoint, save_checkpoint
 from speech.models.hub import EMBEDDED, locate
-from speech.models.hybrid import load_hybrid, save_beside_label
 from speech.models.owsm_ctc import OwsmCtc
 from speech.models.precision import Precision, with_precision
 from speech.models.trimming import trim
@@ -20,7 +16,6 @@ from speech.nn.cpu.int8 import int8_runs
 from speech.text.tokenizers.sentencepiece import Tokenizer
 from tests.conftest import CORPUS, TEXTS, small_whisper
 from tests.ctc_half import ctc_half
-from tests.tiny_hybrid import save_tiny_hybrid
 
 AUDIO = CORPUS / "asterisk_core_sounds" / "audio"
 CLIPS = [("eng", "ast_en_priv-callpending.ogg"), ("fra", "ast_fr_priv-callpending.ogg")]
@@ -144,41 +139,3 @@ def test_a_tokenizer_that_is_no_list_of_pieces_is_refused(model, tokenizer):
     odd.model = np.uint8([8, 1]).tobytes()
     with pytest.raises(ModelError, match="kind 0"):
         trim(Checkpoint(model, odd, {}), ["the cat"])
-
-
-def test_the_command_writes_a_smaller_model(tmp_path):
-    texts = tmp_path / "texts.txt"
-    texts.write_text("der hund lief über die straße\n\nthe cat sat on the mat\n", "utf-8")
-    run = CliRunner().invoke(app, ["trim", "embedded", "--texts", str(texts), "--to", str(tmp_path / "small")])
-    assert run.exit_code == 0, run.output
-    assert "tokens: 1,746 ->" in run.output
-    smaller = load_checkpoint(tmp_path / "small")
-    assert smaller.tokenizer.decode(smaller.tokenizer.encode("die straße")) == "die straße"
-    assert "## Trimmed" in (tmp_path / "small" / "README.md").read_text("utf-8")
-    again = CliRunner().invoke(app, ["trim", "embedded", "--texts", str(texts), "--to", str(tmp_path / "small")])
-    assert isinstance(again.exception, ConfigError)
-    assert "already exists" in str(again.exception)
-    missing = CliRunner().invoke(
-        app, ["trim", "embedded", "--texts", str(tmp_path / "no"), "--to", str(tmp_path / "b")]
-    )
-    assert "cannot be read" in str(missing.exception)
-
-
-def test_the_label_half_of_a_hybrid_stays_as_it_is(tmp_path):
-    whole, small = tmp_path / "whole", tmp_path / "small"
-    save_tiny_hybrid(whole, JointConfig(beam=3, learnt=["eng"]))
-    texts = tmp_path / "texts.txt"
-    texts.write_text("the cat sat\n", "utf-8")
-    run = CliRunner().invoke(app, ["trim", str(whole), "--texts", str(texts), "--to", str(small)])
-    assert run.exit_code == 0, run.output
-    kept = sorted(path.name for path in (whole / "label").iterdir())
-    assert kept == sorted(path.name for path in (small / "label").iterdir())
-    assert all((small / "label" / name).read_bytes() == (whole / "label" / name).read_bytes() for name in kept)
-    before, after = load_hybrid(whole), load_hybrid(small)
-    assert len(after.ctc.tokenizer.vocabulary) < len(before.ctc.tokenizer.vocabulary)
-    assert after.joint == before.joint
-    assert "## Trimmed" in (small / "README.md").read_text("utf-8")
-    recognizer = Recognizer.from_pretrained(str(small))
-    assert recognizer.transcribe(AUDIO / "eng" / CLIPS[0][1], language="eng").text
-    with pytest.raises(ModelError, match="kind 'whisper'"):
-        save_beside_label(tmp_path / "other", after.ctc, whole / "label", card="")

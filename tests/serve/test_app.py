@@ -4,14 +4,13 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from serve.client import ServerError, StreamClient
@@ -21,48 +20,7 @@ from speech.decode.bias.phrases import Phrase
 from speech.stream.slot import Result
 from tests.conftest import RARE
 from tests.serve.conftest import Running, running, status
-
-
-def joined(events: list[dict[str, Any]]) -> str:
-    return " ".join(e["text"] for e in events if e["type"] == "transcript" and e["is_final"] and e["text"])
-
-
-def pieces(data: bytes, size: int) -> list[bytes]:
-    return [data[start : start + size] for start in range(0, len(data), size)]
-
-
-async def play(url: str, blocks: list[bytes], **start: Any) -> list[dict[str, Any]]:
-    async with StreamClient(f"{url}/v1/stream", **start) as client, asyncio.TaskGroup() as group:
-        group.create_task(client.send_all(blocks))
-        return [event async for event in client]
-
-
-async def talk(socket: ClientConnection, *messages: str | bytes) -> list[dict[str, Any]]:
-    """Send, then read to the close."""
-    found = []
-    try:
-        for message in messages:
-            await socket.send(message)
-        while True:
-            found.append(json.loads(await socket.recv()))
-    except ConnectionClosed:
-        return found
-
-
-def on_socket(
-    url: str, talk_to: Callable[[ClientConnection], Awaitable[Any]], **options: Any
-) -> tuple[Any, int | None]:
-    """What a conversation gave, and the code that the server closed with."""
-
-    async def run() -> tuple[Any, int | None]:
-        async with connect(url, **options) as socket:
-            result = await talk_to(socket)
-            return result, socket.close_code
-
-    return asyncio.run(run())
-
-
-# Streams
+from tests.serve.talking import joined, on_socket, pieces, play, talk
 
 
 def test_finals_over_the_socket_equal_the_file(server: Running, pcm, said):
@@ -89,41 +47,12 @@ def test_sizes_of_messages_do_not_change_the_finals(server: Running, pcm, said, 
     assert joined(asyncio.run(play(server.ws, blocks))) == said
 
 
-def test_audio_alone_is_enough(server: Running, pcm, said):
-    async def conversation(socket: ClientConnection) -> list[dict[str, Any]]:
-        return await talk(socket, *pieces(pcm, 32_000), b"")
-
-    events, code = on_socket(f"{server.ws}/v1/stream?languages=eng,fra&interim=off", conversation)
-    assert code == 1000
-    assert events[0]["languages"] == ["eng", "fra"]
-    assert all(e["is_final"] for e in events if e["type"] == "transcript")
-    assert joined(events)
-
-
 def test_long_audio_without_partials_does_not_stall(server: Running, pcm):
     speech = pcm[6400:38_400] * 12  # no pause, more than may wait
     start = {"interim": "off", "endpointing": {"mode": "client", "max_utterance_ms": 10_000}}
     events = asyncio.run(play(server.ws, pieces(speech, 32_000), **start))
     assert events[-1]["type"] == "end"
     assert events[-1]["audio_ms"] == len(speech) // 32
-
-
-def test_finalize_and_update_are_answered_in_order(server: Running, pcm):
-    async def conversation() -> list[dict[str, Any]]:
-        async with StreamClient(f"{server.ws}/v1/stream") as client, asyncio.TaskGroup() as group:
-
-            async def send() -> None:
-                await client.send(pcm[:60_000])
-                await client.say({"type": "finalize", "id": "one"})
-                await client.say({"type": "update", "languages": ["fra"]})
-                await client.send(pcm[60_000:120_000])
-                await client.stop()
-
-            group.create_task(send())
-            return [event async for event in client]
-
-    kinds = [e["type"] for e in asyncio.run(conversation()) if e["type"] in ("finalized", "updated", "end")]
-    assert kinds == ["finalized", "updated", "end"]
 
 
 def test_many_sessions_at_once_say_what_each_says_alone(server: Running, pcm, said):
@@ -155,83 +84,6 @@ def test_phrases_hold_for_their_session_alone(server: Running, recognizer):
     assert said == [expected, plain, expected]
     with pytest.raises(ServerError, match="'ᚠᚢᚦ': has characters that the model does not write"):
         asyncio.run(play(server.ws, blocks, phrases=["ᚠᚢᚦ"]))
-
-
-def test_broken_connections_do_not_change_the_text(server: Running, pcm, said):
-    async def conversation(seed: int) -> tuple[str, int]:
-        rng = random.Random(seed)
-        async with StreamClient(f"{server.ws}/v1/stream") as client, asyncio.TaskGroup() as group:
-
-            async def send() -> None:
-                for block in pieces(pcm, 16_000):
-                    await client.send(block)
-                    if rng.random() < 0.3:
-                        client._socket.transport.abort()
-                        await asyncio.sleep(0.01)
-                await client.stop()
-
-            group.create_task(send())
-            events = [event async for event in client]
-        assert sorted({e["seq"] for e in events if e["type"] != "resumed"})[-1] == events[-1]["seq"]
-        return joined(events), client.reconnects
-
-    results = [asyncio.run(conversation(seed)) for seed in range(3)]
-    assert [text for text, _ in results] == [said] * 3
-    assert sum(count for _, count in results) > 0
-
-
-def test_a_second_connection_takes_the_session_over(server: Running, pcm):
-    async def conversation() -> int | None:
-        async with connect(f"{server.ws}/v1/stream") as first, connect(f"{server.ws}/v1/stream") as second:
-            await first.send('{"type":"start"}')
-            started = json.loads(await first.recv())
-            await second.send(
-                json.dumps(
-                    {"type": "resume", "session": started["session"], "token": started["resume_token"], "last_seq": 1}
-                )
-            )
-            assert json.loads(await second.recv())["type"] == "resumed"
-            with pytest.raises(ConnectionClosed):
-                await asyncio.wait_for(first.recv(), 5)
-            return first.close_code
-
-    assert asyncio.run(conversation()) == 4409
-
-
-# Faults
-
-
-@pytest.mark.parametrize(
-    ("messages", "code", "error"),
-    [
-        (["{"], 4400, "bad_message"),
-        (['{"type":"stop"}'], 4400, "not_started"),
-        (['{"type":"start"}', "no json"], 4400, "bad_message"),
-        (['{"type":"start","languages":["klingon"]}'], 4422, "unknown_language"),
-        (['{"type":"start","model":"none"}'], 4422, "unknown_model"),
-        (['{"type":"resume","session":"x","token":"y"}'], 4404, "unknown_session"),
-        (['{"type":"start"}', b"\0"], 4415, "audio_bad"),
-        (['{"type":"start","audio":{"encoding":"pcm_f32le"}}', b"\0\0\xc0\x7f"], 4415, "audio_bad"),
-        ([" " * 300_000], 1009, "too_big"),
-    ],
-)
-def test_faults_are_said_and_closed_with_their_code(server: Running, messages, code, error):
-    events, closed = on_socket(f"{server.ws}/v1/stream", lambda socket: talk(socket, *messages))
-    assert closed == code
-    assert events[-1]["type"] == "error"
-    assert events[-1]["code"] == error
-    assert events[-1]["fatal"]
-
-
-def test_a_message_that_is_too_large_closes_the_connection(server: Running):
-    _, closed = on_socket(f"{server.ws}/v1/stream", lambda socket: talk(socket, b"\0" * 10_000_000))
-    assert closed == 1009
-
-
-def test_a_wrong_address_is_said(server: Running):
-    events, closed = on_socket(f"{server.ws}/v1/stream?sample_rate=many", lambda socket: talk(socket, b"\0\0"))
-    assert closed == 4422
-    assert "sample_rate" in events[-1]["message"]
 
 
 def test_keys_origins_and_fullness_are_checked_before_a_session(pcm):
@@ -336,13 +188,6 @@ def test_a_page_whose_name_was_resolved_to_this_machine_is_refused(server: Runni
     assert httpx.get(f"{server.http}/v1/models", headers=own).status_code == 200
 
 
-def test_a_client_that_says_nothing_is_sent_away():
-    with running(first_message_s=0.2) as impatient:
-        events, closed = on_socket(f"{impatient.ws}/v1/stream", lambda socket: talk(socket))
-        assert closed == 4408
-        assert events[-1]["code"] == "no_start"
-
-
 def test_sessions_without_a_client_are_forgotten(pcm):
     with running(resume_s=0.3) as forgetful:
 
@@ -361,11 +206,6 @@ def test_sessions_without_a_client_are_forgotten(pcm):
         events, closed = on_socket(f"{forgetful.ws}/v1/stream", lambda socket: talk(socket, resume))
         assert closed == 4404
         assert events[-1]["code"] == "unknown_session"
-
-
-def test_a_client_without_a_server_hears_why():
-    with pytest.raises((OSError, ServerError)):
-        asyncio.run(play("ws://127.0.0.1:9", [b""]))
 
 
 def test_draining_says_goodbye_and_lets_sessions_end(pcm):
@@ -391,9 +231,6 @@ def test_draining_says_goodbye_and_lets_sessions_end(pcm):
         assert kinds[-1] == "end"
 
 
-# HTTP
-
-
 def test_sessions_are_refused_where_measured_speed_would_not_do():
     with running(max_load=0.95) as slow:
         registry = slow.registry
@@ -416,30 +253,6 @@ def test_the_server_tells_how_it_is(server: Running, pcm):
         assert f"speech_{name}_seconds_bucket" in metrics
 
 
-def test_files_are_transcribed_in_every_format(server: Running, wave, recognizer):
-    text = recognizer.transcribe(wave).text
-    url = f"{server.http}/v1/audio/transcriptions"
-
-    def post(**form: str) -> httpx.Response:
-        with wave.open("rb") as file:
-            return httpx.post(url, files={"file": ("wave.wav", file)}, data=form, timeout=60)
-
-    assert post().json()["text"] == text
-    assert post(response_format="text").text == text + "\n"
-    assert "-->" in post(response_format="srt").text
-    assert post(response_format="vtt").text.startswith("WEBVTT")
-    full = post(response_format="verbose_json", **{"timestamp_granularities[]": "word"}).json()
-    assert [word["word"] for word in full["words"]] == text.split()
-    assert full["duration"] == 1.5
-    lines = post(stream="true").text.strip().split("\n\n")
-    streamed = [json.loads(line.removeprefix("data: ")) for line in lines]
-    assert streamed[-1]["text"] == text
-    assert "".join(event.get("delta", "") for event in streamed) == text
-    assert post(response_format="docx").status_code == 400
-    assert post(model="none").status_code == 404
-    assert post(language="klingon").json()["error"]["code"] == "bad_language"
-
-
 @pytest.mark.parametrize(
     "target",
     ["/v1/%00", "/v1/audio/..%2f..%2fmodels", "//v1/models", "/v1//models", "/web/..%2f..%2fapp.py", "/web/%00", "/%ff",
@@ -460,9 +273,3 @@ def test_odd_addresses_and_methods_are_answered_in_form(server: Running, method,
     assert code < 500
     if target.startswith("/v1/") and code >= 400 and method != "HEAD":
         assert set(json.loads(body)["error"]) == {"message", "type", "param", "code"}
-
-
-def test_what_is_no_audio_is_refused(server: Running):
-    answer = httpx.post(f"{server.http}/v1/audio/transcriptions", files={"file": ("a.wav", b"no audio at all")})
-    assert answer.status_code == 415
-    assert "a.wav" in answer.json()["error"]["message"]

@@ -1,6 +1,5 @@
 """Live sessions of the embedded model: the contract of their events, and finals that equal files."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,14 +10,11 @@ from hypothesis import strategies as st
 
 from speech import Recognizer, SpeechError
 from speech.audio.vad import Vad
-from speech.chunking import ChunkSpec
 from speech.decode.ctc.beam import BeamDecoder
-from speech.decode.ctc.greedy import collapse
 from speech.decode.endpoint import EndpointConfig
 from speech.errors import LanguageError
 from speech.events import EndpointEvent, Event, LanguageEvent, SpeechEvent, TranscriptEvent, TranslationEvent
-from speech.models.precision import Precision
-from speech.stream.engine import Engine, EngineConfig, LiveStream
+from speech.stream.engine import Engine, LiveStream
 from speech.stream.options import StreamOptions
 from speech.transcript import join
 
@@ -114,29 +110,6 @@ def test_a_partial_ends_before_the_edge_of_what_has_been_heard(engine, audio):
     shown = [e for e in transcripts(play(engine.open(), audio, [1600] * (len(audio) // 1600))) if not e.is_final]
     assert shown
     assert all(event.words[-1].end_s < event.audio_s for event in shown if event.words)
-
-
-@pytest.mark.parametrize("right", [0, 8])
-def test_the_first_pass_hears_what_the_model_hears_in_chunks(speech, right):
-    recognizer = Recognizer.from_pretrained(precision=Precision.float32)
-    model = recognizer.model
-    first = recognizer.engine(EngineConfig(chunk=16, right_context=right, int8=False)).first_pass
-    prefix = (model.vocabulary.nolang, model.vocabulary.task_id("asr"))
-    stream = first.begin(prefix, 0, frozenset())
-    for start in range(0, len(speech), 3200):
-        stream.feed(speech[start : start + 3200])
-        while first.ready(stream, 16) >= 16:
-            first.step([stream], 16)
-    samples = torch.from_numpy(speech)[None]
-    features, lengths = model.features(samples, torch.tensor([len(speech)]))
-    with torch.inference_mode():
-        chunk = ChunkSpec(size=16, left_context=first.left_context, right_context=right)
-        whole = model(features, lengths, torch.tensor([prefix]), chunk).log_probs[0].argmax(-1)
-    heard = round(stream.heard_s / model.frame_s)
-    assert heard > 50
-    said = [s for s in collapse(whole[:heard].tolist(), [1.0] * heard) if not model.vocabulary.is_special(s.id)]
-    assert said
-    assert [replace(s, confidence=1.0) for s in stream.spans(0, ())] == said
 
 
 def test_sessions_in_one_engine_do_not_hear_each_other(engine, audio):

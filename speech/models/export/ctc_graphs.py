@@ -21,7 +21,7 @@ from speech.models.owsm_ctc import OwsmCtc
 from speech.nn.attention import MultiHeadAttention
 from speech.nn.encoder.base import Encoder, EncoderState, Tap
 from speech.nn.encoder.e_branchformer import EBranchformerLayer, EBranchformerState
-from speech.nn.encoder.masks import Layout, reduced
+from speech.nn.encoder.masks import SequenceLayout, reduced
 from speech.nn.encoder.positions import SinusoidalPositions
 from speech.nn.encoder.subsampling import Subsampling
 from speech.nn.linears import shared_copy
@@ -291,7 +291,7 @@ def subsampled(subsampling: Subsampling, x: Tensor) -> Tensor:
 
 def through_layers(encoder: Any, x: Tensor, memory: Any, tap: Tap | None) -> Tensor:
     """`x (batch, N, dim)` with positions, none of it padding, to frames after the last norm."""
-    everything, valid = Layout.build(0, 0, None, torch.device("cpu")), torch.ones(1, 1)
+    everything, valid = SequenceLayout.build(0, 0, None, torch.device("cpu")), torch.ones(1, 1)
     for number, layer in enumerate(encoder.layers, start=1):
         x = layer(x, None, everything, valid, memory)
         if number == encoder.reduce_after and encoder.reduction is not None:

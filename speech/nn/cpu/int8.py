@@ -62,8 +62,8 @@ class Int8Embedding(nn.Module):
 
 
 def _product(x: Tensor, packed: Any, bias: Tensor | None) -> Tensor:
-    peak = x.abs().amax(dim=-1, keepdim=True).clamp(min=1e-8)
-    y: Tensor = _linear(x / peak, 1 / _STEPS, _STEPS + 1, packed)
+    peak = x.abs().amax(dim=-1, keepdim=True).clamp(min=1e-8)  # (..., 1)
+    y: Tensor = _linear(x / peak, 1 / _STEPS, _STEPS + 1, packed)  # (..., out)
     return y.mul_(peak) if bias is None else torch.addcmul(bias, y, peak, out=y)
 
 
@@ -73,7 +73,7 @@ def rounded(weight: Tensor) -> Tensor:
     if weight.is_quantized:
         return weight
     weight = weight.float()
-    scales = weight.abs().amax(dim=1).clamp(min=1e-8) / 127
+    scales = weight.abs().amax(dim=1).clamp(min=1e-8) / 127  # (out,)
     whole = (weight * (1 / scales)[:, None]).round_().to(torch.int8)  # four times as fast as quantize_per_channel
     return quantized(whole, scales)
 

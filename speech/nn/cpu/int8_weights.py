@@ -36,7 +36,7 @@ class Packed(NamedTuple):
     def rows(self, places: np.ndarray) -> np.ndarray:
         """Rows `places (n,)` of the first matrix: `(n, in)` float32, `in` rounded up to a multiple of four."""
         width, order = self.numbers.shape[3], needed().order
-        found = self.numbers[0, places // width, :, places % width][..., order]
+        found = self.numbers[0, places // width, :, places % width][..., order]  # (n, in / 4, 4)
         return found.reshape(len(places), -1) * self.scales[0, places, None]
 
 
@@ -48,7 +48,7 @@ def pack(weights: Sequence[Tensor], biases: Sequence[Tensor | None]) -> Packed:
     numbers = torch.empty(len(weights), blocks, depth, host.width, _FACTORS, dtype=torch.int8).numpy()
     offsets = np.empty((len(weights), out), np.int32)
     for n, weight in enumerate(weights):
-        whole = weight.int_repr().numpy()
+        whole = weight.int_repr().numpy()  # (out, in)
         padded = np.pad(whole, ((0, -out % host.width), (0, -width % _FACTORS)))
         numbers[n] = padded.reshape(blocks, host.width, depth, _FACTORS)[..., host.order].transpose(0, 2, 1, 3)
         offsets[n] = whole.sum(axis=1, dtype=np.int32) * _ZERO
@@ -59,7 +59,7 @@ def pack(weights: Sequence[Tensor], biases: Sequence[Tensor | None]) -> Packed:
 
 def product(x: Tensor, weights: Packed, out: int) -> Tensor:
     """`x (..., in)` float32 by the first matrix: `(..., out)`."""
-    rows = np.ascontiguousarray(x.detach().reshape(-1, x.shape[-1]).numpy())
+    rows = np.ascontiguousarray(x.detach().reshape(-1, x.shape[-1]).numpy())  # (n, in)
     y = np.empty((len(rows), out), np.float32)
     int8_kernels().product(rows, weights, 0, y)
     return torch.from_numpy(y).view(*x.shape[:-1], out)

@@ -33,7 +33,7 @@ class PackedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(..., in)` float32 to `(..., out)`."""
-        rows = x.flatten(0, -2)
+        rows = x.flatten(0, -2)  # (n, in)
         y = torch.ops.mkldnn._linear_pointwise(rows, self._packed, self.bias, "none", [], "")
         return y.unflatten(0, x.shape[:-1])
 

@@ -47,7 +47,7 @@ class Weights(NamedTuple):
     """(2, dim)"""
 
 
-class Frames(NamedTuple):
+class CrossKeysValues(NamedTuple):
     """Keys and values of what is heard, T rounded up to whole tiles, in bfloat16: each step reads them all."""
 
     keys: np.ndarray
@@ -78,7 +78,7 @@ class _Cache:
 class _Text(NamedTuple):
     """What is written of one utterance, in several hypotheses."""
 
-    frames: Frames
+    frames: CrossKeysValues
     heard: int
     """Of the frames, that are real."""
     cache: _Cache
@@ -98,7 +98,8 @@ class CompiledState(NamedTuple):
 
     def select(self, rows: Tensor) -> CompiledState:
         """See `DecoderState.select`."""
-        before, chosen = len(self.texts[0].origin), rows.numpy().reshape(len(self.texts), -1)
+        before = len(self.texts[0].origin)
+        chosen = rows.numpy().reshape(len(self.texts), -1)  # (utterances, hypotheses)
         texts = zip(self.texts, chosen, strict=True)
         return CompiledState(
             tuple(text._replace(origin=text.origin[own - before * n]) for n, (text, own) in enumerate(texts))
@@ -145,7 +146,7 @@ class CompiledDecoder(nn.Module):
         """To frames `(T, dim)`."""
         layers, heads, size = self.config.layers, self.config.heads, self.config.dim // self.config.heads
         tile = needed().width
-        frames = Frames(
+        frames = CrossKeysValues(
             np.zeros((layers, heads, size, -(-len(heard) // tile) * tile), np.int16),
             np.zeros((layers, heads, -(-len(heard) // tile) * tile, -(-size // tile) * tile), np.int16),
         )
@@ -158,14 +159,14 @@ class CompiledDecoder(nn.Module):
         """See `LabelDecoder.step`."""
         past, count, utterances = state.length, tokens.shape[1], len(state.texts)
         self.config.check_length(past + count)
-        embedded = self._embed.rows(tokens.reshape(-1).numpy())[:, : self.config.dim]
+        embedded = self._embed.rows(tokens.reshape(-1).numpy())[:, : self.config.dim]  # (rows * n, dim)
         x = torch.from_numpy(embedded).view(*tokens.shape, -1) + self._positions[past : past + count]
         each = [self._write(own, text, heads) for own, text in zip(x.chunk(utterances), state.texts, strict=True)]
         longest = max(text.heard for _, text, _ in each)
         attention = None
         if heads:
             wide = [nn.functional.pad(seen, (0, longest - seen.shape[-1])) for _, _, seen in each]
-            attention = torch.cat(wide)
+            attention = torch.cat(wide)  # (rows, heads, n, T)
         return torch.cat([y for y, _, _ in each]), CompiledState(tuple(text for _, text, _ in each)), attention
 
     def _write(self, x: Tensor, text: _Text, heads: Sequence[tuple[int, int]]) -> tuple[Tensor, _Text, Tensor]:
@@ -176,12 +177,12 @@ class CompiledDecoder(nn.Module):
         flat, y = x.reshape(-1, dim).numpy(), np.empty((rows * count, dim), np.float32)
         queries = np.empty((self.config.layers, rows * count, dim), np.float32)
         origin = np.broadcast_to(text.origin, (rows, past)) if len(text.origin) < rows else text.origin
-        origin = np.ascontiguousarray(origin)
+        origin = np.ascontiguousarray(origin)  # (rows, past)
         _kernels().step(
             flat, count, self._weights, text.frames, text.heard, cache.keys, cache.values, origin, past, queries, y
         )
         cache.written = past + count
-        own = np.broadcast_to(np.arange(rows)[:, None], (rows, count))
+        own = np.broadcast_to(np.arange(rows)[:, None], (rows, count))  # each in its own slot
         after = text._replace(cache=cache, origin=np.concatenate([origin, own], axis=1))
         seen = _attention(queries.reshape(-1, rows, count, dim), text, heads)
         return torch.from_numpy(y).view(rows, count, dim), after, seen
@@ -201,9 +202,9 @@ def _attention(queries: np.ndarray, text: _Text, heads: Sequence[tuple[int, int]
     size = text.frames.keys.shape[2]
     found = []
     for layer, head in heads:
-        own = torch.from_numpy(queries[layer, :, :, head * size : (head + 1) * size])
+        own = torch.from_numpy(queries[layer, :, :, head * size : (head + 1) * size])  # (rows, count, d)
         keys = torch.from_numpy(text.frames.keys[layer, head, :, : text.heard]).view(torch.bfloat16).float()
-        found.append(head_attention(own, keys.T[None], None))
+        found.append(head_attention(own, keys.T[None], None))  # (rows, count, T)
     return torch.stack(found, dim=1) if found else torch.empty(0)
 
 
@@ -216,7 +217,7 @@ def _weights(layers: Sequence[DecoderLayer], norm: nn.LayerNorm) -> Weights:
         _packed(*([one.cross.out] for one in layers)),
         _packed(*([one.feed_forward.up] for one in layers)),
         _packed(*([one.feed_forward.down] for one in layers)),
-        np.stack([[_scale_and_bias(one) for one in own] for own in norms]),
+        np.stack([[_scale_and_bias(one) for one in own] for own in norms]),  # (layers, 3, 2, dim)
         _scale_and_bias(norm),
     )
 

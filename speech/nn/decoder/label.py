@@ -96,10 +96,10 @@ class DecoderLayer(nn.Module):
         """`x (rows, n, dim)` behind what is `past`, and what the next step has to know; also the queries of
         cross-attention `(utterances, heads, rows / utterances * n, dim / heads)`."""
         normed = self.attention_norm(x)
-        keys, values = self.attention.project(normed)
+        keys, values = self.attention.project(normed)  # (rows, heads, n, dim / heads)
         if past.keys.shape[2]:
             keys, values = torch.cat([past.keys, keys], dim=2), torch.cat([past.values, values], dim=2)
-        x = x + self.attention.attend(normed, keys, values, causal)
+        x = x + self.attention.attend(normed, keys, values, causal)  # (rows, n, dim)
         attended, queries = self._across(self.cross_norm(x), frames, mask)
         x = x + attended
         return x + self.feed_forward(self.feed_forward_norm(x)), KeysValues(keys, values), queries
@@ -107,9 +107,9 @@ class DecoderLayer(nn.Module):
     def _across(self, x: Tensor, frames: KeysValues, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """All hypotheses of an utterance attend to the same frames, as if they were one longer text."""
         queries = self.cross.query(x).view(frames.keys.shape[0], -1, self.cross.heads, frames.keys.shape[3])
-        queries = queries.transpose(1, 2)
+        queries = queries.transpose(1, 2)  # (utterances, heads, hypotheses * n, dim / heads)
         y = F.scaled_dot_product_attention(queries, *frames, attn_mask=mask)
-        return self.cross.out(y.transpose(1, 2).reshape(x.shape)), queries
+        return self.cross.out(y.transpose(1, 2).reshape(x.shape)), queries  # (rows, n, dim)
 
 
 class LabelDecoder(nn.Module):
@@ -128,7 +128,7 @@ class LabelDecoder(nn.Module):
         cross = tuple(KeysValues(*layer.cross.project(frames)) for layer in self._layers())
         mask = None
         if lengths is not None and bool((lengths < frames.shape[1]).any()):
-            mask = padding_mask(lengths, frames.shape[1])[:, None, None]
+            mask = padding_mask(lengths, frames.shape[1])[:, None, None]  # (utterances, 1, 1, T)
         past = tuple(KeysValues(kv.keys[:, :, :0], kv.values[:, :, :0]) for kv in cross)
         return DecoderState(cross, mask, past)
 
@@ -154,7 +154,7 @@ class LabelDecoder(nn.Module):
         """
         past, count = state.length, tokens.shape[1]
         self.config.check_length(past + count)
-        x = self.embed(tokens) + self.positions[past : past + count]
+        x = self.embed(tokens) + self.positions[past : past + count]  # (rows, n, dim)
         causal = _causal(past, count, x.device)
         states: list[KeysValues] = []
         seen: dict[tuple[int, int], Tensor] = {}
@@ -167,7 +167,7 @@ class LabelDecoder(nn.Module):
         if heads:
             attention = torch.stack([seen[at] for at in heads], dim=1)  # (utterances, heads, hypotheses * n, T)
             each = len(tokens) // len(attention)
-            attention = attention.unflatten(2, (each, count)).transpose(1, 2).flatten(0, 1)
+            attention = attention.unflatten(2, (each, count)).transpose(1, 2).flatten(0, 1)  # (rows, heads, n, T)
         return self.norm(x), state._replace(past=tuple(states)), attention
 
     def logits(self, x: Tensor) -> Tensor:
@@ -188,7 +188,7 @@ def _causal(past: int, count: int, device: torch.device) -> Tensor | None:
 
 def head_attention(queries: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
     """Of one head: `(utterances, n, d)` and `(utterances, T, d)` to `(utterances, n, T)`."""
-    scores = queries @ keys.transpose(1, 2) * queries.shape[-1] ** -0.5
+    scores = queries @ keys.transpose(1, 2) * queries.shape[-1] ** -0.5  # (utterances, n, T)
     if mask is not None:
         scores = scores.masked_fill(~mask[:, 0], -torch.inf)
     return scores.float().softmax(dim=-1)

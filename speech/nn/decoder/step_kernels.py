@@ -105,8 +105,8 @@ def cross_attention(queries, keys, values, frames, y):  # type: ignore[no-untype
 
 @njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
 def listen(heard, weights, keys, values):  # type: ignore[no-untyped-def]
-    """Keys and values `(layers, heads, ...)`, as in `compiled.Frames`, of what is `heard (frames, dim)`; `weights` are
-    those of all layers' keys and values."""
+    """Keys and values `(layers, heads, ...)`, as in `compiled.CrossKeysValues`, of what is `heard (frames, dim)`;
+    `weights` are those of all layers' keys and values."""
     layers, heads, size = keys.shape[0], keys.shape[1], keys.shape[2]
     frames, dim = heard.shape[0], heads * size
     projected = np.empty((frames, 2 * dim), np.float32)
@@ -131,7 +131,7 @@ def step(x, count, weights, cross, frames, keys, values, origin, past, queries, 
     Args:
         x: `(rows * count, dim)`, embedded; written over.
         weights: `compiled.Weights`.
-        cross: `compiled.Frames`, of which `frames` are real.
+        cross: `compiled.CrossKeysValues`, of which `frames` are real.
         keys, values: `(layers, places, slots, heads, dim / heads)`, `past` places are known; more are written.
         origin: see `self_attention`.
         queries: `(layers, rows * count, dim)`, written: those of cross-attention.

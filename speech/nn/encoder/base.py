@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from speech.chunking import ChunkSpec
 from speech.errors import ConfigError
-from speech.nn.encoder.masks import Layout, reduced
+from speech.nn.encoder.masks import SequenceLayout, reduced
 from speech.nn.encoder.positions import SinusoidalPositions
 from speech.nn.encoder.subsampling import UNKNOWN_END, PairReduction, Subsampling
-from speech.nn.streaming import Rows
+from speech.nn.streaming import StreamTensors
 from speech.ranges import ranged
 
 Tap = Callable[[int, Tensor], Tensor]
@@ -75,13 +75,18 @@ class EncoderState(NamedTuple):
     """One state per layer."""
 
 
-class Encoder(nn.Module):
-    """Base of the encoders.
+def _join(prefix: Tensor, x: Tensor, lengths: Tensor, layout: SequenceLayout) -> tuple[Tensor, Tensor, SequenceLayout]:
+    """Prefix frames in front of audio that had none."""
+    return torch.cat([prefix, x], dim=1), lengths, layout.behind(prefix.shape[1])
+
+
+class WholeEncoder(nn.Module):
+    """What an encoder makes of whole utterances, with full context or chunked as in live use.
 
     Args:
         subsampling: features to frames.
         positions: embeddings of frame numbers.
-        layers: each with `forward`, `begin` and `step` (see `whisper_encoder.WhisperLayer`).
+        layers: each with `forward`, `begin` and `step` (see `nn.encoder.whisper.WhisperLayer`).
         norm: after the last layer.
         reduce_after: number of layers before two frames become one (0: never).
         prefix_positions: whether prefix frames take positions 0 .. P - 1 and audio follows.
@@ -146,7 +151,7 @@ class Encoder(nn.Module):
         *,
         prefix: Tensor | None = None,
         tap: Tap | None = None,
-        memory: Rows | None = None,
+        memory: StreamTensors | None = None,
         offset: Tensor | int = 0,
         subsampled: bool = False,
     ) -> EncoderOutput:
@@ -176,7 +181,7 @@ class Encoder(nn.Module):
         *,
         prefix: Tensor | None = None,
         tap: Tap | None = None,
-        memory: Rows | None = None,
+        memory: StreamTensors | None = None,
     ) -> Halfway:
         """Whole utterances behind `layer`, full context; arguments are those of `forward`.
 
@@ -192,12 +197,12 @@ class Encoder(nn.Module):
     def behind(self, x: Tensor, lengths: Tensor, prefix: Tensor) -> Halfway:
         """Frames `(batch, T', dim)` of the layers that see the audio alone, and `prefix (batch, P, dim)` in front."""
         waiting = self._embed_prefix(prefix).to(x.dtype)
-        x, lengths, layout = _join(waiting, x, lengths, Layout.build(0, x.shape[1], None, x.device))
+        x, lengths, layout = _join(waiting, x, lengths, SequenceLayout.build(0, x.shape[1], None, x.device))
         return Halfway(x, lengths, layout.prefix, self.prefix_after)
 
-    def onward(self, half: Halfway, *, tap: Tap | None = None, memory: Rows | None = None) -> EncoderOutput:
+    def onward(self, half: Halfway, *, tap: Tap | None = None, memory: StreamTensors | None = None) -> EncoderOutput:
         """The layers that are left; together with `until` the same as `forward`."""
-        layout = Layout.build(half.prefix, half.x.shape[1] - half.prefix, None, half.x.device)
+        layout = SequenceLayout.build(half.prefix, half.x.shape[1] - half.prefix, None, half.x.device)
         layers = range(half.layer + 1, len(self.layers) + 1)
         return self._leave(*self._pass(half.x, half.lengths, layout, layers, half.waiting, tap, memory))
 
@@ -209,13 +214,13 @@ class Encoder(nn.Module):
         prefix: Tensor | None,
         offset: Tensor | int,
         subsampled: bool,
-    ) -> tuple[Tensor, Tensor, Layout, Tensor]:
+    ) -> tuple[Tensor, Tensor, SequenceLayout, Tensor]:
         """What the first layer sees, and prefix frames that wait for a higher one."""
         with self._gradient(0):
-            x, lengths = (features, lengths) if subsampled else self.subsampling(features, lengths)
+            x, lengths = (features, lengths) if subsampled else self.subsampling(features, lengths)  # (batch, T', dim)
         prefix = self._check_prefix(prefix, x)
-        layout = Layout.build(0, x.shape[1], chunk, x.device)
-        x = self._embed(layout.with_copies(x), layout.times + offset, prefix.shape[1])
+        layout = SequenceLayout.build(0, x.shape[1], chunk, x.device)
+        x = self._embed(layout.with_copies(x), layout.times + offset, prefix.shape[1])  # (batch, T' + C * R, dim)
         prefix = self._embed_prefix(prefix).to(x.dtype).expand(x.shape[0], -1, -1)
         if self.prefix_after:
             return x, lengths, layout, prefix
@@ -225,13 +230,13 @@ class Encoder(nn.Module):
         self,
         x: Tensor,
         lengths: Tensor,
-        layout: Layout,
+        layout: SequenceLayout,
         layers: range,
         waiting: Tensor | None,
         tap: Tap | None,
-        memory: Rows | None,
-    ) -> tuple[Tensor, Tensor, Layout]:
-        mask, valid = layout.attention_mask(lengths), layout.valid(lengths)
+        memory: StreamTensors | None,
+    ) -> tuple[Tensor, Tensor, SequenceLayout]:
+        mask, valid = layout.attention_mask(lengths), layout.valid(lengths)  # (batch, 1, N, N), (batch, N)
         for number in layers:
             with self._gradient(number):
                 x = self.layers[number - 1](x, mask, layout, valid, memory)
@@ -245,7 +250,7 @@ class Encoder(nn.Module):
                 x = tap(number, x)
         return x, lengths, layout
 
-    def _leave(self, x: Tensor, lengths: Tensor, layout: Layout) -> EncoderOutput:
+    def _leave(self, x: Tensor, lengths: Tensor, layout: SequenceLayout) -> EncoderOutput:
         x = self.norm(x)
         start = layout.prefix
         return EncoderOutput(x[:, start : start + layout.frames], lengths, x[:, :start])
@@ -255,15 +260,19 @@ class Encoder(nn.Module):
         frozen = self.frozen > 0 and number <= self.frozen
         return torch.set_grad_enabled(torch.is_grad_enabled() and not frozen)
 
-    def _reduce(self, x: Tensor, lengths: Tensor, layout: Layout, valid: Tensor) -> tuple[Tensor, Tensor, Layout]:
+    def _reduce(
+        self, x: Tensor, lengths: Tensor, layout: SequenceLayout, valid: Tensor
+    ) -> tuple[Tensor, Tensor, SequenceLayout]:
         assert self.reduction is not None
         x = x * valid[..., None]
         end = layout.prefix + layout.frames
         if layout.frames % 2:
-            x = torch.cat([x[:, :end], torch.zeros_like(x[:, :1]), x[:, end:]], dim=1)
-        chunk = reduced(layout.chunk, 2) if layout.chunk is not None else None
-        halved = Layout.build(layout.prefix // 2, (layout.frames + 1) // 2, chunk, x.device)
-        return self.reduction(x), (lengths + 1) // 2, halved
+            x = torch.cat([x[:, :end], torch.zeros_like(x[:, :1]), x[:, end:]], dim=1)  # (batch, N + 1, dim)
+        return self.reduction(x), (lengths + 1) // 2, layout.halved()
+
+
+class Encoder(WholeEncoder):
+    """Base of the encoders: whole utterances, and live streams, answered chunk by chunk."""
 
     def init_state(
         self,
@@ -272,12 +281,12 @@ class Encoder(nn.Module):
         *,
         prefix: Tensor | None = None,
         tap: Tap | None = None,
-        memory: Rows | None = None,
+        memory: StreamTensors | None = None,
     ) -> EncoderState:
         """The state before the first sample of `batch` streams that start with `prefix (batch, P, dim)`."""
         weight = self.norm.weight  # which is there in any precision, unlike those of linear layers
         waiting = self._check_prefix(prefix, weight.new_zeros(batch, 0))
-        waiting = self._embed_prefix(waiting).expand(batch, -1, -1)
+        waiting = self._embed_prefix(waiting).expand(batch, -1, -1)  # (batch, P, dim)
         x = waiting[:, :0] if self.prefix_after else waiting
         left, states = chunk.left_context, []
         for number, layer in enumerate(self.layers, start=1):
@@ -304,7 +313,7 @@ class Encoder(nn.Module):
         chunk: ChunkSpec,
         *,
         tap: Tap | None = None,
-        memory: Rows | None = None,
+        memory: StreamTensors | None = None,
     ) -> tuple[Tensor, EncoderState]:
         """Feed `features (batch, t, bins)`, any `t`; answer every chunk that is complete.
 
@@ -323,7 +332,7 @@ class Encoder(nn.Module):
         return torch.cat(outputs, dim=1), state
 
     def finish(
-        self, state: EncoderState, chunk: ChunkSpec, *, tap: Tap | None = None, memory: Rows | None = None
+        self, state: EncoderState, chunk: ChunkSpec, *, tap: Tap | None = None, memory: StreamTensors | None = None
     ) -> Tensor:
         """The frames that were still waiting when the streams (all at the same point) ended: `(batch, t', dim)`."""
         total = state.received
@@ -337,15 +346,15 @@ class Encoder(nn.Module):
         return torch.cat(outputs, dim=1)
 
     def _chunk(
-        self, state: EncoderState, chunk: ChunkSpec, total: Tensor | None, tap: Tap | None, memory: Rows | None
+        self, state: EncoderState, chunk: ChunkSpec, total: Tensor | None, tap: Tap | None, memory: StreamTensors | None
     ) -> tuple[Tensor, EncoderState]:
         """`total (batch,)` feature frames of streams, `UNKNOWN_END` of one that goes on; None: all of them do."""
         size, factor = chunk.size + chunk.right_context, self.subsampling.factor
-        window = state.pending[:, : self.subsampling.span(size)]
+        window = state.pending[:, : self.subsampling.span(size)]  # (batch, span, bins)
         window = nn.functional.pad(window, (0, 0, 0, self.subsampling.span(size) - window.shape[1]))
         end = torch.full_like(state.done, UNKNOWN_END) if total is None else total
-        x = self.subsampling.window(window, state.done * factor - self.subsampling.left, end)
-        times = state.done[:, None] + torch.arange(size, device=x.device)
+        x = self.subsampling.window(window, state.done * factor - self.subsampling.left, end)  # (batch, size, dim)
+        times = state.done[:, None] + torch.arange(size, device=x.device)  # (batch, size)
         prefix = state.prefix.shape[1] * (2 if self.reduction is not None else 1)
         x = self._embed(x, times, prefix)
         valid = None if total is None else times < self.subsampling.output_lengths(total.clamp(max=1 << 40))[:, None]
@@ -362,9 +371,3 @@ class Encoder(nn.Module):
             pending=state.pending[:, factor * chunk.size :], done=state.done + chunk.size, layers=tuple(states)
         )
         return self.norm(x[:, :commit]), next_state
-
-
-def _join(prefix: Tensor, x: Tensor, lengths: Tensor, layout: Layout) -> tuple[Tensor, Tensor, Layout]:
-    """Prefix frames in front of audio that had none."""
-    joined = Layout.build(prefix.shape[1], layout.frames, layout.chunk, x.device)
-    return torch.cat([prefix, x], dim=1), lengths, joined

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from speech.nn.encoder.masks import Layout
+from speech.nn.encoder.masks import SequenceLayout
 
 
 class DepthwiseConvolution(nn.Module):
@@ -24,17 +24,17 @@ class DepthwiseConvolution(nn.Module):
     def _convolve(self, x: Tensor) -> Tensor:
         """As a picture of height time and width one whose channels lie together, which `x` is without a copy."""
         y = F.conv2d(x.transpose(1, 2)[..., None], self.conv.weight[..., None], self.conv.bias, groups=x.shape[-1])
-        return y[..., 0].transpose(1, 2)
+        return y[..., 0].transpose(1, 2)  # (batch, N - 2 reach, channels)
 
-    def forward(self, x: Tensor, layout: Layout, valid: Tensor) -> Tensor:
+    def forward(self, x: Tensor, layout: SequenceLayout, valid: Tensor) -> Tensor:
         x = x * valid[..., None]
         if layout.chunk is None:
             return self._convolve(F.pad(x, (0, 0, self.reach, self.reach)))
-        inputs, outputs = layout.windows(self.reach)
+        inputs, outputs = layout.windows(self.reach)  # (windows, reach + width), (N,)
         padded = F.pad(x, (0, 0, 1, 0))  # position 0 is the zero that index -1 means
-        windows = padded[:, inputs + 1].flatten(0, 1)
-        y = self._convolve(F.pad(windows, (0, 0, 0, self.reach)))
-        return y.unflatten(0, (x.shape[0], -1)).flatten(1, 2)[:, outputs]
+        windows = padded[:, inputs + 1].flatten(0, 1)  # (batch * windows, reach + width, channels)
+        y = self._convolve(F.pad(windows, (0, 0, 0, self.reach)))  # (batch * windows, width, channels)
+        return y.unflatten(0, (x.shape[0], -1)).flatten(1, 2)[:, outputs]  # (batch, N, channels)
 
     def begin(self, prefix: Tensor) -> tuple[Tensor, Tensor]:
         """`prefix (batch, P, channels)` alone, and what a stream remembers after it: `(batch, reach, channels)`."""
@@ -44,7 +44,7 @@ class DepthwiseConvolution(nn.Module):
         return self._convolve(F.pad(prefix, (0, 0, self.reach, self.reach))), cache
 
     def step(self, x: Tensor, cache: Tensor, valid: Tensor | None, commit: int) -> tuple[Tensor, Tensor]:
-        seen = torch.cat([cache, x if valid is None else x * valid[..., None]], dim=1)
+        seen = torch.cat([cache, x if valid is None else x * valid[..., None]], dim=1)  # (batch, reach + size, ...)
         return self._convolve(F.pad(seen, (0, 0, 0, self.reach))), seen[:, commit : commit + self.reach]
 
 
@@ -59,10 +59,10 @@ class ConvolutionalGating(nn.Module):
         self.down = nn.Linear(hidden // 2, dim)
 
     def _halves(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        content, gate = F.gelu(self.up(x)).chunk(2, dim=-1)
+        content, gate = F.gelu(self.up(x)).chunk(2, dim=-1)  # (batch, N, hidden / 2) each
         return content, self.norm(gate)
 
-    def forward(self, x: Tensor, layout: Layout, valid: Tensor) -> Tensor:
+    def forward(self, x: Tensor, layout: SequenceLayout, valid: Tensor) -> Tensor:
         content, gate = self._halves(x)
         return self.down(content * self.conv(gate, layout, valid))
 

@@ -18,11 +18,11 @@ from speech.errors import ConfigError
 from speech.nn.attention import AttentionCache, MultiHeadAttention
 from speech.nn.encoder.base import Encoder, EncoderConfig
 from speech.nn.encoder.convolution import ConvolutionalGating, DepthwiseConvolution
-from speech.nn.encoder.masks import Layout
+from speech.nn.encoder.masks import SequenceLayout
 from speech.nn.encoder.positions import SinusoidalPositions
 from speech.nn.encoder.subsampling import Conv2dSubsampling8
 from speech.nn.feed_forward import FeedForward
-from speech.nn.streaming import Rows
+from speech.nn.streaming import StreamTensors
 from speech.ranges import check, ranged
 
 
@@ -95,24 +95,28 @@ class EBranchformerLayer(nn.Module):
     def _open(self, x: Tensor) -> Tensor:
         return x + 0.5 * self.dropout(self.macaron(self.macaron_norm(x)))
 
-    def _close(self, x: Tensor, both: Tensor, mixed: Tensor, memory: Rows | None) -> Tensor:
-        x = x + self.dropout(self.merge(both + mixed))
+    def _close(self, x: Tensor, both: Tensor, mixed: Tensor, memory: StreamTensors | None) -> Tensor:
+        x = x + self.dropout(self.merge(both + mixed))  # (batch, N, dim)
         x = x + 0.5 * self.dropout(self.feed_forward(self.feed_forward_norm(x)))
         if self.cross is not None and self.cross_norm is not None and memory is not None:
             x = x + self.dropout(self.cross.across(self.cross_norm, x, memory))
         return self.norm(x)
 
     def _branches(self, attended: Tensor, gated: Tensor) -> Tensor:
-        return torch.cat([self.dropout(attended), self.dropout(gated)], dim=-1)
+        return torch.cat([self.dropout(attended), self.dropout(gated)], dim=-1)  # (batch, N, 2 dim)
 
-    def forward(self, x: Tensor, mask: Tensor | None, layout: Layout, valid: Tensor, memory: Rows | None) -> Tensor:
+    def forward(
+        self, x: Tensor, mask: Tensor | None, layout: SequenceLayout, valid: Tensor, memory: StreamTensors | None
+    ) -> Tensor:
         """`x (batch, N, dim)` on `layout`; `memory` are the prompts, `(M, dim)` each."""
         x = self._open(x)
         attended = self.attention(self.attention_norm(x), mask)
         both = self._branches(attended, self.gating(self.gating_norm(x), layout, valid))
         return self._close(x, both, self.merge_conv(both, layout, valid), memory)
 
-    def begin(self, prefix: Tensor, left_context: int, memory: Rows | None) -> tuple[Tensor, EBranchformerState]:
+    def begin(
+        self, prefix: Tensor, left_context: int, memory: StreamTensors | None
+    ) -> tuple[Tensor, EBranchformerState]:
         """Prefix frames after this layer, and the state of a stream that starts with them."""
         x = self._open(prefix)
         normed = self.attention_norm(x)
@@ -120,18 +124,18 @@ class EBranchformerLayer(nn.Module):
         attended = self.attention(normed, None) if prefix.shape[1] else normed
         gated, gating = self.gating.begin(self.gating_norm(x))
         both = self._branches(attended, gated)
-        mixed, merge = self.merge_conv.begin(both)
+        mixed, merge = self.merge_conv.begin(both)  # (batch, P, 2 dim), (batch, reach, 2 dim)
         return self._close(x, both, mixed, memory), EBranchformerState(cache, gating, merge)
 
     def step(
-        self, x: Tensor, state: EBranchformerState, valid: Tensor | None, commit: int, memory: Rows | None
+        self, x: Tensor, state: EBranchformerState, valid: Tensor | None, commit: int, memory: StreamTensors | None
     ) -> tuple[Tensor, EBranchformerState]:
         """One chunk `x (batch, chunk + right, dim)`, of which `commit` frames are remembered."""
         x = self._open(x)
         attended, cache = self.attention.step(self.attention_norm(x), state.attention, valid, commit)
         gated, gating = self.gating.step(self.gating_norm(x), state.gating, valid, commit)
         both = self._branches(attended, gated)
-        mixed, merge = self.merge_conv.step(both, state.merge, valid, commit)
+        mixed, merge = self.merge_conv.step(both, state.merge, valid, commit)  # (batch, chunk + right, 2 dim) first
         return self._close(x, both, mixed, memory), EBranchformerState(cache, gating, merge)
 
 

@@ -40,7 +40,7 @@ def reduced(chunk: ChunkSpec, factor: int) -> ChunkSpec:
 
 
 @dataclass(frozen=True)
-class Layout:
+class SequenceLayout:
     """Positions of a sequence `[prefix P | frames T | copies C * R]` of length `N`."""
 
     prefix: int
@@ -54,7 +54,7 @@ class Layout:
     """(N,) True for copies."""
 
     @classmethod
-    def build(cls, prefix: int, frames: int, chunk: ChunkSpec | None, device: torch.device) -> Layout:
+    def build(cls, prefix: int, frames: int, chunk: ChunkSpec | None, device: torch.device) -> SequenceLayout:
         main = torch.arange(frames, device=device)
         times = [torch.arange(-prefix, 0, device=device), main]
         if chunk is None:
@@ -64,15 +64,28 @@ class Layout:
             if chunk.right_context:
                 number = torch.arange(-(-frames // chunk.size), device=device)
                 ahead = torch.arange(chunk.right_context, device=device)
-                times.append(((number[:, None] + 1) * chunk.size + ahead).flatten())
+                times.append(((number[:, None] + 1) * chunk.size + ahead).flatten())  # (C * R,)
                 chunks.append(number.repeat_interleave(chunk.right_context))
-        time = torch.cat(times)
+        time = torch.cat(times)  # (N,)
         is_copy = torch.arange(len(time), device=device) >= prefix + frames
         return cls(prefix, frames, chunk, time, torch.cat(chunks), is_copy)
 
+    def behind(self, prefix: int) -> SequenceLayout:
+        """The same frames with so many prefix frames in front."""
+        return SequenceLayout.build(prefix, self.frames, self.chunk, self.times.device)
+
+    def halved(self) -> SequenceLayout:
+        """Two neighbouring positions are one; an odd last frame stays.
+
+        Raises:
+            ConfigError: if a chunk is not a multiple of two frames.
+        """
+        chunk = None if self.chunk is None else reduced(self.chunk, 2)
+        return SequenceLayout.build(self.prefix // 2, (self.frames + 1) // 2, chunk, self.times.device)
+
     def with_copies(self, x: Tensor) -> Tensor:
         """`(batch, T, dim)` frames to `(batch, T + C * R, dim)`; copies beyond the end are zero."""
-        index = self.times[self.prefix + self.frames :]
+        index = self.times[self.prefix + self.frames :]  # (C * R,)
         if not len(index):
             return x
         padded = torch.nn.functional.pad(x, (0, 0, 0, int(index.max()) + 1 - x.shape[1])) if len(index) else x
@@ -90,14 +103,14 @@ class Layout:
                 return None
             visible = torch.ones(len(self.times), len(self.times), dtype=torch.bool, device=valid.device)
         else:
-            visible = self._chunk_visibility(self.chunk)
+            visible = self._chunk_visibility(self.chunk)  # (N, N)
         eye = torch.eye(len(self.times), dtype=torch.bool, device=valid.device)
-        return ((visible & valid[:, None, :]) | eye)[:, None]
+        return ((visible & valid[:, None, :]) | eye)[:, None]  # (batch, 1, N, N)
 
     def _chunk_visibility(self, chunk: ChunkSpec) -> Tensor:
-        query, key = self.chunks[:, None], self.chunks[None, :]
+        query, key = self.chunks[:, None], self.chunks[None, :]  # (N, 1), (1, N)
         start = query * chunk.size
-        past_and_own = (self.times >= start - chunk.left_context) & (self.times < start + chunk.size)
+        past_and_own = (self.times >= start - chunk.left_context) & (self.times < start + chunk.size)  # (N, N)
         main = past_and_own & ~self.is_copy & (key >= 0)
         copies = self.is_copy[None, :] & (key == query)
         from_audio = (query >= 0) & ((key < 0) | main | copies)
@@ -117,13 +130,13 @@ class Layout:
         device = self.times.device
         offsets = torch.arange(-left, width, device=device)
         number = torch.arange(count, device=device)[:, None]
-        time = number * chunk.size + offsets
+        time = number * chunk.size + offsets  # (windows, left + width)
         own = offsets < chunk.size
         main = torch.where((time < self.frames) & (time >= -self.prefix), time + self.prefix, -1)
         ahead = (offsets >= chunk.size) & (offsets < chunk.size + chunk.right_context)
         copy = self.prefix + self.frames + number * chunk.right_context + offsets - chunk.size
         inputs = torch.where(own, main, torch.where(ahead, copy, -1))
-        first = torch.where((offsets >= 0) & (offsets < self.prefix), offsets, -1)
+        first = torch.where((offsets >= 0) & (offsets < self.prefix), offsets, -1)  # that of the prefix
         inputs = torch.cat([first[None], inputs])
         within = torch.where(self.chunks < 0, self.times + self.prefix, self.times - self.chunks * chunk.size)
         outputs = (self.chunks + 1) * width + within

@@ -37,15 +37,15 @@ class SinusoidalPositions(nn.Module):
             if period is not None:
                 turns = torch.round(self.rates * period / (2 * math.pi))
                 index = torch.arange(period, dtype=torch.float64)
-                table = self._embed(index[:, None] * turns * (2 * math.pi / period))
+                table = self._embed(index[:, None] * turns * (2 * math.pi / period))  # (period, dim)
         self.register_buffer("table", table, persistent=False)
         self._moved = self.rates
         """Where positions were asked for last."""
 
     def _embed(self, angle: Tensor) -> Tensor:
-        sine, cosine = torch.sin(angle), torch.cos(angle)
+        sine, cosine = torch.sin(angle), torch.cos(angle)  # (..., dim / 2) each
         if self.interleaved:
-            return torch.stack([sine, cosine], dim=-1).flatten(-2).float()
+            return torch.stack([sine, cosine], dim=-1).flatten(-2).float()  # (..., dim)
         return torch.cat([sine, cosine], dim=-1).float()
 
     def forward(self, index: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ class Subsampling(nn.Module):
         output_lengths = self.output_lengths(lengths)
         frames = max(int(output_lengths.max()), 1)
         missing = self.span(frames) - self.left - features.shape[1]
-        padded = F.pad(features, (0, 0, self.left, missing))
+        padded = F.pad(features, (0, 0, self.left, missing))  # (batch, span(T'), bins)
         return self.window(padded, torch.full_like(lengths, -self.left), lengths), output_lengths
 
 
@@ -61,10 +61,10 @@ class WhisperConvolutions(Subsampling):
         return (lengths + 1) // 2
 
     def window(self, features: Tensor, start: Tensor, total: Tensor) -> Tensor:
-        index = start[:, None] + torch.arange(features.shape[1], device=features.device)
+        index = start[:, None] + torch.arange(features.shape[1], device=features.device)  # (batch, time)
         real = ((index >= 0) & (index < total[:, None]))[..., None]  # Whisper pads both convolutions with zeros
-        x = F.gelu(_convolve(features * real, self.conv1)) * real[:, 1:-1]
-        return F.gelu(_convolve(x, self.conv2))
+        x = F.gelu(_convolve(features * real, self.conv1)) * real[:, 1:-1]  # (batch, time - 2, dim)
+        return F.gelu(_convolve(x, self.conv2))  # (batch, n, dim)
 
 
 def _convolve(x: Tensor, conv: nn.Conv1d) -> Tensor:
@@ -76,7 +76,7 @@ def _convolve(x: Tensor, conv: nn.Conv1d) -> Tensor:
     """
     stride = conv.stride[0]
     count = (x.shape[1] - 3) // stride + 1
-    taps = [x[:, k : k + (count - 1) * stride + 1 : stride] for k in range(3)]
+    taps = [x[:, k : k + (count - 1) * stride + 1 : stride] for k in range(3)]  # (batch, count, channels) each
     if torch.is_grad_enabled() or x.dtype != torch.float32 or x.device.type != "cpu":
         return F.linear(torch.cat(taps, dim=-1), conv.weight.transpose(1, 2).flatten(1), conv.bias)
     weights = conv.weight.unbind(2)  # (out, in) for each tap
@@ -110,7 +110,7 @@ class StridedConvolution(nn.Module):
         if type(self.linear) is nn.Linear and (torch.is_grad_enabled() or x.device.type != "cpu"):
             weight = self.linear.weight.unflatten(1, (3, 3, -1)).permute(0, 3, 1, 2)
             return F.conv2d(x.permute(0, 3, 1, 2), weight, self.linear.bias, stride=2).permute(0, 2, 3, 1)
-        patches = x.unfold(1, 3, 2).unfold(2, 3, 2).permute(0, 1, 2, 4, 5, 3)
+        patches = x.unfold(1, 3, 2).unfold(2, 3, 2).permute(0, 1, 2, 4, 5, 3)  # (batch, time', bins', 3, 3, channels)
         tiles = patches.split(max(_PATCHES // (patches[:, :1].numel() or 1), 1), dim=1)
         return torch.cat([self.linear(tile.flatten(3)) for tile in tiles], dim=1)
 
@@ -137,10 +137,10 @@ class Conv2dSubsampling8(Subsampling):
         return lengths.clamp(min=0)
 
     def window(self, features: Tensor, start: Tensor, total: Tensor) -> Tensor:
-        x = features[..., None]
+        x = features[..., None]  # (batch, time, bins, 1)
         for conv in self.conv:
-            x = F.relu(conv(x), inplace=True)
-        return self.out(x.flatten(2))
+            x = F.relu(conv(x), inplace=True)  # (batch, time / 2, bins / 2, dim), rounded down, each time
+        return self.out(x.flatten(2))  # (batch, n, dim)
 
 
 class PairReduction(nn.Module):

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from speech.errors import ConfigError
 from speech.nn.attention import AttentionCache, MultiHeadAttention
 from speech.nn.encoder.base import Encoder, EncoderConfig
-from speech.nn.encoder.masks import Layout
+from speech.nn.encoder.masks import SequenceLayout
 from speech.nn.encoder.positions import SinusoidalPositions
 from speech.nn.encoder.subsampling import WhisperConvolutions
 from speech.nn.feed_forward import FeedForward
-from speech.nn.streaming import Rows
+from speech.nn.streaming import StreamTensors
 from speech.ranges import check, ranged
 
 
@@ -75,18 +75,20 @@ class WhisperLayer(nn.Module):
         x = x + self.dropout(attended)
         return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
 
-    def forward(self, x: Tensor, mask: Tensor | None, layout: Layout, valid: Tensor, memory: Rows | None) -> Tensor:
+    def forward(
+        self, x: Tensor, mask: Tensor | None, layout: SequenceLayout, valid: Tensor, memory: StreamTensors | None
+    ) -> Tensor:
         """`x (batch, N, dim)` on `layout`; `mask` as made by it."""
         return self._rest(x, self.attention(self.attention_norm(x), mask))
 
-    def begin(self, prefix: Tensor, left_context: int, memory: Rows | None) -> tuple[Tensor, AttentionCache]:
+    def begin(self, prefix: Tensor, left_context: int, memory: StreamTensors | None) -> tuple[Tensor, AttentionCache]:
         """Prefix frames after this layer, and the state of a stream that starts with them."""
         normed = self.attention_norm(prefix)
         cache = self.attention.begin(normed, left_context)
         return self._rest(prefix, self.attention(normed, None)) if prefix.shape[1] else prefix, cache
 
     def step(
-        self, x: Tensor, state: AttentionCache, valid: Tensor | None, commit: int, memory: Rows | None
+        self, x: Tensor, state: AttentionCache, valid: Tensor | None, commit: int, memory: StreamTensors | None
     ) -> tuple[Tensor, AttentionCache]:
         """One chunk `x (batch, chunk + right, dim)`, of which `commit` frames are remembered."""
         attended, state = self.attention.step(self.attention_norm(x), state, valid, commit)

@@ -1,71 +1,17 @@
 """Phrases are preferred, alone or beside a language model, and nothing else changes."""
 
-import re
-from dataclasses import asdict
-
 import pytest
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from speech.decode.bias.biasing import BiasingScorer
 from speech.decode.bias.phrases import Phrase, Phrases
 from speech.decode.ctc.beam import BeamDecoder
-from speech.decode.ctc.compiled_beam import BeamSearch, SearchConfig
 from speech.decode.ctc.frames import CtcFrames
-from speech.decode.ctc.prefix_beam import prefix_beam
-from speech.decode.lm.lexicon import Lexicon, LexiconScorer
 from speech.decode.lm.ngram import EDGE, TokenNgram
 from speech.errors import ConfigError
 from speech.text.tokenizers.sentencepiece import Tokenizer
-
-TEXTS = ["the cat sat on the mat", "a dog ran over the street", "aa ab ba bb aba bab abba"] * 5
-LEXICON = Lexicon.train({"eng": {"the": 0.05, "cat": 3e-4, "sat": 2e-4}})
-WORD = st.text("ab", min_size=1, max_size=4)
-TEXT = st.lists(WORD, max_size=6).map(" ".join)
-
-
-@pytest.fixture(scope="module")
-def letters() -> Tokenizer:
-    texts = [*TEXTS, "東京都"]
-    return Tokenizer.train(texts, vocab_size=60, languages=["eng"], st_targets=[], characters=True, coverage=1.0)
-
-
-@pytest.fixture(scope="module")
-def pieces() -> Tokenizer:
-    return Tokenizer.train(TEXTS, vocab_size=40, languages=["eng"], st_targets=[])
-
-
-def Biasing(tokenizer, phrases, scorer=None):
-    return BiasingScorer(Phrases(tokenizer, [Phrase(*pair) for pair in phrases.items()]), scorer)
-
-
-def added(biasing: Biasing, ids) -> float:
-    state, total = biasing.start(), 0.0
-    for token in ids:
-        state, gain = biasing.score(state, token)
-        total += gain
-    return total + biasing.finish(state)
-
-
-def occurrences(phrase: str, text: str) -> int:
-    """As whole words; two occurrences may share a word."""
-    return len(re.findall(rf"(?=(?<![^ ]){phrase}(?![^ ]))", text))
-
-
-def said(tokenizer: Tokenizer, text: str, rival: str = "", behind: float = 0.5) -> torch.Tensor:
-    """Frames (T, vocabulary) of a text, and nearly as probable of its rival with as many tokens."""
-    ids = tokenizer.encode(text)
-    log_probs = torch.full((2 * len(ids), len(tokenizer.vocabulary)), -9.0)
-    log_probs[1::2, 0] = 0.0
-    for frame, (token, other) in enumerate(zip(ids, tokenizer.encode(rival or text), strict=True)):
-        log_probs[2 * frame, other] = -behind
-        log_probs[2 * frame, token] = 0.0
-    return torch.log_softmax(log_probs, dim=-1)
-
-
-def heard(tokenizer: Tokenizer, log_probs: torch.Tensor, scorer=None) -> str:
-    return tokenizer.decode(prefix_beam(log_probs, scorer=scorer, weight=1.0)[0].ids)
+from tests.decode.bias.phrased import LEXICON, TEXT, TEXTS, WORD, Biasing, added, occurrences, said
 
 
 @given(st.lists(WORD, min_size=1, max_size=2).map(" ".join), TEXT, st.integers(1, 4))
@@ -136,14 +82,6 @@ def test_what_is_no_text_neither_matches_nor_hides_a_match(letters):
     assert added(biasing, [c, vocabulary.unk, a, t]) == 0.0
 
 
-def test_the_phrase_wins_over_a_close_competitor_and_other_text_stays(letters):
-    log_probs = said(letters, "the mat sat on the cat", rival="the cat sat on the mat")
-    assert heard(letters, log_probs) == "the mat sat on the cat"
-    assert heard(letters, log_probs, Biasing(letters, {"The Cat!": 0.5})) == "the cat sat on the cat"
-    assert heard(letters, log_probs, Biasing(letters, {"on the mat": 0.5})) == "the mat sat on the mat"
-    assert heard(letters, log_probs, Biasing(letters, {"a dog ran": 0.5})) == "the mat sat on the cat"
-
-
 def test_a_decoder_takes_it_and_audio_that_is_clear_is_kept(letters):
     decoder = BeamDecoder(scorer=Biasing(letters, {"cat": 0.5}), weight=1.0, bonus=0.0, least=-20.0)
     for behind, expected in ((0.5, "cat sat"), (8.0, "mat sat")):
@@ -151,43 +89,6 @@ def test_a_decoder_takes_it_and_audio_that_is_clear_is_kept(letters):
         spans = decoder(CtcFrames(log_probs[None], torch.tensor([len(log_probs)]), 0.02))[0]
         assert letters.decode(span.id for span in spans) == expected
         assert [span.start_frame for span in spans] == list(range(0, 16, 2))
-
-
-@given(TEXT)
-def test_around_a_language_model_it_adds_to_its_scores(letters, text):
-    texts = [([EDGE, *letters.encode(line), EDGE], 1.0) for line in TEXTS]
-    model = TokenNgram.train(texts, order=3)
-    ids, inner = letters.encode(text), Biasing(letters, {})
-    alone = added(Biasing(letters, {}, model), ids)
-    both = added(Biasing(letters, {"ab": 2.0}, model), ids)
-    assert both - alone == pytest.approx(4.0 * occurrences("ab", text))
-    assert added(inner, ids) == 0.0
-
-
-@given(
-    seed=st.integers(0, 10_000), length=st.integers(0, 24), with_words=st.booleans(), with_model=st.booleans(),
-    boosts=st.dictionaries(st.sampled_from(["cat", "the cat", "a", "aba ba", "dog ran", "東"]), st.floats(0.1, 3)),
-)  # fmt: skip
-def test_the_compiled_search_prefers_what_the_readable_one_prefers(
-    letters, seed, length, with_words, with_model, boosts
-):
-    generator = torch.Generator().manual_seed(seed)
-    texts = [([EDGE, *letters.encode(line), EDGE], 1.0) for line in TEXTS]
-    model = TokenNgram.train(texts, order=3) if with_model else None
-    log_probs = torch.log_softmax(3 * torch.randn(length, len(letters.vocabulary), generator=generator), dim=-1)
-    phrases = Phrases(letters, [Phrase(*pair) for pair in boosts.items()])
-    pieces, weight = letters.vocabulary.tokens, 0.7 if with_model else 1.0
-    config = SearchConfig(beam=6, top_k=9, least=-8.0, weight=weight, bonus=0.3)
-    lexicon = LEXICON if with_words and with_model else None
-    search = BeamSearch(config, model, lexicon, ("eng",), pieces, phrases)
-    for start in range(0, length, 5):
-        search.advance(config.tried(log_probs[start : start + 5]))
-    scorer = model if lexicon is None else LexiconScorer(model, lexicon, ("eng",), pieces, phrases.words)
-    biasing = BiasingScorer(phrases, scorer, scale=1 / weight)
-    expected = prefix_beam(log_probs, scorer=biasing, **asdict(config))[0]
-    found = search.best()[0]
-    assert found.score == pytest.approx(expected.score, abs=1e-6)
-    assert found.ids == expected.ids
 
 
 def test_words_of_phrases_are_known_words(letters):

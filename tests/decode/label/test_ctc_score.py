@@ -103,23 +103,6 @@ def test_sixteen_seconds_of_six_long_texts_take_milliseconds():
     assert min(times) < 0.04  # 6 ms on one core of a server
 
 
-def by_all_ways(attention):
-    rows, frames = attention.shape
-    ways = itertools.combinations(range(1, frames), rows - 1)
-    bounds = ([0, *way, frames] for way in ways)
-    return max(
-        (sum(attention[row, begins[row] : begins[row + 1]].sum() for row in range(rows)), begins[:-1])
-        for begins in bounds
-    )
-
-
-@given(rows=st.integers(1, 4), more=st.integers(0, 4), seed=st.integers(0, 999))
-def test_rows_begin_where_the_sum_along_the_path_is_highest(rows, more, seed):
-    attention = np.random.default_rng(seed).normal(size=(rows, rows + more))
-    _, begins = by_all_ways(attention)
-    assert first_frames(attention).tolist() == begins
-
-
 def test_more_rows_than_frames_begin_in_order_within_them():
     attention = np.random.default_rng(0).normal(size=(10, 3)).astype(np.float32)
     found = first_frames(attention).tolist()

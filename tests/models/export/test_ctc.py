@@ -1,25 +1,18 @@
 """Exported graphs say what the model says, whole and chunk by chunk; where they would not, nothing is left behind."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 import torch
-import typer
-from typer.testing import CliRunner
 
 from speech.chunking import ChunkSpec
-from speech.cli.export import export_model
-from speech.errors import ConfigError, ModelError
-from speech.models.checkpoint import load_checkpoint
-from speech.models.export import onnx_files
+from speech.errors import ConfigError
 from speech.models.export.ctc import export_onnx, run_streaming
-from speech.models.export.ctc_graphs import ConvolvedLogMel, PortablePositions, StreamingGraph
+from speech.models.export.ctc_graphs import StreamingGraph
 from speech.models.export.onnx_files import open_onnx
 
 pytest.importorskip("onnx")
-
 CHUNK = ChunkSpec(size=4, left_context=10, right_context=2)
 FAMILIES = ["model", "published"]
 UNKNOWN_END = 1 << 60
@@ -159,69 +152,8 @@ def test_sherpa_onnx_reads_recordings(exported, speech):
     np.testing.assert_allclose(stream.result.timestamps, [n * 0.02 for n in starts], atol=1e-3)
 
 
-def test_log_mel_as_a_convolution(model, published, speech):
-    for log_mel in (model.log_mel, published.log_mel):
-        for length in (16000, 23456):
-            samples = torch.from_numpy(speech[None, :length])
-            expected, _ = log_mel(samples, torch.tensor([length]))
-            torch.testing.assert_close(ConvolvedLogMel(log_mel)(samples), expected, atol=2e-3, rtol=0)
-
-
-def test_portable_positions_never_run_out(published):
-    positions = published.encoder.positions
-    index = torch.tensor([0, 1, 17, 4500, 10_000_019])
-    torch.testing.assert_close(PortablePositions(positions)(index), positions(index), atol=1e-5, rtol=0)
-
-
-def test_a_wrong_graph_is_refused_and_nothing_stays(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(onnx_files, "TOLERANCE", -1.0)
-    with pytest.raises(ModelError, match="differs from the model by"):
-        export_onnx(tmp_path / "exported", model, name="small")
-    assert not list(tmp_path.iterdir())
-
-
-def test_large_weights_lie_beside_the_graph(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(onnx_files, "_LARGE", 1000)
-    export_onnx(tmp_path / "exported", model, name="small")
-    assert (tmp_path / "exported" / "model.onnx.data").stat().st_size > (
-        tmp_path / "exported/model.onnx"
-    ).stat().st_size
-
-
-def test_nothing_is_overwritten(model, tmp_path):
-    (tmp_path / "note").write_text("mine")
-    with pytest.raises(ConfigError, match="already exists"):
-        export_onnx(tmp_path, model, name="small")
-    assert [file.name for file in tmp_path.iterdir()] == ["note"]
-
-
 def test_chunks_must_fit(model, tmp_path):
     for chunk in (ChunkSpec(size=3, left_context=8), ChunkSpec(size=4, left_context=0)):
         with pytest.raises(ConfigError):
             export_onnx(tmp_path / "exported", model, name="small", chunk=chunk)
     assert not list(tmp_path.iterdir())
-
-
-def test_what_to_install_is_said(model, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ConfigError, match=r"needs the package onnx.*pip install .[\w-]+\[export\]"):
-        export_onnx(tmp_path / "exported", model, name="small")
-
-
-def test_command(checkpoint, tmp_path):
-    app = typer.Typer()
-    app.command()(export_model)
-    to = tmp_path / "exported"
-    result = CliRunner().invoke(app, [str(checkpoint), "--to", str(to), "--language", "eng"])
-    assert result.exit_code == 0, result.output
-    facts = open_onnx(to / "streaming.onnx").get_modelmeta().custom_metadata_map
-    assert [facts[key] for key in ("chunk_size", "left_context", "right_context")] == ["16", "256", "8"]
-    eng = load_checkpoint(checkpoint).model.vocabulary.language_id("eng")
-    assert facts["prefix"].startswith(f"{eng},")
-    refused = CliRunner().invoke(app, [str(checkpoint), "--to", str(to)])
-    assert isinstance(refused.exception, ConfigError)
-    refused = CliRunner().invoke(app, [str(checkpoint), "--to", str(tmp_path / "other"), "--chunk-ms", "330"])
-    assert "multiple of 20 ms" in str(refused.exception)
-    whole = CliRunner().invoke(app, [str(checkpoint), "--to", str(tmp_path / "whole"), "--no-streaming"])
-    assert whole.exit_code == 0
-    assert sorted(file.name for file in (tmp_path / "whole").iterdir()) == ["README.md", "model.onnx", "tokens.txt"]

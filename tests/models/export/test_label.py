@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from speech.audio.input.files import load_audio
 from speech.cli.export import export_model
 from speech.decode.label.joint import JointConfig
-from speech.errors import ConfigError, ModelError
-from speech.models.checkpoint import LabelCheckpoint, save_label_checkpoint
+from speech.errors import ModelError
+from speech.models.checkpoint import LabelCheckpoint
 from speech.models.export import onnx_files
 from speech.models.export.label import export_label_onnx
 from speech.models.export.onnx_files import open_onnx
@@ -24,7 +24,6 @@ from tests.tiny_hybrid import latin_whisper, save_tiny_hybrid
 from tests.tiny_whisper import tiny_label_tokenizer
 
 onnx = pytest.importorskip("onnx")
-
 EXAMPLE = re.findall(
     r"```python\n(.*?)```", (Path(__file__).parents[3] / "docs" / "export.md").read_text("utf-8"), re.S
 )
@@ -190,15 +189,3 @@ def test_the_command_writes_both_halves_of_a_hybrid(exported, speech, tmp_path):
     assert "`streaming.onnx`" in card
     assert "`label_decoder.onnx`" in card
     np.testing.assert_allclose(encoded(tmp_path / "onnx", speech)[0], encoded(exported, speech)[0], atol=1e-6)
-
-
-def test_the_command_writes_a_model_without_ctc(label, tmp_path):
-    save_label_checkpoint(tmp_path / "label", label, card="")
-    result = command(tmp_path / "label", "--to", tmp_path / "onnx")
-    assert result.exit_code == 0, result.output
-    assert "label_decoder.onnx" in result.output
-    for option in (["--sherpa"], ["--language", "eng"]):
-        refused = command(tmp_path / "label", "--to", tmp_path / "other", *option)
-        assert isinstance(refused.exception, ConfigError)
-        assert "without CTC" in str(refused.exception)
-    assert not (tmp_path / "other").exists()

@@ -4,21 +4,21 @@ import re
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from llvmlite import binding, ir
 
 from speech.nn.cpu import tiles as tile_code
-from speech.nn.cpu.instructions import AVX2, AVX_VNNI, VNNI, available, best, instructions
-from speech.nn.cpu.int8_weights import int8_kernels, pack, product
+from speech.nn.cpu.instructions import AVX2, AVX_VNNI, VNNI, available, instructions
 from speech.nn.cpu.tiles import LANES, MOST_ROWS, Tiles, tiles
-from speech.nn.linears import quantized
 from tests.skips import NO_TILES
 
 pytestmark = pytest.mark.skipif(instructions() is None, reason=NO_TILES)
+
 HERE = pytest.mark.parametrize("host", available() or [AVX2], ids=str)
+
 EXTREMES = [0, 1, 127, 128, 254, 255]
+
 MADE: dict[object, object] = {}
 
 
@@ -104,55 +104,6 @@ def test_a_sum_of_products_has_one_order(blocks, seed):
     for half in (8, 4, 2, 1):
         total = total[:half] + total[half:]
     assert MADE["dot"](a, b, blocks) == total[0]
-
-
-@settings(deadline=None)
-@given(
-    rows=st.one_of(st.integers(1, 12), st.integers(78, 84)),
-    width=st.integers(1, 90),
-    out=st.integers(1, 140),
-    lowest=st.sampled_from([-127, -128]),
-    seed=st.integers(0, 9),
-)
-def test_a_product_is_that_of_the_numbers(rows, width, out, lowest, seed):
-    """Exactly that of the whole numbers, whatever the shape and its remainders."""
-    generator = torch.Generator().manual_seed(seed)
-    whole = torch.randint(lowest, 128, (out, width), generator=generator).to(torch.int8)
-    scales, bias = torch.rand(out, generator=generator) + 0.1, torch.randn(out, generator=generator)
-    steps = torch.randint(-127, 128, (rows, width), generator=generator).float()
-    steps[:, 0] = 127.0  # the peak, so that a step is a whole number
-    found = product(steps, pack([quantized(whole, scales)], [bias]), out)
-    sums = (steps.double() @ whole.double().T).float()
-    assert torch.equal(found, sums * scales + bias)
-
-
-def test_rows_of_a_matrix_come_back_as_they_were():
-    whole = torch.randint(-128, 128, (83, 30), generator=torch.Generator().manual_seed(0)).to(torch.int8)
-    found = pack([quantized(whole, torch.ones(83))], [None]).rows(np.array([82, 0, 17]))
-    np.testing.assert_array_equal(found[:, :30], whole[[82, 0, 17]])
-
-
-@settings(deadline=None)
-@given(rows=st.integers(1, 11), depth=st.integers(1, 40), columns=st.integers(1, 5), seed=st.integers(0, 9))
-def test_a_product_of_floats_does_not_depend_on_its_other_rows(rows, depth, columns, seed):
-    random = np.random.default_rng(seed)
-    a = random.normal(size=(rows, depth)).astype(np.float32)
-    b = random.normal(size=(depth, columns * instructions().width)).astype(np.float32).view(np.uint32) >> 16
-    whole, alone = np.empty((rows, b.shape[1]), np.float32), np.empty((1, b.shape[1]), np.float32)
-    int8_kernels().float_product(a, b.astype(np.uint16), whole)
-    int8_kernels().float_product(a[-1:], b.astype(np.uint16), alone)
-    np.testing.assert_array_equal(whole[-1:], alone)
-    np.testing.assert_allclose(whole, a @ (b << 16).view(np.float32), atol=1e-4)
-
-
-def test_the_best_of_a_processor_is_taken():
-    plain = {"avx2", "fma", "sse4.2"}
-    assert best(plain) == (AVX2,)
-    assert best(plain | {"avxvnni"}) == (AVX_VNNI, AVX2)
-    assert best(plain | {"avx512f", "avx512bw"}) == (AVX2,)
-    assert best(plain | {"avx512f", "avx512bw", "avx512vnni"}) == (VNNI, AVX2)
-    assert best({"avx2"}) == best({"neon"}) == ()
-    assert instructions() == available()[0]
 
 
 @pytest.mark.parametrize(

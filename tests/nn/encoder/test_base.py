@@ -10,7 +10,7 @@ from speech.errors import ConfigError
 from speech.nn.encoder.base import Encoder, EncoderState
 from speech.nn.encoder.e_branchformer import EBranchformerConfig
 from speech.nn.encoder.whisper import WhisperEncoderConfig
-from speech.nn.streaming import Rows, merge, select
+from speech.nn.streaming import StreamTensors, merge, select
 
 CONFIGS = {
     "whisper": WhisperEncoderConfig(bins=12, dim=16, layers=3, heads=4, hidden=32, period=64),
@@ -70,7 +70,9 @@ def test_steps_equal_forward_for_any_split(encoders, name, frames, size, left, r
     chunk = ChunkSpec(size=size, left_context=left, right_context=right)
     given_frames = {
         "prefix": torch.randn(2, prefix, 16, generator=generator),
-        "memory": Rows([torch.randn(3, 16, generator=generator), torch.randn(size % 2 + 1, 16, generator=generator)]),
+        "memory": StreamTensors(
+            [torch.randn(3, 16, generator=generator), torch.randn(size % 2 + 1, 16, generator=generator)]
+        ),
     }
     whole = encoder(features, torch.tensor([frames, frames]), chunk, **given_frames)
     live = run_live(encoder, features, chunk, pieces, **given_frames)
@@ -83,7 +85,7 @@ def test_steps_equal_forward_for_any_split(encoders, name, frames, size, left, r
 def test_frames_may_wait_halfway(encoders, name):
     encoder = encoders[name]
     features, lengths = torch.randn(2, 60, encoder.config.bins), torch.tensor([60, 41])
-    given_frames = {"prefix": torch.randn(2, 2, 16), "memory": Rows([torch.randn(3, 16)] * 2)}
+    given_frames = {"prefix": torch.randn(2, 2, 16), "memory": StreamTensors([torch.randn(3, 16)] * 2)}
     seen: list[int] = []
 
     def tap(layer: int, x: torch.Tensor) -> torch.Tensor:

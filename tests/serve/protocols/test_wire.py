@@ -100,9 +100,3 @@ def test_schemas_name_all_messages_of_both_sides():
     tags = {part["properties"]["type"]["enum"][0] for part in components.values() if "type" in part["properties"]}
     assert {"start", "update", "finalize", "keepalive", "resume", "stop", "reference"} <= tags
     assert {"started", "transcript", "end", "error", "ack", "flow", "goaway", "resumed", "score", "referenced"} <= tags
-
-
-def test_close_codes_that_are_worth_another_try_are_below_4000():
-    again = {wire.CloseCode.going_away, wire.CloseCode.restart, wire.CloseCode.overloaded, wire.CloseCode.internal}
-    assert all(code < 4000 for code in again)
-    assert wire.CloseCode.unauthorized >= 4000

@@ -19,10 +19,7 @@ from speech.text.tokenizers.sentencepiece import Tokenizer
 from speech.train.adapters.config import AdaptConfig, AdapterRows, AdapterStart, Method
 from speech.train.adapters.module import CHECKPOINTS, SCORES, AdaptModule, read_scores
 from speech.train.adapters.run import CURVE, REPORT, adapt, best_steps, is_hidden
-from speech.train.adapters.start import missing_tokens
-from speech.train.adapters.tuning import number_of
-from speech.train.asr.config import ChunkConfig, DataConfig, LossConfig
-from speech.train.loop.config import OptimizerConfig, TrainerConfig
+from speech.train.asr.config import ChunkConfig, DataConfig, LossConfig, OptimizerConfig, TrainerConfig
 from speech.train.loop.state import CHECKPOINT
 from tests.changes import changed
 from tests.conftest import CORPUS, small_whisper
@@ -192,12 +189,6 @@ def test_what_cannot_be_trained_is_named(corpus, checkpoint, tmp_path):
         adapt(settings(corpus, checkpoint, tmp_path, ["ita", "lug"]))
 
 
-def test_letters_are_missing_where_the_model_writes_none(tokenizer):
-    assert missing_tokens(tokenizer, ["the cat"]) == ()
-    assert missing_tokens(tokenizer, ["γάτα", "γάτα και", "the γ"])[:2] == ("γ", "α")
-    assert "ψ" not in missing_tokens(tokenizer, ["γάτα", "γάτα", "ψ"])  # once is too rarely
-
-
 def test_rows_may_begin_at_random(corpus, checkpoint, tmp_path):
     rows = {}
     for start in AdapterRows:
@@ -215,8 +206,3 @@ def test_the_best_steps_are_those_with_the_fewest_wrong_characters():
     best = best_steps({0: row(0.5, 0.5), 2: row(0.2, 0.4), 4: row(0.3, 0.1), 6: row(0.3, 0.1)})
     assert best.of == {"deu": 2, "ita": 4}
     assert best.common == 4
-
-
-def test_codes_have_numbers_of_their_own():
-    assert number_of("aaa") == 0
-    assert len({number_of(code) for code in ("ita", "tia", "ait", "lad", "lug", "zzz")}) == 6

@@ -1,7 +1,6 @@
 """Training on a tiny real-format corpus: it learns, resumes exactly, averages, draws, and its result loads."""
 
 import json
-import math
 import shutil
 from pathlib import Path
 
@@ -9,25 +8,26 @@ import lightning as L
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import nn
 
 from speech import Recognizer
-from speech.audio.input.files import load_audio
 from speech.data.manifest import read_manifest
 from speech.data.plan import BatchConfig
 from speech.errors import ConfigError, DataError
 from speech.models.checkpoint import Storage, load_checkpoint
-from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
+from speech.models.owsm_ctc import FrontEnd, OwsmCtcConfig
 from speech.nn.encoder.whisper import WhisperEncoderConfig
-from speech.text.vocabulary import Vocabulary
-from speech.train.asr.config import ChunkConfig, DataConfig, InitConfig, TokenizerConfig, TrainConfig
-from speech.train.asr.init import build_model, build_tokenizer, quiet_prefix
-from speech.train.asr.module import CtcModule
+from speech.train.asr.config import (
+    ChunkConfig,
+    DataConfig,
+    InitConfig,
+    OptimizerConfig,
+    TokenizerConfig,
+    TrainConfig,
+    TrainerConfig,
+)
+from speech.train.asr.init import build_model, build_tokenizer
 from speech.train.asr.run import TrainResult, train
-from speech.train.loop.averaging import average, save_snapshot, snapshots
 from speech.train.loop.callbacks import Metrics, read_metrics
-from speech.train.loop.config import OptimizerConfig, TrainerConfig
-from speech.train.loop.optimizer import build_optimizer, rate_factor, schedule_factor
 from tests.changes import changed
 
 
@@ -197,51 +197,6 @@ def test_while_the_heads_learn_first_the_encoder_rests(corpus, tmp_path):
         assert not torch.equal(after["ctc.linear.weight"], before["ctc.linear.weight"])
 
 
-def test_chunks_begin_when_they_are_told_to(corpus, tmp_path):
-    config = tiny(corpus, tmp_path / "run")
-    config = changed(config, {"chunk.probability": 1.0, "chunk.begins": 1})
-    module = CtcModule(OwsmCtc(config.model, Vocabulary.build(["eng"], [], ["a"])), config)
-    assert module._chunk(torch.Generator()) is None
-    module = CtcModule(module.model, changed(config, {"chunk.begins": 0}))
-    assert module._chunk(torch.Generator()) is not None
-
-
-def test_prefix_frames_start_as_silence_with_a_little_of_their_own():
-    config = OwsmCtcConfig(
-        encoder=WhisperEncoderConfig(period=600),
-        front_end=FrontEnd.whisper,
-        inter_layers=[],
-        inter_transcript=0,
-        target_prefix=False,
-        prompt_dim=64,
-    )
-    torch.manual_seed(0)
-    model = OwsmCtc(config, Vocabulary.build(["eng", "deu"], [], ["a"])).eval()
-    for convolution in (model.encoder.subsampling.conv1, model.encoder.subsampling.conv2):
-        nn.init.normal_(convolution.weight, std=0.2)  # as loud as Whisper's
-    quiet = torch.zeros(1, 16000)
-    with torch.no_grad():
-        quiet_prefix(model, model.encoder)
-        frames, _ = model.encoder.subsampling(*model.features(quiet, torch.tensor([16000])))
-        silence = frames[0, 25] + model.encoder.positions(torch.tensor([0]))[0]
-        ids = [model.vocabulary.language_id(code) for code in ("eng", "deu")]
-        prefix = model.prefix(torch.tensor([ids]))[0]
-    assert torch.cosine_similarity(prefix, silence[None]).min() > 0.8
-    assert not torch.allclose(prefix[0], prefix[1], atol=0.05)
-
-
-def test_a_model_from_nothing_sees_features_around_0_with_deviation_1(corpus, tmp_path):
-    config = tiny(corpus, tmp_path, max_steps=1)
-    config = changed(config, {"model.front_end": FrontEnd.owsm})
-    utterances = read_manifest(corpus / "train.jsonl", corpus)
-    model = build_model(config, build_tokenizer(config, utterances), utterances)
-    samples = torch.from_numpy(load_audio(corpus / "test0.wav"))[None]
-    features = model.normalise(model.features(samples, torch.tensor([samples.shape[1]]))[0])
-    assert model.feature_mean.mean() < -3
-    assert features.mean().abs() < 0.5
-    assert 0.5 < features.std() < 1.5
-
-
 def test_missing_data_is_said_before_anything_runs(corpus, tmp_path):
     config = tiny(corpus, tmp_path / "run")
     config = changed(config, {"data.languages": ["fra"]})
@@ -250,33 +205,3 @@ def test_missing_data_is_said_before_anything_runs(corpus, tmp_path):
     config = changed(config, {"data.root": ""})
     with pytest.raises(ConfigError, match=r"data\.root"):
         train(config)
-
-
-def test_rates_fall_towards_the_lower_layers():
-    config = OptimizerConfig(encoder_lr=0.5, layer_decay=0.8)
-    assert rate_factor("ctc.linear.weight", 6, config) == 1.0
-    assert rate_factor("encoder.layers.5.attention.query.weight", 6, config) == 0.5
-    assert rate_factor("encoder.layers.0.attention.query.weight", 6, config) == pytest.approx(0.5 * 0.8**5)
-    assert rate_factor("encoder.subsampling.conv1.weight", 6, config) == pytest.approx(0.5 * 0.8**6)
-    groups = build_optimizer(nn.Linear(2, 2), 6, config).param_groups
-    assert sorted(group["weight_decay"] for group in groups) == [0.0, config.weight_decay]
-
-
-def test_schedules_warm_up_and_fall():
-    cosine, published = OptimizerConfig(warmup=10, final=0.1), OptimizerConfig(warmup=10, inverse_sqrt=True)
-    assert schedule_factor(0, 100, cosine) == pytest.approx(0.1)
-    assert schedule_factor(10, 100, cosine) == pytest.approx(1.0)
-    assert schedule_factor(100, 100, cosine) == pytest.approx(0.1)
-    assert schedule_factor(29, 100, cosine, begins=30) == 0.0
-    assert schedule_factor(34, 100, cosine, begins=30) == pytest.approx(0.5)
-    assert schedule_factor(39, 100, published) == pytest.approx(math.sqrt(10 / 40))
-
-
-def test_the_average_is_the_mean_of_the_last_snapshots(tmp_path):
-    for step in (1, 2, 3):
-        layer = nn.Linear(2, 1)
-        nn.init.constant_(layer.weight, float(step))
-        nn.init.constant_(layer.bias, 0.0)
-        save_snapshot(layer, tmp_path, step, keep=2)
-    assert [path.stem for path in snapshots(tmp_path)] == ["00000002", "00000003"]
-    assert average(snapshots(tmp_path))["weight"].tolist() == [[2.5, 2.5]]

@@ -1,7 +1,5 @@
 """Files that were joined are read whole, files that were cut off are refused, in every container."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 
@@ -12,9 +10,8 @@ from hypothesis import strategies as st
 
 from speech.audio.input.files import load_audio, probe
 from speech.errors import AudioError
-from tests.audio.made import RATE, heard, muxed, tone, with_chunk_size, written
+from tests.audio.made import RATE, heard, muxed, tone, written
 
-WAV = written(tone(4.0))
 FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_duration": "500000"}
 
 
@@ -40,6 +37,7 @@ def table_first(mp4: bytes) -> bytes:
 
 
 MP4 = muxed("mp4", "aac", (tone(4.0), 0))
+
 FILES = {
     **{kind.lower(): written(tone(4.0), kind) for kind in ("WAV", "RF64", "W64", "AIFF", "CAF", "AU", "FLAC", "OGG")},
     "opus": written(tone(4.0), "OGG", subtype="OPUS"),
@@ -59,6 +57,7 @@ FILES = {
     "avi": muxed("avi", "mp2", (tone(4.0, 48_000), 0), rate=48_000, video_s=4.0),
     "ogg_flac": muxed("oga", "flac", (tone(4.0), 0)),
 }
+
 PROMISED = {"wav", "rf64", "w64", "aiff", "caf", "au", "flac", "mp3"}
 """The header tells how much there is, so that half a second less is a warning."""
 
@@ -100,27 +99,6 @@ def test_links_of_another_rate_and_other_channels_keep_their_times() -> None:
         spans = heard(load_audio(joined))
         assert spans[0] == pytest.approx((0.0, 1.0), abs=0.01)
         assert spans[-1] == pytest.approx((2.0, 3.0), abs=0.01)
-
-
-@pytest.mark.parametrize("size", [0, 0x7FFFFFFF, 0xFFFFFFFF])
-def test_a_wav_of_unknown_size_is_read_to_its_end(size: int) -> None:
-    np.testing.assert_array_equal(load_audio(with_chunk_size(WAV, size)), load_audio(WAV))
-
-
-def test_an_empty_wav_with_a_chunk_behind_is_empty() -> None:
-    with pytest.raises(AudioError, match="no samples"):
-        load_audio(written(tone(0.0)) + b"LIST\x04\0\0\0INFO")
-
-
-@pytest.mark.parametrize("more", [b"LIST\x04\0\0\0INFO", b"\0" * 100_000, b"TAG" + bytes(125), b"junk", b"\xff"])
-def test_chunks_and_padding_behind_the_samples_are_no_audio(more: bytes) -> None:
-    np.testing.assert_array_equal(load_audio(WAV + more), load_audio(WAV))
-
-
-def test_a_wav_whose_header_tells_of_less_than_there_is_is_refused() -> None:
-    """As where more than 4 GiB were written, whose size begins again at 0."""
-    with pytest.raises(AudioError, match="bytes behind the 32000 bytes of samples that its header tells of"):
-        load_audio(with_chunk_size(WAV, 32_000))
 
 
 def test_flac_whose_count_lies_is_read_to_its_end_or_refused() -> None:

@@ -1,0 +1,40 @@
+"""`speech import`: published models become checkpoints."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from speech.cli.app import app
+from speech.models.checkpoint import load_checkpoint
+from tests.published import LANGUAGES, TARGETS, write_published
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory) -> Path:
+    return write_published(tmp_path_factory.mktemp("published") / "model")
+
+
+def test_the_command_writes_a_checkpoint_of_the_same_tensors(original, tmp_path):
+    result = CliRunner().invoke(app, ["import", str(original), "--to", str(tmp_path / "ours")])
+    assert result.exit_code == 0, result.output
+    checkpoint = load_checkpoint(tmp_path / "ours")
+    theirs = torch.load(original / "exp" / "valid.ave.pth")
+    state = checkpoint.model.state_dict()
+    assert len(state) == len(theirs)
+    assert torch.equal(state["feature_std"], theirs["normalize.std"])
+    assert torch.equal(
+        state["encoder.layers.3.cross.key.weight"], theirs["encoder.encoders.3.cross_attn.linear_k.weight"]
+    )
+    out = theirs["encoder.embed.out.0.weight"].view(16, 16, 9)  # (dim, channels, bins)
+    assert torch.equal(state["encoder.subsampling.out.weight"].view(16, 9, 16), out.transpose(1, 2))
+    conv = state["encoder.subsampling.conv.1.linear.weight"].view(16, 3, 3, 16)
+    assert torch.equal(conv.permute(0, 3, 1, 2), theirs["encoder.embed.conv.2.weight"])
+    assert checkpoint.tokenizer.vocabulary.languages == tuple(LANGUAGES)
+    assert checkpoint.tokenizer.vocabulary.st_targets == tuple(TARGETS)
+    assert json.loads((tmp_path / "ours" / "config.json").read_text())["info"]["source"] == str(original)
+    assert "where it comes from" in (tmp_path / "ours" / "SOURCE.md").read_text()
+    again = CliRunner().invoke(app, ["import", str(original), "--to", str(tmp_path / "ours")])
+    assert "is there already" in str(again.exception)

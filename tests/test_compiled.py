@@ -1,0 +1,49 @@
+"""Where compiled code is kept."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from speech import compiled
+
+
+def test_a_module_is_loaded_once():
+    assert compiled.load("json") is compiled.load("json") is json
+
+
+def test_where_nothing_can_be_kept_a_folder_of_its_own_is_made(monkeypatch):
+    numba = SimpleNamespace(config=SimpleNamespace(CACHE_DIR=""))
+
+    def import_module(name: str) -> object:
+        if name == "numba":
+            return numba
+        if not numba.config.CACHE_DIR:
+            raise RuntimeError("cannot cache function: no locator available")
+        return "the module"
+
+    monkeypatch.setattr(compiled, "import_module", import_module)
+    assert compiled.load("a module that cannot be kept") == "the module"
+    folder = Path(numba.config.CACHE_DIR)
+    assert folder.name.startswith("speech-")
+    folder.rmdir()
+
+
+def test_a_module_that_is_not_there_is_an_error():
+    with pytest.raises(ModuleNotFoundError):
+        compiled.load("speech.no_such_module")
+
+
+def test_where_nothing_can_be_written_it_still_runs(tmp_path):
+    code = (
+        "import sys; from numba.core import caching; locators = caching.CacheImpl._locator_classes;"
+        "keep = [c for c in locators if 'UserProvided' in c.__name__]; caching.CacheImpl._locator_classes = keep;"
+        "import torch; from speech.decode.ctc.compiled_beam import SearchConfig, compiled_beam;"
+        "config = SearchConfig(beam=1, top_k=1, least=-5.0);"
+        "sys.exit(len(compiled_beam(torch.tensor([[-9.0, 0.0]]), config).ids) != 1)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=240, env={"TMPDIR": str(tmp_path), "HOME": "/"})
+    assert any(tmp_path.iterdir())
