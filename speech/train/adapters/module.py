@@ -28,7 +28,6 @@ from speech.train.adapters.config import AdaptConfig
 from speech.train.adapters.tuning import Scores, Tuning, number_of
 from speech.train.asr.module import CtcModule
 from speech.train.loop.callbacks import append_line
-from speech.train.loop.module import StepBatch
 from speech.train.loop.optimizer import build_optimizer
 
 SCORES = "scores.jsonl"
@@ -76,7 +75,7 @@ class AdaptModule(CtcModule):
         self._sums: dict[str, _Sum] = {}
         self._kept: dict[tuple[str | int, ...], Halfway] = {}
 
-    def before_loss(self, batch: StepBatch) -> None:
+    def before_loss(self, batch: SpeechBatch) -> None:
         """The tuning has decided which layers rest."""
 
     def training_step(self, batch: SpeechBatch, index: int) -> Tensor:

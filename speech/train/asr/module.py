@@ -17,11 +17,11 @@ from speech.nn.encoder.masks import padding_mask
 from speech.nn.losses import ctc_loss, multi_ctc_loss
 from speech.train.asr.config import RunConfig
 from speech.train.loop.distributed import shard
-from speech.train.loop.module import StepBatch, TrainModule
+from speech.train.loop.module import TrainModule
 from speech.train.loop.optimizer import build_optimizer
 
 
-class CtcModule(TrainModule):
+class CtcModule(TrainModule[SpeechBatch]):
     """A CTC model and its objective."""
 
     model: OwsmCtc
@@ -34,7 +34,7 @@ class CtcModule(TrainModule):
         if self.device_mesh is not None and not isinstance(self.model, FSDPModule):
             shard(self.model, self.model.encoder.layers, self.device_mesh["data_parallel"])
 
-    def before_loss(self, batch: StepBatch) -> None:
+    def before_loss(self, batch: SpeechBatch) -> None:
         config, encoder = self.config.optimizer, self.model.encoder
         encoder.frozen = len(encoder.layers) if self.global_step < config.heads_first else config.frozen_layers
 

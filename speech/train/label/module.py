@@ -18,7 +18,7 @@ from speech.train.loop.optimizer import build_optimizer
 _WINDOW = 30 * 16_000
 
 
-class LabelModule(TrainModule):
+class LabelModule(TrainModule[LabelBatch]):
     """Trains the layers of a decoder; encoder, embedding, output matrix and positions stay as they are."""
 
     def __init__(self, whisper: Whisper, config: LabelConfig) -> None:
@@ -30,9 +30,8 @@ class LabelModule(TrainModule):
         whisper.decoder.embed.requires_grad_(False)
         whisper.decoder.positions.requires_grad_(False)
 
-    def loss(self, batch: Any, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, batch: LabelBatch, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
         """The objective of one batch and its parts; `generator` None: without the teacher."""
-        assert isinstance(batch, LabelBatch)
         self._follow(batch.samples.device)
         frames, lengths = self._encode(batch.samples, batch.sample_lengths)
         decoder = self._whisper[0].decoder

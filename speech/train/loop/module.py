@@ -41,7 +41,7 @@ class StepBatch(Protocol):
         """Rows."""
 
 
-class TrainModule(L.LightningModule):
+class TrainModule[B: StepBatch](L.LightningModule):
     """A model and the steps in which it learns.
 
     Everything random in a step comes from one generator seeded by (seed, batch of the run), where batches are counted
@@ -64,19 +64,19 @@ class TrainModule(L.LightningModule):
         self._losses: list[tuple[list[str], Tensor]] = []
         """Ids and loss of the batches of the step so far."""
 
-    def loss(self, batch: Any, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, batch: B, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
         """The objective of one batch and its parts, detached: what a task is.
 
         Args:
-            batch: a `StepBatch` of the task.
+            batch: as the task makes them.
             generator: of all that is random in a step of training; None on dev, where nothing is.
         """
         raise NotImplementedError
 
-    def before_loss(self, batch: StepBatch) -> None:
+    def before_loss(self, batch: B) -> None:
         """What a task makes ready for a batch of training, such as layers that rest."""
 
-    def training_step(self, batch: StepBatch, index: int) -> Tensor:
+    def training_step(self, batch: B, index: int) -> Tensor:
         number = self.number(batch, index)
         torch.manual_seed(self.config.seed * 1_000_003 + number)
         generator = torch.Generator().manual_seed(self.config.seed * 7_000_003 + number)
@@ -88,7 +88,7 @@ class TrainModule(L.LightningModule):
         self.log("loss", loss, prog_bar=True, logger=False, batch_size=len(batch))
         return loss
 
-    def number(self, batch: StepBatch, index: int) -> int:
+    def number(self, batch: B, index: int) -> int:
         """Of a batch in the run, which decides what is random in its step."""
         accumulate = self.config.trainer.accumulate
         number = self.global_step * accumulate + index % accumulate
@@ -148,7 +148,7 @@ class TrainModule(L.LightningModule):
             shift = done - counts["ready"]
             counts.update({name: count + shift for name, count in counts.items()})
 
-    def validation_step(self, batch: StepBatch, index: int) -> None:
+    def validation_step(self, batch: B, index: int) -> None:
         loss, parts = self.loss(batch, None)
         seconds = batch.sample_lengths.sum() / 16000
         self.log_dict({f"dev/{name}": value for name, value in parts.items()}, batch_size=int(seconds), sync_dist=True)
