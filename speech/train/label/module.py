@@ -31,9 +31,8 @@ class LabelModule(TrainModule[LabelBatch]):
         whisper.decoder.embed.requires_grad_(False)
         whisper.decoder.positions.requires_grad_(False)
 
-    def loss(self, batch: Any, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, batch: LabelBatch, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
         """The objective of one batch and its parts; `generator` None: without the teacher."""
-        assert isinstance(batch, LabelBatch)
         self._follow(batch.samples.device)
         frames, lengths = self._encode(batch.samples, batch.sample_lengths)
         decoder = self._whisper[0].decoder

@@ -68,7 +68,7 @@ class TrainModule[B: StepBatch](L.LightningModule):
         """The objective of one batch and its parts, detached: what a task is.
 
         Args:
-            batch: a `StepBatch` of the task.
+            batch: as the task makes them.
             generator: of all that is random in a step of training; None on dev, where nothing is.
         """
         raise NotImplementedError

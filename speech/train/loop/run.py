@@ -28,7 +28,7 @@ from speech.train.loop.averaging import average, snapshots
 from speech.train.loop.callbacks import Checkpoints, Metrics
 from speech.train.loop.config import Accelerator, RunSettings, TrainerConfig, TrainingPrecision
 from speech.train.loop.distributed import end_with_launcher, is_first, strategy
-from speech.train.loop.module import TrainModule
+from speech.train.loop.module import StepBatch, TrainModule
 from speech.train.loop.state import CHECKPOINT, StateFiles, read_state
 from speech.train.loop.stream import Batches, SpeechData
 
@@ -79,9 +79,9 @@ def record_config(config: RunSettings, output: Path) -> None:
         write_atomically(output / RECORD, json.dumps(record, indent=1, allow_nan=False) + "\n")
 
 
-def fit[B](
+def fit[B: StepBatch](
     config: RunSettings,
-    module: TrainModule,
+    module: TrainModule[B],
     speech: Callable[[], RunSpeech[B]],
     output: Path,
     done: int,
