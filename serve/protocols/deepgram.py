@@ -60,11 +60,11 @@ class _Query(Struct):
     alternatives: Annotated[int, Meta(ge=1, le=10)] = 1
 
 
-class _KeepAlive(Struct, tag="KeepAlive"):
+class _KeepAliveMessage(Struct, tag="KeepAlive"):
     pass
 
 
-class _Finalize(Struct, tag="Finalize"):
+class _FinalizeMessage(Struct, tag="Finalize"):
     pass
 
 
@@ -82,7 +82,7 @@ class _Configure(Struct, tag="Configure"):
     punctuate: bool | UnsetType = UNSET
 
 
-_controls = msgspec.json.Decoder(_KeepAlive | _Finalize | _CloseStream | _Configure)
+_controls = msgspec.json.Decoder(_KeepAliveMessage | _FinalizeMessage | _CloseStream | _Configure)
 
 
 class Deepgram:
@@ -153,9 +153,9 @@ class Deepgram:
     def _control(self, text: str) -> wire.ClientMessage | Reply:
         try:
             control = _controls.decode(text)
-            if isinstance(control, _KeepAlive):
+            if isinstance(control, _KeepAliveMessage):
                 return wire.KeepAlive()
-            if isinstance(control, _Finalize):
+            if isinstance(control, _FinalizeMessage):
                 return wire.Finalize()
             if isinstance(control, _CloseStream):
                 return wire.Stop()

@@ -87,7 +87,7 @@ class _Session(Struct):
     turn_detection: _ServerVad | _SemanticVad | UnsetType | None = UNSET
 
 
-class _Update(Struct):
+class _SessionUpdate(Struct):
     session: _Session
 
 
@@ -235,7 +235,7 @@ class OpenAiRealtime:
         if kind == "input_audio_buffer.clear":
             return self._flush(FlushReason.clear) if self._begun else [Reply(self._event(_CLEARED))]
         if kind in ("session.update", "transcription_session.update"):
-            return self._update(_convert(event, _Update).session, beta=kind != "session.update")
+            return self._update(_convert(event, _SessionUpdate).session, beta=kind != "session.update")
         if isinstance(kind, str) and kind.partition(".")[0] in ("response", "conversation", "output_audio_buffer"):
             raise _Invalid("not_supported", f"{kind}: this server transcribes and does not answer", "type")
         raise _Invalid("invalid_value", f"there is no event {kind!r}", "type")

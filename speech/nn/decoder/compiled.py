@@ -75,7 +75,7 @@ class _Cache:
         return new
 
 
-class _Text(NamedTuple):
+class _OneText(NamedTuple):
     """What is written of one utterance, in several hypotheses."""
 
     frames: CrossKeysValues
@@ -89,7 +89,7 @@ class _Text(NamedTuple):
 class CompiledState(NamedTuple):
     """Utterances that are written, each in equally many hypotheses; see `DecoderState`."""
 
-    texts: tuple[_Text, ...]
+    texts: tuple[_OneText, ...]
 
     @property
     def length(self) -> int:
@@ -142,7 +142,7 @@ class CompiledDecoder(nn.Module):
         real = [longest] * len(frames) if lengths is None else lengths.tolist()
         return CompiledState(tuple(self._listen(own[:t].numpy()) for own, t in zip(frames, real, strict=True)))
 
-    def _listen(self, heard: np.ndarray) -> _Text:
+    def _listen(self, heard: np.ndarray) -> _OneText:
         """To frames `(T, dim)`."""
         layers, heads, size = self.config.layers, self.config.heads, self.config.dim // self.config.heads
         tile = needed().width
@@ -151,7 +151,7 @@ class CompiledDecoder(nn.Module):
             np.zeros((layers, heads, -(-len(heard) // tile) * tile, -(-size // tile) * tile), np.int16),
         )
         _kernels().listen(np.ascontiguousarray(heard, np.float32), self._cross, *frames)
-        return _Text(frames, len(heard), _Cache(layers, 0, 1, heads, size), np.empty((1, 0), np.int64))
+        return _OneText(frames, len(heard), _Cache(layers, 0, 1, heads, size), np.empty((1, 0), np.int64))
 
     def step(
         self, tokens: Tensor, state: CompiledState, heads: Sequence[tuple[int, int]] = ()
@@ -169,7 +169,7 @@ class CompiledDecoder(nn.Module):
             attention = torch.cat(wide)  # (rows, heads, n, T)
         return torch.cat([y for y, _, _ in each]), CompiledState(tuple(text for _, text, _ in each)), attention
 
-    def _write(self, x: Tensor, text: _Text, heads: Sequence[tuple[int, int]]) -> tuple[Tensor, _Text, Tensor]:
+    def _write(self, x: Tensor, text: _OneText, heads: Sequence[tuple[int, int]]) -> tuple[Tensor, _OneText, Tensor]:
         """`x (rows, count, dim)` of one utterance."""
         rows, count, dim = x.shape
         past = text.origin.shape[1]
@@ -197,7 +197,7 @@ class CompiledDecoder(nn.Module):
         return self.logits(self.step(tokens, self.begin(frames, lengths).select(each))[0])
 
 
-def _attention(queries: np.ndarray, text: _Text, heads: Sequence[tuple[int, int]]) -> Tensor:
+def _attention(queries: np.ndarray, text: _OneText, heads: Sequence[tuple[int, int]]) -> Tensor:
     """Of cross-attention: `queries (layers, rows, count, dim)` to `(rows, heads, count, T)`."""
     size = text.frames.keys.shape[2]
     found = []
