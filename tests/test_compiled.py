@@ -1,6 +1,7 @@
 """Where compiled code is kept."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,3 +48,23 @@ def test_where_nothing_can_be_written_it_still_runs(tmp_path):
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=240, env={"TMPDIR": str(tmp_path), "HOME": "/"})
     assert any(tmp_path.iterdir())
+
+
+def test_what_an_older_version_has_kept_is_compiled_anew(tmp_path):
+    source = """
+from typing import NamedTuple
+import numba
+class {name}(NamedTuple):
+    x: float
+@numba.njit(cache=True)
+def half(pair):
+    return pair.x / 2
+"""
+    code = (
+        "from speech.compiled import load; import sys; m = load('kernels'); print(m.half(getattr(m, sys.argv[1])(3.0)))"
+    )
+    for name in ("Older", "Newer"):
+        (tmp_path / "kernels.py").write_text(source.format(name=name))
+        environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{Path(compiled.__file__).parents[1]}"}
+        found = subprocess.run([sys.executable, "-c", code, name], env=environment, capture_output=True, text=True)
+        assert found.stdout == "1.5\n", found.stderr

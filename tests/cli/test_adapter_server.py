@@ -67,9 +67,9 @@ def test_an_adapter_is_removed_by_its_code(server):
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ((200, b"<html>"), "is no server of this kind"),
-        ((200, b"[]"), "is no server of this kind"),
-        ((200, b"{}"), "is no server of this kind"),
+        ((200, b"<html>"), "is not a speech server"),
+        ((200, b"[]"), "is not a speech server"),
+        ((200, b"{}"), "is not a speech server"),
         ((403, b'{"error": {"message": "a key is needed"}}'), "a key is needed"),
         ((404, b"nothing here"), "answers 404 Not Found"),
     ],
@@ -94,7 +94,7 @@ def test_where_nobody_listens_that_is_said(server):
     ("has", "force", "said"),
     [
         ({"base": "f" * 64}, False, "is for another model: trained behind 000000000000, the server's is ffffffffffff"),
-        ({"changeable": False}, True, "does not let its adapters be changed"),
+        ({"changeable": False}, True, "does not allow changes to its adapters"),
         ({"max_bytes": 10}, True, "bytes, the server takes 10"),
         ({"data": [{"code": "lad"}]}, False, "the server has an adapter for 'lad' already"),
     ],

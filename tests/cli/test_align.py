@@ -16,7 +16,7 @@ def test_align_prints_the_words_of_the_text_in_order(checkpoint, folder, tmp_pat
         assert [word["text"] for word in row["words"]] == ["the", "cat", "the", "dog"]
         times = [time for word in row["words"] for time in (word["start"], word["end"])]
         assert times == sorted(times)
-    with pytest.raises(ConfigError, match="one of them"):
+    with pytest.raises(ConfigError, match="--text or --text-file is needed"):
         run("align", folder / "b.wav", "--model", checkpoint)
     with pytest.raises(FileError, match="none: cannot be read: no such file"):
         run("align", folder / "b.wav", "--text-file", tmp_path / "none", "--model", checkpoint)

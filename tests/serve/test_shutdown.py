@@ -155,7 +155,7 @@ def test_a_result_that_cannot_be_said_ends_its_session_only(server: Running, pcm
     worked = LiveSession.worked
 
     def failing(self: LiveSession, *arguments: Any) -> None:
-        if self.options.languages == ("deu",):
+        if self.requests.options.languages == ("deu",):
             raise ValueError("poison")
         worked(self, *arguments)
 

@@ -10,9 +10,14 @@ def value(telemetry: Telemetry, name: str, **labels: str) -> float | None:
     return telemetry.registry.get_sample_value(name, labels)
 
 
+def talking(lead_s: float, *measured: tuple[str, float]) -> SimpleNamespace:
+    """A session so far ahead of the engine, and what it has measured."""
+    return SimpleNamespace(flow=SimpleNamespace(lead_s=lead_s), events=SimpleNamespace(measured=list(measured)))
+
+
 def test_work_of_the_engine_is_counted_once():
     telemetry = Telemetry()
-    session = SimpleNamespace(lead_s=0.25, measured=[("first_partial", 0.4), ("final", 0.3), ("final", 0.5)])
+    session = talking(0.25, ("first_partial", 0.4), ("final", 0.3), ("final", 0.5))
     endpoint = EndpointEvent(at_s=1.0, speech_end_s=0.7, decided_s=1.2, reason="silence")
     result = SimpleNamespace(stepped_s=0.5, read_s=2.0, hurried=3, events=[endpoint])
     telemetry.worked(session, result)
@@ -24,15 +29,13 @@ def test_work_of_the_engine_is_counted_once():
     assert value(telemetry, "speech_endpoint_seconds_sum") == 0.5
     assert value(telemetry, "speech_first_partial_seconds_count") == 1
     assert value(telemetry, "speech_final_seconds_sum") == 0.8
-    assert session.measured == []
+    assert session.events.measured == []
 
 
 def test_an_end_that_was_decided_before_speech_ended_took_no_time():
     telemetry = Telemetry()
     early = EndpointEvent(at_s=1.0, speech_end_s=1.0, decided_s=0.9, reason="silence")
-    telemetry.worked(
-        SimpleNamespace(lead_s=0.0, measured=[]), SimpleNamespace(stepped_s=0, read_s=0, hurried=0, events=[early])
-    )
+    telemetry.worked(talking(0.0), SimpleNamespace(stepped_s=0, read_s=0, hurried=0, events=[early]))
     assert value(telemetry, "speech_endpoint_seconds_sum") == 0.0
 
 

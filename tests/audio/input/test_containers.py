@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from speech.audio.input import pcm as pcm_module
 from speech.audio.input.containers import Ogg, opus_samples
 from speech.audio.input.files import load_audio
 from speech.audio.input.pcm import AudioFormat, Encoding, PcmDecoder
@@ -149,12 +150,14 @@ def test_a_small_message_of_many_minutes_is_refused_before_it_is_decoded(in_ogg:
         decoder.decode(b"")
 
 
-def test_messages_of_less_than_the_limit_are_decoded_whole() -> None:
+def test_messages_of_less_than_the_limit_are_decoded_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     _, packets = tone_in_webm(1)
     data = ogg(1, packets[:50])
-    assert len(PcmDecoder(IN_OGG, max_message_s=1.0).decode(data)) > 15_000
+    monkeypatch.setattr(pcm_module, "MAX_MESSAGE_S", 1.0)
+    assert len(PcmDecoder(IN_OGG).decode(data)) > 15_000
+    monkeypatch.setattr(pcm_module, "MAX_MESSAGE_S", 0.99)
     with pytest.raises(AudioError, match=r"holds 1 s of audio, expected at most 0\.99"):
-        PcmDecoder(IN_OGG, max_message_s=0.99).decode(data)
+        PcmDecoder(IN_OGG).decode(data)
 
 
 @pytest.mark.parametrize(("toc", "more", "ms"), [(0, b"", 10), (0x1B, b"\x02", 120), (0x78, b"", 20), (0x81, b"", 5)])

@@ -15,9 +15,8 @@ from tests.audio.made import tone, written
 def test_pieces_are_the_samples_and_no_longer_than_asked_for():
     samples = np.stack([tone(0.5, 8000), -tone(0.5, 8000)], axis=1)
     content = written(samples, "WAV", 8000, "FLOAT")
-    opened = open_sound(Slice(io.BytesIO(b"junk" + content + b"junk"), 4, 4 + len(content)), block_s=0.2, whole=1.5)
+    opened = open_sound(Slice(io.BytesIO(b"junk" + content + b"junk"), 4, 4 + len(content)), block_s=0.2)
     assert opened.info == AudioInfo(0.5, 8000, 2, "wav")
-    assert opened.whole == 1.5
     pieces = list(opened.pieces)
     assert [len(piece.samples) for piece in pieces] == [1600, 1600, 800]
     assert {piece.rate for piece in pieces} == {8000}

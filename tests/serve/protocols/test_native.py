@@ -52,7 +52,7 @@ def test_a_wrong_address_is_said(server: Running):
 def test_the_address_has_the_keys_of_start():
     query = {"languages": "eng,spa", "sample_rate": "8000", "interim": "off", "token": "x", "session": "y"}
     found = from_query(query)
-    assert found == wire.Start(languages=["eng", "spa"], interim="off", audio=wire.AudioParams(sample_rate=8000))
+    assert found == wire.StartMessage(languages=["eng", "spa"], interim="off", audio=wire.AudioParams(sample_rate=8000))
     for wrong in ({"volume": "3"}, {"sample_rate": "many"}):
         with pytest.raises(Refused, match="query: ") as refused:
             from_query(wrong)
@@ -61,7 +61,7 @@ def test_the_address_has_the_keys_of_start():
 
 def test_only_the_first_audio_begins_a_session():
     native = Native({"languages": "eng"}, 1000)
-    assert native.incoming(b"ab") == [wire.Start(languages=["eng"]), b"ab"]
+    assert native.incoming(b"ab") == [wire.StartMessage(languages=["eng"]), b"ab"]
     assert native.incoming(b"cd") == [b"cd"]
     started = Native({}, 1000)
     assert started.incoming('{"type":"keepalive"}') == [wire.KeepAlive()]
