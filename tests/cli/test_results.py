@@ -40,7 +40,8 @@ def test_a_ledger_tells_styles_of_subtitles_apart():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [(["--max-cps", "10"], "--max-cps applies to subtitles, not txt"), (["--highlight-words"], "--highlight-words applies"),
+    [(["--max-cps", "10"], "--max-cps applies to subtitles, not txt"),
+     (["--highlight-words"], "--highlight-words applies"),
      (["--format", "srt", "--max-lines", "0"], "cues of 0 lines")],
 )  # fmt: skip
 def test_options_of_subtitles_are_for_subtitles(wave, options, message):

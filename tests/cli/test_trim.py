@@ -26,7 +26,7 @@ def test_the_command_writes_a_smaller_model(tmp_path):
     assert "## Trimmed" in (tmp_path / "small" / "README.md").read_text("utf-8")
     again = CliRunner().invoke(app, ["trim", "embedded", "--texts", str(texts), "--to", str(tmp_path / "small")])
     assert isinstance(again.exception, ConfigError)
-    assert "is there already" in str(again.exception)
+    assert "already exists" in str(again.exception)
     missing = CliRunner().invoke(
         app, ["trim", "embedded", "--texts", str(tmp_path / "no"), "--to", str(tmp_path / "b")]
     )

@@ -28,7 +28,7 @@ def test_large_weights_lie_beside_the_graph(model, tmp_path, monkeypatch):
 
 def test_nothing_is_overwritten(model, tmp_path):
     (tmp_path / "note").write_text("mine")
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="already exists"):
         export_onnx(tmp_path, model, name="small")
     assert [file.name for file in tmp_path.iterdir()] == ["note"]
 
