@@ -39,7 +39,7 @@ def test_a_microphone_that_nobody_listens_to_fails_by_name_and_loses_nothing_bef
                 await asyncio.sleep(0.5)
             heard.append(block)
 
-    with pytest.raises(SpeechError, match="taken nothing of the microphone for 2 s"):
+    with pytest.raises(SpeechError, match="accepted no audio from the microphone for 2 s"):
         asyncio.run(listen())
     assert 20 <= len(heard) <= 22
     assert heard == [bytes([n]) for n in range(len(heard))]
