@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from speech.cli.console import stdout
 from speech.cli.recipe import start_command
 from speech.data.manifest import read_manifest
 from speech.data.shards import n_shards, write_shards
@@ -38,7 +38,7 @@ def main(
     utterances = read_manifest(manifest, root, check_files=True)
     write_shards(utterances, output, size, audio_format.value)
     hours = sum(utterance.duration_s for utterance in utterances) / 3600
-    Console().print(f"{output}: {len(utterances)} utterances, {hours:.2f} hours, {n_shards(output)} shards")
+    stdout().print(f"{output}: {len(utterances)} utterances, {hours:.2f} hours, {n_shards(output)} shards")
 
 
 if __name__ == "__main__":
