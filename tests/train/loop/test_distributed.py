@@ -98,7 +98,8 @@ def live(kind: str, corpus: Path, root: Path, compiled: Path) -> Story:
         reached = 0
         while reached < KILL_AFTER and first.poll() is None:
             time.sleep(0.02)
-            reached = int(read_metrics(folder / METRICS)[-1]["step"]) if (folder / METRICS).is_file() else 0
+            rows = read_metrics(folder / METRICS) if (folder / METRICS).is_file() else []
+            reached = int(rows[-1]["step"]) if rows else 0  # the file may have been made, and no line written
         [child] = Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split()
         os.kill([first.pid, int(child)][VICTIMS[kind]], signal.SIGKILL)
         killed = time.monotonic()
