@@ -56,9 +56,12 @@ class OrdinaryTensors:
 def package_log() -> None:
     """The package's log is as it was when it was imported, whatever a command of an earlier test, or of a fixture that
     several tests share, has done to it."""
+    logging.disable(logging.NOTSET)
     logger = logging.getLogger("speech")
     logger.handlers[:], logger.propagate = [], True
     logger.setLevel(logging.NOTSET)
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("speech")]:
+        logging.getLogger(name).disabled = False  # as a library that configures logging may leave them
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from speech.decode.label.joint import JointConfig
 from speech.errors import LanguageError
 from speech.events import TranscriptEvent, TranslationEvent
 from speech.nn.adapters import Adapter, AdapterBank
+from speech.recognize.label_part import LabelPart
 from speech.recognize.offline import Cut, OfflineConfig
 from speech.recognize.request import Request
 from speech.stream.options import StreamOptions
@@ -283,12 +284,12 @@ def test_ctc_hurries_only_where_it_knows_all_that_is_named(folder):
 
 
 @pytest.mark.parametrize("language", ["auto", "spa", "deu,spa"])
-def test_a_language_that_only_the_decoder_knows_is_told_by_it(folder, audio, language):
+def test_a_language_that_only_the_decoder_knows_is_told_by_it(folder, audio, language, monkeypatch):
     """Here CTC has no say, and the decoder hears Spanish."""
     recognizer = loaded(folder)
     label = recognizer._second_pass.label
     label.config.ctc_language = 0.0
-    label.languages = lambda part: {"eng": 0.1, "deu": 0.1, "spa": 0.8}
+    monkeypatch.setattr(LabelPart, "languages", lambda part, tokenizer: {"eng": 0.1, "deu": 0.1, "spa": 0.8})
     found = recognizer.transcribe(audio, language=language)
     assert found.language == "spa"
     assert {word.language for word in found.words} == {"spa"}
