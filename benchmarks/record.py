@@ -4,8 +4,9 @@
     uv run --extra train --extra serve benchmarks/record.py ROOT --output after --beside before
 
 Files: the shipped clips and every N-th of ROOT's test part, one by one, as JSON with words and times, the language
-given and not given. Live: all messages of sessions through a real socket, but for what names a session or tells time.
-Scores: what `speech score --json` says of the files' texts.
+given and not given. Live: all messages of sessions through a real socket, but for what names a session or tells time;
+how many partial results there are depends on how busy the machine is. Scores: what `speech score --json` says of the
+files' texts.
 """
 
 from __future__ import annotations
@@ -100,7 +101,8 @@ def _compare(before: Path, after: Path, console: Console) -> bool:
     for name in ("files.jsonl", "live.jsonl", "scores.json"):
         old, new = ((folder / name).read_text("utf-8").splitlines() for folder in (before, after))
         differ = [n for n, lines in enumerate(zip_longest(old, new), start=1) if lines[0] != lines[1]]
-        console.print(f"{name}: {len(new)} lines, {len(differ)} differ" + (f", the first: {differ[0]}" * bool(differ)))
+        first = f", the first: {differ[0]}" if differ else ""
+        console.print(f"{name}: {len(new)} lines, {len(differ)} differ{first}")
         same &= not differ
     return same
 
