@@ -29,49 +29,49 @@ class LoadedModel:
 
     @property
     def second_pass(self) -> FullContextPass:
-        """What reads parts of audio with CTC. Raises ConfigError if there is none."""
+        """The full-context CTC pass. Raises ConfigError if the model has no CTC."""
         return by_ctc(self._second_pass, "its frames")
 
     @property
     def model(self) -> CtcModel:
-        """Of CTC. Raises ConfigError if there is none."""
+        """The CTC model. Raises ConfigError if there is none."""
         return self.second_pass.model
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """Of CTC. Raises ConfigError if there is none."""
+        """The tokenizer of CTC. Raises ConfigError if there is none."""
         return self.second_pass.tokenizer
 
     @property
     def frame_s(self) -> float:
-        """Seconds from one frame to the next."""
+        """Seconds between frames."""
         return self._second_pass.model.frame_s
 
     @property
     def parameter_count(self) -> int:
-        """Of the model that hears, as it was trained."""
+        """Parameters of the encoder model, as it was trained."""
         return self._second_pass.model.parameter_count
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """ISO 639-3 codes of the languages that it tells from one another; adapters may know others."""
+        """ISO 639-3 codes of the languages that the model identifies; adapters may add others."""
         return tuple(self._second_pass.languages)
 
     @property
     def known(self) -> tuple[str, ...]:
-        """ISO 639-3 codes of the languages that may be named, by CTC or a label decoder; adapters bring more."""
+        """ISO 639-3 codes that may be requested, known to CTC or the label decoder; adapters may add others."""
         return self._second_pass.known
 
     @property
     def live(self) -> Live:
-        """What live partial results come from."""
+        """How live partial results are computed."""
         return self._second_pass.live
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the weights on disk, by which adapters name their base; they are read when it is first asked for.
+        """SHA-256 of the weights on disk, by which an adapter names its base model; computed at first use.
 
-        Raises ModelError if it was not loaded from disk.
+        Raises ModelError if the model was not loaded from disk.
         """
         if self._folder is None:
             raise ModelError("was not loaded from disk, and has no fingerprint", fix="Use from_pretrained.")
@@ -79,14 +79,14 @@ class LoadedModel:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """ISO 639-3 codes of the languages that it translates into."""
+        """ISO 639-3 codes of the languages that the model translates into."""
         return self._second_pass.into
 
     @property
     def adapters(self) -> AdapterBank | None:
-        """Of languages, used where they are spoken; live sessions take another bank from their next chunk on.
+        """Language adapters, applied to speech in their language; live sessions use a new bank from the next chunk on.
 
-        An adapter may bring a language that the model does not know, and letters that it lacks. "auto" never identifies
+        An adapter may add a language that the model does not know, and letters that it lacks. "auto" never identifies
         such a language: it has no row in the model's language head.
         """
         return self._second_pass.adapters
@@ -96,5 +96,5 @@ class LoadedModel:
         self._second_pass.adapters = bank
 
     def check(self, request: Request) -> object:
-        """Raises LanguageError or ConfigError if it cannot be done; while its result is held, phrases stay compiled."""
+        """Check a request; raises LanguageError or ConfigError. Phrases stay compiled while the result is kept."""
         return self._second_pass.check(request)

@@ -11,8 +11,6 @@ import torch
 from speech.data.plan import BatchConfig
 from speech.errors import ConfigError, DataError, FileError, ModelError, SpeechError, TrainingError
 from speech.metrics.edit.alignment import ErrorCounts
-from speech.models.owsm_ctc import FrontEnd, OwsmCtcConfig
-from speech.nn.encoder.whisper import WhisperEncoderConfig
 from speech.tensors import not_finite
 from speech.train.asr.card import model_card
 from speech.train.asr.config import DataConfig, TokenizerConfig, TrainConfig
@@ -26,20 +24,14 @@ from speech.train.loop.curve import draw_curve
 from speech.train.loop.state import CHECKPOINT, read_state
 from tests.changes import changed
 from tests.disk import small_disk
+from tests.train.models import smallest_ctc
 
 
 def tiny(corpus: Path, output: Path, **trainer: object) -> TrainConfig:
     settings = {"max_steps": 4, "validate_every": 4, "checkpoint_every": 1, "average_every": 2, "average": 2}
     return TrainConfig(
         output=str(output),
-        model=OwsmCtcConfig(
-            encoder=WhisperEncoderConfig(dim=16, layers=1, heads=2, hidden=16, period=600),
-            front_end=FrontEnd.whisper,
-            inter_layers=[],
-            inter_transcript=0,
-            target_prefix=False,
-            prompt_dim=8,
-        ),
+        model=smallest_ctc(),
         data=DataConfig(
             root=str(corpus),
             augment=None,

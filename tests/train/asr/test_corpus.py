@@ -12,8 +12,6 @@ from speech.data.manifest import Utterance, read_manifest
 from speech.data.plan import BatchConfig
 from speech.data.shards import shard_utterances, write_shards
 from speech.errors import DataError
-from speech.models.owsm_ctc import FrontEnd, OwsmCtcConfig
-from speech.nn.encoder.whisper import WhisperEncoderConfig
 from speech.text.normalize import plain_text
 from speech.text.tokenizers.sentencepiece import Tokenizer
 from speech.train.asr.config import DataConfig, RunConfig, TokenizerConfig, TrainConfig
@@ -22,6 +20,7 @@ from speech.train.asr.run import train
 from speech.train.loop.callbacks import Metrics, read_metrics
 from speech.train.loop.config import OptimizerConfig, TrainerConfig
 from speech.train.loop.stream import Stream
+from tests.train.models import smallest_ctc
 
 BATCHES = BatchConfig(batch_s=7.0, max_s=4.0, concatenate_max_s=3.0)
 STEPS, KILLED_AT = 14, 5
@@ -45,14 +44,7 @@ def without_files(corpus, tmp_path_factory) -> Path:
 def tiny(output: Path, **data: object) -> TrainConfig:
     return TrainConfig(
         output=str(output),
-        model=OwsmCtcConfig(
-            encoder=WhisperEncoderConfig(dim=16, layers=1, heads=2, hidden=16, period=600),
-            front_end=FrontEnd.whisper,
-            inter_layers=[],
-            inter_transcript=0,
-            target_prefix=False,
-            prompt_dim=8,
-        ),
+        model=smallest_ctc(),
         data=DataConfig(**({"batches": BATCHES, "workers": 0} | data)),
         tokenizer=TokenizerConfig(size=40),
         optimizer=OptimizerConfig(lr=1e-3, warmup=1),
