@@ -1,4 +1,4 @@
-"""A client of `/v1/stream` that survives broken connections.
+"""Client of `/v1/stream` that resumes its session after a broken connection.
 
 async with StreamClient("ws://127.0.0.1:8000/v1/stream", languages=["eng", "spa"]) as stream:
     async with asyncio.TaskGroup() as group:
@@ -27,17 +27,17 @@ from serve.protocols.wire import SUBPROTOCOL, CloseCode
 _RETRIES = 6
 _FIRST_PAUSE_S = 0.2
 _IDLE = 20
-"""Connections in a row that bring nothing new, after which there is no use in another."""
+"""The client gives up after more than this many consecutive connections without progress."""
 _FATAL = 4000
 _MOST_EVENTS = 4096
-"""That wait to be iterated over; then nothing more is read from the server."""
+"""Maximum number of queued events; the client then stops reading from the server."""
 _GRAIN = 64
-"""Audio is cut at multiples of so many bytes, which are whole samples in every encoding."""
+"""Audio is split at multiples of this many bytes: whole samples in every encoding."""
 _ANSWERS = {"finalized": "finalize", "updated": "update", "alive": "keepalive", "referenced": "reference"}
 
 
 class ServerError(Exception):
-    """The server refused; carries its error code."""
+    """The server refused or closed the session; carries its error code."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -46,10 +46,10 @@ class ServerError(Exception):
 
 
 class _Unacknowledged:
-    """What has been said and may have to be said again, in order.
+    """Audio and messages that may have to be sent again, in order.
 
-    Audio is known to have arrived when its bytes are acknowledged, another message when audio behind it is, or when it
-    has been answered. Said twice at the same place, a message changes nothing.
+    Audio has arrived once its bytes are acknowledged, any other message once audio after it is acknowledged or the
+    message is answered. A message that is sent twice at the same place changes nothing.
     """
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class _Unacknowledged:
         self._items.append((self._sent, item))
 
     def acknowledge(self, received: int) -> None:
-        """So many bytes of audio have arrived."""
+        """Drop the items that have arrived with the first `received` bytes of audio."""
         self.arrived = max(self.arrived, received)
         while self._items:
             end, item = self._items[0]
@@ -71,18 +71,18 @@ class _Unacknowledged:
             self._items.popleft()
 
     def hear(self, event: dict[str, Any]) -> None:
-        """What an event of the server says of them."""
+        """Drop the items that an event of the server acknowledges or answers."""
         if event["type"] == "ack":
             self.acknowledge(event["received_bytes"])
         elif event["type"] in _ANSWERS:
             self._answered(_ANSWERS[event["type"]])
 
     def frames(self) -> list[bytes | str]:
-        """All of them, to be sent again."""
+        """All items as frames, to send again."""
         return [_frame(item) for _, item in self._items]
 
     def _answered(self, kind: str) -> None:
-        """The first message of a type has arrived."""
+        """Drop the first message of a type: the server has answered it."""
         for number, (_, item) in enumerate(self._items):
             if not isinstance(item, bytes) and item["type"] == kind:
                 del self._items[number]
@@ -94,24 +94,25 @@ def _frame(item: bytes | dict[str, Any]) -> bytes | str:
 
 
 class StreamClient:
-    """One session. Audio goes in by `send`, events come out by iteration, until `end`.
+    """One session. `send` takes audio, iteration yields events until `end`.
 
-    What the server has not acknowledged is kept and sent again after a reconnect. Iterate while you send: up to 4,096
-    events wait, then the server is read no further, and it cuts off who does not read.
+    Unacknowledged audio and messages are kept and sent again after a reconnect. Iterate while you send: after 4,096
+    queued events the client stops reading, and the server disconnects slow readers.
 
     Args:
-        url: `ws://` or `wss://`, of `/v1/stream`.
-        api_key: if the server wants one.
-        resume: come back to the session when the connection breaks.
+        url: `ws://` or `wss://` URL of `/v1/stream`.
+        api_key: API key, if the server requires one.
+        resume: resume the session when the connection breaks.
         start: fields of `start`: `languages`, `targets`, `audio`, `interim`, `endpointing`, ...
 
     Attributes:
-        session: the server's name for it.
-        reconnects: how often the connection had to be made anew.
+        session: id of the session.
+        reconnects: number of attempts to reconnect.
 
     Raises:
         ServerError: on a fatal error of the server.
-        OSError: if it cannot be reached.
+        WebSocketException: if a handshake fails or a new connection breaks at once, at first or after all retries.
+        OSError: if the server cannot be reached, at first or after all retries.
     """
 
     def __init__(self, url: str, *, api_key: str | None = None, resume: bool = True, **start: Any) -> None:
@@ -150,7 +151,7 @@ class StreamClient:
             await self._socket.close()
 
     async def send(self, data: bytes) -> None:
-        """Audio in the encoding of `start`; waits while the server asks to. What is too long for it goes in pieces."""
+        """Send audio in the encoding of `start`, split into messages; waits while the server asks to pause."""
         await self._ready.wait()
         longest = len(data) if self._longest is None else self._longest
         for start in range(0, max(len(data), 1), max(longest, 1)):
@@ -158,7 +159,7 @@ class StreamClient:
             await self._say(data[start : start + longest])
 
     async def send_all(self, blocks: Iterable[bytes] | AsyncIterable[bytes]) -> None:
-        """Everything, then `stop`."""
+        """Send all blocks, then `stop`."""
         if isinstance(blocks, AsyncIterable):
             async for block in blocks:
                 await self.send(block)
@@ -168,13 +169,14 @@ class StreamClient:
         await self.stop()
 
     async def say(self, message: dict[str, Any]) -> None:
-        """Any message of the protocol, such as `{"type": "finalize"}`."""
+        """Send any message of the protocol, such as `{"type": "finalize"}`."""
         await self._say(message)
 
     async def refer(self, text: str, **fields: Any) -> None:
-        """Say what will really be said, whole or sentence by sentence; `score` events follow the finals.
+        """Send reference text, whole or sentence by sentence; `score` events follow the finals.
 
         Args:
+            text: the next part of the reference.
             fields: `languages`, `words`.
         """
         number, self._sentences = self._sentences, self._sentences + 1
@@ -183,12 +185,12 @@ class StreamClient:
     async def _say(self, item: bytes | dict[str, Any]) -> None:
         await self._ready.wait()
         self._unacknowledged.add(item)
-        with contextlib.suppress(ConnectionClosed):  # the reader sees it too, and sends it again
+        with contextlib.suppress(ConnectionClosed):  # the reader notices it too, reconnects and sends it again
             assert self._socket is not None
             await self._socket.send(_frame(item))
 
     async def stop(self) -> None:
-        """No more audio; finals and `end` follow."""
+        """End the audio; the last finals and `end` follow."""
         await self.say({"type": "stop"})
 
     async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
@@ -216,11 +218,11 @@ class StreamClient:
         self._token = answer["resume_token"]
         if answer["type"] == "started":
             self.session, self._last_seq = answer["session"], answer["seq"]
-            if answer["audio"]["encoding"] != "opus":  # there a message is a packet
+            if answer["audio"]["encoding"] != "opus":  # Opus: one packet per message
                 self._longest = max(answer["limits"]["max_message_bytes"] // _GRAIN, 1) * _GRAIN
             await self._events.put(answer)
         else:
-            with contextlib.suppress(ConnectionClosed):  # which is another break, not a failure to come back
+            with contextlib.suppress(ConnectionClosed):  # the resume worked; the connection has broken once more
                 self._unacknowledged.acknowledge(answer["received_bytes"])
                 for frame in self._unacknowledged.frames():
                     await self._socket.send(frame)
@@ -247,7 +249,7 @@ class StreamClient:
             await self._events.put(None)
 
     async def _read_connection(self) -> bool:
-        """Pass events on until the session ends (True) or the connection breaks (False)."""
+        """Queue events until the session ends (True) or the connection breaks (False)."""
         assert self._socket is not None
         fatal: ServerError | None = None
         try:
@@ -256,7 +258,7 @@ class StreamClient:
                 self._last_seq = max(self._last_seq, event["seq"])
                 self._notice(event)
                 if event["type"] == "error" and event["code"] == "after_stop" and self.reconnects:
-                    continue  # it has been said twice
+                    continue  # `stop` was sent twice
                 await self._events.put(event)
                 if event["type"] == "end":
                     return True

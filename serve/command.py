@@ -1,4 +1,4 @@
-"""`speech serve` and `speech stream`: the commands that this package adds."""
+"""The commands `speech serve` and `speech stream`."""
 
 from __future__ import annotations
 
@@ -40,16 +40,18 @@ _MOST_BLOCKS = 600
 
 
 class Server(uvicorn.Server):
-    """Drains on the first signal: sessions hear `goaway` and may go on for a while. The second ends it at once.
+    """uvicorn server that drains on the first signal and stops at once on the second.
+
+    While it drains, sessions get `goaway` and may continue for a while.
 
     Args:
         config: of uvicorn.
-        settings: of ours.
-        sockets: bound.
+        settings: of this server.
+        sockets: already bound.
 
     Attributes:
-        failed: it ends because the engine has failed; all sessions have been told.
-        announce: called with its address once it answers.
+        failed: the server stops because the engine has failed; all sessions have been told.
+        announce: called with the server's URL once it accepts requests.
     """
 
     def __init__(self, config: uvicorn.Config, settings: ServeConfig, sockets: list[socket.socket]) -> None:
@@ -61,7 +63,7 @@ class Server(uvicorn.Server):
         self.failed = False
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until it is told to stop. Raises ConfigError if somebody else has taken the port meanwhile."""
+        """Serve until stopped. Raises ConfigError if another process has taken the port in the meantime."""
         try:
             super().run(sockets or self._sockets)
         finally:
@@ -85,7 +87,7 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._draining is None and self._loop is not None and sig in (signal.SIGTERM, signal.SIGINT):
             self._draining = self._loop.create_task(self._drain())
-            self._loop.call_soon_threadsafe(lambda: None)  # wake it
+            self._loop.call_soon_threadsafe(lambda: None)  # wake the event loop
         else:
             super().handle_exit(sig, frame)
 
@@ -102,10 +104,10 @@ class Server(uvicorn.Server):
 
 
 def make_server(config: ServeConfig) -> Server:
-    """A server that is ready to `run`; its port is taken before its model is loaded.
+    """Create a server that is ready to `run`. The port is bound before the model is loaded.
 
     Raises:
-        ConfigError: if the port cannot be had, or something that is asked for is not installed.
+        ConfigError: if the port is not available, or a required package is not installed.
         ModelError: if the model cannot be loaded.
     """
     sockets = bound(config)
@@ -127,7 +129,7 @@ def make_server(config: ServeConfig) -> Server:
             ws_per_message_deflate=False,
             ssl_certfile=config.certfile or None,
             ssl_keyfile=config.keyfile or None,
-            proxy_headers=False,  # anybody may send X-Forwarded-For; nothing here depends on it
+            proxy_headers=False,  # any client may send X-Forwarded-For; nothing here depends on it
             timeout_graceful_shutdown=5,
             log_level="warning",
         ),
@@ -229,7 +231,7 @@ def _first[E: Exception](errors: ExceptionGroup[E]) -> E:
 
 
 def _refused(error: InvalidStatus, url: str) -> SpeechError:
-    """Of a handshake that was answered with another status than 101."""
+    """The error of a handshake that was answered with a status other than 101."""
     status, body = error.response.status_code, error.response.body or b""
     said = (bytes(body[:_SHOWN]).decode("utf-8", "replace").strip().splitlines() or [error.response.reason_phrase])[0]
     fixes = {401: "Give --api-key, or set SPEECH_API_KEY.", 404: "Its path is /v1/stream.", 503: "Try again later."}
@@ -237,7 +239,7 @@ def _refused(error: InvalidStatus, url: str) -> SpeechError:
 
 
 def read_reference(given: str) -> list[str]:
-    """Sentences of a text, or of a file after `@`, one on each line.
+    """Sentences of a reference: one given text, or the lines of a file after `@`.
 
     Raises:
         FileError: if the file cannot be read, or is not UTF-8.
@@ -268,7 +270,7 @@ async def _stream(
 
 
 async def _show(client: StreamClient) -> None:
-    """Finals scroll by, the segment under way stands below; what may still change is dim."""
+    """Print finals above the current segment, whose unstable words are dim."""
     console = stdout()
     with Live(console=console, auto_refresh=False, transient=True) as live:
         async for event in client:
@@ -294,12 +296,12 @@ async def _show(client: StreamClient) -> None:
 
 
 def _line(aside: str, text: str | tuple[str, str]) -> Text:
-    """What stands beside a text is dim; nothing in it is markup."""
+    """A line with a dim prefix; nothing in it is read as markup."""
     return Text.assemble((aside, "dim"), " ", text)
 
 
 def _figures(score: dict[str, Any]) -> str:
-    """On one line; after each final of what has been said so far, in the end of everything."""
+    """Scores on one line: of the finals so far, or of the whole reference at the end."""
     so_far, covered = score["so_far"], score["reference"]
     rates = [
         f"{name.upper()} {so_far[name]['rate']:.3f}"
@@ -311,7 +313,7 @@ def _figures(score: dict[str, Any]) -> str:
 
 
 async def _paced(file: str, pace: float) -> AsyncIterator[bytes]:
-    """Blocks of PCM16 of a file, at the speed at which they were spoken times `pace`."""
+    """Yield PCM16 blocks of a file at `pace` times real time; 0: as fast as possible."""
     began, sent = time.monotonic(), 0
     size = int(_BLOCK_S * SAMPLE_RATE)
     for samples in stream_audio(file):

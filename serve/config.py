@@ -1,4 +1,4 @@
-"""What an operator can set: flags, environment (`SPEECH_...`) and one YAML file, in this order of precedence."""
+"""Server configuration from flags, environment (`SPEECH_...`) and one YAML file, in this order of precedence."""
 
 from __future__ import annotations
 
@@ -23,89 +23,88 @@ _log = logging.getLogger(__name__)
 _PREFIX = "SPEECH_"
 _LEAST_WAITING = 16
 _OTHERS = ("SPEECH_DATA", "SPEECH_SWITCHED")
-"""Of other commands."""
+"""Environment variables of other commands."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServeConfig:
-    """A server. Durations in seconds."""
+    """Configuration of a server. Names end in their units: `_s` seconds, `_ms` milliseconds."""
 
     host: str = "127.0.0.1"
     port: int = 8000
     worker: str = ""
-    """Name of this server among several behind one address, lowercase letters and digits; session ids begin with it."""
+    """Name of this worker if several share one address: lowercase letters and digits. Session ids begin with it."""
     model: str = "embedded"
     """embedded, a directory, or a hub id."""
     device: str = "cpu"
     """cpu, cuda, cuda:1 (the second GPU), mps or xpu."""
     precision: str = "auto"
-    """Of finals: auto (int8 on an x86 CPU), float32 or int8; what `speech transcribe --precision` does."""
+    """Precision of finals, as `speech transcribe --precision`: auto (int8 on an x86 CPU), float32 or int8."""
     readers: int = 0
-    """Threads that read finals; 0: one for every core but one, at least one; on a GPU one."""
+    """Threads that compute finals; 0: one per CPU core except one, at least one; one on other devices."""
     threads: int = 1
-    """Of torch in each of them and in the one that reads partial results; 0 leaves torch's choice."""
+    """torch threads in each reader and in the thread of partial results; 0: torch's default."""
     fallback: bool = True
-    """Whether CTC may write finals of a model with a label decoder, where parts wait for too long; they say so."""
+    """Whether CTC may write finals of a model with a label decoder under overload; `written_by` is then `ctc`."""
     fallback_s: float = 1.0
-    """So long it may take, by measured speed, until all parts that wait have been written by the decoder."""
+    """CTC takes over if the decoder would need longer than this for all waiting parts, at its measured speed."""
     chunk_ms: int = 320
-    """Partial results come every so often, and twice as often while the processor has time for it."""
+    """Interval of partial results, halved while the load is low."""
     lookahead_ms: int = 160
-    """Audio behind a chunk that its partial result waits for: fewer wrong words, so much later."""
+    """Audio after a chunk that its partial result waits for: more gives fewer wrong words and more latency."""
     adapters: str = ""
-    """Folder of languages' adapters: read at the start and followed from then on, and uploads are kept there. None:
-    those beside the model, and uploads last as long as the process."""
+    """Folder of language adapters: read at startup, then watched for changes; uploads are stored there. Empty: the
+    adapters beside the model, and uploads last as long as the process."""
     allow_adapters: bool = False
-    """Whether adapters may be uploaded and removed over HTTP; with `api_keys` by those who have one."""
+    """Whether clients may upload and remove adapters over HTTP; with `api_keys` this requires a key."""
     max_adapter_bytes: int = 67_108_864
     api_keys: list[str] = field(default_factory=list)
-    """Secrets that clients give; none: everybody may."""
+    """API keys, of which a client must send one; empty: no key is required."""
     origins: list[str] = field(default_factory=list)
-    """Web origins besides the server's own whose pages may connect; `*`: all."""
+    """Web origins whose pages may connect, besides the server's own; `*`: all."""
     allowed_hosts: list[str] = field(default_factory=list)
-    """Names by which clients may call this server, besides localhost, addresses as numbers, `host` and the name of its
-    machine: the public one behind a proxy. `*.example.org`: all below it; `*`: every name, so that a page may have its
-    own resolved to this machine."""
+    """Host names of this server besides localhost, IP addresses, `host` and the machine's name: the public name behind
+    a proxy. `*.example.org`: all subdomains; `*`: every name, without protection against DNS rebinding."""
     certfile: str = ""
     keyfile: str = ""
-    """TLS."""
+    """PEM files for TLS: both or none."""
     max_connections: int = 512
-    """Open connections, of whatever kind."""
+    """Open connections of any kind."""
     max_sessions: int = 64
-    """Live sessions, parked ones aside (`max_parked`)."""
+    """Live sessions, not counting parked ones (`max_parked`)."""
     max_parked: int = 0
-    """Sessions that may wait for their clients at once; 0: as many as `max_sessions`."""
+    """Parked sessions, which wait for their clients to resume; 0: as many as `max_sessions`."""
     max_waiting: int = 0
-    """Connections that may have no session yet; 0: as many as `max_sessions`, and 16 at least."""
+    """Connections without a session yet; 0: as many as `max_sessions`, at least 16."""
     max_load: float = 0.95
-    """Share of the engine's time that live sessions may be expected to take, from measured speed."""
+    """Share of the engine's time that live sessions may take, estimated from the measured speed."""
     max_message_bytes: int = 1_048_576
     max_json_bytes: int = 262_144
     score_encoder: str = "none"
-    """For the meaning in live scores: none, use, e5, labse, or auto: the first of them that is on the machine."""
+    """Sentence encoder for SAER in live scores: none, use, e5, labse, or auto (the first that is installed)."""
     max_reference_letters: int = 300_000
-    """Of what a client says is really said, for scores; an hour has about 60,000."""
+    """Letters of a session's reference text; an hour of speech has about 60,000."""
     max_lead_s: float = 5.0
-    """Unprocessed audio of a session from which its socket is read no further."""
+    """Unprocessed audio of a session, beyond which the server stops reading its socket."""
     max_session_s: float = 14400.0
-    """Audio of one session."""
+    """Audio per session."""
     max_upload_bytes: int = 209_715_200
-    """A file for transcription over HTTP."""
+    """Size of a file for transcription over HTTP."""
     max_upload_s: float = 14400.0
-    """Its audio."""
+    """Duration of such a file."""
     max_uploads: int = 8
-    """Files that may be on their way, wait or be transcribed at once; each may take `max_upload_bytes` of the folder
-    for temporary files."""
+    """Files that may be uploading, queued or transcribed at once; each may take `max_upload_bytes` of the temporary
+    folder."""
     first_message_s: float = 10.0
     idle_s: float = 60.0
     ping_s: float = 20.0
-    """A client is asked so often whether it is there, and has as long to answer; then its session waits for it."""
+    """Interval of pings, and time for the client to answer; after that its session is parked."""
     slow_reader_s: float = 10.0
-    """A client that takes no message for so long is cut off; its session waits for it."""
+    """A client that accepts no message for this long is disconnected; its session is parked."""
     resume_s: float = 30.0
-    """How long a session waits for a client whose connection broke."""
+    """How long a parked session waits for its client."""
     drain_s: float = 30.0
-    """How long sessions may go on after SIGTERM."""
+    """How long sessions may continue after SIGTERM."""
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
@@ -114,27 +113,27 @@ class ServeConfig:
 
     @property
     def most_parked(self) -> int:
-        """`max_parked`, as it is meant."""
+        """`max_parked` with its default resolved."""
         return self.max_parked or self.max_sessions
 
     @property
     def most_waiting(self) -> int:
-        """`max_waiting`, as it is meant."""
+        """`max_waiting` with its default resolved."""
         return self.max_waiting or max(self.max_sessions, _LEAST_WAITING)
 
 
 def load(
     flags: Mapping[str, Any], file: Path | None = None, environment: Mapping[str, str] = os.environ
 ) -> ServeConfig:
-    """The configuration that flags, environment and file make.
+    """Load the configuration from flags, environment and file.
 
     Args:
-        flags: names and values; None means not given.
+        flags: values by field name; None: not given.
         file: YAML with any of the fields.
-        environment: `SPEECH_MAX_SESSIONS=10`; lists have commas.
+        environment: variables such as `SPEECH_MAX_SESSIONS=10`; list items are separated by commas.
 
     Raises:
-        ConfigError: naming the source, the field, and what it should be.
+        ConfigError: if a value is invalid; names the source, the field and the expected value.
         FileError: if the file cannot be read.
     """
     known = {item.name: item for item in dataclasses.fields(ServeConfig)}
@@ -160,7 +159,7 @@ def load(
 
 
 def _wonder(name: str, environment: Mapping[str, str]) -> None:
-    """Warn of a variable that means nothing here, where it looks as if it should."""
+    """Warn about a `SPEECH_` variable that has no effect and looks like a mistake."""
     if name == "SPEECH_API_KEY":
         if not environment.get("SPEECH_API_KEYS"):
             _log.warning("SPEECH_API_KEY is for clients; without SPEECH_API_KEYS this server asks for no key")
@@ -182,7 +181,7 @@ def _from_file(file: Path, known: Mapping[str, Any]) -> Mapping[str, Any]:
         place = "" if mark is None else f" in line {mark.line + 1}"
         text = problem or (str(error).strip().splitlines() or ["?"])[0]
         raise ConfigError(f"is not YAML: {text}{place}", where=where) from error
-    except (ValueError, TypeError, RecursionError, OverflowError) as error:  # a day that there is not, or too deep
+    except (ValueError, TypeError, RecursionError, OverflowError) as error:  # an invalid date, or nested too deeply
         raise ConfigError(f"is not YAML that can be read: {error}", where=where) from error
     if content is None:
         return {}

@@ -1,4 +1,4 @@
-"""What each setting of a server may be. A setting without an entry here cannot be made."""
+"""Validation of server settings. Every field of `ServeConfig` needs an entry in `CHECKS`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from speech.models.devices import check_device
 from speech.models.precision import Precision
 
 Check = Callable[[Any], str | None]
-"""Says what is expected where a value is not that, or raises ConfigError with a reason."""
+"""Returns what is expected if a value is invalid, else None. May raise ConfigError with a reason instead."""
 
 _SECRET = ("api_keys",)
 _WEEK_S = 604_800
@@ -26,7 +26,7 @@ _MOST_BYTES = 1 << 40
 
 
 def check(name: str, value: object, where: str | None = None) -> None:
-    """Raises ConfigError if a setting may not have a value; `where` it stands is said."""
+    """Raises ConfigError if a setting may not have this value; the error names `where` it comes from."""
     try:
         expected = CHECKS[name](value)
     except ConfigError as error:
@@ -37,13 +37,13 @@ def check(name: str, value: object, where: str | None = None) -> None:
 
 
 def check_certificate(certfile: str, keyfile: str) -> None:
-    """Raises ConfigError if TLS could not be had with these files."""
+    """Raises ConfigError if TLS cannot use these files."""
     if bool(certfile) != bool(keyfile):
         raise ConfigError("certfile and keyfile belong together", fix="Give both for TLS, or none.")
     if not certfile:
         return
     try:
-        # An empty password: OpenSSL would ask for that of an encrypted key on the terminal.
+        # Without the empty password OpenSSL would prompt on the terminal for that of an encrypted key.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certfile, keyfile, password=lambda: "")
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
@@ -183,4 +183,4 @@ CHECKS: Mapping[str, Check] = {
     "resume_s": _number(0, _WEEK_S),
     "drain_s": _number(0, _WEEK_S),
 }
-"""By the fields of `serve.config.ServeConfig`."""
+"""Checks by field of `serve.config.ServeConfig`."""

@@ -1,4 +1,4 @@
-"""What an operator watches: Prometheus metrics of one server."""
+"""Prometheus metrics of one server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LOOP_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 
 
 class Telemetry:
-    """One registry for each server, so that several can live in one process."""
+    """Metrics in a registry of their own, so that several servers can run in one process."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -45,7 +45,7 @@ class Telemetry:
         self.requests = Counter("speech_requests", "HTTP transcriptions", ["status"], registry=make)
 
     def worked(self, session: LiveSession, result: Result) -> None:
-        """The engine has done something for a session."""
+        """Record a result of the engine for a session."""
         self.busy.labels("chunks").inc(result.stepped_s)
         self.busy.labels("parts").inc(result.read_s)
         self.lag.observe(session.flow.lead_s)
@@ -60,7 +60,7 @@ class Telemetry:
         session.events.measured.clear()
 
     def render(self) -> bytes:
-        """The text that Prometheus reads."""
+        """The metrics in the Prometheus text format."""
         return generate_latest(self.registry)
 
     def _seconds(self, name: str, text: str) -> Histogram:

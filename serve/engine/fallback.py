@@ -1,21 +1,21 @@
-"""Who writes a part when those who read are behind: CTC, instead of the label decoder that would write it too late."""
+"""Fallback under overload: CTC writes a part if the label decoder would write it too late."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 _MEMORY_S = 120.0
-"""Of audio, over which the decoder's speed is measured."""
+"""Half-life of the measured speed of the decoder, in seconds of audio."""
 
 
 class Fallback:
-    """Decides from how fast the decoder has been lately, and from what waits.
+    """Decides from the recent speed of the decoder and the waiting parts.
 
-    A part that waits alone is always the decoder's, however slow it is.
+    While at most `readers` parts wait, the decoder writes them, however slow it is.
 
     Args:
-        most_s: how long it may take until all parts that wait have been written.
-        readers: parts that are read at once.
+        most_s: longest time that the decoder may need for all waiting parts.
+        readers: number of parts that are read in parallel.
     """
 
     def __init__(self, most_s: float, readers: int) -> None:
@@ -24,15 +24,15 @@ class Fallback:
 
     @property
     def real_time_factor(self) -> float:
-        """Time that a reader spends on a second of speech; 0 before it is known."""
+        """Time that a reader spends per second of speech; 0 until it is measured."""
         return self._busy_s / self._audio_s if self._audio_s else 0.0
 
     def measure(self, audio_s: float, busy_s: float) -> None:
-        """The decoder has written so much speech, and it took a reader so long."""
+        """Record that the decoder has written `audio_s` of speech in `busy_s` of a reader's time."""
         kept = 0.5 ** (audio_s / _MEMORY_S)
         self._audio_s, self._busy_s = self._audio_s * kept + audio_s, self._busy_s * kept + busy_s
 
     def quick(self, waiting_s: Sequence[float]) -> bool:
-        """Whether CTC writes the first of the parts that wait, given by their seconds."""
+        """Whether CTC writes the first waiting part; `waiting_s` is the duration of each."""
         expected_s = self.real_time_factor * sum(waiting_s) / self._readers
         return len(waiting_s) > self._readers and expected_s > self._most_s

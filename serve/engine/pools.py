@@ -1,4 +1,4 @@
-"""Threads beside the event loop: each kind of work has its own, so that none waits behind another kind."""
+"""Thread pools beside the event loop: one for each kind of work, so that no kind delays another."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ _THREADS = {"audio": 2, "compile": 1, "scoring": 2, "files": 1, "adapters": 1}
 
 @dataclass(frozen=True, slots=True)
 class Pools:
-    """Those of one server. Each has few threads; who submits to one bounds what may wait for them."""
+    """Thread pools of one server. Each has few threads; its callers limit the number of queued tasks."""
 
     audio: ThreadPoolExecutor
-    """Compressed live audio becomes samples."""
+    """Decodes live audio: compressed audio and large messages."""
     compile: ThreadPoolExecutor
-    """Phrases become what the search reads."""
+    """Compiles phrases for the search."""
     scoring: ThreadPoolExecutor
-    """Live scores."""
+    """Computes live scores."""
     files: ThreadPoolExecutor
-    """Files that came over HTTP are read and transcribed, one at a time."""
+    """Decodes and transcribes files that were uploaded over HTTP, one at a time."""
     adapters: ThreadPoolExecutor
-    """Adapters are read, tried and kept."""
+    """Reads, tries and stores adapters."""
 
     @classmethod
     def start(cls) -> Pools:
-        """Pools without threads; those come with work."""
+        """Create the pools; their threads start with the first tasks."""
         return cls(**{name: ThreadPoolExecutor(threads, f"speech-{name}") for name, threads in _THREADS.items()})
 
     def close(self) -> None:
-        """What runs goes on to its end, and nobody waits for it; what has not begun never does."""
+        """Cancel queued tasks; do not wait for running ones."""
         for item in fields(self):
             getattr(self, item.name).shutdown(wait=False, cancel_futures=True)
 
 
 async def run[**P, T](pool: ThreadPoolExecutor, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-    """As `asyncio.to_thread`, on a pool of our own."""
+    """Run `work` on a pool; like `asyncio.to_thread`."""
     return await asyncio.get_running_loop().run_in_executor(pool, partial(work, *args, **options))

@@ -1,7 +1,7 @@
-"""Threads that read the parts of live sessions with full context, while chunks of all sessions are stepped elsewhere.
+"""Threads that read parts of live sessions with full context, while the engine's thread steps the chunks.
 
-A part is read as soon as it is complete; where nothing else waits, already while the pause that will complete it goes
-on. Should somebody speak on after all, that reading was for nothing, and says nothing.
+A part is read as soon as it is complete. If nothing else waits, it is read already during the pause that will complete
+it; if the speaker goes on after all, that reading is discarded.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from speech.stream.readings import PartReading, Read, fitting, read_batch
 
 
 class Readers:
-    """Some threads, which take what is wanted most; a `ReadingQueue`.
+    """A `ReadingQueue` whose threads take the most urgent readings first.
 
     Args:
         read: as `PartReader.read`.
-        threads: how many; 0: what is wanted is read at once, by whoever wants it.
-        batch_s: most padded seconds that are read together; one part always is.
-        notify: called after each reading.
-        fallback: says when CTC writes what a label decoder would; None: never.
-        hurries: see `PartReader`: whether CTC can; None: always.
+        threads: number of threads; 0: `want` reads at once, on the caller's thread.
+        batch_s: maximum padded seconds of a batch; a single part may be longer.
+        notify: called after each batch.
+        fallback: decides when CTC replaces the label decoder; None: never.
+        hurries: whether CTC can write a request, see `PartReader`; None: always.
     """
 
     def __init__(
@@ -48,11 +48,11 @@ class Readers:
 
     @property
     def ahead(self) -> bool:
-        """Yes: threads that have nothing else to do may as well."""
+        """True: idle threads may read ahead."""
         return True
 
     def want(self, readings: Sequence[PartReading]) -> None:
-        """What is to be read, most urgent first, in place of what was wanted before and has not been begun."""
+        """Replace the readings that have not begun by these, most urgent first."""
         with self._changed:
             self._wanted = [reading for reading in readings if reading.key not in self._taken]
             if self._wanted:
@@ -62,18 +62,18 @@ class Readers:
 
     @property
     def ready(self) -> bool:
-        """Whether there is something to collect."""
+        """Whether finished readings can be collected."""
         return bool(self._done)
 
     def collect(self) -> list[PartReading]:
-        """What has been read since the last call."""
+        """Return the readings that have finished since the last call."""
         with self._changed:
             done, self._done = self._done, []
             self._taken.difference_update(reading.key for reading in done)
             return done
 
     def stop(self) -> None:
-        """End the threads, each after the reading it is at."""
+        """Stop the threads, each after its current batch."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -91,7 +91,7 @@ class Readers:
             self._serve(batch)
 
     def _take(self) -> list[PartReading]:
-        """The first that are wanted, as many as fit into a batch."""
+        """Take the first readings, as many as fit into a batch."""
         count = fitting(self._wanted, self._batch_s)
         self._hurry(count)
         batch, self._wanted = self._wanted[:count], self._wanted[count:]
@@ -99,7 +99,7 @@ class Readers:
         return batch
 
     def _hurry(self, count: int) -> None:
-        """Leave to CTC those of the first readings for which too much waits; the last that wait are the decoder's."""
+        """Leave those of the first `count` readings to CTC behind which too much waits; the decoder keeps the last."""
         if self._fallback is None:
             return
         waiting = [reading for reading in self._wanted if reading.complete and reading.seconds]

@@ -1,11 +1,11 @@
-"""The thread between the event loop and the engine: sessions' work in, results back on the loop.
+"""The engine's thread: takes work of sessions from the event loop and returns results to it.
 
-The loop only moves bytes. Sessions are touched on this one thread alone: each turn of the engine takes what all of them
-have sent meanwhile, so batches grow with the load, and steps the chunks of those furthest behind first. Parts are read
-on others (`readers.py`), so that nobody's partial results wait for somebody else's final.
+The event loop only moves bytes; this thread alone touches the streams. Each turn of the engine takes all work that has
+arrived, so batches grow with the load, and steps the chunks of the sessions furthest behind first. Other threads read
+parts (`readers.py`), so that a final of one session does not delay partial results of another.
 
-What fails for one session ends that session. What fails beyond that, or for one session after the other, ends the
-thread: the memory of a device may be broken, and only a new process has another.
+An error in one session ends that session. Any other error, or errors in many sessions in a row, end the thread: the
+memory of the device may be corrupted, and only a new process starts afresh.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _log = logging.getLogger(__name__)
 _LIBC = ctypes.CDLL(None)
 _TIDY_S = 60.0
 _SMALL_SAMPLES = 1600
-"""Audio is joined up to so much, whatever the messages were that it came in."""
+"""Queued audio of a session is joined while the last block is shorter than this."""
 _MOST_FAILURES = 16
-"""Sessions that may fail with none in between that does not."""
+"""Consecutive failures of sessions that end the thread."""
 
 
 @dataclass(eq=False, slots=True)
@@ -42,24 +42,24 @@ class WorkerSlot:
     """One session in the worker."""
 
     stream: Slot
-    """In the engine."""
+    """Its slot in the engine."""
     listener: Callable[[Result], None]
-    """Called on the event loop."""
+    """Called on the event loop with each result."""
     inbox: list[Work] = field(default_factory=list)
-    """What has come since the engine looked."""
+    """Work that the engine has not taken yet."""
 
 
 class EngineWorker:
-    """Owns the engine's thread, and those that read.
+    """Owns the engine's thread and the readers.
 
     Args:
-        engine: of all sessions.
-        loop: on which listeners are called.
-        readers: threads that read parts; 0: the engine's own does.
-        fallback_s: CTC writes finals where those that wait would take a label decoder longer; None: never.
+        engine: shared by all sessions.
+        loop: event loop on which listeners are called.
+        readers: number of threads that read parts; 0: the engine's thread reads them.
+        fallback_s: CTC writes finals if a label decoder would need longer for those that wait; None: never.
 
     Attributes:
-        failed: the thread has ended by an error, and all sessions have been told.
+        failed: an error has ended the thread, and all sessions have been told.
     """
 
     def __init__(
@@ -83,14 +83,14 @@ class EngineWorker:
         self._thread.start()
 
     def open(self, options: StreamOptions, listener: Callable[[Result], None]) -> WorkerSlot:
-        """A slot for a session. Raises LanguageError or ConfigError if the model cannot do what is asked."""
+        """Open a slot for a session. Raises LanguageError or ConfigError if the model cannot do what is asked."""
         slot = WorkerSlot(self._engine.open(options), listener)
         with self._wake:
             self._slots.add(slot)
         return slot
 
     def submit(self, slot: WorkerSlot, work: Sequence[Work]) -> None:
-        """Hand over work, in order."""
+        """Queue work of a session, in order."""
         with self._wake:
             for item in work:
                 last = slot.inbox[-1] if slot.inbox else None
@@ -101,12 +101,12 @@ class EngineWorker:
             self._wake.notify()
 
     def close(self, slot: WorkerSlot) -> None:
-        """Forget a session; nothing more is heard of it."""
+        """Remove a session from the engine; queued work is dropped."""
         with self._wake:
             self._slots.discard(slot)
 
     def stop(self) -> None:
-        """End the thread."""
+        """Stop the engine's thread and the readers."""
         with self._wake:
             self._stopped = True
             self._wake.notify()
@@ -140,7 +140,7 @@ class EngineWorker:
                 pass
 
     def _turn(self) -> bool:
-        """One turn of the engine over all sessions; whether there may be more to do."""
+        """Run one turn of the engine over all sessions; returns whether there may be more to do."""
         with self._wake:
             if self._stopped:
                 return False
@@ -155,7 +155,7 @@ class EngineWorker:
         return more
 
     def _report(self, slot: WorkerSlot) -> bool:
-        """Tell the listener what has been done; whether it is some of the engine's work, and went well."""
+        """Pass the result of a turn to the listener; returns whether the session did some work without an error."""
         result = slot.stream.report(self._engine.smallest(fine=False))
         if result is None:
             return False
@@ -176,9 +176,9 @@ class EngineWorker:
             raise RuntimeError(f"{self._failures} sessions failed one after the other")
 
     def _tidy(self) -> None:
-        """Give freed memory back once a minute: tensors of ever other sizes leave gaps, and the process would grow."""
+        """Return freed memory to the system once a minute: tensors of varying sizes fragment the heap."""
         if time.monotonic() - self._tidied > _TIDY_S:
             self._tidied = time.monotonic()
-            trim = getattr(_LIBC, "malloc_trim", None)  # of glibc
+            trim = getattr(_LIBC, "malloc_trim", None)  # glibc only
             if trim is not None:
                 trim(0)

@@ -1,8 +1,8 @@
-"""`/v1/adapters`: languages' adapters of a running server, which come and go while sessions run.
+"""`/v1/adapters`: language adapters of a running server, which can change while sessions run.
 
-A session hears with another set from its next chunk or part on. With a folder (`adapters` in the configuration) they
-are what lies in it: uploads are kept there, and what others put there or take away, such as another worker, is
-noticed. Otherwise uploads last as long as the process.
+A session uses a changed set from its next chunk or part on. If `adapters` of the configuration names a folder, the set
+is the content of that folder: uploads are stored there, and files that another process, such as another worker, adds or
+removes are noticed. Otherwise uploads last as long as the process.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from speech.text.languages import LANGUAGES
 _log = logging.getLogger(__name__)
 _LOOK_S = 2.0
 _PLACES = 2
-"""Adapters that may be on their way at once; they are small, and read into memory."""
+"""Concurrent uploads; adapters are small and are read into memory."""
 
 Stamp = tuple[int, int, int]
 
@@ -49,20 +49,20 @@ class LoadedAdapter:
     adapter: Adapter
     info: AdapterDescription
     source: str
-    """model: lies beside it; folder: lies in that of the configuration; upload: in memory only."""
+    """model: file beside the model; folder: file in the configured folder; upload: in memory only."""
     stamp: Stamp | None = None
-    """Of its file in the folder, as it was read."""
+    """Stamp of its file in the folder when it was read."""
 
 
 class LiveAdapters:
-    """The routes, and what they change.
+    """The routes, and the adapters in use.
 
     Args:
-        recognizer: with those that it was loaded with.
-        facts: whose languages grow by those that only adapters know.
-        gate: says who may change them.
-        telemetry: counts them.
-        pools: where they are read.
+        recognizer: with the adapters that it was loaded with.
+        facts: `languages` is extended by the languages of adapters.
+        gate: checks who may change adapters.
+        telemetry: counts adapters.
+        pools: `adapters` reads and tries them.
     """
 
     def __init__(self, recognizer: Recognizer, facts: Facts, gate: Gate, telemetry: Telemetry, pools: Pools) -> None:
@@ -88,11 +88,11 @@ class LiveAdapters:
 
     @property
     def codes(self) -> list[str]:
-        """Languages that have one."""
+        """Languages that have an adapter."""
         return sorted(self._loaded)
 
     async def listing(self) -> dict[str, Any]:
-        """What there is, and what may be done."""
+        """List the adapters in use, the model that they must fit, and whether clients may change them."""
         config = self._facts.config
         return {
             "object": "list",
@@ -105,7 +105,7 @@ class LiveAdapters:
         }
 
     async def put(self, code: str, request: Request) -> Response:
-        """The body is the file of an adapter, for the language in the address."""
+        """Upload the adapter of a language; the body is its file."""
         try:
             self._check(request)
             found, new = await self._receive(code, request)
@@ -115,7 +115,7 @@ class LiveAdapters:
         return JSONResponse(_record(found), 201 if new else 200)
 
     async def _receive(self, code: str, request: Request) -> tuple[LoadedAdapter, bool]:
-        """What is in use now, and whether there was none before. Raises Failure."""
+        """Receive an adapter and use it; returns it, and whether the language had none before. Raises Failure."""
         place = self._places.take()
         try:
             pieces = receive_body(request, self._facts.config.max_adapter_bytes, "the adapter")
@@ -129,7 +129,7 @@ class LiveAdapters:
             place.leave()
 
     async def delete(self, code: str, request: Request) -> Response:
-        """What lies beside the model stays there, and comes back with the next start."""
+        """Remove the adapter of a language. One beside the model keeps its file and returns at the next start."""
         try:
             self._check(request)
         except Failure as error:
@@ -148,7 +148,7 @@ class LiveAdapters:
         return JSONResponse({"code": code, "object": "adapter", "deleted": True})
 
     async def watch(self) -> None:
-        """Follow the folder, without end."""
+        """Watch the folder until cancelled; returns at once if there is none."""
         while self._folder is not None:
             await asyncio.sleep(_LOOK_S)
             async with self._turn:
@@ -162,7 +162,7 @@ class LiveAdapters:
                     _log.info("adapters: %s", ", ".join(self.codes) or "none")
 
     def _check(self, request: Request) -> None:
-        """Raises Failure if adapters may not be changed, or not by this client."""
+        """Raises Failure if adapters cannot be changed, or not by this client."""
         if not self._facts.config.allow_adapters:
             text = "adapters of this server cannot be changed; it would have to be started with --allow-adapters"
             raise Failure(403, "adapters_fixed", text)
@@ -170,7 +170,7 @@ class LiveAdapters:
             raise Failure(403, "forbidden", "changing adapters takes an API key; a token is not enough")
 
     def _take(self, code: str, data: bytes) -> tuple[LoadedAdapter, AdapterBank]:
-        """Read, keep and try what has been uploaded. In a thread."""
+        """Read, try and store an uploaded adapter. Runs on a thread. Raises Failure."""
         if code not in LANGUAGES:
             raise Failure(400, "bad_language", f"{code!r} is not a known language; give its ISO 639-3 code")
         try:
@@ -202,7 +202,7 @@ class LiveAdapters:
 
     @torch.inference_mode()
     def _try(self, bank: AdapterBank, code: str) -> None:
-        """Hear something with it, before anybody does; what it needs for that is then there."""
+        """Run an adapter once on zeros, so that errors and lazy initialization do not hit a session."""
         device = self._recognizer.model.device
         tap = bank.tap([{code: 1.0}])
         assert tap is not None
@@ -211,7 +211,7 @@ class LiveAdapters:
             tap(layer, x)
 
     def _look(self, folder: Path) -> tuple[dict[str, LoadedAdapter], AdapterBank | None] | None:
-        """What lies in the folder, if it is not what is in use. In a thread."""
+        """Read the folder; None if its files have not changed. Runs on a thread."""
         paths = sorted(folder.glob(f"*{SUFFIX}"))
         stamps = {path: stamp for path in paths if (stamp := _stamp(path)) is not None}
         before = {loaded.info.path: loaded for loaded in self._loaded.values()}
@@ -220,7 +220,7 @@ class LiveAdapters:
         found: dict[str, LoadedAdapter] = {}
         self._bad = {}
         for path, stamp in stamps.items():
-            known = before.get(path)  # which stays, if it gives way to a damaged one
+            known = before.get(path)  # stays in use if its new file is damaged
             try:
                 if known is None or known.stamp != stamp:
                     info, item = read(path, self._recognizer.fingerprint, self._recognizer.model, where=str(path))
@@ -239,7 +239,7 @@ class LiveAdapters:
         return found, bank
 
     def _use(self, loaded: Mapping[str, LoadedAdapter], bank: AdapterBank | None) -> None:
-        """On the event loop; whoever computes with the bank before goes on with that to the end of a chunk or part."""
+        """Switch to another set, on the event loop. A chunk or part in progress still uses the old bank."""
         self._loaded = loaded
         self._recognizer.adapters = bank
         own = self._recognizer.known
@@ -255,10 +255,10 @@ def _bank(loaded: Mapping[str, LoadedAdapter]) -> AdapterBank | None:
 
 
 def _stamp(path: Path) -> Stamp | None:
-    """Other than before if the file is another."""
+    """Modification time, size and inode, which differ once a file is replaced; None if there is no file."""
     try:
         status = path.stat()
-    except OSError:  # it has just gone
+    except OSError:  # it was just removed
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino
 

@@ -1,4 +1,4 @@
-"""Errors over HTTP as OpenAI's clients read them, for everything under `/v1/`."""
+"""HTTP errors in OpenAI's format, for everything under `/v1/`."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ _RETRY_S = 5
 
 
 class Failure(Exception):
-    """An answer that is no success."""
+    """An exception that carries an error response."""
 
     def __init__(self, status: int, code: str, message: str, param: str | None = None) -> None:
         super().__init__(status, code, message, param)
         self.status, self.code, self.message, self.param = status, code, message, param
 
     def response(self) -> JSONResponse:
-        """What the client gets."""
+        """The response for the client."""
         return failure(self.status, self.message, self.code, self.param)
 
 
 def failure(
     status: int, message: str, code: str, param: str | None = None, headers: dict[str, str] | None = None
 ) -> JSONResponse:
-    """An error in OpenAI's form."""
+    """An error response in OpenAI's format."""
     kind = "server_error" if status >= 500 else "invalid_request_error"
     body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
     again = {"Retry-After": str(_RETRY_S)} if status in (429, 503) else {}
@@ -35,14 +35,14 @@ def failure(
 
 
 def is_api(scope: Scope) -> bool:
-    """Whether a request is for what stands under `/v1/`, also where the application stands behind a path."""
+    """Whether the path of a request is below `/v1/`, also if the application is mounted at a root path."""
     path, root = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
     below = path.removeprefix(root) if path.startswith(f"{root}/") else path
     return below.startswith("/v1/") or path.startswith("/v1/")
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
-    """No such address, or not with this method."""
+    """Handler of unknown paths and methods."""
     assert isinstance(error, HTTPException)
     if not is_api(request.scope):
         return await http_exception_handler(request, error)
@@ -55,7 +55,7 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
 
 
 async def on_validation_error(request: Request, error: Exception) -> Response:
-    """A parameter that is missing, or is none."""
+    """Handler of missing and invalid parameters."""
     assert isinstance(error, RequestValidationError)
     if not is_api(request.scope):
         return await request_validation_exception_handler(request, error)

@@ -1,4 +1,4 @@
-"""What every HTTP request passes: who may, and that an answer comes whatever happens."""
+"""Middleware of all HTTP requests: checks access, and answers unexpected errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 class Guard:
-    """Around the application. Websockets are checked where they are accepted, as pages can only read a close code."""
+    """ASGI middleware. Websockets are checked when they are accepted, because pages can only read a close code."""
 
     def __init__(self, app: ASGIApp, gate: Gate) -> None:
         self._app, self._gate = app, gate
@@ -37,7 +37,7 @@ class Guard:
 
         try:
             await self._app(scope, receive, watched)
-        except ClientDisconnect:  # nobody is there to be answered
+        except ClientDisconnect:  # the client cannot be answered
             return
         except Exception:
             if begun:

@@ -1,4 +1,4 @@
-"""Files that come over HTTP: how many at a time, how large, how slow; on disk where they are not small."""
+"""File uploads over HTTP, with limits on number, size and time; larger files are spooled to disk."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from serve.http.errors import Failure
 from speech.files import printable, reason
 
 _AROUND_BYTES = 1 << 20
-"""Of a form besides its file."""
+"""Allowance for the form around the file."""
 _MOST_FIELDS = 64
 _FIELD_BYTES = 1 << 16
 _PATIENCE_S = 30.0
 _LEAST_BYTES_S = 4096
-"""A body comes at this speed at least, after some patience: a place is not held by trickling."""
+"""Minimum speed in bytes per second after `_PATIENCE_S`: a slow client cannot hold a slot forever."""
 _SHOWN = 200
 
 
 class UploadSlots:
-    """So many at a time; those that find none are told at once. For any thread."""
+    """A limited number of upload slots; a request that finds none fails at once. Thread-safe."""
 
     def __init__(self, most: int) -> None:
         self._most, self._taken = most, 0
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        """How many are taken."""
+        """Number of taken slots."""
         return self._taken
 
     def take(self) -> UploadSlot:
-        """One of them.
+        """Take a slot.
 
         Raises:
-            Failure: 429, if there is none.
+            Failure: 429, if none is free.
         """
         with self._lock:
             if self._taken >= self._most:
@@ -57,13 +57,13 @@ class UploadSlots:
 
 
 class UploadSlot:
-    """Is free again after `leave`, however often that is called."""
+    """A taken slot; `leave` frees it and may be called repeatedly."""
 
     def __init__(self, places: UploadSlots) -> None:
         self._places: UploadSlots | None = places
 
     def leave(self) -> None:
-        """Somebody else may have it."""
+        """Free the slot."""
         places, self._places = self._places, None
         if places is not None:
             places._free()
@@ -71,20 +71,20 @@ class UploadSlot:
 
 @dataclass(frozen=True, slots=True)
 class UploadForm:
-    """A file and what was said about it."""
+    """An uploaded file and the other fields of its form."""
 
     file: BinaryIO
     name: str
-    """As the client says, fit to be shown."""
+    """File name given by the client, made printable and shortened."""
     fields: Mapping[str, Sequence[str]]
 
     def one(self, name: str, default: str) -> str:
-        """A field's value."""
+        """The last value of a field, or `default`."""
         return self.fields[name][-1] if name in self.fields else default
 
 
 class _UploadedFile(io.RawIOBase):
-    """A spooled file for what reads audio, which wants a name, and takes an ending as a format."""
+    """A spooled file for audio readers, which need a name; it has no extension, so they detect the format."""
 
     name = "upload"
 
@@ -116,7 +116,7 @@ class _UploadedFile(io.RawIOBase):
 
 
 class _FormParser(MultiPartParser):
-    """Starlette's, which takes a form that is cut off for a shorter one."""
+    """Form parser that detects truncated forms; Starlette's parser accepts them."""
 
     _ended = False
 
@@ -124,7 +124,7 @@ class _FormParser(MultiPartParser):
         self._ended = True
 
     def check(self) -> None:
-        """Raises Failure if the form has no end."""
+        """Raises Failure if the form is truncated."""
         if not self._ended:
             for file in self._files_to_close_on_error:
                 file.close()
@@ -132,16 +132,16 @@ class _FormParser(MultiPartParser):
 
 
 async def receive_body(request: Request, limit: int, what: str) -> AsyncGenerator[bytes]:
-    """The body in pieces, as they come.
+    """Yield the body in blocks as they arrive.
 
     Args:
-        request: whose body nobody has read.
-        limit: in bytes.
-        what: is received, for the message.
+        request: whose body has not been read.
+        limit: maximum size in bytes.
+        what: name of the upload in error messages.
 
     Raises:
-        Failure: it is larger, which is said before anything is read if the client says so, or comes too slowly.
-        ClientDisconnect: the client has gone.
+        Failure: the body is too large (raised before reading if `Content-Length` says so), or arrives too slowly.
+        ClientDisconnect: the client has disconnected.
     """
     too_large = Failure(413, "too_large", f"{what} is larger than {limit} bytes")
     declared = request.headers.get("content-length", "")
@@ -164,15 +164,15 @@ async def receive_body(request: Request, limit: int, what: str) -> AsyncGenerato
 
 
 async def receive_form(request: Request, limit: int) -> UploadForm:
-    """A form with one file, `file`.
+    """Receive a form with one file, `file`.
 
     Args:
-        request: whose body nobody has read.
-        limit: of the file, in bytes.
+        request: whose body has not been read.
+        limit: maximum size of the file in bytes.
 
     Raises:
-        Failure: it is no such form, or too large, or cannot be kept.
-        ClientDisconnect: the client has gone.
+        Failure: the form is invalid, too large or too slow, or cannot be stored.
+        ClientDisconnect: the client has disconnected.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "multipart/form-data":
@@ -196,7 +196,7 @@ async def receive_form(request: Request, limit: int) -> UploadForm:
 
 
 def _checked(form: FormData, limit: int) -> UploadForm:
-    """Raises Failure."""
+    """Check the fields of a form. Raises Failure."""
     fields: dict[str, list[str]] = {}
     file: UploadFile | None = None
     for name, value in form.multi_items():

@@ -1,4 +1,4 @@
-"""Who may connect: API keys, short-lived tokens of pages, web origins, names of the server."""
+"""Access control: API keys, short-lived tokens for web pages, allowed origins and host names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHOWN = 80
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """Why a connection is refused."""
+    """A refused connection: HTTP status, error code and message."""
 
     status: int
     code: str
@@ -31,10 +31,10 @@ class Denied:
 
 
 class Gate:
-    """Checks requests. Keys are kept hashed and compared in constant time.
+    """Checks whether requests may pass. Keys are stored hashed and compared in constant time.
 
-    A key opens everything. A token, which a page gets from its own server, opens websockets: it makes no other tokens,
-    transcribes no files and changes no adapters.
+    A key grants everything. A token, which a page gets from its own backend, grants websockets only: it cannot create
+    tokens, transcribe files or change adapters.
     """
 
     def __init__(self, config: ServeConfig) -> None:
@@ -44,12 +44,13 @@ class Gate:
         self._secret = _signing_key(self._keys)
 
     def check(self, headers: Mapping[str, str], query: Mapping[str, str], *, returning: bool = False) -> Denied | None:
-        """None if a websocket may be opened.
+        """Return None if a websocket may be opened, otherwise the reason.
 
         Args:
             headers: of the request.
-            query: of its address.
-            returning: to a session that is there: then a token may have expired, as the session has one of its own.
+            query: parameters of its URL.
+            returning: the client resumes an existing session. An expired token is then enough, because the session
+                has a token of its own.
         """
         denied = self._misled(headers)
         if denied is not None:
@@ -60,7 +61,7 @@ class Gate:
         return _unknown(headers)
 
     def check_http(self, headers: Mapping[str, str]) -> Denied | None:
-        """None if a request over HTTP may pass, for which tokens do not do."""
+        """Return None if an HTTP request may pass, otherwise the reason. A token is not enough."""
         denied = self._misled(headers)
         if denied is not None or self.has_key(headers):
             return denied
@@ -69,29 +70,29 @@ class Gate:
         return _unknown(headers)
 
     def has_key(self, headers: Mapping[str, str]) -> bool:
-        """Whether a key comes along, which tokens are not; true where no keys are asked for."""
+        """Whether the request carries a valid API key (tokens do not count); true if no keys are configured."""
         given = _credentials(headers)
         return not self._keys or (given is not None and self._is_key(given))
 
     def until(self, headers: Mapping[str, str], query: Mapping[str, str]) -> float:
-        """Until when a session may begin, in seconds since 1970: without end for a key, never (0) for neither."""
+        """Unix time until which a session may start: infinity with a key, 0 without key or token."""
         if self.has_key(headers):
             return math.inf
-        # A token may stand in the address, a key never: addresses end up in logs.
+        # The URL may carry a token but never a key: URLs end up in logs.
         return max(self._expiry(_credentials(headers) or ""), self._expiry(query.get("token", "")))
 
     def client_secret(self, seconds: float) -> tuple[str, int]:
-        """A token for a page, and when it expires (seconds since 1970); at most ten minutes from now."""
+        """Create a token for a page; returns the token and its expiry in Unix seconds, at most ten minutes from now."""
         expires = int(time.time() + min(max(seconds, 1), _LONGEST_S))
         body = f"{expires}.{secrets.token_urlsafe(9)}"
         return f"ek_{body}.{self._sign(body)}", expires
 
     def _misled(self, headers: Mapping[str, str]) -> Denied | None:
-        """A page, or somebody who may be one, that has no business here."""
+        """Refuse a foreign origin, and a foreign host name unless the client has a key and is no page."""
         host, origin = headers.get("host", ""), headers.get("origin")
-        # Whoever has a key and is no page may call us as they like: a page that was led here has none.
+        # A client with a key that is no page may use any host name: a rebound page has no key.
         trusted = bool(self._keys) and origin is None and self.has_key(headers)
-        if host and not trusted and not self._hosts.knows(host):  # every browser says whom it calls
+        if host and not trusted and not self._hosts.knows(host):  # every browser sends Host
             text = f"this server is not known as {host[:_SHOWN]!r}; if it is to be, add that name to allowed_hosts"
             return Denied(403, "host", f"{text} (SPEECH_ALLOWED_HOSTS)")
         if origin is not None and not self._own(origin, host):
@@ -104,15 +105,15 @@ class Gate:
             return True
         try:
             return urlsplit(origin).netloc.lower() == host.lower()
-        except ValueError:  # no address at all
+        except ValueError:  # not a URL
             return False
 
     def _is_key(self, given: str) -> bool:
         digest = _hash(given)
-        return sum(hmac.compare_digest(digest, key) for key in self._keys) > 0  # all are compared, whichever fits
+        return sum(hmac.compare_digest(digest, key) for key in self._keys) > 0  # compares all keys, even after a match
 
     def _expiry(self, given: str) -> float:
-        """Of a token that is one of ours; 0 for anything else."""
+        """Expiry of a token in Unix seconds; 0 if this server did not sign it."""
         body, _, signature = given.removeprefix("ek_").rpartition(".")
         same = hmac.compare_digest(self._sign(body).encode(), signature.encode("utf-8", "replace"))
         return float(body.partition(".")[0]) if same and given.startswith("ek_") else 0.0
@@ -123,7 +124,7 @@ class Gate:
 
 
 def subprotocols(headers: Mapping[str, str]) -> Sequence[str]:
-    """What a websocket client offers."""
+    """Subprotocols that a websocket client offers."""
     return [part.strip() for part in headers.get("sec-websocket-protocol", "").split(",") if part.strip()]
 
 
@@ -144,13 +145,16 @@ def _credentials(headers: Mapping[str, str]) -> str | None:
         for prefix in _PROTOCOL_PREFIXES:
             if name.startswith(prefix):
                 return name.removeprefix(prefix)
-    if len(offered) == 2 and offered[0].lower() == "token":  # Deepgram's pages
+    if len(offered) == 2 and offered[0].lower() == "token":  # web clients of Deepgram
         return offered[1]
     return None
 
 
 def _signing_key(keys: Sequence[bytes]) -> bytes:
-    """Of tokens: the same for all workers that have the same keys. Slow, as tokens are seen by strangers."""
+    """Derive the key that signs tokens from the API keys, so workers with the same keys share it.
+
+    scrypt is slow on purpose: a token must not help to guess API keys.
+    """
     return hashlib.scrypt(b"".join(sorted(keys)), salt=b"speech client secrets", n=2**14, r=8, p=1, dklen=32)
 
 

@@ -1,4 +1,4 @@
-"""uvicorn's connections, of a server to which a client that has gone, or says nothing, must not cling."""
+"""uvicorn protocols that close the connections of clients that are gone or silent."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.exceptions import InvalidState
 
 _SEND_BYTES = 32_768
-"""What may lie here on its way to a client, in the kernel and outside. Little, so that one that does not read is
-noticed after some messages, and what is lost with the connection can be sent again (`serve.sessions.outbox`)."""
+"""Send buffer of a websocket, in the kernel and in the transport each. It is small, so that a client that does not read
+is noticed after a few messages, and messages lost with the connection can be sent again (`serve.sessions.outbox`)."""
 _LINGER_S = 1.0
 _REQUEST_S = 10.0
 _REST_S = 30.0
@@ -32,10 +32,10 @@ _FULL = b"\r\n".join(
 
 
 class HttpProtocol(H11Protocol):
-    """A connection that is closed if no request comes, or not all of one that has been answered already."""
+    """An HTTP connection; closed if no request arrives in time, or if the rest of an answered one does not."""
 
     most = 0
-    """Open connections of a server, beyond which another is told so and closed; 0: no limit."""
+    """Maximum number of open connections; a further one gets a 503 and is closed. 0: no limit."""
 
     def connection_made(self, transport: BaseTransport) -> None:
         self._surplus = 0 < self.most <= len(self.server_state.connections)
@@ -44,14 +44,14 @@ class HttpProtocol(H11Protocol):
         self._watch(_LINGER_S if self._surplus else _REQUEST_S)
 
     def data_received(self, data: bytes) -> None:
-        if self._surplus:  # now that a request has come, its answer is read
+        if self._surplus:  # the client has sent a request, so it reads the answer
             self.transport.write(_FULL)
             self.transport.close()
             self._watch(_LINGER_S)
             return
         super().data_received(data)
         if self._unheard and (self._timer is None or self._watched is not self.cycle):
-            self._watch(_REQUEST_S)  # for the rest of another request
+            self._watch(_REQUEST_S)  # for the rest of the next request
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._watch(None)
@@ -59,12 +59,12 @@ class HttpProtocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self.conn.their_state is h11.SEND_BODY:  # refused unread; what is on its way is thrown away for a while
+        if self.conn.their_state is h11.SEND_BODY:  # answered before the body was read: discard it for a while
             self._watch(_REST_S)
 
     @property
     def _unheard(self) -> bool:
-        """Whether we wait for a request."""
+        """Whether the connection waits for a request."""
         return self.conn.their_state is h11.IDLE or self.cycle is None
 
     def _watch(self, seconds: float | None) -> None:
@@ -74,15 +74,15 @@ class HttpProtocol(H11Protocol):
         self._timer = None if seconds is None else self.loop.call_later(seconds, self._give_up)
 
     def _give_up(self) -> None:
-        """Close it if nothing has come of what was awaited."""
+        """Abort the connection if the awaited data has not arrived."""
         self._timer = None
         same = self.cycle is self._watched and (self._unheard or self.conn.our_state is h11.DONE)
-        if self._surplus or (same and self.transport.get_protocol() is self):  # not a websocket by now
+        if self._surplus or (same and self.transport.get_protocol() is self):  # not upgraded to a websocket
             self.transport.abort()
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """A websocket that ends when it is closed, whether the client still takes what was said to it or not."""
+    """A websocket that ends when it is closed, even if the client no longer reads."""
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
@@ -93,11 +93,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         try:
             super().data_received(data)
-        except InvalidState:  # what came before a close was no text, and there is nobody left to say so to
+        except InvalidState:  # invalid text before a close frame; the client can no longer be told
             self.transport.abort()
 
     def keepalive_timeout(self) -> None:
-        if self.read_paused:  # its answer may wait behind the audio that we do not take
+        if self.read_paused:  # the pong may be queued behind audio that we do not read
             self.pong_timer = self.pending_ping_payload = None
             self.schedule_ping()
             return
@@ -106,7 +106,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     async def send(self, message: ASGISendEvent) -> None:
         await super().send(message)
-        if self.initial_response is not None:  # we refuse the handshake, which uvicorn would log as a mistake
+        if self.initial_response is not None:  # a refused handshake, which uvicorn would log as an error
             self.handshake_complete = True
 
     async def run_asgi(self) -> None:
@@ -114,5 +114,5 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._leave_after(_LINGER_S if self.close_timer is None else self.close_timeout + _LINGER_S)
 
     def _leave_after(self, seconds: float) -> None:
-        """`transport.close` waits for the client to take what is left, without end."""
+        """Abort after a delay: `transport.close` alone waits for the client to read the rest, without limit."""
         self.loop.call_later(seconds, self.transport.abort)

@@ -1,7 +1,7 @@
-"""By which names a server may be called.
+"""Host names under which a server may be addressed.
 
-A page may have its own name resolved to our address (DNS rebinding); its requests then come from its own origin, as
-far as its browser can tell. What gives it away is the name in `Host`, which is not ours.
+A page can make its own name resolve to this machine (DNS rebinding); the browser then treats its requests as
+same-origin. Only the foreign name in the `Host` header reveals them.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ _NAME = re.compile(rf"(?=.{{1,253}}\.?$){_LABEL}(\.{_LABEL})*\.?")
 
 
 class AllowedHosts:
-    """Names of one server: those of its machine, addresses, and what the operator allows.
+    """Host names of one server: those of its machine, IP addresses, and names that the operator allows.
 
     Args:
-        bound: name or address that it listens on.
-        allowed: more names; `*.example.org` stands for all below it, `*` for every name.
+        bound: host name or address that the server listens on.
+        allowed: further names; `*.example.org` matches all subdomains, `*` every name.
     """
 
     def __init__(self, bound: str, allowed: Sequence[str]) -> None:
@@ -31,7 +31,7 @@ class AllowedHosts:
         self._ends = tuple(name[1:].lower() for name in allowed if name.startswith("*."))
 
     def knows(self, header: str) -> bool:
-        """Whether a `Host` header names this server. A number as address always does: nobody else answers for it."""
+        """Whether a `Host` header names this server. IP addresses always do: DNS rebinding needs a name."""
         if self._any:
             return True
         name = host_name(header)
@@ -39,7 +39,7 @@ class AllowedHosts:
 
 
 def host_name(header: str) -> str | None:
-    """The name in a `Host` header without its port, in lower case; addresses without brackets; None if it is none."""
+    """The host in a `Host` header, lower case, without port and brackets; None if it is invalid."""
     found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:@/\s]+))(?::\d{1,5})?", header)
     if found is None:
         return None
@@ -50,7 +50,7 @@ def host_name(header: str) -> str | None:
 
 
 def is_address(text: str) -> bool:
-    """Whether it is an IPv4 or IPv6 address."""
+    """Whether `text` is an IPv4 or IPv6 address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
@@ -59,5 +59,5 @@ def is_address(text: str) -> bool:
 
 
 def is_name(text: str) -> bool:
-    """Whether it is a name that a machine may have."""
+    """Whether `text` is a valid host name."""
     return _NAME.fullmatch(text.lower()) is not None

@@ -1,4 +1,4 @@
-"""Sockets of a server, bound before its model loads: what stands in their way is said at once, in one line."""
+"""Server sockets, bound before the model loads, so that errors are reported at once and in one line."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _FIXES = {
 
 
 def bound(config: ServeConfig) -> list[socket.socket]:
-    """One socket for each address of the host, on one port. They do not listen yet: nobody waits for a model.
+    """Bind one socket for each address of the host, on one port. They listen later: no client waits for the model.
 
     Raises:
-        ConfigError: the port is in use or not allowed, or the host is none of this machine.
+        ConfigError: the port is in use or not allowed, or the host is not an address of this machine.
     """
     where = f"port {config.port} on {config.host}"
     try:
@@ -44,7 +44,7 @@ def bound(config: ServeConfig) -> list[socket.socket]:
             except OSError as error:
                 if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                     raise ConfigError(f"{where}: {reason(error)}", fix=_fix(error)) from error
-                lacking = error  # "localhost" has two addresses, of which a container may lack one
+                lacking = error  # "localhost" has two addresses; a container may lack one
                 continue
             port = one.getsockname()[1]
             sockets.append(one)
@@ -56,10 +56,10 @@ def bound(config: ServeConfig) -> list[socket.socket]:
 
 
 def listen(sockets: Sequence[socket.socket], config: ServeConfig) -> None:
-    """From now on connections wait to be accepted.
+    """Start listening: connections now queue to be accepted.
 
     Raises:
-        ConfigError: somebody else has begun to listen there in the meantime.
+        ConfigError: another process has started to listen on the port.
     """
     for one in sockets:
         try:
@@ -70,7 +70,7 @@ def listen(sockets: Sequence[socket.socket], config: ServeConfig) -> None:
 
 
 def address(sockets: Sequence[socket.socket], config: ServeConfig) -> str:
-    """Of the server, as a browser takes it, with the port that it really has."""
+    """URL of the server for a browser, with the actual port."""
     host = f"[{config.host}]" if ":" in config.host else config.host
     return f"{'https' if config.certfile else 'http'}://{host}:{sockets[0].getsockname()[1]}"
 

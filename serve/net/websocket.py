@@ -1,4 +1,4 @@
-"""A websocket around a session: receives and sends, decides nothing. Every protocol is an adapter in it."""
+"""Websocket transport of sessions. Each wire protocol is a `ProtocolAdapter`."""
 
 from __future__ import annotations
 
@@ -20,47 +20,47 @@ from serve.sessions.registry import SessionRegistry
 
 _log = logging.getLogger(__name__)
 _STALLED_S = 30.0
-_BROKEN = (WebSocketDisconnect, RuntimeError)  # what Starlette raises where a client has gone
+_BROKEN = (WebSocketDisconnect, RuntimeError)  # raised by Starlette if the client is gone
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What an adapter answers by itself, before there is a session or without it; sent at once."""
+    """A frame that an adapter sends at once by itself, with or without a session."""
 
     frame: wire.Frame
 
 
 class ProtocolAdapter(Protocol):
-    """One protocol on the wire, for one connection.
+    """Translates one wire protocol, for one connection.
 
     Attributes:
-        resumable: whether a client can come back to its session.
+        resumable: whether a client can resume its session.
     """
 
     resumable: bool
 
     def greet(self) -> list[wire.Frame]:
-        """What is said before the client says anything."""
+        """Frames to send before the first frame of the client."""
 
     def incoming(self, frame: wire.Frame) -> Sequence[wire.ClientMessage | bytes | Reply]:
-        """What a frame of the client means; `Start` or `Resume` come before other messages. Raises Refused."""
+        """Messages of a client frame; `StartMessage` or `Resume` comes before all others. Raises Refused."""
 
     def outgoing(self, message: wire.ServerMessage) -> list[wire.Frame]:
-        """The frames that say a message; none if the protocol has no word for it."""
+        """Frames of a server message; none if the protocol has no equivalent."""
 
 
 class _Left(Exception):
-    """The client has gone."""
+    """The client has disconnected."""
 
 
 class SessionSocket:
     """One accepted connection.
 
     Args:
-        socket: accepted.
-        registry: of all sessions.
-        adapter: of the protocol.
-        until: when the client's token expires, in seconds since 1970; after that a session may go on, but not begin.
+        socket: the accepted websocket.
+        registry: all sessions of the server.
+        adapter: of the client's protocol.
+        until: expiry of the client's token in Unix seconds; after that a session may continue, but not start.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class SessionSocket:
         self._missed: list[wire.Frame] = []
 
     async def run(self) -> None:
-        """Serve it to its close."""
+        """Serve the connection until it closes."""
         try:
             for frame in self._adapter.greet():
                 await self._send(frame)
@@ -103,7 +103,7 @@ class SessionSocket:
             self._registry.park(attached, connection)
 
     async def refuse(self, refused: Refused) -> None:
-        """Say why there will be no session, and close."""
+        """Send the reason why there is no session, and close."""
         close = refused.close or wire.CloseCode.bad_message
         retryable = close < wire.CloseCode.bad_message
         error = wire.Error(seq=1, code=refused.code, message=refused.message, fatal=True, retryable=retryable)
@@ -118,7 +118,7 @@ class SessionSocket:
             await self._close(close, f"{refused.code}: {refused.message}")
 
     async def _open(self) -> tuple[Attached, list[wire.ClientMessage | bytes]]:
-        """The session of this connection, and what came together with its opening."""
+        """Wait for the opening message; returns the session and the messages that came in the same frame."""
         began = asyncio.get_running_loop().time()
         patience_s = self._config.first_message_s
         while True:
@@ -128,7 +128,7 @@ class SessionSocket:
             except TimeoutError:
                 text = f"nothing that begins a session was said within {patience_s:g} s"
                 raise Refused("no_start", text, wire.CloseCode.idle) from None
-            if not messages:  # of a client that is there and has nothing for a session yet
+            if not messages:  # the client is alive, but has not started a session yet
                 patience_s = max(self._config.idle_s, self._config.first_message_s)
                 continue
             first, rest = messages[0], messages[1:]
@@ -143,7 +143,7 @@ class SessionSocket:
             return attached, rest
 
     async def _incoming(self, frame: wire.Frame) -> list[wire.ClientMessage | bytes]:
-        """What a frame means to a session; what the adapter answers by itself is sent."""
+        """Messages of a frame for the session; replies of the adapter itself are sent at once."""
         meant: list[wire.ClientMessage | bytes] = []
         for item in self._adapter.incoming(frame):
             if not isinstance(item, Reply):
@@ -190,7 +190,7 @@ class SessionSocket:
                 attached.changed()
                 return
             frame = await self._receive()
-            if attached.connection != connection:  # the client speaks elsewhere now, and says this again there
+            if attached.connection != connection:  # taken over; the client sends this again on the new one
                 return
             try:
                 for message in await self._incoming(frame):

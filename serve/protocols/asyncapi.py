@@ -19,11 +19,11 @@ _PUBLISHED = {
     "ScoreFigures": "Figures",
     "ReferenceCoverage": "Covered",
 }
-"""Names in the published schemas, which clients generate code from, where they are not those of the classes."""
+"""Published schema names that differ from class names; clients generate code from them."""
 
 
 def document(version: str) -> dict[str, Any]:
-    """The document; served at `/asyncapi.json`."""
+    """Build the document that is served at `/asyncapi.json`."""
     components = schemas()
     client = [published_name(kind) for kind in wire.ClientMessage.__args__]
     server = [published_name(kind) for kind in wire.ServerMessage.__args__]
@@ -96,5 +96,5 @@ def _published_text(key: str, value: Any) -> Any:
 
 
 def published_name(kind: type[Struct]) -> str:
-    """The name of a message or part in the schemas."""
+    """Name of a message type, or of a part, in the published schemas."""
     return _PUBLISHED.get(kind.__name__, kind.__name__)

@@ -1,4 +1,4 @@
-"""Why connections are closed."""
+"""Close codes of websockets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class CloseCode(IntEnum):
-    """Why a connection is closed. Below 4000: worth another try."""
+    """Why a connection is closed. After codes below 4000 a client may retry."""
 
     done = 1000
     going_away = 1001

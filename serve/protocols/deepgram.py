@@ -1,9 +1,8 @@
-"""`/v1/listen`: Deepgram's live protocol, as far as this server has what it asks for.
+"""`/v1/listen`: Deepgram's live protocol, as far as this server supports its features.
 
-Different from theirs: without `language` any language may be spoken, without `endpointing` a pause of half a second
-ends an utterance, and without `punctuate` texts are as the model writes them; `punctuate=false` asks for plain ones,
-unless `smart_format=true` asks for the contrary. Complete parts of a long utterance are final results of their own, as
-there.
+Differences: without `language` any language may be spoken, without `endpointing` a pause of half a second ends an
+utterance, and without `punctuate` texts are as the model writes them; `punctuate=false` asks for plain text, unless
+`smart_format=true` overrides it. As in Deepgram, complete parts of a long utterance are final results of their own.
 """
 
 from __future__ import annotations
@@ -34,14 +33,14 @@ _ENCODINGS = {
     "opus": ("opus", 48_000),
     "ogg-opus": ("ogg_opus", 48_000),
 }
-"""Theirs: ours, and Hz where the address does not say."""
+"""Deepgram's encoding: ours, and the default sample rate in Hz."""
 _CHANNEL = [0, 1]
 _SHORTEST_MS, _LONGEST_MS = 100, 5000
 _MOST_BOOST = 2.0
 
 
 class _Query(Struct):
-    """What is heeded of the address."""
+    """Supported parameters of the URL."""
 
     encoding: str = ""
     sample_rate: int | None = None
@@ -73,7 +72,7 @@ class _CloseStream(Struct, tag="CloseStream"):
 
 
 class _Configure(Struct, tag="Configure"):
-    """`keyterms` and `features` are theirs, and the latter mean nothing here; ours are the keys of the address."""
+    """`keyterms` is Deepgram's (`features` is ignored); the other fields are extensions, named as in the URL."""
 
     keyterms: list[str] | UnsetType | None = UNSET
     language: str | list[str] | UnsetType = UNSET
@@ -86,11 +85,11 @@ _controls = msgspec.json.Decoder(_KeepAliveMessage | _FinalizeMessage | _CloseSt
 
 
 class Deepgram:
-    """A session that the address describes and the first frame opens. Times are seconds of audio.
+    """Adapter of a session that the URL configures and the first frame opens. Times are seconds of audio.
 
     Args:
-        query: keys and values of the address; those that are not known are ignored, and any model is ours.
-        max_json: longest text message in characters.
+        query: parameters of the URL; unknown ones and `model` are ignored.
+        max_json: maximum length of a text message in characters.
     """
 
     resumable = False
@@ -102,20 +101,20 @@ class Deepgram:
         self._created = datetime.now(UTC)
         self._received = hashlib.sha256()
         self._metadata: dict[str, Any] = {}
-        self._given = 0  # words of the segment that were in final results
-        self._given_ms = 0  # of the stream
+        self._given = 0  # words of the segment already sent in final results
+        self._given_ms = 0  # end of the last final result in the stream
         self._flushed = False
-        self._last_word_ms: int | None = None  # of the last result, if that was final
+        self._last_word_ms: int | None = None  # end of the last word, if it is final
 
     def greet(self) -> list[wire.Frame]:
-        """Nothing is said before there is audio."""
+        """No frames: the client sends first."""
         return []
 
     def incoming(self, frame: wire.Frame) -> list[wire.ClientMessage | bytes | Reply]:
-        """The messages that a frame stands for.
+        """Convert a frame into messages.
 
         Raises:
-            Refused: the address is wrong, or a text too long.
+            Refused: a parameter of the URL is wrong, or a text message is too long.
         """
         opening: list[wire.ClientMessage | bytes | Reply] = []
         if self._query is None:
@@ -130,7 +129,7 @@ class Deepgram:
         return [*opening, self._control(frame)]
 
     def outgoing(self, message: wire.ServerMessage) -> list[wire.Frame]:
-        """The frames of a message."""
+        """Convert a message into frames."""
         records = self._utterance_end(message)
         if isinstance(message, wire.Started):
             self._started(message)
@@ -139,7 +138,7 @@ class Deepgram:
         elif isinstance(message, wire.SpeechStarted):
             records.append({"type": "SpeechStarted", "channel": _CHANNEL, "timestamp": message.at_ms / 1000})
         elif isinstance(message, wire.Finalized):
-            if not self._flushed:  # clients wait for it
+            if not self._flushed:  # clients wait for this result
                 records.append(self._result([], message.at_ms, True, True, from_finalize=True))
             self._flushed = False
         elif isinstance(message, wire.Updated):
@@ -177,14 +176,14 @@ class Deepgram:
         }
 
     def _results(self, message: wire.TranscriptMessage) -> list[dict[str, Any]]:
-        """The words that have become final since the last result, and those that may change."""
+        """Results for the words that have become final since the last one, and for those that may change."""
         assert self._query is not None
         words, records = message.words or [], []
         frozen = len(words) if message.is_final else message.stable
         if message.is_final:
             self._flushed |= message.reason == "client"
             rest = words[self._given :]
-            others = (message.alternatives or []) if not self._given else []  # they are of the whole segment
+            others = (message.alternatives or []) if not self._given else []  # alternatives cover the whole segment
             spoken = message.reason != "max_length"
             result = self._result(rest, message.audio_ms, True, spoken, from_finalize=message.reason == "client")
             result["channel"]["alternatives"] += [_other(one) for one in others[1:]]
@@ -207,7 +206,7 @@ class Deepgram:
         speech_final: bool,
         from_finalize: bool = False,
     ) -> dict[str, Any]:
-        """One `Results`, from the end of the last final one to `until_ms`."""
+        """One `Results` message, from the end of the last final one to `until_ms`."""
         start_ms = self._given_ms
         if final:
             self._given_ms = max(until_ms, start_ms)
@@ -224,7 +223,7 @@ class Deepgram:
         }
 
     def _utterance_end(self, message: wire.ServerMessage) -> list[dict[str, Any]]:
-        """Whether the last final word lies far enough behind, as far as the message tells."""
+        """An `UtteranceEnd` if the message shows that the last final word is at least `utterance_end_ms` ago."""
         wanted = self._query.utterance_end_ms if self._query is not None else None
         quiet_ms = _quiet_until_ms(message, self._given)
         if wanted is None or self._last_word_ms is None or quiet_ms - self._last_word_ms < wanted:
@@ -253,7 +252,7 @@ class Deepgram:
 
 
 def _parse(pairs: Sequence[tuple[str, str]]) -> _Query:
-    """Raises Refused."""
+    """Parse the parameters of the URL. Raises Refused."""
     record: dict[str, Any] = {"language": [], "language_hint": [], "keyterm": [], "keywords": []}
     for key, value in pairs:
         if key in ("keyterm", "keywords"):
@@ -269,7 +268,7 @@ def _parse(pairs: Sequence[tuple[str, str]]) -> _Query:
 
 
 def _start(query: _Query) -> wire.StartMessage:
-    """Raises Refused."""
+    """Build the `start` of a session. Raises Refused."""
     if query.encoding not in _ENCODINGS:
         text = f"encoding {query.encoding!r}; one of {', '.join(filter(None, _ENCODINGS))}"
         raise Refused("bad_config", text, wire.CloseCode.bad_config, "encoding")
@@ -295,7 +294,7 @@ def _start(query: _Query) -> wire.StartMessage:
 
 
 def _update(control: _Configure) -> wire.Update:
-    """Raises Refused."""
+    """Convert `Configure` into an `update`. Raises Refused."""
     update = wire.Update()
     if control.keyterms is not UNSET:
         update.phrases = control.keyterms or []
@@ -312,9 +311,9 @@ def _update(control: _Configure) -> wire.Update:
 
 
 def _keyword(text: str) -> str:
-    """As a phrase: "word", or "word:2" with an intensifier; "" where that asks for less, which cannot be had.
+    """Convert a keyword, "word" or "word:2" with an intensifier, into a phrase; "" if it asks for a lower weight.
 
-    Theirs are exponents of a probability, ours nats for each letter, of which more than two do harm.
+    Deepgram's intensifiers are exponents of a probability. Ours are nats per letter, of which more than two do harm.
     """
     word, _, intensifier = text.rpartition(":")
     if not word:
@@ -331,7 +330,7 @@ def _languages(names: Sequence[str]) -> list[str]:
 
 
 def _endpointing(text: str) -> wire.Endpointing:
-    """`true`, `false` or milliseconds, brought into the range that can be had. Raises Refused."""
+    """Parse `true`, `false` or milliseconds, clipped to the supported range. Raises Refused."""
     if text.lower() in ("true", "false"):
         return wire.Endpointing(mode="auto" if text.lower() == "true" else "off")
     if not text.isdecimal():
@@ -354,7 +353,7 @@ def _alternative(words: Sequence[wire.WordInfo]) -> dict[str, Any]:
 
 
 def _other(one: wire.AlternativeText) -> dict[str, Any]:
-    """A less likely text, of which the words have no times."""
+    """A less likely text, without words and timestamps."""
     return {"transcript": one.text, "confidence": one.confidence, "words": []}
 
 
@@ -370,12 +369,12 @@ def _word(word: wire.WordInfo) -> dict[str, Any]:
 
 
 def _tag(code: str) -> str:
-    """BCP 47 has the short code where there is one."""
+    """BCP 47 tag: the two-letter code if there is one."""
     return LANGUAGES[code].alpha2 or code
 
 
 def _quiet_until_ms(message: wire.ServerMessage, given: int) -> int:
-    """Up to where a message shows that no word follows those given; 0 if it shows nothing."""
+    """Time up to which a message shows that no word follows the `given` ones; 0 if it shows nothing."""
     if isinstance(message, wire.TranscriptMessage):
         fresh = (message.words or [])[given:]
         return fresh[0].start_ms if fresh else message.audio_ms

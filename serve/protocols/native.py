@@ -1,4 +1,4 @@
-"""`/v1/stream`: our own protocol on the wire."""
+"""`/v1/stream`: adapter of the native protocol."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _NOT_OPTIONS = ("token", "session")
 
 
 class Native:
-    """Messages are what they are; audio without `start` begins a session with the options of the address.
+    """Passes messages through; audio without `start` starts a session with the options of the URL.
 
     Args:
-        query: of the address.
-        max_json: longest text message in characters.
+        query: parameters of the URL.
+        max_json: maximum length of a text message in characters.
     """
 
     resumable = True
@@ -30,14 +30,14 @@ class Native:
         self._begun = False
 
     def greet(self) -> list[wire.Frame]:
-        """The client speaks first."""
+        """No frames: the client sends first."""
         return []
 
     def incoming(self, frame: wire.Frame) -> list[wire.ClientMessage | bytes]:
-        """The messages that a frame stands for.
+        """Convert a frame into messages.
 
         Raises:
-            Refused: it is none.
+            Refused: the frame is invalid or too long.
         """
         if isinstance(frame, bytes):
             opening = [] if self._begun else [from_query(self._query)]
@@ -54,15 +54,15 @@ class Native:
         return [message]
 
     def outgoing(self, message: wire.ServerMessage) -> list[wire.Frame]:
-        """The frames of a message."""
+        """Render a message as one frame."""
         return [wire.render(message)]
 
 
 def from_query(query: Mapping[str, str]) -> wire.StartMessage:
-    """`?languages=eng,spa&sample_rate=8000`: the keys of `start`, for clients that only send audio.
+    """Build `start` from a URL such as `?languages=eng,spa&sample_rate=8000`, for clients that only send audio.
 
     Raises:
-        Refused: unknown key or value.
+        Refused: a key is unknown or a value invalid.
     """
     record: dict[str, Any] = {"type": "start", "audio": {}}
     for key, value in query.items():

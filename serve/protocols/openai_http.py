@@ -1,4 +1,4 @@
-"""`/v1/audio/*` and `/v1/models` as OpenAI's clients expect them, on the offline path."""
+"""`/v1/audio/*` and `/v1/models`, compatible with OpenAI's clients; files are transcribed offline."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
 _GRANULARITIES = ("word", "segment")
 _SWITCHES = {"true": True, "1": True, "false": False, "0": False}
 _OURS = ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-transcribe")
-"""Model names that unmodified clients send; they get the server's model."""
+"""Model names that unmodified clients send; they select the server's model."""
 _BLOCK_S = 2.0
-"""Audio that is decoded at once: a block of many channels at a high rate is large."""
+"""Seconds of audio per block; a block with many channels at a high rate is large."""
 _TEXT = {"type": "string"}
 _FORM = {
     "file": {"type": "string", "format": "binary"},
@@ -44,7 +44,7 @@ _FORM = {
 
 
 def described(**fields: Any) -> dict[str, Any]:
-    """What OpenAPI says of a route that reads a form by itself."""
+    """OpenAPI description of a route that parses its form itself."""
     schema = {"type": "object", "required": ["file"], "properties": _FORM | fields}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
@@ -61,15 +61,15 @@ TRANSLATION = described(to=_TEXT)
 
 
 class _TooLong(AudioError):
-    """More audio than a file may have."""
+    """The file has more audio than allowed."""
 
 
 class _Gone(Exception):
-    """The client has; nobody hears of this."""
+    """The client has disconnected; nobody sees this error."""
 
 
 class OpenAiApi:
-    """The routes. One file is recognised at a time; live sessions go on meanwhile."""
+    """The routes. Files are transcribed one at a time, beside the live sessions."""
 
     def __init__(self, recognizer: Recognizer, facts: Facts, telemetry: Telemetry, pools: Pools) -> None:
         self._recognizer = recognizer
@@ -79,16 +79,16 @@ class OpenAiApi:
         self.places = UploadSlots(facts.config.max_uploads)
 
     async def models(self) -> dict[str, Any]:
-        """What can be named as `model`."""
+        """List the models that a request may name."""
         model = self._facts.model
         return {"object": "list", "data": [{"id": model.id, "object": "model", "created": 0, "owned_by": "speech"}]}
 
     async def transcriptions(self, request: Request) -> Response:
-        """Speech to text. `prompt` and `temperature` are taken and mean nothing here."""
+        """Speech to text. `prompt` and `temperature` are accepted and ignored."""
         return await self._answer(request, translate=False)
 
     async def translations(self, request: Request) -> Response:
-        """Speech in any language to text in another, `to`; English, where the model has it."""
+        """Speech in any language to text in the language `to`; default: English."""
         return await self._answer(request, translate=True)
 
     async def _answer(self, request: Request, *, translate: bool) -> Response:
@@ -100,7 +100,7 @@ class OpenAiApi:
         return response
 
     async def _result(self, request: Request, translate: bool) -> Response:
-        """Raises Failure."""
+        """Receive a form, transcribe its file and render the result. Raises Failure."""
         if translate and not self._facts.targets:
             raise self._no_target("to")
         place = self.places.take()
@@ -123,7 +123,7 @@ class OpenAiApi:
         )
 
     def _wanted(self, form: UploadForm, translate: bool) -> dict[str, Any]:
-        """Arguments of `Recognizer.transcribe`. Raises Failure."""
+        """Arguments of `Recognizer.transcribe` for a form. Raises Failure."""
         format, model = form.one("response_format", "json"), form.one("model", "")
         if format not in _FORMATS:
             text = f"response_format {format[:80]!r}; one of {', '.join(_FORMATS)}"
@@ -157,10 +157,10 @@ class OpenAiApi:
     async def _transcript(
         self, request: Request, form: UploadForm, place: UploadSlot, wanted: dict[str, Any]
     ) -> Transcript:
-        """Of a form's file, which is closed in the end, and the place left. Raises Failure."""
+        """Transcribe the file of a form, then close it and free its upload slot. Raises Failure."""
         stopped = threading.Event()
 
-        def finished(_: Future[Transcript]) -> None:  # or never begun
+        def finished(_: Future[Transcript]) -> None:  # or cancelled before it started
             form.file.close()
             place.leave()
 
@@ -188,9 +188,9 @@ class OpenAiApi:
             done.add_done_callback(_seen)
 
     def _transcribe(self, form: UploadForm, wanted: dict[str, Any], stopped: threading.Event) -> Transcript:
-        """In a thread."""
+        """Runs on a thread of the pool."""
         most_s = self._facts.config.max_upload_s
-        if probe(form.file).duration_s > most_s:  # as the header says, which may be wrong; it is not heard in vain
+        if probe(form.file).duration_s > most_s:  # the header may be wrong: count before transcribing
             for _ in _bounded(stream_audio(form.file, block_s=_BLOCK_S), most_s, stopped):
                 pass
         blocks = _bounded(stream_audio(form.file, block_s=_BLOCK_S), most_s, stopped)
@@ -198,7 +198,7 @@ class OpenAiApi:
 
 
 def _bounded(blocks: Iterable[np.ndarray], most_s: float, stopped: threading.Event) -> Iterator[np.ndarray]:
-    """Raises _TooLong where there is more, and _Gone where nobody waits for it any more."""
+    """Pass blocks on; raises _TooLong after `most_s` of audio, and _Gone once `stopped` is set."""
     samples = 0
     for block in blocks:
         if stopped.is_set():
@@ -210,13 +210,13 @@ def _bounded(blocks: Iterable[np.ndarray], most_s: float, stopped: threading.Eve
 
 
 async def _gone(request: Request) -> None:
-    """Returns when the client has gone; its request has been read."""
+    """Return when the client disconnects; the body of its request has been read."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
 def _seen(done: asyncio.Future[Transcript]) -> None:
-    """Of a result for which nobody waits."""
+    """Retrieve the exception of an abandoned result, so that asyncio does not log it."""
     if not done.cancelled():
         done.exception()
 
@@ -266,7 +266,7 @@ def _render(transcript: Transcript, format: str, granularities: Sequence[str]) -
 
 
 async def _sse(transcript: Transcript) -> AsyncIterator[str]:
-    """The text in the pieces of its subtitles, then whole."""
+    """Server-sent events: the text in deltas, one for each subtitle cue, then as a whole."""
     joined = ""
     for _, _, text in transcript.cues():
         delta = ("" if not joined else " ") + text.replace("\n", " ")

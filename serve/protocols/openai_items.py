@@ -1,4 +1,4 @@
-"""The items of an OpenAI transcription session: announced, given deltas, completed, one after another."""
+"""Items of an OpenAI transcription session: each is announced, gets deltas, and is completed."""
 
 from __future__ import annotations
 
@@ -26,36 +26,38 @@ class FlushReason(Enum):
 
 
 class Items:
-    """Turns what a session says into events about items: a segment each or, by hand, what lies between two commits.
+    """Converts messages of a session into item events.
+
+    An item is a segment, or in manual mode the audio between two commits.
 
     Attributes:
-        flushes: those that the session has not answered yet.
+        flushes: `finalize` requests that the session has not answered yet.
     """
 
     def __init__(self) -> None:
         self.flushes: deque[FlushReason] = deque()
         self._manual = self._beta = self._logprobs = False
         self._previous: str | None = None
-        self._starts: list[int] = []  # ms; of speech that began while the item was under way
+        self._starts: list[int] = []  # ms; starts of speech during the current item
         self._speaking = False
         self._from_ms = 0
-        self._flushed = False  # the flush under way has ended an item
+        self._flushed = False  # the current flush has ended an item
         self._begin()
 
     def configure(self, *, manual: bool, beta: bool, logprobs: bool) -> None:
-        """Other settings hold from here on.
+        """Change the settings from here on.
 
         Args:
-            manual: items end at commits only, and nothing is said about when somebody speaks.
-            beta: the events of the beta.
-            logprobs: words come with their probability.
+            manual: items end at commits only, and there are no speech events.
+            beta: send the events of the beta API.
+            logprobs: send log probabilities of the words.
         """
         self._manual, self._beta, self._logprobs = manual, beta, logprobs
 
     def take(self, message: wire.ServerMessage) -> list[Record]:
-        """The events that a message makes."""
+        """Convert a message into events."""
         records: list[Record] = []
-        if self._ended_ms is not None and not isinstance(message, wire.TranscriptMessage):  # speech without a word
+        if self._ended_ms is not None and not isinstance(message, wire.TranscriptMessage):  # speech without words
             records += self._complete(self._ended_ms)
         if isinstance(message, wire.TranscriptMessage):
             records += self._transcript(message)
@@ -74,7 +76,7 @@ class Items:
         self._text = ""
         self._words: list[wire.WordInfo] = []
         self._segment = -1
-        self._frozen = 0  # words of the segment that have been sent
+        self._frozen = 0  # number of words of the segment that have been sent
 
     @property
     def _clearing(self) -> bool:
@@ -94,7 +96,7 @@ class Items:
         return [{"type": "input_audio_buffer.speech_stopped", "item_id": self._id, "audio_end_ms": at_ms}]
 
     def _endpoint(self, message: wire.EndpointMessage) -> list[Record]:
-        """What VAD ends; the words follow at once, if there are any."""
+        """VAD has ended a segment; its words follow at once, if there are any."""
         if message.reason == "client" and self._clearing:
             return []
         self._flushed |= message.reason == "client"
@@ -130,7 +132,7 @@ class Items:
         done, self._flushed = self._flushed, False
         if flush is FlushReason.commit:
             return [] if done and not self._manual else self._complete(at_ms)
-        records = self._complete(at_ms) if self._announced else []  # what has been said stays said
+        records = self._complete(at_ms) if self._announced else []  # an announced item is completed, not dropped
         self._from_ms, self._speaking = at_ms, False
         self._begin()
         return [*records, {"type": "input_audio_buffer.cleared"}]
@@ -146,7 +148,7 @@ class Items:
         ]
 
     def _complete(self, at_ms: int, *, speech_goes_on: bool = False) -> list[Record]:
-        """The item ends at this time, and the next begins."""
+        """End the item at `at_ms` and begin the next one."""
         goes_on = speech_goes_on and self._speaking
         records = [*self._speech_stopped(at_ms), *self._announce()]
         completed = {
@@ -185,7 +187,7 @@ class Items:
 
 
 def _logprobs(words: Sequence[wire.WordInfo]) -> list[Record]:
-    """A word for a token."""
+    """Log probabilities, with words in the place of tokens."""
     return [
         {
             "token": word.text,

@@ -1,8 +1,8 @@
-"""`/v1/realtime?intent=transcription`: OpenAI's realtime transcription sessions, in the present and the beta form.
+"""`/v1/realtime?intent=transcription`: OpenAI's realtime transcription sessions, in the current and the beta form.
 
-An item is a segment; with `turn_detection: null` it is what lies between two commits. Its deltas only ever add words
-that will not change, and joined they are its transcript. Model, prompt, threshold, padding and noise reduction are
-taken and mean nothing.
+An item is a segment, or with `turn_detection: null` the audio between two commits. Its deltas only add words that will
+not change; joined, they are its transcript. Model, prompt, threshold, padding and noise reduction are accepted and
+ignored.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from speech.text.languages import resolve
 
 _LOGPROBS = "item.input_audio_transcription.logprobs"
 _REFUSED_UPDATES = ("bad_config", "unknown_language")
-"""Errors that come in the place of `updated`."""
+"""Errors that replace `updated`."""
 _SEMANTIC_MS = {"low": 1000, "medium": 500, "auto": 500, "high": 300}
 
 
 class _Format(Struct, frozen=True):
     type: Literal["audio/pcm", "audio/pcmu", "audio/pcma"] = "audio/pcm"
     rate: Annotated[int, Meta(ge=8000, le=48000)] = 24_000
-    """Theirs is 24000 alone; of the other types 8000 whatever is said."""
+    """Hz. OpenAI allows only 24000. Ignored for the other types, which have 8000."""
 
     def params(self) -> wire.AudioParams:
         if self.type == "audio/pcm":
@@ -49,7 +49,7 @@ class _Transcription(Struct, frozen=True, omit_defaults=True):
     languages: list[str] | None = None
     prompt: str | None = None
     plain: bool = False
-    """Ours: without capitals and punctuation."""
+    """An extension of ours: texts without capitals and punctuation."""
 
 
 class _ServerVad(Struct, frozen=True, tag="server_vad"):
@@ -63,7 +63,7 @@ class _SemanticVad(Struct, frozen=True, tag="semantic_vad"):
 
 
 class _Input(Struct):
-    """`session.audio.input`: what is not named stays."""
+    """`session.audio.input`; fields that are not given stay unchanged."""
 
     format: _Format | UnsetType = UNSET
     transcription: _Transcription | UnsetType | None = UNSET
@@ -76,7 +76,7 @@ class _Audio(Struct):
 
 
 class _Session(Struct):
-    """`session` in both forms: `audio` is the present one, what begins with `input_audio` the beta's."""
+    """`session` in both forms: `audio` is the current one; `input_audio_...` and `turn_detection` are the beta's."""
 
     type: str = "transcription"
     audio: _Audio = msgspec.field(default_factory=_Audio)
@@ -96,7 +96,7 @@ class _Append(Struct):
 
 
 class _Invalid(Exception):
-    """An event that is refused: code, text, and which field."""
+    """A refused event: error code, message, and the field."""
 
     def __init__(self, code: str, message: str, param: str | None = None) -> None:
         super().__init__(code, message)
@@ -104,7 +104,7 @@ class _Invalid(Exception):
 
 
 class _Settings(Struct, frozen=True):
-    """What holds."""
+    """The settings in effect."""
 
     format: _Format = _Format()
     transcription: _Transcription | None = None
@@ -113,7 +113,7 @@ class _Settings(Struct, frozen=True):
     include: list[str] | None = None
 
     def changed(self, session: _Session) -> _Settings:
-        """These with what an update names."""
+        """Return these settings with the changes of an update."""
         given = session.audio.input
         beta_format = session.input_audio_format
         changes = {
@@ -126,18 +126,18 @@ class _Settings(Struct, frozen=True):
         return msgspec.structs.replace(self, **{key: value for key, value in changes.items() if value is not UNSET})
 
     def languages(self) -> list[str]:
-        """Names of what may be spoken; none: anything."""
+        """Names of the languages that may be spoken; empty: any."""
         if self.transcription is None:
             return []
         return self.transcription.languages or [name for name in [self.transcription.language] if name]
 
     @property
     def plain(self) -> bool:
-        """Whether texts are without capitals and punctuation."""
+        """Whether texts have no capitals and punctuation."""
         return self.transcription is not None and self.transcription.plain
 
     def endpointing(self) -> wire.Endpointing:
-        """When a segment ends."""
+        """Rules that end a segment."""
         turns = self.turn_detection
         if turns is None:
             return wire.Endpointing(mode="client")
@@ -145,7 +145,7 @@ class _Settings(Struct, frozen=True):
         return wire.Endpointing(silence_ms=silence_ms)
 
     def to_dict(self, session: str, *, beta: bool) -> dict[str, Any]:
-        """The session object of either form."""
+        """The session object in the current or the beta form."""
         parts = msgspec.to_builtins(self)
         if beta:
             formats = [name for name, known in _BETA_FORMATS.items() if known == self.format]
@@ -171,17 +171,17 @@ class _Settings(Struct, frozen=True):
 
 
 class _Asked(NamedTuple):
-    """An update on its way through the session."""
+    """Settings that were asked for, and whether in the beta form."""
 
     settings: _Settings
     beta: bool
 
 
 class OpenAiRealtime:
-    """Events in, events out. The session begins with the first audio, so the format can be set before.
+    """Adapter of one connection. The session starts with the first audio, so the format can be set before.
 
     Args:
-        languages: codes that the model knows.
+        languages: codes of the languages that the model knows.
     """
 
     resumable = False
@@ -196,11 +196,11 @@ class OpenAiRealtime:
         self._count = 0
 
     def greet(self) -> list[wire.Frame]:
-        """The session as it is before the client says anything."""
+        """`session.created` with the default settings."""
         return [self._event(self._described("created", _Asked(self._settings, False)))]
 
     def incoming(self, frame: wire.Frame) -> list[wire.ClientMessage | bytes | Reply]:
-        """The messages that an event stands for, or why it is none; nothing closes the connection."""
+        """Convert an event into messages. An invalid one is answered with an error and never closes the connection."""
         cause: str | None = None
         try:
             event = _object(frame)
@@ -210,7 +210,7 @@ class OpenAiRealtime:
             return [Reply(self._event(_error("invalid_request_error", invalid, cause)))]
 
     def outgoing(self, message: wire.ServerMessage) -> list[wire.Frame]:
-        """The events that a message makes."""
+        """Convert a message into events."""
         records = self._items.take(message)
         if isinstance(message, wire.Updated):
             asked = self._asked.popleft()
@@ -312,7 +312,7 @@ _CLEARED = {"type": "input_audio_buffer.cleared"}
 
 
 def _object(frame: wire.Frame) -> dict[str, Any]:
-    """Raises _Invalid."""
+    """Decode a frame as a JSON object. Raises _Invalid."""
     if isinstance(frame, bytes):
         raise _Invalid("invalid_value", "audio comes as base64 in input_audio_buffer.append")
     try:
@@ -322,7 +322,7 @@ def _object(frame: wire.Frame) -> dict[str, Any]:
 
 
 def _convert[T](event: dict[str, Any], kind: type[T]) -> T:
-    """Raises _Invalid, naming the field."""
+    """Convert an event into `kind`. Raises _Invalid, which names the field."""
     try:
         return msgspec.convert(event, kind)
     except msgspec.ValidationError as error:

@@ -1,4 +1,4 @@
-"""What the protocol says about scores: a reference, and the parts of a `score`."""
+"""Score messages of the protocol: the reference, and the parts of a `score`."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ class ReferenceWord(Struct, forbid_unknown_fields=True):
 
 
 class ReferenceText(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What is really said, or a part of it; `<tag ...>` stands around points of interest."""
+    """Reference text, or a part of it; `<tag ...>` encloses points of interest."""
 
     text: str
     languages: Annotated[list[str], Meta(max_length=64)] = msgspec.field(default_factory=list)
-    """Codes or names, the main one first."""
+    """Codes or names of its languages, main language first."""
     words: list[ReferenceWord] = msgspec.field(default_factory=list)
-    """Those of the text, if anything is known of them."""
+    """The words of `text`, if their languages or points of interest are known."""
 
 
 class Reference(ReferenceText, tag="reference"):
-    """More of what is really said: finals are scored from here on. Several are joined by a space."""
+    """Adds to the reference text that finals are scored against. Several are joined by a space."""
 
     sentence: Annotated[int, Meta(ge=0)] | None = None
-    """Which one this is, from 0. With it a message that is said twice, after a resume, counts once."""
+    """Number of this message, from 0. A number that is sent again, after a resume, counts once."""
 
 
 class Rate(Struct, forbid_unknown_fields=True):
-    """Errors per unit of the reference; None without units."""
+    """Errors per unit of the reference; `rate` is null without units."""
 
     errors: int
     units: int
@@ -43,7 +43,7 @@ class Rate(Struct, forbid_unknown_fields=True):
 
 
 class ScoreFigures(Struct, forbid_unknown_fields=True):
-    """As `speech score` has them."""
+    """Error rates, as in `speech score`."""
 
     wer: Rate
     cer: Rate
@@ -53,18 +53,18 @@ class ScoreFigures(Struct, forbid_unknown_fields=True):
     language: Rate
     saer: float | None
     distance: float | None
-    """Of meanings, 0 to 1."""
+    """Semantic distance, 0 to 1."""
 
 
 class ReferenceCoverage(Struct, forbid_unknown_fields=True):
-    """How much of the reference a score is against, in mixed units."""
+    """How much of the reference a score covers: `units` of `of` mixed units."""
 
     units: int
     of: int
 
 
 class SentenceErrors(Struct, forbid_unknown_fields=True):
-    """Of one `reference` message, as far as it has been said."""
+    """Errors of one `reference` message, as far as it has been spoken."""
 
     sentence: int
     errors: int

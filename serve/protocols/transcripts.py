@@ -1,4 +1,4 @@
-"""Transcripts of a session as its client wants them: with words or without, whole or only what is new of them."""
+"""Transcript messages in the form that the client asked for: with or without words, full text or deltas."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from speech.events import TranscriptEvent
 
 
 class Transcripts:
-    """Of one session.
+    """Builds the transcript messages of one session.
 
     Args:
-        start: what the client wants.
+        start: options of the client.
 
     Attributes:
-        interim: revisable, append or off; may change.
+        interim: revisable, append or off; `update` may change it.
     """
 
     def __init__(self, start: wire.StartMessage) -> None:
         self.interim = "revisable" if start.interim is UNSET else start.interim
         self._words = start.words
         self._appended = 0
-        """Words of the segment that were sent as `delta`."""
+        """Number of words of the segment that were sent as `delta`."""
 
     def message(self, event: TranscriptEvent, lag_ms: int) -> wire.ServerMessage | None:
-        """What is said of it, if anything."""
+        """The message for an event; None if there is nothing new to send."""
         record = event.to_dict() | {"lag_ms": lag_ms}
         if self.interim == "append":
             fresh = event.words[self._appended : event.stable]

@@ -1,7 +1,7 @@
-"""`/vosk`: the protocol of vosk-server, which telephony speaks (Asterisk, FreeSWITCH, Jigasi).
+"""`/vosk`: the protocol of vosk-server, used in telephony (Asterisk, FreeSWITCH, Jigasi).
 
-Its clients send a message and wait for its one reply, so every message with audio is followed by an empty `update`:
-that is answered once the audio before it has been worked on, and its answer is the moment for the reply.
+Clients send a message and wait for exactly one reply. The adapter therefore sends an empty `update` after each audio
+message: the session answers it once that audio is processed, and its answer triggers the reply.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from speech.recognize.alternatives import chained
 from speech.recognize.request import MOST_TEXTS
 
 _SAMPLE_RATE = 8000
-"""Of vosk-server, where a client says nothing else."""
+"""Default of vosk-server."""
 
 
 class _Config(Struct):
-    """What is heeded of `config`; a phrase list and another model cannot be had."""
+    """Supported fields of `config`; a phrase list and another model are ignored."""
 
     sample_rate: float | None = None
     words: Any = True
     max_alternatives: int = 0
-    """More than 0: results are lists of so many texts."""
+    """If above 0, results are lists of this many texts."""
     plain: bool | None = None
 
 
@@ -39,12 +39,12 @@ class _Message(Struct):
 
 
 class Vosk:
-    """16-bit mono PCM in; `partial` or `text` out, one for each message. Words have times in seconds.
+    """16-bit mono PCM in; one `partial` or `text` out for each message. Timestamps of words are in seconds.
 
     Args:
-        query: of the address: `languages` (codes with commas between), `sample_rate` and `plain`, which `config`
-            overrides. Texts are without capitals and punctuation, as those of vosk-server, unless `plain` is false.
-        max_json: longest text message in characters.
+        query: parameters of the URL: `languages` (comma-separated codes), `sample_rate` and `plain`; `config` overrides
+            the last two. Texts have no capitals and punctuation, as in vosk-server, unless `plain` is false.
+        max_json: maximum length of a text message in characters.
     """
 
     resumable = False
@@ -58,17 +58,17 @@ class Vosk:
         self._finals: list[wire.TranscriptMessage] = []
 
     def greet(self) -> list[wire.Frame]:
-        """The client speaks first."""
+        """No frames: the client sends first."""
         return []
 
     def incoming(self, frame: wire.Frame) -> list[wire.ClientMessage | bytes | Reply]:
-        """The messages that a frame stands for.
+        """Convert a frame into messages.
 
         Raises:
-            Refused: a text that is none, or too long; the first `config` or the address are wrong.
+            Refused: the text is invalid or too long, or the first `config` or the URL has a wrong value.
         """
         if isinstance(frame, bytes):
-            audio = [frame] if frame else []  # no audio is not the end here
+            audio = [frame] if frame else []  # here an empty message does not end the audio
             return [*self._opening(_Config()), *audio, wire.Update()]
         if len(frame) > self._max_json:
             text = f"a text message of {len(frame)} characters, at most {self._max_json}"
@@ -87,7 +87,7 @@ class Vosk:
         return messages
 
     def outgoing(self, message: wire.ServerMessage) -> list[wire.Frame]:
-        """The reply that a message completes, if it does."""
+        """The reply that a message triggers, if any."""
         if isinstance(message, wire.TranscriptMessage):
             self._take(message)
         elif isinstance(message, wire.Updated):
@@ -125,7 +125,7 @@ class Vosk:
             self._partial = message.text or ""
 
     def _result(self) -> str:
-        """The finals since the last result as one; there may be none, or several where a message was long."""
+        """All finals since the last result as one result; there may be none, or several after a long message."""
         record: dict[str, Any] = {"text": " ".join(final.text for final in self._finals if final.text)}
         words = [word for final in self._finals for word in final.words or []]
         if self._words and words:
@@ -139,7 +139,7 @@ class Vosk:
         return _render(record)
 
     def _several(self, words: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """The finals as vosk-server lists alternatives; only the first has words."""
+        """The finals as a list of alternatives, as in vosk-server; only the first has words."""
         texts = [
             [(one.text, one.confidence) for one in final.alternatives or []] or [(final.text or "", 1.0)]
             for final in self._finals

@@ -1,7 +1,7 @@
-"""The native wire protocol, `speech.v1`: messages of both sides as types, parsing. No state.
+"""The native wire protocol, `speech.v1`: message types of both sides, parsing and rendering. Stateless.
 
-Text frames are JSON with a `type`; binary frames are audio. All times are whole milliseconds of audio. Events of the
-server carry `seq`: 1, 2, 3 ... for a session, on through reconnects.
+Text frames are JSON with a `type`; binary frames are audio. All times are integer milliseconds of audio. Server
+messages carry `seq`: 1, 2, 3 ... within a session, continued across reconnects.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from serve.protocols.score_messages import Reference, ReferenceCoverage, Referen
 SUBPROTOCOL = "speech.v1"
 
 Frame = str | bytes
-"""One message of a websocket: JSON text, or audio."""
+"""One websocket message: JSON text, or audio."""
 Milliseconds = Annotated[int, Meta(ge=0)]
 Codes = Annotated[list[str], Meta(max_length=64)]
 
 
-# What a client says
+# Client messages
 
 
 class AudioParams(Struct, forbid_unknown_fields=True):
-    """How the binary frames are to be read."""
+    """Audio format of the binary frames."""
 
     encoding: Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw", "opus", "ogg_opus", "webm_opus", "auto"] = "pcm_s16le"
     sample_rate: Annotated[int, Meta(ge=8000, le=48000)] = 16000
@@ -35,36 +35,37 @@ class AudioParams(Struct, forbid_unknown_fields=True):
 
 
 class Endpointing(Struct, forbid_unknown_fields=True):
-    """When a segment ends."""
+    """Rules that end a segment."""
 
     mode: Literal["auto", "client", "off"] = "auto"
-    """auto: at pauses; client, off: only at `finalize`, and where speech goes on for too long."""
+    """auto: ends segments at pauses; client, off: only at `finalize` or after `max_utterance_ms`."""
     silence_ms: Annotated[int, Meta(ge=100, le=5000)] = 500
     max_utterance_ms: Annotated[int, Meta(ge=1000, le=30000)] = 16000
     blank_ms: Annotated[int, Meta(ge=200, le=10000)] | None = None
-    """auto: also where partial results have brought no word for so long, though the voice detector hears speech."""
+    """auto: also ends a segment if partial results have brought no word for this long although VAD detects speech."""
 
 
 class Options(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What a session is asked for; `update` changes the ones that it names."""
+    """Options of a session; `update` changes only those that it contains."""
 
     languages: Codes | UnsetType = UNSET
-    """Codes or names; empty: any that the model knows."""
+    """Languages that may be spoken, as codes or names; empty: any that the model knows."""
     targets: Codes | UnsetType = UNSET
-    """Translate into these."""
+    """Languages to translate into."""
     phrases: list[str] | UnsetType = UNSET
-    """That may well be said, such as names, up to 1,000; with "^2" behind it, one is preferred twice as much."""
+    """Phrases to boost, such as names, up to 1,000; "^2" at the end of one doubles its boost."""
     endpointing: Endpointing | UnsetType = UNSET
     plain: bool | UnsetType = UNSET
-    """Whether texts are without capitals and punctuation."""
+    """Whether texts have no capitals and punctuation."""
     nbest: Annotated[int, Meta(ge=1, le=10)] | UnsetType = UNSET
-    """So many likely texts of a final are wanted, as `alternatives`."""
+    """Number of most likely texts of each final, listed in `alternatives`."""
     interim: Literal["revisable", "append", "off"] | UnsetType = UNSET
-    """revisable: partial transcripts may change behind `stable`; append: only what is stable, as `delta`."""
+    """revisable: partial transcripts may change after `stable` words; append: only stable text, as `delta`; off: no
+    partial transcripts."""
 
 
 class StartMessage(Options, tag="start"):
-    """First message of a session; optional where the defaults will do."""
+    """First message of a session; optional if the defaults suffice."""
 
     model: str | None = None
     audio: AudioParams = msgspec.field(default_factory=AudioParams)
@@ -74,25 +75,25 @@ class StartMessage(Options, tag="start"):
     """Whether `speech_started` and `speech_ended` are sent."""
     metadata: dict[str, str] = msgspec.field(default_factory=dict)
     reference: ReferenceText | str | None = None
-    """What will really be said, for `score`; more may follow as `reference`."""
+    """Reference text for `score`; `reference` messages may add to it."""
 
 
 class Update(Options, tag="update"):
-    """Other options, from the segment under way on; all or none of them."""
+    """Changes options from the current segment on: all of those given, or none."""
 
 
 class Finalize(Struct, tag="finalize", forbid_unknown_fields=True):
-    """Finals for all audio sent so far; the stream goes on."""
+    """Asks for finals of all audio sent so far; the stream goes on."""
 
     id: Annotated[str, Meta(max_length=64)] | None = None
 
 
 class KeepAlive(Struct, tag="keepalive", forbid_unknown_fields=True):
-    """Still there; no audio time passes."""
+    """Shows that the client is alive; audio time does not advance."""
 
 
 class Resume(Struct, tag="resume", forbid_unknown_fields=True):
-    """Instead of `start`: go on with a session whose connection broke."""
+    """Replaces `start`: resumes a session whose connection broke."""
 
     session: str
     token: str
@@ -100,17 +101,17 @@ class Resume(Struct, tag="resume", forbid_unknown_fields=True):
 
 
 class Stop(Struct, tag="stop", forbid_unknown_fields=True):
-    """No more audio: finals, `end`, and the connection closes."""
+    """Ends the audio: the last finals and `end` follow, then the connection closes."""
 
 
 ClientMessage = StartMessage | Update | Finalize | KeepAlive | Resume | Stop | Reference
 
 
-# What the server says
+# Server messages
 
 
 class WordInfo(Struct, forbid_unknown_fields=True):
-    """A word, or a character where the language writes no spaces."""
+    """A word, or a character in languages written without spaces."""
 
     text: str
     start_ms: Milliseconds
@@ -120,21 +121,21 @@ class WordInfo(Struct, forbid_unknown_fields=True):
 
 
 class AlternativeText(Struct, forbid_unknown_fields=True):
-    """One of the likely texts of a segment."""
+    """One of the most likely texts of a segment."""
 
     text: str
     confidence: Annotated[float, Meta(ge=0, le=1)]
 
 
 class LanguageShare(Struct, forbid_unknown_fields=True):
-    """Part of the words."""
+    """Share of one language in the words of a segment."""
 
     code: str
     share: float
 
 
 class ServerLimits(Struct, forbid_unknown_fields=True):
-    """Of this server."""
+    """Limits of this server."""
 
     max_message_bytes: int
     max_lead_ms: int
@@ -144,20 +145,20 @@ class ServerLimits(Struct, forbid_unknown_fields=True):
 
 
 class ModelInfo(Struct, forbid_unknown_fields=True):
-    """What recognises."""
+    """The model of this server."""
 
     id: str
     sha256: str
 
 
 class Event(Struct, kw_only=True, forbid_unknown_fields=True):
-    """Base of everything the server says."""
+    """Base of all server messages."""
 
     seq: Annotated[int, Meta(ge=1)]
 
 
 class Started(Event, tag="started"):
-    """The session runs."""
+    """The session has started."""
 
     session: str
     resume_token: str
@@ -166,14 +167,14 @@ class Started(Event, tag="started"):
     server: str
     model: ModelInfo
     live: Literal["chunks", "parts"]
-    """What partial transcripts come from: chunks of audio, or parts that are read again at most every second."""
+    """Source of partial transcripts: chunks of audio, or the current part, decoded again at most once per second."""
     audio: AudioParams
     languages: list[str]
     limits: ServerLimits
 
 
 class Resumed(Event, tag="resumed"):
-    """Send audio again from byte `received_bytes`; missed events follow."""
+    """The session has resumed: send audio again from byte `received_bytes`; missed messages follow."""
 
     session: str
     resume_token: str
@@ -182,7 +183,7 @@ class Resumed(Event, tag="resumed"):
 
 
 class TranscriptMessage(Event, tag="transcript"):
-    """The text of a segment so far. `stable` leading words never change; with `append` they come as `delta`."""
+    """The text of a segment so far. The first `stable` words never change; with `append` they come as `delta`."""
 
     segment: int
     rev: int
@@ -198,9 +199,9 @@ class TranscriptMessage(Event, tag="transcript"):
     delta: str | UnsetType = UNSET
     reason: str | UnsetType = UNSET
     written_by: Literal["decoder", "ctc"] | UnsetType = UNSET
-    """Of a final; partial results are always CTC's."""
+    """Finals only: decoder, if a label decoder wrote the whole text, otherwise ctc."""
     alternatives: list[AlternativeText] | UnsetType = UNSET
-    """Of a final, with `nbest`: its text and others, from likely to unlikely."""
+    """Finals with `nbest` only: the most likely texts, best first; the first one is `text`."""
 
 
 class Translation(Event, tag="translation"):
@@ -217,7 +218,7 @@ class Translation(Event, tag="translation"):
 
 
 class LanguageMessage(Event, tag="language"):
-    """The speaker turned to another language, or the first one became clear."""
+    """The speaker switched to another language, or the first language became certain."""
 
     at_ms: Milliseconds
     from_: str | None = msgspec.field(name="from")
@@ -226,19 +227,19 @@ class LanguageMessage(Event, tag="language"):
 
 
 class SpeechStarted(Event, tag="speech_started"):
-    """Somebody speaks."""
+    """Speech has started."""
 
     at_ms: Milliseconds
 
 
 class SpeechEnded(Event, tag="speech_ended"):
-    """Nobody speaks any more."""
+    """Speech has ended."""
 
     at_ms: Milliseconds
 
 
 class EndpointMessage(Event, tag="endpoint"):
-    """A segment with speech ended; `latency_ms` after its last speech it was decided."""
+    """A segment with speech has ended; the decision came `latency_ms` after the end of speech."""
 
     at_ms: Milliseconds
     reason: str
@@ -246,7 +247,7 @@ class EndpointMessage(Event, tag="endpoint"):
 
 
 class Ack(Event, tag="ack"):
-    """Audio taken so far: what need not be kept for a resume."""
+    """Audio received so far, which the client need not keep for a resume."""
 
     received_bytes: int
     processed_ms: Milliseconds
@@ -254,7 +255,7 @@ class Ack(Event, tag="ack"):
 
 
 class Flow(Event, tag="flow"):
-    """Audio comes faster than it is processed: wait, or go on."""
+    """Audio arrives faster than it is processed: pause sending, or resume it."""
 
     state: Literal["pause", "resume"]
     lead_ms: Milliseconds
@@ -262,7 +263,7 @@ class Flow(Event, tag="flow"):
 
 
 class Updated(Event, tag="updated"):
-    """The options of `update` hold from here on."""
+    """The options of `update` apply from here on."""
 
     from_ms: Milliseconds
 
@@ -275,14 +276,14 @@ class Finalized(Event, tag="finalized"):
 
 
 class Referenced(Event, tag="referenced"):
-    """The answer to `reference`: which one it was, and mixed units of all so far."""
+    """The answer to `reference`: the number of the sentence, and the mixed units of the whole reference so far."""
 
     sentence: int
     units: int
 
 
 class Score(Event, tag="score"):
-    """How right the finals are: behind each those so far, in the end all of them against the whole reference."""
+    """Error rates of the finals: after each final of those so far, at the end of all against the whole reference."""
 
     is_final: bool
     segment: int | None
@@ -290,11 +291,11 @@ class Score(Event, tag="score"):
     so_far: ScoreFigures
     reference: ReferenceCoverage
     sentences: list[SentenceErrors]
-    """Those whose errors may have changed; in the end all."""
+    """Sentences whose errors may have changed; all sentences in the last score."""
     encoder: str | None
     signature: str
     no_saer: str | UnsetType = UNSET
-    """Why there is none."""
+    """Why `saer` is null."""
 
 
 class Alive(Event, tag="alive"):
@@ -302,14 +303,14 @@ class Alive(Event, tag="alive"):
 
 
 class Notice(Event, tag="warning"):
-    """Something is not as it should be, and goes on."""
+    """Something is wrong, but the session goes on."""
 
     code: str
     message: str
 
 
 class Error(Event, tag="error"):
-    """Something was refused; a fatal one closes the connection."""
+    """Something was refused or failed; a fatal error closes the connection."""
 
     code: str
     message: str
@@ -320,14 +321,14 @@ class Error(Event, tag="error"):
 
 
 class GoAway(Event, tag="goaway"):
-    """The server stops: reconnect with `resume` or anew."""
+    """The server is about to stop: reconnect with `resume`, or start anew."""
 
     in_ms: int
     reason: str
 
 
 class Latency(Struct, forbid_unknown_fields=True):
-    """Of a session; None where nothing was said."""
+    """Latency statistics of a session; delays are null if there was nothing to measure."""
 
     first_partial_ms: int | None
     final_p50_ms: int | None
@@ -336,7 +337,7 @@ class Latency(Struct, forbid_unknown_fields=True):
 
 
 class End(Event, tag="end"):
-    """The last event."""
+    """The last message of a session."""
 
     audio_ms: Milliseconds
     segments: int
@@ -355,11 +356,11 @@ _encoder = msgspec.json.Encoder()
 
 
 class BadMessage(ValueError):
-    """A text frame that is no message; says what was wrong and where."""
+    """An invalid text frame; says what is wrong and where."""
 
 
 def parse(text: str) -> ClientMessage:
-    """The message of a text frame.
+    """Parse a text frame.
 
     Raises:
         BadMessage: not JSON, unknown type or field, or a value out of range.
@@ -373,12 +374,12 @@ def parse(text: str) -> ClientMessage:
 
 
 def from_record(record: Mapping[str, Any]) -> ServerMessage:
-    """The message that an event's plain data makes; it is numbered when it is sent."""
+    """Build a message from the dictionary of an event; the outbox numbers it later."""
     return msgspec.convert({**record, "seq": 1}, ServerMessage)
 
 
 def render(message: ServerMessage) -> str:
-    """The text frame of a message."""
+    """Render a message as a text frame."""
     return _encoder.encode(message).decode()
 
 

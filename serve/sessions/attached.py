@@ -1,4 +1,4 @@
-"""A session and the connection that speaks for it now."""
+"""A session and its current connection."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ from serve.sessions.live import LiveSession
 from speech.errors import SpeechError
 
 _MOST_WAITING = 256
-"""Messages that a client has not taken, from which it is not listened to until it takes some."""
+"""Unsent messages, beyond which the server stops reading from the client."""
 
 
 class Attached:
-    """A session and the connection that speaks for it now.
+    """A session and its current connection.
 
     Attributes:
-        news: set when the outbox has something, or the session is closing.
+        slot: its slot in the engine; None once it is released.
+        news: set when the outbox has messages, or the session is closing.
         room: set while the socket may be read.
-        decoding: audio that has been taken and is being decoded; nothing else is said to the session before that.
+        connection: number of the current connection.
+        parked_at: when the session was parked; None while it has a connection.
+        decoding: audio that is being decoded; the session gets nothing else until it is done.
     """
 
     def __init__(self, session: LiveSession, *, resumable: bool) -> None:
@@ -38,12 +41,12 @@ class Attached:
 
     @property
     def real_time_audio_s(self) -> float:
-        """How much somebody has said for as long as it takes to say it."""
+        """Received audio in seconds, but no more than real time since the session was opened."""
         now = time.monotonic() if self.parked_at is None else self.parked_at
         return min(self.session.flow.received_s, now - self.opened_at)
 
     def changed(self) -> None:
-        """Let the connection look again."""
+        """Wake the connection, and update whether its socket may be read."""
         session = self.session
         if session.full or session.behind or len(session.outbox) > _MOST_WAITING:
             self.room.clear()

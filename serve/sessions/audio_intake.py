@@ -1,4 +1,4 @@
-"""The bytes of one session on their way to samples; what is not quick is decoded beside the event loop."""
+"""Audio input of one session, from bytes to samples; slow decoding runs beside the event loop."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ _QUICK_BYTES = 32_768
 
 
 class Intake:
-    """Of one session.
+    """Decodes the audio of one session.
 
     Args:
-        audio: how its bytes are to be read. Raises AudioError if they cannot be.
+        audio: format of its bytes.
 
     Attributes:
-        received_bytes: that have been accepted; a client need not send them again.
-        decoding: a message has been accepted, and what comes of it is not known yet.
+        received_bytes: number of accepted bytes, which the client need not send again.
+        decoding: a message has been accepted and is not decoded yet.
+
+    Raises:
+        AudioError: if the format is not supported.
     """
 
     def __init__(self, audio: wire.AudioParams) -> None:
@@ -33,21 +36,21 @@ class Intake:
         self.decoding = False
 
     def accept(self, data: bytes) -> None:
-        """A message that is to be decoded now."""
+        """Count a message, which is to be decoded next."""
         self.received_bytes += len(data)
         self.decoding = True
 
     def quick(self, data: bytes) -> bool:
-        """Whether to decode a message takes so little that the event loop can do it."""
+        """Whether decoding a message is fast enough for the event loop."""
         return self._samples and len(data) <= _QUICK_BYTES
 
     def decode(self, data: bytes) -> np.ndarray | SpeechError:
-        """The samples of a message, or why there are none. On any thread, one call at a time."""
+        """Decode a message into samples `(n,)`, or return the error. On any thread, one call at a time."""
         try:
             return self._decoder.decode(data)
         except SpeechError as error:
             return error
 
     def finish(self) -> np.ndarray:
-        """What was held back. Raises AudioError if the audio ends within something."""
+        """The remaining samples `(n,)`. Raises AudioError if the audio ends within a sample or packet."""
         return self._decoder.finish()

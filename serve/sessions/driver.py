@@ -1,4 +1,4 @@
-"""Carries what sessions say and are told between their clients, the engine and the threads beside the event loop."""
+"""Moves messages, audio and results between sessions, the engine and the thread pools."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _log = logging.getLogger(__name__)
 
 
 class SessionDriver:
-    """Of all sessions of a server. Lives on the event loop.
+    """Drives all sessions of a server, on the event loop.
 
     Args:
         facts, worker, telemetry, pools: of the server.
-        load: is told what audio costs.
+        load: measures the cost of audio.
         count: called when a session has been released.
     """
 
@@ -47,7 +47,7 @@ class SessionDriver:
         self._scorings: set[asyncio.Task[None]] = set()
 
     def begin(self, attached: Attached) -> None:
-        """A place in the engine. Raises Refused if the model cannot do what is asked."""
+        """Open a slot in the engine. Raises Refused if the model cannot do what is asked."""
         try:
             attached.slot = self._worker.open(
                 attached.session.requests.options, lambda result: self._worked(attached, result)
@@ -56,16 +56,16 @@ class SessionDriver:
             raise Refused("bad_config", str(error), wire.CloseCode.bad_config) from error
 
     async def prepare(self, base: StreamOptions, message: wire.Options) -> Prepared:
-        """See `options.prepare`; phrases are compiled on a thread, and only those of one session at a time."""
+        """Run `options.prepare`. Phrases are compiled on a thread, for one session at a time."""
         if takes_a_while(base, message):
             return await run(self._pools.compile, prepare, self._facts, base, message)
         return prepare(self._facts, base, message)
 
     async def say(self, attached: Attached, message: wire.ClientMessage | bytes, connection: int) -> None:
-        """Give a session what its client says on a connection, unless another has it by then.
+        """Pass a client's message to its session, unless a newer connection has taken the session over.
 
-        What takes a while is done on threads; it is done to its end whatever becomes of the connection, since the
-        audio counts as received.
+        Slow work runs on threads. Decoding always completes, even if the connection breaks, because the audio counts
+        as received.
         """
         session = attached.session
         while attached.decoding is not None:
@@ -106,7 +106,7 @@ class SessionDriver:
             self.release(attached)
 
     def submit(self, attached: Attached) -> None:
-        """Hand the session's new work to the engine, and to a thread what is to be scored."""
+        """Hand new work of the session to the engine, and new scoring tasks to a thread."""
         session = attached.session
         if session.requests.work and attached.slot is not None:
             work = list(session.requests.work)
@@ -120,7 +120,7 @@ class SessionDriver:
         attached.changed()
 
     def release(self, attached: Attached) -> None:
-        """The engine need not keep it any longer."""
+        """Close the session's slot in the engine."""
         if attached.slot is not None:
             self._worker.close(attached.slot)
             attached.slot = None

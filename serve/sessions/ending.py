@@ -1,4 +1,4 @@
-"""Whether a session goes on, and how its connection is closed once it does not."""
+"""How a session ends, and how its connection is closed then."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from serve.sessions.scoring import Scoring
 
 
 class Ending:
-    """Of one session.
+    """The end of one session.
 
     Args:
-        outbox: for what is said last.
-        requests: to the engine, which are for nothing once the session has failed.
-        events: what makes the last message.
-        scoring: what may have more to say.
+        outbox: takes the last messages.
+        requests: to the engine; dropped if the session fails.
+        events: writes `end`.
+        scoring: may delay the end, until its last scores are sent.
 
     Attributes:
-        stopping: why no more audio will come; "": more may.
-        ended: the last message has been put into the outbox.
-        closing: how the connection is to be closed once the outbox is empty.
+        stopping: why no more audio will come; "": more may come.
+        ended: the last message is in the outbox.
+        closing: close code and reason, once the outbox is empty.
     """
 
     def __init__(self, outbox: Outbox, requests: EngineRequests, events: EventMessages, scoring: Scoring) -> None:
@@ -34,20 +34,20 @@ class Ending:
         self.closing: tuple[wire.CloseCode, str] | None = None
 
     def finished(self) -> None:
-        """The engine has done everything."""
+        """The engine has finished all work; end the session once the scores are sent."""
         self._events.score_total()
         self._finished = True
         self._end_if_all_is_said()
 
     def scored(self, messages: Sequence[wire.ServerMessage]) -> None:
-        """What came of `scoring`, in order."""
+        """Send the messages of a run of `scoring`, in order."""
         self._scoring.done()
         for message in messages:
             self._outbox.put(message)
         self._end_if_all_is_said()
 
     def fail(self, code: str, message: str, close: wire.CloseCode) -> None:
-        """Say what is wrong and end."""
+        """Send a fatal error and end the session."""
         if self.ended:
             return
         again = close < wire.CloseCode.bad_message
@@ -57,11 +57,11 @@ class Ending:
         self.closing = (close, f"{code}: {message}")
 
     def crashed(self) -> None:
-        """The engine could not go on with this session."""
+        """End the session after an internal error."""
         self.fail("internal", "the recogniser failed; reconnect and start anew", wire.CloseCode.internal)
 
     def stalled(self, *, too_fast: bool) -> None:
-        """End it, as it has been full for too long: who sends audio as it is spoken may try again elsewhere."""
+        """End a session that has been full for too long. A client that sends in real time may retry."""
         if too_fast:
             self.fail("too_fast", "audio came faster than it could be processed", wire.CloseCode.too_fast)
         else:

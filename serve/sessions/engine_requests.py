@@ -1,4 +1,4 @@
-"""What a session asks of the engine, and what its client is told once that has been carried out."""
+"""Requests of a session to the engine, and the answers to its client."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from speech.stream.commands import Change, Done, Finish, Flush, Push, Work
 
 
 class EngineRequests:
-    """Of one session.
+    """Requests of one session.
 
     Args:
-        ready: what it may do at first.
+        ready: its first options.
 
     Attributes:
-        work: what the engine has to do, in order; to be taken away.
-        options: that hold once the engine has got to them.
-        unanswered: requests for which the client waits.
+        work: queued work for the engine, in order; the driver takes it.
+        options: in effect once the engine has done all requests.
+        unanswered: number of requests that the client waits for.
     """
 
     def __init__(self, ready: Prepared) -> None:
@@ -30,27 +30,27 @@ class EngineRequests:
         self.unanswered = 0
 
     def push(self, samples: np.ndarray) -> None:
-        """Audio `(n,)`, any `n`."""
+        """Queue samples `(n,)`, any `n`."""
         if len(samples):
             self.work.append(Push(samples))
 
     def flush(self, name: str | None) -> None:
-        """Finals for all audio so far, by the name that the client has given it."""
+        """Request finals of all audio so far; `name` is the id that the client gave."""
         self.unanswered += 1
         self.work.append(Flush(name))
 
     def change(self, ready: Prepared) -> None:
-        """Other options."""
+        """Request a change of the options."""
         before, self.options, self._ready = self.options, ready.options, ready
         self.unanswered += 1
         self.work.append(Change(ready.options, before, ready.kept))
 
     def finish(self) -> None:
-        """No more audio."""
+        """Request the end of the stream."""
         self.work.append(Finish())
 
     def answer(self, done: Done) -> wire.ServerMessage | None:
-        """What the client is told of work that has been carried out; None of the last, `finish`."""
+        """The answer to completed work; None for the last one, `finish`."""
         if not isinstance(done.work, Flush | Change):
             return None
         self.unanswered -= 1

@@ -1,4 +1,4 @@
-"""What the engine says of a session, as messages for its client; delays are measured on the way."""
+"""Converts events of the engine into messages for the client, and measures their latency."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from speech.events import EndpointEvent, Event, SpeechEvent, TranscriptEvent, mi
 
 
 class EventMessages:
-    """Of one session.
+    """Writes the messages of one session.
 
     Args:
-        start: what the client wants.
-        outbox: for the messages.
-        flow: what knows how much audio has been received.
-        scoring: is given the finals.
+        start: options of the client.
+        outbox: takes the messages.
+        flow: knows how much audio has been received.
+        scoring: takes the finals.
 
     Attributes:
-        transcripts: as the client wants them.
+        transcripts: builds transcript messages.
         statistics: for `end`.
-        measured: (what, seconds) for the server's histograms, to be taken away.
+        measured: pairs (name, seconds) for the server's histograms; the reader clears it.
     """
 
     def __init__(self, start: wire.StartMessage, outbox: Outbox, flow: AudioFlow, scoring: Scoring) -> None:
@@ -34,7 +34,7 @@ class EventMessages:
         self._vad_events = start.vad_events
 
     def put(self, event: Event) -> None:
-        """What is said of an event, if anything."""
+        """Send the messages of an event, if any."""
         if isinstance(event, EndpointEvent):
             self.statistics.endpoint(event)
         if isinstance(event, SpeechEvent) and not self._vad_events:
@@ -48,11 +48,11 @@ class EventMessages:
         self._outbox.put(wire.from_record(record))
 
     def score_total(self) -> None:
-        """There will be no more finals to be scored."""
+        """Request the last score: there will be no more finals."""
         self._scoring.finish(self._flow.received_s)
 
     def end(self, reason: str) -> None:
-        """That nothing follows."""
+        """Send `end`."""
         statistics, received_s = self.statistics, self._flow.received_s
         self._outbox.put(
             wire.End(

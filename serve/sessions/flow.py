@@ -1,4 +1,4 @@
-"""How much audio of a session has been received and processed, and what its client is told of that."""
+"""Audio flow of a session: audio received and processed, acknowledgements, and backpressure."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _ACK_AUDIO_S = 0.5
 
 
 class AudioFlow:
-    """Of one session. Times `now` are seconds of any steady clock.
+    """Audio flow of one session. Times `now` are in seconds of any monotonic clock.
 
     Args:
-        outbox: for acknowledgements, and for `flow`.
-        intake: what knows how many bytes have been received.
+        outbox: takes `ack` and `flow`.
+        intake: counts the received bytes.
         requests: to the engine.
-        most_lead_s: audio that may wait to be processed before the client is asked to wait.
-        now: the time.
+        most_lead_s: unprocessed audio, beyond which the client is asked to pause.
+        now: the current time.
 
     Attributes:
         received_s, processed_s: seconds of audio.
-        paused: the client has been asked to wait.
+        paused: the client has been asked to pause.
     """
 
     def __init__(
@@ -41,31 +41,31 @@ class AudioFlow:
         self._acked_s = 0.0
 
     def take(self, samples: np.ndarray) -> None:
-        """Audio `(n,)` for the engine."""
+        """Pass samples `(n,)` at 16 kHz to the engine."""
         self.received_s += len(samples) / SAMPLE_RATE
         self._requests.push(samples)
 
     @property
     def lead_s(self) -> float:
-        """Audio that has been received and waits to be processed."""
+        """Seconds of audio that are received and not yet processed."""
         return max(self.received_s - self.processed_s, 0.0)
 
     def lag_ms(self, audio_ms: int) -> int:
-        """How far the audio received is ahead of a point of it."""
+        """How far the received audio is ahead of the position `audio_ms`."""
         return max(milliseconds(self.received_s) - audio_ms, 0)
 
     def too_fast(self, now: float) -> bool:
-        """Whether audio has come faster than it is spoken."""
+        """Whether audio has arrived faster than real time."""
         return self.received_s > now - self._begun + self._most_lead_s
 
     def pause_if_behind(self) -> None:
-        """Ask the client to wait where too much waits to be processed."""
+        """Ask the client to pause if too much audio is unprocessed."""
         if not self.paused and self.lead_s > self._most_lead_s:
             self.paused = True
             self._say("pause", self.lead_s)
 
     def resume_if_caught_up(self) -> bool:
-        """Ask it to go on where that is over; whether it is."""
+        """Ask a paused client to resume once less than half of the limit is unprocessed; returns whether it did."""
         lead_s = self.lead_s
         if not self.paused or lead_s >= self._most_lead_s / 2:
             return False
@@ -74,12 +74,12 @@ class AudioFlow:
         return True
 
     def acknowledge_progress(self, now: float) -> None:
-        """Where enough has been processed since the last time."""
+        """Send `ack` if enough audio has been processed since the last one."""
         if self.processed_s - self._acked_s >= _ACK_AUDIO_S:
             self._acknowledge(now)
 
     def acknowledge_in_time(self, now: float) -> None:
-        """Where something has been received, and the last time is long ago."""
+        """Send `ack` if audio has been received and the last one was long ago."""
         if now - self._acked_now >= _ACK_S and self.received_s > self._acked_s:
             self._acknowledge(now)
 

@@ -1,7 +1,7 @@
-"""One client's session, without any socket: what it says goes in, messages and work for the engine come out.
+"""One client's session, without a socket: takes client messages, produces server messages and work for the engine.
 
-It outlives its connections: a client that comes back with the session's token hears what it missed and sends on from
-the last byte received.
+A session outlives its connections: a client that resumes with the session's token gets the messages that it missed and
+sends on after the last byte that was received.
 """
 
 from __future__ import annotations
@@ -29,28 +29,32 @@ from speech.stream.options import StreamOptions
 
 _PATIENCE = 30
 _MOST_UNANSWERED = 64
-"""Messages that the engine or the scores have to answer, from which a client is not listened to."""
+"""Unanswered messages, from which on the server stops reading from the client."""
 
 
 class LiveSession:
-    """See the module's docstring. Times `now` are seconds of any steady clock.
+    """See the module's docstring. Times `now` are in seconds of any monotonic clock.
 
     Args:
         facts: of the server.
-        start: what the client wants.
-        now: the time.
-        patient: the client's protocol has no way to say that it is still there.
-        ready: what `prepare` has said of `start`, where that was done elsewhere.
+        start: options of the client.
+        now: the current time.
+        patient: allow longer idle times, because the client's protocol has no keepalive.
+        ready: result of `prepare` for `start`; None: prepare it here.
 
     Attributes:
-        id: what `resume` has to name, with the token of `presence`.
+        id: required by `resume`, with the token of `presence`.
         outbox: messages for the client.
-        intake: its bytes on their way to samples.
-        requests: what the engine has to do.
-        scoring: what is to be scored, beside the event loop; `ending.scored` takes what comes of it.
-        flow: how much audio there has been.
-        events: what the engine says, on its way to the outbox.
-        ending: whether it goes on.
+        intake: decodes the audio.
+        requests: work for the engine.
+        scoring: scoring tasks, which run beside the event loop; `ending.scored` takes their messages.
+        flow: audio received and processed.
+        events: converts events of the engine into messages.
+        ending: how the session ends.
+
+    Raises:
+        Refused: if the model or an option is not available.
+        AudioError: if the audio format is not supported.
     """
 
     def __init__(
@@ -78,11 +82,16 @@ class LiveSession:
         if start.reference is not None:
             self.scoring.reference(start.reference)
 
-    # What the client says
+    # Input from the client
 
     def receive(self, message: wire.ClientMessage, now: float, ready: Prepared | Refused | None = None) -> None:
-        """A message after `start`; each is answered, a repeated `stop` by `end`. `ready` is what has come of `prepare`
-        for an `update`, where that was done elsewhere."""
+        """Take a message after `start`. Each is answered; `end` answers `stop`, even a repeated one.
+
+        Args:
+            message: of the client.
+            now: the current time.
+            ready: result of `prepare` for an `update`; None: prepare it here.
+        """
         self.presence.heard(now)
         if self.ended:
             return
@@ -92,7 +101,7 @@ class LiveSession:
             self.refuse(refused.code, refused.message, param=refused.param)
 
     def _receive(self, message: wire.ClientMessage, ready: Prepared | Refused | None) -> None:
-        if isinstance(message, wire.Stop):  # which a client that was cut off may have to say again
+        if isinstance(message, wire.Stop):  # a client may have to send it again after a resume
             self.stop("client")
         elif self.ending.stopping:
             raise Refused("after_stop", "nothing may follow stop", None)
@@ -108,10 +117,11 @@ class LiveSession:
             raise Refused("already_started", f"{wire.tag(message)} is the first message or none", None)
 
     def accept(self, data: bytes, now: float) -> bool:
-        """A binary frame; an empty one is `stop`.
+        """Take a binary frame; an empty one is `stop`.
 
         Returns:
-            Whether `intake.decode` is to have it, and `take` what comes of that, before anything else is said.
+            Whether the caller has to decode it with `intake.decode` and pass the result to `take`, before anything
+            else.
         """
         self.presence.heard(now)
         if self.ended:
@@ -126,7 +136,7 @@ class LiveSession:
         return True
 
     def take(self, decoded: np.ndarray | SpeechError) -> None:
-        """What has come of the frame that was accepted last."""
+        """Take the decoded samples `(n,)`, or the error, of the frame that was accepted last."""
         self.intake.decoding = False
         if self.ended:
             return
@@ -134,14 +144,14 @@ class LiveSession:
             self.ending.fail("audio_bad", str(decoded), wire.CloseCode.bad_audio)
             return
         self.flow.take(decoded)
-        if self.ending.stopping:  # meanwhile
+        if self.ending.stopping:  # `stop` came while it was decoded
             self._finish()
         elif self.flow.received_s > self._facts.config.max_session_s:
             self.outbox.put(wire.Notice(seq=1, code="session_too_long", message="the session has reached its limit"))
             self.stop("max_session")
 
     def stop(self, reason: str) -> None:
-        """No more audio will come."""
+        """End the audio; `reason` is sent with `end`."""
         if self.ending.stopping or self.ended:
             return
         self.ending.stopping = reason
@@ -149,26 +159,26 @@ class LiveSession:
             self._finish()
 
     def tick(self, now: float) -> None:
-        """Time passes: acknowledgements and idleness."""
+        """Send due acknowledgements, and end an idle session."""
         if self.ended or self.ending.stopping:
             return
         self.flow.acknowledge_in_time(now)
         if self.presence.idle(now) and not self.flow.paused:
             self.ending.fail("idle", "nothing was said for too long; keepalive helps", wire.CloseCode.idle)
 
-    # What the engine says
+    # Results of the engine
 
     def worked(
         self, events: Sequence[Event], done: Sequence[Done], processed_s: float, busy_s: float, now: float
     ) -> None:
-        """Events in order, and work that has been carried out after them."""
+        """Take a result of the engine: its events in order, then the work that is done."""
         self.flow.processed_s = max(self.flow.processed_s, processed_s)
         self.events.statistics.busy_s += busy_s
         for event in events:
             self.events.put(event)
         for item in done:
             answer = self.requests.answer(item)
-            if answer is None:  # of the last work
+            if answer is None:  # `finish`, the last work
                 self.ending.finished()
             else:
                 self.outbox.put(answer)
@@ -177,30 +187,30 @@ class LiveSession:
         if not self.ended:
             self.flow.acknowledge_progress(now)
 
-    # What the socket asks
+    # For the socket
 
     @property
     def ended(self) -> bool:
-        """Whether the last message has been said."""
+        """Whether the last message is in the outbox."""
         return self.ending.ended
 
     @property
     def full(self) -> bool:
-        """Whether the socket should not be read on; says so to the client."""
+        """Whether the socket should not be read now; asks the client to pause if needed."""
         if not self.ending.stopping:
             self.flow.pause_if_behind()
         return self.flow.paused
 
     @property
     def behind(self) -> bool:
-        """Whether so much has been asked that waits for its answer that the client should not be listened to."""
+        """Whether too many messages wait for answers to read further ones."""
         return max(self.requests.unanswered, self.scoring.unanswered) >= _MOST_UNANSWERED
 
     def resume(self, token: str, last_seq: int, now: float) -> list[wire.Frame]:
-        """A client is back: the frames it has to be sent before anything new.
+        """Resume for a client; returns the frames to send before anything new.
 
         Raises:
-            Refused: wrong token, or more has been missed than is kept.
+            Refused: the token is wrong, or the client has missed more than is kept.
         """
         self.presence.check(token)
         missed = self.outbox.replay(last_seq)
@@ -210,11 +220,11 @@ class LiveSession:
         return [wire.render(_resumed(self, last_seq)), *missed]
 
     def refuse(self, code: str, message: str, *, param: str | None = None) -> None:
-        """Say that something is wrong; the session goes on."""
+        """Send a non-fatal error; the session goes on."""
         named = UNSET if param is None else param
         self.outbox.put(wire.Error(seq=1, code=code, message=message, fatal=False, retryable=False, param=named))
 
-    # Within
+    # Internal
 
     def _finish(self) -> None:
         try:

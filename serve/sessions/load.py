@@ -1,4 +1,4 @@
-"""How busy a server is: what says whether another session can be served."""
+"""Load of a server, which decides whether another session can be served."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _LEARNED_S = 20.0
 
 
 class Load:
-    """Time that audio has taken lately.
+    """Recent processing time of audio.
 
     Args:
-        readers: threads that read parts; 0: the engine's own does.
+        readers: number of threads that read parts; 0: the engine's thread reads them.
     """
 
     def __init__(self, readers: int) -> None:
         self._readers = readers
-        self._audio_s = self._stepped_s = self._read_s = 0.0  # of the last minutes of audio
+        self._audio_s = self._stepped_s = self._read_s = 0.0  # decayed sums over the last minutes of audio
 
     @property
     def real_time_factor(self) -> float:
-        """Time for a second of audio of what is busiest, chunks or readers, measured lately; 0 before it is known."""
+        """Recent processing time per second of audio, of the busier of chunks and readers; 0 until it is known."""
         if self._audio_s <= _LEARNED_S:
             return 0.0
         threads = self._readers
@@ -34,7 +34,7 @@ class Load:
         return shared / self._audio_s
 
     def measure(self, audio_s: float, result: Result) -> None:
-        """So much audio has been processed, at the cost of a result."""
+        """Record that `audio_s` of audio was processed at the cost given in `result`."""
         kept = 0.5 ** (audio_s / _MEMORY_S)
         self._audio_s = self._audio_s * kept + audio_s
         self._stepped_s = self._stepped_s * kept + result.stepped_s
@@ -42,10 +42,10 @@ class Load:
 
 
 class WaitingConnections:
-    """Those that have no session yet.
+    """Counts connections that have no session yet.
 
     Args:
-        most: that may be.
+        most: maximum number of such connections.
     """
 
     def __init__(self, most: int) -> None:
@@ -53,13 +53,12 @@ class WaitingConnections:
         self._waiting = 0
 
     def crowded(self, *, resuming: bool = False) -> bool:
-        """Whether so many wait to begin a session that another cannot; those that come back to theirs may be twice as
-        many."""
+        """Whether another connection may not wait for a session. The limit is twice as high for a resume."""
         return self._waiting >= self._most * (2 if resuming else 1)
 
     @contextlib.contextmanager
     def entered(self, *, resuming: bool = False) -> Iterator[None]:
-        """Around a connection's time without a session. Raises Refused."""
+        """Count a connection while it has no session. Raises Refused if there are too many."""
         if self.crowded(resuming=resuming):
             raise Refused("overloaded", "too many connections wait to begin", wire.CloseCode.overloaded)
         self._waiting += 1

@@ -1,4 +1,4 @@
-"""What a client asks of a session, checked against what the server has: options of a stream, or a refusal."""
+"""Checks the options of a client against the server, and converts them into stream options."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ _MOST_PHRASES, _MOST_LETTERS = 1000, 20_000
 
 @dataclass(slots=True)
 class Facts:
-    """What every session of a server has in common."""
+    """Facts about a server that all its sessions share."""
 
     config: ServeConfig
     model: wire.ModelInfo
     languages: tuple[str, ...]
-    """That may be named; others come and go with adapters."""
+    """Languages that a client may name; adapters add and remove some at run time."""
     targets: tuple[str, ...]
     check: Callable[[Request], object]
-    """Raises SpeechError if the model cannot do what is asked; says what is to be kept for it to be ready."""
+    """Raises SpeechError if the model cannot serve a request; returns compiled phrases to keep."""
     server: str
     live: Live = Live.chunks
-    """What partial results come from."""
+    """Source of partial results."""
     vectors: Vectors | None = None
-    """Of the encoder for SAER."""
+    """Sentence vectors for SAER; None: no SAER."""
 
     @property
     def limits(self) -> wire.ServerLimits:
-        """What clients are told of them."""
+        """The limits that clients are told."""
         config = self.config
         return wire.ServerLimits(
             max_message_bytes=config.max_message_bytes,
@@ -53,7 +53,7 @@ class Facts:
 
 
 class Refused(Exception):
-    """A session or message that cannot be had: error code, text, and how the connection is closed (None: it is not)."""
+    """A refused session or message: error code, message, and close code (None: the connection stays open)."""
 
     def __init__(self, code: str, message: str, close: wire.CloseCode | None, param: str | None = None) -> None:
         super().__init__(code, message)
@@ -62,18 +62,18 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a session may do now."""
+    """Checked options of a session."""
 
     options: StreamOptions
     kept: object = None
-    """Compiled phrases: they need not be compiled again while this is there."""
+    """Compiled phrases, cached as long as this reference exists."""
 
 
 def prepare(facts: Facts, base: StreamOptions, message: wire.Options) -> Prepared:
-    """`base` with what a message, `start` or `update`, names. Where `takes_a_while`, it is not for the event loop.
+    """Apply the options of `start` or `update` to `base`. If it `takes_a_while`, call it on another thread.
 
     Raises:
-        Refused: it names what the model does not know, or cannot write.
+        Refused: a language is unknown, the model cannot write a phrase, or an option is invalid.
     """
     options = _changed(base, message, facts.languages, facts.targets)
     if not options.phrases:
@@ -110,7 +110,7 @@ def _changed(
     if message.endpointing is not UNSET:
         rules = message.endpointing
         silence = rules.silence_ms / 1000 if rules.mode == "auto" else None
-        # From the usual rules, not from those that held: what was said before must not show through.
+        # Start from the default rules: earlier `endpointing` must not show through.
         usual = EndpointConfig(blank_s=None if rules.blank_ms is None else rules.blank_ms / 1000)
         options = replace(options, endpoint=usual.limited(silence, rules.max_utterance_ms / 1000))
     if options.endpoint.blank_s is not None and not options.interim:

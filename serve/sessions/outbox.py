@@ -1,7 +1,8 @@
-"""What the server says to one client: numbered, replayable after a reconnect, bounded.
+"""Outgoing messages of one session: numbered, replayable after a reconnect, bounded.
 
-Partial transcripts that the client has not taken yet are replaced by newer ones of the same segment; nothing else is
-ever dropped. Nothing follows `end` or a fatal error.
+A partial transcript that is still last in the queue is replaced by the next transcript of its segment, unless it has a
+delta. No other message is dropped.
+Nothing follows `end` or a fatal error.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class _Sent:
 
 
 class Outbox:
-    """Messages on their way to a client, and those it may ask for again.
+    """Queue of unsent messages, and a buffer of sent ones for replay.
 
     Attributes:
         seq: number of the last message.
@@ -45,7 +46,7 @@ class Outbox:
         return len(self._waiting)
 
     def put(self, message: ServerMessage) -> None:
-        """Number a message and queue it, unless the last one has been said."""
+        """Number a message and queue it; ignored after `end` or a fatal error."""
         if self._closed:
             return
         self._closed = isinstance(message, End) or (isinstance(message, Error) and message.fatal)
@@ -64,13 +65,13 @@ class Outbox:
         self._waiting.append(message)
 
     def take(self, render: Callable[[ServerMessage], Sequence[Frame]]) -> Sequence[Frame] | None:
-        """The frames of the next message, of which there may be none; they can be replayed from now on.
+        """Take the next message as frames; they can be replayed from now on.
 
         Args:
-            render: makes the frames, once.
+            render: converts the message into frames; called once.
 
         Returns:
-            None: there is no message.
+            The frames, possibly none; None if no message waits.
         """
         if not self._waiting:
             return None
@@ -83,7 +84,7 @@ class Outbox:
         return sent.frames
 
     def replay(self, last_seq: int) -> list[Frame] | None:
-        """What was sent after `last_seq`; None if that is not known any more, or was never sent."""
+        """Frames that were sent after `last_seq`; None if they are no longer kept, or it was never sent."""
         sent = self.seq - len(self._waiting)
         oldest = self._ring[0].seq if self._ring else sent + 1
         if not oldest - 1 <= last_seq <= sent:

@@ -1,4 +1,4 @@
-"""Whether a session's client is there, and the token by which it can come back."""
+"""Presence of a session's client, and the token with which it can resume."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from serve.sessions.options import Refused
 
 
 class Presence:
-    """Of one session's client. Times `now` are seconds of any steady clock.
+    """Presence of one session's client. Times `now` are in seconds of any monotonic clock.
 
     Args:
-        idle_s: it may say nothing for so long.
-        now: the time.
+        idle_s: how long the client may be silent.
+        now: the current time.
 
     Attributes:
-        token: what `resume` has to name; it changes with each resume. The one before is good until the client is heard
-            on the new connection: that may break before the new token arrives.
+        token: required by `resume`, and replaced by each resume. The previous token stays valid until the client sends
+            something on the new connection, which may break before the new token arrives.
     """
 
     def __init__(self, idle_s: float, now: float) -> None:
@@ -26,25 +26,25 @@ class Presence:
         self._idle_s, self._heard_now = idle_s, now
 
     def heard(self, now: float) -> None:
-        """The client is there, and has the token of this connection."""
+        """The client has sent something, so it has the token of this connection."""
         self._heard_now = now
         self._old_token = ""
 
     def not_listened_to(self, now: float) -> None:
-        """It could not be heard up to now: it was we who did not listen."""
+        """Restart the idle time: the server itself was not reading from the client."""
         self._heard_now = now
 
     def idle(self, now: float) -> bool:
-        """Whether it has said nothing for too long."""
+        """Whether the client has sent nothing for too long."""
         return now - self._heard_now > self._idle_s
 
     def check(self, token: str) -> None:
-        """Whether who says this is the client. Raises Refused if not."""
+        """Raises Refused if the token is not valid."""
         known = (self.token, self._old_token) if self._old_token else (self.token,)
         if not any(secrets.compare_digest(token.encode(), one.encode()) for one in known):
             raise Refused("unknown_session", "no such session", wire.CloseCode.unknown_session)
 
     def back(self, token: str, now: float) -> None:
-        """It has come back with a token that holds, and gets another."""
+        """The client has resumed with a valid token; issue a new one."""
         self._old_token, self.token = token, secrets.token_urlsafe(24)
         self._heard_now = now

@@ -1,4 +1,4 @@
-"""All sessions of a server: who may open one, which of them a client is connected to, which wait for theirs."""
+"""All sessions of a server: admission, resume, parking and draining."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from speech.stream.options import StreamOptions
 
 _TICK_S = 0.25
 _LAST_S = 5.0
-"""Of draining, for the last finals of those who have not stopped by themselves."""
+"""End of the drain time, reserved for the last finals of sessions that are stopped."""
 
 
 class SessionRegistry:
     """Opens, keeps and ends sessions. Lives on the event loop.
 
     Attributes:
-        load: time that audio has taken lately.
-        waiting: connections that have no session yet.
-        driver: moves sessions on.
-        draining: the server stops, and opens no session any more.
+        load: recent processing time of audio.
+        waiting: connections without a session yet.
+        driver: moves data between sessions and the engine.
+        draining: the server is about to stop and opens no more sessions.
     """
 
     def __init__(self, facts: Facts, worker: EngineWorker, telemetry: Telemetry, pools: Pools) -> None:
@@ -41,7 +41,7 @@ class SessionRegistry:
         self.driver = SessionDriver(facts, worker, telemetry, pools, self.load, self._count)
         self._worker = worker
         self._sessions: dict[str, Attached] = {}
-        self._opening = 0  # sessions that are being prepared, and have their place already
+        self._opening = 0  # sessions that are being prepared; they count as active
         self.draining = False
         self._ticker = asyncio.create_task(self._tick_forever())
 
@@ -49,7 +49,7 @@ class SessionRegistry:
         return len(self._sessions)
 
     def admit(self) -> float | None:
-        """None if another session can be served; otherwise after how many seconds to try again."""
+        """Return None if another session can be served, otherwise seconds after which to retry."""
         active = sum(item.parked_at is None for item in self._sessions.values()) + self._opening
         if self.draining or self.failed:
             return self.facts.config.drain_s
@@ -60,18 +60,18 @@ class SessionRegistry:
 
     @property
     def failed(self) -> bool:
-        """Whether the engine has, and with it all sessions: there will be no others."""
+        """Whether the engine has failed, and with it all sessions; no new ones can open."""
         return self._worker.failed
 
     def knows(self, session: str) -> bool:
-        """Whether somebody could come back to a session."""
+        """Whether a session with this id exists."""
         return session in self._sessions
 
     async def open(self, start: wire.StartMessage, *, resumable: bool = True) -> Attached:
-        """A new session, which waits for its client if the connection breaks and the protocol can resume.
+        """Open a session. If its connection breaks and it is `resumable`, it waits for its client.
 
         Raises:
-            Refused: if it cannot be had as asked for.
+            Refused: if the server is overloaded or an option is not available.
         """
         if self.admit() is not None:
             raise Refused("overloaded", "no session is free; try again later", wire.CloseCode.overloaded)
@@ -90,10 +90,10 @@ class SessionRegistry:
         return attached
 
     def resume(self, message: wire.Resume) -> tuple[Attached, list[wire.Frame]]:
-        """The session that a client comes back to, and what it has missed; an older connection loses it.
+        """Resume a session; returns it and the frames that the client missed. An older connection loses it.
 
         Raises:
-            Refused: if there is none, or the token is another.
+            Refused: if there is no such session, the token is wrong, or too much was missed.
         """
         attached = self._sessions.get(message.session)
         if attached is None:
@@ -106,8 +106,8 @@ class SessionRegistry:
         return attached, missed
 
     def park(self, attached: Attached, connection: int) -> None:
-        """The connection is gone; the session waits for another. One that has ended does too: its last messages may
-        not have arrived."""
+        """Park a session whose connection is gone, or forget it if it is not resumable. An ended session is parked too:
+        its last messages may not have arrived."""
         if connection != attached.connection:
             return
         if not attached.resumable:
@@ -119,8 +119,8 @@ class SessionRegistry:
             self._forget_surplus()
 
     def _forget_surplus(self) -> None:
-        """No more than so many sessions wait for their clients, with the engine's memory or without. Those go first in
-        which the least has been said: who opens and drops many cannot drive out those that were in use."""
+        """Keep at most `most_parked` parked sessions with a slot in the engine, and as many without. Sessions with the
+        least audio go first: a client that opens and drops many cannot displace sessions that were in use."""
         parked = [attached for attached in self._sessions.values() if attached.parked_at is not None]
         for ended in (False, True):
             some = sorted(
@@ -131,7 +131,7 @@ class SessionRegistry:
                 self._forget(attached)
 
     async def drain(self) -> None:
-        """Say goodbye to everybody and wait until they have gone, as long as the configuration allows."""
+        """Send `goaway`, wait for clients to leave, then stop the remaining sessions; takes about `drain_s` at most."""
         self.draining = True
         drain_s = self.facts.config.drain_s
         for attached in self._sessions.values():
@@ -155,7 +155,7 @@ class SessionRegistry:
             await asyncio.sleep(0.05)
 
     async def close(self) -> None:
-        """Forget everything."""
+        """Forget all sessions."""
         self._ticker.cancel()
         for attached in list(self._sessions.values()):
             self._forget(attached)

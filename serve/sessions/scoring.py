@@ -1,4 +1,4 @@
-"""The reference of one session, its finals, and the scores of them, which are worked out beside the event loop."""
+"""Live scores of one session: collects reference and finals, and scores them beside the event loop."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from speech.text.languages import resolve
 _log = logging.getLogger(__name__)
 _MOST_SENTENCES = 4000
 _APART = 20_000
-"""Letters from which the last score has a process of its own: one alignment holds Python's lock for .2 s and more."""
+"""Letters from which on the last score runs in its own process: one alignment holds the GIL for 0.2 s and more."""
 
 
 _SCRIPT = """
 import pickle, sys
 from speech.metrics.utterance import score_utterance
 pickle.dump(score_utterance(pickle.load(sys.stdin.buffer)), sys.stdout.buffer)
-"""  # not multiprocessing, whose new processes import all of the server again
+"""  # not multiprocessing: its new processes would import the whole server
 
 
 @dataclass(frozen=True, slots=True)
 class AddReference:
-    """Part of the reference to be added."""
+    """Task: add a part of the reference."""
 
     sentence: int
     content: ReferenceText
@@ -48,14 +48,14 @@ class AddReference:
 
 @dataclass(frozen=True, slots=True)
 class RepeatReference:
-    """Part of the reference that is known already."""
+    """Task: answer a part of the reference that was sent before."""
 
     sentence: int
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreFinal:
-    """A final to be scored."""
+    """Task: score a final."""
 
     segment: int
     end_s: float
@@ -65,7 +65,7 @@ class ScoreFinal:
 
 @dataclass(frozen=True, slots=True)
 class ScoreTotal:
-    """Everything to be scored."""
+    """Task: score all finals against the whole reference."""
 
     at_s: float
 
@@ -74,16 +74,16 @@ Task = AddReference | RepeatReference | ScoreFinal | ScoreTotal
 
 
 class Scoring:
-    """Of one session. All but `run` is for the event loop.
+    """Scoring of one session. Call everything but `run` on the event loop.
 
     Args:
-        vectors: of the encoder for SAER, None for none.
-        most_letters: of the whole reference.
+        vectors: sentence vectors for SAER; None: no SAER.
+        most_letters: maximum length of the whole reference.
 
     Attributes:
         running: tasks have been taken and are not `done`.
-        said: messages with parts of the reference so far.
-        unanswered: those of them that wait to be taken.
+        said: number of reference messages so far.
+        unanswered: number of reference messages that are not taken yet.
     """
 
     def __init__(self, vectors: Vectors | None, most_letters: int) -> None:
@@ -96,10 +96,10 @@ class Scoring:
         self.said = self.unanswered = 0
 
     def reference(self, message: ReferenceText | str) -> None:
-        """More of the reference.
+        """Add to the reference.
 
         Raises:
-            Refused: it is too long, or leaves a sentence out. What is wrong about its content is said by `run`.
+            Refused: it is too long, or a sentence is missing before it. Errors in its content are reported by `run`.
         """
         if self._given_up:
             raise Refused("score_failed", "there will be no more scores", None)
@@ -125,14 +125,14 @@ class Scoring:
         self.unanswered += 1
 
     def heard(self, event: TranscriptEvent) -> None:
-        """A final; those from before there is a reference are kept for it."""
+        """Queue a final; finals from before the first reference wait for it."""
         if self._given_up:
             return
         words = tuple((word.text, word.language) for word in event.words)
         self._tasks.append(ScoreFinal(event.segment, event.end_s, event.text, words))
 
     def finish(self, at_s: float) -> None:
-        """There will be no more finals."""
+        """Queue the last score: there will be no more finals."""
         self._tasks.append(ScoreTotal(at_s))
 
     @property
@@ -141,11 +141,11 @@ class Scoring:
 
     @property
     def busy(self) -> bool:
-        """Whether there will be more to say."""
+        """Whether more messages will follow."""
         return self.running or self._due
 
     def take(self) -> list[Task]:
-        """What is to be `run`; nothing while something is running."""
+        """Take the tasks for `run`; none while others are running."""
         if self.running or not self._due:
             return []
         tasks = list(self._tasks)
@@ -155,16 +155,16 @@ class Scoring:
         return tasks
 
     def run(self, tasks: Sequence[Task]) -> list[wire.ServerMessage]:
-        """The answers and scores, in order. On any thread, one call at a time."""
+        """Run tasks; returns answers and scores in order. On any thread, one call at a time."""
         later = [isinstance(task, ScoreFinal | ScoreTotal) for task in tasks]
         return [found for n, task in enumerate(tasks) for found in self._one(task, meaning=not any(later[n + 1 :]))]
 
     def done(self) -> None:
-        """What was taken has been run."""
+        """Mark the taken tasks as done."""
         self.running = False
 
     def give_up(self) -> list[wire.ServerMessage]:
-        """No more scores; the session goes on."""
+        """Stop scoring after a failure; the session goes on. Returns the error message."""
         self._given_up = True
         self._tasks.clear()
         self.unanswered = 0
@@ -183,7 +183,7 @@ class Scoring:
         return [] if event is None else [wire.from_record(event.to_dict())]
 
     def _add(self, content: ReferenceText) -> list[wire.ServerMessage]:
-        """An error if it cannot be had; then the sentence is an empty one."""
+        """Add to the reference; returns an error if its content is invalid, and then adds an empty sentence."""
         try:
             languages = [resolve(name).code for name in content.languages]
             text, words = marked(content.text)
@@ -201,7 +201,7 @@ class Scoring:
 
 
 class _Shared:
-    """An encoder for sessions of all threads, one text after another."""
+    """A thread-safe sentence encoder; one call at a time."""
 
     def __init__(self, encoder: SemanticEncoder) -> None:
         self._encoder, self._lock = encoder, threading.Lock()
@@ -213,16 +213,16 @@ class _Shared:
 
 
 def shared_vectors(name: str) -> Vectors | None:
-    """Of an encoder that takes one core and may be used by many threads; None for `none`.
+    """Sentence vectors of an encoder that uses one core and may be shared by threads; None for `none`.
 
     Raises:
-        ConfigError: if it is not installed.
+        ConfigError: if the encoder is not installed.
     """
     return None if name == "none" else Vectors(_Shared(named_encoder(name, threads=1)))
 
 
 def score_apart(pairing: Pairing) -> UtteranceScore:
-    """As `score_utterance`; of long texts in a process of its own."""
+    """Run `score_utterance`; for long texts in a process of its own."""
     if len(pairing.reference) + len(pairing.hypothesis) < _APART:
         return score_utterance(pairing)
     command = [sys.executable, "-c", _SCRIPT]

@@ -1,4 +1,4 @@
-"""How quick and how steady a session's transcripts were."""
+"""Latency and stability of a session's transcripts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from speech.events import EndpointEvent, TranscriptEvent
 
 
 class SessionStatistics:
-    """Fed with every event as it is sent."""
+    """Statistics of one session, fed with every event as it is sent."""
 
     def __init__(self) -> None:
         self.segments = 0
@@ -22,15 +22,15 @@ class SessionStatistics:
         self._erased = 0
 
     def endpoint(self, event: EndpointEvent) -> None:
-        """The segment whose final follows ended here."""
+        """Remember the end of speech for the final that follows."""
         self._speech_end_s = event.speech_end_s
 
     def transcript(self, event: TranscriptEvent, received_s: float) -> tuple[float | None, float | None]:
-        """A revision, when so much audio had been received.
+        """Record a transcript that was sent when `received_s` of audio had been received.
 
         Returns:
-            Delay of the first partial after its last word's end, and of a final after the end of speech, in seconds
-            of audio; None where the event is not one.
+            Delay of the first partial after the end of its last word, and of a final after the end of speech, in
+            seconds of audio; None if the event is not one.
         """
         words = tuple(word.text for word in event.words)
         kept = 0

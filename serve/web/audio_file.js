@@ -1,9 +1,9 @@
-// A file as the browser can read it, streamed as PCM16.
+// Decodes an audio file in the browser and streams it as PCM16.
 
 export const FILE_RATE = 16_000;
 const BLOCK = FILE_RATE * 0.08;
 
-/** Samples of a file, mono; whatever the browser can decode. Throws an EncodingError otherwise. */
+/** Decode a file to mono samples at 16 kHz. Throws an EncodingError if the browser cannot decode it. */
 export async function decode(file) {
   const context = new OfflineAudioContext(1, 1, FILE_RATE);
   const audio = await context.decodeAudioData(await file.arrayBuffer());
@@ -13,10 +13,10 @@ export async function decode(file) {
 }
 
 /**
- * Give the blocks of a file to `onBlock`, as fast as `ready` lets it, or no faster than they were spoken.
+ * Pass the blocks of a file to `onBlock`: at most in real time, or as fast as `ready` allows.
  * @param {Float32Array} samples
  * @param {{onBlock: Function, ready: () => Promise<void>, realTime: () => boolean, signal: AbortSignal}} to
- *   realTime: may change on the way
+ *   realTime: may change during playback
  */
 export async function play(samples, { onBlock, ready, realTime, signal }) {
   let due = performance.now();
@@ -25,7 +25,7 @@ export async function play(samples, { onBlock, ready, realTime, signal }) {
     await ready();
     if (signal.aborted) return;
     onBlock(measured(block));
-    due = Math.max(due + (block.length / FILE_RATE) * 1000, performance.now() - 1000); // a pause is not made up for
+    due = Math.max(due + (block.length / FILE_RATE) * 1000, performance.now() - 1000); // after a pause catch up on 1 s at most
     const early = due - performance.now();
     if (realTime() && early > 0) await new Promise((resolve) => setTimeout(resolve, early));
     else if (!realTime()) due = performance.now();

@@ -1,14 +1,14 @@
-// One session with `/v1/stream` of a speech server (subprotocol `speech.v1`), through broken connections.
+// One session with `/v1/stream` of a speech server (subprotocol `speech.v1`); resumes after broken connections.
 //
 //   const stream = new SpeechStream("wss://host/v1/stream", {
 //     start: { audio: { encoding: "pcm_s16le", sample_rate: 48000, channels: 1 }, languages: ["eng", "spa"] },
 //   });
 //   stream.on("transcript", ({ is_final, text }) => show(text, is_final));
 //   await stream.open();
-//   stream.send(pcm); // an ArrayBuffer, as often as there is one
+//   stream.send(pcm); // an ArrayBuffer, repeatedly
 //   const end = await stream.stop();
 //
-// What the server has not acknowledged is kept, and said again after a reconnect: nothing is lost or heard twice.
+// Unacknowledged audio and messages are kept and sent again after a reconnect: nothing is lost or duplicated.
 
 import { Replay } from "./replay.js";
 
@@ -16,17 +16,17 @@ const SUBPROTOCOL = "speech.v1";
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 4000;
 const CONNECT_MS = 10_000;
-const QUIET_MS = 5_000; // then the server is asked whether it is there
+const QUIET_MS = 5_000; // silence of the server after which a keepalive is sent
 const DEAD_MS = 12_000;
 const WATCH_MS = 1_000;
-const SOCKET_BYTES = 131_072; // most that waits inside the browser's socket
-const AHEAD_BYTES = 65_536; // `ready` waits while more than this is on its way
-const AHEAD = 0.8; // or, where bytes are time, more than this share of what the server takes unread
-const STEADY_MS = 3_000; // a connection that lasts less is another failed try
+const SOCKET_BYTES = 131_072; // limit of data buffered in the browser's socket
+const AHEAD_BYTES = 65_536; // for compressed audio: `ready` waits while more is unacknowledged
+const AHEAD = 0.8; // for PCM instead: share of the server's `max_lead_ms` that may be unprocessed
+const STEADY_MS = 3_000; // a shorter connection counts as a failed attempt
 const KEPT_BYTES = 64 * 1024 * 1024;
-const FATAL_CLOSE = 4000; // below, it is worth another try
+const FATAL_CLOSE = 4000; // codes below may be retried
 
-/** Why there is no session any more; `code` is the server's, or one of: bad_key, unreachable, lost, behind. */
+/** Why the session ended; `code` is the server's, or one of: bad_key, unreachable, lost, behind, closed. */
 export class StreamError extends Error {
   constructor(code, message, { retryable = false } = {}) {
     super(message);
@@ -65,13 +65,13 @@ export class SpeechStream {
   #opened = deferred();
   #done = deferred();
 
-  /** Names the session; empty before `started`. */
+  /** Id of the session; empty before `started`. */
   session = "";
-  /** How often the connection has been made anew. */
+  /** Number of successful reconnects. */
   reconnects = 0;
 
   /**
-   * @param {string | URL} url of `/v1/stream`, ws: or wss:
+   * @param {string | URL} url ws: or wss: URL of `/v1/stream`
    * @param {{key?: string, start?: object}} options API key, and the fields of `start`
    */
   constructor(url, { key = "", start = {} } = {}) {
@@ -82,8 +82,8 @@ export class SpeechStream {
   }
 
   /**
-   * Hear every message of one type (`transcript`, `ack`, ...), of all ("*"), or `state`:
-   * {state: connecting | open | paused | reconnecting | closed, attempt}. Returns what ends it.
+   * Subscribe to messages of one type (`transcript`, `ack`, ...), of all types ("*"), or to `state`:
+   * {state: connecting | open | paused | reconnecting | closed, attempt}. Returns a function that unsubscribes.
    */
   on(type, handler) {
     const handlers = this.#handlers.get(type) ?? new Set();
@@ -104,7 +104,7 @@ export class SpeechStream {
     return this.#done.promise;
   }
 
-  /** Audio in the encoding of `start`; before `open` has resolved it waits. */
+  /** Send audio in the encoding of `start`; it is queued until the connection is open. */
   send(data) {
     if (this.#stopping || this.#finished) throw new StreamError("closed", "no audio may follow stop");
     if (data.byteLength) this.#replay.addAudio(new Uint8Array(data));
@@ -114,41 +114,41 @@ export class SpeechStream {
     this.#pump();
   }
 
-  /** Resolves when more audio may well be sent; for sources that are faster than speech. */
+  /** Resolves when more audio should be sent; for sources faster than real time. */
   ready() {
     if (this.#hasRoom) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Finals for all audio so far; `finalized` with this id follows them. */
+  /** Request finals of all audio so far; `finalized` with this id follows them. */
   finalize(id = null) {
     this.#say({ type: "finalize", id });
   }
 
-  /** Other languages, targets, phrases, endpointing or interim; `updated` or an `error` follows. */
+  /** Change languages, targets, phrases, endpointing or interim; `updated` or an `error` follows. */
   update(options) {
     this.#say({ type: "update", ...options });
   }
 
-  /** What will really be said, whole or sentence by sentence; `score` events follow the finals. */
+  /** Send reference text, whole or sentence by sentence; `score` events follow the finals. */
   refer(text, fields = {}) {
     this.#say({ type: "reference", text, sentence: this.#sentences, ...fields });
     this.#sentences += 1;
   }
 
-  /** No more audio; resolves with `end`, after the last finals. */
+  /** End the audio; resolves with `end`, after the last finals. */
   stop() {
     if (!this.#stopping) this.#say({ type: "stop" });
     this.#stopping = true;
     return this.done;
   }
 
-  /** Let go at once, without the last finals. */
+  /** Close at once, without the last finals. */
   close() {
     if (!this.#finished) this.#fail(new StreamError("closed", "the session was closed here"));
   }
 
-  // Out
+  // Sending
 
   #say(message) {
     if (this.#stopping || this.#finished) throw new StreamError("closed", "nothing may follow stop");
@@ -156,7 +156,7 @@ export class SpeechStream {
     this.#pump();
   }
 
-  /** Not in sockets and networks but here should audio wait: those would hold up pings as well. */
+  /** Whether more audio should be sent. Audio queues here, because in the socket it would delay pings as well. */
   get #hasRoom() {
     if (this.#finished) return true;
     if (!this.#bytesPerMs) return this.#replay.kept < AHEAD_BYTES;
@@ -175,7 +175,7 @@ export class SpeechStream {
     if (this.#hasRoom) {
       for (const resolve of this.#waiting.splice(0)) resolve();
     }
-    if (this.#ready && this.#replay.unsent && !this.#timers.pump) { // a socket does not say when it has room again
+    if (this.#ready && this.#replay.unsent && !this.#timers.pump) { // a socket has no event for free buffer space
       this.#timers.pump = setTimeout(() => {
         this.#timers.pump = 0;
         this.#pump();
@@ -183,11 +183,11 @@ export class SpeechStream {
     }
   }
 
-  // In
+  // Receiving
 
   #receive(event) {
     this.#heardAt = performance.now();
-    if (!this.#ready && event.type === "error") { // of a refused connection; its number says nothing
+    if (!this.#ready && event.type === "error") { // the connection is refused; its `seq` means nothing
       this.#fatal = new StreamError(event.code, event.message, event);
       return;
     }
@@ -202,7 +202,7 @@ export class SpeechStream {
     if (event.seq <= this.#lastSeq) return;
     this.#lastSeq = event.seq;
     this.#notice(event);
-    if (event.type === "error" && event.code === "after_stop" && this.reconnects) return; // `stop` was said twice
+    if (event.type === "error" && event.code === "after_stop" && this.reconnects) return; // `stop` was sent twice
     this.#emit(event.type, event);
     if (event.type === "end") this.#finish(event);
   }
@@ -258,7 +258,7 @@ export class SpeechStream {
     let socket;
     try {
       const url = new URL(this.#url);
-      if (this.session) url.searchParams.set("session", this.session); // so that a proxy finds the worker that has it
+      if (this.session) url.searchParams.set("session", this.session); // lets a proxy find the worker
       socket = new WebSocket(url, offered);
     } catch (error) {
       const odd = this.#key && /[^\w!#$%&'*+.^`|~-]/.test(this.#key);
@@ -279,7 +279,7 @@ export class SpeechStream {
     this.#timers.connect = setTimeout(() => this.#abandon(), CONNECT_MS);
   }
 
-  /** Take a connection for broken without waiting for the browser to notice. */
+  /** Treat the connection as broken without waiting for the browser to notice. */
   #abandon() {
     this.#release();
     this.#broken(1006, "");
@@ -367,11 +367,11 @@ export class SpeechStream {
 function deferred() {
   const found = {};
   found.promise = new Promise((resolve, reject) => Object.assign(found, { resolve, reject }));
-  found.promise.catch(() => {}); // whoever wants to know awaits it
+  found.promise.catch(() => {}); // no unhandled rejection if nobody awaits it
   return found;
 }
 
-/** Of PCM; 0 where bytes say nothing about time. */
+/** Bytes per millisecond of PCM; 0 for compressed audio. */
 function bytesPerMs({ encoding = "pcm_s16le", sample_rate: rate = 16_000, channels = 1 }) {
   const size = { pcm_s16le: 2, pcm_f32le: 4, mulaw: 1, alaw: 1 }[encoding] ?? 0;
   return (size * rate * channels) / 1000;

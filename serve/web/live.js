@@ -1,4 +1,4 @@
-// One session of the page: a source of audio and the stream that it goes into.
+// One session of the page: an audio source and its stream.
 
 import { FILE_RATE, decode, play } from "./audio_file.js";
 import { SpeechStream, StreamError } from "./client.js";
@@ -13,7 +13,7 @@ export class Live {
   #unsaid = [];
 
   /**
-   * @param {URL} url of `/v1/stream`
+   * @param {URL} url URL of `/v1/stream`
    * @param {{key: string, languages: string[], targets: string[], phrases: string[]}} options
    * @param {{onEvent: (event: object) => void, onLevel: (block: {peak: number, rms: number}) => void}} hear
    */
@@ -23,7 +23,7 @@ export class Live {
     this.#hear = hear;
   }
 
-  /** Everything that the microphone hears until `stop`; resolves with `end`. */
+  /** Stream the microphone until `stop`; resolves with `end`. */
   async microphone() {
     const microphone = await Microphone.open();
     return this.#run(microphone.sampleRate, async (onBlock) => {
@@ -39,7 +39,7 @@ export class Live {
     });
   }
 
-  /** A file, or as much of it as there is until `stop`; resolves with `end`. */
+  /** Stream a file until its end or `stop`; resolves with `end`. */
   async file(file, realTime) {
     const samples = await decode(file);
     return this.#run(FILE_RATE, (onBlock, ready) => {
@@ -47,17 +47,17 @@ export class Live {
     });
   }
 
-  /** No more audio; the last finals follow. */
+  /** End the audio; the last finals follow. */
   stop() {
     this.#ending.abort();
   }
 
-  /** Other languages or targets from here on. */
+  /** Change languages, targets or phrases from here on. */
   update(options) {
     if (!this.#ending.signal.aborted) this.#stream?.update(options);
   }
 
-  /** More of what is really said, sentence by sentence; what is said before there is a session waits for it. */
+  /** Add sentences to the reference; before the session starts they are queued. */
   refer(texts) {
     if (this.#ending.signal.aborted) return;
     if (this.#stream) for (const text of texts) this.#stream.refer(text, { languages: this.#options.languages });
@@ -79,12 +79,12 @@ export class Live {
     };
     const feeding = feed(onBlock, () => stream.ready()).then(() => {
       if (over) return;
-      this.#stream = null; // it takes no more options
+      this.#stream = null; // no more updates
       this.#hear.onEvent({ type: "state", state: "finishing" });
       stream.stop();
     });
     feeding.catch((error) => {
-      if (error instanceof StreamError) return; // told by `done`
+      if (error instanceof StreamError) return; // `done` rejects with it
       failure = error;
       stream.close();
     });

@@ -1,4 +1,4 @@
-// What may go wrong, in words, and the place on the page that shows it.
+// Texts of errors, and the list on the page that shows them.
 
 const NOTE_MS = 10_000;
 
@@ -35,14 +35,14 @@ const DEVICE = {
   EncodingError: "The browser cannot read this file as audio.",
 };
 
-/** An error of the server, of a device or of a file, in words. */
+/** Text of an error of the server, of a device or of a file. */
 export function inWords({ code, name, message }) {
   const known = typeof code === "string" ? SERVER[code] : DEVICE[name];
   const exact = [typeof code === "string" ? code : name, message].filter(Boolean).join(": ");
   return { text: known ?? "Something went wrong.", exact };
 }
 
-/** A list of messages; all but notes stay until they are closed. */
+/** List of messages; notes disappear by themselves, the others stay until closed. */
 export class Messages {
   #list;
 
@@ -63,7 +63,7 @@ export class Messages {
     close.addEventListener("click", () => item.remove());
     item.append(words, close);
     const last = this.#list.lastElementChild;
-    if (last?.textContent === item.textContent) last.remove(); // once is enough
+    if (last?.textContent === item.textContent) last.remove(); // show a repeated message once
     this.#list.append(item);
   }
 

@@ -1,7 +1,7 @@
-// The microphone as blocks of PCM16, mono, at the sampling rate that the device has.
+// Records the microphone as mono PCM16 blocks at the sampling rate of the device.
 
-const HIGHEST_RATE = 48_000; // of the protocol
-const LAST_MS = 500; // that the last block may take
+const HIGHEST_RATE = 48_000; // highest rate of the protocol
+const LAST_MS = 500; // timeout for the last block
 
 export class Microphone {
   #stream;
@@ -15,8 +15,8 @@ export class Microphone {
   }
 
   /**
-   * Ask for the microphone.
-   * @throws {DOMException} as getUserMedia does, SecurityError where pages get none
+   * Ask for access to the microphone.
+   * @throws {DOMException} as getUserMedia does; SecurityError if the page is not a secure context
    */
   static async open() {
     if (!navigator.mediaDevices?.getUserMedia) throw new DOMException("not a secure context", "SecurityError");
@@ -31,13 +31,13 @@ export class Microphone {
     return new Microphone(stream, context);
   }
 
-  /** Of the blocks. */
+  /** Sampling rate of the blocks in Hz. */
   get sampleRate() {
     return this.#context.sampleRate;
   }
 
   /**
-   * Listen.
+   * Start recording.
    * @param {(block: {pcm: ArrayBuffer, peak: number, rms: number}) => void} onBlock
    * @param {(code: "device_gone" | "device_silent") => void} onTrouble
    */
@@ -52,12 +52,12 @@ export class Microphone {
     track.addEventListener("mute", () => onTrouble("device_silent"));
     this.#context.createMediaStreamSource(this.#stream).connect(this.#node);
     await this.#context.resume();
-    this.#context.addEventListener("statechange", () => { // a phone call, for instance
+    this.#context.addEventListener("statechange", () => { // for example a phone call
       if (!["running", "closed"].includes(this.#context.state)) onTrouble("device_silent");
     });
   }
 
-  /** Let the device go; the last block has been given when this resolves. */
+  /** Release the device; resolves after the last block was passed on. */
   async stop() {
     if (this.#node) {
       this.#node.port.postMessage("stop");

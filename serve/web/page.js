@@ -1,4 +1,4 @@
-// The page: its controls, one session at a time, and what the server says.
+// The page: its controls, one session at a time, and the messages of the server.
 
 import { Live } from "./live.js";
 import { Messages, inWords } from "./messages.js";
@@ -8,7 +8,7 @@ import { toSrt, toText, toVtt } from "./subtitles.js";
 import { Transcript, clock } from "./transcript.js";
 import { TranscriptView } from "./view.js";
 
-const UPDATE_MS = 400; // several boxes ticked in a row are one update
+const UPDATE_MS = 400; // several changes in a row make one update
 const QUIETEST_DB = -60;
 const STATES = {
   idle: "not connected",
@@ -38,16 +38,16 @@ const scores = new ScoreView({
 const languages = new Picker($("languages"), "automatic", chosen);
 const targets = new Picker($("targets"), "none", chosen);
 let live = null;
-let source = ""; // of the transcript, and of the session that begins
+let source = ""; // name of the transcript's source; `next`: that of the session that starts
 let next = "";
 let updating = 0;
 let attempts = 0;
 let finishing = false;
-let referred = ""; // of the reference, to this session
+let referred = ""; // reference text that this session has been sent
 
 // Sessions
 
-/** Listen to a file, or to the microphone. */
+/** Start a session with a file or the microphone. */
 async function begin(file = null) {
   messages.clear();
   clearTimeout(updating);
@@ -73,20 +73,20 @@ async function begin(file = null) {
   }
 }
 
-/** What the server is asked for. */
+/** Options for the server. */
 function choice() {
   const phrases = $("phrases").value.split("\n").map((line) => line.trim()).filter(Boolean);
   return { languages: languages.codes, targets: targets.codes, phrases };
 }
 
-/** The choice of languages or words has changed. */
+/** Handle a change of languages, targets or phrases. */
 function chosen() {
   view.expect(targets.codes);
   clearTimeout(updating);
   updating = setTimeout(() => live?.update(choice()), UPDATE_MS);
 }
 
-/** Tell the server what of the reference it has not been told. */
+/** Send the part of the reference that the server does not have yet. */
 function refer() {
   const text = $("reference").value.trim();
   if (!live || finishing || text === referred) return;
@@ -100,7 +100,7 @@ function refer() {
   scores.expect(fresh);
 }
 
-// What the server says
+// Messages of the server
 
 const HEARD = {
   state: ({ state, attempt = 0 }) => {
@@ -171,7 +171,7 @@ function milliseconds(ms) {
   return ms === null ? "–" : `${ms} ms`;
 }
 
-// What the page shows
+// Display
 
 function setState(state) {
   document.body.dataset.state = state;
@@ -193,7 +193,7 @@ function onLevel({ peak, rms }) {
   $("meter").classList.toggle("clipping", peak >= 0.99);
 }
 
-/** The finals have changed. */
+/** Update the page after the finals have changed. */
 function changed() {
   const { words } = transcript;
   $("words").textContent = String(words.length);
@@ -217,7 +217,7 @@ function save(kind) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-// Light and dark
+// Colour theme
 
 const THEMES = ["auto", "light", "dark"];
 
@@ -229,7 +229,7 @@ function theme(name) {
   localStorage.setItem("theme", name);
 }
 
-// The beginning
+// Start
 
 async function ask() {
   try {

@@ -1,4 +1,4 @@
-// Some of many languages: check boxes with a filter.
+// Language picker: check boxes with a filter.
 
 export class Picker {
   #root;
@@ -6,8 +6,8 @@ export class Picker {
   #none;
 
   /**
-   * @param {HTMLElement} root a fieldset with .chosen, input[type=search] and .options
-   * @param {string} none what it means that nothing is chosen
+   * @param {HTMLElement} root fieldset with .chosen, input[type=search] and .options
+   * @param {string} none text for an empty choice
    * @param {() => void} onChange
    */
   constructor(root, none, onChange) {

@@ -1,4 +1,4 @@
-// Runs on the audio thread: gathers the microphone into blocks of PCM16 and says how loud they are.
+// Audio worklet: collects microphone input into blocks of PCM16, with their peak and RMS levels.
 
 const BLOCK_S = 0.08;
 
@@ -20,7 +20,7 @@ class Recorder extends AudioWorkletProcessor {
 
   process([channels]) {
     if (!this.#running) return false;
-    const length = channels.length ? channels[0].length : 0; // none while nothing is connected
+    const length = channels.length ? channels[0].length : 0; // 0 while no input is connected
     for (let i = 0; i < length; i += 1) {
       let sample = 0;
       for (const channel of channels) sample += channel[i];

@@ -1,15 +1,15 @@
-// Audio and messages in the order in which they were said, as long as the server may not have them.
+// Buffer of audio and messages, in order, that the server has not acknowledged yet.
 
-/** Positions are bytes of audio since the session began. */
+/** Positions are in bytes of audio since the start of the session. */
 export class Replay {
-  #items = []; // {at, bytes} or {at, message}; `at` is how much audio came before
-  #next = 0; // first item that this connection has not been given
+  #items = []; // {at, bytes} or {at, message}; `at` is the position in the audio
+  #next = 0; // index of the first item not sent on this connection
 
   /** Bytes of audio that have been added. */
   end = 0;
-  /** Bytes of audio that are held. */
+  /** Bytes of audio in the buffer. */
   kept = 0;
-  /** Bytes of audio that this connection has not been given. */
+  /** Bytes of audio not sent on this connection. */
   unsent = 0;
 
   addAudio(bytes) {
@@ -23,7 +23,7 @@ export class Replay {
     this.#items.push({ at: this.end, message });
   }
 
-  /** What is to be sent next, audio in pieces of at most `most` bytes; null if there is nothing. */
+  /** Take the next frame to send, audio in pieces of at most `most` bytes; null if there is none. */
   take(most) {
     const item = this.#items[this.#next];
     if (!item) return null;
@@ -32,7 +32,7 @@ export class Replay {
       return JSON.stringify(item.message);
     }
     if (item.bytes.length > most) {
-      const size = most - (most % 8); // whole samples, whatever the format
+      const size = most - (most % 8); // whole samples in every format
       const rest = { at: item.at + size, bytes: item.bytes.subarray(size) };
       this.#items.splice(this.#next, 1, { at: item.at, bytes: item.bytes.subarray(0, size) }, rest);
     }
@@ -42,14 +42,14 @@ export class Replay {
     return bytes;
   }
 
-  /** The server has so much audio, and with it every message that was said before its last byte. */
+  /** Drop what has arrived: the first `received` bytes of audio, and all messages before the last of them. */
   acknowledge(received) {
     let gone = 0;
     while (gone < this.#next && behind(this.#items[gone], received)) gone += 1;
     this.#drop(gone);
   }
 
-  /** A new connection: what the server has not received is to be sent again. */
+  /** Start over on a new connection: everything after `received` bytes is sent again. */
   rewind(received) {
     let gone = 0;
     while (gone < this.#items.length && behind(this.#items[gone], received)) gone += 1;
@@ -63,7 +63,7 @@ export class Replay {
     this.unsent = this.kept;
   }
 
-  /** The first message of this type has been answered. */
+  /** Drop the first sent message of a type: the server has answered it. */
   answered(type) {
     const index = this.#items.findIndex((item, number) => number < this.#next && item.message?.type === type);
     if (index < 0) return;

@@ -1,4 +1,4 @@
-// How right the finals are, as the server scores them: figures, their course over time, and which sentence went wrong.
+// Live scores of the server: figures, a chart over time, and errors per sentence.
 
 import { clock } from "./transcript.js";
 
@@ -14,7 +14,7 @@ const LINES = ["wer", "mer", "pier", "saer"];
 const SVG = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [420, 150, 40, 46, 10, 22];
 
-/** Sentences of a text: its lines, each cut behind full stops, but never within `<tag ...>`. */
+/** Split a text into sentences: at line breaks and after full stops, but never within `<tag ...>`. */
 export function sentences(text) {
   const ends = /(?<=[.!?…]["'”’)\]]*)\s+(?![^<>]*>)|(?<=[。！？][”’」』]?)(?![”’」』])(?![^<>]*>)/u;
   return text.split(/\n+(?![^<>]*>)/).flatMap((line) => line.split(ends)).map((part) => part.trim()).filter(Boolean);
@@ -31,7 +31,7 @@ export class ScoreView {
     this.#parts = parts;
   }
 
-  /** A session begins. */
+  /** Clear the view for a new session. */
   clear() {
     this.#points = [];
     this.#marks = [];
@@ -40,7 +40,7 @@ export class ScoreView {
     this.#parts.section.hidden = true;
   }
 
-  /** Sentences that the server has been told. */
+  /** Add sentences that the server has been sent. */
   expect(texts) {
     for (const text of texts) {
       const row = document.createElement("li");
@@ -55,7 +55,7 @@ export class ScoreView {
     if (!this.#points.length) this.#draw(null);
   }
 
-  /** A `score` of the server. */
+  /** Show a `score` message. */
   show(event) {
     const rates = Object.fromEntries(LINES.map((name) => [name, rate(event.so_far[name])]));
     this.#points.push({ ms: event.at_ms, rates, isFinal: event.is_final });
@@ -113,7 +113,7 @@ function percent(value) {
   return value === null ? "–" : `${(100 * value).toFixed(1)} %`;
 }
 
-/** Axes, and a line for each rate; one that lies upon another is dashed. */
+/** Axes and a line for each rate. */
 function plot(points) {
   const lastMs = Math.max(...points.map(({ ms }) => ms), 1000);
   const values = points.flatMap(({ rates }) => Object.values(rates)).filter((value) => value !== null);
@@ -141,7 +141,7 @@ function plot(points) {
   return shapes;
 }
 
-/** The lines' names at their ends, those of equal ones together, none upon another. */
+/** Labels at the ends of the lines; equal values form a group, and labels do not overlap. */
 function names(ends) {
   const groups = [];
   for (const end of ends.sort((a, b) => a.top - b.top)) {

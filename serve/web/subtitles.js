@@ -1,5 +1,5 @@
-// A transcript as text and subtitles, cut as `speech transcribe` cuts them: two lines, seven seconds, no long pause,
-// and each stays for as long as it takes to read where the next one leaves room.
+// Transcript as text and subtitles, cut as in `speech transcribe`: at most two lines and seven seconds, no long pause.
+// A cue stays as long as it takes to read it, if the next one leaves room.
 
 import { join } from "./transcript.js";
 
@@ -12,7 +12,7 @@ const COLUMNS_A_SECOND = 20;
 const MARK = /\p{Mn}|\p{Me}|\p{Cf}/u;
 const SPACING_MARK = /\p{Mc}/u;
 const FORMAT = /\p{Cf}/u;
-const WIDE = // as East Asian Width has them
+const WIDE = // wide characters by East Asian Width
   new RegExp(
     "[\\u1100-\\u115f\\u2e80-\\u303e\\u3041-\\u33ff\\u3400-\\u4dbf\\u4e00-\\ua4cf\\ua960-\\ua97c\\uac00-\\ud7a3\\uf900-\\ufaff" +
       "\\ufe30-\\ufe6f\\uff01-\\uff60\\uffe0-\\uffe6\\u{1f300}-\\u{1f64f}\\u{1f900}-\\u{1f9ff}\\u{20000}-\\u{3fffd}]",
@@ -61,7 +61,7 @@ function cues(words) {
   });
 }
 
-/** How long a cue stays where the next one leaves room: as long as it takes to read. */
+/** Reading time of a cue, which it stays if the next one leaves room. */
 function readingMs(text) {
   const width = text.split("\n").reduce((sum, line) => sum + columns(line), 0);
   return Math.min(Math.max(LEAST_MS, (width / COLUMNS_A_SECOND) * 1000), CUE_MS);
@@ -82,7 +82,7 @@ function groups(words) {
   return found;
 }
 
-/** One line, or two of about the same width. */
+/** Break words into one line, or two of similar width. */
 function lines(words) {
   const whole = join(words);
   if (columns(whole) <= LINE) return whole;
@@ -102,13 +102,13 @@ function fits(words) {
     .every((line) => columns(line) <= LINE);
 }
 
-/** Columns of a fixed-width screen: East Asian wide characters take two, combining marks none. */
+/** Width in terminal columns: East Asian wide characters take two, combining marks none. */
 function columns(text) {
   const wide = (character) => (MARK.test(character) ? 0 : WIDE.test(character) ? 2 : 1);
   return [...text.normalize("NFC")].reduce((sum, character) => sum + wide(character), 0);
 }
 
-/** Whether a line may end between two words: always at a space, and where the scripts without spaces allow it. */
+/** Whether a line may break between two words: always at a space, else by the rules of scripts without spaces. */
 function mayBreak(before, after) {
   if (before.spaces || after.spaces) return true;
   const [last, first] = [[...before.text].at(-1), [...after.text][0]];

@@ -1,17 +1,17 @@
-// What has been said so far: segments, their words and translations. Knows no page.
+// Transcript so far: segments with their words and translations. Independent of the page.
 
 export class Transcript {
   #languages;
   #segments = new Map();
-  #before = { segments: 0, ms: 0 }; // of earlier sessions that this transcript goes on from
+  #before = { segments: 0, ms: 0 }; // totals of earlier sessions that this transcript continues
   #end = { segments: 0, ms: 0 };
 
-  /** @param {(code: string) => {spaces: boolean}} languages what is known of a language */
+  /** @param {(code: string) => {spaces: boolean}} languages looks up a language */
   constructor(languages) {
     this.#languages = languages;
   }
 
-  /** A session begins; it goes on where the one before ended, or the transcript is empty again. */
+  /** Start a session, which continues the transcript or clears it. */
   begin(goesOn) {
     if (!goesOn) this.clear();
     this.#before = { ...this.#end };
@@ -23,7 +23,7 @@ export class Transcript {
     this.#end = { segments: 0, ms: 0 };
   }
 
-  /** The segment that a `transcript` or `translation` of the server changes. */
+  /** Apply a `transcript` or `translation` message; returns the changed segment. */
   take(event) {
     const id = this.#before.segments + event.segment;
     const segment = this.#segments.get(id) ?? { id, words: [], stable: 0, isFinal: false, translations: new Map() };
@@ -40,12 +40,12 @@ export class Transcript {
     return segment;
   }
 
-  /** How much audio of this session there has been. */
+  /** Record that `ms` of audio of this session were processed. */
   heard(ms) {
     this.#end.ms = Math.max(this.#end.ms, this.#before.ms + ms);
   }
 
-  /** All segments so far that have been read to their end and say something. */
+  /** All final segments so far that have words. */
   get finals() {
     return [...this.#segments.values()].filter((segment) => segment.isFinal && segment.words.length);
   }
@@ -65,7 +65,7 @@ export class Transcript {
   }
 }
 
-/** Whether a space goes between two words: not where both languages write none. */
+/** Whether two words are separated by a space: not if both languages write none. */
 export function apart(before, word) {
   return word.spaces || before.spaces;
 }
@@ -74,7 +74,7 @@ export function join(words) {
   return words.map((word, n) => (n && apart(words[n - 1], word) ? ` ${word.text}` : word.text)).join("");
 }
 
-/** 0:07, 1:02:03; with `digits` of the second: 0:07.25. */
+/** Format a time: 0:07, 1:02:03; with `digits` decimals: 0:07.25. */
 export function clock(ms, digits = 0) {
   const unit = 1000 / 10 ** digits;
   const rounded = Math.floor(ms / unit) * unit;

@@ -1,9 +1,9 @@
-// The transcript on the page: a row for each segment, a colour for each language, doubt underlined.
+// Transcript on the page: a row per segment, a colour per language, uncertain words underlined.
 
 import { apart, clock } from "./transcript.js";
 
 const COLOURS = 8;
-const DOUBT = 0.6; // words that are less certain are underlined
+const DOUBT = 0.6; // words below this confidence are underlined
 
 export class TranscriptView {
   #rows = new Map();
@@ -13,7 +13,7 @@ export class TranscriptView {
 
   /**
    * @param {{list: HTMLElement, legend: HTMLElement, tip: HTMLElement, announce: HTMLElement}} parts of the page
-   * @param {(code: string) => {name: string, tag: string}} language what is known of one
+   * @param {(code: string) => {name: string, tag: string}} language looks up a language
    */
   constructor(parts, language) {
     this.#parts = parts;
@@ -33,7 +33,7 @@ export class TranscriptView {
     this.#point(null);
   }
 
-  /** Draw a segment as it is now. */
+  /** Draw or update a segment. */
   show(segment) {
     const row = this.#rows.get(segment.id) ?? this.#newRow(segment);
     const follow = this.#atEnd();
@@ -49,7 +49,7 @@ export class TranscriptView {
     if (follow) this.#parts.list.scrollTop = this.#parts.list.scrollHeight;
   }
 
-  /** Room for translations, before there are any. */
+  /** Reserve space for translations before they arrive. */
   expect(targets) {
     if (targets.length) this.#parts.list.classList.add("translated");
   }
@@ -94,7 +94,7 @@ export class TranscriptView {
     return `${clock(startMs, 2)} – ${clock(endMs, 2)}${language} · ${Math.round(conf * 100)} % sure`;
   }
 
-  /** The number of a language's colour, its own as soon as it is certain that it is spoken. */
+  /** Colour number of a language; reserved for it once the language is certain to be spoken. */
   #colour(code, certain) {
     const colour = this.#colours.get(code) ?? this.#colours.size % COLOURS;
     if (certain && !this.#colours.has(code)) {
@@ -120,7 +120,7 @@ export class TranscriptView {
     row.translations.replaceChildren(...lines);
   }
 
-  /** For those who listen to the page. */
+  /** Announce a final to screen readers. */
   #announce({ text, words }) {
     const line = Object.assign(document.createElement("p"), { textContent: text });
     if (words[0].lang !== null) line.lang = this.#language(words[0].lang).tag;
