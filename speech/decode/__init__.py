@@ -1,1 +1,1 @@
-"""Reads text, times and languages off the stream of frames. Knows log-probabilities, never a model."""
+"""Decoding: text, timestamps and languages from frame log-probabilities, independent of any model."""

@@ -1,7 +1,7 @@
-"""When a segment ends: rules over the speech probabilities of a stream, the same live and offline.
+"""Endpointing: rules on the speech probabilities of a stream that end segments, the same live and offline.
 
-A decision at some point looks at nothing behind that point, and every frame of the stream lies in exactly one segment:
-silence and noise are cut off from speech, never dropped.
+Decisions are causal. Every frame of the stream belongs to exactly one segment: silence and noise are separated from
+speech, but never dropped.
 """
 
 from __future__ import annotations
@@ -24,38 +24,38 @@ class Reason(StrEnum):
     silence = "silence"
     """The speaker paused."""
     blanks = "blanks"
-    """The recogniser heard no words for long, whatever the voice detector heard."""
+    """The recognizer found no words for a long time, whatever the voice detector found."""
     no_speech = "no_speech"
-    """Nobody spoke for long."""
+    """No speech for a long time."""
     max_length = "max_length"
-    """It became too long; cut where speech was least likely."""
+    """Maximum length reached; cut where speech is least likely."""
     client = "client"
-    """It was asked for."""
+    """Requested by the client."""
     stop = "stop"
     """The stream ended."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EndpointConfig:
-    """The rules. Durations in seconds, counted in VAD frames of 32 ms."""
+    """Endpointing rules. Durations are in seconds, rounded to VAD frames of 32 ms."""
 
     threshold: float = 0.5
-    """Probability from which a frame is speech; it lasts until 0.15 below."""
+    """Probability at which speech starts; it ends when the probability drops 0.15 below."""
     murmur: float = 0.12
-    """A segment in which no frame reaches it says nothing, and is not read."""
+    """A segment is silent, and is not read, if no frame reaches this probability."""
     silence_s: float = 0.5
-    """A pause that ends a segment."""
+    """Pause that ends a segment."""
     soft_s: float = 8.0
-    """From this length on, a shorter pause ends it:"""
+    """Segment length from which the shorter pause `soft_silence_s` ends it."""
     soft_silence_s: float = 0.2
     idle_s: float = 4.0
-    """A segment without speech ends."""
+    """Length at which a segment without speech ends."""
     max_s: float = 16.0
-    """Longest segment: cut in its second half, where speech is least likely."""
+    """Maximum segment length; longer segments are cut in their second half, where speech is least likely."""
     blank_s: float | None = None
-    """Live: a segment with words ends where no more have been written for so long, though the voice detector still
-    hears speech: music, noise, another voice far away. None: never. It goes by partial results, which files do not
-    have and busy servers have later, so finals may then differ from a file's."""
+    """Live only: end a segment if no word was recognized for this long after its last one, although the voice detector
+    still finds speech, such as music, noise or a distant voice. None: never. The rule depends on partial results,
+    which files do not have and busy servers produce later, so finals may differ from those of a file."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.murmur <= self.threshold < 1:
@@ -76,11 +76,11 @@ class EndpointConfig:
             raise ConfigError(f"idle_s {self.idle_s} is less than silence_s {self.silence_s}", fix="Raise idle_s.")
 
     def within(self, longest_s: float | None) -> EndpointConfig:
-        """The same rules for a model that hears no more than so much at once."""
+        """The rules for a model that reads at most `longest_s` seconds at once."""
         return self if longest_s is None or self.max_s <= longest_s else self.limited(self.silence_s, longest_s)
 
     def limited(self, silence_s: float | None, max_s: float) -> EndpointConfig:
-        """The same rules with another pause (None: pauses end nothing) and another longest segment."""
+        """The rules with another pause (None: pauses end nothing) and another maximum length."""
         if silence_s is None:
             return replace(
                 self, silence_s=max_s, soft_s=max_s, soft_silence_s=max_s, idle_s=max_s, max_s=max_s, blank_s=None
@@ -98,26 +98,26 @@ class EndpointConfig:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A segment ended. Frames count from the beginning of the stream."""
+    """The end of a segment. Frames are counted from the start of the stream."""
 
     frame: int
-    """First frame of the next segment."""
+    """Frame after the segment's last speech; its first frame if there was none."""
     speech_end: int
     """Frame after the last speech of the segment; its first frame if there was none."""
     quiet: bool
-    """Whether the cut lies in a pause."""
+    """Whether the cut is in a pause."""
     silent: bool
-    """Whether nobody can have said anything."""
+    """Whether the segment contains no speech."""
     reason: Reason
 
 
 class Endpointer:
-    """Speech probabilities in, endpoints out.
+    """Turns speech probabilities into endpoints.
 
     Attributes:
-        start: first frame of the segment under way.
-        speech_begin: first frame of speech in the segment under way; None if there has been none.
-        speaking: whether speech is under way, for a voice indicator.
+        start: first frame of the current segment.
+        speech_begin: first speech frame of the current segment; None if there has been none.
+        speaking: whether speech is in progress, for a voice indicator.
     """
 
     def __init__(self, config: EndpointConfig | None = None) -> None:

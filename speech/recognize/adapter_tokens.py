@@ -1,7 +1,7 @@
-"""Tokens that adapters bring along: what writes them where such an adapter is at work, and the ids that they keep.
+"""Tokens added by adapters: the extended vocabulary while such adapters are active, and permanent token ids.
 
-Within a part they stand behind the base's tokens. In all that is handed on each has an id of its own, which is given
-once and for good: what was said under one bank can be read under the next.
+Within a part, adapter tokens follow the base tokens. In all results each adapter token has a permanent id of its
+own, so results stay readable after the adapter bank changes.
 """
 
 from __future__ import annotations
@@ -19,28 +19,29 @@ from speech.text.scripts import written_in
 from speech.text.tokenizers.sentencepiece import Tokenizer
 
 _MOST_EXTENSIONS = 256
-"""Sets of adapters whose tokens are kept together; there are as many as sets of languages that may be spoken."""
+"""Maximum cached extensions; there is one per set of adapters in use, that is, of languages that may be spoken."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Extension:
-    """What some adapters add to what can be written."""
+    """Tokens that a set of adapters adds to the vocabulary."""
 
     tokenizer: Tokenizer
-    """Of the base's tokens and, behind them, those of the adapters."""
+    """Base tokens followed by the adapter tokens."""
     ids: tuple[int, ...]
-    """That the latter keep; see the module's docstring."""
+    """Permanent ids of the adapter tokens; see the module docstring."""
     rows: Tensor
-    """(n, dim) of the head."""
+    """Head weights `(n, dim)`."""
     bias: Tensor
-    """(n,)"""
+    """Head biases `(n,)`."""
 
     def head(self, base: CTCHead) -> ExtendedHead:
-        """Scores of all tokens of the tokenizer, given the base's head."""
+        """The base's CTC head extended to all tokens of the tokenizer."""
         return ExtendedHead(base, self.rows, self.bias)
 
     def forbidden(self, base: Collection[int], languages: Sequence[str]) -> frozenset[int]:
-        """`base`, and those of these tokens that no language of `languages` is written with; none: any may be."""
+        """`base` plus the added tokens whose script is used by none of `languages`; empty `languages`: all are
+        allowed."""
         vocabulary = self.tokenizer.vocabulary
         own = range(len(vocabulary) - len(self.ids), len(vocabulary))
         return frozenset(base).union(
@@ -48,23 +49,23 @@ class Extension:
         )
 
     def kept(self, token: int) -> int:
-        """The id that a token keeps, of the one that the tokenizer gives it."""
+        """Permanent id of a token id of the tokenizer."""
         place = token - (len(self.tokenizer.vocabulary) - len(self.ids))
         return token if place < 0 else self.ids[place]
 
     def said(self, spans: Sequence[TokenSpan]) -> list[TokenSpan]:
-        """Spans with the ids that tokens keep."""
+        """Spans with permanent token ids."""
         return [replace(span, id=self.kept(span.id)) for span in spans]
 
 
 class AdapterTokens:
-    """Those of all adapters that there have ever been; used by several threads.
+    """Registry of the tokens of all adapters seen so far; thread-safe.
 
     Args:
-        tokenizer: of the base.
+        tokenizer: the base tokenizer.
 
     Attributes:
-        tokenizer: of the base's tokens and all that have come since, by the ids that they keep.
+        tokenizer: base tokens plus all adapter tokens seen so far, by permanent id.
         codes: languages that have ever had an adapter.
     """
 
@@ -78,12 +79,12 @@ class AdapterTokens:
         self._lock = threading.Lock()
 
     def learn(self, bank: AdapterBank) -> None:
-        """Give each token of these adapters an id, unless it has one."""
+        """Give each new token of these adapters a permanent id."""
         with self._lock:
             self._learn(bank)
 
     def at_work(self, bank: AdapterBank | None, wanted: Mapping[str, float]) -> Extension | None:
-        """What is added where adapters work by these weights; None: nothing, and all is as without a bank."""
+        """The extension for the adapters with nonzero weight in `wanted`; None if they add no tokens."""
         if bank is None or not bank.tokens:
             return None
         codes = tuple(code for code in bank.tokens if wanted.get(code, 0.0) > 0)

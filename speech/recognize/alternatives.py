@@ -1,4 +1,4 @@
-"""Several texts that may have been said: of one part, and of parts that follow each other."""
+"""N-best texts of one part and of consecutive parts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from speech.recognize.result import PartResult
 from speech.transcript import Alternative, Word, join
 
 _LEAST = 1e-300
-"""Confidence, for its logarithm to be a number."""
+"""Floor for confidences, so that their logarithms are finite."""
 
 
 class PartAlternative(NamedTuple):
@@ -21,11 +21,11 @@ class PartAlternative(NamedTuple):
 
 
 def readings(heard: PartResult, words: Callable[[PartResult], Sequence[Word]]) -> list[PartAlternative]:
-    """What a part says, and what else it may say, each text once, from likely to unlikely.
+    """The part's distinct texts: the best result first, then its alternatives from likely to unlikely.
 
     Args:
-        heard: with `others`.
-        words: of one of them.
+        heard: the result, with its alternatives in `others`.
+        words: returns the words of a result.
     """
     found: dict[str, PartAlternative] = {}
     for one in (heard, *heard.others):
@@ -35,16 +35,16 @@ def readings(heard: PartResult, words: Callable[[PartResult], Sequence[Word]]) -
 
 
 def together(parts: Sequence[Sequence[PartAlternative]], most: int) -> tuple[Alternative, ...]:
-    """The likeliest texts of parts that follow each other; see `chained`. None without parts."""
+    """The likeliest texts of consecutive parts, at most `most`; see `chained`. Empty without parts."""
     found = chained(parts, most) if parts else []
     return tuple(Alternative(join([word for part in said for word in part]), chance) for said, chance in found)
 
 
 def chained[Said](parts: Sequence[Sequence[tuple[Said, float]]], most: int) -> list[tuple[tuple[Said, ...], float]]:
-    """The likeliest `most` ways to take one reading of each part, and their confidences.
+    """The likeliest `most` combinations of one reading per part, with their confidences.
 
-    The first is made of the first readings. Parts know nothing of each other: a confidence is the product of those of
-    the readings.
+    The first combination has the first reading of each part. Parts are treated as independent: a confidence is the
+    product of the readings' confidences.
     """
     best: list[tuple[float, tuple[Said, ...]]] = [(0.0, ())]
     for options in parts:

@@ -1,4 +1,4 @@
-"""Causal passes over live audio: chunks of many streams in one batch, for partial results."""
+"""The causal first pass over live audio: batches chunks of many streams for partial results."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from speech.recognize.adapter_tokens import Extension
 from speech.recognize.host import to_host
 
 Extensions = Callable[[AdapterBank | None, Mapping[str, float]], Extension | None]
-"""What can be written besides the base's tokens where adapters of a bank work by these weights."""
+"""Returns the extension for a bank's adapters under these weights."""
 Searches = Callable[[Sequence[str]], BeamSearch]
-"""Begins a search for what is said in some of these languages."""
+"""Starts a search for text in these languages."""
 
 
 class CausalStream:
-    """What the first pass remembers of one stream, from a first sample on.
+    """First-pass state of one stream, from a first sample on.
 
     Attributes:
-        origin: output frame of the stream at which it begins.
-        spoken: code -> how likely that language is spoken now: what adapters the next chunk is heard with.
+        origin: output frame of the stream at which the state begins.
+        spoken: code -> probability of that language; sets the adapters of the next chunk.
         written: languages that may be written; empty: any.
     """
 
@@ -52,29 +52,29 @@ class CausalStream:
         self._config = None if searches is None else searches(()).config
         self._tried: deque[tuple[int, TriedTokens]] = deque()
         self._unsearched = 0
-        """Frame of the stream before which there are new tokens, of which searches know nothing."""
+        """Frame before which adapter tokens occur, which searches cannot write."""
         self._search: tuple[int, tuple[str, ...], BeamSearch] | None = None
 
     def feed(self, samples: np.ndarray) -> None:
-        """More audio `(n,)`; it is not looked at before there is enough for a chunk."""
+        """Append audio `(n,)`; it is processed once there is enough for a chunk."""
         self._queue.push(samples)
 
     @property
     def features(self) -> int:
-        """Feature frames that wait for their chunk."""
+        """Feature frames available for the next chunk."""
         return self._queue.ready
 
     def missing(self, frames: int) -> int:
-        """Feature frames that are to be fed before `frames` more encoder frames can be seen."""
+        """Feature frames needed before `frames` more encoder frames can be computed."""
         return self._model.missing(self.state, frames)
 
     def following(self, count: int) -> np.ndarray:
-        """The samples `(n,)` of the next `count` features."""
+        """Samples `(n,)` needed for the next `count` features."""
         return self._queue.samples(count)
 
     def read(self, log_probs: Tensor, extension: Extension | None = None) -> list[Tensor]:
-        """What is to be known of `log_probs (frames, vocabulary)`, with those of an extension, on their device: for
-        each frame the best token and its probability, and what a search needs."""
+        """Reduce `log_probs (frames, vocabulary)` on their device: the best token of each frame, its probability, and
+        the candidates for the search. With an extension the vocabulary includes its tokens."""
         forbidden = self.forbidden
         if extension is not None:
             forbidden = extension.forbidden(forbidden, self.written)
@@ -84,7 +84,7 @@ class CausalStream:
         return [ids, best.exp(), *(self._config.candidates(log_probs) if self._config and searched else ())]
 
     def advance(self, count: int, state: CtcState, said: Sequence[Tensor], extension: Extension | None = None) -> None:
-        """The next `count` features have been heard: `said` is what `read` found, on the host."""
+        """Consume `count` features: set the new state and append `said`, the output of `read` on the host."""
         ids, chances = said[0].tolist(), said[1].tolist()
         tried = self._config.chosen(said[2:]) if self._config is not None and extension is None else None
         self._queue.drop(count)
@@ -97,11 +97,11 @@ class CausalStream:
         self._runs.extend(ids if extension is None else map(extension.kept, ids), chances)
 
     def spans(self, first: int, languages: Sequence[str]) -> list[TokenSpan]:
-        """Tokens from frame `first` of the stream on; frames count from the stream's beginning. What lies before it is
-        forgotten, so that a call costs what there is to say: `first` never goes back.
+        """Tokens from frame `first` on; frames are counted from the start of the stream. Older frames are dropped, so
+        that the cost of a call stays bounded: `first` must never decrease.
 
-        They are those of a search, if there is one to be had, otherwise the best of each frame: also where new tokens
-        may have been said since.
+        Tokens come from a beam search if there is one; otherwise, or if adapter tokens may occur after `first`, they
+        are the best token of each frame.
         """
         vocabulary = self._model.vocabulary
         new = len(vocabulary)
@@ -131,7 +131,7 @@ class CausalStream:
 
     @property
     def heard_s(self) -> float:
-        """How far into the stream tokens have been looked for."""
+        """Position in the stream up to which tokens have been decoded, in seconds."""
         return (self.origin + len(self._runs)) * self._model.frame_s
 
 
@@ -139,11 +139,11 @@ class CausalPass:
     """Steps streams chunk by chunk.
 
     Args:
-        model: chunk-trained.
-        sizes: encoder frames of a chunk; a stream that has fallen behind takes larger ones.
-        left_context: frames that a chunk sees of the past, as in training.
-        right_context: frames that it waits for and sees of the future; they are computed again with the next chunk.
-        extension: tells what adapters can write; None: no more than the base.
+        model: trained with chunked attention.
+        sizes: chunk sizes in encoder frames; a stream that lags takes larger ones.
+        left_context: past frames visible to a chunk, as in training.
+        right_context: future frames visible to a chunk; they are recomputed with the next chunk.
+        extension: returns the adapter tokens in use; None: base tokens only.
     """
 
     def __init__(
@@ -175,14 +175,15 @@ class CausalPass:
         written: Sequence[str] = (),
         bank: AdapterBank | None = None,
     ) -> CausalStream:
-        """A stream that begins at a sample on the grid.
+        """Start a stream at a sample on the frame grid.
 
         Args:
             prefix: ids of language and task.
-            sample: where.
-            forbidden: tokens that cannot be said.
-            searches: begins a search; None: the best token of each frame is taken.
-            spoken, written, bank: see `CausalStream` and `step`; the prefix is adapted to a language that is sure.
+            sample: position of the start.
+            forbidden: tokens that must not be emitted.
+            searches: starts a beam search; None: greedy decoding.
+            spoken, written, bank: see `CausalStream` and `step`; if a language is certain, the prefix uses its
+                adapter.
         """
         spoken = spoken or {}
         if bank is not self._bank:
@@ -198,22 +199,23 @@ class CausalPass:
         return stream
 
     def ready(self, stream: CausalStream, smallest: int) -> int:
-        """Size of the largest chunk, not below `smallest`, that the stream has audio for; 0 if there is none."""
+        """Size of the largest chunk, at least `smallest`, that the stream has audio for; 0 if there is none."""
         sizes = (size for size in self.sizes if size >= smallest and stream.features >= self.missing(stream, size))
         return max(sizes, default=0)
 
     def missing(self, stream: CausalStream, size: int) -> int:
-        """Feature frames that a chunk of `size` takes from the stream."""
+        """Feature frames that a chunk of `size` consumes."""
         return stream.missing(size + self.right_context)
 
     @torch.inference_mode()
     def step(self, streams: Sequence[CausalStream], size: int, bank: AdapterBank | None = None) -> list[Tensor | None]:
-        """One chunk of streams that wait for equally many features; log-posteriors of languages `(t, languages)`.
+        """Step one chunk of streams that need the same number of features; returns language log-posteriors
+        `(t, languages)`, or None without a language head.
 
-        With a bank each is heard with the adapters of what is spoken. However many the streams are, one copy brings
-        their samples to the model's device, and one what is said in them to the host.
+        With a bank, each stream uses the adapters of its spoken languages. For any number of streams, one copy moves
+        the samples to the device and one moves the results to the host.
 
-        Where it fails, the streams are as they were.
+        If it raises, the streams are unchanged.
         """
         count = self.missing(streams[0], size)
         samples = torch.from_numpy(np.stack([stream.following(count) for stream in streams]))
@@ -221,7 +223,7 @@ class CausalPass:
         state = merge([stream.state for stream in streams])
         tap = None if bank is None else bank.tap([stream.spoken for stream in streams])
         x, state = self.model.encode_step(features, state, self._chunk(size), adapters=tap)
-        log_probs, logits = self.model.read(x)  # for all, so that nobody's depend on what others may write
+        log_probs, logits = self.model.read(x)  # base tokens for every row: no stream depends on others
         extensions = [self._extension and self._extension(bank, stream.spoken) for stream in streams]
         said = [
             log_probs[row] if extension is None else extension.head(self.model.ctc)(x[row : row + 1])[0]

@@ -1,4 +1,4 @@
-"""What has been said just before a part: a label decoder is told, so that a sentence can go on over a pause."""
+"""Text before a part, given to the label decoder so that a sentence can continue across a pause."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from speech.text.normalize import plain_text
 from speech.text.tokenizers.bpe import LabelTokenizer
 
 _COPIED, _COPIED_LETTERS = 3, 6
-"""Words running, or characters of scripts without spaces, that are in the text before and in a part: they may have been
-copied."""
+"""Minimum run of words, or of characters in scripts without spaces, shared by context and part that suggests
+copying."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The end of what has been said before a part, without a pause in which nobody spoke."""
+    """The last words before a part, with no silent part in between."""
 
     language: str
-    """ISO 639-3, in which it has been said and written."""
+    """ISO 639-3 code of the words' language."""
     words: tuple[str, ...]
-    """As they are written, with signs."""
+    """Words as written, with punctuation."""
 
     @property
     def text(self) -> str:
-        """The words, with spaces where their scripts have them."""
+        """The words joined, with spaces where their scripts use them."""
         return joined(self.words)
 
     def copied(self, text: str) -> bool:
-        """Whether a text may have been copied from it: it says several words running that are in it, or, where they are
-        fewer, all that it says."""
+        """Whether a text may be copied from the context: they share a run of several words, or the whole text if it is
+        shorter."""
         own, other = (_plain(words) for words in (self.words, written_words(text)))
         size = min(_COPIED if LANGUAGES[self.language].spaces else _COPIED_LETTERS, len(other))
         return bool(size) and not _runs(own, size).isdisjoint(_runs(other, size))
@@ -43,17 +43,17 @@ class Context:
 def following(
     before: Context | None, heard: PartResult, tokenizer: LabelTokenizer, most: int, least: float
 ) -> Context | None:
-    """What is said before the next part, or None.
+    """Return the context for the next part, or None.
 
-    What CTC has written is no context: it has no case and no signs. Nor is a text that the label decoder is unsure of,
-    or that repeats itself. Behind a part in another language, or in which nothing is said, it begins anew.
+    Text written by CTC is no context, since it has no case or punctuation. Nor is text of which the label decoder is
+    unsure, or which repeats itself. A change of language or a part without words resets the context.
 
     Args:
-        before: what was said before this part.
-        heard: what this part says.
-        tokenizer: of the label decoder.
-        most: tokens of it that the decoder is told; words are kept whole.
-        least: log-probability of a token, on average, from which the decoder is sure of what it has written.
+        before: context of this part.
+        heard: result of this part.
+        tokenizer: the label decoder's.
+        most: maximum context tokens for the decoder; words are kept whole.
+        least: minimum average log-probability per token for the decoder to count as sure.
     """
     sure = heard.sure is not None and heard.sure >= least
     if not most or not sure or not heard.written or heard.language not in tokenizer.languages:
@@ -71,12 +71,12 @@ def following(
 
 
 def context_tokens(context: Context, tokenizer: LabelTokenizer) -> list[int]:
-    """As the decoder would have written it."""
+    """Tokens of the context, as the label decoder would write them."""
     return label_tokens(context.text, context.language, tokenizer)
 
 
 def label_tokens(text: str, language: str, tokenizer: LabelTokenizer) -> list[int]:
-    """Of a text in a language (ISO 639-3), as a label decoder would write it."""
+    """Tokens of a text in a language (ISO 639-3), as the label decoder would write it."""
     return tokenizer.encode(f" {text}" if LANGUAGES[language].spaces else text)
 
 

@@ -1,4 +1,4 @@
-"""What writes the text of frames, as users ask for it: best tokens, a beam with n-grams and words, or a graph."""
+"""CTC decoders by user options: greedy, a beam with n-grams and lexicon, or a graph."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _BEAM = 8
 
 
 def check_search(beam: int | None, language_model: str | Path | None, graph: str | Path | None) -> None:
-    """Whether the three go together.
+    """Check that the options are compatible.
 
     Raises:
-        ConfigError: if they do not.
+        ConfigError: if they are not.
     """
     if graph is not None and (beam is not None or language_model is not None):
         raise ConfigError("a graph takes the place of beam and language model", fix="Leave them out.")
@@ -40,12 +40,13 @@ def open_decoder(
     language_model: str | Path | None = None,
     graph: str | Path | None = None,
 ) -> Decoder:
-    """The decoder of a model in `folder`; what is not named is what lies there. See `Recognizer.from_pretrained`.
+    """Return the decoder of a model in `folder`; files not named are taken from the folder. See
+    `Recognizer.from_pretrained`.
 
     Raises:
         ConfigError: if a file cannot be used, or its package is missing.
-        FileError: if one cannot be read.
-        ModelError: if one is damaged or for other tokens.
+        FileError: if a file cannot be read.
+        ModelError: if a file is damaged or made for other tokens.
     """
     if graph is not None:
         return _graph_decoder(Path(graph), tokenizer)

@@ -1,4 +1,4 @@
-"""Encoded audio: frames on the model's device, and what is known of them on the host."""
+"""Encoded audio: frames on the model's device, with language evidence on the host."""
 
 from __future__ import annotations
 
@@ -15,49 +15,49 @@ from speech.recognize.host import to_host
 from speech.recognize.request import Request
 
 _LEAST = -50.0
-"""Of a language's log-posterior, which is not to weigh without end."""
+"""Floor for log-posteriors of languages, so that no single one dominates."""
 
 
 class EncodedBatch(NamedTuple):
-    """Encoded audio, and log-posteriors of languages."""
+    """Encoded audio of a batch, with log-posteriors of languages."""
 
     x: Tensor
-    """(batch, T, dim); prefix frames are left out."""
+    """Encoder output `(batch, T, dim)` without prefix frames."""
     frames: tuple[int, ...]
-    """Of each."""
+    """Number of frames per row."""
     evidence: Tensor | None
-    """(batch, T, languages) on the host, if the model tells them."""
+    """Log-posteriors `(batch, T, languages)` on the host, if the model identifies languages."""
     extensions: tuple[Extension | None, ...] = ()
-    """What the adapters of each add to what can be written."""
+    """Adapter tokens of each row."""
 
     def select(self, row: int) -> tuple[Tensor, Tensor | None]:
-        """Frames and evidence of one, without padding."""
+        """Frames and evidence of one row, without padding."""
         count = self.frames[row]
         return self.x[row, :count], None if self.evidence is None else self.evidence[row, :count]
 
     def part(self, row: int, request: Request) -> EncodedPart:
-        """One, as a request asks for it."""
+        """One row with its request."""
         return EncodedPart(*self.select(row), request, self.extensions[row])
 
 
 class EncodedPart(NamedTuple):
-    """Frames that are to be written down, as a request asks for it."""
+    """Encoded frames to decode, with their request."""
 
     x: Tensor
-    """(T, dim)"""
+    """Encoder output `(T, dim)`."""
     evidence: Tensor | None
-    """(T, languages)"""
+    """Log-posteriors of languages `(T, languages)`."""
     request: Request
     extension: Extension | None
 
     def between(self, first: int, last: int) -> EncodedPart:
-        """Frames `first .. last` of it."""
+        """The frames from `first` up to `last`, exclusive."""
         evidence = None if self.evidence is None else self.evidence[first:last]
         return self._replace(x=self.x[first:last], evidence=evidence)
 
 
 def batch_of(model: CtcModel, encoded: Encoded, prefix: Tensor) -> EncodedBatch:
-    """What a model has encoded behind `prefix`, whose frames are left out, and what it says of languages."""
+    """Build a batch from a model's output after `prefix`: drop the prefix frames and compute the language evidence."""
     x, counts, _, logits = encoded
     front = prefix.shape[1] if model.writes_prefix else 0
     if logits is not None:

@@ -1,4 +1,4 @@
-"""Many files, short ones together; a bad file yields its error and does not stop the others."""
+"""Transcribes many files, batching short ones; a bad file yields its error and does not stop the others."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from speech.files import printable, reason
 from speech.transcript import Transcript
 
 _OF_ALL_FILES = (ConfigError, LanguageError, ModelError)
-"""Errors of what is asked for, not of a file."""
+"""Errors caused by the request, not by a file."""
 _log = logging.getLogger(__name__)
 
 Read = Callable[[Sequence[Iterable[np.ndarray]]], list[Transcript]]
-"""Files as blocks of samples to their transcripts."""
+"""Transcribes files given as blocks of samples."""
 Result = tuple[str, Transcript | SpeechError]
-"""A path, and what became of it."""
+"""A path and its transcript or error."""
 
 
 def in_groups(
     paths: Sequence[str | Path], read: Read, group_s: float, channel: int | None, track: int | None
 ) -> Iterator[Result]:
-    """Transcripts or errors of files, in their order.
+    """Yield transcripts or errors of files, in their order.
 
     Args:
         paths: files, or "-" for standard input.
-        read: reads several files at once.
-        group_s: seconds of short files that are decoded into memory before they are read together.
-        channel, track: of each file.
+        read: transcribes several files at once.
+        group_s: maximum seconds of short files held in memory and transcribed together.
+        channel, track: to read from each file.
 
     Raises:
-        ConfigError, LanguageError, ModelError: if what is asked for cannot be done, whatever the file.
+        ConfigError, LanguageError, ModelError: if the request cannot be fulfilled for any file.
     """
     group: list[tuple[str, list[np.ndarray]]] = []
     seconds = 0.0
@@ -44,13 +44,13 @@ def in_groups(
         try:
             blocks = blocks_of(path, SAMPLE_RATE, channel, track)
             first = list(take(blocks, group_s))
-        except Exception as error:  # whatever it is, the other files are read
+        except Exception as error:  # whatever the error, continue with the other files
             yield from _together(group, read)
             group, seconds = [], 0.0
             yield str(path), _failure(str(path), error)
             continue
         length = sum(map(len, first)) / SAMPLE_RATE
-        if length >= group_s:  # long: alone, as a stream
+        if length >= group_s:  # long file: alone, as a stream
             yield from _together(group, read)
             group, seconds = [], 0.0
             yield str(path), _alone(str(path), chain(first, blocks), read)
@@ -69,7 +69,7 @@ def _together(group: list[tuple[str, list[np.ndarray]]], read: Read) -> Iterator
         together = read([group[i][1] for i in order]) if group else []
     except _OF_ALL_FILES:
         raise
-    except Exception:  # of one of them, or of all that there is memory for: each by itself says which
+    except Exception:  # one bad file, or too little memory: retry one by one to find out which
         _log.debug("files could not be read together", exc_info=True)
         yield from ((path, _alone(path, blocks, read)) for path, blocks in group)
         return
@@ -88,7 +88,7 @@ def _alone(path: str, blocks: Iterable[np.ndarray], read: Read) -> Transcript | 
 
 
 def _failure(path: str, error: Exception) -> SpeechError:
-    """What is wrong with a file, whatever was raised over it."""
+    """Convert any exception to an error that names the file."""
     name = "standard input" if path == "-" else printable(path)
     if not isinstance(error, SpeechError):
         _log.debug("%s could not be read", name, exc_info=error)

@@ -1,4 +1,4 @@
-"""Parts read with full context: the result offline, and what live partial results are replaced by."""
+"""The second pass: reads parts with full context, for files and for the finals of live streams."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ from speech.transcript import Word
 
 
 class FullContextPass:
-    """Reads batches of parts; what a part says does not depend on its batch mates.
+    """Reads parts in batches; the result of a part does not depend on the rest of the batch.
 
     Args:
-        model, tokenizer, decode: what encodes and what writes.
-        targets: that may be translated into; None: all that the model has tokens for.
-        alone: encode each by itself: sums over other numbers of rows are rounded otherwise, so nothing else gives the
-            same numbers to the last bit. None: on a CPU, where batches gain next to nothing.
-        label: writes parts; None: their text is CTC's.
+        model, tokenizer, decode: CTC model, its tokenizer and decoder.
+        targets: languages that may be translated into; None: all that the model has tokens for.
+        alone: encode each part by itself; only this gives bit-identical results, since sums over other batch sizes
+            are rounded differently. None: only on a CPU, where batching gains next to nothing.
+        label: label decoder pass that writes the text; None: CTC writes it.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class FullContextPass:
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Of CTC; see `PartReader`."""
+        """CTC's languages; see `PartReader`."""
         return self.tokenizer.vocabulary.languages
 
     @property
@@ -96,7 +96,7 @@ class FullContextPass:
 
     @property
     def by_ctc(self) -> frozenset[str]:
-        """ISO 639-3 codes that CTC knows, by itself or by an adapter."""
+        """ISO 639-3 codes that CTC knows, itself or through an adapter."""
         return frozenset({*self.languages, *self._adapted})
 
     @property
@@ -104,12 +104,12 @@ class FullContextPass:
         return () if self.adapters is None else self.adapters.codes
 
     def check(self, request: Request) -> object:
-        """Whether it can be done. While somebody holds what it returns, phrases are not compiled again.
+        """Check that a request is supported. Phrases stay compiled while the caller holds the result.
 
         Raises:
             LanguageError: if the model lacks a language, or does not translate into it.
-            ConfigError: if it cannot write a phrase, or the decoder cannot prefer any. Phrases with letters that only
-                an adapter has can be preferred where its language is named.
+            ConfigError: if the model cannot write a phrase, or the decoder does not support phrases. Phrases with
+                letters that only an adapter has require that its language is named.
         """
         if self.targets is not None and set(request.languages) <= {*self.known}:
             check_target(request.to, self.targets)
@@ -133,7 +133,7 @@ class FullContextPass:
         return language_of(evidence, frames, request, self.languages)
 
     def read(self, parts: Sequence[Part], requests: Sequence[Request]) -> list[PartResult]:
-        """Encode parts, together where that pays, and decode each; those in which nobody speaks are skipped."""
+        """Encode parts, batched where that pays, and decode each; silent parts are skipped."""
         asked = [(part, request) for part, request in zip(parts, requests, strict=True) if not part.silent]
         found: Iterator[PartResult] = iter(self._read(asked)) if asked else iter(())
         none = self._no_evidence()
@@ -153,7 +153,7 @@ class FullContextPass:
                 yield said if own.request.nbest == 1 else self._with_others(said, part, own, joint)
 
     def _with_others(self, said: PartResult, part: Part, own: EncodedPart, joint: JointResult | None) -> PartResult:
-        """What is said, and less likely texts of the same."""
+        """Add less likely texts of the part to its result."""
         texts: list[tuple[Sequence[TokenSpan], JointResult | None, float]]
         if joint is None or joint.written is None:
             texts = [(spans, joint, share) for spans, share in self.decoder.nbest(own)]
@@ -164,7 +164,7 @@ class FullContextPass:
         return replace(said, confidence=texts[0][2] if texts else 1.0, others=others)
 
     def _kept(self, part: Part, own: EncodedPart, spans: Sequence[TokenSpan], joint: JointResult | None) -> PartResult:
-        """What a part answers for; what a label decoder wrote takes the place of CTC's tokens."""
+        """The result of a part, limited to its own frames; the label decoder's text replaces CTC's tokens."""
         said = [span for span in spans if self.decoder.says(span)]
         result = kept(part, self.grid, len(own.x), said, own.evidence, None if joint is None else joint.written)
         return result if joint is None else replace(result, language=joint.language, posterior=joint.posterior)
@@ -172,11 +172,11 @@ class FullContextPass:
     def _joint(
         self, part: Part, own: EncodedPart, spans: Sequence[TokenSpan], listened: dict[int, LabelPart]
     ) -> JointResult | None:
-        """What both halves make of a part; None: it is CTC's alone."""
+        """The joint result of label decoder and CTC; None: CTC decides alone."""
         if self.label is None or not self.label.hears(part.samples, own.request):
             return None
         judged = self.decoder.judged(own, spans, self._adapted)
-        if not judged.texts:  # CTC hears nothing: nothing is written
+        if not judged.texts:  # CTC finds no text: the part is empty
             return None
         told: dict[str, float] = {}
         if own.evidence is not None and len(own.evidence):
@@ -189,14 +189,14 @@ class FullContextPass:
         return replace(joint, written=replace(written, spans=tuple(extension.said(written.spans))))
 
     def _lower(self, samples: np.ndarray, request: Request, listened: dict[int, LabelPart]) -> Halfway | None:
-        """What layers that both halves share make of a part, if the label decoder is to read it too."""
+        """Output of the encoder layers shared with the label decoder, if it will read the part too."""
         label = self.label
         if label is None or not label.shared_layers or not label.hears(samples, request):
             return None
         return _listen(label, samples, listened).lower
 
     def judge(self, samples: np.ndarray, request: Request) -> Judged:
-        """What CTC says of one part `(n,)` at 16 kHz."""
+        """CTC's scores and texts for one part `(n,)` at 16 kHz."""
         own = self.encode([samples], [request], self._lower(samples, request, {})).part(0, request)
         return self.decoder.judged(own, self.decoder.spans([own])[0], self._adapted)
 
@@ -215,7 +215,7 @@ class FullContextPass:
         return self._encoder.extension(bank, wanted)
 
     def named(self, request: Request) -> Extension | None:
-        """What the adapter of a language that is named adds to what can be written, now."""
+        """Tokens added by the adapter of the language that the request names, if it names one."""
         return self.extension(self.adapters, request.named)
 
     def prefix(self, request: Request) -> tuple[int, int]:
@@ -227,7 +227,8 @@ class FullContextPass:
 
 
 def _listen(label: LabelPass, samples: np.ndarray, listened: dict[int, LabelPart]) -> LabelPart:
-    """The label decoder listens to a part once, whatever is asked; `listened` is by `id`."""
+    """Encode a part for the label decoder once, however many requests there are; `listened` is keyed by
+    `id(samples)`."""
     if id(samples) not in listened:
         listened[id(samples)] = label.listen(samples)
     return listened[id(samples)]

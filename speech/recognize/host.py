@@ -1,6 +1,6 @@
-"""What a model says, brought from its device to the host: once for everything that a step or a batch has to say.
+"""Copies model outputs from the device to the host, in one transfer per step or batch.
 
-A copy from a GPU waits until all work that was asked for is done, so each has its price, however small it is.
+A copy from a GPU waits for all queued work to finish, so each copy is costly, however small.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from torch import Tensor
 
 
 def to_host(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The same on the CPU, by one copy; those that are there already are given back as they are."""
+    """Copy tensors to the CPU in one transfer; tensors already there are returned as they are."""
     away = [tensor for tensor in tensors if tensor.device.type != "cpu"]
     if len(away) < 2:
         return [tensor.cpu() for tensor in tensors]
-    # As bytes behind one another, larger numbers first, so that each lies where numbers of its size may.
+    # Pack as bytes, larger element sizes first, so that every tensor stays aligned.
     away.sort(key=lambda tensor: -tensor.element_size())
     packed = torch.cat([tensor.contiguous().view(-1).view(torch.uint8) for tensor in away]).cpu()
     found: dict[int, Tensor] = {}

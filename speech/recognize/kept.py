@@ -1,4 +1,4 @@
-"""Of what a part hears, what it answers for: a part hears audio beyond a cut within speech that is its neighbour's."""
+"""Limits a part's result to its own frames: beyond a cut within speech, the audio belongs to the neighbouring part."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def kept(
     evidence: Tensor | None = None,
     written: Written | None = None,
 ) -> PartResult:
-    """What a part answers for; frames of the result count from the beginning of the stream.
+    """Build the result for a part's own frames; frames of the result count from the start of the stream.
 
     Args:
-        part: what has been heard.
-        grid: samples of a frame.
-        frames: that have been heard.
-        spans: tokens of CTC on them. A token belongs to the part that holds its first frame.
-        evidence: log-posteriors of languages `(frames, languages)`, if the model tells them.
-        written: by a label decoder, in the place of CTC's tokens.
+        part: the part.
+        grid: samples per frame.
+        frames: number of frames decoded.
+        spans: CTC tokens on those frames. A token belongs to the part that contains its first frame.
+        evidence: log-posteriors of languages `(frames, languages)`, if the model identifies languages.
+        written: text of the label decoder; it replaces CTC's tokens.
     """
     first, last = part.span(grid, frames)
     own, words, sure = [span for span in spans if first <= span.start_frame < last], None, None

@@ -1,4 +1,4 @@
-"""When each word of a known text is said."""
+"""Forced alignment: timestamps for the words of a known text."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from speech.recognize.result import PartResult
 from speech.text.normalize import plain_text
 
 _IN_SILENCE = 10.0
-"""What it costs to align a token to a frame in which nobody speaks, in nats: more than any sound of another word."""
+"""Penalty in nats for aligning a token to a silent frame: more than for any other sound."""
 
 
 def align_text(reader: OfflineReader, samples: np.ndarray, text: str, request: Request) -> list[PartResult]:
-    """The parts of a file, of which the first says the whole text.
+    """Return the parts of a file; the first one contains the whole aligned text.
 
     Args:
-        reader: with CTC.
-        samples: of the file, `(n,)` at 16 kHz.
-        text: what is said, whole and in order.
+        reader: must have CTC.
+        samples: audio `(n,)` at 16 kHz.
+        text: everything that is said, in order.
         request: with the languages of the speech.
 
     Raises:
         ConfigError: if the model has no CTC.
-        SpeechError: if the text has characters that the model cannot write, or more than the audio has frames for.
+        SpeechError: if the text has characters that the model cannot write, or is too long for the audio.
     """
     second_pass = by_ctc(reader.second_pass, "alignment")
     extension = second_pass.named(request)

@@ -1,4 +1,4 @@
-"""What may have been said in a part, as a label decoder would write it: texts of its search, and CTC's own."""
+"""Candidate texts of a part: hypotheses of the label decoder's search, and CTC's texts."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from speech.recognize.label_part import Judged, LabelPart, search_with
 from speech.text.tokenizers.bpe import LabelTokenizer
 
 _MOST_LISTS = 16
-"""Of phrases, that are remembered."""
+"""Maximum number of compiled phrase lists in the cache."""
 
 
 class LabelCandidates:
-    """Finds candidates, with the scores that a choice among them is made by.
+    """Finds candidates and scores them for the joint choice.
 
     Args:
         model, tokenizer: of the label decoder.
-        config: how it and CTC decide.
+        config: weights of label decoder and CTC.
     """
 
     def __init__(self, model: LabelModel, tokenizer: LabelTokenizer, config: JointConfig) -> None:
@@ -46,15 +46,15 @@ class LabelCandidates:
         phrases: LabelPhrases | None = None,
         before: Sequence[int] = (),
     ) -> list[Candidate]:
-        """Texts of the search that have ended, and CTC's own where it has learnt the language.
+        """Return the finished hypotheses of the search, with CTC's own texts if it has learnt the language.
 
         Args:
-            part: that the decoder has listened to.
-            language: ISO 639-3, one that the decoder knows.
-            judged: by CTC.
-            own: whether CTC's own texts are among them, behind the others; None: where it has learnt the language.
-            phrases: to prefer.
-            before: tokens of what has been said before. With them nothing is found where no text of the search ends.
+            part: encoded for the label decoder.
+            language: ISO 639-3 code; the decoder must know it.
+            judged: CTC's scores.
+            own: whether to append CTC's own texts; None: only if it has learnt the language.
+            phrases: phrases to bias towards.
+            before: context tokens. With context, the list is empty if no hypothesis finishes.
         """
         own = language in {*self._config.learnt, *judged.adapted} if own is None else own
         prompt = self._tokenizer.prompt(language, before=before)
@@ -66,7 +66,7 @@ class LabelCandidates:
         for one in found:
             if one.ended:
                 texts.setdefault(self._tokenizer.decode(one.tokens).strip(), one.score)
-        if not texts and found:  # it repeats itself, or does not end
+        if not texts and found:  # no hypothesis finishes, or it loops
             cut = self.cut(found[0].tokens, language, judged)
             texts[cut] = None
             own = own or not cut
@@ -95,23 +95,23 @@ class LabelCandidates:
     def found(
         self, part: LabelPart, prompt: Sequence[int], phrases: LabelPhrases | None = None
     ) -> list[LabelHypothesis]:
-        """What the search finds behind a prompt."""
+        """Search after a prompt."""
         bias = None if phrases is None else Bias(phrases, self._config.phrase_search)
         return self.search(part, prompt, min(part.most_tokens, self.room(prompt)), bias)
 
     def cut(self, tokens: Sequence[int], language: str, judged: Judged) -> str:
-        """As much as is said of a text that repeats itself or does not end."""
-        if language not in judged.tokenizer.vocabulary.languages:  # CTC cannot tell
+        """Cut a text that loops or does not end to the prefix that was most likely said."""
+        if language not in judged.tokenizer.vocabulary.languages:  # CTC cannot score it
             return self._tokenizer.decode(once(tokens)).strip()
         text = self._tokenizer.decode(tokens).strip()
         return likeliest_prefix(judged.log_probs, beginnings(text, written_words(text)), judged.spell)
 
     def phrases(self, phrases: Sequence[Phrase]) -> LabelPhrases | None:
-        """As the search prefers them; None: there are none that can be written."""
+        """Compile phrases for the search; None if there are none that can be written."""
         return self._compiled(canonical(phrases)) or None if phrases else None
 
     def room(self, prompt: Sequence[int]) -> int:
-        """Most tokens behind a prompt."""
+        """Maximum tokens after a prompt."""
         return self._model.max_tokens - len(prompt)
 
     @cached_property
@@ -123,5 +123,5 @@ class LabelCandidates:
 
 
 def _as_written(plain: str) -> str:
-    """A plain text with a capital and a full stop, as a label decoder expects one."""
+    """Capitalize a plain text and add a full stop, as the label decoder expects."""
     return f"{plain[:1].upper()}{plain[1:]}." if plain else plain

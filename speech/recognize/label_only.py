@@ -1,4 +1,4 @@
-"""Parts read by a label decoder alone, such as a Whisper as published: no CTC judges what it writes or times it."""
+"""Reads parts with a label decoder alone, such as a published Whisper model: no CTC scores or times its text."""
 
 from __future__ import annotations
 
@@ -29,16 +29,17 @@ from speech.transcript import Word
 
 _BEAM = 5
 _LONGEST_S = 28.0
-"""Of a part; the rest of the window is for what it hears beyond its cuts."""
+"""Maximum seconds of a part; the rest of the window holds audio beyond its cuts."""
 _TAIL_S = 0.2
-"""Silence behind a part of true length: the last log-mel frames would otherwise lack their right half."""
+"""Silence in seconds appended to a part of true length: the last log-mel frames would otherwise lack their right
+half."""
 _NO_SPEECH, _UNLIKELY = 0.6, -1.0
-"""Probability of no speech above which, and mean log-probability of a token below which, nothing is said (Radford et
-al. 2022, section 4.5): both at once."""
+"""A part is empty if the no-speech probability exceeds the first value and the mean token log-probability is below the
+second (Radford et al. 2022, section 4.5)."""
 _SURE = -0.5
-"""Mean log-probability of a token from which a text is told at the next part."""
+"""Minimum mean token log-probability for a text to be context of the next part."""
 _MEDIAN = 7
-"""Frames over which attention is smoothed."""
+"""Width in frames of the median filter over attention."""
 
 
 class LabelReader:
@@ -46,9 +47,9 @@ class LabelReader:
 
     Args:
         model, tokenizer: of the label decoder.
-        targets: that may be translated into; None: English, unless the model knows nothing else.
-        beam: texts kept in the search, None: five; where a request is `quick`, one.
-        context_tokens: of the text before that a transcript is written with; 0: each part is read by itself.
+        targets: languages that may be translated into; None: English, unless the model is English-only.
+        beam: beam size; None: 5. Requests with `quick` use 1.
+        context_tokens: maximum context tokens for a transcript; 0: no context.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class LabelReader:
 
     @property
     def adapters(self) -> AdapterBank | None:
-        """There are none: they belong to CTC models."""
+        """Always None: adapters need a CTC model."""
         return None
 
     @adapters.setter
@@ -87,7 +88,7 @@ class LabelReader:
             raise without_ctc("adapters")
 
     def check(self, request: Request) -> object:
-        """See `PartReader`; phrases are none of its business."""
+        """See `PartReader`; raises ConfigError if phrases are requested."""
         for code in request.languages:
             if code not in self.languages:
                 known = ", ".join(self.languages)
@@ -99,7 +100,7 @@ class LabelReader:
         return None
 
     def hurries(self, request: Request) -> bool:
-        """See `PartReader`: there is no CTC."""
+        """Always False: there is no CTC; see `PartReader`."""
         return False
 
     def following(self, part: Part, result: PartResult) -> Context | None:
@@ -109,7 +110,7 @@ class LabelReader:
 
     @torch.inference_mode()
     def read(self, parts: Sequence[Part], requests: Sequence[Request]) -> list[PartResult]:
-        """See `PartReader`. A part that is asked for in several ways is listened to once."""
+        """See `PartReader`. A part with several requests is encoded once."""
         listened: dict[int, LabelPart] = {}
         found: list[PartResult] = []
         for part, request in zip(parts, requests, strict=True):
@@ -126,7 +127,7 @@ class LabelReader:
         """Encode a part `(n,)` at 16 kHz.
 
         Raises:
-            ConfigError: if it is longer than what the model hears at once.
+            ConfigError: if it is longer than the model's window.
         """
         model = self.model
         most = model.max_frames * self.grid
@@ -152,7 +153,7 @@ class LabelReader:
         return replace(kept(part, self.grid, count, [], written=written), evidence=evidence, language=code)
 
     def _languages(self, behind_start: Tensor) -> Tensor:
-        """Log-posterior `(languages,)` on the host, of the logits behind the first token."""
+        """Log-posteriors of languages `(languages,)` on the host, from the logits after the first token."""
         tokens = torch.tensor(list(self.tokenizer.languages.values()), device=behind_start.device)
         return behind_start.index_select(0, tokens).log_softmax(dim=0).cpu()
 
@@ -166,15 +167,15 @@ class LabelReader:
         quick: bool,
         before: Context | None = None,
     ) -> Written:
-        """The text of a part, without loops; nothing where nobody is likely to speak.
+        """Decode the text of a part, with loops removed; empty if the part is probably silent.
 
         Args:
             part: from `listen`.
-            prompt: language and task.
-            silence: probability of no speech.
+            prompt: language and task tokens.
+            silence: no-speech probability.
             count: frames of real audio.
-            quick: greedily.
-            before: what has been said before; the text is read again without, where that has led it astray.
+            quick: decode greedily.
+            before: context; if it misleads the decoder, the part is decoded again without it.
         """
         search = self._quick if quick else self._full
         best = None if before is None else self._told(part, before)
@@ -187,7 +188,7 @@ class LabelReader:
         return replace(self._timed(part, prompt, tokens, words, count), sure=sure) if words else Written()
 
     def _told(self, part: LabelPart, before: Context) -> LabelHypothesis | None:
-        """The text of a part behind what was said before; None where it does not end, is unlikely, or may be copied."""
+        """Decode a part with context; None if the text does not end, is unlikely, or may be copied from the context."""
         tokenizer = self.tokenizer
         told = tokenizer.prompt(before.language, before=context_tokens(before, tokenizer))
         best = likeliest(self._full(part, told, self.model.max_tokens - len(told)))
@@ -197,7 +198,7 @@ class LabelReader:
     def _timed(
         self, part: LabelPart, prompt: Sequence[int], tokens: Sequence[int], words: Sequence[str], count: int
     ) -> Written:
-        """Words on the first `count` frames, by where the decoder attends to while it writes the tokens."""
+        """Time words on the first `count` frames, by cross-attention over the text's tokens."""
         assert part.started is not None
         attention, chance, pieces = part.attended(part.started[2], self.tokenizer, prompt[1:], tokens)
         followed = smoothed(attention[..., :count].float()).cpu().numpy()
@@ -213,8 +214,8 @@ class LabelReader:
 
 
 def smoothed(attention: Tensor) -> Tensor:
-    """Attention `(heads, tokens, T)` as one `(tokens, T)`: of each head standardised over the tokens, the median over
-    some frames, and the mean over heads."""
+    """Reduce attention `(heads, tokens, T)` to `(tokens, T)`: standardise each head over tokens, apply a median filter
+    over frames, average over heads."""
     share = attention / attention.sum(dim=-1, keepdim=True).clamp(min=1e-10)
     own = (share - share.mean(dim=1, keepdim=True)) / share.std(dim=1, unbiased=False, keepdim=True).clamp(min=1e-10)
     side = _MEDIAN // 2
@@ -224,5 +225,5 @@ def smoothed(attention: Tensor) -> Tensor:
 
 
 def without_ctc(what: str) -> ConfigError:
-    """The error of those who ask a label model for what only CTC can do."""
+    """Create the error for a request that needs CTC, made to a label-only model."""
     return ConfigError(f"{what}: this model has no CTC", fix="Use a CTC or hybrid model.")

@@ -1,4 +1,4 @@
-"""A part in front of a label decoder, and what CTC says of it."""
+"""A part encoded for the label decoder, and CTC's scores for it."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from speech.text.tokenizers.sentencepiece import Tokenizer
 from speech.text.vocabulary import WORD_START
 
 _TOKENS_A_SECOND, _TOKENS_MORE = 6, 8
-"""No text is longer."""
+"""Maximum text length: tokens per second, plus a constant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What CTC says of a part."""
+    """CTC's scores for a part."""
 
     log_probs: np.ndarray
-    """(T, vocabulary)"""
+    """Log-probabilities `(T, vocabulary)`."""
     texts: tuple[str, ...]
-    """That it finds likeliest."""
+    """CTC's likeliest texts."""
     tokenizer: Tokenizer
-    """Of its tokens."""
+    """CTC's tokenizer."""
     frame_s: float
-    """Seconds from one of its frames to the next."""
+    """Seconds between CTC frames."""
     adapted: frozenset[str] = frozenset()
-    """Languages that it has adapters for: it counts in them, whatever it has learnt before."""
+    """Languages with an adapter: CTC counts as having learnt them."""
     languages: tuple[str, ...] = ()
-    """ISO 639-3, that words of the part may be in."""
+    """ISO 639-3 codes that words of the part may be in."""
 
     def mean(self, text: str, log_prob: float) -> float:
-        """Of a text's log-probability, what falls to each of its characters."""
+        """Average of a text's log-probability per CTC token of its spelling."""
         return log_prob / max(len(self.spell(text).ids), 1)
 
     def spell(self, text: str) -> Spelling:
@@ -61,44 +61,45 @@ class Judged:
 
 
 class LabelPart:
-    """A label decoder in front of one part; see `search.Scores`.
+    """One part with its label-decoder state; implements `search.Scores`.
 
     Args:
-        model: what hears and writes.
-        lower: what the lower layers of its encoder have made of the part; the others wait until they are needed.
-        seconds: of the part.
+        model: the label model.
+        lower: output of the lower encoder layers; the upper layers run on first use.
+        seconds: duration of the part.
     """
 
     def __init__(self, model: LabelModel, lower: Halfway, seconds: float) -> None:
         self._model, self.lower = model, lower
         self.most_tokens = int(_TOKENS_A_SECOND * seconds) + _TOKENS_MORE
-        """Of the longest text that so much speech can be."""
+        """Maximum tokens of a text of this duration."""
         self.started: tuple[int, Tensor, DecoderState] | None = None
-        """The first token, the logits behind it, and the state."""
+        """The first token, the logits after it, and the decoder state."""
         self._told: tuple[tuple[int, ...], Tensor, DecoderState] | None = None
-        """The same of a prompt with a text before."""
+        """The last prompt with context, the logits after it, and the decoder state."""
 
     @classmethod
     @torch.inference_mode()
     def listen(cls, model: LabelModel, samples: np.ndarray, whole: int, layers: int = 0) -> LabelPart:
-        """A part `(n,)` at 16 kHz, with silence behind it up to `whole` samples; the lowest `layers` hear it now."""
+        """Encode a part `(n,)` at 16 kHz, padded with silence to `whole` samples, through the lowest `layers`
+        layers."""
         padded = torch.from_numpy(np.pad(samples, (0, whole - len(samples)))).to(model.device)
         lower = model.lower(padded[None], torch.tensor([whole], device=model.device), layers)
         return cls(model, lower, len(samples) / SAMPLE_RATE)
 
     @cached_property
     def frames(self) -> Tensor:
-        """(1, T, dim)"""
+        """Encoder output `(1, T, dim)`."""
         with torch.inference_mode():
             return self._model.upper(self.lower)[0]
 
     @cached_property
     def fresh(self) -> DecoderState:
-        """Nothing written yet; keys and values of the frames are projected once."""
+        """Decoder state before any token; keys and values of the frames are projected once."""
         return self._model.begin(self.frames)
 
     def start(self, token: int) -> Tensor:
-        """Logits `(vocabulary,)` behind the first token, which tell language and silence."""
+        """Logits `(vocabulary,)` after the first token; they give language and no-speech probabilities."""
         if self.started is not None and self.started[0] == token:
             return self.started[1]
         logits, state = self._advance([token], self.fresh)
@@ -107,12 +108,12 @@ class LabelPart:
 
     @torch.inference_mode()
     def no_speech(self, tokenizer: LabelTokenizer) -> float:
-        """Probability that nobody speaks."""
+        """No-speech probability."""
         return float(self.start(tokenizer.start).float().softmax(dim=0)[tokenizer.no_speech])
 
     @torch.inference_mode()
     def languages(self, tokenizer: LabelTokenizer) -> Mapping[str, float]:
-        """Posterior of the decoder's languages."""
+        """Posterior over the decoder's languages."""
         logits = self.start(tokenizer.start)
         shares = next_token_posterior(logits, list(tokenizer.languages.values())).tolist()
         return dict(zip(tokenizer.languages, shares, strict=True))
@@ -138,17 +139,17 @@ class LabelPart:
     def attended(
         self, state: DecoderState, tokenizer: LabelTokenizer, prompt: Sequence[int], tokens: Sequence[int]
     ) -> tuple[Tensor, list[float], list[bytes]]:
-        """Where the decoder attends to while it writes given tokens.
+        """Cross-attention of the decoder over given tokens.
 
         Args:
-            state: before the prompt.
-            tokenizer: of the decoder.
-            prompt: what stands before the tokens.
-            tokens: of a text.
+            state: decoder state before the prompt.
+            tokenizer: the decoder's.
+            prompt: tokens before the text.
+            tokens: tokens of the text.
 
         Returns:
-            Of heads that follow what is said `(heads, tokens + 1, T)`, the end with them; the probability of each token
-            and its piece.
+            Attention of the alignment heads `(heads, tokens + 1, T)`, the end included; each token's probability;
+            each token's piece.
         """
         rows, before = torch.tensor([[*prompt, *tokens]], device=self.frames.device), len(prompt) - 1
         x, _, attention = self._model.step(rows, state, self._model.alignment_heads)
@@ -158,7 +159,7 @@ class LabelPart:
         return attention[0, :, before:], chance, [tokenizer.piece(token) for token in tokens]
 
     def log_probs(self, prompt: Sequence[int], texts: Sequence[Sequence[int]], search: LabelSearch) -> list[float]:
-        """Of given texts with the end behind them, as the search scores what it finds: all in one pass."""
+        """Log-probabilities of given texts including the end token, scored like search hypotheses, in one batch."""
         longest, end = max(map(len, texts)), search.end
         rows = torch.full((len(texts), len(prompt) + longest), end, device=self.lower.x.device)
         rows[:, : len(prompt)] = torch.tensor(list(prompt))
@@ -171,12 +172,12 @@ class LabelPart:
         following = torch.nn.functional.pad(rows[:, len(prompt) :], (0, 1), value=end)
         chances = torch.cat(parts, dim=1).gather(2, following[..., None])[..., 0]
         plain = logits.log_softmax(dim=-1).gather(2, following[..., None])[..., 0]
-        chances = torch.where(chances.isinf(), plain, chances)  # what a search would have written in other tokens
+        chances = torch.where(chances.isinf(), plain, chances)  # the search would have used other tokens
         return [sum(row[: len(text) + 1].tolist()) for row, text in zip(chances, texts, strict=True)]
 
 
 def search_with(model: LabelModel, tokenizer: LabelTokenizer, beam: int) -> LabelSearch:
-    """A search for texts without timestamps, under the rules of the model."""
+    """Create a search for text without timestamps that suppresses the model's forbidden tokens."""
     return LabelSearch(
         end=tokenizer.end,
         first_timestamp=tokenizer.first_timestamp,

@@ -1,4 +1,4 @@
-"""The label decoder reads a part once it is complete, and CTC judges: what it hears nothing of is not written."""
+"""Reads complete parts with the label decoder, scored jointly with CTC; text without support from CTC is dropped."""
 
 from __future__ import annotations
 
@@ -28,32 +28,32 @@ from speech.recognize.result import PartResult
 from speech.text.tokenizers.bpe import LabelTokenizer
 
 _TAIL_S = 0.2
-"""Silence behind a part: the last log-mel frames would otherwise lack their right half."""
+"""Silence in seconds appended to a part: the last log-mel frames would otherwise lack their right half."""
 _MOST_OTHERS = 2
-"""Languages in which a part is read besides the one of most of it."""
+"""Maximum further languages in which a part is decoded, besides its main one."""
 _LEAST = 1e-30
-"""Probability of a language."""
+"""Floor for language probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
 class JointResult:
-    """What both judges make of a part."""
+    """Joint result of label decoder and CTC for a part."""
 
     language: str
-    """ISO 639-3, in which it is written, or out of which it is translated."""
+    """ISO 639-3 code of the transcript, or source language of the translation."""
     posterior: Mapping[str, float]
-    """Of the languages that it may be in."""
+    """Posterior over the possible languages."""
     written: Written | None
-    """None: CTC's text stands, in a language that the decoder does not know."""
+    """The text; None: CTC's text is used, since the decoder does not know the language."""
 
 
 class LabelPass:
-    """Writes parts.
+    """Decodes parts with label decoder and CTC.
 
     Args:
         model, tokenizer: of the label decoder.
-        config: how it and CTC decide.
-        shared_layers: from below, that the encoder of CTC has too.
+        config: weights of label decoder and CTC.
+        shared_layers: number of lowest encoder layers shared with CTC.
     """
 
     def __init__(
@@ -71,8 +71,8 @@ class LabelPass:
         prepare()
 
     def hears(self, samples: np.ndarray, request: Request) -> bool:
-        """Whether a part `(n,)` at 16 kHz is for the decoder: a transcript of one that is longer than what it has
-        learnt is not."""
+        """Whether the decoder reads a part `(n,)` at 16 kHz; transcripts of parts longer than its training window are
+        left to CTC."""
         if not request.by_label(self.tokenizer.languages):
             return False
         longest_s = self.model.max_frames * self.model.frame_s - _TAIL_S
@@ -87,17 +87,17 @@ class LabelPass:
         judged: Judged,
         before: Context | None = None,
     ) -> JointResult:
-        """What a part says, by both judges.
+        """Decode a part with label decoder and CTC.
 
         Args:
             part: from `listen`.
             request: a transcript, or a translation into English.
-            told: log-posterior of the languages that CTC knows; empty if it cannot tell them.
-            judged: by CTC.
-            before: what has been said before a part that is to be a transcript.
+            told: log-posterior of CTC's languages; empty if CTC does not identify languages.
+            judged: CTC's scores.
+            before: context, used for transcripts only.
         """
         posterior = self.posterior(part, request, told)
-        # What the decoder does not know is translated as what it is most like.
+        # Translate from a language that the decoder does not know as if it were the likeliest known one.
         likely = [code for code in posterior if self.knows(code)] if request.to is not None else [*posterior]
         language = max(likely, key=lambda code: posterior[code])
         if self._nobody(part, judged):
@@ -112,7 +112,7 @@ class LabelPass:
         return JointResult(language, posterior, written)
 
     def posterior(self, part: LabelPart, request: Request, told: Mapping[str, float]) -> Mapping[str, float]:
-        """Of the languages asked for, by both judges; see `read`."""
+        """Posterior over the requested languages, combined from label decoder and CTC; see `read`."""
         if len(request.languages) == 1:
             return {request.languages[0]: 1.0}
         config, shares = self.config, part.languages(self.tokenizer)
@@ -130,7 +130,7 @@ class LabelPass:
         return code in self.tokenizer.languages
 
     def listen(self, samples: np.ndarray) -> LabelPart:
-        """A part `(n,)` at 16 kHz."""
+        """Encode a part `(n,)` at 16 kHz."""
         whole = len(samples) + round(_TAIL_S * SAMPLE_RATE)
         return LabelPart.listen(self.model, samples, whole, self.shared_layers)
 
@@ -146,16 +146,16 @@ class LabelPass:
         phrases: LabelPhrases | None = None,
         before: Context | None = None,
     ) -> Written:
-        """The transcript of a part, or its translation.
+        """Write the transcript of a part, or its translation.
 
         Args:
             part: from `listen`.
-            language: ISO 639-3, one that the decoder knows.
-            judged: by CTC.
-            translate: into English.
-            several: whether other texts are wanted beside a transcript.
-            phrases: to prefer in a transcript.
-            before: what has been said before a transcript; it counts where it is in the same language.
+            language: ISO 639-3 code; the decoder must know it.
+            judged: CTC's scores.
+            translate: translate into English.
+            several: return alternatives of a transcript too.
+            phrases: phrases to bias a transcript towards.
+            before: context of a transcript; ignored if its language differs.
         """
         if translate:
             prompt = self.tokenizer.prompt(language, translate=True)
@@ -185,9 +185,8 @@ class LabelPass:
         phrases: LabelPhrases | None,
         before: Context | None,
     ) -> list[Candidate]:
-        """What may have been said, from likely to unlikely. The decoder is told what was said before, unless that leads
-        it astray: no text ends, CTC's own is better, CTC hears little of it, or it may have been copied. Then it reads
-        again."""
+        """Candidates from likely to unlikely. The decoder first runs with context. It runs again without if the context
+        misleads it: no text ends, CTC's own text wins, CTC hardly supports the text, or it may be copied."""
         if before is not None and before.language == language and self.config.context_tokens:
             tokens = context_tokens(before, self.tokenizer)
             found = best(self.candidates(part, language, judged, phrases=phrases, before=tokens), weight)
@@ -196,12 +195,12 @@ class LabelPass:
         return best(self.candidates(part, language, judged, phrases=phrases), weight)
 
     def _trusts(self, candidate: Candidate, judged: Judged | None, before: Context) -> bool:
-        """Whether a text that has been found with what was said before is one that was said; None: CTC has no say."""
+        """Whether to accept the best text found with context; `judged` None: CTC is not asked."""
         heard = judged is None or self._heard(candidate, judged)
         return heard and not candidate.by_ctc and not before.copied(candidate.text)
 
     def _sure(self, candidate: Candidate, language: str) -> float:
-        """Log-probability of a token, on average."""
+        """Average log-probability per token."""
         return candidate.label / (len(label_tokens(candidate.text, language, self.tokenizer)) + 1)
 
     def following(self, part: Part, result: PartResult) -> Context | None:
@@ -210,13 +209,14 @@ class LabelPass:
         return following(part.before, result, self.tokenizer, most, self.config.context_sure)
 
     def _nobody(self, part: LabelPart, judged: Judged) -> bool:
-        """Whether nobody speaks: CTC's own text is not clear, and the decoder is sure that there is no speech."""
+        """Whether the part is silent: CTC's best text is unclear, and the decoder is sure of no speech."""
         text = judged.texts[0]
         each = judged.mean(text, score(judged.log_probs, [judged.spell(text)])[0])
         return each < self.config.unclear and part.no_speech(self.tokenizer) >= self.config.silence
 
     def _mended(self, part: LabelPart, candidate: Candidate, language: str, judged: Judged) -> str:
-        """The text with words as they are written in other languages that are heard, and CTC's where it is unsure."""
+        """Correct the text: words of other languages as decoded in them, and CTC's words where the decoder is
+        unsure."""
         config, text = self.config, candidate.text
         others = [code for code in judged.languages if code != language and self.knows(code) and config.weight(code)]
         for other in others[:_MOST_OTHERS]:
@@ -227,15 +227,15 @@ class LabelPass:
         return text
 
     def _made_up(self, part: LabelPart, candidate: Candidate, judged: Judged) -> bool:
-        """Whether nobody has said it: CTC hears little of it, and the decoder hears no speech."""
+        """Whether the text is hallucinated: CTC hardly supports it, and the decoder detects no speech."""
         return not self._heard(candidate, judged) and part.no_speech(self.tokenizer) >= self.config.no_speech
 
     def _heard(self, candidate: Candidate, judged: Judged) -> bool:
-        """Whether CTC hears it."""
+        """Whether CTC supports the text."""
         return judged.mean(candidate.text, candidate.ctc) >= self.config.unheard
 
     def weight(self, language: str, judged: Judged, *, phrases: bool = False) -> float:
-        """What CTC counts for in a language; more where phrases are preferred."""
+        """Weight of CTC for a language; higher if phrases are used."""
         adapted = language in judged.adapted and language not in self.config.learnt
         usual = self.config.ctc_weight if adapted else self.config.weight(language)
         return max(usual, self.config.phrase_ctc_weight) if phrases and usual else usual

@@ -1,4 +1,4 @@
-"""When the words are said that a label decoder has written: by CTC, where it hears them, otherwise by attention."""
+"""Word timestamps for the label decoder's text: by CTC alignment where possible, otherwise by attention."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from speech.text.tokenizers.bpe import LabelTokenizer
 
 
 class LabelTimes:
-    """Times words on the frames of CTC.
+    """Times words on CTC frames.
 
     Args:
         model, tokenizer: of the label decoder.
@@ -24,14 +24,14 @@ class LabelTimes:
         self._model, self._tokenizer = model, tokenizer
 
     def transcribed(self, part: LabelPart, prompt: Sequence[int], text: str, judged: Judged, language: str) -> Written:
-        """A transcript.
+        """Time the words of a transcript.
 
         Args:
-            part: that the decoder has listened to.
+            part: encoded for the label decoder.
             prompt: tokens before the text.
-            text: what is said.
-            judged: by CTC.
-            language: ISO 639-3, of the text.
+            text: the transcript.
+            judged: CTC's scores.
+            language: ISO 639-3 code of the text.
         """
         words = written_words(text)
         found = time_by_ctc(words, judged.log_probs, judged.spell) if words else Written()
@@ -39,7 +39,8 @@ class LabelTimes:
         return replace(found, language=language)
 
     def translated(self, part: LabelPart, prompt: Sequence[int], text: str, judged: Judged, language: str) -> Written:
-        """A translation into English out of a language: CTC does not hear it. Arguments are those of `transcribed`."""
+        """Time the words of an English translation, by attention only. Arguments as in `transcribed`; `language` is the
+        source."""
         words = written_words(text)
         found = self._by_attention(part, prompt, text, words, judged, ENGLISH) if words else Written()
         return replace(found, language=language)

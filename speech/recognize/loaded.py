@@ -1,4 +1,4 @@
-"""What a loaded model says of itself, and where its adapters are put."""
+"""A loaded model: its properties and its adapters."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class LoadedModel:
     """A model that reads parts.
 
     Args:
-        reader: of parts.
-        folder: from which it was loaded, if it was.
+        reader: reads parts.
+        folder: the checkpoint; None if the model was not loaded from disk.
     """
 
     def __init__(self, reader: PartReader, folder: Path | None = None) -> None:

@@ -1,4 +1,4 @@
-"""A checkpoint of any kind as what reads parts."""
+"""Loads a checkpoint of any kind as a `PartReader`."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ class LoadOptions:
 
 
 def load_reader(folder: Path, place: torch.device, options: LoadOptions) -> PartReader:
-    """Read a checkpoint, and the adapters that lie beside it.
+    """Load a checkpoint with its adapters.
 
     Args:
-        folder: of the checkpoint.
+        folder: the checkpoint.
         place: device of the model.
         options: how to use it.
 
     Raises:
-        ModelError: if there is no such model, or it or an adapter is damaged, or an adapter is for another model.
-        ConfigError: if it cannot be used so.
+        ModelError: if the checkpoint is missing or damaged, or an adapter is damaged or made for another model.
+        ConfigError: if an option does not apply to the checkpoint.
     """
     kind = kind_of(folder)
     return _label_only(folder, place, options) if kind == WHISPER else _by_ctc(folder, place, options, kind)
@@ -71,7 +71,7 @@ def _label_only(folder: Path, place: torch.device, options: LoadOptions) -> Labe
 
 def _by_ctc(folder: Path, place: torch.device, options: LoadOptions, kind: str) -> FullContextPass:
     stored = place.type == "cpu"
-    joint = kind == HYBRID and options.graph is None  # a graph says what may be written, and nothing else is
+    joint = kind == HYBRID and options.graph is None  # a graph restricts the text, so the label decoder is not used
     hybrid = load_hybrid(folder, device=place, as_stored=stored) if joint else None
     found = load_checkpoint(folder, device=place, as_stored=stored) if hybrid is None else hybrid.ctc
     decode = open_decoder(

@@ -1,7 +1,7 @@
-"""Long audio and many files through one model: parts that end at pauses, batched by seconds.
+"""Transcribes long audio and many files: cuts parts at pauses and batches them by padded seconds.
 
-Each frame is kept from exactly one part. Memory does not grow with the length of a file beyond its tokens. What a
-part says does not depend on its batch mates.
+Each frame is kept from exactly one part. Memory does not grow with the length of a file, except for its tokens. The
+result of a part does not depend on the rest of its batch.
 """
 
 from __future__ import annotations
@@ -32,27 +32,27 @@ from speech.recognize.windows import WindowConfig, windows
 
 @dataclass(kw_only=True, slots=True)
 class OfflineConfig:
-    """How audio is cut and batched."""
+    """Cutting and batching options."""
 
     cut: Cut = Cut.pauses
-    """Where; the rest but `window` concerns pauses."""
+    """Cut at pauses or into windows; `window` applies to windows, all other options to pauses."""
     window: WindowConfig = field(default_factory=WindowConfig)
-    """Lengths of windows."""
+    """Window lengths."""
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
     """When a part ends."""
     context_s: float = 0.5
-    """Audio that a part hears beyond a cut within speech."""
+    """Seconds of audio beyond a cut within speech that a part includes as context."""
     batch_s: float = 120.0
-    """Most padded seconds that are read at once."""
+    """Maximum padded seconds per batch."""
     alone: bool = False
-    """Encode each part by itself on a GPU too, as on a CPU: slower, and no result depends on what else is read."""
+    """Encode each part by itself on a GPU too, as on a CPU: slower, but results are independent of batching."""
 
 
 class OfflineReader:
-    """Reads whole files; live sessions cut and read them the same way.
+    """Reads whole files; live sessions use the same cutting and reading.
 
     Raises:
-        ConfigError: if it is to read windows with a model without CTC.
+        ConfigError: if windows are requested of a model without CTC.
     """
 
     def __init__(self, second_pass: PartReader, config: OfflineConfig | None = None) -> None:
@@ -63,7 +63,7 @@ class OfflineReader:
             by_ctc(second_pass, "windows")
 
     def parts(self, blocks: Iterable[np.ndarray]) -> Iterator[Part]:
-        """Cut the blocks of a file, holding no more than one part of audio."""
+        """Cut the blocks of a file into parts, holding at most one part of audio in memory."""
         config = self.config
         rules = config.endpoint.within(self.second_pass.longest_s)
         cutter = PartCutter(self._vad, rules, grid=self.second_pass.grid, context_s=config.context_s)
@@ -74,7 +74,7 @@ class OfflineReader:
             yield last
 
     def read(self, files: Sequence[Iterable[np.ndarray]], request: Request) -> list[list[PartResult]]:
-        """What the parts of each file say; files are blocks of samples."""
+        """Return the results of each file's parts; files are iterables of sample blocks."""
         if self.config.cut == Cut.windows:
             return [[self._read_windows(blocks, request)] for blocks in files]
         found: list[list[PartResult]] = [[] for _ in files]
@@ -84,7 +84,7 @@ class OfflineReader:
             for part in self.parts(blocks):
                 longest = max([len(part.samples), *(len(s.samples) for _, s in waiting)])
                 full = longest * (len(waiting) + 1) > self.config.batch_s * SAMPLE_RATE
-                # What is told of the one before has to be known.
+                # Context requires the result of the previous part.
                 follows = waiting and waiting[-1][0] == number and self.second_pass.context_tokens > 0
                 if waiting and (full or follows):
                     self._read_batch(waiting, request, found, before)
@@ -105,7 +105,7 @@ class OfflineReader:
         found: list[list[PartResult]],
         before: list[Context | None],
     ) -> None:
-        """Add to `found` what parts say, and put down what has been said `before` the next of each file."""
+        """Read a batch: append the results to `found` and store each file's next context in `before`."""
         parts = [replace(part, before=before[file]) for file, part in batch]
         heard = self.second_pass.read(parts, [request] * len(parts))
         for (file, _), part, said in zip(batch, parts, heard, strict=True):
@@ -113,13 +113,13 @@ class OfflineReader:
             before[file] = self.second_pass.following(part, said)
 
     def silence(self, samples: np.ndarray, frames: int) -> Tensor:
-        """Whether each of a file's frames, `(frames,)` bool, is one in which the voice detector hears nobody.
+        """Bool mask `(frames,)` of a file's frames without speech, by the voice detector.
 
-        Where it hears nobody in the whole file, it is not believed: none is.
+        If the detector finds no speech at all, the mask is all False.
 
         Args:
-            samples: of the file `(n,)`.
-            frames: of the model.
+            samples: audio of the file `(n,)`.
+            frames: number of model frames.
         """
         silent = torch.ones(frames, dtype=torch.bool)
         spans = voiced(samples, self._vad)
@@ -131,12 +131,12 @@ class OfflineReader:
     def listen(
         self, blocks: Iterable[np.ndarray], request: Request, extension: Extension | None = None
     ) -> tuple[list[PartResult], Tensor]:
-        """One file without decoding: its parts without tokens, and log-probabilities `(T, vocabulary)`.
+        """Encode one file without decoding; returns its parts without tokens, and log-probabilities `(T, vocabulary)`.
 
         Args:
-            blocks: of samples.
-            request: for all of it.
-            extension: tokens that have a log-probability behind the base's.
+            blocks: blocks of samples.
+            request: applies to the whole file.
+            extension: adapter tokens to append to the base vocabulary.
 
         Raises:
             ConfigError: if the model has no CTC.
@@ -152,10 +152,10 @@ class OfflineReader:
 
 
 def by_ctc(reader: PartReader, what: str) -> FullContextPass:
-    """The reader, if it has CTC, which is needed for `what`.
+    """Return the reader if it has CTC, which `what` needs.
 
     Raises:
-        ConfigError: otherwise.
+        ConfigError: if it has no CTC.
     """
     if not isinstance(reader, FullContextPass):
         raise without_ctc(what)

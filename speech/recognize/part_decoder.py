@@ -1,4 +1,4 @@
-"""Encoded parts to tokens of CTC: what each says, what else it may say, and what a label decoder is judged by."""
+"""Decodes encoded parts with CTC: the best text, alternatives, and scores for the label decoder."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from speech.text.vocabulary import WORD_START
 
 
 class PartDecoder:
-    """Decodes parts that a `PartEncoder` has encoded.
+    """Decodes parts encoded by `PartEncoder`.
 
     Args:
         model, tokenizer: of CTC.
-        decode: of the model's tokens.
-        new_tokens: that adapters bring.
+        decode: decoder for the base tokens.
+        new_tokens: registry of adapter tokens.
     """
 
     def __init__(self, model: CtcModel, tokenizer: Tokenizer, decode: Decoder, new_tokens: AdapterTokens) -> None:
@@ -38,14 +38,14 @@ class PartDecoder:
 
     @torch.inference_mode()
     def spans(self, parts: Sequence[EncodedPart]) -> list[list[TokenSpan]]:
-        """What each part says. Best tokens of all of them come to the host by one copy; a search is done part by part,
-        and takes of each frame no more than it tries."""
+        """Decode each part. Greedy results of all parts are copied to the host at once; a beam search runs part by
+        part, and copies only the tokens that it tries per frame."""
         found: dict[int, list[TokenSpan]] = {}
         best: dict[int, tuple[Tensor, Tensor]] = {}
         for row, (x, evidence, request, extension) in enumerate(parts):
             forbidden = self.tokens.forbidden(self._scripts(request), extension)
             decode = self.tokens.decoder(request.phrases, extension)
-            if decode is greedy:  # without log-probabilities of all tokens
+            if decode is greedy:  # needs no full log-probabilities
                 ids, scores = self._head(extension).best(x[None], token_index(forbidden, x.device))
                 best[row] = ids[0], scores[0].exp()
             else:
@@ -68,15 +68,15 @@ class PartDecoder:
 
     @torch.inference_mode()
     def log_probs(self, x: Tensor, extension: Extension | None = None) -> Tensor:
-        """Of frames `(T, dim)`: `(T, vocabulary)`, with the tokens of an extension behind the base's."""
+        """Log-probabilities `(T, vocabulary)` of frames `(T, dim)`; the extension's tokens follow the base tokens."""
         return self._head(extension)(x[None])[0]
 
     def judged(self, part: EncodedPart, spans: Sequence[TokenSpan], adapted: Collection[str]) -> Judged:
-        """What CTC says of a part to a label decoder.
+        """CTC's scores of a part, for the label decoder.
 
         Args:
-            part: as encoded.
-            spans: of `spans`.
+            part: the encoded part.
+            spans: result of `spans`.
             adapted: languages with adapters.
         """
         tokenizer = self._tokenizer if part.extension is None else part.extension.tokenizer
@@ -87,15 +87,16 @@ class PartDecoder:
         return Judged(log_probs, texts, tokenizer, self._model.frame_s, frozenset(adapted), spoken)
 
     def says(self, span: TokenSpan) -> bool:
-        """Whether a token is neither a language nor a task."""
+        """Whether a token is text, rather than a language or task token."""
         return not self._new_tokens.tokenizer.vocabulary.is_special(span.id)
 
     def piece(self, token: int) -> str:
-        """See `Tokenizer.piece`; also of tokens that an adapter has brought, be it here or gone."""
+        """See `Tokenizer.piece`; also covers adapter tokens, even if their adapter has been removed."""
         return self._new_tokens.tokenizer.piece(token)
 
     def _scripts(self, request: Request) -> tuple[str, ...]:
-        """Languages whose scripts CTC may write; none: any, where it knows one of those asked for by its sound only."""
+        """Languages whose scripts CTC may write; empty if CTC lacks a requested language: then any script is
+        allowed."""
         known = {*self._languages, *self._new_tokens.codes}
         return request.written if known.issuperset(request.written) else ()
 

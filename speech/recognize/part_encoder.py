@@ -1,4 +1,4 @@
-"""Parts encoded by CTC's encoder with full context, with adapters of languages where they have any."""
+"""Encodes parts with full context in CTC's encoder, with language adapters if there are any."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from speech.recognize.request import Request
 from speech.recognize.spoken_languages import POSSIBLE
 
 _ADAPTED = 0.5
-"""Probability from which a part is heard with the adapters of the languages that it may be in."""
+"""Minimum total probability of adapted languages for a part to be encoded with their adapters."""
 
 
 class PartEncoder:
     """Encodes batches of parts.
 
     Args:
-        model: what encodes.
-        new_tokens: that adapters bring.
-        extends: whether those can be written.
-        written: ISO 639-3 codes that a label decoder writes.
+        model: the CTC model.
+        new_tokens: registry of adapter tokens.
+        extends: whether the decoder can write adapter tokens.
+        written: ISO 639-3 codes that the label decoder writes.
     """
 
     def __init__(self, model: CtcModel, new_tokens: AdapterTokens, written: Sequence[str], *, extends: bool) -> None:
@@ -37,7 +37,8 @@ class PartEncoder:
 
     @property
     def adapters(self) -> AdapterBank | None:
-        """Of languages, for transcripts; another may be put here at any time, and is moved to the model's device."""
+        """Language adapters, used for transcripts. May be replaced at any time; a new bank is moved to the model's
+        device."""
         return self._bank
 
     @adapters.setter
@@ -49,21 +50,21 @@ class PartEncoder:
         self._bank = bank
 
     def prefix(self, request: Request) -> tuple[int, int]:
-        """See `Request.prefix`. One that `check` has let pass is never refused, should its adapter be taken away."""
+        """See `Request.prefix`. A request that passed `check` stays valid even if its adapter is removed."""
         return request.prefix(self._model.vocabulary, self._new_tokens.codes, self._written)
 
     def encode(
         self, heard: Sequence[np.ndarray], requests: Sequence[Request], lower: Halfway | None = None
     ) -> EncodedBatch:
-        """Frames of samples `(n,)` each, and what they say of the language.
+        """Encode samples `(n,)` of each part, and compute language evidence.
 
-        A model that says the language first says it once: then all frames have the same posterior.
+        A model that emits the language token first has one posterior for the whole part: all frames then share it.
 
         Args:
-            heard: samples at 16 kHz of each part.
-            requests: of each.
-            lower: what layers that a label model shares have made of the one part that there is. An adapter changes
-                what lower layers say: with one they are computed again.
+            heard: samples of each part, at 16 kHz.
+            requests: one per part.
+            lower: output of the encoder layers shared with a label model, if there is a single part. With an adapter
+                it is recomputed, since adapters change the lower layers.
         """
         samples = np.zeros((len(heard), max(map(len, heard))), np.float32)
         for row, array in zip(samples, heard, strict=True):
@@ -82,9 +83,9 @@ class PartEncoder:
         subsampled: bool = False,
         lower: Halfway | None = None,
     ) -> EncodedBatch:
-        """Of log-mel `(batch, T, bins)`, or of what convolutions have made of it; see `encode`.
+        """Encode log-mel features `(batch, T, bins)`, or their subsampled frames; see `encode`.
 
-        Where the language is not named and what is heard has an adapter, it is heard once more with that.
+        If no language is named and the detected one has an adapter, the part is encoded again with that adapter.
         """
         model, bank = self._model, self._bank
         prefix = torch.tensor([self.prefix(request) for request in requests], device=x.device)
@@ -106,11 +107,11 @@ class PartEncoder:
         return found._replace(extensions=tuple(self.extension(bank, shares) for shares in wanted))
 
     def extension(self, bank: AdapterBank | None, wanted: Mapping[str, float]) -> Extension | None:
-        """What can be written besides the base's tokens where adapters are at work by these weights."""
+        """Adapter tokens available under these adapter weights; None if there are none."""
         return self._new_tokens.at_work(bank, wanted) if self._extends else None
 
     def _heard(self, batch: EncodedBatch, row: int, request: Request, bank: AdapterBank) -> dict[str, float]:
-        """Posteriors of languages that have adapters, if it is likely to be one of them."""
+        """Posteriors of the likely languages, if adapted languages are likely enough; otherwise empty."""
         own, codes = batch.select(row)[1], self._model.vocabulary.languages
         if request.to is not None or own is None or not len(own):
             return {}

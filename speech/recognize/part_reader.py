@@ -1,4 +1,4 @@
-"""What reads parts with full context: all that files, live sessions and servers know of a model."""
+"""Interface of full-context models, as used by files, live sessions and servers."""
 
 from __future__ import annotations
 
@@ -18,72 +18,71 @@ from speech.transcript import Word
 
 
 class PartReader(Protocol):
-    """Reads parts of any number of streams; what a part says does not depend on what else is read."""
+    """Reads parts of any number of streams; the result of a part does not depend on other parts in the call."""
 
     @property
     def model(self) -> Hearing:
-        """What hears."""
+        """The acoustic model."""
 
     @property
     def grid(self) -> int:
-        """Samples of a frame: cuts lie on it."""
+        """Samples per frame; cuts lie on multiples of it."""
 
     @property
     def longest_s(self) -> float | None:
-        """Of a part that can be read; None: any."""
+        """Maximum length of a part in seconds; None: no limit."""
 
     @property
     def live(self) -> Live:
-        """What live partial results come from."""
+        """How live partial results are computed."""
 
     @property
     def context_tokens(self) -> int:
-        """Of the text before (`Part.before`) that it is told; 0: it reads each part by itself."""
+        """Maximum context tokens (`Part.before`) given to the decoder; 0: no context is used."""
 
     @property
     def languages(self) -> Sequence[str]:
-        """ISO 639-3 codes that it tells from one another, in the order of `PartResult.evidence`."""
+        """ISO 639-3 codes of the languages that the model identifies, in the order of `PartResult.evidence`."""
 
     @property
     def known(self) -> tuple[str, ...]:
-        """ISO 639-3 codes that may be named, `languages` first; adapters may know others."""
+        """ISO 639-3 codes that may be requested, `languages` first; adapters may add others."""
 
     @property
     def into(self) -> tuple[str, ...]:
-        """ISO 639-3 codes of the languages that it translates into."""
+        """ISO 639-3 codes of the languages that the model translates into."""
 
     @property
     def adapters(self) -> AdapterBank | None:
-        """Of languages."""
+        """Language adapters."""
 
     @adapters.setter
     def adapters(self, bank: AdapterBank | None) -> None: ...
 
     def check(self, request: Request) -> object:
-        """Whether it can be done. While somebody holds what it returns, it need not be prepared again.
+        """Check that a request is supported. Preparations for it are cached while the caller holds the result.
 
         Raises:
             LanguageError: if the model lacks a language, or does not translate into it.
-            ConfigError: if it cannot do what else is asked for.
+            ConfigError: if another option is not supported.
         """
 
     def hurries(self, request: Request) -> bool:
-        """Whether CTC can write its transcript instead of a label decoder, should it be `quick`: it knows each language
-        that is named."""
+        """Whether CTC can write the transcript in place of the label decoder if `quick`: it must know every named
+        language."""
 
     def read(self, parts: Sequence[Part], requests: Sequence[Request]) -> list[PartResult]:
-        """What each part says, as its request asks for it; those in which nobody speaks are skipped."""
+        """Return one result per part, as its request asks; silent parts are skipped."""
 
     def following(self, part: Part, result: PartResult) -> Context | None:
-        """What is said before the next part of the same stream, by what this one says as a transcript; None: nothing
-        that counts."""
+        """Context for the next part of the stream, given this part's transcript; None: no usable context."""
 
     def words(self, result: PartResult, request: Request) -> list[Word]:
-        """The words of a part; each in its language, or in the one that is translated into."""
+        """The words of a part, each with its language, or with the target language of a translation."""
 
     def language(self, evidence: Tensor | None, frames: int, request: Request) -> tuple[str, float]:
-        """The language that is spoken, among those asked for, and its probability.
+        """The spoken language, among those requested, and its probability.
 
         Raises:
-            LanguageError: if it is not given, and the model cannot tell.
+            LanguageError: if no language is named and the model does not identify languages.
         """

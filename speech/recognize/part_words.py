@@ -1,4 +1,4 @@
-"""The words of a part, each with its times and its language: of files, of finals and of live partial results."""
+"""Converts a part's tokens to words with timestamps and languages, for files, finals and partials."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from speech.transcript import Word, plain_words
 
 
 class PartWords:
-    """Makes words of tokens.
+    """Converts tokens to words.
 
     Args:
-        frame_s: seconds from one frame to the next.
+        frame_s: seconds between frames.
         languages: ISO 639-3 codes, in the order of `PartResult.evidence`.
-        piece: of a token of CTC.
+        piece: returns the text piece of a CTC token.
     """
 
     def __init__(self, frame_s: float, languages: Sequence[str], piece: Callable[[int], str]) -> None:
         self._frame_s, self._languages, self._piece = frame_s, languages, piece
 
     def of(self, result: PartResult, request: Request) -> list[Word]:
-        """What a part says; each word in its language, or in the one that is translated into.
+        """The words of a part, each with its language, or with the target language of a translation.
 
         Raises:
             LanguageError: see `language_of`.
@@ -47,7 +47,7 @@ class PartWords:
         return plain_words(words) if request.plain else words
 
     def of_tokens(self, spans: Sequence[TokenSpan], code: str | None, end_s: float) -> list[Word]:
-        """What tokens of CTC say in one language, which may not be known yet; no word ends after `end_s`."""
+        """The words of CTC tokens in one language; `code` None: not known yet. No word ends after `end_s`."""
         return words_from_tokens(
             spans,
             self._piece,

@@ -1,4 +1,4 @@
-"""What is said of the part under way before it is complete: heard chunk by chunk, or read again and again."""
+"""Partial results for the part under way: computed chunk by chunk, or by rereading the part."""
 
 from __future__ import annotations
 
@@ -18,43 +18,43 @@ from speech.recognize.result import PartResult
 from speech.transcript import Word
 
 _LEAD_S = 0.5
-"""Audio before the first speech that the first pass hears."""
+"""Seconds of audio before the first speech given to the first pass."""
 _EVERY_S = 1.0
-"""New audio for which a part is read again."""
+"""Seconds of new audio after which a part is reread."""
 
 
 class Partials(Protocol):
     """Partial results of one stream.
 
-    Args of its methods: `cutter` of the stream, `request` of the transcript, and whether partial results are
-    `wanted` at all.
+    Method arguments: `cutter` cuts the stream, `request` describes the transcript, `wanted` turns partial results on
+    or off.
     """
 
     @property
     def heard_s(self) -> float | None:
-        """How far into the stream words have been looked for; None: not in the part under way."""
+        """Position up to which the part under way has been decoded, in seconds; None: not yet decoded."""
 
     def configure(self, request: Request, cutter: PartCutter, *, wanted: bool) -> None:
-        """Ask for something else from here on."""
+        """Change the request from here on."""
 
     def after(self, cutter: PartCutter, *, quiet: bool) -> None:
-        """Parts are complete, the last of them in a pause or (not `quiet`) within speech."""
+        """Parts have been completed; the last one ended in a pause, or within speech if not `quiet`."""
 
     def feed(self, cutter: PartCutter) -> None:
-        """Take what the cutter has received."""
+        """Consume new audio from the cutter."""
 
     def words(self, cutter: PartCutter) -> list[Word]:
-        """Of the part under way, up to `heard_s`."""
+        """Words of the part under way, up to `heard_s`."""
 
     def turned(self, heard: PartResult, *, spoke: bool) -> Switch | None:
-        """Whether a complete part is in another language than before, where nothing but parts tells."""
+        """Language switch at a complete part, if languages are tracked by parts only."""
 
 
 class CausalPartials:
     """Partial results of a causal stream.
 
-    Where a label decoder alone knows the languages that are named, there are none: CTC would write what sounds like
-    it in others.
+    If only the label decoder knows the named languages, there are no partial results: CTC would write
+    similar-sounding text in other languages.
 
     Args:
         first, second: passes.
@@ -66,7 +66,7 @@ class CausalPartials:
         self._request, self._wanted = request, wanted
         self._tracker = self._new_tracker()
         self._causal: CausalStream | None = None
-        """None until somebody speaks."""
+        """None until speech begins."""
         self._fed = 0
 
     @property
@@ -82,14 +82,14 @@ class CausalPartials:
             self._restart(cutter)
 
     def after(self, cutter: PartCutter, *, quiet: bool) -> None:
-        """Causal reading starts anew behind a pause, and goes on behind a cut within speech."""
+        """Restart the causal stream after a pause, and continue it after a cut within speech."""
         if quiet or self._fed < cutter.begin:
             self._restart(cutter)
         else:
             self.feed(cutter)
 
     def feed(self, cutter: PartCutter) -> None:
-        """Give the first pass what it has not heard; into silence it would write what nobody has said."""
+        """Give new audio to the first pass, starting at speech: it would hallucinate text in silence."""
         received, begin = cutter.received, cutter.speech_begin
         if not self._wanted or begin is None or self._fed == received:
             return
@@ -110,16 +110,16 @@ class CausalPartials:
         return self._second.part_words.of_tokens(spans, code, cutter.received / SAMPLE_RATE)
 
     def turned(self, heard: PartResult, *, spoke: bool) -> Switch | None:
-        """Chunks tell sooner; see `track`."""
+        """Always None: chunks detect switches earlier; see `track`."""
         return None
 
     def waiting(self, smallest: int) -> tuple[CausalStream, int] | None:
-        """The stream to step next and the size of the chunk, which is not below `smallest` encoder frames."""
+        """The stream to step next and its chunk size, at least `smallest` encoder frames; None if no chunk is ready."""
         size = 0 if self._causal is None else self._first.ready(self._causal, smallest)
         return (self._causal, size) if self._causal is not None and size else None
 
     def track(self, log_posteriors: Tensor) -> Switch | None:
-        """What a chunk says of the language."""
+        """Update the language tracker with a chunk's log-posteriors; returns a switch if there was one."""
         switch = self._tracker.update(log_posteriors)
         if self._causal is not None:
             self._causal.spoken = self._tracker.posterior
@@ -127,7 +127,7 @@ class CausalPartials:
 
     @property
     def _writes(self) -> bool:
-        """Whether CTC knows one of the languages that are named; without a label decoder there is no other to ask."""
+        """Whether CTC knows one of the named languages; always True without a label decoder."""
         named, second = self._request.languages, self._second
         return second.label is None or not named or not second.by_ctc.isdisjoint(named)
 
@@ -155,10 +155,10 @@ class CausalPartials:
 
 
 class RereadPartials:
-    """Partial results of a model that hears whole parts alone: that under way is read again, quickly.
+    """Partial results of a model that needs whole parts: the part under way is reread with `quick`.
 
     Args:
-        reader: of parts.
+        reader: reads parts.
         request, wanted: see `Partials`.
     """
 
@@ -168,7 +168,7 @@ class RereadPartials:
         self._language = self._named()
         self._asked: Part | None = None
         self._until = 0
-        """Samples of the stream that somebody has been asked to read."""
+        """Sample up to which a rereading has been requested."""
         self._said: list[Word] = []
         self.heard_s: float | None = None
 
@@ -186,7 +186,7 @@ class RereadPartials:
         self._forget()
 
     def feed(self, cutter: PartCutter) -> None:
-        """Nothing: a part is taken from the cutter when it is read."""
+        """Do nothing: `waiting` takes audio from the cutter."""
 
     def words(self, cutter: PartCutter) -> list[Word]:
         return list(self._said)
@@ -200,11 +200,12 @@ class RereadPartials:
 
     @property
     def request(self) -> Request:
-        """What the part under way is read for."""
+        """Request for the part under way."""
         return Request(self._request.languages, phrases=self._request.phrases, quick=True)
 
     def waiting(self, cutter: PartCutter) -> Part | None:
-        """The part under way, where enough of it is new to be read again; the same until then."""
+        """The part under way if it is due for rereading, that is, after enough new audio; the same part until it is
+        read."""
         if not self._wanted or cutter.speech_begin is None:
             return None
         if cutter.received - max(self._until, cutter.speech_begin) >= _EVERY_S * SAMPLE_RATE:
@@ -212,7 +213,7 @@ class RereadPartials:
         return self._asked
 
     def take(self, part: Part, heard: PartResult, cutter: PartCutter) -> None:
-        """What the part under way said when it was `part`; nothing, if more of it has been read, or it is complete."""
+        """Accept the result for `part`; ignored if a longer reading has arrived or the part is complete."""
         if part is self._asked:
             self._asked = None
         end_s = part.end_sample / SAMPLE_RATE

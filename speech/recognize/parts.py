@@ -1,4 +1,4 @@
-"""A stream of samples cut into parts, the same whatever the sizes of its pieces."""
+"""Cuts a stream of samples into parts, independent of how the samples are chunked."""
 
 from __future__ import annotations
 
@@ -12,64 +12,64 @@ from speech.decode.endpoint import Endpoint, EndpointConfig, Endpointer, Reason
 from speech.recognize.context import Context
 
 _TURN_FRAMES = 6
-"""A shorter pause (192 ms) does not end speech for an indicator."""
+"""Pauses shorter than this many voice-detector frames (192 ms) do not end speech in speech events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stretch of a stream to be read, with audio around it."""
+    """A section of a stream to read, with audio around it."""
 
     start: int
     """First sample of `samples` in the stream."""
     samples: np.ndarray
-    """(n,) float32 at 16 kHz."""
+    """Audio `(n,)`, float32 at 16 kHz."""
     keep_start: int
-    """In `samples`, the first that the part answers for; a multiple of the grid in the stream."""
+    """Index in `samples` of the part's own first sample; its position in the stream is a multiple of the grid."""
     keep_end: int
     speech_end: int
     """Sample of the stream after the last speech; `start + keep_start` if there was none."""
     quiet: bool
-    """Whether it ends in a pause."""
+    """Whether the part ends in a pause."""
     silent: bool
-    """Whether nobody can have said anything in it."""
+    """Whether the part contains no speech."""
     decided: int
-    """Samples of the stream that had been heard when the end was decided."""
+    """Samples of the stream received when the end was decided."""
     reason: Reason
     rested: bool = False
-    """Whether nobody speaks in front of `keep_start`: the one before ended in a pause."""
+    """Whether the part starts after a pause: the previous part ended in one."""
     before: Context | None = None
-    """What has been said before it, where that counts."""
+    """Context before the part, if there is any."""
 
     @property
     def first_sample(self) -> int:
-        """Of the stream, that the part answers for."""
+        """Position in the stream of the part's first own sample."""
         return self.start + self.keep_start
 
     @property
     def end_sample(self) -> int:
-        """Of the stream, after the last that the part answers for."""
+        """Position in the stream after the part's last own sample."""
         return self.start + self.keep_end
 
     def span(self, grid: int, frames: int) -> tuple[int, int]:
-        """First of its `frames`, of `grid` samples each, that the part answers for, and the frame after the last."""
+        """The range of the part's own frames, end exclusive, among `frames` frames of `grid` samples."""
         return self.keep_start // grid, frames if self.last else self.keep_end // grid
 
     @property
     def place(self) -> tuple[int, int, int]:
-        """What it hears and answers for: equal for two parts of a stream that say the same."""
+        """Key of the audio range: two parts of a stream with equal keys have equal results."""
         return self.first_sample, self.end_sample, self.start + len(self.samples)
 
     @property
     def last(self) -> bool:
-        """Whether the stream ends with it."""
+        """Whether the part ends the stream."""
         return self.reason is Reason.stop
 
 
 class SampleBuffer:
-    """The samples of a stream from some point on; appending costs what is appended.
+    """Growing buffer of a stream's samples from some position on; appends take amortized constant time per sample.
 
     Attributes:
-        start: sample of the stream at which it begins.
+        start: position of the buffer's first sample in the stream.
     """
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class SampleBuffer:
 
     @property
     def end(self) -> int:
-        """Sample of the stream after the last."""
+        """Position in the stream after the last sample."""
         return self.start + self._count
 
     def append(self, samples: np.ndarray) -> None:
@@ -90,31 +90,31 @@ class SampleBuffer:
         self._count = needed
 
     def between(self, start: int, end: int) -> np.ndarray:
-        """A view of samples `start .. end` of the stream; good until the next change."""
+        """A view of the stream's samples from `start` up to `end`; valid until the next change."""
         return self._store[start - self.start : end - self.start]
 
     def drop(self, start: int) -> None:
-        """Forget what lies before sample `start` of the stream."""
+        """Discard samples before position `start` of the stream."""
         kept = self.between(start, self.end)
         self._store[: len(kept)] = kept.copy()
         self.start, self._count = start, len(kept)
 
 
 class PartCutter:
-    """Cuts one stream. Every sample lies in exactly one part.
+    """Cuts one stream into parts. Every sample belongs to exactly one part.
 
-    In a pause a part hears nothing beyond its cut, and can be read before the pause has lasted long enough to end
-    it (`expected`); one that had to be cut within speech hears `context_s` of the other side, as far as it has been
+    A part that ends in a pause includes no audio beyond its cut, so it can be read before the pause is long enough
+    to end it (`expected`). A part cut within speech includes up to `context_s` of audio beyond the cut, as far as
     received when the cut is decided.
 
     Args:
-        vad: silero, shared by any number of streams.
-        config: rules.
-        grid: samples per output frame; cuts lie on it, so a frame belongs to one part.
-        context_s: audio beyond a cut within speech.
+        vad: Silero voice detector; may be shared by streams.
+        config: endpoint rules.
+        grid: samples per output frame; cuts lie on it, so that each frame belongs to one part.
+        context_s: seconds of audio beyond a cut within speech.
 
     Attributes:
-        turns: (sample, whether speech began or ended there), for the owner to take away.
+        turns: (sample, whether speech began or ended there), to be consumed by the owner.
     """
 
     def __init__(self, vad: Vad, config: EndpointConfig, *, grid: int, context_s: float = 0.5) -> None:
@@ -123,38 +123,38 @@ class PartCutter:
         self._grid = grid
         self._context = int(context_s * SAMPLE_RATE) // grid * grid
         self._buffer = SampleBuffer()
-        self._begin = 0  # of the part under way in the stream
+        self._begin = 0  # position in the stream of the part under way
         self._rested = True
-        self._seen = 0  # samples that the VAD has judged
+        self._seen = 0  # samples processed by the VAD
         self._speaking, self._quiet_frames = False, 0
         self.turns: list[tuple[int, bool]] = []
 
     @property
     def received(self) -> int:
-        """Samples so far."""
+        """Samples received."""
         return self._buffer.end
 
     @property
     def begin(self) -> int:
-        """First sample of the part under way."""
+        """Position of the first sample of the part under way."""
         return self._begin
 
     @property
     def speech_begin(self) -> int | None:
-        """Sample at which speech begins in the part under way; None if nobody has spoken."""
+        """Position at which speech begins in the part under way; None if there is no speech yet."""
         frame = self._endpointer.speech_begin
         return None if frame is None else frame * FRAME_SAMPLES
 
     def configure(self, config: EndpointConfig) -> None:
-        """Other rules, from here on."""
+        """Change the endpoint rules from here on."""
         self._endpointer.config = config
 
     def heard_since(self, sample: int) -> np.ndarray:
-        """A copy of what has been received from `sample` of the stream on; it must not lie before the part."""
+        """A copy of the audio received since position `sample`, which must not lie before the part's context."""
         return self._buffer.between(sample, self.received).copy()
 
     def accept(self, samples: np.ndarray) -> list[Part]:
-        """The parts that end with these samples `(n,)` float32, any `n`."""
+        """Append samples `(n,)` float32 of any length, and return the parts that they complete."""
         self._buffer.append(samples)
         parts = []
         whole = (self.received - self._seen) // FRAME_SAMPLES
@@ -169,20 +169,21 @@ class PartCutter:
         return parts
 
     def expected(self) -> Part | None:
-        """The part that a pause under way comes to if nobody speaks on, once all that it hears has been received."""
+        """The part that the current pause will complete unless speech resumes; None if its audio is not yet
+        complete."""
         endpoint = self._endpointer.expected()
         return None if endpoint is None else self._part(endpoint, self._cut(endpoint.frame))
 
     def so_far(self) -> Part:
-        """The part under way as if it ended here; it goes on."""
+        """The part under way as if it ended here; the part itself continues."""
         return self._part(self._endpointer.here(), self.received // self._grid * self._grid)
 
     def _cut(self, frame: int) -> int:
-        """The sample on the grid at which a part ends before a frame of the voice detector."""
+        """The position on the grid of a cut before a voice-detector frame."""
         return frame * FRAME_SAMPLES // self._grid * self._grid
 
     def _turn(self) -> None:
-        """Speech has begun, or has been over for a little while."""
+        """Record in `turns` that speech has begun, or has paused for `_TURN_FRAMES`."""
         active = self._endpointer.speaking
         self._quiet_frames = 0 if active else self._quiet_frames + 1
         if active != self._speaking and (active or self._quiet_frames >= _TURN_FRAMES):
@@ -190,14 +191,15 @@ class PartCutter:
             self.turns.append((self._seen - FRAME_SAMPLES * (1 if active else _TURN_FRAMES), active))
 
     def flush(self) -> Part | None:
-        """End the part at the last whole frame received: a client asked for what it has said so far."""
+        """End the part at the last whole frame received, on request of the client."""
         cut = self.received // self._grid * self._grid
         if cut == self._begin:
             return None
         return self._end(self._endpointer.cut(Reason.client), cut)
 
     def end_blanks(self, said_s: float, blank_s: float) -> Part | None:
-        """End the part between its last word and a place without more, in seconds of the stream."""
+        """End the part halfway between the end of its last word and a later silent position, both in seconds of the
+        stream."""
         said = round(said_s / FRAME_S)
         frame = (said + int(blank_s / FRAME_S)) // 2
         cut = self._cut(frame)
@@ -206,14 +208,15 @@ class PartCutter:
         return self._end(self._endpointer.cut_blanks(said, frame), cut)
 
     def finish(self) -> Part | None:
-        """The last part, if anything is left; a stream without samples has one, which is empty."""
+        """The last part, if audio is left; a stream without samples has one empty part."""
         if self.received == self._begin > 0:
             return None
         self._judge_rest()
         return self._end(self._endpointer.cut(Reason.stop), self.received)
 
     def _judge_rest(self) -> None:
-        """The last samples, filled up to a frame, so that the shortest of streams is judged too."""
+        """Run the voice detector on the remaining samples, zero-padded to a frame, so that very short streams are
+        covered."""
         rest = self._buffer.between(self._seen, self.received)
         if len(rest):
             probability, _ = self._vad.step(np.pad(rest, (0, FRAME_SAMPLES - len(rest))), self._state)
@@ -241,7 +244,7 @@ class PartCutter:
         reach = cut - self._context
         if endpoint.quiet:
             reach = max(reach, -(-part.speech_end // self._grid) * self._grid)
-        unheard = self._seen // self._grid * self._grid  # by the voice detector, which still needs it
+        unheard = self._seen // self._grid * self._grid  # the voice detector still needs audio after this
         self._buffer.drop(max(min(reach, cut, unheard), part.start))
         self._begin, self._rested = cut, endpoint.quiet
         return part

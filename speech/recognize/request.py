@@ -1,4 +1,4 @@
-"""What is wanted of speech."""
+"""Recognition requests."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from speech.text.languages import resolve
 from speech.text.vocabulary import Vocabulary
 
 ENGLISH = "eng"
-"""What label decoders of Whisper's kind translate into."""
+"""Target language of Whisper-style label decoders."""
 MOST_TEXTS = 10
-"""That can be asked for of one utterance."""
+"""Maximum n-best texts per utterance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to do with speech."""
+    """How speech is to be transcribed or translated."""
 
     languages: tuple[str, ...] = ()
-    """ISO 639-3: the speech is in one of them, or changes between them; empty: in any that the model knows. One that
-    only an adapter knows stands alone: nothing tells it from others."""
+    """ISO 639-3 codes of the spoken languages, which may alternate; empty: any language of the model. A language known
+    only to an adapter must be the only one, since it cannot be identified."""
     to: str | None = None
-    """ISO 639-3: write a translation into it instead of a transcript."""
+    """ISO 639-3 code of the target language of a translation; None: a transcript."""
     phrases: tuple[Phrase, ...] = ()
-    """That may well be said, such as names: preferred where the audio leaves a choice."""
+    """Phrases to bias towards, such as names."""
     plain: bool = False
     """Write without capitals and punctuation."""
     quick: bool = False
-    """Write what CTC says, though there is a label decoder."""
+    """Write CTC's text even if there is a label decoder."""
     nbest: int = 1
-    """So many likely texts are wanted, `MOST_TEXTS` at most; there may be fewer."""
+    """Number of likely texts to return, at most `MOST_TEXTS`; fewer may be found."""
 
     @classmethod
     def parse(
@@ -45,10 +45,10 @@ class Request:
         plain: bool = False,
         nbest: int = 1,
     ) -> Request:
-        """From what users write: "auto", one language or several with commas; codes, names or aliases.
+        """Parse user input: "auto", or one or several languages separated by commas, as codes, names or aliases.
 
         Raises:
-            LanguageError: naming the nearest known names.
+            LanguageError: for an unknown language; names the nearest known ones.
             ConfigError: if `nbest` is out of range.
         """
         if not 1 <= nbest <= MOST_TEXTS:
@@ -59,22 +59,23 @@ class Request:
 
     @property
     def written(self) -> tuple[str, ...]:
-        """ISO 639-3 codes of what is written; empty: any."""
+        """ISO 639-3 codes of the output languages; empty: any."""
         return self.languages if self.to is None else (self.to,)
 
     def prefix(
         self, vocabulary: Vocabulary, adapted: Collection[str] = (), written: Collection[str] = ()
     ) -> tuple[int, int]:
-        """Ids of language (or `<nolang>`, also for one that CTC does not know) and task (a transcript, where a label
-        decoder translates).
+        """Ids of the language token (`<nolang>` if CTC does not know it) and of the task token (transcription if the
+        label decoder translates).
 
         Args:
-            vocabulary: of CTC.
+            vocabulary: CTC's.
             adapted: languages with adapters.
-            written: languages that a label decoder knows.
+            written: languages of the label decoder.
 
         Raises:
-            LanguageError: if the model lacks one of them, and no adapter knows the language, or it is one of several.
+            LanguageError: if neither the model nor an adapter knows a language, or one that only an adapter knows is
+                not named alone, or is to be translated.
         """
         new = [c for c in self.languages if c not in vocabulary.languages and c in adapted and c not in written]
         if new and (len(self.languages) > 1 or self.to is not None):
@@ -88,12 +89,12 @@ class Request:
         return language, vocabulary.task_id("st", self.to) if by_ctc else vocabulary.task_id("asr")
 
     def by_label(self, written: Collection[str]) -> bool:
-        """Whether a label decoder that knows the languages `written` has a say in it; it translates into English."""
+        """Whether a label decoder that knows the languages `written` takes part; it translates into English only."""
         if self.quick or not written or self.to not in (None, ENGLISH):
             return False
         return self.to is None or not self.languages or not set(self.languages).isdisjoint(written)
 
     @property
     def named(self) -> dict[str, float]:
-        """The language of a transcript, if there can be but one."""
+        """Weight 1.0 for the language of a transcript if exactly one is named; otherwise empty."""
         return {self.languages[0]: 1.0} if len(self.languages) == 1 and self.to is None else {}

@@ -1,4 +1,4 @@
-"""What a part says, before its words are made."""
+"""The result of a part, before it is converted to words."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from speech.decode.words.words import Draft
 
 @dataclass(frozen=True, slots=True)
 class PartResult:
-    """What one part says."""
+    """Result of one part."""
 
     spans: list[TokenSpan]
-    """Tokens; frames count from the beginning of the stream."""
+    """Tokens; frames are counted from the start of the stream."""
     evidence: Tensor | None
-    """(languages,) sum of the frames' log-posteriors, if the model has a language head."""
+    """Sum of the frames' log-posteriors of languages `(languages,)`, if the model identifies languages."""
     frames: int
-    """That the part answers for."""
+    """Number of the part's own frames."""
     end_s: float
-    """Where the part ends in the stream."""
+    """End of the part in the stream, in seconds."""
     told: TokenEvidence | None = None
-    """Of each token's language, if the model has a language head."""
+    """Language evidence per token, if the model identifies languages."""
     written: tuple[WrittenWord, ...] | None = None
-    """Words of the spans, where a label decoder has written them; None: CTC's tokens are the text."""
+    """Words of the spans, if a label decoder wrote them; None: CTC's tokens are the text."""
     language: str | None = None
-    """ISO 639-3 of the speech, or what it is taken for, where a label decoder has a say."""
+    """ISO 639-3 code of the speech, as identified or assumed; set if a label decoder takes part."""
     posterior: Mapping[str, float] | None = None
-    """Of the languages that it may be in, by both judges, where a label decoder has a say."""
+    """Joint posterior of languages by CTC and label decoder; set if a label decoder takes part."""
     confidence: float = 1.0
-    """Posterior of the text among those that were found."""
+    """Posterior of the text among the texts found."""
     others: tuple[PartResult, ...] = ()
-    """Less likely texts of the same part, where several are asked for."""
+    """Alternatives from likely to unlikely, if n-best texts are requested."""
     sure: float | None = None
-    """Log-probability of a token by a label decoder that has written it, on average, if it is known."""
+    """Average token log-probability by the label decoder, if it wrote the text."""
 
     @property
     def drafts(self) -> list[Draft]:
-        """Words that a label decoder has written."""
+        """Words written by the label decoder."""
         spans = self.spans
         return [
             Draft(w.first, w.last, spans[w.first].start_frame, spans[w.last].end_frame, w.text)
@@ -52,8 +52,7 @@ class PartResult:
 
 
 def spoken_in(parts: Sequence[PartResult]) -> tuple[str, float] | None:
-    """The language of most of what is said, and the share of the speech that is expected to be in it; None where no
-    label decoder has a say."""
+    """The main language of the parts, and its expected share of the speech; None if no label decoder takes part."""
     shares = Counter[str]()
     frames = 0
     for part in parts:

@@ -1,4 +1,4 @@
-"""Which languages are spoken, from what frames say of them."""
+"""Determines the spoken languages from the language evidence of frames."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from speech.errors import LanguageError
 from speech.recognize.request import Request
 
 POSSIBLE = 0.1
-"""Probability from which words of a language are expected in a part."""
+"""Minimum probability for words of a language to be expected in a part."""
 _STRETCH = 50
-"""Frames in which another language than the part's may be clear."""
+"""Window in frames for detecting other languages within a part."""
 _CLEAR = 0.7
-"""Probability from which it is."""
+"""Minimum probability in a window for its language to count."""
 
 
 def expected(evidence: Tensor, asked: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
-    """Languages that words may be in: possible in the whole, or clear somewhere; `evidence (T, languages)` are
+    """Languages to expect in a part: possible overall, or clear in some window; `evidence (T, languages)` are
     log-posteriors."""
     likely = posterior_among(evidence.sum(dim=0) / max(len(evidence), 1), known, asked) >= POSSIBLE
     for start in range(0, len(evidence) - _STRETCH + 1, _STRETCH // 2):
@@ -29,7 +29,7 @@ def expected(evidence: Tensor, asked: Sequence[str], known: Sequence[str]) -> tu
 
 
 def written_in(evidence: Tensor | None, request: Request, known: Sequence[str]) -> tuple[str, ...]:
-    """Languages that the words of a request may be in, from evidence `(T, languages)`; none if it cannot be told."""
+    """Languages that the words may be in, from evidence `(T, languages)`; empty if unknown."""
     if request.to is not None:
         return (request.to,)
     if len(request.languages) == 1:
@@ -38,21 +38,21 @@ def written_in(evidence: Tensor | None, request: Request, known: Sequence[str]) 
 
 
 def language_of(evidence: Tensor | None, frames: int, request: Request, known: Sequence[str]) -> tuple[str, float]:
-    """The language that is spoken, among those asked for, and its probability.
+    """The spoken language, among those requested, and its probability.
 
     Args:
-        evidence: `(languages,)` sum of the log-posteriors of frames, if the model tells languages.
-        frames: that it is the sum of.
-        request: with the languages asked for.
+        evidence: sum of the frames' log-posteriors `(languages,)`; None if the model does not identify languages.
+        frames: number of frames in the sum.
+        request: with the requested languages.
         known: ISO 639-3 codes of the languages of the evidence.
 
     Raises:
-        LanguageError: if it is not given, and the model cannot tell.
+        LanguageError: if no language is named and the model does not identify languages.
     """
     if len(request.languages) == 1:
         return request.languages[0], 1.0
     if request.languages and set(request.languages).isdisjoint(known):
-        return request.languages[0], 0.0  # a label decoder may tell, CTC cannot
+        return request.languages[0], 0.0  # CTC cannot identify these; a label decoder may
     if evidence is None:
         raise LanguageError("this model does not identify languages", fix="Name the language.")
     return top(posterior_among(evidence / max(frames, 1), known, request.languages), known)

@@ -1,4 +1,4 @@
-"""What makes tokens of frames: decoders, with phrases and new tokens, and what cannot be said."""
+"""Decodes CTC frames to tokens, with phrases, adapter tokens and forbidden tokens."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from speech.text.tokenizers.sentencepiece import Tokenizer
 
 _COMPILED_BYTES = 1 << 26
 _MOST_SCRIPTS = 256
-"""Sets of scripts whose forbidden tokens are remembered."""
+"""Maximum cached sets of forbidden tokens; one per set of scripts."""
 
 
 class Decoder(Protocol):
-    """Frames to token spans: `greedy`, or a `BeamDecoder`."""
+    """Decodes frames to token spans: `greedy`, or a `BeamDecoder`."""
 
     def __call__(
         self, frames: CtcFrames, *, forbidden: Collection[int] = (), languages: Sequence[str] = ()
     ) -> list[list[TokenSpan]]:
-        """Token spans of each utterance, which is in some of `languages`; tokens in `forbidden` cannot be said."""
+        """Token spans of each utterance, which is in some of `languages`; tokens in `forbidden` are never emitted."""
 
 
 class CompiledPhrases:
-    """Phrases that have been compiled, by what they mean; used by several threads.
+    """Cache of compiled phrases; thread-safe.
 
-    Those that somebody still holds are found whatever they take, those that nobody holds while all of these together
-    take no more than `most_bytes`, the longest unused go first.
+    Entries in use elsewhere are always found. Other entries stay while the cache takes at most `most_bytes`; the
+    least recently used are evicted first.
     """
 
     def __init__(self, most_bytes: int = _COMPILED_BYTES) -> None:
@@ -51,14 +51,14 @@ class CompiledPhrases:
 
     @property
     def nbytes(self) -> int:
-        """Of what is kept though nobody may hold it."""
+        """Bytes held by the cache itself."""
         return self._bytes
 
     def get(self, key: Hashable, make: Callable[[], Phrases]) -> Phrases:
-        """Those of a key, made if they are not there."""
+        """Return the phrases of a key, compiling them if they are missing."""
         with self._lock:
             found = self._alive.get(key)
-        made = make() if found is None else found  # others need not wait for it
+        made = make() if found is None else found  # outside the lock, so that other threads need not wait
         with self._lock:
             found = self._alive.setdefault(key, made)
             if key not in self._kept:
@@ -71,12 +71,12 @@ class CompiledPhrases:
 
 
 class TokenDecoder:
-    """How a recogniser writes.
+    """Decodes frames with the options of a request.
 
     Args:
-        tokenizer: of the model.
-        decode: of the model's tokens.
-        says_specials: whether the model says language and task before the words.
+        tokenizer: the model's.
+        decode: decoder for the base tokens.
+        says_specials: whether the model emits language and task tokens before the words.
     """
 
     def __init__(self, tokenizer: Tokenizer, decode: Decoder, *, says_specials: bool) -> None:
@@ -86,16 +86,17 @@ class TokenDecoder:
 
     @property
     def extends(self) -> bool:
-        """Whether new tokens can be written: a graph says what it holds and nothing else."""
+        """Whether adapter tokens can be written; a graph cannot write them."""
         return self.decode is greedy or isinstance(self.decode, BeamDecoder)
 
     def decoder(self, phrases: tuple[Phrase, ...], extension: Extension | None = None) -> Decoder:
-        """What makes tokens of frames: a search, where phrases are to be preferred.
+        """Return the decoder for these phrases: a beam search if there are any.
 
-        Phrases that cannot be written, because the adapter that had their letters is gone, are left out: see `check`.
+        Phrases that can no longer be written, because the adapter with their letters was removed, are skipped; see
+        `check`.
 
         Raises:
-            ConfigError: if the decoder cannot prefer any.
+            ConfigError: if the decoder does not support phrases.
         """
         found = self._phrases(phrases, extension) if phrases else None
         return self._preferring(found, extension) if found else self._plain(extension)
@@ -108,14 +109,14 @@ class TokenDecoder:
         spoken: Sequence[str],
         extension: Extension | None = None,
     ) -> list[tuple[list[TokenSpan], float]]:
-        """The texts that a beam holds in the end, and the posterior of each among them; none without a beam.
+        """The texts in the final beam with their posteriors among each other; empty without a beam.
 
         Args:
             log_probs: `(T, tokens)`.
             phrases: as for `decoder`.
-            written: languages whose scripts can be said; see `forbidden`.
-            spoken: languages that may be.
-            extension: new tokens.
+            written: languages whose scripts may be written; see `forbidden`.
+            spoken: languages that may be spoken.
+            extension: adapter tokens.
         """
         decode = self.decoder(phrases, extension)
         if not isinstance(decode, BeamDecoder) or not len(log_probs):
@@ -124,10 +125,10 @@ class TokenDecoder:
         return [(spans if extension is None else extension.said(spans), share) for spans, share in found]
 
     def check(self, phrases: tuple[Phrase, ...], extension: Extension | None = None) -> Phrases | None:
-        """What `decoder` reads of the phrases: while somebody holds it, that need not compile them again.
+        """Compile phrases; they stay cached for `decoder` while the caller holds the result.
 
         Raises:
-            ConfigError: if a phrase cannot be written, or the decoder cannot prefer any.
+            ConfigError: if a phrase cannot be written, or the decoder does not support phrases.
         """
         if not phrases:
             return None
@@ -138,13 +139,14 @@ class TokenDecoder:
         return found
 
     def _plain(self, extension: Extension | None) -> Decoder:
-        """Language model and words know nothing of new tokens, and stay out where those are written."""
+        """The decoder without phrases; language model and lexicon are dropped if there are adapter tokens, which they
+        lack."""
         if extension is not None and isinstance(self.decode, BeamDecoder):
             return replace(self.decode, scorer=None, lexicon=None, pieces=())
         return self.decode
 
     def _phrases(self, phrases: tuple[Phrase, ...], extension: Extension | None) -> Phrases:
-        """Those that can be written."""
+        """Compile the phrases that can be written."""
         meant = canonical(phrases)
         return self._compiled.get((meant, extension), lambda: Phrases(self._tokenizer(extension), meant, strict=False))
 
@@ -159,15 +161,16 @@ class TokenDecoder:
         return self.tokenizer if extension is None else extension.tokenizer
 
     def forbidden(self, languages: tuple[str, ...], extension: Extension | None = None) -> frozenset[int]:
-        """Tokens that cannot be said: special ones, and scripts of other languages than these; none: any script.
+        """Tokens never to emit: special tokens, and tokens in scripts that `languages` do not use; empty: any script.
 
-        A model that says language and task before the words may go on saying them; they are left out afterwards.
+        For a model that emits language and task tokens before the words, special tokens stay allowed; they are
+        removed later.
         """
         base = self._unsayable(frozenset[str]().union(*map(scripts_of, languages)))
         return base if extension is None else extension.forbidden(base, languages)
 
     def _forbidden(self, scripts: frozenset[str]) -> frozenset[int]:
-        """`forbidden` of languages that are written in these scripts."""
+        """`forbidden` for languages with these scripts."""
         vocabulary = self.tokenizer.vocabulary
         return frozenset(
             token
@@ -181,5 +184,5 @@ class TokenDecoder:
 
 
 def _fits(text: str, scripts: Collection[str]) -> bool:
-    """Whether text can be written in these scripts; none: any."""
+    """Whether text can be written in these scripts; empty: any script."""
     return not scripts or all(script(character) in (None, *scripts) for character in text)

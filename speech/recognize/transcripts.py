@@ -1,4 +1,4 @@
-"""The parts of a file as one transcript."""
+"""Joins the parts of a file into a transcript."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from speech.transcript import UNDETERMINED, Transcript, join
 
 
 def transcript_of(reader: PartReader, parts: Sequence[PartResult], request: Request) -> Transcript:
-    """Of a file, which has one part at least.
+    """Build the transcript of a file from its parts, of which there is at least one.
 
     Args:
-        reader: that has read the parts.
-        parts: in order.
-        request: what was asked for.
+        reader: the reader of the parts.
+        parts: results in order.
+        request: the request.
 
     Raises:
-        LanguageError: if the language is not named, and the model cannot tell.
+        LanguageError: if no language is named and the model does not identify languages.
     """
     words = [word for part in parts for word in reader.words(part, request)]
     language, probability = _language(reader, parts, request, spoke=bool(words))
@@ -42,7 +42,7 @@ def transcript_of(reader: PartReader, parts: Sequence[PartResult], request: Requ
 def _language(
     reader: PartReader, parts: Sequence[PartResult], request: Request, *, spoke: bool
 ) -> tuple[str, float | None]:
-    """Silence is in no language, unless one is named."""
+    """Language of the file and its probability; undetermined if nothing is said and no language is named."""
     named = len(request.languages) == 1
     if not spoke and not named:
         return UNDETERMINED, None

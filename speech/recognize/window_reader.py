@@ -1,4 +1,4 @@
-"""A whole file read window by window, with one result: its tokens are kept, its frames are not."""
+"""Reads a whole file window by window into one result; keeps tokens, not frames."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def read_windows(
     decoder: PartDecoder,
     nothing: Tensor | None,
 ) -> PartResult:
-    """What CTC says of all windows of a file; a token that goes on across a seam is said once.
+    """Decode all windows of a file with CTC; a token that spans a seam is emitted once.
 
     Args:
         windows: in order.
-        request: for all of them; CTC writes it, also where there is a label decoder.
-        model: whose convolutions are shared between windows.
+        request: for all windows; CTC writes the text even if there is a label decoder.
+        model: its convolutions are shared between windows.
         encoder, decoder: of the model.
-        nothing: evidence `(languages,)` of no frame, if the model tells languages.
+        nothing: initial evidence `(languages,)`, all zeros; None if the model does not identify languages.
     """
     request = replace(request, quick=True)
     spans: list[TokenSpan] = []

@@ -1,6 +1,6 @@
-"""Windows of one length with context at both sides, wherever people pause: OWSM-CTC's published way to read long audio.
+"""Fixed-length windows with context on both sides, independent of pauses: the published long-form method of OWSM-CTC.
 
-Each frame is kept from the window in whose middle it lies, so none is at an edge of what a window hears.
+Each frame is kept from the window in whose middle it lies, so kept frames are never at a window's edge.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from speech.recognize.parts import SampleBuffer
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WindowConfig:
-    """Lengths of windows."""
+    """Window lengths."""
 
     size_s: float = 30.0
-    """Seconds that a window hears, context included."""
+    """Window length in seconds, context included."""
     context_s: float = 2.0
-    """Seconds at each side that it hears and does not answer for."""
+    """Context in seconds on each side, whose frames are discarded."""
     padded: bool = False
-    """Fill the first and the last window with zeros to the full size, as the published models were trained."""
+    """Zero-pad the first and last windows to the full length, as in the training of the published models."""
 
     def samples(self, grid: int) -> tuple[int, int]:
-        """Samples of the middle and of the context, which must be whole frames of `grid` samples.
+        """Lengths of the middle and of the context in samples, both whole frames of `grid` samples.
 
         Raises:
-            ConfigError: if they are not, or nothing is left between the contexts.
+            ConfigError: if they are not whole frames, or the middle is empty.
         """
         size, context = round(self.size_s * SAMPLE_RATE), round(self.context_s * SAMPLE_RATE)
         middle = size - 2 * context
@@ -49,22 +49,22 @@ class WindowConfig:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What is heard at once."""
+    """One window of audio."""
 
     samples: np.ndarray
-    """(n,) float32 at 16 kHz."""
+    """Audio `(n,)`, float32 at 16 kHz."""
     start: int
-    """Of the file, where they begin; negative where zeros stand before it."""
+    """Position of the samples in the file; negative if the window is padded at the front."""
     first: int
-    """Frame of the window from which on it answers."""
+    """First kept frame of the window."""
     count: int
-    """Frames that it answers for; those of all windows of a file follow one another."""
+    """Number of kept frames; those of consecutive windows are contiguous."""
     end_sample: int
-    """Of the file, after the last that it answers for."""
+    """Position in the file after the last kept sample."""
 
 
 def windows(blocks: Iterable[np.ndarray], config: WindowConfig, grid: int) -> Iterator[Window]:
-    """Cut the blocks `(n,)` of a file, holding no more than one window and one block; nothing gives no window."""
+    """Cut the blocks `(n,)` of a file, holding at most one window and one block; no samples give no window."""
     middle, context = config.samples(grid)
     buffer = SampleBuffer()
     begin = 0
@@ -90,17 +90,17 @@ def _window(buffer: SampleBuffer, begin: int, middle: int, context: int, padded:
 
 
 _REACH = 2
-"""Log-mel frames at each end of what is heard at once that see something else than the audio beyond it: those of 400
-samples or 512, 160 apart."""
+"""Log-mel frames at each end of an input that depend on padding instead of the audio beyond: windows of 400 or 512
+samples, hop 160."""
 
 
 class SharedConvolutions:
-    """Encoder frames of the convolutions, window by window: what two windows share is computed once.
+    """Convolution output of each window; frames shared by two windows are computed once.
 
-    A window's frames are those of the whole file, except for the first and the last of the file.
+    The frames equal those of the whole file, except for the file's first and last frames.
 
     Args:
-        model: whose convolutions.
+        model: provides the convolutions.
     """
 
     def __init__(self, model: CtcModel) -> None:
@@ -113,13 +113,13 @@ class SharedConvolutions:
 
     @torch.inference_mode()
     def frames(self, window: Window) -> Tensor:
-        """`(1, n, dim)`; windows are given in their order."""
+        """Encoder input frames `(1, n, dim)`; windows must be given in order."""
         start, kept = window.start // self._unit, None
         if self._frames is not None:
             kept = self._frames[:, start - self._start : self._frames.shape[1] - self._edge]
         if kept is None or kept.shape[1] <= self._edge:
             found = self._compute(window.samples)
-        else:  # from a little before the first that is not known, because its beginning would be missed
+        else:  # start before the first missing frame, since edge frames are inexact
             fresh = self._compute(window.samples[(kept.shape[1] - self._edge) * self._unit :])
             found = torch.cat([kept, fresh[:, self._edge :]], dim=1)
         self._start, self._frames = start, found
@@ -134,8 +134,7 @@ class SharedConvolutions:
 
 
 def append_window(spans: list[TokenSpan], found: Sequence[TokenSpan], done: int) -> None:
-    """Add what a window says to the spans of those before it, which have `done` frames; a token that goes on across the
-    seam is said once."""
+    """Append a window's spans after `done` earlier frames; a token that spans the seam is merged."""
     for span in found:
         shifted = TokenSpan(span.id, span.start_frame + done, span.end_frame + done, span.confidence)
         if spans and span.start_frame == 0 and spans[-1].id == span.id and spans[-1].end_frame == done:

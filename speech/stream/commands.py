@@ -1,4 +1,4 @@
-"""What is asked of the engine for one session, in order."""
+"""Commands to the engine for one session, carried out in order."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from speech.stream.options import StreamOptions
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """Work for the engine: audio."""
+    """Audio to process."""
 
     samples: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """Work for the engine: finals for all audio so far; answered with `Done`."""
+    """Finalize all audio so far; answered with `Done`."""
 
     id: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Work for the engine: other options; answered with `Done`."""
+    """Change the stream's options; answered with `Done`."""
 
     options: StreamOptions
     before: StreamOptions
-    """What holds if these cannot be had."""
+    """Options in force if the new ones are refused."""
     kept: object = None
-    """What need not be compiled again while this is there."""
+    """Reference that keeps the compiled phrases cached until the change is carried out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """Work for the engine: no more audio; answered with `Done`."""
+    """End of the audio; answered with `Done`."""
 
 
 Work = Push | Flush | Change | Finish
@@ -45,9 +45,9 @@ Work = Push | Flush | Change | Finish
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A `Flush`, `Change` or `Finish` has been carried out, at a point of the stream."""
+    """Reply: a `Flush`, `Change` or `Finish` was carried out at `at_s` seconds of the stream."""
 
     work: Work
     at_s: float
     refused: SpeechError | None = None
-    """Why a `Change` has changed nothing."""
+    """Error for which a `Change` was refused; the options are then unchanged."""

@@ -1,8 +1,8 @@
-"""The one loop that steps live sessions: chunks and complete parts of all of them in batches.
+"""The engine loop: steps live sessions, batching their chunks and complete parts.
 
-Tests, benchmarks and the server run it: `Engine.turn` does one round for those sessions that it is given. Knows
-tensors; no sockets, no asyncio. What a session says does not depend on the others, and what fails for one ends that one
-alone.
+Tests, benchmarks and the server all run it: `Engine.turn` does one round for the given sessions. The engine works on
+tensors and knows nothing of sockets or asyncio. The results of a session do not depend on other sessions, and an
+error ends only the session it belongs to.
 """
 
 from __future__ import annotations
@@ -37,29 +37,29 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EngineConfig:
-    """How much is done at once."""
+    """Chunk and batch sizes."""
 
     chunk: int = 16
-    """Encoder frames of a first-pass chunk; a session that is behind takes two or four at once, and where there is time
-    for it half a chunk."""
+    """Encoder frames per first-pass chunk. A session that lags takes chunks two or four times as long; with time to
+    spare, chunks are half as long."""
     left_context: int = 256
-    """Frames that a chunk sees of the past; as in training."""
+    """Past encoder frames visible to a chunk; as in training."""
     right_context: int = 8
-    """Frames after a chunk that it waits for and sees: what a sound was is known when the next one comes."""
+    """Future encoder frames visible to a chunk, which waits for them: the next sound helps to identify the last one."""
     int8: bool = True
-    """Whether the first pass runs in eight bits where this machine can; otherwise in the precision of the model."""
+    """Run the first pass in int8 if the CPU supports it; otherwise the model's own precision is used."""
     batch: int = 32
-    """Most sessions that are stepped together."""
+    """Maximum sessions per batch."""
     batch_s: float = 6.0
-    """Most padded seconds of parts that are read in a round; meanwhile partial results wait."""
+    """Maximum padded seconds of parts read per round; partial results are delayed meanwhile."""
 
 
 class LiveStream(Slot):
-    """A live session for those who have no thread for the engine: `accept`, `flush` and `finish` do all the work that
-    they make, and say what comes of it.
+    """A live session driven by the caller's thread: `accept`, `flush` and `finish` process their input and return the
+    events.
 
-    Where many sessions are to be stepped in common batches: `push` to each of them, `Engine.run` for all, `drain` each.
-    Every call raises what has ended the session, if anything has.
+    To batch many sessions, call `push` on each, `Engine.run` on all of them, then `drain` on each. Every call raises
+    the error that ended the session, if there is one.
     """
 
     def __init__(self, engine: Engine, session: StreamingSession) -> None:
@@ -69,7 +69,7 @@ class LiveStream(Slot):
         self._finished = False
 
     def accept(self, samples: np.ndarray) -> list[Event]:
-        """Events that these samples `(n,)` float32 at 16 kHz bring about, any `n`.
+        """Process samples `(n,)` of any length, float32 at 16 kHz, and return the new events.
 
         Raises:
             SpeechError: after `finish`.
@@ -78,21 +78,21 @@ class LiveStream(Slot):
         return self._work()
 
     def flush(self) -> list[Event]:
-        """Finals for all audio so far; the stream goes on."""
+        """Finalize all audio so far and return the events; the stream continues."""
         self.push_flush()
         return self._work()
 
     def finish(self) -> list[Event]:
-        """The last events."""
+        """End the stream and return the last events."""
         self.push_finish()
         return self._work()
 
     def update(self, options: StreamOptions) -> float:
-        """Other languages, targets or rules, from the segment under way on; returns its start in seconds.
+        """Change languages, targets or rules from the current segment on; returns the segment's start in seconds.
 
         Raises:
-            LanguageError: if the model lacks a language; nothing has changed.
-            ConfigError: if it cannot write a phrase; nothing has changed.
+            LanguageError: if the model lacks a language; the options are unchanged.
+            ConfigError: if the model cannot write a phrase; the options are unchanged.
         """
         self.waiting.append(Change(options, self.session.options))
         self._engine.run([self])
@@ -104,7 +104,7 @@ class LiveStream(Slot):
         return done[-1].at_s
 
     def push(self, samples: np.ndarray) -> None:
-        """Samples, for `Engine.run`.
+        """Queue samples for `Engine.run`.
 
         Raises:
             SpeechError: after `finish`.
@@ -114,17 +114,17 @@ class LiveStream(Slot):
         self.waiting.append(Push(samples))
 
     def push_flush(self) -> None:
-        """As `flush`, for `Engine.run`."""
+        """Queue a `flush` for `Engine.run`."""
         self.waiting.append(Flush(None))
 
     def push_finish(self) -> None:
-        """As `finish`, for `Engine.run`."""
+        """Queue a `finish` for `Engine.run`."""
         if not self._finished:
             self._finished = True
             self.waiting.append(Finish())
 
     def drain(self) -> list[Event]:
-        """Events of the work that has been done since the last call."""
+        """Return the events since the last call."""
         self._report()
         if self.error is not None:
             raise self.error
@@ -133,12 +133,12 @@ class LiveStream(Slot):
 
     @property
     def options(self) -> StreamOptions:
-        """What is wanted of it."""
+        """Current options of the stream."""
         return self.session.options
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will come of it."""
+        """Whether the stream has finished and all its parts have been read."""
         return self.session.ended
 
     def _work(self) -> list[Event]:
@@ -154,7 +154,7 @@ class LiveStream(Slot):
 
 
 class Engine:
-    """Opens sessions and does their work."""
+    """Opens sessions and runs their work."""
 
     def __init__(self, second_pass: PartReader, config: EngineConfig | None = None) -> None:
         self.config = config or EngineConfig()
@@ -167,7 +167,7 @@ class Engine:
         in_float32 = model.dtype == torch.float32
         if self.config.int8 and in_float32 and model.device.type == "cpu" and int8_runs():
             model = int8_copy(model)
-        prepare()  # a session may ask for phrases at any time, and must not keep the others waiting for a compiler
+        prepare()  # compile now: a session may request phrases at any time, and compilation would delay the others
         letters_of(second_pass.tokenizer.vocabulary)
         return CausalPass(
             model,
@@ -178,27 +178,28 @@ class Engine:
         )
 
     def open(self, options: StreamOptions | None = None) -> LiveStream:
-        """A new stream.
+        """Open a new stream.
 
         Raises:
-            LanguageError: if the model lacks a language that is asked for.
-            ConfigError: if it cannot write a phrase.
+            LanguageError: if the model lacks a requested language.
+            ConfigError: if the model cannot write a phrase.
         """
         options = options or StreamOptions()
         return LiveStream(self, StreamingSession(self.second_pass, self.first_pass, self.vad, options))
 
     def run(self, slots: Sequence[Slot]) -> None:
-        """Do all the work that waits."""
+        """Run all queued work."""
         while self.turn(slots):
             pass
 
     def turn(self, slots: Sequence[Slot], queue: ReadingQueue | None = None, pacing: Pacing | None = None) -> bool:
-        """Begin what waits, have parts read, step one batch of chunks of each size, carry out what is due.
+        """Run one round: begin queued work, have parts read, step one batch of chunks per size, complete finished
+        commands.
 
         Args:
-            slots: the sessions; those that have failed are left out.
-            queue: reads parts; None: they are read here, when they are complete.
-            pacing: when chunks are stepped; None: as soon as there are any, whole ones.
+            slots: the sessions; failed ones are skipped.
+            queue: reads parts; None: parts are read on this thread once complete.
+            pacing: decides when chunks are stepped; None: full chunks, as soon as they are available.
 
         Returns:
             Whether there may be more to do.
@@ -210,7 +211,7 @@ class Engine:
         for slot in _sound(slots):
             slot.guarded(slot.begin, None)
         queue.want(wanted(_sound(slots), ahead=queue.ahead))
-        more = _collect(slots, queue)  # what has been read here
+        more = _collect(slots, queue)  # parts read on this thread
         fine = pacing is not None and pacing.fine
         sound, smallest = _sound(slots), self.smallest(fine=fine)
         ready = [slot for slot in sound if slot.chunk(smallest) is not None]
@@ -226,18 +227,18 @@ class Engine:
         return more or queue.ready or any(slot.startable for slot in _sound(slots))
 
     def smallest(self, *, fine: bool) -> int:
-        """Encoder frames of the smallest chunk: half of one if `fine`."""
+        """Encoder frames of the smallest chunk: half a chunk if `fine`."""
         return self.first_pass.sizes[0] if fine and self.first_pass is not None else self.config.chunk
 
     def step(self, slots: Sequence[Slot], *, fine: bool = False) -> bool:
-        """One batch of chunks of each size, of those that are furthest behind.
+        """Step one batch of chunks per size, starting with the sessions that lag most.
 
         Args:
-            slots: those that may have one.
-            fine: whether half a chunk is enough: partial results come twice as often, for nearly twice the work.
+            slots: the sessions to consider.
+            fine: allow half chunks: partial results come twice as often, at nearly twice the cost.
 
         Returns:
-            Whether there was one.
+            Whether any chunk was stepped.
         """
         if self.first_pass is None:
             return False
@@ -268,8 +269,8 @@ class Engine:
 
 
 def wanted(slots: Sequence[Slot], *, ahead: bool) -> list[PartReading]:
-    """What is to be read: complete parts, those that have waited longest first; then those that may become so; and
-    while nobody waits for a complete one, those under way whose partial results come of it."""
+    """Parts to read: complete parts, longest wait first; then expected parts; then, if no complete part waits, parts
+    under way that need rereading for partial results."""
     waiting: list[tuple[Urgency, float, PartReading]] = []
     for slot in slots:
         found = slot.guarded(partial(slot.wanted, ahead=ahead), None)
@@ -281,7 +282,7 @@ def wanted(slots: Sequence[Slot], *, ahead: bool) -> list[PartReading]:
 
 
 def _collect(slots: Sequence[Slot], queue: ReadingQueue) -> bool:
-    """Give sessions what has been read of them; whether there was anything."""
+    """Hand finished readings to their sessions; returns whether there were any."""
     there = {id(slot): slot for slot in slots}
     found = queue.collect()
     for reading in found:
@@ -292,5 +293,5 @@ def _collect(slots: Sequence[Slot], queue: ReadingQueue) -> bool:
 
 
 def _sound(slots: Sequence[Slot]) -> list[Slot]:
-    """Those that nothing has failed for."""
+    """Slots without an error."""
     return [slot for slot in slots if slot.error is None]

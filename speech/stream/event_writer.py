@@ -1,4 +1,4 @@
-"""Writes the events of one stream: revisions of the segment under way, its final, its translations."""
+"""Writes the events of one stream: transcript revisions, finals and translations."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from speech.transcript import Word, join
 
 @dataclass(slots=True)
 class _Open:
-    """The segment under way."""
+    """The current segment."""
 
     words: list[Word] = field(default_factory=list)
-    """Of its complete parts."""
+    """Words of its complete parts."""
     translations: dict[str, list[Word]] = field(default_factory=dict)
     start: int = 0
     """First sample."""
@@ -29,13 +29,13 @@ class _Open:
     shown: tuple[str, int] = ("", 0)
     """Text and number of stable words of the last revision."""
     decoder: bool | None = None
-    """Whether a label decoder has written all words so far; None: there are none."""
+    """Whether the label decoder wrote all words so far; None: no words yet."""
     readings: list[list[PartAlternative]] = field(default_factory=list)
-    """Of its complete parts, where several texts are asked for."""
+    """Alternatives of each complete part, if n-best texts are requested."""
 
 
 class EventWriter:
-    """Of one stream. Words of complete parts are stable; a segment is one part or several."""
+    """Collects the events of one stream. Words of complete parts are stable; a segment has one or more parts."""
 
     def __init__(self) -> None:
         self._events: list[Event] = []
@@ -43,21 +43,21 @@ class EventWriter:
         self._open = _Open()
 
     def drain(self) -> list[Event]:
-        """The events since the last call."""
+        """Return the events since the last call."""
         events, self._events = self._events, []
         return events
 
     @property
     def words(self) -> list[Word]:
-        """Of the complete parts of the segment under way."""
+        """Words of the complete parts of the current segment."""
         return self._open.words
 
     def speech(self, sample: int, *, started: bool) -> None:
-        """Speech began or ended at a sample."""
+        """Add an event for the start or end of speech at a sample."""
         self._events.append(SpeechEvent(started=started, at_s=sample / SAMPLE_RATE))
 
     def language(self, switch: Switch | None, at_s: float) -> None:
-        """The speaker turned to another language; None: not."""
+        """Add an event for a language switch; None: no switch."""
         if switch is not None:
             self._events.append(
                 LanguageEvent(
@@ -66,7 +66,7 @@ class EventWriter:
             )
 
     def endpoint(self, part: Part) -> None:
-        """A part with speech ended."""
+        """Add the endpoint event of a part that contains speech."""
         self._events.append(
             EndpointEvent(
                 at_s=part.end_sample / SAMPLE_RATE,
@@ -77,10 +77,10 @@ class EventWriter:
         )
 
     def add(self, requests: Sequence[Request], said: Sequence[list[Word]], *, decoder: bool) -> None:
-        """The words of a complete part, one list for each request: the transcript first.
+        """Add the words of a complete part: one list per request, the transcript first.
 
         Args:
-            decoder: whether a label decoder has written the transcript.
+            decoder: whether the label decoder wrote the transcript.
         """
         opened = self._open
         opened.words += said[0]
@@ -91,11 +91,12 @@ class EventWriter:
             opened.translations.setdefault(request.to, []).extend(words)
 
     def add_readings(self, found: list[PartAlternative]) -> None:
-        """The likely texts of a complete part."""
+        """Add the alternatives of a complete part."""
         self._open.readings.append(found)
 
     def part_ended(self, part: Part, options: StreamOptions) -> None:
-        """Say what the segment has come to; its final, unless somebody speaks on behind the part."""
+        """Write the segment's next revision: final, unless the part was cut for length and the segment is still
+        short."""
         long = (part.end_sample - self._open.start) / SAMPLE_RATE >= options.max_segment_s
         final = part.reason is not Reason.max_length or long
         self._revise([], part.end_sample, final=final, reason=part.reason, nbest=options.nbest)
@@ -104,11 +105,11 @@ class EventWriter:
             self._open = _Open(start=part.end_sample)
 
     def partial(self, words: list[Word], end: int) -> None:
-        """The words so far of the part under way, up to sample `end`; they may change."""
+        """Write a partial: the words so far of the part under way, up to sample `end`; they may change."""
         self._revise(words, end, final=False, reason=None)
 
     def _revise(self, partial: list[Word], end: int, *, final: bool, reason: Reason | None, nbest: int = 1) -> None:
-        """A revision of the segment under way, if it says something new."""
+        """Write a revision of the current segment if its text changed or it is final."""
         opened = self._open
         words = [*opened.words, *partial]
         shown = join(words), len(opened.words)

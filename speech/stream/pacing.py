@@ -1,4 +1,4 @@
-"""When chunks are stepped, by a clock: together where it pays to wait for others, halved where there is time for it."""
+"""Decides when chunks are stepped: waits briefly to batch several sessions, and halves chunks if there is time."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from collections.abc import Callable, Sequence
 from speech.stream.slot import Slot
 
 _FINE, _COARSE = 0.25, 0.5
-"""Share of the time that chunks may take for half chunks to begin, and from which they end."""
+"""Load, as the share of time spent on chunks: half chunks start below the first value and stop at the second."""
 _SHARE_S = 1.5
-"""Over about so long it is measured."""
+"""Time constant of the load average, in seconds."""
 _PATIENCE_S = 0.06
-"""A chunk waits so long for those of other sessions: weights are fetched once for all of them."""
+"""Maximum wait of a chunk for chunks of other sessions, in seconds: a batch loads the weights only once."""
 _COMPANY = 4
-"""It does not wait where one in so many sessions has one."""
+"""No wait if at least one in this many sessions has a chunk ready."""
 
 
 class Pacing:
-    """Of one engine's thread.
+    """Pacing of one engine thread.
 
     Args:
-        clock: seconds of any steady clock.
+        clock: returns monotonic seconds.
 
     Attributes:
-        fine: whether half a chunk is enough.
+        fine: whether half chunks are used.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -35,7 +35,7 @@ class Pacing:
         self.fine = False
 
     def measure(self, seconds: float) -> None:
-        """So long the chunks have taken that were stepped now: they are halved while there is time for it."""
+        """Record the seconds spent on chunks in this round, and update `fine`."""
         now = self._clock()
         kept = math.exp((self._measured - now) / _SHARE_S)
         self._measured = now
@@ -43,7 +43,7 @@ class Pacing:
         self.fine = self._share < (_COARSE if self.fine else _FINE)
 
     def together(self, ready: Sequence[Slot], slots: Sequence[Slot]) -> list[Slot]:
-        """Those to be stepped now: all that are `ready`, or none, if it pays to wait for more of the `slots`."""
+        """Return the slots to step now: all of `ready`, or none if it pays to wait for more of `slots`."""
         now = self._clock()
         for slot in slots:
             slot.ready_at = (slot.ready_at or now) if slot in ready else None
@@ -52,7 +52,7 @@ class Pacing:
         return []
 
     def patience(self, slots: Sequence[Slot]) -> float | None:
-        """Seconds until a chunk has waited long enough; None if none waits."""
+        """Seconds until the deadline of the longest-waiting chunk; None if no chunk waits."""
         left = _deadline(slots) - self._clock()
         return max(left, 0.0) if math.isfinite(left) else None
 

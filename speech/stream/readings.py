@@ -1,4 +1,4 @@
-"""Parts of live streams that are to be read with full context: what is wanted, and what came of it."""
+"""Second-pass readings of the parts of live streams: requests, results and the queue between them."""
 
 from __future__ import annotations
 
@@ -13,48 +13,49 @@ from speech.recognize.request import Request
 from speech.recognize.result import PartResult
 
 Read = Callable[[Sequence[Part], Sequence[Request]], list[PartResult]]
-"""As `PartReader.read`."""
+"""Signature of `PartReader.read`."""
 
 
 @dataclass(eq=False, kw_only=True, slots=True)
 class PartReading:
-    """A part that is to be read, and then what it says."""
+    """A request to read one part and, later, its result."""
 
     owner: Hashable
     part: Part
     requests: Sequence[Request]
     partial: bool = False
-    """It is under way and read for partial results; one of an owner at a time."""
+    """Whether the part is under way and is read for partial results; at most one per owner."""
     complete: bool = True
-    """Whether it is a part already, and somebody waits for it."""
+    """Whether the part is complete, so that a final depends on it."""
     quick: bool = False
-    """Whether CTC writes its transcript, because the decoder would be too late."""
+    """Whether CTC writes the transcript because the label decoder would be too late."""
     heard: list[PartResult] = field(default_factory=list)
-    """One for each request."""
+    """One result per request."""
     error: Exception | None = None
     busy_s: float = 0.0
 
     @property
     def key(self) -> Hashable:
-        """Equal for what need not be read twice."""
+        """Key for deduplication: equal readings need not be run twice."""
         return (self.owner, "partial") if self.partial else (self.owner, self.part.place, tuple(self.requests))
 
     @property
     def seconds(self) -> float:
-        """Of audio in which somebody may speak."""
+        """Seconds of audio to read; 0 if the part is silent."""
         return 0.0 if self.part.silent else len(self.part.samples) / SAMPLE_RATE
 
     @property
     def asked(self) -> list[Request]:
-        """What is asked of the model: translations are the decoder's alone."""
+        """Requests for the model; if `quick`, transcripts skip the label decoder, which only translations still
+        need."""
         return [replace(one, quick=True) if self.quick and one.to is None else one for one in self.requests]
 
 
 class ReadingQueue(Protocol):
-    """Reads what is wanted, now or on other threads.
+    """Runs readings, on this thread or on others.
 
     Attributes:
-        ahead: whether parts are worth reading while the pause that will complete them goes on.
+        ahead: whether to read a part during the pause that is expected to complete it.
     """
 
     @property
@@ -62,21 +63,21 @@ class ReadingQueue(Protocol):
 
     @property
     def ready(self) -> bool:
-        """Whether there is something to collect."""
+        """Whether there are results to collect."""
 
     def want(self, readings: Sequence[PartReading]) -> None:
-        """What is to be read, most urgent first, in place of what was wanted before and has not been begun."""
+        """Replace the pending readings that have not started; most urgent first."""
 
     def collect(self) -> list[PartReading]:
-        """What has been read since the last call."""
+        """Return the readings finished since the last call."""
 
 
 class DirectReadings:
-    """Reads at once whatever is wanted, on the thread of whoever wants it.
+    """Runs readings at once, on the caller's thread.
 
     Args:
-        read: as `PartReader.read`.
-        batch_s: most padded seconds that are read together; one part always is.
+        read: see `PartReader.read`.
+        batch_s: maximum padded seconds per batch; a batch has at least one part.
         ahead: see `ReadingQueue`.
     """
 
@@ -90,7 +91,7 @@ class DirectReadings:
         return bool(self._done)
 
     def want(self, readings: Sequence[PartReading]) -> None:
-        """Read them all, in batches."""
+        """Run all readings, in batches."""
         wanted = list(readings)
         while wanted:
             count = fitting(wanted, self._batch_s)
@@ -104,7 +105,7 @@ class DirectReadings:
 
 
 def fitting(wanted: Sequence[PartReading], batch_s: float) -> int:
-    """How many of the first fit into a batch of so many padded seconds; at least one."""
+    """Number of leading readings that fit into a batch of `batch_s` padded seconds; at least one."""
     longest = rows = count = 0
     for reading in wanted:
         longest, rows = max(longest, len(reading.part.samples)), rows + len(reading.requests)
@@ -115,7 +116,7 @@ def fitting(wanted: Sequence[PartReading], batch_s: float) -> int:
 
 
 def read_batch(read: Read, batch: Sequence[PartReading]) -> None:
-    """Read parts together; where that fails one by one, so that it ends only the session that it comes from."""
+    """Read parts in one batch; if that fails, one by one, so that an error affects only its own session."""
     started = time.perf_counter()
     try:
         _read(read, batch)

@@ -1,9 +1,9 @@
-"""One live stream as state: samples and what models say in; work for models and events out. No engine, no clock.
+"""State of one live stream: takes samples and model outputs, yields pending work and events. No engine, no clock.
 
-The stream is cut into parts by the rules that files are cut by (`speech.recognize.parts`), and each part is read with
-full context as soon as it is complete: its words are what a file of the same audio says, and are never taken back.
-What follows the last complete part is read causally, or again and again (`speech.recognize.partials`), and may change.
-A segment is one part, or several where somebody speaks for long without a pause.
+The stream is cut into parts by the same rules as files (`speech.recognize.parts`). Each part is read with full
+context once complete, so its words equal those of a file with the same audio and are final. Audio after the last
+complete part is read causally, or reread repeatedly (`speech.recognize.partials`); its words may change. A segment
+is one part, or several if someone speaks for long without a pause.
 """
 
 from __future__ import annotations
@@ -36,42 +36,42 @@ _EDGE_S = 0.001
 
 
 class StreamingSession:
-    """See the module's docstring. `speech.stream.engine` steps any number of them.
+    """State of one live stream; see the module docstring. `speech.stream.engine` steps any number of sessions.
 
     Args:
-        reader: of parts.
-        first_pass: of chunks; None: partial results come of reading parts again.
-        vad: shared by any number of streams.
-        options: what is wanted.
+        reader: reads parts.
+        first_pass: steps chunks; None: partial results come from rereading the part under way.
+        vad: may be shared by streams.
+        options: initial options.
 
     Attributes:
-        options: as given or updated last.
-        processed_s: up to where events are final or partial results have been given.
+        options: current options.
+        processed_s: position up to which finals or partial results have been given, in seconds.
 
     Raises:
-        LanguageError: if the model lacks a language that is asked for.
-        ConfigError: if it cannot write a phrase.
+        LanguageError: if the model lacks a requested language.
+        ConfigError: if the model cannot write a phrase.
     """
 
     def __init__(self, reader: PartReader, first_pass: CausalPass | None, vad: Vad, options: StreamOptions) -> None:
         self.options = options
         self._reader = reader
         self._compiled = [reader.check(request) for request in options.requests()]
-        """Phrases, for as long as they are asked for."""
+        """Compiled phrases, kept alive while they are in use."""
         rules = options.endpoint.within(reader.longest_s)
         self._segmenter = PartCutter(vad, rules, grid=reader.grid, context_s=options.context_s)
         self._partials = _partials(reader, first_pass, options.requests()[0], wanted=options.interim)
         self._parts: deque[Part] = deque()
         self._ahead: tuple[Part, list[Request], list[PartResult]] | None = None
-        """What has been read while its pause went on."""
+        """A reading that finished before its part was complete."""
         self._before: Context | None = None
-        """What the last complete part, and those before it, have said."""
+        """Text before the next part, from the complete parts."""
         self._writer = EventWriter()
         self._ended = False
         self.processed_s = 0.0
 
     def push(self, samples: np.ndarray) -> None:
-        """Take samples `(n,)` float32 at 16 kHz, any `n`; the work that they make waits.
+        """Accept samples `(n,)` of any length, float32 at 16 kHz, and queue the resulting work.
 
         Raises:
             SpeechError: after `push_finish`.
@@ -85,13 +85,13 @@ class StreamingSession:
         self._complete(segments)
 
     def push_flush(self) -> None:
-        """End the segment under way here."""
+        """End the current segment here."""
         segment = self._segmenter.flush()
         if segment is not None:
             self._complete([segment])
 
     def push_finish(self) -> None:
-        """No more samples will come."""
+        """Mark the end of the audio."""
         if not self._ended:
             self._ended = True
             last = self._segmenter.finish()
@@ -100,11 +100,11 @@ class StreamingSession:
                 self._settle()
 
     def update(self, options: StreamOptions) -> float:
-        """Other languages, targets or rules, from the segment under way on; returns its start in seconds.
+        """Change languages, targets or rules from the current segment on; returns the segment's start in seconds.
 
         Raises:
-            LanguageError: if the model lacks a language; nothing has changed.
-            ConfigError: if it cannot write a phrase; nothing has changed.
+            LanguageError: if the model lacks a language; the options are unchanged.
+            ConfigError: if the model cannot write a phrase; the options are unchanged.
         """
         self._compiled = [self._reader.check(request) for request in options.requests()]
         self.options = replace(options, context_s=self.options.context_s)
@@ -113,25 +113,25 @@ class StreamingSession:
         return self._segmenter.begin / SAMPLE_RATE
 
     def drain(self) -> list[Event]:
-        """The events since the last call."""
+        """Return the events since the last call."""
         return self._writer.drain()
 
     @property
     def received_s(self) -> float:
-        """Audio so far."""
+        """Seconds of audio received."""
         return self._segmenter.received / SAMPLE_RATE
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will come of it."""
+        """Whether the stream has finished and all its parts have been read."""
         return self._ended and not self._parts
 
     def waiting_part(self) -> Part | None:
-        """The part that is to be read next with full context."""
+        """The next complete part to read with full context; None if there is none."""
         return replace(self._parts[0], before=self._before) if self._parts else None
 
     def expected_part(self) -> Part | None:
-        """What will be the next part if nobody speaks on; it can be read already, and has not been."""
+        """The part that the current pause would complete; None if there is none or it has been read already."""
         if self._parts or self._ended:
             return None
         part = self._segmenter.expected()
@@ -139,12 +139,12 @@ class StreamingSession:
         return None if part is None or known else replace(part, before=self._before)
 
     def waiting_chunk(self, smallest: int) -> tuple[CausalStream, int] | None:
-        """The stream to step next and the size of the chunk, which is not below `smallest` encoder frames."""
+        """The stream to step next and its chunk size, at least `smallest` encoder frames; None if no chunk is ready."""
         partials = self._partials
         return None if self._ended or not isinstance(partials, CausalPartials) else partials.waiting(smallest)
 
     def waiting_partial(self) -> tuple[Part, Request] | None:
-        """The part under way, where it is to be read for partial results; see `RereadPartials`."""
+        """The part under way and its request, if it is due for rereading; see `RereadPartials`."""
         partials = self._partials
         if self._ended or self._parts or not isinstance(partials, RereadPartials):
             return None
@@ -152,23 +152,23 @@ class StreamingSession:
         return None if part is None else (part, partials.request)
 
     def take_partial(self, part: Part, heard: PartResult) -> None:
-        """What the part of `waiting_partial` says."""
+        """Accept the result for the part of `waiting_partial`."""
         if isinstance(self._partials, RereadPartials):
             self._partials.take(part, heard, self._segmenter)
             self._show()
 
     def take_reading(self, part: Part, requests: Sequence[Request], heard: Sequence[PartResult]) -> None:
-        """What a part says that has been waiting or expected; it is used if it comes to be the next one."""
+        """Accept the results for a complete or expected part; they are used if the next part is the same."""
         self._ahead = part, list(requests), list(heard)
         self._settle()
 
     def take_part(self, heard: Sequence[PartResult]) -> None:
-        """What the waiting part says, one for each of `options.requests()`."""
+        """Accept the results for the first complete part: one per request of `options.requests()`."""
         part = replace(self._parts[0], before=self._before)
         requests = self.options.requests()
         said = [self._reader.words(item, request) for item, request in zip(heard, requests, strict=True)]
         before = self._reader.following(part, heard[0])
-        self._parts.popleft()  # not before that: where it fails, the part still waits
+        self._parts.popleft()  # after `following`: if that raises, the part stays queued
         self._before = before
         spoke = part.speech_end > part.first_sample
         if spoke:
@@ -182,29 +182,29 @@ class StreamingSession:
         self._show()
 
     def take_chunk(self, log_posteriors: Tensor | None) -> None:
-        """The chunk of `waiting_chunk` has been stepped."""
+        """Accept the result of stepping the chunk of `waiting_chunk`."""
         if log_posteriors is not None and isinstance(self._partials, CausalPartials):
             self._writer.language(self._partials.track(log_posteriors), self.processed_s)
         self._show()
 
-    # Within
+    # Internals
 
     def _show(self) -> None:
-        """What is said of the part under way, once all before it is final."""
+        """Write a partial for the part under way, once all earlier parts are final."""
         heard_s = self._partials.heard_s
         if self._parts or self._ended or heard_s is None or heard_s <= self.processed_s:
             return
         self.processed_s = heard_s
         words = self._partials.words(self._segmenter)
         said_s = words[-1].end_s if words else self._segmenter.begin / SAMPLE_RATE if self._writer.words else None
-        if words and words[-1].end_s > self.processed_s - _EDGE_S:  # its rest may not have been heard yet
+        if words and words[-1].end_s > self.processed_s - _EDGE_S:  # the word may continue in audio not yet heard
             words.pop()
         words = plain_words(words) if self.options.plain else words
         self._writer.partial(words, round(self.processed_s * SAMPLE_RATE))
         self._end_blanks(said_s)
 
     def _end_blanks(self, said_s: float | None) -> None:
-        """End the segment where its last word is long past; see `EndpointConfig.blank_s`."""
+        """End the segment if nothing was recognized for `EndpointConfig.blank_s` after its last word."""
         longest_s = self.options.endpoint.blank_s
         if longest_s is None or said_s is None or self.processed_s - said_s < longest_s:
             return
@@ -213,7 +213,7 @@ class StreamingSession:
             self._complete([segment])
 
     def _complete(self, segments: Sequence[Part]) -> None:
-        """These are to be read."""
+        """Queue complete parts for reading."""
         self._parts += segments
         if segments:
             self._partials.after(self._segmenter, quiet=any(segment.quiet for segment in segments))
@@ -222,7 +222,7 @@ class StreamingSession:
         self._settle()
 
     def _settle(self) -> None:
-        """Take what has been read ahead, if it is what the next part says."""
+        """Use the reading that finished early if it matches the next part and the current requests."""
         if self._ahead is None or not self._parts:
             return
         (part, requests, heard), self._ahead = self._ahead, None
@@ -238,5 +238,5 @@ def _partials(reader: PartReader, first_pass: CausalPass | None, request: Reques
 
 
 def stream_ended() -> SpeechError:
-    """What is raised for samples behind the end."""
+    """Create the error for samples after the end of the stream."""
     return SpeechError("the stream has ended", fix="Open another session.")

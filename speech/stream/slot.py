@@ -1,4 +1,4 @@
-"""One session's place in the engine: the work that waits for it, and what has come of it. What fails here ends it."""
+"""A session's place in the engine: its pending work and its results. An error ends only this session."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 class Urgency(IntEnum):
-    """Of parts, in the order in which they are read."""
+    """Kinds of readings, in the order in which they are run."""
 
     complete = 0
     expected = 1
@@ -28,31 +28,31 @@ class Urgency(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What the engine has done for one session."""
+    """Work done for one session since the last report."""
 
     events: list[Event]
     done: list[Done]
     processed_s: float
     stepped_s: float
-    """Time spent on chunks, its share of the batches."""
+    """Seconds spent on chunks: the session's share of the batches."""
     read_s: float
-    """Time that readers spent."""
+    """Seconds spent on reading parts."""
     error: Exception | None = None
     hurried: int = 0
-    """Parts that CTC has written because the label decoder would have been too late."""
+    """Number of parts written by CTC because the label decoder would have been too late."""
 
 
 class Slot:
-    """See the module's docstring.
+    """One session in the engine; see the module docstring.
 
     Attributes:
         session: the stream.
-        waiting: work that has not been begun.
-        barrier: work that has been begun; what follows waits until all parts before it have been read.
-        ready_at: since when a chunk waits, by the clock of `Pacing`.
-        stepped_s: time of chunks that has not been reported.
-        error: what has ended it.
-        reported_s: how far it has been reported to be.
+        waiting: commands not yet begun.
+        barrier: the command in progress; later commands wait until all parts before it have been read.
+        ready_at: time since which a chunk has been ready, by the clock of `Pacing`.
+        stepped_s: unreported seconds spent on chunks.
+        error: the error that ended the session.
+        reported_s: last reported position, in seconds.
     """
 
     def __init__(self, session: StreamingSession) -> None:
@@ -68,7 +68,8 @@ class Slot:
         self.reported_s = 0.0
 
     def guarded[T](self, call: Callable[[], T], otherwise: T) -> T:
-        """What a call says that concerns this session alone: where it fails, that is its end and nobody else's."""
+        """Run a call for this session alone: an exception is logged and ends the session, and `otherwise` is
+        returned."""
         try:
             return call()
         except Exception as error:
@@ -78,11 +79,11 @@ class Slot:
 
     @property
     def startable(self) -> bool:
-        """Whether there is work that can be begun."""
+        """Whether there is a command that can begin."""
         return bool(self.waiting) and self.barrier is None
 
     def begin(self) -> None:
-        """Give the session its work up to the next barrier."""
+        """Begin commands up to and including the next barrier."""
         while self.startable:
             work = self.waiting.pop(0)
             if isinstance(work, Push):
@@ -95,7 +96,8 @@ class Slot:
                 self.session.push_finish()
 
     def wanted(self, *, ahead: bool) -> tuple[Urgency, float, PartReading] | None:
-        """What is to be read of it, and the order in which; with `ahead` also what a pause may come to be."""
+        """The next reading, its urgency and sort key; with `ahead`, also for the part expected after the current
+        pause."""
         session = self.session
         sure = session.waiting_part()
         part = session.expected_part() if sure is None and ahead else sure
@@ -112,8 +114,8 @@ class Slot:
         return urgency, part.end_sample / SAMPLE_RATE - session.received_s, reading
 
     def take(self, reading: PartReading) -> None:
-        """What has been read of it."""
-        if not reading.partial:  # those are read in time that nobody else needs: they are no load
+        """Accept a finished reading."""
+        if not reading.partial:  # partials are reread in idle time: they do not count as load
             self._read_s += reading.busy_s
         self._hurried += reading.quick
         self.guarded(lambda: self._take(reading), None)
@@ -131,7 +133,8 @@ class Slot:
         return self.guarded(lambda: self.session.waiting_chunk(smallest), None)
 
     def carry_out(self) -> None:
-        """The barrier, if all before it has been read; a change that cannot be had is refused and changes nothing."""
+        """Complete the barrier once all parts before it have been read; a refused change leaves the options
+        unchanged."""
         session = self.session
         if self.barrier is None or session.waiting_part() is not None:
             return
@@ -145,10 +148,10 @@ class Slot:
             self._done.append(Done(work, session.received_s, refused))
 
     def report(self, smallest: int) -> Result | None:
-        """What has been done since the last call; None: nothing.
+        """Return what was done since the last call; None if nothing was.
 
         Args:
-            smallest: encoder frames of a chunk.
+            smallest: encoder frames of the smallest chunk.
         """
         events: list[Event] = self.guarded(self.session.drain, [])
         processed_s = self.reported_s
@@ -164,7 +167,7 @@ class Slot:
         return Result(events, done, processed_s, stepped_s, read_s, self.error, hurried)
 
     def _processed_s(self, smallest: int) -> float:
-        """How far it is; where nothing waits to be done, all of it is."""
+        """Position in seconds; the end of the received audio if no work is pending."""
         session = self.session
         idle = session.waiting_part() is None and session.waiting_chunk(smallest) is None
         return session.received_s if idle else session.processed_s

@@ -1,9 +1,9 @@
-"""Phrases that a text may well hold, such as names, to be preferred where the audio leaves a choice.
+"""Contextual biasing: phrases, such as names, that are preferred where the audio is ambiguous.
 
-Shallow fusion with a phrase list (Zhao et al. 2019, "Shallow-fusion end-to-end contextual biasing"): each letter of a
-phrase adds its boost as soon as it is matched, and a match that fails gives all of it back. Phrases are matched letter
-by letter and not piece by piece (Aho and Corasick 1975), because the model may split a rare name otherwise than the
-tokenizer does; so every spelling of a phrase in pieces earns the same. Case and punctuation make no difference.
+Shallow fusion with a phrase list (Zhao et al. 2019, "Shallow-fusion end-to-end contextual biasing"): each matched
+letter of a phrase adds its boost at once, and a failed match subtracts all of it again. Phrases are matched by
+letters instead of pieces (Aho and Corasick 1975), since the model may split a rare name differently from the
+tokenizer; every segmentation of a phrase scores the same. Case and punctuation are ignored.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from speech.text.tokenizers.sentencepiece import Tokenizer
 from speech.text.vocabulary import WORD_START, Vocabulary
 
 BOOST = 1.0
-"""Of a phrase that comes without one."""
+"""Default boost of a phrase."""
 MOST_BOOST = 1000.0
-"""Sums of what phrases earn stay numbers."""
+"""Maximum boost, so that score sums stay finite."""
 _OWN_TABLES = 6
-_OBJECT_BYTES, _WORD_BYTES = 2048, 100  # of a `Phrases` with nothing in it; of a hash in a set
+_OBJECT_BYTES, _WORD_BYTES = 2048, 100  # of an empty `Phrases`; of a hash in a set
 _NO_LETTER = "\0"
-"""Stands for `<unk>`; no phrase holds it."""
+"""Stands for `<unk>`; occurs in no phrase."""
 
 
 class Phrase(NamedTuple):
-    """What may well be said."""
+    """A phrase with its boost."""
 
     text: str
     boost: float = BOOST
-    """For each letter, spaces among them, in nats."""
+    """Score per letter, spaces included, in nats."""
 
     @classmethod
     def parse(cls, text: str) -> Phrase:
@@ -61,16 +61,16 @@ class Phrase(NamedTuple):
             raise ConfigError(f"{boost!r} behind ^, expected a number", where=repr(text)) from error
 
     def __str__(self) -> str:
-        """What `parse` reads."""
+        """The inverse of `parse`."""
         return f"{self.text}^{self.boost:g}"
 
 
 def read_phrases(given: Iterable[str]) -> tuple[Phrase, ...]:
-    """Phrases as users give them, each once; "@FILE" stands for the lines of a file.
+    """Parse user input to distinct phrases; "@FILE" stands for the lines of a file.
 
     Raises:
         FileError: if a file cannot be read, or is not UTF-8.
-        ConfigError: if a boost is no number.
+        ConfigError: if a boost is not a number.
     """
     lines: list[str] = []
     for text in given:
@@ -82,15 +82,15 @@ def read_phrases(given: Iterable[str]) -> tuple[Phrase, ...]:
 
 
 def canonical(phrases: Iterable[Phrase]) -> tuple[Phrase, ...]:
-    """Each once, in one order: equal for lists that mean the same."""
+    """Deduplicate and sort phrases, so that equivalent lists are equal."""
     return tuple(sorted(set(phrases)))
 
 
 def spelled(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
-    """Token ids of a word or phrase, written as the model writes: without case and punctuation.
+    """Token ids of a word or phrase in the model's spelling, without case and punctuation.
 
     Raises:
-        ConfigError: if nothing is left of it, or it has characters that the model cannot write.
+        ConfigError: if no letters or digits are left, or the model cannot write a character.
     """
     plain, unk = plain_text(text), tokenizer.vocabulary.unk
     ids = tuple(tokenizer.encode(plain))
@@ -103,25 +103,26 @@ def spelled(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
 
 
 class Phrases:
-    """Counts what a text earns for the phrases in it, token by token.
+    """Scores a text for the phrases in it, token by token.
 
-    A phrase counts where it stands as whole words; a side of it that is written in a script without spaces may touch
-    other letters. Every occurrence earns its boost; of several phrases that end at the same letter, the one that earns
-    most, and a phrase that begins with another one adds only what it is worth more.
+    A phrase matches as whole words; a side whose script uses no spaces may be adjacent to other letters. Every
+    occurrence earns its boost. Of phrases that end at the same letter, only the best one counts, and a phrase that
+    starts with another one adds only the difference.
 
     Args:
-        tokenizer: whose tokens are scored.
-        phrases: to prefer.
-        strict: refuse a phrase that the model cannot write; otherwise it is left out.
+        tokenizer: tokenizer of the scored tokens.
+        phrases: phrases to bias towards.
+        strict: raise for a phrase that the model cannot write; otherwise it is skipped.
 
     Raises:
-        ConfigError: if a boost is not a number above 0 and up to `MOST_BOOST`, a phrase is empty, or the model cannot
-            write it and `strict`.
+        ConfigError: if a boost is not above 0 and at most `MOST_BOOST`, or if `strict` and a phrase is empty or
+            cannot be written by the model.
 
     Attributes:
-        words: hashes of the phrases' words (see `lexicon.WordHash`), which are words whatever a lexicon has.
-        tables: for compiled code; see `beam_kernels.advance`.
-        left_out: why the first of the phrases was that could not be written, if there is one.
+        words: hashes of the phrases' words (see `lexicon.WordHash`), which count as words even if a lexicon lacks
+            them.
+        tables: arrays for compiled code; see `beam_kernels.advance`.
+        left_out: error of the first phrase skipped; None if there is none.
     """
 
     def __init__(self, tokenizer: Tokenizer, phrases: Iterable[Phrase], *, strict: bool = True) -> None:
@@ -142,37 +143,37 @@ class Phrases:
             words.update(WordHash().then(word).whole for word in plain_text(text).split())
         trie.link()
         self.words = frozenset(words)
-        # Of the trie only these are kept: its objects take twenty times as much memory.
+        # Only the arrays of the trie are kept: its objects take twenty times as much memory.
         self.tables = (*_tables(self._letters), *trie.tables())
         own: list[memoryview[Any]] = [memoryview(table) for table in self.tables[-_OWN_TABLES:]]
         self._edges, self._targets, self._last, self._shorter, self._earned, self._hope = own
         self.start = trie.start
-        """The place before a text, which is one before a word."""
+        """State before a text, which is also a word start."""
 
     def __bool__(self) -> bool:
-        """Whether there is anything to prefer."""
+        """Whether there are any phrases."""
         return bool(self._edges)
 
     @property
     def nbytes(self) -> int:
-        """Memory that is its own, about."""
+        """Approximate memory of the object in bytes."""
         return _OBJECT_BYTES + sum(table.nbytes for table in self.tables[-_OWN_TABLES:]) + _WORD_BYTES * len(self.words)
 
     def score(self, place: int, token: int) -> tuple[int, float]:
-        """The place after `token`, and what it adds; less than 0 where it ends the hope for a phrase."""
+        """The state after `token`, and its score; negative if it breaks off a partial match."""
         return self._advance(place, self._letters[token])
 
     def finish(self, place: int) -> float:
-        """What the end of the text adds: a phrase may end here, and one that has only begun gives back."""
+        """Score of the end of the text: a phrase may end here, and a partial match loses its score."""
         place, gain = self._advance(place, WORD_START)
         return gain - self._hope[place]
 
     def _advance(self, place: int, letters: str) -> tuple[int, float]:
-        """The place after more letters, and what they add."""
+        """The state after more letters, and their score."""
         before, earned, start = place, 0.0, ord(WORD_START)
         for code in map(ord, letters):
             if code == start == self._last[place]:
-                continue  # two word starts are one
+                continue  # repeated word starts count once
             found = place_of(self._edges, place << 32 | code)
             while place and found < 0:
                 place = self._shorter[place]
@@ -184,7 +185,7 @@ class Phrases:
 
 @lru_cache(maxsize=4)
 def letters_of(vocabulary: Vocabulary) -> tuple[str, ...]:
-    """Letters of each token, with `WORD_START` between words, in which phrases are matched."""
+    """Letters of each token, with `WORD_START` between words; phrases are matched on these."""
     letters = [""] * vocabulary.piece_start
     letters[vocabulary.unk] = _NO_LETTER
     pieces, added = (["".join(map(_plain, p)) for p in some] for some in (vocabulary.pieces, vocabulary.added))
@@ -200,36 +201,36 @@ def _plain(character: str) -> str:
 
 @lru_cache(maxsize=4)
 def _tables(letters: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Where the letters of each token begin, and their code points."""
+    """Offsets of each token's letters, and their code points."""
     begins = np.array([0, *accumulate(map(len, letters))], np.int64)
     return begins, np.array([ord(letter) for letter in "".join(letters)], np.int64)
 
 
 class _Trie:
-    """Phrases by their letters, with `WORD_START` where a word must begin or end (Aho and Corasick 1975).
+    """Aho-Corasick automaton of the phrases' letters, with `WORD_START` where a word must begin or end.
 
-    All lists are by node; node 0 is the root.
+    All lists are indexed by node; node 0 is the root.
     """
 
     def __init__(self) -> None:
         self.hope = [0.0]
-        """What the letters of an unfinished phrase have added so far."""
+        """Provisional score of a partial match."""
         self._children: list[dict[str, int]] = [{}]
         self._letters = [""]
         self._worth = [0.0]
-        """Of the phrase that ends here; 0 where none does."""
+        """Score of the phrase that ends here; 0 if none does."""
         self._earned = [0.0]
-        """What stays, whatever follows, when the text arrives here."""
+        """Permanent score earned on arrival at this node."""
         self._shorter = [0]
-        """The longest end of this node's text that a phrase begins with."""
+        """Failure link: the longest proper suffix of this node's text that starts a phrase."""
 
     @property
     def start(self) -> int:
-        """The node before a word."""
+        """The node at a word start."""
         return self._children[0].get(WORD_START, 0)
 
     def add(self, phrase: str, boost: float) -> None:
-        """A phrase, with `WORD_START` between its words only."""
+        """Add a phrase, with `WORD_START` only between its words."""
         before, after = (WORD_START if spaced(letter) else "" for letter in (phrase[0], phrase[-1]))
         node = 0
         for place, letter in enumerate(before + phrase + after, start=1 - len(before)):
@@ -238,11 +239,11 @@ class _Trie:
         self._worth[node] = max(self._worth[node], boost * len(phrase))
 
     def link(self) -> None:
-        """To be called once, when all phrases are there."""
+        """Compute failure links and scores; call once, after all phrases are added."""
         nodes = deque((child, 0, 0.0) for child in self._children[0].values())
         while nodes:  # shorter texts first
             node, shorter, had = nodes.popleft()
-            has = max(had, self._worth[node])  # of phrases that this one begins with, and itself
+            has = max(had, self._worth[node])  # best score of this text and the phrases that it starts with
             self._shorter[node] = shorter
             self._earned[node] = max(has - had, self._earned[shorter])
             self.hope[node] = max(0.0, self.hope[node] - has)
@@ -265,7 +266,8 @@ class _Trie:
         return child
 
     def tables(self) -> tuple[np.ndarray, ...]:
-        """Edges as sorted `node << 32 | letter` and where they lead; last letter, shorter, earned, hope of nodes."""
+        """Arrays: sorted edges `node << 32 | letter`, edge targets; per node last letter, failure link, earned,
+        hope."""
         edges = sorted(
             (node << 32 | ord(letter), child)
             for node, children in enumerate(self._children)
@@ -281,10 +283,10 @@ class _Trie:
 
 @cache
 def _unspaced() -> frozenset[str]:
-    """Scripts of the languages that write no spaces between words."""
+    """Scripts of languages written without spaces between words."""
     return frozenset[str]().union(*(scripts_of(code) for code, row in LANGUAGES.items() if not row.spaces))
 
 
 def spaced(letter: str) -> bool:
-    """Whether a script is written with spaces between words."""
+    """Whether a letter's script uses spaces between words."""
     return script(letter) not in _unspaced()

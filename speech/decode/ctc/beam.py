@@ -1,4 +1,4 @@
-"""Prefix beam search as a decoder of frames: texts from the search, times from their alignment."""
+"""CTC prefix beam search as a decoder: text from the search, timestamps from alignment."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ _LEAST_OF_PHRASES = -8.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BeamDecoder:
-    """Called like `greedy`; slower, and better where a language model knows the domain."""
+    """Beam search decoder, called like `greedy`; slower, but more accurate if a language model fits the domain."""
 
     beam: int = 8
-    """Texts kept after each frame."""
+    """Beam size: texts kept after each frame."""
     top_k: int = 12
-    """Tokens tried in each frame."""
+    """Maximum tokens tried per frame."""
     least: float = -5.0
-    """Log-probability below which a token is not tried."""
+    """Minimum log-probability of a token to be tried."""
     scorer: LanguageModel[Any] | None = None
     """Language model over tokens, such as `prefix_beam.KenLm`."""
     lexicon: Lexicon | None = None
-    """Words, where it knows those of all languages that may be spoken; beside a language model only."""
+    """Word lexicon, used with a language model only, and only if it covers all languages that may be spoken."""
     pieces: Sequence[str] = ()
     """Piece of each token; needed with a lexicon."""
     weight: float = 0.4
-    """Of the language model."""
+    """Weight of the language model."""
     bonus: float = 0.6
-    """For each token, against the language model's liking for short texts; not used without one."""
+    """Score added per token, to offset the language model's preference for short texts; unused without one."""
     phrases: Phrases | None = None
-    """To prefer, with or without a language model."""
+    """Phrases to bias towards, with or without a language model."""
 
     def __call__(
         self, frames: CtcFrames, *, blank: int = 0, forbidden: Collection[int] = (), languages: Sequence[str] = ()
     ) -> list[list[TokenSpan]]:
-        """Token spans of each utterance, which is in some of `languages`; tokens in `forbidden` cannot be said."""
+        """Token spans of each utterance, which is in some of `languages`; tokens in `forbidden` are never emitted."""
         return [self._decode(frames.select(row), blank, forbidden, languages) for row in range(len(frames.lengths))]
 
     def _decode(
@@ -62,18 +62,18 @@ class BeamDecoder:
     def nbest(
         self, log_probs: torch.Tensor, forbidden: Collection[int] = (), languages: Sequence[str] = (), blank: int = 0
     ) -> list[tuple[list[TokenSpan], float]]:
-        """Token spans of the texts that one utterance `(T, vocabulary)` leaves in the beam, from likely to unlikely,
-        and the posterior of each among them. The first is what a call says."""
+        """Token spans of all texts left in the beam for one utterance `(T, vocabulary)`, from likely to unlikely, with
+        their posteriors among each other. The first equals the result of a call."""
         log_probs = without(log_probs, forbidden)
         found = self._found(log_probs, blank, languages)
         shares = torch.tensor([one.score for one in found], dtype=torch.float64).softmax(dim=0).tolist()
         return [(align(log_probs, one.ids, blank).spans, share) for one, share in zip(found, shares, strict=True)]
 
     def preferring(self, phrases: Phrases | None) -> BeamDecoder:
-        """The same search with phrases, which tries more in each frame: they may be far from the best.
+        """The decoder with phrases. It tries more tokens per frame, since those of phrases may be unlikely.
 
         Raises:
-            ConfigError: with a language model of others that counts for nothing, and would take the phrases with it.
+            ConfigError: if an external language model has weight 0, which would disable the phrases too.
         """
         if not self.ours and not self.weight:
             raise ConfigError("phrases beside a language model of weight 0", fix="Leave the language model out.")
@@ -81,14 +81,14 @@ class BeamDecoder:
 
     @property
     def ours(self) -> bool:
-        """Whether `search` can be used: with our own language model, or none."""
+        """Whether `search` is available: with our own language model, or with none."""
         return self.scorer is None or isinstance(self.scorer, TokenNgram)
 
     def search(self, languages: Sequence[str], blank: int = 0) -> BeamSearch:
-        """A search to be done frame by frame.
+        """Create a frame-synchronous search.
 
         Raises:
-            ConfigError: with a language model of others.
+            ConfigError: with an external language model.
         """
         if self.scorer is not None and not isinstance(self.scorer, TokenNgram):
             raise ConfigError("this language model is not one of ours", fix="Use prefix_beam.")

@@ -1,8 +1,8 @@
-"""`prefix_beam` with `TokenNgram`, `LexiconScorer` and `BiasingScorer`, compiled: the same arithmetic in the same
-order, without the GIL.
+"""Compiled `prefix_beam` with `TokenNgram`, `LexiconScorer` and `BiasingScorer`: the same arithmetic in the same order,
+without the GIL.
 
-Compiled by numba when first used, and kept on disk. Imported by `compiled_beam.py` alone, where it is needed: numba
-takes most of a second to load.
+Compiled by numba on first use and cached on disk. Imported by `compiled_beam.py` only, and lazily: importing numba
+takes most of a second.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _extended(key, token):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _find(keys, low, high, key):  # type: ignore[no-untyped-def]
-    """Where `key` is in the sorted `keys[low:high]`; -1 if it is not there."""
+    """Index of `key` in the sorted `keys[low:high]`; -1 if it is missing."""
     end = high
     while low < high:
         middle = (low + high) // 2
@@ -56,7 +56,8 @@ def _find(keys, low, high, key):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _hash_contexts(node, parents, tokens, ngram, contexts, spent):  # type: ignore[no-untyped-def]
-    """Hash of each context of a node's next token, longest first, and what it costs to come to it; how many."""
+    """Fill in the hashes of a node's n-gram contexts, longest first, and their accumulated backoff costs; returns their
+    number."""
     order, keys, _, backoffs, _ = ngram
     history = np.empty(max(order - 1, 0), np.int64)
     count = 0
@@ -106,7 +107,7 @@ def _word_score(whole, tail, lexicon):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _match(place, letters, phrases):  # type: ignore[no-untyped-def]
-    """The place in the phrases after more letters, and what they add; see `phrases.Phrases.score`."""
+    """The phrase state after more letters, and their score; see `phrases.Phrases.score`."""
     _, _, edges, targets, last, shorter, earned, hope = phrases
     before, gain = place, 0.0
     for letter in letters:
@@ -125,7 +126,7 @@ def _match(place, letters, phrases):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _spell(token, whole, tail, gain, pieces, lexicon):  # type: ignore[no-untyped-def]
-    """The word under way after a token, and `gain` with what the words add that end with it."""
+    """The hashes of the current word after a token, and `gain` plus the scores of words completed by it."""
     begins, letters, kinds = pieces
     for place in range(begins[token], begins[token + 1]):
         kind = kinds[place]
@@ -142,11 +143,12 @@ def _spell(token, whole, tail, gain, pieces, lexicon):  # type: ignore[no-untype
 
 @njit(cache=True, nogil=True)
 def tried(log_probs, top_k, least, blank):  # type: ignore[no-untyped-def]
-    """What a search tries: for each frame of `log_probs (T, vocabulary)` blank, and the best tokens above `least`.
+    """Select the tokens to try: blank, and the best `top_k` tokens above `least`, for each frame of
+    `log_probs (T, vocabulary)`.
 
     Returns:
-        blanks (T,), and with where each frame's begin (T + 1,), tokens and their log-probabilities, best first, equals
-        in order.
+        Blank log-probabilities (T,); offsets of each frame's tokens (T + 1,); tokens and their log-probabilities,
+        best first, ties by id.
     """
     frames, vocabulary = log_probs.shape
     begins, blanks = np.zeros(frames + 1, np.int64), np.empty(frames)
@@ -171,7 +173,7 @@ def tried(log_probs, top_k, least, blank):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _longer(node, token, tree, sizes, model):  # type: ignore[no-untyped-def]
-    """The text of a node with one more token, which is scored when it is first asked for."""
+    """The node of a text with one more token; it is created and scored on first use."""
     parents, tokens, extra, child, sibling, whole, tail, _, _, places, row_of, contexts, spent, counts = tree
     weight, bonus, ngram, pieces, lexicon, phrases, scored, worded, biased = model
     longer = child[node]
@@ -203,7 +205,7 @@ def _longer(node, token, tree, sizes, model):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _slot(node, frame, wide, seen):  # type: ignore[no-untyped-def]
-    """Where a node is in the wider beam of a frame; it is added if it is not there."""
+    """Index of a node in the unpruned beam of a frame; the node is added if missing."""
     nodes, blanked, spoken, count = wide
     stamps, slots = seen
     if stamps[node] != frame:
@@ -215,7 +217,7 @@ def _slot(node, frame, wide, seen):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _emit(node, frame, chance, tree):  # type: ignore[no-untyped-def]
-    """A node's last token may have been said in a frame: it counts as said where that is likeliest."""
+    """Record that a node's last token may be emitted in a frame; the likeliest frame is kept as its time."""
     peaks, heights = tree[7], tree[8]
     if peaks[node] < 0 or chance > heights[node]:
         peaks[node], heights[node] = frame, chance
@@ -223,22 +225,22 @@ def _emit(node, frame, chance, tree):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def advance(blanks, begins, said, chances, tree, seen, sizes, beams, model):  # type: ignore[no-untyped-def]
-    """More frames, as `tried` gives them.
+    """Search more frames, as returned by `tried`.
 
     Args:
         blanks, begins, said, chances: of `tried`.
-        tree: texts are nodes of a tree, of which the first is empty. Arrays over nodes: parent, last token, what the
-            language model and the bonus have added, first longer node, next of the same parent, hashes of the word
-            under way, frame in which the last token was said and its log-probability, place in the phrases, row among
-            those whose longer texts have been scored; over rows: hashes of contexts, their costs, how many there are.
-        seen: over nodes: frame in which they were last in the beam, and where.
+        tree: prefix tree, whose root is the empty text. Arrays over nodes: parent; last token; score of language
+            model and bonus; first child; next sibling; two hashes of the current word; peak frame of the last token
+            and its log-probability there; phrase state; row in the context cache. Arrays over rows: context hashes;
+            their costs; their number.
+        seen: arrays over nodes: frame in which the node was last in the beam, and its index there.
         sizes: nodes, rows, texts kept, frames so far.
-        beams: texts that are kept, log-probability of their paths that end in blank, and of those that do not.
-        model: weight and bonus; n-gram model: order, keys, scores, backoffs, steps per nat; pieces: where each token's
-            characters begin, code points, kinds; lexicon: keys, scores, the range of each language, scale, penalty,
-            usual, steps per nat, words that are known beside; phrases: where each token's letters begin, their code
-            points, edges, where they lead, and of each place the last letter, the next shorter place, what is earned
-            there and hoped for; whether there are an n-gram model and, beside it, words, and phrases.
+        beams: kept nodes; log-probability of their paths ending in blank; of those not ending in blank.
+        model: weight and bonus; n-gram model: order, keys, scores, backoffs, steps per nat; pieces: offsets of each
+            token's characters, code points, kinds; lexicon: keys, scores, range of each language, scale, penalty,
+            usual, steps per nat, additional known words; phrases: offsets of each token's letters, code points,
+            edges, edge targets, and per state the last letter, the failure link, the earned and the provisional
+            score; flags: whether there are an n-gram model, a lexicon with it, and phrases.
     """
     kept, blanked, spoken = beams
     beam, width, extra, tokens = len(kept), sizes[2], tree[2], tree[1]
@@ -258,7 +260,7 @@ def advance(blanks, begins, said, chances, tree, seen, sizes, beams, model):  # 
                 if node > 0 and token == tokens[node]:
                     wide[2][here] = _sum(wide[2][here], spoken[place] + chance)
                     _emit(node, now, chance, tree)
-                    before = blanked[place]  # a second equal token needs a blank between
+                    before = blanked[place]  # a repeated token needs a blank in between
                 if before > _NEVER:
                     longer = _longer(node, token, tree, sizes, model)
                     there = _slot(longer, now, wide, seen)
@@ -279,10 +281,10 @@ def advance(blanks, begins, said, chances, tree, seen, sizes, beams, model):  # 
 
 @njit(cache=True, nogil=True)
 def best(ended, tree, sizes, beams, model):  # type: ignore[no-untyped-def]
-    """Tokens of the best text, frame in which each was likeliest, its log-probability there, and the text's score.
+    """Return the best text's tokens, the peak frame of each, its log-probability there, and the text's score.
 
     Args:
-        ended: whether the text ends here, and with it a word.
+        ended: whether the utterance ends here, which completes the last word.
         tree, sizes, beams, model: see `advance`.
     """
     kept, blanked, spoken = beams

@@ -1,4 +1,4 @@
-"""`prefix_beam` for our own language models, compiled (`beam_kernels.py`): the same texts, many times faster."""
+"""Compiled `prefix_beam` for our own language models (`beam_kernels.py`): the same results, many times faster."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ def _kernels() -> Any:
 
 @cache
 def prepare() -> None:
-    """Load or compile the code in the background, once in a process, so that the first search waits less."""
+    """Load or compile the kernels in the background, once per process, to shorten the first search."""
     threading.Thread(target=_warm, name="compile", daemon=True).start()
 
 
 def _warm() -> None:
     compiled_beam(Tensor([[0.0, 0.0]]), SearchConfig(beam=1, top_k=1, least=-1.0))
-    align(Tensor([[0.0, 0.0]]), [1])  # what it finds is timed by it
+    align(Tensor([[0.0, 0.0]]), [1])  # alignment times what the search finds
 
 
 @dataclass(frozen=True, slots=True)
 class TriedTokens:
-    """What a search tries in some frames; see `beam_kernels.tried`."""
+    """Tokens that a search tries in some frames; see `beam_kernels.tried`."""
 
     blanks: np.ndarray
     begins: np.ndarray
@@ -55,13 +55,13 @@ class TriedTokens:
         return len(self.blanks)
 
     def after(self, frames: int) -> TriedTokens:
-        """All but the first frames."""
+        """Drop the first `frames` frames."""
         return TriedTokens(self.blanks[frames:], self.begins[frames:], self.said, self.chances)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchConfig:
-    """How a search is done; see `prefix_beam`."""
+    """Search parameters; see `prefix_beam`."""
 
     beam: int
     top_k: int
@@ -71,7 +71,7 @@ class SearchConfig:
     bonus: float = 0.0
 
     def tried(self, log_probs: Tensor) -> TriedTokens:
-        """What it tries in frames `(T, vocabulary)`.
+        """Select the tokens to try in frames `(T, vocabulary)`.
 
         Raises:
             ConfigError: if `beam` or `top_k` is below 1, or `blank` is outside the vocabulary.
@@ -79,8 +79,8 @@ class SearchConfig:
         return self.chosen([part.cpu() for part in self.candidates(log_probs)])
 
     def candidates(self, log_probs: Tensor) -> list[Tensor]:
-        """What `chosen` needs of frames `(T, vocabulary)`, to be brought to the CPU: all of it where it is there
-        already, otherwise the log-probabilities of blank, and the best tokens and theirs.
+        """Reduce frames `(T, vocabulary)` on their device to the input of `chosen`: all scores if they are on the CPU
+        already; otherwise the blank scores, the best scores and their tokens.
 
         Raises:
             ConfigError: see `tried`.
@@ -93,13 +93,13 @@ class SearchConfig:
         return [scores[:, self.blank], *scores.topk(min(self.top_k + 1, vocabulary))]
 
     def chosen(self, candidates: Sequence[Tensor]) -> TriedTokens:
-        """`tried`, of what `candidates` gave, on the CPU."""
+        """Finish `tried` from the output of `candidates`, copied to the CPU."""
         arrays = [part.numpy() for part in candidates]
         if len(arrays) == 1:
             scores = np.ascontiguousarray(arrays[0])
             return TriedTokens(*_kernels().tried(scores, self.top_k, float(self.least), self.blank))
         blanks, best, ids = arrays
-        order = np.lexsort((ids, -best))  # of equals the first, as the kernel has them
+        order = np.lexsort((ids, -best))  # ties by token id, as in the kernel
         best, ids = np.take_along_axis(best, order, -1), np.take_along_axis(ids, order, -1)
         may = (ids != self.blank) & (best > self.least)
         kept = may & (may.cumsum(axis=-1) <= self.top_k)
@@ -108,13 +108,13 @@ class SearchConfig:
 
 
 class BeamSearch:
-    """The search through one utterance, frame by frame; other threads run meanwhile.
+    """Frame-synchronous search through one utterance; it releases the GIL.
 
     Args:
-        config: how.
+        config: search parameters.
         scorer: n-gram model over tokens.
-        lexicon, languages, pieces: see `LexiconScorer`; used beside an n-gram model only.
-        phrases: to prefer.
+        lexicon, languages, pieces: see `LexiconScorer`; used with an n-gram model only.
+        phrases: phrases to bias towards.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class BeamSearch:
         return int(self._sizes[3])
 
     def advance(self, tried: TriedTokens) -> None:
-        """More frames."""
+        """Search more frames."""
         nodes, rows = self._sizes[:2].tolist()
         beam, tokens = self.config.beam, int(tried.begins[-1] - tried.begins[0])
         self._grow(nodes + beam * tokens, rows + beam * len(tried))
@@ -156,10 +156,10 @@ class BeamSearch:
         )  # fmt: skip
 
     def best(self, *, ended: bool = True) -> tuple[Hypothesis, list[TokenSpan]]:
-        """The best text, and each token where it was likeliest in a path of that text.
+        """The best text, and each of its tokens at its likeliest frame.
 
         Args:
-            ended: whether the text ends here, and with it a word.
+            ended: whether the utterance ends here, which completes the last word.
         """
         ids, frames, chances, score = _kernels().best(ended, self._tree, self._sizes, self._beams, self._model)
         frames = np.maximum.accumulate(frames) if len(frames) else frames
@@ -170,7 +170,7 @@ class BeamSearch:
         return Hypothesis(tuple(ids.tolist()), float(score)), spans
 
     def nbest(self) -> list[Hypothesis]:
-        """All texts that are kept, from likely to unlikely, each with the end of an utterance behind it."""
+        """All texts in the beam, from likely to unlikely, each scored as a complete utterance."""
         kept, blanked, spoken = self._beams
         found = []
         for row in range(int(self._sizes[2])):
@@ -186,7 +186,7 @@ class BeamSearch:
         return (*self._nodes, *self._rows)
 
     def _grow(self, nodes: int, rows: int) -> None:
-        """Make room; what is new holds -1, which is no frame, node or row, and zeros where zero is meant."""
+        """Grow the arrays to the given numbers of nodes and rows."""
         if nodes > len(self._nodes[0]):
             size = max(nodes, 2 * len(self._nodes[0]))
             self._nodes = [_grown(a, size, fill) for a, fill in zip(self._nodes, _FILL, strict=True)]
@@ -195,7 +195,8 @@ class BeamSearch:
             self._rows = [_grown(array, max(rows, 2 * len(self._rows[2])), 0) for array in self._rows]
 
 
-# Parent, last token, added, first longer, next, two hashes, peak, its height, place, row; see `beam_kernels.advance`.
+# Parent, last token, score, first child, next sibling, two hashes, peak, its height, phrase state, row; see
+# `beam_kernels.advance`.
 _NODE = (*[np.int64] * 2, np.float64, *[np.int64] * 2, *[np.uint64] * 2, np.int64, np.float64, *[np.int64] * 2)
 _FILL = (-1, 0, 0, -1, -1, 0, 0, -1, 0, 0, -1)
 _PLACE = 9
@@ -208,7 +209,7 @@ def _grown(array: np.ndarray, size: int, fill: int) -> np.ndarray:
 
 
 def compiled_beam(log_probs: Tensor, config: SearchConfig, **model: Any) -> Hypothesis:
-    """The best text of one utterance `(T, vocabulary)`; `model` as for `BeamSearch`.
+    """The best text of one utterance `(T, vocabulary)`; `model` are keyword arguments of `BeamSearch`.
 
     Raises:
         ConfigError: see `SearchConfig.tried`.
@@ -237,7 +238,7 @@ def _words(lexicon: Lexicon | None, languages: tuple[str, ...], phrases: Phrases
 
 @lru_cache(maxsize=8)
 def _spelled(pieces: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where the characters of each piece begin, their code points, and their kinds."""
+    """Offsets of each piece's characters, their code points, and their kinds."""
     kinds = _kernels()
     letters = [character for piece in pieces for character in piece]
     kind = [

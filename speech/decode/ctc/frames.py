@@ -1,4 +1,4 @@
-"""The one stream that everything is read from."""
+"""Frame log-probabilities, the input of all CTC decoders."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class CtcFrames:
     """Log-probabilities of a batch of utterances."""
 
     log_probs: Tensor
-    """(batch, T, vocabulary) float32"""
+    """Log-probabilities `(batch, T, vocabulary)`, float32."""
     lengths: Tensor
-    """(batch,) frames of each"""
+    """Number of frames per utterance `(batch,)`."""
     frame_s: float
-    """Seconds from one frame to the next."""
+    """Seconds between frames."""
     offset_s: float = 0.0
-    """Time of the first frame."""
+    """Time of the first frame in seconds."""
 
     def __post_init__(self) -> None:
         if self.log_probs.dim() != 3 or self.lengths.shape != self.log_probs.shape[:1]:
@@ -31,12 +31,12 @@ class CtcFrames:
             )
 
     def select(self, index: int) -> Tensor:
-        """`(T, vocabulary)` of one utterance, without padding."""
+        """Log-probabilities `(T, vocabulary)` of one utterance, without padding."""
         return self.log_probs[index, : int(self.lengths[index])]
 
 
 def without(log_probs: Tensor, forbidden: Collection[int]) -> Tensor:
-    """Log-probabilities `(..., vocabulary)` in which tokens of `forbidden` cannot be said."""
+    """Set the log-probabilities `(..., vocabulary)` of `forbidden` tokens to minus infinity."""
     if not forbidden:
         return log_probs
     return log_probs.index_fill(-1, token_index(frozenset(forbidden), log_probs.device), -torch.inf)
@@ -44,5 +44,5 @@ def without(log_probs: Tensor, forbidden: Collection[int]) -> Tensor:
 
 @lru_cache(maxsize=64)
 def token_index(tokens: frozenset[int], device: torch.device) -> Tensor:
-    """`(n,)` in order, on a device; the sets that were asked for last are kept there."""
+    """Sorted token ids `(n,)` on a device; recent results are cached."""
     return torch.tensor(sorted(tokens), dtype=torch.int64, device=device)

@@ -11,7 +11,7 @@ from speech.decode.ctc.frames import CtcFrames, without
 
 @dataclass(frozen=True, slots=True)
 class TokenSpan:
-    """A token and the frames that say it."""
+    """A token with its frames."""
 
     id: int
     start_frame: int
@@ -19,13 +19,13 @@ class TokenSpan:
     end_frame: int
     """Frame after the last."""
     confidence: float
-    """Highest probability within its frames."""
+    """Maximum probability within its frames."""
 
 
 def greedy(
     frames: CtcFrames, *, blank: int = 0, forbidden: Collection[int] = (), languages: Sequence[str] = ()
 ) -> list[list[TokenSpan]]:
-    """Token spans of each utterance; tokens in `forbidden` cannot be said, and `languages` make no difference."""
+    """Token spans of each utterance; tokens in `forbidden` are never emitted, and `languages` are ignored."""
     best, ids = without(frames.log_probs, forbidden).max(dim=-1)
     return [
         collapse(row[:length], confidence[:length], blank)
@@ -34,7 +34,7 @@ def greedy(
 
 
 def collapse(ids: Sequence[int], confidence: Sequence[float], blank: int = 0) -> list[TokenSpan]:
-    """Token spans of the best token of each frame and its probability."""
+    """Token spans from the best token and its probability per frame."""
     spans: list[TokenSpan] = []
     start = 0
     for end in range(1, len(ids) + 1):
@@ -47,24 +47,24 @@ def collapse(ids: Sequence[int], confidence: Sequence[float], blank: int = 0) ->
 
 
 class Runs:
-    """`collapse` of frames that come little by little: each is looked at once, and what lies behind can be forgotten.
+    """Incremental `collapse`: each frame is processed once, and old spans can be dropped.
 
-    Its length is the number of frames so far.
+    The length is the number of frames so far.
     """
 
     def __init__(self, blank: int = 0) -> None:
         self._blank = blank
         self._frames = 0
         self._said: deque[TokenSpan] = deque()
-        """Those that have ended."""
+        """Completed spans."""
         self._last: TokenSpan | None = None
-        """What the last frame belongs to, blank or not."""
+        """Run of the last frame, blank or not."""
 
     def __len__(self) -> int:
         return self._frames
 
     def extend(self, ids: Iterable[int], confidence: Iterable[float]) -> None:
-        """The best token of each of the next frames and its probability."""
+        """Append frames, given the best token of each and its probability."""
         for token, chance in zip(ids, confidence, strict=True):
             last, self._frames = self._last, self._frames + 1
             if last is not None and last.id == token:
@@ -75,12 +75,12 @@ class Runs:
             self._last = TokenSpan(token, self._frames - 1, self._frames, chance)
 
     def forget(self, first: int) -> None:
-        """Nothing before frame `first` will be asked for again."""
+        """Drop spans that begin before frame `first`."""
         while self._said and self._said[0].start_frame < first:
             self._said.popleft()
 
     def since(self, first: int) -> list[TokenSpan]:
-        """Spans that begin at frame `first` or later; those before it are forgotten."""
+        """Spans that begin at frame `first` or later; earlier ones are dropped."""
         self.forget(first)
         last = self._last
         if last is None or last.id == self._blank or last.start_frame < first:

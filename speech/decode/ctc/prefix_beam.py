@@ -1,7 +1,7 @@
-"""CTC prefix beam search (Hannun et al. 2014): the most probable texts, summed over the paths that say them.
+"""CTC prefix beam search (Hannun et al. 2014): finds the most probable texts, summed over their paths.
 
-It takes any language model, and so is what `BeamDecoder` uses for one that is not our own, such as an ARPA file read by
-kenlm. Everything else is searched by its compiled form (`compiled_beam`), whose tests compare it with this one.
+This version accepts any language model; `BeamDecoder` uses it for external ones, such as an ARPA file read by kenlm.
+All other searches use the compiled version (`compiled_beam`), whose tests compare it with this one.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _NEVER = -math.inf
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """A text that may have been said."""
+    """A candidate text."""
 
     ids: tuple[int, ...]
     score: float
-    """Log-probability of CTC, plus what the language model and the bonus add."""
+    """CTC log-probability plus the scores of language model and bonus."""
 
 
 class LanguageModel[State](Protocol):
@@ -44,15 +44,15 @@ class LanguageModel[State](Protocol):
 
 
 class KenLm:
-    """An n-gram model over pieces (Heafield 2011): each token is one "word" of it.
+    """KenLM n-gram model over pieces (Heafield 2011): each token is one "word" of the model.
 
     Args:
         path: ARPA or binary file.
         pieces: token id to piece, spelled as in the file.
 
     Raises:
-        FileError: if the system refuses to read the file.
-        ModelError: if it is no n-gram model, or the package kenlm is not installed.
+        FileError: if the file cannot be read.
+        ModelError: if it is not an n-gram model, or the package kenlm is not installed.
     """
 
     def __init__(self, path: Path, pieces: Callable[[int], str]) -> None:
@@ -77,7 +77,7 @@ class KenLm:
         return state
 
     def score(self, state: Any, token: int) -> tuple[Any, float]:
-        """The state after `token`, and its log-probability; that of `<unk>` for a piece the model has not seen."""
+        """The state after `token`, and its log-probability; pieces unknown to the model score as `<unk>`."""
         return self._score(state, self._pieces(token))
 
     def finish(self, state: Any) -> float:
@@ -91,13 +91,13 @@ class KenLm:
 
 @dataclass(slots=True, eq=False)
 class _Prefix:
-    """A node of the tree of texts. Compared by identity: a text has one node."""
+    """A node of the prefix tree, compared by identity: each text has one node."""
 
     parent: _Prefix | None
     token: int
     state: Any
     extra: float
-    """What the language model and the bonus have added so far."""
+    """Score of language model and bonus so far."""
     children: dict[int, _Prefix] = field(default_factory=dict)
 
     def ids(self) -> tuple[int, ...]:
@@ -109,7 +109,7 @@ class _Prefix:
         return tuple(reversed(ids))
 
 
-_Beam = dict[_Prefix, list[float]]  # log-probability of the paths that end in blank, and of those that do not
+_Beam = dict[_Prefix, list[float]]  # log-probability of paths ending in blank, and of paths not ending in blank
 
 
 def prefix_beam(
@@ -123,17 +123,17 @@ def prefix_beam(
     weight: float = 0.0,
     bonus: float = 0.0,
 ) -> list[Hypothesis]:
-    """The best texts of one utterance, best first.
+    """Return the best texts of one utterance, best first.
 
     Args:
         log_probs: (T, vocabulary)
         beam: texts kept after each frame.
-        top_k: tokens tried in each frame; blank always is.
-        least: log-probability below which a token is not tried.
+        top_k: maximum tokens tried per frame, besides blank.
+        least: minimum log-probability of a token to be tried.
         blank: id of blank.
         scorer: language model over tokens.
-        weight: of the language model.
-        bonus: added for each token, against the language model's liking for short texts.
+        weight: weight of the language model.
+        bonus: score per token, to offset the language model's preference for short texts.
 
     Raises:
         ConfigError: if `beam` or `top_k` is below 1, or `blank` is outside the vocabulary.
@@ -151,7 +151,7 @@ def prefix_beam(
 
 
 def check_search(vocabulary: int, beam: int, top_k: int, blank: int) -> None:
-    """Raises ConfigError unless a search can be done so."""
+    """Check search parameters; raises ConfigError if they are invalid."""
     if beam < 1 or top_k < 1 or not 0 <= blank < vocabulary:
         raise ConfigError(
             f"beam {beam}, top_k {top_k}, blank {blank}; expected beam and top_k of at least 1, "
@@ -160,11 +160,11 @@ def check_search(vocabulary: int, beam: int, top_k: int, blank: int) -> None:
 
 
 def _tried(scores: Tensor, top_k: int, least: float, blank: int) -> list[list[tuple[int, float]]]:
-    """Tokens and their log-probabilities for each frame: the best `top_k` above `least`, blank aside."""
+    """Tokens to try per frame with their log-probabilities: the best `top_k` above `least`, without blank."""
     said: list[list[tuple[int, float]]] = [[] for _ in range(len(scores))]
     frames, tokens = (scores > least).nonzero(
         as_tuple=True
-    )  # sorting all frames' vocabularies costs more than the rest
+    )  # sorting the whole vocabulary per frame would dominate the cost
     chances = scores[frames, tokens].tolist()
     for frame, token, chance in zip(frames.tolist(), tokens.tolist(), chances, strict=True):
         if token != blank:
@@ -177,7 +177,7 @@ def _tried(scores: Tensor, top_k: int, least: float, blank: int) -> list[list[tu
 
 
 def _advance(kept: _Beam, silence: float, said: list[tuple[int, float]], grow: _Grower) -> _Beam:
-    """The beam after one more frame, not yet pruned."""
+    """Extend the beam by one frame, without pruning."""
     wider: _Beam = {}
     for prefix, (blanked, spoken) in kept.items():
         total = _sum(blanked, spoken)
@@ -187,7 +187,7 @@ def _advance(kept: _Beam, silence: float, said: list[tuple[int, float]], grow: _
             before = total
             if prefix.parent is not None and token == prefix.token:
                 here[1] = _sum(here[1], spoken + chance)
-                before = blanked  # a second equal token needs a blank between
+                before = blanked  # a repeated token needs a blank in between
             if before > _NEVER:
                 there = wider.setdefault(grow(prefix, token), [_NEVER, _NEVER])
                 there[1] = _sum(there[1], before + chance)
@@ -195,7 +195,7 @@ def _advance(kept: _Beam, silence: float, said: list[tuple[int, float]], grow: _
 
 
 class _Grower:
-    """Prefixes one token longer; each is scored by the language model once."""
+    """Extends prefixes by one token; the language model scores each extension once."""
 
     def __init__(self, scorer: LanguageModel[Any] | None, weight: float, bonus: float) -> None:
         self._scorer = scorer

@@ -1,8 +1,8 @@
-"""Decoding with a graph of what may be said: a closed vocabulary, a list of phrases, or an n-gram model over words.
+"""Graph decoding: text restricted to a closed vocabulary, a list of phrases, or a word n-gram model.
 
-The graph is the composition of CTC's topology, the spellings of the words and the grammar (Mohri et al. 2002; Miao et
-al. 2015, "EESEN", section 3), searched by Kaldi's decoder (packages kaldifst and kaldi-decoder). It is written out
-from the parts at once: the topology of a whole vocabulary alone would have its square of arcs.
+The graph is the composition of CTC topology, lexicon and grammar (Mohri et al. 2002; Miao et al. 2015, "EESEN",
+section 3), searched by Kaldi's decoder (packages kaldifst and kaldi-decoder). The composition is built directly: the
+topology of the whole vocabulary alone would have a quadratic number of arcs.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from speech.extras import needs_extra
 from speech.text.tokenizers.sentencepiece import Tokenizer
 
 _EPSILON = -1
-"""Label of an arc in a `TokenGraph` that says nothing."""
+"""Label of an epsilon arc in a `TokenGraph`."""
 _BLANK = 1
-"""Label of blank in the searched graph, in which 0 is epsilon and the tokens follow: Kaldi reads column label - 1."""
+"""Label of blank in the search graph, where 0 is epsilon and tokens follow blank: Kaldi reads column label - 1."""
 _EVERYTHING = (1e30, 2**31 - 1)
-"""Beam and most active states of a search that leaves nothing out."""
+"""Beam and maximum active states of a search without pruning."""
 _WIDE = 256
-"""Arcs of a state from which they are grouped."""
+"""Number of arcs of a state above which they are grouped."""
 
 TokenIds = tuple[int, ...]
 Ngram = tuple[str, ...]
@@ -44,14 +44,14 @@ Ngram = tuple[str, ...]
 
 @dataclass(slots=True)
 class TokenGraph:
-    """A weighted acceptor of token sequences; costs are negative natural logarithms. It starts in state 0."""
+    """Weighted acceptor of token sequences; costs are negative natural logarithms. The start state is 0."""
 
     arcs: list[list[tuple[int, float, int]]] = field(default_factory=list)
-    """Of each state: token or epsilon, cost, next state. There are no rings of epsilons."""
+    """Arcs per state: token or epsilon, cost, next state. There are no epsilon cycles."""
     final: dict[int, float] = field(default_factory=dict)
-    """State where a text may end -> cost of that."""
+    """Final state -> its cost."""
     _tails: dict[tuple[int, int], int] = field(default_factory=dict, repr=False)
-    """Token, state after it -> the state that it leads from, if nothing else does."""
+    """(token, next state) -> the shared state whose only arc this is."""
 
     def state(self) -> int:
         """Add a state."""
@@ -59,10 +59,10 @@ class TokenGraph:
         return len(self.arcs) - 1
 
     def spell(self, state: int, words: Sequence[tuple[TokenIds, float, int]]) -> None:
-        """Add words from a state: spelling, cost, and the state after the word.
+        """Add words from a state, each given as spelling, cost and next state.
 
-        Words that begin alike share arcs there, and each arc costs what is then sure of the word's cost, so that a
-        search knows early what is improbable. Words that go on alike to the same state share arcs there, too.
+        Words share arcs for common prefixes, and costs are pushed forward, so that a search can prune early. Words
+        with the same next state share arcs for common suffixes too.
         """
         sure: dict[TokenIds, float] = {}
         begun = Counter[TokenIds]()
@@ -84,7 +84,7 @@ class TokenGraph:
             self.arcs[nodes[before]].append((tokens[end - 1], cost - sure[before], self._tail(rest, target)))
 
     def _tail(self, tokens: TokenIds, target: int) -> int:
-        """The state from which just these tokens lead to the target."""
+        """The state whose only path is these tokens, to the target."""
         for token in reversed(tokens):
             if (token, target) not in self._tails:
                 self._tails[token, target] = self.state()
@@ -94,7 +94,7 @@ class TokenGraph:
 
 
 def lexicon_graph(words: Iterable[TokenIds], *, repeated: bool = True) -> TokenGraph:
-    """Any sequence of the words, or with `repeated` false at most one of them; all cost nothing."""
+    """Accept any sequence of the words, or at most one if not `repeated`; all words cost nothing."""
     graph = TokenGraph()
     start = graph.state()
     end = start if repeated else graph.state()
@@ -104,10 +104,10 @@ def lexicon_graph(words: Iterable[TokenIds], *, repeated: bool = True) -> TokenG
 
 
 def read_arpa(path: Path) -> dict[Ngram, tuple[float, float]]:
-    """N-gram -> natural logarithms of its probability and of its backoff weight, of a file in ARPA's format.
+    """Read an ARPA file: n-gram -> natural logarithms of its probability and of its backoff weight.
 
     Raises:
-        ModelError: if the file cannot be read, or a line is not as expected.
+        ModelError: if the file cannot be read, or a line is malformed.
     """
     ngrams: dict[Ngram, tuple[float, float]] = {}
     try:
@@ -130,7 +130,7 @@ def read_arpa(path: Path) -> dict[Ngram, tuple[float, float]]:
 
 
 def _entries(lines: Iterable[str]) -> Iterator[tuple[int, int, list[str]]]:
-    """Number of the line, order and fields of each n-gram. Raises ValueError if the file breaks off."""
+    """Yield line number, order and fields of each n-gram; raises ValueError if the file is truncated."""
     order = 0
     for number, line in enumerate(lines, 1):
         text = line.strip(" \t\r\n")
@@ -144,14 +144,14 @@ def _entries(lines: Iterable[str]) -> Iterator[tuple[int, int, list[str]]]:
 
 
 def grammar_graph(ngrams: dict[Ngram, tuple[float, float]], spelling: Callable[[str], TokenIds | None]) -> TokenGraph:
-    """What an n-gram model expects: a state for each context, with epsilons to shorter ones that cost the backoff.
+    """Build an n-gram graph: one state per context, with epsilon arcs for backoff.
 
-    As usual in such graphs, a word may also be reached over the shorter context where that is cheaper (Mohri et al.
-    2002, section 3). N-grams with words that have no spelling are left out.
+    As usual in such graphs, a word may also be reached by backoff if that is cheaper (Mohri et al. 2002, section 3).
+    N-grams with words that cannot be spelled are skipped.
 
     Args:
         ngrams: see `read_arpa`.
-        spelling: of a word; None if it cannot be written.
+        spelling: spells a word; None if it cannot be written.
     """
     spellings = {word: spelling(word) for word in {word for ngram in ngrams for word in ngram} - {"<s>", "</s>"}}
     kept = {
@@ -167,7 +167,7 @@ def grammar_graph(ngrams: dict[Ngram, tuple[float, float]], spelling: Callable[[
     states = {context: graph.state() for context in [first, *sorted(contexts - {first})]}
 
     def after(history: Ngram) -> tuple[float, int]:
-        """Cost of forgetting what no n-gram goes on from, and the state that is left."""
+        """Back off to the longest context with a state; returns the cost and the state."""
         cost = 0.0
         while history not in states:
             cost -= ngrams.get(history, (0.0, 0.0))[1]
@@ -195,9 +195,9 @@ def grammar_graph(ngrams: dict[Ngram, tuple[float, float]], spelling: Callable[[
 
 
 def _narrow(arcs: list[list[tuple[int, float, int]]]) -> list[list[tuple[int, float, int]]]:
-    """The same arcs, in groups behind epsilons where many leave a state.
+    """Group the arcs of states with many arcs behind epsilons.
 
-    One word that is a single token may follow another; the composition has all those pairs but for these groups.
+    Otherwise the composition would have an arc for each pair of single-token words.
     """
     narrow = list(arcs)
     for state, leaving in enumerate(arcs):
@@ -209,10 +209,10 @@ def _narrow(arcs: list[list[tuple[int, float, int]]]) -> list[list[tuple[int, fl
 
 
 class _Composition:
-    """The graph that CTC's topology makes of a `TokenGraph`: every token may last, and blanks may stand between.
+    """Composition of CTC topology with a `TokenGraph`: tokens may repeat over frames, with optional blanks in between.
 
-    A state is one of the token graph and the token that was said last, if it may still last. Between two equal tokens
-    must be a blank; where no such token can follow, an epsilon forgets what was said last, to share what follows.
+    A state is a pair of token-graph state and last token, if that token may still repeat. Equal tokens need a blank
+    in between. If the last token cannot come next, an epsilon drops it, so that later states are shared.
     """
 
     def __init__(self, graph: TokenGraph, labels: dict[int, int]) -> None:
@@ -227,7 +227,7 @@ class _Composition:
             self._leave(*self._new.pop())
 
     def _leave(self, state: int, last: int | None) -> None:
-        """Add what follows a state."""
+        """Add the arcs that leave a state."""
         here = self._states[state, last]
         if last is not None:
             self._arc(here, self._labels[last], 0.0, here)
@@ -245,7 +245,7 @@ class _Composition:
             self.fst.set_final(here, self._final[state])
 
     def _repeats(self, state: int, token: int) -> bool:
-        """Whether `token` can be the next one."""
+        """Whether `token` can come next."""
         if token in self._tokens[state]:
             return True
         if _EPSILON not in self._tokens[state]:
@@ -265,18 +265,18 @@ class _Composition:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GraphDecoder:
-    """Called like `greedy`; says what its graph allows, and nothing else."""
+    """Graph decoder, called like `greedy`; its text is restricted to the graph."""
 
     graph: Any
     """`kaldifst.StdVectorFst` over labels: 0 epsilon, 1 blank, 2 and up `tokens`."""
     tokens: tuple[int, ...]
-    """Ids of the tokens that the graph can say."""
+    """Ids of the tokens in the graph."""
     acoustic_scale: float = 1.0
-    """Of the model's log-probabilities beside the costs of the graph."""
+    """Weight of acoustic log-probabilities relative to graph costs."""
     beam: float = 20.0
-    """Nats, scaled, by which a path may be behind the best one."""
+    """Maximum score difference to the best path, in scaled nats."""
     max_active: int = 7000
-    """States kept after each frame."""
+    """Maximum states kept after each frame."""
 
     def __post_init__(self) -> None:
         if not (0 < self.acoustic_scale < math.inf and self.beam > 0 and self.max_active >= 2):
@@ -287,14 +287,14 @@ class GraphDecoder:
 
     @classmethod
     def from_graph(cls, graph: TokenGraph, **search: Any) -> GraphDecoder:
-        """What the graph accepts.
+        """Create a decoder from a token graph.
 
         Args:
-            graph: over token ids.
+            graph: graph over token ids.
             search: `acoustic_scale`, `beam`, `max_active`.
 
         Raises:
-            ConfigError: if the graph has no tokens, or the search's arguments are out of range.
+            ConfigError: if the graph has no tokens, or a search argument is out of range.
             ModelError: if the packages are not installed.
         """
         tokens = sorted({token for arcs in graph.arcs for token, _, _ in arcs} - {_EPSILON})
@@ -305,37 +305,37 @@ class GraphDecoder:
 
     @classmethod
     def from_lexicon(cls, tokenizer: Tokenizer, words: Iterable[str], **search: Any) -> GraphDecoder:
-        """Any sequence of these words, of a language that writes spaces; "new york" may be one of them.
+        """Accept any sequence of these words, in a language with spaces; "new york" may be one word.
 
         Args:
-            tokenizer: of the model.
-            words: written in any way; case and punctuation are dropped.
+            tokenizer: the model's.
+            words: in any spelling; case and punctuation are dropped.
             search: see `from_graph`.
 
         Raises:
-            ConfigError: if a word cannot be written by the model, or there is none.
+            ConfigError: if the model cannot write a word, or there are no words.
             ModelError: if the packages are not installed.
         """
         return cls.from_graph(lexicon_graph(spelled(tokenizer, word) for word in words), **search)
 
     @classmethod
     def from_phrases(cls, tokenizer: Tokenizer, phrases: Iterable[str], **search: Any) -> GraphDecoder:
-        """One of these phrases, such as commands, or nothing. Arguments and errors as for `from_lexicon`."""
+        """Accept one of these phrases, such as commands, or nothing. Arguments and errors as for `from_lexicon`."""
         spellings = (spelled(tokenizer, phrase) for phrase in phrases)
         return cls.from_graph(lexicon_graph(spellings, repeated=False), **search)
 
     @classmethod
     def from_arpa(cls, tokenizer: Tokenizer, path: Path, **search: Any) -> GraphDecoder:
-        """Texts of the words of an n-gram model, in ARPA's format, that the model can write; `<unk>` is not said.
+        """Accept texts of an ARPA word n-gram model, limited to words that the model can write, without `<unk>`.
 
         Args:
-            tokenizer: of the model.
+            tokenizer: the model's.
             path: ARPA file over words.
             search: see `from_graph`.
 
         Raises:
-            ModelError: if the file is something else, or the packages are not installed.
-            ConfigError: if none of the words can be written by the model.
+            ModelError: if the file is not an ARPA model, or the packages are not installed.
+            ConfigError: if the model can write none of the words.
         """
 
         def spelling(word: str) -> TokenIds | None:
@@ -344,16 +344,16 @@ class GraphDecoder:
             except ConfigError:
                 return None
 
-        _packages()  # before the file is read
+        _packages()  # fail before reading the file
         return cls.from_graph(grammar_graph(read_arpa(path), spelling), **search)
 
     def __call__(
         self, frames: CtcFrames, *, blank: int = 0, forbidden: Collection[int] = (), languages: Sequence[str] = ()
     ) -> list[list[TokenSpan]]:
-        """Token spans of each utterance; tokens in `forbidden` cannot be said, and `languages` make no difference.
+        """Token spans of each utterance; tokens in `forbidden` are never emitted, and `languages` are ignored.
 
         Raises:
-            ConfigError: if the frames are of a vocabulary that lacks a token of the graph, or one of them is blank.
+            ConfigError: if the frames' vocabulary lacks a token of the graph, or blank is one of them.
         """
         if blank in self.tokens or self.tokens[-1] >= frames.log_probs.shape[-1]:
             raise ConfigError(
@@ -372,7 +372,8 @@ class GraphDecoder:
         return align(log_probs, ids, blank).spans if ids else []
 
     def _search(self, scores: np.ndarray) -> list[int]:
-        """Token ids of the best path through `(T, 1 + tokens)`; where none of the kept ones may end, of all paths."""
+        """Token ids of the best path through scores `(T, 1 + tokens)`; the search is repeated without pruning if no
+        final state is reached."""
         kaldifst, kaldi = _packages()
         decodable = kaldi.DecodableCtc(scores)
         for beam, most in ((self.beam, self.max_active), _EVERYTHING):
@@ -386,7 +387,7 @@ class GraphDecoder:
 
 
 def _packages() -> tuple[Any, Any]:
-    """Graphs, and the search through them."""
+    """Import kaldifst and kaldi_decoder."""
     try:
         return import_module("kaldifst"), import_module("kaldi_decoder")
     except ImportError as error:

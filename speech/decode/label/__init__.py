@@ -1,1 +1,1 @@
-"""Decoding label by label: a search with a label decoder, and CTC as its judge."""
+"""Autoregressive decoding: search with a label decoder, scored jointly with CTC."""

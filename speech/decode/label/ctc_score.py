@@ -1,4 +1,4 @@
-"""How likely CTC finds texts, and each beginning of them: the forward algorithm (Graves et al. 2006, section 4.1)."""
+"""CTC scores of given texts and their prefixes, by the forward algorithm (Graves et al. 2006, section 4.1)."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ KERNELS = "speech.decode.label.ctc_score_kernels"
 
 
 def prefix_scores(log_probs: np.ndarray, texts: Sequence[Sequence[int]], blank: int = 0) -> list[np.ndarray]:
-    """Log-probabilities that all frames say the first 0, 1, .. tokens of each text and nothing else.
+    """Log-probabilities that the frames say exactly the first 0, 1, .. tokens of each text.
 
     Args:
         log_probs: `(T, vocabulary)`.
-        texts: tokens without blanks.
-        blank: CTC's.
+        texts: token ids without blanks.
+        blank: id of blank.
 
     Returns:
-        For each text `(tokens + 1,)`, of which the last is the score of the whole.
+        `(tokens + 1,)` per text; the last value is the score of the whole text.
     """
     labels = np.full((len(texts), max(map(len, texts), default=0)), blank)
     for row, text in zip(labels, texts, strict=True):
@@ -36,7 +36,7 @@ def prefix_scores(log_probs: np.ndarray, texts: Sequence[Sequence[int]], blank: 
 
 
 def first_frames(attention: np.ndarray) -> np.ndarray:
-    """See `kernels.warped`; where there are fewer frames than rows, several rows begin in one frame."""
+    """See `kernels.warped`; with fewer frames than rows, several rows start in one frame."""
     rows, frames = attention.shape
     times = -(-rows // frames)
     found: np.ndarray = load(KERNELS).warped(np.repeat(attention, times, axis=1).astype(np.float64))
@@ -45,7 +45,7 @@ def first_frames(attention: np.ndarray) -> np.ndarray:
 
 @cache
 def prepare() -> None:
-    """Load or compile the code in the background, once in a process, so that the first text waits less."""
+    """Load or compile the kernels in the background, once per process, to shorten the first call."""
     threading.Thread(target=_warm, name="compile", daemon=True).start()
 
 

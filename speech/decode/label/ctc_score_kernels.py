@@ -1,4 +1,4 @@
-"""What is compiled of `ctc_score`, `search` and `timing`. Imported by `compiled.load` alone, as `beam_kernels` is."""
+"""Compiled kernels of `ctc_score`, `search` and `timing`; imported by `compiled.load` only, like `beam_kernels`."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ _UNIT = 256 * math.log(2)
 _NOWHERE = -(1 << 40)
 _NEVER = np.float32(-1e29)
 _LOOSE = {"reassoc", "contract", "arcp", "nsz"}
-"""Sums in any order, but infinities stay what they are."""
+"""fastmath flags: sums may be reordered, but infinities are preserved."""
 
 
 @njit(cache=True, nogil=True)
 def forward(probs, labels, lengths, scores):  # type: ignore[no-untyped-def]
-    """Log-probabilities `scores (texts, labels + 1)` that frames say the first 0, 1, .. labels of each text.
+    """Log-probabilities `scores (texts, labels + 1)` that the frames say exactly the first 0, 1, .. labels of each
+    text.
 
-    A prefix has two sums, of paths that end in its last label and in the blank behind it, both times 2^-256 to the
-    power of one whole number: logarithms would take ten times as long, and plain numbers become 0. Where one of the two
-    is lost beside the other, so is all that would come of it.
+    Each prefix keeps two sums, of paths ending in its last label and of paths ending in the blank after it, with a
+    common scale that is a power of 2^-256: logarithms would take ten times as long, and unscaled numbers underflow.
+    A sum too small to matter beside the other is dropped.
 
     Args:
-        probs: `(T, columns)` of blank, in column 0, and the labels.
-        labels: `(texts, labels)`, column of each.
-        lengths: `(texts,)`, labels of each text.
-        scores: written.
+        probs: `(T, columns)`, probabilities of blank, in column 0, and of the labels.
+        labels: `(texts, labels)`, column of each label.
+        lengths: `(texts,)`, number of labels of each text.
+        scores: output.
     """
     longest = labels.shape[1] + 1
     spoken, silent, scale = np.empty(longest), np.empty(longest), np.empty(longest, np.int64)
@@ -42,7 +43,7 @@ def forward(probs, labels, lengths, scores):  # type: ignore[no-untyped-def]
                 a, b, new, top = spoken[n], silent[n], 0.0, scale[n]
                 if n > 0:
                     new, before = silent[n - 1], scale[n - 1]
-                    if n == 1 or said[n - 1] != said[n - 2]:  # otherwise a blank has to stand between
+                    if n == 1 or said[n - 1] != said[n - 2]:  # otherwise a blank is needed in between
                         new += spoken[n - 1]
                     if before > top:
                         factor = _SMALL if before == top + 1 else 0.0
@@ -67,8 +68,8 @@ def forward(probs, labels, lengths, scores):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def warped(attention):  # type: ignore[no-untyped-def]
-    """First frame of each row of `attention (rows, T)`, rows <= T, on the path of its highest sum: a step goes one
-    frame on, in the same row or into the next."""
+    """First frame of each row of `attention (rows, T)`, rows <= T, on the path with the highest sum; each step advances
+    one frame, and stays in the row or moves to the next."""
     rows, frames = attention.shape
     total = np.full(rows, -math.inf)
     came = np.zeros((rows, frames), np.bool_)  # from the row above
@@ -90,17 +91,17 @@ def warped(attention):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, fastmath=_LOOSE, error_model="numpy")
 def best(logits, forbidden, before, bonus, count):  # type: ignore[no-untyped-def]
-    """The likeliest texts that are one token longer, from likely to unlikely.
+    """The best one-token extensions of the texts, from likely to unlikely.
 
     Args:
         logits: `(rows, vocabulary)` float32.
-        forbidden: `(tokens,)` float32, 0 or -1e30; tokens behind them are never written.
-        before: `(rows,)` float32: log-probability of each text so far.
-        bonus: `(rows, tokens)` that ranks are raised by, or `(rows, 0)`.
-        count: texts that are wanted.
+        forbidden: `(tokens,)` float32, 0 or -1e30; later tokens of the vocabulary are never written.
+        before: `(rows,)` float32, log-probability of each text so far.
+        bonus: `(rows, tokens)`, added for ranking only, or `(rows, 0)`.
+        count: maximum number of extensions.
 
     Returns:
-        `(count,)` log-probability, row and token of each; fewer if no more can be written.
+        `(count,)` log-probability, row and token of each; fewer if no more are allowed.
     """
     ranks, scores = np.full(count + 1, _NEVER, np.float32), np.empty(count + 1, np.float32)
     rows, tokens = np.empty(count + 1, np.int64), np.empty(count + 1, np.int64)

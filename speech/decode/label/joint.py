@@ -1,4 +1,4 @@
-"""One text out of several, by both judges: the label decoder, which knows languages, and CTC, which knows frames."""
+"""Joint scoring of candidate texts by the label decoder and CTC."""
 
 from __future__ import annotations
 
@@ -12,53 +12,53 @@ from speech.errors import ConfigError
 from speech.ranges import check, ranged
 
 _UNKNOWN = -4.0
-"""Log-probability of a character that CTC cannot write."""
+"""Log-probability per character that CTC cannot write."""
 
 
 @dataclass(kw_only=True, slots=True)
 class JointConfig:
-    """How label decoder and CTC decide together."""
+    """Weights and thresholds for joint decoding with label decoder and CTC."""
 
     beam: int = ranged(5, least=1)
-    """Hypotheses of the label decoder."""
+    """Beam size of the label decoder."""
     ctc_weight: float = ranged(0.2, least=0)
-    """Of CTC's log-probability beside the decoder's, in languages that CTC has learnt."""
+    """Weight of CTC's log-probability relative to the decoder's, in the languages that CTC has learnt."""
     learnt: list[str] = field(default_factory=list)
-    """ISO 639-3 codes of those."""
+    """ISO 639-3 codes of the languages that CTC has learnt."""
     ctc_weights: dict[str, float] = field(default_factory=dict)
-    """In those of them in which it counts for more or less."""
+    """Weight of CTC per language, where it differs from `ctc_weight`."""
     unheard: float = ranged(-1.5, most=0)
-    """Log-probability by CTC of a character, on average, below which a text may be made up."""
+    """Mean CTC log-probability per token below which a text may be hallucinated."""
     no_speech: float = ranged(0.4, least=0, most=1)
-    """Probability of no speech from which such a text is not written."""
+    """No-speech probability from which such a text is dropped."""
     unclear: float = ranged(-0.7, most=0)
-    """Log-probability by CTC of a character of its own text, on average, below which nobody may have spoken."""
+    """Mean CTC log-probability per token of CTC's own text below which the part may be silent."""
     silence: float = ranged(0.75, least=0, most=1)
-    """Probability of no speech from which nobody has, then."""
+    """No-speech probability from which such a part counts as silent."""
     phrase_weight: float = ranged(1.0, least=0)
-    """Of boosts of phrases beside the decoder's log-probability."""
+    """Weight of phrase boosts relative to the decoder's log-probability."""
     phrase_search: float = ranged(0.5, least=0)
-    """The same in the decoder's search, which cannot know yet what CTC will say."""
+    """Weight of phrase boosts in the decoder's search, where CTC's score is not yet known."""
     phrase_ctc_weight: float = ranged(0.5, least=0)
-    """Of CTC where there are phrases, if `ctc_weight` is less: it has to hear them."""
+    """Minimum weight of CTC with phrases: CTC must support them."""
     ctc_language: float = ranged(4.0, least=0)
     """Weight of CTC's log-posterior of a language."""
     label_language: float = ranged(2.0, least=0)
-    """Weight of the decoder's."""
+    """Weight of the decoder's log-posterior of a language."""
     ctc_least: float = ranged(-2.05, most=0)
-    """Log-posterior by CTC of a language that it does not know, or hears less of."""
+    """Floor for CTC's log-posterior of a language, also used for languages that CTC does not know."""
     label_least: float = ranged(-4.0, most=0)
-    """The same by the decoder."""
+    """Floor for the decoder's log-posterior of a language, also used for languages that it does not know."""
     language_price: float = ranged(2.0, least=0)
-    """Nats by which CTC has to hear words better that the decoder has written in another language of the same part."""
+    """Minimum CTC gain in nats to replace words by words that the decoder wrote in another language of the part."""
     heard_price: float = ranged(5.0, least=0)
-    """Nats by which CTC has to hear its own words better than those of a text of which the decoder is unsure."""
+    """Minimum CTC gain in nats to replace words of an unsure decoder by CTC's own words."""
     unsure: float = ranged(-0.4, most=0)
-    """Log-probability by the decoder of a token, on average, below which it is."""
+    """Mean log-probability per token below which the decoder is unsure."""
     context_tokens: int = ranged(0, least=0, most=200)
-    """Of the text before that the decoder is told when it reads a part; 0: it reads each by itself."""
+    """Maximum context tokens given to the decoder; 0: no context is used."""
     context_sure: float = ranged(-0.5, most=0)
-    """Log-probability by the decoder of a token, on average, from which a text is told at the next part."""
+    """Minimum mean log-probability per token for a text to be context of the next part."""
 
     def __post_init__(self) -> None:
         check(self, "joint")
@@ -67,62 +67,62 @@ class JointConfig:
             raise ConfigError(f"joint.ctc_weights {self.ctc_weights}, expected numbers of languages in joint.learnt")
 
     def weight(self, language: str) -> float:
-        """Of CTC in a language."""
+        """Weight of CTC for a language; 0 if CTC has not learnt it."""
         return self.ctc_weights.get(language, self.ctc_weight) if language in self.learnt else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A text that may have been said."""
+    """A candidate text with its scores."""
 
     text: str
-    """As it is written."""
+    """The text as written."""
     label: float
-    """Log-probability by the label decoder, with its end."""
+    """Log-probability by the label decoder, end token included."""
     ctc: float
-    """Log-probability by CTC of all frames saying its plain text."""
+    """Log-probability by CTC of the plain text."""
     by_ctc: bool = False
-    """Whether CTC alone has found it."""
+    """Whether only CTC found the text."""
     bonus: float = 0.0
-    """What phrases in it add."""
+    """Score of the phrases in the text."""
 
     def total(self, weight: float) -> float:
-        """Its score where CTC counts for so much; with weight 0 CTC has no say."""
+        """Total score with a weight of CTC; with weight 0 CTC is ignored."""
         return self.label + (weight * self.ctc if weight else 0.0) + self.bonus
 
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
-    """A plain text in CTC's tokens."""
+    """A plain text as CTC tokens."""
 
     ids: tuple[int, ...]
-    """Without characters that it cannot write."""
+    """Token ids, without characters that CTC cannot write."""
     unknown: int
-    """How many those are."""
+    """Number of characters that CTC cannot write."""
     space: bool = False
-    """Whether the first token is no letter, but begins a word."""
+    """Whether the first token is a bare word start without a letter."""
 
 
 Speller = Callable[[str], Spelling]
-"""A text as it is written -> CTC's tokens of its plain text."""
+"""Converts a written text to the CTC tokens of its plain text."""
 
 
 def score(log_probs: np.ndarray, spellings: Sequence[Spelling]) -> list[float]:
-    """Log-probabilities by CTC of texts; `log_probs (T, vocabulary)`."""
+    """CTC log-probabilities of texts; `log_probs (T, vocabulary)`."""
     found = prefix_scores(log_probs, [spelling.ids for spelling in spellings])
     return [float(own[-1]) + _UNKNOWN * spelling.unknown for own, spelling in zip(found, spellings, strict=True)]
 
 
 def best(candidates: Sequence[Candidate], weight: float) -> list[Candidate]:
-    """From likely to unlikely by the decoder and, by its weight, CTC; equal ones in the order given.
+    """Sort candidates from likely to unlikely by their total scores; ties keep their order.
 
-    With weight 0 CTC has no say.
+    With weight 0 CTC is ignored.
     """
     return sorted(candidates, key=lambda one: -one.total(weight))
 
 
 def posterior(candidates: Sequence[Candidate], weight: float) -> list[float]:
-    """Of each, as if one of them had been said."""
+    """Posterior of each candidate, given that one of them is right."""
     totals = np.array([one.total(weight) for one in candidates])
     shares = np.exp(totals - totals.max(initial=-np.inf)) if np.isfinite(totals).any() else np.ones(len(totals))
     found: list[float] = (shares / shares.sum()).tolist()
@@ -130,6 +130,6 @@ def posterior(candidates: Sequence[Candidate], weight: float) -> list[float]:
 
 
 def likeliest_prefix(log_probs: np.ndarray, prefixes: Sequence[str], spell: Speller) -> str:
-    """Which of the beginnings of a text, or nothing at all, CTC finds likeliest to be all that is said."""
+    """The prefix of a text, possibly empty, with the highest CTC score."""
     texts = ["", *prefixes]
     return texts[int(np.argmax(score(log_probs, [spell(text) for text in texts])))]

@@ -1,4 +1,4 @@
-"""Which language is spoken, by both judges: CTC's language head, which hears frames, and the label decoder."""
+"""Spoken language identification, combining CTC's language head and the label decoder."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ def joint_posterior(
     weights: tuple[float, float],
     least: tuple[float, float],
 ) -> dict[str, float]:
-    """Posterior by both judges: the weighted sum of their log-posteriors, normalised.
+    """Combine two language posteriors: the normalised weighted sum of their log-posteriors.
 
-    What a judge does not know counts as if it had the least log-posterior that it gives: a judge who knows few
-    languages is sure of one of them, whatever is spoken, and so rules out none.
+    A language that a model does not know gets that model's floor: a model with few languages is always sure of one
+    of them, so it must not exclude the others.
 
     Args:
-        ctc, label: ISO 639-3 code -> log-posterior, of the languages that each judge knows.
-        allowed: the languages that it can be; empty: all that either judge knows.
+        ctc, label: ISO 639-3 code -> log-posterior, for the languages of each model.
+        allowed: possible languages; empty: all that either model knows.
         weights: of CTC and of the decoder.
-        least: log-posteriors by CTC and by the decoder of a language that they do not know, or hear less of.
+        least: floors for the log-posteriors of CTC and of the decoder.
 
     Returns:
-        ISO 639-3 code -> probability, of the languages allowed that a judge knows, CTC's first.
+        ISO 639-3 code -> probability, for the allowed languages that a model knows, CTC's first.
     """
     codes = [code for code in dict.fromkeys((*ctc, *label)) if not allowed or code in allowed]
     if not codes:
@@ -38,8 +38,8 @@ def joint_posterior(
 
 
 def _among(judge: Mapping[str, float], codes: Collection[str]) -> Mapping[str, float]:
-    """Log-posteriors where the language is one of those given, if the judge knows them all; otherwise as they are:
-    it may be one of those that it does not know."""
+    """Renormalise log-posteriors to the given languages if all are known; otherwise return them unchanged, since the
+    language may be one of the unknown ones."""
     if not all(code in judge for code in codes):
         return judge
     whole = _log_sum(judge[code] for code in codes)

@@ -1,5 +1,4 @@
-"""Words that have been said and not written, such as those of another language than the one that a label decoder writes
-in: they are taken from another text where CTC hears that one much better."""
+"""Corrects a text with words from another text where CTC scores them much higher, such as words of another language."""
 
 from __future__ import annotations
 
@@ -17,11 +16,12 @@ from speech.text.normalize import plain_text
 from speech.text.units import is_mixed
 
 _ALIKE = 0.5
-"""Share of letters from which two words are spellings of one."""
+"""Minimum letter similarity for two words to count as spellings of the same word."""
 
 
 class WordDifference(NamedTuple):
-    """Where two texts differ: words `first .. last` of one are `other_first .. other_last` of the other."""
+    """A difference between two texts: words `first .. last` of one correspond to `other_first .. other_last` of the
+    other."""
 
     first: int
     last: int
@@ -30,17 +30,17 @@ class WordDifference(NamedTuple):
 
 
 def mended(text: str, other: str, log_probs: np.ndarray, spell: Speller, price: float) -> str:
-    """A text with words of another at those places where CTC finds them likelier by more than a price.
+    """Replace words by those of another text where CTC prefers them by more than `price`.
 
-    A label decoder writes in one language: it hears a word of another as one that it knows, translates it or leaves it
-    out, and then no text of its beam is right in all places.
+    A label decoder writes in one language: a word of another language is misheard, translated or omitted, so that no
+    hypothesis may be right everywhere.
 
     Args:
-        text: by the label decoder.
-        other: that it has written in another language, or what CTC has heard.
-        log_probs: of CTC, `(T, vocabulary)`.
-        spell: a text in CTC's tokens.
-        price: of a place, in nats.
+        text: text of the label decoder.
+        other: its text in another language, or CTC's text.
+        log_probs: CTC's, `(T, vocabulary)`.
+        spell: converts a text to CTC tokens.
+        price: minimum gain per difference, in nats.
     """
     words, others = written_words(text), written_words(other)
     places = differences([plain_text(word) for word in words], [plain_text(word) for word in others])
@@ -58,8 +58,8 @@ def mended(text: str, other: str, log_probs: np.ndarray, spell: Speller, price: 
 
 
 def differences(words: Sequence[str], other: Sequence[str]) -> list[WordDifference]:
-    """Where two plain texts differ, in order. Words that are spelled alike stand by themselves, so that of two
-    neighbours one may be taken from the other text."""
+    """Differences of two plain texts, in order. Similar words are separate differences, so that adjacent words can be
+    replaced independently."""
     found, at, other_at = list[WordDifference](), 0, 0
     for one, two in [*_alike(words, other), (len(words), len(other))]:
         if one > at or two > other_at:
@@ -71,7 +71,7 @@ def differences(words: Sequence[str], other: Sequence[str]) -> list[WordDifferen
 
 
 def _alike(words: Sequence[str], other: Sequence[str]) -> list[tuple[int, int]]:
-    """Places of words that are spellings of one, in order: those of most similarity together."""
+    """Index pairs of similar words, in order, with the highest total similarity."""
     if not words or not other:
         return []
     similar = cdist(words, other, scorer=Levenshtein.normalized_similarity, dtype=np.float64)
@@ -93,7 +93,7 @@ def _alike(words: Sequence[str], other: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def _signed(words: Sequence[str], before: Sequence[str]) -> list[str]:
-    """Words with the signs behind those whose place they take."""
+    """Append the punctuation of the replaced words to the new words."""
     if not words or not before or _signs(words[-1][-1]):
         return list(words)
     last = before[-1]
@@ -101,12 +101,12 @@ def _signed(words: Sequence[str], before: Sequence[str]) -> list[str]:
 
 
 def _signs(word: str) -> str:
-    """Punctuation of a word."""
+    """Punctuation characters of a word."""
     return "".join(character for character in word if unicodedata.category(character)[0] == "P")
 
 
 def joined(words: Sequence[str]) -> str:
-    """A text of words; none of scripts without spaces has one beside it."""
+    """Join words with spaces, except next to scripts without spaces."""
     text = ""
     for word in words:
         apart = text and not (is_mixed(text[-1]) or is_mixed(word[0]))

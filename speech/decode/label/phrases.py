@@ -1,9 +1,9 @@
-"""Phrases for a label decoder: what a text of byte-level BPE tokens earns for those in it, token by token.
+"""Phrase biasing for a label decoder: scores texts of byte-level BPE tokens for their phrases, token by token.
 
-Shallow fusion with a trie over tokens (Zhao et al. 2019; Le et al. 2021): a phrase that has begun lends its boost for
-the letters so far, so that it stays in the beam, and keeps it once the phrase has ended as whole words. What is lent is
-never added to a sum: a text has what the phrases in it have earned, and at its end what the best one under way lends.
-So a phrase that is left gives back all that it had, to the last bit.
+Shallow fusion with a trie over tokens (Zhao et al. 2019; Le et al. 2021). A partial match has a provisional score
+for its letters, so that it stays in the beam; the score is permanent once the phrase ends as whole words.
+Provisional scores are never accumulated: a text's score is that of its completed phrases plus that of its best
+partial match. A failed match therefore loses exactly what it had.
 """
 
 from __future__ import annotations
@@ -19,53 +19,53 @@ from speech.text.normalize import plain_text
 
 
 class PhraseState(NamedTuple):
-    """Where a text is among the phrases."""
+    """Phrase-matching state of a text."""
 
     earned: float = 0.0
-    """By phrases that have ended."""
+    """Score of completed phrases."""
     active: tuple[tuple[int, float], ...] = ()
-    """Phrases under way: nodes, and what shorter phrases on the way to them have earned already."""
+    """Partial matches: node, and score already earned by shorter phrases on its path."""
     rests: bool = True
-    """Whether a word may begin without a space."""
+    """Whether a word may begin here without a space."""
 
 
 @dataclass(slots=True)
 class _Node:
     children: dict[int, int] = field(default_factory=dict)
     lends: float = 0.0
-    """For the letters so far."""
+    """Provisional score for the letters so far."""
     worth: float = 0.0
-    """Of the phrase that ends here; 0 where none does."""
+    """Score of the phrase that ends here; 0 if none does."""
     touches: bool = False
-    """Whether letters may follow that phrase: its script writes no spaces."""
+    """Whether letters may follow the phrase: its script uses no spaces."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """Tokens of text."""
+    """Text tokens as bytes."""
 
     data: Sequence[bytes]
-    """Their bytes, by token."""
+    """Bytes of each token."""
     begins: np.ndarray
-    """(tokens,) bool, whether one begins with a letter, which goes on with a word before it."""
+    """Whether each token begins with a letter, so that it may continue a word; `(tokens,)` bool."""
     ends: np.ndarray
-    """(tokens,) bool, whether one ends with a letter."""
+    """Whether each token ends with a letter; `(tokens,)` bool."""
 
     @classmethod
     def of(cls, data: Sequence[bytes]) -> Pieces:
-        """Of bytes of all tokens."""
+        """Create from the bytes of all tokens."""
         begins, ends = (np.array([_letter(piece, place) for piece in data], bool) for place in (0, -1))
         return cls(data, begins, ends)
 
 
 class LabelPhrases:
-    """See the module's docstring.
+    """Scores texts for their phrases; see the module docstring.
 
     Args:
-        phrases: with boosts for each letter, in nats; of one that is there twice the higher counts.
-        encode: text to tokens, as the decoder writes it; a space begins a word.
-        pieces: tokens of text.
-        end: token of the end of a text, behind those.
+        phrases: with boosts per letter, in nats; for duplicates the higher boost counts.
+        encode: encodes text as the decoder writes it; a word starts with a space.
+        pieces: text tokens.
+        end: end token, which follows the text tokens.
     """
 
     def __init__(
@@ -77,21 +77,21 @@ class LabelPhrases:
     ) -> None:
         self._end = end
         self._pieces = pieces
-        self._nodes = [_Node(), _Node()]  # before what may begin anywhere, and before a word without a space in front
+        self._nodes = [_Node(), _Node()]  # roots: after a space or anywhere; before a word without a space
         for text, boost in phrases:
             plain = plain_text(text)
             if plain:
                 self._add(text, plain, boost, encode)
         self._lent = [self._begun(root) for root in (0, 1)]
         self.start = PhraseState()
-        """Before a text."""
+        """State before a text."""
 
     def __bool__(self) -> bool:
-        """Whether there is anything to prefer."""
+        """Whether there are any phrases."""
         return any(self._nodes[root].children for root in (0, 1))
 
     def advance(self, state: PhraseState, token: int) -> PhraseState:
-        """The state behind one more token."""
+        """The state after one more token."""
         if token == self._end:
             return PhraseState(state.earned + self._completed(state, letter=False), (), state.rests)
         letter = bool(self._pieces.begins[token])
@@ -109,11 +109,11 @@ class LabelPhrases:
         return PhraseState(earned, tuple(sorted(active.items())), not self._pieces.ends[token])
 
     def total(self, state: PhraseState) -> float:
-        """What a text in a state has, earned or lent."""
+        """Score of a text in a state, permanent and provisional."""
         return state.earned + max((self._owed(node, paid) for node, paid in state.active), default=0.0)
 
     def totals(self, state: PhraseState, vocabulary: int) -> np.ndarray:
-        """`total` behind each token that may follow, `(vocabulary,)` float64: those of text, and the end."""
+        """`total` after each possible next token, `(vocabulary,)` float64: text tokens and the end."""
         rest, more = (state.earned + self._completed(state, letter=letter) for letter in (False, True))
         lent = np.maximum(*self._lent) if state.rests else self._lent[0]
         found = np.full(vocabulary, rest)
@@ -123,7 +123,7 @@ class LabelPhrases:
         return found
 
     def of(self, tokens: Sequence[int]) -> float:
-        """What a whole text has earned."""
+        """Permanent score of a complete text."""
         state = self.start
         for token in (*tokens, self._end):
             state = self.advance(state, token)
@@ -148,7 +148,7 @@ class LabelPhrases:
                     ended.worth, ended.touches = max(ended.worth, boost * letters), ended.touches or touches
 
     def _begun(self, root: int) -> np.ndarray:
-        """What each token lends as the first of a phrase."""
+        """Provisional score of each token as the first of a phrase."""
         lent = np.zeros(len(self._pieces.data))
         for token, child in self._nodes[root].children.items():
             lent[token] = self._owed(child, 0.0)
@@ -158,7 +158,7 @@ class LabelPhrases:
         return max(self._nodes[node].lends - paid, 0.0)
 
     def _completed(self, state: PhraseState, *, letter: bool) -> float:
-        """What the best of the phrases that end here earns where a letter follows, or none does."""
+        """Score of the best phrase that ends here, depending on whether a letter follows."""
         ends = [(self._nodes[node], paid) for node, paid in state.active]
         return max((max(n.worth - paid, 0.0) for n, paid in ends if self._ends(n, letter)), default=0.0)
 
@@ -168,11 +168,11 @@ class LabelPhrases:
 
 
 class Bias:
-    """What phrases add in one search, whose texts grow token by token.
+    """Phrase scores in one search, cached by token prefix.
 
     Args:
-        phrases: to prefer.
-        scale: of their boosts.
+        phrases: phrases to bias towards.
+        scale: factor of their scores.
     """
 
     def __init__(self, phrases: LabelPhrases, scale: float = 1.0) -> None:
@@ -180,18 +180,18 @@ class Bias:
         self._states: dict[tuple[int, ...], PhraseState] = {(): phrases.start}
 
     def totals(self, tokens: tuple[int, ...], vocabulary: int) -> np.ndarray:
-        """What a text of one more token than `tokens` has, of each token, `(vocabulary,)`."""
+        """Score of `tokens` extended by each token, `(vocabulary,)`."""
         if tokens not in self._states:
             self._states[tokens] = self._phrases.advance(self._states[tokens[:-1]], tokens[-1])
         return self._scale * self._phrases.totals(self._states[tokens], vocabulary)
 
     def of(self, tokens: tuple[int, ...]) -> float:
-        """What a whole text has."""
+        """Score of a complete text."""
         return self._scale * self._phrases.of(tokens)
 
 
 def _letter(piece: bytes, place: int) -> bool:
-    """Whether a token begins (0) or ends (-1) within a word: bytes of unfinished characters count as letters."""
+    """Whether a token begins (0) or ends (-1) with a letter; bytes of incomplete characters count as letters."""
     text = piece.decode("utf-8", "replace")
     character = text[place] if text else " "
     return character == "\ufffd" or character.isalnum()

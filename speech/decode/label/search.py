@@ -1,4 +1,4 @@
-"""Greedy and beam search with a label decoder: one utterance, its hypotheses in one batch."""
+"""Greedy and beam search with a label decoder, for one utterance; its hypotheses form one batch."""
 
 from __future__ import annotations
 
@@ -17,57 +17,57 @@ from speech.decode.label.ctc_score import KERNELS
 from speech.decode.label.phrases import Bias
 
 _LOOP = 27
-"""Longest run of tokens whose repetition is looked for."""
+"""Maximum length of a repeated token sequence to detect."""
 _SHORT = 3
-"""Shorter runs may be said five times, such as "no no no"; others three times."""
+"""Sequences shorter than this, such as "no no no", count as loops after five repetitions; others after three."""
 
 
 class LabelScorer(Protocol):
-    """A label decoder with an utterance in front of it."""
+    """A label decoder bound to one utterance."""
 
     def begin(self, prompt: Sequence[int]) -> tuple[Tensor, Any]:
-        """Logits `(1, vocabulary)` of what follows the prompt, and the state behind it."""
+        """Logits `(1, vocabulary)` after the prompt, and the decoder state."""
 
     def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """Logits `(rows, vocabulary)` of what follows `tokens (rows,)`, and the next state."""
+        """Logits `(rows, vocabulary)` after `tokens (rows,)`, and the next state."""
 
     def select(self, state: Any, rows: Tensor) -> Any:
-        """The state of hypotheses `rows (n,)`."""
+        """The state of the given hypotheses `rows (n,)`."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelHypothesis:
-    """A text that a search has found."""
+    """A hypothesis found by a search."""
 
     tokens: tuple[int, ...]
-    """Without prompt and end."""
+    """Tokens without prompt and end."""
     score: float
-    """Log-probability, with that of the end where it has come."""
+    """Log-probability, including the end token if the text has ended."""
     ended: bool
-    """False where it was stopped: too long, or it had begun to repeat itself."""
+    """False if decoding was stopped by the length limit or a loop."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LabelSearch:
-    """How to search."""
+    """Search parameters, and the search itself."""
 
     end: int
     """Token that ends a text."""
     first_timestamp: int
-    """It and all behind it are never written."""
+    """First timestamp token; it and all later tokens are never written."""
     forbidden: Collection[int] = ()
     """Tokens that are never written."""
     forbidden_first: Collection[int] = ()
-    """Tokens that no text begins with."""
+    """Tokens that may not begin a text."""
     beam: int = 5
-    """Hypotheses that are kept; 1 is greedy."""
+    """Beam size; 1 is greedy."""
 
     def __call__(
         self, scores: LabelScorer, prompt: Sequence[int], most: int, bias: Bias | None = None
     ) -> list[LabelHypothesis]:
-        """Texts of at most `most` tokens from likely to unlikely, at least one and at most twice the beam.
+        """Texts of at most `most` tokens, from likely to unlikely: at least one, at most twice the beam size.
 
-        With `bias`, texts with phrases in them are preferred; scores are without it.
+        `bias` adds phrase scores to the ranking; the returned scores exclude them.
         """
         logits, state = scores.begin(prompt)
         live: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
@@ -92,7 +92,8 @@ class LabelSearch:
         return sorted(found, key=lambda one: (not one.ended, -one.score - extra[one.tokens]))[: 2 * self.beam]
 
     def log_probs(self, logits: Tensor, *, first: bool) -> Tensor:
-        """What can be written of `(..., vocabulary)`: float32 `(..., first_timestamp)`; `first`: as a text's first."""
+        """Log-probabilities of the allowed tokens, float32 `(..., first_timestamp)`, from logits `(..., vocabulary)`;
+        `first`: of a text's first token."""
         places = token_index(self._never(first), logits.device)
         return logits[..., : self.first_timestamp].float().index_fill(-1, places, -torch.inf).log_softmax(dim=-1)
 
@@ -107,7 +108,7 @@ class LabelSearch:
         found: list[LabelHypothesis],
         bias: Bias | None = None,
     ) -> list[tuple[float, tuple[int, ...], int]]:
-        """The best of all one token longer, with the row that each comes from; those that end are added to `found`."""
+        """The best one-token extensions with their source rows; finished texts are appended to `found`."""
         before = np.array([score for score, _ in live], np.float32)
         bonus = np.zeros((len(live), 0), np.float32)
         if bias is not None:
@@ -134,24 +135,24 @@ class LabelSearch:
 
 @lru_cache(16)
 def _penalties(size: int, never: frozenset[int]) -> np.ndarray:
-    """`(size,)`, 0 for what can be written."""
+    """Logit penalties `(size,)`: 0 for allowed tokens, -1e30 for forbidden ones."""
     found = np.zeros(size, np.float32)
     found[[token for token in never if token < size]] = -1e30
     return found
 
 
 def likeliest(found: Sequence[LabelHypothesis]) -> LabelHypothesis:
-    """By mean log-probability; of those that have ended, if any has."""
+    """The hypothesis with the highest mean log-probability, preferring those that ended."""
     return max(found, key=lambda one: (one.ended, one.score / (len(one.tokens) + 1)))
 
 
 def repeats(tokens: Sequence[int]) -> bool:
-    """Whether a text ends in the same run of tokens three times, or five times if it is a short one."""
+    """Whether a text ends in a loop: the same token sequence three times, or five times if it is short."""
     return len(once(tokens)) < len(tokens)
 
 
 def once(tokens: Sequence[int]) -> Sequence[int]:
-    """A text that repeats itself without the repetitions at its end; others as they are."""
+    """The tokens with a trailing loop reduced to one repetition; other texts are unchanged."""
     count = len(tokens)
     for size in range(1, _LOOP + 1):
         times = 5 if size < _SHORT else 3

@@ -1,7 +1,7 @@
-"""What a label decoder may write next: logits that no rule forbids stay what they are, the others become -inf.
+"""Logit rules for a label decoder: forbidden tokens become -inf, all others are unchanged.
 
-A rule is called with the logits of the next token `(rows, vocabulary)` and with what each row has written behind its
-prompt. Rules are applied in the order of a list; `TimestampRules` weighs what the others have left, so it is the last.
+A rule takes the logits of the next token `(rows, vocabulary)` and the tokens of each row after its prompt. Rules are
+applied in list order; `TimestampRules` depends on what the others leave, so it comes last.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from torch import Tensor
 
 
 class LogitsRule(Protocol):
-    """See the module's docstring."""
+    """A logits rule; see the module docstring."""
 
     def __call__(self, logits: Tensor, written: Sequence[Sequence[int]]) -> Tensor:
-        """`(rows, vocabulary)` logits that may be chosen; what it is given stays as it is."""
+        """Return the restricted logits `(rows, vocabulary)`; the input is not modified."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """Tokens that are never written, and such that no text begins with."""
+    """Suppresses tokens everywhere (`never`) or at the beginning of a text (`first`)."""
 
     never: Sequence[int] = ()
     first: Sequence[int] = ()
@@ -41,20 +41,20 @@ class Suppression:
 
 @dataclass(frozen=True, slots=True)
 class TimestampRules:
-    """Where Whisper may write timestamps (Radford et al. 2022, section 4.5).
+    """Whisper's rules for timestamps (Radford et al. 2022, section 4.5).
 
-    - A text begins with one, of at most `latest_start` steps.
-    - They come in pairs, the end of one segment and the beginning of the next, or one in front of the end of the text.
-    - None is earlier than those before it, and no segment is without length.
-    - Where all timestamps together are likelier than the likeliest other token, one of them is written.
+    - A text begins with a timestamp of at most `latest_start` steps.
+    - Timestamps come in pairs, the end of one segment and the start of the next, or one before the end of the text.
+    - Timestamps never decrease, and no segment has length zero.
+    - If all timestamps together are likelier than the likeliest other token, a timestamp is written.
     """
 
     first: int
-    """Token of 0.00 s, behind that which says that there are none; all tokens from it on are timestamps."""
+    """Token of 0.00 s, which follows the no-timestamps token; all tokens from it on are timestamps."""
     end: int
-    """End of the text; all tokens below it are text."""
+    """End-of-text token; all tokens below it are text."""
     latest_start: int = 50
-    """Steps of 0.02 s: 1 s."""
+    """Maximum first timestamp, in steps of 0.02 s (50: 1 s)."""
 
     def __call__(self, logits: Tensor, written: Sequence[Sequence[int]]) -> Tensor:
         """See `LogitsRule`."""
@@ -76,7 +76,7 @@ class TimestampRules:
         if not stamps:
             return
         ends = tokens[-1] >= self.first and len(tokens) > 1 and tokens[-2] < self.first
-        if ends:  # a segment: now the next begins, or the text ends
+        if ends:  # a segment has ended: either the next one begins, or the text ends
             row[: self.end] = -torch.inf
         elif tokens[-1] >= self.first:
             row[self.first :] = -torch.inf

@@ -1,4 +1,4 @@
-"""When the words of a written text were said: by CTC, which reads their letters off frames, or by cross-attention."""
+"""Word timestamps for a given text, by CTC alignment or by cross-attention."""
 
 from __future__ import annotations
 
@@ -17,41 +17,42 @@ from speech.errors import SpeechError
 from speech.text.units import is_mixed
 
 _LEAST_SPELLED = 0.5
-"""Share of the words that CTC must be able to write for its times to be taken."""
+"""Minimum share of words that CTC can write for its timestamps to be used."""
 _UNHEARD = 0.5
-"""Confidence in a word that CTC cannot write."""
+"""Confidence of a word that CTC cannot write."""
 _LEAST = 1e-10
-"""Probability of a piece."""
+"""Floor for piece probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenWord:
-    """A word as it is written, and the spans of its letters."""
+    """A written word with the range of its spans."""
 
     text: str
     first: int
-    """Which span it begins with."""
+    """Index of its first span."""
     last: int
-    """Which it ends with."""
+    """Index of its last span."""
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A text with times: words, and the spans that they are made of, in order."""
+    """A text with timestamps: words, and the spans of their tokens, in order."""
 
     words: tuple[WrittenWord, ...] = ()
     spans: tuple[TokenSpan, ...] = ()
     language: str | None = None
-    """ISO 639-3, of the speech."""
+    """ISO 639-3 code of the speech."""
     confidence: float = 1.0
-    """Posterior of the text among those that were found."""
+    """Posterior of the text among the texts found."""
     others: tuple[Written, ...] = ()
-    """Less likely texts of the same speech, where several are asked for."""
+    """Alternatives from likely to unlikely, if n-best texts are requested."""
     sure: float | None = None
-    """Log-probability of a token by the label decoder, on average, if it is known."""
+    """Mean log-probability per token by the label decoder, if known."""
 
     def within(self, first: int, last: int, *, rested: bool = False) -> Written:
-        """Words that begin in frames `first .. last`; `rested`: none is said before, and what seems to be is later."""
+        """Words that begin in frames `first .. last`; with `rested`, earlier spans are moved to `first`, since nothing
+        is said before."""
         words, spans = [], list[TokenSpan]()
         for word in self.words:
             own = self.spans[word.first : word.last + 1]
@@ -66,8 +67,8 @@ class Written:
 
 
 def written_words(text: str) -> list[str]:
-    """Words of a text: what stands between spaces; characters of scripts without spaces stand alone. Signs that are no
-    word belong to the word before them, or, at the beginning, to the one behind."""
+    """Split a text at spaces; characters of scripts without spaces are words of their own. Standalone punctuation is
+    attached to the word before it or, at the start of the text, to the word after it."""
     found: list[str] = []
     front = ""
     for chunk in text.split():
@@ -84,14 +85,14 @@ def written_words(text: str) -> list[str]:
 
 
 def beginnings(text: str, words: Sequence[str]) -> list[str]:
-    """The text up to the end of each of its `written_words`."""
+    """The prefixes of the text that end with each of its `written_words`."""
     ends = [place + 1 for place, character in enumerate(text) if not character.isspace()]
     counts = itertools.accumulate(len("".join(word.split())) for word in words)
     return [text[: ends[count - 1]] for count in counts]
 
 
 def _apart(chunk: str) -> list[str]:
-    """What stands between two spaces, before and behind characters that stand alone; signs go with what is before."""
+    """Split a chunk without spaces around standalone characters; punctuation is attached to what precedes it."""
     parts: list[str] = []
     waiting, alone = "", True
     for character in chunk:
@@ -107,28 +108,28 @@ def _apart(chunk: str) -> list[str]:
 
 
 def time_by_ctc(words: Sequence[str], log_probs: np.ndarray, spell: Speller, blank: int = 0) -> Written | None:
-    """Words on the frames that say their letters; None where CTC cannot write most of them, or not in so few frames.
+    """Time words by CTC alignment; None if CTC cannot write most of them, or there are too few frames.
 
-    A word that it cannot write lies between its neighbours.
+    A word that CTC cannot write is placed between its neighbours.
 
     Args:
-        words: as they are written.
+        words: written words.
         log_probs: `(T, vocabulary)`.
-        spell: of one word.
-        blank: CTC's.
+        spell: converts a word to CTC tokens.
+        blank: id of blank.
     """
     spelled = [_letters(word, spell(word)) for word in words]
     if sum(bool(ids) for ids, _ in spelled) < max(_LEAST_SPELLED * len(words), 1):
         return None
     try:
         found = align(torch.from_numpy(log_probs), [token for ids, _ in spelled for token in ids], blank).spans
-    except SpeechError:  # more letters than there are frames for
+    except SpeechError:  # more tokens than frames
         return None
     spans: list[TokenSpan] = []
     placed: list[WrittenWord] = []
     at = 0
     for word, (ids, space) in zip(words, spelled, strict=True):
-        own = found[at + space : at + len(ids)]  # a word begins with its first letter
+        own = found[at + space : at + len(ids)]  # the time of a word starts at its first letter
         at += len(ids)
         if not own:
             start = min(spans[-1].end_frame if spans else 0, len(log_probs) - 1)
@@ -140,7 +141,7 @@ def time_by_ctc(words: Sequence[str], log_probs: np.ndarray, spell: Speller, bla
 
 
 def _letters(word: str, spelling: Spelling) -> tuple[tuple[int, ...], int]:
-    """Tokens of a word, and how many are a space: none need be heard in front of a character that stands alone."""
+    """Tokens of a word, and its number of leading space tokens; a standalone character needs none."""
     first = next(filter(str.isalnum, word), "")
     return (spelling.ids[1:], 0) if spelling.space and is_mixed(first) else (spelling.ids, int(spelling.space))
 
@@ -153,23 +154,24 @@ def time_by_attention(
     frames: int,
     scale: float = 1.0,
 ) -> Written:
-    """Words on the frames that the decoder attended to while it wrote their pieces.
+    """Time words by the decoder's cross-attention over their pieces.
 
-    The path through (piece, frame) along which attention is highest, both going forward only (Radford et al. 2022;
-    dynamic time warping). Bytes of a piece share its frames evenly.
+    Finds the monotonic path through (piece, frame) with the highest attention (Radford et al. 2022; dynamic time
+    warping). The bytes of a piece share its frames evenly.
 
     Args:
-        words: as they are written.
-        pieces: bytes of the tokens, which make up the words, spaces aside; words that they lack are at the end.
-        attention: `(pieces + 1, T)`, of each piece and the end, mean over alignment heads, standardised.
+        words: written words.
+        pieces: bytes of the tokens, which spell the words apart from spaces; words beyond them are placed at the
+            end.
+        attention: `(pieces + 1, T)`, for each piece and the end token, standardised, averaged over alignment heads.
         chances: probability of each piece.
-        frames: that there are, at most, in the result.
-        scale: frames of the result to one of attention.
+        frames: number of result frames.
+        scale: result frames per attention frame.
     """
     sizes = np.cumsum([0, *map(len, pieces)])
     begins, ends = _places(b"".join(pieces).decode("utf-8", "ignore"), sizes) or ([0], [1])
     starts = first_frames(attention)
-    ahead = attention[0, : max(starts[1], 1)]  # silence in front of the first word is in its frames
+    ahead = attention[0, : max(starts[1], 1)]  # its frames include leading silence
     starts[0] = int((ahead >= ahead.max() / 2).argmax())
     starts = starts * scale
     spans, placed = list[TokenSpan](), list[WrittenWord]()
@@ -187,8 +189,8 @@ def time_by_attention(
 
 
 def _places(text: str, sizes: np.ndarray) -> tuple[list[int], list[int]] | None:
-    """First byte, and the one after the last, of each character that is no space; a space in front of it within its
-    piece belongs to it. `sizes` are where pieces begin. None: there are no such characters."""
+    """Byte range of each non-space character, starting with a space before it in the same piece; `sizes` are the byte
+    offsets of pieces. None if there are no such characters."""
     begins, ends = list[int](), list[int]()
     at = 0
     for character in text:
@@ -201,5 +203,5 @@ def _places(text: str, sizes: np.ndarray) -> tuple[list[int], list[int]] | None:
 
 
 def _piece(sizes: np.ndarray, byte: int) -> int:
-    """Which piece a byte lies in."""
+    """Index of the piece that contains a byte."""
     return int(np.searchsorted(sizes, byte, side="right")) - 1

@@ -1,8 +1,8 @@
-"""The words of each language, to prefer texts made of words over texts that only look like the language.
+"""Word lexicons per language, to prefer texts made of real words over merely plausible spellings.
 
-An n-gram model of characters knows how words are spelled, not which exist; it is one for all languages, too. Words
-are scored when they end: in log-probabilities if they are known, a penalty if they are not, so that names and rare
-words can still be written where the audio is clear.
+A character n-gram model, shared by all languages, knows how words are spelled, but not which words exist. A word is
+scored when it ends: by its log-probability if it is known, otherwise by a penalty, so that names and rare words can
+still be written where the audio is clear.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from speech.files import replacing
 from speech.text.vocabulary import WORD_START
 
 USUAL = -8.0
-"""A word of this log-probability neither gains nor costs; likelier ones gain."""
+"""Log-probability of a word that scores 0; likelier words score above 0."""
 _UNKNOWN = -1
 _NUMBER = 1
-"""Hash of what holds digits, which is neither known nor unknown."""
+"""Hash of words with digits, which are neither scored nor penalized."""
 APOSTROPHES = "'’"
 
 
 class WordHash(NamedTuple):
-    """A word under way, as hashes: 0 is nothing."""
+    """Hashes of the current word; 0 means empty."""
 
     whole: int = 0
     tail: int = 0
-    """Behind an apostrophe: in l'homme, the word is homme."""
+    """Hash of the part after an apostrophe: in l'homme, the word homme."""
 
     def then(self, text: str) -> WordHash:
-        """The word with more letters."""
+        """The hashes after more letters."""
         whole, tail = self
         for character in text:
             if whole == _NUMBER or character.isdigit():
@@ -49,13 +49,13 @@ class WordHash(NamedTuple):
 
 
 class Lexicon:
-    """Words of languages that write spaces between them.
+    """Words of languages that are written with spaces.
 
     Args:
-        words: ISO 639-3 code -> hashes of words `(n,)` uint64, sorted, and negative log-probabilities in twelfths of a
-            nat `(n,)` uint8.
-        scale: of a word's log-probability, beside that of an n-gram model's; its weight applies to both.
-        penalty: in nats before that weight, of what is no word.
+        words: ISO 639-3 code -> hashes of words `(n,)` uint64, sorted, and negative log-probabilities in twelfths of
+            a nat `(n,)` uint8.
+        scale: factor of word log-probabilities relative to an n-gram model's, before the search's weight for both.
+        penalty: penalty of an unknown word in nats, before that weight.
     """
 
     def __init__(
@@ -63,17 +63,17 @@ class Lexicon:
     ) -> None:
         self.scale, self.penalty = scale, penalty
         self.keys = np.concatenate([np.empty(0, np.uint64), *(keys for keys, _ in words.values())])
-        """Of all languages, one after the other."""
+        """Hashes of all languages, concatenated."""
         self.scores = np.concatenate([np.empty(0, np.uint8), *(scores for _, scores in words.values())])
         ends = np.cumsum([0, *(len(keys) for keys, _ in words.values())]).tolist()
         self.ranges = dict(zip(words, pairwise(ends), strict=True))
-        """Where the words of each language are."""
+        """Range of each language in the concatenated arrays."""
         self.words = {code: (self.keys[a:b], self.scores[a:b]) for code, (a, b) in self.ranges.items()}
         self._views = {code: (memoryview(keys), memoryview(scores)) for code, (keys, scores) in self.words.items()}
 
     @classmethod
     def train(cls, probabilities: Mapping[str, Mapping[str, float]]) -> Lexicon:
-        """From the probability of each word of each language."""
+        """Build from word probabilities per language."""
         words = {}
         for code, table in probabilities.items():
             keys = np.array([WordHash().then(word).whole for word in table], np.uint64)
@@ -82,11 +82,12 @@ class Lexicon:
         return cls(words)
 
     def covers(self, languages: Sequence[str]) -> bool:
-        """Whether the words of all these languages are known, and there are any."""
+        """Whether all of these languages, at least one, have word lists."""
         return bool(languages) and all(code in self.words for code in languages)
 
     def score(self, languages: Sequence[str], word: WordHash) -> float:
-        """What a word adds, as the likelier of its languages has it; behind an apostrophe if only that is known."""
+        """Score of a word by its most likely language; the part after an apostrophe is used if the whole word is
+        unknown."""
         if word.whole in (0, _NUMBER):
             return 0.0
         for key in word:
@@ -110,10 +111,10 @@ class Lexicon:
 
     @classmethod
     def load(cls, path: Path) -> Lexicon:
-        """Read what `save` wrote.
+        """Read the output of `save`.
 
         Raises:
-            ModelError: if it is something else.
+            ModelError: if the file is not a lexicon.
         """
         try:
             with safe_open(path, "numpy") as file:
@@ -131,14 +132,14 @@ class Lexicon:
 
 
 class LexiconScorer:
-    """A language model over tokens, and the words that the tokens make; itself a `prefix_beam.LanguageModel`.
+    """Adds word scores to a token language model; a `prefix_beam.LanguageModel`.
 
     Args:
         tokens: scores each token.
         lexicon: scores each word.
-        languages: ISO 639-3 codes of what may be said.
+        languages: ISO 639-3 codes that may be spoken.
         pieces: piece of each token; "\\u2581" begins a word.
-        known: hashes of words that cost nothing, whether the lexicon has them or not.
+        known: hashes of additional words that are never penalized.
     """
 
     def __init__(
@@ -154,22 +155,22 @@ class LexiconScorer:
         self._scores: dict[WordHash, float] = {}
 
     def start(self) -> tuple[Any, WordHash]:
-        """The state of the token model, and the word under way."""
+        """The token model's initial state, and an empty word."""
         return self._tokens.start(), WordHash()
 
     def score(self, state: tuple[Any, WordHash], token: int) -> tuple[tuple[Any, WordHash], float]:
-        """The state after `token`, and the log-probability of `token`, and of a word that ends before it."""
+        """The state after `token`, and the log-probability of `token` plus the score of a word completed by it."""
         before, word = state
         following, gain = self._tokens.score(before, token)
         first, *others = self._pieces[token].split(WORD_START)
         word = word.then(first)
-        for part in others:  # each begins a word and ends the one before
+        for part in others:  # each part starts a word and completes the one before
             gain += self._word(word)
             word = WordHash().then(part)
         return (following, word), gain
 
     def finish(self, state: tuple[Any, WordHash]) -> float:
-        """Log-probability that the text ends here, and of its last word."""
+        """Score of the end of the text and of its last word."""
         return self._tokens.finish(state[0]) + self._word(state[1])
 
     def _word(self, word: WordHash) -> float:

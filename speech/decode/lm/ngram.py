@@ -1,7 +1,7 @@
-"""An n-gram model over the tokens of a vocabulary: small, without dependencies, made for characters.
+"""N-gram model over vocabulary tokens: small, without dependencies, intended for characters.
 
-Interpolated Witten-Bell smoothing (Witten and Bell 1991; Chen and Goodman 1998, section 2.6) in backing-off form: an
-n-gram holds the probability of its last token after the others, and what is left to shorter contexts after all of it.
+Interpolated Witten-Bell smoothing (Witten and Bell 1991; Chen and Goodman 1998, section 2.6) in backoff form: an
+n-gram stores the probability of its last token given the others, and, as a context, its backoff mass.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from speech.errors import ModelError
 from speech.files import replacing
 
 EDGE = 0
-"""Stands before and after a text; the id of blank, which no text contains."""
+"""Boundary token before and after a text; the id of blank, which occurs in no text."""
 
 _MULTIPLIER = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 STEPS_PER_NAT = 12.0
-"""Logarithms are stored in twelfths, in one byte: down to exp(-21)."""
+"""Resolution of stored logarithms: twelfths of a nat in one byte, down to exp(-21)."""
 
 State = tuple[int, ...]
 
@@ -34,12 +34,12 @@ class TokenNgram:
     """Scores texts token by token; a `prefix_beam.LanguageModel`.
 
     Args:
-        order: longest n-gram.
+        order: maximum n-gram length.
         keys: `(n,)` uint64, sorted: hashes of the n-grams of all orders.
         scores: `(n,)` uint8, negative log-probability of the last token in twelfths of a nat.
-        backoffs: `(n,)` uint8, the same of the share left to shorter contexts.
-        weight: of its scores beside those of the recogniser it was made for.
-        bonus: for each token, against the liking for short texts.
+        backoffs: `(n,)` uint8, negative logarithm of the backoff mass, likewise.
+        weight: tuned weight beside the recognizer that the model was made for.
+        bonus: tuned score per token, to offset the preference for short texts.
     """
 
     def __init__(
@@ -60,12 +60,12 @@ class TokenNgram:
 
     @classmethod
     def train(cls, texts: Iterable[tuple[Sequence[int], float]], *, order: int = 6, prune: float = 0.0) -> TokenNgram:
-        """Count and smooth.
+        """Count n-grams and smooth them.
 
         Args:
-            texts: token ids and weight of each; put `EDGE` at the ends of whole texts.
-            order: longest n-gram.
-            prune: n-grams of three tokens and more that weigh less in total are left out.
+            texts: token ids and weight of each text; put `EDGE` at the ends of whole texts.
+            order: maximum n-gram length.
+            prune: minimum total weight of n-grams of three or more tokens; others are dropped.
         """
         tokens, weights, rest = _flat(texts)
         tables: list[_Order] = []
@@ -103,7 +103,7 @@ class TokenNgram:
         return following, -(spent + 255) / STEPS_PER_NAT
 
     def _hashed(self, state: State) -> list[tuple[int, int]]:
-        """Hash of each context of a state, longest first, the empty one last, and what it costs to come to it."""
+        """Hashes of a state's contexts, from longest to empty, with the accumulated backoff costs."""
         contexts: list[tuple[int, int]] = []
         spent = 0
         for begin in range(len(state)):
@@ -127,10 +127,10 @@ class TokenNgram:
 
     @classmethod
     def load(cls, path: Path) -> TokenNgram:
-        """Read what `save` wrote.
+        """Read the output of `save`.
 
         Raises:
-            ModelError: if it is something else.
+            ModelError: if the file is not an n-gram model.
         """
         try:
             record = load_file(path)
@@ -143,13 +143,13 @@ class TokenNgram:
 
 
 class _Order:
-    """The n-grams of one length: hash, weight, where the context is among the shorter ones, and so on."""
+    """The n-grams of one length: hashes of n-gram, context and suffix, weights, and results of smoothing."""
 
     def __init__(self, keys: np.ndarray, contexts: np.ndarray, suffixes: np.ndarray, weights: np.ndarray) -> None:
         self.keys, self.contexts, self.suffixes, self.weights = keys, contexts, suffixes, weights
         self.probability = np.zeros(len(keys))
         self.left = np.ones(len(keys))
-        """Share of the mass after this n-gram, as a context, that goes to shorter ones."""
+        """Backoff mass of this n-gram as a context."""
 
     @classmethod
     def count(cls, tokens: np.ndarray, weights: np.ndarray, rest: np.ndarray, length: int, prune: float) -> _Order:
@@ -168,7 +168,7 @@ class _Order:
 
 
 def _smooth(tables: list[_Order]) -> None:
-    """Probabilities from the shortest n-grams up, and what each context leaves to shorter ones."""
+    """Compute probabilities from the shortest n-grams up, and the backoff mass of each context."""
     for number, table in enumerate(tables):
         contexts, inverse = np.unique(table.contexts, return_inverse=True)
         mass = np.bincount(inverse, table.weights)
@@ -185,14 +185,15 @@ def _smooth(tables: list[_Order]) -> None:
 
 
 def _places(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Where each is; a shorter n-gram weighs at least as much as the longer one that holds it, so none is missing."""
+    """Index of each wanted key; all are present, since a shorter n-gram weighs at least as much as a longer one with
+    it."""
     places = np.searchsorted(keys, wanted)
     assert np.array_equal(keys[places], wanted)
     return places
 
 
 def _flat(texts: Iterable[tuple[Sequence[int], float]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All tokens in a row, the weight of each, and how many of its text are left from each on."""
+    """Concatenate all tokens, with the weight of each and the number of tokens from it to the end of its text."""
     tokens: list[np.ndarray] = []
     weights: list[np.ndarray] = []
     rest: list[np.ndarray] = []
@@ -206,24 +207,24 @@ def _flat(texts: Iterable[tuple[Sequence[int], float]]) -> tuple[np.ndarray, np.
 
 
 def place_of(keys: Sequence[int] | memoryview, key: int) -> int:
-    """Where `key` is in sorted keys; -1 if it is not there."""
+    """Index of `key` in sorted keys; -1 if it is missing."""
     place = bisect_left(keys, key)
     return place if place < len(keys) and keys[place] == key else -1
 
 
 def extended(key: int, token: int) -> int:
-    """The hash of an n-gram that is one token longer; that of the empty one is 0."""
+    """Hash of an n-gram extended by one token; the empty n-gram has hash 0."""
     key = ((key ^ (token + 1)) * _MULTIPLIER) & _MASK
     return key ^ key >> 29
 
 
 def _fold(hashed: np.ndarray, token: np.ndarray) -> np.ndarray:
-    """`extended` for many n-grams."""
+    """Vectorized `extended`."""
     with np.errstate(over="ignore"):
         hashed = (hashed ^ (token + np.uint64(1))) * np.uint64(_MULTIPLIER)
     return hashed ^ (hashed >> np.uint64(29))
 
 
 def to_steps(probability: np.ndarray) -> np.ndarray:
-    """Negative logarithms as they are stored."""
+    """Convert probabilities to stored negative logarithms."""
     return np.clip(np.rint(-np.log(np.maximum(probability, math.exp(-30))) * STEPS_PER_NAT), 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""When each token of a known text is said: the Viterbi path of CTC (Graves et al. 2006, section 4), compiled."""
+"""Forced alignment of known tokens: the CTC Viterbi path (Graves et al. 2006, section 4), compiled."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ KERNELS = "speech.decode.words.alignment_kernels"
 
 @dataclass(frozen=True, slots=True)
 class ForcedAlignment:
-    """The most probable path that says exactly the given tokens."""
+    """The most probable path that emits exactly the given tokens."""
 
     spans: list[TokenSpan]
-    """One for each token."""
+    """One span per token."""
     score: float
     """Log-probability of the path, blanks included."""
 
@@ -32,18 +32,19 @@ def align(log_probs: Tensor, tokens: Sequence[int], blank: int = 0) -> ForcedAli
 
     Args:
         log_probs: (T, vocabulary)
-        tokens: what is said, without blanks.
+        tokens: token ids without blanks.
         blank: id of blank.
 
     Raises:
-        SpeechError: if the frames are too few, a token is blank or unknown, or every path has probability 0.
+        SpeechError: if there are too few frames, a token is blank or outside the vocabulary, or every path has
+            probability 0.
     """
     labels = np.asarray(tokens, dtype=np.int64)
     frames, vocabulary = log_probs.shape
     _check(frames, vocabulary, labels, blank)
     if len(log_probs) == 0:
         return ForcedAlignment([], 0.0)
-    # No more than the columns of these tokens leaves the device: `labels` are places among them from here on.
+    # Copy only the columns of these tokens from the device; from here on, `labels` index these columns.
     said, labels = np.unique(np.concatenate([[blank], labels]), return_inverse=True)
     columns = torch.from_numpy(said).to(log_probs.device)
     scores = log_probs.detach().index_select(1, columns).float().cpu().numpy()
@@ -74,7 +75,7 @@ def _check(frames: int, vocabulary: int, labels: np.ndarray, blank: int) -> None
 
 
 def _spans(scores: np.ndarray, labels: np.ndarray, path: np.ndarray, ids: np.ndarray) -> list[TokenSpan]:
-    """Of tokens that are columns `labels` of `scores`, and have `ids` of all columns."""
+    """Spans of tokens that are columns `labels` of `scores`; `ids` are the token ids of all columns."""
     states = 2 * np.arange(len(labels)) + 1
     starts = np.searchsorted(path, states, side="left").tolist()
     ends = np.searchsorted(path, states, side="right").tolist()

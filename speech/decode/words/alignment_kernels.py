@@ -1,4 +1,4 @@
-"""What is compiled of `alignment`. Imported by `compiled.load` alone, as `beam_kernels` is."""
+"""Compiled kernels of `alignment`; imported by `compiled.load` only, like `beam_kernels`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numba import njit
 def viterbi(scores, states, blank):  # type: ignore[no-untyped-def]
     """The best path through `states (n,)`, which are blank, token, blank, token, .., blank.
 
-    Of ways that are equally good the one is taken that stays, then the one that goes on to the next state.
+    Ties prefer staying in a state, then moving to the next one.
 
     Args:
         scores: log-probabilities `(T, columns)` float32.
@@ -28,7 +28,7 @@ def viterbi(scores, states, blank):  # type: ignore[no-untyped-def]
     for state in range(min(count, 2)):
         best[state] = scores[0, states[state]]
     for frame in range(1, frames):
-        for state in range(count - 1, -1, -1):  # from behind: those before it are still of the frame before
+        for state in range(count - 1, -1, -1):  # descending: lower states still hold the last frame
             arrival, step = best[state], 0
             if state > 0 and best[state - 1] > arrival:
                 arrival, step = best[state - 1], 1

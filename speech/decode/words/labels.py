@@ -1,4 +1,4 @@
-"""The language of each word, from its frames and its letters: the best path with a price on switches."""
+"""Word-level language labels from frames and letters: the best path with a penalty for switches."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from speech.decode.words.words import Draft
 from speech.text.scripts import written_in
 
 _SWITCH = 3.0
-"""What a change of language costs, in nats."""
+"""Penalty in nats for a language switch."""
 _FRAMES = 10.0
-"""Neighbouring frames say much the same: so many count as one piece of evidence."""
+"""Number of correlated neighbouring frames that count as one observation."""
 _LONGEST = 50
-"""Frames behind the beginning of a token that still belong to it."""
+"""Maximum frames from the start of a token that belong to it."""
 _MOST = 4.0
-"""Pieces of evidence of a word, however long."""
+"""Maximum number of observations per word."""
 _LEAST = -8.0
-"""Of a log-posterior: no word rules a language out by its sound alone."""
+"""Floor for log-posteriors: sound alone never rules a language out."""
 
 
 class TokenEvidence(NamedTuple):
-    """What frames say of the language, token by token: those from a token's first frame to the next token's, at most
-    `_LONGEST` of them."""
+    """Language evidence per token, from its first frame up to the next token's first frame, at most `_LONGEST`
+    frames."""
 
     total: Tensor
-    """(tokens, languages) sum of log-posteriors."""
+    """Sum of log-posteriors `(tokens, languages)`."""
     frames: Tensor
-    """(tokens,) how many frames that are."""
+    """Number of frames summed `(tokens,)`."""
 
     @classmethod
     def of(cls, spans: Sequence[TokenSpan], evidence: Tensor) -> TokenEvidence:
-        """Of tokens in the frames of `evidence (T, languages)`."""
+        """Evidence of tokens, from `evidence (T, languages)` of their frames."""
         starts = torch.tensor([span.start_frame for span in spans], dtype=torch.int64)
         ends = torch.cat([starts[1:], torch.tensor([len(evidence)])])[: len(starts)]
         ends = torch.minimum(ends, starts + _LONGEST)
@@ -45,11 +45,11 @@ class TokenEvidence(NamedTuple):
 
     @classmethod
     def joined(cls, parts: Sequence[TokenEvidence]) -> TokenEvidence:
-        """Of tokens in a row."""
+        """Concatenate consecutive evidence."""
         return cls(torch.cat([part.total for part in parts]), torch.cat([part.frames for part in parts]))
 
     def select(self, kept: Sequence[bool]) -> TokenEvidence:
-        """Of some of the tokens."""
+        """Keep the tokens whose mask value is true."""
         mask = torch.tensor(kept, dtype=torch.bool)
         return TokenEvidence(self.total[mask], self.frames[mask])
 
@@ -60,10 +60,11 @@ def languages_of(
     """ISO 639-3 code of each word.
 
     Args:
-        told: of the tokens that the words are made of.
+        drafts: words in order.
+        told: evidence of the words' tokens.
         known: codes of its columns.
-        allowed: what the words can be in; some of those.
-        main: what most of them are in.
+        allowed: codes that words may have, a subset of `known`.
+        main: main language of the words.
     """
     if not drafts:
         return []
@@ -81,12 +82,12 @@ def label_words(
     """Index of the language of each word.
 
     Args:
-        evidence: `(words, languages)`, mean log-posterior of the frames of each word.
-        frames: `(words,)`, how many those are.
-        possible: `(words, languages)`, whether a word's letters are those of a language; a word in no language's
-            letters may be in any.
-        main: index of the language of the whole, in which words are that nothing is heard of.
-        price: of a switch, in nats.
+        evidence: `(words, languages)`, mean log-posterior of each word's frames.
+        frames: `(words,)`, number of those frames.
+        possible: `(words, languages)`, whether a language uses the word's letters; a word that fits no language may
+            be in any.
+        main: index of the main language, the default for words without evidence.
+        price: penalty for a switch, in nats.
     """
     if not len(evidence):
         return []

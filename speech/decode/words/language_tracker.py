@@ -1,4 +1,4 @@
-"""Which language is spoken now, from the evidence of the frames of a live stream."""
+"""Tracks the spoken language of a live stream from frame evidence."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 _LEAST = 0.1
-"""Posterior from which a language is not unlikely."""
+"""Minimum posterior of a language to be listed in `posterior`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """The speaker turned to another language."""
+    """A change of the spoken language."""
 
     previous: str | None
     language: str
@@ -22,19 +22,19 @@ class Switch:
 
 
 class LanguageTracker:
-    """Posterior of the last seconds, with hysteresis: one odd word does not switch.
+    """Language posterior of the last seconds, with hysteresis: a single odd word causes no switch.
 
     Args:
-        codes: ISO 639-3 of the evidence's columns.
-        allowed: the languages that it can be; empty: all.
-        half_life: frames after which evidence counts half.
-        enter: posterior from which a language is believed;
-        hold: frames for which it must be.
+        codes: ISO 639-3 codes of the evidence's columns.
+        allowed: possible languages; empty: all.
+        half_life: number of frames in which the weight of evidence halves.
+        enter: minimum posterior for a switch to a language.
+        hold: number of frames for which it must be reached.
 
     Attributes:
-        language: the one that is spoken, None before any is clear.
-        confidence: its posterior now.
-        posterior: code -> posterior now, of those that are not unlikely.
+        language: the current language; None until one is clear.
+        confidence: its current posterior.
+        posterior: code -> current posterior, of languages that are not unlikely.
     """
 
     def __init__(
@@ -57,9 +57,9 @@ class LanguageTracker:
         self.posterior: dict[str, float] = {self.language: 1.0} if self.language else {}
 
     def update(self, log_posteriors: Tensor) -> Switch | None:
-        """More frames `(t, languages)`."""
+        """Add log-posteriors of more frames `(t, languages)`; returns a switch if there was one."""
         frames = len(log_posteriors)
-        if not frames or int(self._known.sum()) <= 1:  # none: the one that is allowed is not in the evidence
+        if not frames or int(self._known.sum()) <= 1:  # none: the allowed language has no evidence column
             return None
         fade = 0.5 ** (frames / self._half_life)
         self._evidence = self._evidence * fade + log_posteriors.double().cpu().sum(dim=0)

@@ -1,4 +1,4 @@
-"""Tokens on frames to words with times and confidence."""
+"""Converts tokens on frames to words with timestamps and confidences."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _LONGEST_TAIL_S = 0.2
 
 @dataclass(slots=True)
 class Draft:
-    """A word before its language and its end are known."""
+    """A word whose language and final end time are not yet known."""
 
     first: int
-    """Which token it begins in."""
+    """Index of its first token."""
     last: int
-    """Which token it ends in."""
+    """Index of its last token."""
     start: float
-    """In frames."""
+    """Start, in frames."""
     end: float
     text: str = ""
 
@@ -38,16 +38,16 @@ def words_from_tokens(
     language: str | None,
     spaces: bool,
 ) -> list[Word]:
-    """Words whose join is the tokenizer's decoding of the same tokens.
+    """Words that join to the tokenizer's decoding of the same tokens.
 
     Args:
-        spans: tokens in order, special ones left out.
+        spans: tokens in order, without special ones.
         piece: token id to SentencePiece piece; a leading "\u2581" begins a word.
-        frame_s: seconds from frame to frame.
+        frame_s: seconds between frames.
         offset_s: time of frame 0.
-        duration_s: of the audio; no word ends later.
-        language: ISO 639-3 of the words.
-        spaces: whether the language writes spaces; otherwise every character is a word.
+        duration_s: duration of the audio; no word ends later.
+        language: ISO 639-3 code of the words.
+        spaces: whether the language uses spaces; otherwise every character is a word.
     """
     drafts = _by_word(spans, piece) if spaces else _by_character(spans, piece)
     return finished(spans, drafts, [language] * len(drafts), frame_s=frame_s, offset_s=offset_s, duration_s=duration_s)
@@ -62,10 +62,10 @@ def finished(
     offset_s: float,
     duration_s: float,
 ) -> list[Word]:
-    """Words of tokens, with their languages.
+    """Complete drafts to words with their languages.
 
-    CTC says a token at its peak: a word is taken to last into the blank after it, for at most half the gap to the next
-    word and 0.2 s.
+    CTC emits a token at its peak, so a word is extended into the following blank, by at most half the gap to the
+    next word and 0.2 s.
     """
     words: list[Word] = []
     for number, (draft, language) in enumerate(zip(drafts, languages, strict=True)):
@@ -80,7 +80,8 @@ def finished(
 
 
 def mixed_drafts(spans: Sequence[TokenSpan], piece: Callable[[int], str]) -> list[Draft]:
-    """Words of several languages: characters of scripts without spaces stand alone, others go by the word."""
+    """Drafts for mixed languages: characters of scripts without spaces are words of their own, other text is split at
+    word starts."""
     drafts: list[Draft] = []
     open_word = False
     for index, span in enumerate(spans):
