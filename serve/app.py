@@ -1,11 +1,11 @@
-"""The server: one port, every protocol. Routes only; what they do is elsewhere."""
+"""The server: one port for all protocols. Only routes are here."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from serve.config import ServeConfig
 from serve.engine.pools import Pools
+from serve.engine.warm_up import warm_up
 from serve.engine.worker import EngineWorker
 from serve.http.adapters import LiveAdapters
 from serve.http.errors import on_http_exception, on_validation_error
@@ -57,9 +58,10 @@ _PAGE_HEADERS = {
 
 @dataclass(slots=True)
 class Parts:
-    """What the routes share; filled when the server starts."""
+    """Objects shared by the routes; created when the server starts."""
 
     recognizer: Recognizer
+    live: EngineConfig
     facts: Facts
     gate: Gate
     telemetry: Telemetry
@@ -69,7 +71,7 @@ class Parts:
 
 
 def build(config: ServeConfig) -> FastAPI:
-    """The application. The model is loaded here, before the port opens.
+    """The application. The model is loaded and warmed up here, before the port opens.
 
     Raises:
         ModelError: if it cannot be.
@@ -83,6 +85,8 @@ def build(config: ServeConfig) -> FastAPI:
         precision=Precision(config.precision),
         adapters=config.adapters or None,
     )
+    live = _engine_config(config, recognizer.frame_s)
+    warm_up(recognizer, live)
     facts = Facts(
         config=config,
         model=wire.ModelInfo(id=config.model, sha256=recognizer.fingerprint),
@@ -95,7 +99,7 @@ def build(config: ServeConfig) -> FastAPI:
     )
     gate, telemetry, pools = Gate(config), Telemetry(), Pools.start()
     adapters = LiveAdapters(recognizer, facts, gate, telemetry, pools)
-    parts = Parts(recognizer, facts, gate, telemetry, adapters, pools)
+    parts = Parts(recognizer, live, facts, gate, telemetry, adapters, pools)
     app = FastAPI(title="speech", version=__version__, lifespan=lambda _: _lifespan(parts))
     app.state.parts = parts
     _add_page(app)
@@ -107,9 +111,8 @@ def build(config: ServeConfig) -> FastAPI:
 
 @contextlib.asynccontextmanager
 async def _lifespan(parts: Parts) -> AsyncIterator[None]:
-    frame_ms, config = parts.recognizer.frame_s * 1000, parts.facts.config
-    frames = max(1, round(config.chunk_ms / frame_ms))
-    engine = parts.recognizer.engine(EngineConfig(chunk=frames, right_context=round(config.lookahead_ms / frame_ms)))
+    config = parts.facts.config
+    engine = parts.recognizer.engine(parts.live)
     readers = config.readers or _readers(config.device)
     fallback_s = config.fallback_s if config.fallback else None
     worker = EngineWorker(engine, asyncio.get_running_loop(), readers, fallback_s)
@@ -124,6 +127,11 @@ async def _lifespan(parts: Parts) -> AsyncIterator[None]:
         parts.pools.close()
 
 
+def _engine_config(config: ServeConfig, frame_s: float) -> EngineConfig:
+    chunk, right_context = (round(ms / 1000 / frame_s) for ms in (config.chunk_ms, config.lookahead_ms))
+    return EngineConfig(chunk=max(1, chunk), right_context=right_context)
+
+
 def _readers(device: str) -> int:
     if device != "cpu":
         return 1
@@ -132,7 +140,7 @@ def _readers(device: str) -> int:
 
 
 class _PageFiles(StaticFiles):
-    """The page's files; a browser asks each time whether they have changed."""
+    """The page's files; browsers revalidate them on each request."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
@@ -141,7 +149,7 @@ class _PageFiles(StaticFiles):
 
 
 def _add_page(app: FastAPI) -> None:
-    """A page to try it; all of its addresses are relative, so that it may stand behind a path."""
+    """The web page. Its addresses are relative, so that a proxy may serve it under a path."""
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page() -> Response:
@@ -177,13 +185,13 @@ def _add_operations(app: FastAPI, parts: Parts) -> None:
     @app.get("/health/live")
     @app.get("/health")
     async def live() -> Response:
-        """The process answers, and need not be started again."""
+        """Liveness: 503 if the engine has failed and the process must be restarted."""
         failed = parts.registry is not None and parts.registry.failed
         return JSONResponse({"status": "failed"}, 503) if failed else JSONResponse({"status": "ok"})
 
     @app.get("/health/ready")
     async def ready() -> Response:
-        """Whether another session would be taken."""
+        """Readiness: 503 if no further session is accepted now."""
         wait_s = parts.registry.admit() if parts.registry is not None else 1.0
         if wait_s is None:
             return JSONResponse({"status": "ready"})
@@ -191,17 +199,17 @@ def _add_operations(app: FastAPI, parts: Parts) -> None:
 
     @app.get("/metrics")
     async def metrics() -> Response:
-        """For Prometheus."""
+        """Metrics in the text format of Prometheus."""
         return Response(parts.telemetry.render(), media_type="text/plain; version=0.0.4")
 
     @app.get("/asyncapi.json")
     async def asyncapi() -> dict[str, object]:
-        """The native websocket protocol."""
+        """The AsyncAPI document of the native websocket protocol."""
         return document(__version__)
 
     @app.get("/version")
     async def version() -> dict[str, object]:
-        """Of the server and its model, and languages that have adapters."""
+        """Versions of server, protocol and model, and the languages that have adapters."""
         model, adapted = parts.facts.model, parts.adapters.codes
         own = {"server": parts.facts.server, "model": model.id, "sha256": model.sha256, "adapters": adapted}
         return {**own, "protocol": wire.SUBPROTOCOL}
@@ -227,33 +235,53 @@ def _add_http(app: FastAPI, parts: Parts) -> None:
 
     @app.post("/v1/realtime/client_secrets")
     async def client_secrets() -> dict[str, object]:
-        """A short-lived token for a page, which opens websockets."""
+        """A short-lived token with which a web page opens websockets."""
         value, expires = parts.gate.client_secret(600)
         return {"value": value, "expires_at": expires}
 
 
 def _add_sockets(app: FastAPI, parts: Parts) -> None:
-    longest = parts.facts.config.max_json_bytes
+    longest, languages = parts.facts.config.max_json_bytes, parts.facts.languages
 
-    @app.websocket("/v1/stream")
-    async def stream(socket: WebSocket) -> None:
-        await _serve(socket, parts, "native", Native(socket.query_params, longest), wire.SUBPROTOCOL)
+    def native(socket: WebSocket) -> Native:
+        return Native(socket.query_params, longest)
 
-    @app.websocket("/v1/listen")
-    async def listen(socket: WebSocket) -> None:
-        await _serve(socket, parts, "deepgram", Deepgram(socket.query_params.multi_items(), longest), "token")
+    def deepgram(socket: WebSocket) -> Deepgram:
+        return Deepgram(socket.query_params.multi_items(), longest)
 
-    @app.websocket("/v1/realtime")
-    async def realtime(socket: WebSocket) -> None:
-        await _serve(socket, parts, "openai", OpenAiRealtime(parts.facts.languages), "realtime")
+    add_protocol(app, parts, "/v1/stream", "native", native, wire.SUBPROTOCOL)
+    add_protocol(app, parts, "/v1/listen", "deepgram", deepgram, "token")
+    add_protocol(app, parts, "/v1/realtime", "openai", lambda _: OpenAiRealtime(languages), "realtime")
+    add_protocol(app, parts, "/vosk", "vosk", lambda socket: Vosk(socket.query_params, longest))
 
-    @app.websocket("/vosk")
-    async def vosk(socket: WebSocket) -> None:
-        await _serve(socket, parts, "vosk", Vosk(socket.query_params, longest), None)
+
+def add_protocol(
+    app: FastAPI,
+    parts: Parts,
+    path: str,
+    name: str,
+    adapter: Callable[[WebSocket], ProtocolAdapter],
+    subprotocol: str | None = None,
+) -> None:
+    """Serve a websocket protocol.
+
+    Args:
+        app: the application.
+        parts: what its routes share, `app.state.parts`.
+        path: of the route.
+        name: label of its sessions in the metrics.
+        adapter: makes the adapter of one connection.
+        subprotocol: accepted if the client offers it.
+    """
+
+    async def endpoint(socket: WebSocket) -> None:
+        await _serve(socket, parts, name, adapter(socket), subprotocol)
+
+    app.add_api_websocket_route(path, endpoint, name)
 
 
 async def _serve(socket: WebSocket, parts: Parts, name: str, adapter: ProtocolAdapter, subprotocol: str | None) -> None:
-    """A connection of any protocol: checked, accepted, served."""
+    """Check, accept and serve a connection of any protocol."""
     assert parts.registry is not None
     denied = _denied(socket, parts, parts.registry)
     if denied is not None:
@@ -265,7 +293,7 @@ async def _serve(socket: WebSocket, parts: Parts, name: str, adapter: ProtocolAd
             return
     await socket.accept(subprotocol if subprotocol in subprotocols(socket.headers) else None)
     session = SessionSocket(socket, parts.registry, adapter, parts.gate.until(socket.headers, socket.query_params))
-    if denied is not None:  # a browser cannot read the status of a refused handshake
+    if denied is not None:  # browsers cannot read the status of a refused handshake
         await session.refuse(Refused(denied.code, denied.message, _CLOSES[denied.status]))
         return
     parts.telemetry.opened.labels(name).inc()
@@ -281,7 +309,7 @@ _CLOSES = {
 
 
 def _denied(socket: WebSocket, parts: Parts, registry: SessionRegistry) -> Denied | None:
-    resuming = registry.knows(socket.query_params.get("session", ""))  # it has its place already
+    resuming = registry.knows(socket.query_params.get("session", ""))  # it already has a place
     denied = parts.gate.check(socket.headers, socket.query_params, returning=resuming)
     crowded = registry.waiting.crowded(resuming=resuming)
     if denied is None and (crowded or (not resuming and registry.admit() is not None)):

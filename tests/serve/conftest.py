@@ -152,16 +152,6 @@ async def beside(url: str, pcm: bytes, said: str, **options: Any) -> AsyncIterat
     assert client.reconnects == 0
 
 
-@pytest.fixture(scope="session", autouse=True)
-def compiled(recognizer: Recognizer, speech: np.ndarray) -> None:
-    """In a new clone code is compiled first: a server that waits for the compiler, beside others that do, is so late
-    that it ends the first session."""
-    recognizer.transcribe(speech)
-    live = recognizer.engine().open()
-    live.accept(speech)
-    live.finish()
-
-
 @pytest.fixture(scope="session")
 def server() -> Iterator[Running]:
     with running() as found:

@@ -1,0 +1,28 @@
+"""The first audio a model reads takes much longer than the next: code is compiled or loaded, memory is allocated."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from speech.audio.input.files import load_audio
+from speech.recognizer import Recognizer
+from speech.stream.engine import EngineConfig
+
+_CLIP = files("speech") / "assets" / "clips" / "ast_en_priv-callpending.ogg"
+
+
+def warm_up(recognizer: Recognizer, config: EngineConfig) -> None:
+    """Read one of the shipped clips as a file and as a live session.
+
+    numba compiles each function at its first call, which takes up to a minute for all of them, and keeps the result on
+    disk. Sessions that wait for the compiler fall behind until the server ends them as overloaded.
+
+    Args:
+        recognizer: of the server.
+        config: of its live engine.
+    """
+    samples = load_audio(str(_CLIP))
+    recognizer.transcribe(samples)
+    session = recognizer.engine(config).open()
+    session.accept(samples)
+    session.finish()
