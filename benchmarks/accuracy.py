@@ -1,13 +1,13 @@
-"""Error rate and speed on a test manifest, beside the peer in the same run or beside its results.
+"""Error rate and speed on a test manifest, compared with the peer in the same run or with its earlier results.
 
     uv run --extra train --group peers benchmarks/accuracy.py ROOT --model DIR --peer-model WHISPER_BASE --every 20
         --output benchmarks/results/accuracy.json --texts texts.jsonl
 
-Language given to both and to neither, one normaliser. Every clip is heard by both, one first and then the other first,
-by one thread of one process: seconds of processing over seconds of audio, of samples that are in memory already.
-With --together also all at once as `speech transcribe DIR` does, by all cores. Clips that the file of --texts has are
-not heard again: a run that was interrupted goes on, and another model needs another file. The peer is `peer.py`'s; its
-results from an earlier run (`whisper_peer.py`) have no processor time.
+Each system transcribes every clip with the language given and with it unknown; both use the same normaliser. The
+systems take turns in going first, on one thread of one process. RTF is processing time over audio duration, with the
+samples already in memory. --together also transcribes all files at once on all cores, as `speech transcribe DIR` does.
+Clips in the file of --texts are not transcribed again, so an interrupted run resumes; use another file for another
+model. The peer is that of `peer.py`; its earlier results (`whisper_peer.py`) have no CPU time.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from speech.text.normalize import NORMALIZER_VERSION
 
 OURS, OURS_FREE, PEER, PEER_FREE = "ours", "ours, free", "peer", "peer, free"
 SYSTEMS = (OURS, OURS_FREE, PEER, PEER_FREE)
-"""Language given, and not."""
+"""Each system with the language given, and without ("free")."""
 LONG_S, IDENTIFIED_S = 8.0, 2.0
 
 Count = Callable[[str, str, str], ErrorCounts]
@@ -51,7 +51,7 @@ Count = Callable[[str, str, str], ErrorCounts]
 
 @dataclass(slots=True)
 class Row:
-    """A clip, and what systems wrote of it."""
+    """A clip and the outputs of the systems."""
 
     clip: Utterance
     said: dict[str, Said] = field(default_factory=dict)
@@ -71,7 +71,7 @@ def main(
     """Print the tables."""
     torch.set_num_threads(threads)
     clips = every_nth(read_manifest(root / "test.jsonl", root), every)
-    Recognizer.from_pretrained(model)  # brings the files into memory
+    Recognizer.from_pretrained(model)  # warms the file cache
     recognizer, load = timed(lambda: Recognizer.from_pretrained(model))
     other = Peer(peer_model, threads=threads) if peer_model is not None else None
     earlier = {row["id"]: row for row in map(json.loads, byte_lines(peer))} if peer is not None else {}
@@ -106,7 +106,7 @@ def main(
 
 
 def hear(recognizer: Recognizer, peer: Peer | None, clips: Sequence[Utterance], texts: Path | None = None) -> list[Row]:
-    """What both say of each clip; written as it comes to a file of texts, and not done again where it is there."""
+    """Transcribe each clip with both systems; results are appended to the file of texts and reused from it."""
     done = read_rows(texts, clips) if texts is not None and texts.is_file() else []
     known = {row.clip.id for row in done}
     todo = [clip for clip in clips if clip.id not in known]
@@ -131,7 +131,7 @@ def hear(recognizer: Recognizer, peer: Peer | None, clips: Sequence[Utterance], 
 
 
 def by_us(recognizer: Recognizer, samples: np.ndarray, code: str) -> dict[str, Said]:
-    """Told the language, as far as the model knows it, and not."""
+    """Our output with the language given, if the model supports it, and without."""
     found = {}
     for name, language in ((OURS, code if knows(recognizer, code) else "auto"), (OURS_FREE, "auto")):
         result, spent = timed(lambda language=language: recognizer.transcribe(samples, language=language))
@@ -140,12 +140,12 @@ def by_us(recognizer: Recognizer, samples: np.ndarray, code: str) -> dict[str, S
 
 
 def by_peer(peer: Peer, samples: np.ndarray, code: str) -> dict[str, Said]:
-    """The same of the peer."""
+    """The peer's output with the language given and without."""
     return {PEER: peer.transcribe(samples, code), PEER_FREE: peer.transcribe(samples)}
 
 
 def from_file(record: dict[str, Any]) -> dict[str, Said]:
-    """What a file of `whisper_peer.py` has of a clip."""
+    """The peer's outputs on a clip from a record of `whisper_peer.py`."""
     found = {}
     if "text" in record:
         found[PEER] = Said(record["text"], record["lang"], Spent(record["seconds"], math.nan))
@@ -155,7 +155,7 @@ def from_file(record: dict[str, Any]) -> dict[str, Said]:
 
 
 def knows(recognizer: Recognizer, code: str) -> bool:
-    """Whether the model can be told a language."""
+    """Whether the model supports a language as input."""
     try:
         recognizer.check(Request.parse(code))
     except LanguageError:
@@ -164,13 +164,13 @@ def knows(recognizer: Recognizer, code: str) -> bool:
 
 
 def total(rows: Sequence[Row], name: str, count: Count) -> ErrorCounts:
-    """Errors of a system over all words, of the clips that it has heard."""
+    """Total errors of a system on the clips that it transcribed."""
     heard = [row for row in rows if name in row.said]
     return sum((count(r.clip.text, r.said[name].text, r.clip.language) for r in heard), ErrorCounts())
 
 
 def rates(console: Console, title: str, rows: Sequence[Row], count: Count) -> dict[str, Any]:
-    """Per language, over the clips that the peer has heard, and over all."""
+    """Error rates per language, over the clips that the peer transcribed, and over all clips."""
     both = [row for row in rows if PEER in row.said]
     codes: dict[str, list[Row]] = {}
     for row in rows:
@@ -182,7 +182,7 @@ def rates(console: Console, title: str, rows: Sequence[Row], count: Count) -> di
     found: dict[str, Any] = {}
     for name, some in [*groups, *([("heard by both", both)] if both else []), ("all", list(rows))]:
         counts = {system: total(some, system, count) for system in SYSTEMS if any(system in row.said for row in some)}
-        if name == "all" and len(both) < len(rows):  # the peer has not heard them
+        if name == "all" and len(both) < len(rows):  # the peer did not transcribe all clips
             counts = {system: counts[system] for system in (OURS, OURS_FREE)}
         units = counts[OURS].reference_length
         found[name] = {"clips": len(some), "units": units}
@@ -197,7 +197,7 @@ def rates(console: Console, title: str, rows: Sequence[Row], count: Count) -> di
 
 
 def weakest(console: Console, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Languages in which the peer is better, language given."""
+    """Languages with over 100 units in which the peer is better, with the language given."""
     both = [row for row in rows if PEER in row.said]
     codes = {row.clip.language for row in both}
     ours, theirs = (
@@ -212,7 +212,7 @@ def weakest(console: Console, rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def identified(console: Console, rows: Sequence[Row]) -> dict[str, Any]:
-    """Share of clips whose language is found."""
+    """Share of clips with correctly identified language."""
     found: dict[str, Any] = {}
     for what, some in (("all clips", rows), ("over 2 s", [r for r in rows if r.clip.duration_s > IDENTIFIED_S])):
         for name, few in (("all", some), ("heard by both", [row for row in some if PEER_FREE in row.said])):
@@ -227,7 +227,7 @@ def identified(console: Console, rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def speeds(console: Console, rows: Sequence[Row]) -> dict[str, Any]:
-    """Real-time factors, of clips that all systems have heard."""
+    """Real-time factors on clips that all systems transcribed."""
     names = [name for name in SYSTEMS if any(name in row.said for row in rows)]
     table = Table("RTF, wall / CPU", "clips", "seconds", *names, title_justify="left")
     found: dict[str, Any] = {}
@@ -245,7 +245,7 @@ def speeds(console: Console, rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def all_at_once(console: Console, recognizer: Recognizer, rows: Sequence[Row]) -> dict[str, Any]:
-    """All files by all cores; texts are those of the clips one by one."""
+    """Transcribe all files on all cores, and count texts that differ from those of single clips."""
     torch.set_num_threads(os.cpu_count() or 1)
     found, spent = timed(lambda: list(recognizer.transcribe_files([row.clip.audio for row in rows])))
     for _, result in found:
@@ -258,7 +258,7 @@ def all_at_once(console: Console, recognizer: Recognizer, rows: Sequence[Row]) -
 
 
 def line(row: Row) -> str:
-    """What is known of a clip as JSON."""
+    """A row as a JSON line."""
     said = {
         name: {"text": one.text, "language": one.language, "wall_s": one.spent.wall_s, "cpu_s": one.spent.cpu_s}
         for name, one in row.said.items()
@@ -268,7 +268,7 @@ def line(row: Row) -> str:
 
 
 def read_rows(path: Path, clips: Sequence[Utterance]) -> list[Row]:
-    """Of the clips, those that a file of such lines has."""
+    """Rows of the given clips that are in a file of such lines."""
     found = {record["id"]: record["said"] for record in map(json.loads, byte_lines(path))}
     return [
         Row(

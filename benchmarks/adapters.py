@@ -1,11 +1,11 @@
-"""What adapters gain, what they cost, and that other languages do not notice them.
+"""Gain and cost of adapters, and their effect on other languages.
 
     uv run --extra train benchmarks/adapters.py others ROOT --adapters DIR        # texts of other languages
     uv run --extra train benchmarks/adapters.py throughput ROOT [--adapters DIR]  # eight languages in a batch, or none
     uv run --extra train benchmarks/adapters.py table RUN...                      # runs of recipes/language_adapters
 
-`throughput` feeds eight sessions at once, each in another language, through one engine as fast as it takes them; rounds
-with and without adapters alternate. Without DIR the adapters have random weights: their cost is the same.
+`throughput` feeds eight concurrent sessions in eight languages through one engine as fast as possible; rounds with and
+without adapters alternate. Without DIR the adapters have random weights, at the same cost.
 """
 
 import json
@@ -48,7 +48,7 @@ def others(
     every: Annotated[int, typer.Option(help="Take each n-th clip.")] = 1,
     output: Path | None = None,
 ) -> None:
-    """Texts of test clips in languages without adapters, with and without the bank: named, and identified."""
+    """Compare texts in languages without adapters, with and without the bank: language given, and identified."""
     plain = Recognizer.from_pretrained(model)
     adapted = Recognizer.from_pretrained(model, adapters=adapters)
     plain.adapters = None
@@ -81,7 +81,7 @@ def throughput(
     rounds: int = 5,
     output: Path | None = None,
 ) -> None:
-    """Seconds of audio a second of eight sessions at once, with eight adapters at work and with none."""
+    """Measure audio seconds per second for eight concurrent sessions, with eight adapters and with none."""
     recognizer = Recognizer.from_pretrained(model, adapters=adapters)
     bank = recognizer.adapters or _random_bank(load_checkpoint(locate(model)).model)
     codes = [code for code in bank.codes if code in recognizer.model.vocabulary.languages][:8]
@@ -94,7 +94,7 @@ def throughput(
         for name, chosen in (("none", None), ("eight", bank)):
             recognizer.adapters = chosen
             speed = _speed(engine, codes, audio)
-            if number:  # the first warms up
+            if number:  # the first round is a warm-up
                 speeds[name].append(speed)
     ratios = [eight / none for none, eight in zip(*speeds.values(), strict=True)]
     found = {name: round(statistics.median(values), 2) for name, values in speeds.items()}
@@ -140,7 +140,7 @@ def _speed(engine: Engine, codes: list[str], audio: list[np.ndarray]) -> float:
 
 @app.command()
 def table(runs: list[Path], output: Path | None = None) -> None:
-    """Of each run: errors on dev at every checkpoint, and, where it has been tested, WER on test."""
+    """For each run, print dev error rates at every checkpoint and, if available, error rates on test."""
     console = Console(width=200)
     found: dict[str, Any] = {}
     for run in runs:

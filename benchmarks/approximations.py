@@ -1,8 +1,8 @@
-"""What shorter ways of computing change in the text: true length for filled windows, few tokens fed back, precision.
+"""Effect of faster computation on the text: true length instead of padding, few tokens fed back, lower precision.
 
     uv run --extra train benchmarks/approximations.py ROOT --every 24
 
-ROOT holds `test.jsonl` and its audio. Each row differs from the first in one thing.
+ROOT holds `test.jsonl` and its audio. Each row differs from the first in one setting.
 """
 
 import json
@@ -44,7 +44,7 @@ def main(
     rows: Annotated[str, typer.Option(help="Which, by number from 1, with commas.")] = "1,2,3,4,5,6,7",
     output: Annotated[Path | None, typer.Option(help="Write the figures as JSON.")] = None,
 ) -> None:
-    """Print error rates, and how many texts are those of the first row; always the best token of each frame."""
+    """Print error rates and the number of texts equal to those of the first row; decoding is greedy."""
     clips = [clip for clip in read_manifest(root / "test.jsonl", root)[::every] if clip.duration_s <= longest_s]
     names = list(ROWS)
     table, record, first = Table("", "WER", "texts as the first", box=None), {}, []
@@ -70,7 +70,7 @@ def open_recognizer(
     padded: bool = False,
     conditioning_top: int | None = None,
 ) -> Recognizer:
-    """A recognizer that hears each clip in one window, unless it is cut at pauses."""
+    """A recognizer that reads each clip in one window, unless it is cut at pauses."""
     window = WindowConfig(size_s=30.4, context_s=0.0, padded=padded)
     return Recognizer.from_pretrained(
         model,

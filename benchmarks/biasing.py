@@ -1,10 +1,10 @@
-"""Rare words with and without a list of phrases that holds them, among others that nobody says.
+"""Contextual biasing: error rates of rare words with and without a phrase list that contains them and distractors.
 
     uv run --extra train benchmarks/biasing.py ROOT --every 4
 
-ROOT holds `train.jsonl`, `test.jsonl` and the audio. Rare are words of at least five letters that the training
-transcripts have at most once (Le et al. 2021, "Contextualized streaming end-to-end speech recognition with trie-based
-deep biasing", section 4.1: B-WER and U-WER). Each clip is given its own rare words and others of its language.
+ROOT holds `train.jsonl`, `test.jsonl` and the audio. Rare words have at least five letters and occur at most once in
+the training transcripts (Le et al. 2021, "Contextualized streaming end-to-end speech recognition with trie-based deep
+biasing", section 4.1: B-WER and U-WER). The list of each clip holds its own rare words and other words of its language.
 """
 
 import json
@@ -80,26 +80,26 @@ def main(
 
 
 def rare(utterance: Utterance, seen: Counter[str]) -> set[str]:
-    """Long words that training has hardly had."""
+    """Words of at least five letters that occur at most once in training."""
     words = set(plain_text(utterance.text).split())
     return {word for word in words if len(word) >= SHORTEST and seen[word] <= MOST_SEEN}
 
 
 @torch.inference_mode()
 def listen(second_pass: FullContextPass, clip: Utterance) -> tuple[CtcFrames, Request]:
-    """A clip's log-probabilities."""
+    """Log-probabilities of a clip, and its request."""
     request = Request((clip.language,))
     x, _ = second_pass.encode([load_audio(clip.audio)], [request]).select(0)
     return CtcFrames(second_pass.decoder.log_probs(x)[None], torch.tensor([len(x)]), second_pass.model.frame_s), request
 
 
 def listen_later(clip: Utterance) -> tuple[np.ndarray, Request]:
-    """A clip's samples."""
+    """Samples of a clip, and its request."""
     return load_audio(clip.audio), Request((clip.language,))
 
 
 def searched(second_pass: FullContextPass, frames: CtcFrames, request: Request) -> str:
-    """What CTC's search finds."""
+    """Text of the CTC search."""
     tokens = second_pass.decoder.tokens
     decode, forbidden = tokens.decoder(request.phrases), tokens.forbidden(request.written)
     spans = decode(frames, forbidden=forbidden, languages=request.languages)[0]
@@ -107,7 +107,7 @@ def searched(second_pass: FullContextPass, frames: CtcFrames, request: Request) 
 
 
 def written(recognizer: Recognizer, samples: np.ndarray, request: Request) -> str:
-    """What is written in the end."""
+    """Final text, after the label decoder if there is one."""
     return recognizer.transcribe(samples, language=request.languages[0], phrases=request.phrases, plain=True).text
 
 
@@ -115,7 +115,7 @@ def compare(
     second_pass: FullContextPass, read: Callable[[Any, Request], str], pool: dict[str, set[str]], seen: Counter[str],
     boost: float, others: int, clip: Utterance, audio: Any, request: Request,
 ) -> tuple[int, ...]:  # fmt: skip
-    """Errors and words: of rare words, of others (with insertions), of all."""
+    """Errors and word counts: of rare words, of other words (with insertions), and of all words."""
     own = rare(clip, seen)
     strangers = sorted(pool[clip.language] - own)
     random.Random(clip.id).shuffle(strangers)
@@ -130,7 +130,7 @@ def compare(
 
 
 def writable(second_pass: FullContextPass, word: str) -> bool:
-    """Whether the model has all its letters."""
+    """Whether the model can write a word without unknown tokens."""
     return second_pass.tokenizer.vocabulary.unk not in second_pass.tokenizer.encode(word)
 
 

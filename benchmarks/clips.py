@@ -1,4 +1,4 @@
-"""Which clips a benchmark hears, and what it counts in their texts."""
+"""Selection of clips for benchmarks, and their error counts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from speech.text.units import Form, units
 
 
 def every_nth(utterances: Iterable[Utterance], every: int, languages: Collection[str] = ()) -> list[Utterance]:
-    """The first and each `every`-th of each language behind it, by id; of some languages, or all."""
+    """The first and then each `every`-th utterance of each language, sorted by id; `languages` empty: all."""
     by_language: dict[str, list[Utterance]] = defaultdict(list)
     for utterance in sorted(utterances, key=lambda u: u.id):
         if not languages or utterance.language in languages:
@@ -26,8 +26,8 @@ def every_nth(utterances: Iterable[Utterance], every: int, languages: Collection
 
 
 def cased_errors(reference: str, hypothesis: str, language: str) -> ErrorCounts:
-    """Errors with case and punctuation counted: texts in NFC, what stands between spaces must be equal to the letter.
-    Characters, punctuation among them and spaces not, where `language` (ISO 639-3) writes no spaces."""
+    """Errors with case and punctuation: NFC texts split at spaces. For a `language` (ISO 639-3) written without spaces,
+    characters are compared, including punctuation."""
     one, other = (unicodedata.normalize("NFC", text).split() for text in (reference, hypothesis))
     if resolve(language).spaces:
         return count_errors(one, other)
@@ -35,12 +35,12 @@ def cased_errors(reference: str, hypothesis: str, language: str) -> ErrorCounts:
 
 
 def written(text: str) -> list[str]:
-    """Words of a text in any language, characters of scripts without spaces; signs are none."""
+    """Mixed units of a text, without punctuation: words, and characters of scripts without spaces."""
     return units(plain_text(text), Form.mer)
 
 
 def save(output: Path | None, record: dict[str, Any]) -> None:
-    """Write a record as JSON, if it is wanted."""
+    """Write a record as JSON, if `output` is given."""
     if output is not None:
         output.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
@@ -48,8 +48,8 @@ def save(output: Path | None, record: dict[str, Any]) -> None:
 def worst(
     ours: dict[str, ErrorCounts], theirs: dict[str, ErrorCounts], least: int = 100
 ) -> Sequence[tuple[str, float, float]]:
-    """Languages of more than `least` units in which we make more errors than the peer, from the greatest ratio on: code
-    and error rate of both."""
+    """Languages with more than `least` units and more errors than the peer, by descending ratio: (code, ours,
+    peer's)."""
     both = [(code, ours[code].rate, theirs[code].rate) for code in ours if code in theirs]
     found = [one for one in both if ours[one[0]].reference_length > least and one[1] > one[2]]
     return sorted(found, key=lambda one: one[1] / max(one[2], 1e-9), reverse=True)

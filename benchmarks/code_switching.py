@@ -1,10 +1,10 @@
-"""Systems on code-switched speech beside each other: WER, MER, PIER, errors at switches, SAER, with intervals.
+"""Comparison of systems on code-switched speech: WER, MER, PIER, errors at switches, SAER, with intervals.
 
     python benchmarks/code_switching.py MANIFEST --peer whisper.jsonl --model before=embedded --model after=DIR
         [--quick ctc=embedded] [--save unseen_speakers]
 
-A model may be a file that `speech transcribe --format jsonl` has written. `benchmarks/whisper_peer.py` makes the
-peer's; utterances that it lacks (languages that Whisper does not know) are left out for all.
+A model may also be a file of `speech transcribe --format jsonl`. `benchmarks/whisper_peer.py` writes the peer's file;
+utterances missing there (languages that Whisper lacks) are left out for all systems.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RESULT = Path(__file__).parent / "results" / "code_switching.json"
 COLUMNS = {"wer": "WER", "mer": "MER", "pier": "PIER", "switch": "at switches", "saer": "SAER"}
 
 Said = dict[str, tuple[str, Known]]
-"""Id -> text and words with their languages."""
+"""Id -> text, and words with languages."""
 
 
 def main(
@@ -44,7 +44,7 @@ def main(
     save: Annotated[str, typer.Option(help="Name of the record.")] = "",
     beam: int | None = None,
 ) -> None:
-    """Transcribe with each model, score all."""
+    """Transcribe with each model and score all systems."""
     console = Console(highlight=False)
     heard = {"whisper-base": {key: (text.text, ()) for key, text in read_texts(peer).items()}}
     utterances = [u for u in read_manifest(manifest) if u.id in heard["whisper-base"]]

@@ -1,7 +1,7 @@
-"""How many live sessions a device can serve, and how fast it reads files: `python benchmarks/devices.py --device cuda`.
+"""Live capacity and file speed of a device: `python benchmarks/devices.py --device cuda`.
 
-Sessions hear the same recording, each a little later than the last; all of them are stepped as a server steps them. A
-device serves as many as it can give partial and final results to in less time than their audio takes.
+All sessions receive the same recording, each shifted a little, and are stepped as in a server. The capacity of a device
+is the number of sessions whose partial and final results take less time than their audio.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ PIECE = 1600
 
 
 def recording(seconds: float) -> np.ndarray:
-    """The clips that come with the package, with half a second behind each, again and again."""
+    """The clips that ship with the package, with half a second of silence after each, repeated."""
     parts = [part for path in sorted(CLIPS.glob("*.ogg")) for part in (load_audio(path), np.zeros(8000, np.float32))]
     return np.resize(np.concatenate(parts), round(seconds * 16_000))
 
 
 def live(recognizer: Recognizer, audio: np.ndarray, count: int) -> float:
-    """Seconds of work for each second of audio of so many sessions together."""
+    """Processing time per second of audio, for `count` concurrent sessions."""
     engine = recognizer.engine()
     sessions = [engine.open(StreamOptions()) for _ in range(count)]
     lines = [np.roll(audio, -number * 4000) for number in range(count)]
@@ -48,7 +48,7 @@ def live(recognizer: Recognizer, audio: np.ndarray, count: int) -> float:
 
 
 def offline(recognizer: Recognizer, audio: np.ndarray) -> float:
-    """Seconds of work for each second of a file."""
+    """Processing time per second of audio of a file (RTF)."""
     started = time.perf_counter()
     recognizer.transcribe(audio)
     wait()
@@ -56,20 +56,20 @@ def offline(recognizer: Recognizer, audio: np.ndarray) -> float:
 
 
 def wait() -> None:
-    """For what a GPU was asked to do."""
+    """Wait until a GPU has finished its work."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
 
 def machine(device: str) -> str:
-    """What it is, for the record."""
+    """Name of the processor or GPU, for the record."""
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(device)
     return f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads"
 
 
 def main() -> None:
-    """Print a line for each number of sessions, and the record as JSON."""
+    """Print a line per number of sessions, and the record as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--model", default="embedded")
@@ -81,7 +81,7 @@ def main() -> None:
         options.model, device=options.device, precision=Precision(options.precision)
     )
     audio = recording(options.seconds)
-    live(recognizer, audio[:160_000], 2)  # compiles, and warms caches
+    live(recognizer, audio[:160_000], 2)  # warm-up: compiles and fills caches
     record = {
         "device": options.device,
         "machine": machine(options.device),

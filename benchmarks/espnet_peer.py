@@ -1,6 +1,6 @@
-"""OWSM-CTC in ESPnet (extra `espnet`): published directories with random weights, and ESPnet's own way to run them.
+"""OWSM-CTC in ESPnet (extra `espnet`): model directories in the published format with random weights, and ESPnet's API.
 
-The weights of the published models cannot be had everywhere; their shapes and files can be made anywhere.
+The published weights are not available everywhere; directories of the same shapes and files can be made anywhere.
 """
 
 import argparse
@@ -23,7 +23,7 @@ LANGUAGES = "ara ces cym deu eng est fas fra ind ita jpn lav mon nld por ron rus
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """Of a model; the defaults are owsm_ctc_v4_1B's."""
+    """Size of a model; the defaults are owsm_ctc_v4_1B's."""
 
     bins: int = 128
     dim: int = 1024
@@ -57,12 +57,12 @@ SIZES = {
 
 
 def publish(folder: Path, size: Size, *, seed: int = 0, old_keys: bool = True) -> Path:
-    """Write a repository as the hub has it, with random weights.
+    """Write a model repository in the format of the hub, with random weights.
 
     Args:
         folder: new directory.
-        size: of the model.
-        seed: of weights, statistics and pieces.
+        size: size of the model.
+        seed: seed of weights, statistics and pieces.
         old_keys: name tensors as the published files do, not as ESPnet 202611 does.
     """
     experiment, data, stats = folder / "exp" / "owsm_ctc", folder / "data", folder / "exp" / "stats"
@@ -95,7 +95,7 @@ def publish(folder: Path, size: Size, *, seed: int = 0, old_keys: bool = True) -
 
 
 def load(folder: Path, dtype: str = "float32") -> Any:
-    """ESPnet's `Speech2Text` of such a repository."""
+    """Load such a repository as ESPnet's `Speech2Text`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from espnet2.bin.s2t_inference import Speech2Text
@@ -119,11 +119,11 @@ def _task() -> Any:
 
 
 def _pieces(vocabulary: int, seed: int) -> bytes:
-    """A SentencePiece model of so many tokens, special ones first, as the published one."""
+    """A SentencePiece model with `vocabulary` - 5 pieces, special ones first, as in the published model."""
     special = ["<na>", "<nolang>", *(f"<{code}>" for code in LANGUAGES), "<asr>", "<st_deu>", "<st_eng>"]
     rng = random.Random(seed)
     pieces = {"\u2581": None} | dict.fromkeys(string.ascii_lowercase)
-    wanted = vocabulary - 5 - len(special)  # blank, unk, sos, eos, sop
+    wanted = vocabulary - 5 - len(special)  # the others are blank, unk, sos, eos and sop
     while len(pieces) < wanted:
         piece = "".join(rng.choices(string.ascii_lowercase, k=rng.randint(2, 6)))
         pieces[piece if rng.random() < 0.5 else "\u2581" + piece] = None
@@ -137,7 +137,7 @@ def _pieces(vocabulary: int, seed: int) -> bytes:
 
 
 def _piece(text: str, score: float, kind: int) -> bytes:
-    """SentencePiece's message of one piece; its protobuf module does not load beside everything."""
+    """SentencePiece's protobuf message of one piece; its protobuf module conflicts with other packages."""
     return _field(1, text.encode()) + b"\x15" + struct.pack("<f", score) + b"\x18" + bytes([kind])
 
 

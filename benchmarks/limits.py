@@ -1,4 +1,4 @@
-"""What the machine can do at best, by one thread: read memory, multiply matrices; and what a model asks of it."""
+"""Limits of the machine on one thread (memory bandwidth, matrix products), and the work that a model needs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from speech.nn.linears import quantized
 
 _TRIES = 5
 _GEMM = (512, 2048, 2048)
-"""Rows, width, outputs: large enough that sums, not memory, take the time."""
+"""Rows, inner width and outputs: large enough to be bound by arithmetic, not memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Numbers that a part of a model multiplies by; addable."""
+    """Number and size of the weights of a part of a model; addable."""
 
     count: int = 0
     bytes: int = 0
@@ -34,27 +34,27 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Measured rates of one core."""
+    """Measured peak rates of one core."""
 
     int8: float
-    """Operations a second, a multiplication and an addition being two."""
+    """Operations per second; a multiply-add counts as two."""
     float32: float
 
     def products_s(self, weights: Weights, rows: float) -> float:
-        """Fewest seconds to multiply so many rows by the weights, in the numbers in which they lie."""
+        """Minimum seconds to multiply `rows` rows by the weights, in the precision in which the weights are stored."""
         rate = self.int8 if weights.bytes < 2 * weights.count else self.float32
         return 2 * weights.count * rows / rate
 
 
 def bandwidth(size: int) -> float:
-    """Bytes a second at which an array of so many bytes is read again and again."""
+    """Bytes per second when an array of `size` bytes is read repeatedly."""
     array = np.ones(max(size // 4, 1), np.float32)
     tensor = torch.from_numpy(array)
     return array.nbytes / min(_fastest(tensor.sum), _fastest(lambda: np.dot(array, array)))
 
 
 def measured() -> Machine:
-    """Rates of matrix products; of several ways to multiply the fastest."""
+    """Measure the rates of matrix products; the fastest of several implementations counts."""
     rows, width, outputs = _GEMM
     operations = 2.0 * rows * width * outputs
     x, weight = torch.randn(rows, width), torch.randn(outputs, width)
@@ -70,11 +70,11 @@ def measured() -> Machine:
 
 
 def weights(module: nn.Module, without: Collection[nn.Module] = ()) -> Weights:
-    """Of linear layers, convolutions and tied embeddings within a module, in whatever numbers they lie.
+    """Weights of the linear layers, convolutions and tied embeddings in a module, in any precision.
 
     Args:
-        module: of a loaded model.
-        without: modules within it that are not counted.
+        module: module of a loaded model.
+        without: submodules to leave out.
     """
     found = Weights()
     for part in module.modules():
@@ -90,17 +90,17 @@ def _own(part: nn.Module) -> Weights:
         scales = [packed.scales.size for packed in part.read_by_a_step()]
         return Weights(sum(numbers), sum(numbers) + 4 * sum(scales))
     packed = getattr(part, "_packed", None)
-    if packed is not None and not isinstance(packed, torch.Tensor):  # eight bits, and a scale for each output
+    if packed is not None and not isinstance(packed, torch.Tensor):  # int8 with a float32 scale per output
         weight = torch.ops.quantized.linear_unpack(packed)[0]
         return Weights(weight.numel(), weight.numel() + 4 * len(weight))
     weight = getattr(part, "weight", None)
-    if not isinstance(weight, torch.Tensor) or weight.dim() < 2:  # norms
+    if not isinstance(weight, torch.Tensor) or weight.dim() < 2:  # e.g. norms
         return Weights()
     return Weights(weight.numel(), weight.numel() * weight.element_size())
 
 
 def _fastest(call: Callable[[], object]) -> float:
-    """Processor seconds: what else the machine does takes none of them."""
+    """Minimum CPU time of a call over several tries; other load on the machine does not count."""
     call()
     times = []
     for _ in range(_TRIES):

@@ -1,16 +1,16 @@
-"""Sessions at once: how soon words appear and become final, against a server of its own, beside a peer.
+"""Latency of partial and final results for concurrent sessions on a server, compared with a peer.
 
     uv run --extra train --extra serve --group peers benchmarks/live.py ROOT --model DIR
         --sessions 1 --sessions 4 --sessions 16 --peer MODEL_DIR --output benchmarks/results/live.json
 
-Each session streams test clips of one language in random order, half a second apart, in messages of 100 ms at the speed
-of speech; the language is given. Delays are wall-clock, in the client, from the moment at which the audio concerned
-has been sent: a partial's from the end of a word to the first transcript that holds it, a final's from the end of
-speech to the final of the segment. The client runs on the same cores. With --within MS it goes on to find how many
-sessions have 95 of 100 finals sooner: twice as many until they have not, then between.
+Each session streams test clips of one language in random order, half a second apart, in messages of 100 ms in real
+time; the language is given. Delays are wall-clock times in the client: for partials, from the end of a word to the
+first transcript with it; for finals, from the end of speech to the final of the segment. The client runs on the same
+cores. --within MS searches for the number of sessions with p95 latency of finals below MS, by doubling and then
+bisection.
 
-The peer (`local_agreement.py`) is Whisper-base by faster-whisper, int8, two threads. It has no segments: its final is
-the confirmation of each word, from the word's end. MODEL_DIR is a CTranslate2 conversion of openai/whisper-base.
+The peer (`local_agreement.py`) is Whisper-base by faster-whisper, int8, two threads. It has no segments, so its finals
+are confirmed words, measured from the end of the word. MODEL_DIR is a CTranslate2 conversion of openai/whisper-base.
 """
 
 import asyncio
@@ -49,12 +49,12 @@ BLOCK = SAMPLE_RATE // 10
 GAP_S = 0.5
 BOUND_MS = 1000.0
 LANGUAGES = ("eng", "deu", "fra", "spa", "rus", "ron", "bul", "ita")
-"""Of the sessions in turn; both systems read them."""
+"""Languages of the sessions in turn; both systems support them."""
 
 
 @dataclass(frozen=True)
 class Talk:
-    """What one session says."""
+    """The audio and text of one session."""
 
     samples: np.ndarray
     text: str
@@ -63,7 +63,7 @@ class Talk:
 
 @dataclass
 class Heard:
-    """What one session measured, in seconds."""
+    """Measurements of one session, in seconds."""
 
     partials: list[float] = field(default_factory=list)
     finals: list[float] = field(default_factory=list)
@@ -86,7 +86,7 @@ def main(
     output: Annotated[Path | None, typer.Option(help="Write every delay as JSON.")] = None,
     picture: Annotated[Path | None, typer.Option(help="Draw histogram and curve (extra train).")] = None,
 ) -> None:
-    """Print a table of delays, error rates and processor time."""
+    """Print latencies, error rates and CPU use."""
     clips = read_manifest(root / "test.jsonl", root)
     table = Table(
         "sessions", "partial p50", "p95", "final p50", "p95", "lag p95", "erasure", "WER", "CPU cores", box=None
@@ -121,7 +121,7 @@ def main(
 
 
 def our_run(console: Console, model: str, talks: Sequence[Talk], chunk_ms: int, workers: int) -> dict[str, Any] | None:
-    """Sessions at a server of their own; None where it turns one of them away."""
+    """Run sessions on a fresh server; None if it rejects a session."""
     with ExitStack() as stack:
         servers = [stack.enter_context(server(chunk_ms, workers, model)) for _ in range(workers)]
         before, began = sum(cpu_s(process) for _, process in servers), time.monotonic()
@@ -135,18 +135,18 @@ def our_run(console: Console, model: str, talks: Sequence[Talk], chunk_ms: int, 
 
 
 def in_time(run: dict[str, Any], within_ms: float) -> bool:
-    """Whether 95 of 100 finals came so soon after the end of speech, as soon as there are any."""
+    """Whether there are finals and their p95 latency is below `within_ms`."""
     return bool(run["finals"]) and 1000 * float(np.percentile(run["finals"], 95)) < within_ms
 
 
 def sustained(soon: dict[int, bool]) -> int:
-    """The most sessions that were in time, of those tried, with no fewer sessions that were not."""
+    """Largest tried number of sessions that was in time, below the smallest that was not."""
     late = min((count for count, holds in soon.items() if not holds), default=None)
     return max((count for count, holds in soon.items() if holds and (late is None or count < late)), default=0)
 
 
 def next_count(soon: dict[int, bool], most: int) -> int | None:
-    """How many sessions to try next: twice as many until they are late, then half way between; None: it is known."""
+    """Next number of sessions to try: doubled until late, then bisection; None when it is found."""
     best = sustained(soon)
     late = min((count for count, holds in soon.items() if not holds), default=None)
     if late is None:
@@ -155,7 +155,7 @@ def next_count(soon: dict[int, bool], most: int) -> int | None:
 
 
 def summary(name: str, talks: Sequence[Talk], heard: Sequence[Heard], cores: float) -> dict[str, Any]:
-    """One run as a record."""
+    """Record of one run."""
     errors = [word_errors(talk.text, one.text, talk.language) for talk, one in zip(talks, heard, strict=True)]
     return {
         "system": name,
@@ -168,7 +168,7 @@ def summary(name: str, talks: Sequence[Talk], heard: Sequence[Heard], cores: flo
 
 
 def add(table: Table, run: dict[str, Any]) -> None:
-    """One row."""
+    """Add the row of a run to the table."""
     table.add_row(
         f"{run['system']}, {run['sessions']}", *(milliseconds(run["partials"], p) for p in (50, 95)),
         *(milliseconds(run["finals"], p) for p in (50, 95)), milliseconds(run["lags"], 95), f"{run['erasure']:.2f}",
@@ -177,7 +177,7 @@ def add(table: Table, run: dict[str, Any]) -> None:
 
 
 def peer_run(folder: Path, talks: Sequence[Talk]) -> dict[str, Any]:
-    """The same sessions through the peer."""
+    """Run the same sessions through the peer."""
     from faster_whisper import WhisperModel
 
     whisper = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=2)
@@ -192,7 +192,7 @@ def peer_run(folder: Path, talks: Sequence[Talk]) -> dict[str, Any]:
 
 @contextmanager
 def server(chunk_ms: int, workers: int = 1, model: str = EMBEDDED) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A server of its own on a free port, one of so many, which takes everybody."""
+    """Start a server on a free port, one of `workers`, without a load limit; yields its URL and process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -216,7 +216,7 @@ def server(chunk_ms: int, workers: int = 1, model: str = EMBEDDED) -> Iterator[t
 
 
 def cpu_s(process: subprocess.Popen[bytes]) -> float:
-    """Processor time that a process has used."""
+    """CPU time of a process, in seconds."""
     fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -236,7 +236,7 @@ def talk_of(clips: Sequence[Utterance], seconds: float, seed: int) -> Talk:
 
 
 async def many(urls: Sequence[str], talks: Sequence[Talk]) -> list[Heard]:
-    """All sessions, begun within one chunk of each other, at each server in turn."""
+    """Run all sessions, started 20 ms apart, distributed over the servers."""
     waits = (one(urls[n % len(urls)], talk, 0.02 * n) for n, talk in enumerate(talks))
     return list(await asyncio.gather(*waits))
 
@@ -253,7 +253,7 @@ async def one(url: str, talk: Talk, wait_s: float) -> Heard:
 
 
 async def send(client: StreamClient, audio: np.ndarray, began: float) -> None:
-    """A block when it has been spoken, not before."""
+    """Send each block in real time, when it has been spoken."""
     for start in range(0, len(audio), BLOCK):
         end = min(start + BLOCK, len(audio))
         await asyncio.sleep(max(began + end / SAMPLE_RATE - time.monotonic(), 0))
@@ -262,7 +262,7 @@ async def send(client: StreamClient, audio: np.ndarray, began: float) -> None:
 
 
 class Listener:
-    """Measures what a session hears."""
+    """Measures the latencies of a session from its events."""
 
     def __init__(self) -> None:
         self.heard = Heard()
@@ -270,7 +270,7 @@ class Listener:
         self._speech_end_s = 0.0
 
     def notice(self, event: dict[str, Any], now: float) -> None:
-        """One event, `now` seconds after the session began."""
+        """Handle one event, received `now` seconds after the session began."""
         match event["type"]:
             case "speech_ended":
                 self._speech_end_s = event["at_ms"] / 1000
@@ -289,12 +289,12 @@ class Listener:
 
 
 def milliseconds(delays: Sequence[float], percent: float) -> str:
-    """A percentile."""
+    """A percentile of delays, formatted in milliseconds."""
     return f"{1000 * float(np.percentile(delays, percent)):.0f} ms" if delays else "-"
 
 
 def draw(runs: Sequence[dict[str, Any]], path: Path) -> None:
-    """Delays of the fullest run that keeps up; percentiles over the number of sessions."""
+    """Plot delays of the largest run that keeps up, and percentiles over the number of sessions."""
     import matplotlib
 
     matplotlib.use("Agg")

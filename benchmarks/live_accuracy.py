@@ -1,10 +1,10 @@
-"""What live reading costs: error rates of partial and final results against the same model offline; invented words.
+"""Accuracy of live recognition: error rates of partials and finals against the same model offline, and hallucinations.
 
     uv run --extra serve benchmarks/live_accuracy.py ROOT --noise DIR_OF_MUSIC
 
-Every N-th clip of the test part, language given. Causal: all of a clip read chunk by chunk and searched as partial
-results are. Offline: the same with full context. Greedy: the best token of each frame instead of a search, causally and
-offline. Final: what a live session says in the end.
+Uses every N-th clip of the test part, with the language given. Causal: the first pass over the whole clip, decoded like
+partials. Offline: the same with full context. Greedy: greedy decoding instead of beam search, causal and offline.
+Final: the finals of a live session.
 """
 
 import json
@@ -90,18 +90,18 @@ def main(
 
 
 def seen(clips: list[Utterance]) -> list[Utterance]:
-    """With a bar."""
+    """The clips, with a progress bar."""
     return list(track(clips, transient=True))
 
 
 def total(clips: list[Utterance], texts: list[str]) -> ErrorCounts:
-    """Over all clips."""
+    """Total errors over all clips."""
     counts = [word_errors(u.text, text, u.language) for u, text in zip(clips, texts, strict=True)]
     return sum(counts[1:], counts[0])
 
 
 def causally(engine: Engine, samples: np.ndarray, code: str) -> str:
-    """A clip, read by the first pass alone."""
+    """Text of a clip from the first pass alone."""
     second, first, size = engine.second_pass, engine.first_pass, engine.config.chunk
     request = Request((code,))
     stream = first.begin(
@@ -118,7 +118,7 @@ def causally(engine: Engine, samples: np.ndarray, code: str) -> str:
 
 
 def live(engine: Engine, samples: np.ndarray, code: str | None) -> tuple[str, float, int]:
-    """A session's text, its normalised erasure and its number of words."""
+    """Text, normalised erasure and number of words of a live session."""
     session = engine.open(StreamOptions(languages=(code,) if code else ()))
     events = []
     for start in range(0, len(samples), BLOCK):
@@ -136,7 +136,7 @@ def live(engine: Engine, samples: np.ndarray, code: str | None) -> tuple[str, fl
 
 
 def invented(console: Console, recognizer: Recognizer, folder: Path | None) -> dict[str, dict[str, float]]:
-    """Words per minute written where nobody speaks: shown for a while, and final."""
+    """Hallucinations per minute in sounds without speech: words in finals, and partials with words."""
     rng = np.random.default_rng(0)
     white = rng.standard_normal(NOISE_S * SAMPLE_RATE).astype(np.float32)
     pink = np.fft.irfft(np.fft.rfft(white) / np.sqrt(np.maximum(np.arange(len(white) // 2 + 1), 20.0)))

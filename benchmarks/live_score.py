@@ -1,8 +1,8 @@
-"""What scoring costs while a session goes on: time of each final, of the last score, and how far the two differ.
+"""Cost of live scoring: time per final and for the last score, and the difference between the two.
 
     OMP_NUM_THREADS=1 .venv/bin/python benchmarks/live_score.py
 
-References of made-up words and Chinese characters in sentences of twelve; one in five is recognised otherwise.
+References are random words and Chinese characters in sentences of twelve; one in five is misrecognised.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SENTENCE = 12
 
 
 def session(words: int, seed: int = 1) -> tuple[list[str], list[str]]:
-    """What is said, and what is recognised."""
+    """Reference and recognised units."""
     rng = random.Random(seed)
     letters = "abcdefghijklmnopqrstuvwxyz"
     known = ["".join(rng.choices(letters, k=rng.randrange(2, 9))) for _ in range(3000)]
@@ -37,7 +37,7 @@ def sentences(words: list[str]) -> list[str]:
 
 
 def waits(seconds: list[float], stop: threading.Event) -> None:
-    """How long a thread that wants to run every 2 ms, as an event loop might, is kept from it."""
+    """Delays of a thread that wants to run every 2 ms, like an event loop."""
     while not stop.is_set():
         before = time.perf_counter()
         time.sleep(0.002)

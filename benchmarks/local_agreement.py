@@ -1,10 +1,10 @@
 """The peer of the live server: Whisper behind LocalAgreement-2, on a virtual clock.
 
-Written after the method of Machacek, Dabre, Bojar, "Turning Whisper into Real-Time Transcription System" (2023),
-section 2: a growing buffer is transcribed again and again; what two successive hypotheses begin with alike is
-confirmed; behind confirmed segments the buffer is cut. One model serves all sessions in the order in which they have
-enough new audio, as a simple server does. Audio comes at the speed of speech, processing takes what it really takes:
-each transcription is timed, and the clock is moved on by it, so nothing has to sleep.
+Implements Machacek, Dabre, Bojar, "Turning Whisper into Real-Time Transcription System" (2023), section 2: a growing
+buffer is transcribed repeatedly, the common prefix of two successive hypotheses is confirmed, and the buffer is cut
+after confirmed segments. One model serves all sessions in the order in which they have enough new audio, as a simple
+server does. Audio arrives in real time on a virtual clock, which advances by the measured time of each transcription,
+so nothing sleeps.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ import numpy as np
 from speech.audio import SAMPLE_RATE
 
 NEW_S = 1.0
-"""Audio that a session must have gathered for another transcription, as in the paper's experiments."""
+"""Seconds of new audio before the next transcription, as in the paper's experiments."""
 BUFFER_S = 15.0
 PROMPT = 200
-"""Characters of confirmed text before the buffer that the model is told."""
+"""Characters of confirmed text before the buffer that are given as a prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimedWord:
-    """A word and where it is in the stream, in seconds."""
+    """A word and its times in the stream, in seconds."""
 
     text: str
     start: float
@@ -35,7 +35,7 @@ class TimedWord:
 
     @property
     def plain(self) -> str:
-        """What is compared."""
+        """Normalised text for comparison."""
         return self.text.strip().strip(".,!?;:\"'").lower()
 
 
@@ -44,10 +44,10 @@ class Session:
     """One stream.
 
     Attributes:
-        shown: delays from the end of a word to the first hypothesis that holds it, in seconds.
+        shown: delays from the end of a word to the first hypothesis that contains it, in seconds.
         settled: delays from the end of a word to its confirmation.
-        lags: how long the newest audio had waited when its transcription was ready.
-        finished: when the last transcription was ready.
+        lags: delays from the newest audio to the end of its transcription.
+        finished: time at which the last transcription was ready.
     """
 
     samples: np.ndarray
@@ -73,7 +73,7 @@ class Session:
 
     @property
     def ready_at(self) -> float:
-        """When there will be enough new audio."""
+        """Time at which there is enough new audio."""
         return min(self._heard + NEW_S, self.seconds)
 
     @property
@@ -82,11 +82,11 @@ class Session:
 
     @property
     def erasure(self) -> float:
-        """Words shown and taken back, for each word in the end."""
+        """Normalised erasure: words shown and retracted, per final word."""
         return self._erased / max(len(self.confirmed), 1)
 
     def turn(self, whisper: Any, now: float) -> float:
-        """One transcription of the buffer, begun at `now`; returns when it was ready."""
+        """Transcribe the buffer at time `now`; return the time at which the result is ready."""
         heard = min(now, self.seconds)
         buffer = self.samples[round(self._begin * SAMPLE_RATE) : round(heard * SAMPLE_RATE)]
         before = "".join(word.text for word in self.confirmed if word.end < self._begin)[-PROMPT:]
@@ -124,7 +124,7 @@ class Session:
         self._previous = words[alike:]
 
     def _without_overlap(self, words: list[TimedWord]) -> list[TimedWord]:
-        """Without up to five words that repeat the end of what is confirmed."""
+        """Remove up to five words that repeat the end of the confirmed words."""
         for count in range(min(5, len(self.confirmed), len(words)), 0, -1):
             if [w.plain for w in self.confirmed[-count:]] == [w.plain for w in words[:count]]:
                 return words[count:]
@@ -146,7 +146,7 @@ def _common(words: Sequence[TimedWord], others: Sequence[TimedWord]) -> int:
 
 
 def run(whisper: Any, sessions: Sequence[Session]) -> None:
-    """All sessions to their ends."""
+    """Run all sessions to their end."""
     now = 0.0
     while waiting := [session for session in sessions if not session.done]:
         session = min(waiting, key=lambda s: s.ready_at)

@@ -1,8 +1,8 @@
-"""A one-hour file made of test clips: error rate against the clips one by one, peak memory, speed.
+"""A one-hour file made of test clips: error rate compared with single clips, peak memory, speed.
 
     uv run --extra train benchmarks/long_file.py ROOT
 
-The file is transcribed by `speech transcribe` in a process of its own, whose peak memory is measured.
+`speech transcribe` runs in a separate process, whose peak memory is measured.
 """
 
 import json
@@ -74,7 +74,7 @@ def main(
 
 
 def chosen(utterances: list[Utterance], minutes: float, seed: int) -> list[Utterance]:
-    """Clips in random order until they fill the time."""
+    """Clips in random order that fill the time."""
     spaced = [u for u in utterances if resolve(u.language).spaces]
     random.Random(seed).shuffle(spaced)
     clips, seconds = [], 0.0

@@ -1,12 +1,12 @@
-"""Texts that repeat themselves, and texts that are too long for their audio, over all test clips; language not given.
+"""Repetition loops, and texts too long for their audio, over all test clips; the language is not given.
 
     uv run --extra train --group peers benchmarks/loops.py ROOT --model DIR --output benchmarks/results/loops.json
         [--peer-model WHISPER_BASE] [--texts texts.jsonl]
 
-A text repeats itself if some four words (characters where words are not written apart) stand in it more than three
-times running; "any" counts runs of one to eight words. Tokens are those of the model's label decoder, or of its CTC
-where it has none. References are counted too: people do say "no, no, no, no", and a digit takes a quarter of a second.
---texts takes the texts of `accuracy.py --texts` instead of hearing the clips once more.
+A text has a loop if a 4-gram of words (characters in scripts without spaces) occurs more than three times in a row;
+"any" counts n-grams of one to eight words. Tokens are those of the model's label decoder, or of its CTC if it has none.
+References are counted too: people do say "no, no, no, no", and a digit takes a quarter of a second. --texts uses the
+texts of `accuracy.py --texts` instead of transcribing again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ GRAM, RUNNING = 4, 3
 SIZES = range(1, 9)
 TOKENS_A_SECOND = 6
 MORE = 8
-"""Tokens that the cap of a label decoder leaves besides."""
+"""Extra tokens that the cap of a label decoder allows."""
 
 
 def main(
@@ -75,12 +75,12 @@ def main(
 
 
 def heard(clips: Sequence[Utterance], name: str, transcribe: Callable[[Utterance], str]) -> dict[str, str]:
-    """Text of each clip."""
+    """Transcribe each clip: id -> text."""
     return {clip.id: transcribe(clip) for clip in track(clips, description=name, transient=True)}
 
 
 def read_texts(path: Path, clips: Sequence[Utterance]) -> tuple[list[Utterance], dict[str, dict[str, str]]]:
-    """The clips that a file of `accuracy.py --texts` has, and their texts by system."""
+    """Clips and texts by system from a file of `accuracy.py --texts`."""
     rows = read_rows(path, clips)
     names = dict.fromkeys(name for row in rows for name in row.said)
     found = {name: {row.clip.id: row.said[name].text for row in rows if name in row.said} for name in names}
@@ -88,14 +88,14 @@ def read_texts(path: Path, clips: Sequence[Utterance]) -> tuple[list[Utterance],
 
 
 def counter(recognizer: Recognizer) -> Callable[[str], int]:
-    """Tokens of a text."""
+    """A function that counts the tokens of a text."""
     label = recognizer.engine().second_pass.label
     tokenizer = recognizer.tokenizer if label is None else label.tokenizer
     return lambda text: len(tokenizer.encode(text))
 
 
 def counted(clips: Sequence[Utterance], said: dict[str, str], tokens: Callable[[str], int]) -> dict[str, list[str]]:
-    """Ids of the clips whose text is counted, by what for."""
+    """Ids of the clips with a loop or too long a text, by criterion."""
     found: dict[str, list[str]] = {"loops": [], "any": [], "too long": [], "above the cap": []}
     for clip in [clip for clip in clips if clip.id in said]:
         words, count = written(said[clip.id]), tokens(said[clip.id])
@@ -112,7 +112,8 @@ def counted(clips: Sequence[Utterance], said: dict[str, str], tokens: Callable[[
 
 
 def running(words: Sequence[str], size: int) -> int:
-    """How many times running some `size` words stand in a text: 1 where none are repeated, 0 in a shorter text."""
+    """Maximum number of consecutive occurrences of an n-gram of `size` words: 1 without repetition, 0 in a shorter
+    text."""
     if len(words) < size:
         return 0
     most = equal = 0

@@ -1,13 +1,12 @@
-"""Words that nobody said: twenty minutes of noise, music, tones and silence, beside the peer in the same run.
+"""Hallucinated words in twenty minutes of noise, music, tones and silence, compared with the peer in the same run.
 
     uv run --extra train --group peers benchmarks/nonspeech.py --model DIR --peer-model WHISPER_BASE
         --output benchmarks/results/nonspeech.json --texts sounds.jsonl
 
-Clips of 2 to 60 s, made from a seed (`sounds.py`). Live: the finals of a session. Offline: the transcript, language
-free and English. Undetected: parts of at most 15 s straight to the model, as if the voice detector had heard speech in
-all of them. Words are counted without punctuation; characters where words are not written apart. The peer takes
-minutes over some clips, in which it hears something again and again: a run that was interrupted goes on from the file
-of --texts; another model needs another file.
+Clips of 2 to 60 s are synthesised from a seed (`sounds.py`). Live: the finals of a session. Offline: the transcript,
+with the language unknown and English. Undetected: parts of at most 15 s fed directly to the model, as if the VAD had
+detected speech everywhere. Words are counted without punctuation; characters in scripts without spaces. The peer loops
+for minutes on some clips, so an interrupted run resumes from the file of --texts; use another file for another model.
 """
 
 from __future__ import annotations
@@ -82,7 +81,7 @@ def main(
 
 
 def hear(systems: dict[str, Transcribe], minutes: float, seed: int, texts: Path | None) -> list[dict[str, Any]]:
-    """What each system writes of each clip; clips that the file of texts has are not heard again."""
+    """Output of each system for each clip; clips in the file of texts are not transcribed again."""
     done = list(map(json.loads, byte_lines(texts))) if texts is not None and texts.is_file() else []
     known = {(one["seed"], one["number"], one["kind"], one["seconds"]): one for one in done}
     found = []
@@ -99,7 +98,7 @@ def hear(systems: dict[str, Transcribe], minutes: float, seed: int, texts: Path 
 
 
 def live(engine: Engine, samples: np.ndarray) -> str:
-    """What a session says in the end."""
+    """The finals of a live session."""
     session = engine.open()
     events = []
     for start in range(0, len(samples), BLOCK):
@@ -109,7 +108,7 @@ def live(engine: Engine, samples: np.ndarray) -> str:
 
 
 def undetected(second_pass: FullContextPass, samples: np.ndarray) -> str:
-    """What the model makes of it all."""
+    """Text of the second pass over all audio, without VAD."""
     texts, size, request = [], round(PART_S * SAMPLE_RATE), Request()
     for start in range(0, len(samples), size):
         part = samples[start : start + size]
@@ -123,7 +122,7 @@ def undetected(second_pass: FullContextPass, samples: np.ndarray) -> str:
 
 
 def counted(found: list[dict[str, Any]], names: list[str]) -> dict[str, Any]:
-    """Words and clips with words, of each kind and of all."""
+    """Words and clips with words, per kind of sound and in total."""
     kinds = [*dict.fromkeys(one["kind"] for one in found), "all"]
     result: dict[str, Any] = {}
     for kind in kinds:
@@ -136,7 +135,7 @@ def counted(found: list[dict[str, Any]], names: list[str]) -> dict[str, Any]:
 
 
 def show(console: Console, kinds: dict[str, Any], names: list[str]) -> None:
-    """As a table."""
+    """Print the counts as a table."""
     table = Table("words (clips)", "clips", "s", *names)
     for kind, one in kinds.items():
         cells = [f"{one[name]['words']} ({one[name]['clips']})" for name in names]

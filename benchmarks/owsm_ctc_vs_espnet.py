@@ -1,10 +1,10 @@
-"""Published OWSM-CTC, ESPnet 202611 and here: the same random weights, the same audio, two threads, in one run.
+"""OWSM-CTC in ESPnet 202611 and in this package: the same random weights and audio, two threads, in one run.
 
     uv run --extra espnet benchmarks/owsm_ctc_vs_espnet.py main ROOT DIR --output benchmarks/results/owsm_ctc.json
 
-ROOT holds `test.jsonl` and its audio; DIR takes the models (11 GB).
-Medians of several runs, each side in a process of its own; beside them the time
-that the operations of the model take at the speed of the fastest matrix product measured in the same run.
+ROOT holds `test.jsonl` and its audio; DIR receives the models (11 GB). Prints medians of several runs, each side in its
+own process, and as a limit the time that the model's operations take at the speed of the fastest matrix product
+measured in the same run.
 """
 
 import json
@@ -69,7 +69,7 @@ def main(
 def measure(
     console: Console, name: str, published: Path, ours: dict[str, Path], audio: Path, repeat: int, hour: bool
 ) -> dict[str, Any]:
-    """One size of model; ours in the numbers on disk that it computes in."""
+    """Measure one model size; our models are stored in the precision in which they compute."""
     theirs = ["float32", *(["bfloat16"] if torch.cpu._is_avx512_bf16_supported() else [])]
     table = Table("work", "side", "seconds", "times as fast", "limit", "GiB", "load s", title=f"{name}", box=None)
     record: dict[str, Any] = {"peak": peaks()}
@@ -105,7 +105,7 @@ def measure(
 
 
 def run(side: str, folder: Path, kind: str, work: str, audio: Path, repeat: int) -> dict[str, Any]:
-    """In a process of its own, whose memory is then its own too."""
+    """Run one side in a separate process, so that its peak memory is its own."""
     count = repeat if WORKS[work] <= 60 else 1
     command = [sys.executable, __file__, "worker", side, folder, kind, work, audio, "--repeat", count]
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
@@ -124,7 +124,7 @@ def worker(
     start = time.monotonic()
     step = espnet(folder, kind, samples, dump) if side == "theirs" else here(folder, kind, samples, dump)
     loaded = time.monotonic() - start
-    if repeat > 1:  # warm up
+    if repeat > 1:  # warm-up
         step()
     times = []
     for _ in range(repeat):
@@ -137,7 +137,7 @@ def worker(
 
 
 def espnet(folder: Path, kind: str, samples: np.ndarray, dump: Path | None) -> Any:
-    """As its README asks: short recordings are filled to 30 s, long ones go through `decode_long`."""
+    """As in ESPnet's README: short recordings are padded to 30 s, long ones use `decode_long`."""
     model = load(folder, kind)
     if dump is not None:
         with torch.inference_mode():
@@ -150,7 +150,7 @@ def espnet(folder: Path, kind: str, samples: np.ndarray, dump: Path | None) -> A
 
 
 def here(folder: Path, kind: str, samples: np.ndarray, dump: Path | None) -> Any:
-    """At true length; long ones in windows with as much context as theirs, or cut at pauses."""
+    """True length; long recordings in windows with as much context as ESPnet's, or cut at pauses."""
     from speech.models.precision import Precision
     from speech.recognize.offline import Cut, OfflineConfig
     from speech.recognize.request import Request
@@ -174,7 +174,7 @@ def here(folder: Path, kind: str, samples: np.ndarray, dump: Path | None) -> Any
 
 
 def parity(published: Path, ours: Path, audio: Path) -> float:
-    """Largest difference of the log-probabilities of five seconds."""
+    """Largest difference between the log-probabilities of both sides on five seconds of audio."""
     found = []
     for side, folder in (("theirs", published), ("ours", ours)):
         dump = audio.with_name(f"{side}.npy")
@@ -198,7 +198,7 @@ def parity(published: Path, ours: Path, audio: Path) -> float:
 
 
 def peaks() -> dict[str, float]:
-    """Operations a second of the fastest products found here, over both cores."""
+    """Peak operations per second on both cores, of the fastest implementations here."""
     from speech.nn.cpu.int8 import Int8Linear, int8_runs
     from speech.nn.cpu.packed import PackedLinear, packing_runs
 
@@ -217,7 +217,7 @@ def peaks() -> dict[str, float]:
 
 
 def operations(size: Size, seconds: float, *, fed_back: bool) -> float:
-    """Multiplications and additions of one pass over so much audio."""
+    """Operations (multiplications and additions) for one pass over `seconds` of audio."""
     rate, bins, dim, convolutions = 100.0, size.bins, size.dim, 0.0
     for channels in (1, dim, dim):
         rate, bins = rate / 2, (bins - 1) // 2
@@ -231,7 +231,7 @@ def operations(size: Size, seconds: float, *, fed_back: bool) -> float:
 
 
 def talk(root: Path, seconds: float) -> np.ndarray:
-    """Test clips one after the other."""
+    """Test clips, concatenated."""
     parts, count = [], 0
     clips = read_manifest(root / "test.jsonl", root)
     while count < seconds * SAMPLE_RATE:

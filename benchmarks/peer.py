@@ -1,4 +1,4 @@
-"""The peer: Whisper-base through faster-whisper, int8, beam 5, every clip padded to 30 s as it does by itself.
+"""The peer: Whisper-base through faster-whisper, int8, beam 5, which pads every clip to 30 s itself.
 
 A CTranslate2 conversion of openai/whisper-base is a directory with `model.bin`, `config.json` and `tokenizer.json`.
 """
@@ -15,7 +15,7 @@ from timing import Spent, timed
 from speech.errors import LanguageError
 from speech.text.languages import resolve
 
-# Languages that Whisper does not know have no code here.
+# Languages that Whisper lacks are missing here.
 CODES = {
     "eng": "en", "deu": "de", "fra": "fr", "spa": "es", "ita": "it", "rus": "ru", "ron": "ro", "cat": "ca",
     "bel": "be", "bul": "bg", "ell": "el", "cmn": "zh", "por": "pt", "dan": "da", "nld": "nl", "slv": "sl",
@@ -29,22 +29,22 @@ Task = Literal["transcribe", "translate"]
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a system wrote of a clip."""
+    """Output of a system for a clip."""
 
     text: str
     language: str
-    """ISO 639-3, that it was told or has found; Whisper's own code where nothing else is known of it."""
+    """Given or identified language, ISO 639-3; Whisper's own code if it is unknown."""
     spent: Spent
 
 
 class Peer:
-    """A loaded peer.
+    """The loaded peer model.
 
     Args:
-        folder: CTranslate2 conversion.
-        beam: hypotheses; 1 is greedy.
-        threads: that compute.
-        compute_type: in which numbers.
+        folder: CTranslate2 conversion of the model.
+        beam: beam size; 1 is greedy.
+        threads: number of CPU threads.
+        compute_type: number format, as CTranslate2 names it.
     """
 
     def __init__(self, folder: Path, *, beam: int = 5, threads: int = 1, compute_type: str = "int8") -> None:
@@ -55,11 +55,11 @@ class Peer:
         self.name = f"Whisper-base, faster-whisper, {compute_type}, " + (f"beam {beam}" if beam > 1 else "greedy")
 
     def transcribe(self, samples: np.ndarray, language: str | None = None, task: Task = "transcribe") -> Said:
-        """The text of a clip.
+        """Transcribe or translate a clip.
 
         Args:
             samples: `(n,)` float32 at 16 kHz.
-            language: ISO 639-3, a key of `CODES`; None: the peer finds it.
+            language: ISO 639-3, a key of `CODES`; None: the peer identifies it.
             task: a transcript, or a translation into English.
         """
         code = None if language is None else CODES[language]
@@ -73,7 +73,7 @@ class Peer:
 
 
 def iso(code: str) -> str:
-    """ISO 639-3 of a code of Whisper's, as far as it is known."""
+    """ISO 639-3 for a Whisper language code; unknown codes are returned unchanged."""
     try:
         return resolve(code).code
     except LanguageError:

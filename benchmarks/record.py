@@ -1,12 +1,12 @@
-"""What a checkout says, to the letter: records of two checkouts are equal where nothing that a user sees has changed.
+"""Record of all user-visible output of a checkout; two records are equal if no output has changed.
 
     uv run --extra train --extra serve benchmarks/record.py ROOT --output before
     uv run --extra train --extra serve benchmarks/record.py ROOT --output after --beside before
 
-Files: the shipped clips and every N-th of ROOT's test part, one by one, as JSON with words and times, the language
-given and not given. Live: all messages of sessions through a real socket, but for what names a session or tells time;
-how many partial results there are depends on how busy the machine is. Scores: what `speech score --json` says of the
-files' texts.
+Files: the shipped clips and every N-th of ROOT's test part, one by one, as JSON with words and times, with and without
+the language given. Live: all messages of sessions over a real socket, without fields for session ids and times; the
+number of partials depends on the load of the machine. Scores: output of `speech score --json` on the texts of the
+files.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _files(clips: list[Utterance], output: Path, console: Console) -> None:
 
 
 async def _session(clip: Utterance) -> list[dict[str, Any]]:
-    """Messages by their type, in order within each: a final may come before or after a later partial."""
+    """Messages sorted by type and in order within a type, since a final may come before or after a later partial."""
     encoded = to_pcm16(load_audio(clip.audio))
     found: list[dict[str, Any]] = []
     async with StreamClient(f"ws://127.0.0.1:{_PORT}/v1/stream", words=True, reference=clip.text) as client:
@@ -114,7 +114,7 @@ def main(
     every: Annotated[int, typer.Option(help="Of each language's clips, one in N.")] = 9,
     live: Annotated[int, typer.Option(help="Of these clips, one in N is also a live session.")] = 5,
 ) -> None:
-    """Record what this checkout says; exit with 1 if an earlier record says otherwise."""
+    """Record the output of this checkout; exit with 1 if an earlier record differs."""
     console = Console(stderr=True)
     output.mkdir(parents=True, exist_ok=True)
     shipped = read_manifest(Path(str(files("speech") / "assets" / "clips" / "clips.jsonl")))

@@ -1,9 +1,9 @@
-"""What 180,000 hours would take, from what is measured here: shards, loading, a training step, recognition.
+"""Extrapolation to 180,000 hours of speech from measurements of shards, loading, a training step and recognition.
 
     uv run --extra train benchmarks/scaling.py ROOT --output benchmarks/results/scaling.json
 
-ROOT holds `train.jsonl` and its audio. GPU hours are operations over the speed that a GPU is said to have, times the
-share of it that training reaches; that share is measured on this machine's processor, or given.
+ROOT holds `train.jsonl` and its audio. GPU hours are operations divided by a GPU's nominal speed times the share of it
+that training reaches; that share is measured on this machine's CPU, or given.
 """
 
 import json
@@ -33,7 +33,7 @@ from speech.text.normalize import plain_text
 from speech.text.vocabulary import Vocabulary
 
 TOKENS_PER_S = 4
-"""Of the published vocabulary, in speech."""
+"""Tokens per second of speech, with the published vocabulary."""
 PUBLISHED = {"gpus": 64, "wall_h": 300, "steps": 675_000, "utterances": 256, "seconds": 30.0, "tflops": 312.0}
 """OWSM-CTC v3.1, Peng et al. 2024, section 3: A100 40 GB, bfloat16."""
 OWSM_CTC = Path(__file__).parent / "results" / "owsm_ctc.json"
@@ -70,7 +70,7 @@ def main(
 
 
 def shards(corpus: list[Utterance], kind: Any) -> dict[str, float]:
-    """Bytes of an hour, and seconds of audio that one core writes and reads in a second."""
+    """MB per hour of audio, and seconds of audio that one core writes and reads per second."""
     folder = Path(tempfile.mkdtemp())
     try:
         start = time.monotonic()
@@ -85,7 +85,7 @@ def shards(corpus: list[Utterance], kind: Any) -> dict[str, float]:
 
 
 def loading(corpus: list[Utterance]) -> dict[str, float]:
-    """Seconds of audio that one core decodes, augments and batches in a second."""
+    """Seconds of audio that one core decodes, augments and batches per second."""
     tokenizer = load_checkpoint(locate(EMBEDDED)).tokenizer
     config = BatchConfig(batch_s=120.0, st_probability=0.0)
     batches = TrainBatches(corpus, tokenizer, config, WaveAugment(AugmentConfig()), plain_text)
@@ -96,7 +96,7 @@ def loading(corpus: list[Utterance]) -> dict[str, float]:
 
 
 def training(corpus: list[Utterance], rows: int = 4, seconds: float = 15.0, steps: int = 5) -> dict[str, float]:
-    """Steps of the 111 M model in float32 on both cores, AdamW included."""
+    """Training speed of the 111 M model in float32 on both cores, including AdamW."""
     torch.set_num_threads(2)
     size = SIZES["base"]
     encoder = {name: getattr(size, name) for name in ("bins", "dim", "layers", "heads", "hidden")}
@@ -132,7 +132,7 @@ def training(corpus: list[Utterance], rows: int = 4, seconds: float = 15.0, step
 
 
 def recognition() -> dict[str, float]:
-    """Of the record of `owsm_ctc_vs_espnet.py`: core seconds of a second of audio."""
+    """Core seconds per second of audio, from the record of `owsm_ctc_vs_espnet.py`."""
     record = json.loads(OWSM_CTC.read_text("utf-8"))
     return {name: 2 * record[name]["30 s"]["int8"]["seconds"] / 30 for name in record}
 
@@ -141,7 +141,7 @@ def plan(
     found: dict[str, Any], hours: float, epochs: float, tflops: float, share: float, gpus: int, gpu_price: float,
     core_price: float,
 ) -> dict[str, float]:  # fmt: skip
-    """For the 1,011 M model."""
+    """Cost estimate for the 1,011 M model."""
     per_hour = 3 * operations(SIZES["1B"], 30.0, fed_back=True) * 120
     heard = PUBLISHED["steps"] * PUBLISHED["utterances"] * PUBLISHED["seconds"] / 3600
     theirs = heard * per_hour / (PUBLISHED["gpus"] * PUBLISHED["wall_h"] * 3600 * PUBLISHED["tflops"] * 1e12)

@@ -1,10 +1,10 @@
-"""How fast scoring is: all figures of form of many utterances, and SAER against the bare encoder.
+"""Speed of scoring: all error rates of many utterances, and SAER compared with the bare encoder.
 
     python benchmarks/scoring.py form [--utterances 100000]
     python benchmarks/scoring.py saer [--sentences 4000]
 
-The peers: jiwer, which counts words and characters only, and the encoder by itself with the same batches. Times are by
-the clock, which is what counts on an idle machine, and in CPU seconds, which one that others use disturbs less.
+The peers are jiwer, which computes WER and CER only, and the encoder alone with the same batches. Times are wall-clock,
+which matters on an idle machine, and CPU seconds, which are more stable on a busy one.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ TEXTS = Path(__file__).parent.parent / "corpus" / "train.jsonl"
 
 
 def sentences(count: int, wrong: float, seed: int) -> list[tuple[str, str]]:
-    """Pairs of a reference and a hypothesis, of words of the corpus, with errors."""
+    """Random pairs of a reference and a hypothesis with errors, made of words of the corpus."""
     rng = random.Random(seed)
     words = [word for line in read_lines(TEXTS) for word in json.loads(line)["text"].split()]
     pairs = []
@@ -51,13 +51,13 @@ def sentences(count: int, wrong: float, seed: int) -> list[tuple[str, str]]:
 
 
 def spent() -> float:
-    """CPU seconds of this process and of those that it has started and that have ended."""
+    """CPU seconds of this process and its finished children."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
-    """What comes of it, seconds by the clock, CPU seconds."""
+    """Result of a call, wall-clock seconds and CPU seconds."""
     begin, used = time.perf_counter(), spent()
     found = work()
     return found, time.perf_counter() - begin, spent() - used

@@ -1,13 +1,12 @@
-"""Where the time goes: shares of one core on short clips and on windows of 30 s, beside what the machine could do.
+"""Profile of recognition: time per part on short clips and on 30 s windows, compared with the limits of the machine.
 
     uv run --extra train --group peers benchmarks/shares.py ROOT --model DIR --peer-model WHISPER_BASE
         --output benchmarks/results/shares.json
 
-Processor seconds of one thread, each part without those that it calls. The limit of an encoder: its products at the
-rate of large int8 (float32) products. That of a step of the label decoder: the bytes of the weights that it reads over
-the bandwidth of an array of that size, or its products, whichever takes longer. Both rates are measured in the same
-run; attention, norms and what is no product of weights would take no time at the limit. A window is made of clips of
-one language, one behind the other; it is cut at pauses as every file.
+Times are CPU seconds of one thread, and each part excludes the parts that it calls. The limit of an encoder is its
+products at the rate of large int8 (float32) products. The limit of a label decoder step is the larger of its products
+and the weight bytes that it reads over the bandwidth of an array of that size. Both rates are measured in the same run;
+attention and norms count as free. A window is a concatenation of clips of one language, cut at pauses like every file.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ def main(
     record |= {"int8_gops": round(rates.int8 / 1e9, 1), "float32_gflops": round(rates.float32 / 1e9, 1)}
     record["bandwidth_gb_s"] = {name: round(speed / 1e9, 1) for name, speed in speeds.items()}
     console.print(record)
-    listen(recognizer, [clips[0]], watch)  # compiles
+    listen(recognizer, [clips[0]], watch)  # warm-up: compiles
     groups = ((f"under {LONG_S:.0f} s", short), (f"{WINDOW_S:.0f} s", joined(clips, most)))
     for name, some in [(name, some) for name, some in groups if some]:
         watch.clear()
@@ -90,7 +89,7 @@ def main(
 
 
 def watched(watch: Stopwatch, work: Counter[str], second_pass: FullContextPass) -> None:
-    """Time the parts of a recogniser from now on, and count what goes through them."""
+    """Instrument the parts of a recogniser: time them and count their frames, tokens and steps."""
     watch.within(Vad, "steps", VOICE)
     watch.within(second_pass, "encode", CTC)
     watch.within(second_pass.decoder, "spans", CTC_TEXT)
@@ -107,7 +106,7 @@ def watched(watch: Stopwatch, work: Counter[str], second_pass: FullContextPass) 
         watch.within(module, name, JUDGING)
     counted(label.model, "encode", lambda result: {LABEL: result[0].shape[0] * result[0].shape[1]}, work)
     step, logits = label.model.step, label.model.logits
-    last = START  # what the logits that follow belong to
+    last = START  # section that the next logits belong to
 
     def stepped(tokens: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         nonlocal last
@@ -125,7 +124,7 @@ def watched(watch: Stopwatch, work: Counter[str], second_pass: FullContextPass) 
 
 
 def counted(owner: Any, name: str, count: Any, work: Counter[str]) -> None:
-    """From now on `owner.name(..)` adds to `work` what `count` finds in its result."""
+    """Wrap `owner.name(..)` so that it adds `count(result)` to `work`."""
     call = getattr(owner, name)
 
     def counting(*args: Any, **kwargs: Any) -> Any:
@@ -137,7 +136,7 @@ def counted(owner: Any, name: str, count: Any, work: Counter[str]) -> None:
 
 
 def listen(recognizer: Recognizer, clips: Sequence[Utterance], watch: Stopwatch) -> float:
-    """Transcribe clips as one; seconds of audio."""
+    """Transcribe clips as one recording; return its duration in seconds."""
     with watch.section(READING):
         samples = np.concatenate([load_audio(clip.audio) for clip in clips])
     with watch.section(REST):
@@ -146,7 +145,7 @@ def listen(recognizer: Recognizer, clips: Sequence[Utterance], watch: Stopwatch)
 
 
 def joined(clips: Sequence[Utterance], most: int) -> list[list[Utterance]]:
-    """Clips of one language and source that together last nearly 30 s; of each in turn, at most so many."""
+    """Groups of clips that last nearly 30 s, one per language and source, at most `most`."""
     found: list[list[Utterance]] = []
     groups: dict[tuple[str, str], list[Utterance]] = {}
     for clip in clips:
@@ -163,7 +162,7 @@ def joined(clips: Sequence[Utterance], most: int) -> list[list[Utterance]]:
 
 
 def sizes(second_pass: FullContextPass) -> dict[str, int]:
-    """Bytes of the arrays whose bandwidth is measured."""
+    """Sizes in bytes of the arrays whose bandwidth is measured."""
     found = {"1 GiB": 1 << 30}
     if second_pass.label is not None:
         found[STEPS] = of_a_step(second_pass).bytes
@@ -171,7 +170,7 @@ def sizes(second_pass: FullContextPass) -> dict[str, int]:
 
 
 def of_a_step(second_pass: FullContextPass) -> Weights:
-    """Weights that a step of the label decoder reads: all but the keys and values of the encoder's frames."""
+    """Weights that a label decoder step reads: all but those of cross-attention keys and values."""
     assert second_pass.label is not None
     decoder: Any = second_pass.label.model.decoder  # type: ignore[attr-defined]
     if isinstance(decoder, CompiledDecoder):
@@ -182,7 +181,7 @@ def of_a_step(second_pass: FullContextPass) -> Weights:
 def limits(
     second_pass: FullContextPass, work: Counter[str], rates: Machine, speeds: dict[str, float]
 ) -> dict[str, float]:
-    """Fewest seconds that the work of the parts could take."""
+    """Minimum seconds that the work of the parts could take."""
     ctc: Any = second_pass.model
     fed_back = weights(ctc.conditioning) if ctc.conditioning is not None else Weights()
     least = {CTC: rates.products_s(weights(ctc.encoder) + fed_back, work[CTC])}
@@ -196,7 +195,7 @@ def limits(
 
 
 def shares(watch: Stopwatch, least: dict[str, float], audio_s: float) -> dict[str, Any]:
-    """RTF, share of all time and RTF at the limit, of each part."""
+    """RTF, share of total time, and limit of the RTF, for each part."""
     seconds = dict(watch.seconds)
     whole = sum(seconds.values()) or 1.0
     found: dict[str, Any] = {}
@@ -214,7 +213,7 @@ def shares(watch: Stopwatch, least: dict[str, float], audio_s: float) -> dict[st
 
 
 def steps(watch: Stopwatch, work: Counter[str], least: dict[str, float]) -> dict[str, float]:
-    """Milliseconds of one step of the label decoder, and at the limit."""
+    """Milliseconds of a label decoder step, measured and at the limit."""
     count = work["steps"]
     if not count:
         return {}
@@ -226,7 +225,7 @@ def steps(watch: Stopwatch, work: Counter[str], least: dict[str, float]) -> dict
 
 
 def by_peer(peer: Peer, windows: Sequence[Sequence[Utterance]]) -> dict[str, float]:
-    """Real-time factors of the peer, language given."""
+    """Real-time factors of the peer, with the language given."""
     spent, audio_s = Spent(), 0.0
     for clips in windows:
         samples = np.concatenate([load_audio(clip.audio) for clip in clips])
@@ -236,7 +235,7 @@ def by_peer(peer: Peer, windows: Sequence[Sequence[Utterance]]) -> dict[str, flo
 
 
 def show(console: Console, name: str, found: dict[str, Any]) -> None:
-    """As a table."""
+    """Print the profile as a table."""
     table = Table(f"{name}: {found['clips']}, {found['seconds']} s", "RTF, CPU", "share", "limit")
     for part, one in found["parts"].items():
         limit = f"{one['limit_rtf']:.4f}" if "limit_rtf" in one else ""

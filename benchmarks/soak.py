@@ -1,8 +1,8 @@
-"""Does the server stay as it is? Hours through one session, then thousands of short sessions, as fast as they go.
+"""Soak test of the server: hours of audio in one session, then thousands of short sessions, as fast as possible.
 
     uv run --extra train --extra serve benchmarks/soak.py ROOT --hours 2 --short 2000
 
-Prints memory over time, its slope, what is left behind, and how late the event loop was.
+Prints memory over time, its slope, leaked resources, and the lag of the event loop.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from speech.data.manifest import Utterance, read_manifest
 AT_ONCE = 8
 CLOSING_S = 5.0
 SAMPLES = 24
-"""Measurements of memory in each part."""
+"""Number of memory measurements in each part."""
 
 
 def main(
@@ -40,7 +40,7 @@ def main(
     short: int = 2000,
     output: Annotated[Path | None, typer.Option(help="Write the measurements as JSON.")] = None,
 ) -> None:
-    """Print what is left behind by both parts."""
+    """Run both parts and print memory growth and leaks."""
     clips = read_manifest(root / "test.jsonl", root)
     console = Console(highlight=False)
     with server(320) as (url, process), Progress(console=console, transient=True) as progress:
@@ -65,20 +65,20 @@ def main(
 
 
 class Watch:
-    """Looks at the server from outside."""
+    """Observes the server process from outside."""
 
     def __init__(self, url: str, process: subprocess.Popen[bytes]) -> None:
         self._metrics = url.replace("ws://", "http://").replace("/v1/stream", "/metrics")
         self._folder = Path(f"/proc/{process.pid}")
 
     def memory_mb(self) -> float:
-        """Resident memory."""
+        """Resident memory in MB."""
         found = re.search(r"^Rss:\s+(\d+) kB", (self._folder / "smaps_rollup").read_text(), re.MULTILINE)
         assert found is not None
         return int(found[1]) / 1024
 
     def left(self) -> dict[str, float]:
-        """What must not grow, after connections have had time to close."""
+        """Counts that must not grow, read after connections have had time to close."""
         time.sleep(CLOSING_S)
         return {
             "sessions": self._metric("speech_sessions"),
@@ -88,7 +88,7 @@ class Watch:
         }
 
     def loop_within(self, seconds: float) -> float:
-        """Share of the measurements in which the event loop was no later."""
+        """Share of measurements with an event-loop lag of at most `seconds`."""
         within = self._metric(f'speech_loop_lag_seconds_bucket{{le="{seconds}"}}')
         return within / self._metric("speech_loop_lag_seconds_count")
 
@@ -98,7 +98,7 @@ class Watch:
 
 
 def talk(clips: list[Utterance], seed: int) -> Iterator[bytes]:
-    """Clips in random order without end, each with a pause behind it, as PCM16."""
+    """Endless clips in random order, each followed by a pause, as PCM16."""
     rng = random.Random(seed)
     while True:
         samples = np.concatenate([load_audio(rng.choice(clips).audio), np.zeros(SAMPLE_RATE // 2, np.float32)])
@@ -106,14 +106,14 @@ def talk(clips: list[Utterance], seed: int) -> Iterator[bytes]:
 
 
 async def warm_up(url: str, clips: list[Utterance]) -> None:
-    """What the first sessions need for good."""
+    """Run some sessions first, so that permanent allocations are made."""
     await asyncio.gather(*(short_session(url, clips, seed) for seed in range(2 * AT_ONCE)))
 
 
 async def long_session(
     url: str, clips: list[Utterance], seconds: float, watch: Watch, progress: Callable[[float], None]
 ) -> list[tuple[float, float]]:
-    """(seconds of audio, MB) over one session."""
+    """Run one long session; return (seconds of audio, MB)."""
     found: list[tuple[float, float]] = []
     async with StreamClient(url) as client, asyncio.TaskGroup() as group:
         group.create_task(client.send_all(enough(clips, seconds)))
@@ -127,7 +127,7 @@ async def long_session(
 
 
 def enough(clips: list[Utterance], seconds: float) -> Iterator[bytes]:
-    """So much of `talk`, in messages of a second."""
+    """`seconds` of `talk`, in messages of one second."""
     sent, block = 0, 2 * SAMPLE_RATE
     for data in talk(clips, 0):
         for start in range(0, len(data), block):
@@ -147,7 +147,7 @@ async def short_session(url: str, clips: list[Utterance], seed: int) -> None:
 async def short_sessions(
     url: str, clips: list[Utterance], count: int, watch: Watch, progress: Callable[[], None]
 ) -> list[tuple[float, float]]:
-    """(sessions, MB), some sessions at once."""
+    """Run short sessions, several at once; return (sessions, MB)."""
     found: list[tuple[float, float]] = []
     numbers = iter(range(count))
 
@@ -163,7 +163,7 @@ async def short_sessions(
 
 
 def report(console: Console, name: str, unit: str, memory: list[tuple[float, float]], scale: float) -> None:
-    """First, last and slope, the first quarter left out: there buffers find their sizes."""
+    """Print first and last memory and the slope; the slope ignores the first quarter, while buffers grow."""
     late = np.array(memory[len(memory) // 4 :])
     (slope, _), cov = np.polyfit(late[:, 0], late[:, 1], 1, cov=True)
     error = 1.96 * float(np.sqrt(cov[0, 0]))

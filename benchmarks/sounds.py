@@ -1,6 +1,6 @@
-"""Sounds in which nobody speaks, made from a seed: other ones than models are trained on (`speech/audio/nonspeech.py`).
+"""Synthetic non-speech sounds from a seed, different from the training sounds in `speech/audio/nonspeech.py`.
 
-Each maker gives `(count,)` samples at 16 kHz of any level; `clips` sets the level.
+Each maker returns `(count,)` samples at 16 kHz of any level; `clips` sets the level.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from speech.audio import SAMPLE_RATE
 
 SHORTEST_S, LONGEST_S = 2.0, 60.0
 LEVEL_DB = (-50.0, -14.0)
-"""Root mean square of a clip, below full scale."""
+"""Range of the RMS level of a clip, dB below full scale."""
 _DIGITS = tuple((low, high) for low in (697.0, 770.0, 852.0, 941.0) for high in (1209.0, 1336.0, 1477.0, 1633.0))
 _PENTATONIC = 220.0 * 2 ** (np.array([0, 2, 4, 7, 9, 12, 14, 16, 19, 21]) / 12)
 
@@ -22,7 +22,7 @@ Maker = Callable[[int, np.random.Generator], np.ndarray]
 
 
 def clips(minutes: float, seed: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Kind and samples `(n,)` float32 of clips of 2 to 60 s, each kind in turn, until there are so many minutes."""
+    """Yield kind and samples `(n,)` float32 of clips of 2 to 60 s, each kind in turn, up to a total of `minutes`."""
     rng, left = np.random.default_rng(seed), round(minutes * 60 * SAMPLE_RATE)
     least = round(SHORTEST_S * SAMPLE_RATE)
     for kind, make in cycle(KINDS.items()):
@@ -36,24 +36,24 @@ def clips(minutes: float, seed: int) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def levelled(sound: np.ndarray, level_db: float) -> np.ndarray:
-    """At a level (root mean square, dB below full scale), float32, peaks cut off at full scale."""
+    """Scale to an RMS level (dB below full scale), as float32; peaks are clipped at full scale."""
     power = float(np.sqrt(np.mean(np.square(sound))))
     gain = 10 ** (level_db / 20) / power if power > 0 else 0.0
     return np.clip(sound * gain, -1, 1).astype(np.float32)
 
 
 def silence(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Zeros."""
+    """Digital silence."""
     return np.zeros(count)
 
 
 def white(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Evenly distributed samples."""
+    """Uniform white noise."""
     return rng.uniform(-1, 1, count)
 
 
 def pink(count: int, rng: np.random.Generator) -> np.ndarray:
-    """The sum of numbers that change every 1, 2, 4, .. samples (Voss and McCartney)."""
+    """Pink noise: a sum of numbers that change every 1, 2, 4, .. samples (Voss and McCartney)."""
     sound = np.zeros(count)
     for octave in range(14):
         held = rng.standard_normal(-(-count // 2**octave))
@@ -62,7 +62,7 @@ def pink(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def brown(count: int, rng: np.random.Generator) -> np.ndarray:
-    """A random walk, held near zero."""
+    """Brown noise: a random walk without its moving average."""
     walk = rng.standard_normal(count).cumsum()
     window = min(count, SAMPLE_RATE // 4)
     sums = np.concatenate([[0.0], walk.cumsum()])
@@ -72,7 +72,7 @@ def brown(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def hum(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Mains through a bad transformer: a sine that is cut on one side, and beats."""
+    """Mains hum: a sine clipped on one side, with beats."""
     times, pitch = _times(count), float(rng.choice([50.0, 60.0, 100.0, 120.0]))
     wave = np.sin(2 * np.pi * pitch * times + 0.4 * np.sin(2 * np.pi * 0.7 * times))
     cut = np.minimum(wave, rng.uniform(0.2, 0.9)) + 0.15 * np.sign(np.sin(2 * np.pi * 2 * pitch * times))
@@ -95,7 +95,7 @@ def music(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def beeps(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Somebody dials: pairs of tones, with pauses of any length."""
+    """Dialling: pairs of tones with random pauses."""
     sound, place = np.zeros(count), 0
     while place < count:
         times = _times(min(int(SAMPLE_RATE * rng.uniform(0.06, 0.4)), count - place))
@@ -106,7 +106,7 @@ def beeps(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def tones(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Steady tones and slow slides, a little apart from each other."""
+    """Steady, slightly detuned tones with slow glides."""
     times = _times(count)
     low = rng.uniform(120, 1800)
     slide = low * (1 + rng.uniform(-0.3, 0.3) * times / max(times[-1], 1e-3))
@@ -115,7 +115,7 @@ def tones(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def clicks(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Somebody types: short ringing blows at random moments, in bursts."""
+    """Typing: short ringing clicks at random moments, in bursts."""
     sound, place = 1e-4 * rng.standard_normal(count), 0
     while place < count:
         times = _times(min(int(SAMPLE_RATE * 0.05), count - place))
@@ -127,7 +127,7 @@ def clicks(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def breath(count: int, rng: np.random.Generator) -> np.ndarray:
-    """In, out, pause: noise in a band of the mouth's, other for in and for out."""
+    """Breathing: band-limited noise, with different bands for inhaling and exhaling, and pauses."""
     sound, place, inwards = np.zeros(count), 0, True
     while place < count:
         length = min(int(SAMPLE_RATE * rng.uniform(0.6, 2.0)), count - place)
@@ -140,7 +140,7 @@ def breath(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def drums(count: int, rng: np.random.Generator) -> np.ndarray:
-    """A bar of sixteen steps, again and again: kick, snare, hat."""
+    """A repeated drum pattern of sixteen steps: kick, snare, hi-hat."""
     sound, step = np.zeros(count), int(SAMPLE_RATE * rng.uniform(0.09, 0.17))
     bar = rng.random((3, 16)) < np.array([[0.3], [0.2], [0.6]])
     bar[0, 0] = bar[1, 4] = bar[1, 12] = True
@@ -158,7 +158,7 @@ def drums(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _plucked(pitch: float, count: int, rng: np.random.Generator) -> np.ndarray:
-    """A string of that pitch: noise that goes round and loses its highs."""
+    """A plucked string (Karplus and Strong): noise in a loop that loses its high frequencies."""
     period = max(int(SAMPLE_RATE / pitch), 2)
     loop = rng.uniform(-1, 1, period)
     rounds = []
@@ -169,7 +169,7 @@ def _plucked(pitch: float, count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _band(count: int, middle: float, rng: np.random.Generator) -> np.ndarray:
-    """Noise around a frequency."""
+    """Noise around a centre frequency."""
     spectrum = np.fft.rfft(rng.standard_normal(count))
     octaves = np.log2(np.maximum(np.fft.rfftfreq(count, 1 / SAMPLE_RATE), 20.0) / middle)
     return np.fft.irfft(spectrum * np.exp(-2 * np.square(octaves)), count)

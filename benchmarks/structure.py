@@ -1,4 +1,4 @@
-"""The shape of the code base as one table row: `uv run python benchmarks/structure.py`."""
+"""Statistics of the code base as one table row: `uv run python benchmarks/structure.py`."""
 
 import ast
 from pathlib import Path
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def main() -> None:
-    """Print files, lines, functions, return types, tests against source."""
+    """Print counts of files, lines and functions, the share of return types, and the ratio of tests to source."""
     sources = sorted((ROOT / "speech").rglob("*.py"))
     lines = [len(path.read_text("utf-8").splitlines()) for path in sources]
     functions = [

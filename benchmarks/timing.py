@@ -1,4 +1,4 @@
-"""What work took, and on which machine: wall-clock and processor seconds, kept apart by nested sections."""
+"""Timing of nested sections (wall-clock and CPU seconds), and a description of the machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Seconds; addable. Processor time is that of all threads of this process."""
+    """Seconds; addable. CPU time is that of all threads of this process."""
 
     wall_s: float = 0.0
     cpu_s: float = 0.0
@@ -24,22 +24,22 @@ class Spent:
         return Spent(self.wall_s + other.wall_s, self.cpu_s + other.cpu_s)
 
     def per(self, audio_s: float) -> dict[str, float]:
-        """Seconds for each second of audio."""
+        """Seconds per second of audio."""
         return {"wall": round(self.wall_s / audio_s, 4), "cpu": round(self.cpu_s / audio_s, 4)}
 
 
 def timed[T](call: Callable[[], T]) -> tuple[T, Spent]:
-    """What a call gives, and what it took."""
+    """Result of a call and the time it took."""
     wall_s, cpu_s = time.perf_counter(), time.process_time()
     result = call()
     return result, Spent(time.perf_counter() - wall_s, time.process_time() - cpu_s)
 
 
 class Stopwatch:
-    """Seconds of sections; those of a section within another are not the outer one's.
+    """Time of named sections; the time of a nested section does not count for the outer one.
 
     Args:
-        clock: seconds that go by, by default of the processor.
+        clock: returns the time in seconds; by default CPU time.
     """
 
     def __init__(self, clock: Callable[[], float] = time.process_time) -> None:
@@ -51,7 +51,7 @@ class Stopwatch:
 
     @contextmanager
     def section(self, name: str) -> Iterator[None]:
-        """Until it is left, time is the section's."""
+        """Attribute the time within the block to a section."""
         self._turn()
         self._open.append(name)
         self.calls[name] += 1
@@ -68,7 +68,7 @@ class Stopwatch:
         self._since = now
 
     def within(self, owner: Any, name: str, section: str) -> None:
-        """From now on `owner.name(..)` is timed as part of a section."""
+        """Wrap `owner.name(..)` so that its time counts for a section."""
         call = getattr(owner, name)
 
         def measured(*args: Any, **kwargs: Any) -> Any:
@@ -78,13 +78,13 @@ class Stopwatch:
         setattr(owner, name, measured)
 
     def clear(self) -> None:
-        """Begin again."""
+        """Reset all sections."""
         self.seconds.clear()
         self.calls.clear()
 
 
 def machine() -> dict[str, Any]:
-    """What it is, and how busy, for the record."""
+    """Processor, cores and load of the machine, for the record."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text("utf-8").splitlines() if path.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -1,10 +1,10 @@
-"""Translations of the test part into English, beside Whisper-base's in the same run: BLEU, chrF, speed.
+"""Translation of the test part into English, compared with Whisper-base in the same run: BLEU, chrF, speed.
 
     uv run --extra train --extra score --group peers benchmarks/translation.py ROOT --model DIR
         --peer-model WHISPER_BASE --every 4 --output benchmarks/results/translation.json
 
-The language is given to both. Texts are compared as they are written (sacrebleu). Every clip is heard by both, one
-first and then the other first, by one thread of one process.
+The language is given to both. Texts are compared as written (sacrebleu). The systems take turns in going first on each
+clip, on one thread of one process.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ def main(
 
 
 def hear(clips: Sequence[Utterance], systems: dict[str, Callable[[np.ndarray, str], Said]]) -> dict[str, list[Said]]:
-    """What each system makes of each clip."""
+    """Translate each clip with each system."""
     found: dict[str, list[Said]] = {name: [] for name in systems}
-    for system in systems.values():  # compiles
+    for system in systems.values():  # warm-up: compiles
         system(load_audio(clips[0].audio), clips[0].language)
     for number, clip in enumerate(track(clips, description="translating", transient=True)):
         samples = load_audio(clip.audio)
@@ -79,7 +79,7 @@ def hear(clips: Sequence[Utterance], systems: dict[str, Callable[[np.ndarray, st
 
 
 def scored(clips: Sequence[Utterance], said: Sequence[Said]) -> dict[str, Any]:
-    """Figures by language and over all."""
+    """BLEU, chrF and RTF by language and overall."""
     references = [clip.translations[ENGLISH] for clip in clips]
     figures = translation_figures(references, [one.text for one in said], [ENGLISH] * len(clips))
     found: dict[str, Any] = {"signatures": [figures[name].signature for name in (BLEU, CHRF)], "languages": {}}
@@ -95,7 +95,7 @@ def scored(clips: Sequence[Utterance], said: Sequence[Said]) -> dict[str, Any]:
 
 
 def show(console: Console, record: dict[str, Any]) -> None:
-    """As a table."""
+    """Print the figures as a table."""
     systems = record["systems"]
     columns = [f"{name} {what}" for what in ("chrF", "BLEU", "RTF, wall / CPU") for name in systems]
     table = Table("into English", "clips", *columns)

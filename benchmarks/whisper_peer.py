@@ -1,9 +1,10 @@
-"""Transcribes a manifest with the peer, Whisper-base through faster-whisper: int8, beam 5, language given (of
-code-switched speech the one of most words), with --free also without.
+"""Transcribes a manifest with the peer, Whisper-base through faster-whisper: int8, beam 5, language given (for
+code-switched speech, that of most words); with --free also without.
 
     uv run --group peers benchmarks/whisper_peer.py MODEL_DIR MANIFEST --output results.jsonl
 
-MODEL_DIR is a CTranslate2 conversion of openai/whisper-base. Finished utterances are kept: it resumes.
+MODEL_DIR is a CTranslate2 conversion of openai/whisper-base. Finished utterances are kept, so an interrupted run
+resumes.
 """
 
 import json

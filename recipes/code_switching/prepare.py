@@ -1,8 +1,7 @@
 """Code-switched speech from a parallel corpus: `python recipes/code_switching/prepare.py CORPUS OUT`.
 
-For each pair of languages: sentences are switched where both word orders agree, judged, mended and judged again;
-those that are accepted are cut out of the recordings, at the word times of a CTC model, and joined. Run again, it
-makes the same.
+For each pair of languages, sentences are switched where both word orders agree, then judged, repaired and judged again.
+Accepted ones are cut from the recordings at the word times of a CTC model, and joined. The result is reproducible.
 """
 
 import hashlib
@@ -47,11 +46,11 @@ _log = logging.getLogger(__name__)
 
 
 class Aligner:
-    """Word times of utterances, each found once; None where the words are not clear in the audio.
+    """Aligns utterances, with a cache; returns word times, or None if the alignment is not confident.
 
     Args:
         model: name, folder or hub id.
-        file: JSON lines, where times are kept: a run that was interrupted goes on with them.
+        file: JSON lines file for the cache, from which an interrupted run resumes.
     """
 
     def __init__(self, model: str, file: Path) -> None:
@@ -62,7 +61,7 @@ class Aligner:
         for line in lines_of(file.read_bytes().decode("utf-8", "replace")) if file.is_file() else ():
             try:
                 model, key, text, words = json.loads(line)
-            except ValueError:  # the last line of a run that was killed
+            except ValueError:  # incomplete last line of a killed run
                 continue
             if model == self._model:
                 self._known[key, text] = None if words is None else tuple(Word(*word) for word in words)
@@ -120,16 +119,16 @@ def main(
 
 
 class Maker:
-    """One part of the corpus.
+    """Makes one part of the corpus.
 
     Args:
-        output: folder.
-        part: its name.
-        known: utterances whose texts and translations teach which words mean each other.
-        aligner: of recordings.
-        seed: decides where is switched.
-        variants: mixtures that are tried of one pair of recordings.
-        llm: URL and name of a second judge, both empty for none.
+        output: output folder.
+        part: name of the part.
+        known: utterances whose texts and translations are the bitext for word translations.
+        aligner: aligns the recordings.
+        seed: seed for the choice of switch points.
+        variants: number of mixtures to try per pair of recordings.
+        llm: URL and name of an LLM as second judge; both empty for none.
     """
 
     def __init__(
@@ -148,7 +147,7 @@ class Maker:
         (output / part).mkdir(parents=True, exist_ok=True)
 
     def make(self, utterances: list[Utterance], count: int, console: Console) -> list[Path]:
-        """At most `count` utterances of each pair of languages; the files of the part."""
+        """Make at most `count` utterances for each pair of languages; return the files of the part."""
         made: list[tuple[Utterance, AcceptedMixture]] = []
         pairs = parallel_pairs(utterances)
         with Progress(console=console) as progress:
@@ -208,7 +207,7 @@ class Maker:
         joined, said = splice(pieces)
         name = f"cs-{sources[0].id}-{sources[1].id}-{variant}".replace("/", "_")
         path = self._output / self._part / f"{name}.flac"
-        write_flac(path, joined)  # also if it is there: it may be of another seed or model
+        write_flac(path, joined)  # overwrites, as an existing file may be from another seed or model
         return Utterance(
             id=name,
             audio=path.absolute(),

@@ -1,9 +1,9 @@
-"""Cut paragraphs that say the same in several languages into parallel sentences.
+"""Cut paragraphs that are translations of each other into parallel sentences.
 
     python recipes/code_switching/sentences.py MANIFEST OUT --group '^az_.*_audio(\\d)'
 
-Paragraphs whose ids match with the same first group are parallel: sentence N of one is sentence N of each other that
-has as many sentences. Writes OUT/test.jsonl, for `prepare.py OUT ...`.
+Paragraphs whose ids match with the same first group are parallel: sentence N of one corresponds to sentence N of the
+others. Paragraphs with another number of sentences than most are left out. Writes OUT/test.jsonl for `prepare.py`.
 """
 
 import re
@@ -35,7 +35,7 @@ def main(
     languages: Annotated[str, typer.Option(help="ISO 639-3 codes with commas; empty: all.")] = "",
     model: str = "embedded",
 ) -> None:
-    """One clip a sentence, cut at the word times of a CTC model."""
+    """Make one clip per sentence, cut at the word times of a CTC model."""
     console = Console(highlight=False, markup=False)
     try:
         pattern = re.compile(group)

@@ -24,7 +24,7 @@ def main(config: TrainConfig, console: Console) -> None:
     for manifest in config.data.also:
         verify(Path(manifest).parent)
     result = train(config)
-    if result is None:  # a process that only helped
+    if result is None:  # None in all processes but the first
         return
     if result.table is not None:
         result.table.print(console)
@@ -33,7 +33,7 @@ def main(config: TrainConfig, console: Console) -> None:
 
 
 def _carry_language_model(config: TrainConfig, checkpoint: Path, console: Console) -> None:
-    """The tokens are those of the model that it began as: so is its language model."""
+    """Copy the language model of the initial checkpoint, since the tokens are the same."""
     if not config.init.checkpoint or config.init.encoder_only:
         return
     for name in (LANGUAGE_MODEL, LEXICON):

@@ -1,6 +1,6 @@
-"""Put a label model beside a CTC model: `python recipes/hybrid/assemble.py CTC LABEL OUTPUT --data CORPUS`.
+"""Make a hybrid model: `python recipes/hybrid/assemble.py CTC LABEL OUTPUT --data CORPUS`.
 
-How much CTC counts, and in which languages, is what makes fewest errors on dev.
+The weight of CTC, and the languages in which it is used, are tuned on dev.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main(
     storage: Storage = Storage.int8,
     card: Annotated[Path | None, typer.Option(help="Model card; otherwise that of the CTC model with a line.")] = None,
 ) -> None:
-    """Put a label model beside a CTC model, and tune how they decide together."""
+    """Combine a CTC model and a label model, and tune their joint decoding on dev."""
     check_writable(output)
     if card is not None:
         check_readable(card)
@@ -55,7 +55,7 @@ def main(
     save = partial(save_hybrid, card=cards[0], label_card=cards[1], storage=storage, attached=attached)
     with TemporaryDirectory(dir=output.absolute().parent, prefix=".untuned-") as untuned:
         save(Path(untuned) / "model", hybrid)
-        recognizer = Recognizer.from_pretrained(str(Path(untuned) / "model"))  # as it will be used, in eight bits
+        recognizer = Recognizer.from_pretrained(str(Path(untuned) / "model"))  # as it will be used, in int8
         joint, table = choose(list(trials(recognizer.second_pass, dev, _shown)), hybrid.joint)
     save(output, replace(hybrid, joint=joint))
     _print(table)
@@ -64,7 +64,7 @@ def main(
 
 
 def _chosen(utterances: Iterable[Utterance], most: int) -> list[Utterance]:
-    """The first of each language."""
+    """The first `most` utterances of each language."""
     counts: dict[str, int] = {}
     chosen = []
     for utterance in utterances:

@@ -1,4 +1,4 @@
-"""eSpeak NG: a small synthesizer of some 70 of the languages that Whisper knows, in many voices."""
+"""eSpeak NG: a small synthesizer with many voices for about 70 of the languages that Whisper supports."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ _PLAIN = (
     "mi mk ml mr ms mt my ne nl pa pl ro ru sd si sk sl sq sr sv sw ta te th tk tr tt uk ur uz"
 ).split()
 VOICES: dict[str, tuple[str, ...]] = {resolve(name).code: (name,) for name in _PLAIN} | _ACCENTS
-"""ISO 639-3 -> names of its voices, one for each accent."""
+"""ISO 639-3 -> voice names, one per accent."""
 VARIANTS = ("", *(f"+m{n}" for n in range(1, 8)), *(f"+f{n}" for n in range(1, 6)))
-"""Who speaks: behind the name of a voice."""
+"""Speaker variants, appended to the name of a voice."""
 RATES, PITCHES = (125, 185), (30, 70)
-"""Lowest and highest: words a minute, and the synthesizer's own scale from 0 to 99."""
+"""Ranges of the rate (words per minute) and the pitch (the synthesizer's scale, 0 to 99)."""
 _PROCESS = Path(__file__).with_name("espeak_process.py")
 _TIMEOUT_S = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """What is said, and how."""
+    """A text and how to say it."""
 
     text: str
     voice: str
@@ -51,15 +51,15 @@ class Spoken:
 
     @property
     def record(self) -> str:
-        """As JSON, always the same."""
+        """Deterministic JSON."""
         return json.dumps(asdict(self), sort_keys=True)
 
 
 class Espeak:
-    """Says a text: the same samples whenever it is asked.
+    """Synthesizes texts; the same input always gives the same samples.
 
     Raises:
-        ConfigError: if the package that carries it is not installed.
+        ConfigError: if the package `espeakng-loader` is not installed.
     """
 
     def __init__(self) -> None:
@@ -72,10 +72,10 @@ class Espeak:
         self._command += [espeakng_loader.get_library_path(), espeakng_loader.get_data_path()]
 
     def __call__(self, spoken: Spoken) -> np.ndarray:
-        """Samples `(n,)` float32 at 16 kHz.
+        """Synthesize a text to `(n,)` float32 at 16 kHz.
 
         Raises:
-            DataError: if it says nothing.
+            DataError: if eSpeak NG fails, times out or returns no audio.
         """
         try:
             ran = subprocess.run(

@@ -1,9 +1,9 @@
-"""One sentence by eSpeak NG, in a process of its own: `python -I espeak_process.py LIBRARY DATA`.
+"""Synthesize one sentence with eSpeak NG in a separate process: `python -I espeak_process.py LIBRARY DATA`.
 
 Reads {"voice", "rate", "pitch", "text"} as JSON from standard input, and writes samples per second, four bytes, and the
-samples, sixteen bits each, to standard output. The synthesizer keeps something of each sentence for the next, and its
-noise is seeded by the clock unless told otherwise; a new process with a seed says the same whenever it is asked.
-Neither what it reads nor a fault of its C code reaches whoever asks.
+samples, sixteen bits each, to standard output. The synthesizer carries state from sentence to sentence and seeds its
+noise from the clock; a new process with a fixed seed makes the output reproducible. It also isolates the caller from
+faults of the C code.
 """
 
 import ctypes

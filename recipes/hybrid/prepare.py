@@ -1,7 +1,7 @@
-"""Finds when each word of a corpus is said: `python recipes/hybrid/prepare.py CORPUS OUTPUT.jsonl`.
+"""Add word times to a corpus: `python recipes/hybrid/prepare.py CORPUS OUTPUT.jsonl`.
 
-The result is the training manifest with `words`, as its transcripts have them. Behind one of them the training of a
-label decoder cuts a clip, and learns not to end there.
+The result is the training manifest with `words`, spelled as in the transcripts. Label decoder training cuts some clips
+after a word, to learn not to end there.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from speech.transcript import Word
 
 _LEAST_WORDS = 3
 _LEAST_CONFIDENCE = 0.3
-"""Mean of the words': below, the transcript is not what is said, or the model does not hear it."""
+"""Minimum mean word confidence; below, the transcript is wrong or the model cannot follow the audio."""
 
 
 def main(
@@ -36,7 +36,7 @@ def main(
     model: Annotated[str, typer.Option(help="Model that aligns: embedded, a directory or a hub id.")] = "embedded",
     least_s: Annotated[float, typer.Option(help="Shorter clips are left as they are.", min=0)] = 1.5,
 ) -> None:
-    """Find when each word of a corpus is said."""
+    """Add word times to the training manifest of a corpus."""
     check_writable(output.absolute().parent)
     utterances = read_manifest(corpus / train, corpus, check_files=True)
     recognizer = Recognizer.from_pretrained(model)
@@ -56,13 +56,13 @@ def _aligned(recognizer: Recognizer, utterances: Sequence[Utterance], least_s: f
 
 
 def _words(recognizer: Recognizer, utterance: Utterance) -> tuple[Word, ...]:
-    """As the transcript writes them, with times; nothing where they cannot be told."""
+    """Words with times, spelled as in the transcript; () if they cannot be aligned."""
     written = utterance.text.split()
     if len(written) < _LEAST_WORDS or any(len(plain_text(word).split()) != 1 for word in written):
         return ()
     try:
         said = recognizer.align(utterance.audio, utterance.text, language=utterance.language).words
-    except SpeechError:  # letters that the model does not write, or more of them than there is time for
+    except SpeechError:  # the model cannot write some letters, or the audio is too short
         return ()
     if len(said) != len(written) or sum(word.confidence for word in said) / len(said) < _LEAST_CONFIDENCE:
         return ()

@@ -1,11 +1,12 @@
-"""Speech in languages and voices that a corpus lacks:
+"""Synthesize speech in languages and voices that a corpus lacks:
 
     uv run --group synthesis python recipes/hybrid/synthesize.py CORPUS OUTPUT
 
-eSpeak NG says the corpus' translations and Django's messages, in voices, accents, rates and pitches that the seed
-decides. Writes OUTPUT/train.jsonl, audio in FLAC and a card with the licences. Run again, it goes on, and makes the
-same.
-It is no speech to learn from as it is written: what a teacher hears in it is (`hear.py`).
+eSpeak NG reads the translations of the corpus and Django's messages, in voices, accents, rates and pitches drawn with
+the seed. Writes OUTPUT/train.jsonl, FLAC audio and a card with the licences. An interrupted run resumes, and the result
+is reproducible.
+
+The speech is meant for distillation from a teacher (`label.synthetic`), not for training on its texts.
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ from speech.files import check_writable, write_atomically
 from speech.text.languages import LANGUAGES, resolve
 
 _LEAST_TEXTS = 20
-"""Of a language; with fewer it is left out."""
+"""Minimum number of texts; languages with fewer are left out."""
 _LEAST_S, _MOST_S = 0.8, 24.0
 _MOST_SENTENCES = 4
-"""Of an utterance, so that it has some length."""
+"""Maximum number of sentences in an utterance."""
 _MOST_SIGNS, _MOST_DENSE = 260, 90
-"""Characters of an utterance; of one without spaces."""
+"""Maximum number of characters in an utterance, with and without spaces in the script."""
 _ROUNDS = 8
-"""Times that a text is said at most, each in another voice."""
+"""Maximum number of times that a text is said, each with another random voice."""
 _ENDS = re.compile(r"[.!?…。！？।؟]$")
 _VOICE = "eSpeak NG 1.52", "GPL-3.0-or-later"
 
@@ -98,7 +99,7 @@ def _lacking(utterances: Iterable[Utterance], enough: float) -> list[str]:
 def _made(
     espeak: Espeak, texts: dict[str, list[Sentence]], output: Path, seconds: float, seed: int
 ) -> Iterator[Utterance]:
-    """So many seconds of each language, or as much as its texts give."""
+    """Synthesize `seconds` of speech for each language, or as much as its texts allow."""
     with Progress(console=stderr(), transient=True) as progress:
         task = progress.add_task("speaking", total=seconds * len(texts))
         for number, (code, own) in enumerate(texts.items()):
@@ -115,8 +116,8 @@ def _made(
 
 
 def planned(texts: Sequence[Sentence], seed: int) -> Iterator[tuple[list[Sentence], Spoken]]:
-    """What is said, one to four sentences of one source together, and how; the texts of one language in any order,
-    and in several rounds."""
+    """Plan the utterances of a language: one to four sentences of one source each, with voice, rate and pitch. Texts
+    are shuffled in each of several rounds."""
     code = texts[0].language
     rng = np.random.default_rng([seed, *code.encode()])
     for _ in range(_ROUNDS):
@@ -135,7 +136,7 @@ def planned(texts: Sequence[Sentence], seed: int) -> Iterator[tuple[list[Sentenc
 
 
 def _fits(together: Sequence[Sentence], sentence: Sentence) -> bool:
-    """Behind those that are there: of the same source, and not too long."""
+    """Whether a sentence can be appended: it has the same source and licence, and the total is not too long."""
     last, most = together[-1], _MOST_SIGNS if LANGUAGES[sentence.language].spaces else _MOST_DENSE
     return (last.source, last.licence) == (sentence.source, sentence.licence) and sum(
         len(one.text) for one in (*together, sentence)
@@ -143,13 +144,13 @@ def _fits(together: Sequence[Sentence], sentence: Sentence) -> bool:
 
 
 def _joined(texts: Sequence[str], language: str) -> str:
-    """One text, with an end behind each but the last; none is added to that."""
+    """Join texts to one, with a full stop after each but the last if it has no end mark."""
     stop, space = (".", " ") if LANGUAGES[language].spaces else ("。", "")
     return space.join([*(text if _ENDS.search(text) else text + stop for text in texts[:-1]), texts[-1]])
 
 
 def said(espeak: Espeak, sentences: Sequence[Sentence], spoken: Spoken, output: Path) -> Utterance | None:
-    """The utterance, whose file may be there from an earlier run; None if it is too short, too long or not said."""
+    """Synthesize an utterance, or reuse its file; None if synthesis fails or the duration is out of range."""
     first = sentences[0]
     name = f"{first.language}-{hashlib.sha256(spoken.record.encode()).hexdigest()[:16]}"
     path = (output / "audio" / first.language / f"{name}.flac").absolute()
@@ -181,7 +182,7 @@ def said(espeak: Espeak, sentences: Sequence[Sentence], spoken: Spoken, output: 
 
 
 def card(utterances: Sequence[Utterance]) -> str:
-    """Markdown: what is spoken, in which languages, under which licences."""
+    """The card in Markdown: languages, sources and licences."""
     hours = hours_per_language(list(utterances))
     lines = ["# Synthetic speech", "", "Formant synthesis: for distillation from a teacher, not to measure by.", ""]
     lines += ["| language | minutes |", "|---|---|"]

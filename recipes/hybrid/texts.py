@@ -1,4 +1,4 @@
-"""Sentences to be spoken: translations of a corpus, and those of Django's messages, in languages it may lack."""
+"""Texts for synthesis: translations of a corpus, and Django's messages, in languages that the corpus may lack."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from speech.text.languages import LANGUAGES, resolve
 
 DJANGO = "Django's messages", "BSD-3-Clause"
 _VARIANTS = {"zh_Hans": "cmn", "pt_BR": "por", "nb": "nor"}
-"""Folders of Django's whose names are no plain codes; others with an underscore are left out."""
+"""Django folders whose names are not language codes; other names with an underscore are left out."""
 _MARKUP = re.compile(r"[%{}<>@_/\\|#=*\n]|\w\.\w")
 _HAN = re.compile(r"[\u3400-\u9fff々]")
 _LETTERS = 0.7
 _LENGTHS, _DENSE_LENGTHS = (12, 160), (5, 60)
-"""Fewest and most characters of a sentence; of one without spaces."""
+"""Minimum and maximum characters of a sentence, with and without spaces in the script."""
 
 
 class Sentence(NamedTuple):
-    """A text and what it means in English."""
+    """A text with its English translation."""
 
     language: str
     """ISO 639-3."""
@@ -38,7 +38,7 @@ class Sentence(NamedTuple):
 
 
 def of_corpus(utterances: Iterable[Utterance]) -> Iterator[Sentence]:
-    """What its utterances say, and what that is in other languages."""
+    """The texts of utterances and their translations."""
     for utterance in utterances:
         texts = {**utterance.translations, utterance.language: utterance.text}
         english = texts.get("eng")
@@ -47,10 +47,10 @@ def of_corpus(utterances: Iterable[Utterance]) -> Iterator[Sentence]:
 
 
 def of_django() -> Iterator[Sentence]:
-    """Messages in all languages that people have translated them into.
+    """Django's messages in all languages into which they are translated.
 
     Raises:
-        ConfigError: if it is not installed.
+        ConfigError: if Django is not installed.
     """
     found = importlib.util.find_spec("django")
     if found is None or found.origin is None:
@@ -67,7 +67,7 @@ def of_django() -> Iterator[Sentence]:
 
 
 def messages(data: bytes) -> Iterator[tuple[str, str]]:
-    """Texts and their translations, of a compiled catalogue of GNU gettext."""
+    """Texts and their translations from a compiled gettext catalogue (.mo)."""
     order = "<" if data[:4] == b"\xde\x12\x04\x95" else ">"
     count, *tables = struct.unpack_from(f"{order}3I", data, 8)
     for place in range(count):
@@ -78,8 +78,8 @@ def messages(data: bytes) -> Iterator[tuple[str, str]]:
 
 
 def speakable(sentences: Iterable[Sentence], languages: Iterable[str]) -> dict[str, list[Sentence]]:
-    """By language, each text once: sentences that are neither short nor long, nor full of signs, and whose letters a
-    synthesizer knows how to say. The order is that of the sentences."""
+    """Group sentences by language, each text once, in their order. Keeps those of moderate length, mostly letters, in
+    characters that the synthesizer can read."""
     wanted: dict[str, dict[str, Sentence]] = {code: {} for code in languages}
     for sentence in sentences:
         if sentence.language not in wanted:
@@ -95,7 +95,7 @@ def _good(text: str, language: str) -> bool:
     least, most = _LENGTHS if spaces else _DENSE_LENGTHS
     if not least <= len(text) <= most or (spaces and len(text.split()) < 3) or _MARKUP.search(text):
         return False
-    if language == "jpn" and _HAN.search(text):  # eSpeak NG reads kana alone
+    if language == "jpn" and _HAN.search(text):  # eSpeak NG reads only kana
         return False
     signs = [unicodedata.category(sign)[0] for sign in text if not sign.isspace()]
     return sum(sign in "LM" for sign in signs) >= _LETTERS * len(signs)

@@ -1,4 +1,4 @@
-"""How much CTC counts beside a label decoder, and in which languages: what makes fewest errors on dev."""
+"""Tunes on dev the weight of CTC beside a label decoder, and the languages in which CTC is used."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from speech.recognize.request import Request
 
 WEIGHTS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 _NEARLY = 1.1
-"""Errors over the fewest that are as good: the smallest such weight is taken, since dev shares its speakers with the
-training speech, which is what CTC knows."""
+"""Tolerated ratio of errors to the minimum: the smallest weight within it is chosen, because dev shares speakers with
+the training data of CTC."""
 _CLEARLY, _LEAST = 0.1, 3
-"""Share, and number, of a language's errors that a weight of its own must save."""
+"""Minimum share and number of a language's errors that its own weight must save."""
 _LEAST_UNITS = 30
-"""Words, or characters, of a language, below which CTC is not trusted: chance would decide."""
+"""Minimum number of units (words or characters) of a language; with fewer, CTC is not used, as the result is chance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Texts that an utterance may say, each with its errors."""
+    """Candidate texts of an utterance, each with its errors."""
 
     language: str
     candidates: tuple[Candidate, ...]
     errors: tuple[ErrorCounts, ...]
     silence: ErrorCounts
-    """If nothing is written."""
+    """Errors of an empty text."""
 
     def error(self, weight: float) -> ErrorCounts:
-        """Of the text that is chosen; with weight 0 of those of the decoder alone."""
+        """Errors of the best candidate at a CTC weight; with weight 0, only of the decoder's candidates."""
         if not self.candidates:
             return self.silence
         own = [one for one in self.candidates if weight or not one.by_ctc] or self.candidates
@@ -49,7 +49,7 @@ def trials(
     utterances: Iterable[Utterance],
     progress: Callable[[Iterable[Utterance]], Iterable[Utterance]] = iter,
 ) -> Iterator[Trial]:
-    """What both judges say of utterances in languages that both know, each as one part; too long ones are left out."""
+    """Candidates of both models for utterances in languages that both support; each must fit into one part."""
     label = second_pass.label
     assert label is not None
     known = second_pass.tokenizer.vocabulary.languages
@@ -68,10 +68,10 @@ def trials(
 
 
 def choose(found: Sequence[Trial], config: JointConfig) -> tuple[JointConfig, dict[str, Any]]:
-    """The configuration that makes fewest errors, and the table that it was read from.
+    """Choose the joint configuration with the fewest errors; also return the table of error rates.
 
     Raises:
-        DataError: if there is nothing to choose by.
+        DataError: if there are no trials.
     """
     if not found:
         raise DataError("dev has no utterance in a language that both know")

@@ -1,7 +1,7 @@
-"""A teacher transcribes what nobody has: `python recipes/language_adapters/teach.py ROOT OUT --language CODE ...`.
+"""Transcribe speech with a teacher: `python recipes/language_adapters/teach.py ROOT OUT --language CODE ...`.
 
-OUT is a manifest for `train.py pseudo=OUT`. Of the training manifest those utterances are taken that the same share
-`--hidden` hides from `train.py`, or, with `--manifest`, all of another one.
+OUT is a manifest for `train.py pseudo=OUT`. Uses the utterances of the training manifest that `train.py` leaves out
+with the same share `hidden`, or with `--manifest` all utterances of another manifest.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ def main(
     share: Annotated[float, typer.Option(help="At most this share of each language, the surest.")] = 1.0,
     beam: int = 8,
 ) -> None:
-    """Write what the teacher is sure of."""
+    """Write the teacher's confident transcripts as a manifest."""
     sureness = Sureness(least=least, share=share)
     if not 0 <= hidden < 1:
         raise ConfigError(f"--hidden {hidden:g}, expected at least 0 and less than 1")

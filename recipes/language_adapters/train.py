@@ -1,4 +1,4 @@
-"""Adapters behind a frozen model: `python recipes/language_adapters/train.py language=CODE [key=value ...]`."""
+"""Train adapters behind a frozen model: `python recipes/language_adapters/train.py language=CODE [key=value ...]`."""
 
 from rich.console import Console
 

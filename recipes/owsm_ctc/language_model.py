@@ -1,10 +1,10 @@
-"""Give a model an n-gram model of its tokens and the words of its languages:
+"""Add an n-gram language model over tokens and a lexicon of words to a model:
 
     uv run --group words recipes/owsm_ctc/language_model.py MODEL_DIR ROOT
 
-Learns from the training transcripts and translations of the manifests in ROOT and from the most frequent words of each
-language (package wordfreq, data CC-BY-SA 4.0), then chooses how much each counts on the dev part. Writes
-MODEL_DIR/lm.safetensors and MODEL_DIR/lexicon.safetensors, which `speech transcribe` then uses.
+Trains on the transcripts and translations of the training manifest in ROOT and on the most frequent words of each
+language (package wordfreq, data CC-BY-SA 4.0), then tunes the weights on dev. Writes MODEL_DIR/lm.safetensors and
+MODEL_DIR/lexicon.safetensors, which `speech transcribe` then uses.
 """
 
 import random
@@ -58,10 +58,10 @@ WORD_GRID = (
     (0.4, 1.0, 0.5, 8.0),
 )
 GENERAL_SHARE = 0.6
-"""Of a word's probability, that general frequency decides; the rest is how often the training texts have it."""
+"""Share of wordfreq in a word's probability; the rest is its frequency in the training texts."""
 SMALLEST_TEXT = 2000
 ELISIONS = frozenset("c d j l m n s t qu all dall dell nell sull".split())
-"""What wordfreq cuts off before an apostrophe and lists as words."""
+"""Elided words that wordfreq splits at an apostrophe and lists as words."""
 HEADING = "\n## Language model\n\n"
 
 
@@ -75,7 +75,7 @@ def main(
     word_mass: Annotated[float, typer.Option(help="Words that a language's list weighs in all.")] = 20_000.0,
     dev_clips: Annotated[int, typer.Option(help="Dev utterances to choose weights on.")] = 300,
 ) -> None:
-    """Train, choose, write, and print what the choice was made from."""
+    """Train both models, tune the weights, write the files, and print the trials."""
     console = Console(highlight=False, markup=False)
     check_writable(model)
     loaded = load_checkpoint(model)
@@ -129,7 +129,7 @@ def main(
 
 
 def probabilities(utterances: list[Utterance], languages: Sequence[str], count: int) -> dict[str, dict[str, float]]:
-    """The likeliest words of each language that writes spaces, at most `count` (0: of the training texts alone)."""
+    """Most likely words of each language with spaces, at most `count` (0: words of the training texts only)."""
     texts: dict[str, Counter[str]] = {code: Counter() for code in languages if resolve(code).spaces}
     for utterance in utterances:
         for code, text, weight in (
@@ -145,13 +145,13 @@ def probabilities(utterances: list[Utterance], languages: Sequence[str], count: 
         both = Counter(
             {w: GENERAL_SHARE * general.get(w, 0.0) + (1 - GENERAL_SHARE) * seen[w] / total for w in {*general, *seen}}
         )
-        if general or not count:  # from the training texts alone, too many words would be missing
+        if general or not count:  # the training texts alone would lack too many words
             found[code] = dict(both.most_common(count or None))
     return found
 
 
 def general_frequencies(language: str) -> dict[str, float]:
-    """Relative frequency of words in general, as far as wordfreq knows them."""
+    """Relative frequencies of words from wordfreq; empty if it lacks the language."""
     import wordfreq
 
     code = resolve(language).alpha2
@@ -165,7 +165,7 @@ def general_frequencies(language: str) -> dict[str, float]:
 
 
 def written(utterances: list[Utterance], tokenizer: Tokenizer) -> Iterator[tuple[list[int], float]]:
-    """Each distinct transcript and translation, between edges."""
+    """Token ids and weight of each distinct transcript and translation, between edge tokens."""
     known = set(tokenizer.vocabulary.languages)
     seen: set[str] = set()
     for utterance in utterances:
@@ -179,7 +179,7 @@ def written(utterances: list[Utterance], tokenizer: Tokenizer) -> Iterator[tuple
 
 
 def frequent(language: str, tokenizer: Tokenizer, count: int, mass: float) -> Iterator[tuple[list[int], float]]:
-    """The most frequent words of a language, each between the starts of words, weighing `mass` together at most."""
+    """Token ids and weight of the most frequent words of a language; the total weight is at most `mass`."""
     if not resolve(language).spaces:
         return
     for plain, frequency in Counter(general_frequencies(language)).most_common(count):
@@ -193,7 +193,7 @@ def frequent(language: str, tokenizer: Tokenizer, count: int, mass: float) -> It
 
 @torch.inference_mode()
 def heard(model: CtcModel, tokenizer: Tokenizer, utterances: list[Utterance]) -> list[tuple[Utterance, CtcFrames]]:
-    """What the encoder makes of each."""
+    """Encoder outputs: CTC frames of each utterance."""
     by_id = {utterance.id: utterance for utterance in utterances}
     batches = EvalBatches(utterances, tokenizer, 120.0, plain_text)
     found = []
@@ -207,7 +207,7 @@ def heard(model: CtcModel, tokenizer: Tokenizer, utterances: list[Utterance]) ->
 
 
 def error_rate(outputs: list[tuple[Utterance, CtcFrames]], tokenizer: Tokenizer, decode: BeamDecoder) -> float:
-    """Word error rate over all."""
+    """Word error rate over all utterances."""
     total = ErrorCounts()
     for utterance, frames in outputs:
         spans = decode(frames, languages=(utterance.language,))[0]

@@ -1,7 +1,7 @@
-"""Cut a small corpus out of a large one: `python recipes/owsm_ctc/prepare.py LARGE_ROOT OUT --source NAME:LANG ...`.
+"""Select a small corpus from a large one: `python recipes/owsm_ctc/prepare.py LARGE_ROOT OUT --source NAME:LANG ...`.
 
-Made the corpus of the quickstart (`corpus/`) and the clips of the demo (`speech/assets/clips/`); takes utterances in
-the order of the hash of their id, so that a selection is the same everywhere.
+The corpus of the quickstart (`corpus/`) and the clips of the demo (`speech/assets/clips/`) were made with it.
+Utterances are sorted by a hash of their id, so that a selection is reproducible.
 """
 
 import hashlib

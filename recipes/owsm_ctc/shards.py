@@ -1,7 +1,7 @@
 """Write speech as tar shards: `python recipes/owsm_ctc/shards.py MANIFEST OUT [--root CORPUS]`.
 
-`python recipes/owsm_ctc/train.py data.shards=OUT data.root=CORPUS` trains from them. Interrupted, the same command goes
-on with the first shard that is not complete.
+`python recipes/owsm_ctc/train.py data.shards=OUT data.root=CORPUS` trains on them. An interrupted run resumes with the
+first incomplete shard.
 """
 
 from enum import StrEnum
@@ -18,7 +18,7 @@ from speech.files import check_writable
 
 
 class Format(StrEnum):
-    """Of the audio."""
+    """Audio format."""
 
     flac = "flac"
     opus = "opus"

@@ -9,7 +9,7 @@ from speech.train.asr.run import train
 
 def main(config: TrainConfig, console: Console) -> None:
     result = train(config)
-    if result is None:  # a process of distributed training whose part is done
+    if result is None:  # None in all processes but the first
         return
     if result.table is not None:
         result.table.print(console)

@@ -1,1 +1,1 @@
-"""Many files on many workers, each exactly once."""
+"""Batch transcription: many files on many workers, each file exactly once."""

@@ -1,4 +1,4 @@
-"""Goes through files with a pool of workers and keeps the ledger."""
+"""Runs files through a pool of workers and records their status in the ledger."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from speech.files import name_is_refused, printable
 from speech.transcript import Transcript
 
 CRASHES = 2
-"""Workers that may die over a file before it is quarantined."""
+"""Worker deaths on one file before it is quarantined."""
 
 
 class WorkerPool(Protocol):
-    """Workers that read files, wherever they are."""
+    """A pool of workers that read files, local or remote."""
 
     @property
     def free(self) -> int:
-        """Files that can be submitted now."""
+        """Number of files that can be submitted now."""
 
     @property
     def busy(self) -> int:
-        """Files that are being read."""
+        """Number of files that are being read."""
 
     def submit(self, path: str) -> None:
-        """Begin to read a file."""
+        """Start reading a file."""
 
     def wait(self) -> list[Outcome]:
-        """What has come of some files, when there is something."""
+        """Block until there is something to report and return the outcomes."""
 
     def close(self) -> None:
         """End the workers."""
@@ -43,13 +43,13 @@ class WorkerPool(Protocol):
 def run(
     todo: Sequence[str], ledger: Ledger, pool: WorkerPool, write: Callable[[str, Transcript], Path]
 ) -> Iterator[tuple[str, Transcript | SpeechError]]:
-    """Read the files; each is yielded once, when its result is written and its row set.
+    """Read the files and yield each once, after its result is written and its row in the ledger is set.
 
     Args:
-        todo: as `Ledger.plan` gave them.
-        ledger: is told of everything.
+        todo: paths from `Ledger.plan`.
+        ledger: records the outcome of each file.
         pool: of workers.
-        write: puts a transcript at its place, atomically, and says where.
+        write: writes a transcript atomically and returns its path.
 
     Raises:
         FileError: if the ledger or a result cannot be written.
@@ -73,11 +73,11 @@ def run(
                 where = printable(path)
                 yield path, SpeechError(f"killed its worker {CRASHES} times", where=where, fix="Look at the file.")
             else:
-                waiting.append(path)  # last, so that others are not held up by it
+                waiting.append(path)  # goes last, so that it does not hold up other files
 
 
 def _write(path: str, result: Transcript, write: Callable[[str, Transcript], Path]) -> Path | SpeechError:
-    """Where a result lies, or why this one cannot be written. Raises FileError where no other could be either."""
+    """Write a result and return its path, or the error if only this file is affected; raises FileError otherwise."""
     try:
         return write(path, result)
     except FileError as error:
@@ -91,7 +91,8 @@ def _write(path: str, result: Transcript, write: Callable[[str, Transcript], Pat
 def shard(files: Sequence[str], number: int, count: int) -> list[str]:
     """The files of shard `number` (from 0) of `count`.
 
-    They are the same on every machine that sees the same files, wherever it sees them.
+    Sharding uses paths relative to the common parent folder, so it is the same on every machine that sees the same
+    files, wherever they are mounted.
     """
     if not files:
         return []

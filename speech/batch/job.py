@@ -1,4 +1,4 @@
-"""What is to be done with each file, and a reader that does it: the same in every worker."""
+"""The job that every worker runs on each file, and its reader."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from speech.transcript import Transcript
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """Model and options; what they mean is said in `Recognizer.from_pretrained` and `transcribe`."""
+    """Model and options; see `Recognizer.from_pretrained` and `transcribe` for their meaning."""
 
     model: str
     language: str
     to: str | None = None
     device: str = "cpu"
-    """Of each worker; "cuda" may be another GPU for each."""
+    """Device of each worker; "cuda" may be a different GPU for each."""
     precision: Precision = Precision.auto
     beam: int | None = None
     language_model: Path | None = None
@@ -48,15 +48,15 @@ class Job:
 
     @property
     def request(self) -> Request:
-        """What is asked of the model for each file. Raises LanguageError if a language is unknown, or ConfigError."""
+        """The request for each file. Raises LanguageError if a language is unknown, or ConfigError."""
         return Request.parse(self.language, self.to, self.phrases, plain=self.plain, nbest=self.nbest)
 
     @property
     def places(self) -> list[str]:
-        """Devices of workers on this machine, who take them in turn: all GPUs, unless one is named.
+        """Devices that local workers are assigned to round-robin: all GPUs, unless one is named.
 
         Raises:
-            ConfigError: if the device is not there.
+            ConfigError: if the device is not available.
         """
         device = check_device(self.device)
         if device.type == "cpu" or device.index is not None:
@@ -65,10 +65,10 @@ class Job:
 
     @property
     def gpus(self) -> int:
-        """GPUs that each worker of a cluster takes; this machine need not have any.
+        """GPUs per worker on a cluster; this machine need not have any.
 
         Raises:
-            ConfigError: if there is no such device, or it has a number: a cluster gives each worker its own.
+            ConfigError: if there is no such device, or it has an index: the cluster assigns GPUs itself.
         """
         device = parse_device(self.device)
         if device.type != "cpu" and device.index is not None:
@@ -90,14 +90,14 @@ class Job:
         )
 
     def identity(self, format: str) -> str:
-        """One string for all that a result in `format` depends on beside its file.
+        """Hash of everything that a result in `format` depends on, except the audio file.
 
         Raises:
-            ConfigError: if a file that it names is not there.
+            ConfigError: if the language model, the graph or the adapter folder does not exist.
         """
         options = {**dataclasses.asdict(self), "model": None, "device": None, "format": format}
         for name, usual in (("channel", None), ("track", None), ("plain", False), ("nbest", 1)):
-            if options[name] == usual:  # ledgers from before they could be chosen hold as well
+            if options[name] == usual:  # keeps ledgers valid that predate these options
                 del options[name]
         for name in ("language_model", "graph"):
             path: Path | None = getattr(self, name)
@@ -113,12 +113,12 @@ class Job:
 
 
 def open_reader(job: Job, threads: int) -> Read:
-    """For a worker that has so many threads.
+    """Load the model in a worker with this many threads and return its reader.
 
     Raises:
-        ModelError: if there is no such model.
-        LanguageError: if it does not know the languages.
-        ConfigError: if it cannot write a phrase.
+        ModelError: if the model does not exist.
+        LanguageError: if the model does not support the languages.
+        ConfigError: if the model cannot write a phrase.
     """
     torch.set_num_threads(threads)
     recognizer = job.open()

@@ -1,7 +1,8 @@
-"""What has become of each file: a table on disk that outlives every process that writes it.
+"""The ledger: an SQLite table with the status of each file, which survives a crash of any process.
 
-A file is done when its result lies at its place and the table says so, in this order; a result is written by renaming.
-Whatever dies in between, the file is read again and its result replaced: nothing is lost, nothing is there twice.
+A file is done when its result is on disk and the table says so, in this order; a result is written to a temporary file
+and renamed. If a process dies in between, the file is read again and its result replaced: nothing is lost or done
+twice.
 """
 
 from __future__ import annotations
@@ -34,47 +35,47 @@ _REASONS = {
     sqlite3.SQLITE_BUSY: "another run is writing it",
     sqlite3.SQLITE_IOERR: "the disk refuses",
 }
-"""What SQLite's primary result codes mean for a user."""
+"""SQLite primary result code -> message for the user."""
 
 
 class Status(StrEnum):
-    """Of a file; names equal values."""
+    """Status of a file; names equal values."""
 
     waiting = "waiting"
     done = "done"
     failed = "failed"
-    """It cannot be read; the error says why."""
+    """The file cannot be read; see the error."""
     quarantined = "quarantined"
-    """It killed its worker too often."""
+    """The file killed its worker too often."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One file."""
+    """One row: a file and its status."""
 
     path: str
     status: Status
     crashes: int
-    """Workers that have died over it."""
+    """Number of workers that died on the file."""
     error: str | None
     result: str | None
-    """Where its result lies."""
+    """Path of the result."""
     audio_s: float | None
 
 
 _Before = tuple[str, int, int, str, str, str | bytes | None]
-"""Content, size, time, settings, status, result."""
+"""Content hash, size, modification time, settings, status, result path."""
 
 
 class Ledger:
-    """The table of one run, or of one shard of it.
+    """The ledger of one run, or of one shard.
 
     Args:
-        path: SQLite file; it is made where there is none. Each driver that writes has its own.
+        path: SQLite file, created if missing. Each driver that writes needs its own.
 
     Raises:
-        DataError: if there is something else at that place.
-        FileError: if the system refuses to read or write it; so do all methods.
+        DataError: if the file is not a ledger.
+        FileError: if it cannot be read or written; all methods raise it too.
     """
 
     def __init__(self, path: Path) -> None:
@@ -86,7 +87,7 @@ class Ledger:
         with self._refusals():
             self._connection = sqlite3.connect(path, timeout=30, isolation_level=None)
             try:
-                self._connection.execute("PRAGMA synchronous = FULL")  # and no WAL, which network file systems lack
+                self._connection.execute("PRAGMA synchronous = FULL")  # no WAL: network file systems lack it
                 self._connection.execute(_TABLE)
             except BaseException:
                 self._connection.close()
@@ -94,7 +95,7 @@ class Ledger:
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:
-        """What SQLite refuses, as what the system refuses to it."""
+        """Convert SQLite errors to DataError (not a ledger) or FileError."""
         try:
             yield
         except sqlite3.Error as error:
@@ -106,31 +107,31 @@ class Ledger:
             raise FileError(f"cannot be written: {_REASONS.get(code, str(error))}", where=where) from error
 
     def _execute(self, command: str, values: Sequence[Any] = ()) -> list[Any]:
-        """All rows of the answer."""
+        """Run a command and return all rows."""
         with self._refusals():
             return self._connection.execute(command, values).fetchall()
 
     def close(self) -> None:
-        """Write what is pending."""
+        """Close the connection."""
         self._connection.close()
 
     def plan(self, files: Sequence[str], settings: str, *, retry: bool = False) -> list[str]:
-        """Those of `files` that are to be read, and a row for each.
+        """Return the `files` that still have to be read, and add or reset a row for each.
 
-        Not to be read is what is done, and what has failed or is quarantined unless `retry`; all of that only while
-        the file's content and the settings are what they were, and a result still lies where it was written.
+        Skipped are files that are done and, without `retry`, files that failed or are quarantined. A file is skipped
+        only if its content and the settings are unchanged and, when done, its result still exists.
 
         Args:
             files: paths.
             settings: identifies model and options (`identify`).
-            retry: also what has failed before.
+            retry: also read files that failed or were quarantined before.
         """
-        self._execute("BEGIN IMMEDIATE")  # one transaction: a hundred thousand would take minutes
+        self._execute("BEGIN IMMEDIATE")  # one transaction: for 100,000 files, single ones would take minutes
         try:
             todo = [path for path in files if self._wanted(path, settings, retry)]
             self._execute("COMMIT")
         except BaseException:
-            if self._connection.in_transaction:  # on a full disk SQLite has rolled it back already
+            if self._connection.in_transaction:  # on a full disk SQLite has already rolled back
                 self._execute("ROLLBACK")
             raise
         return todo
@@ -158,25 +159,25 @@ class Ledger:
         return True
 
     def _content(self, path: str, before: _Before | None) -> tuple[str, int, int]:
-        """Hash, size and time of a file; it is only read where size or time are not what they were."""
+        """Content hash, size and modification time; the file is hashed only if its size or time changed."""
         try:
             stat = Path(path).stat()
             if before is not None and (stat.st_size, stat.st_mtime_ns) == before[1:3]:
                 return before[:3]
             return hash_file(Path(path)), stat.st_size, stat.st_mtime_ns
-        except (OSError, ValueError):  # the latter of names that no file can have
-            return "", -1, -1  # reading it will say what is wrong
+        except (OSError, ValueError):  # ValueError: a name that no file can have
+            return "", -1, -1  # reading the file will report the error
 
     def done(self, path: str, result: Path, audio_s: float) -> None:
-        """Its result lies there."""
+        """Mark a file as done, with its result at that path."""
         self._set(path, Status.done, None, str(result), audio_s)
 
     def failed(self, path: str, error: str) -> None:
-        """It cannot be read."""
+        """Mark a file as failed."""
         self._set(path, Status.failed, error, None, None)
 
     def crashed(self, path: str, most: int) -> bool:
-        """A worker died over it; whether it is quarantined now, after `most` of them."""
+        """Count a worker's death on this file; True if the file is now quarantined (after `most` deaths)."""
         self._execute("UPDATE files SET crashes = crashes + 1 WHERE path = ?", (_stored(path),))
         ((crashes,),) = self._execute("SELECT crashes FROM files WHERE path = ?", (_stored(path),))
         if crashes < most:
@@ -193,7 +194,7 @@ class Ledger:
         )
 
     def entries(self) -> Iterator[LedgerEntry]:
-        """All files, by path."""
+        """All rows, sorted by path."""
         for path, status, crashes, error, result, audio_s in self._execute(
             "SELECT path, status, crashes, error, result, audio_s FROM files ORDER BY path"
         ):
@@ -202,7 +203,7 @@ class Ledger:
 
 
 def _stored(path: str) -> str | bytes:
-    """A path as SQLite can hold it: text, or where its bytes are not UTF-8, the bytes."""
+    """A path as SQLite can store it: text, or the raw bytes if they are not UTF-8."""
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -215,7 +216,7 @@ def _named(stored: str | bytes) -> str:
 
 
 def hash_file(path: Path) -> str:
-    """SHA-256 of its content."""
+    """SHA-256 of a file's content."""
     found = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
@@ -224,7 +225,7 @@ def hash_file(path: Path) -> str:
 
 
 def identify(model: Path, options: str) -> str:
-    """One string for a model's files and the options it is used with."""
+    """Hash of a model's files and the options it is used with."""
     found = hashlib.sha256(options.encode())
     files = [*model.iterdir(), *(model / LABEL).glob("*")]
     for file in sorted(path for path in files if path.suffix in {".safetensors", ".json", ".model"}):

@@ -1,4 +1,4 @@
-"""Processes on this machine that read files; one that dies is replaced, and what it had is known."""
+"""Pool of worker processes on this machine; a worker that dies is replaced, and its file is reported."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from speech.errors import SpeechError
 
 
 class WorkerError(SpeechError):
-    """Workers cannot be started."""
+    """The workers cannot start."""
 
 
 @dataclass(slots=True)
@@ -28,13 +28,13 @@ class _WorkerProcess:
     path: str | None = None
     ready: bool = False
     since: float = field(default_factory=time.monotonic)
-    """When it began what it does."""
+    """Start of the current task, in `time.monotonic` seconds."""
 
 
 @contextmanager
 def _without_interruption() -> Iterator[None]:
-    """Ctrl-C goes to every process of a terminal: workers that begin here leave it to us, who end them."""
-    resource_tracker.ensure_running()  # it would let interruptions through again
+    """Block SIGINT while workers start: Ctrl-C reaches every process of a terminal, and the parent ends the workers."""
+    resource_tracker.ensure_running()  # starting it later would unblock SIGINT again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -43,13 +43,13 @@ def _without_interruption() -> Iterator[None]:
 
 
 class LocalPool(Workers[_WorkerProcess]):
-    """Workers in processes of their own.
+    """Pool of worker processes.
 
     Args:
-        open_reader: called once in each worker; what it raises as SpeechError ends the pool with that error. Several,
-            such as one for each GPU, are taken in turn.
-        workers: processes.
-        limits: of waiting.
+        open_reader: called once in each worker; a SpeechError that it raises ends the pool. Several, such as one per
+            GPU, are assigned round-robin.
+        workers: number of processes.
+        limits: timeouts.
     """
 
     def __init__(
@@ -74,18 +74,18 @@ class LocalPool(Workers[_WorkerProcess]):
         return _WorkerProcess(process, ours)
 
     def submit(self, path: str) -> None:
-        """Give a file to a worker that is free."""
+        """Give a file to a free worker."""
         worker = self._give(path)
         if worker.ready:
             self._send(worker)
 
     def _send(self, worker: _WorkerProcess) -> None:
         worker.since = time.monotonic()
-        with contextlib.suppress(OSError):  # then it is dead, which `wait` will find out
+        with contextlib.suppress(OSError):  # the worker is dead; `wait` will notice
             worker.connection.send(worker.path)
 
     def wait(self) -> list[Outcome]:
-        """What has come of some files, when there is something.
+        """Block until at least one file is finished and return the outcomes.
 
         Raises:
             SpeechError: if a worker cannot start.
@@ -101,10 +101,10 @@ class LocalPool(Workers[_WorkerProcess]):
         return found
 
     def _end_the_silent(self) -> float | None:
-        """Seconds for which nobody has to be ended.
+        """Kill workers that exceeded their time limit; return the seconds until the next limit, or None.
 
         Raises:
-            WorkerError: if a worker does not get ready.
+            WorkerError: if a worker is not ready in time.
         """
         now, left = time.monotonic(), list[float]()
         for worker in self._workers:
@@ -114,7 +114,7 @@ class LocalPool(Workers[_WorkerProcess]):
             if now < worker.since + limit:
                 left.append(worker.since + limit - now)
             elif worker.ready:
-                worker.process.kill()  # what it had is known when its connection ends
+                worker.process.kill()  # its file is reported when the connection closes
             else:
                 raise WorkerError(f"a worker was not ready within {limit:g} s", fix="Look at the model's files.")
         return min(left, default=None)
@@ -145,7 +145,7 @@ class LocalPool(Workers[_WorkerProcess]):
         return Outcome(path, message)
 
     def close(self) -> None:
-        """End the workers, whatever they do."""
+        """Kill all workers, busy or not."""
         for worker in self._workers:
             worker.process.kill()
             worker.process.join()
@@ -153,7 +153,7 @@ class LocalPool(Workers[_WorkerProcess]):
 
 
 def _work(connection: Connection, open_reader: Callable[[], Read]) -> None:
-    """A worker: says that it is ready, then answers each path with a transcript or an error, until nobody asks."""
+    """Worker main loop: report ready, then answer each path with a transcript or an error until the pipe closes."""
     try:
         read = open_reader()
     except SpeechError as error:

@@ -1,11 +1,11 @@
-"""Workers as Ray actors, on one machine or many (extra `ray`).
+"""Ray actors as workers, on one machine or many (extra `ray`).
 
-Only paths and transcripts travel; audio is read and decoded by the actor that holds the model, so all machines must see
-the files at the same paths.
+Only paths and transcripts are sent; the actor that holds the model reads and decodes the audio, so all machines must
+see the files at the same paths.
 
-Nothing is copied to the workers, whatever command started the driver. On a cluster that the pool begins, they run in
-the driver's interpreter and environment; on one that runs already, in the one that its nodes were started in, for the
-driver's may not exist there.
+No code or environment is copied to the workers, whatever command started the driver. On a cluster that the pool starts,
+they run in the driver's interpreter and environment. On a running cluster they use the environment that its nodes were
+started in, because the driver's may not exist there.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ from speech.errors import ConfigError, SpeechError
 from speech.extras import needs_extra
 
 UV_HOOK = "RAY_ENABLE_UV_RUN_RUNTIME_ENV"
-"""Where it is on, as it is by default, a driver below `uv run` makes Ray pack the working directory and start each
-worker with the words of that command line, which may name a program that is nowhere else."""
+"""Ray's uv hook, on by default: under `uv run`, Ray packs the working directory and starts each worker with the
+driver's command line, which may name a program that exists only on the driver's machine."""
 
 _log = logging.getLogger(__name__)
 
 
 class RayWorkerError(SpeechError):
-    """Ray, or no worker of it, can be started."""
+    """Ray or its workers cannot start."""
 
 
 _PARTS = 10_000
-"""Into which Ray divides a GPU."""
+"""Ray divides a GPU into this many parts."""
 _CPUS = 1
-"""That an actor takes, and threads that it may use."""
+"""CPUs, and threads, per actor."""
 
 
 class ReadingActor:
-    """What runs in an actor.
+    """The class of the actors.
 
     Args:
-        open_reader: called once.
-        folder: from which relative paths are read, where this machine has it.
+        open_reader: called once, to load the model.
+        folder: working directory for relative paths, if it exists on this machine.
     """
 
     def __init__(self, open_reader: Callable[[], Read], folder: str) -> None:
@@ -63,11 +63,11 @@ class ReadingActor:
             self._error = error
 
     def ready(self) -> SpeechError | None:
-        """Why it cannot read, if it cannot."""
+        """Return the error that prevents reading, or None if the actor is ready."""
         return self._error
 
     def read(self, path: str) -> Any:
-        """A transcript, or the error that says why there is none."""
+        """Return a transcript, or the error that prevented it."""
         return answer(self._read, path)
 
 
@@ -75,28 +75,28 @@ class ReadingActor:
 class _WorkerActor:
     actor: Any
     pending: Any
-    """What it is asked: whether it is ready, then for a file."""
+    """Reference to the pending call: `ready` first, then `read`."""
     path: str | None = None
     since: float = field(default_factory=time.monotonic)
 
 
 class RayPool(Workers[_WorkerActor]):
-    """Actors with a model each.
+    """Pool of Ray actors with a model each.
 
-    It is there as soon as one actor is ready; others join in `wait`.
+    The constructor returns as soon as one actor is ready; others join during `wait`.
 
     Args:
-        open_reader: called once in each actor; what it raises as SpeechError ends the pool with that error.
-        workers: actors; None: as many as the cluster has room for.
-        gpus: that an actor takes; if more `workers` are asked for than that gives, as many share each.
-        address: of a running cluster; None: the one that `RAY_ADDRESS` names or `ray start` has begun on this machine,
-            otherwise one of the pool's own.
-        limits: of waiting; an actor that does not load in time is given up, and the others go on.
+        open_reader: called once in each actor; a SpeechError that it raises ends the pool.
+        workers: number of actors; None: as many as fit on the cluster.
+        gpus: GPUs per actor; if more `workers` are requested than fit, several share each GPU.
+        address: of a running cluster; None: the one in `RAY_ADDRESS` or started by `ray start` on this machine,
+            otherwise a new one.
+        limits: timeouts; an actor that does not load in time is dropped, and the others continue.
 
     Raises:
-        ConfigError: if Ray is not installed, or the cluster has no room for a single actor.
-        RayWorkerError: if the cluster is not reached or cannot be begun, or no actor is ready in time; says why.
-        SpeechError: if an actor cannot read.
+        ConfigError: if Ray is not installed, or not even one actor fits on the cluster.
+        RayWorkerError: if the cluster cannot be reached or started, or no actor is ready in time.
+        SpeechError: if an actor cannot load its model.
     """
 
     def __init__(
@@ -125,7 +125,8 @@ class RayPool(Workers[_WorkerActor]):
             if room < 1:
                 raise ConfigError(f"no node of the cluster has {_CPUS} CPUs and {gpus:g} GPUs", fix="Ask for less.")
             self._try_to_start(gpus)
-            # Actors on different nodes where possible; one that dies is replaced by us, which knows what it had.
+            # Spread actors over nodes. Ray does not restart them: the pool replaces a dead actor, since it knows the
+            # actor's file.
             actor = self._ray.remote(ReadingActor).options(
                 num_cpus=_CPUS, num_gpus=gpus, max_restarts=0, scheduling_strategy="SPREAD"
             )
@@ -143,13 +144,13 @@ class RayPool(Workers[_WorkerActor]):
             context = self._ray.init(
                 address=address, log_to_driver=False, configure_logging=False, include_dashboard=False
             )
-        except Exception as error:  # Ray has no common class for what may go wrong here
+        except Exception as error:  # Ray has no common base class for these errors
             raise RayWorkerError(f"Ray does not start: {_reason(error)}", where=address) from error
         session = getattr(context, "address_info", {}).get("session_dir")
         self._logs = session and Path(session) / "logs"
 
     def _room(self, gpus: float) -> int:
-        """Actors that fit."""
+        """Number of actors that fit on the cluster."""
         fits = 0
         for node in self._ray.nodes():
             free = node["Resources"] if node["Alive"] else {}
@@ -158,7 +159,7 @@ class RayPool(Workers[_WorkerActor]):
         return fits
 
     def _try_to_start(self, gpus: float) -> None:
-        """Start a process that does nothing: how long that takes does not depend on the model."""
+        """Start a process that does nothing, to detect early that the cluster has no free resources."""
         task = self._ray.remote(lambda: None).options(num_cpus=_CPUS, num_gpus=gpus, max_retries=0)
         nothing = task.remote()
         try:
@@ -184,20 +185,20 @@ class RayPool(Workers[_WorkerActor]):
         return _WorkerActor(actor, actor.ready.remote())
 
     def submit(self, path: str) -> None:
-        """Give a file to an actor that is free."""
+        """Give a file to a free actor."""
         worker = self._give(path)
         worker.pending, worker.since = worker.actor.read.remote(path), time.monotonic()
 
     def wait(self) -> list[Outcome]:
-        """What has come of some files, when there is something; nothing, when another actor is ready.
+        """Block until something happens; return the outcomes, or an empty list if only another actor became ready.
 
         Raises:
-            SpeechError: if an actor cannot read, or none is left and none can be started.
+            SpeechError: if an actor cannot load its model, or no actor is left.
         """
         return self._hear()
 
     def _hear(self) -> list[Outcome]:
-        """Wait until something has happened."""
+        """Wait for the next event and return the outcomes."""
         busy = {worker.pending: worker for worker in self._workers if worker.path is not None}
         starting = {worker.pending: worker for worker in self._starting}
         ends = [worker.since + self._limits.read_s for worker in busy.values()]
@@ -214,7 +215,7 @@ class RayPool(Workers[_WorkerActor]):
         return outcomes if finished else self._give_up()
 
     def _join(self, worker: _WorkerActor) -> None:
-        """An actor has said whether it is ready, or died before."""
+        """Handle a starting actor that is ready, failed or died."""
         self._starting.remove(worker)
         try:
             problem = self._ray.get(worker.pending)
@@ -236,7 +237,7 @@ class RayPool(Workers[_WorkerActor]):
         assert path is not None
         try:
             outcome = Outcome(path, self._ray.get(worker.pending))
-        except self._ray.exceptions.RayTaskError as error:  # the actor lives
+        except self._ray.exceptions.RayTaskError as error:  # the actor is alive
             outcome = Outcome(path, SpeechError(f"could not be read: {_reason(error)}", where=path))
         except self._ray.exceptions.RayError:
             return self._replace(worker)
@@ -251,7 +252,7 @@ class RayPool(Workers[_WorkerActor]):
         return Outcome(worker.path, None)
 
     def _give_up(self) -> list[Outcome]:
-        """End the actors that have been waited for long enough."""
+        """Kill actors that exceeded their time limit."""
         now, limits = time.monotonic(), self._limits
         for worker in [worker for worker in self._starting if now >= worker.since + limits.load_s]:
             self._starting.remove(worker)
@@ -260,9 +261,9 @@ class RayPool(Workers[_WorkerActor]):
         return [self._replace(worker) for worker in silent]
 
     def close(self) -> None:
-        """End the actors, and the cluster if this pool began it."""
+        """Kill the actors, and shut the cluster down if this pool started it."""
         for worker in [*self._workers, *self._starting]:
-            with contextlib.suppress(Exception):  # the cluster is gone
+            with contextlib.suppress(Exception):  # the cluster may be gone
                 self._ray.kill(worker.actor)
         self._workers, self._starting = [], []
         if self._began:
@@ -270,14 +271,14 @@ class RayPool(Workers[_WorkerActor]):
 
 
 def _import_ray() -> Any:
-    """Ray with `UV_HOOK` off, unless somebody has said what it shall be.
+    """Import Ray with `UV_HOOK` off, unless the environment sets it.
 
     Raises:
-        ConfigError: if it is not installed.
+        ConfigError: if Ray is not installed.
     """
     wanted = os.environ.setdefault(UV_HOOK, "0")
     constants = sys.modules.get("ray._private.ray_constants")
-    if constants is not None:  # Ray was imported before, when the environment may have said something else
+    if constants is not None:  # already imported, perhaps under another value of the environment variable
         setattr(constants, UV_HOOK, wanted.lower() in ("true", "1"))
     try:
         return importlib.import_module("ray")
@@ -286,9 +287,9 @@ def _import_ray() -> Any:
 
 
 def _check_address(address: str, limit_s: float) -> None:
-    """Raise RayWorkerError if nobody listens at HOST:PORT: Ray would try for minutes, and end this process."""
+    """Raise RayWorkerError if nothing listens at HOST:PORT: Ray would retry for minutes and then exit the process."""
     found = re.fullmatch(r"(?:ray://)?(?P<host>[^/]+):(?P<port>\d{1,5})", address)
-    if found is None:  # a word such as "auto", or what Ray itself refuses
+    if found is None:  # a word such as "auto", or an address that Ray itself rejects
         return
     try:
         socket.create_connection((found["host"].strip("[]"), int(found["port"])), timeout=limit_s).close()
@@ -299,13 +300,13 @@ def _check_address(address: str, limit_s: float) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    """What Ray says, in one line: the last one of its account, without colours."""
+    """Ray's error message in one line: its last non-empty line, without colour codes."""
     lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines()
     return next((line.strip() for line in reversed(lines) if line.strip()), type(error).__name__)
 
 
 def _last_words(logs: Path, since: float) -> str:
-    """The last line that a worker, or who starts the workers, has written about an error since a time."""
+    """The newest last line of the error logs of workers, raylet and runtime environments, changed after `since`."""
     newest, words = since, ""
     for path in [*logs.glob("worker-*.err"), *logs.glob("raylet.err"), *logs.glob("runtime_env_setup-*.err")]:
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""What pools of workers have in common, wherever their workers are."""
+"""Interface and shared code of worker pools."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from speech.files import printable
 from speech.transcript import Transcript
 
 Read = Callable[[str], Transcript]
-"""Reads one file; raises SpeechError where it cannot."""
+"""Reads one file; raises SpeechError on failure."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Timeouts:
-    """How long workers are waited for, seconds."""
+    """Timeouts of workers, in seconds."""
 
     start_s: float = 30.0
-    """For a process on a cluster to be there, whatever it would do."""
+    """For a process on a cluster to start, before any work."""
     load_s: float = 600.0
-    """For a worker to hold the model."""
+    """For a worker to load the model."""
     read_s: float = 6 * 3600.0
-    """For a file. A worker that is silent for longer has died of it, as one whose process has ended."""
+    """For one file. A worker that is silent for longer counts as dead."""
 
 
 class Outcome(NamedTuple):
-    """What came of a file."""
+    """The outcome of a file."""
 
     path: str
     result: Transcript | SpeechError | None
@@ -35,38 +35,38 @@ class Outcome(NamedTuple):
 
 
 class Worker(Protocol):
-    """One that reads a file or none."""
+    """A worker, which reads one file at most."""
 
     path: str | None
 
 
 class Workers[W: Worker]:
-    """Who of some workers has a file."""
+    """Base class of pools: tracks which worker has which file."""
 
     _workers: list[W]
 
     @property
     def free(self) -> int:
-        """Workers that wait for a file."""
+        """Number of idle workers."""
         return sum(worker.path is None for worker in self._workers)
 
     @property
     def busy(self) -> int:
-        """Workers that read one."""
+        """Number of workers that are reading a file."""
         return len(self._workers) - self.free
 
     def _give(self, path: str) -> W:
-        """A worker that was free, and has the file now."""
+        """Assign a file to a free worker and return the worker."""
         worker = next(worker for worker in self._workers if worker.path is None)
         worker.path = path
         return worker
 
 
 def answer(read: Read, path: str) -> Transcript | SpeechError:
-    """What a reader says of a file, whatever happens short of death."""
+    """Read one file and return the transcript or an error; never raises an `Exception`."""
     try:
         return read(path)
     except SpeechError as error:
         return error
-    except Exception as error:  # whatever it is, the other files are read
+    except Exception as error:  # any failure affects this file only
         return SpeechError(f"could not be read: {type(error).__name__}: {error}", where=printable(path))

@@ -1,1 +1,1 @@
-"""The command line; typer only, one line for every mistake of a user."""
+"""Command line, built on typer; every user error is one line."""

@@ -1,4 +1,4 @@
-"""The adapters of a running server, over HTTP: what `speech adapters --server` does."""
+"""HTTP client for the adapters of a running server, used by `speech adapters --server`."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
 
 class AdapterServer:
-    """`/v1/adapters` of a server.
+    """Client of a server's `/v1/adapters`.
 
     Args:
-        url: of the server, such as http://127.0.0.1:8000.
-        api_key: if it wants one.
+        url: address of the server, such as http://127.0.0.1:8000.
+        api_key: API key, if the server requires one.
 
     Raises:
-        ConfigError: if that is no address.
+        ConfigError: if the URL is invalid.
     """
 
     def __init__(self, url: str, api_key: str | None = None) -> None:
@@ -36,10 +36,10 @@ class AdapterServer:
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
     def listing(self) -> dict[str, Any]:
-        """What `GET /v1/adapters` says.
+        """Return the response of `GET /v1/adapters`.
 
         Raises:
-            SpeechError: if it cannot be had.
+            SpeechError: if the server cannot be reached or its answer is invalid.
         """
         found = self._ask("GET", "")
         if "data" not in found:
@@ -47,12 +47,12 @@ class AdapterServer:
         return found
 
     def add(self, path: Path, *, force: bool = False) -> dict[str, Any]:
-        """Upload a file; what cannot be taken is not sent.
+        """Upload an adapter file, after checks that avoid sending a file the server would refuse.
 
         Raises:
             SpeechError: if the server cannot be reached, or refuses.
-            ModelError: if the file is no adapter, or not for the server's model, or there is one that is not to be
-                replaced.
+            ModelError: if the file is no adapter, is for another model or is too large, or if one exists and `force` is
+                false.
         """
         info, has = describe(path), self.listing()
         where = str(path)
@@ -71,7 +71,7 @@ class AdapterServer:
         return self._ask("PUT", f"/{info.language}", path.read_bytes())
 
     def remove(self, code: str) -> None:
-        """Take a language's adapter away.
+        """Delete the adapter of a language.
 
         Raises:
             SpeechError: if the server cannot be reached, or refuses.

@@ -1,4 +1,4 @@
-"""`speech adapters`: what a model or a running server has for languages, and what comes and goes."""
+"""`speech adapters`: list, add, remove, merge and transfer the adapters of a model or a running server."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def _content(path: Path) -> bytes:
 
 
 def _code(name: str) -> str:
-    """A file may be there for what is no language here."""
+    """Language code for a name; any three-letter code is accepted, since an adapter file may exist for it."""
     try:
         return resolve(name).code
     except LanguageError:
@@ -185,7 +185,7 @@ def _show(console: Console, records: Sequence[Mapping[str, Any]], whole: int, wh
 
 
 def _ranges(numbers: Sequence[int]) -> str:
-    """1, 2, 3, 6 as 1-3, 6."""
+    """Format numbers as ranges: 1, 2, 3, 6 as "1-3, 6"."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and runs[-1][1] == number - 1:
@@ -196,7 +196,7 @@ def _ranges(numbers: Sequence[int]) -> str:
 
 
 def _merged(choices: Mapping[str, BestAdapter]) -> Table:
-    """With what choosing a step for each language brings, against one step for all."""
+    """Table of the chosen adapters, with the gain of a step per language over one common step."""
     steps = [choice.common.scores["step"] for choice in choices.values() if choice.common is not None]
     table = Table(title=f"the best common step is {steps[0]:.0f}" if steps else None, title_justify="left")
     for name in ("language", "step", SCORE, "at the common step"):

@@ -1,4 +1,4 @@
-"""Addresses of servers as users type them: refused by name before anything is opened."""
+"""Validation of server addresses that users type, before any connection is opened."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _PLACE = re.compile(r"([^@]*@)?(\[[^\[\]]+\]|[^\[\]:@]+)(:\d*)?")
 
 
 def parse_address(text: str, schemes: Sequence[str], example: str) -> SplitResult:
-    """The parts of an address with a host, perhaps a port, and without a fragment.
+    """Parse an address that has a host, an optional port and no fragment.
 
     Raises:
-        ConfigError: if it is none, or of another scheme.
+        ConfigError: if the address is invalid or has another scheme.
     """
 
     def wrong(what: str) -> ConfigError:
@@ -47,9 +47,9 @@ def parse_address(text: str, schemes: Sequence[str], example: str) -> SplitResul
 
 
 def unreachable(error: Exception, where: str) -> SpeechError:
-    """What the system, or TLS, says of a server that cannot be spoken to."""
+    """Convert a connection or TLS error to a message for the user."""
     reason = getattr(error, "reason", None)
-    if isinstance(reason, Exception):  # urllib wraps them
+    if isinstance(reason, Exception):  # urllib wraps the original error
         error = reason
     if isinstance(error, ssl.SSLCertVerificationError):
         fix = "Have its certificate signed by somebody that this machine trusts (SSL_CERT_FILE)."
@@ -59,7 +59,7 @@ def unreachable(error: Exception, where: str) -> SpeechError:
         return SpeechError(
             f"does not use TLS: {text}", where=where, fix="Use http:// or ws:// for a server without a certificate."
         )
-    number = getattr(error, "errno", None) or 0  # asyncio has texts of its own for it
+    number = getattr(error, "errno", None) or 0  # use the system's text: asyncio has its own
     said = os.strerror(number) if number > 0 else str(getattr(error, "strerror", None) or error).strip()
     text = (said or type(error).__name__).splitlines()[0].lower()
     return SpeechError(f"cannot be reached: {text}", where=where, fix="Is it running?")

@@ -1,4 +1,4 @@
-"""`speech align`: when each word of a known text is said."""
+"""`speech align`: timestamps for the words of a known text."""
 
 from __future__ import annotations
 

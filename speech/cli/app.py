@@ -1,4 +1,4 @@
-"""`speech`: what the shell calls. Ctrl-C is quiet before anything else is imported."""
+"""Entry point of `speech`; handles Ctrl-C quietly before anything else is imported."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _COMMANDS = "speech.cli.commands"
 
 
 def main() -> None:
-    """Run a command and end the process: it takes over signals, warnings and standard output."""
+    """Run a command and end the process; takes over signals, warnings and standard output."""
     _signal.signal(_signal.SIGINT, lambda *_: os._exit(130))
     import_module("speech.cli.interruption").end_at_once()
     import_module(_COMMANDS).main()
 
 
 def __getattr__(name: str) -> Any:
-    """`app`, the commands as typer knows them, is imported when it is first used (PEP 562)."""
+    """Import `app`, the typer commands, on first use (PEP 562)."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return import_module(_COMMANDS).app

@@ -1,4 +1,4 @@
-"""`speech transcribe DIR --engine ...`: many files on many workers, with a ledger."""
+"""`speech transcribe DIR --engine ...`: transcribe many files on many workers, with a ledger."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from speech.files import write_atomically
 from speech.transcript import Transcript
 
 LEDGERS = ".ledger"
-"""Folder of ledgers, beside the results."""
+"""Folder of the ledgers, inside the output folder."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EngineOptions:
-    """Who reads the files."""
+    """Options that select the workers."""
 
     engine: str
     """`local`, `ray`, or `shard=i/n`."""
     workers: int | None = None
-    """None: one; with ray as many as there is room for."""
+    """None: one; with ray, as many as fit."""
     retry: bool = False
-    """Also what has failed before."""
+    """Also read files that failed before."""
 
 
 def transcribe_in_batch(
@@ -48,10 +48,10 @@ def transcribe_in_batch(
     rendering: Rendering,
     batch: EngineOptions,
 ) -> int:
-    """Read what is not done yet; the number of files that have failed, now or before.
+    """Transcribe the files that are not done yet; return the number of failed files, now or before.
 
     Raises:
-        ConfigError: if there is no such engine, a file is standard input, or this machine lacks the device.
+        ConfigError: if there is no such engine, a file is standard input, or the device is not available.
         FileError: if the ledger or a result cannot be written.
     """
     if STDIN in files:
@@ -60,7 +60,7 @@ def transcribe_in_batch(
     if batch.engine not in ("local", "ray"):
         number, count = parse_shard(batch.engine)
         files, name = shard(files, number, count), f"shard-{number}-of-{count}"
-    _ = job.gpus if batch.engine == "ray" else job.places  # refuses a device before anything is opened
+    _ = job.gpus if batch.engine == "ray" else job.places  # rejects an invalid device before anything is opened
     ledger = Ledger(output_dir / LEDGERS / f"{name}.sqlite")
     try:
         todo = ledger.plan(files, job.identity(rendering.identity), retry=batch.retry)
@@ -92,10 +92,10 @@ def _open_pool(job: Job, batch: EngineOptions, most: int) -> WorkerPool:
 
 
 def parse_shard(engine: str) -> tuple[int, int]:
-    """Number and count of `shard=i/n`.
+    """Parse `shard=i/n` into number and count.
 
     Raises:
-        ConfigError: if it is not written so.
+        ConfigError: if the syntax is wrong or i is not below n.
     """
     kind, _, spec = engine.partition("=")
     number, slash, count = spec.partition("/")

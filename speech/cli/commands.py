@@ -1,4 +1,4 @@
-"""The commands of `speech`. Each is imported when it is called, or when its own help is asked for."""
+"""The commands of `speech`, each imported when it is called or when its help is requested."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ COMMANDS = {
     "targets": ("speech.cli.targets:measure_targets", "Measure which languages a model translates into."),
     "adapters": ("speech.cli.adapters:adapters", "List, add, remove, merge and transfer language adapters."),
 }
-"""Name -> where it is, and what the list of commands says of it."""
+"""Name -> import path and one-line help for the list of commands."""
 PLUGINS = "speech.commands"
-"""Group of entry points by which other packages, such as `serve`, add commands; this one does not know them."""
+"""Entry point group by which other packages, such as `serve`, add commands."""
 
 
 class LazyCommand(TyperCommand):
-    """Stands for a command that is not imported yet.
+    """Placeholder for a command that is not imported yet.
 
     Args:
-        name: of the command.
-        load: imports it.
-        help: one line.
+        name: name of the command.
+        load: imports the command.
+        help: one-line help.
     """
 
     def __init__(self, name: str, load: Callable[[], Any], help: str) -> None:
@@ -59,21 +59,21 @@ class LazyCommand(TyperCommand):
         self._load = load
 
     def get_short_help_str(self, limit: int = 45) -> str:
-        """The whole line, which may take two."""
+        """The whole help line; it may wrap."""
         return self.help or ""
 
     def make_context(self, *args: Any, **options: Any) -> Any:
-        """The context of the command itself, which takes over from here; an interruption lets it clean up."""
+        """Import the command and return its context; from here on Ctrl-C lets the command clean up."""
         command = self._load()
         clean_up_first()
         return command.make_context(*args, **options)
 
 
 class SectionedCommand(TyperCommand):
-    """A command whose help has its options under headings (typer's `rich_help_panel`), as plain text."""
+    """A command whose help groups options under headings (typer's `rich_help_panel`), as plain text."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Arguments first, then each heading in the order of its first option."""
+        """Write arguments first, then each heading in the order of its first option."""
         sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
@@ -88,7 +88,7 @@ class SectionedCommand(TyperCommand):
 
 
 class Commands(TyperGroup):
-    """Our own, and those of plugins, by name."""
+    """Group of the built-in commands, followed by those of plugins."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [*COMMANDS, *(name for name in _plugins() if name not in COMMANDS)]
@@ -111,11 +111,11 @@ class Commands(TyperGroup):
 
 @contextmanager
 def _usage_errors() -> Iterator[None]:
-    """Mistakes in how a command is called have an exit code of their own: 2 says that some files failed."""
+    """Set exit code 64 for usage errors, because 2 means that some files failed."""
     try:
         yield
     except Exception as error:
-        # typer brings its own copy of click, or uses click itself: either way, these errors show their usage.
+        # typer may bundle its own copy of click or use click itself; in both cases these attributes mark a usage error.
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):
             error.exit_code = USAGE
         raise
@@ -127,7 +127,7 @@ def _load(name: str, target: str) -> Any:
 
 
 def _load_plugin(plugin: EntryPoint) -> Any:
-    """Raises ConfigError if what it needs is not installed."""
+    """Import a plugin's command. Raises ConfigError if a package that it needs is not installed."""
     try:
         return _as_command(plugin.name, plugin.load())
     except ModuleNotFoundError as error:
@@ -155,7 +155,7 @@ def _plugins() -> dict[str, EntryPoint]:
 
 
 def _summary(plugin: EntryPoint) -> str:
-    """First line of a command's docstring, read from its source: importing a server takes seconds."""
+    """First line of a command's docstring, read from the source, since importing a server takes seconds."""
     try:
         spec = find_spec(plugin.module)
         source = Path(spec.origin).read_bytes() if spec is not None and spec.origin else b""
@@ -183,7 +183,7 @@ def speech() -> None:
 def main() -> None:
     """Run a command and end the process."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # whatever the locale: JSON and subtitles are UTF-8
+        if hasattr(stream, "reconfigure"):  # whatever the locale, JSON and subtitles are UTF-8
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     show_warnings()
     try:

@@ -1,4 +1,4 @@
-"""What commands print: plain text, in which nothing is markup; what the system refuses is one line."""
+"""Console output of commands: plain text without markup; each user or system error is one line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from speech.files import printable, reason
 if TYPE_CHECKING:
     from rich.console import Console
 
-# rich takes as long to import as everything else that `speech --help` needs: it is imported where something is printed.
+# Importing rich takes as long as everything else that `speech --help` needs, so it is imported on first use.
 
 FAILED = 1
 """Exit code of an error that ends a command."""
@@ -26,18 +26,18 @@ SOME_FAILED = 2
 USAGE = 64
 """Exit code of commands and options that do not exist or have values of another kind (EX_USAGE of sysexits.h)."""
 CLOSED_PIPE = 141
-"""Exit code when nobody reads what is printed any more, as in `| head -1`: 128 and SIGPIPE, as shells count."""
+"""Exit code when the reader of standard output closes it, as in `| head -1`: 128 + SIGPIPE, as in shells."""
 _log = logging.getLogger(__name__)
 
 
 class StandardOutput:
-    """The stream that is standard output at the time; what it refuses is an error that a user understands."""
+    """The current `sys.stdout`; write errors become errors that a user understands."""
 
     encoding = "utf-8"
 
     @property
     def _stream(self) -> TextIO:
-        # While rich shows something that moves, it puts its own stream there, which prints through us.
+        # While rich shows a live display, sys.stdout is rich's proxy, which prints through this object.
         found: TextIO = getattr(sys.stdout, "rich_proxied_file", sys.stdout)
         return found
 
@@ -48,14 +48,14 @@ class StandardOutput:
         return self._stream.fileno()
 
     def write(self, text: str) -> int:
-        """Raises FileError if the system refuses, and ends quietly where nobody reads."""
+        """Write text. Raises FileError on a write error, and SystemExit if the pipe is closed."""
         try:
             return self._stream.write(text)
         except OSError as error:
             raise _refused(error) from error
 
     def flush(self) -> None:
-        """As `write`."""
+        """Flush the stream; raises as `write` does."""
         try:
             self._stream.flush()
         except OSError as error:
@@ -70,7 +70,7 @@ def _refused(error: OSError) -> BaseException:
 
 
 def _discard(descriptor: int) -> None:
-    """What is still in its buffer goes nowhere, or Python would complain of it in the end."""
+    """Redirect a descriptor to the null device, so that Python does not complain about buffered output at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
     os.close(nowhere)
@@ -78,24 +78,24 @@ def _discard(descriptor: int) -> None:
 
 @cache
 def stderr() -> Console:
-    """The console for messages; brackets and colons in names and texts stay what they are."""
+    """The console for messages; brackets and colons in names and texts are printed literally."""
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def stdout() -> Console:
-    """A console for results, tables too; brackets and colons in names and texts stay what they are."""
+    """A console for results and tables; brackets and colons in names and texts are printed literally."""
     from rich.console import Console
 
     return Console(file=StandardOutput(), highlight=False, markup=False, emoji=False, soft_wrap=True)  # type: ignore[arg-type]
 
 
 def write(text: str) -> None:
-    """Put text on standard output as it is, at once.
+    """Write text to standard output unchanged and flush it.
 
     Raises:
-        FileError: if the system refuses.
+        FileError: if it cannot be written.
     """
     out = StandardOutput()
     out.write(text)
@@ -103,10 +103,10 @@ def write(text: str) -> None:
 
 
 def to_json(data: Any, *, where: str | None = None, indent: int | None = None) -> str:
-    """One value as JSON.
+    """Serialize a value as JSON.
 
     Raises:
-        SpeechError: if a number is not finite, for which JSON has no word.
+        SpeechError: if a number is not finite, which JSON cannot represent.
     """
     try:
         return json.dumps(data, ensure_ascii=False, allow_nan=False, indent=indent)
@@ -117,7 +117,7 @@ def to_json(data: Any, *, where: str | None = None, indent: int | None = None) -
 
 
 def say_error(error: SpeechError, kind: str = "error") -> None:
-    """One line: the kind in red, then what is wrong, where, and what to do."""
+    """Print one line: the kind in red, then the problem, where it is, and how to fix it."""
     _say(kind, "red", str(error))
 
 
@@ -128,14 +128,14 @@ def _say(kind: str, colour: str, text: str) -> None:
 
 
 class _Warnings(logging.Handler):
-    """Warnings of the package as one line each, above a bar if there is one."""
+    """Logging handler that prints each warning of the package as one line, above a progress bar if there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
         _say(record.levelname.lower(), "yellow", record.getMessage())
 
 
 def show_warnings() -> None:
-    """Warnings that the package logs reach the user."""
+    """Show warnings that the package logs on stderr."""
     logger = logging.getLogger("speech")
     if not any(isinstance(handler, _Warnings) for handler in logger.handlers):
         logger.addHandler(_Warnings(logging.WARNING))
@@ -143,7 +143,7 @@ def show_warnings() -> None:
 
 
 def run(command: Callable[[], Any]) -> Any:
-    """A `SpeechError` and what the system refuses are one line and exit code 1, Ctrl-C is quiet and 130."""
+    """Run a command: `SpeechError` and OSError become one line and exit code 1; Ctrl-C is quiet, with exit code 130."""
     try:
         try:
             return command()

@@ -1,4 +1,4 @@
-"""`speech demo`: the embedded model on the clips that ship with the package."""
+"""`speech demo`: run the embedded model on the clips that ship with the package."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def demo(
     start = time.monotonic()
     recognizer = Recognizer.from_pretrained(model)
     console.print(f"model loaded in {time.monotonic() - start:.2f} s")
-    recognizer.transcribe(clips[0].audio)  # the first call allocates
+    recognizer.transcribe(clips[0].audio)  # warm-up: the first call allocates buffers
     start = time.monotonic()
     results = list(recognizer.transcribe_files([clip.audio for clip in clips]))
     elapsed = time.monotonic() - start

@@ -1,4 +1,4 @@
-"""`speech export`: a model as ONNX, for runtimes without Python."""
+"""`speech export`: export a model to ONNX, for runtimes without Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`speech import`: published models of other toolkits as checkpoints of ours."""
+"""`speech import`: convert published models of other toolkits to our checkpoint format."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def import_model(
 
 
 def _owsm_ctc(source: str, directory: Path, to: Path, storage: Storage) -> tuple[float, int]:
-    """Millions of parameters, and languages."""
+    """Convert an OWSM-CTC model; return its parameters in millions and its number of languages."""
     model, tokenizer = import_espnet(directory)
     vocabulary = tokenizer.vocabulary
     parameters = sum(p.numel() for p in model.parameters()) / 1e6
@@ -82,7 +82,7 @@ def _owsm_ctc(source: str, directory: Path, to: Path, storage: Storage) -> tuple
 
 
 def _whisper(source: str, directory: Path, to: Path, storage: Storage) -> tuple[float, int]:
-    """Millions of parameters, and languages."""
+    """Convert a Whisper model; return its parameters in millions and its number of languages."""
     model, tokenizer = import_whisper(directory)
     config = model.config
     licence = _licence(directory / "README.md")
@@ -112,7 +112,7 @@ def _attached(directory: Path) -> dict[str, Path]:
 
 
 def _licence(readme: Path) -> str | None:
-    """What the YAML in front of a model card of the hub names; None if there is none."""
+    """Licence in the YAML header of a hub model card; None if there is none."""
     try:
         parts = read_text(readme).split("---\n", 2)
         record = yaml.safe_load(parts[1]) if len(parts) == 3 and not parts[0].strip() else None

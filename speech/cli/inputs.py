@@ -1,4 +1,4 @@
-"""What the paths of a command mean: files, folders, globs, manifests; what cannot be searched is named."""
+"""Expands the paths of a command: files, folders, globs and manifests; reports folders that cannot be searched."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from speech.errors import AudioError, FileError
 from speech.files import printable, reason
 
 STDIN = "-"
-"""As a path: standard input."""
+"""Path that means standard input."""
 SUFFIXES = frozenset(
     ".wav .flac .ogg .oga .opus .mp3 .m4a .mp4 .aac .webm .mkv .mov .aif .aiff .au .caf .wma .amr .3gp".split()
 )
-"""What is looked for in directories; a file that is named is always tried."""
+"""File name extensions that are searched for in folders; a file given by name is always tried."""
 
 
 @dataclass(slots=True)
 class Inputs:
-    """Files, and why some folders may hold more."""
+    """The expanded files, and the folders that could not be searched."""
 
     files: list[str] = field(default_factory=list)
-    """Each once, in order."""
+    """Each file once, in order."""
     unsearched: list[FileError] = field(default_factory=list)
-    """One for each folder that the system does not let us search."""
+    """One error for each folder that cannot be searched."""
 
 
 def expand(paths: Sequence[str]) -> Inputs:
-    """Files that `paths` mean; directories are searched for audio, manifests name it.
+    """Expand `paths` to files: folders are searched for audio, and manifests list it.
 
     Raises:
         AudioError: if a path matches nothing.
@@ -63,7 +63,7 @@ def expand(paths: Sequence[str]) -> Inputs:
 
 
 def _audio(folder: str, unsearched: dict[str, OSError]) -> Iterator[str]:
-    """Files in a folder and below it whose names are those of audio."""
+    """Audio files, by extension, in a folder and below it."""
     for parent, _, names in _walk(folder, unsearched):
         for name in names:
             path = os.path.join(parent, name)  # noqa: PTH118
@@ -72,7 +72,7 @@ def _audio(folder: str, unsearched: dict[str, OSError]) -> Iterator[str]:
 
 
 def _globbed(pattern: str, unsearched: dict[str, OSError]) -> Iterator[str]:
-    """`glob` leaves out in silence what it cannot search: the folders are gone through once more for that."""
+    """Files that match a pattern; for `**`, walks the folders too, since `glob` silently skips unreadable ones."""
     if "**" in pattern:
         parts = list(takewhile(lambda part: not has_magic(part), Path(pattern).parts))
         for _ in _walk(str(Path(*parts)) if parts else ".", unsearched):
@@ -88,7 +88,7 @@ def _walk(folder: str, unsearched: dict[str, OSError]) -> Iterator[tuple[str, li
 
 
 def _may_be_read(path: str) -> bool:
-    """Whether it is a file, or something of which reading will say what is wrong; folders and devices are not."""
+    """True for a regular file, or if the path cannot be examined (reading will report why)."""
     try:
         return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116
     except OSError:

@@ -1,6 +1,6 @@
-"""Ctrl-C at any moment is quiet, with exit code 130: while modules are imported, while a command works, at the end.
+"""Makes Ctrl-C quiet at any moment, with exit code 130: during imports, during a command, and at exit.
 
-Nothing heavy is imported here: it has to be in force first.
+This module imports nothing heavy, because it has to take effect first.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from types import FrameType
 from typing import Any, NoReturn
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells count: 128 and the signal."""
+"""Exit code after Ctrl-C, as in shells: 128 + the signal number."""
 
 
 def end_at_once() -> None:
-    """From now on Ctrl-C ends the process at once: where nothing has begun or all is done, so nothing is left behind.
+    """Make Ctrl-C end the process at once; for times when there is nothing to clean up.
 
-    An import that is broken off may turn the interruption into another error, or swallow it.
+    An import that is interrupted may turn the interruption into another error, or swallow it.
     """
     signal.signal(signal.SIGINT, _end)
     sys.unraisablehook = _unraisable
 
 
 def clean_up_first() -> None:
-    """From now on it raises KeyboardInterrupt, so that temporary files and workers go; if `end_at_once` was called."""
+    """Undo `end_at_once`: Ctrl-C raises KeyboardInterrupt again, so that temporary files and workers are removed."""
     if signal.getsignal(signal.SIGINT) is _end:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """While modules are imported by a command that has begun, Ctrl-C ends at once again."""
+    """Make Ctrl-C end the process at once while a running command imports modules."""
     ours = sys.unraisablehook is _unraisable
     if ours:
         end_at_once()
@@ -46,9 +46,9 @@ def loading() -> Iterator[None]:
 
 
 def end_interrupted() -> NoReturn:
-    """End with the exit code, at once.
+    """Flush the output and end the process at once with the exit code.
 
-    Python would repeat the signal instead where a library was running a string of code when it came.
+    Python would instead raise the signal again if it arrived while a library was running a string of code.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
@@ -57,7 +57,7 @@ def end_interrupted() -> NoReturn:
 
 
 def was_interrupted(error: BaseException | None) -> bool:
-    """Whether an error is what a library has made of an interruption."""
+    """Whether an error was caused by KeyboardInterrupt."""
     while error is not None:
         if isinstance(error, KeyboardInterrupt):
             return True
@@ -70,7 +70,7 @@ def _end(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _unraisable(found: Any) -> None:
-    """In destructors and callbacks an interruption would be printed and forgotten."""
+    """Exit on a KeyboardInterrupt in a destructor or callback, where Python would only print and ignore it."""
     if isinstance(found.exc_value, KeyboardInterrupt):
         os._exit(INTERRUPTED)
     sys.__unraisablehook__(found)

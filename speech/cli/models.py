@@ -1,4 +1,4 @@
-"""`speech models`: what a model is and can do."""
+"""`speech models`: describe a model and its abilities."""
 
 from __future__ import annotations
 

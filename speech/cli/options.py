@@ -1,4 +1,4 @@
-"""Options that commands share, and those of `speech transcribe`: help text and heading of each."""
+"""Options shared by several commands and those of `speech transcribe`, with help text and heading."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bars of work under way."""
+"""Progress bars."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from speech.cli.console import stderr
 
 
 def progress(*more: ProgressColumn) -> Progress:
-    """Bars on stderr that go when they are done; nothing where nobody watches.
+    """Progress bars on stderr that vanish at the end; disabled if stderr is no terminal.
 
     Args:
-        more: columns behind the usual ones.
+        more: columns after the default ones.
     """
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = stderr()

@@ -1,4 +1,4 @@
-"""How recipes are started: whatever stops one is a line on stderr and an exit code, not a traceback."""
+"""Entry point of recipes: errors become one line on stderr and an exit code, not a traceback."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from speech.files import printable, reason
 
 
 def start_command(main: Callable[..., None]) -> None:
-    """Run a recipe whose parameters are its command line, as typer reads them."""
+    """Run a recipe as a typer command, with its parameters as options."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(main)
     with reported():
@@ -25,7 +25,7 @@ def start_command(main: Callable[..., None]) -> None:
 
 
 def expected(error: Exception) -> SpeechError | None:
-    """An error that is the user's or the system's, as one of ours; None for a fault of the program."""
+    """Convert an error of the user or the system to a SpeechError; None for a bug of the program."""
     if isinstance(error, SpeechError):
         return error
     if isinstance(error, OSError):
@@ -39,11 +39,11 @@ def expected(error: Exception) -> SpeechError | None:
 def reported(
     named: Callable[[Exception], SpeechError | None] = expected, farewell: Callable[[], str] = str
 ) -> Iterator[None]:
-    """Errors that are expected become a line and exit code 1; Ctrl-C is quiet, and 130.
+    """Turn expected errors into one line and exit code 1; Ctrl-C is quiet, with exit code 130.
 
     Args:
-        named: an error as it is to be said, or None to leave it a traceback.
-        farewell: what to say after Ctrl-C, if anything.
+        named: converts an error to the one to print; None leaves a traceback.
+        farewell: returns the message to print after Ctrl-C; empty prints nothing.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""One file's result as text, JSON or subtitles, and where it goes."""
+"""Renders the result of one file as text, JSON or subtitles, and chooses its path."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ SUBTITLES = frozenset({OutputFormat.srt, OutputFormat.vtt})
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """How a result is written."""
+    """Output format and subtitle style."""
 
     format: OutputFormat = OutputFormat.txt
     style: SubtitleStyle = USUAL
-    """Of subtitles."""
+    """Subtitle style."""
 
     @property
     def identity(self) -> str:
-        """One string for all that a result's text depends on."""
+        """Identifies everything in the rendering that the output text depends on."""
         return str(self.format) if self.style == USUAL else f"{self.format} {self.style}"
 
     def render(self, path: str, transcript: Transcript) -> str:
-        """The text of a file.
+        """Render the transcript of one file as text.
 
         Raises:
-            SpeechError: if a number of it is not finite.
+            SpeechError: if a number in it is not finite.
         """
         if self.format == OutputFormat.srt:
             return transcript.to_srt(self.style)
@@ -55,7 +55,7 @@ class Rendering:
 
 
 def record(path: str, result: Transcript | SpeechError) -> dict[str, Any]:
-    """What JSON says of a file. Bytes of its name that are not UTF-8, which JSON cannot hold, are written \\xNN."""
+    """JSON record of a file. Bytes of its name that are not UTF-8, which JSON cannot hold, are written \\xNN."""
     if isinstance(result, SpeechError):
         return {"path": printable(path), "error": str(result)}
     return {"path": printable(path), **result.to_dict()}
@@ -68,10 +68,10 @@ def style_of(
     max_cps: float | None = None,
     highlight_words: bool = False,
 ) -> SubtitleStyle:
-    """The style that options ask for; None: the usual.
+    """Subtitle style from options; None means the default.
 
     Raises:
-        ConfigError: if a value is out of range, or the format has no subtitles.
+        ConfigError: if a value is out of range, or the format is not a subtitle format.
     """
     given: dict[str, Any] = {"max_line_width": max_line_width, "max_lines": max_lines, "max_cps": max_cps}
     given = {name: value for name, value in given.items() if value is not None}
@@ -84,7 +84,7 @@ def style_of(
 
 
 def target_paths(files: Sequence[str], folder: Path, format: OutputFormat) -> dict[str, Path]:
-    """Where each file's result goes; equal names from different folders keep their folders.
+    """Map each file to its output path below `folder`; paths relative to the common parent are kept.
 
     Raises:
         ConfigError: if two files would be written to the same place.

@@ -1,4 +1,4 @@
-"""`speech score`: how good transcripts are, of one system or several, in any mixture of languages."""
+"""`speech score`: score the transcripts of one or several systems, in any mixture of languages."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def score(
 
 
 def _check_outputs(inputs: Sequence[Path], outputs: Mapping[str, Path | None]) -> None:
-    """Before the work: that each can be written, and takes the place of nothing that is read or written as well."""
+    """Check, before scoring, that each output can be written and overwrites no input and no other output."""
     taken = {path.resolve(): "what is scored" for path in inputs}
     for option, path in outputs.items():
         if path is None or path == Path("-") or is_stream(path):
@@ -103,7 +103,7 @@ def _check_outputs(inputs: Sequence[Path], outputs: Mapping[str, Path | None]) -
         taken[path.resolve()] = f"the file of {option}"
         if path.is_dir():
             raise FileError("cannot be written: is a directory", where=printable(path), fix=f"{option} names a file.")
-        if not path.parent.is_dir():  # no new folders for a mistyped name
+        if not path.parent.is_dir():  # a mistyped name creates no folder
             raise FileError("cannot be written: there is no such folder", where=printable(path))
         check_writable(path.parent)
 
@@ -145,7 +145,7 @@ def _score_system(
 
 
 def _figures(pairings: Sequence[Pairing], translation: bool) -> dict[str, Figure]:
-    """What is there beside error rates: how good translations are, if it is asked for, and how late words came."""
+    """Figures beside error rates: latency, and BLEU and chrF if requested."""
     found = latency_figures([emission(pairing) for pairing in pairings])
     if translation:
         found |= translation_figures(
@@ -157,7 +157,7 @@ def _figures(pairings: Sequence[Pairing], translation: bool) -> dict[str, Figure
 
 
 def _audio(text: Text, html: Path, embed: bool) -> str | None:
-    """URL for the report."""
+    """URL of the audio for the report."""
     if text.audio is None:
         return None
     return embedded_audio(text.audio) if embed else audio_link(text.audio, html.parent)

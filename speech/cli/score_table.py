@@ -1,4 +1,4 @@
-"""What `speech score` prints."""
+"""Tables that `speech score` prints."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HEADINGS = {
     **{name: f"{name.upper()} (s)" for name in LATENCIES},
     LANGUAGE_ERROR: "languages of words",
 }
-"""Name of a figure -> how tables call it, in their order."""
+"""Figure name -> table heading, in table order."""
 IN_SILENCE = "inserted where nothing was said"
 _IN_GROUPS = ("wer", "cer", "mer", "pier", SAER, BLEU, "laal")
 _BESIDE_OTHERS = ("mer", SAER, BLEU)
@@ -35,10 +35,10 @@ _BESIDE_OTHERS = ("mer", SAER, BLEU)
 def print_systems(
     console: Console, systems: Sequence[SystemScore], compared: Sequence[Mapping[str, Difference]]
 ) -> None:
-    """Systems side by side.
+    """Print a table that compares the systems.
 
     Args:
-        compared: each but the first with the first.
+        compared: differences between each other system and the first.
     """
     counted = systems[0].total
     table = Table(title=f"{counted.utterances} utterances; 95 % confidence", title_justify="left")
@@ -69,7 +69,7 @@ def print_systems(
 
 
 def print_groups(console: Console, groups: Sequence[Group], systems: Sequence[SystemScore]) -> None:
-    """A row for each language or pair of languages, if there are several."""
+    """Print a row for each language or pair of languages, if there are several."""
     if len(groups) < 2:
         return
     wanted = _IN_GROUPS if len(systems) == 1 else _BESIDE_OTHERS
@@ -107,7 +107,7 @@ def _with_p(cells: Sequence[str], compared: Sequence[Mapping[str, Difference]], 
 
 
 def _between(cells: Sequence[str], p: Sequence[str] = ()) -> list[str]:
-    """Cells of systems, each but the first with its p."""
+    """Interleave the cells of the systems with p-values; the first system has none."""
     return [cells[0], *[part for n, cell in enumerate(cells[1:]) for part in (cell, p[n] if p else "")]]
 
 

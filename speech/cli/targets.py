@@ -1,4 +1,4 @@
-"""`speech targets`: what a model translates into, measured; `--record` lets it be used."""
+"""`speech targets`: measure which languages a model translates into; `--record` enables those targets."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from speech.recognizer import Recognizer
 from speech.text.languages import resolve
 
 _FEWEST = 20
-"""Utterances for a target to count."""
+"""Minimum number of utterances for a target to count."""
 _LEAST_GAIN = 5.0
-"""Of chrF, for it to count: a model that copies the source is within 1 of it."""
+"""Minimum chrF gain for a target to count: a model that copies the source gains less than 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
     score: TargetScore
     gain: Difference
-    """Of chrF, over the transcripts in place of translations."""
+    """chrF gain over using the transcripts as translations."""
 
     @property
     def translates(self) -> bool:
@@ -93,7 +93,7 @@ def _measure(recognizer: Recognizer, utterances: Sequence[Utterance], code: str,
 
 
 def _written(recognizer: Recognizer, utterances: Sequence[Utterance], to: str | None) -> list[str]:
-    """What the model writes of each, its language named."""
+    """Transcribe or translate each utterance, with its spoken language given."""
     texts: dict[str, str] = {}
     with progress() as bars:
         bar = bars.add_task(f"into {to}" if to else "transcripts", total=len(utterances))

@@ -1,4 +1,4 @@
-"""How training is started: Hydra composes a configuration from `conf/` and the command line, and its errors are lines.
+"""Starts training: Hydra composes a configuration from `conf/` and the command line; its errors become single lines.
 
 Needs the extra `train`.
 """
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 _TRACEBACKS = "HYDRA_FULL_ERROR"
 _PLACE = "full_key:"
 _INNER = (_PLACE, "object_type=", "reference_type=", "See https://")
-"""Lines of Hydra's messages that say nothing to a user."""
+"""Prefixes of lines in Hydra's messages that are of no use to a user."""
 
 
 def start_training(main: Callable[[Any, Console], None], config_name: str) -> None:
-    """Compose `conf/CONFIG_NAME.yaml`, two folders above the recipe, and hand it over.
+    """Compose `conf/CONFIG_NAME.yaml`, two folders above the recipe, and call `main` with it.
 
     With HYDRA_FULL_ERROR=1 every error is a traceback.
 
     Args:
-        main: takes the configuration, as the class that its schema names, and a console for results.
-        config_name: of the recipe, without suffix.
+        main: takes the configuration, as its schema's dataclass, and a console for results.
+        config_name: name of the recipe's configuration file, without suffix.
     """
     console = stdout()
     asked = os.environ.get(_TRACEBACKS)
@@ -51,14 +51,14 @@ def start_training(main: Callable[[Any, Console], None], config_name: str) -> No
 
     @wraps(main)
     def task(config: DictConfig) -> None:
-        _ask_for_tracebacks(asked)  # as processes that this one starts are to know it
+        _ask_for_tracebacks(asked)  # restored here, so that child processes inherit the user's value
         logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
         with said():
             composed.append(_built(config))
             main(composed[-1], console)
 
     register()
-    _ask_for_tracebacks("1")  # then Hydra leaves errors alone
+    _ask_for_tracebacks("1")  # makes Hydra re-raise errors unchanged
     try:
         with said():
             hydra.main(version_base="1.3", config_path="../../conf", config_name=config_name)(task)()
@@ -67,7 +67,7 @@ def start_training(main: Callable[[Any, Console], None], config_name: str) -> No
 
 
 def _built(config: DictConfig) -> RunConfig:
-    """The configuration as the class of its schema, which refuses keys that were added with `+`."""
+    """Convert to the dataclass of the schema, which rejects keys that were added with `+`."""
     try:
         found: RunConfig = built(config)
     except (AttributeError, TypeError) as error:
@@ -83,7 +83,7 @@ def _ask_for_tracebacks(value: str | None) -> None:
 
 
 def _farewell(composed: list[RunConfig]) -> str:
-    """How an interrupted run goes on."""
+    """Message on how to resume an interrupted run."""
     last = Path(composed[-1].output) / CHECKPOINT if composed else None
     if last is None or not is_first() or not last.is_file():
         return ""
@@ -91,7 +91,7 @@ def _farewell(composed: list[RunConfig]) -> str:
 
 
 def _named(error: Exception) -> SpeechError | None:
-    """Also an error of Hydra or of its configurations as one of ours: a line, and the field that it is about."""
+    """Like `expected`, but also converts errors of Hydra and OmegaConf to one line that names the field."""
     if not isinstance(error, HydraException | OmegaConfBaseException):
         return expected(error)
     lines = str(error).splitlines()

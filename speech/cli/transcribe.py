@@ -1,4 +1,4 @@
-"""`speech transcribe`: what it is asked for. What cannot be is refused here, before anything heavy is loaded."""
+"""`speech transcribe`: options and their validation, before anything heavy is loaded."""
 
 from __future__ import annotations
 
@@ -88,6 +88,6 @@ def transcribe(
 
 
 def check_adapters(folder: Path | None) -> None:
-    """Raises ModelError if it is no folder."""
+    """Raises ModelError if the path is not a folder."""
     if folder is not None and not folder.is_dir():
         raise ModelError("is not a folder of adapters", where=printable(folder), fix="Give an existing folder.")

@@ -1,4 +1,4 @@
-"""`speech transcribe` of files in this process; see `batch` for engines."""
+"""`speech transcribe` in this process or, with an engine, through `batch`."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ def transcribe_files(
     rendering: Rendering,
     **batch: Any,
 ) -> None:
-    """Read the files and write what is said in them.
+    """Transcribe the files and write the results.
 
     Args:
-        options: of the `Job`.
-        phrases: as users give them.
+        options: fields of the `Job`.
+        phrases: as given on the command line.
         inputs: files, and folders that cannot be searched.
-        targets: where each file's result goes; empty: standard output.
+        targets: output path of each file; empty: standard output.
         output_dir: folder of the targets.
-        rendering: of results.
-        **batch: fields of `EngineOptions`; none: in this process.
+        rendering: output format and style.
+        **batch: fields of `EngineOptions`; none: run in this process.
 
     Raises:
         typer.Exit: with `SOME_FAILED` if some files failed, or folders could not be searched.
-        SpeechError: if the model cannot be loaded or does not know what is asked for, or results cannot be written.
+        SpeechError: if the model cannot be loaded or does not support the request, or results cannot be written.
     """
     job = Job(phrases=read_phrases(phrases), **options)
     request = job.request
@@ -69,7 +69,7 @@ def _in_this_process(
     rendering: Rendering,
     request: Request,
 ) -> int:
-    """Files that failed."""
+    """Transcribe the files in this process; return the number that failed."""
     there = {file for file, target in targets.items() if os.path.exists(target)}  # noqa: PTH110 (pathlib raises for long names)
     todo = [file for file in files if file not in there]
     if len(todo) < len(files):
@@ -102,7 +102,7 @@ def _put(
     *,
     many: bool,
 ) -> Transcript | SpeechError:
-    """Write a result at its place, or print it, or add it to what will be printed as a list; what came of it."""
+    """Write, print or append one result to `listed`; return the result, or the error if it could not be written."""
     format, text = rendering.format, ""
     if isinstance(result, Transcript):
         try:

@@ -1,4 +1,4 @@
-"""`speech adapters transfer`: an adapter of one base behind a newer one, and how much of its gain it keeps there."""
+"""`speech adapters transfer`: move an adapter to a newer base model and measure how much of its gain is kept."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MANIFESTS = ("test", "dev")
 
 @dataclass(frozen=True, slots=True)
 class ErrorRates:
-    """Of a language's utterances."""
+    """WER and CER of a language's utterances."""
 
     words: float
     characters: float
@@ -83,7 +83,7 @@ def _utterances(folder: Path, code: str) -> tuple[str, list[Utterance]]:
 
 
 def _score(base: Path, item: AdapterFile | None, utterances: list[Utterance]) -> ErrorRates | None:
-    """Best token of each frame, language named; None if the base by itself does not know it."""
+    """Greedy decoding with the language given; None if the base model without an adapter does not support it."""
     recognizer = Recognizer.from_pretrained(str(base), beam=1)
     request = Request((utterances[0].language,))
     recognizer.adapters = None if item is None else AdapterBank({item.language: item.adapter})
@@ -116,7 +116,7 @@ def _table(before: list[ErrorRates | None], after: list[ErrorRates | None]) -> T
 
 
 def _kept(before: list[ErrorRates | None], after: list[ErrorRates | None], kind: str) -> float | None:
-    """What the adapter gains behind the new base, as a share of that behind the old one; None if it gains nothing."""
+    """Gain of the adapter on the new base as a share of its gain on the old one; None if it had none there."""
     if None in before or None in after:
         return None
     (old, adapted), (new, moved) = ([getattr(scores, kind) for scores in side] for side in (before, after))

@@ -1,4 +1,4 @@
-"""`speech trim`: a model that writes fewer tokens."""
+"""`speech trim`: shrink the vocabulary of a model."""
 
 from __future__ import annotations
 

@@ -101,9 +101,9 @@ class Endpoint:
     """The end of a segment. Frames are counted from the start of the stream."""
 
     frame: int
-    """Frame after the segment's last speech; its first frame if there was none."""
+    """First frame of the next segment."""
     speech_end: int
-    """Frame after the last speech of the segment; its first frame if there was none."""
+    """Frame after the segment's last speech; its first frame if there was none."""
     quiet: bool
     """Whether the cut is in a pause."""
     silent: bool
@@ -125,7 +125,7 @@ class Endpointer:
         self.start = 0
         self.speech_begin: int | None = None
         self._probabilities: list[float] = []
-        self._spoken = 0  # frames of the segment up to the end of its last speech; 0: none so far
+        self._spoken = 0  # length of the segment up to its last speech frame; 0: no speech so far
         self._active = False
 
     @property
@@ -133,12 +133,12 @@ class Endpointer:
         return self._active
 
     def step(self, probability: float) -> Endpoint | None:
-        """One more frame; at most one segment ends with it."""
+        """Process the probability of one frame; returns an endpoint if a segment ends with it."""
         self.take(probability)
         return self._check()
 
     def take(self, probability: float) -> None:
-        """One more frame, with which no segment ends."""
+        """Process the probability of one frame without checking for an endpoint."""
         self._probabilities.append(probability)
         self._active = probability >= self.config.threshold - (_RELEASE if self._active else 0.0)
         if self._active:
@@ -147,21 +147,22 @@ class Endpointer:
                 self.speech_begin = self.start + self._spoken - 1
 
     def cut(self, reason: Reason) -> Endpoint:
-        """End the segment here, whatever the rules say."""
+        """End the segment here, regardless of the rules."""
         quiet = not self._active
         return self._end(len(self._probabilities), quiet, reason)
 
     def cut_blanks(self, said: int, frame: int) -> Endpoint:
-        """End the segment at `frame`, which has passed; words were heard until frame `said`."""
+        """End the segment at the past frame `frame`; `said` is the frame where its last word ends."""
         self._spoken = min(self._spoken, max(said - self.start, 1))
         return self._end(frame - self.start, True, Reason.blanks)
 
     def here(self) -> Endpoint:
-        """The endpoint that the segment would have if it ended now; it goes on."""
+        """The endpoint if the segment ended now; the segment itself continues."""
         return self._endpoint(len(self._probabilities), not self._active, Reason.client)
 
     def expected(self) -> Endpoint | None:
-        """The endpoint that a pause under way comes to if nobody speaks on, once three quarters of it have passed."""
+        """The endpoint that the current pause will cause unless speech resumes; None until three quarters of it have
+        passed."""
         length, config = len(self._probabilities), self.config
         if not self._spoken or self._active:
             return None
@@ -187,7 +188,7 @@ class Endpointer:
         return None
 
     def _least_likely(self) -> int:
-        """Where, in the second half, speech is least likely over some frames; of equals the latest."""
+        """Frame in the second half where the smoothed speech probability is lowest; ties prefer the latest."""
         kernel = np.full(_SMOOTH_FRAMES, 1 / _SMOOTH_FRAMES)
         first = len(self._probabilities) // 2
         smooth = np.convolve(np.array(self._probabilities[first:]), kernel, mode="valid")
@@ -202,7 +203,7 @@ class Endpointer:
         rest, active = self._probabilities[length:], self._active
         self.start += length
         self._probabilities, self._spoken, self._active, self.speech_begin = [], 0, False, None
-        for probability in rest:  # of the next segment; too short to end it
+        for probability in rest:  # belongs to the next segment; too short to end it
             self.take(probability)
         self._active = active
         return endpoint

@@ -1,1 +1,1 @@
-"""Error rates."""
+"""Metrics: error rates, meaning, translation, latency, and their confidence intervals."""

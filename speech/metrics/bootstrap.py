@@ -1,4 +1,4 @@
-"""How sure a figure is, and whether two systems differ: resampling of utterances (Bisani and Ney 2004)."""
+"""Confidence intervals and significance tests by bootstrap over utterances (Bisani and Ney 2004)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SEED = 1
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure of a corpus and where it lies with 95 % confidence."""
+    """A corpus-level figure with its 95 % confidence interval."""
 
     value: float
     low: float
@@ -24,32 +24,32 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Of a second system from a first, on the same utterances."""
+    """Difference between two systems on the same utterances."""
 
     value: float
     """Second minus first."""
     low: float
     high: float
-    """95 % confidence."""
+    """`low` and `high` are the bounds of the 95 % confidence interval."""
     p: float
-    """Two-sided: how often a difference as large would come about between systems that are equally good."""
+    """Two-sided p-value: probability of a difference at least this large between equally good systems."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Figure:
-    """A figure of a corpus that follows from sums over its utterances, as BLEU does, but is no ratio of two."""
+    """A corpus-level figure computed from sums over utterances that is not a ratio of two sums, such as BLEU."""
 
     sums: np.ndarray
-    """`(utterances, columns)`, what is added up."""
+    """Statistics of each utterance, `(utterances, columns)`."""
     of: Callable[[np.ndarray], float]
-    """The figure for a row of sums."""
+    """Computes the figure from a row of sums, `(columns,)`."""
     each: tuple[float | None, ...]
-    """Of each utterance; None where it has none."""
+    """Value per utterance; None where undefined."""
     signature: str = ""
-    """What has to be equal for two values to be comparable."""
+    """Values are comparable only if their signatures are equal."""
 
     def over(self, places: Sequence[int]) -> float | None:
-        """Of some of the utterances; None if none of them has it."""
+        """The figure over a subset of the utterances; None if it is undefined for all of them."""
         if all(self.each[place] is None for place in places):
             return None
         return self.of(self.sums[list(places)].sum(axis=0))
@@ -58,17 +58,19 @@ class Figure:
 def ratios(
     numerators: np.ndarray, denominators: np.ndarray, seed: int = SEED, resamples: int = RESAMPLES
 ) -> list[Interval | None]:
-    """Of ratios of sums over utterances, such as errors per word; with ones as denominators, of means.
+    """Confidence intervals of ratios of sums over utterances, such as errors per word.
+
+    Denominators of ones give means.
 
     Args:
         numerators: `(utterances, ratios)`.
         denominators: `(utterances, ratios)`.
 
     Returns:
-        For each ratio its interval, None where it has no units.
+        The interval of each ratio; None where the denominators sum to 0.
 
     Raises:
-        DataError: if the two differ in shape.
+        DataError: if the two shapes differ.
     """
     _same(numerators, denominators)
     tops, bottoms = _resampled([numerators, denominators], seed, resamples)
@@ -81,18 +83,18 @@ def ratios(
 def differences(
     first: np.ndarray, second: np.ndarray, denominators: np.ndarray, seed: int = SEED, resamples: int = RESAMPLES
 ) -> list[Difference | None]:
-    """Of two systems' ratios: the same utterances are drawn for both.
+    """Paired bootstrap of two systems' ratios: the same utterances are drawn for both.
 
-    The p-value is that of the bootstrap: the share of resamples whose difference, moved to have a mean of zero, is at
-    least as large as the one found; at least 1 / (resamples + 1).
+    The p-value is the share of resamples whose difference, centred at zero, is at least as large as the observed one;
+    it is at least 1 / (resamples + 1).
 
     Args:
-        first: numerators of one system, `(utterances, ratios)`.
-        second: those of the other.
-        denominators: the same for both.
+        first: numerators of the first system, `(utterances, ratios)`.
+        second: numerators of the second system, same shape.
+        denominators: shared by both systems, same shape.
 
     Returns:
-        For each ratio how it differs, None where it has no units.
+        The difference of each ratio; None where the denominators sum to 0.
 
     Raises:
         DataError: if shapes differ.
@@ -112,7 +114,7 @@ def differences(
 
 
 def figure_interval(figure: Figure, seed: int = SEED, resamples: int = RESAMPLES) -> Interval | None:
-    """As `ratios`, of what is no ratio; None if no utterance has it."""
+    """Confidence interval of a figure, as `ratios`; None if no utterance has a value."""
     value = figure.over(range(len(figure.each)))
     if value is None:
         return None
@@ -121,10 +123,10 @@ def figure_interval(figure: Figure, seed: int = SEED, resamples: int = RESAMPLES
 
 
 def figure_difference(first: Figure, second: Figure, seed: int = SEED, resamples: int = RESAMPLES) -> Difference | None:
-    """As `differences`, of what is no ratio; None if no utterance of one of the two has it.
+    """Difference of two systems' figures, as `differences`; None if one system has no value.
 
     Raises:
-        DataError: if the two are of different numbers of utterances.
+        DataError: if the shapes of the sums differ, e.g. in the number of utterances.
     """
     _same(first.sums, second.sums)
     values = [one.over(range(len(one.each))) for one in (first, second)]
@@ -136,7 +138,7 @@ def figure_difference(first: Figure, second: Figure, seed: int = SEED, resamples
 
 
 def _resampled(columns: list[np.ndarray], seed: int, resamples: int) -> list[np.ndarray]:
-    """Sums over drawn utterances, `(resamples, ratios)`, of each `(utterances, ratios)`."""
+    """Sums over resampled utterances, `(resamples, ratios)`, for each `(utterances, ratios)` array."""
     rng = np.random.default_rng(seed)
     count, together = len(columns[0]), np.concatenate(columns, axis=1)
     sums = np.zeros((resamples, together.shape[1]))
@@ -147,7 +149,7 @@ def _resampled(columns: list[np.ndarray], seed: int, resamples: int) -> list[np.
 
 
 def _divided(tops: np.ndarray, bottoms: np.ndarray) -> np.ndarray:
-    """Resamples without any unit count as 0."""
+    """Ratios; 0 for resamples with a denominator of 0."""
     return np.divide(tops, bottoms, out=np.zeros_like(tops), where=bottoms > 0)
 
 

@@ -1,6 +1,6 @@
-"""What is particular to speech that switches languages: points of interest, switches, languages of words, complexity.
+"""Code-switching metrics: points of interest (PIER), errors at switches, word languages, mixing index.
 
-All of it is read off one alignment of words, in which each character of a script without spaces is a word of its own.
+All of them use one word alignment, in which each character of a script without spaces is a word.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from speech.metrics.edit.alignment import EditAlignment, ErrorCounts
 
 @dataclass(frozen=True, slots=True)
 class PointErrors:
-    """Of points of interest, which are as a rule the words of the embedded language, and of the rest; addable."""
+    """Errors at points of interest, by default the words of the embedded language, and at all other words; addable."""
 
     points: ErrorCounts = field(default_factory=ErrorCounts)
     rest: ErrorCounts = field(default_factory=ErrorCounts)
     skipped: int = 0
-    """Utterances that have no point of interest, or nothing else."""
+    """Number of utterances without points of interest, or with nothing else."""
 
     @property
     def pier(self) -> float:
-        """Errors per point of interest."""
+        """Point-of-interest error rate: errors per point of interest."""
         return self.points.rate
 
     def __add__(self, other: PointErrors) -> PointErrors:
@@ -34,13 +34,13 @@ _SKIPPED = PointErrors(skipped=1)
 
 
 def point_errors(alignment: EditAlignment, points: Sequence[int]) -> PointErrors:
-    """Point-of-interest error rate (Ugan et al. 2025, arXiv 2501.09512): errors at some places of the reference.
+    """Errors for the point-of-interest error rate (PIER; Ugan et al. 2025, arXiv 2501.09512).
 
-    As its authors have it, an insertion belongs to the word that it stands before, one at the end to the last word, and
-    an utterance without points of interest, or with nothing else, does not count.
+    As in the paper, an insertion counts for the word after it, at the end for the last word. An utterance without
+    points of interest, or with nothing else, is skipped.
 
     Args:
-        points: places in the reference.
+        points: positions in the reference.
     """
     if not points:
         return _SKIPPED
@@ -52,18 +52,18 @@ def point_errors(alignment: EditAlignment, points: Sequence[int]) -> PointErrors
 
 
 def embedded_points(languages: Sequence[str | None], matrix: str) -> list[int]:
-    """Places of the words that are in a language, and not in the matrix language."""
+    """Positions of words whose language is known and is not the matrix language."""
     return [place for place, language in enumerate(languages) if language is not None and language != matrix]
 
 
 def matrix_language(languages: Sequence[str | None]) -> str | None:
-    """The language of most words; of equals the one that comes first; None if no word has one."""
+    """The most frequent language, the earlier one in a tie; None if no word has a language."""
     counts = _words_of_each(languages)
     return max(counts, key=lambda code: counts[code]) if counts else None
 
 
 def switches(languages: Sequence[str | None]) -> list[int]:
-    """Places of the words that are in another language than the last word before them that has one."""
+    """Positions of words whose language differs from that of the last word before with a known language."""
     places, before = [], None
     for place, language in enumerate(languages):
         if language is None:
@@ -75,7 +75,7 @@ def switches(languages: Sequence[str | None]) -> list[int]:
 
 
 def switch_errors(alignment: EditAlignment, languages: Sequence[str | None], reach: int = 1) -> ErrorCounts:
-    """Errors within `reach` words of a switch: for 1, in the word before it and the first word after it.
+    """Errors within `reach` words of a language switch; for 1, in the words directly before and after it.
 
     Raises:
         DataError: if a word of the reference has no entry in `languages`.
@@ -89,14 +89,14 @@ def switch_errors(alignment: EditAlignment, languages: Sequence[str | None], rea
 
 @dataclass(frozen=True, slots=True)
 class LanguageErrors:
-    """Words that are attributed to a wrong language; addable."""
+    """Words recognised in the wrong language; addable."""
 
     errors: int = 0
     words: int = 0
 
     @property
     def rate(self) -> float:
-        """Per word that has a language in the reference and something recognised in its place."""
+        """Errors per aligned pair of words whose reference word has a language."""
         return self.errors / self.words if self.words else 0.0
 
     def __add__(self, other: LanguageErrors) -> LanguageErrors:
@@ -109,10 +109,10 @@ _NOT_COMPARED = LanguageErrors()
 def language_errors(
     alignment: EditAlignment, reference: Sequence[str | None], hypothesis: Sequence[str | None]
 ) -> LanguageErrors:
-    """Compare the languages of words that stand in each other's place, right or wrong; no language is a wrong one.
+    """Compare the languages of aligned words, correct or substituted; a missing language counts as an error.
 
     Raises:
-        DataError: if a word of either side has no entry.
+        DataError: if a word of either side has no entry in its language list.
     """
     _fits(alignment, reference)
     if len(hypothesis) != len(alignment.hypothesis):
@@ -128,13 +128,13 @@ def language_errors(
 
 
 def code_mixing_index(languages: Sequence[str | None]) -> float:
-    """Das and Gambaeck 2014: the share of words that are not in the most frequent language, of those in any; 0 to 1."""
+    """Code-mixing index (Das and Gambaeck 2014), 0 to 1: share of words with a language outside the main language."""
     counts = _words_of_each(languages)
     return 1.0 - max(counts.values()) / sum(counts.values()) if counts else 0.0
 
 
 def _words_of_each(languages: Sequence[str | None]) -> dict[str, int]:
-    """Languages in the order in which they come."""
+    """Word counts per language, in order of first occurrence."""
     return {language: languages.count(language) for language in dict.fromkeys(languages) if language is not None}
 
 

@@ -1,4 +1,4 @@
-"""All figures of form of one system on a corpus, in sums over its utterances."""
+"""Corpus-level error counts of one system: sums over its utterances."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from speech.text.normalize import NORMALIZER_VERSION
 
 @dataclass(frozen=True, slots=True)
 class SilenceErrors:
-    """What was recognised where nothing was said, which is no rate: in utterances whose reference has no unit."""
+    """Insertions in utterances whose reference is empty; counts only, since a rate is undefined."""
 
     utterances: int = 0
-    """With such a reference."""
+    """Number of utterances with an empty reference."""
     words: int = 0
-    """Inserted there, as WER counts them."""
+    """Words inserted there, as WER counts them."""
     characters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class CorpusScore:
-    """Sums over utterances, in no order."""
+    """Sums over the utterances of a corpus."""
 
     utterances: int = 0
     words: ErrorCounts = field(default_factory=ErrorCounts)
@@ -48,11 +48,11 @@ RATES: dict[str, Callable[[UtteranceScore], ErrorCounts]] = {
     "pier": lambda one: one.points.points,
     "switch": lambda one: one.switches,
 }
-"""Name -> whose errors per unit."""
+"""Rate name -> the errors that it counts."""
 
 
 def total(scores: Sequence[UtteranceScore]) -> CorpusScore:
-    """Of a corpus."""
+    """Sum the scores of a corpus."""
     silent = [one for one in scores if not one.characters.reference_length]
     return CorpusScore(
         len(scores),
@@ -75,13 +75,13 @@ def total(scores: Sequence[UtteranceScore]) -> CorpusScore:
 
 
 def intervals(scores: Sequence[UtteranceScore], seed: int = SEED) -> dict[str, Interval]:
-    """95 % of each rate that has units, by resampling utterances."""
+    """95 % confidence interval of each rate that has units, by resampling utterances."""
     errors, lengths = rate_columns(scores)
     return {name: one for name, one in zip(RATES, ratios(errors, lengths, seed), strict=True) if one is not None}
 
 
 def rate_columns(scores: Sequence[UtteranceScore]) -> tuple[np.ndarray, np.ndarray]:
-    """Errors and units of each of `RATES`, `(utterances, rates)`."""
+    """Errors and reference lengths of each of `RATES`, two arrays `(utterances, rates)`."""
     counts = [[counts_of(score) for counts_of in RATES.values()] for score in scores]
     errors = np.array([[one.errors for one in row] for row in counts], float)
     return errors, np.array([[one.reference_length for one in row] for row in counts], float)

@@ -1,4 +1,4 @@
-"""Figures of parts of a corpus: of each language, and of each pair of languages that speakers mix."""
+"""Scores per language and per mixed pair of languages."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ UNKNOWN = "und"
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Utterances in the same language or languages."""
+    """Utterances of the same language or combination of languages."""
 
     name: str
-    """Codes with `-` between them, the main language first: `cmn-eng`; scripts where languages are not known."""
+    """Codes joined by `-`, the main language first, e.g. `cmn-eng`; scripts if the languages are unknown."""
     places: tuple[int, ...]
-    """Of its utterances in the corpus."""
+    """Indices of the utterances in the corpus."""
 
     @property
     def title(self) -> str:
-        """In words, as far as there are any."""
+        """Name for display: language names where known, otherwise codes."""
         return ", ".join(LANGUAGES[code].name if code in LANGUAGES else code for code in self.name.split("-"))
 
 
 def group_name(pairing: Pairing) -> str:
-    """Of an utterance: its languages (ISO 639-3), otherwise the scripts (ISO 15924) of its reference, or `und`."""
+    """Group of an utterance: its languages (ISO 639-3), else the scripts (ISO 15924) of its reference, else `und`."""
     if pairing.languages:
         return "-".join(pairing.languages)
     return "-".join(sorted({written for letter in pairing.reference if (written := script(letter))})) or UNKNOWN
 
 
 def groups_of(names: Iterable[str]) -> list[Group]:
-    """The largest first, of equals by name.
+    """Build groups, sorted by size (largest first), then by name.
 
     Args:
-        names: of each utterance its group.
+        names: group name of each utterance.
     """
     places: dict[str, list[int]] = {}
     for place, name in enumerate(names):
@@ -50,7 +50,7 @@ def groups_of(names: Iterable[str]) -> list[Group]:
 
 
 def group_rates(system: SystemScore, group: Group) -> dict[str, float]:
-    """The figures of a system that have units in a group; names as in `SystemScore.intervals`."""
+    """A system's figures on a group, without those that have no units; names as in `SystemScore.intervals`."""
     scores = [system.scores[place] for place in group.places]
     found: dict[str, float] = {}
     for name, counts_of in RATES.items():
@@ -71,7 +71,7 @@ def group_rates(system: SystemScore, group: Group) -> dict[str, float]:
 
 
 def group_dicts(groups: Sequence[Group], systems: Sequence[SystemScore]) -> list[dict[str, Any]]:
-    """Plain data for JSON."""
+    """Groups and their rates as plain data for JSON."""
     return [
         {
             "name": group.name,

@@ -1,10 +1,10 @@
-"""How late words come: lagging behind the speech, of output that grows while somebody speaks.
+"""Latency of streaming output: how far words lag behind the speech.
 
-Delays are the seconds from the start of an utterance to the moment at which each word was emitted, so they hold the
-time that computing takes if the clock that they were read from did. A speaker who says `target` words in `source_s`
-seconds, evenly, is the ideal that output is compared with: word n + 1 is due at n * source_s / target. Values are in
-seconds; 0 is this ideal, less than 0 is possible. The measures differ in what they take for the rate of words and in
-which words count. As in SimulEval and OmniSTEval, to which these values are equal (times there are in milliseconds).
+A delay is the time in seconds from the start of an utterance until a word is emitted; it includes computation if the
+clock does. Lag is measured against an ideal policy that spreads `target` words evenly over `source_s` seconds: word n +
+1 is due at n * source_s / target. Values are in seconds; 0 is this ideal, and negative values are possible. The
+measures differ in the word rate that they assume and in the words that they count. Values equal those of SimulEval and
+OmniSTEval (in milliseconds there).
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from speech.text.units import Form, units
 
 @dataclass(frozen=True, slots=True)
 class Emission:
-    """When the words of one utterance came."""
+    """Emission times of the words of one utterance."""
 
     delays_s: tuple[float, ...]
-    """Of each word, from the start of the utterance."""
+    """Delay of each word from the start of the utterance."""
     source_s: float
-    """How long the speech lasted."""
+    """Duration of the speech."""
     target: int
-    """Words of the reference."""
+    """Number of words in the reference."""
 
     def __post_init__(self) -> None:
         if not all(math.isfinite(delay) for delay in self.delays_s):
@@ -41,27 +41,25 @@ class Emission:
 
 
 def average_lagging(said: Emission) -> float | None:
-    """AL (Ma et al. 2019, arXiv 1810.08398; for speech Ren et al. 2020): mean lag of the words up to the first that
-    came when all had been said, at the rate of the reference's words.
+    """Average lagging, AL (Ma et al. 2019, arXiv 1810.08398; for speech Ren et al. 2020): mean lag of the words up to
+    the first that is emitted after the end of the speech, at the word rate of the reference.
 
-    Too few or too many words change it: output that is too long looks early. If the first word came after the end, its
-    delay. None without words, speech or a reference.
+    Over- and undergeneration bias it: too long an output looks early. If the first word comes after the end, the value
+    is its delay. None without words or speech, or otherwise without a reference.
     """
     return _until_the_end(said, said.target)
 
 
 def length_adaptive_average_lagging(said: Emission) -> float | None:
-    """LAAL (Papi et al. 2022, arXiv 2206.05807): AL at the rate of the longer of output and reference, so that nothing
-    is gained by saying too much. None without words or speech.
-    """
+    """Length-adaptive average lagging, LAAL (Papi et al. 2022, arXiv 2206.05807): AL at the word rate of the longer of
+    output and reference, so that overgeneration is not rewarded. None without words or speech."""
     return _until_the_end(said, max(said.target, len(said.delays_s)))
 
 
 def differentiable_average_lagging(said: Emission) -> float | None:
-    """DAL (Cherry and Foster 2019, arXiv 1906.00048): mean lag of all words, where none may follow the one before it
-    faster than output's mean rate; time once lost is not regained. The reference plays no part. None without words or
-    speech.
-    """
+    """Differentiable average lagging, DAL (Cherry and Foster 2019, arXiv 1906.00048): mean lag of all words, where the
+    minimum distance between words is the output's mean, so that lost time is not regained. The reference is not used.
+    None without words or speech."""
     if not said.delays_s or said.source_s <= 0.0:
         return None
     step = said.source_s / len(said.delays_s)
@@ -73,9 +71,8 @@ def differentiable_average_lagging(said: Emission) -> float | None:
 
 
 def yet_another_average_lagging(said: Emission) -> float | None:
-    """YAAL (Polak et al. 2025, arXiv 2509.17349): LAAL of the words that came before all had been said; what comes at
-    the end at once says nothing of a policy. None if no word came before the end, too.
-    """
+    """Yet another average lagging, YAAL (Polak et al. 2025, arXiv 2509.17349): LAAL of the words emitted before the end
+    of the speech, because words emitted at the end say nothing about the policy. None without speech or such words."""
     if said.source_s <= 0.0:
         return None
     early = _before(said.delays_s, said.source_s)
@@ -91,11 +88,10 @@ LATENCIES: dict[str, Callable[[Emission], float | None]] = {
 
 
 def emission(pairing: Pairing) -> Emission | None:
-    """Of an utterance; None unless the time of each recognised or translated word, and the length of the speech, are
-    known.
+    """Emission of an utterance; None unless the time of each output word and the duration of the speech are known.
 
-    Counted are normalised mixed units: words, and single characters of scripts without spaces. Those of one word came
-    at once.
+    Units are normalised mixed units: words, and single characters of scripts without spaces. All units of a word share
+    its delay.
     """
     if pairing.duration_s is None or not pairing.emitted_s:
         return None
@@ -108,7 +104,7 @@ def emission(pairing: Pairing) -> Emission | None:
 
 
 def latency_figures(emissions: Sequence[Emission | None]) -> dict[str, Figure]:
-    """Means over the utterances of which each measure is known; empty if no utterance has one."""
+    """Mean of each measure over the utterances where it is defined; measures defined nowhere are left out."""
     found = {}
     for name, measure in LATENCIES.items():
         each = tuple(measure(one) if one is not None else None for one in emissions)
@@ -129,7 +125,7 @@ def _until_the_end(said: Emission, length: int) -> float | None:
 
 
 def _before(delays: Sequence[float], end: float) -> int:
-    """How many words come before the first that does not."""
+    """Number of words before the first one emitted at or after `end`."""
     return next((place for place, delay in enumerate(delays) if delay >= end), len(delays))
 
 

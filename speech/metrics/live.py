@@ -1,9 +1,9 @@
-"""Scores while somebody still speaks: finals against as much of the reference as has been said, in the end against all.
+"""Live scores of a session: finals against the matching prefix of the reference, and everything at the end.
 
-After each final the text so far is scored against that beginning of the reference, in mixed units, that has the fewest
-errors; of several the longest. Points of interest are those of the reference as far as it has been sent. What lies
-long behind is not aligned anew: behind a run of equal units that is at least `KEPT` units old its errors are settled.
-The last score aligns everything once, and is what `speech score` computes.
+After each final, the text so far is scored in mixed units against the reference prefix with the fewest errors, the
+longest in a tie. Points of interest are those of the reference sent so far. Old text is not aligned again: errors
+before a run of equal units that is at least `KEPT` units old are settled. The last score aligns everything once and
+equals that of `speech score`.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from speech.metrics.utterance import Known, Pairing, UtteranceScore, score_utter
 from speech.text.units import Form
 
 WINDOW, KEPT, MOST = 400, 200, 2000
-"""Units heard: from so many on the older ones are settled, so many stay, and with so many they are settled anyway."""
+"""Recognised units: above WINDOW old ones are settled, KEPT stay open, and above MOST a cut is forced."""
 _RUN = 4
 SAER_LETTERS, SAER_LETTERS_IN_ALL = 1000, 10_000
-"""Longest text that is encoded after each final, and in the end: a vector of an hour says little and takes minutes."""
+"""Longest texts, in characters, for SAER after each final, and at the end: longer ones are slow and say little."""
 _TOO_LONG = "the text is too long for one vector"
 
 
 @dataclass(frozen=True, slots=True)
 class LiveCounts:
-    """Counts of a part of the session; addable."""
+    """Error counts of a part of the session; addable."""
 
     words: ErrorCounts = field(default_factory=ErrorCounts)
     characters: ErrorCounts = field(default_factory=ErrorCounts)
@@ -57,7 +57,7 @@ class LiveCounts:
         )
 
     def rates(self) -> dict[str, tuple[int, int]]:
-        """Errors and units of each rate; PIER has none without points of interest, or without anything else."""
+        """Errors and units of each rate; PIER has no units if all or none of the reference are points of interest."""
         points = self.points if self.rest.reference_length else ErrorCounts()
         named = {
             "wer": self.words, "cer": self.characters, "mer": self.mixed, "pier": points, "switch": self.switches,
@@ -68,23 +68,23 @@ class LiveCounts:
 
 @dataclass(frozen=True, slots=True)
 class _Settled:
-    """What lies so long behind that it is not aligned anew."""
+    """Counts of the old part of the session, which is not aligned again."""
 
     counts: LiveCounts = field(default_factory=LiveCounts)
     reference: int = 0
-    """Units of the reference."""
+    """Number of settled reference units."""
     heard: int = 0
-    """Units that were recognised."""
+    """Number of settled recognised units."""
     sentences: Mapping[int, int] = field(default_factory=dict)
-    """Sentence -> errors."""
+    """Sentence number -> errors."""
 
 
 class LiveScore:
-    """Of one session; sans any clock: the same calls make the same scores.
+    """Live score of one session; it uses no clock, so the same calls give the same scores.
 
     Args:
-        vectors: of a sentence encoder, for SAER.
-        whole: scores everything in the end; as `score_utterance`.
+        vectors: sentence vectors for SAER; None: no SAER.
+        whole: scores everything at the end; same interface as `score_utterance`.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class LiveScore:
 
     @property
     def units(self) -> int:
-        """Mixed units of the reference so far."""
+        """Number of mixed units in the reference so far."""
         return len(self._reference.units)
 
     @property
@@ -108,15 +108,15 @@ class LiveScore:
     def add_reference(
         self, text: str, words: Known = (), points: Sequence[int] = (), languages: Sequence[str] = ()
     ) -> None:
-        """More of what is really said; pieces are joined by a space.
+        """Append to the reference; pieces are joined by a space.
 
         Args:
-            words: those of `text` with their languages, if any are known or marked.
-            points: places among `words` that are of interest.
-            languages: ISO 639-3, the main one first.
+            words: words of `text` with their languages, if any are known or marked.
+            points: indices in `words` of the points of interest.
+            languages: ISO 639-3 codes, the main language first.
 
         Raises:
-            DataError: if `words` are not those of `text`.
+            DataError: if `words` do not match `text`.
         """
         among = tuple(dict.fromkeys((*self._reference.among, *languages)))
         marked = self._reference.marked or bool(points)
@@ -125,7 +125,7 @@ class LiveScore:
             raise DataError("its words are not those of its text")
         self._sentences.append(sentence)
         if (among, marked) != (self._reference.among, self._reference.marked):
-            self._begin(among, marked=marked)  # what is known of earlier sentences changes too
+            self._begin(among, marked=marked)  # earlier sentences are affected too
         else:
             self._reference.add(sentence)
         if self._reference.matrix != self._matrix:
@@ -135,13 +135,13 @@ class LiveScore:
     def add_final(
         self, text: str, words: Known = (), *, segment: int = 0, at_s: float = 0.0, meaning: bool = True
     ) -> ScoreEvent | None:
-        """The score behind another final; None while there is no reference.
+        """Add a final and return the score so far; None without a reference.
 
         Args:
-            words: those of `text` with their languages; they are not looked at where they are others.
-            segment: for the event.
-            at_s: for the event.
-            meaning: whether SAER is wanted.
+            words: words of `text` with their languages; ignored if they do not match `text`.
+            segment: segment number for the event.
+            at_s: time for the event, in seconds.
+            meaning: whether to compute SAER.
         """
         self._finals.append(spoken_text(text, words, self._reference.among))
         self._heard.add(self._finals[-1])
@@ -164,7 +164,7 @@ class LiveScore:
         return event
 
     def finish(self, at_s: float = 0.0) -> ScoreEvent:
-        """Everything that was said against the whole reference."""
+        """Score everything that was recognised against the whole reference."""
         pairing = self.pairing()
         score = self._whole(pairing)
         points, attributed = score.points, score.attributed
@@ -179,7 +179,7 @@ class LiveScore:
         return _with_meaning(event, pairing, self._vectors, SAER_LETTERS_IN_ALL, score)
 
     def pairing(self) -> Pairing:
-        """All of it as one utterance."""
+        """The whole session as one utterance."""
         points: list[int] = []
         words: list[tuple[str, str | None]] = []
         for sentence in self._sentences:
@@ -195,7 +195,7 @@ class LiveScore:
         )
 
     def _begin(self, among: tuple[str, ...], *, marked: bool) -> None:
-        """Take in both sides again, with what is known now."""
+        """Rebuild both sides with the current languages."""
         self._reference, self._heard = ReferenceSoFar(among, marked=marked), UnitsSoFar(among)
         self._settled = _Settled()
         for pieces, side in ((self._sentences, self._reference), (self._finals, self._heard)):
@@ -204,7 +204,7 @@ class LiveScore:
                 side.add(piece)
 
     def _count(self, alignment: EditAlignment) -> LiveCounts:
-        """Of an alignment that begins where what is settled ends."""
+        """Count errors of an alignment that begins at the end of the settled part."""
         reference, heard, start, begin = self._reference, self._heard, self._settled.reference, self._settled.heard
         end, until = start + len(alignment.reference), begin + len(alignment.hypothesis)
         points = reference.points(start, end)
@@ -225,7 +225,7 @@ class LiveScore:
         )
 
     def _settle(self, alignment: EditAlignment) -> None:
-        """Count what lies long behind for good."""
+        """Settle the old part of an alignment."""
         cut = self._cut(alignment)
         if cut is None:
             return
@@ -241,7 +241,7 @@ class LiveScore:
         )
 
     def _cut(self, alignment: EditAlignment) -> tuple[int, int] | None:
-        """Within the last long run of equal units that is old enough, between two words if it can be."""
+        """Position to cut at: in the last long run of equal units that is old enough, between words if possible."""
         latest, within = len(alignment.hypothesis) - KEPT, None
         for source, target, length in reversed(equal_runs(alignment)):
             for step in reversed(range(1, min(length, latest - target + 1)) if length >= _RUN else ()):
@@ -255,7 +255,7 @@ class LiveScore:
         return within
 
     def _with_meaning(self, event: ScoreEvent, end: int) -> ScoreEvent:
-        """With SAER of the beginning of the reference that ends at a unit."""
+        """Add SAER against the reference prefix that ends at unit `end`."""
         if max(end, len(self._heard.units)) > SAER_LETTERS:
             return _without(event, self._vectors, _TOO_LONG)
         said, heard = self._reference.words(0, end), self._heard.words(0, len(self._heard.units))
@@ -279,5 +279,5 @@ def _with_meaning(
 
 
 def _without(event: ScoreEvent, vectors: Vectors | None, why: str) -> ScoreEvent:
-    """Without SAER, which needs an encoder and a text that it can take."""
+    """Give the reason why SAER is missing."""
     return replace(event, missing=why if vectors is not None else "no encoder is set")

@@ -1,4 +1,4 @@
-"""What has been said and what has been recognised so far in a session, in mixed units."""
+"""Reference and recognised text of a session so far, in mixed units."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from speech.text.word_language import word_languages
 
 @dataclass(frozen=True, slots=True)
 class SpokenText:
-    """A piece of either side: a sentence of the reference, or a final."""
+    """A piece of text: a sentence of the reference, or a final."""
 
     text: str
     plain: str
     words: Known
-    """() if none are known."""
+    """Words with languages; () if unknown."""
     languages: tuple[str | None, ...]
-    """Of its units, as the words have them."""
+    """Language of each unit, from the words."""
     points: tuple[int, ...] = ()
-    """Places among `words`."""
+    """Indices in `words` of the points of interest."""
 
     @property
     def all_words(self) -> Known:
-        """Those that are known, otherwise those that spaces tell."""
+        """The known words, otherwise the words between spaces."""
         return self.words or tuple((word, None) for word in self.text.split())
 
 
 def spoken_text(text: str, words: Known, among: tuple[str, ...], points: tuple[int, ...] = ()) -> SpokenText:
-    """A piece in any of some languages; without the words if they are those of another text."""
+    """Build a piece; `words` are dropped if they do not match `text`."""
     plain = scored_text(text, among)
     found = units(plain, Form.mer)
     parts = [(unit, language) for word, language in words for unit in units(scored_text(word, among), Form.mer)]
@@ -44,17 +44,17 @@ def spoken_text(text: str, words: Known, among: tuple[str, ...], points: tuple[i
 
 
 class UnitsSoFar:
-    """One side, as far as it is known.
+    """Units of one side so far.
 
     Args:
-        among: languages that are spoken, ISO 639-3, the main one first.
+        among: spoken languages, ISO 639-3, the main one first.
     """
 
     def __init__(self, among: tuple[str, ...]) -> None:
         self.among = among
         self.units: list[str] = []
         self.first: list[bool] = []
-        """Whether a unit is the first of a word."""
+        """Whether each unit is the first of a word."""
         self.languages: list[str | None] = []
 
     def add(self, piece: SpokenText) -> None:
@@ -65,7 +65,7 @@ class UnitsSoFar:
         self.languages += self._told(piece)
 
     def words(self, start: int, end: int) -> list[str]:
-        """What stands between spaces; a word that is cut counts as two."""
+        """Words made of the units from `start` to `end`; a word cut at the border is returned in part."""
         found: list[str] = []
         for place in range(start, end):
             if self.first[place] or not found:
@@ -75,24 +75,24 @@ class UnitsSoFar:
         return found
 
     def _told(self, piece: SpokenText) -> list[str | None]:
-        """Languages of units: the given ones, otherwise what letters tell."""
+        """Language of each unit: the given one, otherwise guessed from its letters."""
         found, among = units(piece.plain, Form.mer), self.among
         guessed = word_languages(found, among) if len(among) > 1 else [among[0] if among else None] * len(found)
         return [language or other for language, other in zip(piece.languages, guessed, strict=True)]
 
 
 class ReferenceSoFar(UnitsSoFar):
-    """The side of what is really said, with its points of interest, its switches and its sentences.
+    """Reference so far, with its points of interest, language switches and sentences.
 
     Args:
         among: as for `UnitsSoFar`.
-        marked: points of interest are those that are marked, and not what is in another than the main language.
+        marked: whether points of interest are the marked words, instead of all words outside the main language.
     """
 
     def __init__(self, among: tuple[str, ...], *, marked: bool) -> None:
         super().__init__(among)
         self.marked = marked
-        self._ends: list[int] = []  # of sentences, in units
+        self._ends: list[int] = []  # end of each sentence, in units
         self._switches: list[bool] = []
         self._interest: list[bool] = []
         self._counted: Counter[str] = Counter()
@@ -113,13 +113,13 @@ class ReferenceSoFar(UnitsSoFar):
 
     @property
     def matrix(self) -> str | None:
-        """The main language; None where points of interest are marked, and where no language is known."""
+        """The main language; None if points of interest are marked or no language is known."""
         if self.marked:
             return None
         return self.among[0] if len(self.among) > 1 else max(self._counted, key=self._counted.__getitem__, default=None)
 
     def points(self, start: int, end: int) -> list[int]:
-        """Places of interest, counted from `start` on."""
+        """Positions of the points of interest, relative to `start`."""
         if self.marked:
             return [place - start for place in range(start, end) if self._interest[place]]
         matrix = self.matrix
@@ -130,17 +130,17 @@ class ReferenceSoFar(UnitsSoFar):
         ]
 
     def near_switches(self, start: int, end: int) -> list[int]:
-        """Places before and behind a switch of languages, counted from `start` on."""
+        """Positions before and after a language switch, relative to `start`."""
         switches = self._switches
         return [n - start for n in range(start, end) if switches[n] or (n + 1 < end and switches[n + 1])]
 
     def sentences(
         self, alignment: EditAlignment, start: int, before: Mapping[int, int]
     ) -> tuple[tuple[int, int, int], ...]:
-        """(number, errors, units) of the sentences that an alignment touches, whose reference begins at `start`.
+        """(number, errors, units) of the sentences covered by an alignment whose reference begins at `start`.
 
         Args:
-            before: errors of sentences before it, or of their beginnings.
+            before: errors already settled, by sentence.
         """
         end = start + len(alignment.reference)
         errors = Counter(before) + self.sentence_errors(alignment, start)
@@ -153,7 +153,7 @@ class ReferenceSoFar(UnitsSoFar):
         return tuple(found)
 
     def sentence_errors(self, alignment: EditAlignment, start: int) -> Counter[int]:
-        """Errors of each sentence; an insertion belongs to the unit that it stands before, behind all to the last."""
+        """Errors of each sentence; an insertion counts for the unit after it, at the end for the last unit."""
         last = max(start + len(alignment.reference) - 1, 0)
         places = (min(start + edit.source, last) for edit in alignment.edits)
         return Counter(min(bisect_right(self._ends, place), len(self._ends) - 1) for place in places)

@@ -1,7 +1,7 @@
-"""Scoring of many utterances, in several processes where it is worth their start.
+"""Scoring of many utterances, in several processes if that is faster.
 
-The processes are plain ones and not those of `multiprocessing`, which would import the caller's program again, with
-torch in the case of `speech`: that takes as long as scoring 30,000 utterances.
+The workers are plain subprocesses: `multiprocessing` would import the caller's program again, which for `speech`
+includes torch and takes as long as scoring 30,000 utterances.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from speech.metrics.edit.alignment import EditAlignment
 from speech.metrics.utterance import Pairing, UtteranceScore, score_utterance
 
 MANY = 50_000
-"""Utterances beyond which more than one process is faster than one."""
+"""Number of utterances above which several processes are faster than one."""
 CHUNK = 1_000
 MOST = 4
-"""Processes by default: more would wait for the one that takes in what they send."""
+"""Default maximum of processes; with more, the parent that unpickles the results is the bottleneck."""
 _START = f"from {__name__} import answer; answer()"
 
 
 def score_utterances(
     pairings: Sequence[Pairing], processes: int | None = None, progress: Callable[[int, int], None] | None = None
 ) -> list[UtteranceScore]:
-    """`score_utterance` of each, in order.
+    """Apply `score_utterance` to each pairing, in order.
 
     Args:
-        processes: None: for more than `MANY` pairings as many as there are cores, at most `MOST`; otherwise one.
-        progress: told how many are done, and of how many.
+        processes: number of processes; None: one per core, at most `MOST`, for more than `MANY` pairings, else one.
+        progress: called with (done, total).
 
     Raises:
-        DataError: of the first pairing whose words are not those of its text.
+        DataError: for the first pairing whose words do not match its text.
         SpeechError: if a process ends before it has answered.
     """
     if processes is None:
@@ -57,9 +57,9 @@ def score_utterances(
 
 
 def answer() -> None:
-    """What a process does: score what comes in, until nothing does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it ends it
-    gc.disable()  # scores have no cycles
+    """Worker main loop: score chunks from stdin until it is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process ends this one
+    gc.disable()  # scores have no reference cycles
     with suppress(EOFError, BrokenPipeError):
         while True:
             chunk = pickle.load(sys.stdin.buffer)
@@ -72,7 +72,7 @@ def answer() -> None:
 
 
 class _Scorer:
-    """A process that scores."""
+    """A scoring subprocess."""
 
     def __init__(self) -> None:
         path = os.pathsep.join(filter(None, sys.path))
@@ -135,7 +135,7 @@ def _as_call(kind: type[Any]) -> Callable[[Any], tuple[type[Any], tuple[Any, ...
 _AS_CALLS: dict[type, Callable[[Any], tuple[type[Any], tuple[Any, ...]]]] = {
     kind: _as_call(kind) for kind in (Pairing, UtteranceScore, EditAlignment)
 }
-"""How what there is much of is sent: dataclasses' own way takes two to three times as long."""
+"""Reducers for the frequent types: pickling dataclasses the default way takes two to three times as long."""
 
 
 def _send(what: object, file: IO[bytes]) -> None:

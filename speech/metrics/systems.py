@@ -1,4 +1,4 @@
-"""Systems beside each other on one corpus."""
+"""Comparison of several systems on one corpus."""
 
 from __future__ import annotations
 
@@ -26,34 +26,34 @@ from speech.metrics.utterance import UtteranceScore
 SAER = "saer"
 LANGUAGE_ERROR = "language_error"
 ALWAYS = ("wer", "cer", "mer")
-"""Rates that are named without a value too, where no reference has a word."""
+"""Rates that are listed even without a value, e.g. if no reference has a word."""
 
 
 @dataclass(frozen=True, slots=True)
 class SystemScore:
-    """Of one system."""
+    """Scores of one system."""
 
     name: str
     scores: Sequence[UtteranceScore]
     total: CorpusScore
     intervals: Mapping[str, Interval]
-    """Of each figure that has units: names of `RATES`, `saer`, and those of `figures`."""
+    """Confidence interval of each figure that has units; keys are names of `RATES`, `saer`, and those of `figures`."""
     saer: SaerResult | None
     figures: Mapping[str, Figure] = field(default_factory=dict)
-    """BLEU, chrF, latencies: what else is known, by name."""
+    """Further figures by name: BLEU, chrF, latencies."""
 
     @property
     def signature(self) -> str:
-        """What has to be equal for two results to be comparable."""
+        """Results are comparable only if their signatures are equal."""
         others = dict.fromkeys(figure.signature for figure in self.figures.values() if figure.signature)
         return " ".join([SIGNATURE, *([self.saer.signature] if self.saer else []), *others])
 
 
 def score_system(name: str, scores: Sequence[UtteranceScore], saer: SaerResult | None = None) -> SystemScore:
-    """Sums and intervals of a system.
+    """Compute the sums and confidence intervals of a system.
 
     Args:
-        saer: of the same utterances.
+        saer: SAER of the same utterances.
     """
     sure = intervals(scores)
     if saer is not None:
@@ -65,13 +65,13 @@ def score_system(name: str, scores: Sequence[UtteranceScore], saer: SaerResult |
 
 
 def with_figures(system: SystemScore, figures: Mapping[str, Figure]) -> SystemScore:
-    """The same system with more figures, of the same utterances."""
+    """Copy of a system with further figures of the same utterances."""
     sure = {name: found for name, figure in figures.items() if (found := figure_interval(figure)) is not None}
     return dataclasses.replace(system, figures={**system.figures, **figures}, intervals={**system.intervals, **sure})
 
 
 def compare(first: SystemScore, other: SystemScore) -> dict[str, Difference]:
-    """Figures that both have, other minus first, on the same utterances."""
+    """Differences (`other` minus `first`) of all figures that both have, on the same utterances."""
     (errors, lengths), (others, _) = rate_columns(first.scores), rate_columns(other.scores)
     names = list(RATES)
     if first.saer is not None and other.saer is not None:
@@ -89,10 +89,10 @@ def compare(first: SystemScore, other: SystemScore) -> dict[str, Difference]:
 
 
 def to_dict(systems: Sequence[SystemScore], compared: Sequence[Mapping[str, Difference]]) -> dict[str, Any]:
-    """Plain data for JSON.
+    """The systems as plain data for JSON.
 
     Args:
-        compared: each system but the first with the first.
+        compared: differences between each other system and the first.
     """
     against = [{}, *[{name: dataclasses.asdict(one) for name, one in found.items()} for found in compared]]
     return {
@@ -113,7 +113,7 @@ def to_dict(systems: Sequence[SystemScore], compared: Sequence[Mapping[str, Diff
 
 
 def finite(data: Any) -> Any:
-    """Plain data with None in the place of numbers that JSON does not have."""
+    """Copy of plain data with non-finite numbers, which JSON lacks, replaced by None."""
     if isinstance(data, float):
         return data if math.isfinite(data) else None
     if isinstance(data, dict):

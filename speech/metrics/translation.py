@@ -1,6 +1,6 @@
-"""How near translations are to references: BLEU and chrF, both of sacrebleu (Post 2018), whose signatures they carry.
+"""Translation metrics: BLEU and chrF from sacrebleu (Post 2018), with sacrebleu signatures.
 
-Texts are compared as they are written, with case and punctuation, as is usual for translations.
+Texts are compared as written, with case and punctuation, as is usual for translation.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _CHINESE = frozenset({"cmn", "yue", "nan"})
 def bleu_tokenizer(text: str, language: str | None) -> str:
     """sacrebleu's tokenizer for a target language.
 
-    `zh` for Chinese languages, `char` for others without spaces (Japanese, Thai, Lao, Khmer, Burmese, Tibetan), `13a`
-    for all that write words apart. `ja-mecab` and `ko-mecab`, which sacrebleu recommends for Japanese and Korean, need
-    packages of their own and are never chosen.
+    `zh` for Chinese languages, `char` for others without spaces (Japanese, Thai, Lao, Khmer, Burmese, Tibetan), and
+    `13a` for languages with spaces. `ja-mecab` and `ko-mecab`, which sacrebleu recommends for Japanese and Korean, need
+    extra packages and are never chosen.
 
     Args:
-        text: a reference; its script decides where the language is not known.
+        text: a reference; its script decides if the language is unknown.
         language: ISO 639-3.
     """
     if language is None:
@@ -44,11 +44,11 @@ def translation_figures(
 ) -> dict[str, Figure]:
     """Corpus BLEU and chrF, 0 to 100, higher is better.
 
-    Where targets need several tokenizers, counts of n-grams of all are added up and the signature names each. Values of
-    single utterances are sentence BLEU with effective order, and sentence chrF.
+    If the targets need several tokenizers, their n-gram counts are added and the signature names each of them. Values
+    per utterance are sentence BLEU with effective order, and sentence chrF.
 
     Args:
-        languages: that each reference is in, ISO 639-3.
+        languages: language of each reference, ISO 639-3.
 
     Raises:
         ConfigError: if sacrebleu is missing.
@@ -78,7 +78,7 @@ def _figure(
     single: Sequence[Any],
     tokenizers: str = "",
 ) -> Figure:
-    """What sacrebleu counts in each utterance is what it adds up itself to score a corpus or to resample it."""
+    """Build a figure from sacrebleu's statistics per utterance, which it sums to score or resample a corpus."""
     pairs = list(zip(hypotheses, references, strict=True))
     rows = [
         metric._extract_corpus_statistics([said], [[wanted]])[0]

@@ -1,7 +1,6 @@
-"""One utterance to be scored, and all figures of form of it.
+"""Scoring of one utterance.
 
-Words are aligned once, in mixed units, and characters once where they are other units; every count is read off these
-two alignments.
+Words are aligned once, in mixed units, and characters once if those units differ; all counts use these two alignments.
 """
 
 from __future__ import annotations
@@ -28,41 +27,41 @@ from speech.text.units import Form, units
 from speech.text.word_language import word_languages
 
 Known = tuple[tuple[str, str | None], ...]
-"""Words with their languages, as a file gives them."""
+"""Words with their languages, as given by a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """One utterance to be scored: a reference, what was recognised, and what is known of languages and times."""
+    """One utterance to be scored: reference, hypothesis, and the known languages and times."""
 
     reference: str
     hypothesis: str
     languages: tuple[str, ...] = ()
-    """ISO 639-3, the main one first; () where they are not known."""
+    """ISO 639-3 codes, the main language first; () if unknown."""
     id: str = ""
     reference_words: Known = ()
     hypothesis_words: Known = ()
     points: tuple[int, ...] | None = None
-    """Places among `reference_words` that are of interest; None: the words that are not in the matrix language."""
+    """Indices in `reference_words` of the points of interest; None: the words outside the matrix language."""
     emitted_s: tuple[float | None, ...] = ()
-    """Of each of `hypothesis_words`, from the start of the utterance; () where no time is known."""
+    """Emission time of each of `hypothesis_words`, from the start of the utterance; () if unknown."""
     duration_s: float | None = None
-    """How long the speech lasted."""
+    """Duration of the speech."""
 
 
 @dataclass(frozen=True, slots=True)
 class UtteranceScore:
-    """Of one utterance."""
+    """Error counts of one utterance."""
 
     id: str
     alignment: EditAlignment
-    """Of mixed units: words, and single characters of scripts without spaces."""
+    """Alignment of mixed units: words, and single characters of scripts without spaces."""
     languages: tuple[str | None, ...]
-    """Of the units of the reference."""
+    """Language of each reference unit."""
     heard: tuple[str | None, ...]
-    """Of the units of the hypothesis."""
+    """Language of each hypothesis unit."""
     words: ErrorCounts
-    """What WER counts, which may be characters: `speech.metrics.edit.error_rate.word_form`."""
+    """Errors that WER counts, in words or characters: see `speech.metrics.edit.error_rate.word_form`."""
     characters: ErrorCounts
     mixed: ErrorCounts
     points: PointErrors
@@ -73,12 +72,12 @@ class UtteranceScore:
 
 
 def score_utterance(pairing: Pairing) -> UtteranceScore:
-    """All counts of one utterance.
+    """Compute all counts of one utterance.
 
-    Languages of words are those that are given; where none are, those that their letters tell.
+    Words without a given language get one that is guessed from their letters.
 
     Raises:
-        DataError: if words are given that are not those of the text.
+        DataError: if the given words do not match the text.
     """
     texts = TextPair(pairing.reference, pairing.hypothesis, pairing.languages)
     mixed = texts.mixed
@@ -100,10 +99,10 @@ def score_utterance(pairing: Pairing) -> UtteranceScore:
 
 
 def points_of_interest(pairing: Pairing, languages: Sequence[str | None]) -> list[int]:
-    """Places of the mixed units of the reference that PIER is about.
+    """Indices of the mixed reference units that are points of interest.
 
     Args:
-        languages: of these units.
+        languages: languages of the reference units.
     """
     if pairing.points is None:
         among = pairing.languages
@@ -124,10 +123,10 @@ def _word_units(word: str, languages: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _languages(found: Sequence[str], text: str, known: Known, pairing: Pairing) -> tuple[str | None, ...]:
-    """Of units: those of the words that they are part of, otherwise what letters tell.
+    """Language of each unit: that of its word, otherwise guessed from its letters.
 
     Args:
-        found: units of `text`, as they are scored.
+        found: scored units of `text`.
     """
     among = pairing.languages
     guessed = tuple(word_languages(found, among)) if len(among) > 1 else (next(iter(among), None),) * len(found)

@@ -1,1 +1,1 @@
-"""Assembles layers into models; loads and saves them."""
+"""Models assembled from layers; loading and saving."""

@@ -1,4 +1,4 @@
-"""Languages that a label decoder gets beside its own: a token each, which training fills with meaning."""
+"""Adds language tokens to a label decoder; training then learns their embeddings."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from speech.text.languages import LANGUAGES
 from speech.text.tokenizers.bpe import LabelTokenizer
 
 _APART = 0.5
-"""Length of the part of a new row that is its own, as a share of the rest."""
+"""Norm of the random component of a new embedding row, relative to the mean component."""
 
 
 def add_languages(base: LabelCheckpoint, added: Mapping[str, Sequence[str]]) -> LabelCheckpoint:
-    """The same model with a token for each new language, behind all others.
+    """Append a token to the model's vocabulary for each new language.
 
-    Its row of the embedding is the mean of those of the languages near to it, and a direction of its own: of the mean
-    alone the decoder could never find the new language likelier than both.
+    Its embedding is the mean of the embeddings of related languages plus a random direction: with the mean alone,
+    the decoder could never prefer the new language to all of them.
 
     Args:
-        base: a Whisper of several languages.
-        added: ISO 639-3 code -> codes of languages that the model knows.
+        base: a multilingual Whisper.
+        added: ISO 639-3 code -> codes of related languages that the model knows.
 
     Raises:
-        ConfigError: if a language is not known, or is one of the model's already.
+        ConfigError: if a code is invalid or known to the model already, or a related language is unknown to it.
     """
     if not added:
         return base

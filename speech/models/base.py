@@ -1,4 +1,4 @@
-"""What models are known by: those who stream, decode, export or serve name these Protocols and no class of a model."""
+"""Model interfaces: streaming, decoding, export and serving depend on these Protocols, not on model classes."""
 
 from __future__ import annotations
 
@@ -21,93 +21,94 @@ from speech.text.vocabulary import Vocabulary
 
 
 class Model(Network, Protocol):
-    """What every model says of itself."""
+    """Properties common to all models."""
 
     @property
     def device(self) -> torch.device:
-        """On which it computes."""
+        """Device of the model."""
 
     @property
     def dtype(self) -> torch.dtype:
-        """Numbers of its frames; linear layers may lie in fewer bits."""
+        """Dtype of frames; weights of linear layers may have fewer bits."""
 
     @property
     def frame_s(self) -> float:
-        """Seconds from one of its frames to the next."""
+        """Seconds between frames."""
 
     @property
     def parameter_count(self) -> int:
-        """As it was trained, in whatever numbers they lie."""
+        """Number of parameters as trained, regardless of their precision."""
 
 
 class Hearing(Model, Protocol):
-    """A model that is given samples."""
+    """A model with audio input."""
 
     @property
     def live(self) -> Live:
-        """Whether it hears chunk by chunk, or whole parts alone."""
+        """Whether live audio is processed in chunks, or in whole parts only."""
 
 
 class Encoded(NamedTuple):
-    """Frames before the CTC head."""
+    """Encoder output before the CTC head."""
 
     x: Tensor
-    """(batch, T', dim); where the model `writes_prefix`, the prefix frames come first."""
+    """Frames `(batch, T', dim)`; if the model `writes_prefix`, prefix frames come first."""
     lengths: Tensor
-    """(batch,)"""
+    """Number of frames `(batch,)`."""
     intermediate: list[Tensor]
-    """Log-probabilities of the intermediate outputs, from below; empty where not asked for."""
+    """Log-probabilities of the intermediate outputs, lowest layer first; empty unless requested."""
     language_logits: Tensor | None
-    """(batch, T', languages), or None."""
+    """Language logits `(batch, T', languages)`, or None."""
 
 
 class CtcState(NamedTuple):
-    """Live streams: the encoder's state and the prompt; `speech.nn.streaming` picks and joins them."""
+    """State of live streams: encoder state and prompt; `speech.nn.streaming` selects and merges rows."""
 
     encoder: EncoderState
     memory: StreamTensors
 
 
 class CtcModel(Hearing, Protocol):
-    """Samples -> frames -> log-probabilities of tokens and languages, of whole utterances or chunk by chunk."""
+    """CTC model: audio to log-probabilities of tokens and languages, for whole utterances or chunk by chunk."""
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """What it writes."""
+        """Output vocabulary."""
 
     @property
     def writes_prefix(self) -> bool:
-        """Whether it writes language and task before the words: frames of the prefix come first in what it says."""
+        """Whether the model emits language and task tokens before the words; prefix frames then come first in its
+        output."""
 
     @property
     def identifies_languages(self) -> bool:
-        """Whether it tells which language is spoken."""
+        """Whether the model identifies the spoken language."""
 
     @property
     def dim(self) -> int:
-        """Width of its frames."""
+        """Dimension of frames."""
 
     @property
     def layers(self) -> int:
-        """Of the encoder."""
+        """Number of encoder layers."""
 
     @property
     def log_mel(self) -> LogMel:
-        """What it hears."""
+        """Log-mel feature extractor."""
 
     @property
     def subsampling(self) -> Subsampling:
-        """What makes frames of it."""
+        """Convolutional subsampling of the encoder."""
 
     @property
     def ctc(self) -> CTCHead:
-        """What makes log-probabilities of frames."""
+        """CTC output head."""
 
     def features(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """`samples (batch, N)` at 16 kHz, `lengths (batch,)` to log-mel `(batch, T, bins)`, `(batch,)`."""
+        """Convert `samples (batch, N)` at 16 kHz, `lengths (batch,)` to log-mel `(batch, T, bins)`, `(batch,)`."""
 
     def subsample(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """`samples (batch, N)`, `lengths (batch,)` to frames of the convolutions `(batch, T', dim)`, `(batch,)`."""
+        """Convert `samples (batch, N)`, `lengths (batch,)` to subsampled frames `(batch, T', dim)`, `(batch,)`."""
 
     def encode(
         self,
@@ -118,51 +119,51 @@ class CtcModel(Hearing, Protocol):
         subsampled: bool = False,
         adapters: Tap | None = None,
     ) -> Encoded:
-        """Whole utterances, with full context.
+        """Encode whole utterances with full context.
 
         Args:
-            features: `(batch, T, bins)` log-mel, `lengths (batch,)`.
+            features, lengths: `(batch, T, bins)` log-mel and `(batch,)`.
             prefix: `(batch, 2)` ids of language (or `<nolang>`) and task.
-            subsampled: `features` are what `subsample` makes of them, and `lengths` theirs.
-            adapters: of an `AdapterBank`.
+            subsampled: `features` and `lengths` are outputs of `subsample`.
+            adapters: tap of an `AdapterBank`.
         """
 
     def behind(self, x: Tensor, lengths: Tensor, prefix: Tensor) -> Encoded:
-        """Whole utterances, from what the layers below the prefix have made of them, `x (batch, T', dim)`, on."""
+        """Encode whole utterances from `x (batch, T', dim)`, the output of the layers below the prefix."""
 
     def init_state(self, prefix: Tensor, chunk: ChunkSpec, *, adapters: Tap | None = None) -> CtcState:
-        """Streams that start with `prefix (batch, 2)`."""
+        """Initial state of streams with `prefix (batch, 2)`."""
 
     def missing(self, state: CtcState, frames: int) -> int:
-        """Feature frames that streams wait for before `frames` more of the convolutions can be seen."""
+        """Feature frames needed before `frames` more subsampled frames can be computed."""
 
     def encode_step(
         self, features: Tensor, state: CtcState, chunk: ChunkSpec, *, adapters: Tap | None = None
     ) -> tuple[Tensor, CtcState]:
-        """`features (batch, t, bins)`, any `t`, to frames `(batch, t', dim)` of the chunks that they complete."""
+        """Encode `features (batch, t, bins)` of any length; returns frames `(batch, t', dim)` of completed chunks."""
 
     def read(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Log-probabilities, and language logits if it has them, of frames `(batch, t, dim)`."""
+        """Log-probabilities, and language logits or None, of frames `(batch, t, dim)`."""
 
 
 class LabelModel(Hearing, Protocol):
-    """Samples -> frames; frames and the tokens so far -> scores of the next token."""
+    """Encoder-decoder model: audio to frames, then next-token scores given the frames and previous tokens."""
 
     @property
     def max_frames(self) -> int:
-        """That it hears at once."""
+        """Maximum encoder frames per input."""
 
     @property
     def true_length(self) -> bool:
-        """Whether it writes utterances as they are; otherwise silence has to fill `max_frames`."""
+        """Whether utterances need no padding; otherwise they must be padded with silence to `max_frames`."""
 
     @property
     def max_tokens(self) -> int:
-        """Of a text with its prompt."""
+        """Maximum tokens of a text with its prompt."""
 
     @property
     def alignment_heads(self) -> Sequence[tuple[int, int]]:
-        """(layer, head) of cross-attention that follows what is said, from 0."""
+        """(layer, head) of cross-attention heads aligned to the audio, counted from 0."""
 
     @property
     def suppressed(self) -> Sequence[int]:
@@ -170,97 +171,101 @@ class LabelModel(Hearing, Protocol):
 
     @property
     def suppressed_first(self) -> Sequence[int]:
-        """Tokens that no text begins with."""
+        """Tokens that may not begin a text."""
 
     def encode(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """`samples (batch, N)` at 16 kHz, `lengths (batch,)` to frames `(batch, T, dim)`, `(batch,)`."""
+        """Encode `samples (batch, N)` at 16 kHz, `lengths (batch,)` to frames `(batch, T, dim)`, `(batch,)`."""
 
     def lower(self, samples: Tensor, lengths: Tensor, layers: int) -> Halfway:
-        """What the convolutions and the lowest `layers` make of samples; arguments are those of `encode`."""
+        """Run the convolutions and the lowest `layers` encoder layers; arguments as for `encode`."""
 
     def upper(self, half: Halfway) -> tuple[Tensor, Tensor]:
-        """What `encode` says, from `lower` on."""
+        """Run the remaining encoder layers on the output of `lower`; returns the result of `encode`."""
 
     def begin(self, frames: Tensor, lengths: Tensor | None = None) -> DecoderState:
-        """Nothing written yet of `frames (utterances, T, dim)`; `lengths (utterances,)` are real, None: all."""
+        """Initial decoder state for `frames (utterances, T, dim)`; `lengths (utterances,)` are valid frames, None:
+        all."""
 
     def step(
         self, tokens: Tensor, state: DecoderState, heads: Sequence[tuple[int, int]] = ()
     ) -> tuple[Tensor, DecoderState, Tensor | None]:
-        """`tokens (rows, n)` behind those of the state, whose rows `DecoderState.select` reorders.
+        """Process `tokens (rows, n)` after those of the state; `DecoderState.select` reorders its rows.
 
         Returns:
-            `(rows, n, dim)` for `logits`, the next state, and cross-attention of `heads`, `(rows, heads, n, T)`.
+            `(rows, n, dim)` for `logits`, the next state, and cross-attention `(rows, heads, n, T)` of `heads`.
         """
 
     def logits(self, x: Tensor) -> Tensor:
-        """`(..., dim)` of `step` to float32 `(..., vocabulary)`: unnormalised scores of what follows."""
+        """Unnormalised next-token scores, float32 `(..., vocabulary)`, from `(..., dim)` of `step`."""
 
 
 class Codec[Heard: tuple[object, ...], Said: tuple[object, ...]](Model, Protocol):
-    """Samples <-> codes, whole or piece by piece: pieces in a row give what the whole gives.
+    """Audio codec, whole or streaming: consecutive pieces give the same result as the whole.
 
-    `Heard` and `Said` are the states of either way, which `speech.nn.streaming` picks and joins.
+    `Heard` and `Said` are the encoder and decoder states, whose rows `speech.nn.streaming` selects and merges.
     """
 
     @property
     def sample_rate(self) -> int:
-        """Hz."""
+        """Sample rate in Hz."""
 
     @property
     def codebooks(self) -> int:
-        """Codes of a frame."""
+        """Number of codebooks, that is, codes per frame."""
 
     @property
     def codes(self) -> int:
-        """That a codebook has: 0 .. `codes` - 1."""
+        """Size of a codebook; codes are 0 .. `codes` - 1."""
 
     def encode(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """`samples (batch, N)`, `lengths (batch,)` to codes `(batch, codebooks, T)` int64, and frames `(batch,)`."""
+        """Encode `samples (batch, N)`, `lengths (batch,)` to codes `(batch, codebooks, T)` int64, and frame counts
+        `(batch,)`."""
 
     def decode(self, codes: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Codes `(batch, codebooks, T)`, frames `(batch,)` of each to `samples (batch, N)`, `lengths (batch,)`."""
+        """Decode codes `(batch, codebooks, T)`, frame counts `(batch,)` to `samples (batch, N)`, `lengths (batch,)`."""
 
     def init_encoder(self, batch: int) -> Heard:
-        """Streams of which nothing has been encoded."""
+        """Initial encoder state."""
 
     def encode_step(self, samples: Tensor, state: Heard) -> tuple[Tensor, Heard]:
-        """`samples (batch, n)`, any `n`, to codes `(batch, codebooks, t)` of the frames that they complete."""
+        """Encode `samples (batch, n)` of any length; returns codes `(batch, codebooks, t)` of completed frames."""
 
     def init_decoder(self, batch: int) -> Said:
-        """Streams of which nothing has been decoded."""
+        """Initial decoder state."""
 
     def decode_step(self, codes: Tensor, state: Said) -> tuple[Tensor, Said]:
-        """Codes `(batch, codebooks, t)`, any `t`, to the samples `(batch, n)` that no later code changes."""
+        """Decode codes `(batch, codebooks, t)` of any length; returns samples `(batch, n)` that later codes cannot
+        change."""
 
 
 class SpeechLM[State: tuple[object, ...]](Model, Protocol):
-    """Text, and codes of a voice -> codes, frame by frame; `State` as of `Codec`."""
+    """Speech language model: text and voice codes to codes, frame by frame; `State` as in `Codec`."""
 
     @property
     def codebooks(self) -> int:
-        """Codes of a frame."""
+        """Codes per frame."""
 
     @property
     def max_frames(self) -> int:
-        """Of what it says behind one text."""
+        """Maximum frames generated for one text."""
 
     def begin(self, text: Tensor, lengths: Tensor, voice: Tensor | None = None) -> State:
-        """Nothing said yet of `text (batch, n)`, of which `lengths (batch,)` tokens are real.
+        """Initial state for `text (batch, n)`.
 
         Args:
             text: token ids.
-            lengths: of each text.
-            voice: codes `(batch, codebooks, T)` of who is to say it; None: the model's own.
+            lengths: number of valid tokens `(batch,)`.
+            voice: codes `(batch, codebooks, T)` of the voice to imitate; None: the model's default voice.
         """
 
     def step(self, state: State, choose: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, State]:
-        """The next frame.
+        """Generate the next frame.
 
         Args:
-            state: of `begin`, or of the frame before.
-            choose: scores `(batch, codes)` of one codebook to codes `(batch,)`, by which the next one's are made.
+            state: from `begin` or the previous step.
+            choose: samples codes `(batch,)` from scores `(batch, codes)` of one codebook; the next codebook depends
+                on them.
 
         Returns:
-            Codes `(batch, codebooks)`, whether each has ended before them `(batch,)` bool, and the next state.
+            Codes `(batch, codebooks)`, whether each row ended before them `(batch,)` bool, and the next state.
         """

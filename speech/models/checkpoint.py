@@ -1,15 +1,15 @@
-"""Checkpoints of all kinds; each is a directory with `config.json` and `README.md` (the model card).
+"""Checkpoints of all kinds: directories with `config.json` and `README.md` (the model card).
 
     owsm_ctc   `model.safetensors`, `tokenizer.model`
     whisper    `encoder.safetensors`, `decoder.safetensors`, `tokenizer.json`
-    hybrid     as owsm_ctc, and a whisper checkpoint in `label/` (`speech.models.hybrid`); layers that both share lie
-               there alone
+    hybrid     as owsm_ctc, and a whisper checkpoint in `label/` (`speech.models.hybrid`), which alone stores
+               shared layers
 
-Beside `model.safetensors` may lie `lm.safetensors`, an n-gram model of the same tokens (`speech.decode.lm.ngram`),
-and `lexicon.safetensors`, words (`speech.decode.lm.lexicon`); `adapters/` holds one file for each language that has an
-adapter (`speech.models.adapters.file`).
+Optional files beside `model.safetensors` are `lm.safetensors`, an n-gram model of the same tokens
+(`speech.decode.lm.ngram`), and `lexicon.safetensors`, words (`speech.decode.lm.lexicon`); `adapters/` holds one file
+per adapted language (`speech.models.adapters.file`).
 
-It carries data only. `kind` is looked up in a closed table of imported classes; unknown keys are refused.
+Checkpoints contain data only. `kind` is looked up in a closed table of imported classes; unknown keys are rejected.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ from speech.text.vocabulary import Vocabulary
 LABEL = "label"
 """Folder of the label model in a hybrid checkpoint."""
 SHARED = "shared_layers"
-"""Key of a hybrid's `config.json`: layers of both encoders, from below, that are the same, with the convolutions."""
+"""Key in a hybrid's `config.json`: number of lowest encoder layers, with the convolutions, shared by both encoders."""
 LANGUAGE_MODEL = "lm.safetensors"
 LEXICON = "lexicon.safetensors"
 KINDS: Mapping[str, type[OwsmCtcConfig] | type[WhisperConfig]] = {
@@ -59,7 +59,7 @@ KINDS: Mapping[str, type[OwsmCtcConfig] | type[WhisperConfig]] = {
     WHISPER: WhisperConfig,
     "hybrid": OwsmCtcConfig,
 }
-"""Of checkpoints -> what configures the model, or that of the CTC encoder where there are two."""
+"""Checkpoint kind -> configuration class of its model; for a hybrid, of the CTC model."""
 _ENCODERS: dict[str, type[EncoderConfig]] = {"whisper": WhisperEncoderConfig, "e_branchformer": EBranchformerConfig}
 _WEIGHTS = {"model.safetensors": ""}
 _TOKENIZER = "tokenizer.model"
@@ -69,47 +69,47 @@ _LABEL_TOKENIZER = "tokenizer.json"
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A CTC model that is ready to use, and what belongs to it."""
+    """A loaded CTC model with its tokenizer and metadata."""
 
     model: OwsmCtc
     tokenizer: Tokenizer
     info: dict[str, Any]
-    """What training recorded: languages heard, chunk sizes, seeds, scores."""
+    """Training metadata: languages, chunk sizes, seeds, scores."""
     targets: Targets = field(default_factory=dict)
-    """That it translates into, with what was measured."""
+    """Translation targets with their measured scores."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A checkpoint of a CTC model without its weights."""
+    """A CTC checkpoint without its weights."""
 
     config: OwsmCtcConfig
     tokenizer: Tokenizer
     info: dict[str, Any]
     targets: Targets = field(default_factory=dict)
     shared_layers: int = 0
-    """That lie in the label model of a hybrid."""
+    """Number of layers stored in the label model of a hybrid."""
 
     def empty(self) -> OwsmCtc:
-        """The model without numbers: what it consists of, and how large that is."""
+        """The model without weights: its structure and tensor sizes."""
         return build_empty(self.config, self.tokenizer.vocabulary)
 
 
 @dataclass(frozen=True, slots=True)
 class LabelCheckpoint:
-    """A label model that is ready to use, and what belongs to it."""
+    """A loaded label model with its tokenizer and metadata."""
 
     model: Whisper
     tokenizer: LabelTokenizer
     info: dict[str, Any]
-    """Where it comes from, and what training recorded."""
+    """Origin and training metadata."""
     targets: Targets = field(default_factory=dict)
-    """That it translates into, with what was measured."""
+    """Translation targets with their measured scores."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelOutline:
-    """A checkpoint of a label model without its weights."""
+    """A label-model checkpoint without its weights."""
 
     config: WhisperConfig
     tokenizer: LabelTokenizer
@@ -117,7 +117,7 @@ class LabelOutline:
     targets: Targets = field(default_factory=dict)
 
     def empty(self) -> Whisper:
-        """The model without numbers: what it consists of, and how large that is."""
+        """The model without weights: its structure and tensor sizes."""
         with without_memory():
             return self.config.build()
 
@@ -133,21 +133,21 @@ def save_checkpoint(
     attached: Mapping[str, Path] | None = None,
     targets: Targets | None = None,
 ) -> None:
-    """Write a checkpoint; the directory appears whole or not at all. An older one at that place is replaced.
+    """Write a checkpoint atomically; an existing one is replaced.
 
     Args:
-        directory: where.
-        model: its parameters and configuration.
-        tokenizer: of the model.
-        info: anything that JSON can hold, kept in `config.json`.
-        card: Markdown, `README.md`.
+        directory: target directory.
+        model: model to save, with its configuration.
+        tokenizer: the model's tokenizer.
+        info: JSON-serializable metadata, stored in `config.json`.
+        card: model card in Markdown, written to `README.md`.
         storage: precision on disk.
-        attached: name in the directory -> file that is copied there, such as the record of the training.
-        targets: that it translates into, with what was measured.
+        attached: name in the directory -> file to copy there, such as a training record.
+        targets: translation targets with their measured scores.
 
     Raises:
-        FileError: if the system refuses.
-        ModelError: if a parameter is not finite, also where it is too large for `storage`.
+        FileError: if a file cannot be written.
+        ModelError: if a parameter is not finite, or too large for `storage`.
     """
     with replacing_folder(directory) as folder:
         checkpoint = Checkpoint(model, tokenizer, info, targets or {})
@@ -165,9 +165,8 @@ def write_checkpoint(
     where: Path,
     more: Mapping[str, Any] | None = None,
 ) -> None:
-    """The files of a checkpoint with a CTC model into a folder that is there; `where` is what errors call it, and
-    `more` what its record says besides. Layers of which that says that they are shared are not written. See
-    `save_checkpoint`."""
+    """Write the files of a CTC checkpoint to an existing folder; see `save_checkpoint`. Errors name the folder `where`.
+    `more` adds keys to the record; layers that it declares as shared are not written."""
     model, more = checkpoint.model, more or {}
     save_weights(folder, _WEIGHTS, model, storage, where, _borrowed(more.get(SHARED, 0)))
     record = {
@@ -193,12 +192,12 @@ def save_label_checkpoint(
     storage: Storage = Storage.float32,
     attached: Mapping[str, Path] | None = None,
 ) -> None:
-    """Write a checkpoint of a label model; see `save_checkpoint`. In eight bits encoder and decoder of Whisper-base
-    take less than 60 MB each.
+    """Write a label-model checkpoint; see `save_checkpoint`. In int8, encoder and decoder of Whisper-base take less
+    than 60 MB each.
 
     Raises:
-        FileError: if the system refuses.
-        ModelError: if a parameter is not finite, also where it is too large for `storage`.
+        FileError: if a file cannot be written.
+        ModelError: if a parameter is not finite, or too large for `storage`.
     """
     with replacing_folder(directory) as folder:
         write_label_checkpoint(folder, checkpoint, card=card, storage=storage, where=directory)
@@ -209,7 +208,7 @@ def save_label_checkpoint(
 def write_label_checkpoint(
     folder: Path, checkpoint: LabelCheckpoint, *, card: str, storage: Storage, where: Path
 ) -> None:
-    """Its files into a folder that is there; `where` is what errors call it. See `save_label_checkpoint`."""
+    """Write the files to an existing folder, which errors name `where`; see `save_label_checkpoint`."""
     save_weights(folder, _LABEL_WEIGHTS, checkpoint.model, storage, where)
     record = {
         "model": config_to_dict(checkpoint.model.config),
@@ -221,18 +220,16 @@ def write_label_checkpoint(
 
 
 def load_checkpoint(directory: Path, *, device: str | torch.device = "cpu", as_stored: bool = False) -> Checkpoint:
-    """Read the CTC model of a checkpoint; it is in evaluation mode and float32.
+    """Load the CTC model of a checkpoint in float32 and evaluation mode.
 
     Args:
-        directory: of a checkpoint, also of a hybrid one.
-        device: of the model.
-        as_stored: leave the weights of linear layers in the numbers in which they lie on disk, in eight bits as
-            quantised tensors, for `with_precision` to make of them what it needs: the rest of the file is not read
-            before, and nothing is held twice.
+        directory: the checkpoint, which may be a hybrid.
+        device: device of the model.
+        as_stored: keep weights of linear layers in their precision on disk (int8 as quantized tensors) for
+            `with_precision` to convert, so that the file is read lazily and no weights are held twice.
 
     Raises:
-        ModelError: naming the file, and the key where there is one, if anything is missing, unknown or does not fit, or
-            a number is not finite.
+        ModelError: naming file and key, if something is missing, unknown or does not fit, or a number is not finite.
     """
     outline = load_outline(directory)
     model = outline.empty()
@@ -241,7 +238,7 @@ def load_checkpoint(directory: Path, *, device: str | torch.device = "cpu", as_s
 
 
 def _borrowed(shared_layers: int) -> SharedTensors:
-    """What the CTC model of a hybrid has from the label model, whose encoder's tensors are called alike."""
+    """Tensors of a hybrid's CTC model that are stored in the label model, under the same names."""
     layers = (f"encoder.layers.{n}." for n in range(shared_layers))
     return (
         SharedTensors(f"{LABEL}/encoder.safetensors", ("encoder.subsampling.", *layers))
@@ -253,7 +250,8 @@ def _borrowed(shared_layers: int) -> SharedTensors:
 def load_label_checkpoint(
     directory: Path, *, device: str | torch.device = "cpu", as_stored: bool = False
 ) -> LabelCheckpoint:
-    """Read a label model; see `load_checkpoint`. With `as_stored` its tied embedding stays as it lies on disk too."""
+    """Load a label model; see `load_checkpoint`. With `as_stored`, its tied embedding keeps its stored precision
+    too."""
     outline = load_label_outline(directory)
     model = outline.empty()
     load_weights(model, directory, _LABEL_WEIGHTS, as_stored=as_stored)
@@ -261,10 +259,10 @@ def load_label_checkpoint(
 
 
 def load_label_outline(directory: Path) -> LabelOutline:
-    """What a label model is, without reading its weights.
+    """Load a label-model checkpoint without its weights.
 
     Raises:
-        ModelError: naming the file, if anything but the weights is missing, unknown or does not fit.
+        ModelError: naming the file, if something other than weights is missing, unknown or does not fit.
     """
     record = _record(directory, WhisperConfig, (*_LABEL_WEIGHTS, _LABEL_TOKENIZER), ("model", "info"))
     config = config_from_dict(WhisperConfig, record["model"], str(directory / RECORD))
@@ -279,24 +277,24 @@ def load_label_outline(directory: Path) -> LabelOutline:
 
 
 def kind_of(directory: Path) -> str:
-    """One of `KINDS`.
+    """The kind of a checkpoint, one of `KINDS`.
 
     Raises:
-        ModelError: if it is no checkpoint.
+        ModelError: if the directory is not a checkpoint.
     """
     return str(read_record(directory, list(KINDS), (), ())["kind"])
 
 
 def shares_layers(directory: Path) -> bool:
-    """Whether the CTC model of a checkpoint has layers in the label model beside it."""
+    """Whether the checkpoint's CTC model has layers that are stored in its label model."""
     return (directory / RECORD).is_file() and bool(read_record(directory, list(KINDS), (), ()).get(SHARED))
 
 
 def load_outline(directory: Path) -> Outline:
-    """What the CTC model of a checkpoint is, without reading its weights.
+    """Load a checkpoint's CTC model without its weights.
 
     Raises:
-        ModelError: naming the file, if anything but the weights is missing, unknown or does not fit.
+        ModelError: naming the file, if something other than weights is missing, unknown or does not fit.
     """
     keys = ("model", "languages", "st_targets", "sos_eos", "info")
     record = _record(directory, OwsmCtcConfig, (*_WEIGHTS, _TOKENIZER), keys)
@@ -316,19 +314,19 @@ def load_outline(directory: Path) -> Outline:
 
 def _record(directory: Path, configured: type, files: tuple[str, ...], keys: tuple[str, ...]) -> Any:
     kinds = [kind for kind, cls in KINDS.items() if cls is configured]
-    if (directory / RECORD).is_file():  # another kind has other files
+    if (directory / RECORD).is_file():  # check the kind first: other kinds have other files
         read_record(directory, kinds, (), ())
     return read_record(directory, kinds, files, keys)
 
 
 def build_empty(config: OwsmCtcConfig, vocabulary: Vocabulary) -> OwsmCtc:
-    """A model whose parameters take no memory and no time; constant tables are real."""
+    """Build a model whose parameters take no memory or time; constant tables are real."""
     with without_memory():
         return config.build(vocabulary)
 
 
 def config_to_dict(config: OwsmCtcConfig | WhisperConfig) -> dict[str, Any]:
-    """Plain data of a configuration, the encoder's class as `kind`."""
+    """Convert a configuration to plain data, with the encoder's class as `kind`."""
     record = dataclasses.asdict(config)
     kinds = {cls: kind for kind, cls in _ENCODERS.items()}
     record["encoder"] = {"kind": kinds[type(config.encoder)], **record["encoder"]}
@@ -339,7 +337,7 @@ def config_from_dict[C: (OwsmCtcConfig, WhisperConfig)](cls: type[C], record: di
     """The inverse of `config_to_dict`.
 
     Raises:
-        ModelError: for unknown and missing keys, and for numbers that are out of range.
+        ModelError: if a key is unknown or missing, or a number is out of range.
     """
     try:
         encoder = dict(record["encoder"])

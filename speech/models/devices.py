@@ -1,4 +1,4 @@
-"""Which device a model computes on: a choice when it is loaded, refused by name where this machine cannot keep it."""
+"""Device selection: checks that this machine can use the device on which a model is to be loaded."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import torch
 from speech.errors import ConfigError
 
 KNOWN = ("cpu", "cuda", "mps", "xpu")
-"""Kinds of device, as torch names them."""
+"""Supported device types, by torch's names."""
 _FORM = re.compile(r"([a-z]+)(?::(\d+))?")
 
 
 def parse_device(name: str | torch.device) -> torch.device:
-    """The device of a name such as "cpu", "cuda" or "cuda:1", whether or not this machine has it.
+    """Parse a device name such as "cpu", "cuda" or "cuda:1", without checking that it exists.
 
     Raises:
-        ConfigError: if there is no such kind of device.
+        ConfigError: if the device type is unknown.
     """
     text = str(name)
     found = _FORM.fullmatch(text)
@@ -29,21 +29,21 @@ def parse_device(name: str | torch.device) -> torch.device:
     kind, number = found[1], found[2]
     if number is None or (kind == "cpu" and int(number) == 0):
         return torch.device(kind)
-    if kind == "cpu" or int(number) > 127:  # torch keeps the number in a byte, and would take cuda:300 for cuda:44
+    if kind == "cpu" or int(number) > 127:  # torch stores the index in a byte, and would read cuda:300 as cuda:44
         raise ConfigError(f"there is no device {text!r}", fix="Give cpu." if kind == "cpu" else f"Give {kind}:0.")
     return torch.device(kind, int(number))
 
 
 def check_device(name: str | torch.device, *, allocate: bool = False) -> torch.device:
-    """The device of a name, which this machine has.
+    """Parse a device name and check that this machine has the device.
 
     Args:
         name: such as "cpu", "cuda" or "cuda:1".
-        allocate: put a number on it too. This finds a GPU that is there and cannot be used; the process holds some of
-            its memory from then on.
+        allocate: also allocate a tensor on it. This detects a GPU that exists but cannot be used; the process then
+            keeps some of its memory.
 
     Raises:
-        ConfigError: if there is no such device, or torch cannot use it.
+        ConfigError: if the device does not exist, or torch cannot use it.
     """
     device = parse_device(name)
     if device.type == "cpu":
@@ -65,8 +65,8 @@ def check_device(name: str | torch.device, *, allocate: bool = False) -> torch.d
 
 
 def _missing(kind: str) -> tuple[str, str]:
-    """Why torch has no device of a kind, and what can be done; empty: it has one."""
-    with warnings.catch_warnings(record=True) as said:  # torch's reason, if it has one: a driver that is too old
+    """Reason why torch has no device of a kind, and a fix; both empty if it has one."""
+    with warnings.catch_warnings(record=True) as said:  # torch may warn with the reason, such as an old driver
         warnings.simplefilter("always")
         if kind == "mps":
             built, available = torch.backends.mps.is_built(), torch.backends.mps.is_available()

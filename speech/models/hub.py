@@ -1,11 +1,11 @@
-"""Where a model is: a path, an embedded name, or a hub id -> a local directory."""
+"""Resolves a model name, that is, a path, "embedded" or a hub id, to a local directory."""
 
 from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
 
-import huggingface_hub  # loads its parts when they are used
+import huggingface_hub  # imports its submodules lazily
 
 from speech.choices import EMBEDDED as EMBEDDED
 from speech.errors import ModelError
@@ -15,19 +15,19 @@ _DATA = (
     "*.pth", "*.yaml", "*.npz",  # a published OWSM-CTC; of its weights only tensors are read
     "model.bin",  # arrays of CTranslate2
 )  # fmt: skip
-"""What is fetched of a repository: no code, and nothing that a reader of ours would execute."""
+"""File patterns to download from a repository: no code, and nothing that our readers would execute."""
 _TWICE = "model.fp32*"
-"""Some Whispers lie there in float16 and in float32."""
+"""Duplicate weights: some Whisper repositories have both float16 and float32."""
 
 
 def locate(name: str) -> Path:
-    """The directory of a checkpoint.
+    """Return the directory of a checkpoint, downloading it if needed.
 
     Args:
         name: a directory, "embedded", or a hub id such as "owner/model".
 
     Raises:
-        ModelError: if it is none of these, or the hub cannot be reached.
+        ModelError: if it is none of these, or cannot be downloaded.
     """
     if name == EMBEDDED:
         embedded = Path(str(files("speech") / "assets" / "model"))
@@ -50,7 +50,7 @@ def locate(name: str) -> Path:
 
 
 def locate_file(name: str, filename: str) -> Path:
-    """One file of a published model: `name` is that file, a directory that holds it, or a hub id.
+    """Return one file of a published model; `name` is the file, its directory, or a hub id.
 
     Raises:
         ModelError: as `locate`.

@@ -1,6 +1,6 @@
-"""A hybrid (Watanabe et al. 2017, with an encoder for each half): CTC hears frame by frame, a label model writes.
+"""Hybrid models (Watanabe et al. 2017, with one encoder each): CTC for streaming, a label model for the final text.
 
-Its checkpoint is that of the CTC model, with that of the label model in `label/`.
+The checkpoint is that of the CTC model, with the label model's in `label/`.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ from speech.models.storage import RECORD, read_record
 
 KIND = "hybrid"
 _JOINT = "joint"
-"""Key of its `config.json`."""
+"""Key of `JointConfig` in `config.json`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hybrid:
-    """Both halves, ready to use, each with its tokenizer."""
+    """CTC model and label model, loaded, each with its tokenizer."""
 
     ctc: Checkpoint
     label: LabelCheckpoint
     joint: JointConfig = field(default_factory=JointConfig)
-    """How they decide together."""
+    """Joint decoding parameters."""
 
     shared_layers: int = 0
-    """Of both encoders, from below, that lie on disk once."""
+    """Number of lowest encoder layers shared by both models, stored once."""
 
     def same_layers(self) -> int:
-        """Layers of both encoders, from below, that hear the audio alone and are the same, as are the convolutions.
-        The label model's are kept."""
+        """Number of lowest encoder layers, without prefix, that are equal in both models, as are the convolutions; 0 if
+        none. The label model's copy is the one to store."""
         model, other = self.ctc.model, self.label.model.encoder
         own, layers, config = model.encoder, model.encoder.prefix_after, model.config
         scaled = bool(model.feature_mean.any()) or bool((model.feature_std != 1).any())
@@ -74,19 +74,19 @@ def save_hybrid(
     storage: Storage = Storage.float32,
     attached: Mapping[str, Path] | None = None,
 ) -> None:
-    """Write a checkpoint; the directory appears whole or not at all. An older one at that place is replaced.
+    """Write a checkpoint atomically; an existing one is replaced.
 
     Args:
-        directory: where.
-        hybrid: what.
-        card: Markdown, `README.md`.
-        label_card: the same of the label model.
-        storage: precision on disk, of both halves.
-        attached: name in the directory -> file that is copied there, such as an n-gram model.
+        directory: target directory.
+        hybrid: models to save.
+        card: model card in Markdown, written to `README.md`.
+        label_card: model card of the label model.
+        storage: precision on disk of both models.
+        attached: name in the directory -> file to copy there, such as an n-gram model.
 
     Raises:
-        FileError: if the system refuses.
-        ModelError: if a parameter is not finite, also where it is too large for `storage`.
+        FileError: if a file cannot be written.
+        ModelError: if a parameter is not finite, or too large for `storage`.
     """
     with replacing_folder(directory) as folder:
         more = {_JOINT: asdict(hybrid.joint), SHARED: hybrid.same_layers()}
@@ -100,18 +100,18 @@ def save_hybrid(
 def save_beside_label(
     directory: Path, ctc: Checkpoint, of: Path, *, card: str, storage: Storage = Storage.float32
 ) -> None:
-    """Write another CTC model beside the label model of a hybrid, which is copied as it lies on disk.
+    """Write another CTC model with the label model of an existing hybrid, whose files are copied unchanged.
 
     Args:
-        directory: where; an older checkpoint at that place is replaced.
-        ctc: what takes the place of the CTC model.
-        of: directory of the hybrid; how both halves decide together is taken from it too.
-        card: Markdown, `README.md`.
+        directory: target directory; an existing checkpoint is replaced.
+        ctc: the new CTC model.
+        of: directory of the hybrid, whose joint decoding parameters are copied too.
+        card: model card in Markdown, written to `README.md`.
         storage: precision on disk of the CTC model.
 
     Raises:
-        FileError: if the system refuses.
-        ModelError: if `of` is no hybrid, or a parameter is not finite, also where it is too large for `storage`.
+        FileError: if a file cannot be written.
+        ModelError: if `of` is not a hybrid, or a parameter is not finite, or too large for `storage`.
     """
     record = read_record(of, [KIND], (), (_JOINT,))
     more = {_JOINT: record[_JOINT], SHARED: record.get(SHARED, 0)}
@@ -121,7 +121,7 @@ def save_beside_label(
 
 
 def load_hybrid(directory: Path, *, device: str | torch.device = "cpu", as_stored: bool = False) -> Hybrid:
-    """Read both halves; for arguments and errors see `load_checkpoint`, which reads the CTC model alone."""
+    """Load both models; arguments and errors as for `load_checkpoint`, which loads only the CTC model."""
     record = read_record(directory, [KIND], (), (_JOINT,))
     try:
         joint = JointConfig(**record[_JOINT])
@@ -136,16 +136,16 @@ def load_hybrid(directory: Path, *, device: str | torch.device = "cpu", as_store
 
 
 def is_hybrid(directory: Path) -> bool:
-    """Whether a checkpoint has a label model too.
+    """Whether a checkpoint is a hybrid.
 
     Raises:
-        ModelError: if it is none.
+        ModelError: if the directory is not a checkpoint.
     """
     return kind_of(directory) == KIND
 
 
 def _same(a: nn.Module, b: nn.Module) -> bool:
-    """Whether two layers have the same parameters, but for rounding to eight bits."""
+    """Whether two layers have equal parameters, up to int8 rounding."""
     mine, theirs = a.state_dict(), b.state_dict()
     return mine.keys() == theirs.keys() and all(_near(tensor, theirs[name]) for name, tensor in mine.items())
 

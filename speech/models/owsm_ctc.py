@@ -1,6 +1,6 @@
-"""OWSM-CTC (Peng et al. 2024): one encoder, one CTC head; recognition, translation and language identification.
+"""OWSM-CTC (Peng et al. 2024): one encoder with a CTC head for recognition, translation and language identification.
 
-`[language, task]` frames stand in front of the audio. Intermediate CTC outputs condition the layers above them; the
+`[language, task]` frames are prepended to the audio. Intermediate CTC outputs condition the layers above them; the
 lower ones are trained on the transcript, the upper ones on the target of the task.
 """
 
@@ -29,7 +29,7 @@ from speech.text.vocabulary import Vocabulary
 
 
 class FrontEnd(StrEnum):
-    """Which log-mel a model hears; names equal values."""
+    """Log-mel front end of a model; names equal values."""
 
     owsm = "owsm"
     whisper = "whisper"
@@ -37,30 +37,32 @@ class FrontEnd(StrEnum):
 
 @dataclass(kw_only=True, slots=True)
 class OwsmCtcConfig:
-    """A model without its vocabulary."""
+    """Model configuration without the vocabulary."""
 
     live: ClassVar[Live] = Live.chunks
-    """Its encoders step."""
+    """The encoders support chunk-wise streaming."""
     encoder: EncoderConfig
-    """Encoder; see `nn/whisper_encoder.py`, `nn/e_branchformer.py`."""
+    """Encoder; see `nn/encoder/whisper.py`, `nn/encoder/e_branchformer.py`."""
     front_end: FrontEnd = FrontEnd.owsm
-    """Log-mel."""
+    """Log-mel front end."""
     inter_layers: list[int] = field(default_factory=lambda: [6, 12, 15, 21], metadata=within(Range(least=1)))
     """Layers (from 1) with an intermediate CTC output."""
     inter_transcript: int = ranged(3, least=0)
-    """How many of them, from below, learn the transcript; the others learn the task's target."""
+    """Number of the lowest intermediate outputs that are trained on the transcript; the others get the task's
+    target."""
     inter_norm: bool = False
-    """Normalise frames before an intermediate output: for encoders whose layers do not end in a normalisation."""
+    """Normalise frames before an intermediate output, for encoders whose layers do not end in a normalisation."""
     target_prefix: bool = True
-    """Targets begin with the language and task tokens, and the prefix frames belong to the CTC stream (published)."""
+    """Targets begin with the language and task tokens, and prefix frames are part of the CTC output (as published)."""
     language_head: bool = False
-    """A language distribution per frame, instead of the first token of the stream."""
+    """Predict a language distribution per frame, instead of using the first output token."""
     prompt_dim: int = ranged(512, least=1)
-    """Width of token embeddings of prefix and prompt."""
+    """Width of prefix and prompt token embeddings."""
     prompt: PromptConfig | None = None
     """Prompt encoder; None: the model takes no text prompt."""
     inner_tokens: int | None = ranged(None, least=1)
-    """Tokens whose posteriors are fed back, where the model writes fewer (`speech.models.trimming`); None: as many."""
+    """Number of tokens fed back by intermediate outputs, if the model writes fewer (`speech.models.trimming`); None:
+    equal."""
 
     def __post_init__(self) -> None:
         check(self, "model")
@@ -77,20 +79,20 @@ class OwsmCtcConfig:
 
 
 class OwsmCtcOutput(NamedTuple):
-    """Everything that is read off one pass."""
+    """Outputs of one forward pass."""
 
     log_probs: Tensor
-    """(batch, T', vocabulary) float32; with `target_prefix` the prefix frames come first."""
+    """Log-probabilities `(batch, T', vocabulary)` float32; with `target_prefix`, prefix frames come first."""
     lengths: Tensor
-    """(batch,)"""
+    """Number of frames `(batch,)`."""
     intermediate: list[Tensor]
-    """Log-probabilities of the intermediate outputs, from below; empty where not asked for."""
+    """Log-probabilities of the intermediate outputs, lowest layer first; empty unless requested."""
     language_logits: Tensor | None
-    """(batch, T', languages), or None."""
+    """Language logits `(batch, T', languages)`, or None."""
 
 
 class _Layers(nn.Module):
-    """The layers, what the model says of itself, and what is done in front of the encoder."""
+    """Layers and properties of the model, and its processing before the encoder."""
 
     feature_mean: Tensor
     feature_std: Tensor
@@ -118,7 +120,7 @@ class _Layers(nn.Module):
 
     @property
     def frame_s(self) -> float:
-        """Seconds from one output frame to the next."""
+        """Seconds between output frames."""
         return self.encoder.factor * 0.01
 
     @property
@@ -127,7 +129,7 @@ class _Layers(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Numbers of its frames; linear layers may lie in fewer bits."""
+        """Dtype of frames; weights of linear layers may have fewer bits."""
         return self.embed.weight.dtype
 
     @property
@@ -137,48 +139,49 @@ class _Layers(nn.Module):
 
     @property
     def dim(self) -> int:
-        """Width of its frames."""
+        """Dimension of frames."""
         return self.config.encoder.dim
 
     @property
     def layers(self) -> int:
-        """Of the encoder."""
+        """Number of encoder layers."""
         return len(self.encoder.layers)
 
     @property
     def subsampling(self) -> Subsampling:
-        """The encoder's."""
+        """The encoder's convolutional subsampling."""
         return self.encoder.subsampling
 
     @property
     def writes_prefix(self) -> bool:
-        """Whether it writes language and task before the words."""
+        """Whether the model emits language and task tokens before the words."""
         return self.config.target_prefix
 
     @property
     def identifies_languages(self) -> bool:
-        """By a head for them, or by the first token that it writes."""
+        """Whether there is a language head, or a language token at the start of the output."""
         return self.config.language_head or self.config.target_prefix
 
     def features(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """`samples (batch, N)` at 16 kHz, `lengths (batch,)` to log-mel `(batch, T, bins)`, `(batch,)`."""
+        """Convert `samples (batch, N)` at 16 kHz, `lengths (batch,)` to log-mel `(batch, T, bins)`, `(batch,)`."""
         return self.log_mel(samples, lengths)
 
     def normalise(self, features: Tensor) -> Tensor:
-        """Subtract the corpus mean, divide by the corpus deviation; from here on in the numbers of the weights."""
+        """Subtract the corpus mean, divide by the corpus standard deviation, and cast to the dtype of the weights."""
         return ((features - self.feature_mean) / self.feature_std).to(self.dtype)
 
     def subsample(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """`samples (batch, N)`, `lengths (batch,)` to frames of the convolutions `(batch, T', dim)`, `(batch,)`."""
+        """Convert `samples (batch, N)`, `lengths (batch,)` to subsampled frames `(batch, T', dim)`, `(batch,)`."""
         features, lengths = self.features(samples, lengths)
         return self.encoder.subsampling(self.normalise(features), lengths)
 
     def prefix(self, prefix: Tensor) -> Tensor:
-        """Token ids `(batch, 2)` to prefix frames `(batch, 2, dim)`."""
+        """Embed token ids `(batch, 2)` as prefix frames `(batch, 2, dim)`."""
         return self.embed_proj(self.embed(prefix))
 
     def memory(self, prompt: Sequence[Sequence[int]] | None, batch: int) -> StreamTensors | None:
-        """Encode text prompts; no prompt is the single token `<na>`. Refused where the model takes none."""
+        """Encode text prompts; no prompt is the single token `<na>`. Raises ConfigError if the model takes no
+        prompt."""
         if self.prompt is None:
             if prompt is not None:
                 raise ConfigError("this model takes no text prompt", fix="Use a model with a prompt encoder.")
@@ -191,10 +194,10 @@ class _Layers(nn.Module):
 
 
 class OwsmCtc(_Layers):
-    """See the module's docstring."""
+    """OWSM-CTC model; see the module docstring."""
 
     def _tap(self, record: list[Tensor] | None, adapters: Tap | None = None) -> Tap | None:
-        """What happens behind each layer: adapters first, then intermediate outputs."""
+        """Function applied after each layer: adapters first, then intermediate outputs."""
         conditioned = self._conditioned(record)
         if adapters is None or conditioned is None:
             return adapters or conditioned
@@ -226,7 +229,7 @@ class OwsmCtc(_Layers):
         offset: Tensor | int = 0,
         intermediate: bool = False,
     ) -> OwsmCtcOutput:
-        """Log-probabilities of whole utterances; arguments are those of `encode`."""
+        """Log-probabilities of whole utterances; arguments as for `encode`."""
         found = self.encode(features, lengths, prefix, chunk, prompt=prompt, offset=offset, intermediate=intermediate)
         return OwsmCtcOutput(self.ctc(found.x), found.lengths, found.intermediate, found.language_logits)
 
@@ -246,14 +249,14 @@ class OwsmCtc(_Layers):
         """Encode whole utterances.
 
         Args:
-            features: `(batch, T, bins)` log-mel, `lengths (batch,)`.
+            features, lengths: `(batch, T, bins)` log-mel and `(batch,)`.
             prefix: `(batch, 2)` ids of language (or `<nolang>`) and task.
-            chunk: visibility; None sees everything.
-            prompt: token ids of the text before, per utterance.
+            chunk: attention chunks; None: full context.
+            prompt: token ids of the preceding text, per utterance.
             offset: see `Encoder.forward`.
-            intermediate: also return the intermediate outputs (training); of a trimmed model those are of other tokens.
-            subsampled: `features` are what `subsample` makes of them, and `lengths` theirs.
-            adapters: of an `AdapterBank`.
+            intermediate: also return intermediate outputs, for training; in a trimmed model they have other tokens.
+            subsampled: `features` and `lengths` are outputs of `subsample`.
+            adapters: tap of an `AdapterBank`.
         """
         record: list[Tensor] | None = [] if intermediate else None
         memory = self.memory(prompt, features.shape[0])
@@ -270,19 +273,19 @@ class OwsmCtc(_Layers):
         return self._encoded(encoded, record)
 
     def until(self, layer: int, features: Tensor, lengths: Tensor, prefix: Tensor) -> Halfway:
-        """Whole utterances behind a layer, as `encode` without prompt has them; see `Encoder.until`."""
+        """Run `encode` without prompt up to a layer; see `Encoder.until`."""
         memory, tap = self.memory(None, features.shape[0]), self._tap(None)
         features = self.normalise(features)
         return self.encoder.until(layer, features, lengths, prefix=self.prefix(prefix), tap=tap, memory=memory)
 
     def onward(self, half: Halfway, *, intermediate: bool = False, adapters: Tap | None = None) -> Encoded:
-        """What `encode` says, from `until` on; intermediate outputs are those of the layers that are left."""
+        """Run `encode` from the output of `until` on; intermediate outputs are those of the remaining layers."""
         record: list[Tensor] | None = [] if intermediate else None
         memory, tap = self.memory(None, half.x.shape[0]), self._tap(record, adapters)
         return self._encoded(self.encoder.onward(half, tap=tap, memory=memory), record)
 
     def behind(self, x: Tensor, lengths: Tensor, prefix: Tensor) -> Encoded:
-        """What it says of frames `(batch, T', dim)`, `lengths (batch,)`, of the `shared_layers` of a label model, with
+        """Run `encode` from frames `(batch, T', dim)`, `lengths (batch,)` of the `shared_layers` of a label model;
         `prefix (batch, 2)` as for `encode`."""
         return self.onward(self.encoder.behind(x.to(self.dtype), lengths, self.prefix(prefix)))
 
@@ -303,14 +306,14 @@ class OwsmCtc(_Layers):
         *,
         adapters: Tap | None = None,
     ) -> CtcState:
-        """Streams that start with `prefix (batch, 2)`."""
+        """Initial state of streams with `prefix (batch, 2)`."""
         batch = prefix.shape[0]
         memory, tap = self.memory(prompt, batch), self._tap(None, adapters)
         state = self.encoder.init_state(batch, chunk, prefix=self.prefix(prefix), tap=tap, memory=memory)
         return CtcState(state, memory if memory is not None else StreamTensors())
 
     def missing(self, state: CtcState, frames: int) -> int:
-        """Feature frames that streams wait for before `frames` more of the convolutions can be seen."""
+        """Feature frames needed before `frames` more subsampled frames can be computed."""
         return self.subsampling.span(frames) - state.encoder.pending.shape[1]
 
     def read(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -320,9 +323,10 @@ class OwsmCtc(_Layers):
     def step(
         self, features: Tensor, state: CtcState, chunk: ChunkSpec, *, adapters: Tap | None = None
     ) -> tuple[Tensor, Tensor | None, CtcState]:
-        """`features (batch, t, bins)`, any `t`: log-probabilities and language logits of the chunks it completes.
+        """Process `features (batch, t, bins)` of any length; returns log-probabilities and language logits of completed
+        chunks.
 
-        `adapters` may be others than those of the chunk before.
+        `adapters` may change between chunks.
         """
         x, state = self.encode_step(features, state, chunk, adapters=adapters)
         return *self.read(x), state
@@ -330,7 +334,7 @@ class OwsmCtc(_Layers):
     def encode_step(
         self, features: Tensor, state: CtcState, chunk: ChunkSpec, *, adapters: Tap | None = None
     ) -> tuple[Tensor, CtcState]:
-        """As `step`, before the heads: frames `(batch, t', dim)`."""
+        """Run `step` without the heads; returns frames `(batch, t', dim)`."""
         memory = state.memory if self.prompt is not None else None
         x, encoder = self.encoder.step(
             self.normalise(features), state.encoder, chunk, tap=self._tap(None, adapters), memory=memory
@@ -338,6 +342,6 @@ class OwsmCtc(_Layers):
         return x, state._replace(encoder=encoder)
 
     def finish(self, state: CtcState, chunk: ChunkSpec, *, adapters: Tap | None = None) -> tuple[Tensor, Tensor | None]:
-        """The frames still waiting when the streams end."""
+        """Process the frames still pending at the end of the streams."""
         memory = state.memory if self.prompt is not None else None
         return self.read(self.encoder.finish(state.encoder, chunk, tap=self._tap(None, adapters), memory=memory))

@@ -1,4 +1,4 @@
-"""In which numbers a loaded model computes: a choice when it is loaded, never another code path."""
+"""Precision of a loaded model: chosen at load time, without separate code paths."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from speech.nn.tied_embedding import TiedEmbedding
 
 
 def with_precision[M: Model](model: M, precision: Precision, *, conditioning_top: int | None = None) -> M:
-    """The model for computing in `precision`; what is not changed is shared with the original.
+    """Return the model converted to `precision`; unchanged parts are shared with the original.
 
     Args:
         model: in float32, or as stored (see `load_checkpoint`).
-        precision: of its numbers.
-        conditioning_top: feed back only so many tokens of a frame (see `SparseConditioning`); None: all.
+        precision: target precision.
+        conditioning_top: maximum tokens fed back per frame (see `SparseConditioning`); None: all.
 
     Raises:
-        ConfigError: if there is no such precision, this machine or the model's device lacks the kernels, or nothing is
-            fed back.
+        ConfigError: if the precision is unknown, there are no kernels for it on this machine or device, or
+            `conditioning_top` is below 1 or the model has no intermediate outputs.
     """
     if precision not in list(Precision):
         raise ConfigError(f"precision {precision!r}", fix=f"Give one of {', '.join(Precision)}.")
@@ -46,7 +46,7 @@ def with_precision[M: Model](model: M, precision: Precision, *, conditioning_top
     if runs and precision != Precision.float32:
         return int8_copy(compiled_copy(model))
     if device.type == "cpu" and packing_runs():
-        return packed_copy(_copy_in(model, torch.float32, {TiedEmbedding}))  # packing reads weights as they are stored
+        return packed_copy(_copy_in(model, torch.float32, {TiedEmbedding}))  # packing reads weights as stored
     return _copy_in(model, torch.float32)
 
 
@@ -55,7 +55,7 @@ def _place(model: Model) -> torch.device:
 
 
 def _in_bfloat16(device: torch.device) -> bool:
-    """Whether a GPU has bfloat16 itself; float16, which older ones have, overflows in these models."""
+    """Whether a GPU supports bfloat16 natively; float16, which older GPUs support, overflows in these models."""
     if device.type != "cuda":
         return False
     return torch.version.hip is not None or torch.cuda.get_device_capability(device) >= (8, 0)
@@ -68,8 +68,8 @@ def _sparse_copy[M: Model](model: M, top: int) -> M:
 
 
 def _copy_in[M: Model](model: M, dtype: torch.dtype, of: Collection[type[nn.Module]] | None = None) -> M:
-    """Parameters (None: all, or those of some classes of layers) in other numbers; constants of the log-mel stay
-    float32, whose range it needs."""
+    """Copy with all parameters, or those of the layer classes `of`, in another dtype; log-mel constants stay float32,
+    whose range they need."""
     parameters = (
         p for module in model.modules() if of is None or type(module) in of for p in module.parameters(recurse=False)
     )

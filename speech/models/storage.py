@@ -1,4 +1,4 @@
-"""How a checkpoint lies on disk: its record, and weights in fewer bits."""
+"""Checkpoint files: the `config.json` record, and weights in reduced precision."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from speech.tensors import check_finite, load_tensors, save_tensors
 FORMAT = 1
 RECORD = "config.json"
 WHISPER = "whisper"
-"""Kind of checkpoints that are a label model alone."""
+"""Checkpoint kind of a label model alone."""
 _SCALE = ".scale"
 _KEPT = (nn.Linear, TiedEmbedding)
-"""Layers whose weights can stay as they are stored."""
+"""Layers whose weights may keep their stored precision."""
 
 
 def write_record(folder: Path, kind: str, record: Mapping[str, Any], card: str) -> None:
-    """`config.json`, and the model card in Markdown as `README.md`."""
+    """Write `config.json`, and the model card as `README.md`."""
     whole = {"format": FORMAT, "kind": kind, **record}
     text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)
     (folder / RECORD).write_text(text + "\n", "utf-8")
@@ -38,16 +38,16 @@ def write_record(folder: Path, kind: str, record: Mapping[str, Any], card: str) 
 
 
 def read_record(directory: Path, kinds: Collection[str], files: Collection[str], keys: Collection[str]) -> Any:
-    """The content of `config.json`.
+    """Read and validate `config.json`.
 
     Args:
-        directory: of a checkpoint.
-        kinds: that it may be of.
-        files: that it has beside `config.json`.
-        keys: that its record has.
+        directory: the checkpoint.
+        kinds: allowed kinds.
+        files: required files beside `config.json`.
+        keys: required keys of the record.
 
     Raises:
-        ModelError: naming what is missing or of another kind.
+        ModelError: naming what is missing, or if the kind is not allowed.
     """
     for name in (RECORD, *files):
         if not (directory / name).is_file():
@@ -74,15 +74,15 @@ def read_record(directory: Path, kinds: Collection[str], files: Collection[str],
 
 @dataclass(frozen=True, slots=True)
 class SharedTensors:
-    """Tensors of a model that lie in a file of another."""
+    """Tensors of a model that are stored in another model's file."""
 
     file: str = ""
-    """Relative to the directory of the checkpoint."""
+    """Path relative to the checkpoint directory."""
     names: tuple[str, ...] = ()
-    """What their names begin with, here as there."""
+    """Prefixes of their names, which are the same in both models."""
 
     def holds(self, name: str) -> bool:
-        """Whether a tensor is one of them."""
+        """Whether a tensor is shared."""
         return name.startswith(self.names)
 
 
@@ -97,16 +97,16 @@ def save_weights(
     """Write parameters and buffers.
 
     Args:
-        folder: of the files.
-        files: name -> what names of the tensors in it begin with.
-        model: whose.
-        storage: in eight bits each row of a matrix has a scale of its own; vectors stay float32.
-        where: what errors call the folder.
-        borrowed: what is not written.
+        folder: target folder.
+        files: file name -> prefix of the tensors in it.
+        model: model to save.
+        storage: precision; in int8 each matrix row has its own scale, and vectors stay float32.
+        where: name of the folder in errors.
+        borrowed: tensors to skip.
 
     Raises:
-        FileError: if the system refuses.
-        ModelError: if a number is not finite, also where it is too large for `storage`.
+        FileError: if a file cannot be written.
+        ModelError: if a number is not finite, or too large for `storage`.
     """
     state = {name: tensor for name, tensor in model.state_dict().items() if not borrowed.holds(name)}
     check_finite(state, printable(where), "It has not been written.")
@@ -123,18 +123,19 @@ def load_weights(
     as_stored: bool,
     borrowed: SharedTensors = SharedTensors(),
 ) -> None:
-    """Fill a model that was built without memory.
+    """Load weights into a model built without memory.
 
     Args:
-        model: in evaluation mode afterwards.
-        directory: of a checkpoint.
+        model: model to fill; set to evaluation mode.
+        directory: the checkpoint.
         files: as for `save_weights`.
-        as_stored: leave the weights of linear layers and tied embeddings in the numbers in which they lie on disk, in
-            eight bits as quantised tensors, which have no gradients; everything else is float32.
-        borrowed: what lies elsewhere.
+        as_stored: keep weights of linear layers and tied embeddings in their precision on disk (int8 as quantized
+            tensors, without gradients); all else is float32.
+        borrowed: tensors stored in another model's file.
 
     Raises:
-        ModelError: naming file and key, if one is missing, unknown or of another size, or a number is not finite.
+        ModelError: naming file and key, if a tensor is missing, unknown or of another size, or a number is not
+            finite.
     """
     kept = {f"{name}.weight" for name, module in model.named_modules() if as_stored and type(module) in _KEPT}
     state, tensors = model.state_dict(), dict[str, Tensor]()
@@ -144,7 +145,7 @@ def load_weights(
         wanted_of[borrowed.file] = {key: tensor for key, tensor in state.items() if borrowed.holds(key)}
     for name, wanted in wanted_of.items():
         where = str(directory / name)
-        stored = load_tensors(directory / name)  # checked as it lies on disk: in eight bits there is hardly anything to
+        stored = load_tensors(directory / name)  # checked in stored precision, where there is less to check
         if name == borrowed.file:
             stored = {key: tensor for key, tensor in stored.items() if borrowed.holds(key)}
         found = _unpack(stored, kept, where)
@@ -160,13 +161,13 @@ def load_weights(
 
 @contextmanager
 def without_memory() -> Iterator[None]:
-    """Models that are built in the block have parameters without numbers; constant tables are real."""
+    """Build models in the block without allocating parameters; constant tables are real."""
     with torch.device("meta"), _Uninitialised():
         yield
 
 
 class _Uninitialised(TorchFunctionMode):
-    """Leaves out `torch.nn.init`, which on the meta device takes seconds of imports."""
+    """Skips `torch.nn.init`, which takes seconds of imports on the meta device."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None

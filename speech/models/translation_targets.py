@@ -1,7 +1,7 @@
-"""What a model translates into: only what has been measured, and is clearly nearer to translations than the source is.
+"""Translation targets of a model: only languages with measured scores clearly above those of the source text.
 
-The figures are in `config.json` under `translates`, and in the model card. A model has tokens for targets as soon as it
-is trained on translations; that says nothing about whether it learnt to write them.
+The scores are in `config.json` under `translates`, and in the model card. A model trained on translations has tokens
+for all its targets, which does not show that it has learned to write them.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from speech.text.languages import resolve
 
 KEY = "translates"
 _ENGLISH, _HYBRID = "eng", "hybrid"
-"""What label decoders translate into, and the kind of a checkpoint that has one beside CTC."""
+"""Target language of label decoders, and the checkpoint kind that combines one with CTC."""
 _HEADING = "## Translation"
 _SECTION = re.compile(rf"\n*^{_HEADING}$.*?(?=^## |\Z)", re.M | re.S)
 
 
 @dataclass(frozen=True, slots=True)
 class TargetScore:
-    """How well a model translates into one language."""
+    """Measured translation quality for one target language."""
 
     chrf: float
-    """Of its translations, 0 to 100 (Popović 2015)."""
+    """chrF of the translations, 0 to 100 (Popović 2015)."""
     source_chrf: float
-    """Of the transcripts in their place: what somebody scores who translates nothing."""
+    """chrF of the source transcripts, as a baseline without translation."""
     utterances: int
     sources: tuple[str, ...]
-    """ISO 639-3 codes of the languages that were spoken."""
+    """ISO 639-3 codes of the spoken languages."""
     data: str
-    """Manifest that it was measured on."""
+    """Manifest of the evaluation data."""
 
 
 Targets = Mapping[str, TargetScore]
@@ -46,10 +46,10 @@ Targets = Mapping[str, TargetScore]
 
 
 def read_targets(record: Mapping[str, Any], where: str) -> dict[str, TargetScore]:
-    """From the content of `config.json`; a model that says nothing translates into nothing.
+    """Read targets from the content of `config.json`; without an entry there are none.
 
     Raises:
-        ModelError: if it is no such record, or has a target that the model has no token for.
+        ModelError: if the entry is malformed, or has a target for which the model has no token.
     """
     found: dict[str, TargetScore] = {}
     try:
@@ -66,7 +66,7 @@ def read_targets(record: Mapping[str, Any], where: str) -> dict[str, TargetScore
 
 
 def _tokens(record: Mapping[str, Any]) -> Collection[str]:
-    """Languages that a model has tokens for; Whisper's task is English, unless it knows nothing else."""
+    """Languages for which the model has target tokens; a multilingual Whisper has English."""
     if record.get("kind") == WHISPER:
         return () if record["model"].get("english_only") else (_ENGLISH,)
     targets = cast(Collection[str], record["st_targets"])
@@ -74,10 +74,10 @@ def _tokens(record: Mapping[str, Any]) -> Collection[str]:
 
 
 def check_target(to: str | None, targets: Targets) -> None:
-    """Whether a model translates into a language.
+    """Check that a model translates into a language.
 
     Raises:
-        LanguageError: naming those that it translates into.
+        LanguageError: if it does not; names the available targets.
     """
     if to is None or to in targets:
         return
@@ -87,11 +87,11 @@ def check_target(to: str | None, targets: Targets) -> None:
 
 
 def write_targets(directory: Path, targets: Targets) -> None:
-    """Record scores in a checkpoint's configuration and card, beside those of other targets.
+    """Add scores to a checkpoint's configuration and model card, keeping those of other targets.
 
     Raises:
-        FileError: if one of them cannot be read or written.
-        ModelError: if its record is none.
+        FileError: if a file cannot be read or written.
+        ModelError: if the existing entry is malformed.
     """
     path = directory / "config.json"
     record = json.loads(read_text(path))
@@ -104,12 +104,12 @@ def write_targets(directory: Path, targets: Targets) -> None:
 
 
 def to_record(targets: Targets) -> dict[str, Any]:
-    """Plain data, the inverse of `read_targets`."""
+    """Convert targets to plain data, the inverse of `read_targets`."""
     return {code: asdict(score) | {"sources": list(score.sources)} for code, score in sorted(targets.items())}
 
 
 def with_section(card: str, targets: Targets) -> str:
-    """A model card whose section on translation says this, and nothing else."""
+    """Replace the translation section of a model card."""
     rows = [
         f"| {resolve(code).name} ({code}) | {score.chrf:.1f} | {score.source_chrf:.1f} | {score.utterances} "
         f"| {' '.join(score.sources)} | {score.data} |"

@@ -1,8 +1,8 @@
-"""Models that write fewer tokens (vocabulary trimming, Ushio et al. 2023, arXiv 2305.15020): the rows of tokens that
-some texts need stay as they are, the others go. Nothing is trained.
+"""Vocabulary trimming (Ushio et al. 2023, arXiv 2305.15020): keeps only the output rows of tokens that given texts
+need, without training.
 
-Where a model feeds its intermediate posteriors back, those are over all tokens: then the whole head stays inside, for
-that alone, and what becomes smaller is the work of writing, not the file.
+A model that feeds back intermediate posteriors needs them over all tokens, so the whole head is kept for that
+purpose. Trimming then reduces the work of writing, but not the file.
 """
 
 from __future__ import annotations
@@ -19,41 +19,41 @@ from speech.text.tokenizers.sentencepiece import Tokenizer
 from speech.text.vocabulary import Vocabulary
 
 _TILE = 16
-"""Rows that are multiplied together: with whole tiles only, products are rounded as they were."""
+"""Tile size in rows: with whole tiles only, products are rounded as in the original."""
 _BYTES = 6
-"""Kind of a SentencePiece that stands for a byte."""
+"""SentencePiece type of byte pieces."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrimmedModel:
-    """A trimmed checkpoint and what is left of the whole one."""
+    """A trimmed checkpoint with statistics."""
 
     checkpoint: Checkpoint
-    """Save it with `save_checkpoint`; the whole one's n-gram model, lexicon and adapters do not fit it."""
+    """For `save_checkpoint`; the n-gram model, lexicon and adapters of the original do not fit."""
     tokens: tuple[int, int]
-    """Before and after."""
+    """Number of tokens, before and after."""
     written: tuple[int, int]
-    """Parameters of the head that writes, before and after."""
+    """Parameters of the output head, before and after."""
     parameters: tuple[int, int]
-    """Of the whole model, before and after."""
+    """Parameters of the whole model, before and after."""
     size: tuple[int, int]
     """Bytes of the parameters in float32, before and after."""
 
 
 def trim(whole: Checkpoint, texts: Iterable[str]) -> TrimmedModel:
-    """A checkpoint that writes special tokens and the pieces of `texts`; logits of these are those of the whole model.
+    """Trim a model to special tokens and the pieces of `texts`; their logits stay the same.
 
-    Up to 15 pieces more are kept, the most frequent first. In float32 logits are the same to the last bit where the
-    kernels multiply by whole tiles, which they may not do for the last tokens of the whole model. In eight bits too:
-    each row has a scale of its own.
+    Up to 15 more pieces are kept, the most frequent first. In float32, logits are bit-identical where kernels
+    multiply whole tiles, which may not hold for the last tokens of the original vocabulary. This applies to int8
+    too, since each row has its own scale.
 
     Args:
-        whole: in float32, or as stored.
-        texts: as the model writes them (see `plain_text`): in each language that is to stay.
+        whole: the original, in float32 or as stored.
+        texts: in the model's spelling (see `plain_text`), for each language to keep.
 
     Raises:
-        ConfigError: if the texts have nothing that the model can write, or it is trimmed already.
-        ModelError: if its tokenizer cannot do without the other pieces.
+        ConfigError: if the model can write nothing in the texts, or is trimmed already.
+        ModelError: if the texts are tokenized differently without the other pieces.
     """
     model, vocabulary = whole.model, whole.tokenizer.vocabulary
     if model.config.inner_tokens is not None:
@@ -88,7 +88,7 @@ def trim(whole: Checkpoint, texts: Iterable[str]) -> TrimmedModel:
 
 
 def _kept(tokenizer: Tokenizer, texts: Iterable[str]) -> list[int]:
-    """Ids of what stays, ascending."""
+    """Ids of tokens to keep, ascending."""
     vocabulary = tokenizer.vocabulary
     special = {token for token in range(len(vocabulary)) if vocabulary.is_special(token)}
     said = {token for text in texts for token in tokenizer.encode(text)} - special
@@ -101,7 +101,7 @@ def _kept(tokenizer: Tokenizer, texts: Iterable[str]) -> list[int]:
 
 
 def _with_pieces(tokenizer: Tokenizer, kept: Iterable[str]) -> Tokenizer:
-    """A tokenizer without the pieces of its vocabulary that are not kept."""
+    """Remove the other pieces from a tokenizer."""
     old = tokenizer.vocabulary
     dropped = set(old.pieces) - set(kept)
     model = b"".join(field for field, piece in _fields(tokenizer.model) if piece is None or piece not in dropped)
@@ -113,7 +113,7 @@ def _with_pieces(tokenizer: Tokenizer, kept: Iterable[str]) -> Tokenizer:
 
 
 def _fields(model: bytes) -> Iterator[tuple[bytes, str | None]]:
-    """Fields of a SentencePiece model (protocol buffers) and, for those that are pieces but no bytes, which."""
+    """Fields of a SentencePiece model (protocol buffers), each with its piece if it is a non-byte piece."""
     place = 0
     while place < len(model):
         begin = place
@@ -143,7 +143,7 @@ def _piece(message: bytes) -> str | None:
 
 
 def _number(data: bytes, place: int) -> tuple[int, int]:
-    """A variable-length integer, and the place behind it."""
+    """A variable-length integer, and the offset after it."""
     value = shift = 0
     while True:
         byte = data[place]

@@ -1,7 +1,7 @@
-"""Whisper (Radford et al. 2022): an encoder that sees everything, and a label decoder.
+"""Whisper (Radford et al. 2022): an encoder with full context, and a label decoder.
 
-It computes utterances at their true length: positions and attention end where the audio does. Published weights have
-learnt to end a text only where silence fills their window; those must be given padded audio.
+Utterances are computed at their true length: positions and attention end with the audio. Published weights end texts
+reliably only if silence fills the window, so they need padded audio.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from speech.nn.encoder.whisper import WhisperEncoderConfig
 
 @dataclass(kw_only=True, slots=True)
 class WhisperConfig:
-    """Encoder and decoder without their tokenizer; the defaults are Whisper-base."""
+    """Configuration of encoder and decoder, without the tokenizer; the defaults are Whisper-base."""
 
     live: ClassVar[Live] = Live.parts
-    """Its encoder sees all of a part at once."""
+    """The encoder needs whole parts."""
     encoder: WhisperEncoderConfig = field(default_factory=lambda: WhisperEncoderConfig(period=None))
     decoder: LabelDecoderConfig = field(default_factory=LabelDecoderConfig)
     alignment_heads: list[tuple[int, int]] = field(default_factory=list)
-    """(layer, head) of cross-attention that follows what is said, from 0."""
+    """(layer, head) of cross-attention heads aligned to the audio, counted from 0."""
     suppressed: list[int] = field(default_factory=list)
     """Tokens that are never written."""
     suppressed_first: list[int] = field(default_factory=list)
-    """Tokens that no text begins with."""
+    """Tokens that may not begin a text."""
     positions: int = 1500
-    """Encoder frames that it has been trained on: it hears no more at once."""
+    """Maximum encoder frames per input, as trained."""
     true_length: bool = False
-    """Whether it has learnt to write utterances of any length; otherwise silence has to fill all `positions`."""
+    """Whether utterances need no padding; otherwise they must be padded with silence to `positions`."""
     english_only: bool = False
-    """Whether it knows no other language, and is told none."""
+    """Whether the model is English-only, and has no language token in its prompt."""
     added: list[str] = field(default_factory=list)
-    """ISO 639-3 codes of languages that were added: their tokens are the last of the vocabulary, in this order."""
+    """ISO 639-3 codes of added languages: their tokens are the last of the vocabulary, in this order."""
 
     def __post_init__(self) -> None:
         if self.encoder.dim != self.decoder.dim:
@@ -54,7 +54,7 @@ class WhisperConfig:
         return Whisper(self)
 
     def added_tokens(self) -> dict[str, int]:
-        """Token of each language that was added."""
+        """Token of each added language."""
         first = self.decoder.vocabulary - len(self.added)
         return {code: first + n for n, code in enumerate(self.added)}
 
@@ -63,7 +63,7 @@ class WhisperConfig:
 
 
 class Whisper(nn.Module):
-    """See the module's docstring."""
+    """Whisper model; see the module docstring."""
 
     def __init__(self, config: WhisperConfig) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class Whisper(nn.Module):
 
     @property
     def frame_s(self) -> float:
-        """Seconds from one frame to the next."""
+        """Seconds between frames."""
         return self.encoder.factor * 0.01
 
     @property
@@ -89,27 +89,27 @@ class Whisper(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Numbers of its frames; linear layers may lie in fewer bits."""
+        """Dtype of frames; weights of linear layers may have fewer bits."""
         return self.encoder.norm.weight.dtype
 
     @property
     def max_frames(self) -> int:
-        """That it hears at once."""
+        """Maximum encoder frames per input."""
         return self.config.positions
 
     @property
     def true_length(self) -> bool:
-        """Whether it writes utterances as they are; otherwise silence has to fill `max_frames`."""
+        """Whether utterances need no padding; otherwise they must be padded with silence to `max_frames`."""
         return self.config.true_length
 
     @property
     def max_tokens(self) -> int:
-        """Of a text with its prompt."""
+        """Maximum tokens of a text with its prompt."""
         return self.config.decoder.positions
 
     @property
     def alignment_heads(self) -> list[tuple[int, int]]:
-        """(layer, head) of cross-attention that follows what is said, from 0."""
+        """(layer, head) of cross-attention heads aligned to the audio, counted from 0."""
         return self.config.alignment_heads
 
     @property
@@ -119,20 +119,20 @@ class Whisper(nn.Module):
 
     @property
     def suppressed_first(self) -> list[int]:
-        """Tokens that no text begins with."""
+        """Tokens that may not begin a text."""
         return self.config.suppressed_first
 
     def encode(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """`samples (batch, N)` at 16 kHz, `lengths (batch,)` to frames `(batch, T, dim)`, `(batch,)`."""
+        """Encode `samples (batch, N)` at 16 kHz, `lengths (batch,)` to frames `(batch, T, dim)`, `(batch,)`."""
         return self.upper(self.lower(samples, lengths, 0))
 
     def lower(self, samples: Tensor, lengths: Tensor, layers: int) -> Halfway:
-        """What the convolutions and the lowest `layers` make of samples; arguments are those of `encode`."""
+        """Run the convolutions and the lowest `layers` encoder layers; arguments as for `encode`."""
         features, frames = self.log_mel(samples, lengths)
         return self.encoder.until(layers, features.to(self.dtype), frames)
 
     def upper(self, half: Halfway) -> tuple[Tensor, Tensor]:
-        """What `encode` says, from `lower` on."""
+        """Run the remaining encoder layers on the output of `lower`; returns the result of `encode`."""
         encoded = self.encoder.onward(half)
         return encoded.x, encoded.lengths
 
@@ -147,9 +147,9 @@ class Whisper(nn.Module):
         return self.decoder.step(tokens, state, heads)
 
     def logits(self, x: Tensor) -> Tensor:
-        """`(..., dim)` of `step` to float32 `(..., vocabulary)`."""
+        """Logits, float32 `(..., vocabulary)`, from `(..., dim)` of `step`."""
         return self.decoder.logits(x).float()
 
     def forward(self, samples: Tensor, lengths: Tensor, tokens: Tensor) -> Tensor:
-        """Logits `(batch, n, vocabulary)` of what follows each of `tokens (batch, n)`."""
+        """Logits `(batch, n, vocabulary)` of the token after each of `tokens (batch, n)`."""
         return self.decoder(tokens, *self.encode(samples, lengths))

@@ -61,7 +61,7 @@ class Judged:
 
 
 class LabelPart:
-    """One part with its label-decoder state; implements `search.Scores`.
+    """One part with its label-decoder state; implements `search.LabelScorer`.
 
     Args:
         model: the label model.

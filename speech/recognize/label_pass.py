@@ -1,4 +1,4 @@
-"""Reads complete parts with the label decoder, scored jointly with CTC; text without support from CTC is dropped."""
+"""Reads complete parts with the label decoder, scored jointly with CTC; hallucinated text is dropped."""
 
 from __future__ import annotations
 

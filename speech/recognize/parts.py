@@ -150,7 +150,7 @@ class PartCutter:
         self._endpointer.config = config
 
     def heard_since(self, sample: int) -> np.ndarray:
-        """A copy of the audio received since position `sample`, which must not lie before the part's context."""
+        """A copy of the audio received since position `sample`, which must not precede the part."""
         return self._buffer.between(sample, self.received).copy()
 
     def accept(self, samples: np.ndarray) -> list[Part]:
@@ -169,8 +169,7 @@ class PartCutter:
         return parts
 
     def expected(self) -> Part | None:
-        """The part that the current pause will complete unless speech resumes; None if its audio is not yet
-        complete."""
+        """The part that the current pause will complete unless speech resumes; None if it is not yet expected."""
         endpoint = self._endpointer.expected()
         return None if endpoint is None else self._part(endpoint, self._cut(endpoint.frame))
 

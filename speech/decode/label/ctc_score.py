@@ -36,7 +36,7 @@ def prefix_scores(log_probs: np.ndarray, texts: Sequence[Sequence[int]], blank: 
 
 
 def first_frames(attention: np.ndarray) -> np.ndarray:
-    """See `kernels.warped`; with fewer frames than rows, several rows start in one frame."""
+    """See `ctc_score_kernels.warped`; with fewer frames than rows, several rows start in one frame."""
     rows, frames = attention.shape
     times = -(-rows // frames)
     found: np.ndarray = load(KERNELS).warped(np.repeat(attention, times, axis=1).astype(np.float64))

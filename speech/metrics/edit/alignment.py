@@ -1,4 +1,4 @@
-"""One minimal edit alignment of two sequences, from which all that counts errors is read."""
+"""Minimal edit alignment of two sequences, the basis of all error counts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Operation = Literal["replace", "delete", "insert"]
 
 @dataclass(frozen=True, slots=True)
 class ErrorCounts:
-    """Edits that turn hypotheses into references; addable."""
+    """Counts of edits between references and hypotheses; addable."""
 
     substitutions: int = 0
     deletions: int = 0
@@ -31,7 +31,7 @@ class ErrorCounts:
 
     @property
     def rate(self) -> float:
-        """Errors per reference unit; against an empty reference 0 without and infinite with insertions."""
+        """Errors per reference unit; for an empty reference, 0 without insertions and infinite with them."""
         if self.reference_length:
             return self.errors / self.reference_length
         return float("inf") if self.errors else 0.0
@@ -46,17 +46,17 @@ class ErrorCounts:
 
 
 class Edit(NamedTuple):
-    """One difference. An insertion stands before the reference unit `source`, at the end if there is none."""
+    """One edit. An insertion stands before the reference unit `source`, or at the end if there is no such unit."""
 
     operation: Operation
     source: int
-    """Place in the reference."""
+    """Index in the reference."""
     target: int
-    """Place in the hypothesis; of a deletion, where the unit is missing."""
+    """Index in the hypothesis; for a deletion, the index where the unit is missing."""
 
 
 class Pair(NamedTuple):
-    """A reference unit beside what was recognised in its place; one of the two is None where nothing stands there."""
+    """Indices of an aligned pair of units; None on one side for a deletion or insertion."""
 
     reference: int | None
     hypothesis: int | None
@@ -64,7 +64,7 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EditAlignment:
-    """Fewest edits from a reference to a hypothesis, in order."""
+    """Minimal edits from a reference to a hypothesis, in order."""
 
     reference: Sequence[str]
     hypothesis: Sequence[str]
@@ -75,11 +75,10 @@ class EditAlignment:
         return _count([operation for operation, _, _ in self.edits], len(self.reference))
 
     def within(self, places: Collection[int]) -> ErrorCounts:
-        """Errors at some places of the reference. An insertion counts at the place that it stands before; one behind
-        all units counts at the last place.
+        """Errors at some positions of the reference. An insertion counts for the next unit, at the end for the last.
 
         Args:
-            places: distinct.
+            places: distinct positions.
         """
         if not places:
             return _error_counts(0, 0, 0, 0)
@@ -88,7 +87,7 @@ class EditAlignment:
         return _count([operation for operation, source, _ in self.edits if source in wanted], len(places))
 
     def pairs(self) -> Iterator[Pair]:
-        """All units of both sides, those that are equal too, from left to right."""
+        """All aligned pairs, including equal units, from left to right."""
         source = target = 0
         for edit in self.edits:
             for _ in range(edit.source - source):
@@ -101,24 +100,24 @@ class EditAlignment:
 
 
 def align(reference: Sequence[str], hypothesis: Sequence[str]) -> EditAlignment:
-    """The alignment of two sequences of units; of several that are minimal the one that rapidfuzz finds."""
+    """Align two sequences of units; among several minimal alignments, return the one that rapidfuzz finds."""
     edits = Levenshtein.editops(reference, hypothesis).as_list()
     return EditAlignment(reference, hypothesis, tuple(map(_edit, edits)))
 
 
 def count_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorCounts:
-    """As `align(...).counts`, where nothing else is wanted."""
+    """The counts of `align(...)`, without building the alignment."""
     edits = Levenshtein.editops(reference, hypothesis).as_list()
     return _count([tag for tag, _, _ in edits], len(reference))
 
 
 def count_other_units(alignment: EditAlignment, reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorCounts:
-    """Errors of the texts of an alignment in units that are parts of its own, or that its own are parts of. Where they
-    are as many they are the same, and the alignment is all that is needed.
+    """Count errors of aligned texts in finer or coarser units, such as characters instead of words. If the numbers of
+    units are equal, the units are the same, and the counts of the alignment are returned.
 
     Args:
-        reference: units.
-        hypothesis: units.
+        reference: units of the reference.
+        hypothesis: units of the hypothesis.
     """
     if len(reference) == len(alignment.reference) and len(hypothesis) == len(alignment.hypothesis):
         return alignment.counts
@@ -131,6 +130,7 @@ def _count(tags: Sequence[object], reference_length: int) -> ErrorCounts:
     return _error_counts(tags.count("replace"), tags.count("delete"), tags.count("insert"), reference_length)
 
 
-# A corpus has few that differ: shared, they take no memory, and little time to make and to send to another process.
+# Caching shares equal values, which saves memory and the time to create and pickle them; a corpus has few distinct
+# ones.
 _error_counts = lru_cache(1 << 14)(ErrorCounts)
 _edit = lru_cache(1 << 14)(Edit._make)

@@ -1,7 +1,7 @@
-"""What error rates count, in one place: the rule of WER, and both sides of a comparison aligned once for all of them.
+"""Definition of the error rates: what WER counts, and text pairs that are aligned once for all rates.
 
-WER counts words, which is what stands between spaces. Languages that are written without spaces (`Language.spaces`)
-have none: there it counts characters, as published tables of Mandarin, Japanese or Thai do.
+WER counts words between spaces. For languages written without spaces (`Language.spaces`) it counts characters, as
+published tables of Mandarin, Japanese or Thai do.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from speech.text.normalize import scored_texts
 from speech.text.units import Form, is_mixed, units
 
 WER_VERSION = "2"
-"""Of `word_form`; figures of two versions are not comparable. Until version 2 scores of code-switched speech split all
-languages at spaces."""
+"""Version of `word_form`; figures of different versions are not comparable. Version 1 split all languages of
+code-switched speech at spaces."""
 _SHORT = 32
-"""Letters up to which a unit is shared."""
+"""Longest unit, in characters, that is cached."""
 
 
 def word_form(languages: Sequence[str]) -> Form:
-    """What WER counts in an utterance.
+    """The unit that WER counts in an utterance.
 
-    Words where all of its languages write spaces, characters where none does. Where languages of both kinds are spoken,
-    and where none is known, each part is counted in its way: words, and single characters of scripts without spaces.
+    Words if all of its languages write spaces, characters if none does. If both kinds are spoken, or no language is
+    known, mixed units: words, and single characters of scripts without spaces.
 
     Args:
-        languages: codes or names of all that is spoken; () where they are not known.
+        languages: codes or names of all spoken languages; () if unknown.
 
     Raises:
         LanguageError: for an unknown language.
@@ -46,11 +46,11 @@ def _word_form(languages: tuple[str, ...]) -> Form:
 
 
 class TextPair:
-    """A reference and a hypothesis, normalised. Each kind of unit is aligned once, when it is first asked for; kinds
-    that are the same in these texts share an alignment.
+    """A normalised reference and hypothesis. Each kind of unit is aligned once, on first use; kinds of units that are
+    the same in these texts share an alignment.
 
     Args:
-        languages: ISO 639-3, of all that is spoken; () where they are not known.
+        languages: ISO 639-3 codes of all spoken languages; () if unknown.
     """
 
     __slots__ = ("_characters", "_languages", "_mixed", "_words", "hypothesis", "reference")
@@ -64,7 +64,7 @@ class TextPair:
 
     @property
     def mixed(self) -> EditAlignment:
-        """Of mixed units: words, and single characters of scripts without spaces."""
+        """Alignment of mixed units: words, and single characters of scripts without spaces."""
         if self._mixed is None:
             sides = (self.reference, self.hypothesis)
             self._mixed = align(*([_shared(unit) for unit in units(side, Form.mer)] for side in sides))
@@ -72,17 +72,17 @@ class TextPair:
 
     @property
     def word_errors(self) -> ErrorCounts:
-        """What WER counts: see `word_form`."""
+        """The errors that WER counts; see `word_form`."""
         return self.errors(word_form(self._languages))
 
     def errors(self, form: Form) -> ErrorCounts:
-        """Edits of the units of a form.
+        """Errors in units of a form.
 
         Args:
             form: `wer`, `cer` or `mer`.
 
         Raises:
-            ValueError: for a form that depends on the reference; `form_of` says what it is.
+            ValueError: for a form that depends on the reference; resolve it with `form_of` first.
         """
         match form:
             case Form.mer:
@@ -113,37 +113,36 @@ class TextPair:
 
 
 class TextErrors(NamedTuple):
-    """Of one utterance or of many."""
+    """Word and character errors of one or many utterances."""
 
     words: ErrorCounts
-    """What WER counts: see `word_form`."""
+    """Errors that WER counts; see `word_form`."""
     characters: ErrorCounts
-    """Spaces not counted."""
+    """Character errors, without spaces."""
 
 
 def text_errors(reference: str, hypothesis: str, languages: Sequence[str]) -> TextErrors:
-    """Errors of WER and of CER after normalisation.
+    """Errors for WER and CER after normalisation.
 
     Args:
-        languages: ISO 639-3, of all that is spoken.
+        languages: ISO 639-3 codes of all spoken languages.
     """
     texts = TextPair(reference, hypothesis, languages)
     return TextErrors(texts.word_errors, texts.errors(Form.cer))
 
 
 def word_errors(reference: str, hypothesis: str, language: str) -> ErrorCounts:
-    """Word errors after normalisation; character errors where `language` (code or name) writes no spaces."""
+    """Word errors after normalisation; character errors if `language` (code or name) is written without spaces."""
     return TextPair(reference, hypothesis, (resolve(language).code,)).word_errors
 
 
 def character_errors(reference: str, hypothesis: str, language: str) -> ErrorCounts:
-    """Character errors after normalisation, spaces not counted."""
+    """Character errors after normalisation, without spaces."""
     return TextPair(reference, hypothesis, (resolve(language).code,)).errors(Form.cer)
 
 
 def _shared(unit: str) -> str:
-    """The same unit of other utterances, so that a corpus keeps it once. Not `sys.intern`: that keeps for ever whatever
-    texts a server is sent."""
+    """An equal cached string, so that a corpus stores each unit once; unlike `sys.intern`, the cache is bounded."""
     return _recent(unit) if len(unit) <= _SHORT else unit
 
 

@@ -1,4 +1,4 @@
-"""How much of a reference has been said, when only a beginning of it has."""
+"""Matches a partial hypothesis with the beginning of a reference."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from speech.metrics.edit.alignment import EditAlignment
 
 
 def closest_prefix(reference: Sequence[str], heard: Sequence[str]) -> int:
-    """Length of the beginning of `reference` from which the fewest edits lead to `heard`; of several the longest."""
+    """Length of the prefix of `reference` with the fewest edits to `heard`; the longest in a tie."""
     numbers: dict[str, int] = {}
     wanted = np.array([numbers.setdefault(unit, len(numbers)) for unit in reference], np.int32)
     ramp = np.arange(len(wanted) + 1, dtype=np.int32)
-    row = ramp.copy()  # edits from each beginning of the reference to what has been heard so far
+    row = ramp.copy()  # edit distance from each prefix of the reference to the units heard so far
     for unit in heard:
         new = row + 1
         np.minimum(new[1:], row[:-1] + (wanted != numbers.get(unit, -1)), out=new[1:])
@@ -25,7 +25,7 @@ def closest_prefix(reference: Sequence[str], heard: Sequence[str]) -> int:
 
 
 def equal_runs(alignment: EditAlignment) -> list[tuple[int, int, int]]:
-    """(place in the reference, place in the hypothesis, length) of units that are equal."""
+    """Runs of equal units: (index in the reference, index in the hypothesis, length)."""
     found, source, target = [], 0, 0
     for edit in alignment.edits:
         found.append((source, target, edit.source - source))

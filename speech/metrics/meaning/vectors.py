@@ -1,4 +1,4 @@
-"""Vectors of sentences, each computed once: in batches, kept in a file, gone on with after an interruption."""
+"""Sentence vectors, each computed once in batches and optionally cached in a file, so that interrupted runs resume."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ _QUERY = 500
 
 
 class Vectors:
-    """Sentences -> vectors of an encoder.
+    """Sentence vectors of an encoder, with an optional cache on disk.
 
     Args:
-        encoder: whose vectors these are.
-        file: SQLite, where they are kept; it may hold those of several encoders, and several programs may use it.
-            None: nowhere.
+        encoder: the sentence encoder.
+        file: SQLite file for the cache; several encoders and several processes may share it. None: no cache.
 
     Raises:
-        DataError: if the file is something else.
+        DataError: if the file is not such a cache.
     """
 
     def __init__(self, encoder: SemanticEncoder, file: Path | None = None) -> None:
@@ -38,12 +37,12 @@ class Vectors:
     def of(
         self, sentences: Iterable[str], progress: Callable[[int, int], None] | None = None
     ) -> Mapping[str, np.ndarray]:
-        """Each distinct sentence's vector, `(dim,)` float32 of length 1.
+        """Vector of each distinct sentence, `(dim,)` float32 of length 1.
 
         Args:
-            progress: told how many are done, and of how many, after each batch; those that were kept are not counted.
+            progress: called with (done, total) after each batch; cached sentences are not counted.
         """
-        wanted = sorted(set(sentences), key=lambda text: (len(text), text))  # of one length in a batch
+        wanted = sorted(set(sentences), key=lambda text: (len(text), text))  # for uniform batches
         with _opened(self._file) as base:
             kept = _StoredVectors(base, self.encoder.name)
             found = kept.of(wanted)
@@ -60,7 +59,7 @@ class Vectors:
 
 
 class _StoredVectors:
-    """Vectors of one encoder in a file, or none."""
+    """Cached vectors of one encoder; without a connection, an empty cache."""
 
     def __init__(self, base: sqlite3.Connection | None, encoder: str) -> None:
         self._base, self._encoder = base, encoder
@@ -98,7 +97,7 @@ def _opened(file: Path | None) -> Iterator[sqlite3.Connection | None]:
         raise _no_file(file, error) from error
     try:
         with closing(sqlite3.connect(file, timeout=60.0)) as base:
-            base.execute("PRAGMA synchronous = OFF")  # what the system has outlives this program, if not a power cut
+            base.execute("PRAGMA synchronous = OFF")  # safe if this program crashes, though not in a power cut
             base.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB)")
             yield base
     except sqlite3.DatabaseError as error:

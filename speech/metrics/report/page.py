@@ -1,7 +1,7 @@
-"""One HTML file that shows systems beside each other, down to the words of each utterance; it asks for nothing else.
+"""Self-contained HTML report that compares systems, down to the words of each utterance.
 
-The page is made of `assets/`: its styles and scripts are put into it, and the figures as JSON. Texts become nodes
-of text in the browser, never markup.
+The page embeds the styles and scripts of `assets/` and the figures as JSON. The browser inserts texts as text nodes,
+never as markup.
 """
 
 from __future__ import annotations
@@ -38,31 +38,31 @@ _DIGITS = 4
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that the page says."""
+    """Contents of the report."""
 
     name: str
-    """Of the reference."""
+    """Name of the reference."""
     systems: Sequence[SystemScore]
     compared: Sequence[Mapping[str, Difference]]
-    """Each system but the first with the first."""
+    """Differences between each other system and the first."""
     groups: Sequence[Group]
     pairings: Sequence[Sequence[Pairing]]
-    """Of each system, those that were scored, as they are written."""
+    """Scored pairings of each system, with the original texts."""
     audio: Sequence[str | None]
-    """URL, of each utterance."""
+    """URL of the audio of each utterance, or None."""
     headings: Mapping[str, str]
-    """Name of a figure -> how tables call it, in their order."""
+    """Figure name -> table heading, in table order."""
 
 
 def audio_link(audio: Path, folder: Path) -> str | None:
-    """From a page in `folder`; None if there is no such file."""
+    """Relative URL of an audio file from a page in `folder`; None if the file does not exist."""
     if not audio.is_file():
         return None
     return quote(Path(os.path.relpath(audio.resolve(), folder.resolve())).as_posix())
 
 
 def embedded_audio(audio: Path) -> str:
-    """The file as a URL that holds it.
+    """The audio file as a data URL.
 
     Raises:
         DataError: if it cannot be read.
@@ -76,7 +76,7 @@ def embedded_audio(audio: Path) -> str:
 
 
 def render(report: Report) -> str:
-    """The page."""
+    """Render the report as HTML."""
     script = "\n".join(_part(name) for name in _SCRIPTS)
     data = json.dumps(finite(report_data(report)), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     digest = b64encode(sha256(f"\n{script}\n".encode()).digest()).decode()
@@ -91,7 +91,7 @@ def render(report: Report) -> str:
 
 
 def report_data(report: Report) -> dict[str, Any]:
-    """Plain data for the page."""
+    """Data of the page as plain JSON types."""
     systems = report.systems
     places = tuple(range(len(report.audio)))
     known = [group_rates(system, Group("", places)) for system in systems]
@@ -122,7 +122,7 @@ def report_data(report: Report) -> dict[str, Any]:
 
 
 def _rate(system: SystemScore, rates: Mapping[str, float], name: str) -> list[float] | None:
-    """Value, and where it lies."""
+    """Value and confidence interval; only the value if there is no interval."""
     sure = system.intervals.get(name)
     if sure is not None:
         return [round(value, 6) for value in (sure.value, sure.low, sure.high)]
@@ -130,7 +130,7 @@ def _rate(system: SystemScore, rates: Mapping[str, float], name: str) -> list[fl
 
 
 def _against(number: int, compared: Sequence[Mapping[str, Difference]], name: str) -> list[float] | None:
-    """Difference from the first, where it lies, and p."""
+    """Difference from the first system, its confidence interval and p-value."""
     found = compared[number - 1].get(name) if number else None
     return [round(value, 6) for value in (found.value, found.low, found.high, found.p)] if found else None
 
@@ -166,7 +166,7 @@ def _utterance(report: Report, place: int, group: int, names: Sequence[str]) -> 
 
 
 def _figures(system: SystemScore, score: UtteranceScore, place: int, names: Sequence[str]) -> list[float | None]:
-    """Of one utterance, in the order of `names`."""
+    """Figures of one utterance, in the order of `names`."""
     found: dict[str, float | None] = {name: _finite(counts_of(score)) for name, counts_of in RATES.items()}
     if score.attributed.words:
         found[LANGUAGE_ERROR] = score.attributed.rate
@@ -177,7 +177,7 @@ def _figures(system: SystemScore, score: UtteranceScore, place: int, names: Sequ
 
 
 def _finite(counts: ErrorCounts) -> float | None:
-    """What was said where nothing is to be said counts as 1."""
+    """Error rate; for an empty reference, 1 with insertions and None without."""
     if counts.reference_length:
         return counts.rate
     return 1.0 if counts.insertions else None

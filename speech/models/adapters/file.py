@@ -1,9 +1,10 @@
-"""An adapter on disk: one small safetensors file that says which language and which base model it is for.
+"""Adapter files: a small safetensors file with an adapter, its language and its base model.
 
-    PLACE/ADAPTER.safetensors: the parameters of `speech.nn.adapters.Adapter`; in the metadata language, layers, tokens
+    PLACE/ADAPTER.safetensors: the parameters of `speech.nn.adapters.Adapter`; in the metadata language, layers,
+    tokens
     of its own, the fingerprint of the base, scores, and a card in Markdown
 
-`adapters/` beside a checkpoint holds those that belong to it, one file for each language.
+`adapters/` beside a checkpoint holds its adapters, one file per language.
 """
 
 from __future__ import annotations
@@ -36,31 +37,31 @@ _NUMBERS = {"F32", "F16", "BF16"}
 
 @dataclass(frozen=True, slots=True)
 class AdapterFile:
-    """An adapter and what its file says of it."""
+    """An adapter with its metadata."""
 
     adapter: Adapter
     language: str
-    """ISO 639-3."""
+    """ISO 639-3 code."""
     base: str
-    """`fingerprint` of the model that it was trained behind."""
+    """`fingerprint` of the base model that it was trained on."""
     card: str
     """Markdown: data, licence, scores."""
     scores: Mapping[str, float] = field(default_factory=dict)
-    """Such as `dev_cer`, by which the best of several is chosen."""
+    """Scores such as `dev_cer`, used to choose the best of several adapters."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterDescription:
-    """What a file says of its adapter, without the numbers."""
+    """An adapter's metadata, without its parameters."""
 
     path: Path
     language: str
-    """ISO 639-3."""
+    """ISO 639-3 code."""
     layers: tuple[int, ...]
     dim: int
     width: int
     tokens: tuple[str, ...]
-    """Of its own."""
+    """Tokens added by the adapter."""
     parameters: int
     size: int
     """Bytes on disk."""
@@ -69,10 +70,10 @@ class AdapterDescription:
     scores: Mapping[str, float]
 
     def check(self, model: CtcModel, *, where: str | None = None) -> None:
-        """Whether it can work in a model; errors call the file by its path, or otherwise.
+        """Check that the adapter fits a model; errors name the file by `where`, or by its path.
 
         Raises:
-            ModelError: if it stands behind layers that are not there, or is for frames of another width.
+            ModelError: if the adapter needs layers that the model lacks, or has another frame width.
         """
         dim, layers = model.dim, model.layers
         if self.dim != dim or self.layers[-1] > layers:
@@ -83,13 +84,14 @@ class AdapterDescription:
 
 
 def fingerprint(checkpoint: Path) -> str:
-    """SHA-256 of a checkpoint's weights as they lie on disk: adapters fit these and no others. Where there is no CTC
-    model it is that of the digests of encoder and label decoder; where layers are shared, those count that lie there.
+    """SHA-256 of a checkpoint's weights on disk, which identifies the base of its adapters. Without a CTC model it is
+    the hash of the digests of encoder and label decoder; with shared layers, of the model's digest and that of the
+    shared encoder.
 
-    A process reads them once, as long as they do not change.
+    Digests are cached per process until a file changes.
 
     Raises:
-        ModelError: if there are none.
+        ModelError: if there are no weights.
     """
     path = checkpoint / "model.safetensors"
     parts = [path]
@@ -117,11 +119,11 @@ def _digest(path: Path, size: int, changed_ns: int) -> str:
 
 
 def save_adapter(path: Path, item: AdapterFile) -> None:
-    """Write a file; it appears whole or not at all.
+    """Write an adapter file atomically.
 
     Raises:
-        FileError: if the system refuses.
-        ModelError: if a number is not finite.
+        FileError: if the file cannot be written.
+        ModelError: if a parameter is not finite.
     """
     metadata = {
         "format": _FORMAT,
@@ -136,22 +138,22 @@ def save_adapter(path: Path, item: AdapterFile) -> None:
 
 
 def describe(path: Path, base: str | None = None, *, where: str | None = None) -> AdapterDescription:
-    """What a file holds; its numbers are not read.
+    """Read the metadata of an adapter file, without its parameters.
 
     Args:
-        path: of the file.
-        base: fingerprint of the model that it shall work behind; None: of any.
-        where: what errors call the file, if not by its path.
+        path: the file.
+        base: required fingerprint of the base model; None: any.
+        where: name of the file in errors; None: its path.
 
     Raises:
-        ModelError: if it is something else, damaged, or for another model.
+        ModelError: if the file is not an adapter, is damaged, or is for another model.
     """
     with _opened(path, where or str(path)) as file:
         return _description(file, path, base, where or str(path))
 
 
 def load_adapter(path: Path, base: str | None = None, *, where: str | None = None) -> AdapterFile:
-    """Read what `save_adapter` wrote; its parameters need no gradients. See `describe` for arguments and errors."""
+    """Read the output of `save_adapter`, with gradients disabled. Arguments and errors as for `describe`."""
     where = where or str(path)
     with _opened(path, where) as file:
         info = _description(file, path, base, where)
@@ -163,10 +165,11 @@ def load_adapter(path: Path, base: str | None = None, *, where: str | None = Non
 
 
 def load_bank(checkpoint: Path, folder: Path | None = None) -> AdapterBank | None:
-    """All adapters that lie beside a checkpoint, or in a folder instead; None if there are none.
+    """Load all adapters beside a checkpoint, or from `folder` instead; None if there are none.
 
     Raises:
-        ModelError: if there is no such folder, or one is for another model, damaged, or for the language of another.
+        ModelError: if `folder` is missing, or an adapter is for another model, damaged, or a duplicate for its
+            language.
     """
     if folder is not None and not folder.is_dir():
         raise ModelError("is not a folder of adapters", where=str(folder), fix="Give an existing folder.")
@@ -216,7 +219,7 @@ def _description(file: Any, path: Path, base: str | None, where: str) -> Adapter
             raise ValueError(f"layers {layers}, tokens {tokens}, scores {scores}")
         if not all(tokens) or len(set(tokens)) < len(tokens):
             raise ValueError(f"tokens are empty or there twice: {tokens}")
-        with torch.device("meta"):  # of these sizes, without memory for them
+        with torch.device("meta"):  # construct these sizes without allocating memory
             adapter = Adapter(layers, shapes["norm_weight"][1], shapes["down"][1], tokens)
         if shapes != {name: tuple(value.shape) for name, value in adapter.named_parameters()}:
             raise ValueError(f"tensors of sizes {shapes}")

@@ -1,6 +1,6 @@
-"""The best adapter of each language, out of several checkpoints of a training run.
+"""Chooses the best adapter of each language from several checkpoints of a training run.
 
-Languages are best at different steps; as each has parameters of its own, each may keep those of its own best step.
+Languages peak at different steps. Since each has its own parameters, each can keep those of its best step.
 """
 
 from __future__ import annotations
@@ -20,27 +20,28 @@ _TIE, _STEP = "dev_wer", "step"
 
 @dataclass(frozen=True, slots=True)
 class BestAdapter:
-    """Of one language."""
+    """Best adapter of one language."""
 
     file: AdapterDescription
-    """That with the lowest `dev_cer`; of equals that with the lower `dev_wer`, then the earlier."""
+    """The file with the lowest `dev_cer`; ties prefer the lower `dev_wer`, then the earlier step."""
     common: AdapterDescription | None
-    """That of the best common step, which has the lowest mean of all languages; None if no step has all of them."""
+    """The file of the best common step, which has the lowest mean over all languages; None if no step has all
+    languages."""
 
     @property
     def step(self) -> int | None:
-        """At which it was written, if its scores say so."""
+        """Training step of the file, if its scores contain it."""
         return _step(self.file)
 
 
 def merge(paths: Iterable[Path]) -> dict[str, BestAdapter]:
-    """The best file of each language.
+    """Choose the best file of each language.
 
     Args:
-        paths: adapter files, and folders that are searched for them with all that lies below.
+        paths: adapter files, and folders to search recursively.
 
     Raises:
-        ModelError: if there is none, one has no `dev_cer` among its scores, or they are for several bases.
+        ModelError: if there are no adapters, one has no `dev_cer` score, or their bases differ.
     """
     by_language: dict[str, list[AdapterDescription]] = defaultdict(list)
     first: AdapterDescription | None = None
@@ -76,7 +77,7 @@ def _files(paths: Iterable[Path]) -> list[Path]:
 
 
 def rank(scores: Mapping[str, float]) -> tuple[float, float, float]:
-    """The lower, the better: fewest wrong characters on dev, then words, then the earlier step."""
+    """Sort key, lower is better: character errors on dev, then word errors, then the step."""
     return scores[SCORE], scores.get(_TIE, float("inf")), scores.get(_STEP, float("inf"))
 
 
@@ -85,7 +86,7 @@ def _step(info: AdapterDescription) -> int | None:
 
 
 def _best_step(by_language: dict[str, list[AdapterDescription]]) -> dict[str, AdapterDescription]:
-    """Files of the step whose mean over all languages is lowest; none if no step has all languages."""
+    """Files of the step with the lowest mean score over all languages; empty if no step has all languages."""
     by_step: dict[int, dict[str, AdapterDescription]] = defaultdict(dict)
     for code, found in by_language.items():
         for info in sorted(found, key=lambda info: rank(info.scores)):

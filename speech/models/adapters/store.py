@@ -1,6 +1,6 @@
-"""A folder of adapters, one file for each language: what is in it, and what comes and goes.
+"""A folder of adapters with one file per language: listing, adding and removing.
 
-A file appears whole or not at all, and only if it has been read whole.
+Files are written atomically, and only after they have been read and checked.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SUFFIX = ".safetensors"
 
 
 def entries(folder: Path) -> list[AdapterDescription]:
-    """What a folder's files say, by language; nothing where there is no folder.
+    """List a folder's adapters, sorted by language; empty if there is no folder.
 
     Raises:
         ModelError: as `describe`, and if two are for one language.
@@ -33,22 +33,22 @@ def entries(folder: Path) -> list[AdapterDescription]:
 def put(
     folder: Path, data: bytes, base: str | None, model: CtcModel | None = None, *, where: str, replace: bool = True
 ) -> tuple[AdapterDescription, AdapterFile]:
-    """Keep a file in a folder, which is made where there is none, as `CODE.safetensors`.
+    """Save an adapter to a folder as `CODE.safetensors`; the folder is created if needed.
 
     Args:
-        folder: of adapters.
+        folder: folder of adapters.
         data: content of the file.
-        base: fingerprint of the model that it has to be for; None: any.
-        model: that it has to fit; None: any.
-        where: what errors call it.
-        replace: an adapter that is there for that language; otherwise it is an error.
+        base: required fingerprint of the base model; None: any.
+        model: model that the adapter must fit; None: any.
+        where: name of the file in errors.
+        replace: replace an existing adapter for the language; otherwise that is an error.
 
     Returns:
-        What it says of itself, at its new place, and the adapter.
+        The description at the new path, and the adapter.
 
     Raises:
-        ModelError: if it is no adapter, damaged or for another model, or may not replace what is there, or the folder
-            cannot be written.
+        ModelError: if the data is not an adapter, is damaged or for another model, an existing one may not be
+            replaced, or the folder cannot be written.
     """
     made = not folder.is_dir()
     try:
@@ -76,10 +76,10 @@ def put(
 def read(
     path: Path, base: str | None, model: CtcModel | None = None, *, where: str
 ) -> tuple[AdapterDescription, AdapterFile]:
-    """A file that has to be for a model, see `put`.
+    """Read an adapter that must fit a model; see `put`.
 
     Raises:
-        ModelError: if it is not.
+        ModelError: if it does not fit, or is not an adapter.
     """
     info = describe(path, base, where=where)
     if model is not None:
@@ -88,7 +88,7 @@ def read(
 
 
 def remove(folder: Path, code: str) -> list[Path]:
-    """Delete a language's file.
+    """Delete a language's adapter; returns the deleted files.
 
     Raises:
         ModelError: if there is none, or it cannot be deleted.
@@ -106,13 +106,13 @@ def remove(folder: Path, code: str) -> list[Path]:
 
 
 def _of(folder: Path, code: str) -> list[Path]:
-    """Files for a language: that of its name, also if it is damaged, and those that say so."""
+    """Files for a language: the one named after it, even if damaged, and others whose metadata says so."""
     named = folder / f"{code}{SUFFIX}"
     found = [named] if named.is_file() else []
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         try:
             if path != named and describe(path).language == code:
                 found.append(path)
-        except ModelError:  # it is of no language
+        except ModelError:  # damaged: of no language
             continue
     return found

@@ -1,7 +1,7 @@
-"""Diff-vector transfer (arXiv 2503.20110): what was learned as a difference behind one base works behind a newer one
-that was trained on from it.
+"""Diff-vector transfer (arXiv 2503.20110): a difference learned on one base model works on a newer base trained from
+it.
 
-An adapter is such a difference: behind the newer base it is added as it is, without training.
+An adapter is such a difference: it is added to the newer base as it is, without training.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ was measured behind the former.
 
 
 def transfer(path: Path, old: Path, new: Path) -> AdapterFile:
-    """An adapter for another base. Its scores do not come along: they were measured behind the old one.
+    """Return the adapter for another base. Scores are dropped, since they were measured on the old base.
 
     Args:
-        path: of its file.
-        old: checkpoint that it was trained behind.
-        new: checkpoint that was trained on from that.
+        path: the adapter file.
+        old: checkpoint that it was trained on.
+        new: checkpoint trained from `old`.
 
     Raises:
-        ModelError: if it is not for the old one, or the two differ in sizes or vocabulary.
+        ModelError: if the adapter is not for `old`, or the bases differ in sizes or vocabulary.
     """
     before, after = load_outline(old), load_outline(new)
     _compare(before, after, str(new))

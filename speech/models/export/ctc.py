@@ -1,8 +1,8 @@
-"""Models for runtimes without Python: a directory of ONNX graphs that have been checked against the model.
+"""ONNX export for runtimes without Python: a directory of graphs that have been compared with the model.
 
-`model.onnx` answers whole utterances, `streaming.onnx` one live chunk after the other with `state.npz` as its first
-state, `sherpa.onnx` recordings inside sherpa-onnx. Beside them lie `tokens.txt` and `README.md`; where there is a label
-decoder, its graphs (`speech.models.export.label`).
+`model.onnx` processes whole utterances, `streaming.onnx` consecutive chunks of live streams from the initial state
+in `state.npz`, and `sherpa.onnx` recordings inside sherpa-onnx. `tokens.txt` and `README.md` are beside them and,
+for a hybrid, the graphs of its label decoder (`speech.models.export.label`).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from speech.models.export.onnx_files import FORMAT, TOLERANCE, OnnxGraph, compar
 from speech.models.owsm_ctc import OwsmCtc
 from speech.nn.encoder.subsampling import UNKNOWN_END
 
-_SHERPA_RMS = 0.08  # of most recordings of speech
-_SHERPA_FRAMES = 2  # hundredths of a second that sherpa-onnx takes a frame of this kind of model for
+_SHERPA_RMS = 0.08  # typical of speech recordings
+_SHERPA_FRAMES = 2  # frame length in hundredths of a second that sherpa-onnx assumes for this kind of model
 
 _CARD = """# {name} in ONNX
 
@@ -76,20 +76,20 @@ def export_onnx(
     sherpa: bool = False,
     label: LabelCheckpoint | None = None,
 ) -> None:
-    """Write and check the graphs; the directory appears whole or not at all. The model is in evaluation mode after it.
+    """Write and check the graphs atomically; the model is set to evaluation mode.
 
     Args:
-        directory: new, or empty.
-        model: on the CPU in float32, as `load_checkpoint` gives it.
-        name: of the model, for the card.
-        chunk: of live streams; None: no streaming graph.
-        prefix: of live streams and of sherpa; None: `<nolang>` `<asr>`.
+        directory: new or empty directory.
+        model: on the CPU in float32, as loaded by `load_checkpoint`.
+        name: name of the model for the card.
+        chunk: chunks of live streams; None: no streaming graph.
+        prefix: for live streams and sherpa; None: `<nolang>` `<asr>`.
         sherpa: also write a graph for sherpa-onnx.
-        label: the label half of a hybrid, on the CPU in float32: its graphs are written too.
+        label: label model of a hybrid, on the CPU in float32; its graphs are written too.
 
     Raises:
-        ConfigError: if there is something at that place, onnx is not installed, or the model cannot run such chunks.
-        ModelError: if a graph says something else than the model.
+        ConfigError: if the directory is not empty, onnx is not installed, or the model does not support the chunks.
+        ModelError: if the output of a graph differs from the model's.
     """
     prefix = prefix or (model.vocabulary.nolang, model.vocabulary.task_id("asr"))
     model.eval()
@@ -109,15 +109,15 @@ def export_onnx(
 def run_streaming(
     session: onnxruntime.InferenceSession, state: Mapping[str, np.ndarray], features: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Everything that `streaming.onnx` says of a stream that has ended: what a caller does chunk by chunk.
+    """Run `streaming.onnx` chunk by chunk over a complete stream, as a caller would.
 
     Args:
-        session: of that file.
+        session: session of that file.
         state: from `state.npz`.
         features: `(1, T, bins)`.
 
     Returns:
-        `log_probs (1, T', vocabulary)`, and `language_log_probs (1, T', languages)` where the model has them.
+        `log_probs (1, T', vocabulary)`, and `language_log_probs (1, T', languages)` if the model has them.
     """
     facts = session.get_modelmeta().custom_metadata_map
     window, shift, lead = (int(facts[key]) for key in ("window", "shift", "lead"))
@@ -212,7 +212,7 @@ def _outputs(model: OwsmCtc) -> list[str]:
 
 
 def _front(model: OwsmCtc) -> int:
-    """Frames of the prefix in front of the log-probabilities."""
+    """Number of prefix frames at the start of the log-probabilities."""
     return prefix_frames(model) if model.config.target_prefix else 0
 
 
@@ -246,7 +246,7 @@ def _check_offline(path: Path, model: OwsmCtc, prefix: tuple[int, int], shortest
 
 
 def _check_streaming(path: Path, model: OwsmCtc, chunk: ChunkSpec, prefix: tuple[int, int]) -> None:
-    """From the first chunk on until the past has been full for two chunks, and the end."""
+    """Compare from the first chunk until two chunks after the left context is full, and at the end of the stream."""
     chunks = chunk.left_context // chunk.size + 3
     factor = model.encoder.subsampling.factor
     features = _noise(model, factor * (chunks * chunk.size + chunk.right_context) + factor // 2 + 1)
@@ -274,6 +274,6 @@ def _check_sherpa(path: Path, model: OwsmCtc, prefix: tuple[int, int], graph: Wa
 
 
 def _noise(model: OwsmCtc, length: int) -> Tensor:
-    """Features `(1, length, bins)` as far from the model's mean as speech."""
+    """Random features `(1, length, bins)` with the mean and deviation of the training features."""
     noise = torch.randn(1, length, model.config.encoder.bins)
     return noise * model.feature_std + model.feature_mean

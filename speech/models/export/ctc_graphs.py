@@ -1,7 +1,7 @@
-"""A model as fixed graphs of tensors, for runtimes without Python: whole utterances, one live chunk, whole recordings.
+"""CTC model as static tensor graphs for runtimes without Python: whole utterances, one live chunk, whole recordings.
 
-They run the model's own layers on its own weights. What a layer decides in Python by looking at the data is decided
-beforehand here: no frame of an utterance is padding, and caches always have their full size, with a mask.
+The graphs run the model's own layers with its weights. Decisions that layers make in Python, depending on the data,
+are fixed here: utterances have no padding, and caches always have full size, with a mask.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from speech.nn.encoder.subsampling import Subsampling
 from speech.nn.linears import shared_copy
 
 PREFIX = 2
-"""Frames in front of the audio: language and task."""
+"""Number of prefix tokens before the audio: language and task."""
 
 
 class OfflineGraph(nn.Module):
-    """Whole utterances, all of a batch equally long; no prompt."""
+    """Graph for whole utterances of equal length, without prompt."""
 
     def __init__(self, model: OwsmCtc) -> None:
         super().__init__()
@@ -41,21 +41,21 @@ class OfflineGraph(nn.Module):
 
     @property
     def shortest(self) -> int:
-        """Feature frames of the shortest utterance."""
+        """Minimum number of feature frames of an utterance."""
         subsampling = self.model.encoder.subsampling
         return subsampling.span(1) - subsampling.left
 
-    @torch.enable_grad()  # the subsampling then is a convolution, for any length
+    @torch.enable_grad()  # makes the subsampling a convolution, which accepts any length
     def forward(self, features: Tensor, prefix: Tensor) -> tuple[Tensor, ...]:
-        """Log-probabilities of tokens, and of languages where the model has them.
+        """Log-probabilities of tokens, and of languages if the model has them.
 
         Args:
             features: `(batch, T, bins)` log-mel, T at least `shortest`.
             prefix: `(batch, 2)` ids of language (or `<nolang>`) and task.
 
         Returns:
-            `(batch, T', vocabulary)`, the prefix frames first with `target_prefix`, and `(batch, T', languages)`
-            without them.
+            `(batch, T', vocabulary)`, with prefix frames first if `target_prefix`, and `(batch, T', languages)`
+            without prefix frames.
         """
         model, encoder = self.model, self.encoder
         front = encoder._embed_prefix(model.prefix(prefix))
@@ -67,10 +67,11 @@ class OfflineGraph(nn.Module):
 
 
 class PortablePositions(nn.Module):
-    """Unbounded positions that need no sine and cosine of 64 bits, which runtimes leave out: angles lose whole turns.
+    """Unbounded sinusoidal positions without float64 sine and cosine, which runtimes lack: angles are reduced modulo
+    full turns.
 
     Args:
-        positions: whose embeddings these are, without a period.
+        positions: original positions, without a period.
     """
 
     rates: Tensor
@@ -81,7 +82,7 @@ class PortablePositions(nn.Module):
         self.register_buffer("rates", positions.rates / (2 * math.pi), persistent=False)
 
     def forward(self, index: Tensor) -> Tensor:
-        """`index (...)` integers to `(..., dim)` float32."""
+        """Embed integers `index (...)` as `(..., dim)` float32."""
         turns = index.double()[..., None] * self.rates
         angle = (turns - turns.floor()).float() * (2 * math.pi)
         both = torch.stack([angle.sin(), angle.cos()], dim=-1 if self.interleaved else -2)
@@ -89,21 +90,21 @@ class PortablePositions(nn.Module):
 
 
 class FixedCache(NamedTuple):
-    """What attention remembers, in full size from the beginning."""
+    """Attention cache of full size from the start."""
 
     seen: Tensor
-    """(batch, 2, heads, prefix + left, dim / heads) keys and values of the prefix and of the past, newest last."""
+    """Keys and values `(batch, 2, heads, prefix + left, dim / heads)` of prefix and past, newest last."""
     past: Tensor
-    """(batch,) frames of the past so far; where they are fewer than `left`, the oldest places hold nothing."""
+    """Number of past frames so far `(batch,)`; if below `left`, the oldest positions are unused."""
 
 
 class FixedAttention(nn.Module):
-    """The same attention with a `FixedCache`.
+    """Attention with a `FixedCache` and the original weights.
 
     Args:
-        attention: whose weights are used.
-        prefix: frames of the prefix.
-        left: frames of the past.
+        attention: original attention.
+        prefix: number of prefix frames.
+        left: number of past frames.
     """
 
     def __init__(self, attention: MultiHeadAttention, prefix: int, left: int) -> None:
@@ -116,18 +117,18 @@ class FixedAttention(nn.Module):
         return self.attention(x, mask)
 
     def begin(self, prefix: Tensor, left_context: int) -> FixedCache:
-        """Nothing but `prefix (batch, P, dim)`."""
+        """Initial cache with only `prefix (batch, P, dim)`."""
         seen = F.pad(torch.stack(self.attention.project(prefix), dim=1), (0, 0, 0, left_context))
         return FixedCache(seen, torch.zeros(len(prefix), dtype=torch.int64))
 
     def step(self, x: Tensor, cache: FixedCache, valid: Tensor | None, commit: int) -> tuple[Tensor, FixedCache]:
-        """As `MultiHeadAttention.step`."""
+        """See `MultiHeadAttention.step`."""
         new = torch.stack(self.attention.project(x), dim=1)
         seen = torch.cat([cache.seen, new], dim=3)
         size = x.shape[1]
         filled = torch.arange(self.left) >= self.left - cache.past[:, None]
         before = F.pad(filled, (self.prefix, 0), value=True)[:, None].expand(-1, size, -1)
-        assert valid is not None  # a graph is told the end of its streams
+        assert valid is not None  # a graph always receives the stream length
         place = torch.arange(size)
         own = valid[:, None] | (place[:, None] == place)
         mask = torch.cat([before, own], dim=2)[:, None]
@@ -138,10 +139,10 @@ class FixedAttention(nn.Module):
 
 
 class StreamingGraph(nn.Module):
-    """One chunk of live streams.
+    """Graph for one chunk of live streams.
 
-    Its input is a window of `window` feature frames that begins `lead` frames before the chunk (there are none before
-    the first one: anything may stand there) and goes on `shift` frames later.
+    Its input is a window of `window` feature frames that starts `lead` frames before the chunk and advances by
+    `shift` frames per chunk. Frames before the first one may have any values.
 
     Raises:
         ConfigError: if there is no left context, or the model cannot halve the chunk.
@@ -169,25 +170,25 @@ class StreamingGraph(nn.Module):
 
     @torch.no_grad()
     def initial(self, prefix: Tensor) -> dict[str, Tensor]:
-        """The state of streams that begin with `prefix (batch, 2)`: `done (batch,)` encoder frames, and caches."""
+        """Initial state of streams with `prefix (batch, 2)`: `done (batch,)` encoder frames, and caches."""
         tap = self.model._tap([])
         state = self.encoder.init_state(
             len(prefix), self.chunk, prefix=self.model.prefix(prefix), tap=tap, memory=self.memory
         )
         return {"done": state.done, **dict(_named(state.layers))}
 
-    @torch.enable_grad()  # the subsampling then is a convolution
+    @torch.enable_grad()  # makes the subsampling a convolution
     def forward(self, features: Tensor, total: Tensor, done: Tensor, *caches: Tensor) -> tuple[Tensor, ...]:
         """Log-probabilities of the chunk's frames, and the next state.
 
         Args:
-            features: `(batch, window, bins)` log-mel; what lies beyond `total` is ignored.
-            total: `(batch,)` feature frames of the whole stream, 1 << 60 while its end has not come.
-            done, caches: as `initial` names them.
+            features: `(batch, window, bins)` log-mel; frames beyond `total` are ignored.
+            total: `(batch,)` feature frames of the whole stream; 1 << 60 until its end is known.
+            done, caches: named as in `initial`.
 
         Returns:
-            Tokens `(batch, n, vocabulary)`, languages `(batch, n, languages)` where the model has them, `(batch,)` how
-            many of these frames are not beyond the stream's end, the next `done` and caches.
+            Tokens `(batch, n, vocabulary)`, languages `(batch, n, languages)` if the model has them, the number of
+            frames within the stream `(batch,)`, and the next `done` and caches.
         """
         encoder = self.encoder
         state = EncoderState(
@@ -205,14 +206,13 @@ class StreamingGraph(nn.Module):
 
 
 class WaveformGraph(nn.Module):
-    """Whole recordings with one prefix, log-mel included; only blank and pieces are answered.
+    """Graph for whole recordings with a fixed prefix, log-mel included; it emits only blank and text tokens.
 
     Args:
-        model: what answers.
+        model: the model.
         prefix: ids of language and task.
-        loudness: root mean square to which a recording is brought, for callers that have lost the original's; None:
-            as it is.
-        repeat: times that each frame is answered.
+        loudness: root mean square to normalise recordings to, if the caller has lost their level; None: unchanged.
+        repeat: number of times that each output frame is repeated.
     """
 
     prefix: Tensor
@@ -229,7 +229,7 @@ class WaveformGraph(nn.Module):
 
     @torch.enable_grad()
     def forward(self, samples: Tensor) -> Tensor:
-        """`samples (1, N)` at 16 kHz, N at least a tenth of a second, to log-probabilities `(1, T', vocabulary)`."""
+        """Convert `samples (1, N)` at 16 kHz, at least 0.1 s, to log-probabilities `(1, T', vocabulary)`."""
         if self.loudness is not None:
             power = samples.square().mean(dim=1, keepdim=True)
             samples = samples * self.loudness * torch.rsqrt(power + 1e-10)
@@ -240,7 +240,7 @@ class WaveformGraph(nn.Module):
 
 
 class ConvolvedLogMel(nn.Module):
-    """`LogMel.forward` for one recording of any length, its Fourier transform as a convolution."""
+    """`LogMel.forward` for one recording of any length, with the Fourier transform as a convolution."""
 
     kernels: Tensor
 
@@ -254,7 +254,7 @@ class ConvolvedLogMel(nn.Module):
         self.register_buffer("kernels", waves.float()[:, None], persistent=False)
 
     def forward(self, samples: Tensor) -> Tensor:
-        """`(1, N)`, N more than half a window, to `(1, T, n_mels)`."""
+        """Convert `(1, N)`, N more than half a window, to log-mel `(1, T, n_mels)`."""
         config, pad = self.log_mel.config, self.log_mel.pad
         padded = F.pad(samples[:, None], (pad, pad), mode="reflect")
         real, imaginary = F.conv1d(padded, self.kernels, stride=config.hop_length).chunk(2, dim=1)
@@ -269,28 +269,27 @@ class ConvolvedLogMel(nn.Module):
 
 
 def prefix_frames(model: OwsmCtc) -> int:
-    """Output frames of the prefix."""
+    """Number of output frames of the prefix."""
     return PREFIX // (2 if model.encoder.reduction is not None else 1)
 
 
 def portable_copy(encoder: Encoder, replaced: Mapping[int, nn.Module]) -> Any:
-    """A copy with positions that every runtime computes and other modules in place of some, by `id`; weights are
-    shared."""
+    """Copy an encoder with portable positions, and with modules replaced by `id`; weights are shared."""
     positions = encoder.positions
     portable = {id(positions): PortablePositions(positions)} if positions.period is None else {}
     return shared_copy(encoder, {**portable, **replaced})
 
 
 def subsampled(subsampling: Subsampling, x: Tensor) -> Tensor:
-    """`(batch, T, bins)` without padding, T any, to `(batch, T', dim)`."""
-    total = torch._shape_as_tensor(x)[1:2]  # a tensor of the graph, not the number of the example
+    """Subsample `(batch, T, bins)` without padding, for any T, to `(batch, T', dim)`."""
+    total = torch._shape_as_tensor(x)[1:2]  # a tensor in the graph, not the constant length of the example
     padded = F.pad(x, (0, 0, subsampling.left, subsampling.right))
     frames = subsampling.output_lengths(total)
     return subsampling.window(padded, torch.full_like(total, -subsampling.left), total)[:, : frames[0]]
 
 
 def through_layers(encoder: Any, x: Tensor, memory: Any, tap: Tap | None) -> Tensor:
-    """`x (batch, N, dim)` with positions, none of it padding, to frames after the last norm."""
+    """Run the layers on `x (batch, N, dim)` with positions and without padding, including the final norm."""
     everything, valid = SequenceLayout.build(0, 0, None, torch.device("cpu")), torch.ones(1, 1)
     for number, layer in enumerate(encoder.layers, start=1):
         x = layer(x, None, everything, valid, memory)
@@ -321,7 +320,7 @@ def _read(model: OwsmCtc, x: Tensor, audio: Tensor) -> tuple[Tensor, ...]:
 
 
 def _named(layers: tuple[Any, ...]) -> Iterator[tuple[str, Tensor]]:
-    """Name and tensor of every cache, layer by layer."""
+    """Name and tensor of each cache, layer by layer."""
     for number, state in enumerate(layers, start=1):
         if isinstance(state, FixedCache):
             yield f"attention_{number}", state.seen
@@ -333,7 +332,7 @@ def _named(layers: tuple[Any, ...]) -> Iterator[tuple[str, Tensor]]:
 def _gathered(
     layers: list[nn.Module], caches: tuple[Tensor, ...], done: Tensor, reduce_after: int
 ) -> Iterator[FixedCache | EBranchformerState]:
-    """States of the layers, from the tensors in the order of `_named`."""
+    """Rebuild the layers' states from tensors in the order of `_named`."""
     rest = iter(caches)
     for number, layer in enumerate(layers, start=1):
         cache: Any = FixedCache(next(rest), done // 2 if 0 < reduce_after < number else done)

@@ -1,6 +1,7 @@
-"""A label model for runtimes without Python: `label_encoder.onnx`, `label_decoder.onnx` and `label_tokens.txt`.
+"""ONNX export of a label model: `label_encoder.onnx`, `label_decoder.onnx` and `label_tokens.txt`.
 
-The encoder's graph reads a recording once; the decoder's, prompt and steps alike, has its cache as input and output.
+The encoder graph runs once per recording. The decoder graph runs for the prompt and for each step, with its cache as
+input and output.
 """
 
 from __future__ import annotations
@@ -44,29 +45,29 @@ _SPOKEN = "one of `languages`, `transcribe` or `translate`, "
 
 
 def export_label_onnx(directory: Path, label: LabelCheckpoint, *, name: str) -> None:
-    """Write and check the graphs of a model that has no CTC; the directory appears whole or not at all.
+    """Write and check the graphs of a model without CTC, atomically.
 
     Args:
-        directory: new, or empty.
-        label: on the CPU in float32, as `load_label_checkpoint` gives it.
-        name: of the model, for the card.
+        directory: new or empty directory.
+        label: on the CPU in float32, as loaded by `load_label_checkpoint`.
+        name: name of the model for the card.
 
     Raises:
-        ConfigError: if there is something at that place, or onnx is not installed.
-        ModelError: if a graph says something else than the model.
+        ConfigError: if the directory is not empty, or onnx is not installed.
+        ModelError: if the output of a graph differs from the model's.
     """
     with new_folder(directory) as folder:
         (folder / "README.md").write_text(f"# {name} in ONNX\n{write_label(folder, label)}", "utf-8")
 
 
 def write_label(folder: Path, label: LabelCheckpoint) -> str:
-    """Write and check the graphs of a label model in a folder that is there; the model is in evaluation mode after it.
+    """Write and check the graphs of a label model in an existing folder; the model is set to evaluation mode.
 
     Returns:
-        What `README.md` says of them.
+        The section on the graphs for `README.md`.
 
     Raises:
-        ModelError: if a graph says something else than the model.
+        ModelError: if the output of a graph differs from the model's.
     """
     model, tokenizer = label.model.eval(), label.tokenizer
     shortest = model.log_mel.pad + 1
@@ -93,7 +94,7 @@ def write_label(folder: Path, label: LabelCheckpoint) -> str:
 
 
 def _write_encoder(path: Path, model: Whisper, shortest: int) -> list[Tensor]:
-    """The graph, and what it says of a second of noise without the frames."""
+    """Write the encoder graph; returns its cross-attention keys and values for one second of noise."""
     names = cache_names("cross", model.config.decoder.layers)
     samples = torch.randn(1, SAMPLE_RATE)
     metadata = {
@@ -122,12 +123,12 @@ def _write_decoder(path: Path, model: Whisper, tokenizer: LabelTokenizer, cross:
     free |= {name: {0: "rows", 2: "p"} for name in past} | {name: {2: "T"} for name in frames}
     free |= {f"next_{name}": {0: "rows", 2: "p + n"} for name in past}
     free = {name: axes for name, axes in free.items() if name in inputs or name in outputs}
-    inputs |= {name: tensor.clone() for name, tensor in inputs.items()}  # one tensor for two inputs is one input
+    inputs |= {name: tensor.clone() for name, tensor in inputs.items()}  # a shared tensor would become one input
     write_graph(path, OnnxGraph(LabelDecoderGraph(model), inputs, outputs, free, _facts(model, tokenizer)))
 
 
 def _facts(model: Whisper, tokenizer: LabelTokenizer) -> dict[str, str]:
-    """Metadata of the decoder."""
+    """Metadata of the decoder graph."""
     config = model.config.decoder
     timestamps = range(tokenizer.first_timestamp, config.vocabulary)
     suppressed = sorted({*model.suppressed, *tokenizer.specials, *timestamps} - {tokenizer.end})
@@ -158,7 +159,7 @@ def _facts(model: Whisper, tokenizer: LabelTokenizer) -> dict[str, str]:
 
 @torch.inference_mode()
 def _check(folder: Path, model: Whisper) -> None:
-    """Both graphs, one behind the other, on recordings of three lengths: a prompt, then steps of several hypotheses."""
+    """Compare both graphs, chained, on recordings of three lengths: a prompt, then steps with several hypotheses."""
     encoder, decoder = open_onnx(folder / "label_encoder.onnx"), open_onnx(folder / "label_decoder.onnx")
     config = model.config.decoder
     names, past = [output.name for output in decoder.get_outputs()], cache_names("past", config.layers)

@@ -1,6 +1,6 @@
-"""A label model as two graphs without state: a recording -> what its decoder attends to; tokens -> the next one.
+"""Label model as two stateless graphs: recording to cross-attention keys and values; tokens to next-token logits.
 
-They run the model's own layers on its own weights, for one utterance and as many hypotheses of it as are asked for.
+The graphs run the model's own layers with its weights, for one utterance and any number of hypotheses.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PAIR = ("keys", "values")
 
 
 class LabelEncoderGraph(nn.Module):
-    """One recording, log-mel included."""
+    """Encoder graph for one recording, log-mel included."""
 
     def __init__(self, model: Whisper) -> None:
         super().__init__()
@@ -24,10 +24,10 @@ class LabelEncoderGraph(nn.Module):
         self.encoder = portable_copy(model.encoder, {})
         self.layers = model.decoder.layers
 
-    @torch.enable_grad()  # the subsampling then is a convolution, for any length
+    @torch.enable_grad()  # makes the subsampling a convolution, which accepts any length
     def forward(self, samples: Tensor) -> tuple[Tensor, ...]:
-        """`samples (1, N)` at 16 kHz, N more than half a window of the log-mel, to frames `(1, T, dim)` and, of each
-        layer of the decoder, keys and values `(1, heads, T, dim / heads)`."""
+        """Encode `samples (1, N)` at 16 kHz, N more than half a log-mel window, to frames `(1, T, dim)`, and keys and
+        values `(1, heads, T, dim / heads)` for each decoder layer."""
         encoder = self.encoder
         x = subsampled(encoder.subsampling, self.log_mel(samples))
         x = through_layers(encoder, encoder._embed(x, torch.arange(x.shape[1]), 0), None, None)
@@ -35,27 +35,28 @@ class LabelEncoderGraph(nn.Module):
 
 
 class LabelDecoderGraph(nn.Module):
-    """The prompt, or a step: both are tokens behind those of the past."""
+    """Decoder graph for the prompt or a step: both process tokens after those in the cache."""
 
     columns: Tensor
 
     def __init__(self, model: Whisper) -> None:
         super().__init__()
         self.decoder = model.decoder
-        # Tokens are columns: as rows they would lie in the file twice, the second time for the product of the logits.
+        # Stored as columns: rows would be stored twice, the second time for the logits product.
         self.register_buffer("columns", model.decoder.embed.weight.detach().t().contiguous())
         self.heads = list(model.alignment_heads)
 
     def forward(self, tokens: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
-        """What follows the last token.
+        """Logits after the last token.
 
         Args:
             tokens: `(rows, n)`, n at least 1.
-            states: keys and values of each layer's past `(rows, heads, p, dim / heads)`, then those of the frames.
+            states: cached keys and values `(rows, heads, p, dim / heads)` per layer, then cross-attention keys and
+                values.
 
         Returns:
-            Logits `(rows, vocabulary)`, the next past, and the attention of the alignment heads `(rows, heads, n, T)`
-            where the model has them.
+            Logits `(rows, vocabulary)`, the next cache, and the attention `(rows, heads, n, T)` of the alignment
+            heads if the model has any.
         """
         decoder, pairs = self.decoder, [KeysValues(*states[at : at + 2]) for at in range(0, len(states), 2)]
         layers: list[DecoderLayer] = list(decoder.layers)  # type: ignore[arg-type]
@@ -81,5 +82,5 @@ class LabelDecoderGraph(nn.Module):
 
 
 def cache_names(kind: str, layers: int) -> list[str]:
-    """Of the keys and values of each layer: `past` or `cross`."""
+    """Names of the keys and values of each layer; `kind` is `past` or `cross`."""
     return [f"{kind}_{part}_{number}" for number in range(1, layers + 1) for part in PAIR]

@@ -1,4 +1,4 @@
-"""ONNX files of a model: written from its graphs, described by metadata, compared with it."""
+"""Writes ONNX files with metadata, and compares their outputs with the model's."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ from speech.files import replacing_folder
 
 FORMAT = 1
 TOLERANCE = 1e-3
-"""Largest difference of a log-probability from the model's."""
+"""Maximum deviation of log-probabilities from the model's."""
 _OPSET = 17
 _LARGE = 1_900_000_000
-"""Bytes of weights that no longer fit into one file of protobuf: they lie beside it."""
+"""Bytes of weights above which they are stored in a separate file, since protobuf files are limited in size."""
 
 
 @dataclass(frozen=True, slots=True)
 class OnnxGraph:
-    """One graph to write."""
+    """A graph to export."""
 
     graph: nn.Module
     inputs: dict[str, Tensor]
-    """Examples by name."""
+    """Example inputs by name."""
     outputs: list[str]
     free: dict[str, dict[int, str]]
-    """Axes, by input or output, whose size is the caller's."""
+    """Dynamic axes with their names, by input or output."""
     metadata: dict[str, str]
 
 
 @contextmanager
 def new_folder(directory: Path) -> Iterator[Path]:
-    """A temporary folder that becomes `directory` when the block ends; after an error nothing is left.
+    """Yield a temporary folder that becomes `directory` at the end of the block; it is removed after an error.
 
     Raises:
-        ConfigError: if there is something at that place, or onnx is not installed.
-        FileError: if the system refuses to write it.
+        ConfigError: if the directory is not empty, or onnx is not installed.
+        FileError: if the folder cannot be written.
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise ConfigError("already exists", where=str(directory), fix="Name a new folder.")
@@ -56,7 +56,7 @@ def new_folder(directory: Path) -> Iterator[Path]:
 
 
 def open_onnx(path: Path) -> onnxruntime.InferenceSession:
-    """A session on the CPU with as many threads as torch uses."""
+    """Open a CPU session with as many threads as torch uses."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
@@ -72,13 +72,13 @@ def _onnx() -> Any:
 
 
 def write_graph(path: Path, plan: OnnxGraph) -> None:
-    """One file, or two where the weights are large, with metadata and every fixed size in its place."""
+    """Export a graph to one file, or two if its weights are large, with metadata and fixed output sizes filled in."""
     onnx, graph, examples = _onnx(), plan.graph.eval(), tuple(plan.inputs.values())
     with torch.no_grad():
         answers = graph(*examples)
     answers = answers if isinstance(answers, tuple) else (answers,)
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own, and each decision that the graphs make beforehand
+        warnings.simplefilter("ignore")  # from the exporter, and tracer warnings for each decision fixed in the graphs
         raw = str(Path(scratch) / path.name)
         torch.onnx.export(
             graph,
@@ -108,10 +108,10 @@ def _name_sizes(value: Any, answer: Tensor, free: Mapping[int, str]) -> None:
 
 
 def compare(path: Path, got: np.ndarray, expected: Tensor) -> None:
-    """What a graph says with what the model says.
+    """Compare the outputs of a graph and of the model.
 
     Raises:
-        ModelError: if it is more than `TOLERANCE` away, or of another shape.
+        ModelError: if they differ by more than `TOLERANCE`, or in shape.
     """
     if got.shape != tuple(expected.shape):
         raise ModelError(f"answers {got.shape}, the model {tuple(expected.shape)}", where=path.name)

@@ -1,4 +1,4 @@
-"""Reads `model.bin` of CTranslate2: named arrays behind one another, and aliases."""
+"""Reads `model.bin` of CTranslate2: a sequence of named arrays, and aliases."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BFLOAT16 = 5
 
 
 class _ByteReader:
-    """Takes a file apart from its beginning."""
+    """Sequential reader of a file's bytes."""
 
     def __init__(self, data: memoryview) -> None:
         self._data, self._at = data, 0
@@ -39,11 +39,11 @@ class _ByteReader:
 
 
 def read_ctranslate2(path: Path) -> tuple[str, dict[str, Tensor]]:
-    """The kind of model (such as `WhisperSpec`) and its arrays by name; aliases are further names of the same array.
+    """Read the model kind (such as `WhisperSpec`) and the arrays by name; aliases are extra names of the same array.
 
     Raises:
-        FileError: if it cannot be read.
-        ModelError: if it is no such file, or damaged.
+        FileError: if the file cannot be read.
+        ModelError: if it is not a CTranslate2 file of a supported version, or damaged.
     """
     try:
         data = _ByteReader(memoryview(np.memmap(path, np.uint8, "c")))

@@ -1,6 +1,6 @@
-"""Published OWSM-CTC models (Peng et al. 2024; ESPnet's files) as models of ours, number for number.
+"""Imports published OWSM-CTC models (Peng et al. 2024; ESPnet's files), numerically identical.
 
-ESPnet is not needed. What our encoder does not compute is refused by name, never approximated.
+ESPnet is not needed. Architectures that our encoder does not support are rejected by name, never approximated.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ _DEFAULTS: dict[str, Any] = {
     "use_cross_attention": True,
     "dropout_rate": 0.1,
 }
-"""ESPnet's own, for what a configuration leaves out."""
+"""ESPnet's defaults for settings that a configuration omits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +124,14 @@ class PublishedFiles:
     config: Path
     sentencepiece: Path
     statistics: Path | None
-    """Sums over features; only needed where the weights do not hold mean and deviation."""
+    """Feature sums; only needed if the weights lack mean and deviation."""
 
 
 def find_files(directory: Path) -> PublishedFiles:
-    """The files in a copy of a published repository: those that `meta.yaml` names, otherwise the only ones there are.
+    """Find the files in a copy of a published repository: those named by `meta.yaml`, or else the only match.
 
     Raises:
-        ModelError: naming what is missing, or what there is more than one of.
+        ModelError: naming the file, if it is missing or ambiguous.
     """
     meta = directory / "meta.yaml"
     record = _read_yaml(meta) if meta.is_file() else {}
@@ -163,7 +163,7 @@ def _one(directory: Path, named: str | None, pattern: str) -> Path:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # fifty thousand tokens take a minute without libyaml
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # without libyaml, fifty thousand tokens take a minute
     try:
         record = yaml.load(path.read_text("utf-8"), Loader=loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -174,13 +174,14 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def import_espnet(directory: Path) -> tuple[OwsmCtc, Tokenizer]:
-    """Read a published OWSM-CTC in float32 and evaluation mode.
+    """Load a published OWSM-CTC model in float32 and evaluation mode.
 
     Args:
         directory: a copy of its repository.
 
     Raises:
-        ModelError: naming file and key, if it is another kind of model, incomplete, or of another shape than it says.
+        ModelError: naming file and key, if it is another kind of model, incomplete, or its shapes do not match its
+            settings.
     """
     files = find_files(directory)
     settings = _read_yaml(files.config)
@@ -207,10 +208,10 @@ def import_espnet(directory: Path) -> tuple[OwsmCtc, Tokenizer]:
 
 
 def read_config(settings: Mapping[str, Any], where: str) -> OwsmCtcConfig:
-    """Our configuration of what ESPnet's `config.yaml` describes.
+    """Convert the settings of ESPnet's `config.yaml` to our configuration.
 
     Raises:
-        ModelError: naming the setting that another architecture has.
+        ModelError: naming the setting that is not supported.
     """
 
     def expect(name: str, found: Any, *allowed: Any) -> None:
@@ -288,7 +289,7 @@ def _cross_every(flags: bool | list[Any], layers: int, where: str) -> int:
 
 
 def _tokenizer(token_list: list[str] | None, sentencepiece: Path, where: str) -> Tokenizer:
-    """Ours, which must number the tokens as they do."""
+    """Build our tokenizer; raises ModelError unless it numbers the tokens as ESPnet does."""
     if not isinstance(token_list, list):
         raise ModelError("has no token_list", where=where, fix="Use the config.yaml that lies beside the weights.")
     special = [match for token in token_list if (match := _SPECIAL.fullmatch(str(token)))]
@@ -346,7 +347,7 @@ def _rename(tensors: dict[str, Tensor], files: PublishedFiles, config: OwsmCtcCo
         if ours.shape != filters.shape or not torch.allclose(ours, filters.float(), rtol=1e-4, atol=1e-7):
             raise ModelError("frontend.logmel.melmat is not the Slaney filter bank from 0 to 8 kHz", where=where)
     dim = config.encoder.dim
-    if config.prompt_dim == dim:  # then ESPnet has no projections
+    if config.prompt_dim == dim:  # ESPnet has no projections in this case
         for name in ("embed_proj", "prompt.out"):
             found.setdefault(f"{name}.weight", torch.eye(dim))
             found.setdefault(f"{name}.bias", torch.zeros(dim))
@@ -354,7 +355,7 @@ def _rename(tensors: dict[str, Tensor], files: PublishedFiles, config: OwsmCtcCo
 
 
 def _ordered(name: str, tensor: Tensor, dim: int) -> Tensor:
-    """Ours lie as they are read: channels innermost."""
+    """Reorder weights to our layout, with channels innermost."""
     if name.endswith("linear.weight") and tensor.dim() == 4:  # (dim, channels, time, bins)
         return tensor.permute(0, 2, 3, 1).flatten(1).contiguous()
     if name == "encoder.subsampling.out.weight" and tensor.shape[1] % dim == 0:  # (dim, channels * bins)

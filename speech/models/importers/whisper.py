@@ -1,6 +1,7 @@
-"""Published Whisper models (Radford et al. 2022) as models of ours, number for number.
+"""Imports published Whisper models (Radford et al. 2022), numerically identical.
 
-Neither transformers nor CTranslate2 is needed. What our model does not compute is refused by name, never approximated.
+Neither transformers nor CTranslate2 is needed. Architectures that our model does not support are rejected by name,
+never approximated.
 """
 
 from __future__ import annotations
@@ -22,18 +23,19 @@ from speech.text.tokenizers.bpe import LabelTokenizer
 
 _TOKENIZER = "tokenizer.json"
 _ENGLISH_PIECES = 50_256
-"""Of text in the vocabulary of GPT-2, which models of English alone have; the others have one more."""
+"""Number of text tokens in GPT-2's vocabulary, used by English-only models; multilingual models have one more."""
 
 
 def import_whisper(directory: Path) -> tuple[Whisper, LabelTokenizer]:
-    """Read a published Whisper in float32 and evaluation mode.
+    """Load a published Whisper model in float32 and evaluation mode.
 
     Args:
-        directory: a copy of its repository, in one of the two layouts.
+        directory: a copy of its repository, in either layout.
 
     Raises:
-        FileError: if the system refuses to read it.
-        ModelError: naming file and key, if it is another kind of model, incomplete, or of another shape than it says.
+        FileError: if a file cannot be read.
+        ModelError: naming file and key, if it is another kind of model, incomplete, or its shapes do not match its
+            settings.
     """
     source = read_whisper(directory)
     tokenizer = _tokenizer(directory / _TOKENIZER, source)
@@ -41,10 +43,10 @@ def import_whisper(directory: Path) -> tuple[Whisper, LabelTokenizer]:
 
 
 def load_whisper_encoder(encoder: WhisperEncoder, path: Path) -> None:
-    """Fill `encoder` with the weights of one file in Hugging Face's layout (encoder alone, or the whole model).
+    """Load `encoder` from one file in Hugging Face's layout, which holds the encoder alone or the whole model.
 
     Raises:
-        ModelError: if the file is no Whisper checkpoint, damaged, not finite, or one of another size.
+        ModelError: if the file is missing, not a Whisper checkpoint, damaged, not finite, or of another size.
     """
     if not path.is_file():
         raise ModelError("no such file", where=printable(path), fix="Give a Whisper .safetensors file.")
@@ -112,7 +114,7 @@ def _model(source: PublishedWhisper, english_only: bool) -> Whisper:
 
 
 def default_alignment_heads(decoder: LabelDecoderConfig) -> list[tuple[int, int]]:
-    """All heads of the upper half of the layers: for models that name none."""
+    """All heads of the upper half of the layers, for models that specify none."""
     return [(layer, head) for layer in range(decoder.layers // 2, decoder.layers) for head in range(decoder.heads)]
 
 

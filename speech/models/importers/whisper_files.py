@@ -1,7 +1,7 @@
-"""Files of published Whisper models, in either layout: what they say, under our names.
+"""Reads the files of published Whisper models in either layout, under our names.
 
 Hugging Face's layout is `config.json`, `generation_config.json` and `model.safetensors`, in one file or several;
-CTranslate2's is `model.bin` and `config.json`. What our model does not compute is refused by name.
+CTranslate2's is `model.bin` and `config.json`. Settings that our model does not support are rejected by name.
 """
 
 from __future__ import annotations
@@ -27,45 +27,45 @@ from speech.tensors import check_finite, load_tensors
 _WEIGHTS, _INDEX, _ARRAYS = "model.safetensors", "model.safetensors.index.json", "model.bin"
 _CONFIG, _GENERATION, _PREPROCESSOR = "config.json", "generation_config.json", "preprocessor_config.json"
 _EXPECTED: dict[str, Any] = {"activation_function": "gelu", "scale_embedding": False, "tie_word_embeddings": True}
-"""Settings of a `config.json`, which are their defaults too."""
+"""Required settings in `config.json`, which are also their defaults."""
 _SWITCHES = {"activation": 3, "pre_norm": 1}
-"""Settings in a `model.bin`: GELU, norms in front; any other is switched off."""
+"""Required settings in `model.bin`: GELU and pre-norm; all other switches must be 0."""
 _FREE = {"num_heads", "alignment_layer", "alignment_heads"}
 _FRONT_END = {"sampling_rate": SAMPLE_RATE, "n_fft": 400, "hop_length": 160}
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationConfig:
-    """What says how to generate."""
+    """Generation settings."""
 
     suppressed: list[int]
     suppressed_first: list[int]
     alignment_heads: list[tuple[int, int]]
     english_only: bool | None
-    """None: the file does not say it."""
+    """None: not specified by the file."""
     languages: list[int]
-    """Their tokens; empty where the file does not say it."""
+    """Token ids of the languages; empty if not specified by the file."""
     start: int | None
-    """Token that begins a transcript."""
+    """Token that starts a transcript."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedWhisper:
-    """What both layouts say."""
+    """Weights and settings, common to both layouts."""
 
     tensors: dict[str, Tensor]
-    """By our names, in the numbers of the file."""
+    """Tensors under our names, in the file's precision."""
     encoder: WhisperEncoderConfig
     decoder: LabelDecoderConfig
     settings: GenerationConfig
     positions: int
-    """Frames of the encoder that it has been trained on."""
+    """Maximum encoder frames per input, as trained."""
     where: str
-    """The file of the weights."""
+    """The weights file."""
 
 
 def is_whisper(directory: Path) -> bool:
-    """Whether a directory holds a Whisper, as far as its files say.
+    """Whether a directory appears to hold a Whisper model.
 
     Raises:
         ModelError: if its `config.json` is not JSON.
@@ -77,10 +77,10 @@ def is_whisper(directory: Path) -> bool:
 
 
 def read_whisper(directory: Path) -> PublishedWhisper:
-    """All but the tokenizer.
+    """Read all files except the tokenizer.
 
     Raises:
-        FileError: if the system refuses to read it.
+        FileError: if a file cannot be read.
         ModelError: naming file and key, if it is another kind of model, or incomplete.
     """
     config = _Record(_read_json(directory / _CONFIG), printable(directory / _CONFIG))
@@ -92,16 +92,16 @@ def read_whisper(directory: Path) -> PublishedWhisper:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Those of one file in Hugging Face's layout by our names: a whole model, or its encoder alone.
+    """Read the tensors of one file in Hugging Face's layout, under our names: a whole model, or its encoder alone.
 
     Raises:
-        ModelError: if the file is no Whisper, damaged or not finite.
+        ModelError: if the file is not a Whisper, is damaged, or holds numbers that are not finite.
     """
     return _named(from_hugging_face, load_tensors(path), printable(path))
 
 
 class _Record:
-    """Settings of a file, which are what they are expected to be or are named."""
+    """Settings of a file; typed accessors raise ModelError, naming the setting."""
 
     def __init__(self, values: Mapping[str, Any], where: str) -> None:
         self.values, self.where = values, where
@@ -194,7 +194,7 @@ def _hugging_face(directory: Path, config: _Record) -> PublishedWhisper:
 
 
 def _read_weights(directory: Path) -> tuple[str, dict[str, Tensor]]:
-    """Name of the file, and all tensors of it, or of those that the index names."""
+    """Read all tensors from the single file, or from those named by the index; returns the file's name with them."""
     whole, index = directory / _WEIGHTS, directory / _INDEX
     if whole.is_file():
         return printable(whole), load_tensors(whole)
@@ -279,7 +279,7 @@ def _layers(names: Iterable[str], side: str) -> int:
 def _named(
     rename: Callable[[Mapping[str, Tensor]], dict[str, Tensor]], tensors: Mapping[str, Tensor], where: str
 ) -> dict[str, Tensor]:
-    """A layout's names as ours; what it refuses happened in the file."""
+    """Rename a layout's tensors to ours; errors name the file."""
     try:
         return rename(tensors)
     except ModelError as error:

@@ -1,4 +1,4 @@
-"""Names of Whisper's weights in published files: Hugging Face's layout and CTranslate2's -> ours."""
+"""Maps the names of Whisper weights in Hugging Face's and CTranslate2's layouts to ours."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _TOP = {
     "decoder.embed_tokens": "decoder.embed",
 }
 _SINUSOIDS = 1e-3
-"""Ours are computed in float64: of float32 that has been computed in float32 they differ by up to 0.0003."""
+"""Tolerance: ours are computed in float64, and differ by up to 0.0003 from sinusoids computed in float32."""
 
 
 def from_hugging_face(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Our names of a file in Hugging Face's layout, whole model or encoder alone (keys without `model.encoder.`).
+    """Map a file in Hugging Face's layout, whole model or encoder alone (keys without `model.encoder.`), to our names.
 
     Raises:
-        ModelError: naming a key that no Whisper has, or whose numbers are not those that we compute instead: sinusoids
-            as positions of the encoder, the embedding as matrix of the output.
+        ModelError: naming a key that is not part of a Whisper, or whose values we do not support: encoder positions
+            other than sinusoids, or an output matrix other than the embedding.
     """
     found: dict[str, Tensor] = {}
     output: Tensor | None = None
@@ -88,13 +88,13 @@ def _renamed(name: str, key: str) -> str:
 
 
 SCALE = "weight_scale"
-"""Name of what an array of whole numbers is divided by: one number, or one for each row."""
+"""Suffix of the divisor of an integer array: a single number, or one per row."""
 
 
 def from_ctranslate2(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Our names of a CTranslate2 file's arrays; joined matrices are taken apart, eight bits become float32.
+    """Map a CTranslate2 file's arrays to our names; joined matrices are split, and integers are converted to float32.
 
-    Single numbers, which are settings, are left to the reader of the configuration.
+    Scalars, which are settings, are left to the configuration reader.
 
     Raises:
         ModelError: as `from_hugging_face`.
@@ -122,7 +122,7 @@ def _dequantised(tensor: Tensor, scale: Tensor | None, key: str) -> Tensor:
 
 
 def _apart(key: str, tensor: Tensor) -> dict[str, Tensor]:
-    """One array under our name, or those that were joined to it."""
+    """Map one array to our names, splitting it if several were joined."""
     if key == "decoder/position_encodings/encodings":
         return {"decoder.positions": tensor}
     if key == "decoder/embeddings/weight":

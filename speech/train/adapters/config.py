@@ -1,4 +1,4 @@
-"""Everything that the training of adapters can be told."""
+"""Configuration of adapter training."""
 
 from __future__ import annotations
 
@@ -14,61 +14,61 @@ from speech.train.asr.config import RunConfig
 
 
 class Method(StrEnum):
-    """What is trained behind, or of, a model."""
+    """Fine-tuning method: the parameters that are trained."""
 
     adapter = "adapter"
-    """A language-dependent adapter for each language."""
+    """One language-dependent adapter per language."""
     lora = "lora"
-    """Low-rank changes of queries and values for each language, by peft (extra `lora`), to compare with."""
+    """Low-rank updates (LoRA) of queries and values per language, by peft (extra `lora`), as a baseline."""
     whole = "whole"
-    """All parameters, for all languages together, to compare with."""
+    """All parameters, shared by all languages, as a baseline."""
 
 
 class AdapterStart(StrEnum):
-    """Where the directions that a bottleneck looks at come from."""
+    """Initialisation of the down-projection of the bottleneck."""
 
     principal = "principal"
-    """Those in which the frames of the language vary most (Paischer et al. 2024, "EVA")."""
+    """Principal directions of the language's frames (Paischer et al. 2024, "EVA")."""
     random = "random"
 
 
 class AdapterRows(StrEnum):
-    """Where the rows of tokens come from that the model's vocabulary lacks."""
+    """Initialisation of the output rows of tokens that the model's vocabulary lacks."""
 
     near = "near"
-    """Means of rows of tokens that sound or look alike (Liu et al. 2023, "OFA")."""
+    """Mean of the rows of tokens that sound or look alike (Liu et al. 2023, "OFA")."""
     random = "random"
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptConfig(RunConfig):
-    """One run: one or several languages behind one model."""
+    """One run: adaptation of one model to one or several languages."""
 
     base: str = "embedded"
-    """The model: name, directory or hub id. It is not changed."""
+    """Base model: name, directory or hub id. It is not changed."""
     language: Any = None
     """ISO 639-3 code, or a list of codes."""
     method: Method = Method.adapter
     layers: list[int] = field(default_factory=list, metadata=within(Range(least=1)))
-    """Encoder layers behind which adapters stand, from 1; empty: the upper half. What the layers below the lowest make
-    of a batch is computed once."""
+    """Encoder layers with an adapter behind them, from 1; empty: the upper half. The output of the layers below the
+    lowest is computed once per batch and cached."""
     variants: int = ranged(2, least=1)
-    """Epochs that are cut and augmented differently; later ones are these again, in another order."""
+    """Number of epochs with different cuts and augmentation; later epochs repeat them in another order."""
     budget: float = ranged(BUDGET, above=0, most=1)
-    """Parameters of a language, as a share of the model's."""
+    """Parameter budget of a language, as a share of the model's parameters."""
     start: AdapterStart = AdapterStart.principal
     rows: AdapterRows = AdapterRows.near
     pseudo: str = ""
-    """Manifest of utterances that a teacher has transcribed (`noisy_student.py`), to be trained on too."""
+    """Manifest of pseudo-labelled utterances (`noisy_student.py`) to add to the training data."""
     hidden: float = ranged(0.0, least=0, below=1)
-    """Share of the transcripts that is left out, as if nobody had written them: for experiments."""
+    """Share of the training transcripts to leave out as if they were unknown, for experiments."""
 
     @property
     def languages(self) -> list[str]:
-        """Codes, in the order given.
+        """Language codes in the given order.
 
         Raises:
-            ConfigError: if none is given, one is no code, or one is there twice.
+            ConfigError: if there is none, one is not an ISO 639-3 code, or one is given twice.
         """
         given = [self.language] if isinstance(self.language, str) else list(self.language or [])
         if not given or len(set(given)) < len(given):

@@ -1,4 +1,4 @@
-"""Batches of one language each, the languages in turn."""
+"""Monolingual batches, with the languages in turn."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from speech.errors import ConfigError
 
 
 class LanguageBatches:
-    """SpeechBatch n is of language n mod L, whose own batches come epoch after epoch: a language is read as if alone.
+    """Batches of several languages: batch n is of language n mod L.
+
+    Each language goes through its own epochs, as if it were trained alone.
 
     Args:
         parts: batches of each language.
-        variants: epochs that differ; later ones are these again, their batches in another order. So what is made of a
-            batch can be kept.
+        variants: number of different epochs; later ones repeat their batches in another order, so that results for a
+            batch can be cached.
 
     Raises:
-        ConfigError: if a language has none.
+        ConfigError: if a language has no batch.
     """
 
     def __init__(self, parts: Sequence[TrainBatches], variants: int) -> None:
@@ -32,11 +34,11 @@ class LanguageBatches:
                 raise ConfigError("a language has no batch to train on", fix="Raise data.batches.max_s, or give more.")
 
     def size(self, epoch: int) -> int:
-        """Without end."""
+        """Without end: `sys.maxsize`."""
         return sys.maxsize
 
     def batch(self, epoch: int, index: int) -> SpeechBatch:
-        """The same whenever and wherever it is asked for; `epoch` is 0."""
+        """Batch `index`; deterministic. `epoch` is always 0."""
         number, place = divmod(index, len(self._parts))
         part, starts = self._parts[place], self._starts[place]
         while starts[-1] <= number:

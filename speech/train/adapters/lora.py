@@ -1,7 +1,7 @@
-"""LoRA (Hu et al. 2021) behind the interface of `tuning`, to compare adapters with: peft does all of it.
+"""LoRA (Hu et al. 2021) by peft, behind the interface of `tuning`, as a baseline for adapters.
 
-Each language has its own low-rank changes of the queries and values of some layers. With `AdapterStart.principal` they
-begin by EVA (Paischer et al. 2024), as peft has it.
+Each language has its own low-rank updates of the queries and values of some layers. With `AdapterStart.principal` they
+are initialised by peft's EVA (Paischer et al. 2024).
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ def rank_for(parameters: int, dim: int, layers: int, budget: float) -> int:
 
 
 class LoraTuning:
-    """Low-rank changes of a model that otherwise stays as it is.
+    """LoRA on a frozen model.
 
     Args:
         model: changed in place: its projections are wrapped.
-        codes: languages.
-        layers: numbers from 1.
-        rank: of each change.
-        shown: code -> batches that EVA looks at; a language without begins at random.
+        codes: language codes.
+        layers: layer numbers, from 1.
+        rank: rank of each update.
+        shown: code -> batches for the EVA initialisation; other languages start at random.
 
     Raises:
         ConfigError: if peft is not installed.
@@ -105,7 +105,7 @@ class LoraTuning:
         return None
 
     def _all_learn(self) -> None:
-        """peft stops the gradients of those that it does not use now."""
+        """Enable gradients of all languages, since peft disables them for inactive adapters."""
         for own in self._own.values():
             for parameter in own.values():
                 parameter.requires_grad_(True)
@@ -124,5 +124,5 @@ class LoraTuning:
 
 
 def _changes(model: OwsmCtc, code: str) -> dict[str, nn.Parameter]:
-    """What peft has added for a language."""
+    """Parameters that peft added for a language."""
     return {name: p for name, p in model.named_parameters() if ".lora_" in name and f".{code}." in name}

@@ -1,4 +1,4 @@
-"""The training step of `adapt`: one batch of one language; a step of the optimiser has one of each."""
+"""Training step of `adapt`: each batch has one language; an optimiser step has one batch per language."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ class _Sum:
 
 
 class AdaptModule(CtcModule):
-    """A tuning of a model.
+    """Trains a tuning of a model.
 
-    Each validation scores every language on dev, records it in `scores.jsonl`, and keeps what the language has learned
-    until then in `checkpoints/STEP/`.
+    Each validation scores every language on dev, records it in `scores.jsonl`, and saves the language's parameters in
+    `checkpoints/STEP/`.
 
     Args:
-        model: the base.
-        tuning: what is trained.
-        config: of the run.
-        tokenizers: code -> that of the language, also of tokens that the base lacks.
-        dev: utterances of all languages.
+        model: the base model.
+        tuning: selects and holds the trained parameters.
+        config: configuration of the run.
+        tokenizers: code -> tokenizer of the language, including tokens that the base lacks.
+        dev: dev utterances of all languages.
         output: folder of the run.
     """
 
@@ -76,14 +76,14 @@ class AdaptModule(CtcModule):
         self._kept: dict[tuple[str | int, ...], Halfway] = {}
 
     def before_loss(self, batch: SpeechBatch) -> None:
-        """The tuning has decided which layers rest."""
+        """Do nothing: the tuning has already frozen the layers below it."""
 
     def training_step(self, batch: SpeechBatch, index: int) -> Tensor:
         loss = super().training_step(batch, index)
-        return loss if self._tuning.shared else loss * self.config.trainer.accumulate  # parts that share nothing
+        return loss if self._tuning.shared else loss * self.config.trainer.accumulate  # undoes Lightning's mean
 
     def number(self, batch: SpeechBatch, index: int) -> int:
-        """The same whatever other languages are trained in the run."""
+        """Number of a batch, which seeds its random numbers; independent of the other languages in the run."""
         if self._tuning.shared:
             return super().number(batch, index)
         return self.global_step * _CODES + number_of(batch.codes[0])
@@ -106,13 +106,13 @@ class AdaptModule(CtcModule):
             )
         head = self._tuning.head(code)
         log_probs = head(found.x)
-        # Intermediate outputs know the base's tokens only, and the language is told by the base alone.
+        # Intermediate outputs have the base's tokens only, and the language is identified by the base alone.
         own = head.vocabulary > self.model.ctc.vocabulary
         return OwsmCtcOutput(log_probs, found.lengths, [] if own else found.intermediate, None)
 
     @torch.no_grad()
     def _halfway(self, batch: SpeechBatch, features: Tensor, lengths: Tensor) -> Halfway:
-        """What layers that nobody trains make of a batch: computed once, kept in half precision (50 KB a second)."""
+        """Output of the frozen lower layers for a batch; computed once, cached in half precision (50 KB per second)."""
         key = (*batch.ids, *batch.sample_lengths.tolist(), *batch.prefix.flatten().tolist())
         if key not in self._kept:
             half = self.model.until(self._tuning.below, features, lengths, batch.prefix)
@@ -121,7 +121,7 @@ class AdaptModule(CtcModule):
         return half._replace(x=half.x.float())
 
     def clipped(self, optimizer: torch.optim.Optimizer) -> list[list[nn.Parameter]]:
-        """Languages that share nothing are clipped each for itself."""
+        """Parameter groups for gradient clipping: each language separately if they share no parameters."""
         codes = self._languages[:1] if self._tuning.shared else self._languages
         return [self._tuning.parameters_of(code) for code in codes]
 
@@ -168,6 +168,6 @@ class AdaptModule(CtcModule):
 
 
 def read_scores(path: Path) -> dict[int, Mapping[str, Scores]]:
-    """Step -> code -> scores, of a record; a step that was run twice counts as it was the second time."""
+    """Read `scores.jsonl`: step -> code -> scores; for a step that was run twice, the later scores."""
     rows = [json.loads(line) for line in lines_of(path.read_bytes().decode("utf-8", "replace")) if line.endswith("}}}")]
     return {row["step"]: row["languages"] for row in rows}

@@ -1,8 +1,8 @@
-"""Where a bottleneck looks at first: the directions in which its input varies most.
+"""Initialisation of bottlenecks with principal directions of their input.
 
-Paischer et al. 2024 ("EVA", fine-tuning via explained variance adaptation) start LoRA so. Here the input is what an
-adapter's normalisation makes of a layer's frames. Its second moments are small enough to be added up as they are, so
-nothing is approximated; batches are read until the directions stand still.
+Paischer et al. 2024 ("EVA", fine-tuning via explained variance adaptation) initialise LoRA this way. Here the input is
+a layer's frames after the adapter's normalisation. Second moments are small enough to be accumulated exactly; batches
+are read until the directions converge.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from speech.nn.encoder.base import Tap
 from speech.nn.encoder.masks import padding_mask
 
 _STILL = 0.99
-"""Share of the directions' span that is that of the batch before, from which it counts as found."""
+"""Overlap with the span of the directions of the previous batch at which they count as converged."""
 BATCHES = 6
-"""Most that are read."""
+"""Maximum number of batches."""
 
 
 class Moments:
-    """Of the normalised frames behind some layers.
+    """First and second moments of the normalised frames behind some layers.
 
     Args:
-        layers: numbers from 1.
-        dim: of frames.
+        layers: layer numbers, from 1.
+        dim: dimension of the frames.
     """
 
     def __init__(self, layers: Sequence[int], dim: int) -> None:
@@ -37,16 +37,16 @@ class Moments:
         self.square = {layer: torch.zeros(dim, dim, dtype=torch.float64) for layer in layers}
 
     def tap(self, lengths: Tensor, frames: int) -> Tap:
-        """To be given to an encoder: it looks at the frames of speech and leaves them.
+        """Tap for an encoder that accumulates the frames of speech and returns them unchanged.
 
         Args:
-            lengths: `(batch,)` of audio frames before any layer.
-            frames: the longest, padding included.
+            lengths: `(batch,)` numbers of audio frames before the first layer.
+            frames: number of frames with padding.
         """
 
         def look(layer: int, x: Tensor) -> Tensor:
             if layer in self.total:
-                factor = 1 if x.shape[1] >= frames else 2  # time may be reduced on the way
+                factor = 1 if x.shape[1] >= frames else 2  # time may have been reduced in between
                 count = -(-frames // factor)
                 real = padding_mask((lengths + factor - 1) // factor, count)
                 heard = F.layer_norm(x[:, -count:].float(), x.shape[-1:])[real].double().cpu()
@@ -58,23 +58,23 @@ class Moments:
         return look
 
     def mean(self, layer: int) -> Tensor:
-        """(dim,)"""
+        """Mean frame of a layer, `(dim,)`."""
         return self.total[layer] / max(self.count[layer], 1)
 
     def directions(self, layer: int, width: int) -> Tensor:
-        """The `width` principal directions around the mean, `(width, dim)`, of length 1, the strongest first."""
+        """The `width` principal directions around the mean, `(width, dim)`, unit vectors, the strongest first."""
         mean = self.mean(layer)
         _, vectors = torch.linalg.eigh(self.square[layer] / max(self.count[layer], 1) - torch.outer(mean, mean))
         found = vectors.T.flip(0)[:width]
         largest = found.abs().argmax(dim=1)
-        return found * found[torch.arange(len(found)), largest].sign()[:, None]  # one of two, the same everywhere
+        return found * found[torch.arange(len(found)), largest].sign()[:, None]  # fixes the arbitrary sign
 
 
 def look(moments: Moments, taps: Iterable[object], width: int) -> int:
-    """Let `taps` (each step of the iteration feeds the moments) go on until what the directions span stands still.
+    """Iterate over `taps`, each step of which feeds the moments, until the span of the directions converges.
 
     Returns:
-        batches that were read.
+        number of batches read.
     """
     before: Mapping[int, Tensor] = {}
     read = 0
@@ -90,9 +90,9 @@ def look(moments: Moments, taps: Iterable[object], width: int) -> int:
 
 @torch.no_grad()
 def point(adapter: Adapter, moments: Moments) -> None:
-    """Turn the bottlenecks of an adapter that has learned nothing yet to the principal directions.
+    """Initialise the bottlenecks of an untrained adapter with the principal directions.
 
-    A unit is above zero on one side of the mean and silent on the other.
+    The bias places the threshold of each unit at the mean.
     """
     for place, layer in enumerate(adapter.layers):
         directions = moments.directions(layer, adapter.width)

@@ -1,4 +1,4 @@
-"""What a run of `adapt` leaves for people to read: table, picture, card."""
+"""Report of an `adapt` run: table, plot and card."""
 
 from __future__ import annotations
 
@@ -22,25 +22,24 @@ from speech.train.loop.curve import save_figure
 
 @dataclass(frozen=True, slots=True)
 class AdaptReport:
-    """How good it has become."""
+    """Result of an `adapt` run."""
 
     method: str
     parameters: int
-    """That one language trains."""
+    """Trained parameters per language."""
     share: float
-    """Of the model's."""
+    """The same as a share of the model's parameters."""
     steps: Mapping[str, int]
-    """Code -> its best step on dev."""
+    """Code -> best step of the language on dev."""
     common: int
-    """The best step for all together."""
+    """Best step on dev for all languages together."""
     tables: Mapping[str, ScoreTable]
-    """On test: "base", "common" (the best common step), "own" (each language's best step); empty if not asked for."""
+    """Scores on test: "base", "common" (best common step), "own" (each language's best step); {} if not evaluated."""
     adapters: Path
-    """Folder of the result."""
+    """Folder of the resulting adapters."""
 
     def gain(self, name: str = "own") -> float:
-        """Mean over languages of the relative reduction of the word error rate against the base; those in which the
-        base makes no error cannot become better and are left out."""
+        """Mean relative WER reduction against the base, over the languages in which the base makes errors."""
         base, now = self.tables["base"].rows, self.tables[name].rows
         found = [less(base[code], now[code]) for code in base if _has_errors(base[code])]
         return sum(found) / len(found) if found else 0.0
@@ -59,7 +58,7 @@ class AdaptReport:
         return record
 
     def print(self, console: Console) -> None:
-        """WER of each language: base, best common step, own best step."""
+        """Print the WER of each language: base, best common step, own best step."""
         title = f"test: {self.method}, {self.parameters} parameters a language ({self.share:.2%})"
         table = Table(title=title, title_justify="left")
         for name in ("language", "utterances", "base WER", "common step", "own step", "less", "base CER", "own CER"):
@@ -82,7 +81,7 @@ class AdaptReport:
 
 
 def less(base: ScoreRow, now: ScoreRow) -> float:
-    """Relative reduction of the word error rate of a base that makes errors."""
+    """Relative WER reduction; the base must make errors."""
     return 1 - now.errors.rate / base.errors.rate
 
 
@@ -91,7 +90,7 @@ def _has_errors(row: ScoreRow) -> bool:
 
 
 def adapter_card(config: AdaptConfig, code: str, utterances: Sequence[Utterance]) -> str:
-    """Markdown that goes with an adapter."""
+    """Card of an adapter, in Markdown."""
     own = [u for u in utterances if u.language == code]
     hours = hours_per_language(own).get(code, 0.0)
     sources = sorted({(u.source, u.licence) for u in own})
@@ -111,7 +110,7 @@ def adapter_card(config: AdaptConfig, code: str, utterances: Sequence[Utterance]
 
 
 def draw_scores(scores: Mapping[int, Mapping[str, Scores]], best: Mapping[str, int], picture: Path) -> None:
-    """Errors of each language on dev over steps, its best step marked."""
+    """Plot the dev error rate of each language over steps, with its best step marked."""
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
     steps = sorted(scores)

@@ -1,4 +1,4 @@
-"""From a model and an hour of speech to adapters: corpus -> tuning -> steps -> each language's best -> table."""
+"""Adapts a model with about an hour of speech: corpus -> tuning -> steps -> best step per language -> table."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ REPORT, CURVE = "report.json", "dev_scores.png"
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """Steps with the lowest error on dev."""
+    """Steps with the lowest error rate on dev."""
 
     of: Mapping[str, int]
-    """Code -> its own."""
+    """Code -> best step of the language."""
     common: int
-    """The one that is lowest in the mean over languages."""
+    """Best step in the mean over languages."""
 
 
 def adapt(config: AdaptConfig) -> AdaptReport:
-    """Train for one or several languages behind a model, or go on where this folder's run stopped.
+    """Adapt a model to one or several languages, or resume the run in the output folder.
 
     Raises:
-        ConfigError, DataError, FileError, ModelError: before the first step, naming what is wrong.
-        TrainingError, DataError, FileError: if it cannot go on; `last.ckpt` is that of an earlier step.
+        ConfigError, DataError, FileError, ModelError: before the first step, if an input is invalid.
+        TrainingError, DataError, FileError: if training cannot continue; `last.ckpt` is from an earlier step.
     """
     config = replace(config, data=replace(config.data, languages=config.languages))
     output = begin(config)
@@ -76,7 +76,7 @@ def adapt(config: AdaptConfig) -> AdaptReport:
 
 
 def taking_turns(config: AdaptConfig, *, shared: bool) -> AdaptConfig:
-    """A step has a batch of each language; where all train the same parameters, each batch is a step of its own."""
+    """Make a step take one batch per language; with shared parameters, make each batch a step of its own."""
     settings, turns = config.trainer, len(config.languages)
     if not shared:
         return replace(config, trainer=replace(settings, accumulate=turns))
@@ -85,10 +85,10 @@ def taking_turns(config: AdaptConfig, *, shared: bool) -> AdaptConfig:
 
 
 def _corpus(config: AdaptConfig) -> dict[str, list[Utterance]]:
-    """As `read_corpus`, every language in every part; transcripts that are hidden left out, a teacher's added.
+    """Read the corpus, without hidden transcripts and with pseudo-labels; checks that each part has every language.
 
     Raises:
-        DataError: if a language has nothing in a part.
+        DataError: if a language has no speech or no text in a part.
     """
     corpus = read_corpus(config)
     corpus["train"] = [u for u in corpus["train"] if not is_hidden(u, config.hidden)]
@@ -107,14 +107,14 @@ def _corpus(config: AdaptConfig) -> dict[str, list[Utterance]]:
 
 
 def is_hidden(utterance: Utterance, share: float) -> bool:
-    """Whether an utterance is among those whose transcripts are to be treated as unknown; decided by its id."""
+    """Whether an utterance's transcript is hidden; decided by a hash of its id."""
     return int.from_bytes(sha256(f"hidden {utterance.id}".encode()).digest()[:4]) < share * 2**32
 
 
 def _read_speech(
     config: AdaptConfig, parts: Mapping[str, LanguagePart], dev: Sequence[Utterance]
 ) -> RunSpeech[SpeechBatch]:
-    """The speech of all languages as batches of one each."""
+    """The speech of all languages as monolingual batches."""
     unreadable = Tally("dev", len(dev), config.data.max_unreadable)
     tally = Tally("train", sum(len(p.utterances) for p in parts.values()), config.data.max_unreadable)
     scored = [
@@ -133,13 +133,13 @@ def _read_speech(
 
 
 def best_steps(scores: Mapping[int, Mapping[str, Scores]]) -> Best:
-    """Each language's own best step on dev, and the best for all together, as files are merged."""
+    """Each language's best step on dev, and the best common step, ranked as in the merging of adapter files."""
 
     def mean(step: int) -> tuple[float, float]:
         characters, words, _ = zip(*map(rank, scores[step].values()), strict=True)
         return sum(characters) / len(characters), sum(words) / len(words)
 
-    steps = sorted(scores)  # of equals the earlier
+    steps = sorted(scores)  # the earlier step wins a tie
     own = {code: min(steps, key=lambda step: rank(scores[step][code])) for code in scores[steps[0]]}
     return Best(own, min(steps, key=mean))
 
@@ -152,7 +152,7 @@ def _report(
     corpus: Mapping[str, list[Utterance]],
     output: Path,
 ) -> AdaptReport:
-    """Each language's best is written to `adapters/`; base, best common step and own best step are scored on test."""
+    """Write each language's best adapter to `adapters/`; score base, best common step and own best steps on test."""
     tables: dict[str, ScoreTable] = {}
     steps = {"base": dict.fromkeys(best.of, 0), "common": dict.fromkeys(best.of, best.common), "own": best.of}
     if config.evaluate:

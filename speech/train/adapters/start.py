@@ -1,4 +1,4 @@
-"""Where a run of `adapt` starts: the speech and the tokens of each language, and what is to be trained."""
+"""Initial state of an `adapt` run: speech and tokens of each language, and the parameters to train."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ from speech.train.adapters.tuning import AdapterTuning, Tuning, WholeTuning, num
 _log = logging.getLogger(__name__)
 
 _RARE = 2
-"""Times that a character must be written to become a token."""
+"""Minimum count of a character to become a token."""
 
 
 @dataclass(frozen=True, slots=True)
 class LanguagePart:
-    """What one language is trained with."""
+    """Training data of one language."""
 
     utterances: list[Utterance]
     tokens: tuple[str, ...]
-    """That the base lacks."""
+    """Tokens that the base lacks."""
     tokenizer: Tokenizer
-    """Of the base, and of these."""
+    """Tokenizer of the base, extended by `tokens`."""
     batches: TrainBatches
 
 
 def language_part(
     config: AdaptConfig, code: str, utterances: Sequence[Utterance], tokenizer: Tokenizer
 ) -> LanguagePart:
-    """The speech of a language, cut into batches, with tokens for what the base cannot write of it.
+    """Prepare a language: its speech in batches, and tokens for characters that the base cannot write.
 
     Raises:
-        ConfigError: if it needs tokens, and what is trained has no place for them.
+        ConfigError: if it needs new tokens and the method is not `adapter`.
     """
     own = [u for u in utterances if u.language == code]
     tokens = missing_tokens(tokenizer, [u.text for u in own])
@@ -77,7 +77,7 @@ def language_part(
 
 
 def missing_tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[str, ...]:
-    """Characters of texts that the model cannot write, the most frequent first; SentencePiece says what they are."""
+    """Characters of the texts that the model cannot write, the most frequent first, as SentencePiece pieces."""
     written = [plain for text in texts if (plain := plain_text(text)).strip()]
     if not any(tokenizer.vocabulary.unk in tokenizer.encode(text) for text in written):
         return ()
@@ -91,7 +91,7 @@ def missing_tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[str, ...
 def build_tuning(
     config: AdaptConfig, base: Checkpoint, print_of_base: str, parts: Mapping[str, LanguagePart], *, resumed: bool
 ) -> Tuning:
-    """What the configuration wants trained, as it is before the first step; a resumed run has its own values."""
+    """Build what the configuration trains, in its initial state; a resumed run loads its values later."""
     if config.method == Method.whole:
         return WholeTuning(base.model.train())
     model = base.model
@@ -113,7 +113,7 @@ def build_tuning(
 def _adapter(
     config: AdaptConfig, base: Checkpoint, code: str, part: LanguagePart, layers: list[int], *, looks: bool
 ) -> Adapter:
-    """That of one language; what others are trained beside it makes no difference."""
+    """Initial adapter of one language, independent of the other languages in the run."""
     torch.manual_seed(config.seed * 1_000_003 + number_of(code))
     model, dim = base.model, base.model.config.encoder.dim
     width = width_for(_size(model), dim, len(layers), config.budget, len(part.tokens))
@@ -140,7 +140,7 @@ def _first(part: LanguagePart) -> range:
 
 
 def _feeding(model: OwsmCtc, moments: Moments, part: LanguagePart) -> Iterator[None]:
-    """Shows the moments some batches, one at a time."""
+    """Feed batches to the moments, one per iteration."""
     for number in _first(part):
         batch = part.batches.batch(0, number)
         with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""What is trained for some languages, behind a model or of it: adapters, LoRA, or everything."""
+"""Parameters that are trained for some languages: adapters, LoRA, or the whole model."""
 
 from __future__ import annotations
 
@@ -19,41 +19,41 @@ Scores = Mapping[str, float]
 
 
 class Tuning(Protocol):
-    """One way of training. A batch is of one language."""
+    """A fine-tuning method. Each batch has one language."""
 
     shared: bool
     """Whether all languages train the same parameters."""
     below: int
-    """Lowest encoder layers that do their work before anything that is trained."""
+    """Number of lowest encoder layers whose output does not depend on trained parameters."""
 
     @property
     def trained(self) -> nn.Module:
-        """Whose parameters that need a gradient are trained."""
+        """Module whose parameters with `requires_grad` are trained."""
 
     def parameters_of(self, code: str) -> list[nn.Parameter]:
-        """What a language trains."""
+        """Parameters that a language trains."""
 
     def begin(self, code: str, rows: int) -> Tap | None:
-        """Make ready for a batch of `rows` utterances in a language; what works behind the layers."""
+        """Prepare for a batch of `rows` utterances in a language; returns the tap behind the layers, if any."""
 
     def head(self, code: str) -> CTCHead:
-        """What writes a language."""
+        """CTC head of a language."""
 
     def save(self, folder: Path, code: str, scores: Scores) -> None:
-        """Write what a language has learned; it appears whole or not at all."""
+        """Save a language's parameters, atomically."""
 
     def load(self, folder: Path, code: str) -> None:
-        """Take what `save` wrote."""
+        """Load what `save` wrote."""
 
 
 class AdapterTuning:
-    """Adapters behind a model that stays as it is.
+    """Adapters behind a frozen model.
 
     Args:
-        model: frozen here.
+        model: base model; the constructor freezes it.
         adapters: one for each language.
         base: fingerprint of the model.
-        cards: code -> Markdown.
+        cards: code -> card in Markdown.
     """
 
     shared = False
@@ -90,7 +90,7 @@ class AdapterTuning:
 
 
 class WholeTuning:
-    """All parameters of a model, for all languages together."""
+    """All parameters of a model, shared by all languages."""
 
     shared = True
     below = 0
@@ -112,7 +112,7 @@ class WholeTuning:
         return self.model.ctc
 
     def save(self, folder: Path, code: str, scores: Scores) -> None:
-        path = folder / "model.safetensors"  # the first language of a step writes it for all
+        path = folder / "model.safetensors"  # written once per step, for all languages
         if not path.exists():
             save_tensors(path, self.model.state_dict())
 
@@ -121,18 +121,18 @@ class WholeTuning:
 
 
 def passed(model: OwsmCtc, layers: int) -> int:
-    """As many of the lowest `layers` as can be passed and kept: up to where time is reduced."""
+    """Number of the lowest `layers` whose output can be cached: only those below the time reduction."""
     reduced = model.encoder.reduce_after
     return min(layers, reduced - 1) if reduced else layers
 
 
 def trained_parameters(tuning: Tuning, codes: Sequence[str]) -> int:
-    """How many numbers one language may change."""
+    """Number of parameters that one language trains."""
     return max(sum(p.numel() for p in tuning.parameters_of(code)) for code in codes)
 
 
 def number_of(code: str) -> int:
-    """Of an ISO 639-3 code, from 0 to 26^3 - 1."""
+    """Number of an ISO 639-3 code, from 0 to 26^3 - 1."""
     number = 0
     for letter in code:
         number = number * 26 + ord(letter) - ord("a")

@@ -1,4 +1,4 @@
-"""The model card that every checkpoint carries."""
+"""Model card of a trained checkpoint."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from speech.train.asr.config import TrainConfig
 
 
 def model_card(config: TrainConfig, info: dict[str, Any]) -> str:
-    """Markdown: what it is, what it heard, how well it does, under which licences."""
+    """The card in Markdown: model, training data, error rates, licences."""
     hours = info["hours"]
     lines = [
         f"# {config.name}",

@@ -1,6 +1,6 @@
-"""Everything a training run can be told. Contradictions are refused when the configuration is built.
+"""Configuration of a training run. Contradictions raise ConfigError when the configuration is built.
 
-Configurations are frozen; `dataclasses.replace` makes another.
+Configurations are frozen; use `dataclasses.replace` to change one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Mixing(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """Which speech, and how it is mixed and cut into batches."""
+    """Training data, language mixing and batching."""
 
     root: str = ""
     """Folder with the manifests; audio paths are relative to it."""
@@ -37,31 +37,31 @@ class DataConfig:
     dev: str = "dev.jsonl"
     test: str = "test.jsonl"
     also: list[str] = field(default_factory=list)
-    """More training manifests, such as code-switched speech; audio paths are relative to each."""
+    """Further training manifests, such as code-switched speech; audio paths are relative to each manifest."""
     also_times: int = ranged(1, least=1)
-    """How often each utterance of those comes in an epoch."""
+    """Number of times that each utterance of `also` occurs in an epoch."""
     languages: list[str] = field(default_factory=list)
     """ISO 639-3 codes to keep; empty keeps all."""
     st_targets: list[str] = field(default_factory=list)
-    """Translation targets; the manifests hold the texts."""
+    """Translation targets (ISO 639-3); the manifests contain the translations."""
     exclude: str = ""
-    """File of utterance ids, one per line, left out of training (faulty transcripts)."""
+    """File with the ids of utterances to leave out of training (e.g. faulty transcripts), one per line."""
     mixing: Mixing = Mixing.temperature
     temperature: float = ranged(1.0, least=1)
-    """p ~ hours^(1 / temperature); 1 keeps the corpus as it is."""
+    """p ~ hours^(1 / temperature); 1 keeps the corpus distribution."""
     unimax_epochs: float = ranged(4.0, above=0)
-    """Most repetitions of a language under UniMax."""
+    """Maximum number of repetitions of a language with UniMax."""
     batches: BatchConfig = field(default_factory=BatchConfig)
     augment: AugmentConfig | None = field(default_factory=AugmentConfig)
     plain_epochs: int = ranged(0, least=0)
-    """First epochs without augmentation: new heads find the tokens sooner in clean speech."""
+    """Number of first epochs without augmentation: new heads learn tokens sooner on clean speech."""
     workers: int = ranged(1, least=0)
-    """Processes that read and augment."""
+    """Data loader processes."""
     cache: bool = True
-    """Keep decoded audio in memory (115 MB an hour)."""
+    """Cache decoded audio in memory (115 MB per hour)."""
     max_unreadable: float = ranged(0.01, least=0, most=1)
-    """Share of a part's utterances, and one in any case, whose audio may turn out to be unreadable: they are left out
-    with a warning. More of them end the run; 0: the first does."""
+    """Share of the utterances of a part whose audio may be unreadable (above 0: at least one, never all): they are left
+    out with a warning. More unreadable ones end the run."""
 
     def __post_init__(self) -> None:
         check(self, "data")
@@ -72,14 +72,14 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TokenizerConfig:
-    """SentencePiece, trained on the training texts unless the run starts from a checkpoint."""
+    """SentencePiece tokenizer, trained on the training texts unless the run starts from a checkpoint."""
 
     size: int = ranged(4000, least=1)
-    """Pieces."""
+    """Vocabulary size in pieces."""
     coverage: float = ranged(1.0, above=0, most=1)
     """Share of characters that get a piece."""
     characters: bool = False
-    """Characters instead of pieces of words: what little speech can teach a network that writes nothing yet."""
+    """Use characters instead of subwords, for a randomly initialised model with little speech."""
 
     def __post_init__(self) -> None:
         check(self, "tokenizer")
@@ -87,17 +87,17 @@ class TokenizerConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class InitConfig:
-    """Where parameters come from: at most one of the two."""
+    """Initial parameters: at most one of `whisper` and `checkpoint`."""
 
     whisper: str = ""
-    """Whisper `.safetensors` file, or a hub id such as openai/whisper-base, for the encoder."""
+    """Whisper `.safetensors` file or hub id such as openai/whisper-base, for the encoder."""
     checkpoint: str = ""
-    """A checkpoint of ours (name, directory or hub id): encoder, heads and tokenizer."""
+    """One of our checkpoints (name, directory or hub id): encoder, heads and tokenizer."""
     encoder_only: bool = False
-    """Take only the encoder of the checkpoint; heads and tokenizer start anew."""
+    """Take only the encoder of the checkpoint; heads and tokenizer start from scratch."""
     lower: str = ""
-    """A label model (directory or hub id) whose convolutions and lowest layers, `model.encoder.prefix_after` of them,
-    take the place of the checkpoint's: what both then hear is computed once."""
+    """Label model (directory or hub id) whose convolutions and lowest `model.encoder.prefix_after` layers replace those
+    of the checkpoint, so that a hybrid computes them once for both."""
 
     def __post_init__(self) -> None:
         if self.whisper and self.checkpoint:
@@ -108,20 +108,20 @@ class InitConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ChunkConfig:
-    """Dynamic chunk training (Zhang et al. 2022): a share of batches sees only what live inference would."""
+    """Dynamic chunk training (Zhang et al. 2022): some batches get only the context that live inference has."""
 
     probability: float = ranged(0.5, least=0, most=1)
-    """Of a batch to be chunked; the others see everything."""
+    """Probability that a batch is chunked; other batches have full context."""
     begins: int = ranged(0, least=0)
     """First step with chunked batches."""
     sizes: list[int] = field(default_factory=lambda: [8, 16, 32, 64], metadata=within(Range(least=1, count=(1, None))))
     """Chunk sizes in encoder frames."""
     left_context: int = ranged(256, least=0)
-    """Frames before a chunk that it sees; the same in use."""
+    """Left context of a chunk in frames, the same as at inference."""
     right_contexts: list[int] = field(default_factory=lambda: [0], metadata=within(Range(least=0, count=(1, None))))
-    """Frames behind a chunk that it waits for and sees: one of these, as live servers choose."""
+    """Right contexts (lookahead) of a chunk in frames; each batch draws one, as live servers choose."""
     random_offset: bool = True
-    """Start positions anywhere on the ring, so that none is special."""
+    """Draw the start position of each utterance on the positional ring at random, so that none is special."""
 
     def __post_init__(self) -> None:
         check(self, "chunk")
@@ -132,14 +132,14 @@ class LossConfig:
     """Weights of the objectives."""
 
     inter: float = ranged(0.5, least=0, most=1)
-    """Share of the intermediate CTC losses (published: 0.8)."""
+    """Weight of the intermediate CTC losses (published: 0.8)."""
     language: float = ranged(0.3, least=0)
     """Weight of the language head's cross-entropy."""
     freq_masks: int = ranged(2, least=0)
     freq_width: int = ranged(15, least=0)
     time_masks: int = ranged(6, least=0)
     time_ratio: float = ranged(0.04, least=0, most=1)
-    """SpecAugment: number of masks, largest width in bins, largest share of the time."""
+    """SpecAugment: number of masks, maximum width in bins, maximum share of time."""
 
     def __post_init__(self) -> None:
         check(self, "loss")
@@ -147,14 +147,14 @@ class LossConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """What every run can be told."""
+    """Settings common to all training tasks."""
 
     name: str = "owsm_ctc"
     output: str = "runs/owsm_ctc"
     """Folder of checkpoints, logs, curve and result."""
     seed: int = ranged(1, least=0, most=2**32 - 1)
     resume: bool = True
-    """Go on where an interrupted run of the same folder stopped."""
+    """Resume an interrupted run in the same folder."""
     data: DataConfig = field(default_factory=DataConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     chunk: ChunkConfig = field(default_factory=ChunkConfig)
@@ -166,10 +166,10 @@ class RunConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig(RunConfig):
-    """The training of a model."""
+    """Configuration of ASR model training."""
 
     model: OwsmCtcConfig
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     init: InitConfig = field(default_factory=InitConfig)
     storage: Storage = Storage.float16
-    """How the result lies on disk."""
+    """Number format of the resulting checkpoint on disk."""

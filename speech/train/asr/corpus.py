@@ -1,4 +1,4 @@
-"""The speech of a run: manifests or shards -> utterances of the three parts, and how their languages are weighted."""
+"""Data of a run: reads manifests or shards as train, dev and test utterances, and weights the languages."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from speech.train.asr.config import DataConfig, Mixing, RunConfig
 
 
 def read_corpus(config: RunConfig) -> dict[str, list[Utterance]]:
-    """Utterances of the three parts, restricted to the languages asked for.
+    """Read the utterances of train, dev and test, restricted to the configured languages.
 
     Raises:
         ConfigError: if no data root is given.
-        DataError: if a part is broken or empty, or audio that will be read is not there.
-        FileError: if the list of what is excluded cannot be read.
+        DataError: if a part is broken or empty, or audio is missing (test audio only if it is evaluated).
+        FileError: if the exclusion list cannot be read.
     """
     data = config.data
     if not data.root:
@@ -38,7 +38,7 @@ def read_corpus(config: RunConfig) -> dict[str, list[Utterance]]:
 
 
 def _training(data: DataConfig, manifest: Path) -> list[Utterance]:
-    """What may be trained on: of the manifest or the shards, and of all `data.also`."""
+    """Training utterances: from the manifest or the shards, plus `data.also`, without excluded ones."""
     excluded: set[str] = set()
     if data.exclude:
         excluded = {line.strip(" \t") for line in read_lines(Path(data.exclude))}
@@ -51,7 +51,7 @@ def _training(data: DataConfig, manifest: Path) -> list[Utterance]:
 
 
 def language_weights(data: DataConfig, utterances: list[Utterance]) -> dict[str, float] | None:
-    """Language -> share of the seconds of an epoch; None keeps the corpus as it is."""
+    """Language -> share of the seconds of an epoch; None keeps the corpus distribution."""
     hours = hours_per_language(utterances)
     if data.mixing == Mixing.unimax:
         return unimax(hours, sum(hours.values()), data.unimax_epochs)

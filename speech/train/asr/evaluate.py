@@ -1,4 +1,4 @@
-"""Error rates per language of a model on a manifest's utterances."""
+"""Evaluation of a model on utterances: error rates per language."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ class ScoreRow:
 
     utterances: int
     errors: ErrorCounts
-    """What WER counts, which may be characters: `speech.metrics.edit.error_rate.word_form`."""
+    """Errors that WER counts, in words or characters: see `speech.metrics.edit.error_rate.word_form`."""
     characters: ErrorCounts
     language_hits: int
-    """Utterances whose language was identified."""
+    """Number of utterances with the language identified correctly."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreTable:
-    """Scores per language, language given to nobody."""
+    """Scores per language."""
 
     rows: dict[str, ScoreRow]
 
     @property
     def overall(self) -> float:
-        """Errors of all languages over reference units of all languages."""
+        """Error rate over all languages: total errors per total reference units."""
         return sum((row.errors for row in self.rows.values()), ErrorCounts()).rate
 
     def to_dict(self) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class ScoreTable:
 
 
 def _rounded(rate: float) -> float | None:
-    """A rate as JSON has it: null where there was nothing to be counted against."""
+    """Rate for JSON: rounded, None (null) if it is not finite."""
     return round(rate, 4) if math.isfinite(rate) else None
 
 
@@ -102,20 +102,20 @@ def evaluate(
     hear: Callable[[SpeechBatch], OwsmCtcOutput] | None = None,
     unreadable: Tally | None = None,
 ) -> ScoreTable:
-    """Greedy recognition of `utterances`, scored per language; languages by number of utterances.
+    """Recognise `utterances` greedily and score each language; languages are sorted by number of utterances.
 
     Args:
-        model: of the features, and, without `hear`, of everything.
-        tokenizer: of the model.
-        utterances: with transcripts.
-        language_given: name the language in the prefix.
-        batch_s: most padded seconds of a batch.
-        progress: show it.
-        hear: what listens instead of the model alone.
-        unreadable: counts utterances that are left out because their audio cannot be read; None: the first is an error.
+        model: computes the features and, without `hear`, the output.
+        tokenizer: tokenizer of the model.
+        utterances: utterances with transcripts.
+        language_given: give the language in the prefix.
+        batch_s: maximum padded seconds in a batch.
+        progress: show a progress bar.
+        hear: replaces the model's forward pass on a batch.
+        unreadable: counts utterances left out as unreadable; None: the first one is an error.
 
     Raises:
-        DataError: if too much cannot be read.
+        DataError: if too many utterances cannot be read.
     """
     by_id = {utterance.id: utterance for utterance in utterances}
     counts: dict[str, list[Any]] = {}

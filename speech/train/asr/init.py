@@ -1,4 +1,4 @@
-"""Where a run starts: tokenizer and parameters."""
+"""Initial tokenizer and parameters of a run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SMALLEST_VARIANCE = 1e-4
 
 
 def build_tokenizer(config: TrainConfig, utterances: list[Utterance]) -> Tokenizer:
-    """The tokenizer of the checkpoint the run starts from, of the interrupted run, or a new one."""
+    """The tokenizer of the initial checkpoint, or of the interrupted run, or a newly trained one."""
     if config.init.checkpoint and not config.init.encoder_only:
         return load_checkpoint(locate(config.init.checkpoint)).tokenizer
     languages = sorted({u.language for u in utterances})
@@ -55,7 +55,7 @@ def build_tokenizer(config: TrainConfig, utterances: list[Utterance]) -> Tokeniz
 
 
 def _texts(utterances: list[Utterance], targets: set[str]) -> Iterable[str]:
-    """Transcripts twice (they are what is recognised), each distinct translation once."""
+    """Texts for the tokenizer: transcripts twice, as they are the main task, and each distinct translation once."""
     seen: set[str] = set()
     for utterance in utterances:
         text = plain_text(utterance.text)
@@ -67,9 +67,9 @@ def _texts(utterances: list[Utterance], targets: set[str]) -> Iterable[str]:
 
 
 def build_model(config: TrainConfig, tokenizer: Tokenizer, utterances: Sequence[Utterance]) -> OwsmCtc:
-    """A model with the parameters that `config.init` names; the rest is random under `config.seed`.
+    """Build a model initialised as `config.init` says; other parameters are random with `config.seed`.
 
-    A model that starts from nothing takes its feature statistics from the training `utterances`.
+    A model trained from scratch takes its feature statistics from the training `utterances`.
     """
     torch.manual_seed(config.seed)
     init = config.init
@@ -103,12 +103,7 @@ def build_model(config: TrainConfig, tokenizer: Tokenizer, utterances: Sequence[
 
 
 def on_lower_layers(model: OwsmCtc, config: TrainConfig, folder: Path) -> OwsmCtc:
-    """A CTC model whose convolutions and lower layers are those of a label model; prefix frames enter above them.
-
-    Raises:
-        ModelError: if the two encoders do not have the same shape.
-        ConfigError: if no layers are to be shared, or the run would change them.
-    """
+    """Replace the convolutions and lower layers of a CTC model by a label model's; prefix frames enter above them."""
     layers = config.model.encoder.prefix_after if isinstance(config.model.encoder, WhisperEncoderConfig) else 0
     if not 0 < layers <= config.optimizer.frozen_layers:
         raise ConfigError(
@@ -132,16 +127,16 @@ def on_lower_layers(model: OwsmCtc, config: TrainConfig, folder: Path) -> OwsmCt
 
 @torch.no_grad()
 def feature_statistics(model: OwsmCtc, utterances: Sequence[Utterance], seconds: float = _STATISTICS_S) -> None:
-    """Set the model's mean and deviation per bin from utterances spread evenly over the corpus.
+    """Set the feature mean and standard deviation per bin from utterances spread evenly over the corpus.
 
-    The published front end is a bare logarithm (Whisper's is already near 0 +- 1): its values lie around -8, and a
-    network that is fed them as they are never leaves the plateau where CTC writes blanks.
+    The published front end is a plain logarithm with values around -8 (Whisper's are already near 0 +- 1). Without
+    normalisation the network never leaves the plateau where CTC outputs only blanks.
 
     Args:
-        seconds: of speech that are read at most.
+        seconds: approximate maximum of speech to read.
 
     Raises:
-        DataError: if none of it can be read.
+        DataError: if no utterance can be read.
     """
     every = max(1, math.ceil(sum(u.duration_s for u in utterances) / seconds))
     total = torch.zeros(model.config.encoder.bins, dtype=torch.float64)
@@ -149,7 +144,7 @@ def feature_statistics(model: OwsmCtc, utterances: Sequence[Utterance], seconds:
     read = AudioReader()
     for utterance in utterances[::every]:
         loaded = read(utterance)
-        if isinstance(loaded, Unreadable):  # training will name it
+        if isinstance(loaded, Unreadable):  # training will report it
             continue
         samples = torch.from_numpy(loaded)[None]
         features = model.features(samples, torch.tensor([samples.shape[1]]))[0][0].double()
@@ -163,10 +158,10 @@ def feature_statistics(model: OwsmCtc, utterances: Sequence[Utterance], seconds:
 
 @torch.no_grad()
 def quiet_prefix(model: OwsmCtc, encoder: WhisperEncoder) -> None:
-    """Make the prefix frames look like silence, with a little of their own.
+    """Initialise the prefix frames as silence plus small random embeddings.
 
-    Layer normalisation blows up whatever stands in front of the audio, and every frame attends to it: random frames
-    turn the pretrained encoder's output by 38 degrees (cosine 0.79), silent ones by 4 (0.998).
+    Layer normalisation amplifies the frames before the audio, and every frame attends to them: random frames rotate the
+    pretrained encoder's output by 38 degrees (cosine 0.79), silent ones by 4 (0.998).
     """
     samples = torch.randn(1, SAMPLE_RATE, generator=torch.Generator().manual_seed(0)) * _SILENCE
     features, lengths = model.features(samples, torch.tensor([SAMPLE_RATE]))

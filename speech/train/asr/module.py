@@ -1,4 +1,4 @@
-"""What a CTC model learns from a batch: features -> model -> CTC losses and the language head's."""
+"""Training step of a CTC model: features -> model -> CTC losses and language-head loss."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from speech.train.loop.optimizer import build_optimizer
 
 
 class CtcModule(TrainModule[SpeechBatch]):
-    """A CTC model and its objective."""
+    """A CTC model with its loss."""
 
     model: OwsmCtc
     config: RunConfig
@@ -39,7 +39,7 @@ class CtcModule(TrainModule[SpeechBatch]):
         encoder.frozen = len(encoder.layers) if self.global_step < config.heads_first else config.frozen_layers
 
     def loss(self, batch: SpeechBatch, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
-        """The objective of one batch and its parts; `generator` None means no augmentation and full context."""
+        """Loss of one batch and its parts; `generator` None means no augmentation and full context."""
         features, lengths = self._features(batch)
         chunk: ChunkSpec | None = None
         offset: Tensor | int = 0
@@ -67,11 +67,11 @@ class CtcModule(TrainModule[SpeechBatch]):
         chunk: ChunkSpec | None = None,
         offset: Tensor | int = 0,
     ) -> OwsmCtcOutput:
-        """What the model says of a batch."""
+        """Forward pass on a batch."""
         return self.model(features, lengths, batch.prefix, chunk, offset=offset, intermediate=True)
 
     def objective(self, batch: SpeechBatch, output: OwsmCtcOutput) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss of one batch and its parts."""
+        """Loss of one batch and its parts."""
         parts = {"final": self._ctc(output.log_probs, output.lengths, batch, batch.tokens, batch.token_lengths)}
         inter = [
             self._ctc(log_probs, output.lengths, batch, *self._inter_target(batch, number))
@@ -120,13 +120,13 @@ class CtcModule(TrainModule[SpeechBatch]):
         return (per_token * token_lengths).sum() / token_lengths.sum()
 
     def _spoken_prefix(self, batch: SpeechBatch) -> Tensor:
-        """`<language><task>` as targets: the language that is spoken, also where the input does not name it."""
+        """`<language><task>` as CTC targets, `(batch, 2)`: the spoken language even if the input does not give it."""
         ids = torch.tensor([*self.model.vocabulary.language_ids, self.model.vocabulary.nolang], device=self.device)
         return torch.stack([ids[batch.languages], batch.prefix[:, 1]], dim=1)
 
     def _language(self, logits: Tensor, lengths: Tensor, batch: SpeechBatch) -> Tensor:
-        """Cross-entropy of the language head: of the mean evidence of all frames where one language is spoken and the
-        input does not name it, of each frame by itself where there are several."""
+        """Cross-entropy of the language head: on the mean log posteriors of all frames if one language is spoken and
+        the input does not give it, and on each frame if several languages are spoken."""
         log_posteriors = torch.log_softmax(logits, dim=-1)
         asked = (batch.languages >= 0) & (batch.prefix[:, 0] == self.model.vocabulary.nolang)
         real = padding_mask(lengths, logits.shape[1])[..., None]
@@ -141,7 +141,7 @@ class CtcModule(TrainModule[SpeechBatch]):
         return (whole + (frames.sum(dim=1) / counts).sum()) / (asked.sum() + mixed.sum())
 
     def _frame_languages(self, batch: SpeechBatch, frames: int) -> Tensor:
-        """Index of the language of each frame `(batch, frames)` of utterances in several, -1 elsewhere."""
+        """Language index of each frame `(batch, frames)` for utterances in several languages, -1 elsewhere."""
         labels = torch.full((len(batch), frames), -1)
         for row, stretches in enumerate(batch.stretches):
             for start_s, end_s, language in stretches:

@@ -1,5 +1,6 @@
-"""Noisy students (Park et al. 2020, "Improved noisy student training for automatic speech recognition"): a teacher
-transcribes speech that nobody has transcribed; what it is sure of is trained on, with noise, beside what people wrote.
+"""Noisy student training (Park et al. 2020, "Improved noisy student training for automatic speech recognition").
+
+A teacher transcribes unlabelled speech; its confident transcripts are added, with noise, to the human-labelled data.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from speech.transcript import Transcript
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sureness:
-    """Which of a teacher's transcripts are believed.
+    """Criteria for keeping a teacher's transcripts.
 
     Raises:
         ConfigError: if a number is out of range.
     """
 
     least: float = 0.5
-    """Confidence of an utterance, 0 to 1."""
+    """Minimum confidence of an utterance, 0 to 1."""
     share: float = 1.0
-    """At most this share of a language's utterances, the surest ones."""
+    """Maximum share of a language's utterances to keep, the most confident first."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.least <= 1 or not 0 < self.share <= 1:
@@ -35,29 +36,29 @@ class Sureness:
 
 
 class Taught(NamedTuple):
-    """What a teacher says of one utterance."""
+    """A teacher's transcript of one utterance."""
 
     utterance: Utterance
-    """With the teacher's text."""
+    """The utterance with the teacher's text."""
     confidence: float
     errors: ErrorCounts
-    """Characters, against the text that the utterance came with: known in experiments only."""
+    """Character errors against the utterance's original text; only meaningful in experiments where that is known."""
 
 
 class Lesson(NamedTuple):
-    """A teacher's transcripts."""
+    """A teacher's transcripts, kept and dropped."""
 
     kept: list[Taught]
     dropped: list[Taught]
 
     @staticmethod
     def error_rate(taught: Iterable[Taught]) -> float:
-        """Characters that are wrong, where the truth is known."""
+        """Character error rate, if the true texts are known."""
         return sum((one.errors for one in taught), ErrorCounts()).rate
 
 
 def confidence(transcript: Transcript) -> float:
-    """Of all that was said: the geometric mean over characters of their words' confidences; 0 if nothing was."""
+    """Confidence of a transcript: geometric mean of word confidences, weighted by characters; 0 if it is empty."""
     weights = [len(word.text) for word in transcript.words]
     if not sum(weights):
         return 0.0
@@ -68,12 +69,12 @@ def confidence(transcript: Transcript) -> float:
 def teach(
     utterances: Sequence[Utterance], transcribe: Callable[[Sequence[Utterance]], Iterable[Transcript]], how: Sureness
 ) -> Lesson:
-    """Transcribe utterances, whose own texts are looked at only to say how good the teacher is, and keep what is sure.
+    """Transcribe utterances and keep the confident transcripts; original texts only serve to count errors.
 
     Args:
-        utterances: of one or several languages.
-        transcribe: the teacher; transcripts come in the order of the utterances.
-        how: to choose.
+        utterances: utterances in one or several languages.
+        transcribe: the teacher; returns transcripts in the order of the utterances.
+        how: selection criteria.
     """
     found = [
         Taught(

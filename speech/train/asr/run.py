@@ -1,4 +1,4 @@
-"""The training of a CTC model: manifests -> batches -> model -> loss -> checkpoint -> table."""
+"""Training of a CTC model: manifests -> batches -> model -> loss -> checkpoint -> table."""
 
 from __future__ import annotations
 
@@ -30,34 +30,34 @@ from speech.train.loop.run import CURVE, RECORD, RunSpeech, averaged, begin, fit
 from speech.train.loop.state import steps_done
 
 TRAINING = "training.json"
-"""The name of the run's configuration beside the model, which has a `config.json` of its own."""
+"""File name of the run's configuration beside the model, which has its own `config.json`."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """Where the model is, and how good it is."""
+    """Path of the trained model and its scores on test."""
 
     checkpoint: Path
     table: ScoreTable | None
 
 
 def train(config: TrainConfig) -> TrainResult | None:
-    """Train a model from manifests, or go on where this folder's run stopped.
+    """Train a model from manifests, or resume the run in the output folder.
 
-    With `trainer.devices` above 1, Lightning starts the same command once more for each further process.
+    With `trainer.devices` above 1, Lightning starts the same command again for each further process.
 
     Returns:
-        Model and table; None in the processes that only help.
+        Model and table; None in all processes but the first.
 
     Raises:
-        ConfigError, DataError, FileError, ModelError: before the first step, naming what is wrong.
-        TrainingError, DataError, FileError: if it cannot go on; `last.ckpt` is that of an earlier step.
+        ConfigError, DataError, FileError, ModelError: before the first step, if an input is invalid.
+        TrainingError, DataError, FileError: if training cannot continue; `last.ckpt` is from an earlier step.
     """
     output = begin(config)
     corpus = read_corpus(config)
     tokenizer = build_tokenizer(config, corpus["train"])
     model = build_model(config, tokenizer, corpus["train"])
-    config = replace(config, model=model.config)  # that of the checkpoint, if the run starts from a whole one
+    config = replace(config, model=model.config)  # the checkpoint's, if the run starts from a whole one
     record_config(config, output)
     speech = partial(read_speech, config, tokenizer, corpus)
     fit(config, CtcModule(model, config), speech, output, steps_done(config, output))

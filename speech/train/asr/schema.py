@@ -1,4 +1,4 @@
-"""Registers the configuration classes with Hydra; the only file of this package that knows it."""
+"""Registers the configuration classes with Hydra; the only file of this package that imports it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from speech.train.label.config import LabelConfig
 
 
 def register() -> None:
-    """Make the schemas known before a configuration is composed."""
+    """Register the schemas; call before a configuration is composed."""
     store = ConfigStore.instance()
     store.store(name="train_schema", node=_open(TrainConfig))
     store.store(name="adapt_schema", node=_open(AdaptConfig))
@@ -28,18 +28,18 @@ def register() -> None:
 
 
 def built(config: DictConfig) -> Any:
-    """The composed configuration as the class of its schema, frozen.
+    """Convert a composed configuration to the frozen dataclass of its schema.
 
     Raises:
-        AttributeError: naming a key that was added with `+` and that the class does not have.
-        ConfigError: if a number is out of range, or two settings contradict each other.
+        AttributeError: if a key that was added with `+` is not a field of the class.
+        ConfigError: if a number is out of range, or settings contradict each other.
     """
     _refuse_added(config)
     return OmegaConf.to_object(config)
 
 
 def _open(schema: type) -> DictConfig:
-    """A schema whose values can be composed: OmegaConf takes what is frozen in the end for frozen from the start."""
+    """Writable structured config of a schema: OmegaConf makes those of frozen dataclasses read-only."""
     node: DictConfig = OmegaConf.structured(schema)
     for part in _parts(node):
         OmegaConf.set_readonly(part, None)
@@ -47,7 +47,7 @@ def _open(schema: type) -> DictConfig:
 
 
 def _parts(node: DictConfig) -> list[DictConfig]:
-    """A node and all nodes of classes within."""
+    """A node and all nodes below it."""
     found = [node]
     for key in node:
         inner = node._get_node(key)

@@ -1,1 +1,1 @@
-"""Training of a label decoder behind an encoder that stays as it is."""
+"""Training of a label decoder behind a frozen encoder."""

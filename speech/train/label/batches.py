@@ -1,6 +1,6 @@
-"""Batches for a label decoder: clips, joined utterances, cut ones, synthetic speech, sounds in which nobody speaks.
+"""Batches for a label decoder: single clips, joined and cut utterances, synthetic speech, and non-speech sounds.
 
-Batch n of an epoch is drawn by itself, from (seed, epoch, n): the same whenever and wherever it is asked for.
+Batch n of an epoch is drawn with its own generator, seeded by (seed, epoch, n), so it is always the same.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ _GAPS_S = (0.1, 0.7)
 _NONSPEECH_S = (0.5, 12.0)
 _FLOOR_DB = (-90.0, -55.0)
 _MOST_TOLD = 100
-"""Tokens of what was said before."""
+"""Maximum tokens of preceding text in the prompt."""
 _CONTINUED = 0.5
-"""Of clips with word times that are told what was said before, to go on in the middle of a sentence."""
+"""Share of clips with word times that, given context, start in the middle of the sentence."""
 _TRIES = 20
-"""Draws until a batch has something that can be read."""
+"""Attempts to draw a batch with readable audio."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one row of a batch is made of; no utterances: nobody speaks."""
+    """Source of one row of a batch; without utterances, a non-speech sound."""
 
     utterances: tuple[Utterance, ...]
     translate: bool = False
     words: int | None = None
-    """The audio ends behind so many words; None: it is whole."""
+    """The audio is cut after this many words; None: not cut."""
     since: int = 0
-    """It begins with this word, from 0."""
+    """Index of the first word."""
     joined: bool = False
     synthetic: bool = False
-    """Only the teacher says what is to be learned."""
+    """Only the teacher provides targets."""
     before: str = ""
-    """What was said before: the decoder is told."""
+    """Preceding text, which goes into the decoder's prompt."""
 
     @property
     def duration_s(self) -> float:
@@ -61,24 +61,24 @@ class Row:
 
 @dataclass(kw_only=True, slots=True)
 class LabelBatch:
-    """Rows side by side, padded at the end."""
+    """A batch of rows, padded at the end."""
 
     samples: Tensor
-    """(batch, samples) float32 at 16 kHz."""
+    """`(batch, samples)` float32 at 16 kHz."""
     sample_lengths: Tensor
-    """(batch,)"""
+    """`(batch,)`"""
     tokens: Tensor
-    """(batch, tokens): prompt and text."""
+    """`(batch, tokens)`: prompt and text."""
     targets: Tensor
-    """(batch, tokens): what follows each token; `NO_TARGET` where nothing is to be learned."""
+    """`(batch, tokens)`: the next token at each position; `NO_TARGET` where there is none."""
     heard: Tensor
-    """(batch,): the token of the language, or of no speech, that follows the one that begins a transcript."""
+    """`(batch,)`: target at the start-of-transcript token: the language token, or that of no speech."""
     starts: Tensor
-    """(batch,): where that one is: behind what was said before, if the decoder is told."""
+    """`(batch,)`: index of the start-of-transcript token, which follows the preceding text if there is some."""
     taught: Tensor
-    """(batch,) bool: whether the teacher is asked."""
+    """`(batch,)` bool: whether the row has a teacher loss."""
     learned: Tensor
-    """(batch,) bool: whether `targets` and `heard` are learned; otherwise the teacher alone is."""
+    """`(batch,)` bool: whether `targets` and `heard` are trained on; otherwise only the teacher loss is."""
     ids: list[str]
     unreadable: list[Unreadable] = field(default_factory=list)
 
@@ -86,14 +86,14 @@ class LabelBatch:
         return len(self.ids)
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> LabelBatch:
-        """The same batch with its tensors on `device`."""
+        """Copy of the batch with its tensors on `device`."""
         values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         moved = {n: v.to(device, non_blocking=non_blocking) for n, v in values.items() if isinstance(v, Tensor)}
         return LabelBatch(**(values | moved))
 
 
 class LabelCollator:
-    """Rows -> `LabelBatch`: reads audio, joins, cuts, augments, tokenizes, pads."""
+    """Collates rows to a `LabelBatch`: reads, joins, cuts, augments, tokenizes and pads."""
 
     def __init__(
         self,
@@ -110,9 +110,9 @@ class LabelCollator:
         self._languages = [code for code in tokenizer.languages if code in LANGUAGES]
 
     def __call__(self, rows: Sequence[Row], rng: np.random.Generator, *, plain: bool = False) -> LabelBatch | None:
-        """One batch, or None if nothing of it can be read; `plain` leaves out augmentation and varied silence.
+        """Collate one batch; None if no row is usable. `plain` disables augmentation and random silence.
 
-        Rows whose text is longer than what the decoder writes are left out.
+        Rows with more tokens than the decoder can write are left out.
         """
         unreadable: list[Unreadable] = []
         read: list[tuple[np.ndarray, Row]] = []
@@ -151,7 +151,7 @@ class LabelCollator:
         )
 
     def _taught(self, row: Row) -> bool:
-        """Synthetic and joined rows, but those in languages that the teacher does not know."""
+        """Whether the teacher is used: for synthetic and joined rows, except in languages added to the tokenizer."""
         asked = row.synthetic or (row.joined and row.words is None)
         return asked and row.utterances[0].language not in self._tokenizer.added
 
@@ -181,7 +181,7 @@ class LabelCollator:
         return rng.standard_normal(round(seconds * SAMPLE_RATE), dtype=np.float32) * np.float32(floor)
 
     def _written(self, row: Row, rng: np.random.Generator) -> tuple[list[int], list[int], int]:
-        """Tokens, what follows each, and what follows the one that begins a transcript."""
+        """Tokens, the target at each position, and the target at the start-of-transcript token."""
         tokenizer = self._tokenizer
         if not row.utterances:
             prompt = tokenizer.prompt(str(rng.choice(self._languages)), translate=bool(rng.random() < 0.3))
@@ -193,7 +193,7 @@ class LabelCollator:
         return [*prompt, *ids], [*[NO_TARGET] * (len(prompt) - 1), *ids, *end], tokenizer.language_id(language)
 
     def _told(self, before: str, language: str) -> list[int]:
-        """The end of a text that was said before: whole words, where the script has spaces."""
+        """Tokens of the end of the preceding text, cut between words where the script has spaces."""
         space = " " if LANGUAGES[language].spaces else ""
         words = before.split()
         while len(tokens := self._tokenizer.encode(space + " ".join(words))) > _MOST_TOLD and len(words) > 1:
@@ -202,7 +202,7 @@ class LabelCollator:
 
 
 def text_of(row: Row) -> str:
-    """As a decoder writes it: behind a space, where the script has spaces."""
+    """Text in the decoder's format: with a leading space if the script has spaces."""
     language = "eng" if row.translate else row.utterances[0].language
     space = " " if LANGUAGES[language].spaces else ""
     if row.words is not None or row.since:
@@ -212,7 +212,7 @@ def text_of(row: Row) -> str:
 
 
 class _LanguagePool:
-    """Utterances, to be drawn one by one: the language by the number of its utterances to a power."""
+    """Draws utterances; a language's probability is the number of its utterances to a power, normalised."""
 
     def __init__(self, utterances: Sequence[Utterance], power: float) -> None:
         self._by_language: dict[str, list[Utterance]] = defaultdict(list)
@@ -226,25 +226,25 @@ class _LanguagePool:
         return own[int(rng.integers(len(own)))]
 
     def neighbours(self, count: int, drawn: int, rng: np.random.Generator) -> list[Utterance]:
-        """`count` that are next to each other by length, among `drawn`."""
+        """Draw `drawn` utterances and return `count` of them that are adjacent in length."""
         found = sorted((self.draw(rng) for _ in range(drawn)), key=lambda u: u.duration_s)
         first = int(rng.integers(max(len(found) - count, 0) + 1))
         return found[first : first + count]
 
 
 class LabelBatches:
-    """The batches of all epochs, by number.
+    """Training batches by epoch and index.
 
     Args:
-        utterances: the corpus; those in languages that the decoder does not know are left out.
-        tokenizer: of the decoder.
-        config: what a batch is made of.
-        most_tokens: of a text with its prompt that the decoder has positions for.
-        seed: with epoch and number, decides all that is random.
-        augment: changes samples; None leaves them.
-        cache: keep decoded audio in memory, in each process that reads.
-        synthetic: speech of which only the teacher says what is to be learned; those in languages that it does not
-            know are left out.
+        utterances: the corpus; utterances that are not `learnable` are left out.
+        tokenizer: tokenizer of the decoder.
+        config: composition of the batches.
+        most_tokens: maximum length of prompt and text that the decoder supports.
+        seed: seeds all random choices, together with epoch and index.
+        augment: waveform augmentation; None disables it.
+        cache: cache decoded audio in memory, in each loader process.
+        synthetic: speech with only the teacher's targets; utterances in languages that the teacher does not know are
+            left out.
     """
 
     def __init__(
@@ -268,14 +268,14 @@ class LabelBatches:
         self._pool, self._spoken = (_LanguagePool(u, config.language_power) for u in (self.utterances, self.synthetic))
 
     def size(self, epoch: int) -> int:
-        """Batches of an epoch."""
+        """Number of batches in an epoch."""
         return self._config.epoch if self.utterances else 0
 
     def batch(self, epoch: int, index: int) -> LabelBatch:
         """Batch `index` of an epoch.
 
         Raises:
-            DataError: if nothing can be read.
+            DataError: if no audio can be read in many attempts.
         """
         rng = np.random.default_rng((self._seed, epoch, 3, index))
         for _ in range(_TRIES):
@@ -308,11 +308,11 @@ class LabelBatches:
         return possible and bool(rng.random() < self._config.translate)
 
     def _tells(self, rng: np.random.Generator) -> bool:
-        """Whether a row is told what was said before; without such rows nothing is drawn."""
+        """Whether a row gets preceding text; draws no random number if `context` is 0."""
         return self._config.context > 0 and bool(rng.random() < self._config.context)
 
     def _continued(self, utterance: Utterance, rng: np.random.Generator) -> Row:
-        """The rest of a sentence behind its beginning, or a clip behind the text of another of its source."""
+        """Either the rest of a sentence after its beginning, or a clip after the text of another clip of its source."""
         if _timed(utterance) and len(utterance.words) > 2 and rng.random() < _CONTINUED:
             since = int(rng.integers(1, len(utterance.words) - 1))
             return Row((utterance,), since=since, before=" ".join(utterance.text.split()[:since]))
@@ -320,7 +320,7 @@ class LabelBatches:
         return Row((utterance,), before=pool[int(rng.integers(len(pool)))].text if pool else "")
 
     def _joined(self, rng: np.random.Generator) -> Row:
-        """Utterances of one language and source, one after the other."""
+        """Utterances of one language and source, joined."""
         first = self._pool.draw(rng)
         pool = self._by_speaker[first.language, first.source]
         translate = first.language != "eng" and bool(rng.random() < self._config.translate)
@@ -339,7 +339,8 @@ class LabelBatches:
 
 
 class LabelDev(IterableDataset[LabelBatch]):
-    """Every utterance once, from short to long, as it is; those with an English translation also translated."""
+    """Dev set: every utterance once, sorted by length, unaugmented; if it has an English translation, also
+    translated."""
 
     def __init__(
         self,
@@ -370,12 +371,12 @@ class LabelDev(IterableDataset[LabelBatch]):
 
 
 def _timed(utterance: Utterance) -> bool:
-    """Whether it is known which of its words is said when."""
+    """Whether all words of an utterance have times."""
     return bool(utterance.words) and len(utterance.words) == len(utterance.text.split())
 
 
 def learnable(utterances: Sequence[Utterance], tokenizer: LabelTokenizer) -> list[Utterance]:
-    """Utterances in one language that the decoder knows, with text, and no longer than it hears at once."""
+    """Utterances of 0.2 to 28 s with text, in exactly one language, which the decoder supports."""
     return [
         u
         for u in utterances
@@ -387,5 +388,5 @@ def learnable(utterances: Sequence[Utterance], tokenizer: LabelTokenizer) -> lis
 
 
 def teachable(utterances: Sequence[Utterance], tokenizer: LabelTokenizer) -> list[Utterance]:
-    """Of those that are `learnable`, what a teacher knows the language of: all but languages that were added."""
+    """The `learnable` utterances in languages that the teacher knows, i.e. not in added languages."""
     return [u for u in learnable(utterances, tokenizer) if u.language not in tokenizer.added]

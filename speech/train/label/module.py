@@ -1,4 +1,4 @@
-"""The training step of a label decoder: cross-entropy at true length, and the padded, untouched decoder as teacher."""
+"""Training step of a label decoder: cross-entropy at true length, and distillation from the original decoder."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _WINDOW = 30 * SAMPLE_RATE
 
 
 class LabelModule(TrainModule[LabelBatch]):
-    """Trains the layers of a decoder; encoder, embedding, output matrix and positions stay as they are."""
+    """Trains the layers of a decoder; encoder, embedding, output matrix and positions are frozen."""
 
     def __init__(self, whisper: Whisper, config: LabelConfig) -> None:
         super().__init__(whisper.decoder, config)
         self.label = config.label_loss
-        self._whisper = [whisper.eval()]  # in a list: no part of what is trained and written down
+        self._whisper = [whisper.eval()]  # the list avoids its registration as a submodule
         self._teacher = [copy.deepcopy(whisper.decoder).eval().requires_grad_(False)]
         whisper.encoder.requires_grad_(False)
         whisper.decoder.embed.requires_grad_(False)
         whisper.decoder.positions.requires_grad_(False)
 
     def loss(self, batch: LabelBatch, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
-        """The objective of one batch and its parts; `generator` None: without the teacher."""
+        """Loss of one batch and its parts; with `generator` None (dev), without the teacher."""
         self._follow(batch.samples.device)
         frames, lengths = self._encode(batch.samples, batch.sample_lengths)
         decoder = self._whisper[0].decoder
@@ -41,7 +41,7 @@ class LabelModule(TrainModule[LabelBatch]):
         wanted = asked | taught
         logits = decoder.logits(x[wanted]).float()
         learned = bool(batch.learned.any())
-        rows = batch.learned if learned else torch.ones_like(batch.learned)  # where none is, for the records alone
+        rows = batch.learned if learned else torch.ones_like(batch.learned)  # if none: only for logging
         own = asked & rows[:, None]
         behind_start = x[torch.arange(len(x), device=x.device), batch.starts]
         parts = {"text": F.cross_entropy(logits[own[wanted]], batch.targets[own])}
@@ -55,8 +55,8 @@ class LabelModule(TrainModule[LabelBatch]):
         return total, {name: value.detach() for name, value in parts.items()}
 
     def _places(self, batch: LabelBatch, *, taught: bool) -> tuple[Tensor, Tensor]:
-        """Where the text has a target, and where the teacher is asked, each `(batch, tokens)`: of rows that it alone
-        teaches also behind the token that starts a transcript, where the language follows."""
+        """Masks of the positions with a text target and with a teacher loss, each `(batch, tokens)`. Rows with only a
+        teacher loss include the start-of-transcript token, which the language token follows."""
         asked = batch.targets != NO_TARGET
         if not taught or not self.label.teacher:
             return asked, torch.zeros_like(asked)
@@ -64,8 +64,10 @@ class LabelModule(TrainModule[LabelBatch]):
         return asked, (asked | alone) & batch.taught[:, None]
 
     def _divergence(self, batch: LabelBatch, logits: Tensor, places: Tensor) -> Tensor:
-        """KL from what the teacher says at `places (batch, tokens)` of the same text, heard with silence up to 30 s;
-        `logits (places that are True, vocabulary)` are those of the decoder."""
+        """KL divergence from the teacher, which hears the audio padded to 30 s, at `places (batch, tokens)`.
+
+        `logits (true places, vocabulary)` are those of the trained decoder.
+        """
         rows = batch.taught
         samples, tokens, asked = batch.samples[rows], batch.tokens[rows], places[rows]
         with torch.no_grad():
@@ -78,7 +80,7 @@ class LabelModule(TrainModule[LabelBatch]):
 
     @torch.no_grad()
     def _encode(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """As `Whisper.encode`, with features in float32 whatever training computes in."""
+        """Like `Whisper.encode`, with features in float32 regardless of the training precision."""
         whisper = self._whisper[0]
         with torch.autocast(samples.device.type, enabled=False):
             features, counts = whisper.log_mel(samples, lengths)
@@ -86,7 +88,7 @@ class LabelModule(TrainModule[LabelBatch]):
         return encoded.x, encoded.lengths
 
     def _follow(self, device: torch.device) -> None:
-        """Bring what is not trained to where the decoder has been moved."""
+        """Move the untrained modules to the decoder's device."""
         if self._whisper[0].device != device:
             for module in (self._whisper[0], self._teacher[0]):
                 module.to(device)

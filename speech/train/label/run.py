@@ -1,4 +1,4 @@
-"""From a Whisper model to one that hears at true length: corpus -> batches -> decoder layers -> mean with the old."""
+"""Trains a Whisper decoder for audio at true length: corpus -> batches -> decoder layers -> mean with the original."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ from speech.train.loop.run import CURVE, RunSpeech, averaged, begin, fit, record
 from speech.train.loop.state import steps_done
 
 SYNTHETIC = "synthetic"
-"""What only the teacher teaches, beside the parts of the corpus."""
+"""Key of the synthetic speech, beside the parts of the corpus."""
 
 
 def train_label(config: LabelConfig) -> Path | None:
-    """Train the layers of a Whisper's decoder, or go on where this folder's run stopped.
+    """Train the layers of a Whisper decoder, or resume the run in the output folder.
 
     Returns:
-        The directory of the result; None in the processes that only help.
+        The directory of the result; None in all processes but the first.
 
     Raises:
-        ConfigError, DataError, FileError, ModelError: before the first step, naming what is wrong.
-        TrainingError, DataError, FileError: if it cannot go on; `last.ckpt` is that of an earlier step.
+        ConfigError, DataError, FileError, ModelError: before the first step, if an input is invalid.
+        TrainingError, DataError, FileError: if training cannot continue; `last.ckpt` is from an earlier step.
     """
     if not config.base:
         raise ConfigError("base is not set", fix="Give a Whisper model, e.g. base=DIR of `speech import`.")
@@ -76,17 +76,17 @@ def train_label(config: LabelConfig) -> Path | None:
 
 
 def read_synthetic(config: LabelConfig) -> list[Utterance]:
-    """Utterances of all `label.synthetic`, restricted to the languages asked for.
+    """Read the utterances of all `label.synthetic`, restricted to the configured languages.
 
     Raises:
-        DataError: if a manifest is broken or not there, or audio is not there.
+        DataError: if a manifest is broken or missing, or audio is missing.
     """
     found = [u for path in config.label.synthetic for u in read_manifest(Path(path), check_files=True)]
     return [u for u in found if not config.data.languages or u.language in config.data.languages]
 
 
 def _start(base: LabelCheckpoint, start: str) -> None:
-    """Give the layers of the decoder the weights of another model, and leave the teacher's as they are."""
+    """Load the decoder layers of another model into `base`; the teacher, a copy made earlier, is not affected."""
     found = load_label_checkpoint(locate(start)).model.decoder
     for ours, others in ((base.model.decoder.layers, found.layers), (base.model.decoder.norm, found.norm)):
         try:
@@ -103,7 +103,7 @@ def _read_speech(
     """The corpus as batches.
 
     Raises:
-        ConfigError: if none of it can be learned.
+        ConfigError: if no utterance is in a known language.
     """
     augment = WaveAugment(config.data.augment) if config.data.augment is not None else None
     tokenizer, longest = base.tokenizer, base.model.max_tokens
@@ -129,7 +129,7 @@ def _read_speech(
 
 
 def mean(before: Mapping[str, Tensor], trained: Mapping[str, Tensor], kept: float) -> dict[str, Tensor]:
-    """Weights between those `before` (0) and those `trained` (1)."""
+    """Interpolate between the weights `before` (kept = 0) and `trained` (kept = 1)."""
     return {name: value + kept * (trained[name].to(value) - value) for name, value in before.items()}
 
 
@@ -156,13 +156,13 @@ def _hours(utterances: Sequence[Utterance]) -> dict[str, float]:
 
 
 def _public(source: str) -> str:
-    """A hub id as it is; of a directory of this machine its name."""
+    """A hub id unchanged; for a local directory, only its name."""
     path = Path(source).expanduser()
     return path.name if path.is_absolute() or path.is_dir() else source
 
 
 def label_card(config: LabelConfig, info: Mapping[str, Any]) -> str:
-    """Markdown: what it is, what it heard, under which licences; `info` is that of the checkpoint."""
+    """The model card in Markdown: model, training data, licences; `info` is that of the checkpoint."""
     hours, synthetic = info["hours"], info.get("synthetic_hours", {})
     spoken = f"{sum(synthetic.values()):.1f} h of synthetic speech in {len(synthetic)} languages"
     lines = [

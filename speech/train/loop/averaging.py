@@ -1,4 +1,4 @@
-"""The mean of the last checkpoints: what a falling learning rate and more steps would have brought, for nothing."""
+"""Averaging of the last snapshots, which has the effect of more steps and learning-rate decay at no training cost."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from speech.train.loop.distributed import is_first, whole_state
 def save_snapshot(model: nn.Module, folder: Path, step: int, keep: int) -> None:
     """Write the parameters at `step` atomically and delete all but the last `keep` snapshots.
 
-    Every process must call this; the first writes.
+    Every process must call this function; only the first writes.
 
     Raises:
-        FileError: if the system refuses.
+        FileError: if the snapshot cannot be written.
         ModelError: if a parameter is not finite.
     """
     state = whole_state(model)
@@ -28,7 +28,7 @@ def save_snapshot(model: nn.Module, folder: Path, step: int, keep: int) -> None:
 
 
 def snapshots(folder: Path) -> list[Path]:
-    """Snapshots from old to new."""
+    """Paths of the snapshots, from old to new."""
     return sorted(folder.glob("*.safetensors"))
 
 
@@ -36,7 +36,7 @@ def average(paths: list[Path]) -> dict[str, Tensor]:
     """Mean of the parameters of `paths`, summed in float64.
 
     Raises:
-        ModelError: if one is damaged or not finite.
+        ModelError: if a snapshot is damaged or has non-finite values.
     """
     total: dict[str, Tensor] = {}
     for path in paths:

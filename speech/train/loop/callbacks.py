@@ -1,4 +1,4 @@
-"""What happens beside the steps: resumable checkpoints, snapshots to average, the record of all numbers."""
+"""Callbacks of the trainer: resumable checkpoints, snapshots to average, and the metrics record."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ METRICS = "metrics.jsonl"
 
 
 class Checkpoints(L.Callback):
-    """Everything needed to go on, every few steps; a kill at any moment leaves the older file whole.
+    """Saves a resumable checkpoint every few steps, atomically, and snapshots to average.
 
-    Must come after `Metrics`: a step whose checkpoint is there has all its numbers on record.
+    Must come after `Metrics`, so that the metrics of a step are written before its checkpoint.
     """
 
     def __init__(self, folder: Path, settings: TrainerConfig) -> None:
@@ -34,7 +34,7 @@ class Checkpoints(L.Callback):
         self.settings = settings
         self.validate_every = min(settings.validate_every, settings.max_steps)
         self.seen = 0
-        """Last step that has been looked at; a step has several batches."""
+        """Last optimiser step that was handled; a step has several batches."""
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self.seen = trainer.global_step
@@ -62,7 +62,7 @@ class Checkpoints(L.Callback):
 
 
 class Metrics(L.Callback):
-    """Appends one JSON line per logged step; the learning curve is drawn from it."""
+    """Appends the metrics of each logged step as a JSON line; the learning curve is drawn from them."""
 
     def __init__(self, folder: Path, every: int) -> None:
         self.path = folder / METRICS
@@ -72,7 +72,7 @@ class Metrics(L.Callback):
         self.last = 0
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """Drop lines of steps that will be run again."""
+        """Drop the lines of steps that will be repeated."""
         self.start = time.monotonic()
         self.last = trainer.global_step
         if self.path.is_file() and trainer.is_global_zero:
@@ -103,15 +103,15 @@ class Metrics(L.Callback):
 
 
 def finite(value: float) -> float | None:
-    """A number as a record has it: to five places, and null where it is none."""
+    """A number for the record: rounded to five places; None (null) if it is not finite."""
     return round(value, 5) if math.isfinite(value) else None
 
 
 def append_line(path: Path, line: str) -> None:
-    """One more line of a record.
+    """Append a line to a record.
 
     Raises:
-        FileError: if the system refuses.
+        FileError: if it cannot be written.
     """
     try:
         with path.open("a", encoding="utf-8") as file:
@@ -121,7 +121,7 @@ def append_line(path: Path, line: str) -> None:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """All whole lines of a record, a number or None by name; a line cut by a kill is left out."""
+    """Read the lines of a record as dicts of a number or None by name; skips lines cut off by a kill."""
     rows = []
     for line in lines_of(path.read_bytes().decode("utf-8", "replace")):
         try:

@@ -1,6 +1,6 @@
-"""What the loop is told, whatever the task: the optimiser, the devices, and how often what happens.
+"""Configuration of the training loop, whatever the task: optimiser, devices, and intervals.
 
-A configuration is frozen: what the record in the run's folder says is what the run uses.
+Configurations are frozen, so the record in the run's folder is exactly what the run uses.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from speech.ranges import Range, check, ranged, within
 
 
 class TrainingPrecision(StrEnum):
-    """Arithmetic of training; parameters are float32 in each case."""
+    """Precision of training arithmetic; parameters are always float32."""
 
     auto = "auto"
-    """bfloat16 where the processor has instructions for it, otherwise float32."""
+    """bfloat16 if the processor has instructions for it, otherwise float32."""
     float32 = "float32"
     bfloat16 = "bfloat16"
 
 
 class ParallelStrategy(StrEnum):
-    """How processes share the work."""
+    """Parallelism over processes."""
 
     auto = "auto"
     ddp = "ddp"
-    """Each has the whole model."""
+    """Data parallel: each process has the whole model."""
     fsdp = "fsdp"
-    """Each has a part of it."""
+    """Fully sharded: each process has a part of the model."""
 
 
 class Accelerator(StrEnum):
-    """What a run computes on; auto takes a GPU where there is one."""
+    """Device of a run; `auto` uses a GPU if there is one."""
 
     auto = "auto"
     cpu = "cpu"
@@ -43,19 +43,19 @@ class Accelerator(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
-    """AdamW with warm-up."""
+    """AdamW with warm-up and decay of the learning rate."""
 
     lr: float = ranged(1e-3, above=0)
-    """Peak rate of heads."""
+    """Peak learning rate of the heads."""
     encoder_lr: float = ranged(1.0, least=0)
-    """Factor for the encoder."""
+    """Factor on the learning rate for the encoder."""
     frozen_layers: int = ranged(0, least=0)
-    """Lowest encoder layers, and the subsampling, that stay as they are and cost no backward pass."""
+    """Number of lowest encoder layers that are frozen, with the subsampling; they need no backward pass."""
     heads_first: int = ranged(0, least=0)
-    """Steps in which only the heads learn, on the encoder as it is; it warms up after them. Blanks, which are all that
-    new heads write, would otherwise wear a pretrained encoder down before the first token."""
+    """Number of first steps in which only the heads are trained; the encoder's warm-up follows. Otherwise new heads,
+    which output only blanks, would damage a pretrained encoder before the first token."""
     layer_decay: float = ranged(1.0, above=0)
-    """Factor per encoder layer downwards: lower layers learn more slowly."""
+    """Factor on the learning rate per encoder layer downwards: lower layers learn more slowly."""
     betas: list[float] = field(
         default_factory=lambda: [0.9, 0.98], metadata=within(Range(least=0, below=1, count=(2, 2)))
     )
@@ -64,11 +64,11 @@ class OptimizerConfig:
     warmup: int = ranged(500, least=0)
     """Steps of linear warm-up."""
     final: float = ranged(0.02, least=0)
-    """Share of the peak rate at the end of a cosine; 0 with `inverse_sqrt`."""
+    """Share of the peak learning rate at the end of the cosine; unused with `inverse_sqrt`."""
     inverse_sqrt: bool = False
-    """lr * sqrt(warmup / step) after the warm-up, as published, instead of a cosine to the last step."""
+    """Decay as lr * sqrt(warmup / step) after the warm-up, as published, instead of a cosine to the last step."""
     clip: float = ranged(5.0, least=0)
-    """Largest norm of the gradient; 0 leaves it as it is."""
+    """Maximum norm of the gradient; 0 disables clipping."""
 
     def __post_init__(self) -> None:
         check(self, "optimizer")
@@ -76,29 +76,29 @@ class OptimizerConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainerConfig:
-    """The loop."""
+    """Settings of the training loop."""
 
     max_steps: int = ranged(1000, least=1)
     """Optimiser steps."""
     accumulate: int = ranged(1, least=1)
-    """Batches per step, of each process."""
+    """Batches per optimiser step and process."""
     precision: TrainingPrecision = TrainingPrecision.auto
     devices: int = ranged(1, least=1)
     strategy: ParallelStrategy = ParallelStrategy.auto
-    """How processes share the work."""
+    """Parallelism over processes."""
     accelerator: Accelerator = Accelerator.auto
     validate_every: int = ranged(500, least=1)
-    """Steps."""
+    """Steps between validations."""
     checkpoint_every: int = ranged(100, least=1)
-    """Steps."""
+    """Steps between checkpoints."""
     average: int = ranged(5, least=0)
-    """Last checkpoints whose mean is the result."""
+    """Number of last snapshots that are averaged for the result; 0 disables averaging."""
     average_every: int = ranged(100, least=1)
-    """Steps between checkpoints that are averaged."""
+    """Steps between snapshots to average."""
     log_every: int = ranged(10, least=1)
     """Steps between records of the training loss."""
     threads: int = ranged(0, least=0)
-    """CPU threads; 0 leaves torch's choice."""
+    """CPU threads; 0 keeps torch's default."""
     progress: bool = True
 
     def __post_init__(self) -> None:
@@ -106,7 +106,7 @@ class TrainerConfig:
 
 
 class RunSettings(Protocol):
-    """What the loop reads of a run's configuration, which is a frozen dataclass."""
+    """Fields of a run's configuration (a frozen dataclass) that the loop uses."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
@@ -116,16 +116,16 @@ class RunSettings(Protocol):
 
     @property
     def seed(self) -> int:
-        """Decides all that is random."""
+        """Seed of all random numbers."""
 
     @property
     def resume(self) -> bool:
-        """Whether to go on where an interrupted run of the same folder stopped."""
+        """Whether to resume an interrupted run in the same folder."""
 
     @property
     def optimizer(self) -> OptimizerConfig:
-        """Of all parameters that are trained."""
+        """Optimiser settings."""
 
     @property
     def trainer(self) -> TrainerConfig:
-        """The steps."""
+        """Settings of the loop."""

@@ -1,4 +1,4 @@
-"""The learning curve as a picture."""
+"""Plot of the learning curve."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from speech.files import write_atomically
 from speech.train.loop.callbacks import read_metrics
 
 _SPAN = 7
-"""Records on each side of a running median."""
+"""Number of records on each side in the running median."""
 
 
 def draw_curve(
@@ -22,13 +22,13 @@ def draw_curve(
     train: tuple[str, str] = ("train/final", "train, final CTC per token"),
     dev: tuple[str, ...] = ("dev/final", "dev/language"),
 ) -> None:
-    """Loss over steps, training (running median) and dev, from the record of a run.
+    """Plot training loss (with a running median) and dev losses over steps, from the record of a run.
 
     Args:
-        metrics: the record.
+        metrics: the record (JSON lines).
         picture: PNG file.
-        train: name of the loss in training, and what the picture calls it.
-        dev: names of losses on dev.
+        train: name and label of the training loss.
+        dev: names of the dev losses.
     """
     rows = read_metrics(metrics)
     name, label = train
@@ -54,10 +54,10 @@ def draw_curve(
 
 
 def save_figure(figure: Figure, picture: Path) -> None:
-    """A PNG file that appears whole or not at all.
+    """Write a figure as PNG, atomically.
 
     Raises:
-        FileError: if the system refuses.
+        FileError: if it cannot be written.
     """
     image = io.BytesIO()
     figure.savefig(image, dpi=120, format="png")
@@ -65,5 +65,5 @@ def save_figure(figure: Figure, picture: Path) -> None:
 
 
 def _points(rows: list[dict[str, Any]], name: str) -> list[tuple[int, float]]:
-    """(step, number), where there is one."""
+    """(step, value) of the rows that have a value."""
     return [(row["step"], row[name]) for row in rows if row.get(name) is not None]

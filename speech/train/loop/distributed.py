@@ -1,4 +1,4 @@
-"""Several processes that train one model: how they divide it, gather it, and end together."""
+"""Training in several processes: sharding, gathering and joint termination."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _FAREWELL_S = 60.0
 
 
 class Sharded(ModelParallelStrategy):
-    """Lightning's strategy for `shard`ed models, with checkpoints as those of a single process.
+    """Lightning strategy for models that `shard` divided, with the same checkpoints as a single process.
 
-    Its own cannot read parameters that have not been trained yet (frozen layers), nor what other strategies wrote.
-    Every process reads the file, and keeps its part.
+    Lightning's own loading fails on parameters without optimiser state (frozen layers) and on checkpoints of other
+    strategies. Here every process reads the file and keeps its part.
     """
 
     lightning_restore_optimizer = True
@@ -42,7 +42,7 @@ class Sharded(ModelParallelStrategy):
         super().__init__(data_parallel_size=processes, tensor_parallel_size=1, save_distributed_checkpoint=False)
 
     def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
-        """Whole tensors, gathered one by one; in all processes but the first an empty state."""
+        """Optimiser state in whole tensors, gathered one by one; empty in all processes but the first."""
         local = optimizer.state_dict()
         state: dict[int, dict[str, Any]] = {}
         for number, values in local["state"].items():
@@ -52,17 +52,17 @@ class Sharded(ModelParallelStrategy):
         return {"state": state, "param_groups": local["param_groups"]}
 
     def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:
-        """What the file holds, read from the disk as far as it is used."""
+        """Read the checkpoint, memory-mapped."""
         return read_state(Path(checkpoint_path))
 
     def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
-        """Each process's part of the parameters."""
+        """Load each process's part of the parameters."""
         assert self.model is not None
         options = StateDictOptions(full_state_dict=True, strict=strict)
         set_model_state_dict(self.model, checkpoint["state_dict"], options=options)
 
     def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any]) -> None:
-        """Each process's part of the moments, of the parameters that have some."""
+        """Load each process's part of the optimiser moments, for the parameters that have some."""
         for optimizer, saved in zip(self.optimizers, checkpoint["optimizer_states"], strict=True):
             parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             numbers = [number for group in saved["param_groups"] for number in group["params"]]
@@ -79,7 +79,7 @@ def _whole(value: Any) -> Any:
 
 
 def _part(value: Any, parameter: Tensor) -> Any:
-    """This process's part of what belongs to `parameter`, element by element; anything else as it is."""
+    """This process's shard of a tensor with the shape of `parameter`; any other value unchanged."""
     if not isinstance(parameter, DTensor) or not isinstance(value, Tensor) or value.shape != parameter.shape:
         return value
     mesh = parameter.device_mesh
@@ -87,10 +87,11 @@ def _part(value: Any, parameter: Tensor) -> Any:
 
 
 def strategy(settings: TrainerConfig) -> str | Strategy:
-    """What Lightning is to use for `settings.strategy`.
+    """The Lightning strategy for `settings.strategy`.
 
-    `ddp` looks for parameters without gradient, since frozen layers have none. `fsdp` divides parameters, gradients and
-    optimiser on any device; Lightning's own is for GPUs only, and its optimiser does not see parameters as they are.
+    `ddp` searches for unused parameters, since frozen layers have no gradient. `fsdp` shards parameters, gradients and
+    optimiser state on any device; Lightning's own FSDP is for GPUs only, and its optimiser does not see the original
+    parameters.
     """
     if settings.strategy == "fsdp":
         return Sharded(settings.devices)
@@ -98,22 +99,22 @@ def strategy(settings: TrainerConfig) -> str | Strategy:
 
 
 def shard(model: nn.Module, layers: Iterable[nn.Module], mesh: DeviceMesh) -> None:
-    """Leave each process of `mesh` its part of each parameter; they are whole while their layer computes."""
+    """Shard each parameter over the processes of `mesh`; a layer's parameters are gathered while it computes."""
     for layer in layers:
         fully_shard(layer, mesh=mesh)
     fully_shard(model, mesh=mesh)
 
 
 def whole_state(model: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers as plain tensors on the CPU. Every process must call this; all but the first get none."""
+    """Parameters and buffers as plain CPU tensors, in the first process only. Every process must call this function."""
     options = StateDictOptions(full_state_dict=True, cpu_offload=True)
     return cast(dict[str, Tensor], get_model_state_dict(model, options=options))
 
 
 def whole_model[M: nn.Module](model: M, build: Callable[[], M]) -> M:
-    """`model`, or what `build` makes with the parameters of one that `shard` divided.
+    """Return `model`, or for a sharded model, an unsharded copy made with `build`.
 
-    Every process must call this; only the first may use it.
+    Every process must call this function; only the first may use the result.
     """
     if not isinstance(model, FSDPModule):
         return model
@@ -125,10 +126,10 @@ def whole_model[M: nn.Module](model: M, build: Callable[[], M]) -> M:
 
 
 def end_together(error: SpeechError | None, processes: int) -> NoReturn:
-    """End a run in all its processes, each of which must call this: the first raises the first error that one has.
+    """End a run in all processes, each of which must call this function: the first raises the first error among them.
 
-    The others wait for it to end, which ends them (`end_with_launcher`): a launcher that sees one of its processes end
-    before it has spoken kills everything.
+    The other processes sleep until the first ends, which ends them (`end_with_launcher`): a launcher kills everything
+    if one of its processes exits before the message is printed.
     """
     errors: list[SpeechError | None] = [error]
     if processes > 1:
@@ -141,12 +142,12 @@ def end_together(error: SpeechError | None, processes: int) -> NoReturn:
 
 
 def is_first() -> bool:
-    """Whether this is the process that writes files, or the only one."""
+    """Whether this is the first (or only) process, which writes files."""
     return rank_zero_only.rank == 0  # type: ignore[attr-defined]
 
 
 def end_with_launcher() -> None:
-    """In a process that the first one started: end with it, though killed, and whatever this one is waiting for."""
+    """Make processes that the first one starts exit when it ends, even if it is killed or they are blocked."""
     if int(os.environ.get("LOCAL_RANK", "0")) == 0:
         os.environ[_LAUNCHER] = str(os.getpid())
         return

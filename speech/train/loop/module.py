@@ -1,6 +1,6 @@
-"""One training step, whatever is learned: its random numbers, its record, its gradient, its learning rate.
+"""Base class of training modules: random numbers, metrics, gradient clipping and learning rate of a step.
 
-A task derives from `TrainModule` and says what the loss is; Lightning calls it.
+A task derives from `TrainModule` and implements the loss; Lightning calls it.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ from speech.train.loop.optimizer import schedule_factor
 from speech.train.loop.state import CHECKPOINT
 
 _NAMED = 20
-"""Utterances that an error names."""
+"""Maximum number of utterances that an error names."""
 
 
 class StepBatch(Protocol):
-    """What the loop reads of a batch."""
+    """Attributes of a batch that the loop uses."""
 
     sample_lengths: Tensor
-    """(batch,) samples at 16 kHz."""
+    """`(batch,)` samples at 16 kHz."""
     ids: list[str]
-    """Of its rows, for messages."""
+    """Utterance ids of the rows, for messages."""
     unreadable: list[Unreadable]
-    """Utterances that should have been in it."""
+    """Utterances of the batch that could not be read."""
 
     def __len__(self) -> int:
-        """Rows."""
+        """Number of rows."""
 
 
 class TrainModule[B: StepBatch](L.LightningModule):
-    """A model and the steps in which it learns.
+    """A model with its training step.
 
-    Everything random in a step comes from one generator seeded by (seed, batch of the run), where batches are counted
-    over all processes: an interrupted run that resumes at a step goes on exactly as if it had never stopped, and two
-    processes do what one does that takes twice as many batches a step.
+    All random numbers of a step are seeded by (seed, number of the batch in the run), where batches are counted over
+    all processes. So a resumed run continues exactly as if it had never stopped, and two processes are equivalent to
+    one with twice as many batches per step.
 
     Args:
-        model: what snapshots are taken of.
-        config: of the run.
+        model: the trained model; snapshots are taken of it.
+        config: configuration of the run.
     """
 
     def __init__(self, model: nn.Module, config: RunSettings) -> None:
@@ -60,21 +60,21 @@ class TrainModule[B: StepBatch](L.LightningModule):
         self.parts: dict[str, Tensor] = {}
         """Parts of the loss, summed over the batches of the step so far."""
         self.unreadable = Tally("train", 0, 0.0)
-        """Counts the speech that should have been trained on; a run gives its own."""
+        """Tally of unreadable training utterances; a run replaces it."""
         self._losses: list[tuple[list[str], Tensor]] = []
-        """Ids and loss of the batches of the step so far."""
+        """Ids and losses of the batches of the step so far."""
 
     def loss(self, batch: B, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
-        """The objective of one batch and its parts, detached: what a task is.
+        """Loss of one batch, and its parts detached; implemented by each task.
 
         Args:
-            batch: as the task makes them.
-            generator: of all that is random in a step of training; None on dev, where nothing is.
+            batch: a batch of the task.
+            generator: generator for a training step; None on dev, which is deterministic.
         """
         raise NotImplementedError
 
     def before_loss(self, batch: B) -> None:
-        """What a task makes ready for a batch of training, such as layers that rest."""
+        """Hook before the loss of a training batch, e.g. to freeze layers."""
 
     def training_step(self, batch: B, index: int) -> Tensor:
         number = self.number(batch, index)
@@ -89,13 +89,13 @@ class TrainModule[B: StepBatch](L.LightningModule):
         return loss
 
     def number(self, batch: B, index: int) -> int:
-        """Of a batch in the run, which decides what is random in its step."""
+        """Number of a batch in the run, which seeds its random numbers."""
         accumulate = self.config.trainer.accumulate
         number = self.global_step * accumulate + index % accumulate
         return number * self.trainer.world_size + self.trainer.global_rank
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Log what the step minimises: means over its batches, those of all processes where the step is recorded."""
+        """Log the loss parts as means over the step's batches; at logged steps, over all processes."""
         means = torch.stack(list(self.parts.values())) / self.config.trainer.accumulate
         if (self.global_step + 1) % self.config.trainer.log_every == 0:
             means = self.trainer.strategy.reduce(means, reduce_op="mean")
@@ -106,12 +106,12 @@ class TrainModule[B: StepBatch](L.LightningModule):
     def configure_gradient_clipping(
         self, optimizer: torch.optim.Optimizer, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
     ) -> None:
-        """Clip the gradient, unless the run ends here.
+        """Clip the gradient; end the run if a loss or the gradient is not finite.
 
         Raises:
-            TrainingError: in the first process, if in any of them a loss or the gradient is not finite: nothing can be
-                learned from such a step, and what it did to the parameters could not be undone.
-            DataError: likewise, if too much speech could not be read.
+            TrainingError: in the first process, if a loss or the gradient is not finite in any process: such a step
+                would damage the parameters irreversibly.
+            DataError: likewise, if too many utterances are unreadable.
         """
         norms = [_clip(parameters, gradient_clip_val) for parameters in self.clipped(optimizer)]
         numbers = torch.stack([*(loss.float() for _, loss in self._losses), *norms])
@@ -123,11 +123,11 @@ class TrainModule[B: StepBatch](L.LightningModule):
         self._losses = []
 
     def clipped(self, optimizer: torch.optim.Optimizer) -> list[list[nn.Parameter]]:
-        """Parameters whose gradients are clipped together."""
+        """Groups of parameters whose gradients are clipped together."""
         return [[parameter for group in optimizer.param_groups for parameter in group["params"]]]
 
     def _diverged(self) -> TrainingError | None:
-        """What is not finite in the batches of this process; None if it is those of another."""
+        """The error for non-finite values in this process."""
         worst = [(ids, loss) for ids, loss in self._losses if not bool(loss.isfinite())]
         said = f"the loss is {float(worst[0][1]):g}" if worst else "the gradient is not finite"
         names = [printable(name) for ids, _ in worst or self._losses for name in ids]
@@ -141,7 +141,7 @@ class TrainModule[B: StepBatch](L.LightningModule):
         )
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Count the batches of a process anew: those who wrote the checkpoint may have taken more or fewer a step."""
+        """Adjust the batch counters, because the run that wrote the checkpoint may have used other batches per step."""
         progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
         done = checkpoint["global_step"] * self.config.trainer.accumulate
         for counts in (progress["total"], progress["current"]):
@@ -155,7 +155,7 @@ class TrainModule[B: StepBatch](L.LightningModule):
         self.log("dev/loss", loss, batch_size=int(seconds), sync_dist=True)
 
     def scheduled(self, optimizer: torch.optim.Optimizer) -> Any:
-        """An optimiser with its learning-rate schedule, as Lightning takes them."""
+        """An optimiser with its learning-rate schedule, in Lightning's format."""
         config = self.config
         factors: list[Callable[[int], float]] = [
             partial(
@@ -168,7 +168,7 @@ class TrainModule[B: StepBatch](L.LightningModule):
 
 
 def _clip(parameters: Sequence[nn.Parameter], largest: float | None) -> Tensor:
-    """Scale gradients so that their norm is `largest` at most; 0 and None leave them. The norm that they had."""
+    """Scale gradients to a norm of at most `largest` (0 and None: unscaled); return the norm before."""
     if largest:
         norm = torch.nn.utils.clip_grad_norm_(parameters, largest)
     else:

@@ -14,12 +14,12 @@ _ENCODER_LAYER = re.compile(r"encoder\.layers\.(\d+)\.")
 
 
 def is_encoder(name: str) -> bool:
-    """Whether a parameter is of the encoder as it was before training; the reduction is learned with the heads."""
+    """Whether a parameter is part of the pretrained encoder; the time reduction is trained with the heads."""
     return name.startswith("encoder.") and not name.startswith("encoder.reduction")
 
 
 def rate_factor(name: str, layers: int, config: OptimizerConfig) -> float:
-    """Factor of the learning rate for the parameter `name` of a model with `layers` encoder layers."""
+    """Learning-rate factor of the parameter `name` in a model with `layers` encoder layers."""
     if not is_encoder(name):
         return 1.0
     match = _ENCODER_LAYER.match(name)
@@ -31,7 +31,7 @@ def rate_factor(name: str, layers: int, config: OptimizerConfig) -> float:
 
 
 def build_optimizer(model: nn.Module, layers: int, config: OptimizerConfig) -> torch.optim.AdamW:
-    """AdamW; one group per rate. Vectors (biases, norms) and embeddings are not decayed."""
+    """Build AdamW with a group per learning rate; no weight decay on vectors (biases, norms) and embeddings."""
     groups: dict[tuple[float, bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
@@ -54,7 +54,7 @@ def build_optimizer(model: nn.Module, layers: int, config: OptimizerConfig) -> t
 
 
 def schedule_factor(step: int, max_steps: int, config: OptimizerConfig, begins: int = 0) -> float:
-    """Factor of the peak rate at `step` (from 0) for parameters that rest until step `begins`."""
+    """Factor on the peak learning rate at `step` (from 0), for parameters that are frozen before step `begins`."""
     if step < begins:
         return 0.0
     if step < begins + config.warmup:

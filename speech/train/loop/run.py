@@ -1,6 +1,6 @@
-"""The run that every task shares: begin, record, take the steps that are left, and the mean of the last of them.
+"""Parts of a run that all tasks share: start, record, training loop, and averaging of snapshots.
 
-A task gives it a `TrainModule` and batches; what it makes of the trained model is its own affair.
+A task provides a `TrainModule` and batches, and handles the trained model itself.
 """
 
 from __future__ import annotations
@@ -35,30 +35,30 @@ from speech.train.loop.stream import Batches, SpeechData
 _log = logging.getLogger(__name__)
 
 RECORD, CURVE = "config.json", "learning_curve.png"
-"""Names in a run's folder: the configuration, written before the first step, and the picture of the losses."""
+"""File names in a run's folder: configuration (written before the first step) and plot of the losses."""
 
 
 class RunSpeech[B](NamedTuple):
-    """What a run reads."""
+    """Data of a run."""
 
     train: Batches[B]
-    """Batches of an epoch."""
+    """Training batches."""
     dev: IterableDataset[B]
-    """Batches of the validation."""
+    """Validation batches."""
     unreadable: Tally
-    """Counts the utterances of training that cannot be read."""
+    """Tally of unreadable training utterances."""
     workers: int
-    """Processes that read; 0: the run's own."""
+    """Data loader processes; 0: the main process loads."""
 
 
 def begin(config: RunSettings) -> Path:
-    """What comes before anything is loaded: numbers, device and output folder are tried, and chance gets its seed.
+    """Check settings, devices and output folder before anything is loaded, and seed the random numbers.
 
     Returns:
-        the output folder, which is there.
+        the output folder, which exists.
 
     Raises:
-        ConfigError, FileError: naming what is wrong.
+        ConfigError, FileError: if a setting, the devices or the folder are unusable.
     """
     check(config)
     check_devices(config.trainer)
@@ -73,7 +73,7 @@ def begin(config: RunSettings) -> Path:
 
 
 def record_config(config: RunSettings, output: Path) -> None:
-    """Write down the configuration that the run uses, in the first process: the last that is done to it."""
+    """Write the final configuration to the run's folder, in the first process only."""
     if is_first():
         record = {"config": asdict(config), "torch": torch.__version__, "lightning": L.__version__}
         write_atomically(output / RECORD, json.dumps(record, indent=1, allow_nan=False) + "\n")
@@ -88,19 +88,19 @@ def fit[B: StepBatch](
     *,
     score_start: bool = False,
 ) -> None:
-    """Take the steps that are left, and say at their end how much of the speech could not be read.
+    """Run the remaining steps, then warn how many utterances could not be read.
 
     Args:
-        config: of the run.
-        module: takes the steps. Of a run that was at its end it gets the parameters of then.
-        speech: makes what is read; not called if no step is left.
+        config: configuration of the run.
+        module: the module to train. If the run was already complete, its final parameters are loaded.
+        speech: returns the data; not called if no step is left.
         output: folder of the run.
-        done: steps of an interrupted run in that folder (`steps_done`).
+        done: steps done by an earlier run in that folder (`steps_done`).
         score_start: validate once before the first step.
 
     Raises:
-        TrainingError, DataError, FileError: if the run cannot go on.
-        KeyboardInterrupt: of Ctrl-C.
+        TrainingError, DataError, FileError: if training cannot continue.
+        KeyboardInterrupt: on Ctrl-C.
     """
     settings = config.trainer
     if done >= settings.max_steps:
@@ -114,10 +114,10 @@ def fit[B: StepBatch](
     try:
         trainer.fit(module, data, ckpt_path=str(output / CHECKPOINT) if done else None, weights_only=True)
     except SystemExit as error:
-        if isinstance(error.__context__, KeyboardInterrupt):  # of which Lightning makes exit code 1
+        if isinstance(error.__context__, KeyboardInterrupt):  # Lightning turns it into an exit code 1
             raise KeyboardInterrupt from error
         raise
-    except OSError as error:  # of the libraries' own records, such as TensorBoard's
+    except OSError as error:  # from the libraries' own files, such as TensorBoard's
         where = printable(error.filename) if error.filename else printable(output)
         raise FileError(f"training stopped: {reason(error)}", where=where) from error
     if module.unreadable.found:
@@ -125,17 +125,17 @@ def fit[B: StepBatch](
 
 
 def averaged(settings: TrainerConfig, output: Path) -> dict[str, Tensor] | None:
-    """The mean of the last snapshots; None if none were to be taken or there are none.
+    """Mean of the last snapshots; None if averaging is disabled or there are no snapshots.
 
     Raises:
-        ModelError: if one is damaged or not finite.
+        ModelError: if a snapshot is damaged or has non-finite values.
     """
     paths = snapshots(output / "snapshots")[-settings.average :] if settings.average else []
     return average(paths) if paths else None
 
 
 def build_trainer(config: RunSettings, output: Path) -> L.Trainer:
-    """Lightning's, with our checkpoints and records."""
+    """Build the Lightning trainer with our checkpoints and metrics."""
     settings = config.trainer
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*LeafSpec.*|.*`__len__` defined.*|.*in eval mode at the start.*")
@@ -155,7 +155,7 @@ def build_trainer(config: RunSettings, output: Path) -> L.Trainer:
         val_check_interval=min(settings.validate_every, settings.max_steps) * settings.accumulate,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
-        inference_mode=settings.strategy != "fsdp",  # its buffers for whole parameters serve training too
+        inference_mode=settings.strategy != "fsdp",  # FSDP reuses gathered parameter buffers for training
         logger=TensorBoardLogger(output, name="tensorboard", version=""),
         callbacks=callbacks,
         plugins=[StateFiles()],
@@ -168,10 +168,10 @@ def build_trainer(config: RunSettings, output: Path) -> L.Trainer:
 
 
 def check_devices(settings: TrainerConfig) -> None:
-    """Whether the devices that a run asks for are there.
+    """Check that the requested devices exist.
 
     Raises:
-        ConfigError: if not.
+        ConfigError: if they do not.
     """
     kind, wanted = settings.accelerator, settings.devices
     if kind in (Accelerator.gpu, Accelerator.cuda, Accelerator.mps):
@@ -185,7 +185,7 @@ def check_devices(settings: TrainerConfig) -> None:
 
 
 def _wants_bfloat16(settings: TrainerConfig) -> bool:
-    """Whether to compute in bfloat16: on a CPU without its instructions it is seven times slower than float32."""
+    """Whether to compute in bfloat16: a CPU without instructions for it is seven times slower than with float32."""
     if settings.precision != TrainingPrecision.auto:
         return settings.precision == TrainingPrecision.bfloat16
     if torch.cuda.is_available() and settings.accelerator != "cpu":

@@ -1,4 +1,4 @@
-"""`last.ckpt`: everything that a run needs to go on. It is data only: nothing in it is executed when it is read."""
+"""`last.ckpt`: the resumable state of a run. It is data only: reading it executes nothing."""
 
 from __future__ import annotations
 
@@ -27,40 +27,40 @@ _log = logging.getLogger(__name__)
 
 
 class StateFiles(CheckpointIO):
-    """How Lightning writes and reads a run: a file appears whole or not at all, and only with finite numbers in it.
+    """Lightning plugin that reads and writes checkpoints: atomically, and only with finite values.
 
-    Its own writer takes brackets, colons and stars in a path for an address of its file systems.
+    Lightning's own plugin misinterprets brackets, colons and stars in a path as a URL or pattern.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write it.
+        """Write a checkpoint.
 
         Raises:
-            FileError: if the system refuses; an older file stays as it is.
-            ModelError: naming the first parameter that is not finite; likewise.
+            FileError: if it cannot be written; an older file is kept.
+            ModelError: if a parameter is not finite; names the first one and keeps an older file.
         """
         where = printable(path)
         check_finite(dict(_tensors(checkpoint)), where, "It has not been written: the file holds the steps before.")
         with replacing(Path(path)) as temporary, temporary.open("wb") as file:
             try:
                 torch.save(checkpoint, file)
-            except RuntimeError as error:  # of its archive, which it closes though a part could not be written
+            except RuntimeError as error:  # raised when the archive is closed after a failed write
                 if isinstance(error.__context__, OSError):
                     raise error.__context__ from None
                 raise
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """See `read_state`."""
+        """Read a checkpoint; see `read_state`."""
         return read_state(Path(path))
 
     def remove_checkpoint(self, path: Any) -> None:
-        """Delete it."""
+        """Delete a checkpoint."""
         Path(path).unlink(missing_ok=True)
 
 
 @contextmanager
 def interrupts_later() -> Iterator[None]:
-    """Ctrl-C waits until what is within is done: while a library writes, and calls back from C, it would be lost."""
+    """Defer Ctrl-C to the end of the block: a KeyboardInterrupt in a callback from C code would be lost."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -75,11 +75,11 @@ def interrupts_later() -> Iterator[None]:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """What `StateFiles` wrote, on the CPU, read from the disk as far as it is used.
+    """Read a checkpoint of `StateFiles` to the CPU, memory-mapped.
 
     Raises:
-        FileError: if it cannot be read.
-        ModelError: if it is something else, holds more than data, or numbers that are not finite.
+        FileError: if the file cannot be read.
+        ModelError: if it is not a checkpoint, holds more than data, or has non-finite values.
     """
     where, fix = printable(path), "Delete it to begin anew, or put a copy back."
     try:
@@ -96,10 +96,10 @@ def read_state(path: Path) -> dict[str, Any]:
 
 
 def steps_done(config: RunSettings, output: Path) -> int:
-    """Steps of the interrupted run in this folder.
+    """Number of steps done by an earlier run in this folder; 0 if there is none.
 
     Raises:
-        ConfigError: if there is one, and it shall not go on.
+        ConfigError: if there is one and `resume` is false.
         FileError, ModelError: as `read_state`.
     """
     last = output / CHECKPOINT
@@ -113,7 +113,7 @@ def steps_done(config: RunSettings, output: Path) -> int:
 
 
 def _tensors(state: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
-    """All that lie in nested tables and lists, each by the keys that lead to it."""
+    """All tensors in nested mappings and sequences, with their key paths."""
     if isinstance(state, Tensor):
         yield name, state
     elif isinstance(state, Mapping | list | tuple):

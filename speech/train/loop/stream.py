@@ -1,4 +1,4 @@
-"""The batches of a run: epoch after epoch, from the step it has reached, each process its share."""
+"""Stream of training batches over epochs, which resumes at any step and is shared between processes."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from speech.errors import ConfigError
 
 
 class Batches[B](Protocol):
-    """Batches by epoch and number, the same whenever and wherever they are asked for."""
+    """Deterministic batches, addressed by epoch and index."""
 
     def size(self, epoch: int) -> int:
-        """Batches of an epoch."""
+        """Number of batches in an epoch."""
 
     def batch(self, epoch: int, index: int) -> B:
-        """One of them."""
+        """Batch `index` of an epoch."""
 
 
 class Stream[B](IterableDataset[B]):
-    """Batches of an endless run. Batch n of process r of R is batch n * R + r of a process alone.
+    """Batches of a run over any number of epochs. Batch n of process r of R is batch n * R + r of a single process.
 
-    So a run that resumes reads what the first would have read, and the steps of R processes that take A batches each
-    are those of one that takes R * A. Workers of a loader take turns.
+    So a resumed run reads what the uninterrupted run would have read, and R processes with A batches per step are
+    equivalent to one with R * A. Loader workers take turns.
 
     Args:
-        batches: of all epochs.
-        start: first batch of this process.
-        stop: batches of this process from the very beginning to the end of the run.
-        share: (r, R).
+        batches: batches by epoch and index.
+        start: index of the first batch of this process.
+        stop: number of batches of this process in the whole run, including those before `start`.
+        share: (r, R), rank and number of processes.
 
     Raises:
         ConfigError: while iterating, if an epoch has no batch.
@@ -58,14 +58,14 @@ class Stream[B](IterableDataset[B]):
 
 
 class SpeechData[B](L.LightningDataModule):
-    """Loaders, built once Lightning knows how many processes train together.
+    """Data loaders, built once Lightning knows the number of processes.
 
     Args:
-        train: batches of an epoch.
-        dev: batches of the validation, the same in each process.
-        start: batches per process that an interrupted run has used.
+        train: training batches.
+        dev: validation batches, the same in each process.
+        start: batches per process that an interrupted run has consumed.
         stop: batches per process of the whole run.
-        workers: processes that read; 0: this one.
+        workers: loader processes; 0: the main process loads.
     """
 
     def __init__(self, train: Batches[B], dev: IterableDataset[B], start: int, stop: int, workers: int) -> None:
@@ -77,12 +77,12 @@ class SpeechData[B](L.LightningDataModule):
         self.workers = workers
 
     def train_dataloader(self) -> DataLoader[B]:
-        """Endless; the trainer stops at its last step."""
+        """Loader of the remaining training batches of this process."""
         assert self.trainer is not None
         stream = Stream(self.train, self.start, self.stop, (self.trainer.global_rank, self.trainer.world_size))
         ahead = 4 if self.workers else None
         return DataLoader(stream, batch_size=None, num_workers=self.workers, prefetch_factor=ahead)
 
     def val_dataloader(self) -> DataLoader[B]:
-        """The whole dev part."""
+        """Loader of the whole dev set."""
         return DataLoader(self.dev, batch_size=None)
