@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from importlib.resources import files
 
+from speech.audio import SAMPLE_RATE
 from speech.audio.input.files import load_audio
 from speech.recognizer import Recognizer
 from speech.stream.engine import EngineConfig
 
 _CLIP = files("speech") / "assets" / "clips" / "ast_en_priv-callpending.ogg"
+_READ_S = 2.0
 
 
 def warm_up(recognizer: Recognizer, config: EngineConfig) -> None:
-    """Read one of the shipped clips as a file and as a live session.
+    """Read two seconds of a shipped clip as a file and as a live session.
 
     numba compiles each function at its first call, which takes up to a minute for all of them, and keeps the result on
     disk. Sessions that wait for the compiler fall behind until the server ends them as overloaded.
@@ -21,7 +23,7 @@ def warm_up(recognizer: Recognizer, config: EngineConfig) -> None:
         recognizer: of the server.
         config: of its live engine.
     """
-    samples = load_audio(str(_CLIP))
+    samples = load_audio(str(_CLIP))[: round(_READ_S * SAMPLE_RATE)]
     recognizer.transcribe(samples)
     session = recognizer.engine(config).open()
     session.accept(samples)
