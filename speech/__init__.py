@@ -12,7 +12,7 @@ from importlib import import_module
 __version__ = "0.1.0"
 __all__ = ["ChunkSpec", "Recognizer", "SpeechError", "Transcript", "Word", "__version__"]
 
-TYPE_CHECKING = False  # as of `typing`, which takes as long to import as all of this
+TYPE_CHECKING = False  # avoids importing `typing`, which takes as long as the rest of this module
 if TYPE_CHECKING:
     from typing import Any
 
@@ -31,7 +31,11 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import heavy modules when their names are first used (PEP 562)."""
+    """Import the heavy modules lazily, on first use of a name (PEP 562).
+
+    Raises:
+        AttributeError: if the package has no such name.
+    """
     if name not in _HOME:
         raise AttributeError(f"module 'speech' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)

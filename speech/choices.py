@@ -1,36 +1,36 @@
-"""What users choose between, without what carries it out: options can be shown before anything heavy is imported."""
+"""Enums of user options. The module imports nothing heavy, so that the command line can list options quickly."""
 
 from enum import StrEnum
 
 EMBEDDED = "embedded"
 """Name of the model that ships with the package."""
 AUTO = "auto"
-"""Any language that the model knows."""
+"""Language value: identify the language among those that the model knows."""
 
 
 class Precision(StrEnum):
-    """In which numbers a model computes; names equal values."""
+    """Number format of a model's computation; names equal values."""
 
     auto = "auto"
-    """int8 on a CPU that has the kernels, bfloat16 on a CUDA GPU that computes in it, otherwise float32."""
+    """int8 on a CPU with the kernels, bfloat16 on a CUDA GPU that supports it, otherwise float32."""
     float32 = "float32"
     bfloat16 = "bfloat16"
-    """Half the memory; four times as fast where the processor has it (AVX512-BF16, AMX, GPUs), slow elsewhere."""
+    """Half the memory; four times as fast on processors that support it (AVX512-BF16, AMX, GPUs), slow elsewhere."""
     int8 = "int8"
-    """Linear layers in eight bits: about half the time, a few words in a thousand different."""
+    """Linear layers in int8: about half the time; a few words in a thousand differ."""
 
 
 class Cut(StrEnum):
     """Where long audio is cut; names equal values."""
 
     pauses = "pauses"
-    """Where nobody speaks, found by the voice detector; silence is not read."""
+    """At pauses found by the voice activity detector; silence is skipped."""
     windows = "windows"
-    """Windows of one length with context at both sides, as OWSM-CTC is published."""
+    """In windows of fixed length with context on both sides, as published for OWSM-CTC."""
 
 
 class Storage(StrEnum):
-    """How weights lie on disk; names equal values. Vectors are always float32."""
+    """Number format of weights on disk; names equal values. Vectors are always float32."""
 
     float32 = "float32"
     float16 = "float16"
@@ -39,9 +39,9 @@ class Storage(StrEnum):
 
 
 class Live(StrEnum):
-    """What a model's live partial results come from; names equal values."""
+    """Source of a model's live partial results; names equal values."""
 
     chunks = "chunks"
-    """It hears chunk by chunk: a little work for every bit of audio."""
+    """The encoder reads the audio chunk by chunk, with little work per chunk."""
     parts = "parts"
-    """It hears whole parts alone: that under way is read again, at most every second."""
+    """The encoder reads only whole parts: the current part is read again, at most once a second."""

@@ -1,4 +1,4 @@
-"""Modules of code that numba compiles when it is first used, and keeps on disk."""
+"""Import modules of numba functions, which are compiled on first use and cached on disk."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 @cache
 def load(name: str) -> Any:
-    """The module of that name, which takes most of a second to load."""
+    """Import the module of that name once; loading it takes most of a second."""
     try:
         module = import_module(name)
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written
+    except RuntimeError:  # neither the package's folder nor the user's cache is writable
         import_module("numba").config.CACHE_DIR = tempfile.mkdtemp(prefix="speech-")
         module = import_module(name)
     for name in dir(module):
@@ -24,8 +24,10 @@ def load(name: str) -> Any:
 
 
 def _forget_unreadable(function: Any) -> None:
-    """Empty what an older version of this package has kept of a function, if it names types that are gone: numba reads
-    it before it compares versions, and fails."""
+    """Clear a function's on-disk cache if an older version of this package wrote it with types that no longer exist.
+
+    numba reads the cache index before it compares versions, and fails on such types.
+    """
     index = getattr(function._cache, "_cache_file", None)
     if index is not None:
         try:

@@ -1,12 +1,12 @@
-"""The errors a user can cause or meet. Each says what is wrong, where, and what to do."""
+"""Errors for users. Each says what is wrong, where, and what to do."""
 
 
 class SpeechError(Exception):
-    """Base of all errors of this package that a user should read.
+    """Base class of all errors of this package that are written for users.
 
     Args:
-        what: the fact against the expectation, e.g. "has 0 samples, expected at least 1".
-        where: file, line or field that it concerns.
+        what: what was found and what was expected, e.g. "has 0 samples, expected at least 1".
+        where: file, line or field with the error.
         fix: what the user can do.
     """
 
@@ -17,7 +17,7 @@ class SpeechError(Exception):
         self.fix = fix
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Errors cross process borders: a data worker's reaches the user as it was."""
+        """Make errors picklable, so that an error in a data worker process reaches the user unchanged."""
         return _restore, (type(self), self.what, self.where, self.fix)
 
     def __str__(self) -> str:
@@ -30,15 +30,15 @@ def _restore(kind: type[SpeechError], what: str, where: str | None, fix: str | N
 
 
 class FileError(SpeechError):
-    """A file or folder that the system refuses to read or write."""
+    """A file or folder that the operating system refuses to read or write."""
 
 
 class AudioError(SpeechError):
-    """Audio that cannot be read, or that is not what it says it is."""
+    """Audio that is unreadable, or differs from its declared format."""
 
 
 class DataError(SpeechError):
-    """A manifest line, a shard or a corpus that breaks its schema."""
+    """A manifest line, a shard or a corpus that violates its schema."""
 
 
 class ModelError(SpeechError):
@@ -50,7 +50,7 @@ class ConfigError(SpeechError):
 
 
 class TrainingError(SpeechError):
-    """A run that cannot go on: its numbers are no numbers any more, or too much of its speech cannot be read."""
+    """A training run that cannot continue: numbers are not finite, or too much of the speech is unreadable."""
 
 
 class LanguageError(SpeechError):

@@ -1,4 +1,4 @@
-"""What a live session says. One to one on the wire: times there are whole milliseconds of audio."""
+"""Events of a live session. Each is one message on the wire, where times are whole milliseconds of audio."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from speech.transcript import Alternative, Word, join
 
 
 class Writer(StrEnum):
-    """Who has written a final."""
+    """The decoder that wrote a final."""
 
     decoder = "decoder"
-    """The label decoder, all of it."""
+    """The label decoder wrote the whole text."""
     ctc = "ctc"
-    """CTC: the model has no label decoder or that does not know the language, or the server was behind."""
+    """CTC: the model has no label decoder, its decoder does not know the language, or the server was overloaded."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TranscriptEvent:
-    """The text of a segment so far; each revision replaces the one before."""
+    """The text of a segment so far; each revision replaces the previous one."""
 
     type: ClassVar[str] = "transcript"
     segment: int
@@ -29,24 +29,24 @@ class TranscriptEvent:
     revision: int
     """From 0 within the segment."""
     is_final: bool
-    """The last revision of the segment."""
+    """Whether this is the last revision of the segment."""
     text: str
     stable: int
-    """Leading words that no later revision changes or takes back."""
+    """Number of leading words that no later revision changes or removes."""
     words: tuple[Word, ...]
     start_s: float
     end_s: float
     audio_s: float
-    """How far into the stream the words have been looked for."""
+    """Position in the stream up to which audio has been decoded, in seconds."""
     reason: str | None = None
-    """Why the segment ended."""
+    """Why the segment ended; None if it has not."""
     written_by: Writer | None = None
-    """Of a final; partial results are always CTC's."""
+    """Set on finals only; partial results always come from CTC."""
     alternatives: tuple[Alternative, ...] = ()
-    """Of a final, where several texts are asked for: the text and others, from likely to unlikely."""
+    """N-best list of a final, including its text, most likely first; empty unless several texts are requested."""
 
     def delta(self, after: int) -> str:
-        """The text of the stable words behind the first `after`; joined, they are the text."""
+        """Text of the stable words after the first `after`. Successive deltas concatenate to the stable text."""
         return join(self.words[: self.stable])[len(join(self.words[:after])) :]
 
     def to_dict(self) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class TranscriptEvent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TranslationEvent:
-    """The translation of a segment so far; it only grows."""
+    """The translation of a segment so far. The text only grows."""
 
     type: ClassVar[str] = "translation"
     segment: int
@@ -107,7 +107,7 @@ class TranslationEvent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LanguageEvent:
-    """The speaker turned to another language, or the first one became clear."""
+    """The spoken language changed, or the first language was identified."""
 
     type: ClassVar[str] = "language"
     at_s: float
@@ -128,7 +128,7 @@ class LanguageEvent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpeechEvent:
-    """Speech began or ended, as the voice detector hears it."""
+    """The voice activity detector found the start or end of speech."""
 
     started: bool
     at_s: float
@@ -144,14 +144,14 @@ class SpeechEvent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EndpointEvent:
-    """A segment with speech ended."""
+    """A segment that contains speech ended."""
 
     type: ClassVar[str] = "endpoint"
     at_s: float
-    """The cut."""
+    """Where the segment is cut."""
     speech_end_s: float
     decided_s: float
-    """How much audio had been heard when it was decided."""
+    """Seconds of audio received when the endpoint was decided."""
     reason: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -166,28 +166,28 @@ class EndpointEvent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScoreEvent:
-    """How right the finals have been, where somebody tells what is really said (`speech.metrics.live`)."""
+    """Error rates of the finals so far, in sessions with a reference text (`speech.metrics.live`)."""
 
     type: ClassVar[str] = "score"
     is_final: bool
-    """All finals against the whole reference; otherwise those so far against what has been said of it."""
+    """True: all finals against the whole reference. False: finals so far against the part of it that has been said."""
     segment: int | None
-    """The final after which it holds; None for the last score."""
+    """Segment of the newest final in the score; None for the last score."""
     at_s: float
     counts: Mapping[str, tuple[int, int]]
-    """Rate -> errors and units."""
+    """Name of a rate -> (errors, units)."""
     reference_units: int
-    """How much of the reference it is against, in mixed units."""
+    """Length of the reference in this score, in mixed units."""
     reference_units_in_all: int
     sentences: tuple[tuple[int, int, int], ...]
-    """Number, errors, units of those messages with parts of the reference whose errors may have changed."""
+    """(number, errors, units) of the reference messages whose errors may have changed."""
     signature: str
-    """What has to be equal for two scores to be comparable."""
+    """Scoring settings. Two scores are comparable only if their signatures are equal."""
     saer: float | None = None
     distance: float | None = None
     encoder: str | None = None
     missing: str | None = None
-    """Why there is no SAER."""
+    """Why `saer` is None."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -213,7 +213,7 @@ Event = TranscriptEvent | TranslationEvent | LanguageEvent | SpeechEvent | Endpo
 
 
 def word_dict(word: Word) -> dict[str, Any]:
-    """A word on the wire."""
+    """A word as plain data for JSON."""
     return {
         "text": word.text,
         "start_ms": milliseconds(word.start_s),
@@ -224,5 +224,5 @@ def word_dict(word: Word) -> dict[str, Any]:
 
 
 def milliseconds(seconds: float) -> int:
-    """Seconds on the wire."""
+    """Convert seconds to whole milliseconds."""
     return round(seconds * 1000)

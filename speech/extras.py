@@ -1,9 +1,9 @@
-"""What to install where an extra of this package is needed: the one place that knows the package's name on an index."""
+"""Install hints for optional extras. Only this module knows the package's name on the index."""
 
 DISTRIBUTION = "speech-ctc"
-"""The name to install by; the name to import, and the command, are `speech`."""
+"""Distribution name for pip; the import name and the command are `speech`."""
 
 
 def needs_extra(extra: str) -> str:
-    """How to install an extra, as the fix of an error: "pip install 'NAME[kenlm]'"."""
+    """Return the pip command for an extra, used as the fix of an error: "pip install 'NAME[kenlm]'"."""
     return f"pip install '{DISTRIBUTION}[{extra}]'"

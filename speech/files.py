@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all; what the system refuses is one line: path and reason."""
+"""Atomic writing of files and folders. An error of the system becomes one line: path and reason."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _OF_NAMES = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}
 
 
 def reason(error: OSError) -> str:
-    """What the system says, in lower case: "no space left on device"."""
-    if isinstance(error, FileExistsError):  # of a folder that was to be made
+    """Return the system's error message in lower case: "no space left on device"."""
+    if isinstance(error, FileExistsError):  # a file is where a folder should be made
         return "not a directory"
     return (error.strerror or str(error) or type(error).__name__).lower()
 
 
 def name_is_refused(error: FileError) -> bool:
-    """Whether the system refuses a file's name, such as one that is too long: other files can still be written."""
+    """Whether the system refused the file's name, e.g. as too long; other files can still be written."""
     return isinstance(error.__cause__, OSError) and error.__cause__.errno in _OF_NAMES
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, which takes its place when the block ends; after an error nothing is left.
+    """Context manager: a temporary file beside `path`, renamed to `path` when the block ends, deleted on error.
 
     Raises:
         FileError: if the system refuses to write it.
@@ -46,7 +46,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(directory: Path) -> Iterator[Path]:
-    """A temporary folder that takes the place of `directory` when the block ends; after an error nothing is left.
+    """Context manager: a temporary folder that replaces `directory` when the block ends; deleted on error.
 
     Raises:
         FileError: if the system refuses to write it.
@@ -72,9 +72,12 @@ def replacing_folder(directory: Path) -> Iterator[Path]:
 
 @contextmanager
 def partial_file(folder: Path) -> Iterator[Path]:
-    """An empty hidden file in a folder, which is made where there is none; gone when the block ends, unless renamed.
+    """Context manager: an empty hidden file in `folder`, deleted when the block ends unless it was renamed.
 
-    For a file whose name is known only once it is written; see `replacing`. Raises OSError.
+    The folder is created if missing. Use it when the file's name is known only after writing; see `replacing`.
+
+    Raises:
+        OSError: if the system refuses.
     """
     folder.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=".partial")
@@ -86,7 +89,7 @@ def partial_file(folder: Path) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """The file appears whole or not at all; text is UTF-8. Devices and pipes are written to, and stay what they are.
+    """Write a file atomically; text is encoded as UTF-8. Devices and pipes are written in place, not replaced.
 
     Raises:
         FileError: if the system refuses to write it.
@@ -103,7 +106,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 def is_stream(path: Path) -> bool:
-    """Whether there is a device or pipe, such as /dev/stdout."""
+    """Whether the path is a device or pipe, such as /dev/stdout."""
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -112,7 +115,7 @@ def is_stream(path: Path) -> bool:
 
 
 def check_writable(folder: Path) -> None:
-    """Try a folder before long work begins: it is made if it is not there, and a file is written and removed.
+    """Check a folder before long work begins: create it if missing, write a small file and remove it.
 
     Raises:
         FileError: if the system refuses.
@@ -127,7 +130,7 @@ def check_writable(folder: Path) -> None:
 
 
 def check_readable(path: Path) -> None:
-    """Try a file before long work begins: it is opened, and a byte is read; of pipes nothing is taken.
+    """Check a file before long work begins: open it and read one byte. Pipes are not read.
 
     Raises:
         FileError: if the system refuses.
@@ -142,7 +145,7 @@ def check_readable(path: Path) -> None:
 
 
 def read_text(path: Path) -> str:
-    """The text of a UTF-8 file.
+    """Read a UTF-8 text file, without its byte order mark.
 
     Raises:
         FileError: if it cannot be read, or is not UTF-8.
@@ -157,9 +160,9 @@ def read_text(path: Path) -> str:
 
 
 def printable(name: str | os.PathLike[str]) -> str:
-    """A file's name as it can be printed: bytes of it that are not UTF-8 become \\xNN, control characters too."""
+    """Return a file name for printing: invalid UTF-8 bytes and unprintable characters are escaped, e.g. as \\xNN."""
     try:
         text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # halves of a pair that no name can have
+    except UnicodeEncodeError:  # lone surrogates, which no file name can have
         text = os.fspath(name).encode("utf-8", "backslashreplace").decode()
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

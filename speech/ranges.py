@@ -1,4 +1,4 @@
-"""Numbers in configurations: what each may be is said where it is declared, and one walk checks them all."""
+"""Allowed ranges of numbers in configurations: declared with each field, all checked by `check`."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _KEY = "range"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
-    """What a number may be; it is finite in any case."""
+    """The allowed range of a number, which must also be finite. `least` and `most` are inclusive bounds."""
 
     least: float | None = None
     above: float | None = None
-    """It is more than this."""
+    """Exclusive lower bound."""
     most: float | None = None
     below: float | None = None
-    """It is less than this."""
+    """Exclusive upper bound."""
     count: tuple[int, int | None] = (0, None)
-    """Of a list: the fewest and the most items, each of which has the range."""
+    """For a list: minimum and maximum number of items (None: no maximum). The range applies to each item."""
 
     def __contains__(self, value: float) -> bool:
         return (
@@ -55,30 +55,30 @@ def ranged(
     most: float | None = None,
     below: float | None = None,
 ) -> Any:
-    """A field of a configuration: a number, or None, with what it may be (see `Range`)."""
+    """A dataclass field for a number or None, with its allowed range (see `Range`)."""
     return dataclasses.field(default=default, metadata=within(Range(least=least, above=above, most=most, below=below)))
 
 
 def within(allowed: Range) -> dict[str, Range]:
-    """Metadata of a field that is a list: what its numbers may be."""
+    """Dataclass field metadata with an allowed range, e.g. for a list of numbers."""
     return {_KEY: allowed}
 
 
 def range_of(field: dataclasses.Field[Any]) -> Range:
-    """What the number of a field may be: anything finite where nothing is declared."""
+    """Return the allowed range of a field; without a declared one, any finite number."""
     found: Range = field.metadata.get(_KEY, Range())
     return found
 
 
 def check(config: object, path: str = "") -> None:
-    """Walk over a configuration, a dataclass of dataclasses.
+    """Check all numbers of a configuration, a dataclass that may hold others.
 
     Args:
-        config: its numbers are checked.
-        path: of it, as errors name its fields: "optimizer" for `optimizer.lr`.
+        config: dataclass instance.
+        path: prefix of field names in errors: "optimizer" for `optimizer.lr`.
 
     Raises:
-        ConfigError: naming the first number that is not finite or out of its range.
+        ConfigError: naming the first number that is not finite or out of range, or a list of the wrong length.
     """
     assert dataclasses.is_dataclass(config)
     for field in dataclasses.fields(config):

@@ -1,4 +1,4 @@
-"""The public interface of a model: load it by name, give it files or arrays, get transcripts."""
+"""The public interface of a model: load it by name and transcribe files or arrays."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _ALIGN_S = 300
 
 
 class Recognizer(LoadedModel):
-    """A loaded model. One result for one input, whatever else is in its batch: on a GPU see `OfflineConfig.alone`."""
+    """A loaded model. An input's result does not depend on its batch; for GPUs see `OfflineConfig.alone`."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Recognizer(LoadedModel):
 
     @classmethod
     def of_parts(cls, reader: PartReader, config: OfflineConfig | None = None) -> Recognizer:
-        """A recognizer around any `PartReader`, such as a label model alone.
+        """Build a recognizer from any `PartReader`, such as a label model without CTC.
 
         Raises:
             ConfigError: if `config` asks for windows and the reader has no CTC.
@@ -91,19 +91,21 @@ class Recognizer(LoadedModel):
             beam: beam width; 1: greedy. None: 8 if there is a language model, otherwise 1.
             language_model: n-gram file over the model's pieces: `.safetensors` as `TokenNgram` writes it, otherwise
                 ARPA or KenLM's binary (extra `kenlm`). None: the one beside the model, with its words, if any.
-            conditioning_top: feed back only the best so many tokens of a frame (self-conditioning); None: all. With a
-                large vocabulary a few, such as 16, are faster and give nearly the same result.
+            conditioning_top: number of best tokens per frame that self-conditioning feeds back; None: all. With a large
+                vocabulary, a few (such as 16) are faster with nearly the same result.
             graph: decode with a graph of allowed texts instead of a beam (extra `graph`): a text file with a word on
                 each line, or an n-gram model over words in ARPA format, `.arpa`.
             adapters: folder of adapter files; None: those beside the model, if any.
-            measured_targets: translate only into languages whose scores are in the model's record; False: into all that
-                it has tokens for, for example to measure them.
+            measured_targets: translate only into languages whose scores are in the model's record; False: into all
+                languages that the model has tokens for, for example to measure them.
 
         Raises:
-            ModelError: if there is no such model, or it or an adapter is damaged, or an adapter is for another model.
-            ConfigError: if the beam is below 1, there is a language model without one, or either beside a graph, the
-                model cannot write a word, the device is not there, or it cannot compute in that precision; if a model
-                without CTC is given what only CTC can use: language model, graph, adapters, `conditioning_top`.
+            ModelError: if there is no such model, the model or an adapter is damaged, or an adapter is for another
+                model.
+            ConfigError: if the beam is below 1, a language model is given with a beam of 1, either is combined with a
+                graph, the model cannot write a word, the device is missing, or the device does not support the
+                precision; if a model without CTC is given an option that needs CTC: language model, graph, adapters,
+                `conditioning_top`.
         """
         options = LoadOptions(
             precision=precision,
@@ -137,13 +139,13 @@ class Recognizer(LoadedModel):
         """Transcribe (or with `to` translate) one file, array or stream.
 
         Args:
-            source: path, "-" for standard input, or samples `(n,)` or `(n, channels)` at `rate` Hz, or blocks of mono
-                samples `(n,)` at 16 kHz, such as `stream_audio` gives, which are asked for as they are read.
-            rate: of an array.
+            source: path, "-" for standard input, samples `(n,)` or `(n, channels)` at `rate` Hz, or an iterator of mono
+                blocks `(n,)` at 16 kHz, such as `stream_audio` yields; blocks are consumed lazily.
+            rate: sample rate of an array, in Hz.
             language: of the speech, or several separated by commas; "auto" identifies it among those that the model
                 itself knows. A language that only an adapter knows must be named, alone.
             to: target language of a translation.
-            phrases: to boost, such as names.
+            phrases: phrases to boost, such as names.
             plain: write without capitals and punctuation.
             nbest: number of most likely texts to return, 1 to 10; there may be fewer.
             channel: use this channel, from 0; None: the mean of all.
@@ -167,22 +169,22 @@ class Recognizer(LoadedModel):
         channel: int | None = None,
         track: int | None = None,
     ) -> Transcript:
-        """Align a known text with audio: when each word is said.
+        """Align a known text with audio: find the start and end time of each word.
 
         Args:
             source: path, "-" for standard input, or samples `(n,)` or `(n, channels)` at `rate` Hz; up to five minutes.
             text: the complete text, in order; it is returned without case and punctuation.
-            rate: of an array.
+            rate: sample rate of an array, in Hz.
             language: of the speech; "auto" identifies it. Name the language to align letters that only its adapter
                 has.
             channel: use this channel, from 0; None: the mean of all.
             track: use this audio track of a file, from 0; None: the file's default.
 
         Raises:
-            AudioError: if the source cannot be read, is longer, or has no such channel or track.
+            AudioError: if the source cannot be read, is longer than five minutes, or has no such channel or track.
             LanguageError: if a language is unknown, or the model does not know it.
             ConfigError: if the model has no CTC.
-            SpeechError: if the text has characters that the model cannot write, or more than the audio has frames for.
+            SpeechError: if the model cannot write a character of the text, or the text is too long for the audio.
         """
         by_ctc(self._second_pass, "alignment")
         request = Request.parse(language)
@@ -191,7 +193,7 @@ class Recognizer(LoadedModel):
         return transcript_of(self._second_pass, align_text(self._reader, samples, text, request), request)
 
     def engine(self, config: EngineConfig | None = None) -> Engine:
-        """An engine for live use: `engine().open()` is a session that takes samples and returns events."""
+        """Create an engine for live use: `engine().open()` opens a session that takes samples and returns events."""
         return Engine(self._second_pass, config)
 
     def transcribe_files(
@@ -203,14 +205,14 @@ class Recognizer(LoadedModel):
         channel: int | None = None,
         track: int | None = None,
     ) -> Iterator[tuple[str, Transcript | SpeechError]]:
-        """Transcribe files, short ones in one batch; a bad file yields its error and does not stop the others.
+        """Transcribe files, batching short ones; a bad file yields its error and does not stop the others.
 
         Args:
             paths: files, or "-" for standard input; results come in this order.
-            request: the same for all.
-            group_s: seconds of short files that are decoded into memory before they are encoded together.
-            channel: of each file, see `transcribe`.
-            track: of each file, see `transcribe`.
+            request: options for all files.
+            group_s: seconds of audio of short files that are loaded into memory and encoded in one batch.
+            channel: for each file, see `transcribe`.
+            track: for each file, see `transcribe`.
         """
         request = request or Request()
         self.check(request)

@@ -1,4 +1,4 @@
-"""Files of tensors: every number in them is finite, and they appear whole or not at all."""
+"""Safetensors files: all numbers are checked to be finite, and files are written atomically."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _SYSTEM = re.compile(r"os error (\d+)")
 
 
 def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
-    """Name of the first tensor that holds a NaN or an infinity; integers and eight-bit weights cannot.
+    """Return the name of the first floating-point tensor with a NaN or an infinity, or None.
 
-    The smallest and the largest number say it in one pass, in which nothing is allocated.
+    Minimum and maximum reveal it in one pass without extra memory.
     """
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and tensor.numel():
@@ -32,10 +32,10 @@ def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
 
 
 def check_finite(tensors: Mapping[str, Tensor], where: str, fix: str | None = None) -> None:
-    """Refuse numbers that are no numbers: they make every result NaN.
+    """Refuse NaN and infinity, which would make every result NaN.
 
     Raises:
-        ModelError: naming the first tensor that holds one.
+        ModelError: naming the first tensor that holds such a number.
     """
     name = not_finite(tensors)
     if name is not None:
@@ -63,9 +63,9 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
     """Write a safetensors file.
 
     Args:
-        path: replaced if it is there.
-        tensors: on any device, of any layout.
-        metadata: kept in its header.
+        path: replaced if it exists.
+        tensors: on any device and in any memory layout.
+        metadata: stored in the file's header.
 
     Raises:
         FileError: if the system refuses.
@@ -81,6 +81,6 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
 
 
 def _system_error(error: SafetensorError) -> Exception:
-    """What the system said, which the library hands on as text; its own complaints stay what they are."""
+    """Recover the OSError that safetensors reports as text; return other errors unchanged."""
     found = _SYSTEM.search(str(error))
     return OSError(int(found[1]), os.strerror(int(found[1]))) if found else error

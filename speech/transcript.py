@@ -1,4 +1,4 @@
-"""What was said, in which language, and when; as data and as subtitles."""
+"""Transcripts: text, language and word timestamps, as plain data and as subtitles."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from speech.text.languages import LANGUAGES
 from speech.text.normalize import plain_text
 
 UNDETERMINED = "und"
-"""ISO 639-2, in the place of a language where nothing is said that would tell it."""
+"""ISO 639-2 code for an unknown language, used where no speech reveals it."""
 _CUE_S = 7.0
 _PAUSE_S = 0.8
 _LEAST_S = 5 / 6
-"""Broadcasters' least: a cue that is shorter is not read."""
+"""Minimum duration of a cue, as broadcasters use: viewers do not read shorter ones."""
 _SHORTEST_S = 0.02
-"""Where the next word leaves no room."""
+"""Minimum duration of a cue even where the next word leaves no room."""
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word, or a character where a language writes no spaces."""
+    """A word, or one character in a language written without spaces."""
 
     text: str
     start_s: float
@@ -39,11 +39,11 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """One of several texts that may have been said."""
+    """One hypothesis of an n-best list."""
 
     text: str
     confidence: float
-    """Posterior among the texts that were found, 0 to 1."""
+    """Posterior probability among the hypotheses found, 0 to 1."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -51,13 +51,13 @@ class Alternative:
 
 
 def plain_words(words: Iterable[Word]) -> list[Word]:
-    """Words without capitals and punctuation."""
+    """Words without capitals and punctuation; words that become empty are dropped."""
     plain = ((word, plain_text(word.text)) for word in words)
     return [replace(word, text=text) for word, text in plain if text]
 
 
 def join(words: Sequence[Word]) -> str:
-    """The text of words: a space between two, unless both are of languages that write none."""
+    """Join words to a text, with a space between two words unless both languages are written without spaces."""
     parts: list[str] = []
     tight = True
     for word in words:
@@ -71,21 +71,21 @@ def join(words: Sequence[Word]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SubtitleStyle:
-    """How subtitles look.
+    """Layout of subtitles.
 
     Raises:
         ConfigError: if a value is out of range.
     """
 
     max_line_width: int = 42
-    """In columns: East Asian wide characters take two, combining marks none. Words are not cut: a longer one has a
+    """In columns: East Asian wide characters take two, combining marks none. Words are not cut: a longer word gets a
     line of its own."""
     max_lines: int = 2
-    """Of a cue."""
+    """Lines per cue."""
     max_cps: float = 20.0
-    """Reading speed, columns a second: a cue stays for as long as it takes to read, where the next one leaves room."""
+    """Reading speed in columns per second. A cue stays on screen long enough to be read, but not past the next cue."""
     highlight_words: bool = False
-    """Underline each word while it is said."""
+    """Underline each word while it is spoken."""
 
     def __post_init__(self) -> None:
         if self.max_line_width < 2:
@@ -105,16 +105,16 @@ class Transcript:
 
     text: str
     language: str
-    """ISO 639-3 of the speech; `und` where nothing is said that would tell it."""
+    """ISO 639-3 code of the spoken language; `und` if unknown."""
     language_probability: float | None
-    """None with `und`."""
+    """None if the language is `und`."""
     task: str
     """`asr`, or `st_xxx` for translation into xxx."""
     duration_s: float
     words: tuple[Word, ...]
-    """Times of translated words are those of the frames that emit them."""
+    """Timestamps of translated words are those of the frames that emit them."""
     alternatives: tuple[Alternative, ...] = ()
-    """The text and others, where several are asked for, from likely to unlikely."""
+    """N-best list including the text, most likely first; empty unless several texts are requested."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; times in seconds, rounded to milliseconds."""
@@ -149,26 +149,26 @@ class Transcript:
         return "WEBVTT\n" + "".join(f"\n{_clock(a, '.')} --> {_clock(b, '.')}\n{text}\n" for a, b, text in cues)
 
     def cues(self, style: SubtitleStyle = USUAL) -> Iterator[tuple[float, float, str]]:
-        """Subtitles as (start_s, end_s, text): a few lines, seven seconds, no long pause within.
+        """Yield subtitles as (start_s, end_s, text), normally at most seven seconds long and without long pauses.
 
-        Cues are in order, hold every word once, and none reaches into the next.
+        Cues are in order, hold every word once and do not overlap.
         """
         for cue in _cues(self.words, style):
             yield cue.start_s, cue.end_s, cue.text(str)
 
 
 class _LineUnit(NamedTuple):
-    """What stands together in a line: a word, or where a language writes no spaces, a character or a few."""
+    """An unbreakable piece of a line: a word, or one or a few characters in a language written without spaces."""
 
     text: str
     word: int
-    """Of the cue, counted from 0."""
+    """Index of its word in the cue, from 0."""
     space: bool
-    """Before it, unless it begins a line."""
+    """Whether a space precedes it, unless it begins a line."""
     breaks: bool
-    """A line may begin with it."""
+    """Whether a line may begin with it."""
     width: int
-    """Columns."""
+    """In columns."""
 
 
 class _Cue(NamedTuple):
@@ -178,7 +178,7 @@ class _Cue(NamedTuple):
     lines: list[list[_LineUnit]]
 
     def text(self, escape: Callable[[str], str], said: int | None = None) -> str:
-        """The lines, with the word `said` underlined."""
+        """The lines of the cue, with the word of index `said` underlined."""
         lines = []
         for line in self.lines:
             shown = [f"<u>{escape(p.text)}</u>" if p.word == said else escape(p.text) for p in line]
@@ -187,7 +187,7 @@ class _Cue(NamedTuple):
         return "\n".join(lines)
 
     def moments(self) -> Iterator[tuple[float, float, int | None]]:
-        """Its time in parts (start_s, end_s, word): while a word is said, and between words."""
+        """Split the cue's time into (start_s, end_s, word): one per spoken word, and gaps with word None."""
         now = self.start_s
         for number, word in enumerate(self.words):
             start, end = max(word.start_s, now), min(word.end_s, self.end_s)
@@ -223,13 +223,13 @@ def _cues(words: Sequence[Word], style: SubtitleStyle) -> list[_Cue]:
 
 
 def _reading_s(cue: _Cue, style: SubtitleStyle) -> float:
-    """How long it should stay."""
+    """Seconds that a cue should stay on screen."""
     width = sum(map(_width, cue.lines))
     return min(max(_LEAST_S, width / style.max_cps), _CUE_S)
 
 
 def _groups(words: Sequence[Word], style: SubtitleStyle) -> Iterator[tuple[list[Word], list[_LineUnit]]]:
-    """Words of each cue, and their pieces."""
+    """Group words into cues: (words, line units) of each."""
     group: list[Word] = []
     held: list[_LineUnit] = []
     for word in words:
@@ -254,7 +254,10 @@ def _spaces(word: Word) -> bool:
 
 
 def _pieces(word: Word, before: Sequence[Word]) -> list[_LineUnit]:
-    """Of a word behind others of its cue. No line of a file of subtitles may be empty: a word is on one line."""
+    """Line units of a word that follows `before` in its cue.
+
+    Whitespace in the word becomes single spaces, as a subtitle file may not contain empty lines.
+    """
     spaces = _spaces(word)
     text = " ".join(word.text.split())
     parts = [text] if spaces else pieces(text)
@@ -270,7 +273,7 @@ def _width(line: Sequence[_LineUnit]) -> int:
 
 
 def _fits(line_pieces: Sequence[_LineUnit], style: SubtitleStyle) -> bool:
-    """Whether they fill no more lines than a cue has, each as full as can be."""
+    """Whether the units fit into one cue when lines are filled greedily."""
     lines, runs = 1, _unbroken(line_pieces)
     width = 0
     for run in runs:
@@ -295,7 +298,7 @@ def _unbroken(line_pieces: Sequence[_LineUnit]) -> list[list[_LineUnit]]:
 
 
 def _lines(line_pieces: list[_LineUnit], style: SubtitleStyle) -> list[list[_LineUnit]]:
-    """As few lines as will do, of about the same width."""
+    """Break the units into as few lines as possible, of balanced width."""
     runs = _unbroken(line_pieces)
     most = min(style.max_lines, len(runs))
     for count in range(1, most + 1):
@@ -306,7 +309,7 @@ def _lines(line_pieces: list[_LineUnit], style: SubtitleStyle) -> list[list[_Lin
 
 
 def _balanced(runs: Sequence[list[_LineUnit]], count: int) -> list[list[_LineUnit]]:
-    """So many lines of which the widest is as narrow as can be; of equals those that break first."""
+    """Break into `count` lines with the smallest maximum width; on ties, choose the earliest breaks."""
     totals = [0]
     for run in runs:
         totals.append(totals[-1] + run[0].space + _width(run))
@@ -314,7 +317,7 @@ def _balanced(runs: Sequence[list[_LineUnit]], count: int) -> list[list[_LineUni
     def width(start: int, end: int) -> int:
         return totals[end] - totals[start] - runs[start][0].space
 
-    # best[i]: widest of the lines that hold runs[:i], and where they break
+    # best[i]: maximum width of the lines over runs[:i], and their break points
     best: list[tuple[int, list[int]]] = [(width(0, i) if i else 0, [0, i]) for i in range(len(runs) + 1)]
     for line in range(2, count + 1):
         best = [

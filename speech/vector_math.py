@@ -1,4 +1,4 @@
-"""Functions of one float32 that become vectors in the loops of compiled code. Imported by kernels alone."""
+"""Scalar float32 functions that numba vectorises inside loops. Only kernel modules import this."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _as_float(context, bits):  # type: ignore[no-untyped-def]
 
 
 as_float: Any = intrinsic(_as_float)
-"""The float32 that lies in the bits of an int32."""
+"""Reinterpret the bits of an int32 as a float32."""
 
 
 def _as_int(context, number):  # type: ignore[no-untyped-def]
@@ -29,19 +29,19 @@ def _as_int(context, number):  # type: ignore[no-untyped-def]
 
 
 as_int: Any = intrinsic(_as_int)
-"""The bits of a float32."""
+"""Reinterpret the bits of a float32 as an int32."""
 
 
 @njit(inline="always")
 def bfloat16(x):  # type: ignore[no-untyped-def]
-    """The bits of the nearest bfloat16, of two the even one, in an int16."""
+    """Round to the nearest bfloat16 (ties to even); its bits as an int16."""
     bits = as_int(x)
     return np.int16((bits + np.int32(0x7FFF) + ((bits >> np.int32(16)) & np.int32(1))) >> np.int32(16))
 
 
 @njit(inline="always")
 def exponential(x):  # type: ignore[no-untyped-def]
-    """e^x for x <= 88, float32, within two units in the last place; loops over it become vectors."""
+    """e^x for x <= 88 in float32, accurate to two units in the last place; loops over it vectorise."""
     turns = max(x * np.float32(1.4426950408889634), np.float32(-126.0))
     whole = np.floor(turns + np.float32(0.5))
     y = turns - whole
@@ -57,7 +57,7 @@ def exponential(x):  # type: ignore[no-untyped-def]
 
 @njit(inline="always")
 def gelu(x):  # type: ignore[no-untyped-def]
-    """x times the share of a normal distribution below x (error function: Abramowitz and Stegun 7.1.26)."""
+    """GELU: x times the standard normal CDF of x (error function: Abramowitz and Stegun 7.1.26)."""
     z = abs(x) * np.float32(0.7071067811865476)
     t = np.float32(1.0) / (np.float32(1.0) + np.float32(0.3275911) * z)
     power = np.float32(1.061405429) * t - np.float32(1.453152027)

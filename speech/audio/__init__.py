@@ -1,4 +1,4 @@
-"""Files and bytes to samples, samples to features."""
+"""Audio input, features, voice activity detection and augmentation."""
 
 SAMPLE_RATE = 16_000
-"""Hz, of all samples behind `speech.audio.input`."""
+"""Sample rate in Hz of all audio that `speech.audio.input` returns."""

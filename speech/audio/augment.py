@@ -1,6 +1,6 @@
-"""Changes to training speech: pure functions of (x, generator).
+"""Augmentation of training speech: pure functions of (x, generator).
 
-What a room, a microphone, a telephone line or a hurried speaker would have done to the same words.
+They imitate rooms, microphones, telephone lines and hurried speakers.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ _EPS = 1e-10
 
 @dataclass(kw_only=True, slots=True)
 class AugmentConfig:
-    """Probabilities and ranges of what happens to an utterance."""
+    """Probability and range of each augmentation of an utterance."""
 
     speed_probability: float = ranged(0.5, least=0, most=1)
     speed_range: float = ranged(0.1, least=0, most=0.9)
-    """Tempo and pitch together, 1 - range to 1 + range."""
+    """Speed factors from 1 - range to 1 + range; tempo and pitch change together."""
     gain_probability: float = ranged(0.8, least=0, most=1)
     gain_db: float = ranged(15.0, least=0, most=100)
-    """Up to so much softer or louder."""
+    """Maximum gain or attenuation in dB."""
     noise_probability: float = ranged(0.4, least=0, most=1)
     noise_snr_db: list[float] | None = field(default=None, metadata=within(Range(least=-100, most=200, count=(2, 2))))
     """Lowest and highest signal-to-noise ratio; None: 5 to 30."""
     reverb_probability: float = ranged(0.25, least=0, most=1)
     reverb_rt60_s: float = ranged(0.8, least=0.1, most=20)
-    """Longest reverberation."""
+    """Maximum RT60 in seconds; the minimum is 0.1."""
     narrowband_probability: float = ranged(0.15, least=0, most=1)
-    """Telephone band."""
+    """Probability of limiting audio to telephone bandwidth."""
 
     def __post_init__(self) -> None:
         check(self, "data.augment")
@@ -45,7 +45,7 @@ class AugmentConfig:
 
 
 class WaveAugment:
-    """Applies the changes of a configuration at random: samples `(n,)` float32 at 16 kHz to samples `(m,)`."""
+    """Applies the configured augmentations at random: samples `(n,)` float32 at 16 kHz to samples `(m,)`."""
 
     def __init__(self, config: AugmentConfig) -> None:
         self.config = config
@@ -68,19 +68,19 @@ class WaveAugment:
 
 
 def speed(samples: np.ndarray, factor: float) -> np.ndarray:
-    """Played `factor` times as fast (Ko et al. 2015)."""
+    """Speed perturbation: play `factor` times as fast (Ko et al. 2015)."""
     return np.asarray(soxr.resample(samples, SAMPLE_RATE, SAMPLE_RATE / factor, quality="MQ"), dtype=np.float32)
 
 
 def gain(samples: np.ndarray, db: float) -> np.ndarray:
-    """Louder by `db` decibels, at most to full scale."""
+    """Amplify by `db` decibels, limited so that the peak is at most full scale."""
     factor = 10.0 ** (db / 20.0)
     peak = float(np.abs(samples).max(initial=0.0))
     return samples * np.float32(min(factor, 1.0 / peak) if peak > _EPS else 1.0)
 
 
 def add_noise(samples: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
-    """`noise (n,)` added so that speech is `snr_db` decibels above it."""
+    """Add `noise (n,)` at a signal-to-noise ratio of `snr_db` decibels."""
     power, noise_power = float(np.mean(samples**2)), float(np.mean(noise**2))
     factor = np.sqrt(power / max(noise_power, _EPS) / 10.0 ** (snr_db / 10.0))
     return samples + noise * np.float32(factor)
@@ -96,7 +96,7 @@ def coloured_noise(count: int, exponent: float, rng: np.random.Generator) -> np.
 
 
 def room(rng: np.random.Generator, rt60_s: float) -> np.ndarray:
-    """A synthetic impulse response `(n,)`: direct path, then noise that falls by 60 dB in `rt60_s` seconds."""
+    """Draw a synthetic room impulse response `(n,)`: direct path, then noise that falls 60 dB in `rt60_s` seconds."""
     count = max(2, int(rt60_s * SAMPLE_RATE))
     tail = rng.standard_normal(count).astype(np.float32) * np.exp(-6.9 * np.arange(count) / count).astype(np.float32)
     tail[: int(rng.uniform(0.001, 0.01) * SAMPLE_RATE)] = 0.0
@@ -106,14 +106,14 @@ def room(rng: np.random.Generator, rt60_s: float) -> np.ndarray:
 
 
 def reverb(samples: np.ndarray, impulse: np.ndarray) -> np.ndarray:
-    """`samples` heard through `impulse`, as long and, with its direct path at 0, aligned as before."""
+    """Convolve `samples` with `impulse`. Length is kept, and alignment too if the direct path is at index 0."""
     size = 1 << (len(samples) + len(impulse) - 2).bit_length()
     wet = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(impulse, size), size)[: len(samples)]
     return wet.astype(np.float32)
 
 
 def narrowband(samples: np.ndarray) -> np.ndarray:
-    """What an 8 kHz line leaves of it."""
+    """Limit the bandwidth to that of an 8 kHz telephone line; the length is kept."""
     low = soxr.resample(samples, SAMPLE_RATE, SAMPLE_RATE // 2, quality="MQ")
     wide = np.asarray(soxr.resample(low, SAMPLE_RATE // 2, SAMPLE_RATE, quality="MQ"), dtype=np.float32)
     return np.pad(wide, (0, max(0, len(samples) - len(wide))))[: len(samples)]
@@ -129,13 +129,13 @@ def spec_augment(
     time_masks: int = 10,
     time_ratio: float = 0.05,
 ) -> Tensor:
-    """SpecAugment (Park et al. 2019) without time warping; masked places take the utterance's mean.
+    """SpecAugment (Park et al. 2019) without time warping; masked values become the utterance's mean.
 
     Args:
-        features: `(batch, T, bins)`, `lengths (batch,)`.
-        generator: on the CPU; decides the masks.
-        freq_masks, freq_width: number of masks and their largest width in bins.
-        time_masks, time_ratio: number of masks and their largest share of an utterance.
+        features: `(batch, T, bins)`, zero beyond `lengths (batch,)`.
+        generator: on the CPU; draws the masks.
+        freq_masks, freq_width: number of masks and their maximum width in bins.
+        time_masks, time_ratio: number of masks and their maximum share of an utterance.
     """
     batch, time, bins = features.shape
     device = features.device

@@ -1,4 +1,4 @@
-"""Log-mel features: the published OWSM-CTC front end and Whisper's, whole and in pieces, with the same numbers."""
+"""Log-mel features of OWSM-CTC and Whisper, offline and streaming with identical values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from speech.errors import ConfigError
 
 
 class Log(StrEnum):
-    """Which logarithm; names equal values."""
+    """Base of the logarithm; names equal values."""
 
     ln = "ln"
     log10 = "log10"
@@ -24,7 +24,7 @@ class Log(StrEnum):
 
 @dataclass(kw_only=True, slots=True)
 class LogMelConfig:
-    """A front end at 16 kHz, 10 ms per frame."""
+    """Log-mel front end at 16 kHz, with 10 ms per frame by default."""
 
     n_fft: int = 512
     win_length: int = 400
@@ -35,33 +35,33 @@ class LogMelConfig:
     floor: float = 1e-10
     """Smallest mel power."""
     drop_last: bool = False
-    """Whisper leaves out the last frame: T = n // hop instead of n // hop + 1."""
+    """Drop the last frame, as Whisper does: T = n // hop instead of n // hop + 1."""
     whisper_scale: bool = False
-    """(x + 4) / 4 after the logarithm."""
+    """Apply (x + 4) / 4 after the logarithm."""
     dynamic_range: float | None = None
-    """Lift what lies more log units below the utterance's maximum to that level: published Whisper, not streamable."""
+    """Clamp values to at most this many log units below the utterance's maximum (published Whisper; not streamable)."""
 
     @classmethod
     def owsm(cls, n_mels: int = 80) -> LogMelConfig:
-        """Published OWSM-CTC (80 bins; v4: 128)."""
+        """The front end of published OWSM-CTC (80 bins; v4: 128)."""
         return cls(n_mels=n_mels)
 
     @classmethod
     def whisper(cls) -> LogMelConfig:
-        """Whisper's, streamable: a fixed floor of 1e-7 stands for the clamp to the maximum of the whole window."""
+        """Streamable Whisper front end: a fixed floor of 1e-7 replaces the clamp to the window's maximum."""
         return cls(n_fft=400, log=Log.log10, floor=1e-7, drop_last=True, whisper_scale=True)
 
     @classmethod
     def whisper_published(cls, n_mels: int = 80) -> LogMelConfig:
-        """Whisper's as published (Radford et al. 2022; large-v3: 128 bins); for whole utterances only."""
+        """The published Whisper front end (Radford et al. 2022; large-v3: 128 bins), for whole utterances only."""
         return cls(n_fft=400, n_mels=n_mels, log=Log.log10, drop_last=True, whisper_scale=True, dynamic_range=8.0)
 
 
 class LogMelState(NamedTuple):
-    """What the front end remembers: samples that later frames still need."""
+    """Streaming state of the front end: samples that later frames need."""
 
     samples: Tensor
-    """(batch, n) with the reflected start in front."""
+    """(batch, n), with the reflected start in front."""
     received: Tensor
     """(batch,) samples so far."""
     frames: Tensor
@@ -69,7 +69,7 @@ class LogMelState(NamedTuple):
 
 
 class LogMel(nn.Module):
-    """Samples to log-mel frames; `forward` for whole utterances, `step` and `finish` for pieces."""
+    """Log-mel features of samples; `forward` for whole utterances, `step` and `finish` for streams of equal length."""
 
     window: Tensor
     filters: Tensor
@@ -78,7 +78,7 @@ class LogMel(nn.Module):
         super().__init__()
         self.config = config
         side = (config.n_fft - config.win_length) // 2
-        with torch.device("cpu"):  # constants are real, also where a model is built without memory
+        with torch.device("cpu"):  # constants stay real even if the model is built without memory
             window = torch.hann_window(config.win_length, periodic=True)
             window = F.pad(window, (side, config.n_fft - config.win_length - side))
             filters = torch.from_numpy(mel_filters(config.n_fft, config.n_mels)).float()
@@ -87,16 +87,16 @@ class LogMel(nn.Module):
 
     @property
     def pad(self) -> int:
-        """Samples that a frame reaches to each side of its centre."""
+        """Half a window: samples on each side of a frame's centre."""
         return self.config.n_fft // 2
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
-        """Frames of `lengths` samples; rows shorter than half a window count as half a window and one sample."""
+        """Number of frames of `lengths (batch,)` samples; shorter rows count as half a window and one sample."""
         lengths = lengths.clamp(min=self.pad + 1)
         return lengths // self.config.hop_length + (0 if self.config.drop_last else 1)
 
     def forward(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Frames of whole utterances, each reflected at its own end, whatever its batch mates.
+        """Compute the frames of whole utterances. Each is reflected at its own end, so padding has no effect.
 
         Args:
             samples: `(batch, N)` float32.
@@ -125,7 +125,10 @@ class LogMel(nn.Module):
         return features * valid[..., None], frames
 
     def frames(self, padded: Tensor, count: int) -> Tensor:
-        """The first `count` frames of samples that begin `pad` before the first centre: `(batch, count, n_mels)`."""
+        """Compute the first `count` frames of samples that start `pad` before the first centre.
+
+        Returns `(batch, count, n_mels)`.
+        """
         if count == 0:
             return padded.new_zeros(len(padded), 0, self.config.n_mels)
         config = self.config
@@ -139,7 +142,7 @@ class LogMel(nn.Module):
         return (logs + 4.0) / 4.0 if config.whisper_scale else logs
 
     def init_state(self, batch: int) -> LogMelState:
-        """The state before the first sample.
+        """Return the state before the first sample.
 
         Raises:
             ConfigError: if the front end needs the whole utterance.
@@ -151,14 +154,14 @@ class LogMel(nn.Module):
         return LogMelState(torch.zeros(batch, 0, device=device), zero, zero.clone())
 
     def ready(self, received: int) -> int:
-        """Frames that `step` has given after so many samples.
+        """Number of frames that `step` has returned after `received` samples.
 
-        One is held back: the end may have to be reflected into it, or (Whisper) to drop it.
+        One frame is held back: at the end of the stream it may need reflection, or Whisper drops it.
         """
         return max(0, (received - self.pad) // self.config.hop_length)
 
     def step(self, samples: Tensor, state: LogMelState) -> tuple[Tensor, LogMelState]:
-        """The frames that `samples (batch, n)`, any `n`, complete: `(batch, t, n_mels)`, and the next state."""
+        """Return the frames `(batch, t, n_mels)` that `samples (batch, n)` complete (any `n`), and the next state."""
         pad, hop = self.pad, self.config.hop_length
         waiting = torch.cat([state.samples, samples], dim=1)
         received = state.received + samples.shape[1]
@@ -171,7 +174,7 @@ class LogMel(nn.Module):
         return self.frames(waiting, ready), LogMelState(waiting[:, ready * hop :], received, state.frames + ready)
 
     def finish(self, state: LogMelState) -> Tensor:
-        """The last frames, whose windows reach beyond the end: `(batch, t, n_mels)`."""
+        """Return the last frames `(batch, t, n_mels)`, whose windows reach beyond the end."""
         pad = self.pad
         received, frames = int(state.received[0]), int(state.frames[0])
         waiting = state.samples
@@ -184,32 +187,33 @@ class LogMel(nn.Module):
 
 
 class LogMelQueue:
-    """Samples of a live stream on the host, until the frames that they are for are computed: with `LogMel.frames`, for
-    many streams at once and on any device, and with the same numbers as `LogMel.step`.
+    """Queue of a live stream's samples on the host, kept until their frames are computed.
+
+    `LogMel.frames` computes them for many streams in one batch, on any device, with the same values as `LogMel.step`.
 
     Args:
-        log_mel: of the frames.
+        log_mel: the front end that computes the frames.
     """
 
     def __init__(self, log_mel: LogMel) -> None:
         self._pad, self._config, self._ready = log_mel.pad, log_mel.config, log_mel.ready
         self._samples = np.empty(0, np.float32)
-        """From the first that the next frame needs; the stream's reflected start in front."""
+        """From the first sample that the next frame needs; the stream's reflected start in front."""
         self._fresh: list[np.ndarray] = []
         self._received = self._taken = 0
 
     def push(self, samples: np.ndarray) -> None:
-        """More audio `(n,)`."""
+        """Append audio `(n,)`."""
         self._fresh.append(samples)
         self._received += len(samples)
 
     @property
     def ready(self) -> int:
-        """Frames that can be computed now."""
+        """Number of frames that can be computed now."""
         return self._ready(self._received) - self._taken
 
     def samples(self, count: int) -> np.ndarray:
-        """What the next `count` frames, at least one and no more than are `ready`, are made of: `(n,)`."""
+        """Return the samples `(n,)` of the next `count` frames, with 1 <= `count` <= `ready`."""
         if self._fresh:
             unreflected = self._taken == 0 and len(self._samples) <= self._pad
             self._samples = np.concatenate([self._samples, *self._fresh])
@@ -219,13 +223,13 @@ class LogMelQueue:
         return self._samples[: (count - 1) * self._config.hop_length + self._config.n_fft]
 
     def drop(self, count: int) -> None:
-        """The next `count` frames have been computed."""
+        """Remove the samples of the next `count` frames, which have been computed."""
         self._samples = self._samples[count * self._config.hop_length :]
         self._taken += count
 
 
 def mel_filters(n_fft: int, n_mels: int) -> np.ndarray:
-    """Triangular filters on the Slaney mel scale with area normalisation, 0 to 8 kHz: `(n_fft // 2 + 1, n_mels)`.
+    """Triangular mel filters, 0 to 8 kHz, Slaney scale and area normalisation: `(n_fft // 2 + 1, n_mels)`.
 
     Slaney, Auditory Toolbox (1998): linear below 1 kHz, logarithmic above.
     """

@@ -1,4 +1,4 @@
-"""Sounds in which nobody speaks: what a decoder must learn to write nothing of."""
+"""Synthetic non-speech sounds, from which a decoder learns to output nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LOUD_DB = (-60.0, -6.0)
 
 
 def nonspeech(count: int, rng: np.random.Generator) -> np.ndarray:
-    """`count` samples of a kind, pitch and loudness drawn at random: `(count,)` float32 at 16 kHz."""
+    """Generate a sound of random kind, pitch and loudness: `(count,)` float32 at 16 kHz."""
     kind = _KINDS[int(rng.integers(len(_KINDS)))]
     sound = kind(count, rng)
     peak = float(np.abs(sound).max(initial=0.0))
@@ -26,7 +26,7 @@ def _silence(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _noise(count: int, rng: np.random.Generator) -> np.ndarray:
-    """White to brown, rising and falling or steady."""
+    """White to brown noise, steady or swelling."""
     noise = coloured_noise(count, rng.uniform(0.0, 2.2), rng)
     if rng.random() < 0.5:
         return noise
@@ -35,14 +35,14 @@ def _noise(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _hum(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Mains or a motor: a low tone with its overtones."""
+    """Mains or motor hum: a low tone with overtones."""
     times, pitch = _times(count), float(rng.choice([50.0, 60.0, rng.uniform(30.0, 200.0)]))
     tones = sum(np.sin(2 * np.pi * pitch * n * times) / n ** rng.uniform(0.5, 2.0) for n in range(1, 9))
     return np.asarray(tones) + 0.05 * rng.standard_normal(count)
 
 
 def _music(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Chords of a scale that change with the beat, with or without drums."""
+    """Chords of a scale that change on each beat, with or without drums."""
     sound, beat = np.zeros(count), int(SAMPLE_RATE * rng.uniform(0.2, 0.8))
     scale = 110 * 2 ** (np.array([0, 2, 4, 5, 7, 9, 11, 12, 14, 16, 19, 24]) / 12)
     for start in range(0, count, beat):
@@ -64,7 +64,7 @@ def _drums(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _beeps(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Tones of a telephone, a machine, a game."""
+    """Beeps of a telephone, machine or game."""
     times, sound = _times(count), np.zeros(count)
     period, share = rng.uniform(0.1, 2.0), rng.uniform(0.2, 1.0)
     for pitch in rng.uniform(250, 3000, size=int(rng.integers(1, 3))):
@@ -73,7 +73,7 @@ def _beeps(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _clicks(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Keys, drops, crackle."""
+    """Clicks of keys, drops or crackle."""
     sound = np.zeros(count)
     for start in rng.integers(0, max(count, 1), size=max(1, int(count / SAMPLE_RATE * rng.uniform(0.5, 12)))):
         times = _times(min(int(SAMPLE_RATE * 0.03), count - int(start)))
@@ -82,14 +82,14 @@ def _clicks(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _breath(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Noise that comes and goes as somebody breathes."""
+    """Noise that rises and falls like breathing."""
     times = _times(count)
     swell = np.clip(np.sin(2 * np.pi * rng.uniform(0.2, 0.6) * times + rng.uniform(0, 6)), 0, None) ** 2
     return coloured_noise(count, rng.uniform(0.5, 1.5), rng) * swell
 
 
 def _sweep(count: int, rng: np.random.Generator) -> np.ndarray:
-    """A siren, a bird, a motor that speeds up."""
+    """A frequency sweep like a siren, a bird or an accelerating motor."""
     times = _times(count)
     middle, depth, rate = rng.uniform(200, 2500), rng.uniform(0.05, 0.6), rng.uniform(0.2, 6.0)
     phase = 2 * np.pi * np.cumsum(middle * (1 + depth * np.sin(2 * np.pi * rate * times))) / SAMPLE_RATE

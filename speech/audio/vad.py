@@ -1,4 +1,4 @@
-"""Where there is speech: silero's network behind one step, and the stretches of a recording that hold it."""
+"""Voice activity detection with Silero VAD: streaming steps, and speech segments of a recording."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from speech.audio import SAMPLE_RATE
 from speech.errors import ConfigError, ModelError
 
 FRAME_SAMPLES = 512
-"""Samples of one decision: 32 ms."""
+"""Samples per decision: 32 ms."""
 FRAME_S = FRAME_SAMPLES / SAMPLE_RATE
 THRESHOLD = 0.5
-"""Probability from which a frame is speech."""
+"""A frame with at least this probability starts speech."""
 RELEASE = THRESHOLD - 0.15
-"""Speech goes on until its probability is below this, as in silero's own segmentation."""
+"""Speech continues until the probability falls below this, as in Silero's own segmentation."""
 MIN_SPEECH_S = 0.25
-"""Shorter bursts are left out."""
+"""Shorter segments are dropped."""
 MIN_SILENCE_S = 0.3
 """Shorter pauses do not end a segment."""
 PAD_S = 0.2
-"""Kept of the silence on both sides, at most to the middle between two segments."""
+"""Silence kept on both sides of a segment, at most to the middle between two segments."""
 
 _CONTEXT_SAMPLES = 64
 _HIDDEN = 128
@@ -33,10 +33,10 @@ _BLOCK_FRAMES = 512
 
 
 class VadState(NamedTuple):
-    """What the network remembers of a stream."""
+    """State of the network for one stream."""
 
     context: np.ndarray
-    """(64,) the last samples."""
+    """(64,) last samples of the previous frame."""
     hidden: np.ndarray
     """(1, 1, 128)"""
     cell: np.ndarray
@@ -44,7 +44,7 @@ class VadState(NamedTuple):
 
 
 class Vad:
-    """Silero VAD v6 at 16 kHz, on one thread. Holds no stream: the state goes in and out.
+    """Silero VAD v6 at 16 kHz, on one thread. It is stateless: the stream's state is an argument and a result.
 
     Raises:
         ModelError: if the package that ships the network is missing or has another layout.
@@ -59,12 +59,12 @@ class Vad:
         )
 
     def init_state(self) -> VadState:
-        """The state before the first sample."""
+        """Return the state before the first sample."""
         zero = np.zeros((1, 1, _HIDDEN), np.float32)
         return VadState(np.zeros(_CONTEXT_SAMPLES, np.float32), zero, zero.copy())
 
     def step(self, samples: np.ndarray, state: VadState) -> tuple[float, VadState]:
-        """Probability that the next `samples (512,)` float32 hold speech, and the next state.
+        """Return the probability that the next `samples (512,)` float32 are speech, and the next state.
 
         Raises:
             ConfigError: if there are not 512 samples.
@@ -75,7 +75,7 @@ class Vad:
         return float(probabilities[0]), state
 
     def steps(self, frames: np.ndarray, state: VadState) -> tuple[np.ndarray, VadState]:
-        """`step` for any number of frames `(t, 512)` in order: `(t,)`, and the state after the last."""
+        """Run `step` on frames `(t, 512)` in order: probabilities `(t,)`, and the state after the last frame."""
         found = np.empty(len(frames), np.float32)
         for first in range(0, len(frames), _BLOCK_FRAMES):
             block = slice(first, first + _BLOCK_FRAMES)
@@ -83,12 +83,12 @@ class Vad:
         return found, state
 
     def probabilities(self, samples: np.ndarray) -> np.ndarray:
-        """All steps of a recording `(n,)`: `(ceil(n / 512),)`, the last frame filled up with zeros."""
+        """Probabilities `(ceil(n / 512),)` of a recording `(n,)`; the last frame is zero-padded."""
         whole = np.pad(samples, (0, -len(samples) % FRAME_SAMPLES)).reshape(-1, FRAME_SAMPLES)
         return self.steps(whole, self.init_state())[0]
 
     def _run(self, frames: np.ndarray, state: VadState) -> tuple[np.ndarray, VadState]:
-        """Frames `(t, 512)` in order: `(t,)` probabilities, and the state after the last."""
+        """Run the network on frames `(t, 512)`: probabilities `(t,)`, and the state after the last frame."""
         tails = frames[:, -_CONTEXT_SAMPLES:]
         contexts = np.concatenate([state.context[None], tails[:-1]])
         inputs = np.concatenate([contexts, frames], axis=1, dtype=np.float32)
@@ -99,23 +99,23 @@ class Vad:
 
 
 def segment(samples: np.ndarray, vad: Vad) -> list[tuple[float, float]]:
-    """The speech of a recording `(n,)` float32 at 16 kHz as `(start_s, end_s)`, in order, without overlap."""
+    """Return the ordered, disjoint speech segments `(start_s, end_s)` of a recording `(n,)` float32 at 16 kHz."""
     return cut(vad.probabilities(samples), len(samples) / SAMPLE_RATE)
 
 
 def cut(probabilities: np.ndarray, duration_s: float) -> list[tuple[float, float]]:
-    """Segments `(start_s, end_s)` of a track of speech probabilities `(frames,)`, one per 32 ms.
+    """Return the segments `(start_s, end_s)` for speech probabilities `(frames,)`, one per 32 ms.
 
     Args:
         probabilities: from `Vad.probabilities`.
-        duration_s: of the recording, which may end within the last frame.
+        duration_s: duration of the recording, which may end within the last frame.
     """
     runs = [(start, end) for start, end in _runs(probabilities) if (end - start) * FRAME_S >= MIN_SPEECH_S]
     return _padded([(start * FRAME_S, min(end * FRAME_S, duration_s)) for start, end in runs], duration_s)
 
 
 def _runs(probabilities: np.ndarray) -> list[tuple[int, int]]:
-    """Stretches `[start, end)` of frames that begin at the threshold and last until the release, close ones joined."""
+    """Runs `[start, end)` of frames from `THRESHOLD` until below `RELEASE`; runs with short pauses are joined."""
     held = np.concatenate([[False], probabilities >= RELEASE, [False]])
     edges = np.flatnonzero(held[1:] != held[:-1])
     runs: list[tuple[int, int]] = []
@@ -142,7 +142,7 @@ def _padded(spans: list[tuple[float, float]], end_s: float) -> list[tuple[float,
 
 
 def _shipped_network() -> Path:
-    # Found without importing the package: that would load torch and torchaudio for a file name.
+    # The file is located without importing the package, which would load torch and torchaudio.
     spec = find_spec("silero_vad")
     if spec is None or not spec.submodule_search_locations:
         raise ModelError("the package silero-vad is not installed", where="vad", fix="pip install silero-vad==6.2.3")

@@ -1,1 +1,1 @@
-"""Corpora: manifests, Lhotse cuts and shards, the mix of languages, and batches for training."""
+"""Corpora: manifests, Lhotse cuts and shards, language mixing, and batches for training."""

@@ -1,4 +1,4 @@
-"""Batches for training and for evaluation: plan -> audio and tokens -> `SpeechBatch`."""
+"""Batches for training and evaluation: plan -> audio and tokens -> `SpeechBatch`."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ __all__ = ["BatchConfig", "EvalBatches", "Example", "SpeechBatch", "TrainBatches
 
 _log = logging.getLogger(__name__)
 
-# The floor of the silence that is put around utterances, in dB of full scale.
+# Noise floor of the silence inserted around utterances, in dB of full scale.
 _SILENCE_DB = (-90.0, -60.0)
 
 
 class Stretch(NamedTuple):
-    """Audio in one language."""
+    """A stretch of audio in one language."""
 
     start_s: float
     end_s: float
@@ -42,7 +42,7 @@ class Stretch(NamedTuple):
 
 @dataclass(kw_only=True, slots=True)
 class SpeechBatch:
-    """Examples side by side, padded at the end with zeros."""
+    """A batch of examples, zero-padded at the end."""
 
     samples: Tensor
     """(batch, samples) float32 at 16 kHz."""
@@ -53,31 +53,31 @@ class SpeechBatch:
     asr_lengths: Tensor
     """(batch,) int64."""
     tokens: Tensor
-    """(batch, tokens) int64: what the task asks for, a transcript or a translation."""
+    """(batch, tokens) int64: the target text of the task, a transcript or a translation."""
     token_lengths: Tensor
     """(batch,) int64."""
     prefix: Tensor
     """(batch, 2) int64: id of the language or of <nolang>, id of the task."""
     languages: Tensor
-    """(batch,) int64: index in `vocabulary.languages`; -1 if mixed or not there."""
+    """(batch,) int64: index in `vocabulary.languages`; -1 if mixed or not in the vocabulary."""
     stretches: list[list[Stretch]]
-    """Of each example that is in several languages: where each is spoken; of others nothing."""
+    """Language stretches of each example with several languages; empty for other examples."""
     codes: list[str]
-    """ISO 639-3 of what is spoken, also where the vocabulary lacks it; "" if mixed."""
+    """ISO 639-3 code of the spoken language, even if the vocabulary lacks it; "" if mixed."""
     ids: list[str]
-    """Of the utterances, joined with "+" where an example has several."""
+    """Utterance ids, joined with "+" if an example has several."""
     unreadable: list[Unreadable] = field(default_factory=list)
-    """Utterances that should have been in it, had their audio been readable."""
+    """Utterances missing from the batch because their audio is unreadable."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> SpeechBatch:
-        """The same batch with its tensors on `device`."""
+        """Return the batch with its tensors on `device`."""
         return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> SpeechBatch:
-        """The same batch in pinned memory; the DataLoader's hook."""
+        """Return the batch in pinned memory; called by the DataLoader."""
         return self._map(Tensor.pin_memory)
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> SpeechBatch:
@@ -87,13 +87,13 @@ class SpeechBatch:
 
 
 class Collator:
-    """Examples -> `SpeechBatch`: reads audio, tokenizes, pads.
+    """Makes a `SpeechBatch` from examples: reads audio, tokenizes, pads.
 
     Args:
-        tokenizer: of the model; its vocabulary numbers languages and tasks.
-        text: how a transcript or a translation is written for training.
-        augment: changes each example's samples; None leaves them.
-        cache: keep all decoded audio in memory, as int16 (115 MB an hour), in each process that reads.
+        tokenizer: the model's tokenizer, whose vocabulary gives the ids of languages and tasks.
+        text: normalises a transcript or translation for training.
+        augment: augments each example's samples; None: no augmentation.
+        cache: cache all decoded audio in memory, as int16 (115 MB per hour), in each reading process.
     """
 
     def __init__(
@@ -110,15 +110,15 @@ class Collator:
         self._read = AudioReader(cache)
 
     def encode(self, texts: Sequence[str]) -> list[int]:
-        """Token ids of texts that are said one after the other."""
+        """Token ids of texts spoken in sequence."""
         return self._tokenizer.encode(" ".join(self._text(text) for text in texts))
 
     def __call__(
         self, examples: Sequence[Example], rng: np.random.Generator, *, plain: bool = False
     ) -> SpeechBatch | list[Unreadable]:
-        """One batch; `rng` decides noise and augmentation, `plain` leaves the latter out.
+        """Make one batch; `rng` draws noise and augmentation, and `plain` disables augmentation.
 
-        Utterances that cannot be read are left out, and named in it. Where nothing is left, their names are all.
+        Unreadable utterances are left out and listed in the batch. If none is readable, only the list is returned.
         """
         read = [(utterance, self._read(utterance)) for example in examples for utterance in example.utterances]
         loaded = {id(utterance): samples for utterance, samples in read if not isinstance(samples, Unreadable)}
@@ -169,7 +169,7 @@ class Collator:
         return vocabulary.nolang, task
 
     def _stretches(self, example: Example, slower: float) -> list[Stretch]:
-        """Where which language is spoken, if there are several; `slower` is how much longer the audio has become."""
+        """Language stretches of an example with several languages; `slower` is the factor of its new duration."""
         if example.language is not None:
             return []
         found: list[Stretch] = []
@@ -186,7 +186,7 @@ class Collator:
     def _samples(
         self, example: Example, loaded: Mapping[int, np.ndarray], rng: np.random.Generator, plain: bool
     ) -> tuple[np.ndarray, float]:
-        """Samples (n,) float32 of an example, augmented, and how much longer that has made them."""
+        """Return an example's augmented samples `(n,)` float32, and the factor by which they became longer."""
         floor = 10 ** (rng.uniform(*_SILENCE_DB) / 20)
         parts: list[np.ndarray] = []
         for silence_s, utterance in zip(example.silences_s, (*example.utterances, None), strict=True):
@@ -203,20 +203,20 @@ class Collator:
 
 
 class TrainBatches:
-    """The batches of all epochs, by number.
+    """Training batches of all epochs, by epoch and index.
 
-    Utterances that are too short, too long or too dense for their transcript are dropped, and translations that are
-    too dense for the audio or that the vocabulary has no task for; the log says how many.
+    Utterances that are too short, too long, or have no tokens or too many for their duration are dropped. Translations
+    are dropped if they have too many tokens or the vocabulary has no task for them. The log reports the numbers.
 
     Args:
         utterances: the corpus.
-        tokenizer: of the model.
-        config: how to batch.
-        augment: changes each example's samples.
-        text: how texts are written for training.
-        weights: language -> share of the seconds of an epoch (`speech.data.mixing`); None: the corpus as it is.
-        cache: keep decoded audio in memory, in each process that makes batches.
-        plain_epochs: first epochs without `augment`.
+        tokenizer: the model's tokenizer.
+        config: batching options.
+        augment: augments each example's samples; None: no augmentation.
+        text: normalises texts for training.
+        weights: language -> share of an epoch's seconds (`speech.data.mixing`); None: the corpus unchanged.
+        cache: cache decoded audio in memory, in each process that makes batches.
+        plain_epochs: number of first epochs without `augment`.
     """
 
     def __init__(
@@ -239,7 +239,7 @@ class TrainBatches:
         self._planned: tuple[int, list[list[Example]]] | None = None
 
     def plan(self, epoch: int) -> list[list[Example]]:
-        """All batches of an epoch; the last one asked for is kept."""
+        """Plan all batches of an epoch; the last requested plan is cached."""
         if self._planned is None or self._planned[0] != epoch:
             utterances = self.utterances
             if self._weights is not None:
@@ -250,16 +250,16 @@ class TrainBatches:
         return self._planned[1]
 
     def size(self, epoch: int) -> int:
-        """Batches of an epoch."""
+        """Number of batches of an epoch."""
         return len(self.plan(epoch))
 
     def batch(self, epoch: int, index: int) -> SpeechBatch:
-        """SpeechBatch `index` of an epoch, the same whenever and wherever it is asked for as long as the files are.
+        """Return batch `index` of an epoch; deterministic as long as the files do not change.
 
-        If none of its utterances can be read, the next that has one stands for it.
+        If none of its utterances is readable, the next batch with a readable utterance replaces it.
 
         Raises:
-            DataError: if there is no such batch.
+            DataError: if no utterance of the epoch is readable.
         """
         plan, unreadable = self.plan(epoch), list[Unreadable]()
         for number in (*range(index, len(plan)), *range(index)):
@@ -273,17 +273,17 @@ class TrainBatches:
 
 
 class EvalBatches(IterableDataset[SpeechBatch]):
-    """Every utterance once, from short to long, as it is; for a DataLoader with `batch_size=None`.
+    """Evaluation batches: every utterance once, from short to long, unaugmented; for a DataLoader, `batch_size=None`.
 
     Args:
-        utterances: what to evaluate on.
-        tokenizer: of the model.
-        batch_s: most padded seconds of a batch; a longer utterance is a batch of its own.
-        text: how texts are written for training.
-        translate_to: ISO 639-3; evaluate translation into it, of the utterances that have one.
+        utterances: evaluation set.
+        tokenizer: the model's tokenizer.
+        batch_s: maximum padded seconds of a batch; a longer utterance is a batch of its own.
+        text: normalises texts for training.
+        translate_to: ISO 639-3 code; evaluate translation into it, on the utterances with such a translation.
         language_given: name the language in the prefix.
-        cache: keep decoded audio in memory.
-        unreadable: counts utterances that are left out because their audio cannot be read; None: the first is an error.
+        cache: cache decoded audio in memory.
+        unreadable: counts utterances left out because their audio is unreadable; None: the first one is an error.
     """
 
     def __init__(
@@ -307,10 +307,10 @@ class EvalBatches(IterableDataset[SpeechBatch]):
         return len(self._plan)
 
     def __iter__(self) -> Iterator[SpeechBatch]:
-        """All batches.
+        """Yield all batches, or this worker's share of them.
 
         Raises:
-            DataError: while iterating, if too much cannot be read.
+            DataError: while iterating, if too many utterances are unreadable.
         """
         rng = np.random.default_rng(0)
         for index in _share_of_worker(len(self._plan)):
@@ -322,7 +322,7 @@ class EvalBatches(IterableDataset[SpeechBatch]):
 
 
 def _readable(example: Example, loaded: Mapping[int, object]) -> Example | None:
-    """An example without utterances that could not be read, and the silence behind each; None if none is left."""
+    """Remove unreadable utterances and the silence after each from an example; None if none is left."""
     kept = [place for place, utterance in enumerate(example.utterances) if id(utterance) in loaded]
     if not kept:
         return None
@@ -331,7 +331,7 @@ def _readable(example: Example, loaded: Mapping[int, object]) -> Example | None:
 
 
 def _share_of_worker(count: int) -> range:
-    """Indices for this process, so that the loader's round robin over workers gives all in order."""
+    """Indices for this worker, such that the loader's round robin over workers keeps the order."""
     worker = get_worker_info()
     return range(count) if worker is None else range(worker.id, count, worker.num_workers)
 
@@ -342,7 +342,7 @@ def _trainable(
     vocabulary: Vocabulary,
     config: BatchConfig,
 ) -> list[Utterance]:
-    """Utterances, and translations of them, that a CTC model can be trained on."""
+    """Keep the utterances and translations that a CTC model can be trained on."""
     kept: list[Utterance] = []
     n_length = n_dense = n_translations = 0
     for utterance in utterances:
@@ -368,7 +368,7 @@ def _trainable(
 
 
 def _spoken(utterance: Utterance) -> Iterator[tuple[str, float, float]]:
-    """Languages of an utterance in order, each with the seconds from its first word to the end of its last."""
+    """Yield (language, start_s, end_s) of each run of words in one language, in order."""
     if not utterance.words:
         yield utterance.language, 0.0, utterance.duration_s
     for code, words in groupby(utterance.words, key=lambda word: word.language or utterance.language):
@@ -377,7 +377,7 @@ def _spoken(utterance: Utterance) -> Iterator[tuple[str, float, float]]:
 
 
 def _padded(rows: Sequence[np.ndarray | list[int]], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Rows (n_i,) -> (batch, max n_i) with zeros after each, and n_i (batch,) int64."""
+    """Zero-pad rows `(n_i,)` to `(batch, max n_i)`; also returns the lengths n_i `(batch,)` int64."""
     lengths = torch.tensor([len(row) for row in rows], dtype=torch.int64)
     padded = torch.zeros(len(rows), int(lengths.max()), dtype=dtype)
     for index, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""Checksums of a corpus, as `sha256sum` writes and checks them."""
+"""SHA-256 checksums of a corpus, in the format of `sha256sum`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ CHECKSUMS = "SHA256SUMS"
 
 
 def write_checksums(folder: Path, files: Iterable[Path]) -> Path:
-    """Write those of files below a folder; the list appears whole or not at all.
+    """Write the checksums of files below a folder, atomically; returns the path of the list.
 
     Raises:
-        FileError: if the system refuses.
+        FileError: if the list cannot be written.
     """
     folder = folder.absolute()
     names = sorted({path.absolute().relative_to(folder).as_posix() for path in files})
@@ -28,10 +28,11 @@ def write_checksums(folder: Path, files: Iterable[Path]) -> Path:
 
 
 def verify(folder: Path) -> int:
-    """Check all files of a folder against its list; how many there are.
+    """Check all files of a folder against its list of checksums; returns their number.
 
     Raises:
-        DataError: naming the first files that are missing or were changed, or if there is no list.
+        DataError: naming up to three files that are missing or changed, or if the list is missing or malformed.
+        FileError: if the list cannot be read.
     """
     listed = folder / CHECKSUMS
     if not listed.is_file():

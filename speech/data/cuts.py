@@ -1,4 +1,4 @@
-"""Utterances <-> Lhotse cuts, for everything that Lhotse can do with a corpus."""
+"""Conversion between utterances and Lhotse cuts."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def to_cuts(utterances: Iterable[Utterance]) -> CutSet:
-    """One `MonoCut` with one supervision per utterance; no audio is read.
+    """Convert each utterance to a `MonoCut` with one supervision; no audio is read.
 
-    The recording is described as 16 kHz mono with the manifest's duration, which must be true of the file if Lhotse is
-    to read it (`speech.audio.input.files.load_audio` reads any).
+    The recording is described as 16 kHz mono with the manifest's duration. The file must match this if Lhotse is to
+    read it (`speech.audio.input.files.load_audio` reads any).
     """
     from lhotse import CutSet
 
@@ -29,12 +29,12 @@ def to_cuts(utterances: Iterable[Utterance]) -> CutSet:
 
 
 def to_cut(utterance: Utterance, source: AudioSource | None = None, n_samples: int | None = None) -> MonoCut:
-    """One utterance as a cut.
+    """Convert one utterance to a cut.
 
     Args:
-        utterance: what to describe.
-        source: where its audio is; the utterance's file by default.
-        n_samples: exact length at 16 kHz; from the duration by default.
+        utterance: utterance to convert.
+        source: source of its audio; the utterance's file by default.
+        n_samples: exact length at 16 kHz; computed from the duration by default.
     """
     from lhotse import AudioSource, MonoCut, Recording, SupervisionSegment  # takes seconds to import
 
@@ -75,16 +75,16 @@ def to_cut(utterance: Utterance, source: AudioSource | None = None, n_samples: i
 
 
 def from_cuts(cuts: Iterable[Cut]) -> list[Utterance]:
-    """The utterances that `to_cuts` described, or those of any cuts with one supervision, language and text each.
+    """Convert cuts to utterances: those of `to_cuts`, or any cuts with one supervision that has language and text.
 
     Raises:
-        DataError: if a cut has not exactly one supervision, or that has no text or language.
+        DataError: if a cut does not have exactly one supervision, or it has no text or language.
     """
     return [from_cut(cut) for cut in cuts]
 
 
 def from_cut(cut: Cut) -> Utterance:
-    """One cut as an utterance; errors as `from_cuts`."""
+    """Convert one cut to an utterance; raises the errors of `from_cuts`."""
     if len(cut.supervisions) != 1:
         raise DataError(f"has {len(cut.supervisions)} supervisions, expected 1", where=f"cut {cut.id}")
     supervision = cut.supervisions[0]

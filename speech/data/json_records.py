@@ -1,4 +1,4 @@
-"""JSON as people's files have it: objects on lines, in lists, over several lines; what is wrong is said in one line."""
+"""Parse JSON objects in users' files: one per line, in lists, or over several lines, with one-line error messages."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _short = reprlib.Repr(maxlevel=2, maxstring=60, maxother=60, maxlong=60, maxdict
 
 
 def json_object(line: bytes, where: str) -> dict[str, Any]:
-    """The object of a line.
+    """Parse the JSON object of a line.
 
     Raises:
-        DataError: with this `where`, if it is none.
+        DataError: with this `where`, if the line is not a JSON object in UTF-8.
     """
     try:
         text = line.decode("utf-8-sig")
@@ -38,19 +38,19 @@ def json_object(line: bytes, where: str) -> dict[str, Any]:
 
 
 def why_no_json(error: ValueError | RecursionError) -> str:
-    """What a parser of JSON says, in one line."""
+    """Describe a JSON parser's error in one line."""
     if isinstance(error, RecursionError):
         return "it is nested too deep"
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} at character {error.colno}"
-    return "it has a number of too many digits"  # Python reads no more than it can turn into digits again
+    return "it has a number of too many digits"  # Python limits the digits of integers
 
 
 def checked_object(record: Any, text: str, where: str) -> dict[str, Any]:
-    """What `text` was read as, if it is an object whose texts can be written again.
+    """Return `record`, parsed from `text`, after checking that it is an object without lone surrogates.
 
     Raises:
-        DataError: with this `where`, if not.
+        DataError: with this `where`, if it is not.
     """
     if not isinstance(record, dict):
         raise DataError(f"is a JSON {type(record).__name__}, expected an object", where=where)
@@ -61,7 +61,7 @@ def checked_object(record: Any, text: str, where: str) -> dict[str, Any]:
 
 def _is_unicode(value: object) -> bool:
     waiting = [value]
-    while waiting:  # JSON may be nested deeper than Python calls
+    while waiting:  # no recursion: JSON may be nested deeper than Python's call stack allows
         one = waiting.pop()
         if isinstance(one, str) and _HALF.search(one):
             return False
@@ -70,42 +70,42 @@ def _is_unicode(value: object) -> bool:
 
 
 def as_seconds(value: Any) -> Any:
-    """A whole number as a float, infinite if it is too large for one; other values as they are."""
+    """Convert an integer to float, or to infinity if it is too large; return other values unchanged."""
     if isinstance(value, bool) or not isinstance(value, int):
         return value
     return float(value) if abs(value) < 1 << 1023 else math.inf
 
 
 def shown(value: Any) -> str:
-    """A value in a message, of no more than a line."""
+    """Shorten a value for a one-line message."""
     return _short.repr(value)
 
 
 class JsonText:
-    """Objects in a text that has other lines too, each with the number of the line that it begins in.
+    """JSON objects in a text that may contain other lines, each with the number of its first line.
 
     Args:
-        lines: of the text, without what ends them.
-        where: what errors call it.
+        lines: lines of the text, without line endings.
+        where: name of the text in errors.
     """
 
     def __init__(self, lines: Sequence[str], where: str) -> None:
         self._text = "\n".join(lines)
         self._starts = list(accumulate((len(line) + 1 for line in lines), initial=0))
         self._where = where
-        self._element = 0  # where what was read last begins
+        self._element = 0  # start of the value being read
 
     def objects(self, place: int) -> tuple[list[tuple[int, dict[str, Any]]], int]:
-        """The object, or the objects of the list, that begins in a line, however many lines it takes.
+        """Read the object, or the list of objects, that begins in a line; it may span several lines.
 
         Args:
-            place: of the line, from 0.
+            place: index of the line, from 0.
 
         Returns:
-            Each object with the number of its first line, from 1, and the place of the line behind them.
+            (line number from 1, object) of each object, and the index of the line after them.
 
         Raises:
-            DataError: with line and reason, if there is something else.
+            DataError: with line and reason, if there is no valid object.
         """
         try:
             found, end = self._read(self._skip(self._starts[place]))
@@ -125,7 +125,7 @@ class JsonText:
         ], behind
 
     def _read(self, place: int) -> tuple[list[tuple[int, int, Any]], int]:
-        """Begin, end and value of each element of a list, or of what is none; and the end of it all."""
+        """(start, end, value) of each element of a list, or of a single value; and the end of the whole text read."""
         if self._text[place] != "[":
             found = [self._value(place)]
             return found, found[0][1]
@@ -151,5 +151,5 @@ class JsonText:
         return found.end() if found else place
 
     def _line(self, place: int) -> int:
-        """Number of the line of a character, from 1."""
+        """Line number of a character, from 1."""
         return bisect_right(self._starts, place)

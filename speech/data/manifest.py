@@ -1,4 +1,4 @@
-"""The manifest: one JSON object per line <-> `Utterance`. Every mistake names its file, line and field."""
+"""Manifests: one JSON object per line for each `Utterance`. Errors name file, line and field."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from speech.transcript import Word
 
 
 class ShardRecord(NamedTuple):
-    """Where in a tar file a recording is."""
+    """Location of a recording in a tar file."""
 
     shard: Path
     """The tar file."""
     number: int
-    """Of the record in it, from 0."""
+    """Number of the record in it, from 0."""
     offset: int
-    """Of its first byte."""
+    """Offset of its first byte."""
     size: int
-    """Bytes."""
+    """Size in bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Utterance:
-    """One recording and what is said in it."""
+    """One recording and its transcript."""
 
     id: str
     """Unique in its manifest."""
@@ -44,20 +44,20 @@ class Utterance:
     text: str
     """The transcript as written."""
     translations: dict[str, str] = field(default_factory=dict, hash=False)
-    """ISO 639-3 -> the same content as people wrote it in that language."""
+    """ISO 639-3 code -> human translation into that language."""
     parallel_id: str | None = None
-    """Utterances of equal `parallel_id` say the same in different languages."""
+    """Utterances with equal `parallel_id` have the same content in different languages."""
     speaker: str = ""
     source: str = ""
     licence: str = ""
     words: tuple[Word, ...] = ()
-    """Of a code-switched utterance: what is said when, and in which language. Empty where it is all in one."""
+    """Words of a code-switched utterance with timestamps and languages; empty for a single language."""
     record: ShardRecord | None = field(default=None, repr=False, compare=False)
-    """Where its audio is read from instead of `audio`; no manifest has it, `speech.data.shards` does."""
+    """Record to read the audio from instead of `audio`; set by `speech.data.shards`, not stored in manifests."""
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """ISO 639-3 of all that is spoken, `language` first."""
+        """ISO 639-3 codes of all spoken languages, `language` first."""
         return tuple(dict.fromkeys([self.language, *[word.language or self.language for word in self.words]]))
 
 
@@ -78,18 +78,18 @@ _FIELDS: dict[str, tuple[str, type, bool]] = {
 
 
 def read_manifest(path: Path, root: Path | None = None, *, check_files: bool = False) -> list[Utterance]:
-    """The utterances of a JSON-lines manifest, in its order.
+    """Read the utterances of a JSON-lines manifest, in order.
 
     Keys: `id, audio, duration` (seconds)`, lang, text`, and optionally `translations, parallel_id, speaker, source,
-    licence, words` (`text, start, end` in seconds, `language`); others are ignored, so are empty lines.
+    licence, words` (`text, start, end` in seconds, `language`). Other keys and empty lines are ignored.
 
     Args:
         path: the manifest.
-        root: folder that relative `audio` paths start from; the manifest's own folder by default.
-        check_files: also demand that every audio file exists.
+        root: base folder of relative `audio` paths; the manifest's own folder by default.
+        check_files: also check that every audio file exists.
 
     Raises:
-        DataError: at the first broken line, with `where` = "file:line:field".
+        DataError: at the first invalid line, with `where` = "file:line:field", or if there is no such file.
         FileError: if the file cannot be read.
     """
     path = Path(path)
@@ -113,16 +113,16 @@ def read_manifest(path: Path, root: Path | None = None, *, check_files: bool = F
 
 
 def write_manifest(utterances: Iterable[Utterance], path: Path, root: Path | None = None) -> None:
-    """Writes a manifest that `read_manifest` reads back; the file appears whole or not at all.
+    """Write a manifest for `read_manifest`, atomically.
 
     Args:
-        utterances: what to write.
+        utterances: utterances to write.
         path: the manifest, replaced if it exists.
-        root: audio below this folder is written relative to it, other audio absolute; the manifest's own folder by
+        root: audio paths below this folder are written relative to it, others absolute; the manifest's own folder by
             default.
 
     Raises:
-        FileError: if the system refuses to write it.
+        FileError: if the file cannot be written.
     """
     path = Path(path)
     root = (path.parent if root is None else Path(root)).absolute()
@@ -198,7 +198,7 @@ def _check_language(code: str, where: str) -> None:
 
 @cache
 def _resolved(code: str) -> tuple[str | None, str | None]:
-    """The code that `code` resolves to, if any, and advice for when they differ."""
+    """Return the code that `code` resolves to, if any, and a hint for the case that they differ."""
     try:
         known = resolve(code).code
     except LanguageError as error:

@@ -1,4 +1,4 @@
-"""How much of each language an epoch holds: temperature or UniMax weights, and the plan that follows them."""
+"""Language mixing: temperature or UniMax weights, and epochs sampled by weight."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from speech.errors import ConfigError, DataError
 
 
 def hours_per_language(utterances: Sequence[Utterance]) -> dict[str, float]:
-    """Language -> hours, in order of first appearance."""
+    """Hours of audio per language, in order of first appearance."""
     hours: dict[str, float] = defaultdict(float)
     for utterance in utterances:
         hours[utterance.language] += utterance.duration_s / 3600
@@ -21,7 +21,7 @@ def hours_per_language(utterances: Sequence[Utterance]) -> dict[str, float]:
 
 
 def temperature(hours: Mapping[str, float], t: float) -> dict[str, float]:
-    """Weights p ~ hours^(1/t) that sum to 1; t = 1 keeps the corpus as it is, t -> infinity is uniform.
+    """Temperature weights p ~ hours^(1/t), which sum to 1; t = 1 keeps the corpus's shares, t -> infinity is uniform.
 
     Raises:
         ConfigError: if t < 1 or no language has a positive number of hours.
@@ -29,25 +29,25 @@ def temperature(hours: Mapping[str, float], t: float) -> dict[str, float]:
     if t < 1.0:
         raise ConfigError(f"temperature {t}, expected at least 1")
     _check_hours(hours)
-    # In logarithms and relative to the largest, so that no power under- or overflows.
+    # In logarithms relative to the largest, so that no power under- or overflows.
     largest = max(hours.values())
     powers = {language: math.exp(math.log(h / largest) / t) for language, h in hours.items()}
     return _normalised(powers)
 
 
 def unimax(hours: Mapping[str, float], budget_hours: float, max_epochs: float) -> dict[str, float]:
-    """UniMax weights (Chung et al. 2023, algorithm 1): as uniform as `max_epochs` passes over the smallest allow.
+    """UniMax weights (Chung et al. 2023, algorithm 1): as uniform as at most `max_epochs` passes per language allow.
 
-    From the smallest language up, each gets an equal share of what is left of the budget, but no more than `max_epochs`
-    times its hours.
+    From the smallest language up, each gets an equal share of the remaining budget, but at most `max_epochs` times its
+    hours.
 
     Args:
         hours: language -> hours in the corpus.
-        budget_hours: hours that training will consume in all.
-        max_epochs: most passes over any language.
+        budget_hours: total hours of training.
+        max_epochs: maximum number of passes over any language.
 
     Returns:
-        weights that sum to 1. Where the corpus cannot fill the budget, all languages are at `max_epochs`.
+        Weights that sum to 1. If the corpus cannot fill the budget, all languages get `max_epochs` passes.
 
     Raises:
         ConfigError: if a number is not positive.
@@ -70,18 +70,19 @@ def epoch_plan(
     total_s: float,
     rng: np.random.Generator,
 ) -> list[Utterance]:
-    """Utterances of one epoch, shuffled: each language fills its weight of `total_s` seconds.
+    """Sample the utterances of one epoch, shuffled; each language fills its share of `total_s` seconds.
 
-    With r = weight * total_s / seconds of the language, each of its utterances comes floor(r) or ceil(r) times. With
-    the corpus's own shares as weights and its own length as `total_s` (temperature 1), every utterance comes once.
+    With r = weight * total_s / seconds of the language, each of its utterances occurs floor(r) or ceil(r) times. With
+    the corpus's own shares as weights and its own length as `total_s` (temperature 1), every utterance occurs once.
 
     Args:
         utterances: the corpus.
-        weights: language -> share, normalised here; a language without one is left out.
+        weights: language -> share, normalised here; a language without a weight is left out.
         total_s: length of the epoch in seconds.
-        rng: decides order, and who is repeated once more than others.
+        rng: draws the order, and the utterances that occur once more than others.
 
     Raises:
+        ConfigError: if a weight is negative or their sum is not positive.
         DataError: if a weighted language has no utterance.
     """
     per_language: dict[str, list[Utterance]] = defaultdict(list)
@@ -99,14 +100,14 @@ def epoch_plan(
 
 
 def _repeated(utterances: list[Utterance], target_s: float, rng: np.random.Generator) -> list[Utterance]:
-    """`utterances` floor(r) or ceil(r) times each, in all within half an utterance of `target_s` seconds."""
+    """Repeat `utterances` floor(r) or ceil(r) times each, to within half an utterance of `target_s` seconds."""
     corpus_s = math.fsum(utterance.duration_s for utterance in utterances)
     ratio = target_s / corpus_s
     whole = round(ratio) if math.isclose(ratio, round(ratio), rel_tol=1e-9) else math.floor(ratio)
     plan = utterances * whole
     left_s = target_s - whole * corpus_s
     for index in rng.permutation(len(utterances)):
-        # The next goes in while that brings the sum nearer to the target; in expectation over orders, on the target.
+        # Add the next while it brings the sum nearer to the target; the expectation over orders is the target.
         if left_s < utterances[index].duration_s / 2:
             break
         plan.append(utterances[index])

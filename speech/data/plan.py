@@ -1,7 +1,7 @@
-"""What an epoch consists of, decided before any audio is read: examples, their silences and tasks, and batches.
+"""Plan an epoch before any audio is read: examples with their silences and tasks, and batches.
 
-Lhotse's `DynamicBucketingSampler` (1.33) is not used: the last cut of its batch may exceed the limit, and which bucket
-comes next depends on the loader's worker.
+Lhotse's `DynamicBucketingSampler` (1.33) is not used: the last cut of a batch may exceed the limit, and the order of
+buckets depends on the loader's worker.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ _SAME_LANGUAGE_PROBABILITY = 0.8
 
 @dataclass(frozen=True, kw_only=True)
 class BatchConfig:
-    """How utterances become batches.
+    """Batching options.
 
     Raises:
-        ConfigError: if lengths contradict each other or a number is out of its range.
+        ConfigError: if durations contradict each other or a number is out of range.
     """
 
     batch_s: float = ranged(80.0, above=0)
-    """Most seconds of a batch, padding included, before augmentation changes the speed."""
+    """Maximum seconds of a batch, including padding, before speed augmentation."""
     max_s: float = ranged(30.0, above=0)
-    """Longer utterances are dropped; no example is longer."""
+    """Maximum seconds of an example; longer utterances are dropped."""
     min_s: float = ranged(0.1, least=0)
-    """Shorter utterances are dropped."""
+    """Minimum seconds; shorter utterances are dropped."""
     min_token_s: float = ranged(0.04, least=0)
-    """Utterances with less time per token are dropped: a CTC encoder has no frame for each."""
+    """Minimum seconds per token; denser utterances are dropped, as a CTC encoder has too few frames for them."""
     st_probability: float = ranged(0.15, least=0, most=1)
-    """Of an utterance with translations to train translation."""
+    """Probability that an utterance with translations trains translation."""
     language_given_probability: float = ranged(0.5, least=0, most=1)
-    """Of an example to have its language in the prefix, not <nolang>."""
+    """Probability that an example has its language in the prefix instead of <nolang>."""
     concatenate_probability: float = ranged(0.4, least=0, most=1)
-    """Of an example to be several utterances in a row."""
+    """Probability that an example concatenates several utterances, if enough short ones are left."""
     concatenate_max_s: float = ranged(20.0, least=0)
     concatenate_gap_s: float = ranged(0.6, least=_SHORTEST_GAP_S)
-    """Longest silence between utterances that are joined; the shortest is 0.1 s."""
+    """Maximum silence between concatenated utterances in seconds; the minimum is 0.1."""
     buckets: int = ranged(20, least=1)
-    """Examples are batched with those of like length, in so many classes of equal total length."""
+    """Number of length buckets, of equal total duration; examples of one bucket are batched together."""
     seed: int = ranged(0, least=0, most=2**32 - 1)
 
     def __post_init__(self) -> None:
@@ -63,36 +63,36 @@ class BatchConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One row of a batch: an utterance, or several in a row with silence around and between."""
+    """One row of a batch: one utterance or several concatenated, with silence around and between them."""
 
     utterances: tuple[Utterance, ...]
     silences_s: tuple[float, ...]
-    """Before the first, between, after the last: one more than utterances."""
+    """Silences before the first utterance, between utterances and after the last: one more than utterances."""
     translate_to: str | None = None
-    """ISO 639-3 of the translation that is its target; None: the transcript is."""
+    """ISO 639-3 code of the target translation; None: the target is the transcript."""
     language_given: bool = False
 
     @property
     def duration_s(self) -> float:
-        """Seconds, silences included."""
+        """Seconds, including silences."""
         return sum(u.duration_s for u in self.utterances) + sum(self.silences_s)
 
     @property
     def language(self) -> str | None:
-        """ISO 639-3, or None if there are several."""
+        """ISO 639-3 code of the spoken language, or None if there are several."""
         languages = {code for utterance in self.utterances for code in utterance.languages}
         return languages.pop() if len(languages) == 1 else None
 
 
 def plan_epoch(utterances: Sequence[Utterance], config: BatchConfig, epoch: int) -> list[list[Example]]:
-    """The batches of an epoch: a pure function that reads no audio.
+    """Plan the batches of an epoch: a pure function that reads no audio.
 
-    Every utterance of `min_s` to `max_s` comes exactly once, and no batch holds more than `batch_s` padded seconds.
+    Every utterance of `min_s` to `max_s` occurs exactly once, and no batch has more than `batch_s` padded seconds.
 
     Args:
-        utterances: the corpus, or one epoch's selection of it; translations are those that may be trained on.
-        config: how to batch.
-        epoch: with `config.seed`, decides all that is random.
+        utterances: the corpus, or one epoch's selection of it, with only those translations that may be trained on.
+        config: batching options.
+        epoch: seeds all random choices, together with `config.seed`.
     """
     rng = np.random.default_rng((config.seed, epoch))
     fitting = [u for u in utterances if config.min_s <= u.duration_s <= config.max_s]
@@ -104,12 +104,12 @@ def plan_epoch(utterances: Sequence[Utterance], config: BatchConfig, epoch: int)
 def plan_in_order(
     utterances: Sequence[Utterance], batch_s: float, translate_to: str | None = None, language_given: bool = False
 ) -> list[list[Example]]:
-    """Batches of single utterances from short to long, nothing random and nothing dropped.
+    """Plan deterministic batches of single utterances, from short to long, dropping none for its length.
 
     Args:
-        utterances: what to batch; with `translate_to`, those without that translation are left out.
-        batch_s: most padded seconds of a batch; a longer utterance is a batch of its own.
-        translate_to: ISO 639-3 of the target, or None for transcripts.
+        utterances: utterances to batch; with `translate_to`, those without that translation are left out.
+        batch_s: maximum padded seconds of a batch; a longer utterance is a batch of its own.
+        translate_to: ISO 639-3 code of the target, or None for transcripts.
         language_given: whether the prefix names the language.
     """
     examples = [
@@ -126,7 +126,7 @@ def plan_in_order(
 
 
 class _ShuffledPool:
-    """Shuffled utterances to take from, any or of one language, each once."""
+    """Pool of shuffled utterances, each taken once, from any language or a given one."""
 
     def __init__(self, utterances: Sequence[Utterance], order: Sequence[int]) -> None:
         self._utterances = utterances
@@ -137,12 +137,12 @@ class _ShuffledPool:
             self._of_language.setdefault(utterances[index].language, []).append(index)
 
     def take(self, index: int) -> bool:
-        """Marks one as taken; False if it already was."""
+        """Mark an utterance as taken; False if it already was."""
         taken, self._taken[index] = self._taken[index], True
         return not taken
 
     def take_next(self, language: str | None, longest_s: float) -> Utterance | None:
-        """The next of `language` (None: of any) unless it is longer than `longest_s`."""
+        """Take the next utterance of `language` (None: any); None if there is none or it is longer than `longest_s`."""
         stack = self._any if language is None else self._of_language[language]
         while stack and self._taken[stack[-1]]:
             stack.pop()
@@ -156,12 +156,12 @@ class _ShuffledPool:
 def _grouped(
     utterances: Sequence[Utterance], config: BatchConfig, rng: np.random.Generator
 ) -> Iterator[tuple[list[Utterance], str | None]]:
-    """Groups of utterances, most of one, and the language to translate each into, if any."""
+    """Yield groups of utterances to concatenate, often just one, each with its translation target, if any."""
     order = rng.permutation(len(utterances)).tolist()
     to_translate: list[tuple[list[Utterance], str | None]] = []
     to_transcribe: list[int] = []
     for index in order:
-        # Translation is drawn first: joined utterances have no common translation.
+        # Translation is drawn first: concatenated utterances have no common translation.
         targets = sorted(utterances[index].translations)
         if targets and rng.random() < config.st_probability:
             to_translate.append(([utterances[index]], targets[rng.integers(len(targets))]))
@@ -198,7 +198,7 @@ def _example(
 
 
 def _bucketed(examples: Sequence[Example], config: BatchConfig) -> list[list[Example]]:
-    """Batches of like length in the order that they fill up; what is left over is batched from short to long."""
+    """Batch examples by length bucket, in order; each bucket's last batch is re-batched with others, by length."""
     bounds_s = _bucket_bounds(sorted(example.duration_s for example in examples), config.buckets)
     buckets: list[list[Example]] = [[] for _ in range(len(bounds_s) + 1)]
     for example in examples:
@@ -214,7 +214,7 @@ def _bucketed(examples: Sequence[Example], config: BatchConfig) -> list[list[Exa
 
 
 def _bucket_bounds(durations_s: Sequence[float], buckets: int) -> list[float]:
-    """At most `buckets - 1` ascending bounds between classes of equal total duration; `durations_s` ascend."""
+    """At most `buckets - 1` ascending bounds between buckets of equal total duration; `durations_s` must ascend."""
     total_s = math.fsum(durations_s)
     bounds_s: list[float] = []
     sum_s = 0.0
@@ -226,7 +226,7 @@ def _bucket_bounds(durations_s: Sequence[float], buckets: int) -> list[float]:
 
 
 def _filled(examples: Sequence[Example], batch_s: float) -> Iterator[list[Example]]:
-    """Consecutive examples as batches of at most `batch_s` padded seconds, or of one example."""
+    """Yield batches of consecutive examples, of at most `batch_s` padded seconds or one example each."""
     batch: list[Example] = []
     longest_s = 0.0
     for example in examples:

@@ -1,4 +1,4 @@
-"""Reading the audio of a corpus: a file that cannot be read is named and left out, until there are too many."""
+"""Read the audio of a corpus. Unreadable files are logged and left out, until there are too many."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 REWRITE = "Delete the shard's marker (shard.NNNNNN.json) and write the shards again."
 _LONGEST_NAME = 99
-"""Bytes of a name in a block of a tar file; longer ones, and those that are not ASCII, are given in another."""
+"""Maximum bytes of a name in a tar header; longer and non-ASCII names are stored in an extra header."""
 _INT16 = 32768.0
 
 
@@ -29,15 +29,15 @@ class Unreadable(NamedTuple):
 
     id: str
     reason: str
-    """One line."""
+    """In one line."""
 
 
 def read_audio(utterance: Utterance) -> np.ndarray:
-    """Samples `(n,)` float32 at 16 kHz of its file, or of its record in a shard.
+    """Read an utterance's samples `(n,)` float32 at 16 kHz, from its file or its record in a shard.
 
     Raises:
         AudioError: if the file cannot be read.
-        DataError: naming shard and record, if the record cannot.
+        DataError: naming shard and record, if the record cannot be read.
     """
     if utterance.record is None:
         return load_audio(utterance.audio)
@@ -63,22 +63,22 @@ def read_audio(utterance: Utterance) -> np.ndarray:
 
 
 class AudioReader:
-    """Samples of utterances.
+    """Reads the samples of utterances.
 
     Args:
-        cache: keep all decoded audio in memory, as int16 (115 MB an hour), in each process that reads.
+        cache: cache all decoded audio in memory, as int16 (115 MB per hour), in each reading process.
     """
 
     def __init__(self, cache: bool = False) -> None:
         self._cache: dict[Path | ShardRecord, np.ndarray] | None = {} if cache else None
 
     def __call__(self, utterance: Utterance) -> np.ndarray | Unreadable:
-        """Samples `(n,)` float32 at 16 kHz, or why there are none."""
+        """Return samples `(n,)` float32 at 16 kHz, or the reason why they cannot be read."""
         try:
             return self._samples(utterance)
         except SpeechError as error:
             found = str(error)
-        except Exception as error:  # whatever the decoders do with one file, it is no other file's fault
+        except Exception as error:  # a decoder's failure on one file must not affect others
             found = f"{utterance.record.shard if utterance.record else utterance.audio}: {type(error).__name__} {error}"
         return Unreadable(utterance.id, printable(found))
 
@@ -93,22 +93,22 @@ class AudioReader:
 
 
 class Tally:
-    """Counts the utterances of a part that cannot be read; each is named once, in the log.
+    """Counts the unreadable utterances of a part of the corpus; each is logged once.
 
     Args:
-        part: of the corpus, for messages.
-        utterances: that it has.
-        share: of them that may be unreadable. Where it is above 0 one may in any case, but never all.
+        part: name of the part, for messages.
+        utterances: number of its utterances.
+        share: share that may be unreadable. If it is above 0, at least one may be, but never all.
     """
 
     def __init__(self, part: str, utterances: int, share: float) -> None:
         self._part, self._utterances, self._share = part, utterances, share
         self.most = min(max(1, int(share * utterances)), max(utterances - 1, 0)) if share > 0 else 0
         self.found: dict[str, str] = {}
-        """Id -> why."""
+        """Id -> reason."""
 
     def add(self, unreadable: Iterable[Unreadable]) -> None:
-        """Count and name those that are new."""
+        """Count utterances, and log those not counted before."""
         for name, reason in unreadable:
             if name not in self.found:
                 self.found[name] = reason
@@ -116,7 +116,7 @@ class Tally:
 
     @property
     def error(self) -> DataError | None:
-        """What is wrong if there are too many; None otherwise."""
+        """The error to raise if too many utterances are unreadable; otherwise None."""
         if len(self.found) <= self.most:
             return None
         name, reason = next(reversed(self.found.items()))
@@ -127,6 +127,6 @@ class Tally:
         )
 
     def check(self) -> None:
-        """Raises DataError if there are too many."""
+        """Raise DataError if too many utterances are unreadable."""
         if self.error is not None:
             raise self.error

@@ -1,4 +1,4 @@
-"""Lhotse Shar out and in: a corpus as numbered tar files, of which any record can be read by itself."""
+"""Write and read Lhotse Shar: a corpus as numbered tar files with random access to records."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 AudioFormat = Literal["flac", "opus"]
 
 _log = logging.getLogger(__name__)
-# Lhotse takes every name in a folder for a field, so the markers are beside its folder.
+# Lhotse interprets every file in its folder as a field, so the markers are outside it.
 _SHAR = "shar"
 _INDEX, _RECORDS = "index.json", "records"
 
@@ -44,20 +44,21 @@ def write_shards(
     shard_size: int = 1000,
     audio_format: AudioFormat = "flac",
 ) -> None:
-    """Writes 16 kHz mono audio as `shar/cuts.NNNNNN.jsonl.gz` and `shar/recording.NNNNNN.tar`.
+    """Write a corpus as 16 kHz mono audio: `shar/cuts.NNNNNN.jsonl.gz` and `shar/recording.NNNNNN.tar`.
 
-    `CutSet.from_shar(in_dir=directory / "shar")` reads them too. A marker `shard.NNNNNN.json` says that a shard is
-    complete, and where in its tar file each recording is. Interrupted, it continues with the first shard that has none;
-    a shard whose utterances or format have changed since is written again. `index.json` comes last.
+    `CutSet.from_shar(in_dir=directory / "shar")` reads the shards too. A marker `shard.NNNNNN.json` shows that a shard
+    is complete, and contains the offsets of its recordings in the tar file. After an interruption, writing resumes at
+    the first shard without a marker. Shards whose utterances or format have changed are rewritten. `index.json` is
+    written last.
 
     Args:
         utterances: the corpus; its order is kept.
         directory: created if missing.
-        shard_size: utterances of a shard.
+        shard_size: utterances per shard.
         audio_format: "flac" keeps 16-bit samples exactly, "opus" is about ten times smaller and lossy.
 
     Raises:
-        ConfigError: if `shard_size` or the format is none.
+        ConfigError: if `shard_size` is below 1 or the format is unknown.
         AudioError: if a file cannot be read.
     """
     if shard_size < 1 or audio_format not in ("flac", "opus"):
@@ -82,17 +83,17 @@ def write_shards(
 
 
 def shard_utterances(directory: Path, shards: Sequence[int] | None = None) -> list[Utterance]:
-    """Utterances as they were written, in that order, each with the record that holds its audio; none of it is read.
+    """List the utterances of shards in order, each with the record of its audio; no audio is read.
 
-    `audio` of an utterance is the file that it came from, which need not exist any more.
+    `audio` of an utterance is its original file, which need not exist any more.
 
     Args:
-        directory: what `write_shards` wrote.
-        shards: numbers of those to list, in that order; all by default.
+        directory: directory written by `write_shards`.
+        shards: numbers of the shards to list, in order; all by default.
 
     Raises:
-        DataError: if the directory is incomplete, a shard does not exist or is not as it was written: with its name,
-            and the number of the record in it where it is one that is wrong.
+        DataError: naming shard and, where known, record, if the directory is incomplete, or a shard does not exist or
+            was changed after writing.
     """
     directory = Path(directory)
     complete, found = n_shards(directory), list[Utterance]()
@@ -104,11 +105,11 @@ def shard_utterances(directory: Path, shards: Sequence[int] | None = None) -> li
 
 
 def read_shards(directory: Path, shards: Sequence[int] | None = None) -> Iterator[tuple[Utterance, np.ndarray]]:
-    """Utterances as `shard_utterances` lists them, with samples (n,) float32 at 16 kHz, read from start to end.
+    """Yield the utterances of `shard_utterances` in order, with samples `(n,)` float32 at 16 kHz.
 
     Args:
-        directory: what `write_shards` wrote.
-        shards: numbers of those to read, in that order; all by default.
+        directory: directory written by `write_shards`.
+        shards: numbers of the shards to read, in order; all by default.
 
     Raises:
         DataError: as `shard_utterances`, or if a record cannot be read.
@@ -118,12 +119,12 @@ def read_shards(directory: Path, shards: Sequence[int] | None = None) -> Iterato
 
 
 def n_shards(directory: Path) -> int:
-    """How many shards a complete directory holds; DataError if it is incomplete."""
+    """Number of shards in a complete directory. Raises DataError if it is incomplete."""
     return int(_index(Path(directory))["shards"])
 
 
 def _listed(directory: Path, number: int) -> list[Utterance]:
-    """The utterances of one shard."""
+    """List the utterances of one shard."""
     marker, tar = directory / f"shard.{number:06d}.json", directory / _SHAR / f"recording.{number:06d}.tar"
     cuts = directory / _SHAR / f"cuts.{number:06d}.jsonl.gz"
     try:
@@ -171,7 +172,7 @@ def _places(tar: Path) -> list[tuple[int, int]]:
 
 
 def _is_of(marker: dict[str, Any], description: dict[str, Any]) -> bool:
-    """Whether a marker says that a shard is what it would be now."""
+    """Whether a marker matches the current description of its shard."""
     return _RECORDS in marker and {name: marker.get(name) for name in description} == description
 
 
@@ -186,7 +187,7 @@ def _index(directory: Path) -> dict[str, Any]:
 
 
 def _write_shard(utterances: Sequence[Utterance], directory: Path, number: int, audio_format: AudioFormat) -> None:
-    """Writes one shard aside and moves it in place when it is whole."""
+    """Write one shard to a temporary folder and move it into place when complete."""
     from lhotse.audio.backend import audio_backend
     from lhotse.shar import SharWriter
 
@@ -207,7 +208,7 @@ def _write_shard(utterances: Sequence[Utterance], directory: Path, number: int, 
 
 
 def _remove_from(directory: Path, number: int) -> None:
-    """Removes shards `number` and later, of an earlier and longer corpus."""
+    """Remove shards from `number` on, left over from an earlier, longer corpus."""
     while (marker := directory / f"shard.{number:06d}.json").exists():
         marker.unlink()
         for path in (directory / _SHAR).glob(f"*.{number:06d}.*"):
@@ -216,7 +217,7 @@ def _remove_from(directory: Path, number: int) -> None:
 
 
 def _cut_in_memory(utterance: Utterance) -> MonoCut:
-    """A cut that holds the utterance's audio, whatever its file's rate and channels, as 16 kHz mono."""
+    """Make a cut that contains the utterance's audio in memory, converted to 16 kHz mono."""
     from lhotse import AudioSource
 
     samples = load_audio(utterance.audio)

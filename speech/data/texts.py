@@ -1,7 +1,7 @@
-"""References and hypotheses as files hold them: id -> text, with what is known of its languages.
+"""Read files of references and hypotheses: id -> text, with languages and words if given.
 
-Read are JSON lines and lists (manifests, and what `speech transcribe --format jsonl` and `json` print), lines of an id
-and a text, and folders of `ID.txt`, `ID.json` or `ID.jsonl`.
+Supported are JSON lines and lists (manifests, and the output of `speech transcribe --format jsonl` and `json`), lines
+of an id and a text, and folders of `ID.txt`, `ID.json` or `ID.jsonl`.
 """
 
 from __future__ import annotations
@@ -31,39 +31,39 @@ _LISTED, _SHOWN = 10, 80
 
 @dataclass(frozen=True, slots=True)
 class TaggedWord:
-    """A word as a file gives it."""
+    """A word with the annotations of its file."""
 
     text: str
     language: str | None
-    """ISO 639-3, if it is given."""
+    """ISO 639-3, if given."""
     tagged: bool = False
     """Whether it is marked as a point of interest."""
     emitted_s: float | None = None
-    """When it was shown, from the start of the audio, if it is given."""
+    """When the word was emitted, in seconds from the start of the audio, if given."""
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One side of an utterance."""
+    """The reference or the hypothesis of an utterance."""
 
     id: str
     text: str
     languages: tuple[str, ...] = ()
-    """ISO 639-3, the main one first, those of words among them."""
+    """ISO 639-3 codes, main language first, including those of words."""
     words: tuple[TaggedWord, ...] = ()
-    """Empty unless the file tells more about words than what they are."""
+    """Empty unless the file annotates words."""
     audio: Path | None = None
     duration_s: float | None = None
 
 
 def read_texts(path: Path) -> dict[str, Text]:
-    """All utterances of a file or folder, in its order.
+    """Read all utterances of a file or folder, in order.
 
     Words in `<tag ...>` are points of interest.
 
     Raises:
-        DataError: naming file, line and field, for what is no utterance and for an id that is there twice.
-        FileError: if the file cannot be read, or is not UTF-8.
+        DataError: naming file, line and field, for an invalid utterance, a repeated id, or if there are no utterances.
+        FileError: if a file cannot be read, or is not UTF-8.
     """
     items = _from_folder(path) if path.is_dir() else _from_file(path)
     found: dict[str, Text] = {}
@@ -92,7 +92,7 @@ def _from_folder(path: Path) -> Iterator[tuple[Text, str]]:
 
 
 def _from_file(path: Path) -> Iterator[tuple[Text, str]]:
-    """Each utterance, and where it stands."""
+    """Yield each utterance with its location "file:line"."""
     lines = read_lines(path)
     content = JsonText(lines, printable(path))
     place = 0
@@ -110,16 +110,16 @@ def _from_file(path: Path) -> Iterator[tuple[Text, str]]:
 
 
 def marked(text: str) -> tuple[str, tuple[TaggedWord, ...]]:
-    """A text without its `<tag ...>`, and its words if it has any of them."""
+    """Remove `<tag ...>` marks from a text; also returns its words if it has any mark."""
     found = _text("", text)
     return found.text, found.words
 
 
 def check_ids(reference: Mapping[str, Text], hypothesis: Mapping[str, Text], where: str) -> None:
-    """Demand that both have the same ids.
+    """Check that references and hypotheses have the same ids.
 
     Raises:
-        DataError: naming those that are missing or too many, with `where` for the hypotheses.
+        DataError: naming missing and extra ids, with `where` as the name of the hypotheses.
     """
     missing = [key for key in reference if key not in hypothesis]
     extra = [key for key in hypothesis if key not in reference]
@@ -133,7 +133,7 @@ def check_ids(reference: Mapping[str, Text], hypothesis: Mapping[str, Text], whe
 
 
 def _from_line(line: str) -> Text:
-    """An id, spaces or tabs, and a text, which may have any other character."""
+    """Parse a line of an id, spaces or tabs, and a text."""
     key, *rest = re.split(r"[ \t]+", line.strip(" \t"), maxsplit=1)
     return _text(key, rest[0] if rest else "")
 
@@ -163,7 +163,7 @@ def _from_json(record: Mapping[str, Any], where: str, root: Path) -> Text:
 
 
 def _id(record: Mapping[str, Any], where: str) -> str | None:
-    """None if there is none. Numbers are their digits: 7, 7.0 and "7" are one id, "007" is another."""
+    """Return a record's id, or None. Numbers become digits: 7, 7.0 and "7" are the same id, "007" is another."""
     name = next((key for key in _IDS if key in record), None)
     if name is None:
         return None
@@ -191,7 +191,7 @@ def _text(
 
 
 def _tagged(text: str) -> Iterable[TaggedWord]:
-    """Words of a text with `<tag ...>`."""
+    """Yield the words of a text with `<tag ...>` marks."""
     end = 0
     for match in _TAG.finditer(text):
         yield from (TaggedWord(word, None) for word in text[end : match.start()].split())
@@ -210,7 +210,7 @@ def _languages(record: Mapping[str, Any], where: str) -> tuple[str, ...]:
 
 
 def _words(value: Any, where: str) -> tuple[TaggedWord, ...]:
-    """Words of a record, if it says of any its language or when it was shown, or marks any."""
+    """Words of a record; empty unless at least one has a language, an emission time or a mark."""
     if not isinstance(value, list) or not all(isinstance(word, dict) and "text" in word for word in value):
         return ()
     words = tuple(
@@ -236,7 +236,7 @@ def _seconds(value: Any, where: str) -> float | None:
 
 
 def _code(name: str, where: str) -> str | None:
-    """None for what ISO 639-3 calls no language that is known."""
+    """Resolve a language name or code; None for codes such as "und". Raises DataError if the language is unknown."""
     if name.strip().lower() in _NO_LANGUAGE:
         return None
     try:

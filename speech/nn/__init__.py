@@ -1,1 +1,1 @@
-"""Layers. They know tensors and chunk specifications, nothing of audio files, text or configuration."""
+"""Neural network layers: encoders, label decoder, CTC, adapters and CPU kernels. They never read files."""

@@ -1,10 +1,10 @@
 """Language-dependent adapters (Bai et al. 2024, "Efficient adapter finetuning for tail languages in streaming
-multilingual ASR", section 2): residual bottlenecks behind layers of a frozen encoder, one set for each language.
+multilingual ASR", section 2): residual bottlenecks after layers of a frozen encoder, one set per language.
 
     y = x + up(relu(down(norm(x))))
 
-`up` starts at zero, so a new adapter changes nothing. A row of a batch may have one adapter, a mixture of several, or
-none, and another one with each chunk; rows without are left as they are, to the last bit.
+`up` starts at zero, so a new adapter changes nothing. A row of a batch may use one adapter, a mixture of several, or
+none, and this may change with each chunk. Rows without an adapter stay bit-identical.
 """
 
 from __future__ import annotations
@@ -22,19 +22,23 @@ from speech.errors import ConfigError
 from speech.nn.encoder.base import Tap
 
 BUDGET = 0.004
-"""Parameters of an adapter, as a share of the model's (published)."""
+"""Parameters of an adapter, as a share of the model's parameters (published)."""
 _TOLERANCE = 1 / 8
-"""Of a budget: not less than .35 % of the model where .4 % are asked for."""
+"""Share of the budget that may remain unused: for a budget of .4 % of the model, at least .35 % is used."""
 
 
 def width_for(parameters: int, dim: int, layers: int, budget: float = BUDGET, tokens: int = 0) -> int:
-    """Largest width of bottlenecks behind `layers` layers of width `dim` within a share `budget` of `parameters`.
+    """Return the largest bottleneck width for adapters after `layers` layers of width `dim` within the budget.
 
     Args:
-        tokens: of the adapter's own, whose rows of the head count too.
+        parameters: number of parameters of the model.
+        dim: width of frames.
+        layers: number of adapted layers.
+        budget: maximum share of `parameters`.
+        tokens: number of the adapter's own tokens, whose head rows count too.
 
     Raises:
-        ConfigError: if the largest leaves more than an eighth of it.
+        ConfigError: if no width fits, or the largest one leaves more than an eighth of the budget unused.
     """
     rows = tokens * (dim + 1)
     width = math.floor(((budget * parameters - rows) / layers - 3 * dim) / (2 * dim + 1))
@@ -48,13 +52,16 @@ def width_for(parameters: int, dim: int, layers: int, budget: float = BUDGET, to
 
 
 class Adapter(nn.Module):
-    """Of one language.
+    """The adapter of one language.
 
     Args:
-        layers: numbers of the encoder layers behind which it works, from 1, ascending.
-        dim: of frames.
-        width: of bottlenecks.
-        tokens: that the model's vocabulary lacks, such as letters of another script.
+        layers: numbers of the encoder layers that it follows, from 1, ascending.
+        dim: width of frames.
+        width: width of the bottlenecks.
+        tokens: tokens that the model's vocabulary lacks, such as letters of another script.
+
+    Raises:
+        ConfigError: if the layers are empty or not ascending from 1, or the width is below 1.
     """
 
     def __init__(self, layers: Sequence[int], dim: int, width: int, tokens: Sequence[str] = ()) -> None:
@@ -70,23 +77,23 @@ class Adapter(nn.Module):
         self.up = nn.Parameter(torch.zeros(count, dim, width))
         self.up_bias = nn.Parameter(torch.zeros(count, dim))
         self.rows = nn.Parameter(torch.zeros(len(self.tokens), dim))
-        """Of the head, one for each token of its own."""
+        """Head rows `(tokens, dim)`, one for each of the adapter's own tokens."""
         self.rows_bias = nn.Parameter(torch.zeros(len(self.tokens)))
 
 
 class Share(NamedTuple):
-    """Which rows of a batch have which adapters of a bank; a row may be there several times."""
+    """Assignment of a bank's adapters to batch rows, as (row, adapter, weight); a row may occur several times."""
 
     rows: Tensor
-    """(pairs,)"""
+    """(pairs,) row indices."""
     places: Tensor
-    """(pairs,) of adapters in the bank."""
+    """(pairs,) adapter indices in the bank."""
     weights: Tensor
     """(pairs, 1, 1)"""
 
 
 class _Stack(NamedTuple):
-    """Parameters of all adapters behind one layer, `(adapters, ...)`."""
+    """Stacked parameters of all adapters after one layer, `(adapters, ...)`."""
 
     norm_weight: Tensor
     norm_bias: Tensor
@@ -97,18 +104,18 @@ class _Stack(NamedTuple):
 
 
 class AdapterBank(nn.Module):
-    """Adapters of several languages, computed at once for all rows of a batch.
+    """Adapters of several languages, computed together for all rows of a batch.
 
-    A bank is not changed: `adding` and `without` give others, and whoever uses this one may go on.
+    A bank is immutable: `adding` and `without` return new banks, so users of the old one are not affected.
 
     Args:
-        adapters: ISO 639-3 code -> adapter; they may stand behind different layers, and have different widths.
+        adapters: ISO 639-3 code -> adapter; adapters may follow different layers and have different widths.
 
     Raises:
-        ConfigError: if they are for frames of different widths.
+        ConfigError: if the adapters are for frames of different widths.
 
     Attributes:
-        tokens: code -> tokens of its adapter's own, for those that have any.
+        tokens: code -> the adapter's own tokens, for adapters that have any.
     """
 
     def __init__(self, adapters: Mapping[str, Adapter]) -> None:
@@ -124,25 +131,29 @@ class AdapterBank(nn.Module):
 
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
         moved = super()._apply(fn, recurse)
-        self._stacks.clear()  # which lie where the adapters were
+        self._stacks.clear()  # they are still on the old device
         return moved
 
     def adding(self, code: str, adapter: Adapter) -> AdapterBank:
-        """A bank with one adapter more, or another one for that language."""
+        """Return a bank with an adapter added or replaced."""
         return AdapterBank({**self._by_code(), code: adapter})
 
     def without(self, code: str) -> AdapterBank:
-        """A bank with one adapter less.
+        """Return a bank without the adapter of a language.
 
         Raises:
-            ConfigError: if there is none for that language.
+            ConfigError: if the bank has no adapter for that language.
         """
         if code not in self.codes:
             raise ConfigError(f"no adapter for {code!r}", fix=f"There are: {', '.join(self.codes) or 'none'}.")
         return AdapterBank({key: adapter for key, adapter in self._by_code().items() if key != code})
 
     def share(self, wanted: Sequence[Mapping[str, float]]) -> Share | None:
-        """For each row of a batch, code -> weight; codes without an adapter count for nothing. None: no row has any."""
+        """Assign adapters to rows; None if no row has one.
+
+        Args:
+            wanted: for each row of the batch, code -> weight; codes without an adapter are ignored.
+        """
         pairs = [
             (row, self.codes.index(code), weight)
             for row, weights in enumerate(wanted)
@@ -157,12 +168,15 @@ class AdapterBank(nn.Module):
         return Share(torch.tensor(rows, device=device), torch.tensor(places, device=device), shares)
 
     def tap(self, wanted: Sequence[Mapping[str, float]]) -> Tap | None:
-        """To be given to an encoder: after each layer, the adapters of its rows; None: no row has any. See `share`."""
+        """Return an encoder tap that applies the rows' adapters after each layer, or None if no row has one.
+
+        See `share` for `wanted`.
+        """
         share = self.share(wanted)
         return None if share is None else partial(self._behind, share)
 
     def rows(self, codes: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Of the head, for the tokens of these adapters one after the other: `(n, dim)`, and biases `(n,)`."""
+        """Head rows `(n, dim)` and biases `(n,)` of these adapters' own tokens, concatenated."""
         own = [self._by_code()[code] for code in codes]
         return torch.cat([adapter.rows for adapter in own]), torch.cat([adapter.rows_bias for adapter in own])
 
@@ -177,10 +191,10 @@ class AdapterBank(nn.Module):
         y = (share.weights * y).to(x.dtype)
         if x.device.type == "cpu":
             return x.index_add(0, share.rows, y)
-        return x.index_put((share.rows,), y, accumulate=True)  # on CUDA, `index_add` adds in any order
+        return x.index_put((share.rows,), y, accumulate=True)  # on CUDA, `index_add` adds in no fixed order
 
     def _stack(self, layer: int) -> _Stack:
-        """Narrower adapters are filled up with zeros, absent ones are zero."""
+        """Stack all adapters of a layer: narrower ones are zero-padded, and missing ones are zero."""
         if layer in self._stacks:
             return self._stacks[layer]
         adapters = self._by_code().values()
@@ -201,7 +215,7 @@ class AdapterBank(nn.Module):
                 )
             )
         stack = _Stack(*(torch.stack(parts) for parts in zip(*rows, strict=True)))  # (adapters, ...)
-        if not any(parameter.requires_grad for parameter in self.parameters()):  # nobody trains them
+        if not any(parameter.requires_grad for parameter in self.parameters()):  # cache only if not in training
             self._stacks[layer] = stack
         return stack
 

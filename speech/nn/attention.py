@@ -1,4 +1,4 @@
-"""Multi-head attention over a whole sequence, over a chunk with a cache, and over a prompt."""
+"""Multi-head attention over whole sequences, over chunks with a cache, and over a prompt."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from speech.nn.streaming import StreamTensors
 
 
 class AttentionCache(NamedTuple):
-    """What attention remembers of each stream: keys and values, each `(heads, frames, dim / heads)`."""
+    """Cached keys and values of each stream, each `(heads, frames, dim / heads)`."""
 
     prefix_keys: StreamTensors
     prefix_values: StreamTensors
     keys: StreamTensors
     values: StreamTensors
     left: int
-    """Most frames of the past."""
+    """Maximum number of past frames."""
 
     def kept(self, seen: Tensor, prefix: Tensor, right: int) -> Tensor:
-        """The last of the past of `seen (heads, prefix + past + chunk + right, d)`; older frames are forgotten."""
+        """The last `left` frames before the right context of `seen (heads, prefix + past + chunk + right, d)`."""
         end = seen.shape[1] - right
         return seen[:, max(end - self.left, prefix.shape[1]) : end]
 
 
 class MultiHeadAttention(nn.Module):
-    """Scaled dot-product attention. Keys have a bias in the published OWSM-CTC and none in Whisper."""
+    """Scaled dot-product attention. Keys have a bias in published OWSM-CTC models and none in Whisper."""
 
     def __init__(self, dim: int, heads: int, *, key_bias: bool = True, dropout: float = 0.0) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class MultiHeadAttention(nn.Module):
         return self._split(self.key(x)), self._split(self.value(x))
 
     def attend(self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
-        """Queries from `x (batch, time, dim)`; `mask (batch or 1, 1, time, keys)` is True where seen."""
+        """Attend with queries from `x (batch, time, dim)`; `mask (batch or 1, 1, time, keys)` is True where visible."""
         dropout = self.dropout if self.training else 0.0
         y = F.scaled_dot_product_attention(self._split(self.query(x)), keys, values, attn_mask=mask, dropout_p=dropout)
         return self.out(y.transpose(1, 2).flatten(2))  # (batch, time, dim)
@@ -57,9 +57,9 @@ class MultiHeadAttention(nn.Module):
         return self.attend(x, *self.project(x), mask)
 
     def across(self, norm: nn.Module, x: Tensor, memory: StreamTensors) -> Tensor:
-        """Attention of `norm(x)`, `x (batch, time, dim)`, to what belongs to each stream, `(M, dim)`.
+        """Cross-attention of `norm(x)`, `x (batch, time, dim)`, to each stream's `memory`, `(M, dim)` each.
 
-        Where that is a single place, all attend to it alike: `(batch, 1, dim)`, and neither query nor key matters.
+        If M is 1 for all streams, queries and keys have no effect and the result is `(batch, 1, dim)`.
         """
         if all(len(row) == 1 for row in memory):
             return self.out(self.value(torch.stack(tuple(memory))))  # (batch, 1, dim)
@@ -70,13 +70,13 @@ class MultiHeadAttention(nn.Module):
     def step(
         self, x: Tensor, cache: AttentionCache, valid: Tensor | None, commit: int
     ) -> tuple[Tensor, AttentionCache]:
-        """A chunk after what is remembered. Streams are attended to one by one: their pasts are not copied together.
+        """Attend over a chunk and its cached past. Streams are processed one by one, so caches are not copied together.
 
         Args:
             x: `(batch, chunk + right, dim)`.
             cache: keys and values of prefix and past.
-            valid: `(batch, chunk + right)`, False beyond the end of a stream; None: it is all true.
-            commit: frames of `x` to remember; those after them are right context.
+            valid: `(batch, chunk + right)`, False beyond the end of a stream; None: all True.
+            commit: frames of `x` to add to the cache; the frames after them are right context.
         """
         queries, new_keys, new_values = self._split(self.query(x)), *self.project(x)  # (batch, heads, size, d)
         size, right = x.shape[1], x.shape[1] - commit
@@ -95,7 +95,7 @@ class MultiHeadAttention(nn.Module):
         return self.out(y), cache._replace(keys=StreamTensors(keys), values=StreamTensors(values))
 
     def begin(self, prefix: Tensor, left_context: int) -> AttentionCache:
-        """Nothing but `prefix (batch, P, dim)`."""
+        """Create a cache that contains only `prefix (batch, P, dim)`."""
         keys, values = self.project(prefix)
         nothing = StreamTensors(keys[:, :, :0].unbind(0))
         return AttentionCache(
@@ -104,6 +104,6 @@ class MultiHeadAttention(nn.Module):
 
 
 def _step_mask(valid: Tensor, before: int) -> Tensor:
-    """`(1, 1, size, before + size)`: all that is before, valid frames, and each frame itself."""
+    """Mask `(1, 1, size, before + size)`: each frame sees all earlier frames, valid new frames, and itself."""
     seen = valid | torch.eye(len(valid), dtype=torch.bool, device=valid.device)  # (size, size)
     return F.pad(seen, (before, 0), value=True)[None, None]

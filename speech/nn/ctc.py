@@ -1,4 +1,4 @@
-"""The CTC head, rows that are added to it, and self-conditioning on its intermediate posteriors."""
+"""The CTC head, its extension by new tokens, and self-conditioning on intermediate posteriors."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from speech.nn.linears import in_float32
 
 _TILE = 1 << 22
-"""Values of posteriors that are held at once (16 MB). What is larger, the C library asks the system for each time anew,
-which costs more than the products that are done with it.
+"""Maximum number of logits held at once (16 MB). The C library requests larger blocks from the system each time, which
+costs more than the products themselves.
 """
 
 
 class CTCHead(nn.Module):
-    """Token log-probabilities of encoder frames. The softmax runs in float32: in bfloat16 CTC loses its small terms."""
+    """Token log-probabilities of encoder frames. The softmax runs in float32: in bfloat16, CTC loses small terms."""
 
     def __init__(self, dim: int, vocabulary: int) -> None:
         super().__init__()
@@ -25,12 +25,12 @@ class CTCHead(nn.Module):
         self.vocabulary = vocabulary
 
     def tiles(self, x: Tensor) -> Iterator[Tensor]:
-        """Logits `(n, vocabulary)` of the frames of `x (batch, time, dim)`, some at a time."""
+        """Yield logits `(n, vocabulary)` of the frames of `x (batch, time, dim)`, a tile of frames at a time."""
         for tile in x.flatten(0, 1).split(max(_TILE // self.vocabulary, 1)):
             yield self.linear(tile)
 
     def best(self, x: Tensor, forbidden: Tensor) -> tuple[Tensor, Tensor]:
-        """The best token of each frame and its log-probability, `(batch, time)`; `forbidden (n,)` tokens are none."""
+        """Best token of each frame and its log-probability, both `(batch, time)`; never one of `forbidden (n,)`."""
         ids, scores = [], []
         for tile in self.tiles(x):
             logits = tile.float()  # (n, vocabulary)
@@ -46,11 +46,11 @@ class CTCHead(nn.Module):
 
 
 class ExtendedHead(CTCHead):
-    """What a head says, and rows for tokens that its vocabulary lacks: one softmax over both.
+    """A head with extra rows for tokens that its vocabulary lacks, and one softmax over all tokens.
 
     Args:
-        base: in whatever numbers; it is not changed, and conditioning goes on with it alone.
-        rows: `(n, dim)` float32, which may be trained.
+        base: head of any precision; it stays unchanged, and self-conditioning continues to use it.
+        rows: `(n, dim)` float32, may be trainable.
         bias: `(n,)`.
     """
 
@@ -82,7 +82,7 @@ class SelfConditioning(nn.Module):
         return x + self.linear(log_probs.exp().to(x.dtype))
 
     def from_head(self, x: Tensor, normed: Tensor, head: CTCHead) -> Tensor:
-        """The same of what `head` says of `normed (batch, time, dim)`, never holding it for all frames at once."""
+        """Like `forward` with the posteriors of `head` for `normed (batch, time, dim)`, computed tile by tile."""
         fed_back = [self._project(logits) for logits in head.tiles(normed)]  # (n, dim) each
         return x + torch.cat(fed_back).view_as(x).to(x.dtype)
 
@@ -91,13 +91,13 @@ class SelfConditioning(nn.Module):
 
 
 class SparseConditioning(SelfConditioning):
-    """Only the most probable tokens of a frame are fed back, as if there were no others.
+    """Self-conditioning on only the `top` most probable tokens of a frame, renormalised.
 
-    An approximation: posteriors have few high values. A table is read instead of multiplying with all of it.
+    This is an approximation, as posteriors have few high values. It replaces the matrix product by table look-ups.
 
     Args:
-        dense: what it stands for.
-        top: tokens.
+        dense: the exact self-conditioning.
+        top: number of tokens per frame.
     """
 
     table: Tensor

@@ -1,7 +1,7 @@
-"""Rows of a head for tokens that its vocabulary lacks: what an adapter's training begins with.
+"""Initial head rows for tokens that a vocabulary lacks, used to start training an adapter.
 
-OFA (Liu et al. 2023, arXiv 2311.08849): instead of at random, the row of an unseen token begins as a mean of rows of
-near ones, weighted by the softmax of how near they are.
+OFA (Liu et al. 2023, arXiv 2311.08849): the row of an unseen token is initialised as the mean of rows of similar
+tokens, weighted by the softmax of their similarity, instead of at random.
 """
 
 from __future__ import annotations
@@ -27,18 +27,17 @@ def near_rows(
     most: int = 1,
     temperature: float = 0.1,
 ) -> tuple[Tensor, Tensor]:
-    """Rows `(n, dim)` and biases `(n,)` of tokens, from those of the pieces that are nearest in letters or sound.
+    """Initialise rows `(n, dim)` and biases `(n,)` of new tokens from the pieces nearest in letters or sound.
 
     Args:
-        head: of the base, before it is put into eight bits.
-        vocabulary: of the base.
-        tokens: that it lacks.
-        generator: of random numbers, for tokens without any near piece: they get the mean row, and noise as large as
-            rows differ.
-        most: pieces that a token takes part of; of equally near ones those that come first, being more frequent. With
-            1 the embedded model writes an English clip in Georgian letters before any training; a mean of 4, whose
-            rows hardly agree, writes nothing.
-        temperature: of the softmax over likenesses, which are at most 1.
+        head: the base model's head, before quantization.
+        vocabulary: the base model's vocabulary.
+        tokens: tokens that the vocabulary lacks.
+        generator: for tokens without a near piece, which get rows drawn as in `random_rows`.
+        most: number of pieces to average per token; ties go to earlier pieces, which are more frequent. With 1, the
+            embedded model writes an English clip in Georgian letters before any training; with 4, whose rows hardly
+            agree, it writes nothing.
+        temperature: of the softmax over similarities, which are at most 1.
 
     Raises:
         ConfigError: if the head's weights cannot be read.
@@ -60,13 +59,13 @@ def near_rows(
 def random_rows(
     head: CTCHead, vocabulary: Vocabulary, tokens: Sequence[str], *, generator: torch.Generator | None = None
 ) -> tuple[Tensor, Tensor]:
-    """The same from a normal distribution with mean and deviation of the rows of the base's pieces, by column.
+    """Draw rows and biases from a normal distribution with the mean and deviation of the base's rows, per column.
 
     Raises:
         ConfigError: if the head's weights cannot be read.
     """
     rows, bias = _pieces(head, vocabulary)
-    noise = torch.randn(len(tokens), rows.shape[1] + 1, generator=generator)  # rows, and biases behind them
+    noise = torch.randn(len(tokens), rows.shape[1] + 1, generator=generator)  # rows, then biases in the last column
     own = rows.mean(dim=0) + noise[:, :-1] * rows.std(dim=0, correction=0)  # (n, dim)
     return own, bias.mean() + noise[:, -1] * bias.std(correction=0)
 
@@ -76,7 +75,7 @@ def _ids(vocabulary: Vocabulary) -> range:
 
 
 def _pieces(head: CTCHead, vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:
-    """Rows and biases of the pieces, in float32 on the CPU."""
+    """Head rows and biases of all pieces, float32 on the CPU. Raises ConfigError if the weights are packed."""
     weight, bias = getattr(head.linear, "weight", None), getattr(head.linear, "bias", None)
     if weight is None or bias is None:
         raise ConfigError("the head's weights are packed and cannot be read", fix="Take the model in float32.")

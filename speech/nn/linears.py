@@ -1,4 +1,4 @@
-"""Copies of a model with other layers in it."""
+"""Copies of a model with replaced layers and shared parameters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class Network(Protocol):
-    """Layers with their parameters and buffers, as every `nn.Module` has them."""
+    """Protocol of a network: modules, parameters and buffers, as in `nn.Module`."""
 
     def modules(self) -> Iterator[nn.Module]: ...
 
@@ -21,27 +21,27 @@ class Network(Protocol):
 
 
 def quantized(weight: Tensor, scales: Tensor) -> Tensor:
-    """`(out, in)` int8 with a scale for each output, as one tensor."""
+    """Combine int8 `(out, in)` and scales `(out,)` into a per-channel quantized tensor."""
     zeros = torch.zeros(len(weight), dtype=torch.int64)
     return torch._make_per_channel_quantized_tensor(weight, scales.double(), zeros, 0)
 
 
 def in_float32(weight: Tensor) -> Tensor:
-    """A weight in whatever numbers, in float32, without a gradient."""
+    """Convert a weight of any precision, quantized or not, to float32 without gradient."""
     weight = weight.detach()
     return weight.dequantize() if weight.is_quantized else weight.float()
 
 
 def shared_copy[M: Network](model: M, replaced: Mapping[int, object]) -> M:
-    """A copy with other parts in place of some, by `id`; all other parameters and buffers are shared."""
+    """Copy a model, replacing objects by `id`; all other parameters and buffers are shared with the original."""
     found: dict[int, object] = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
     return copy.deepcopy(model, found | dict(replaced))
 
 
 def with_layers[M: Network](model: M, made: Mapping[type[nn.Module], Callable[[Any], nn.Module]]) -> M:
-    """A copy in which, for every layer of a class that is a key, stands what its value makes of it.
+    """Copy a model, replacing every layer whose class is a key of `made` by the result of calling the value on it.
 
-    All parameters and buffers, and layers of a class that is a value, are shared with the original.
+    All other parameters and buffers, and layers whose class is a value of `made`, are shared with the original.
     """
     found: dict[int, object] = {}
     for module in model.modules():

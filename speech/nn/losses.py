@@ -1,4 +1,4 @@
-"""CTC losses, summed the way OWSM-CTC sums them."""
+"""CTC losses, combined as in OWSM-CTC."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor
 
 
 def ctc_loss(log_probs: Tensor, lengths: Tensor, tokens: Tensor, token_lengths: Tensor, *, blank: int = 0) -> Tensor:
-    """CTC (Graves et al. 2006) of each utterance, divided by its number of tokens: `(batch,)`.
+    """CTC loss (Graves et al. 2006) of each utterance, divided by its number of tokens: `(batch,)`.
 
     Args:
         log_probs: `(batch, T, vocabulary)` float32.
         lengths: `(batch,)` frames.
         tokens: `(batch, L)`.
-        token_lengths: `(batch,)`. An utterance with more tokens than frames can hold counts zero.
+        token_lengths: `(batch,)`. An utterance with too many tokens for its frames has loss zero.
     """
     loss = F.ctc_loss(  # (batch,)
         log_probs.transpose(0, 1), tokens, lengths, token_lengths, blank=blank, reduction="none", zero_infinity=True

@@ -1,4 +1,4 @@
-"""Text prompt encoder: what was said before, as memory for cross-attention (OWSM-CTC, Peng et al. 2024, section 3)."""
+"""Text prompt encoder: the previous text as memory for cross-attention (OWSM-CTC, Peng et al. 2024, section 3)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PromptConfig:
     dropout: float = ranged(0.1, least=0, below=1)
     """Dropout on every branch."""
     eps: float = ranged(1e-12, above=0)
-    """Of every layer normalisation."""
+    """Epsilon of every layer norm."""
 
     def __post_init__(self) -> None:
         check(self, "model.prompt")
@@ -60,7 +60,7 @@ class PromptLayer(nn.Module):
 
 
 class PromptEncoder(nn.Module):
-    """Embedded tokens `(batch, L, prompt dim)` to memory, `(length, encoder dim)` each."""
+    """Encodes embedded tokens `(batch, L, prompt dim)` to memory, `(length, encoder dim)` per stream."""
 
     def __init__(self, config: PromptConfig, dim: int) -> None:
         super().__init__()

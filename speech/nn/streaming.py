@@ -1,7 +1,7 @@
-"""The streaming contract. State is an argument and a result: it can be copied, batched and saved.
+"""The streaming contract: state is an argument and a result, so it can be copied, batched and saved.
 
-Every state is a `NamedTuple` (nested) of tensors with the batch first, of `StreamTensors`, and of integers that all
-streams share, so slots of a batch can be picked and joined.
+Every state is a nested `NamedTuple` of tensors with the batch first, of `StreamTensors`, and of integers that all
+streams share, so that slots of a batch can be selected and merged.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 class StreamTensors(tuple[Tensor, ...]):
-    """One tensor for each stream, or none at all; lengths may differ. Streams are picked and joined without a copy."""
+    """One tensor per stream, or empty; lengths may differ. Streams are selected and merged without copying."""
 
 
 def _rebuild(like: Any, parts: list[Any]) -> Any:
@@ -22,8 +22,8 @@ def _rebuild(like: Any, parts: list[Any]) -> Any:
 
 
 def select[S](state: S, slots: Sequence[int]) -> S:
-    """The state of the batch elements `slots`, in that order; none of the others is kept in memory by it."""
-    if isinstance(state, Tensor):  # places that the CPU knows: a GPU is not made to wait for them
+    """Return the state of the batch elements `slots`, in that order; it keeps no other element in memory."""
+    if isinstance(state, Tensor):  # slices by Python integers: no synchronisation with the GPU
         return torch.cat([state[slot : slot + 1] for slot in slots])  # type: ignore[return-value]
     if isinstance(state, int):
         return state
@@ -34,7 +34,7 @@ def select[S](state: S, slots: Sequence[int]) -> S:
 
 
 def merge[S](states: Sequence[S]) -> S:
-    """One batch of several states that wait for the same number of feature frames."""
+    """Merge states into one batch; all must have the same number of pending feature frames."""
     first = states[0]
     if isinstance(first, Tensor):
         return torch.cat(list(states), dim=0)  # type: ignore[arg-type,return-value]

@@ -1,4 +1,4 @@
-"""One matrix that embeds tokens and gives the scores of the next: half of what a step of a label decoder reads."""
+"""Tied input and output embedding of a label decoder; half of the weights that a decoding step reads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class TiedEmbedding(nn.Module):
-    """Tokens to vectors, and vectors to logits of tokens."""
+    """One matrix that maps tokens to vectors, and vectors to token logits."""
 
     def __init__(self, vocabulary: int, dim: int) -> None:
         super().__init__()

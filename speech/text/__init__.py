@@ -1,1 +1,1 @@
-"""Languages, vocabularies, tokenizers, normalisation."""
+"""Languages, vocabularies, tokenizers and text normalisation."""

@@ -1,8 +1,8 @@
-"""Texts without their case, as their languages have it: what differs in case only becomes equal, other words do not.
+"""Language-dependent case folding: texts that differ only in case become equal, and different words stay different.
 
-Most letters come in pairs. Where they do not, a capital stands for several small letters, and what it stands for is
-seen only beside the text that it is compared with: ΟΧΙ is όχι, STRASSE is Straße, and I is i or ı; but νόμος is not
-νομός, Masse is not Maße, and ilik is not ılık.
+Most letters come in pairs. Some capitals stand for several small letters, and only the compared text shows which one
+is meant: ΟΧΙ is όχι, STRASSE is Straße, and I is i or ı; but νόμος is not νομός, Masse is not Maße, and ilik is not
+ılık.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from rapidfuzz.distance import Levenshtein
 
 _DOTLESS = frozenset({"tur", "aze"})
-"""Where I is the capital of ı, and İ that of i."""
+"""Languages in which I is the capital of ı, and İ the capital of i."""
 _TURKIC = {ord("I"): "ı", ord("İ"): "i"}
 _IRISH_PREFIX = re.compile(r"(?<!\S)([nt])(?=[AEIOUÁÉÍÓÚ])")
 _DOT_ABOVE = "\u0307"
@@ -24,7 +24,7 @@ _OTHER_MARKS = "".join(c for c in map(chr, range(0x300, 0x370)) if unicodedata.c
 _DOTTED = re.compile(f"([ij\u0268\u029d\u0456\u0458][{_OTHER_MARKS}]*){_DOT_ABOVE}")
 _LAST_SIGMA = re.compile(r"(?<=\S)σ(?!\S)")
 _LOST = re.compile("[ßı\u0390\u03ac-\u03b0\u03ca-\u03ce\u1f00-\u1fff]")
-"""Small letters that are no longer there where a text is written in capitals."""
+"""Small letters that are lost when a text is written in capitals."""
 _CAPITALS = re.compile("SS|Ss|I|[\u0391-\u03ab]")
 _CLUSTER = re.compile("(.)([\u0300-\u036f]*)", re.DOTALL)
 _DIAERESIS = "\u0308"
@@ -33,21 +33,21 @@ _POLYTONIC = re.compile("[\u0345\u1f80-\u1fff]")
 
 
 class _Letter(NamedTuple):
-    """A letter of a word, to be compared with one of another word."""
+    """A letter of a word, for comparison with a letter of another word."""
 
     bare: str
-    """Without what capitals do not show; ß is two letters, the second of which is written as nothing."""
+    """The letter without marks that capitals may omit. ß counts as two letters, the second with an empty `folded`."""
     folded: str
     vague: bool
-    """Whether it is a capital that may stand for more than `folded`."""
+    """Whether it is a capital that may stand for other letters than `folded`."""
 
 
 def fold(text: str, languages: Sequence[str] = ()) -> str:
-    """A text without case.
+    """Fold the case of a text.
 
     Args:
         text: in NFC.
-        languages: ISO 639-3, of all of the text; () where they are not known.
+        languages: ISO 639-3 codes of all languages in the text; () if unknown.
     """
     text = _split_prefixes(text, languages)
     dotless = _is_dotless(languages)
@@ -57,10 +57,10 @@ def fold(text: str, languages: Sequence[str] = ()) -> str:
 
 
 def fold_pair(reference: str, hypothesis: str, languages: Sequence[str] = ()) -> tuple[str, str]:
-    """Two texts that are compared, both without case: `fold` of the reference, and the hypothesis beside it.
+    """Fold the case of two texts for comparison.
 
-    Where one of the two has a capital that may be that of several small letters, the hypothesis gets what the
-    reference has; the reference does not depend on what it is compared with.
+    The reference becomes `fold(reference)`, independent of the hypothesis. Where either text has a capital that stands
+    for several small letters, the hypothesis takes the reference's letter.
 
     Args:
         reference, hypothesis: in NFC.
@@ -87,23 +87,23 @@ def _is_dotless(languages: Sequence[str]) -> bool:
 
 
 def _split_prefixes(text: str, languages: Sequence[str]) -> str:
-    """In Irish "nAthair" is "n-athair" in small letters; a hyphen is a space by now."""
+    """Split Irish prefixes: "nAthair" is "n-athair" in small letters, and hyphens are already spaces here."""
     return _IRISH_PREFIX.sub(r"\1 ", text) if "gle" in languages else text
 
 
 def _folded(text: str, dotless: bool) -> str:
-    """Full case folding, but for ß, which is not ss."""
+    """Full Unicode case folding, except that ß is kept."""
     if dotless:
         text = text.translate(_TURKIC)
     if _POLYTONIC.search(text):
-        text = unicodedata.normalize("NFD", text)  # a subscript iota becomes a letter, behind all marks of the vowel
+        text = unicodedata.normalize("NFD", text)  # a subscript iota becomes a letter, after all marks of the vowel
     return "ß".join(part.casefold() for part in text.replace("ẞ", "ß").split("ß"))
 
 
 def _finished(text: str) -> str:
-    """What takes more than one letter to see."""
+    """Apply the rules that need context: dots above i and j, և, and final sigma."""
     text = unicodedata.normalize("NFC", text)
-    if _DOT_ABOVE in text:  # i and j have a dot already; Lithuanian writes it again below an accent, and İ leaves one
+    if _DOT_ABOVE in text:  # i and j have a dot already; Lithuanian repeats it below an accent, folding İ leaves one
         text = unicodedata.normalize("NFC", _DOTTED.sub(r"\1", unicodedata.normalize("NFD", text)))
     text = text.replace("եւ", "եվ")  # և has two capitals, ԵՒ and ԵՎ
     return _LAST_SIGMA.sub("ς", text)
@@ -131,7 +131,7 @@ def _letters(word: str, dotless: bool) -> tuple[_Letter, ...]:
 
 
 def _beside(one: Sequence[Hashable], other: Sequence[Hashable]) -> list[tuple[int, int]]:
-    """Places of what stands in each other's place, equal or not."""
+    """Align two sequences: index pairs of equal and substituted items."""
     if one == other:
         return [(place, place) for place in range(len(one))]
     return [
@@ -143,7 +143,7 @@ def _beside(one: Sequence[Hashable], other: Sequence[Hashable]) -> list[tuple[in
 
 
 def _read_as(word: Sequence[_Letter], wanted: Sequence[_Letter]) -> tuple[_Letter, ...]:
-    """A word with the letters of another one, wherever a capital in one of the two hides the difference."""
+    """Replace letters of `word` by those of `wanted` wherever a capital in either word hides the difference."""
     beside = dict(_beside([letter.bare for letter in word], [letter.bare for letter in wanted]))
     found = list(word)
     for place, opposite in beside.items():
@@ -163,9 +163,9 @@ def _read_as(word: Sequence[_Letter], wanted: Sequence[_Letter]) -> tuple[_Lette
 
 
 def _may_stand_for(capital: str, small: str) -> bool:
-    """Whether capitals may have lost what makes the difference; accents that they do show have to be right.
+    """Whether `capital` may stand for `small`. Accents on capitals must match; only missing ones are tolerated.
 
-    A diaeresis comes and goes: ΜΑΪΟΣ is μάιος.
+    A diaeresis is optional: ΜΑΪΟΣ is μάιος.
     """
     if small == "ı":
         return True

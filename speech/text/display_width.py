@@ -1,4 +1,4 @@
-"""How wide a text is on a screen, and where a line of it may end."""
+"""Display width of text and permitted line breaks."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _NO_START = frozenset(
     "ะาำๅๆฯະາຳຯໆ"
     ",.:;?!%)]}»›"
 )
-"""Begins no line: closing marks, small kana, marks of length and repetition, vowels written after their consonant."""
+"""Characters that may not begin a line: closing marks, small kana, length and repetition marks, trailing vowels."""
 _NO_END = frozenset("「『【〔〈《（［｛“‘" + "เแโใไເແໂໃໄ" + "([{«‹")
-"""Ends no line: opening marks, vowels written before their consonant."""
+"""Characters that may not end a line: opening marks, vowels written before their consonant."""
 
 
 def columns(text: str) -> int:
-    """Columns of a fixed-width screen: East Asian wide characters take two, combining marks none."""
+    """Width in columns of a fixed-width screen: East Asian wide characters take two, combining marks none."""
     return sum(map(_columns, unicodedata.normalize("NFC", text)))
 
 
@@ -27,11 +27,11 @@ def _columns(character: str) -> int:
 
 
 def may_break(before: str, after: str) -> bool:
-    """Whether a line may end between two neighbours of a script that is written without spaces.
+    """Whether a line may break between two texts in a script written without spaces.
 
     Args:
-        before: text that ends there, at least one character.
-        after: text that begins there, at least one character.
+        before: text before the break, at least one character.
+        after: text after the break, at least one character.
     """
     if unicodedata.category(after[0]) in ("Mn", "Me", "Mc", "Cf") or unicodedata.category(before[-1]) == "Cf":
         return False
@@ -39,7 +39,7 @@ def may_break(before: str, after: str) -> bool:
 
 
 def pieces(text: str) -> list[str]:
-    """A text without spaces, cut wherever a line of it may end."""
+    """Split a text without spaces wherever a line may break."""
     found: list[str] = []
     for character in text:
         if found and not may_break(found[-1], character):

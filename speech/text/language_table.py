@@ -1,4 +1,4 @@
-"""ISO 639-3 code, ISO 639-1 code, English name, own name, ISO 15924 script. Data only."""
+"""Language table: ISO 639-3 code, ISO 639-1 code, English name, native name, ISO 15924 script. Data only."""
 
 # fmt: off
 ROWS: tuple[tuple[str, str, str, str, str], ...] = (
@@ -160,7 +160,7 @@ ROWS: tuple[tuple[str, str, str, str, str], ...] = (
     ("zza", "", "Zazaki", "Zazakî", "Latn"),
 )
 
-# Names and codes that mean a language above.
+# Other names and codes -> ISO 639-3 code in `ROWS`.
 ALIASES: dict[str, str] = {
     "zho": "cmn",
     "chinese": "cmn",

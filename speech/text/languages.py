@@ -1,4 +1,4 @@
-"""Languages: ISO 639-3 codes, names, scripts, and whether words are written apart."""
+"""Languages: ISO 639-3 codes, names, scripts, and whether words are separated by spaces."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _WITHOUT_SPACES = {"cmn", "yue", "nan", "jpn", "tha", "lao", "khm", "mya", "bod"
 
 @dataclass(frozen=True, slots=True)
 class LanguageInfo:
-    """A language that something in this package may speak of; a model knows some of them."""
+    """A language known to this package; each model supports some of them."""
 
     code: str
     """ISO 639-3."""
     alpha2: str
     """ISO 639-1, empty if there is none."""
     name: str
-    """In English."""
+    """English name."""
     native: str
-    """As its speakers write it."""
+    """Name in the language itself."""
     script: str
     """ISO 15924."""
     spaces: bool
-    """Whether words are written apart; otherwise characters are what is scored."""
+    """Whether words are separated by spaces; otherwise characters are scored."""
 
 
 LANGUAGES: dict[str, LanguageInfo] = {row[0]: LanguageInfo(*row, spaces=row[0] not in _WITHOUT_SPACES) for row in ROWS}
@@ -42,10 +42,10 @@ _BY_NAME: dict[str, str] = {
 
 
 def resolve(name: str) -> LanguageInfo:
-    """The language that `name` means: ISO 639-3, ISO 639-1, its English or own name, a common alias; any case.
+    """Look up a language by ISO 639-3 or ISO 639-1 code, English or native name, or common alias; case is ignored.
 
     Raises:
-        LanguageError: naming the nearest known names.
+        LanguageError: if the name is unknown; suggests the nearest known names.
     """
     key = name.strip().lower().replace("_", "-")
     code = _BY_NAME.get(key) or _BY_NAME.get(key.split("-")[0] if len(key.split("-")[0]) in (2, 3) else key)

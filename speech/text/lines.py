@@ -1,7 +1,7 @@
-"""Lines of text files. A line ends at a line feed, with or without a carriage return before it, and at nothing else.
+"""Lines of text files. Only a line feed ends a line, with an optional carriage return before it.
 
-What Python's `splitlines` splits at as well, U+2028, U+2029, U+0085, form feeds and lone carriage returns among it, is
-content: JSON has it within texts, and so have word lists and transcripts.
+The other separators of Python's `splitlines`, such as U+2028, U+2029, U+0085, form feeds and lone carriage returns, are
+content: they occur within JSON strings, word lists and transcripts.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from speech.errors import FileError
 from speech.files import printable, reason
 
 LONGEST = 1 << 28
-"""Bytes of a line; where one is longer, something else than text was given."""
+"""Maximum bytes of a line; a longer one means that the file is not text."""
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines of a text, without what ends them."""
+    """Split a text into lines, without line endings."""
     lines = text.split("\n")
     if not lines[-1]:
         lines.pop()
@@ -25,7 +25,7 @@ def lines_of(text: str) -> list[str]:
 
 
 def byte_lines(path: Path) -> Iterator[bytes]:
-    """The lines of a file as they are, with what ends them; each is read as it is asked for.
+    """Lazily yield the raw lines of a file, with line endings.
 
     Raises:
         FileError: if the file cannot be read, or has a line of more than `LONGEST` bytes.
@@ -46,10 +46,10 @@ def byte_lines(path: Path) -> Iterator[bytes]:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a UTF-8 file, without what ends them.
+    """Read the lines of a UTF-8 file, without line endings.
 
     Raises:
-        FileError: if it cannot be read, or a line is not UTF-8 text.
+        FileError: if the file cannot be read, or a line is not UTF-8, has a zero byte, or is longer than `LONGEST`.
     """
     lines = []
     for number, line in enumerate(byte_lines(path), start=1):

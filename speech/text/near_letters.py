@@ -1,7 +1,7 @@
-"""Which pieces of a vocabulary are nearest to a letter that it lacks, by what Unicode calls them.
+"""Find the vocabulary pieces nearest to a letter that the vocabulary lacks, by Unicode names.
 
-Names of letters begin with their sound: GEORGIAN LETTER BAN is a [b], GREEK SMALL LETTER ALPHA an [a]. Where they
-mislead, as ETA or the Cyrillic EL do, `_SOUNDS` says what is meant. Letters that differ by a mark are nearest.
+Most letter names begin with their sound: GEORGIAN LETTER BAN is a [b], GREEK SMALL LETTER ALPHA an [a]. `_SOUNDS` lists
+the exceptions, such as ETA or the Cyrillic EL. Letters that differ only by a mark are nearest.
 """
 
 from __future__ import annotations
@@ -41,27 +41,27 @@ _SOUNDS = {
     "LATIN C": "k", "LATIN J": "j", "LATIN X": "ks", "LATIN Y": "i", "LATIN ETH": "d", "LATIN ENG": "n",
     "LATIN SCHWA": "e", "CYRILLIC SCHWA": "e", "THAI SARA": "a",
 }  # fmt: skip
-"""Script and name -> sounds, where the first letter of the name is not the sound."""
+"""Script and letter name -> sounds, for letters whose name does not begin with their sound."""
 _SPELLINGS = {
     "SHCH": "ʃ", "SH": "ʃ", "CH": "tʃ", "ZH": "ʒ", "TS": "ts", "DZH": "dʒ", "DZ": "dz", "JH": "dʒ", "PH": "p",
     "TH": "t", "KH": "k", "GH": "g", "DH": "d", "BH": "b", "RH": "r",
     "C": "tʃ", "J": "dʒ", "Q": "k", "Y": "j",
 }  # fmt: skip
-"""English letters of a name -> sounds; other letters stand for themselves."""
+"""English spelling in a letter name -> sounds; other letters stand for themselves."""
 _RELATED = {
     "ʃ": "s", "ʒ": "zʃ", "x": "hk", "ɣ": "gh", "h": "x", "w": "vu", "v": "wb", "j": "i", "i": "j", "f": "v", "b": "p",
     "p": "b", "d": "t", "t": "d", "g": "k", "k": "g", "z": "s", "s": "z",
 }  # fmt: skip
-"""Sound -> sounds that are like it."""
+"""Sound -> similar sounds."""
 _PHONETIC, _LIKE, _ELSEWHERE = 0.9, 0.8, 0.8
 LEAST = 0.5
-"""Likeness of pieces that are near."""
+"""Minimum likeness of a near piece."""
 
 
 def likeness(tokens: Sequence[str], pieces: Sequence[str]) -> np.ndarray:
-    """How near each piece is to each token, `(tokens, pieces)` from 0 to 1.
+    """Return the similarity of each piece to each token, `(tokens, pieces)` from 0 to 1.
 
-    1: the same letters but for their marks; .9: the same sounds; less for others, and where only one begins a word.
+    1: same letters, ignoring marks; 0.9: same sounds; less for other pieces, and if only one of the two begins a word.
     """
     if not tokens or not pieces:
         return np.zeros((len(tokens), len(pieces)))
@@ -81,19 +81,19 @@ def likeness(tokens: Sequence[str], pieces: Sequence[str]) -> np.ndarray:
 
 
 def sounds(text: str) -> str:
-    """A rough transcription, a character for each sound; nothing for signs that have none, such as ideographs."""
+    """Rough phonetic transcription, one character per sound; characters without a known sound are dropped."""
     return "".join(map(_sound, unicodedata.normalize("NFKC", text.lower())))
 
 
 def _alike(some: Sequence[str], others: Sequence[str]) -> np.ndarray:
-    """0 where one of two is silent."""
+    """Pairwise string similarity, `(some, others)` from 0 to 1; 0 if either string is empty."""
     found = cdist(some, others, scorer=Indel.normalized_similarity, dtype=np.float64)
     loud = np.outer([bool(text) for text in some], [bool(text) for text in others])
     return np.asarray(found * loud)
 
 
 def _bare(text: str) -> str:
-    """Letters without marks and beginning of word; "ς" is "σ"."""
+    """Case-folded letters without marks and word start; "ς" becomes "σ"."""
     return "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if unicodedata.category(c)[0] in "LN")
 
 
@@ -113,7 +113,7 @@ def _sound(character: str) -> str:
 
 
 def _read(word: str) -> list[str]:
-    """Sounds of a name in English letters."""
+    """Sounds of a letter name spelled in English."""
     found, place = [], 0
     while place < len(word):
         size = next((n for n in (4, 3, 2) if word[place : place + n] in _SPELLINGS), 1)

@@ -1,4 +1,4 @@
-"""Which script a character is written in, from its Unicode name."""
+"""The script of a character, from its Unicode name."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _PARTS = {"Jpan": {"Hira", "Kana", "Hani"}, "Kore": {"Hang", "Hani"}, "Hans": {"
 
 @cache
 def script(character: str) -> str | None:
-    """ISO 15924 code of a character's script; None for what all scripts share: digits, punctuation, accents."""
+    """ISO 15924 code of a character's script; None for shared characters (digits, punctuation, accents) and others."""
     return _BY_NAME.get(unicodedata.name(character, "").split(" ")[0])
 
 
 @cache
 def scripts_of(language: str) -> frozenset[str]:
-    """The scripts that a language (ISO 639-3) is written in; Japanese has three."""
+    """ISO 15924 codes of a language's scripts; Japanese has three. `language` is an ISO 639-3 code."""
     code = resolve(language).script
     return frozenset(_PARTS.get(code, {code}))
 
 
 def written_in(text: str, languages: Iterable[str]) -> bool:
-    """Whether each character of `text` belongs to the script of one of `languages`, or to no script."""
+    """Whether every character of `text` is in a script of one of `languages`, or in no script."""
     known = frozenset[str]().union(*(scripts_of(language) for language in languages))
     return all(script(character) in known for character in text if script(character) is not None)

@@ -1,4 +1,4 @@
-"""What an error rate counts: words, characters, or both where scripts are mixed."""
+"""Units of error rates: words, characters, or both in texts of mixed scripts."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ _PUBLISHED_BY_CHARACTER = frozenset({"cmn", "yue", "jpn", "kor"})
 
 
 class Form(StrEnum):
-    """What is counted."""
+    """Unit that an error rate counts."""
 
     wer = "wer"
-    """Words: what stands between spaces."""
+    """Words, separated by spaces."""
     cer = "cer"
-    """Characters, spaces not."""
+    """Characters, without spaces."""
     mer = "mer"
-    """Characters of scripts that are written without spaces, words of all others (as for SEAME and ASRU 2019)."""
+    """Mixed: characters in scripts written without spaces, words in all others (as for SEAME and ASRU 2019)."""
     auto = "auto"
-    """`cer` for a reference in such scripts only, `wer` for one in others only, `mer` for one in both."""
+    """By script of the reference: `cer` if all is written without spaces, `wer` if nothing is, `mer` if mixed."""
     paper = "paper"
-    """By the language, as SAER was published: `cer` for Chinese, Cantonese, Japanese, Korean; otherwise `wer`."""
+    """By language, as published for SAER: `cer` for Chinese, Cantonese, Japanese, Korean; otherwise `wer`."""
 
 
 def form_of(form: Form, reference: str, language: str | None = None) -> Form:
-    """Which of the first three a form is for a reference.
+    """Resolve a form to `wer`, `cer` or `mer` for a reference.
 
     Args:
-        reference: as `plain_text` makes it.
-        language: that the utterance is in, or mostly in; ISO 639-3. For `paper`.
+        reference: output of `plain_text`.
+        language: main language of the utterance, ISO 639-3; used by `paper`.
     """
     if form == Form.paper:
         return Form.cer if language and resolve(language).code in _PUBLISHED_BY_CHARACTER else Form.wer
@@ -49,18 +49,18 @@ def form_of(form: Form, reference: str, language: str | None = None) -> Form:
 
 
 def is_mixed(plain: str) -> bool:
-    """Whether mixed units of a text are others than its words."""
+    """Whether a text's mixed units differ from its words, i.e. it has characters of scripts without spaces."""
     return not plain.isascii() and _SPACELESS.search(plain) is not None
 
 
 def units(plain: str, form: Form) -> list[str]:
-    """The units of a text, as `plain_text` makes it.
+    """Split a text, normalised by `plain_text`, into units.
 
     Args:
         form: `wer`, `cer` or `mer`.
 
     Raises:
-        ValueError: for a form that depends on the reference; `form_of` says what it is.
+        ValueError: for a form that depends on the reference; resolve it with `form_of` first.
     """
     match form:
         case Form.wer:

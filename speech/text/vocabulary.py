@@ -1,6 +1,6 @@
-"""The layout of a vocabulary: blank, special tokens, languages, tasks, pieces.
+"""Vocabulary layout: blank, special tokens, languages, tasks, pieces.
 
-The published OWSM-CTC vocabulary (50,002 tokens) is one instance of it.
+The published OWSM-CTC vocabulary (50,002 tokens) has this layout.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from speech.errors import LanguageError
 
 BLANK, UNK, NA, NOLANG = "<blank>", "<unk>", "<na>", "<nolang>"
 WORD_START = "\u2581"
-"""Stands in pieces for the space in front of a word."""
+"""Represents the space before a word in pieces."""
 _SPECIALS = (BLANK, UNK, NA, NOLANG)
 _END = ("<sos>", "<eos>", "<sop>")
 
@@ -22,17 +22,17 @@ class Vocabulary:
     """Tokens by id, in this order: blank, unk, na, nolang, languages, asr, translation targets, pieces, end, added."""
 
     languages: tuple[str, ...]
-    """ISO 639-3 codes that may stand in the prefix."""
+    """ISO 639-3 codes of language tokens for the prefix."""
     st_targets: tuple[str, ...]
-    """ISO 639-3 codes that can be translated into."""
+    """ISO 639-3 codes of translation targets."""
     pieces: tuple[str, ...]
     sos_eos: bool = False
-    """Whether `<sos> <eos> <sop>` stand behind the pieces, as in the published vocabulary."""
+    """Whether `<sos> <eos> <sop>` follow the pieces, as in the published vocabulary."""
     added: tuple[str, ...] = ()
-    """Pieces that came later, such as letters that an adapter brings; they stand behind everything else."""
+    """Pieces added later, such as an adapter's letters; their ids follow all others."""
     tokens: tuple[str, ...] = field(init=False, repr=False)
     index: dict[str, int] = field(init=False, repr=False, compare=False, hash=False)
-    """Of what is there twice, the first."""
+    """Token -> id; the first id of a repeated token."""
 
     def __post_init__(self) -> None:
         tokens = (
@@ -97,7 +97,7 @@ class Vocabulary:
         return len(_SPECIALS) + len(self.languages) + 1 + self.st_targets.index(to)
 
     def is_special(self, token: int) -> bool:
-        """True for everything that is neither a piece nor added."""
+        """Whether a token is neither a piece nor an added piece."""
         piece = self.piece_start <= token < self.piece_start + len(self.pieces)
         return not (piece or len(self) - len(self.added) <= token < len(self))
 

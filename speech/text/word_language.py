@@ -1,4 +1,4 @@
-"""Which of some languages each word is in, as far as its letters tell."""
+"""Identify the language of words by their script."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from speech.text.scripts import script, scripts_of
 
 
 def word_languages(words: Sequence[str], languages: Sequence[str]) -> list[str | None]:
-    """Of each word the only one of `languages` (ISO 639-3) in its letters; None where several are, or none.
+    """For each word, the only one of `languages` (ISO 639-3) written in its script; None if there are several or none.
 
-    A word in letters of two scripts is in the language of the first letter that tells.
+    In a word of mixed scripts, the first letter with a unique language decides.
     """
     among = tuple(languages)
     return [_language(word, among) for word in words]

@@ -1,4 +1,4 @@
-"""Samples of whatever users name: a file, standard input or an array, in blocks that are asked for as they are read."""
+"""Lazy blocks of samples from a file, standard input or an array."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from speech.errors import AudioError
 def blocks_of(
     source: str | Path | np.ndarray, rate: int, channel: int | None, track: int | None, max_s: float | None = None
 ) -> Iterator[np.ndarray]:
-    """Mono samples at 16 kHz of a file, of standard input ("-") or of an array.
+    """Yield blocks `(n,)` of mono samples at 16 kHz from a file, standard input ("-") or an array.
 
     Args:
         source: path, "-", or samples `(n,)` or `(n, channels)` at `rate` Hz.
-        rate: of an array.
-        channel: the one to hear, from 0; None: the mean of all.
-        track: of audio of a file, from 0; None: the default one.
-        max_s: most seconds; None: any.
+        rate: sample rate of an array, in Hz.
+        channel: use this channel, from 0; None: the mean of all.
+        track: audio track of a file, from 0; None: the file's default.
+        max_s: maximum duration in seconds; None: no limit.
 
     Raises:
-        AudioError: if it cannot be read, is longer, or has no such channel or track.
+        AudioError: if the source cannot be read, is longer than `max_s`, or has no such channel or track.
     """
     if isinstance(source, np.ndarray):
         if track not in (None, 0):
@@ -46,7 +46,7 @@ def blocks_of(
 
 
 def take(blocks: Iterator[np.ndarray], seconds: float) -> Iterator[np.ndarray]:
-    """The first blocks, up to that in which so many seconds are over."""
+    """Yield the first blocks, up to and including the one that reaches `seconds`."""
     count = 0
     for block in blocks:
         yield block
@@ -56,6 +56,6 @@ def take(blocks: Iterator[np.ndarray], seconds: float) -> Iterator[np.ndarray]:
 
 
 def chain(first: list[np.ndarray], rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """Those that have been taken, and what follows."""
+    """Yield the blocks already taken, then the rest."""
     yield from first
     yield from rest

@@ -1,4 +1,4 @@
-"""Opus packets out of Ogg and WebM as their bytes arrive. No threads: whatever is complete is given at once."""
+"""Incremental demuxers of Opus packets in Ogg and WebM. They use no threads and yield packets once complete."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from typing import NamedTuple
 from speech.errors import AudioError
 
 _MOST_WAITING = 1 << 20
-"""Bytes of one page or element; more is no live audio."""
+"""Maximum bytes of one packet or element of live audio."""
 _MOST_TRACKS = 100
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class OpusStream:
-    """What the head of a stream says; a chained file has several, one after the other."""
+    """Header data of one Opus stream. A chained file has several streams in sequence."""
 
     channels: int = 1
     skip: int = 0
-    """Samples at 48 kHz before the audio begins."""
+    """Samples at 48 kHz to skip at the start (pre-skip)."""
 
 
 class OpusPacket(NamedTuple):
-    """A packet and the stream that it belongs to."""
+    """An Opus packet and its stream."""
 
     data: bytes
     stream: OpusStream
 
 
 class Ogg:
-    """Pages to packets (RFC 3533, RFC 7845). Of streams side by side the first with Opus is taken."""
+    """Incremental Ogg demuxer (RFC 3533, RFC 7845). Of multiplexed streams, it reads the first with Opus."""
 
     def __init__(self) -> None:
         self._waiting = bytearray()
         self._partial = bytearray()
-        self._heads = True  # first pages of streams may still come
+        self._heads = True  # first pages of more streams may still follow
         self._serial: bytes | None = None
         self._stream: OpusStream | None = None
         self._headers = 0
         self._other = b""
 
     def packets(self, data: bytes) -> Iterator[OpusPacket]:
-        """The Opus packets that `data` completes. Raises AudioError if it is no Ogg Opus."""
+        """Yield the Opus packets that `data` completes. Raises AudioError if the data is not Ogg Opus."""
         self._waiting += data
         while (page := self._page()) is not None:
             for packet in page:
@@ -52,12 +52,12 @@ class Ogg:
                     yield OpusPacket(packet, self._stream)
 
     def finish(self) -> None:
-        """Raises AudioError if a page is cut off."""
+        """Check the end of the data. Raises AudioError if a page or packet is truncated."""
         if self._waiting or self._partial:
             raise AudioError(f"the Ogg stream ends within a page, {len(self._waiting)} bytes of it are there")
 
     def _page(self) -> list[bytes] | None:
-        """The packets of the next page that are of the stream."""
+        """Packets that the next page completes, none if it is of another stream. None while the page is incomplete."""
         waiting = self._waiting
         if not b"OggS".startswith(bytes(waiting[:4])):
             raise AudioError(f"an Ogg page begins with {bytes(waiting[:4])!r}, expected b'OggS'")
@@ -81,7 +81,7 @@ class Ogg:
         return packets
 
     def _is_ours(self, first: bool, serial: bytes, begin: bytes) -> bool:
-        """Whether a page is of the stream; the first pages of all streams come before any other page."""
+        """Whether a page belongs to the chosen stream. All streams' first pages precede any other page."""
         if first and not self._heads:  # another file follows
             if self._partial:
                 raise AudioError("an Ogg stream ends within a packet, and another begins")
@@ -113,12 +113,14 @@ class _Track:
 
 
 class WebM:
-    """Clusters to packets (Matroska, RFC 9559): the subset that browsers record. Of several tracks the audio is taken,
-    that which is marked as the default or else the first."""
+    """Incremental WebM demuxer (Matroska, RFC 9559) for the subset that browsers record.
+
+    Of several Opus tracks, it reads the one marked as default, otherwise the first.
+    """
 
     _TRACKS, _TRACK = 0x1654AE6B, 0xAE
     _ENTERED = frozenset({0x18538067, 0x1F43B675, 0xA0, _TRACKS, _TRACK})
-    """Segment, Cluster, BlockGroup, Tracks, TrackEntry: their children are read as they come."""
+    """Segment, Cluster, BlockGroup, Tracks, TrackEntry: the parser descends into these."""
     _BLOCKS = frozenset({0xA3, 0xA1})
     _NUMBER, _KIND, _DEFAULT, _CODEC, _PRIVATE = 0xD7, 0x83, 0x88, 0x86, 0x63A2
     _READ = _BLOCKS | {_NUMBER, _KIND, _DEFAULT, _CODEC, _PRIVATE}
@@ -130,7 +132,7 @@ class WebM:
         self._taken: tuple[int, OpusStream] | None = None
 
     def packets(self, data: bytes) -> Iterator[OpusPacket]:
-        """The Opus packets that `data` completes. Raises AudioError if it is no WebM with Opus."""
+        """Yield the Opus packets that `data` completes. Raises AudioError if the data is not WebM with Opus."""
         self._waiting += data
         while (element := self._element()) is not None:
             name, body = element
@@ -149,12 +151,12 @@ class WebM:
                 self._describe(name, body)
 
     def finish(self) -> None:
-        """Raises AudioError if an element is cut off."""
+        """Check the end of the data. Raises AudioError if an element is truncated."""
         if self._waiting or self._skipping:
             raise AudioError(f"the WebM stream ends within an element, {len(self._waiting)} bytes of it are there")
 
     def _describe(self, name: int, body: bytes) -> None:
-        if not self._tracks:  # outside of a track these are other elements' names
+        if not self._tracks:  # outside a track, these ids belong to other elements
             return
         track = self._tracks[-1]
         if name == self._NUMBER:
@@ -178,7 +180,7 @@ class WebM:
         return track.number, _opus_head(track.head) if track.head else OpusStream()
 
     def _element(self) -> tuple[int, bytes] | None:
-        """The next element that is of interest; of one with children, that it begins."""
+        """(id, body) of the next relevant element, with an empty body for Tracks and TrackEntry; None if incomplete."""
         while True:
             passed = min(self._skipping, len(self._waiting))
             del self._waiting[:passed]
@@ -206,7 +208,7 @@ class WebM:
                 self._skipping = size
 
     def _head(self) -> tuple[int, int | None, int] | None:
-        """(id, size or None if unknown, bytes of both), once they are there."""
+        """(id, size or None if unknown, bytes of both fields); None while incomplete."""
         waiting = self._waiting
         if not waiting:
             return None
@@ -227,7 +229,7 @@ class WebM:
 
     @staticmethod
     def _block(body: bytes) -> tuple[int, bytes]:
-        """Track number and packet; between them are time and flags."""
+        """Track number and packet of a block; timestamp and flags between them are skipped."""
         length = 9 - body[0].bit_length() if body else 1
         start = length + 3
         if len(body) <= start or body[start - 1] & 0x06:
@@ -236,7 +238,7 @@ class WebM:
 
 
 def opus_samples(packet: bytes) -> int:
-    """Samples at 48 kHz that a packet decodes to, by its first bytes (RFC 6716, section 3.1); at most 120 ms."""
+    """Samples at 48 kHz of an Opus packet, from its first bytes (RFC 6716, section 3.1); at most 120 ms."""
     if not packet:
         return 0
     config, code = packet[0] >> 3, packet[0] & 3
@@ -251,7 +253,7 @@ def opus_samples(packet: bytes) -> int:
 
 
 def _opus_head(packet: bytes) -> OpusStream:
-    """Of an OpusHead (RFC 7845, section 5.1)."""
+    """Parse an OpusHead packet (RFC 7845, section 5.1). Raises AudioError if it is not one."""
     if len(packet) < 19 or not packet.startswith(b"OpusHead"):
         raise AudioError(f"the stream begins with {packet[:8]!r}, expected OpusHead", fix="Send Opus.")
     channels = packet[9]

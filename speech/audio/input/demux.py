@@ -1,4 +1,4 @@
-"""Containers by FFmpeg: which track is read, and when its samples are heard."""
+"""Read containers with FFmpeg: track choice and timing of samples."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ _log = logging.getLogger("speech.audio")
 _CONTAINERS = (
     "mov,matroska,webm,asf,avi,flv,mpegts,mpeg,aac,ac3,eac3,dts,amr,caf,wav,w64,aiff,au,ogg,mp3,flac,wv,ape,tta,tak,rm"
 )
-"""FFmpeg demuxers that hold audio themselves. Playlists (concat, hls, dash) are left out: they open other files."""
+"""Allowed FFmpeg demuxers. Playlists (concat, hls, dash) are excluded because they open other files."""
 _COUNTED = frozenset("asf avi flv tta ape wv tak".split())
-"""Formats whose header knows the length."""
+"""Formats whose header contains the length."""
 _FIXED_PACKETS = frozenset("wav w64 aiff au caf".split())
-"""Formats that FFmpeg cuts into packets of one size: their last is shorter, which means nothing."""
+"""Formats that FFmpeg cuts into packets of fixed size. A shorter last packet does not mean truncation."""
 _LEAD_S, _GAP_S = 0.02, 0.1
-"""Times are rounded, in some containers to milliseconds: less than this is no gap."""
+"""Minimum gap at the beginning and later, in seconds: some containers round timestamps to milliseconds."""
 _LONGEST_GAP_S, _MOST_SILENCE_S = 3600.0, 6 * 3600.0
 _MOST_LOST_S = 0.5
 _SILENCE_S = 1.0
 
 
 def open_container(file: Slice, name: str, *, track: int | None = None, strict: bool = False) -> OpenedAudio:
-    """Open a file by FFmpeg.
+    """Open a file with FFmpeg.
 
     Args:
-        file: that can be sought.
+        file: seekable file.
         name: for errors.
-        track: of audio, from 0; None: the one that the container says is the default, else the first.
-        strict: checksums of frames are looked at, and frames that are left out are damage.
+        track: audio track, from 0; None: the container's default track, else the first.
+        strict: verify frame checksums and treat gaps as damage.
 
     Raises:
-        AudioError: it holds no audio, or not that track.
-        av.FFmpegError, ValueError, IndexError: it is nothing that FFmpeg can open.
+        AudioError: if the file has no audio or no such track.
+        av.FFmpegError, ValueError, IndexError: if FFmpeg cannot open the file.
     """
     container = av.open(file, mode="r", options={"format_whitelist": _CONTAINERS})
     try:
@@ -60,7 +60,7 @@ def open_container(file: Slice, name: str, *, track: int | None = None, strict: 
 
 
 def format_of(file: Slice) -> str:
-    """What FFmpeg takes a file for."""
+    """Return the format that FFmpeg detects."""
     with av.open(file, mode="r", options={"format_whitelist": _CONTAINERS}) as container:
         return str(container.format.name)
 
@@ -87,7 +87,7 @@ def _choose(container: av.container.InputContainer, track: int | None, name: str
 
 
 def _begin_s(container: av.container.InputContainer, stream: av.AudioStream) -> float | None:
-    """When the earliest other stream begins; pictures of covers have no time, texts begin with their first line."""
+    """Start time of the earliest other audio or video stream, cover pictures excluded; None if there is none."""
     begins = [
         float(other.start_time * other.time_base)
         for other in container.streams
@@ -133,14 +133,14 @@ def _read(
 
 
 class _Clock:
-    """Frames where the container's times put them: silence before a late beginning and in gaps.
+    """Places frames at the container's timestamps, with silence before a late start and in gaps.
 
-    Times count from the earliest stream. They are compared with all that has been given, so that rounding does not
-    add up. Where they go back, samples follow each other and times count on from there.
+    Timestamps count from the earliest stream. They are compared with all audio yielded so far, so that rounding errors
+    do not accumulate. If timestamps jump back, samples continue without a gap and the clock is realigned.
     """
 
     def __init__(self, begin_s: float | None, name: str, strict: bool) -> None:
-        self._strict = strict  # frames follow each other; a gap is damage
+        self._strict = strict  # a gap between frames is damage
         self._begin_s = begin_s
         self._name = name
         self._given_s = 0.0
@@ -149,7 +149,7 @@ class _Clock:
         self._warned = False
 
     def place(self, frame: av.AudioFrame) -> Iterator[AudioPiece]:
-        """The frame, and the silence before it."""
+        """Yield the silence before the frame, then the frame. Raises DamageError for a gap if strict."""
         samples, rate = samples_of(frame), frame.sample_rate
         if frame.pts is not None and frame.time_base:
             yield from self._silence(float(frame.pts * frame.time_base), rate, samples.shape[1])

@@ -1,4 +1,4 @@
-"""Several channels to one: their mean, or one of them while they cancel each other."""
+"""Downmix to mono: the mean of all channels, or one channel while they cancel each other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 _log = logging.getLogger("speech.audio")
 _FRAME_S = 0.02
 _SHORT, _LONG = 0.8, 0.96
-"""What is left of the energy heard after each frame: half is forgotten in 60 ms, and in a third of a second."""
+"""Decay per frame of the short and the long energy average: half-lives of 60 ms and a third of a second."""
 _CANCELLED, _KEPT = 0.1, 0.5
 _SILENCE = 1e-9
 """Mean square; -90 dB of full scale."""
@@ -17,35 +17,35 @@ _MEAN = -1
 
 
 class Mixer:
-    """One stream of samples with so many channels, to mono.
+    """Downmixes one stream of samples to mono.
 
-    The rule: energy is summed over frames of 20 ms that are counted from the beginning of the stream, older frames
-    weigh less and less. Let g be the energy of the mean of all channels over the mean energy of one channel, times the
-    number of channels: equal channels have g = number of channels, unrelated ones 1, and a channel and its inverse 0.
-    Where g falls below 0.1 over a short memory (half is forgotten in 60 ms), the loudest channel takes the place of the
-    mean: the first one, unless another has twice its energy. Where g rises above 0.5 over a longer one (a third of a
-    second, heard since then) the mean returns: noise in a pause does not bring it back at once. A decision holds from
-    the next frame on: nothing is held back, and how the stream is cut into blocks changes nothing.
+    Energy is averaged over frames of 20 ms, counted from the start of the stream, with exponential decay. Let g be the
+    energy of the mean of all channels over the mean energy of one channel, times the number of channels: equal channels
+    have g = number of channels, unrelated ones 1, and a channel and its inverse 0. When g falls below 0.1 in the short
+    average (half-life 60 ms), the loudest channel replaces the mean: the first one, unless another has twice its
+    energy. When g rises above 0.5 in the long average (half-life a third of a second, restarted at the switch), the
+    mean returns, so that noise in a pause does not bring it back at once. A decision applies from the next frame on:
+    the mixer adds no delay, and its output does not depend on the division into blocks.
 
     Args:
-        channels: of the samples.
+        channels: number of channels.
         rate: in Hz.
-        where: what warnings call the stream.
-        advice: how another channel is chosen, for the warning.
+        where: name of the stream in warnings.
+        advice: appended to the warning, e.g. how to choose another channel.
     """
 
     def __init__(self, channels: int, rate: int, where: str, advice: str = "") -> None:
         self._channels = channels
         self._frame = max(1, round(_FRAME_S * rate))
         self._where, self._advice = where, advice
-        self._started = np.empty((0, channels), np.float32)  # the frame that is not complete
+        self._started = np.empty((0, channels), np.float32)  # the incomplete frame
         self._short = np.zeros(channels + 1)  # energy of each channel, and of the mean
         self._long = self._short
         self._taken = _MEAN
         self._warned = False
 
     def mix(self, block: np.ndarray) -> np.ndarray:
-        """`(n, channels)` float32 to `(n,)`."""
+        """Mix `(n, channels)` float32 to `(n,)`."""
         if self._channels == 1:
             return block[:, 0]
         mean = block.mean(axis=1, dtype=np.float32)

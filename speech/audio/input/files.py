@@ -1,8 +1,7 @@
-"""Files and arrays to mono float32 samples at 16 kHz. Every refusal names the file and what was found in it.
+"""Read files and arrays as mono float32 samples at 16 kHz. Every error names the file and what was found in it.
 
-A file is read to its last byte or refused: files that were joined are read one after the other, rate and channels may
-change within, and a file that is cut off is never taken for a shorter one where its bytes can tell. Times are those of
-the container.
+A file is read to its last byte or refused. Concatenated files are read in sequence; sample rate and channels may change
+within a file. A truncated file raises an error where its bytes reveal the truncation. Timing follows the container.
 """
 
 from __future__ import annotations
@@ -48,19 +47,20 @@ def load_audio(
     max_s: float | None = None,
     name: str | None = None,
 ) -> np.ndarray:
-    """All samples of a file: `(n,)` float32, mono, 16 kHz.
+    """Read all samples of a file: `(n,)` float32, mono, 16 kHz.
 
     Args:
         source: path, bytes of a file, or an open binary file; a pipe is read to its end.
-        channel: take this channel (from 0) instead of the mean of all. None: the mean, or one channel while they cancel
-            each other, see `Mixer`.
-        track: read this audio track (from 0). None: the one that the container calls the default, else the first.
-        max_s: seconds that are decoded at most; more is refused as soon as it is met, not once all is decoded.
-        name: what errors and warnings call the source; None: its path, or the name of an open file.
+        channel: use this channel, from 0. None: the mean of all, or one channel while they cancel each other (see
+            `Mixer`).
+        track: read this audio track, from 0. None: the container's default track, else the first.
+        max_s: maximum duration in seconds. A longer file raises as soon as the limit is passed, before it is fully
+            decoded.
+        name: name of the source in errors and warnings; None: its path, or the name of an open file.
 
     Raises:
-        AudioError: not there, not audio, empty, cut off, damaged, not finite, longer than `max_s`, or without that
-            channel or track.
+        AudioError: if the source is missing, not audio, empty, truncated, damaged, not finite, longer than `max_s`, or
+            lacks that channel or track.
     """
     blocks = list(stream_audio(source, channel=channel, track=track, max_s=max_s, name=name))
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
@@ -75,7 +75,7 @@ def stream_audio(
     max_s: float | None = None,
     name: str | None = None,
 ) -> Iterator[np.ndarray]:
-    """The same samples as `load_audio` in pieces of about `block_s` seconds; memory does not grow with length."""
+    """Yield the samples of `load_audio` in blocks of about `block_s` seconds; memory use does not grow with length."""
     name = name_of(source) if name is None else name
     mono = _MonoResampler(name, channel)
     received_s, produced = 0.0, 0
@@ -96,7 +96,11 @@ def stream_audio(
 
 
 def probe(source: Source) -> AudioInfo:
-    """Duration, rate, channels and format, from the header. Raises AudioError as `load_audio`."""
+    """Return duration, rate, channels and format without decoding; MP3 and AAC frames are counted.
+
+    Raises:
+        AudioError: if the file cannot be opened as audio, or its container shows that it is truncated.
+    """
     name = name_of(source)
     with opened(source, name) as (file, size):
         found = [
@@ -107,12 +111,12 @@ def probe(source: Source) -> AudioInfo:
 
 
 def to_mono_16k(samples: np.ndarray, rate: int, channel: int | None = None) -> np.ndarray:
-    """An array `(n,)` or `(n, channels)` at `rate` Hz to `(n',)` float32, mono, 16 kHz.
+    """Convert an array `(n,)` or `(n, channels)` at `rate` Hz to `(n',)` float32, mono, 16 kHz.
 
-    Floats are taken as they are, signed integers (int16, int32) as fractions of full scale.
+    Floats are used unchanged; signed integers (int16, int32) are scaled to fractions of full scale.
 
     Raises:
-        AudioError: empty, of another shape or type, not finite, or without that channel.
+        AudioError: if the array is empty, of another shape or type, not finite, or lacks that channel.
     """
     block = samples[:, None] if samples.ndim == 1 else samples
     if np.issubdtype(block.dtype, np.signedinteger):
@@ -141,7 +145,10 @@ def _mixed(block: np.ndarray, rate: int, channel: int | None) -> np.ndarray:
 
 
 class _MonoResampler:
-    """Pieces of any rate and channels to mono at 16 kHz; a resampler and a mixer last as long as theirs do."""
+    """Converts pieces of any rate and channel count to mono at 16 kHz.
+
+    The resampler is renewed when the rate changes; there is one mixer per channel count and rate.
+    """
 
     def __init__(self, name: str, channel: int | None) -> None:
         self._name, self._channel = name, channel
@@ -150,7 +157,7 @@ class _MonoResampler:
         self._mixers: dict[tuple[int, int], Mixer] = {}
 
     def accept(self, piece: AudioPiece) -> Iterator[np.ndarray]:
-        """Samples `(n,)` of the piece, before them what was held back of another rate."""
+        """Yield samples `(n,)` of the piece, after the resampler's remainder if the rate changed."""
         if piece.rate != self._rate:
             if len(rest := self.finish()):
                 yield rest
@@ -166,7 +173,7 @@ class _MonoResampler:
             yield samples
 
     def finish(self) -> np.ndarray:
-        """What is held back."""
+        """Flush the resampler: its remaining samples `(n,)`."""
         resampler, self._resampler = self._resampler, None
         empty = np.empty(0, np.float32)
         return empty if resampler is None else np.asarray(resampler.resample_chunk(empty, last=True))
@@ -185,7 +192,7 @@ class _MonoResampler:
 
 
 def _joined(pieces: Iterator[AudioPiece], block_s: float) -> Iterator[AudioPiece]:
-    """Small pieces together, as long as rate and channels stay the same."""
+    """Join small pieces up to `block_s` seconds, as long as rate and channels stay the same."""
     waiting: list[np.ndarray] = []
     count = rate = 0
     for piece in pieces:
@@ -203,7 +210,7 @@ def _joined(pieces: Iterator[AudioPiece], block_s: float) -> Iterator[AudioPiece
 
 
 def _pieces(file: BinaryIO, size: int, name: str, block_s: float, track: int | None) -> Iterator[AudioPiece]:
-    """The pieces of all links of a file, each checked to be whole."""
+    """Yield the pieces of all links of a file, and check that each link is complete."""
     for link in links(file, size, name):
         part = Slice(file, link.start, link.end)
         found = _open(part, link, name, block_s, track)
@@ -220,7 +227,7 @@ def _pieces(file: BinaryIO, size: int, name: str, block_s: float, track: int | N
 
 
 def _decoded(found: OpenedAudio, part: Slice, name: str) -> Iterator[AudioPiece]:
-    """Whatever a decoder raises is damage; what the system refuses is said."""
+    """Yield decoded pieces. Decoder errors become DamageError; read errors of the system become AudioError."""
     while True:
         try:
             piece = next(found.pieces, None)
@@ -238,10 +245,10 @@ def _decoded(found: OpenedAudio, part: Slice, name: str) -> Iterator[AudioPiece]
 def _open(
     part: Slice, link: Link, name: str, block_s: float, track: int | None, *, measured: bool = False
 ) -> OpenedAudio:
-    """The decoder of a link.
+    """Open the decoder of a link.
 
     Raises:
-        AudioError: it is no audio, or has no such track.
+        AudioError: if the link is not audio, has no such track, or cannot be read.
     """
     try:
         return _decoder(part, link, name, block_s, track, measured)
@@ -276,7 +283,7 @@ def _decoder(part: Slice, link: Link, name: str, block_s: float, track: int | No
 
 
 def _open_alone(part: Slice, link: Link, name: str, block_s: float, measured: bool) -> OpenedAudio | None:
-    """By what reads a single track; None where FFmpeg is needed."""
+    """Open with a decoder for single-track formats; None if FFmpeg's demuxers are needed."""
     size = link.end - link.start
     if not link.kind:
         if (found := open_frames(part, size, name, measured=measured)) is not None:

@@ -1,4 +1,4 @@
-"""WAV and its relatives, and Ogg of one stream, by libsndfile."""
+"""Read WAV, related formats and single-stream Ogg with libsndfile."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from speech.audio.input.source import Slice
 
 
 def open_sound(file: Slice, *, block_s: float) -> OpenedAudio:
-    """Open a file by libsndfile.
+    """Open a file with libsndfile.
 
     Args:
-        file: that can be sought.
-        block_s: seconds of a piece.
+        file: seekable file.
+        block_s: seconds per piece.
 
     Raises:
-        soundfile.LibsndfileError: it is nothing that libsndfile can open.
+        soundfile.LibsndfileError: if libsndfile cannot open the file.
     """
     sound = soundfile.SoundFile(file)
     rate = int(sound.samplerate)

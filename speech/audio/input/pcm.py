@@ -1,4 +1,4 @@
-"""The bytes of a socket to mono float32 samples at 16 kHz, as they arrive; the split into messages changes nothing."""
+"""Decode streamed bytes to mono float32 samples at 16 kHz; the result does not depend on the split into messages."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _NOTHING = np.empty(0, np.float32)
 _OPUS_RATE = 48_000
 _LOUDEST_FLOAT = 64.0
 _MOST_HEADER = 1 << 20
-_UNKNOWN_BYTES = 0x7FFF_0000  # RIFF sizes from here on, and 0, are what writers to a pipe leave behind
+_UNKNOWN_BYTES = 0x7FFF_0000  # RIFF sizes from here on, and 0, mean unknown: the file was written to a pipe
 _ENDLESS = 1 << 62
 _MOST_LOOKED_AT = 1 << 15
 MAX_MESSAGE_S = 30.0
-"""Of Opus, in one message. Two bytes are up to 120 ms, so a message that is small may be long; one that is longer is
-refused before any of it is decoded."""
+"""Maximum seconds of Opus in one message of a container. Two bytes can encode 120 ms, so a small message can be long;
+a longer one is refused before decoding."""
 _INSTEAD = "send PCM16, Opus in Ogg or WebM, or WAV"
 
 
 class Encoding(StrEnum):
-    """How the bytes are to be read; names equal values. `opus` is one packet per message."""
+    """Encoding of the bytes; names equal values. `opus` is one packet per message."""
 
     pcm_s16le = "pcm_s16le"
     pcm_f32le = "pcm_f32le"
@@ -42,21 +42,24 @@ class Encoding(StrEnum):
     ogg_opus = "ogg_opus"
     webm_opus = "webm_opus"
     auto = "auto"
-    """Ogg, WebM or WAV by its first bytes; other formats that are known (`known_format`) are refused, anything else is
-    PCM16. Messages may be cut anywhere."""
+    """Detect Ogg, WebM or WAV by the first bytes. Other known formats (`known_format`) are refused; anything else is
+    PCM16. Messages may be split anywhere."""
 
 
 _BYTES = {Encoding.pcm_s16le: 2, Encoding.pcm_f32le: 4, Encoding.mulaw: 1, Encoding.alaw: 1}
 _CONTAINERS: dict[Encoding, type[Ogg] | type[WebM]] = {Encoding.ogg_opus: Ogg, Encoding.webm_opus: WebM}
 _MAGICS = {b"OggS": Encoding.ogg_opus, b"\x1a\x45\xdf\xa3": Encoding.webm_opus, b"RIFF": Encoding.auto}
 _WAV = {(1, 16): Encoding.pcm_s16le, (3, 32): Encoding.pcm_f32le, (6, 8): Encoding.alaw, (7, 8): Encoding.mulaw}
-_CHUNK = re.compile(rb"\0?(?!RIFF)[ -~]{4}")  # what may follow the samples of a WAV file: padding, then a name
+_CHUNK = re.compile(rb"\0?(?!RIFF)[ -~]{4}")  # allowed after the samples of a WAV file: padding, then a chunk name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AudioFormat:
-    """What a client sends; containers tell rate and channels themselves. Two channels are mixed by `Mixer`: to their
-    mean, or one of them while they cancel each other."""
+    """Audio format of a client; containers have their own rate and channels. `Mixer` downmixes two channels.
+
+    Raises:
+        AudioError: if the rate is not 8000 to 48000 Hz, or there are not 1 or 2 channels.
+    """
 
     encoding: Encoding = Encoding.pcm_s16le
     sample_rate: int = SAMPLE_RATE
@@ -70,13 +73,15 @@ class AudioFormat:
 
     @property
     def frame_bytes(self) -> int:
-        """Bytes of one sample of all channels; 1 where the bytes are not samples."""
+        """Bytes of one sample of all channels; 1 if the bytes are not raw samples."""
         return _BYTES.get(self.encoding, 0) * self.channels or 1
 
 
 class PcmDecoder:
-    """One stream: `decode` its messages, then `finish`. A refused message leaves the stream as it was, except in a
-    container or with `auto`, where bytes depend on those before: there every later call repeats the refusal.
+    """Decoder of one stream: call `decode` with each message, then `finish`.
+
+    A refused message leaves the stream unchanged, except in a container or with `auto`, where bytes depend on earlier
+    ones: there every later call raises the same error.
 
     Args:
         format: of the bytes.
@@ -84,10 +89,10 @@ class PcmDecoder:
 
     def __init__(self, format: AudioFormat) -> None:
         self._auto = format.encoding is Encoding.auto
-        self._waiting = bytearray()  # `auto`: first bytes, then the part of a sample that a message ended in
-        self._promised = _ENDLESS  # bytes of samples still to come by the header of a WAV file
+        self._waiting = bytearray()  # `auto`: first bytes, then the incomplete sample at the end of a message
+        self._promised = _ENDLESS  # bytes of samples still expected according to a WAV header
         self._failure, self._finished = "", False
-        self._told = OpusStream(format.channels)  # of packets without a container
+        self._told = OpusStream(format.channels)  # for packets without a container
         self._start(format)
 
     def _start(self, format: AudioFormat) -> None:
@@ -101,9 +106,13 @@ class PcmDecoder:
         self._skip = self._silent_bytes = 0
 
     def decode(self, data: bytes) -> np.ndarray:
-        """The samples `(n,)` float32 at 16 kHz that a message completes. Raises AudioError: misaligned, not finite,
-        damaged, not what it was said to be, or after the end. Samples of a container that come before the damage in
-        the same message are given; the next call raises then."""
+        """Return the samples `(n,)` float32 at 16 kHz that a message completes.
+
+        If a container is damaged within a message, the samples before the damage are returned and the next call raises.
+
+        Raises:
+            AudioError: if the message is misaligned, not finite, damaged, of another format, or after the end.
+        """
         if self._finished or self._failure:
             raise AudioError(self._failure or "the audio has ended already", fix="Begin another stream.")
         try:
@@ -114,8 +123,11 @@ class PcmDecoder:
             raise
 
     def finish(self) -> np.ndarray:
-        """What was held back `(n,)` float32; empty from the second time on. Raises AudioError if the stream ends within
-        a sample, page or header, holds no audio, or has failed before."""
+        """Return the remaining samples `(n,)` float32; empty on later calls.
+
+        Raises:
+            AudioError: if the stream ends within a sample, page or header, has no audio, or has failed before.
+        """
         if self._finished:
             return _NOTHING
         self._finished = True
@@ -133,7 +145,7 @@ class PcmDecoder:
         return self._resample(rest, last=True)
 
     def close(self) -> None:
-        """Give up: what is held back is dropped, nothing more is taken. There are no threads to end."""
+        """Drop buffered audio and accept no more messages. There are no threads to stop."""
         self._finished = True
         self._waiting.clear()
         self._resampler = self._container = self._opus = None
@@ -142,7 +154,7 @@ class PcmDecoder:
         return mono if self._resampler is None else np.asarray(self._resampler.resample_chunk(mono, last=last))
 
     def _samples(self, data: bytes) -> np.ndarray:
-        """A message to mono samples at its own rate."""
+        """Decode a message to mono samples at the stream's own rate."""
         if self._auto:
             data = self._settle(data)
         if not data:
@@ -183,9 +195,9 @@ class PcmDecoder:
         return np.concatenate(parts)
 
     def _packet(self, packet: OpusPacket) -> np.ndarray:
-        """One Opus packet to mono samples at 48 kHz, behind what a stream before it has held back."""
+        """Decode one Opus packet to mono samples at 48 kHz, after the remainder of a previous chained stream."""
         data, stream = packet
-        if not data:  # FFmpeg would take it for the end
+        if not data:  # FFmpeg would treat it as the end of the stream
             return _NOTHING
         rest = _NOTHING
         if stream is not self._stream or self._opus is None:
@@ -203,13 +215,13 @@ class PcmDecoder:
         return np.concatenate([rest, samples]) if len(rest) else samples
 
     def _opened(self, frames: list[av.AudioFrame]) -> np.ndarray:
-        """Mono, without the samples at the beginning that a container says to leave out."""
+        """Mix decoded frames to mono and drop the container's pre-skip."""
         samples = np.concatenate([_NOTHING, *(self._mixer.mix(samples_of(frame)) for frame in frames)])
         skip, self._skip = self._skip, max(0, self._skip - len(samples))
         return samples[skip:]
 
     def _settle(self, data: bytes) -> bytes:
-        """The bytes of whole samples, or of a container, once the first ones have told what they are."""
+        """Return bytes of whole samples or of a container; none until the format is detected."""
         waiting = self._waiting
         waiting += data
         if self._format.encoding is Encoding.auto and not self._guess():
@@ -225,7 +237,11 @@ class PcmDecoder:
         return taken
 
     def _guess(self) -> bool:
-        """Whether the first bytes tell what they are; then the decoder is that."""
+        """Detect the format from the first bytes and switch to it; False if more bytes are needed.
+
+        Raises:
+            AudioError: if the format is known but not supported, or a WAV header is invalid.
+        """
         first = bytes(self._waiting[:4])
         if len(first) < 4 and any(magic.startswith(first) for magic in _MAGICS):
             return False
@@ -245,7 +261,7 @@ class PcmDecoder:
 
 
 def to_pcm16(samples: np.ndarray) -> bytes:
-    """float32 samples as 16-bit little-endian PCM; what lies beyond -1..1 is cut off."""
+    """Convert float32 samples to 16-bit little-endian PCM; values beyond -1..1 are clipped."""
     return np.clip(np.rint(samples * 32768), -32768, 32767).astype("<i2").tobytes()
 
 
@@ -262,7 +278,7 @@ def _to_float(data: bytes, encoding: Encoding) -> np.ndarray:
 
 
 def _g711(law: Encoding) -> np.ndarray:
-    """Values of the 256 codes: sign, three bits of exponent, four of mantissa; mu-law inverts all, A-law some."""
+    """Values of the 256 G.711 codes: sign, 3-bit exponent, 4-bit mantissa; mu-law inverts all bits, A-law some."""
     code = np.arange(256) ^ (0xFF if law is Encoding.mulaw else 0xD5)
     exponent, mantissa = code >> 4 & 7, code & 15
     value = ((mantissa << 3) + 132 << exponent) - 132
@@ -275,7 +291,7 @@ _G711 = {law: _g711(law) for law in (Encoding.mulaw, Encoding.alaw)}
 
 
 def _wav_header(first: bytearray) -> tuple[AudioFormat, int, int] | None:
-    """Format, where the samples begin, how many bytes they are; None while the header is not complete."""
+    """Parse a WAV header: (format, offset of the samples, their bytes); None while the header is incomplete."""
     if len(first) >= 12 and first[8:12] != b"WAVE":
         raise AudioError(f"a RIFF file of {bytes(first[8:12])!r}, expected b'WAVE'")
     place, format = 12, None
@@ -297,7 +313,7 @@ def _wav_header(first: bytearray) -> tuple[AudioFormat, int, int] | None:
 
 def _wav_format(chunk: bytearray) -> AudioFormat:
     kind, channels, rate, bits = struct.unpack_from("<HHI6xH", chunk)
-    if kind == 0xFFFE:  # extensible: the kind stands further back
+    if kind == 0xFFFE:  # extensible: the format code is further back
         kind = int.from_bytes(chunk[24:26], "little")
     if (kind, bits) not in _WAV:
         raise AudioError(f"the WAV file has format {kind} with {bits} bits", fix="Send PCM16 or float32.")

@@ -1,4 +1,4 @@
-"""What every decoder gives: pieces of samples, and what is known of the file before it is decoded."""
+"""Types shared by all decoders: pieces of samples, file information and decoding errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class AudioInfo:
-    """What a container says of itself."""
+    """Information from a file's header."""
 
     duration_s: float
     rate: int
@@ -19,12 +19,12 @@ class AudioInfo:
     channels: int
     format: str
     tracks: int = 1
-    """Of audio; one is read."""
+    """Number of audio tracks; one is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioPiece:
-    """Samples `(n, channels)` float32 at `rate` Hz. Both may change from one piece to the next."""
+    """Samples `(n, channels)` float32 at `rate` Hz. Channels and rate may change from one piece to the next."""
 
     samples: np.ndarray
     rate: int
@@ -32,27 +32,27 @@ class AudioPiece:
 
 @dataclass(frozen=True, slots=True)
 class OpenedAudio:
-    """A file, or one link of a chain of them, before it is decoded."""
+    """An opened file, or one link of a chained file, before decoding."""
 
     info: AudioInfo
     pieces: Generator[AudioPiece]
-    """To the end; DamageError where it cannot be decoded further."""
+    """Decoded pieces to the end; raises DamageError where decoding fails."""
     promised_s: float = 0.0
-    """What the header says there is; 0 where it cannot be relied on."""
+    """Duration in seconds according to the header; 0 if the header is unreliable."""
     whole: float = 1.0
-    """Bytes that should be there for each that is."""
+    """Ratio of expected to present bytes."""
 
 
 class DamageError(Exception):
-    """Decoding has stopped: why."""
+    """Decoding stopped because the data is damaged; the message is the reason."""
 
 
 class CutOffError(DamageError):
-    """The bytes end where more must follow."""
+    """The data is truncated."""
 
 
 def samples_of(frame: av.AudioFrame) -> np.ndarray:
-    """A frame of any sample format as `(n, channels)` float32, integers as fractions of full scale."""
+    """Convert a frame of any sample format to `(n, channels)` float32, integers to fractions of full scale."""
     values = frame.to_ndarray()
     channels = frame.layout.nb_channels
     interleaved = values.T if frame.format.is_planar else values.reshape(-1, channels)

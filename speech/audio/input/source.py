@@ -1,6 +1,6 @@
-"""Where the bytes of a file come from: a path, a pipe, bytes or an open file, always as something that can be sought.
+"""Open a path, pipe, bytes or open file as a seekable file.
 
-A pipe, a socket or a terminal is read once, to its end, into a temporary file.
+A pipe, socket or terminal is first read to its end into a temporary file.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _BLOCK = 1 << 20
 
 
 class Slice(io.RawIOBase):
-    """Bytes `start` to `end` of an open file, which is not closed with it.
+    """File object over bytes `start` to `end` of an open file; closing it does not close the file.
 
-    libsndfile swallows what its file raises: `failure` keeps what the system refused, and what is asked for behind it
-    is not there.
+    libsndfile swallows exceptions of its file. So `failure` keeps the system's read error, and later reads return no
+    bytes.
     """
 
     def __init__(self, file: BinaryIO, start: int, end: int) -> None:
@@ -67,12 +67,12 @@ class Slice(io.RawIOBase):
         return len(data)
 
     def write(self, data: object) -> int:
-        """libsndfile wants to see that there is one; nothing is ever written."""
+        """Raise UnsupportedOperation; libsndfile only requires that the method exists."""
         raise io.UnsupportedOperation("write")
 
 
 def name_of(source: Source) -> str:
-    """What messages call a source that was given no name."""
+    """Return the default name of a source in messages."""
     if isinstance(source, str | Path):
         return printable(source)
     if isinstance(source, bytes):
@@ -83,10 +83,10 @@ def name_of(source: Source) -> str:
 
 @contextmanager
 def opened(source: Source, name: str) -> Iterator[tuple[BinaryIO, int]]:
-    """The source as a seekable file, and how many bytes it has.
+    """Context manager: the source as a seekable file, and its size in bytes.
 
     Raises:
-        AudioError: it is not there, a directory, empty, not to be read, or a pipe that does not end.
+        AudioError: if the source is missing, a directory, empty, unreadable, or a pipe of more than 4 GiB.
     """
     with ExitStack() as stack:
         try:
@@ -127,8 +127,8 @@ def _file(source: Source, name: str, stack: ExitStack) -> BinaryIO:
 
 
 def _can_be_sought(file: BinaryIO) -> bool:
-    """Devices say that they can, and stay where they are."""
+    """Whether seeking works. Devices claim to be seekable but are not, so only regular files count."""
     try:
         return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-    except (OSError, AttributeError):  # no file of the system; UnsupportedOperation is an OSError
+    except (OSError, AttributeError):  # not a file of the operating system; UnsupportedOperation is an OSError
         return file.seekable()

@@ -1,7 +1,8 @@
-"""Judges of code-switched sentences: rules, each of which says what is wrong and where.
+"""Rule-based judge of code-switched sentences. Each rule reports what is wrong and where.
 
-Four aspects of 0 to 10, weighted as in SwitchLingua (arXiv 2506.00087): .30 fluency, .25 naturalness, .20 share of the
-embedded language, .25 culture; a sentence is accepted from 8, unless an aspect has less than 2.
+There are four aspects, scored 0 to 10 and weighted as in SwitchLingua (arXiv 2506.00087): .30 fluency, .25 naturalness,
+.20 share of the embedded language, .25 culture. A sentence is accepted if its total is at least 8 and every aspect at
+least 2.
 """
 
 from __future__ import annotations
@@ -23,23 +24,23 @@ _TOLERANCE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a judge does not like."""
+    """A fault that a judge finds in a sentence."""
 
     part: int
-    """Which part of the sentence; its switch is the one before it."""
+    """Index of the part of the sentence; the switch concerned is the one before it."""
     what: str
     points: float
-    """What it costs, of 10 of its aspect."""
+    """Points deducted from the 10 of its aspect."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What the judges say of a sentence."""
+    """A judge's scores of a sentence and the faults found."""
 
     scores: Mapping[str, float]
     """Aspect -> 0 to 10."""
     faults: tuple[Fault, ...]
-    """The gravest first."""
+    """Most serious first."""
 
     @property
     def total(self) -> float:
@@ -51,18 +52,18 @@ class Judgement:
 
 
 class RuleJudge:
-    """Rules for the four aspects.
+    """Judges sentences by rules for the four aspects.
 
     Args:
-        function_words: language (ISO 639-3) -> words that say little by themselves; see `function_words`.
-        names: plain words that name people and places.
+        function_words: language (ISO 639-3) -> its function words; see `function_words`.
+        names: normalised words of proper names; see `names`.
     """
 
     def __init__(self, function_words: Mapping[str, frozenset[str]], names: frozenset[str] = frozenset()) -> None:
         self._function_words, self._names = function_words, names
 
     def judge(self, mixture: Mixture, target_share: float) -> Judgement:
-        """Judge a sentence that shall have such a share of embedded words."""
+        """Judge a sentence with a target share of embedded words."""
         found = {
             "fluency": list(_fluency(mixture)),
             "naturalness": list(self._naturalness(mixture)),
@@ -81,7 +82,7 @@ class RuleJudge:
         return word in self._function_words.get(language, ())
 
     def _naturalness(self, mixture: Mixture) -> Iterable[Fault]:
-        """How often it switches, and around what: a function word goes with what it belongs to (functional head
+        """Faults in the number and place of switches: a function word must stay with its complement (functional head
         constraint, Belazi et al. 1994)."""
         parts, both = mixture.parts, mixture.parallel
         crowded = (len(parts) - 1) - len(mixture.words) / _WORDS_PER_SWITCH
@@ -95,7 +96,7 @@ class RuleJudge:
                 yield Fault(number + 1, "a function word without what it belongs to", 3.0)
 
     def _culture(self, mixture: Mixture) -> Iterable[Fault]:
-        """Names and numbers stay whole, and a part that is the same in both languages is no change of language."""
+        """Faults: names or numbers split by a switch, and parts that are identical in both languages."""
         both = mixture.parallel
         for number, part in enumerate(mixture.parts):
             words = both.words[part.side][part.first : part.last]
@@ -112,7 +113,7 @@ class RuleJudge:
 
 
 def _fluency(mixture: Mixture) -> Iterable[Fault]:
-    """The equivalence constraint; nothing is left out and nothing said twice."""
+    """Faults: violations of the equivalence constraint, omitted or repeated words, and empty parts."""
     both, parts = mixture.parallel, mixture.parts
     kept = [{place for part in parts if part.side == side for place in range(part.first, part.last)} for side in (0, 1)]
     for number, (i, j) in enumerate(mixture.points, start=1):
@@ -142,14 +143,14 @@ def _number(word: str) -> bool:
 
 
 def function_words(sentences: Iterable[Sequence[str]]) -> frozenset[str]:
-    """Of a language, as its corpus has them: the most frequent short words."""
+    """Estimate a language's function words from its sentences: the short ones among the most frequent words."""
     counts = Counter(word for words in sentences for word in words)
     ranked = sorted(counts, key=lambda word: (-counts[word], word))[:_FUNCTION_WORDS]
     return frozenset(word for word in ranked if len(word) <= _LONGEST_FUNCTION_WORD)
 
 
 def names(texts: Iterable[tuple[str, str]]) -> frozenset[str]:
-    """Words, plain, that are written with a capital within sentences of both languages of a pair."""
+    """Find proper names: words capitalised inside a sentence in both languages of a pair, in lower case."""
     found: set[str] = set()
     for pair in texts:
         sides = [

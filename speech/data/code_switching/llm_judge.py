@@ -1,4 +1,4 @@
-"""A language model as judge of code-switched sentences, through any endpoint that speaks OpenAI's chat completions."""
+"""Judge of code-switched sentences that asks a language model, through any OpenAI-compatible chat completions API."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from speech.text.languages import LANGUAGES
 _TRIES = 3
 _WAIT_S = 2.0
 _TIMEOUT_S = 60.0
-"""Of one answer."""
+"""Timeout of one request."""
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 _TASK = """You rate one code-switched sentence as a bilingual speaker of {one} and {other} would.
 Answer with one JSON object and nothing else:
@@ -34,16 +34,16 @@ Parts: {parts}"""
 
 
 class LlmJudge:
-    """Scores of a language model; where it and the rules differ, a refusal counts, then the lower total.
+    """Combines rules with a language model's scores: a rejection wins, then the lower total.
 
     Args:
-        url: of the API, such as `http://localhost:8000/v1`.
-        model: its name there.
-        rules: whose faults lead the mending, beside the model's own.
+        url: base URL of the API, such as `http://localhost:8000/v1`.
+        model: name of the model in the API.
+        rules: rule-based judge, which is asked first.
         key: sent as bearer token, if any.
 
     Raises:
-        ConfigError: if the URL is none.
+        ConfigError: if the URL is not http or https.
     """
 
     def __init__(self, url: str, model: str, rules: RuleJudge, *, key: str = "") -> None:
@@ -53,10 +53,10 @@ class LlmJudge:
         self._headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
 
     def judge(self, mixture: Mixture, target_share: float) -> Judgement:
-        """What the rules say where that is refusal enough, otherwise the stricter of rules and model.
+        """Return the rules' judgement if they reject the sentence, otherwise the stricter of rules and model.
 
         Raises:
-            SpeechError: if the endpoint does not answer, or answers something else than scores.
+            SpeechError: if the endpoint does not answer, or its answer contains no valid scores.
         """
         ruled = self._rules.judge(mixture, target_share)
         if not ruled.accepted:
@@ -117,6 +117,6 @@ def _finite(value: Any) -> float:
 
 
 def _object(text: str) -> str:
-    """The JSON object in what a model writes, which may have put it into a fence."""
+    """Extract the JSON object from a model's answer, which may contain a code fence or other text."""
     start, end = text.find("{"), text.rfind("}")
     return text[start : end + 1] if 0 <= start < end else text

@@ -1,4 +1,4 @@
-"""A sentence in two languages, and one that changes between them at points where both word orders agree."""
+"""Parallel sentence pairs, and code-switched mixtures of them that switch where both word orders agree."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from speech.text.units import Form, units
 from speech.transcript import Word, join
 
 Point = tuple[int, int]
-"""A place between words of both sentences: so many words of each stand before it."""
+"""A switch point: the number of words before it in each sentence."""
 
 
 def words_of(text: str, language: str) -> tuple[str, ...]:
-    """Of a text, plain; characters where a language (ISO 639-3) writes no spaces."""
+    """Normalised words of a text, or characters in a language (ISO 639-3) written without spaces."""
     form = Form.wer if LANGUAGES[language].spaces else Form.mer
     return tuple(units(plain_text(text), form))
 
 
 @dataclass(frozen=True)
 class SentencePair:
-    """The same content in two languages."""
+    """A sentence and its translation."""
 
     languages: tuple[str, str]
     """ISO 639-3."""
     words: tuple[tuple[str, ...], tuple[str, ...]]
-    """Plain, of each."""
+    """Normalised words of each sentence."""
     links: Links
-    """Which words mean each other; see `TranslationTable.links`."""
+    """Word alignment; see `TranslationTable.links`."""
 
     @cached_property
     def points(self) -> tuple[Point, ...]:
-        """Where one may switch: no link crosses, and the words on one side at least are linked up to the place."""
+        """Possible switch points: no alignment link crosses, and both words directly before or after are aligned."""
         lengths = [len(side) for side in self.words]
         found = []
         for i in range(1, lengths[0]):
@@ -49,18 +49,18 @@ class SentencePair:
         return any(a == i for a, _ in self.links) and any(b == j for _, b in self.links)
 
     def linked(self, side: int, place: int) -> bool:
-        """Whether a word of one of the two is linked at all."""
+        """Whether word `place` of sentence `side` is aligned at all."""
         return any(link[side] == place for link in self.links)
 
 
 @dataclass(frozen=True)
 class LanguageSpan:
-    """Words of one of the two sentences."""
+    """Consecutive words of one of the two sentences."""
 
     side: int
     first: int
     last: int
-    """The word behind the last."""
+    """Exclusive."""
 
     def __len__(self) -> int:
         return self.last - self.first
@@ -68,17 +68,17 @@ class LanguageSpan:
 
 @dataclass(frozen=True)
 class Mixture:
-    """A sentence that changes its language at some points."""
+    """A code-switched sentence that alternates between the two sentences of a pair."""
 
     parallel: SentencePair
     points: tuple[Point, ...]
-    """Ascending on both sides, at least one."""
+    """Switch points, ascending on both sides, at least one."""
     start: int
-    """Which of the two it begins in."""
+    """Side of the first part: 0 or 1."""
 
     @cached_property
     def parts(self) -> tuple[LanguageSpan, ...]:
-        """From left to right."""
+        """Parts of the sentence in order."""
         ends = ((0, 0), *self.points, tuple(len(side) for side in self.parallel.words))
         sides = [(self.start + n) % 2 for n in range(len(ends) - 1)]
         return tuple(
@@ -88,7 +88,7 @@ class Mixture:
 
     @cached_property
     def words(self) -> tuple[tuple[str, str], ...]:
-        """Words with their languages."""
+        """(word, language) of each word."""
         both = self.parallel
         return tuple(
             (word, both.languages[part.side])
@@ -102,12 +102,12 @@ class Mixture:
 
     @property
     def matrix(self) -> int:
-        """Side of most words; of the first word if both have as many."""
+        """Side of the matrix language, which has more words; the first word's side on a tie."""
         counts = [sum(len(part) for part in self.parts if part.side == side) for side in (0, 1)]
         return self.start if counts[0] == counts[1] else int(counts[1] > counts[0])
 
     @property
     def embedded_share(self) -> float:
-        """Of words that are not in the language of most."""
+        """Share of words in the embedded language, 0 to 0.5."""
         embedded = sum(len(part) for part in self.parts if part.side != self.matrix)
         return embedded / len(self.words)

@@ -1,4 +1,4 @@
-"""Parallel utterances of a corpus, and which of their words mean each other."""
+"""Parallel utterances of a corpus, and their word alignment."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Texts = set[tuple[str, str]]
 
 
 def parallel_pairs(utterances: Iterable[Utterance]) -> dict[Languages, list[tuple[Utterance, Utterance]]]:
-    """Utterances of equal `parallel_id` in two languages, by languages (sorted); in the order of a hash of their ids.
+    """Pairs of utterances with equal `parallel_id` by (sorted) languages, ordered by a hash of their ids.
 
-    Those of one word are left out: there is no place to switch.
+    Utterances of one word are left out, as they have no switch point.
     """
     groups: dict[str, list[Utterance]] = defaultdict(list)
     for utterance in utterances:
@@ -40,7 +40,7 @@ def parallel_pairs(utterances: Iterable[Utterance]) -> dict[Languages, list[tupl
 
 
 def parallel_texts(utterances: Iterable[Utterance], languages: Languages) -> Texts:
-    """All pairs of texts that say the same in two languages: of parallel utterances, and translations."""
+    """All parallel texts in two languages, from parallel utterances and from translations."""
     texts: Texts = set()
     spoken: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for utterance in utterances:
@@ -55,10 +55,11 @@ def parallel_texts(utterances: Iterable[Utterance], languages: Languages) -> Tex
 
 
 class Bitext:
-    """What the texts of two languages tell: a lexicon, function words and names.
+    """Translation lexicon and rule-based judge, estimated from parallel texts.
 
     Args:
-        texts: that say the same.
+        texts: parallel texts.
+        languages: ISO 639-3 codes of their two sides.
     """
 
     def __init__(self, texts: Texts, languages: Languages) -> None:
@@ -70,7 +71,7 @@ class Bitext:
         self.judges = RuleJudge(words, names(texts))
 
     def parallel(self, one: str, other: str) -> SentencePair:
-        """Two texts that say the same."""
+        """Align two parallel texts."""
         words = self._words((one, other))
         return SentencePair(self.languages, words, self.lexicon.links(*words))
 
@@ -79,7 +80,7 @@ class Bitext:
 
 
 def _cognates(pairs: Sequence[tuple[tuple[str, ...], tuple[str, ...]]]) -> Iterator[tuple[list[str], list[str]]]:
-    """Words that look alike, as sentences of one word (Kondrak et al. 2003)."""
+    """Yield cognates, i.e. words of similar spelling, as sentence pairs of one word (Kondrak et al. 2003)."""
     for one, other in pairs:
         for word in one:
             alike = [

@@ -1,7 +1,7 @@
-"""Code-switched sentences made of parallel ones: switched where both word orders agree, judged, and mended.
+"""Generate code-switched sentences from parallel ones: switch where both word orders agree, judge, and refine.
 
-Poplack 1980: a speaker switches between words (free-morpheme constraint), and where the order of what stands on both
-sides is that of both languages (equivalence constraint). Here: no alignment link crosses the switch.
+Poplack 1980: speakers switch between words (free-morpheme constraint), at points where the word order around the switch
+is valid in both languages (equivalence constraint). Here, no alignment link may cross the switch.
 """
 
 from __future__ import annotations
@@ -20,24 +20,27 @@ _MOST_POINTS = 3
 
 
 class Judge(Protocol):
-    """Who says whether a sentence is good: `RuleJudge`, or a language model (`LlmJudge`)."""
+    """Judge of sentences: rules (`RuleJudge`), or a language model (`LlmJudge`)."""
 
     def judge(self, mixture: Mixture, target_share: float) -> Judgement:
-        """Judge a sentence that shall have such a share of embedded words."""
+        """Judge a sentence with a target share of embedded words."""
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptedMixture:
-    """A sentence and what the judges say of it."""
+    """An accepted sentence with its judgement."""
 
     mixture: Mixture
     verdict: Judgement
     rounds: int
-    """How many times it was mended."""
+    """Number of refinement rounds."""
 
 
 def generate(parallel: SentencePair, target_share: float, rng: np.random.Generator) -> Mixture | None:
-    """A mixture at random points, of about such a share of embedded words; None where there is no place to switch."""
+    """Make a mixture with random switch points, as close to `target_share` as the starting language allows.
+
+    Returns None if the pair has no switch point.
+    """
     points = parallel.points
     if not points:
         return None
@@ -49,10 +52,10 @@ def generate(parallel: SentencePair, target_share: float, rng: np.random.Generat
 
 
 def refine(mixture: Mixture, judges: Judge, target_share: float, rounds: int = 4) -> AcceptedMixture | None:
-    """Mend what the judges find until they accept it.
+    """Refine a mixture until the judge accepts it.
 
-    Each round takes the place of the gravest fault, tries what would mend it there, has the results judged, and goes on
-    with the best of them. None where nothing gets better before it is good enough.
+    Each round judges the candidate repairs of the two most serious faults and continues with the best candidate that
+    improves the total. Returns None if no candidate is better, or after `rounds` rounds.
     """
     verdict = judges.judge(mixture, target_share)
     for done in range(rounds + 1):
@@ -69,7 +72,7 @@ def refine(mixture: Mixture, judges: Judge, target_share: float, rounds: int = 4
 
 
 def _mended(mixture: Mixture, verdict: Judgement) -> Iterator[Mixture]:
-    """What might be better, for the gravest fault first: its switch elsewhere, gone, or one more."""
+    """Candidate repairs: remove or move the switches at the two most serious faults, swap languages, add a switch."""
     points = mixture.parallel.points
     for fault in verdict.faults[:2]:
         for number in {max(fault.part - 1, 0), min(fault.part, len(mixture.points) - 1)}:

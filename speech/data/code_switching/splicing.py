@@ -1,4 +1,4 @@
-"""Pieces of recordings in a row, cut between words and joined without a click."""
+"""Splice pieces of recordings: cut between words and crossfade without clicks."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ _PEAK = 0.97
 
 @dataclass(frozen=True, slots=True)
 class RecordingSpan:
-    """Some words of a recording."""
+    """Consecutive words of a recording."""
 
     samples: np.ndarray
-    """Of the whole recording, `(n,)` float32 at 16 kHz."""
+    """The whole recording, `(n,)` float32 at 16 kHz."""
     words: Sequence[Word]
-    """All words of the recording, with times."""
+    """All words of the recording, with timestamps."""
     first: int
     last: int
-    """Word behind the last that is wanted."""
+    """Exclusive."""
     language: str
     """ISO 639-3."""
 
 
 def splice(pieces: Sequence[RecordingSpan]) -> tuple[np.ndarray, list[Word]]:
-    """Samples `(n,)` and the words in them with their new times.
+    """Join pieces to samples `(n,)`; also returns their words with new timestamps.
 
-    Each piece is cut where it is quietest between its outer words and their neighbours, brought to the loudness of the
-    first, and faded over 12 ms into the next.
+    Each piece is cut at the quietest point between its outer words and their neighbours, scaled to the loudness of the
+    first piece, and crossfaded over 12 ms into the next.
     """
     fade = round(_FADE_S * SAMPLE_RATE)
     joined = np.zeros(0, np.float32)
@@ -69,15 +69,14 @@ def splice(pieces: Sequence[RecordingSpan]) -> tuple[np.ndarray, list[Word]]:
 
 
 def _cut(piece: RecordingSpan, place: int) -> int:
-    """Sample before word `place`: where it is quietest between it and the word before, the ends of the recording
-    outside."""
+    """Index of the quietest sample between word `place` and the word before; the recording's ends for the outermost."""
     words = piece.words
     if place == 0:
         return 0
     if place == len(words):
         return len(piece.samples)
     low, high = words[place - 1].end_s, words[place].start_s
-    if high - low < 2 * _MARGIN_S:  # CTC says a word at its peaks, which begin late and end early
+    if high - low < 2 * _MARGIN_S:  # CTC timestamps are peaks, which begin late and end early
         middle = (low + high) / 2
         low = max(middle - _MARGIN_S, (words[place - 1].start_s + words[place - 1].end_s) / 2)
         high = min(middle + _MARGIN_S, (words[place].start_s + words[place].end_s) / 2)
@@ -90,7 +89,7 @@ def _cut(piece: RecordingSpan, place: int) -> int:
 
 
 def _loudness(samples: np.ndarray) -> float:
-    """Root mean square of the louder half of short windows: pauses do not count."""
+    """Root mean square of the louder half of short windows, so that pauses do not count."""
     window = round(_WINDOW_S * SAMPLE_RATE)
     if len(samples) < window:
         return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if len(samples) else 0.0
@@ -102,16 +101,16 @@ def _loudness(samples: np.ndarray) -> float:
 def _crossfaded(one: np.ndarray, other: np.ndarray, overlap: int) -> np.ndarray:
     if not overlap:
         return np.concatenate([one, other])
-    angle = np.linspace(0.0, np.pi / 2, overlap, dtype=np.float32)  # of equal power, without a step at either end
+    angle = np.linspace(0.0, np.pi / 2, overlap, dtype=np.float32)  # equal power, without a step at either end
     both = one[-overlap:] * np.cos(angle) + other[:overlap] * np.sin(angle)
     return np.concatenate([one[:-overlap], both, other[overlap:]])
 
 
 def write_flac(path: Path, samples: np.ndarray) -> None:
-    """Samples `(n,)` at 16 kHz as a file of sixteen bits, which appears whole or not at all.
+    """Write samples `(n,)` at 16 kHz as a 16-bit FLAC file, atomically.
 
     Raises:
-        FileError: if the system refuses.
+        FileError: if the file cannot be written.
     """
     encoded = io.BytesIO()
     soundfile.write(encoded, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")

@@ -1,7 +1,7 @@
-"""Which words of two parallel sentences mean each other: IBM model 1 with a prior for the diagonal.
+"""Word alignment of parallel sentences: IBM model 1 with a diagonal prior.
 
-Dyer et al. 2013 (fast_align); here with a fixed tension, both directions, and what both agree on grown by neighbours
-(Och and Ney 2003). Short sentences and a few hundred of them are enough where they repeat each other's words.
+It follows Dyer et al. 2013 (fast_align), with fixed tension; both directions are symmetrised by growing their
+intersection (Och and Ney 2003). A few hundred short sentences are enough if their words recur.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import cache
 
 Words = Sequence[str]
 Links = frozenset[tuple[int, int]]
-"""Places (in the one sentence, in the other) that mean each other."""
+"""Aligned word indices (in the first sentence, in the second)."""
 
 _NULL = ""
 _NULL_SHARE = 0.08
@@ -28,22 +28,22 @@ Table = dict[str, dict[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class TranslationTable:
-    """How likely words are each other's translations, both ways; `fit` makes it."""
+    """Word translation probabilities in both directions, estimated by `fit`."""
 
     forward: Table
-    """Word of the one language -> words of the other -> probability."""
+    """Word of the first language -> word of the second -> probability."""
     backward: Table
 
     @classmethod
     def fit(cls, pairs: Sequence[tuple[Words, Words]], iterations: int = 5) -> TranslationTable:
-        """Learn from parallel sentences, as `plain_text` makes them, split into words."""
+        """Estimate from parallel sentences, normalised by `plain_text` and split into words."""
         pairs = [(one, other) for one, other in pairs if one and other]
         return cls(_fit(pairs, iterations), _fit([(other, one) for one, other in pairs], iterations))
 
     def links(self, one: Words, other: Words) -> Links:
         """Align two sentences.
 
-        Words that only one direction links are taken where they stand beside a link and one of them has none.
+        A link found in only one direction is added if it neighbours a link and one of its words is not yet aligned.
         """
         if not one or not other:
             return frozenset()
@@ -53,7 +53,7 @@ class TranslationTable:
 
 
 def _fit(pairs: Sequence[tuple[Words, Words]], iterations: int) -> Table:
-    """p(target | source) by expectation maximisation."""
+    """Estimate p(target | source) by expectation maximisation."""
     found: Table = {}
     for _ in range(iterations):
         counts: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
@@ -75,9 +75,9 @@ def _fit(pairs: Sequence[tuple[Words, Words]], iterations: int) -> Table:
 
 
 def _weights(table: Table, source: Words, word: str, j: int, length: int) -> list[float]:
-    """How much NULL and each word of `source` speaks for word `j` of so many."""
+    """Alignment weights of NULL and each word of `source` for word `j` of `length` target words."""
     near = _diagonal(len(source), length)[j]
-    if not table:  # the first round knows nothing
+    if not table:  # first iteration
         return list(near)
     rows = (table.get(candidate) for candidate in (_NULL, *source))
     return [n * max(row.get(word, 0.0) if row else 0.0, _LEAST) for n, row in zip(near, rows, strict=True)]
@@ -85,7 +85,7 @@ def _weights(table: Table, source: Words, word: str, j: int, length: int) -> lis
 
 @cache
 def _diagonal(source: int, target: int) -> list[list[float]]:
-    """Before anything is known of words: shares of NULL and of each of `source` words, for each of `target` words."""
+    """Diagonal prior: for each of `target` positions, the probability of NULL and of each of `source` positions."""
     found = []
     for j in range(target):
         near = [math.exp(-_TENSION * abs((i + 0.5) / source - (j + 0.5) / target)) for i in range(source)]
@@ -95,7 +95,7 @@ def _diagonal(source: int, target: int) -> list[list[float]]:
 
 
 def _best(table: Table, source: Words, target: Words) -> list[tuple[int, int]]:
-    """(place in target, place in source) of target words that are not better explained by nothing."""
+    """(target index, source index) of target words whose best alignment is not NULL."""
     found = []
     for j, word in enumerate(target):
         weights = _weights(table, source, word, j, len(target))

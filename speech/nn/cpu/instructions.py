@@ -1,4 +1,4 @@
-"""Which of a processor's instructions the compiled products of `tiles` are made of."""
+"""CPU instruction sets for the compiled matrix products of `tiles`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import NamedTuple
 
 
 class Instructions(NamedTuple):
-    """What a tile is made of. All give the same bits."""
+    """Instruction set of a tile. All instruction sets give bit-identical results."""
 
     lanes: int
-    """32-bit numbers in a register."""
+    """32-bit numbers per register."""
     registers: int
-    """Side by side in a tile, so that all sums of five rows stay in registers."""
+    """Registers per row of a tile, chosen so that the sums of five rows fit into registers."""
     dot: bool
-    """Whether one instruction multiplies four pairs of eight-bit numbers and adds them up (VNNI). Without it numbers
-    are widened to 16 bits: an instruction for eight bits overflows."""
+    """Whether there is an instruction for sums of four 8-bit products (VNNI). Otherwise numbers are widened to 16 bits,
+    because the older 8-bit instruction overflows."""
 
     @property
     def width(self) -> int:
@@ -26,9 +26,9 @@ class Instructions(NamedTuple):
 
     @property
     def order(self) -> list[int]:
-        """In which the four weights of an output that are multiplied at once lie.
+        """Storage order of the four weights of an output that are multiplied together.
 
-        Those at even places of widened numbers are multiplied by the first two factors, the others by the last two.
+        When widened, weights at even positions are multiplied by the first two factors, the others by the last two.
         """
         return [0, 1, 2, 3] if self.dot else [0, 2, 1, 3]
 
@@ -44,31 +44,31 @@ _NEEDED = (
 
 
 def best(features: Collection[str]) -> tuple[Instructions, ...]:
-    """Those that a processor with such features has, the fastest first; features are named as LLVM does."""
+    """Return the instruction sets that a CPU with these features supports, fastest first; LLVM's feature names."""
     return tuple(one for one, needed in _NEEDED if set(features).issuperset(needed))
 
 
 @cache
 def available() -> tuple[Instructions, ...]:
-    """Those that numba compiles for on this machine, the fastest first."""
-    named = os.environ.get("NUMBA_CPU_FEATURES")  # as numba reads it
+    """Return the instruction sets that numba can use on this machine, fastest first."""
+    named = os.environ.get("NUMBA_CPU_FEATURES")  # numba reads this variable too
     if named is None:
-        from llvmlite import binding  # with numba: a tenth of a second
+        from llvmlite import binding  # takes a tenth of a second together with numba
 
         named = binding.get_host_cpu_features().flatten()
     return best({name.removeprefix("+") for name in named.split(",") if name.startswith("+")})
 
 
 def instructions() -> Instructions | None:
-    """The fastest of this machine; None: it has none of them."""
+    """Return the fastest instruction set of this machine, or None if it supports none."""
     return available()[0] if available() else None
 
 
 def needed() -> Instructions:
-    """The same where there have to be some.
+    """Return the fastest instruction set of this machine.
 
     Raises:
-        RuntimeError: if there are none.
+        RuntimeError: if the machine supports none.
     """
     found = instructions()
     if found is None:

@@ -1,9 +1,8 @@
-"""Linear layers and tied embeddings in eight bits for the CPU, where few rows at once mean that weights have to be
-fetched for each.
+"""Int8 linear layers and tied embeddings for the CPU, where small batches are limited by reading the weights.
 
-Weights have a scale for each output, activations one for each frame, found as it comes. Sums are exact integers, so
-a frame's answer does not depend on the others of its batch, to the last bit. Activations use seven bits: without
-VNNI, products of eight bits overflow.
+Weights have one scale per output; activations have one scale per frame, computed dynamically. Sums are exact integers,
+so a frame's result is bit-identical whatever its batch. Activations use seven bits: without VNNI, 8-bit products
+overflow.
 """
 
 from __future__ import annotations
@@ -17,17 +16,17 @@ from speech.nn.cpu.packed import PackedLinear
 from speech.nn.linears import Network, quantized, with_layers
 from speech.nn.tied_embedding import TiedEmbedding
 
-_STEPS = 63  # of an activation to each side of zero
+_STEPS = 63  # quantization steps of an activation on each side of zero
 _linear = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
 
 
 def int8_runs() -> bool:
-    """Whether this machine has the kernels."""
+    """Whether this machine supports the int8 kernels."""
     return "x86" in torch.backends.quantized.supported_engines
 
 
 class Int8Linear(nn.Module):
-    """What `linear` says, within a percent or two."""
+    """Int8 version of `linear`, accurate to a percent or two."""
 
     def __init__(self, linear: nn.Linear | PackedLinear) -> None:
         super().__init__()
@@ -40,10 +39,10 @@ class Int8Linear(nn.Module):
 
 
 class Int8Embedding(nn.Module):
-    """What `embedding` says, within a percent or two. Its numbers lie here twice: as rows and as the kernels read them.
+    """Int8 version of `embedding`, accurate to a percent or two. Weights are stored twice: as rows and packed.
 
     Args:
-        embedding: in float, or as stored.
+        embedding: in float, or already quantized.
     """
 
     def __init__(self, embedding: TiedEmbedding) -> None:
@@ -53,7 +52,7 @@ class Int8Embedding(nn.Module):
         self._rows, self._scales = weight.int_repr(), weight.q_per_channel_scales().float()
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """`(..., )` ids to float32 `(..., dim)`; no other row is looked at."""
+        """`(..., )` ids to float32 `(..., dim)`; reads only the rows of these ids."""
         return self._rows[tokens] * self._scales[tokens, None]
 
     def logits(self, x: Tensor) -> Tensor:
@@ -68,7 +67,7 @@ def _product(x: Tensor, packed: Any, bias: Tensor | None) -> Tensor:
 
 
 def rounded(weight: Tensor) -> Tensor:
-    """Eight bits and a scale for each row, where they are not so already."""
+    """Quantize a weight `(out, in)` to int8 with one scale per row; quantized weights are returned unchanged."""
     weight = weight.detach()
     if weight.is_quantized:
         return weight
@@ -79,8 +78,8 @@ def rounded(weight: Tensor) -> Tensor:
 
 
 def int8_copy[M: Network](model: M) -> M:
-    """The model with every linear layer and tied embedding in eight bits; everything else is shared with the original.
+    """Return a copy with all linear layers and tied embeddings in int8; everything else is shared with the original.
 
-    One that is in eight bits already is only copied.
+    Int8 layers are shared too.
     """
     return with_layers(model, {nn.Linear: Int8Linear, PackedLinear: Int8Linear, TiedEmbedding: Int8Embedding})

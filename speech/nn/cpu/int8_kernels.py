@@ -1,4 +1,4 @@
-"""Products with eight-bit weights. Imported by `compiled.load` alone."""
+"""Matrix products with int8 weights. Only `compiled.load` imports this module."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from speech.nn.cpu.instructions import needed
 from speech.nn.cpu.tiles import LANES, MOST_ROWS, dot_tile, tiles
 
 EXACT = {"nnan", "nsz"}
-"""What a compiler may take for granted: no liberty to round otherwise, so that it makes no difference where a kernel is
-compiled, inlined or read from disk."""
+"""Fast-math flags that never change rounding, so that results do not depend on how a kernel is compiled, inlined or
+cached."""
 _STEPS = 127
 _TOGETHER = 16 * MOST_ROWS
-"""Rows whose factors stay in a cache while all weights pass."""
+"""Rows processed together, so that their factors stay in the CPU cache while all weights are read."""
 _HOST = needed()
 _WIDTH, _FACTOR = _HOST.width, np.uint8 if _HOST.dot else np.int16
 _int8_tile, _float_tile = tiles(_HOST)
@@ -21,7 +21,10 @@ _int8_tile, _float_tile = tiles(_HOST)
 
 @njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
 def quantize(x, numbers, peaks):  # type: ignore[no-untyped-def]
-    """`x (rows, width)` in steps of a 127th of each row's peak, above 128, so that they are unsigned."""
+    """Quantize `x (rows, width)` in steps of 1/127 of each row's peak, offset by 128 to be unsigned.
+
+    Writes `numbers (rows, padded width)` and the step sizes `peaks (rows,)`.
+    """
     for row in range(x.shape[0]):
         peak = np.float32(1e-8)
         for n in range(x.shape[1]):
@@ -31,12 +34,12 @@ def quantize(x, numbers, peaks):  # type: ignore[no-untyped-def]
         for n in range(x.shape[1]):
             numbers[row, n] = _FACTOR(np.int32(np.floor(x[row, n] * scale + np.float32(128.5))))
         for n in range(x.shape[1], numbers.shape[1]):
-            numbers[row, n] = _FACTOR(0)  # their weights are 0
+            numbers[row, n] = _FACTOR(0)  # padding, whose weights are 0
 
 
 @njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
 def product(x, weights, layer, y):  # type: ignore[no-untyped-def]
-    """`x (rows, width)` to `y (rows, out)`; `weights` is `int8_weights.Packed`."""
+    """Multiply `x (rows, width)` by matrix `layer` of `weights`, an `int8_weights.Packed`, into `y (rows, out)`."""
     packed, scales = weights.numbers[layer], weights.scales[layer]
     offsets, bias = weights.offsets[layer], weights.bias[layer]
     rows, outs, depth = x.shape[0], y.shape[1], packed.shape[1]
@@ -60,9 +63,9 @@ def product(x, weights, layer, y):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
 def float_product(a, b, y):  # type: ignore[no-untyped-def]
-    """`y (rows, columns) = a (rows, depth) @ b (depth, columns)`: columns are whole tiles, `b` the bits of bfloat16.
+    """`y (rows, columns) = a (rows, depth) @ b (depth, columns)`, with columns in whole tiles and `b` as bfloat16 bits.
 
-    Rows may lie apart.
+    Rows need not be contiguous.
     """
     sums = np.empty((MOST_ROWS, _WIDTH), np.float32)
     rows, depth = a.shape
@@ -78,7 +81,7 @@ def float_product(a, b, y):  # type: ignore[no-untyped-def]
 
 @njit(inline="always")
 def dot(a, b):  # type: ignore[no-untyped-def]
-    """The sum of products of two arrays `(n,)` float32."""
+    """Dot product of two float32 arrays `(n,)`."""
     blocks = len(a) // LANES
     total = dot_tile(a.ctypes.data, b.ctypes.data, blocks)
     for n in range(blocks * LANES, len(a)):

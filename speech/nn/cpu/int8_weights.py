@@ -1,4 +1,4 @@
-"""Eight-bit weights as the kernels of `int8_kernels` read them, where `instructions` has some."""
+"""Packed int8 weights for `int8_kernels`, on machines with a supported instruction set (`instructions`)."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from speech.compiled import load
 from speech.nn.cpu.instructions import needed
 
 _FACTORS, _ZERO = 4, 128
-"""Numbers that are multiplied at once for each column, and what an unsigned zero is."""
+"""Numbers multiplied together per column, and the unsigned value of zero."""
 
 
 def int8_kernels() -> Any:
-    """The module `int8_kernels`."""
+    """Load the module `int8_kernels`."""
     return load("speech.nn.cpu.int8_kernels")
 
 
 class Packed(NamedTuple):
-    """Matrices of one shape, such as the same one of all layers."""
+    """Packed matrices of equal shape, such as one matrix of each layer."""
 
     numbers: np.ndarray
-    """(matrices, out / width, in / 4, width, 4) int8, rounded up: width and order of the four are the instructions'"""
+    """(matrices, out / width, in / 4, width, 4) int8, rounded up; `Instructions` sets the width and the order of 4."""
     scales: np.ndarray
     """(matrices, out) float32"""
     offsets: np.ndarray
-    """(matrices, out) int32: what the unsigned zero adds to each sum"""
+    """(matrices, out) int32: contribution of the unsigned zero to each sum"""
     bias: np.ndarray
     """(matrices, out) float32"""
 
     def rows(self, places: np.ndarray) -> np.ndarray:
-        """Rows `places (n,)` of the first matrix: `(n, in)` float32, `in` rounded up to a multiple of four."""
+        """Dequantize rows `places (n,)` of the first matrix: `(n, in)` float32, `in` rounded up to a multiple of 4."""
         width, order = self.numbers.shape[3], needed().order
         found = self.numbers[0, places // width, :, places % width][..., order]  # (n, in / 4, 4)
         return found.reshape(len(places), -1) * self.scales[0, places, None]
 
 
 def pack(weights: Sequence[Tensor], biases: Sequence[Tensor | None]) -> Packed:
-    """Matrices `(out, in)`, quantized with a scale for each output, and their biases."""
+    """Pack matrices `(out, in)`, quantized with one scale per output, and their biases."""
     host, (out, width) = needed(), weights[0].shape
     blocks, depth = -(-out // host.width), -(-width // _FACTORS)
-    # At the beginning of a cache line, unlike numpy's own memory.
+    # torch aligns memory to cache lines, unlike numpy.
     numbers = torch.empty(len(weights), blocks, depth, host.width, _FACTORS, dtype=torch.int8).numpy()
     offsets = np.empty((len(weights), out), np.int32)
     for n, weight in enumerate(weights):
@@ -58,7 +58,7 @@ def pack(weights: Sequence[Tensor], biases: Sequence[Tensor | None]) -> Packed:
 
 
 def product(x: Tensor, weights: Packed, out: int) -> Tensor:
-    """`x (..., in)` float32 by the first matrix: `(..., out)`."""
+    """Multiply `x (..., in)` float32 by the first matrix: `(..., out)`."""
     rows = np.ascontiguousarray(x.detach().reshape(-1, x.shape[-1]).numpy())  # (n, in)
     y = np.empty((len(rows), out), np.float32)
     int8_kernels().product(rows, weights, 0, y)

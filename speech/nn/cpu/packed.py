@@ -1,6 +1,6 @@
-"""Linear layers in float32 whose weights lie as oneDNN reads them: a tenth to three quarters faster than torch's own.
+"""Float32 linear layers with weights in oneDNN's layout: 10 % to 75 % faster than torch's own.
 
-The products are the same; only the order of their sums differs, in the last bits.
+Results differ from torch's only in the last bits, because the order of summation differs.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from torch import Tensor, nn
 
 from speech.nn.linears import Network, in_float32, with_layers
 
-_ROWS = 256  # for which oneDNN chooses the layout
+_ROWS = 256  # number of rows for which oneDNN chooses the layout
 
 
 def packing_runs() -> bool:
-    """Whether this machine has the kernels."""
+    """Whether this machine supports the oneDNN kernels."""
     return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 class PackedLinear(nn.Module):
-    """What `linear` says."""
+    """Packed version of `linear`, for inference."""
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class PackedLinear(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """As the original's, unpacked."""
+        """The unpacked weight `(out, in)`."""
         return self._packed.to_dense()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -39,5 +39,5 @@ class PackedLinear(nn.Module):
 
 
 def packed_copy[M: Network](model: M) -> M:
-    """The model with packed linear layers; everything else is shared with the original."""
+    """Return a copy with packed linear layers; everything else is shared with the original."""
     return with_layers(model, {nn.Linear: PackedLinear})

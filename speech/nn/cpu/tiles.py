@@ -1,8 +1,8 @@
-"""The innermost loops of products, in the processor's own instructions, written as LLVM's intermediate language.
+"""Inner loops of matrix products, written in LLVM IR with the CPU's own instructions.
 
-numba's own code for them is several times as slow: it neither has the instructions that multiply pairs of small numbers
-and add them up, nor keeps so many sums in registers. All instructions give the same bits: sums of eight-bit products
-are exact, and each sum of floats is added up in the order of its numbers.
+numba's own code for these loops is several times slower: it does not use dot-product instructions and keeps fewer sums
+in registers. All instruction sets give bit-identical results: sums of 8-bit products are exact, and sums of floats are
+accumulated in a fixed order.
 """
 
 from __future__ import annotations
@@ -17,47 +17,47 @@ from numba.extending import intrinsic
 from speech.nn.cpu.instructions import Instructions
 
 MOST_ROWS = 5
-"""Rows of a tile; beam searches have as many."""
+"""Maximum rows of a tile, as many as a beam search has hypotheses."""
 LANES = 16
-"""Sums that `dot_tile` keeps side by side."""
+"""Partial sums that `dot_tile` computes in parallel."""
 _LINE, _AHEAD = 64, 4096
-"""Bytes: of a cache line; and how far ahead weights are fetched, where a place is one line."""
+"""Bytes of a cache line, and prefetch distance of weights in bytes, used if each depth position is one line."""
 _I16, _I32, _I64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _SIGNATURE = types.void(types.int64, types.uintp, types.int64, types.uintp, types.int64, types.int64, types.uintp)
 
 
 class _Floats:
-    """Products of float32 with bfloat16, each added to the sum before it is rounded."""
+    """Tile code for float32 times bfloat16 with fused multiply-add."""
 
     def __init__(self, host: Instructions) -> None:
         self.host = host
         self.step = 4
-        """Bytes of the factors of a place."""
+        """Bytes of the factors per depth position."""
         self.sums = ir.VectorType(ir.FloatType(), host.lanes)
-        """A register of sums."""
+        """LLVM type of a register of sums."""
         self.ahead = 0
-        """Bytes from what is read to what is fetched for later."""
+        """Prefetch distance in bytes; 0: no prefetch."""
 
     def columns(self, builder: Any, row: Any, number: int) -> list[Any]:
-        """A register's columns of a row, as `added` takes them."""
+        """Load register `number` of a matrix row, in the form that `added` takes."""
         ints = ir.VectorType(_I32, self.host.lanes)
         halves = _load(builder, row, 2 * self.host.lanes * number, ir.VectorType(_I16, self.host.lanes))
         whole = builder.shl(builder.zext(halves, ints), _all(ints, 16))
         return [builder.bitcast(whole, self.sums)]
 
     def factors(self, builder: Any, at: Any) -> list[Any]:
-        """Factors of a place, in all lanes."""
+        """Load the factors at address `at`, broadcast to all lanes."""
         return [_broadcast(builder, _load(builder, at, 0, self.sums.element), self.sums)]
 
     def added(self, builder: Any, total: Any, factors: list[Any], columns: list[Any]) -> Any:
-        """The sum and the products."""
+        """Return `total` plus the products."""
         name = f"llvm.fma.v{self.host.lanes}f32"
         return _call(builder, name, self.sums, [factors[0], columns[0], total])
 
 
 class _Dots(_Floats):
-    """Products of unsigned with signed eight-bit numbers, four at once."""
+    """Tile code for unsigned times signed 8-bit numbers, four at a time (VNNI)."""
 
     def __init__(self, host: Instructions) -> None:
         super().__init__(host)
@@ -68,12 +68,12 @@ class _Dots(_Floats):
         return [_load(builder, row, 4 * self.host.lanes * number, self.sums)]
 
     def added(self, builder: Any, total: Any, factors: list[Any], columns: list[Any]) -> Any:
-        name = f"llvm.x86.avx512.vpdpbusd.{32 * self.host.lanes}"  # also of AVX-VNNI
+        name = f"llvm.x86.avx512.vpdpbusd.{32 * self.host.lanes}"  # AVX-VNNI has the same name
         return _call(builder, name, self.sums, [total, factors[0], columns[0]])
 
 
 class _Widened(_Dots):
-    """The same by products of 16-bit numbers, two at once; factors lie in 16 bits."""
+    """Tile code for 8-bit products without VNNI: 16-bit numbers, two at a time; factors are stored in 16 bits."""
 
     def __init__(self, host: Instructions) -> None:
         super().__init__(host)
@@ -96,9 +96,9 @@ class _Widened(_Dots):
 
 
 def _generate(builder: Any, args: list[Any], kind: _Floats) -> None:
-    """`sums (rows, width) = factors (rows, depth) @ matrix (depth, width)`, with one branch for each number of rows.
+    """Emit `sums (rows, width) = factors (rows, depth) @ matrix (depth, width)`, with a branch per number of rows.
 
-    A factor is broadcast over a register; all sums of a tile stay in registers.
+    Each factor is broadcast over a register; all sums of a tile stay in registers.
     """
     rows, matrix, matrix_step, factors, factors_step, depth, sums = args
     done = builder.append_basic_block("done")
@@ -137,7 +137,7 @@ def _generate(builder: Any, args: list[Any], kind: _Floats) -> None:
 
 
 def _call(builder: Any, name: str, kind: Any, args: Any) -> Any:
-    """Of an instruction."""
+    """Emit a call of an LLVM intrinsic."""
     args = list(args)
     return builder.call(
         builder.module.declare_intrinsic(name, (), ir.FunctionType(kind, [arg.type for arg in args])), args
@@ -145,7 +145,7 @@ def _call(builder: Any, name: str, kind: Any, args: Any) -> Any:
 
 
 def _prefetch(builder: Any, address: Any) -> None:
-    """Into the nearest cache, to be read."""
+    """Emit a read prefetch into the nearest cache."""
     pointer, name = ir.IntType(8).as_pointer(), "llvm.prefetch.p0"
     kind = ir.FunctionType(ir.VoidType(), [pointer, _I32, _I32, _I32])
     function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
@@ -175,7 +175,7 @@ def _broadcast(builder: Any, value: Any, kind: Any) -> Any:
 
 
 def _function(module: Any, kind: _Floats) -> Any:
-    """The loops as a function, which is compiled once and not again wherever it is called."""
+    """Return the loops as an internal LLVM function, so that they are compiled once per module and not inlined."""
     name = f"tile.{type(kind).__name__}.{kind.host.lanes}"
     if name not in module.globals:
         function = ir.Function(module, ir.FunctionType(ir.VoidType(), [_I64] * 7), name)
@@ -200,23 +200,23 @@ def _tile(kind: _Floats) -> Callable[..., Any]:
 
 
 class Tiles(NamedTuple):
-    """Each `(rows, matrix, matrix_step, factors, factors_step, depth, sums)`: addresses, and bytes from one row to the
-    next. Sums are `(rows, width)` of four bytes."""
+    """Intrinsics with arguments `(rows, matrix, matrix_step, factors, factors_step, depth, sums)`: addresses, and steps
+    in bytes from one row to the next. Sums are `(rows, width)` of four bytes."""
 
     int8: Callable[..., Any]
-    """Factors are unsigned, four to a place of `depth`, in 8 bits if `Instructions.dot`, otherwise in 16; the matrix is
-    signed, four rows to a place, those of a column together and in `Instructions.order`. Sums are int32."""
+    """Factors are unsigned, four per depth position, in 8 bits if `Instructions.dot`, otherwise in 16. The matrix is
+    signed, four rows per depth position, stored together per column in `Instructions.order`. Sums are int32."""
     floats: Callable[..., Any]
-    """Factors and sums are float32, the matrix bfloat16, one factor and one row to a place."""
+    """Factors and sums are float32, the matrix is bfloat16; one factor and one row per depth position."""
 
 
 def tiles(host: Instructions) -> Tiles:
-    """Those made of such instructions."""
+    """Return the tile intrinsics for an instruction set."""
     return Tiles(_tile(_Dots(host) if host.dot else _Widened(host)), _tile(_Floats(host)))
 
 
 def _sum_of_products(builder: Any, args: list[Any]) -> Any:
-    """Sixteen sums side by side, then halves onto halves: one order, whatever code it stands in."""
+    """Emit sixteen parallel partial sums, then a pairwise reduction: a fixed order wherever the code is inlined."""
     a, b, blocks = args
     head = builder.block
     body, end = builder.append_basic_block("body"), builder.append_basic_block("end")
@@ -250,4 +250,4 @@ def _dot(context, a, b, blocks):  # type: ignore[no-untyped-def]
 
 
 dot_tile: Any = intrinsic(_dot)
-"""`(a, b, blocks)`: the sum of products of the first `16 * blocks` float32 behind two addresses."""
+"""`(a, b, blocks)`: dot product of the first `16 * blocks` float32 at two addresses."""

@@ -1,1 +1,1 @@
-"""Decoders that write label by label, attending to an encoder's frames."""
+"""Autoregressive label decoders with cross-attention to an encoder's frames."""

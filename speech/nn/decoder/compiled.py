@@ -1,8 +1,8 @@
-"""A label decoder in eight bits whose step is one call of compiled code, where `instructions` has some.
+"""An int8 label decoder whose step is one call of compiled code, on machines with a supported instruction set.
 
-What it says is what `LabelDecoder` says in eight bits, within a percent or two. Keys and values of what is written are
-kept once for all hypotheses: which of them a hypothesis has come by is a table of small numbers, and to reorder
-hypotheses is to reorder that.
+It equals an int8 `LabelDecoder` within a percent or two. All hypotheses of an utterance share one cache of keys and
+values. A table of slot indices gives each hypothesis's path through the cache, so that reordering hypotheses only
+reorders this table.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from speech.nn.decoder.label import DecoderLayer, LabelDecoder, head_attention
 from speech.nn.linears import Network, quantized, with_layers
 
 _PLACES = 32
-"""Of tokens, that are made room for at first."""
+"""Initial capacity of a cache, in tokens."""
 
 
 def _kernels() -> Any:
@@ -31,24 +31,24 @@ def _kernels() -> Any:
 
 
 class Weights(NamedTuple):
-    """Of all layers."""
+    """Packed weights of all layers."""
 
     own: Packed
     """Queries, keys and values of self-attention."""
     own_out: Packed
     query: Packed
-    """Of cross-attention."""
+    """Queries of cross-attention."""
     cross_out: Packed
     up: Packed
     down: Packed
     norms: np.ndarray
-    """(layers, 3, 2, dim): of self-attention, cross-attention, feed-forward network; scale and bias."""
+    """(layers, 3, 2, dim): scale and bias of the layer norms of self-attention, cross-attention and feed-forward."""
     final: np.ndarray
-    """(2, dim)"""
+    """(2, dim): scale and bias of the last layer norm."""
 
 
 class CrossKeysValues(NamedTuple):
-    """Keys and values of what is heard, T rounded up to whole tiles, in bfloat16: each step reads them all."""
+    """Cross-attention keys and values of an utterance's frames, T rounded up to whole tiles, as bfloat16 bits."""
 
     keys: np.ndarray
     """(layers, heads, dim / heads, T)"""
@@ -57,7 +57,7 @@ class CrossKeysValues(NamedTuple):
 
 
 class _Cache:
-    """Keys and values of what is written, (layers, places, slots, heads, dim / heads); each place is written once."""
+    """Self-attention keys and values, (layers, places, slots, heads, dim / heads); each place is written once."""
 
     def __init__(self, layers: int, places: int, slots: int, heads: int, size: int) -> None:
         self.keys = np.empty((layers, places, slots, heads, size), np.float32)
@@ -65,7 +65,7 @@ class _Cache:
         self.written = 0
 
     def for_more(self, past: int, count: int, rows: int) -> _Cache:
-        """One in which `count` places of `rows` hypotheses can be written behind the first `past`: this or a copy."""
+        """Return a cache with room for `count` places of `rows` hypotheses after the first `past`: this or a copy."""
         layers, places, slots, heads, size = self.keys.shape
         if self.written == past and past + count <= places and rows <= slots:
             return self
@@ -76,18 +76,18 @@ class _Cache:
 
 
 class _OneText(NamedTuple):
-    """What is written of one utterance, in several hypotheses."""
+    """Decoder state of one utterance, for all its hypotheses."""
 
     frames: CrossKeysValues
     heard: int
-    """Of the frames, that are real."""
+    """Number of real frames."""
     cache: _Cache
     origin: np.ndarray
-    """(rows, places) int64: the slot of each place"""
+    """(rows, places) int64: cache slot of each place of a hypothesis."""
 
 
 class CompiledState(NamedTuple):
-    """Utterances that are written, each in equally many hypotheses; see `DecoderState`."""
+    """Decoder state of a batch of utterances with equally many hypotheses each; see `DecoderState`."""
 
     texts: tuple[_OneText, ...]
 
@@ -107,10 +107,10 @@ class CompiledState(NamedTuple):
 
 
 class CompiledDecoder(nn.Module):
-    """`LabelDecoder` for inference.
+    """Compiled `LabelDecoder` for inference.
 
     Args:
-        decoder: in eight bits or in float.
+        decoder: in int8 or float.
     """
 
     def __init__(self, decoder: LabelDecoder) -> None:
@@ -121,19 +121,19 @@ class CompiledDecoder(nn.Module):
         self._embed = pack([rounded(decoder.embed.weight)], [None])
         self._positions = decoder.positions.detach().float()
         self._weights = _weights(layers, decoder.norm)
-        threading.Thread(target=self._warm, name="compile").start()  # no daemon: it may be in the middle of native code
+        threading.Thread(target=self._warm, name="compile").start()  # not a daemon: it may be in native code at exit
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CompiledDecoder:
-        return self  # nothing of it ever changes
+        return self  # it is immutable
 
     def _warm(self) -> None:
-        """Load or compile the code in the background, so that the first text waits less."""
+        """Load or compile the kernels in the background, so that the first utterance waits less."""
         with torch.inference_mode():
             state = self.begin(torch.zeros(1, 1, self.config.dim))
             self.logits(self.step(torch.zeros(1, 1, dtype=torch.long), state)[0])
 
     def read_by_a_step(self) -> list[Packed]:
-        """All matrices that a step multiplies by."""
+        """All weight matrices that a step reads, with the embedding."""
         return [self._embed, *(own for own in self._weights if isinstance(own, Packed))]
 
     def begin(self, frames: Tensor, lengths: Tensor | None = None) -> CompiledState:
@@ -143,7 +143,7 @@ class CompiledDecoder(nn.Module):
         return CompiledState(tuple(self._listen(own[:t].numpy()) for own, t in zip(frames, real, strict=True)))
 
     def _listen(self, heard: np.ndarray) -> _OneText:
-        """To frames `(T, dim)`."""
+        """Create the state of one utterance from its frames `(T, dim)`."""
         layers, heads, size = self.config.layers, self.config.heads, self.config.dim // self.config.heads
         tile = needed().width
         frames = CrossKeysValues(
@@ -170,7 +170,7 @@ class CompiledDecoder(nn.Module):
         return torch.cat([y for y, _, _ in each]), CompiledState(tuple(text for _, text, _ in each)), attention
 
     def _write(self, x: Tensor, text: _OneText, heads: Sequence[tuple[int, int]]) -> tuple[Tensor, _OneText, Tensor]:
-        """`x (rows, count, dim)` of one utterance."""
+        """Run a step of one utterance on `x (rows, count, dim)`; returns output, new state and attention of `heads`."""
         rows, count, dim = x.shape
         past = text.origin.shape[1]
         cache = text.cache.for_more(past, count, rows)
@@ -182,13 +182,13 @@ class CompiledDecoder(nn.Module):
             flat, count, self._weights, text.frames, text.heard, cache.keys, cache.values, origin, past, queries, y
         )
         cache.written = past + count
-        own = np.broadcast_to(np.arange(rows)[:, None], (rows, count))  # each in its own slot
+        own = np.broadcast_to(np.arange(rows)[:, None], (rows, count))  # each hypothesis in its own slot
         after = text._replace(cache=cache, origin=np.concatenate([origin, own], axis=1))
         seen = _attention(queries.reshape(-1, rows, count, dim), text, heads)
         return torch.from_numpy(y).view(rows, count, dim), after, seen
 
     def logits(self, x: Tensor) -> Tensor:
-        """`(..., dim)` of `step` to `(..., vocabulary)`."""
+        """Output of `step` `(..., dim)` to logits `(..., vocabulary)`."""
         return product(x, self._embed, self.config.vocabulary)
 
     def forward(self, tokens: Tensor, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -198,7 +198,7 @@ class CompiledDecoder(nn.Module):
 
 
 def _attention(queries: np.ndarray, text: _OneText, heads: Sequence[tuple[int, int]]) -> Tensor:
-    """Of cross-attention: `queries (layers, rows, count, dim)` to `(rows, heads, count, T)`."""
+    """Cross-attention weights `(rows, heads, count, T)` of `heads`, from `queries (layers, rows, count, dim)`."""
     size = text.frames.keys.shape[2]
     found = []
     for layer, head in heads:
@@ -223,7 +223,7 @@ def _weights(layers: Sequence[DecoderLayer], norm: nn.LayerNorm) -> Weights:
 
 
 def _packed(*chosen: Sequence[nn.Linear]) -> Packed:
-    """Of each layer some matrices, one below the other."""
+    """Pack the linear layers of each decoder layer, stacked along the output."""
     parts = [[_stored(linear) for linear in linears] for linears in chosen]
     matrices = [_below([weight for weight, _ in own]) for own in parts]
     return pack(matrices, [torch.cat([bias for _, bias in own]) for own in parts])
@@ -235,7 +235,7 @@ def _stored(linear: nn.Linear) -> tuple[Tensor, Tensor]:
 
 
 def _below(weights: Sequence[Tensor]) -> Tensor:
-    """One matrix of several of the same width."""
+    """Concatenate quantized matrices of equal width along the output."""
     scales = torch.cat([weight.q_per_channel_scales() for weight in weights])
     return quantized(torch.cat([weight.int_repr() for weight in weights]), scales)
 
@@ -246,5 +246,5 @@ def _scale_and_bias(norm: nn.Module) -> np.ndarray:
 
 
 def compiled_copy[M: Network](model: M) -> M:
-    """The model with compiled label decoders, where this machine runs them; all else is shared with the original."""
+    """Return a copy with compiled label decoders, sharing everything else; the model itself if they cannot run here."""
     return with_layers(model, {LabelDecoder: CompiledDecoder}) if instructions() else model

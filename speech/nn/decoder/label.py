@@ -1,7 +1,7 @@
-"""A Transformer label decoder (Radford et al. 2022): tokens so far and an encoder's frames -> the next token.
+"""A Transformer label decoder (Radford et al. 2022) that predicts the next token from previous tokens and frames.
 
-`forward` over whole texts and `step` over their tokens one by one give equal logits (float32: 1e-4). A state is an
-argument and a result; rows of it, hypotheses of a search, can be reordered and doubled.
+`forward` over whole texts and `step` token by token give equal logits (float32: 1e-4). The state is an argument and a
+result. Its rows, the hypotheses of a search, can be reordered and duplicated.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class LabelDecoderConfig:
     """Shape of a label decoder; the defaults are Whisper-base."""
 
     vocabulary: int = ranged(51_865, least=1)
-    """Tokens."""
+    """Vocabulary size."""
     dim: int = ranged(512, least=1)
     """Width."""
     layers: int = ranged(6, least=1)
@@ -37,7 +37,7 @@ class LabelDecoderConfig:
     hidden: int = ranged(2048, least=1)
     """Width of the feed-forward network."""
     positions: int = ranged(448, least=1)
-    """Most tokens of a text, with its prompt."""
+    """Maximum tokens of a text with its prompt."""
 
     def __post_init__(self) -> None:
         check(self, "model.decoder")
@@ -45,27 +45,27 @@ class LabelDecoderConfig:
             raise ConfigError(f"dim {self.dim}, heads {self.heads}", fix="dim must be a multiple of heads.")
 
     def check_length(self, tokens: int) -> None:
-        """Raises ConfigError if a text of so many tokens, with its prompt, is too long."""
+        """Raise ConfigError if `tokens`, prompt included, exceed the decoder's positions."""
         if tokens > self.positions:
             raise ConfigError(f"a text of {tokens} tokens; the decoder has {self.positions} positions")
 
 
 class KeysValues(NamedTuple):
-    """Of one layer, each `(rows, heads, places, dim / heads)`."""
+    """Keys and values of one layer, each `(rows, heads, places, dim / heads)`."""
 
     keys: Tensor
     values: Tensor
 
 
 class DecoderState(NamedTuple):
-    """Utterances that are written, each in equally many hypotheses: the hypotheses of the first, of the second, ..."""
+    """State of a batch of utterances with equally many hypotheses each. Rows are sorted by utterance."""
 
     cross: tuple[KeysValues, ...]
-    """Of each layer and the encoder's frames, a row for each utterance."""
+    """Cross-attention keys and values of each layer, one row per utterance."""
     mask: Tensor | None
     """(utterances, 1, 1, T), True where a frame is real; None: all are."""
     past: tuple[KeysValues, ...]
-    """Of each layer and the tokens so far, a row for each hypothesis."""
+    """Self-attention keys and values of each layer for the tokens so far, one row per hypothesis."""
 
     @property
     def length(self) -> int:
@@ -73,7 +73,7 @@ class DecoderState(NamedTuple):
         return self.past[0].keys.shape[2]
 
     def select(self, rows: Tensor) -> DecoderState:
-        """Hypotheses `rows (n,)` in that order, of any of them as many as asked for; equally many of each utterance."""
+        """Select hypotheses `rows (n,)`, which may repeat; equally many of each utterance, sorted by utterance."""
         past = tuple(KeysValues(kv.keys.index_select(0, rows), kv.values.index_select(0, rows)) for kv in self.past)
         return self._replace(past=past)
 
@@ -93,8 +93,11 @@ class DecoderLayer(nn.Module):
     def forward(
         self, x: Tensor, past: KeysValues, causal: Tensor | None, frames: KeysValues, mask: Tensor | None
     ) -> tuple[Tensor, KeysValues, Tensor]:
-        """`x (rows, n, dim)` behind what is `past`, and what the next step has to know; also the queries of
-        cross-attention `(utterances, heads, rows / utterances * n, dim / heads)`."""
+        """Process `x (rows, n, dim)` after `past`.
+
+        Returns the output `(rows, n, dim)`, the extended keys and values, and the queries of cross-attention
+        `(utterances, heads, rows / utterances * n, dim / heads)`.
+        """
         normed = self.attention_norm(x)
         keys, values = self.attention.project(normed)  # (rows, heads, n, dim / heads)
         if past.keys.shape[2]:
@@ -105,7 +108,7 @@ class DecoderLayer(nn.Module):
         return x + self.feed_forward(self.feed_forward_norm(x)), KeysValues(keys, values), queries
 
     def _across(self, x: Tensor, frames: KeysValues, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        """All hypotheses of an utterance attend to the same frames, as if they were one longer text."""
+        """Cross-attention. Hypotheses of an utterance share its frames, so they are processed as one longer text."""
         queries = self.cross.query(x).view(frames.keys.shape[0], -1, self.cross.heads, frames.keys.shape[3])
         queries = queries.transpose(1, 2)  # (utterances, heads, hypotheses * n, dim / heads)
         y = F.scaled_dot_product_attention(queries, *frames, attn_mask=mask)
@@ -113,7 +116,7 @@ class DecoderLayer(nn.Module):
 
 
 class LabelDecoder(nn.Module):
-    """See the module's docstring."""
+    """Transformer label decoder; see the module's docstring."""
 
     def __init__(self, config: LabelDecoderConfig) -> None:
         super().__init__()
@@ -124,7 +127,7 @@ class LabelDecoder(nn.Module):
         self.norm = nn.LayerNorm(config.dim)
 
     def begin(self, frames: Tensor, lengths: Tensor | None = None) -> DecoderState:
-        """Nothing written yet of `frames (utterances, T, dim)`; `lengths (utterances,)` are real, None: all."""
+        """Return the initial state for `frames (utterances, T, dim)`; `lengths (utterances,)` are real (None: all)."""
         cross = tuple(KeysValues(*layer.cross.project(frames)) for layer in self._layers())
         mask = None
         if lengths is not None and bool((lengths < frames.shape[1]).any()):
@@ -138,19 +141,19 @@ class LabelDecoder(nn.Module):
     def step(
         self, tokens: Tensor, state: DecoderState, heads: Sequence[tuple[int, int]] = ()
     ) -> tuple[Tensor, DecoderState, Tensor | None]:
-        """Write on.
+        """Process the next tokens.
 
         Args:
-            tokens: `(rows, n)` behind those of the state; rows as in `DecoderState`.
-            state: of what is written.
-            heads: (layer, head) whose cross-attention is wanted.
+            tokens: `(rows, n)`, following those of the state; rows as in `DecoderState`.
+            state: state after the previous tokens.
+            heads: (layer, head) pairs whose cross-attention is returned.
 
         Returns:
-            `(rows, n, dim)`, of which `logits` makes scores of what follows each token, the next state, and the
-            attention of `heads`, `(rows, heads, n, T)`.
+            Outputs `(rows, n, dim)` for `logits`, the next state, and the cross-attention of `heads`,
+            `(rows, heads, n, T)`, or None without `heads`.
 
         Raises:
-            ConfigError: if the text is longer than the decoder has positions.
+            ConfigError: if the text exceeds the decoder's positions.
         """
         past, count = state.length, tokens.shape[1]
         self.config.check_length(past + count)
@@ -171,23 +174,23 @@ class LabelDecoder(nn.Module):
         return self.norm(x), state._replace(past=tuple(states)), attention
 
     def logits(self, x: Tensor) -> Tensor:
-        """`(..., dim)` of `step` to `(..., vocabulary)`."""
+        """Output of `step` `(..., dim)` to logits `(..., vocabulary)`."""
         return self.embed.logits(x)
 
     def forward(self, tokens: Tensor, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """`tokens (batch, n)` with their frames `(batch, T, dim)` to logits of what follows each."""
+        """`tokens (batch, n)` and frames `(batch, T, dim)` to next-token logits `(batch, n, vocabulary)`."""
         return self.logits(self.step(tokens, self.begin(frames, lengths))[0])
 
 
 def _causal(past: int, count: int, device: torch.device) -> Tensor | None:
-    """`(1, 1, count, past + count)`: each token sees those before it and itself."""
+    """Causal mask `(1, 1, count, past + count)`: each token sees itself and earlier ones; None for one token."""
     if count == 1:
         return None
     return torch.ones(count, past + count, dtype=torch.bool, device=device).tril(past)[None, None]
 
 
 def head_attention(queries: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
-    """Of one head: `(utterances, n, d)` and `(utterances, T, d)` to `(utterances, n, T)`."""
+    """Attention weights of one head: `(utterances, n, d)` and `(utterances, T, d)` to `(utterances, n, T)`."""
     scores = queries @ keys.transpose(1, 2) * queries.shape[-1] ** -0.5  # (utterances, n, T)
     if mask is not None:
         scores = scores.masked_fill(~mask[:, 0], -torch.inf)

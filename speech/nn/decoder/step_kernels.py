@@ -1,4 +1,4 @@
-"""A step of a label decoder in eight bits. Imported by `compiled.load` alone."""
+"""Kernels for a step of an int8 label decoder. Only `speech.compiled.load` imports this module."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def add(x, y):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
 def softmax(scores, scale, ones):  # type: ignore[no-untyped-def]
-    """Of `scale * scores (n,)`, in place; `ones` are as many or more."""
+    """Softmax of `scale * scores (n,)`, in place; `ones` has at least n elements."""
     peak = scores[0]
     for n in range(len(scores)):
         peak = max(peak, scores[n])
@@ -53,13 +53,13 @@ def activate(x):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
 def self_attention(queries, keys, values, origin, past, count, y):  # type: ignore[no-untyped-def]
-    """Each of `count` tokens of a hypothesis attends to its past and to those up to itself.
+    """Causal self-attention of `count` new tokens per hypothesis over its past and the new tokens.
 
     Args:
         queries: `(rows * count, heads or more, dim / heads)`.
         keys, values: `(places, slots, heads, dim / heads)`.
-        origin: `(rows, past)`: the slot in which a hypothesis has each place of its past; newer ones are in its own.
-        y: `(rows * count, heads, dim / heads)`, written.
+        origin: `(rows, past)`: slot of each past place of a hypothesis; new places are in the hypothesis's own slot.
+        y: output `(rows * count, heads, dim / heads)`.
     """
     heads, size = y.shape[1], y.shape[2]
     scale = np.float32(size**-0.5)
@@ -85,8 +85,11 @@ def self_attention(queries, keys, values, origin, past, count, y):  # type: igno
 
 @njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
 def cross_attention(queries, keys, values, frames, y):  # type: ignore[no-untyped-def]
-    """`queries (n, dim)` attend to frames: `keys (heads, dim / heads, T)` and `values (heads, T, dim / heads)`, T and
-    the size of values rounded up to whole tiles, of which `frames` are real; written to `y (n, dim)`."""
+    """Cross-attention of `queries (n, dim)` to the first `frames` frames, written to `y (n, dim)`.
+
+    `keys (heads, dim / heads, T)` and `values (heads, T, dim / heads)` are bfloat16 bits; T and the last dimension of
+    `values` are rounded up to whole tiles.
+    """
     heads, size = keys.shape[0], keys.shape[1]
     y = y.reshape(len(queries), heads, size)
     scale = np.float32(size**-0.5)
@@ -105,8 +108,10 @@ def cross_attention(queries, keys, values, frames, y):  # type: ignore[no-untype
 
 @njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
 def listen(heard, weights, keys, values):  # type: ignore[no-untyped-def]
-    """Keys and values `(layers, heads, ...)`, as in `compiled.CrossKeysValues`, of what is `heard (frames, dim)`;
-    `weights` are those of all layers' keys and values."""
+    """Compute `compiled.CrossKeysValues` `(layers, heads, ...)` of the frames `heard (frames, dim)`.
+
+    `weights` are the key and value projections of all layers. Results are written to `keys` and `values`.
+    """
     layers, heads, size = keys.shape[0], keys.shape[1], keys.shape[2]
     frames, dim = heard.shape[0], heads * size
     projected = np.empty((frames, 2 * dim), np.float32)
@@ -114,7 +119,7 @@ def listen(heard, weights, keys, values):  # type: ignore[no-untyped-def]
         product(heard, weights, layer, projected)
         for head in range(heads):
             first = head * size
-            for start in range(0, frames, 32):  # rows that stay in a cache while they are transposed
+            for start in range(0, frames, 32):  # rows that stay in the CPU cache while they are transposed
                 end = min(frames, start + 32)
                 for k in range(size):
                     for frame in range(start, end):
@@ -126,16 +131,16 @@ def listen(heard, weights, keys, values):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
 def step(x, count, weights, cross, frames, keys, values, origin, past, queries, y):  # type: ignore[no-untyped-def]
-    """`count` tokens of each hypothesis through all layers.
+    """Run `count` tokens of each hypothesis through all layers.
 
     Args:
-        x: `(rows * count, dim)`, embedded; written over.
+        x: embedded tokens `(rows * count, dim)`; overwritten.
         weights: `compiled.Weights`.
         cross: `compiled.CrossKeysValues`, of which `frames` are real.
-        keys, values: `(layers, places, slots, heads, dim / heads)`, `past` places are known; more are written.
+        keys, values: `(layers, places, slots, heads, dim / heads)` with `past` filled places; `count` are added.
         origin: see `self_attention`.
-        queries: `(layers, rows * count, dim)`, written: those of cross-attention.
-        y: `(rows * count, dim)`, written.
+        queries: output `(layers, rows * count, dim)`: queries of cross-attention.
+        y: output `(rows * count, dim)`.
     """
     heads, size, dim = cross.keys.shape[1], cross.keys.shape[2], x.shape[1]
     projected = np.empty((len(x), 3 * dim), np.float32)

@@ -1,6 +1,6 @@
-"""The encoder both families share: subsampling, positions, layers; whole, chunked and live.
+"""Base of all encoders: subsampling, positions and layers, with full context, chunked and streaming.
 
-`forward` with a `ChunkSpec` and concatenated `step` outputs are equal (float32: 1e-4), for any split of the input.
+`forward` with a `ChunkSpec` equals the concatenated outputs of `step` (float32: 1e-4), for any split of the input.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from speech.nn.streaming import StreamTensors
 from speech.ranges import ranged
 
 Tap = Callable[[int, Tensor], Tensor]
-"""Called with (layer number from 1, x) after every layer; what it returns goes on."""
+"""Called with (layer number from 1, x) after every layer; its result replaces x."""
 
 
 @dataclass(kw_only=True, slots=True)
 class EncoderConfig:
-    """What every encoder's configuration can do: name its input and output widths and build it."""
+    """Base of encoder configurations: input and output widths, and `build`."""
 
     bins: int = ranged(80, least=1)
     """Log-mel bins."""
@@ -38,7 +38,7 @@ class EncoderConfig:
 
 
 class EncoderOutput(NamedTuple):
-    """Audio frames, their number, and the prefix frames in front of them."""
+    """Encoder output: audio frames `x (batch, T', dim)`, `lengths (batch,)`, and `prefix (batch, P', dim)`."""
 
     x: Tensor
     lengths: Tensor
@@ -46,29 +46,29 @@ class EncoderOutput(NamedTuple):
 
 
 class Halfway(NamedTuple):
-    """Frames that have passed the lower layers."""
+    """Intermediate frames after the lower layers."""
 
     x: Tensor
     """(batch, P + T', dim): prefix frames first."""
     lengths: Tensor
-    """(batch,) of audio frames."""
+    """(batch,) number of audio frames."""
     prefix: int
-    """P"""
+    """P: number of prefix frames in `x`."""
     layer: int
-    """The last that they have passed, from 1."""
+    """Last layer that has been applied, from 1."""
     waiting: Tensor | None = None
-    """(batch, P, dim): prefix frames that enter above it."""
+    """(batch, P, dim): prefix frames that enter above `layer`."""
 
 
 class EncoderState(NamedTuple):
-    """What a live stream remembers; its size does not depend on how long the stream is."""
+    """State of a batch of live streams; its size does not grow with their length."""
 
     pending: Tensor
-    """(batch, n, bins) feature frames that wait for their chunk."""
+    """(batch, n, bins) feature frames that wait for a complete chunk."""
     received: Tensor
     """(batch,) feature frames so far."""
     done: Tensor
-    """(batch,) encoder frames answered so far, before time reduction."""
+    """(batch,) encoder frames returned so far, counted before time reduction."""
     prefix: Tensor
     """(batch, P, dim) prefix frames after the last layer."""
     layers: tuple[Any, ...]
@@ -76,22 +76,23 @@ class EncoderState(NamedTuple):
 
 
 def _join(prefix: Tensor, x: Tensor, lengths: Tensor, layout: SequenceLayout) -> tuple[Tensor, Tensor, SequenceLayout]:
-    """Prefix frames in front of audio that had none."""
+    """Put prefix frames in front of audio frames that have none yet."""
     return torch.cat([prefix, x], dim=1), lengths, layout.behind(prefix.shape[1])
 
 
 class WholeEncoder(nn.Module):
-    """What an encoder makes of whole utterances, with full context or chunked as in live use.
+    """Encoder of whole utterances, with full context or chunked as in live use.
 
     Args:
         subsampling: features to frames.
-        positions: embeddings of frame numbers.
+        positions: position embeddings.
         layers: each with `forward`, `begin` and `step` (see `nn.encoder.whisper.WhisperLayer`).
-        norm: after the last layer.
-        reduce_after: number of layers before two frames become one (0: never).
+        norm: applied after the last layer.
+        reduce_after: layer after which pairs of frames are merged (0: never).
         prefix_positions: whether prefix frames take positions 0 .. P - 1 and audio follows.
-        prefix_after: layers that see the audio alone; prefix frames enter above them.
-        scale: factor of frames before positions are added.
+        prefix_after: number of layers that process the audio only; prefix frames enter above them.
+        scale: factor applied to frames before positions are added.
+        dropout: dropout after positions are added.
     """
 
     def __init__(
@@ -119,7 +120,7 @@ class WholeEncoder(nn.Module):
         self.scale = scale
         self.dropout = nn.Dropout(dropout)
         self.frozen = 0
-        """Lowest layers (with the subsampling) that training leaves as they are, and spends no backward pass on."""
+        """Number of lowest layers that are frozen in training, with the subsampling; they need no backward pass."""
 
     @property
     def factor(self) -> int:
@@ -158,13 +159,13 @@ class WholeEncoder(nn.Module):
         """Encode whole utterances.
 
         Args:
-            features: `(batch, T, bins)`; what lies beyond `lengths (batch,)` is ignored.
-            chunk: visibility to train or to imitate live use; None sees everything.
-            prefix: `(batch, P, dim)` frames in front of the audio that every frame sees.
+            features: `(batch, T, bins)`; values beyond `lengths (batch,)` are ignored.
+            chunk: chunk specification, for training or to simulate live use; None: full context.
+            prefix: `(batch, P, dim)` frames before the audio, visible to every frame.
             tap: see `Tap`.
             memory: prompts for cross-attention, `(M, dim)` each.
-            offset: first position, an int or `(batch, 1)`; training moves it so that no position is special.
-            subsampled: `features` are what `subsampling` makes of them, `(batch, T', dim)`, and `lengths` theirs.
+            offset: first position, an int or `(batch, 1)`; training varies it so that no position is special.
+            subsampled: `features` are already subsampled, `(batch, T', dim)`, and `lengths` count those frames.
 
         Returns:
             `x (batch, T', dim)`, `lengths (batch,)` and `prefix (batch, P', dim)`.
@@ -183,10 +184,10 @@ class WholeEncoder(nn.Module):
         tap: Tap | None = None,
         memory: StreamTensors | None = None,
     ) -> Halfway:
-        """Whole utterances behind `layer`, full context; arguments are those of `forward`.
+        """Encode whole utterances up to and including `layer`, with full context; arguments as for `forward`.
 
         Raises:
-            ConfigError: if time is reduced below that layer.
+            ConfigError: if time is reduced at or below that layer.
         """
         if 0 < self.reduce_after <= layer:
             raise ConfigError(f"frames behind layer {layer} are reduced after {self.reduce_after}", fix="Go less far.")
@@ -195,13 +196,13 @@ class WholeEncoder(nn.Module):
         return Halfway(x, lengths, layout.prefix, layer, waiting if layer < self.prefix_after else None)
 
     def behind(self, x: Tensor, lengths: Tensor, prefix: Tensor) -> Halfway:
-        """Frames `(batch, T', dim)` of the layers that see the audio alone, and `prefix (batch, P, dim)` in front."""
+        """Put `prefix (batch, P, dim)` before frames `x (batch, T', dim)` of the layers that process the audio only."""
         waiting = self._embed_prefix(prefix).to(x.dtype)
         x, lengths, layout = _join(waiting, x, lengths, SequenceLayout.build(0, x.shape[1], None, x.device))
         return Halfway(x, lengths, layout.prefix, self.prefix_after)
 
     def onward(self, half: Halfway, *, tap: Tap | None = None, memory: StreamTensors | None = None) -> EncoderOutput:
-        """The layers that are left; together with `until` the same as `forward`."""
+        """Apply the remaining layers; `until` followed by `onward` equals `forward`."""
         layout = SequenceLayout.build(half.prefix, half.x.shape[1] - half.prefix, None, half.x.device)
         layers = range(half.layer + 1, len(self.layers) + 1)
         return self._leave(*self._pass(half.x, half.lengths, layout, layers, half.waiting, tap, memory))
@@ -215,7 +216,7 @@ class WholeEncoder(nn.Module):
         offset: Tensor | int,
         subsampled: bool,
     ) -> tuple[Tensor, Tensor, SequenceLayout, Tensor]:
-        """What the first layer sees, and prefix frames that wait for a higher one."""
+        """Compute the input of the first layer, and prefix frames that enter at a higher layer."""
         with self._gradient(0):
             x, lengths = (features, lengths) if subsampled else self.subsampling(features, lengths)  # (batch, T', dim)
         prefix = self._check_prefix(prefix, x)
@@ -256,7 +257,7 @@ class WholeEncoder(nn.Module):
         return EncoderOutput(x[:, start : start + layout.frames], lengths, x[:, :start])
 
     def _gradient(self, number: int) -> torch.autograd.grad_mode.set_grad_enabled:
-        """Whether layer `number` (0: the subsampling) takes part in the backward pass."""
+        """Context manager: enable gradients for layer `number` (0: the subsampling) unless it is frozen."""
         frozen = self.frozen > 0 and number <= self.frozen
         return torch.set_grad_enabled(torch.is_grad_enabled() and not frozen)
 
@@ -272,7 +273,7 @@ class WholeEncoder(nn.Module):
 
 
 class Encoder(WholeEncoder):
-    """Base of the encoders: whole utterances, and live streams, answered chunk by chunk."""
+    """Base class of encoders, for whole utterances and for live streams processed chunk by chunk."""
 
     def init_state(
         self,
@@ -283,8 +284,8 @@ class Encoder(WholeEncoder):
         tap: Tap | None = None,
         memory: StreamTensors | None = None,
     ) -> EncoderState:
-        """The state before the first sample of `batch` streams that start with `prefix (batch, P, dim)`."""
-        weight = self.norm.weight  # which is there in any precision, unlike those of linear layers
+        """Return the initial state of `batch` streams that start with `prefix (batch, P, dim)`."""
+        weight = self.norm.weight  # exists in any precision, unlike the weights of linear layers
         waiting = self._check_prefix(prefix, weight.new_zeros(batch, 0))
         waiting = self._embed_prefix(waiting).expand(batch, -1, -1)  # (batch, P, dim)
         x = waiting[:, :0] if self.prefix_after else waiting
@@ -315,10 +316,10 @@ class Encoder(WholeEncoder):
         tap: Tap | None = None,
         memory: StreamTensors | None = None,
     ) -> tuple[Tensor, EncoderState]:
-        """Feed `features (batch, t, bins)`, any `t`; answer every chunk that is complete.
+        """Process `features (batch, t, bins)`, any `t`, and encode every complete chunk.
 
         Returns:
-            `(batch, t', dim)` frames, `t'` a multiple of the chunk size (possibly 0), and the next state.
+            `(batch, t', dim)` frames, `t'` a multiple of the chunk's output size (possibly 0), and the next state.
         """
         state = state._replace(
             pending=torch.cat([state.pending, features.to(state.pending.dtype)], dim=1),
@@ -334,7 +335,7 @@ class Encoder(WholeEncoder):
     def finish(
         self, state: EncoderState, chunk: ChunkSpec, *, tap: Tap | None = None, memory: StreamTensors | None = None
     ) -> Tensor:
-        """The frames that were still waiting when the streams (all at the same point) ended: `(batch, t', dim)`."""
+        """Encode the pending frames `(batch, t', dim)` at the end of streams, which must all be at the same point."""
         total = state.received
         remaining = int((self.subsampling.output_lengths(total) - state.done).max())
         outputs = [state.prefix[:, :0]]
@@ -348,7 +349,7 @@ class Encoder(WholeEncoder):
     def _chunk(
         self, state: EncoderState, chunk: ChunkSpec, total: Tensor | None, tap: Tap | None, memory: StreamTensors | None
     ) -> tuple[Tensor, EncoderState]:
-        """`total (batch,)` feature frames of streams, `UNKNOWN_END` of one that goes on; None: all of them do."""
+        """Encode one chunk. `total (batch,)`: feature frames of each stream, `UNKNOWN_END` if open; None: all open."""
         size, factor = chunk.size + chunk.right_context, self.subsampling.factor
         window = state.pending[:, : self.subsampling.span(size)]  # (batch, span, bins)
         window = nn.functional.pad(window, (0, 0, 0, self.subsampling.span(size) - window.shape[1]))

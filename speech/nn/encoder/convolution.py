@@ -1,4 +1,4 @@
-"""Depthwise convolution over time that respects chunks, and the convolutional gating unit of the cgMLP."""
+"""Chunk-aware depthwise convolution over time, and the convolutional gating unit of the cgMLP."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from speech.nn.encoder.masks import SequenceLayout
 
 
 class DepthwiseConvolution(nn.Module):
-    """Odd kernel, one filter per channel: `(batch, N, channels)` to the same.
+    """Depthwise convolution with an odd kernel: `(batch, N, channels)` to the same.
 
-    In a chunked layout a frame sees real frames to the left (prefix included) and nothing beyond its chunk and the
+    In a chunked layout, a frame sees real frames to its left (prefix included), but nothing beyond its chunk and the
     chunk's right context.
     """
 
@@ -22,7 +22,7 @@ class DepthwiseConvolution(nn.Module):
         self.conv = nn.Conv1d(channels, channels, kernel, groups=channels)
 
     def _convolve(self, x: Tensor) -> Tensor:
-        """As a picture of height time and width one whose channels lie together, which `x` is without a copy."""
+        """Run as a 2-d convolution over (time, 1): in channels-last layout, `x` needs no copy."""
         y = F.conv2d(x.transpose(1, 2)[..., None], self.conv.weight[..., None], self.conv.bias, groups=x.shape[-1])
         return y[..., 0].transpose(1, 2)  # (batch, N - 2 reach, channels)
 
@@ -31,13 +31,13 @@ class DepthwiseConvolution(nn.Module):
         if layout.chunk is None:
             return self._convolve(F.pad(x, (0, 0, self.reach, self.reach)))
         inputs, outputs = layout.windows(self.reach)  # (windows, reach + width), (N,)
-        padded = F.pad(x, (0, 0, 1, 0))  # position 0 is the zero that index -1 means
+        padded = F.pad(x, (0, 0, 1, 0))  # index -1 selects the zero at position 0
         windows = padded[:, inputs + 1].flatten(0, 1)  # (batch * windows, reach + width, channels)
         y = self._convolve(F.pad(windows, (0, 0, 0, self.reach)))  # (batch * windows, width, channels)
         return y.unflatten(0, (x.shape[0], -1)).flatten(1, 2)[:, outputs]  # (batch, N, channels)
 
     def begin(self, prefix: Tensor) -> tuple[Tensor, Tensor]:
-        """`prefix (batch, P, channels)` alone, and what a stream remembers after it: `(batch, reach, channels)`."""
+        """Convolve `prefix (batch, P, channels)`; returns the result and the cache `(batch, reach, channels)`."""
         cache = F.pad(prefix, (0, 0, self.reach, 0))[:, prefix.shape[1] :]
         if not prefix.shape[1]:
             return prefix, cache
@@ -49,7 +49,7 @@ class DepthwiseConvolution(nn.Module):
 
 
 class ConvolutionalGating(nn.Module):
-    """cgMLP (Sakuma et al. 2022; Peng et al. 2022, section 3.2): up, GELU, half gates half through a convolution."""
+    """cgMLP (Sakuma et al. 2022; Peng et al. 2022, section 3.2): up, GELU, then a convolved half gates the other."""
 
     def __init__(self, dim: int, hidden: int, kernel: int, eps: float) -> None:
         super().__init__()

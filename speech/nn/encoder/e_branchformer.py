@@ -1,7 +1,7 @@
 """E-Branchformer (Kim et al. 2022) as published in OWSM-CTC (Peng et al. 2024).
 
-Macaron feed-forward, attention and convolutional gating side by side, merged by a depthwise convolution; some layers
-attend to a text prompt.
+Macaron feed-forward, then attention and convolutional gating in parallel, merged by a depthwise convolution. Some
+layers attend to a text prompt.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ class EBranchformerConfig(EncoderConfig):
     dim: int = ranged(1024, least=1)
     """Width of a frame."""
     layers: int = ranged(27, least=1)
-    """Layers."""
+    """Number of layers."""
     heads: int = ranged(16, least=1)
     """Attention heads."""
     hidden: int = ranged(4096, least=1)
     """Width of the feed-forward networks and of the gating network."""
     kernel: int = ranged(31, least=1)
-    """Frames of the depthwise convolutions, odd."""
+    """Kernel size of the depthwise convolutions in frames, odd."""
     cross_attention_every: int = ranged(3, least=0)
-    """Every how many layers one attends to the prompt (0: none)."""
+    """Every n-th layer attends to the prompt (0: none)."""
     dropout: float = ranged(0.1, least=0, below=1)
     """Dropout on every branch."""
     eps: float = ranged(1e-12, above=0)
-    """Of every layer normalisation; ESPnet's value, not torch's."""
+    """Epsilon of every layer norm; ESPnet's value, not torch's."""
     period: int = ranged(0, least=0)
-    """Positions on a ring, in frames of 80 ms; 0 is the published unbounded embedding."""
+    """Period of ring positions, in frames of 80 ms; 0: the published unbounded embedding."""
 
     def __post_init__(self) -> None:
         check(self, "model.encoder")
@@ -64,7 +64,7 @@ class EBranchformerConfig(EncoderConfig):
 
 
 class EBranchformerState(NamedTuple):
-    """What one layer remembers."""
+    """State of one layer: attention cache and the caches of both convolutions."""
 
     attention: AttentionCache
     gating: Tensor
@@ -72,7 +72,7 @@ class EBranchformerState(NamedTuple):
 
 
 class EBranchformerLayer(nn.Module):
-    """One layer; `cross` adds attention to the prompt."""
+    """E-Branchformer layer; `cross` adds cross-attention to the prompt."""
 
     def __init__(self, config: EBranchformerConfig, *, cross: bool) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class EBranchformerLayer(nn.Module):
     def forward(
         self, x: Tensor, mask: Tensor | None, layout: SequenceLayout, valid: Tensor, memory: StreamTensors | None
     ) -> Tensor:
-        """`x (batch, N, dim)` on `layout`; `memory` are the prompts, `(M, dim)` each."""
+        """`x (batch, N, dim)` in `layout` to the same shape; `memory` are the prompts, `(M, dim)` each."""
         x = self._open(x)
         attended = self.attention(self.attention_norm(x), mask)
         both = self._branches(attended, self.gating(self.gating_norm(x), layout, valid))
@@ -117,7 +117,7 @@ class EBranchformerLayer(nn.Module):
     def begin(
         self, prefix: Tensor, left_context: int, memory: StreamTensors | None
     ) -> tuple[Tensor, EBranchformerState]:
-        """Prefix frames after this layer, and the state of a stream that starts with them."""
+        """Return the prefix frames after this layer, and the state of streams that start with them."""
         x = self._open(prefix)
         normed = self.attention_norm(x)
         cache = self.attention.begin(normed, left_context)
@@ -130,7 +130,7 @@ class EBranchformerLayer(nn.Module):
     def step(
         self, x: Tensor, state: EBranchformerState, valid: Tensor | None, commit: int, memory: StreamTensors | None
     ) -> tuple[Tensor, EBranchformerState]:
-        """One chunk `x (batch, chunk + right, dim)`, of which `commit` frames are remembered."""
+        """Process one chunk `x (batch, chunk + right, dim)`; its first `commit` frames enter the state."""
         x = self._open(x)
         attended, cache = self.attention.step(self.attention_norm(x), state.attention, valid, commit)
         gated, gating = self.gating.step(self.gating_norm(x), state.gating, valid, commit)
@@ -140,7 +140,7 @@ class EBranchformerLayer(nn.Module):
 
 
 class EBranchformer(Encoder):
-    """See the module's docstring."""
+    """E-Branchformer encoder; see the module's docstring."""
 
     def __init__(self, config: EBranchformerConfig) -> None:
         every = config.cross_attention_every

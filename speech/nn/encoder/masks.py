@@ -1,8 +1,8 @@
-"""Who sees whom: one description of visibility for training (whole sequences) and live use (chunks).
+"""Attention masks and sequence layout for full-context and chunked encoding of whole sequences.
 
-A sequence is laid out as `[prefix | frames | copies]`. Copies are the right-context frames of each chunk, computed
-again inside their chunk: nothing computed from the future enters what a chunk remembers, so a chunk can be answered
-as soon as its right context has arrived (Emformer, Shi et al. 2021, section 2.2, "right context hard copy").
+A sequence is laid out as `[prefix | frames | copies]`. Copies are the right-context frames of each chunk, recomputed
+within their chunk. So the cached frames of a chunk do not depend on future frames, and a chunk can be encoded as soon
+as its right context has arrived (Emformer, Shi et al. 2021, section 2.2, "right context hard copy").
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from speech.errors import ConfigError
 
 
 def padding_mask(lengths: Tensor, size: int) -> Tensor:
-    """True where a frame is real: `(batch, size)` from `lengths (batch,)`."""
+    """Mask `(batch, size)` from `lengths (batch,)`: True where a frame is real."""
     return torch.arange(size, device=lengths.device)[None, :] < lengths[:, None]
 
 
 def reduced(chunk: ChunkSpec, factor: int) -> ChunkSpec:
-    """The same chunk in frames that are `factor` times longer.
+    """Return the chunk specification in frames that are `factor` times longer.
 
     Raises:
-        ConfigError: if a number of frames is not a multiple of `factor`.
+        ConfigError: if the size or a context is not a multiple of `factor`.
     """
     if chunk.size % factor or chunk.left_context % factor or chunk.right_context % factor:
         raise ConfigError(
@@ -41,7 +41,7 @@ def reduced(chunk: ChunkSpec, factor: int) -> ChunkSpec:
 
 @dataclass(frozen=True)
 class SequenceLayout:
-    """Positions of a sequence `[prefix P | frames T | copies C * R]` of length `N`."""
+    """Layout of a sequence `[prefix P | frames T | copies C * R]` of length `N`."""
 
     prefix: int
     frames: int
@@ -71,20 +71,20 @@ class SequenceLayout:
         return cls(prefix, frames, chunk, time, torch.cat(chunks), is_copy)
 
     def behind(self, prefix: int) -> SequenceLayout:
-        """The same frames with so many prefix frames in front."""
+        """Return the layout of the same frames after `prefix` prefix frames."""
         return SequenceLayout.build(prefix, self.frames, self.chunk, self.times.device)
 
     def halved(self) -> SequenceLayout:
-        """Two neighbouring positions are one; an odd last frame stays.
+        """Return the layout after merging pairs of positions; an odd last frame is kept.
 
         Raises:
-            ConfigError: if a chunk is not a multiple of two frames.
+            ConfigError: if the chunk size or a context is odd.
         """
         chunk = None if self.chunk is None else reduced(self.chunk, 2)
         return SequenceLayout.build(self.prefix // 2, (self.frames + 1) // 2, chunk, self.times.device)
 
     def with_copies(self, x: Tensor) -> Tensor:
-        """`(batch, T, dim)` frames to `(batch, T + C * R, dim)`; copies beyond the end are zero."""
+        """Append the copies to frames `(batch, T, dim)`: `(batch, T + C * R, dim)`; copies beyond the end are zero."""
         index = self.times[self.prefix + self.frames :]  # (C * R,)
         if not len(index):
             return x
@@ -92,11 +92,11 @@ class SequenceLayout:
         return torch.cat([x, padded[:, index]], dim=1)
 
     def valid(self, lengths: Tensor) -> Tensor:
-        """True where a position is real: `(batch, N)`."""
+        """Mask `(batch, N)`: True where a position is real."""
         return self.times[None, :] < lengths[:, None]
 
     def attention_mask(self, lengths: Tensor) -> Tensor | None:
-        """True where a query (row) may see a key (column): `(batch, 1, N, N)`; None where all see all."""
+        """Mask `(batch, 1, N, N)`: True where a query (row) may see a key (column); None if all see all."""
         valid = self.valid(lengths)
         if self.chunk is None:
             if bool(valid.all()):
@@ -117,11 +117,11 @@ class SequenceLayout:
         return from_audio | ((query < 0) & (key < 0))
 
     def windows(self, left: int) -> tuple[Tensor, Tensor]:
-        """How a convolution may look at a chunked layout: every chunk as its own window.
+        """Windows for convolutions over a chunked layout: one per chunk, after one for the prefix.
 
         Returns:
-            `inputs (windows, left + width)`: for each place the position in `[0, N)`, or -1 for zero.
-            `outputs (N,)`: where each position's result stands in the flattened `(windows * width)`.
+            `inputs (windows, left + width)`: position in `[0, N)` of each window element, or -1 for zero.
+            `outputs (N,)`: index of each position's result in the flattened `(windows * width)`.
         """
         chunk = self.chunk
         assert chunk is not None
@@ -136,7 +136,7 @@ class SequenceLayout:
         ahead = (offsets >= chunk.size) & (offsets < chunk.size + chunk.right_context)
         copy = self.prefix + self.frames + number * chunk.right_context + offsets - chunk.size
         inputs = torch.where(own, main, torch.where(ahead, copy, -1))
-        first = torch.where((offsets >= 0) & (offsets < self.prefix), offsets, -1)  # that of the prefix
+        first = torch.where((offsets >= 0) & (offsets < self.prefix), offsets, -1)  # window of the prefix
         inputs = torch.cat([first[None], inputs])
         within = torch.where(self.chunks < 0, self.times + self.prefix, self.times - self.chunks * chunk.size)
         outputs = (self.chunks + 1) * width + within

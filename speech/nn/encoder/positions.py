@@ -1,8 +1,8 @@
-"""Sinusoidal positions that never run out.
+"""Sinusoidal position embeddings without a maximum length.
 
-`period=None` is the published embedding, computed for any index. With a period the frequencies are rounded to whole
-turns per period: the position is a point on a ring, smooth everywhere, and an hour of audio sees no position that a
-minute did not. The rounding moves a phase by at most half a turn per period, so pretrained weights still read it.
+`period=None` is the published embedding, computed for any index. With a period, frequencies are rounded to whole turns
+per period. Positions then lie on a ring and repeat, so that long audio has no positions that short audio lacks. The
+rounding moves a phase by at most half a turn per period, so pretrained weights remain usable.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ class SinusoidalPositions(nn.Module):
 
     Args:
         dim: width, even.
-        period: frames of the ring, or None for the unbounded published form.
-        interleaved: sine and cosine alternate (Vaswani et al. 2017), or stand in two halves (Whisper).
+        period: length of the ring in frames, or None for the published unbounded form.
+        interleaved: True: sine and cosine alternate (Vaswani et al. 2017); False: two halves (Whisper).
     """
 
     table: Tensor
@@ -31,7 +31,7 @@ class SinusoidalPositions(nn.Module):
         self.interleaved = interleaved
         half = dim // 2
         steps = half if interleaved else half - 1
-        with torch.device("cpu"):  # constants are real, also where a model is built without memory
+        with torch.device("cpu"):  # constants stay real even if the model is built without memory
             self.rates = torch.exp(-math.log(10000.0) / steps * torch.arange(half, dtype=torch.float64))
             table = torch.empty(0)
             if period is not None:
@@ -40,7 +40,7 @@ class SinusoidalPositions(nn.Module):
                 table = self._embed(index[:, None] * turns * (2 * math.pi / period))  # (period, dim)
         self.register_buffer("table", table, persistent=False)
         self._moved = self.rates
-        """Where positions were asked for last."""
+        """`rates` on the device of the last call."""
 
     def _embed(self, angle: Tensor) -> Tensor:
         sine, cosine = torch.sin(angle), torch.cos(angle)  # (..., dim / 2) each
@@ -49,10 +49,10 @@ class SinusoidalPositions(nn.Module):
         return torch.cat([sine, cosine], dim=-1).float()
 
     def forward(self, index: Tensor) -> Tensor:
-        """`index (...)` integers to `(..., dim)` float32."""
+        """Integers `index (...)` to `(..., dim)` float32."""
         if self.period is not None:
             return self.table[index % self.period]
-        if index.device.type not in ("cpu", "cuda"):  # others may have no float64
+        if index.device.type not in ("cpu", "cuda"):  # other devices may lack float64
             return self._embed(index.cpu().double()[..., None] * self.rates).to(index.device)
         if self._moved.device != index.device:
             self._moved = self.rates.to(index.device)

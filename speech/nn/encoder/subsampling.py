@@ -1,4 +1,4 @@
-"""Convolutions that make encoder frames from log-mel frames. Whole files and live pieces run the same `window`."""
+"""Convolutional subsampling of log-mel frames. Offline and streaming encoding share the same `window`."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 UNKNOWN_END = 1 << 60
-"""Number of feature frames of a stream whose end has not come."""
+"""Number of feature frames of a stream that has not ended."""
 
 
 class Subsampling(nn.Module):
-    """Base: encoder frame `j` is computed from feature frames `factor * j - left .. factor * j + right`."""
+    """Base class: encoder frame `j` depends on feature frames `factor * j - left .. factor * j + right`."""
 
     factor: int
     left: int
     right: int
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
-        """Encoder frames of `lengths (batch,)` feature frames."""
+        """Number of encoder frames for `lengths (batch,)` feature frames."""
         raise NotImplementedError
 
     def window(self, features: Tensor, start: Tensor, total: Tensor) -> Tensor:
-        """Encoder frames of one window of features.
+        """Compute the encoder frames of one window of features.
 
         Args:
             features: `(batch, factor * (n - 1) + left + right + 1, bins)`.
-            start: `(batch,)` index of the first feature frame, negative before the beginning.
-            total: `(batch,)` feature frames of the whole stream, `UNKNOWN_END` while it runs.
+            start: `(batch,)` index of the first feature frame, negative before the start of the stream.
+            total: `(batch,)` feature frames of the whole stream, `UNKNOWN_END` until it ends.
 
         Returns:
             `(batch, n, dim)`.
@@ -39,7 +39,7 @@ class Subsampling(nn.Module):
         return self.factor * (frames - 1) + self.left + self.right + 1
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """`(batch, T, bins)`, `(batch,)` to `(batch, T', dim)`, `(batch,)`."""
+        """Features `(batch, T, bins)` and lengths `(batch,)` to frames `(batch, T', dim)` and lengths `(batch,)`."""
         output_lengths = self.output_lengths(lengths)
         frames = max(int(output_lengths.max()), 1)
         missing = self.span(frames) - self.left - features.shape[1]
@@ -48,7 +48,7 @@ class Subsampling(nn.Module):
 
 
 class WhisperConvolutions(Subsampling):
-    """Whisper's two convolutions: 100 Hz to 50 Hz (Radford et al. 2022, section 2.2)."""
+    """Whisper's two convolutions, from 100 Hz to 50 Hz (Radford et al. 2022, section 2.2)."""
 
     factor, left, right = 2, 2, 2
 
@@ -70,9 +70,9 @@ class WhisperConvolutions(Subsampling):
 def _convolve(x: Tensor, conv: nn.Conv1d) -> Tensor:
     """Unpadded convolution of kernel 3 over `(batch, time, channels)` as matrix products.
 
-    The same numbers as `conv`, without transposes; in bfloat16 on CPUs hundreds of times faster. It is one product in
-    training; otherwise, in float32, one for each tap and each few hundred channels: what is longer, MKL divides among
-    its threads, and then the sums depend on how many there are.
+    It gives the same values as `conv` without transposes, and is hundreds of times faster in bfloat16 on CPUs. Float32
+    inference on a CPU uses one product per tap and `_CHANNELS` channels: MKL splits longer sums among its threads, and
+    results would depend on the number of threads. All other cases use one product.
     """
     stride = conv.stride[0]
     count = (x.shape[1] - 3) // stride + 1
@@ -92,14 +92,14 @@ def _convolve(x: Tensor, conv: nn.Conv1d) -> Tensor:
 
 
 _CHANNELS = 512
-"""That are summed up in one product; MKL divides sums of 1,536 and of 2,048, and none of 512."""
+"""Channels summed in one product; MKL splits sums of 1,536 and 2,048, but not of 512."""
 
 
 class StridedConvolution(nn.Module):
-    """3 x 3, unpadded, every second place: `(batch, time, bins, channels)` to `(batch, time', bins', dim)`.
+    """Unpadded 3 x 3 convolution, stride 2: `(batch, time, bins, channels)` to `(batch, time', bins', dim)`.
 
-    The weights are those of a linear layer over patches (time, bins, channels). On a CPU that is what is computed, some
-    hundred patches at a time, with all that makes linear layers fast; elsewhere, and in training, a convolution.
+    The weights are those of a linear layer over patches (time, bins, channels). Inference on a CPU applies the linear
+    layer to tiles of patches, so that packed or int8 layers make it faster; training and GPUs use a convolution.
     """
 
     def __init__(self, channels: int, dim: int) -> None:
@@ -116,7 +116,7 @@ class StridedConvolution(nn.Module):
 
 
 _PATCHES = 1 << 22
-"""Values of patches that are held at once (16 MB); what is larger costs page faults, see `ctc.py`."""
+"""Maximum values of patches held at once (16 MB); larger blocks cost page faults, see `ctc.py`."""
 
 
 class Conv2dSubsampling8(Subsampling):
@@ -144,7 +144,7 @@ class Conv2dSubsampling8(Subsampling):
 
 
 class PairReduction(nn.Module):
-    """Two neighbouring frames to one; starts as their mean, so pretrained layers above still understand it."""
+    """Merge pairs of neighbouring frames. Initialised as their mean, so that pretrained layers above still work."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 """Whisper's encoder with chunk masks, ring positions and an optional halving of the frame rate.
 
-Started from published weights (Radford et al. 2022) it hears well after hours instead of years of training speech.
+Initialised from published weights (Radford et al. 2022), it needs hours instead of years of training speech.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class WhisperEncoderConfig(EncoderConfig):
     dropout: float = ranged(0.0, least=0, below=1)
     """Dropout after attention and feed-forward."""
     period: int | None = ranged(3000, least=1)
-    """Positions on the ring, in frames of 20 ms; None: as published, on no ring."""
+    """Period of ring positions, in frames of 20 ms; None: the published unbounded embedding."""
     reduce_after: int = ranged(0, least=0)
-    """Layers before two frames become one (0: never)."""
+    """Layer after which pairs of frames are merged (0: never)."""
     prefix_after: int = ranged(0, least=0)
-    """Layers that see the audio alone, as a label model's that shares them; prefix frames enter above."""
+    """Number of layers that process the audio only, so that a label model can share them; prefix frames enter above."""
 
     def __post_init__(self) -> None:
         check(self, "model.encoder")
@@ -53,7 +53,7 @@ class WhisperEncoderConfig(EncoderConfig):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """What two encoders whose layers can stand for one another have in common."""
+        """Properties that must be equal for two encoders to exchange layers."""
         return self.bins, self.dim, self.heads, self.hidden
 
     def build(self) -> WhisperEncoder:
@@ -78,11 +78,11 @@ class WhisperLayer(nn.Module):
     def forward(
         self, x: Tensor, mask: Tensor | None, layout: SequenceLayout, valid: Tensor, memory: StreamTensors | None
     ) -> Tensor:
-        """`x (batch, N, dim)` on `layout`; `mask` as made by it."""
+        """`x (batch, N, dim)` in `layout` to the same shape; `mask` is the layout's attention mask."""
         return self._rest(x, self.attention(self.attention_norm(x), mask))
 
     def begin(self, prefix: Tensor, left_context: int, memory: StreamTensors | None) -> tuple[Tensor, AttentionCache]:
-        """Prefix frames after this layer, and the state of a stream that starts with them."""
+        """Return the prefix frames after this layer, and the state of streams that start with them."""
         normed = self.attention_norm(prefix)
         cache = self.attention.begin(normed, left_context)
         return self._rest(prefix, self.attention(normed, None)) if prefix.shape[1] else prefix, cache
@@ -90,13 +90,13 @@ class WhisperLayer(nn.Module):
     def step(
         self, x: Tensor, state: AttentionCache, valid: Tensor | None, commit: int, memory: StreamTensors | None
     ) -> tuple[Tensor, AttentionCache]:
-        """One chunk `x (batch, chunk + right, dim)`, of which `commit` frames are remembered."""
+        """Process one chunk `x (batch, chunk + right, dim)`; its first `commit` frames enter the state."""
         attended, state = self.attention.step(self.attention_norm(x), state, valid, commit)
         return self._rest(x, attended), state
 
 
 class WhisperEncoder(Encoder):
-    """See the module's docstring."""
+    """Whisper's encoder; see the module's docstring."""
 
     def __init__(self, config: WhisperEncoderConfig) -> None:
         super().__init__(

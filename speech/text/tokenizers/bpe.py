@@ -20,15 +20,15 @@ class LabelTokenizer:
 
     Args:
         data: a `tokenizer.json` of Hugging Face's tokenizers, with the special tokens of Whisper.
-        english_only: of a model that knows English alone: its prompt names neither language nor task.
-        added: ISO 639-3 codes of languages that the model has learnt since, with their tokens, which the file lacks.
+        english_only: the model knows only English: its prompt names neither language nor task.
+        added: ISO 639-3 code -> token of languages that were added to the model and are not in the file.
 
     Attributes:
-        languages: ISO 639-3 code -> token, in the model's order, those that were added last. That of a model of English
-            alone is the token that begins a transcript, since no other says it.
+        languages: ISO 639-3 code -> token, in the model's order, then the added languages. An English-only model maps
+            "eng" to the start-of-transcript token.
 
     Raises:
-        ModelError: if it is none.
+        ModelError: if the data is not a tokenizer, or lacks a special token of Whisper.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class LabelTokenizer:
         self.english_only, self.added = english_only, frozenset(added)
         try:
             self._tokenizer = tokenizers.Tokenizer.from_str(data.decode("utf-8"))
-        except Exception as error:  # of any class: the library has none of its own
+        except Exception as error:  # the library has no exception class of its own
             raise ModelError(f"is no tokenizer: {error}", where="tokenizer.json") from error
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
@@ -71,34 +71,34 @@ class LabelTokenizer:
 
     @property
     def first_timestamp(self) -> int:
-        """Token of 0.00 s; every token before it is of the vocabulary of texts or special."""
+        """Token of timestamp 0.00 s; all tokens before it are text tokens or special tokens."""
         return self.no_timestamps + 1
 
     @cached_property
     def specials(self) -> tuple[int, ...]:
-        """Tokens that are no text, without timestamps and the end."""
+        """Special tokens, except end of text and timestamps."""
         return tuple(range(self.end + 1, self.first_timestamp))
 
     def language_id(self, code: str) -> int:
-        """Token of a language.
+        """Return the token of a language.
 
         Raises:
-            LanguageError: if the decoder does not know it.
+            LanguageError: if the decoder does not know the language.
         """
         if code not in self.languages:
             raise LanguageError(f"the decoder does not know the language {code!r}")
         return self.languages[code]
 
     def prompt(self, language: str, *, translate: bool = False, before: Sequence[int] = ()) -> list[int]:
-        """Tokens in front of a text without timestamps.
+        """Return the prompt tokens for a text without timestamps.
 
         Args:
-            language: ISO 639-3, of the speech.
-            translate: into English, instead of writing what is said.
-            before: tokens of the text before.
+            language: ISO 639-3 code of the speech.
+            translate: translate into English instead of transcribing.
+            before: tokens of the previous text.
 
         Raises:
-            LanguageError: if the decoder does not know the language, or knows English alone and is to translate.
+            LanguageError: if the decoder does not know the language, or is English-only and asked to translate.
         """
         context = [self.previous, *before] if before else []
         spoken = self.language_id(language)
@@ -110,17 +110,17 @@ class LabelTokenizer:
         return [*context, self.start, spoken, task, self.no_timestamps]
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of a text as the decoder writes it: a space begins it where its script has spaces."""
+        """Token ids of a text as the decoder writes it, with a leading space in scripts that use spaces."""
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of `ids`; special tokens and timestamps are left out, bytes of unfinished characters become U+FFFD."""
+        """Text of `ids`. Special tokens and timestamps are dropped; incomplete UTF-8 characters become U+FFFD."""
         text: str = self._tokenizer.decode([i for i in ids if i < self.end], skip_special_tokens=False)
         return text
 
     def piece(self, token: int) -> bytes:
-        """The bytes that a text token stands for."""
+        """UTF-8 bytes of a text token."""
         return self._bytes[token]
 
     @cached_property
@@ -130,7 +130,7 @@ class LabelTokenizer:
 
 
 def _byte_letters() -> dict[int, str]:
-    """GPT-2's letter for each byte: printable ones stand for themselves, the others for U+0100 and on."""
+    """GPT-2's character for each byte: printable bytes map to themselves, the others to U+0100 and following."""
     plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = [byte for byte in range(256) if byte not in plain]
     return {byte: chr(byte) for byte in plain} | {byte: chr(256 + n) for n, byte in enumerate(others)}

@@ -21,7 +21,7 @@ class Tokenizer:
 
     Args:
         model: bytes of a SentencePiece model.
-        vocabulary: holds every piece of the model that text can become.
+        vocabulary: contains every piece of the model that text can be encoded to.
     """
 
     def __init__(self, model: bytes, vocabulary: Vocabulary) -> None:
@@ -37,7 +37,7 @@ class Tokenizer:
     def from_pieces(
         cls, model: bytes, *, languages: Sequence[str], st_targets: Sequence[str], sos_eos: bool = False
     ) -> Tokenizer:
-        """A tokenizer whose vocabulary is built from the model's own pieces; those that are special tokens stay so."""
+        """Build a tokenizer whose vocabulary consists of the model's pieces; special tokens remain special tokens."""
         processor = _processor(model)
         ids = range(processor.get_piece_size())
         special = Vocabulary.build(languages, st_targets, [], sos_eos).index
@@ -62,19 +62,19 @@ class Tokenizer:
         characters: bool = False,
         sos_eos: bool = False,
     ) -> Tokenizer:
-        """Train a unigram model of about `vocab_size` pieces, fewer where the texts do not yield so many.
+        """Train a unigram model of about `vocab_size` pieces, or fewer if the texts do not yield that many.
 
         Args:
-            texts: as the model shall write them.
-            vocab_size: pieces.
+            texts: training texts, normalised as the model's output.
+            vocab_size: number of pieces.
             languages: ISO 639-3 codes of the vocabulary.
             st_targets: translation targets of the vocabulary.
             coverage: share of characters that get a piece of their own.
-            characters: every piece is one character, or the start of a word.
+            characters: train a character model: every piece is one character, or the start of a word.
             sos_eos: see `Vocabulary`.
 
         Raises:
-            DataError: if the texts are empty, or hold more characters than pieces are allowed.
+            DataError: if all texts are blank, or have more distinct characters than `vocab_size` allows.
         """
         buffer = io.BytesIO()
         written = filter(str.strip, texts)
@@ -101,10 +101,10 @@ class Tokenizer:
         return cls.from_pieces(buffer.getvalue(), languages=languages, st_targets=st_targets, sos_eos=sos_eos)
 
     def extended(self, tokens: Sequence[str]) -> Tokenizer:
-        """A tokenizer that also writes `tokens`, where this one writes `<unk>`; their ids follow all others.
+        """Return a tokenizer that also encodes `tokens`, where this one gives `<unk>`; their ids follow all others.
 
         Raises:
-            ConfigError: if one of them is empty.
+            ConfigError: if a token is empty.
         """
         if not all(tokens):
             raise ConfigError("an empty token", fix="Leave it out.")
@@ -114,9 +114,9 @@ class Tokenizer:
         return other
 
     def encode(self, text: str) -> list[int]:
-        """Token ids; characters that the model has never seen become `<unk>`. Text never becomes a special token.
+        """Encode a text to token ids. Unknown characters become `<unk>`; text never becomes a special token.
 
-        Added tokens stand only where the model's pieces cannot, the longest that fits first.
+        Added tokens are used only where the model's pieces do not apply, longest match first.
         """
         found: list[int] = []
         for piece in self._processor.encode(text, out_type=str):
@@ -128,7 +128,7 @@ class Tokenizer:
         return found
 
     def _cut(self, piece: str) -> list[int]:
-        """A run of unknown characters as added tokens, and one `<unk>` for each stretch between them."""
+        """Encode a run of unknown characters with added tokens, and one `<unk>` for each stretch between them."""
         found: list[int] = []
         place, missed = 0, False
         while place < len(piece):
@@ -148,18 +148,18 @@ class Tokenizer:
         self._longest = max(map(len, added), default=0)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Text of `ids`; special tokens are left out."""
+        """Text of `ids`; special tokens are dropped."""
         return "".join(self.piece(i) for i in ids if not self.vocabulary.is_special(i)).replace(WORD_START, " ").strip()
 
     def piece(self, token: int) -> str:
-        """The piece with that id; a leading `WORD_START` begins a word."""
+        """The piece of a token id; a leading `WORD_START` marks the start of a word."""
         return self.vocabulary.tokens[token]
 
     def save(self, path: Path) -> None:
-        """Write the SentencePiece model; the file appears whole or not at all.
+        """Write the SentencePiece model to a file, atomically.
 
         Raises:
-            FileError: if the system refuses.
+            FileError: if the file cannot be written.
         """
         write_atomically(path, self.model)
 

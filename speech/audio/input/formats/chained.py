@@ -1,7 +1,7 @@
-"""What the bytes of a file are, before anything is decoded: the links of a chain, and whether the last is cut off.
+"""Find the links of a chained file before decoding, and whether the last one is truncated.
 
-Files are joined by putting one behind the other, and decoders stop at the end of the first. So the containers are
-walked by their own sizes: each link is a file that is whole in itself.
+Concatenated files form a chain, but decoders stop at the end of the first file. So this module walks the containers by
+their own sizes. Each link is a complete file.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _TS_PACKET = 188
 
 
 def links(file: BinaryIO, size: int, name: str) -> list[Link]:
-    """The links of a file of `size` bytes, in order.
+    """List the links of a file of `size` bytes, in order.
 
     Raises:
-        AudioError: the last is cut off, or what follows a link is not known.
+        AudioError: if the last link is truncated, the data after a link is unknown, or there are too many links.
     """
     found: list[Link] = []
     start = 0
@@ -31,7 +31,7 @@ def links(file: BinaryIO, size: int, name: str) -> list[Link]:
             raise AudioError(f"is joined of more than {_MOST_LINKS} files", where=name)
         more = _links_from(file, start, size, name)
         if found and not more[0].kind:
-            break  # tags and padding; where it is more than that, the walk of the link before it has said so
+            break  # tags and padding; more than that has already raised in the walk of the previous link
         found += more
         start = more[-1].end
     return found
@@ -65,7 +65,7 @@ def _links_from(file: BinaryIO, start: int, size: int, name: str) -> list[Link]:
 
 
 def _id3_size(head: bytes) -> int:
-    """Bytes of the tag that a file begins with; its size is four bytes of seven bits."""
+    """Bytes of an ID3 tag at the start of a file, 0 if there is none. The size field has four bytes of seven bits."""
     if head[:3] != b"ID3" or len(head) < 10:
         return 0
     footer = 10 * bool(head[5] & 0x10)
@@ -79,7 +79,7 @@ _STREAMINFO = (b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22")
 
 
 def _flac(file: BinaryIO, start: int, first: int, size: int) -> list[Link]:
-    """FLAC has no sizes: another one begins where the eight bytes stand that each begins with."""
+    """Links of concatenated FLAC files. FLAC stores no size, so each link starts at the eight-byte FLAC signature."""
     begins, overlap, place = [first], b"", first + 8
     file.seek(place)
     while block := file.read(BLOCK):

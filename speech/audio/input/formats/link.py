@@ -1,4 +1,4 @@
-"""One whole file within a file that was joined of several, and how it is looked into."""
+"""One complete file within a chained file, and helpers to inspect it."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import BinaryIO
 from speech.errors import AudioError
 
 FEW = 4096
-"""Bytes behind the audio that may be a tag or padding."""
+"""Maximum bytes after the audio that may be a tag or padding."""
 BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One whole file within a file."""
+    """One complete file within a chained file: bytes `start` to `end`."""
 
     kind: str
-    """wav, aiff, w64, au, caf, flac, ogg, ogg_many (several streams, or holes), mp4, matroska, flv, avi; "" for
-    the rest."""
+    """wav, aiff, w64, au, caf, flac, ogg, ogg_many (several streams, or missing pages), mp4, matroska, flv, avi,
+    mpegts; "" for all other formats."""
     start: int
     end: int
     whole: float = 1.0
-    """How many bytes of samples there should be for each that is there."""
+    """Ratio of expected to present bytes of samples; above 1 if the file is truncated."""
     open_end: bool = False
-    """The header does not know how long it is."""
+    """The header does not contain the length."""
     promised_s: float = 0.0
-    """What the header says there is; 0 where it does not."""
+    """Duration in seconds according to the header; 0 if unknown."""
 
 
 def read_at(file: BinaryIO, place: int, count: int) -> bytes:
@@ -35,7 +35,7 @@ def read_at(file: BinaryIO, place: int, count: int) -> bytes:
 
 
 def rest_is_empty(file: BinaryIO, start: int, end: int, most: int = FEW) -> bool:
-    """Whether what is left is little, or nothing but zeros."""
+    """Whether bytes `start` to `end` are at most `most`, or all zero."""
     if end - start <= most:
         return True
     file.seek(start)

@@ -1,8 +1,8 @@
-"""Formats that are known by their first bytes, so that none of them is taken for samples.
+"""Detect formats by their first bytes, so that none of them is decoded as raw PCM.
 
-Raw PCM has no mark of its own: any bytes could be samples. So each mark here is at least four bytes at a fixed place;
-MP3 and AAC in ADTS, whose frames begin with only eleven bits, are known by three heads of one kind, each where the one
-before says that the next begins.
+Raw PCM has no signature: any bytes could be samples. So each signature here has at least four bytes at a fixed offset.
+MP3 and ADTS AAC frames have a sync word of only eleven bits; they are detected by three consecutive headers of one
+kind, each at the offset that the previous frame's size gives.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _MARKS = (
 
 
 def known_format(data: bytes) -> str | None:
-    """The name of the format that begins with `data`; "" if it is none of them, None if more bytes are needed."""
+    """Return the name of the format that `data` begins; "" for none of these, None if more bytes are needed."""
     waiting = False
     for mark, place, name in _MARKS:
-        if place and data[:2] != b"\0\0"[: len(data)]:  # the size of the first box, which is short
+        if place and data[:2] != b"\0\0"[: len(data)]:  # size of the first box, which is small
             continue
         if data[place : place + len(mark)] == mark:
             return name
@@ -45,7 +45,7 @@ def known_format(data: bytes) -> str | None:
 
 
 def _tag(data: bytes) -> str | None:
-    """MP3 behind an ID3 tag, whose version, flags and size can be only so (ID3v2.4, section 3.1)."""
+    """Detect MP3 by an ID3 tag with valid version, flags and size (ID3v2.4, section 3.1)."""
     if not b"ID3".startswith(data[:3]):
         return ""
     limits = (4, 0xFE, 0xFF, 0x7F, 0x7F, 0x7F, 0x7F)

@@ -1,8 +1,8 @@
-"""MP3 (MPEG audio of all layers) and AAC in ADTS, frame by frame to the last byte.
+"""Read MP3 (MPEG audio of all layers) and ADTS AAC frame by frame, to the last byte.
 
-Neither has a container: a file is frames one after the other, with tags before, behind and, where files were joined,
-between them. The first frame of an encoder (Xing's, Info, VBRI) holds no audio but a count of those that follow, which
-concerns its own file alone; what it says is checked and never believed to be the end.
+Neither has a container: a file is a sequence of frames, with tags before and after them, and between them in
+concatenated files. An encoder's header frame (Xing, Info, VBRI) holds no audio, only the frame count of its own file.
+The count is checked, but reading does not stop there.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _log = logging.getLogger("speech.audio")
 _BLOCK = 1 << 18
 _HEAD, _LONGEST_FRAME = 7, 8192
 _MOST_LOST_S = 0.5
-"""Seconds that may be damaged; a warning says so."""
+"""Seconds that may be damaged with only a warning."""
 _MOST_LEADING = 1 << 17
 _DECODER_DELAY = 529
-"""Samples by which every decoder of layer III is late."""
+"""Delay in samples of every layer III decoder."""
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 _KBPS = {
     (True, 3): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
@@ -35,16 +35,16 @@ _KBPS = {
     (False, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
     (False, 1): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
-"""By (MPEG 1, layer as its two bits: 3 is I) and index, from 1."""
+"""Bit rates by (is MPEG 1, the two layer bits: 3 is layer I) and index, from 1."""
 _ADTS_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 
 
 @dataclass(frozen=True, slots=True)
 class FrameHead:
-    """What the first bytes of a frame say."""
+    """The parsed header of a frame."""
 
     codec: str
-    """FFmpeg's decoder."""
+    """Name of FFmpeg's decoder."""
     rate: int
     channels: int
     size: int
@@ -53,14 +53,14 @@ class FrameHead:
 
     @property
     def kind(self) -> tuple[str, int]:
-        """What stays the same within one file."""
+        """Codec and rate, which are constant within one file."""
         return self.codec, self.rate
 
 
 def frame_head(data: bytes | bytearray, place: int = 0) -> FrameHead | None:
-    """The head of a frame, None if there is none at `place` (or fewer than 7 bytes).
+    """Parse the frame header at `place`; None if there is none, or fewer than 7 bytes.
 
-    Frames of free format, whose size is not told, are not known.
+    Free-format frames, whose header has no size, are not supported.
     """
     if len(data) < place + _HEAD or data[place] != 0xFF or data[place + 1] & 0xE0 != 0xE0:
         return None
@@ -93,14 +93,14 @@ def _adts_head(data: bytes | bytearray, place: int) -> FrameHead | None:
 def open_frames(
     file: Slice, size: int, name: str, *, leading: bool = False, measured: bool = False
 ) -> OpenedAudio | None:
-    """A file of such frames; None if it is none.
+    """Open a file of MP3 or ADTS frames; None if it is not one.
 
     Args:
-        file: that can be sought.
-        size: its bytes.
+        file: seekable file.
+        size: size of the file in bytes.
         name: for warnings.
-        leading: other bytes may stand before the first frame, as where a stream was entered in its middle.
-        measured: count all frames for the duration, which is a guess otherwise.
+        leading: allow other bytes before the first frame, as in a stream recorded from its middle.
+        measured: count all frames for an exact duration; otherwise it is an estimate.
     """
     head, _ = next(_frames(file, size, name, most_leading=_MOST_LEADING if leading else 0), (None, b""))
     if head is None:
@@ -116,7 +116,7 @@ def open_frames(
 
 
 def _read(file: Slice, size: int, name: str) -> Generator[AudioPiece]:
-    """One decoder for each file of those that were joined."""
+    """Yield decoded pieces, with a new decoder for each concatenated file."""
     decoder: _FrameDecoder | None = None
     lost_s, cut = 0.0, None
     frames = _frames(file, size, name)
@@ -145,15 +145,15 @@ def _read(file: Slice, size: int, name: str) -> Generator[AudioPiece]:
 
 @dataclass(frozen=True, slots=True)
 class _EncoderHeader:
-    """What the first frame of an encoder says."""
+    """An encoder's header frame (Xing, Info or VBRI)."""
 
     frames: int
-    """0: it does not say."""
+    """Frame count; 0 if unknown."""
     delay: int = 0
     padding: int = 0
-    """Samples before and behind the audio, of the encoder alone."""
+    """`delay` and `padding`: samples that the encoder added before and after the audio."""
     exact: bool = False
-    """Delay and padding are known."""
+    """Whether delay and padding are known."""
 
     @classmethod
     def of(cls, head: FrameHead, data: bytes) -> _EncoderHeader | None:
@@ -178,7 +178,7 @@ class _EncoderHeader:
 
 
 class _FrameDecoder:
-    """The frames of one file; the samples that its encoder put before and behind are left out."""
+    """Decodes the frames of one file and drops the encoder's delay and padding."""
 
     def __init__(self, head: FrameHead, count: _EncoderHeader | None, name: str) -> None:
         self._name = name
@@ -205,7 +205,7 @@ class _FrameDecoder:
             yield from self._give(AudioPiece(samples_of(frame), frame.sample_rate))
 
     def finish(self) -> Iterator[AudioPiece]:
-        """What is left. Raises CutOffError if there were fewer frames than the first one says."""
+        """Yield the remaining samples. Raises CutOffError if frames of more than half a second are missing."""
         try:
             for frame in self._codec.decode(None):
                 yield from self._give(AudioPiece(samples_of(frame), frame.sample_rate))
@@ -229,7 +229,7 @@ class _FrameDecoder:
 
     @property
     def counted(self) -> bool:
-        """Whether the first frame has told how many follow."""
+        """Whether the header frame contains a frame count."""
         return self._count.frames > 0
 
     @property
@@ -237,7 +237,7 @@ class _FrameDecoder:
         return self._count.padding - _DECODER_DELAY if self._count.exact else 0
 
     def _give(self, piece: AudioPiece) -> Iterator[AudioPiece]:
-        """Held back as far as it may turn out to be padding."""
+        """Yield decoded samples, but hold back as many as may turn out to be padding."""
         skip = min(self._skip, len(piece.samples))
         self._skip -= skip
         samples = piece.samples[skip:]
@@ -254,10 +254,11 @@ class _FrameDecoder:
 def _frames(
     file: Slice, size: int, name: str, *, quiet: bool = False, most_leading: int = _MOST_LEADING
 ) -> Iterator[tuple[FrameHead, bytes]]:
-    """All frames; tags between them are passed over.
+    """Yield all frames; tags between them are skipped.
 
     Raises:
-        CutOffError, DamageError: unless `quiet`, the last frame is not complete, or there is much that is no frame.
+        CutOffError: unless `quiet`, if the last frame is incomplete.
+        DamageError: unless `quiet`, if too many bytes are neither frames nor tags.
     """
     place = base = 0
     junk_s = per_byte_s = 0.0
@@ -295,7 +296,7 @@ def _frames(
 
 
 def _followed(data: bytes, at: int, head: FrameHead) -> bool:
-    """Whether another frame of its kind, a tag or the end comes behind it."""
+    """Whether a frame of the same codec, a tag or the end of the data follows."""
     behind = at + head.size
     if behind >= len(data) - _HEAD:
         return behind == len(data)
@@ -304,7 +305,7 @@ def _followed(data: bytes, at: int, head: FrameHead) -> bool:
 
 
 def _tag_size(data: bytes, at: int) -> int:
-    """Bytes of an ID3, APE or Lyrics3 tag; 0 if there is none."""
+    """Bytes of the ID3, APE or Lyrics3 tag at `at`; 0 if there is none."""
     head = data[at : at + 32]
     if head[:3] == b"ID3" and len(head) >= 10 and max(head[6:10]) < 0x80:
         count = sum(byte << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))

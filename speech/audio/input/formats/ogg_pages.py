@@ -1,6 +1,6 @@
-"""The pages of an Ogg file (RFC 3533): where a chained stream ends and the next begins, and whether each page is whole.
+"""Walk the pages of an Ogg file (RFC 3533): find chained streams and check that each page is complete.
 
-Decoders leave out a damaged page without a word; so checksums and numbers are looked at here.
+Decoders silently skip damaged pages, so this module checks checksums and page numbers.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 @dataclass(slots=True)
 class _Chain:
-    """The streams that run side by side from `start`."""
+    """One link: the multiplexed streams that begin at byte `start`."""
 
     start: int
     numbers: dict[int, int] = field(default_factory=dict)
-    """Serial of a stream to the number of its last page."""
+    """Serial number of a stream -> number of its newest page."""
     open: set[int] = field(default_factory=set)
-    """Serials whose last page has not come."""
+    """Serial numbers of streams whose last page has not appeared."""
     begun: bool = False
-    """A page has come that is not the first of a stream."""
+    """Whether a page other than a stream's first has appeared."""
     holes: bool = False
 
 
 def ogg_checksum(page: bytes) -> int:
-    """CRC of a page whose own field is zero: zlib's with the bits of bytes and result the other way round, from 0."""
+    """CRC of a page whose checksum field is zero: zlib's CRC with bit-reversed bytes and result, starting from 0."""
     crc = zlib.crc32(page.translate(_MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int(f"{crc:032b}"[::-1], 2)
 
 
 def ogg_links(file: BinaryIO, start: int, size: int, name: str) -> list[tuple[int, int, bool]]:
-    """(start, end, whether it is one stream without holes) of each link.
+    """List (start, end, whether it is a single stream without missing pages) of each link.
 
     Raises:
-        AudioError: a page is cut off or damaged.
+        AudioError: if a page is truncated or damaged.
     """
     found: list[tuple[int, int, bool]] = []
     chain = _Chain(start)
@@ -83,7 +83,7 @@ def _pages(file: BinaryIO, start: int, size: int, name: str) -> Iterator[tuple[i
             if size - place > _FEW:
                 found = f"is damaged: what stands at byte {place} is no Ogg page"
                 raise AudioError(found, where=name, fix="Copy or download it again.")
-            return  # a tag behind the audio
+            return  # a tag after the audio
         lacing = file.read(head[26]) if len(head) == _HEAD else b""
         body = file.read(sum(lacing))
         if len(head) < _HEAD or len(lacing) < head[26] or len(body) < sum(lacing):

@@ -1,4 +1,4 @@
-"""Containers of chunks, each a name and a size: WAV, RF64, AIFF, W64, CAF; and AU."""
+"""Chunk-based containers (WAV, RF64, AIFF, W64, CAF) and AU."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from speech.audio.input.formats.link import FEW, Link, read_at, rest_is_empty
 from speech.errors import AudioError
 
 _UNKNOWN_RIFF = 0x7FFF_0000
-"""RIFF sizes from here on are what writers to a pipe leave behind (0x7FFFFFFF, 0xFFFFFFFF and near them)."""
+"""RIFF sizes from here on mean unknown: programs that write to a pipe leave 0x7FFFFFFF, 0xFFFFFFFF or similar."""
 _MOST_REST_S = 0.5
-"""Seconds of bytes behind the samples that are no chunk; more is audio that the header does not tell of."""
+"""Maximum seconds of bytes after the samples that are not chunks; more is audio missing from the header."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkLayout:
-    """How chunks are written."""
+    """Layout of a format's chunks."""
 
     kind: str
     first: int
@@ -26,7 +26,7 @@ class ChunkLayout:
     data: bytes
     align: int = 2
     own: bool = False
-    """A chunk's size counts its head."""
+    """Whether a chunk's size includes its header."""
 
 
 _W64_TAIL = b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
@@ -38,7 +38,7 @@ _CAF = ChunkLayout("caf", 8, struct.Struct(">4sQ"), b"data", 1)
 
 
 def chunked_layout(head: bytes) -> ChunkLayout | None:
-    """How the file with these first bytes is written, None if it is none of these."""
+    """Return the chunk layout of a file with these first bytes; None for other formats."""
     if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
         return _WAV
     if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
@@ -49,7 +49,7 @@ def chunked_layout(head: bytes) -> ChunkLayout | None:
 
 
 def chunked_link(file: BinaryIO, start: int, size: int, layout: ChunkLayout, name: str) -> Link:
-    """WAV, RF64, AIFF, W64 or CAF from `start`."""
+    """The WAV, RF64, AIFF, W64 or CAF link that begins at `start`."""
     place, long_size, bytes_per_s = start + layout.first, 0, 0
     is_rf64 = read_at(file, start, 4) == b"RF64"
     while len(head := read_at(file, place, layout.head.size)) == layout.head.size:
@@ -71,7 +71,7 @@ def chunked_link(file: BinaryIO, start: int, size: int, layout: ChunkLayout, nam
 def _data(
     file: BinaryIO, start: int, body: int, count: int, size: int, layout: ChunkLayout, bytes_per_s: int, name: str
 ) -> Link:
-    """The link whose samples are the `count` bytes at `body`."""
+    """The link whose samples are `count` bytes at `body`, according to its header."""
     there = size - body
     unknown = count == 0 or count >= (_UNKNOWN_RIFF if layout is _WAV or layout is _AIFF else 1 << 62)
     if unknown and count > there:
@@ -90,12 +90,12 @@ def _data(
 
 
 def _begins(file: BinaryIO, place: int, layout: ChunkLayout) -> bool:
-    """Whether another file begins there."""
+    """Whether another file of this layout begins at `place`."""
     return chunked_layout(read_at(file, place, 16)) is layout
 
 
 def _after_chunks(file: BinaryIO, place: int, size: int, layout: ChunkLayout) -> int:
-    """Where the chunks behind the samples end; padding of an odd size may be missing."""
+    """End of the chunks after the samples. The padding byte of an odd size may be missing."""
     for begin in (place, place - 1):
         end = begin
         while end < size and not _begins(file, end, layout) and (step := _chunk(file, end, layout)):
@@ -106,7 +106,7 @@ def _after_chunks(file: BinaryIO, place: int, size: int, layout: ChunkLayout) ->
 
 
 def _chunk(file: BinaryIO, place: int, layout: ChunkLayout) -> int:
-    """Bytes of the chunk there, 0 if it is none."""
+    """Bytes of the chunk at `place`, 0 if there is none."""
     head = read_at(file, place, layout.head.size)
     if len(head) < layout.head.size:
         return 0
@@ -124,7 +124,7 @@ def _chunks_to_end(file: BinaryIO, place: int, size: int, layout: ChunkLayout) -
 
 
 def au_link(file: BinaryIO, start: int, size: int) -> Link:
-    """AU from `start`; its head tells where the samples begin, and how many bytes they are."""
+    """The AU link that begins at `start`. The header contains offset and size of the samples."""
     offset, count = struct.unpack(">II", read_at(file, start + 4, 8))
     there = size - start - offset
     if count == 0xFFFF_FFFF:

@@ -1,4 +1,4 @@
-"""Containers of films, each of nested parts that tell their size: MP4, Matroska, FLV and AVI."""
+"""Video containers of nested elements with sizes: MP4, Matroska, FLV and AVI."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MP4_FIRST = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"st
 
 
 def _boxes(file: BinaryIO, start: int, size: int) -> Iterator[tuple[bytes, int, int]]:
-    """(kind, start, end) of each; the end may lie behind the file."""
+    """Yield (kind, start, end) of each top-level box; the end may lie beyond the file."""
     place = start
     while len(head := read_at(file, place, 16)) >= 8 and all(32 <= byte < 127 or byte == 0xA9 for byte in head[4:8]):
         count = int.from_bytes(head[:4])
@@ -26,7 +26,7 @@ def _boxes(file: BinaryIO, start: int, size: int) -> Iterator[tuple[bytes, int, 
 
 
 def mp4_links(file: BinaryIO, start: int, size: int, name: str) -> list[Link]:
-    """MP4 or QuickTime from `start`. Joined files have a second `ftyp`, or a second `moov`."""
+    """The MP4 or QuickTime links from `start`. In concatenated files, `ftyp` or `moov` occurs again."""
     begins, described = [start], False
     last = start
     for kind, begin, end in _boxes(file, start, size):
@@ -50,11 +50,11 @@ def mp4_links(file: BinaryIO, start: int, size: int, name: str) -> list[Link]:
 
 EBML = b"\x1a\x45\xdf\xa3"
 _ENTERED = frozenset({0x18538067, 0x1F43B675})
-"""Segment and Cluster, which may be of unknown size; their children are walked."""
+"""Segment and Cluster, which may have unknown size; the walk descends into them."""
 
 
 def matroska_link(file: BinaryIO, start: int, size: int, name: str) -> Link:
-    """Matroska or WebM from `start`."""
+    """The Matroska or WebM link that begins at `start`."""
     place, promised = start, 0
     while place < size:
         head = read_at(file, place, 12)
@@ -74,7 +74,7 @@ def matroska_link(file: BinaryIO, start: int, size: int, name: str) -> Link:
             continue
         end = place + length + count
         promised = max(promised, end)
-        # A cluster is passed over where it is whole.
+        # Complete clusters are skipped as a whole.
         place = place + length if kind in _ENTERED and (kind == 0x18538067 or end > size) else end
     if max(promised, place) > size:
         raise cut_off(name, f"{max(promised, place) - size} bytes are missing of its last element")
@@ -82,7 +82,7 @@ def matroska_link(file: BinaryIO, start: int, size: int, name: str) -> Link:
 
 
 def _element(head: bytes) -> tuple[int, int, int | None] | None:
-    """(id, bytes of id and size, size or None if it is not known)."""
+    """(id, bytes of the id and size fields, size or None if unknown); None if `head` is not an element."""
     if not head or (id_length := 9 - head[0].bit_length()) > 4 or len(head) <= id_length:
         return None
     size_length = 9 - head[id_length].bit_length()
@@ -97,7 +97,7 @@ def _element(head: bytes) -> tuple[int, int, int | None] | None:
 
 
 def flv_link(file: BinaryIO, start: int, size: int, name: str) -> Link:
-    """FLV from `start`: tags, each with its size before and behind it."""
+    """The FLV link that begins at `start`: tags, each with its size before and after it."""
     place = start + int.from_bytes(read_at(file, start + 5, 4)) + 4
     while place < size:
         head = read_at(file, place, 11)
@@ -115,7 +115,7 @@ def flv_link(file: BinaryIO, start: int, size: int, name: str) -> Link:
 
 
 def avi_link(file: BinaryIO, start: int, size: int, name: str) -> Link:
-    """AVI from `start`: one RIFF, and where it is large more of the kind AVIX."""
+    """The AVI link that begins at `start`: one RIFF chunk, followed by AVIX chunks in large files."""
     end = start
     while (head := read_at(file, end, 12))[:4] == b"RIFF" and (end == start or head[8:12] == b"AVIX"):
         count = int.from_bytes(head[4:8], "little")
