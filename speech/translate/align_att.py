@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from speech.errors import ConfigError
 from speech.translate.policy import Draft, whole_words
@@ -20,7 +19,6 @@ class AlignAtt:
 
     margin_s: float = 1.2
     """Seconds at the end of the audio that are not trusted yet."""
-    attends: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.margin_s < 0.0:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -24,7 +23,6 @@ class Emma:
 
     threshold: float = 0.5
     """Least probability; smaller is earlier."""
-    attends: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not 0.0 < self.threshold < 1.0:

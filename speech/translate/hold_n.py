@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from speech.errors import ConfigError
 from speech.translate.policy import Draft, whole_words
@@ -16,7 +15,6 @@ class HoldN:
 
     n: int = 4
     """Tokens held back."""
-    attends: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.n < 0:

@@ -20,26 +20,28 @@ class Draft:
     """Seconds of the part so far."""
     tokens: tuple[int, ...]
     """Behind those that have been written."""
-    begins_word: tuple[bool, ...]
-    """Whether each token begins a word."""
+    pieces: tuple[bytes, ...]
+    """UTF-8 bytes of each token; a space begins a word."""
     ended: bool = False
     """Whether the decoder ends its text behind them."""
     attended_s: tuple[float, ...] = ()
-    """Of each token, seconds of the part at which its cross-attention is highest; empty if not computed."""
+    """Of each token, seconds of the part at which its cross-attention is highest."""
+    chances: tuple[float, ...] = ()
+    """Probability of each token."""
     write: tuple[float, ...] = ()
-    """Of each token, the probability that it may be written now, by a trained policy; empty if not computed."""
+    """Of each token, the probability that it may be written now, by a trained policy; empty if there is none."""
     written: tuple[int, ...] = ()
     """Tokens of the part that have been written."""
     written_words: int = 0
-    """Their words."""
+    """Number of their words."""
+
+    def begins_word(self, place: int) -> bool:
+        """Whether the token at a place begins a word."""
+        return self.pieces[place].startswith(b" ")
 
 
 class Policy(Protocol):
     """Decides between reading on and writing."""
-
-    @property
-    def attends(self) -> bool:
-        """Whether it needs `Draft.attended_s`."""
 
     def decide(self, drafts: Sequence[Draft]) -> int:
         """How many of the newest draft's tokens to write; 0: read on.
@@ -56,6 +58,6 @@ def whole_words(draft: Draft, count: int) -> int:
     its ending, and the full stop behind it.
     """
     count = min(count, len(draft.tokens))
-    while count and (count == len(draft.tokens) or not draft.begins_word[count]):
+    while count and (count == len(draft.tokens) or not draft.begins_word(count)):
         count -= 1
     return count

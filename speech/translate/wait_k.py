@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from speech.errors import ConfigError
 from speech.translate.policy import Draft, whole_words
@@ -21,7 +20,6 @@ class WaitK:
     """Words that it is behind the source."""
     word_s: float = 0.4
     """Seconds of audio that count as a word."""
-    attends: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.k < 0 or self.word_s <= 0.0:
@@ -33,5 +31,5 @@ class WaitK:
         room = int(draft.heard_s / self.word_s + _ROUNDING) - self.k - draft.written_words
         if room <= 0:
             return 0
-        starts = [place for place, begins in enumerate(draft.begins_word) if begins or place == 0]
+        starts = [place for place in range(len(draft.tokens)) if place == 0 or draft.begins_word(place)]
         return whole_words(draft, starts[room] if room < len(starts) else len(draft.tokens))

@@ -118,7 +118,7 @@ def test_lagging_is_the_measure_that_scores_use():
 
 
 def test_the_policy_writes_while_the_probability_is_high():
-    draft = Draft(3.0, (1, 2, 3, 4), (True,) * 4, write=(0.9, 0.6, 0.4, 0.9))
+    draft = Draft(3.0, (1, 2, 3, 4), (b" on",) * 4, write=(0.9, 0.6, 0.4, 0.9))
     assert Emma(threshold=0.5).decide([draft]) == 2
     assert Emma(threshold=0.7).decide([draft]) == 1
     assert Emma(threshold=0.3).decide([draft]) == 3  # the last word may change

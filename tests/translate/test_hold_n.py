@@ -4,7 +4,7 @@ from speech.errors import ConfigError
 from speech.translate.hold_n import HoldN
 from speech.translate.policy import Draft
 
-DRAFT = Draft(3.0, (1, 2, 3, 4), (True, True, False, True))
+DRAFT = Draft(3.0, (1, 2, 3, 4), (b" is", b" th", b"is", b" it"))
 
 
 @pytest.mark.parametrize(("n", "count"), [(0, 3), (1, 3), (2, 1), (3, 1), (4, 0), (9, 0)])

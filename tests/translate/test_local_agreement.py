@@ -6,7 +6,7 @@ from speech.translate.policy import Draft
 
 
 def draft(tokens, written=()):
-    return Draft(3.0, tuple(tokens), (True,) * len(tokens), written=tuple(written))
+    return Draft(3.0, tuple(tokens), (b" on",) * len(tokens), written=tuple(written))
 
 
 def test_a_first_draft_is_not_believed():

@@ -4,7 +4,7 @@ from speech.errors import ConfigError
 from speech.translate.policy import Draft
 from speech.translate.wait_k import WaitK
 
-TOKENS, BEGINS = (1, 2, 3, 4, 5), (True, False, True, True, True)
+TOKENS, PIECES = (1, 2, 3, 4, 5), (b" th", b"is", b" is", b" a", b" test")
 
 
 @pytest.mark.parametrize(
@@ -12,7 +12,7 @@ TOKENS, BEGINS = (1, 2, 3, 4, 5), (True, False, True, True, True)
     [(0.7, 0, 0), (1.2, 0, 2), (1.6, 0, 3), (1.6, 2, 0), (9.0, 0, 4)],
 )
 def test_one_word_for_each_step_behind_k(heard_s, written_words, count):
-    draft = Draft(heard_s, TOKENS, BEGINS, written_words=written_words)
+    draft = Draft(heard_s, TOKENS, PIECES, written_words=written_words)
     assert WaitK(k=2, word_s=0.4).decide([draft]) == count
 
 
