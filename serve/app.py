@@ -92,6 +92,7 @@ def build(config: ServeConfig) -> FastAPI:
         model=wire.ModelInfo(id=config.model, sha256=recognizer.fingerprint),
         languages=recognizer.known,
         targets=recognizer.targets,
+        drafts_into=recognizer.drafts_into,
         check=recognizer.check,
         live=recognizer.live,
         server=f"speech {__version__}",

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 import uvicorn
 from fastapi import FastAPI
+from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 from websockets.exceptions import InvalidStatus, WebSocketException
@@ -184,6 +185,19 @@ def stream(
     url: Annotated[str, typer.Option(help="Address of the server.")] = "ws://127.0.0.1:8000/v1/stream",
     language: Annotated[list[str] | None, typer.Option(help="Language that may be spoken. Repeatable.")] = None,
     to: Annotated[list[str] | None, typer.Option(help="Language to translate into. Repeatable.")] = None,
+    policy: Annotated[
+        str,
+        typer.Option(
+            help="When a translation is written: complete (parts), or while the speaker goes on: align_att, "
+            "local_agreement, hold_n or wait_k."
+        ),
+    ] = "complete",
+    latency_ms: Annotated[
+        int | None, typer.Option(help="Latency setting of the policies align_att and local_agreement in ms.")
+    ] = None,
+    append: Annotated[
+        bool, typer.Option("--append", help="Never take back what a policy has written of a translation.")
+    ] = False,
     phrase: Annotated[
         list[str] | None,
         typer.Option(
@@ -208,7 +222,9 @@ def stream(
         raise SpeechError("nothing to stream", fix="Give a file or --microphone.")
     blocks = _microphone() if microphone else _paced(file or "", pace)
     phrases = [*map(str, read_phrases(phrase or []))]
-    options = {"languages": language or [], "targets": to or [], "phrases": phrases, "plain": plain}
+    options: dict[str, Any] = {"languages": language or [], "targets": to or [], "phrases": phrases, "plain": plain}
+    if (policy, latency_ms, append) != ("complete", None, False):
+        options["translation"] = {"policy": policy, "latency_ms": latency_ms, "append": append}
     sentences = read_reference(reference) if reference else []
     try:
         asyncio.run(_stream(url, api_key, options, sentences, blocks, jsonl))
@@ -270,21 +286,25 @@ async def _stream(
 
 
 async def _show(client: StreamClient) -> None:
-    """Print finals above the current segment, whose unstable words are dim."""
+    """Print finals above the current segment and its translations, whose unstable words are dim."""
     console = stdout()
+    current: dict[str, Text] = {}  # lines of the current segment: the transcript, and each target
     with Live(console=console, auto_refresh=False, transient=True) as live:
         async for event in client:
             if event["type"] == "transcript" and event["is_final"]:
                 codes = ",".join(share["code"] for share in event["languages"])
-                live.update(Text(""), refresh=True)
+                current.pop("", None)
+                live.update(Group(*current.values()), refresh=True)
                 console.print(_line(f"{event['start_ms'] / 1000:7.2f} {codes:8}", event["text"]))
             elif event["type"] == "transcript":
-                words = [word["text"] for word in event["words"]]
-                stable = " ".join(words[: event["stable"]])
-                live.update(
-                    Text.assemble(" " * 17, stable, " ", (" ".join(words[event["stable"] :]), "dim")), refresh=True
-                )
-            elif event["type"] == "translation" and event["is_final"]:
+                current = {"": _growing("", event), **{key: line for key, line in current.items() if key}}
+                live.update(Group(*current.values()), refresh=True)
+            elif event["type"] == "translation" and not event["is_final"]:
+                current[event["target"]] = _growing(event["target"], event)
+                live.update(Group(*current.values()), refresh=True)
+            elif event["type"] == "translation":
+                current.pop(event["target"], None)
+                live.update(Group(*current.values()), refresh=True)
                 console.print(_line(f"{'':7} {event['target']:8}", (event["text"], "italic")))
             elif event["type"] == "score":
                 console.print(_line(f"{event['at_ms'] / 1000:7.2f} {'score':8}", _figures(event)))
@@ -293,6 +313,13 @@ async def _show(client: StreamClient) -> None:
             elif event["type"] == "end":
                 latency = event["latency"]
                 console.print(_line(f"{event['audio_ms'] / 1000:.1f} s, {event['words']} words, {latency}", ""))
+
+
+def _growing(target: str, event: dict[str, Any]) -> Text:
+    """The words of a segment so far; those that may change are dim."""
+    words = [word["text"] for word in event["words"]]
+    stable, rest = " ".join(words[: event["stable"]]), " ".join(words[event["stable"] :])
+    return Text.assemble((f"{'':7} {target:8}", "dim"), " ", stable, " " if stable else "", (rest, "dim"))
 
 
 def _line(aside: str, text: str | tuple[str, str]) -> Text:

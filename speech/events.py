@@ -87,6 +87,9 @@ class TranslationEvent:
     is_final: bool
     text: str
     stable: int
+    """Leading words that later events neither change nor remove."""
+    words: tuple[Word, ...]
+    """With the times of the speech that they translate."""
     start_s: float
     end_s: float
     audio_s: float
@@ -100,6 +103,7 @@ class TranslationEvent:
             "is_final": self.is_final,
             "text": self.text,
             "stable": self.stable,
+            "words": [word_dict(word) for word in self.words],
             "source": [milliseconds(self.start_s), milliseconds(self.end_s)],
             "audio_ms": milliseconds(self.audio_s),
         }

@@ -13,6 +13,8 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from serve.protocols.close_codes import CloseCode as CloseCode
+from serve.protocols.option_messages import Endpointing as Endpointing
+from serve.protocols.option_messages import Translating as Translating
 from serve.protocols.score_messages import Reference, ReferenceCoverage, ReferenceText, ScoreFigures, SentenceErrors
 
 SUBPROTOCOL = "speech.v1"
@@ -34,17 +36,6 @@ class AudioParams(Struct, forbid_unknown_fields=True):
     channels: Annotated[int, Meta(ge=1, le=2)] = 1
 
 
-class Endpointing(Struct, forbid_unknown_fields=True):
-    """Rules that end a segment."""
-
-    mode: Literal["auto", "client", "off"] = "auto"
-    """auto: ends segments at pauses; client, off: only at `finalize` or after `max_utterance_ms`."""
-    silence_ms: Annotated[int, Meta(ge=100, le=5000)] = 500
-    max_utterance_ms: Annotated[int, Meta(ge=1000, le=30000)] = 16000
-    blank_ms: Annotated[int, Meta(ge=200, le=10000)] | None = None
-    """auto: also ends a segment if partial results have brought no word for this long although VAD detects speech."""
-
-
 class Options(Struct, kw_only=True, forbid_unknown_fields=True):
     """Options of a session; `update` changes only those that it contains."""
 
@@ -52,6 +43,7 @@ class Options(Struct, kw_only=True, forbid_unknown_fields=True):
     """Languages that may be spoken, as codes or names; empty: any that the model knows."""
     targets: Codes | UnsetType = UNSET
     """Languages to translate into."""
+    translation: Translating | UnsetType = UNSET
     phrases: list[str] | UnsetType = UNSET
     """Phrases to boost, such as names, up to 1,000; "^2" at the end of one doubles its boost."""
     endpointing: Endpointing | UnsetType = UNSET
@@ -205,16 +197,19 @@ class TranscriptMessage(Event, tag="transcript"):
 
 
 class Translation(Event, tag="translation"):
-    """The translation of a segment so far; it only grows."""
+    """The translation of a segment so far."""
 
     segment: int
     target: str
     is_final: bool
     text: str
     stable: int
+    """Leading words that later messages neither change nor remove."""
     source: Annotated[list[int], Meta(min_length=2, max_length=2)]
     audio_ms: Milliseconds
     lag_ms: Milliseconds
+    words: list[WordInfo] | UnsetType = UNSET
+    """With the times of the speech that they translate."""
 
 
 class LanguageMessage(Event, tag="language"):

@@ -8,7 +8,7 @@ from serve.sessions.flow import AudioFlow
 from serve.sessions.outbox import Outbox
 from serve.sessions.scoring import Scoring
 from serve.sessions.statistics import SessionStatistics
-from speech.events import EndpointEvent, Event, SpeechEvent, TranscriptEvent, milliseconds
+from speech.events import EndpointEvent, Event, SpeechEvent, TranscriptEvent, TranslationEvent, milliseconds
 
 
 class EventMessages:
@@ -31,7 +31,7 @@ class EventMessages:
         self.statistics = SessionStatistics()
         self.measured: list[tuple[str, float]] = []
         self._outbox, self._flow, self._scoring = outbox, flow, scoring
-        self._vad_events = start.vad_events
+        self._vad_events, self._words = start.vad_events, start.words
 
     def put(self, event: Event) -> None:
         """Send the messages of an event, if any."""
@@ -45,6 +45,8 @@ class EventMessages:
         record = event.to_dict()
         if "audio_ms" in record:
             record["lag_ms"] = self._flow.lag_ms(record["audio_ms"])
+        if isinstance(event, TranslationEvent) and not self._words:
+            del record["words"]
         self._outbox.put(wire.from_record(record))
 
     def score_total(self) -> None:

@@ -16,8 +16,12 @@ from speech.errors import LanguageError, SpeechError
 from speech.events import milliseconds
 from speech.metrics.meaning.vectors import Vectors
 from speech.recognize.request import Request
-from speech.stream.options import StreamOptions
+from speech.stream.options import StreamOptions, TranslationOptions
 from speech.text.languages import resolve
+from speech.translate.align_att import AlignAtt
+from speech.translate.hold_n import HoldN
+from speech.translate.local_agreement import LocalAgreement
+from speech.translate.wait_k import WaitK
 
 _MOST_PHRASES, _MOST_LETTERS = 1000, 20_000
 
@@ -31,6 +35,8 @@ class Facts:
     languages: tuple[str, ...]
     """Languages that a client may name; adapters add and remove some at run time."""
     targets: tuple[str, ...]
+    drafts_into: tuple[str, ...]
+    """Targets that may be written simultaneously."""
     check: Callable[[Request], object]
     """Raises SpeechError if the model cannot serve a request; returns compiled phrases to keep."""
     server: str
@@ -75,7 +81,7 @@ def prepare(facts: Facts, base: StreamOptions, message: wire.Options) -> Prepare
     Raises:
         Refused: a language is unknown, the model cannot write a phrase, or an option is invalid.
     """
-    options = _changed(base, message, facts.languages, facts.targets)
+    options = _changed(base, message, facts.languages, facts.targets, facts.drafts_into)
     if not options.phrases:
         return Prepared(options)
     try:
@@ -92,13 +98,19 @@ def takes_a_while(base: StreamOptions, message: wire.Options) -> bool:
 
 
 def _changed(
-    base: StreamOptions, message: wire.Options, languages: Sequence[str], targets: Sequence[str]
+    base: StreamOptions,
+    message: wire.Options,
+    languages: Sequence[str],
+    targets: Sequence[str],
+    drafts_into: Sequence[str],
 ) -> StreamOptions:
     options = base
     if message.languages is not UNSET:
         options = replace(options, languages=_codes(message.languages, languages, "languages"))
     if message.targets is not UNSET:
         options = replace(options, targets=_codes(message.targets, targets, "targets"))
+    if message.translation is not UNSET:
+        options = replace(options, translation=_translation(message.translation))
     if message.phrases is not UNSET:
         options = replace(options, phrases=_phrases(message.phrases))
     if message.plain is not UNSET:
@@ -113,6 +125,9 @@ def _changed(
         # Start from the default rules: earlier `endpointing` must not show through.
         usual = EndpointConfig(blank_s=None if rules.blank_ms is None else rules.blank_ms / 1000)
         options = replace(options, endpoint=usual.limited(silence, rules.max_utterance_ms / 1000))
+    if options.translation is not None and options.targets and not set(options.targets) & set(drafts_into):
+        text = f"the policy writes into {', '.join(drafts_into) or 'no language'} only, which is not among the targets"
+        raise Refused("bad_config", text, wire.CloseCode.bad_config, "translation")
     if options.endpoint.blank_s is not None and not options.interim:
         text = "blank_ms goes by partial results; interim is off"
         raise Refused("bad_config", text, wire.CloseCode.bad_config, "endpointing")
@@ -128,6 +143,27 @@ def _phrases(texts: Sequence[str]) -> tuple[Phrase, ...]:
         return canonical(map(Phrase.parse, texts))
     except SpeechError as error:
         raise Refused("bad_config", str(error), wire.CloseCode.bad_config, "phrases") from error
+
+
+def _translation(rules: wire.Translating) -> TranslationOptions | None:
+    usable = {"align_att": {"latency_ms"}, "local_agreement": {"latency_ms", "n"}, "hold_n": {"n"}, "wait_k": {"n"}}
+    for name in ("latency_ms", "n"):
+        if getattr(rules, name) is not None and name not in usable.get(rules.policy, ()):
+            text = f"{name} is not an option of the policy {rules.policy}"
+            raise Refused("bad_config", text, wire.CloseCode.bad_config, "translation")
+    latency_s = None if rules.latency_ms is None else rules.latency_ms / 1000
+    usual = TranslationOptions(append=rules.append)
+    match rules.policy:
+        case "align_att":
+            return usual if latency_s is None else replace(usual, policy=AlignAtt(margin_s=latency_s))
+        case "local_agreement":
+            return replace(usual, policy=LocalAgreement(n=max(rules.n or 2, 2)), step_s=latency_s or usual.step_s)
+        case "hold_n":
+            return replace(usual, policy=HoldN() if rules.n is None else HoldN(n=rules.n))
+        case "wait_k":
+            return replace(usual, policy=WaitK() if rules.n is None else WaitK(k=rules.n))
+        case "complete":
+            return None
 
 
 def _codes(names: Sequence[str], known: Sequence[str], param: str) -> tuple[str, ...]:

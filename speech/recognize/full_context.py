@@ -27,6 +27,7 @@ from speech.recognize.part_words import PartWords
 from speech.recognize.parts import Part
 from speech.recognize.request import ENGLISH, Request
 from speech.recognize.result import PartResult
+from speech.recognize.simultaneous import draft_of
 from speech.recognize.spoken_languages import language_of
 from speech.recognize.token_decoder import Decoder
 from speech.recognize.window_reader import read_windows
@@ -56,11 +57,9 @@ class FullContextPass:
         alone: bool | None = None,
         label: LabelPass | None = None,
     ) -> None:
-        self.model, self.label, self.targets = model, label, targets
+        self.model, self.label, self.targets, self.live, self.longest_s = model, label, targets, model.live, None
         self.alone = model.device.type == "cpu" if alone is None else alone
-        self.tokenizer = tokenizer
-        self.grid = round(model.frame_s * SAMPLE_RATE)
-        self.live, self.longest_s = model.live, None
+        self.tokenizer, self.grid = tokenizer, round(model.frame_s * SAMPLE_RATE)
         self.context_tokens = 0 if label is None else label.config.context_tokens
         self._by_label = () if label is None else tuple(label.tokenizer.languages)
         new_tokens = AdapterTokens(tokenizer)
@@ -84,6 +83,11 @@ class FullContextPass:
         by_label = () if self.label is None else (ENGLISH,)
         unmeasured = dict.fromkeys((*self.tokenizer.vocabulary.st_targets, *by_label))
         return tuple(unmeasured if self.targets is None else self.targets)
+
+    @property
+    def drafts_into(self) -> tuple[str, ...]:
+        """See `PartReader`."""
+        return (ENGLISH,) if self.label is not None and ENGLISH in self.into else ()
 
     @property
     def adapters(self) -> AdapterBank | None:
@@ -134,17 +138,22 @@ class FullContextPass:
 
     def read(self, parts: Sequence[Part], requests: Sequence[Request]) -> list[PartResult]:
         """Encode parts, batched where that pays, and decode each; silent parts are skipped."""
-        asked = [(part, request) for part, request in zip(parts, requests, strict=True) if not part.silent]
-        found: Iterator[PartResult] = iter(self._read(asked)) if asked else iter(())
-        none = self._no_evidence()
-        return [PartResult([], none, 0, p.end_sample / SAMPLE_RATE) if p.silent else next(found) for p in parts]
+        pairs = [*zip(parts, requests, strict=True)]
+        found = self._read([(part, request) for part, request in pairs if not (part.silent or request.draft)])
+        return [self._without_ctc(*pair) or next(found) for pair in pairs]
+
+    def _without_ctc(self, part: Part, request: Request) -> PartResult | None:
+        """The draft of a growing part, nothing of a silent one; None: CTC has to read the part."""
+        if not (part.silent or request.draft):
+            return None
+        draft = draft_of(self.label, part, request) if request.draft and self.label is not None else None
+        return PartResult([], self._no_evidence(), 0, part.end_sample / SAMPLE_RATE, draft=draft)
 
     def _read(self, asked: Sequence[tuple[Part, Request]]) -> Iterator[PartResult]:
         batches = [[pair] for pair in asked] if self.alone else [asked]
         listened: dict[int, LabelPart] = {}
         for pairs in batches:
-            first, request = pairs[0]
-            lower = self._lower(first.samples, request, listened) if self.alone else None
+            lower = self._lower(pairs[0][0].samples, pairs[0][1], listened) if self.alone else None
             batch = self.encode([part.samples for part, _ in pairs], [request for _, request in pairs], lower)
             encoded = [batch.part(row, request) for row, (_, request) in enumerate(pairs)]
             for (part, _), own, spans in zip(pairs, encoded, self.decoder.spans(encoded), strict=True):
@@ -158,8 +167,9 @@ class FullContextPass:
         if joint is None or joint.written is None:
             texts = [(spans, joint, share) for spans, share in self.decoder.nbest(own)]
         else:
-            found = joint.written, *joint.written.others
-            texts = [((), replace(joint, written=one), one.confidence) for one in found]
+            texts = [
+                ((), replace(joint, written=one), one.confidence) for one in (joint.written, *joint.written.others)
+            ]
         others = tuple(replace(self._kept(part, own, spans, one), confidence=share) for spans, one, share in texts[1:])
         return replace(said, confidence=texts[0][2] if texts else 1.0, others=others)
 
@@ -167,7 +177,9 @@ class FullContextPass:
         """The result of a part, limited to its own frames; the label decoder's text replaces CTC's tokens."""
         said = [span for span in spans if self.decoder.says(span)]
         result = kept(part, self.grid, len(own.x), said, own.evidence, None if joint is None else joint.written)
-        return result if joint is None else replace(result, language=joint.language, posterior=joint.posterior)
+        if joint is None:
+            return result
+        return replace(result, language=joint.language, posterior=joint.posterior, draft=joint.draft)
 
     def _joint(
         self, part: Part, own: EncodedPart, spans: Sequence[TokenSpan], listened: dict[int, LabelPart]
@@ -182,7 +194,7 @@ class FullContextPass:
         if own.evidence is not None and len(own.evidence):
             told = dict(zip(self.languages, own.evidence.mean(dim=0).log_softmax(dim=0).tolist(), strict=True))
         heard = _listen(self.label, part.samples, listened)
-        joint = self.label.read(heard, own.request, told, judged, part.before)
+        joint = self.label.read(heard, own.request, told, judged, part.before, part.translated)
         written, extension = joint.written, own.extension
         if written is None or extension is None:
             return joint

@@ -17,6 +17,7 @@ from speech.models.base import LabelModel
 from speech.models.translation_targets import Targets, check_target
 from speech.nn.adapters import AdapterBank
 from speech.recognize.context import Context, context_tokens, following
+from speech.recognize.draft_decoder import DraftDecoder
 from speech.recognize.kept import kept
 from speech.recognize.label_part import LabelPart, search_with
 from speech.recognize.part_words import PartWords
@@ -26,6 +27,7 @@ from speech.recognize.result import PartResult
 from speech.recognize.spoken_languages import language_of
 from speech.text.tokenizers.bpe import LabelTokenizer
 from speech.transcript import Word
+from speech.translate.policy import TranslationDraft
 
 _BEAM = 5
 _LONGEST_S = 28.0
@@ -70,12 +72,18 @@ class LabelReader:
         beams = _BEAM if beam is None else beam, 1
         self._words = PartWords(model.frame_s, self.languages, lambda token: tokenizer.decode([token]))
         self._full, self._quick = (search_with(model, tokenizer, size) for size in beams)
+        self._drafts = DraftDecoder(model, tokenizer, beams[0])
 
     @property
     def into(self) -> tuple[str, ...]:
         """See `PartReader`."""
         own = () if self.tokenizer.english_only else (ENGLISH,)
         return own if self.targets is None else tuple(self.targets)
+
+    @property
+    def drafts_into(self) -> tuple[str, ...]:
+        """See `PartReader`."""
+        return tuple(code for code in self.into if code == ENGLISH)
 
     @property
     def adapters(self) -> AdapterBank | None:
@@ -145,12 +153,21 @@ class LabelReader:
         first, last = part.span(self.grid, count)
         evidence = self._languages(listened.started[1].float()) * (last - first)
         code = self.language(evidence, last - first, request)[0]
+        if request.to is not None and (request.draft or part.translated):
+            draft = self._draft(listened, code, part, complete=not request.draft)
+            end_s = part.end_sample / SAMPLE_RATE
+            return PartResult([], evidence, last - first, end_s, written=(), language=code, draft=draft)
         prompt = self.tokenizer.prompt(code, translate=request.to is not None)
         told = part.before if request.to is None and not request.quick else None
         before = told if told is not None and told.language == code and self.context_tokens else None
         silence = listened.no_speech(self.tokenizer)
         written = self._write(listened, prompt, silence, count, quick=request.quick, before=before)
         return replace(kept(part, self.grid, count, [], written=written), evidence=evidence, language=code)
+
+    def _draft(self, listened: LabelPart, language: str, part: Part, *, complete: bool) -> TranslationDraft | None:
+        if listened.no_speech(self.tokenizer) > _NO_SPEECH:
+            return None
+        return self._drafts.draft(listened, language, part.translated, complete=complete)
 
     def _languages(self, behind_start: Tensor) -> Tensor:
         """Log-posteriors of languages `(languages,)` on the host, from the logits after the first token."""

@@ -70,7 +70,7 @@ class LabelPart:
     """
 
     def __init__(self, model: LabelModel, lower: Halfway, seconds: float) -> None:
-        self._model, self.lower = model, lower
+        self._model, self.lower, self.seconds = model, lower, seconds
         self.most_tokens = int(_TOKENS_A_SECOND * seconds) + _TOKENS_MORE
         """Maximum tokens of a text of this duration."""
         self.started: tuple[int, Tensor, DecoderState] | None = None

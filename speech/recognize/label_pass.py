@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +19,7 @@ from speech.decode.label.search import likeliest, once
 from speech.decode.label.timing import Written
 from speech.models.base import LabelModel
 from speech.recognize.context import Context, context_tokens, following, label_tokens
+from speech.recognize.draft_decoder import DraftDecoder
 from speech.recognize.label_candidates import LabelCandidates
 from speech.recognize.label_part import Judged, LabelPart
 from speech.recognize.label_times import LabelTimes
@@ -26,6 +27,7 @@ from speech.recognize.parts import Part
 from speech.recognize.request import Request
 from speech.recognize.result import PartResult
 from speech.text.tokenizers.bpe import LabelTokenizer
+from speech.translate.policy import TranslationDraft
 
 _TAIL_S = 0.2
 """Silence in seconds appended to a part: the last log-mel frames would otherwise lack their right half."""
@@ -45,6 +47,8 @@ class JointResult:
     """Posterior over the possible languages."""
     written: Written | None
     """The text; None: CTC's text is used, since the decoder does not know the language."""
+    draft: TranslationDraft | None = None
+    """Continuation of a translation, in place of the text."""
 
 
 class LabelPass:
@@ -68,6 +72,7 @@ class LabelPass:
         self.config = config or JointConfig()
         self.candidates = LabelCandidates(model, tokenizer, self.config)
         self.times = LabelTimes(model, tokenizer)
+        self.drafts = DraftDecoder(model, tokenizer, self.config.beam)
         prepare()
 
     def hears(self, samples: np.ndarray, request: Request) -> bool:
@@ -86,6 +91,7 @@ class LabelPass:
         told: Mapping[str, float],
         judged: Judged,
         before: Context | None = None,
+        translated: Sequence[int] = (),
     ) -> JointResult:
         """Decode a part with label decoder and CTC.
 
@@ -95,21 +101,27 @@ class LabelPass:
             told: log-posterior of CTC's languages; empty if CTC does not identify languages.
             judged: CTC's scores.
             before: context, used for transcripts only.
+            translated: tokens that a translation continues.
         """
         posterior = self.posterior(part, request, told)
-        # Translate from a language that the decoder does not know as if it were the likeliest known one.
-        likely = [code for code in posterior if self.knows(code)] if request.to is not None else [*posterior]
-        language = max(likely, key=lambda code: posterior[code])
+        language = self.language(posterior, request)
         if self._nobody(part, judged):
             return JointResult(language, posterior, Written(language=language))
         if not self.knows(language):
             return JointResult(language, posterior, None)
+        if translated:
+            draft = self.drafts.draft(part, language, translated, complete=True)
+            return JointResult(language, posterior, Written(language=language), draft)
         several, translate = request.nbest > 1, request.to is not None
         phrases = None if translate else self.candidates.phrases(request.phrases)
-        spoken = tuple(sorted(judged.languages, key=lambda code: -posterior.get(code, 0.0)))
-        own = replace(judged, languages=spoken)
+        own = replace(judged, languages=tuple(sorted(judged.languages, key=lambda code: -posterior.get(code, 0.0))))
         written = self.write(part, language, own, translate=translate, several=several, phrases=phrases, before=before)
         return JointResult(language, posterior, written)
+
+    def language(self, posterior: Mapping[str, float], request: Request) -> str:
+        """The likeliest language; speech in one that the decoder does not know is translated as the likeliest known."""
+        likely = [code for code in posterior if self.knows(code)] if request.to is not None else [*posterior]
+        return max(likely, key=lambda code: posterior[code])
 
     def posterior(self, part: LabelPart, request: Request, told: Mapping[str, float]) -> Mapping[str, float]:
         """Posterior over the requested languages, combined from label decoder and CTC; see `read`."""

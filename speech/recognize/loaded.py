@@ -83,6 +83,11 @@ class LoadedModel:
         return self._second_pass.into
 
     @property
+    def drafts_into(self) -> tuple[str, ...]:
+        """ISO 639-3 codes of the languages that live sessions can write before a part is complete."""
+        return self._second_pass.drafts_into
+
+    @property
     def adapters(self) -> AdapterBank | None:
         """Language adapters, applied to speech in their language; live sessions use a new bank from the next chunk on.
 

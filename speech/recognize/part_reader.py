@@ -53,6 +53,10 @@ class PartReader(Protocol):
         """ISO 639-3 codes of the languages that the model translates into."""
 
     @property
+    def drafts_into(self) -> tuple[str, ...]:
+        """ISO 639-3 codes of the languages into which it drafts translations of parts that still grow."""
+
+    @property
     def adapters(self) -> AdapterBank | None:
         """Language adapters."""
 

@@ -39,6 +39,10 @@ class Part:
     """Whether the part starts after a pause: the previous part ended in one."""
     before: Context | None = None
     """Context before the part, if there is any."""
+    growing: bool = False
+    """Whether it is the current part so far, which is read for a draft of its translation."""
+    translated: tuple[int, ...] = ()
+    """Tokens of its translation that are not taken back."""
 
     @property
     def first_sample(self) -> int:
@@ -196,15 +200,22 @@ class PartCutter:
             return None
         return self._end(self._endpointer.cut(Reason.client), cut)
 
-    def end_blanks(self, said_s: float, blank_s: float) -> Part | None:
-        """End the part halfway between the end of its last word and a later silent position, both in seconds of the
-        stream."""
+    def end_blanks(self, said_s: float, heard_s: float) -> list[Part]:
+        """End the part if nothing was recognized for `EndpointConfig.blank_s` after its last word, halfway between.
+
+        Args:
+            said_s: end of the last word in the stream.
+            heard_s: end of the audio in which words have been looked for.
+        """
+        blank_s = self._endpointer.config.blank_s
+        if blank_s is None or heard_s - said_s < blank_s:
+            return []
         said = round(said_s / FRAME_S)
-        frame = (said + int(blank_s / FRAME_S)) // 2
+        frame = (said + int((said_s + blank_s) / FRAME_S)) // 2
         cut = self._cut(frame)
         if not self._begin < cut <= self._seen:
-            return None
-        return self._end(self._endpointer.cut_blanks(said, frame), cut)
+            return []
+        return [self._end(self._endpointer.cut_blanks(said, frame), cut)]
 
     def finish(self) -> Part | None:
         """The last part, if audio is left; a stream without samples has one empty part."""

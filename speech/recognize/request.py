@@ -34,6 +34,8 @@ class Request:
     """Write CTC's text even if there is a label decoder."""
     nbest: int = 1
     """Number of likely texts to return, at most `MOST_TEXTS`; fewer may be found."""
+    draft: bool = False
+    """Continue the translation of a part that still grows; see `Part.translated` and `PartResult.draft`."""
 
     @classmethod
     def parse(

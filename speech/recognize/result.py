@@ -12,6 +12,7 @@ from speech.decode.ctc.greedy import TokenSpan
 from speech.decode.label.timing import WrittenWord
 from speech.decode.words.labels import TokenEvidence
 from speech.decode.words.words import Draft
+from speech.translate.policy import TranslationDraft
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class PartResult:
     """Alternatives from likely to unlikely, if n-best texts are requested."""
     sure: float | None = None
     """Average token log-probability by the label decoder, if it wrote the text."""
+    draft: TranslationDraft | None = None
+    """Continuation of `Part.translated`, if there is any or a draft was requested; None: nothing to write."""
 
     @property
     def drafts(self) -> list[Draft]:

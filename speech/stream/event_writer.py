@@ -23,6 +23,8 @@ class _Open:
     words: list[Word] = field(default_factory=list)
     """Words of its complete parts."""
     translations: dict[str, list[Word]] = field(default_factory=dict)
+    drafted: bool = False
+    """Whether a translation has been written before its part was complete."""
     start: int = 0
     """First sample."""
     revision: int = 0
@@ -90,6 +92,22 @@ class EventWriter:
             assert request.to is not None
             opened.translations.setdefault(request.to, []).extend(words)
 
+    def translation(self, target: str, words: Sequence[Word], end: int, *, append: bool) -> None:
+        """Write the translation so far of the part under way.
+
+        Args:
+            target: ISO 639-3 code.
+            words: of that part.
+            end: sample up to which the part has been heard.
+            append: whether they are stable.
+        """
+        opened = self._open
+        opened.drafted = True
+        before = opened.translations.get(target, [])
+        self._events.append(
+            self._translation(target, [*before, *words], end, stable=len(before) + (len(words) if append else 0))
+        )
+
     def add_readings(self, found: list[PartAlternative]) -> None:
         """Add the alternatives of a complete part."""
         self._open.readings.append(found)
@@ -99,7 +117,8 @@ class EventWriter:
         short."""
         long = (part.end_sample - self._open.start) / SAMPLE_RATE >= options.max_segment_s
         final = part.reason is not Reason.max_length or long
-        self._revise([], part.end_sample, final=final, reason=part.reason, nbest=options.nbest)
+        if self._revise([], part.end_sample, final=final, reason=part.reason, nbest=options.nbest):
+            self._translations(part.end_sample, final=final)
         if final:
             self._segment += 1 if self._open.revision else 0
             self._open = _Open(start=part.end_sample)
@@ -108,13 +127,13 @@ class EventWriter:
         """Write a partial: the words so far of the part under way, up to sample `end`; they may change."""
         self._revise(words, end, final=False, reason=None)
 
-    def _revise(self, partial: list[Word], end: int, *, final: bool, reason: Reason | None, nbest: int = 1) -> None:
-        """Write a revision of the current segment if its text changed or it is final."""
+    def _revise(self, partial: list[Word], end: int, *, final: bool, reason: Reason | None, nbest: int = 1) -> bool:
+        """Write a revision of the current segment if its text changed or it is final; whether one was written."""
         opened = self._open
         words = [*opened.words, *partial]
         shown = join(words), len(opened.words)
-        if shown == opened.shown and not (final and opened.revision):
-            return
+        if shown == opened.shown and not (final and (opened.revision or opened.drafted)):
+            return False
         end_s = end / SAMPLE_RATE
         start_s = opened.start / SAMPLE_RATE
         self._events.append(
@@ -135,20 +154,24 @@ class EventWriter:
         )
         opened.revision += 1
         opened.shown = shown
-        if reason is not None:
-            self._translations(end_s, final=final)
+        return True
 
-    def _translations(self, end_s: float, *, final: bool) -> None:
+    def _translations(self, end: int, *, final: bool) -> None:
         for target, words in self._open.translations.items():
-            self._events.append(
-                TranslationEvent(
-                    segment=self._segment,
-                    target=target,
-                    is_final=final,
-                    text=join(words),
-                    stable=len(words),
-                    start_s=self._open.start / SAMPLE_RATE,
-                    end_s=end_s,
-                    audio_s=end_s,
-                )
-            )
+            self._events.append(self._translation(target, words, end, stable=len(words), final=final))
+
+    def _translation(
+        self, target: str, words: Sequence[Word], end: int, *, stable: int, final: bool = False
+    ) -> TranslationEvent:
+        heard_s = end / SAMPLE_RATE
+        return TranslationEvent(
+            segment=self._segment,
+            target=target,
+            is_final=final,
+            text=join(words),
+            stable=stable,
+            words=tuple(words),
+            start_s=self._open.start / SAMPLE_RATE,
+            end_s=heard_s,
+            audio_s=heard_s,
+        )

@@ -6,7 +6,36 @@ from dataclasses import dataclass, field
 
 from speech.decode.bias.phrases import Phrase
 from speech.decode.endpoint import EndpointConfig
+from speech.errors import ConfigError
 from speech.recognize.request import Request
+from speech.translate.align_att import AlignAtt
+from speech.translate.policy import Policy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TranslationOptions:
+    """How a part is translated while it still grows.
+
+    Raises:
+        ConfigError: if a duration is out of range.
+    """
+
+    policy: Policy = field(default_factory=AlignAtt)
+    """Decides how much of a draft is written."""
+    append: bool = False
+    """Finals continue what has been written and take nothing back. Otherwise the final is a new translation of the
+    complete part, as a file has it."""
+    step_s: float = 0.64
+    """Seconds of audio between drafts."""
+    first_s: float = 1.92
+    """Seconds of speech before the first draft of a part."""
+
+    def __post_init__(self) -> None:
+        if not 0.16 <= self.step_s <= 10.0 or self.first_s < 0.0:
+            raise ConfigError(
+                f"drafts every {self.step_s:g} s from {self.first_s:g} s of speech on",
+                fix="step_s is 0.16 to 10, first_s at least 0.",
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +60,8 @@ class StreamOptions:
     """Write without capitals and punctuation."""
     nbest: int = 1
     """Number of alternative texts per final; see `Request`. Translations have one."""
+    translation: TranslationOptions | None = None
+    """Translate simultaneously into English; None: translate complete parts."""
 
     def requests(self) -> list[Request]:
         """Requests for the second pass on each part: the transcript first, then each translation."""

@@ -8,7 +8,6 @@ is one part, or several if someone speaks for long without a pause.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -30,6 +29,8 @@ from speech.recognize.request import Request
 from speech.recognize.result import PartResult
 from speech.stream.event_writer import EventWriter
 from speech.stream.options import StreamOptions as StreamOptions
+from speech.stream.part_queue import PartQueue
+from speech.stream.translation import LiveTranslation
 from speech.transcript import plain_words
 
 _EDGE_S = 0.001
@@ -61,11 +62,10 @@ class StreamingSession:
         rules = options.endpoint.within(reader.longest_s)
         self._segmenter = PartCutter(vad, rules, grid=reader.grid, context_s=options.context_s)
         self._partials = _partials(reader, first_pass, options.requests()[0], wanted=options.interim)
-        self._parts: deque[Part] = deque()
-        self._ahead: tuple[Part, list[Request], list[PartResult]] | None = None
-        """A reading that finished before its part was complete."""
+        self._parts = PartQueue()
         self._before: Context | None = None
         """Text before the next part, from the complete parts."""
+        self._translation = LiveTranslation(reader, options)
         self._writer = EventWriter()
         self._ended = False
         self.processed_s = 0.0
@@ -78,11 +78,13 @@ class StreamingSession:
         """
         if self._ended:
             raise stream_ended()
-        segments = self._segmenter.accept(samples)
-        for sample, started in self._segmenter.turns:
-            self._writer.speech(sample, started=started)
-        self._segmenter.turns.clear()
-        self._complete(segments)
+        for piece in self._translation.pieces(samples, self._segmenter.received):
+            segments = self._segmenter.accept(piece)
+            for sample, started in self._segmenter.turns:
+                self._writer.speech(sample, started=started)
+            self._segmenter.turns.clear()
+            self._complete(segments)
+            self._parts.add(self._translation.due(self._segmenter))
 
     def push_flush(self) -> None:
         """End the current segment here."""
@@ -96,7 +98,7 @@ class StreamingSession:
             self._ended = True
             last = self._segmenter.finish()
             if last is not None:
-                self._parts.append(last)
+                self._parts.add([last])
                 self._settle()
 
     def update(self, options: StreamOptions) -> float:
@@ -104,9 +106,10 @@ class StreamingSession:
 
         Raises:
             LanguageError: if the model lacks a language; the options are unchanged.
-            ConfigError: if the model cannot write a phrase; the options are unchanged.
+            ConfigError: if the model cannot write a phrase, or translate simultaneously; the options are unchanged.
         """
         self._compiled = [self._reader.check(request) for request in options.requests()]
+        self._translation.configure(options)
         self.options = replace(options, context_s=self.options.context_s)
         self._segmenter.configure(options.endpoint.within(self._reader.longest_s))
         self._partials.configure(options.requests()[0], self._segmenter, wanted=options.interim)
@@ -127,16 +130,24 @@ class StreamingSession:
         return self._ended and not self._parts
 
     def waiting_part(self) -> Part | None:
-        """The next complete part to read with full context; None if there is none."""
-        return replace(self._parts[0], before=self._before) if self._parts else None
+        """The next part to read with full context: complete, or growing and to be drafted; None if there is none."""
+        return self._told(self._parts.first) if self._parts else None
+
+    def requests(self, part: Part) -> list[Request]:
+        """Requests for a part of `waiting_part` or `expected_part`."""
+        return [self._translation.request] if part.growing else self.options.requests()
+
+    @property
+    def complete(self) -> bool:
+        """Whether a complete part waits."""
+        return self._parts.complete
 
     def expected_part(self) -> Part | None:
         """The part that the current pause would complete; None if there is none or it has been read already."""
         if self._parts or self._ended:
             return None
         part = self._segmenter.expected()
-        known = part is None or (self._ahead is not None and self._ahead[0].place == part.place)
-        return None if part is None or known else replace(part, before=self._before)
+        return None if part is None or self._parts.knows(part) else self._told(part)
 
     def waiting_chunk(self, smallest: int) -> tuple[CausalStream, int] | None:
         """The stream to step next and its chunk size, at least `smallest` encoder frames; None if no chunk is ready."""
@@ -146,7 +157,7 @@ class StreamingSession:
     def waiting_partial(self) -> tuple[Part, Request] | None:
         """The part under way and its request, if it is due for rereading; see `RereadPartials`."""
         partials = self._partials
-        if self._ended or self._parts or not isinstance(partials, RereadPartials):
+        if self._ended or self.complete or not isinstance(partials, RereadPartials):
             return None
         part = partials.waiting(self._segmenter)
         return None if part is None else (part, partials.request)
@@ -159,16 +170,20 @@ class StreamingSession:
 
     def take_reading(self, part: Part, requests: Sequence[Request], heard: Sequence[PartResult]) -> None:
         """Accept the results for a complete or expected part; they are used if the next part is the same."""
-        self._ahead = part, list(requests), list(heard)
+        self._parts.keep(part, requests, heard)
         self._settle()
 
     def take_part(self, heard: Sequence[PartResult]) -> None:
-        """Accept the results for the first complete part: one per request of `options.requests()`."""
-        part = replace(self._parts[0], before=self._before)
+        """Accept the results for the part of `waiting_part`: one per request of `requests`."""
+        part = self._told(self._parts.first)
+        if part.growing:
+            self._parts.pop()
+            self._translation.take_draft(part, heard[0], self._writer)
+            return
         requests = self.options.requests()
-        said = [self._reader.words(item, request) for item, request in zip(heard, requests, strict=True)]
+        said = [self._translation.words(part, *both) for both in zip(heard, requests, strict=True)]
         before = self._reader.following(part, heard[0])
-        self._parts.popleft()  # after `following`: if that raises, the part stays queued
+        self._parts.pop()  # after `following`: if that raises, the part stays queued
         self._before = before
         spoke = part.speech_end > part.first_sample
         if spoke:
@@ -179,6 +194,7 @@ class StreamingSession:
             self._writer.add_readings(readings(heard[0], lambda one: self._reader.words(one, requests[0])))
         self.processed_s = part.end_sample / SAMPLE_RATE
         self._writer.part_ended(part, self.options)
+        self._translation.part_ended(part)
         self._show()
 
     def take_chunk(self, log_posteriors: Tensor | None) -> None:
@@ -187,34 +203,28 @@ class StreamingSession:
             self._writer.language(self._partials.track(log_posteriors), self.processed_s)
         self._show()
 
-    # Internals
+    def _told(self, part: Part) -> Part:
+        """A part with what has been written before it and of it."""
+        return replace(part, before=self._before, translated=self._translation.tokens(part))
 
     def _show(self) -> None:
         """Write a partial for the part under way, once all earlier parts are final."""
         heard_s = self._partials.heard_s
-        if self._parts or self._ended or heard_s is None or heard_s <= self.processed_s:
+        if self.complete or self._ended or heard_s is None or heard_s <= self.processed_s:
             return
         self.processed_s = heard_s
         words = self._partials.words(self._segmenter)
         said_s = words[-1].end_s if words else self._segmenter.begin / SAMPLE_RATE if self._writer.words else None
         if words and words[-1].end_s > self.processed_s - _EDGE_S:  # the word may continue in audio not yet heard
             words.pop()
-        words = plain_words(words) if self.options.plain else words
-        self._writer.partial(words, round(self.processed_s * SAMPLE_RATE))
-        self._end_blanks(said_s)
-
-    def _end_blanks(self, said_s: float | None) -> None:
-        """End the segment if nothing was recognized for `EndpointConfig.blank_s` after its last word."""
-        longest_s = self.options.endpoint.blank_s
-        if longest_s is None or said_s is None or self.processed_s - said_s < longest_s:
-            return
-        segment = self._segmenter.end_blanks(said_s, said_s + longest_s)
-        if segment is not None:
-            self._complete([segment])
+        self._writer.partial(plain_words(words) if self.options.plain else words, round(self.processed_s * SAMPLE_RATE))
+        blanks = [] if said_s is None else self._segmenter.end_blanks(said_s, self.processed_s)
+        if blanks:
+            self._complete(blanks)
 
     def _complete(self, segments: Sequence[Part]) -> None:
         """Queue complete parts for reading."""
-        self._parts += segments
+        self._parts.add(segments)
         if segments:
             self._partials.after(self._segmenter, quiet=any(segment.quiet for segment in segments))
         else:
@@ -223,10 +233,8 @@ class StreamingSession:
 
     def _settle(self) -> None:
         """Use the reading that finished early if it matches the next part and the current requests."""
-        if self._ahead is None or not self._parts:
-            return
-        (part, requests, heard), self._ahead = self._ahead, None
-        if part.place == self._parts[0].place and requests == self.options.requests():
+        part = self.waiting_part()
+        if part is not None and (heard := self._parts.reading(part, self.requests(part))) is not None:
             self.take_part(heard)
 
 

@@ -102,9 +102,9 @@ class Slot:
         sure = session.waiting_part()
         part = session.expected_part() if sure is None and ahead else sure
         if part is not None:
-            urgency = Urgency.expected if sure is None else Urgency.complete
-            requests = session.options.requests()
-            reading = PartReading(owner=self, part=part, requests=requests, complete=sure is not None)
+            urgency = Urgency.expected if sure is None or not session.complete else Urgency.complete
+            complete = sure is not None and not part.growing
+            reading = PartReading(owner=self, part=part, requests=session.requests(part), complete=complete)
         else:
             under_way = session.waiting_partial()
             if under_way is None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from speech.errors import ConfigError
-from speech.translate.policy import Draft, whole_words
+from speech.translate.policy import TranslationDraft, whole_words
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,7 +28,7 @@ class Emma:
         if not 0.0 < self.threshold < 1.0:
             raise ConfigError(f"EMMA with a threshold of {self.threshold}", fix="It lies between 0 and 1.")
 
-    def decide(self, drafts: Sequence[Draft]) -> int:
+    def decide(self, drafts: Sequence[TranslationDraft]) -> int:
         """See `Policy`."""
         draft = drafts[-1]
         late = (place for place, chance in enumerate(draft.write) if chance < self.threshold)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from speech.errors import ConfigError
-from speech.translate.policy import Draft, whole_words
+from speech.translate.policy import TranslationDraft, whole_words
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,6 +20,6 @@ class HoldN:
         if self.n < 0:
             raise ConfigError(f"hold-n with n {self.n}", fix="n is at least 0.")
 
-    def decide(self, drafts: Sequence[Draft]) -> int:
+    def decide(self, drafts: Sequence[TranslationDraft]) -> int:
         """See `Policy`."""
         return whole_words(drafts[-1], max(len(drafts[-1].tokens) - self.n, 0))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from speech.errors import ConfigError
-from speech.translate.policy import Draft, whole_words
+from speech.translate.policy import TranslationDraft, whole_words
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,7 +21,7 @@ class LocalAgreement:
         if self.n < 2:
             raise ConfigError(f"LocalAgreement of {self.n} drafts", fix="Compare 2 or more.")
 
-    def decide(self, drafts: Sequence[Draft]) -> int:
+    def decide(self, drafts: Sequence[TranslationDraft]) -> int:
         """See `Policy`."""
         if len(drafts) < self.n:
             return 0

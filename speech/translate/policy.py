@@ -13,7 +13,7 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class TranslationDraft:
     """The continuation that a decoder proposes for a part that still grows."""
 
     heard_s: float
@@ -43,7 +43,7 @@ class Draft:
 class Policy(Protocol):
     """Decides between reading on and writing."""
 
-    def decide(self, drafts: Sequence[Draft]) -> int:
+    def decide(self, drafts: Sequence[TranslationDraft]) -> int:
         """How many of the newest draft's tokens to write; 0: read on.
 
         Args:
@@ -51,7 +51,7 @@ class Policy(Protocol):
         """
 
 
-def whole_words(draft: Draft, count: int) -> int:
+def whole_words(draft: TranslationDraft, count: int) -> int:
     """At most `count` tokens of a draft, cut to whole words.
 
     A word is whole if the next token begins another one. The last word of a draft is held back: more audio may change

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from speech.errors import ConfigError
-from speech.translate.policy import Draft, whole_words
+from speech.translate.policy import TranslationDraft, whole_words
 
 _ROUNDING = 1e-6
 
@@ -25,7 +25,7 @@ class WaitK:
         if self.k < 0 or self.word_s <= 0.0:
             raise ConfigError(f"wait-k with k {self.k}, word_s {self.word_s}", fix="k is at least 0, word_s above 0.")
 
-    def decide(self, drafts: Sequence[Draft]) -> int:
+    def decide(self, drafts: Sequence[TranslationDraft]) -> int:
         """See `Policy`."""
         draft = drafts[-1]
         room = int(draft.heard_s / self.word_s + _ROUNDING) - self.k - draft.written_words

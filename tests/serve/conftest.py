@@ -38,6 +38,7 @@ def facts(**config: Any) -> Facts:
         model=wire.ModelInfo(id="embedded", sha256="0"),
         languages=("deu", "eng", "spa"),
         targets=("eng",),
+        drafts_into=("eng",),
         check=lambda request: None,
         server="speech test",
     )

@@ -2,11 +2,11 @@ import pytest
 
 from speech.errors import ConfigError
 from speech.translate.align_att import AlignAtt
-from speech.translate.policy import Draft
+from speech.translate.policy import TranslationDraft
 
 
 def draft(*places):
-    return Draft(5.0, tuple(range(len(places))), (b" on",) * len(places), attended_s=places)
+    return TranslationDraft(5.0, tuple(range(len(places))), (b" on",) * len(places), attended_s=places)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_tokens_are_written_up_to_the_margin(places, count):
 
 
 def test_attention_that_jumps_back_has_lost_its_place():
-    long = Draft(12.0, (0, 1, 2), (b" on",) * 3, attended_s=(9.0, 2.0, 3.0))
+    long = TranslationDraft(12.0, (0, 1, 2), (b" on",) * 3, attended_s=(9.0, 2.0, 3.0))
     assert AlignAtt(margin_s=1.0).decide([long]) == 1
 
 

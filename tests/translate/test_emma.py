@@ -14,7 +14,7 @@ from speech.translate.emma import (
     infinite_lookback_attention,
     with_rest_at_end,
 )
-from speech.translate.policy import Draft
+from speech.translate.policy import TranslationDraft
 
 REGIMES = {"middling": (0.0, 1.0), "sharp": (-3.0, 12.0), "near one": (3.0, 1.5), "long": (-3.0, 0.7)}
 """Mean and deviation of the logits of p."""
@@ -118,7 +118,7 @@ def test_lagging_is_the_measure_that_scores_use():
 
 
 def test_the_policy_writes_while_the_probability_is_high():
-    draft = Draft(3.0, (1, 2, 3, 4), (b" on",) * 4, write=(0.9, 0.6, 0.4, 0.9))
+    draft = TranslationDraft(3.0, (1, 2, 3, 4), (b" on",) * 4, write=(0.9, 0.6, 0.4, 0.9))
     assert Emma(threshold=0.5).decide([draft]) == 2
     assert Emma(threshold=0.7).decide([draft]) == 1
     assert Emma(threshold=0.3).decide([draft]) == 3  # the last word may change

@@ -2,9 +2,9 @@ import pytest
 
 from speech.errors import ConfigError
 from speech.translate.hold_n import HoldN
-from speech.translate.policy import Draft
+from speech.translate.policy import TranslationDraft
 
-DRAFT = Draft(3.0, (1, 2, 3, 4), (b" is", b" th", b"is", b" it"))
+DRAFT = TranslationDraft(3.0, (1, 2, 3, 4), (b" is", b" th", b"is", b" it"))
 
 
 @pytest.mark.parametrize(("n", "count"), [(0, 3), (1, 3), (2, 1), (3, 1), (4, 0), (9, 0)])

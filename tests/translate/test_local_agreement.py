@@ -2,11 +2,11 @@ import pytest
 
 from speech.errors import ConfigError
 from speech.translate.local_agreement import LocalAgreement
-from speech.translate.policy import Draft
+from speech.translate.policy import TranslationDraft
 
 
 def draft(tokens, written=()):
-    return Draft(3.0, tuple(tokens), (b" on",) * len(tokens), written=tuple(written))
+    return TranslationDraft(3.0, tuple(tokens), (b" on",) * len(tokens), written=tuple(written))
 
 
 def test_a_first_draft_is_not_believed():

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from speech.translate.align_att import AlignAtt
 from speech.translate.hold_n import HoldN
 from speech.translate.local_agreement import LocalAgreement
-from speech.translate.policy import Draft, whole_words
+from speech.translate.policy import TranslationDraft, whole_words
 from speech.translate.wait_k import WaitK
 
 POLICIES = [WaitK(k=2), HoldN(n=2), LocalAgreement(), AlignAtt(margin_s=0.5)]
@@ -17,11 +17,11 @@ def drafts(draw, most=12):
     pieces = draw(st.lists(st.sampled_from([b" on", b"on"]), min_size=len(tokens), max_size=len(tokens)))
     heard_s = draw(st.floats(0, 20))
     places = draw(st.lists(st.floats(0, 20), min_size=len(tokens), max_size=len(tokens)))
-    return Draft(heard_s, tuple(tokens), tuple(pieces), draw(st.booleans()), tuple(places))
+    return TranslationDraft(heard_s, tuple(tokens), tuple(pieces), draw(st.booleans()), tuple(places))
 
 
-def words(*names: bool) -> Draft:
-    return Draft(4.0, tuple(range(len(names))), tuple(b" on" if name else b"on" for name in names))
+def words(*names: bool) -> TranslationDraft:
+    return TranslationDraft(4.0, tuple(range(len(names))), tuple(b" on" if name else b"on" for name in names))
 
 
 @pytest.mark.parametrize(

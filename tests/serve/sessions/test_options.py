@@ -24,7 +24,8 @@ FACTS = Facts(
     config=ServeConfig(),
     model=wire.ModelInfo(id="", sha256=""),
     languages=KNOWN,
-    targets=("eng",),
+    targets=("eng", "spa"),
+    drafts_into=("eng",),
     check=check,
     server="",
 )

@@ -1,0 +1,79 @@
+"""Drafts of a translation: what a label decoder writes behind what has been written already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from speech.decode.label.search import LabelSearch, likeliest, once
+from speech.models.base import LabelModel
+from speech.recognize.label_part import LabelPart, search_with
+from speech.text.tokenizers.bpe import LabelTokenizer
+from speech.translate.policy import TranslationDraft
+
+
+class DraftDecoder:
+    """Continues translations.
+
+    Args:
+        model, tokenizer: of the label decoder.
+        beam: beam size for complete parts; drafts are greedy.
+    """
+
+    def __init__(self, model: LabelModel, tokenizer: LabelTokenizer, beam: int) -> None:
+        self._model, self._tokenizer = model, tokenizer
+        self._greedy, self._full = search_with(model, tokenizer, 1), search_with(model, tokenizer, beam)
+
+    @torch.inference_mode()
+    def draft(self, part: LabelPart, language: str, written: Sequence[int], *, complete: bool) -> TranslationDraft:
+        """Continue a translation into English.
+
+        Args:
+            part: the audio so far.
+            language: ISO 639-3 code of the speech, known to the decoder.
+            written: tokens of the translation that are not taken back.
+            complete: whether no more audio of the part will come.
+        """
+        start = [*self._tokenizer.prompt(language, translate=True), *written]
+        search = self._full if complete else self._greedy
+        if written:  # the text may end behind what is written
+            search = replace(search, forbidden_first=frozenset(search.forbidden_first) - {search.end})
+        tokens, ended = self._continued(part, start, search, part.most_tokens - len(written))
+        count = len(self._tokenizer.decode(written).split())
+        pieces = tuple(self._tokenizer.piece(token) for token in tokens)
+        attended, chances = self._attended(part, start, tokens) if tokens else ((), ())
+        return TranslationDraft(
+            part.seconds, tokens, pieces, ended, attended, chances, written=tuple(written), written_words=count
+        )
+
+    def _continued(
+        self, part: LabelPart, start: Sequence[int], search: LabelSearch, most: int
+    ) -> tuple[tuple[int, ...], bool]:
+        """The tokens behind `start`, and whether the text ends behind them."""
+        most = min(most, self._model.max_tokens - len(start) - 1)
+        if most <= 0:
+            return (), True
+        found = likeliest(search(part, start, most))
+        return tuple(found.tokens if found.ended else once(found.tokens)), found.ended
+
+    def _attended(
+        self, part: LabelPart, start: Sequence[int], tokens: Sequence[int]
+    ) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Seconds of the part that each token attends to most by the alignment heads, and the tokens' probabilities."""
+        rows = torch.tensor([[*start, *tokens]], device=part.frames.device)
+        x, _, attention = self._model.step(rows, part.fresh, self._model.alignment_heads)
+        assert attention is not None
+        frames = min(max(round(part.seconds / self._model.frame_s), 1), attention.shape[-1])
+        before = slice(len(start) - 1, -1)  # a token is predicted by the row before it
+        places = standardised(attention[0, ..., :frames].float())[before].argmax(dim=-1)
+        chances = self._model.logits(x[0, before]).float().softmax(dim=-1).gather(1, rows[0, len(start) :, None])
+        return tuple((places * self._model.frame_s).tolist()), tuple(chances[:, 0].tolist())
+
+
+def standardised(attention: Tensor) -> Tensor:
+    """Standardise attention `(heads, n, T)` over the tokens of each head and frame; average over heads to `(n, T)`."""
+    mean, deviation = attention.mean(dim=1, keepdim=True), attention.std(dim=1, keepdim=True, unbiased=False)
+    return ((attention - mean) / deviation.clamp(min=1e-6)).mean(dim=0)
