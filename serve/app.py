@@ -165,7 +165,7 @@ def _add_page(app: FastAPI) -> None:
     async def model() -> Response:
         """What the page has to know before there is a session."""
         facts: Facts = app.state.parts.facts
-        known = {"languages": facts.languages, "targets": facts.targets}
+        known = {"languages": facts.languages, "targets": facts.targets, "drafts": facts.drafts_into}
         named = {key: [_language(code) for code in codes] for key, codes in known.items()}
         return JSONResponse(
             {"id": facts.model.id, "server": facts.server, "needs_key": bool(facts.config.api_keys), **named},

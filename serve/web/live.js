@@ -14,7 +14,7 @@ export class Live {
 
   /**
    * @param {URL} url URL of `/v1/stream`
-   * @param {{key: string, languages: string[], targets: string[], phrases: string[]}} options
+   * @param {{key: string, languages: string[], targets: string[], translation: object, phrases: string[]}} options
    * @param {{onEvent: (event: object) => void, onLevel: (block: {peak: number, rms: number}) => void}} hear
    */
   constructor(url, options, hear) {

@@ -36,6 +36,7 @@ const scores = new ScoreView({
   section: $("scores"), list: $("sentences"), figures: $("rates"), chart: $("course"), note: $("score-note"),
 });
 const languages = new Picker($("languages"), "automatic", chosen);
+const drafts = new Set(); // targets that are written while the speaker goes on
 const targets = new Picker($("targets"), "none", chosen);
 let live = null;
 let source = ""; // name of the transcript's source; `next`: that of the session that starts
@@ -76,7 +77,8 @@ async function begin(file = null) {
 /** Options for the server. */
 function choice() {
   const phrases = $("phrases").value.split("\n").map((line) => line.trim()).filter(Boolean);
-  return { languages: languages.codes, targets: targets.codes, phrases };
+  const policy = targets.codes.some((code) => drafts.has(code)) ? "align_att" : "complete";
+  return { languages: languages.codes, targets: targets.codes, translation: { policy }, phrases };
 }
 
 /** Handle a change of languages, targets or phrases. */
@@ -236,6 +238,7 @@ async function ask() {
     const response = await fetch("web/model.json");
     if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
     const model = await response.json();
+    for (const item of model.drafts) drafts.add(item.code);
     for (const item of [...model.languages, ...model.targets]) known.set(item.code, item);
     languages.fill(model.languages);
     targets.fill(model.targets);

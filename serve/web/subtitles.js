@@ -30,7 +30,7 @@ const NO_END = new Set("「『【〔〈《（［｛“‘" + "เแโใไເ
 export function toText(finals) {
   const lines = finals.flatMap(({ text, translations }) => [
     text,
-    ...[...translations].map(([target, translated]) => `\t[${target}] ${translated}`),
+    ...[...translations].map(([target, { text: translated }]) => `\t[${target}] ${translated}`),
   ]);
   return lines.map((line) => `${line}\n`).join("");
 }

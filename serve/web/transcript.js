@@ -29,7 +29,7 @@ export class Transcript {
     const segment = this.#segments.get(id) ?? { id, words: [], stable: 0, isFinal: false, translations: new Map() };
     this.#segments.set(id, segment);
     if (event.type === "translation") {
-      segment.translations.set(event.target, event.text);
+      segment.translations.set(event.target, { text: event.text, isFinal: event.is_final });
       segment.startMs ??= event.source[0] + this.#before.ms;
     } else {
       const words = event.words.map((word) => this.#moved(word));

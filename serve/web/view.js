@@ -37,7 +37,7 @@ export class TranscriptView {
   show(segment) {
     const row = this.#rows.get(segment.id) ?? this.#newRow(segment);
     const follow = this.#atEnd();
-    row.item.hidden = !segment.words.length && ![...segment.translations.values()].some(Boolean);
+    row.item.hidden = !segment.words.length && ![...segment.translations.values()].some(({ text }) => text);
     row.item.classList.toggle("final", segment.isFinal);
     row.time.textContent = clock(segment.startMs);
     row.text.replaceChildren(...this.#words(segment));
@@ -109,8 +109,9 @@ export class TranscriptView {
 
   #showTranslations(row, { translations }) {
     if (translations.size) this.#parts.list.classList.add("translated");
-    const lines = [...translations].filter(([, text]) => text).map(([target, text]) => {
+    const lines = [...translations].filter(([, { text }]) => text).map(([target, { text, isFinal }]) => {
       const line = document.createElement("p");
+      line.classList.toggle("unstable", !isFinal);
       const { name, tag } = this.#language(target);
       line.lang = tag;
       line.dir = "auto";

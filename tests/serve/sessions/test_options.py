@@ -8,7 +8,12 @@ from serve.sessions.options import Facts, Refused, prepare
 from speech.decode.bias.phrases import Phrase
 from speech.errors import ConfigError
 from speech.recognize.request import Request
+from speech.stream.options import TranslationOptions
 from speech.stream.session import StreamOptions
+from speech.translate.align_att import AlignAtt
+from speech.translate.hold_n import HoldN
+from speech.translate.local_agreement import LocalAgreement
+from speech.translate.wait_k import WaitK
 
 KNOWN = ("deu", "eng", "spa")
 
@@ -100,3 +105,34 @@ def test_texts_are_plain_or_several_as_was_said_last():
     assert (options.plain, options.nbest) == (True, 3)
     assert [(one.plain, one.nbest) for one in options.requests()] == [(True, 3), (True, 1)]
     assert after(wire.StartMessage(plain=True, nbest=3), wire.Update(plain=False, nbest=1)) == StreamOptions()
+
+
+@pytest.mark.parametrize(
+    ("translation", "policy"),
+    [
+        (wire.Translating("align_att"), AlignAtt()),
+        (wire.Translating("align_att", latency_ms=800), AlignAtt(margin_s=0.8)),
+        (wire.Translating("local_agreement", n=3), LocalAgreement(n=3)),
+        (wire.Translating("hold_n", n=6), HoldN(n=6)),
+        (wire.Translating("wait_k", n=2), WaitK(k=2)),
+    ],
+)
+def test_a_policy_is_what_was_asked_for(translation, policy):
+    options = after(wire.StartMessage(targets=["eng"], translation=translation))
+    assert options.translation == TranslationOptions(policy=policy)
+    assert (
+        after(wire.StartMessage(translation=translation), wire.Update(translation=wire.Translating())).translation
+        is None
+    )
+
+
+def test_agreement_compares_drafts_in_the_interval_asked_for():
+    found = after(wire.StartMessage(translation=wire.Translating("local_agreement", latency_ms=1000, append=True)))
+    assert found.translation == TranslationOptions(policy=LocalAgreement(), step_s=1.0, append=True)
+
+
+def test_a_policy_for_targets_that_are_not_drafted_is_refused():
+    with pytest.raises(Refused, match="writes into eng only") as caught:
+        after(wire.StartMessage(targets=["spa"], translation=wire.Translating("align_att")))
+    assert (caught.value.code, caught.value.param) == ("bad_config", "translation")
+    assert after(wire.StartMessage(targets=["spa", "eng"], translation=wire.Translating("align_att"))).translation

@@ -1,0 +1,103 @@
+"""Simultaneous translation through the real socket and command."""
+
+import asyncio
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from typer.testing import CliRunner
+
+from serve.client import ServerError, StreamClient
+from speech.audio.input.pcm import to_pcm16
+from speech.cli.commands import app
+from speech.recognizer import Recognizer
+from tests.serve.conftest import Running, play
+
+EARLY = {"policy": "align_att", "latency_ms": 300}
+
+
+@pytest.fixture(scope="module")
+def talk(speech: np.ndarray) -> bytes:
+    """Enough speech without a pause for drafts, whole milliseconds."""
+    return to_pcm16(speech[: len(speech) // 16 * 16])
+
+
+def translations(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [event for event in events if event["type"] == "translation"]
+
+
+def whole(recognizer: Recognizer, pcm: bytes) -> str:
+    samples = np.frombuffer(pcm, "<i2").astype(np.float32) / 32768
+    return recognizer.transcribe(samples, to="eng").text
+
+
+def test_words_come_before_the_part_is_complete_and_the_final_is_that_of_a_file(server, recognizer, talk):
+    events = translations(play(server, talk, piece=9_600, targets=["eng"], translation=EARLY))
+    early = [event for event in events if not event["is_final"]]
+    assert early
+    assert all(event["text"] for event in early)
+    assert {len(event["words"]) for event in early} != {0}
+    finals = [event["text"] for event in events if event["is_final"] and event["text"]]
+    assert " ".join(finals) == whole(recognizer, talk)
+
+
+def test_a_client_that_wants_text_appended_gets_it_so(server, talk):
+    events = translations(play(server, talk, targets=["eng"], translation={**EARLY, "append": True}))
+    assert len(events) > 2
+    for before, after in pairwise(events):
+        if before["segment"] == after["segment"]:
+            assert after["text"].startswith(before["text"])
+    for event in events:
+        assert event["stable"] == len(event["words"])
+        assert all(word["end_ms"] <= event["audio_ms"] for word in event["words"])
+
+
+def test_messages_of_any_size_give_one_translation(server, talk):
+    options = {"targets": ["eng"], "translation": {**EARLY, "append": True}}
+    found = [
+        [
+            (event["segment"], event["text"], event["audio_ms"])
+            for event in translations(play(server, talk, size, **options))
+        ]
+        for size in (3_200, 64_000, len(talk))
+    ]
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize(
+    ("translation", "said"),
+    [
+        ({"policy": "guess"}, "Invalid enum value 'guess'"),
+        ({"policy": "wait_k", "latency_ms": 500}, "latency_ms is not an option of the policy wait_k"),
+        ({"policy": "align_att", "n": 3}, "n is not an option of the policy align_att"),
+        ({"policy": "align_att", "latency_ms": 5}, "Expected `int` >= 160"),
+        ({"delay": 5}, "unknown field `delay`"),
+    ],
+)
+def test_a_policy_that_is_none_is_refused(server: Running, translation, said):
+    async def start() -> None:
+        async with StreamClient(f"{server.ws}/v1/stream", targets=["eng"], translation=translation) as client:
+            async for _ in client:
+                pass
+
+    with pytest.raises(ServerError, match=said):
+        asyncio.run(start())
+
+
+def test_the_command_shows_it(server: Running, talk, tmp_path: Path):
+    path = tmp_path / "talk.wav"
+    soundfile.write(path, np.frombuffer(talk, "<i2"), 16_000)
+    command = ["stream", str(path), "--url", f"{server.ws}/v1/stream", "--pace", "0", "--to", "eng"]
+    policy = ["--policy", "align_att", "--latency-ms", "300", "--append"]
+    run = CliRunner().invoke(app, [*command, *policy, "--jsonl"])
+    assert run.exit_code == 0, run.output
+    events = [json.loads(line) for line in run.stdout.splitlines()]
+    assert any(not event["is_final"] for event in translations(events))
+    shown = CliRunner().invoke(app, [*command, *policy])
+    assert shown.exit_code == 0, shown.output
+    last = [event["text"] for event in translations(events) if event["is_final"] and event["text"]]
+    assert all(" ".join(text.split()) in " ".join(shown.stdout.split()) for text in last)
