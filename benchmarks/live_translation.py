@@ -1,0 +1,219 @@
+"""Simultaneous translation into English on a virtual clock: quality against latency, for every policy.
+
+    python benchmarks/live_translation.py ROOT --model embedded --peer-model WHISPER_BASE --every 8
+        --output benchmarks/results/live_translation.json
+
+Clips of the test part longer than --least-s, in seven languages, the language given, run through live sessions
+in messages of 100 ms; nothing that was written is taken back. LAAL (Papi et al. 2022) counts words when their audio had
+been received; its computation-aware form adds the CPU time of the session on one thread. The ceiling is the translation
+of the file. The peer is Whisper-base (`speech import`) behind the same policies: LocalAgreement-2 as in
+Whisper-Streaming (Macháček et al. 2023) and AlignAtt as in SimulStreaming (Papi et al. 2023).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from clips import every_nth, save
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from timing import machine
+from translation import ENGLISH, LANGUAGES
+
+from speech.audio import SAMPLE_RATE
+from speech.audio.input.files import load_audio
+from speech.data.manifest import Utterance, read_manifest
+from speech.decode.endpoint import EndpointConfig
+from speech.events import Event, TranslationEvent
+from speech.metrics.latency import Emission, length_adaptive_average_lagging
+from speech.metrics.translation import BLEU, CHRF, translation_figures
+from speech.models.hub import EMBEDDED
+from speech.recognizer import Recognizer
+from speech.stream.engine import Engine
+from speech.stream.options import StreamOptions, TranslationOptions
+from speech.translate.align_att import AlignAtt
+from speech.translate.hold_n import HoldN
+from speech.translate.local_agreement import LocalAgreement
+from speech.translate.wait_k import WaitK
+
+MESSAGE = SAMPLE_RATE // 10
+SETTINGS = {
+    **{
+        f"align_att {margin_s:g} s": TranslationOptions(policy=AlignAtt(margin_s=margin_s))
+        for margin_s in (0.8, 1.6, 2.4)
+    },
+    **{
+        f"local_agreement {step_s:g} s": TranslationOptions(policy=LocalAgreement(), step_s=step_s)
+        for step_s in (0.64, 1.0, 1.6)
+    },
+    **{f"hold_n {n}": TranslationOptions(policy=HoldN(n=n)) for n in (2, 4, 8)},
+    **{f"wait_k {k}": TranslationOptions(policy=WaitK(k=k)) for k in (3, 5, 8)},
+    "complete parts": None,
+}
+"""Options by name; None: a part is translated when it is complete."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One setting over all clips."""
+
+    texts: list[str] = field(default_factory=list)
+    lagging_s: list[float] = field(default_factory=list)
+    aware_s: list[float] = field(default_factory=list)
+    cpu_s: float = 0.0
+
+
+def main(
+    root: Path,
+    model: str = EMBEDDED,
+    peer_model: Annotated[Path | None, typer.Option(help="Whisper-base, as `speech import` writes it.")] = None,
+    every: Annotated[int, typer.Option(help="Hear only each N-th utterance of a language.")] = 1,
+    least_s: Annotated[float, typer.Option(help="Leave out shorter clips.")] = 4.0,
+    silence_s: Annotated[float, typer.Option(help="Pause that ends a part.")] = 0.5,
+    only: Annotated[str, typer.Option(help="Settings whose names contain this.")] = "",
+    output: Annotated[Path | None, typer.Option(help="Write figures and texts as JSON.")] = None,
+) -> None:
+    """Print the table."""
+    torch.set_num_threads(1)
+    utterances = [u for u in read_manifest(root / "test.jsonl", root) if u.translations.get(ENGLISH)]
+    clips = every_nth([u for u in utterances if u.duration_s > least_s], every, LANGUAGES)
+    systems = {"ours": Recognizer.from_pretrained(model, measured_targets=False)}
+    if peer_model is not None:
+        systems["peer"] = Recognizer.from_pretrained(str(peer_model), measured_targets=False)
+    audio = [load_audio(clip.audio) for clip in clips]
+    console = Console(highlight=False, width=120)
+    record: dict[str, Any] = {"machine": machine(), "every": every, "clips": len(clips), "silence_s": silence_s}
+    record |= {"seconds": round(sum(map(len, audio)) / SAMPLE_RATE, 1), "settings": {}, "texts": {}}
+    for name, options in [("whole files", None), *SETTINGS.items()]:
+        for system, recognizer in systems.items():
+            peer_runs = ("local_agreement", "align_att", "whole")
+            if only not in name or (system == "peer" and not name.startswith(peer_runs)):
+                continue
+            label = f"{system}: {name}"
+            rules = EndpointConfig(silence_s=silence_s)
+            run = (
+                files(recognizer, clips, audio)
+                if name == "whole files"
+                else live(recognizer.engine(), clips, audio, options, rules, label)
+            )
+            record["settings"][label] = scored(clips, audio, run)
+            record["texts"][label] = run.texts
+            console.print(label, record["settings"][label]["all"])
+            save(output, record)
+    show(console, record)
+
+
+def files(recognizer: Recognizer, clips: Sequence[Utterance], audio: Sequence[np.ndarray]) -> Run:
+    """Translations of whole files."""
+    run = Run()
+    for clip, samples in zip(clips, audio, strict=True):
+        began = time.process_time()
+        run.texts.append(recognizer.transcribe(samples, language=clip.language, to=ENGLISH).text)
+        run.cpu_s += time.process_time() - began
+    return run
+
+
+def live(
+    engine: Engine,
+    clips: Sequence[Utterance],
+    audio: Sequence[np.ndarray],
+    options: TranslationOptions | None,
+    rules: EndpointConfig,
+    label: str,
+) -> Run:
+    """Translations of live sessions, with the latency of their words."""
+    run = Run()
+    for clip, samples in track([*zip(clips, audio, strict=True)], description=label, transient=True):
+        stream = StreamOptions(
+            languages=(clip.language,),
+            targets=(ENGLISH,),
+            interim=False,
+            endpoint=rules,
+            translation=None if options is None else appending(options),
+        )
+        words, delays, aware, spent = translated(engine, samples, stream)
+        run.texts.append(" ".join(words))
+        source_s, reference = len(samples) / SAMPLE_RATE, len(clip.translations[ENGLISH].split())
+        for values, times in ((run.lagging_s, delays), (run.aware_s, aware)):
+            found = length_adaptive_average_lagging(Emission(tuple(times), source_s, reference))
+            values += [] if found is None else [found]
+        run.cpu_s += spent
+    return run
+
+
+def appending(options: TranslationOptions) -> TranslationOptions:
+    """The same options, with nothing taken back."""
+    return TranslationOptions(policy=options.policy, append=True, step_s=options.step_s, first_s=options.first_s)
+
+
+def translated(
+    engine: Engine, samples: np.ndarray, options: StreamOptions
+) -> tuple[list[str], list[float], list[float], float]:
+    """The words of one session; the seconds of audio received when each was written; the same with the time of the
+    computation, on a clock that waits for it; CPU seconds."""
+    session = engine.open(options)
+    segments: dict[int, list[str]] = {}
+    delays, aware, clock_s, total_s = list[float](), list[float](), 0.0, 0.0
+    ends = [*range(MESSAGE, len(samples), MESSAGE), len(samples)]
+    for start, end in zip([0, *ends], ends, strict=False):
+        began = time.process_time()
+        events: list[Event] = session.accept(samples[start:end])
+        if end == len(samples):
+            events += session.finish()
+        spent = time.process_time() - began
+        total_s += spent
+        received_s = end / SAMPLE_RATE
+        clock_s = max(clock_s, received_s) + spent
+        for event in events:
+            if isinstance(event, TranslationEvent):
+                before = len(segments.get(event.segment, []))
+                segments[event.segment] = event.text.split()
+                fresh = max(len(segments[event.segment]) - before, 0)
+                delays += [received_s] * fresh
+                aware += [clock_s] * fresh
+    return [word for words in segments.values() for word in words], delays, aware, total_s
+
+
+def scored(clips: Sequence[Utterance], audio: Sequence[np.ndarray], run: Run) -> dict[str, Any]:
+    """chrF and BLEU by language and overall, mean LAAL, CPU time per second of audio."""
+    references = [clip.translations[ENGLISH] for clip in clips]
+    figures = translation_figures(references, run.texts, [ENGLISH] * len(clips))
+    found: dict[str, Any] = {}
+    for code in [*LANGUAGES, "all"]:
+        places = [n for n, clip in enumerate(clips) if code in (clip.language, "all")]
+        if places:
+            found[code] = {name: round(figures[name].over(places) or 0.0, 2) for name in (CHRF, BLEU)}
+    if run.lagging_s:
+        found["all"] |= {"laal_s": mean(run.lagging_s), "laal_aware_s": mean(run.aware_s)}
+    found["all"]["cpu_rtf"] = round(run.cpu_s / sum(map(len, audio)) * SAMPLE_RATE, 3)
+    return found
+
+
+def mean(values: Sequence[float]) -> float:
+    """Rounded to hundredths."""
+    return round(sum(values) / len(values), 2)
+
+
+def show(console: Console, record: dict[str, Any]) -> None:
+    """Print the figures as a table."""
+    table = Table("into English", "chrF", "BLEU", "LAAL, s", "computation-aware", "CPU a second", *LANGUAGES)
+    for label, found in record["settings"].items():
+        one = found["all"]
+        cells = [f"{one[CHRF]:.1f}", f"{one[BLEU]:.1f}"]
+        cells += [f"{one[key]:.2f}" if key in one else "" for key in ("laal_s", "laal_aware_s")]
+        cells += [f"{one['cpu_rtf']:.2f}", *(f"{found[code][CHRF]:.0f}" if code in found else "" for code in LANGUAGES)]
+        table.add_row(label, *cells)
+    console.print({key: value for key, value in record.items() if key not in ("settings", "texts")})
+    console.print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)
