@@ -101,10 +101,6 @@ class LiveScore:
         """Number of mixed units in the reference so far."""
         return len(self._reference.units)
 
-    @property
-    def has_reference(self) -> bool:
-        return bool(self._sentences)
-
     def add_reference(
         self, text: str, words: Known = (), points: Sequence[int] = (), languages: Sequence[str] = ()
     ) -> None:

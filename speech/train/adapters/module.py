@@ -135,7 +135,7 @@ class AdaptModule(CtcModule):
         loss = self.objective(batch, output)[1]["final"]
         count = int(batch.token_lengths.sum())
         own.loss, own.tokens = own.loss + float(loss) * count, own.tokens + count
-        frames = CtcFrames(output.log_probs, output.lengths, self.model.frame_s, 0.0)
+        frames = CtcFrames(output.log_probs, output.lengths, self.model.frame_s)
         for row, spans in enumerate(greedy(frames)):
             utterance = self._dev[batch.ids[row]]
             said = self.tokenizers[utterance.language].decode([span.id for span in spans])

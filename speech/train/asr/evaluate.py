@@ -128,7 +128,7 @@ def evaluate(
             output = hear(batch)
         else:
             output = model(*model.features(batch.samples, batch.sample_lengths), batch.prefix)
-        frames = CtcFrames(output.log_probs, output.lengths, model.frame_s, 0.0)
+        frames = CtcFrames(output.log_probs, output.lengths, model.frame_s)
         logits = output.language_logits
         heard = language_posterior(logits, output.lengths).argmax(dim=-1) if logits is not None else None
         for index, spans in enumerate(greedy(frames)):

@@ -32,8 +32,8 @@ def distance(reference: list[str], hypothesis: list[str]) -> int:
 def test_errors_are_minimal_and_add_up_to_both_lengths(reference, hypothesis):
     found = align(reference, hypothesis).counts
     assert found.errors == distance(reference, hypothesis)
-    assert found.reference_length == len(reference) == found.hits + found.substitutions + found.deletions
-    assert len(hypothesis) == found.hits + found.substitutions + found.insertions
+    assert found.reference_length == len(reference)
+    assert len(hypothesis) == len(reference) - found.deletions + found.insertions
 
 
 @given(sequences, sequences)
@@ -47,7 +47,6 @@ def test_swapping_the_sides_swaps_insertions_and_deletions_in_total(reference, h
 def test_counts_add_field_by_field(parts):
     total = reduce(add, parts, ErrorCounts())
     assert total.errors == sum(part.errors for part in parts)
-    assert total.hits == sum(part.hits for part in parts)
     assert total.reference_length == sum(part.reference_length for part in parts)
 
 
