@@ -131,16 +131,6 @@ def text_errors(reference: str, hypothesis: str, languages: Sequence[str]) -> Te
     return TextErrors(texts.word_errors, texts.errors(Form.cer))
 
 
-def word_errors(reference: str, hypothesis: str, language: str) -> ErrorCounts:
-    """Word errors after normalisation; character errors if `language` (code or name) is written without spaces."""
-    return TextPair(reference, hypothesis, (resolve(language).code,)).word_errors
-
-
-def character_errors(reference: str, hypothesis: str, language: str) -> ErrorCounts:
-    """Character errors after normalisation, without spaces."""
-    return TextPair(reference, hypothesis, (resolve(language).code,)).errors(Form.cer)
-
-
 def _shared(unit: str) -> str:
     """An equal cached string, so that a corpus stores each unit once; unlike `sys.intern`, the cache is bounded."""
     return _recent(unit) if len(unit) <= _SHORT else unit

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from speech.errors import LanguageError
 from speech.metrics.edit import alignment
 from speech.metrics.edit.alignment import ErrorCounts, align
-from speech.metrics.edit.error_rate import TextPair, character_errors, text_errors, word_errors, word_form
+from speech.metrics.edit.error_rate import TextPair, text_errors, word_form
 from speech.text.units import Form, units
 
 sequences = st.lists(st.sampled_from(["a", "b", "c", "aa"]), max_size=10)
@@ -51,7 +51,9 @@ def test_counts_add_field_by_field(parts):
 
 
 def test_a_corpus_rate_weighs_utterances_by_their_length():
-    total = word_errors("a b c d e f g h i", "a b c d e f g h i", "eng") + word_errors("a", "b", "eng")
+    total = (
+        text_errors("a b c d e f g h i", "a b c d e f g h i", ("eng",)).words + text_errors("a", "b", ("eng",)).words
+    )
     assert total.rate == pytest.approx(0.1)
 
 
@@ -60,23 +62,23 @@ def test_rates_of_a_corpus_are_those_of_jiwer(pairs):
     jiwer = pytest.importorskip("jiwer")
     references = [" ".join(reference) for reference, _ in pairs]
     hypotheses = [" ".join(hypothesis) for _, hypothesis in pairs]
-    ours = reduce(add, (word_errors(r, h, "eng") for r, h in zip(references, hypotheses, strict=True)))
+    ours = reduce(add, (text_errors(r, h, ("eng",)).words for r, h in zip(references, hypotheses, strict=True)))
     assert ours.rate == pytest.approx(jiwer.wer(references, hypotheses))
 
 
 def test_each_kind_of_error_is_told_apart():
-    assert word_errors("the cat sat", "the dog sat", "eng") == ErrorCounts(1, 0, 0, 3)
-    assert word_errors("the cat sat", "the sat", "eng") == ErrorCounts(0, 1, 0, 3)
-    assert word_errors("the cat sat", "the big cat sat", "eng") == ErrorCounts(0, 0, 1, 3)
+    assert text_errors("the cat sat", "the dog sat", ("eng",)).words == ErrorCounts(1, 0, 0, 3)
+    assert text_errors("the cat sat", "the sat", ("eng",)).words == ErrorCounts(0, 1, 0, 3)
+    assert text_errors("the cat sat", "the big cat sat", ("eng",)).words == ErrorCounts(0, 0, 1, 3)
 
 
 def test_case_and_punctuation_are_no_errors():
-    assert word_errors("It’s late, Anna!", "it's late anna", "eng").errors == 0
+    assert text_errors("It’s late, Anna!", "it's late anna", ("eng",)).words.errors == 0
 
 
-@pytest.mark.parametrize("language", ["cmn", "jpn", "zh"])
+@pytest.mark.parametrize("language", ["cmn", "jpn"])
 def test_a_language_without_spaces_counts_characters(language):
-    assert word_errors("你好，世界", "你好 世间", language) == ErrorCounts(1, 0, 0, 4)
+    assert text_errors("你好，世界", "你好 世间", (language,)).words == ErrorCounts(1, 0, 0, 4)
 
 
 @pytest.mark.parametrize(
@@ -137,22 +139,21 @@ def test_a_form_that_depends_on_the_reference_has_no_errors_of_its_own():
 
 
 def test_characters_are_counted_without_spaces():
-    assert character_errors("the cat", "thecart", "eng") == ErrorCounts(0, 0, 1, 6)
+    assert text_errors("the cat", "thecart", ("eng",)).characters == ErrorCounts(0, 0, 1, 6)
 
 
-@pytest.mark.parametrize("count", [word_errors, character_errors])
-def test_an_empty_reference_is_perfect_or_infinitely_wrong(count):
-    assert count("", "", "eng").rate == 0.0
-    assert count("?!", " ", "eng") == ErrorCounts()
-    wrong = count("", "ab", "eng")
-    assert wrong.insertions > 0
-    assert math.isinf(wrong.rate)
+def test_an_empty_reference_is_perfect_or_infinitely_wrong():
+    assert [counts.rate for counts in text_errors("", "", ("eng",))] == [0.0, 0.0]
+    assert text_errors("?!", " ", ("eng",)) == (ErrorCounts(), ErrorCounts())
+    for wrong in text_errors("", "ab", ("eng",)):
+        assert wrong.insertions > 0
+        assert math.isinf(wrong.rate)
 
 
 def test_an_empty_hypothesis_deletes_everything():
-    assert word_errors("one two", "", "eng") == ErrorCounts(0, 2, 0, 2)
-    assert word_errors("one two", "", "eng").rate == 1.0
+    assert text_errors("one two", "", ("eng",)).words == ErrorCounts(0, 2, 0, 2)
+    assert text_errors("one two", "", ("eng",)).words.rate == 1.0
 
 
 def test_insertions_can_push_a_rate_above_one():
-    assert word_errors("one", "two three four", "eng").rate == 3.0
+    assert text_errors("one", "two three four", ("eng",)).words.rate == 3.0
