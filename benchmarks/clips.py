@@ -13,7 +13,7 @@ from speech.data.manifest import Utterance
 from speech.metrics.edit.alignment import ErrorCounts, count_errors
 from speech.text.languages import resolve
 from speech.text.normalize import plain_text
-from speech.text.units import Form, units
+from speech.text.units import UnitKind, units
 
 
 def every_nth(utterances: Iterable[Utterance], every: int, languages: Collection[str] = ()) -> list[Utterance]:
@@ -36,7 +36,7 @@ def cased_errors(reference: str, hypothesis: str, languages: Sequence[str]) -> E
 
 def written(text: str) -> list[str]:
     """Mixed units of a text, without punctuation: words, and characters of scripts without spaces."""
-    return units(plain_text(text), Form.mer)
+    return units(plain_text(text), UnitKind.mer)
 
 
 def save(output: Path | None, record: dict[str, Any]) -> None:

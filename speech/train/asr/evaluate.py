@@ -33,7 +33,7 @@ class ScoreRow:
 
     utterances: int
     errors: ErrorCounts
-    """Errors that WER counts, in words or characters: see `speech.metrics.edit.error_rate.word_form`."""
+    """Errors that WER counts, in words or characters: see `speech.metrics.edit.error_rate.wer_unit`."""
     characters: ErrorCounts
     language_hits: int
     """Number of utterances with the language identified correctly."""

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from speech.errors import LanguageError
 from speech.metrics.edit import alignment
 from speech.metrics.edit.alignment import ErrorCounts, align
-from speech.metrics.edit.error_rate import TextPair, text_errors, word_form
-from speech.text.units import Form, units
+from speech.metrics.edit.error_rate import TextPair, text_errors, wer_unit
+from speech.text.units import UnitKind, units
 
 sequences = st.lists(st.sampled_from(["a", "b", "c", "aa"]), max_size=10)
 counts = st.builds(ErrorCounts, *[st.integers(0, 9)] * 3, st.integers(20, 40))
@@ -82,24 +82,24 @@ def test_a_language_without_spaces_counts_characters(language):
 
 
 @pytest.mark.parametrize(
-    ("languages", "form"),
+    ("languages", "kind"),
     [
-        (("eng",), Form.wer),
-        (("deu", "kor"), Form.wer),
-        (("cmn",), Form.cer),
-        (("jpn", "yue"), Form.cer),
-        (("cmn", "eng"), Form.mer),
-        (("eng", "tha"), Form.mer),
-        ((), Form.mer),
+        (("eng",), UnitKind.wer),
+        (("deu", "kor"), UnitKind.wer),
+        (("cmn",), UnitKind.cer),
+        (("jpn", "yue"), UnitKind.cer),
+        (("cmn", "eng"), UnitKind.mer),
+        (("eng", "tha"), UnitKind.mer),
+        ((), UnitKind.mer),
     ],
 )
-def test_what_wer_counts_follows_the_languages(languages, form):
-    assert word_form(languages) == form
+def test_what_wer_counts_follows_the_languages(languages, kind):
+    assert wer_unit(languages) == kind
 
 
 def test_an_unknown_language_is_refused():
     with pytest.raises(LanguageError):
-        word_form(("klingon",))
+        wer_unit(("klingon",))
 
 
 def test_speech_that_switches_between_both_kinds_counts_each_in_its_way():
@@ -111,11 +111,11 @@ def test_speech_that_switches_between_both_kinds_counts_each_in_its_way():
 mixtures = st.text(st.sampled_from("ab 去家"), max_size=12)
 
 
-@given(mixtures, mixtures, st.permutations([Form.wer, Form.cer, Form.mer]))
-def test_errors_of_each_form_are_those_of_its_units_in_whatever_order_they_are_asked_for(one, other, forms):
+@given(mixtures, mixtures, st.permutations([UnitKind.wer, UnitKind.cer, UnitKind.mer]))
+def test_errors_of_each_kind_are_those_of_its_units_in_whatever_order_they_are_asked_for(one, other, kinds):
     texts = TextPair(one, other)
-    for form in forms:
-        assert texts.errors(form) == align(units(texts.reference, form), units(texts.hypothesis, form)).counts
+    for kind in kinds:
+        assert texts.errors(kind) == align(units(texts.reference, kind), units(texts.hypothesis, kind)).counts
 
 
 @pytest.mark.parametrize(
@@ -128,14 +128,14 @@ def test_units_that_are_the_same_are_aligned_once(monkeypatch, text, languages, 
     monkeypatch.setattr(alignment, "Levenshtein", counted)
     texts = TextPair(text, text, languages)
     for _ in range(2):
-        figures = [texts.mixed.counts, texts.word_errors, texts.errors(Form.mer), texts.errors(Form.cer)]
+        figures = [texts.mixed.counts, texts.word_errors, texts.errors(UnitKind.mer), texts.errors(UnitKind.cer)]
         assert [one.errors for one in figures] == [0] * 4
     assert len(made) == alignments
 
 
-def test_a_form_that_depends_on_the_reference_has_no_errors_of_its_own():
+def test_a_kind_that_depends_on_the_reference_has_no_errors_of_its_own():
     with pytest.raises(ValueError, match="expected wer, cer or mer"):
-        TextPair("a", "b").errors(Form.auto)
+        TextPair("a", "b").errors(UnitKind.auto)
 
 
 def test_characters_are_counted_without_spaces():
