@@ -34,7 +34,7 @@ from speech.audio.input.files import load_audio
 from speech.data.manifest import Utterance, read_manifest
 from speech.errors import LanguageError, SpeechError
 from speech.metrics.edit.alignment import ErrorCounts
-from speech.metrics.edit.error_rate import character_errors, word_errors
+from speech.metrics.edit.error_rate import text_errors
 from speech.models.hub import EMBEDDED
 from speech.recognize.request import Request
 from speech.recognizer import Recognizer
@@ -46,7 +46,8 @@ SYSTEMS = (OURS, OURS_FREE, PEER, PEER_FREE)
 """Each system with the language given, and without ("free")."""
 LONG_S, IDENTIFIED_S = 8.0, 2.0
 
-Count = Callable[[str, str, str], ErrorCounts]
+Count = Callable[[str, str, Sequence[str]], ErrorCounts]
+"""Errors of a reference, a hypothesis and the codes of all spoken languages."""
 
 
 @dataclass(slots=True)
@@ -163,10 +164,20 @@ def knows(recognizer: Recognizer, code: str) -> bool:
     return True
 
 
+def word_errors(reference: str, hypothesis: str, languages: Sequence[str]) -> ErrorCounts:
+    """The errors that WER counts; see `text_errors`."""
+    return text_errors(reference, hypothesis, languages).words
+
+
+def character_errors(reference: str, hypothesis: str, languages: Sequence[str]) -> ErrorCounts:
+    """The errors that CER counts; see `text_errors`."""
+    return text_errors(reference, hypothesis, languages).characters
+
+
 def total(rows: Sequence[Row], name: str, count: Count) -> ErrorCounts:
     """Total errors of a system on the clips that it transcribed."""
     heard = [row for row in rows if name in row.said]
-    return sum((count(r.clip.text, r.said[name].text, r.clip.language) for r in heard), ErrorCounts())
+    return sum((count(r.clip.text, r.said[name].text, r.clip.languages) for r in heard), ErrorCounts())
 
 
 def rates(console: Console, title: str, rows: Sequence[Row], count: Count) -> dict[str, Any]:

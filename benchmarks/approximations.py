@@ -17,7 +17,7 @@ from rich.table import Table
 from speech.audio.input.files import load_audio
 from speech.data.manifest import read_manifest
 from speech.metrics.edit.alignment import ErrorCounts
-from speech.metrics.edit.error_rate import word_errors
+from speech.metrics.edit.error_rate import text_errors
 from speech.models.hub import EMBEDDED
 from speech.models.precision import Precision
 from speech.recognize.offline import Cut, OfflineConfig
@@ -53,7 +53,7 @@ def main(
         counts, texts = ErrorCounts(), []
         for clip in track(clips, description=name, transient=True):
             texts.append(recognizer.transcribe(load_audio(clip.audio), language=clip.language or "auto").text)
-            counts += word_errors(clip.text, texts[-1], clip.language or "eng")
+            counts += text_errors(clip.text, texts[-1], clip.languages).words
         first = first or texts
         same = sum(a == b for a, b in zip(first, texts, strict=True))
         table.add_row(name, f"{counts.rate:.4f}", f"{same} of {len(clips)}")

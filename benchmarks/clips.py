@@ -13,7 +13,7 @@ from speech.data.manifest import Utterance
 from speech.metrics.edit.alignment import ErrorCounts, count_errors
 from speech.text.languages import resolve
 from speech.text.normalize import plain_text
-from speech.text.units import Form, units
+from speech.text.units import UnitKind, units
 
 
 def every_nth(utterances: Iterable[Utterance], every: int, languages: Collection[str] = ()) -> list[Utterance]:
@@ -25,18 +25,18 @@ def every_nth(utterances: Iterable[Utterance], every: int, languages: Collection
     return [u for own in by_language.values() for u in own[::every]]
 
 
-def cased_errors(reference: str, hypothesis: str, language: str) -> ErrorCounts:
-    """Errors with case and punctuation: NFC texts split at spaces. For a `language` (ISO 639-3) written without spaces,
-    characters are compared, including punctuation."""
+def cased_errors(reference: str, hypothesis: str, languages: Sequence[str]) -> ErrorCounts:
+    """Errors with case and punctuation: NFC texts split at spaces. If all `languages` (ISO 639-3) are written without
+    spaces, characters are compared, including punctuation."""
     one, other = (unicodedata.normalize("NFC", text).split() for text in (reference, hypothesis))
-    if resolve(language).spaces:
+    if any(resolve(language).spaces for language in languages):
         return count_errors(one, other)
     return count_errors(list("".join(one)), list("".join(other)))
 
 
 def written(text: str) -> list[str]:
     """Mixed units of a text, without punctuation: words, and characters of scripts without spaces."""
-    return units(plain_text(text), Form.mer)
+    return units(plain_text(text), UnitKind.mer)
 
 
 def save(output: Path | None, record: dict[str, Any]) -> None:

@@ -42,7 +42,7 @@ from speech.audio.input.files import load_audio
 from speech.audio.input.pcm import to_pcm16
 from speech.data.manifest import Utterance, read_manifest
 from speech.metrics.edit.alignment import ErrorCounts
-from speech.metrics.edit.error_rate import word_errors
+from speech.metrics.edit.error_rate import text_errors
 from speech.models.hub import EMBEDDED
 
 BLOCK = SAMPLE_RATE // 10
@@ -156,7 +156,7 @@ def next_count(soon: dict[int, bool], most: int) -> int | None:
 
 def summary(name: str, talks: Sequence[Talk], heard: Sequence[Heard], cores: float) -> dict[str, Any]:
     """Record of one run."""
-    errors = [word_errors(talk.text, one.text, talk.language) for talk, one in zip(talks, heard, strict=True)]
+    errors = [text_errors(talk.text, one.text, (talk.language,)).words for talk, one in zip(talks, heard, strict=True)]
     return {
         "system": name,
         "sessions": len(talks),

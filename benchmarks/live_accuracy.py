@@ -25,7 +25,7 @@ from speech.data.manifest import Utterance, read_manifest
 from speech.decode.words.words import words_from_tokens
 from speech.events import EndpointEvent, TranscriptEvent
 from speech.metrics.edit.alignment import ErrorCounts
-from speech.metrics.edit.error_rate import word_errors
+from speech.metrics.edit.error_rate import text_errors
 from speech.models.hub import EMBEDDED
 from speech.recognize.request import Request
 from speech.stream.engine import Engine, EngineConfig
@@ -96,7 +96,7 @@ def seen(clips: list[Utterance]) -> list[Utterance]:
 
 def total(clips: list[Utterance], texts: list[str]) -> ErrorCounts:
     """Total errors over all clips."""
-    counts = [word_errors(u.text, text, u.language) for u, text in zip(clips, texts, strict=True)]
+    counts = [text_errors(u.text, text, u.languages).words for u, text in zip(clips, texts, strict=True)]
     return sum(counts[1:], counts[0])
 
 

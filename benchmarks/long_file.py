@@ -25,7 +25,7 @@ from speech.audio import SAMPLE_RATE
 from speech.audio.input.files import load_audio
 from speech.data.manifest import Utterance, read_manifest
 from speech.metrics.edit.alignment import ErrorCounts
-from speech.metrics.edit.error_rate import word_errors
+from speech.metrics.edit.error_rate import text_errors
 from speech.models.hub import EMBEDDED
 from speech.recognizer import Recognizer
 from speech.text.languages import resolve
@@ -44,7 +44,7 @@ def main(
     recognizer = Recognizer.from_pretrained(model)
     alone = ErrorCounts()
     for clip in track(clips, description="one by one", transient=True):
-        alone += word_errors(clip.text, recognizer.transcribe(clip.audio).text, "eng")
+        alone += text_errors(clip.text, recognizer.transcribe(clip.audio).text, ("eng",)).words
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "long.wav"
         gap = np.zeros(int(GAP_S * SAMPLE_RATE), np.float32)
@@ -65,7 +65,7 @@ def main(
         ]
         result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)[0]
         elapsed = time.perf_counter() - start
-    whole = word_errors(" ".join(clip.text for clip in clips), result["text"], "eng")
+    whole = text_errors(" ".join(clip.text for clip in clips), result["text"], ("eng",)).words
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
     console = Console(highlight=False)
     console.print(f"{len(clips)} clips, {result['duration'] / 60:.1f} minutes in one file")

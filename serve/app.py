@@ -24,8 +24,8 @@ from serve.engine.warm_up import warm_up
 from serve.engine.worker import EngineWorker
 from serve.http.adapters import LiveAdapters
 from serve.http.errors import on_http_exception, on_validation_error
-from serve.http.guard import Guard
-from serve.net.auth import Denied, Gate, subprotocols
+from serve.http.middleware import AccessMiddleware
+from serve.net.auth import Authenticator, Denial, subprotocols
 from serve.net.websocket import ProtocolAdapter, SessionSocket
 from serve.protocols import wire
 from serve.protocols.asyncapi import document
@@ -63,7 +63,7 @@ class Parts:
     recognizer: Recognizer
     live: EngineConfig
     facts: Facts
-    gate: Gate
+    auth: Authenticator
     telemetry: Telemetry
     adapters: LiveAdapters
     pools: Pools
@@ -98,9 +98,9 @@ def build(config: ServeConfig) -> FastAPI:
         server=f"speech {__version__}",
         vectors=shared_vectors(config.score_encoder),
     )
-    gate, telemetry, pools = Gate(config), Telemetry(), Pools.start()
-    adapters = LiveAdapters(recognizer, facts, gate, telemetry, pools)
-    parts = Parts(recognizer, live, facts, gate, telemetry, adapters, pools)
+    auth, telemetry, pools = Authenticator(config), Telemetry(), Pools.start()
+    adapters = LiveAdapters(recognizer, facts, auth, telemetry, pools)
+    parts = Parts(recognizer, live, facts, auth, telemetry, adapters, pools)
     app = FastAPI(title="speech", version=__version__, lifespan=lambda _: _lifespan(parts))
     app.state.parts = parts
     _add_page(app)
@@ -219,7 +219,7 @@ def _add_operations(app: FastAPI, parts: Parts) -> None:
 def _add_http(app: FastAPI, parts: Parts) -> None:
     api = OpenAiApi(parts.recognizer, parts.facts, parts.telemetry, parts.pools)
 
-    app.add_middleware(Guard, gate=parts.gate)
+    app.add_middleware(AccessMiddleware, auth=parts.auth)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, on_validation_error)
 
@@ -237,7 +237,7 @@ def _add_http(app: FastAPI, parts: Parts) -> None:
     @app.post("/v1/realtime/client_secrets")
     async def client_secrets() -> dict[str, object]:
         """A short-lived token with which a web page opens websockets."""
-        value, expires = parts.gate.client_secret(600)
+        value, expires = parts.auth.client_secret(600)
         return {"value": value, "expires_at": expires}
 
 
@@ -293,7 +293,7 @@ async def _serve(socket: WebSocket, parts: Parts, name: str, adapter: ProtocolAd
             await socket.send_denial_response(PlainTextResponse(denied.message, denied.status, headers=headers))
             return
     await socket.accept(subprotocol if subprotocol in subprotocols(socket.headers) else None)
-    session = SessionSocket(socket, parts.registry, adapter, parts.gate.until(socket.headers, socket.query_params))
+    session = SessionSocket(socket, parts.registry, adapter, parts.auth.until(socket.headers, socket.query_params))
     if denied is not None:  # browsers cannot read the status of a refused handshake
         await session.refuse(Refused(denied.code, denied.message, _CLOSES[denied.status]))
         return
@@ -309,10 +309,10 @@ _CLOSES = {
 }
 
 
-def _denied(socket: WebSocket, parts: Parts, registry: SessionRegistry) -> Denied | None:
+def _denied(socket: WebSocket, parts: Parts, registry: SessionRegistry) -> Denial | None:
     resuming = registry.knows(socket.query_params.get("session", ""))  # it already has a place
-    denied = parts.gate.check(socket.headers, socket.query_params, returning=resuming)
+    denied = parts.auth.check(socket.headers, socket.query_params, returning=resuming)
     crowded = registry.waiting.crowded(resuming=resuming)
     if denied is None and (crowded or (not resuming and registry.admit() is not None)):
-        return Denied(503, "overloaded", "no session is free; try again later")
+        return Denial(503, "overloaded", "no session is free; try again later")
     return denied

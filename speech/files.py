@@ -52,22 +52,30 @@ def replacing_folder(directory: Path) -> Iterator[Path]:
         FileError: if the system refuses to write it.
     """
     check_writable(directory.parent)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
     try:
-        yield temporary
-        for path in (temporary, *temporary.rglob("*")):
-            path.chmod(0o755 if path.is_dir() else 0o644)
-        if directory.exists():
-            older = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-            directory.rename(older / directory.name)
-            temporary.rename(directory)
-            shutil.rmtree(older, ignore_errors=True)
-        else:
-            temporary.rename(directory)
+        with _partial_folder(directory) as temporary:
+            yield temporary
+            for path in (temporary, *temporary.rglob("*")):
+                path.chmod(0o755 if path.is_dir() else 0o644)
+            if directory.exists():
+                older = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+                directory.rename(older / directory.name)
+                temporary.rename(directory)
+                shutil.rmtree(older, ignore_errors=True)
+            else:
+                temporary.rename(directory)
     except OSError as error:
         raise FileError(f"cannot be written: {reason(error)}", where=printable(directory)) from error
+
+
+@contextmanager
+def _partial_folder(directory: Path) -> Iterator[Path]:
+    """Context manager: an empty hidden folder beside `directory`, deleted when the block ends unless renamed."""
+    folder = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+    try:
+        yield folder
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

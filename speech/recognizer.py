@@ -34,6 +34,8 @@ from speech.text.tokenizers.sentencepiece import Tokenizer
 from speech.transcript import Transcript
 
 _ALIGN_S = 300
+_GROUP_S = 240.0
+"""Seconds of audio of short files that are loaded into memory and encoded in one batch."""
 
 
 class Recognizer(LoadedModel):
@@ -201,7 +203,6 @@ class Recognizer(LoadedModel):
         paths: Sequence[str | Path],
         request: Request | None = None,
         *,
-        group_s: float = 240.0,
         channel: int | None = None,
         track: int | None = None,
     ) -> Iterator[tuple[str, Transcript | SpeechError]]:
@@ -210,13 +211,12 @@ class Recognizer(LoadedModel):
         Args:
             paths: files, or "-" for standard input; results come in this order.
             request: options for all files.
-            group_s: seconds of audio of short files that are loaded into memory and encoded in one batch.
             channel: for each file, see `transcribe`.
             track: for each file, see `transcribe`.
         """
         request = request or Request()
         self.check(request)
-        yield from in_groups(paths, lambda files: self._read(files, request), group_s, channel, track)
+        yield from in_groups(paths, lambda files: self._read(files, request), _GROUP_S, channel, track)
 
     def _read(self, files: Sequence[Iterable[np.ndarray]], request: Request) -> list[Transcript]:
         self.check(request)

@@ -15,7 +15,7 @@ from speech.data.manifest import Utterance, read_manifest
 from speech.decode.bias.phrases import Phrase
 from speech.events import Event, TranscriptEvent
 from speech.metrics.edit.alignment import ErrorCounts
-from speech.metrics.edit.error_rate import word_errors
+from speech.metrics.edit.error_rate import text_errors
 from speech.models.hub import EMBEDDED, locate
 from speech.models.precision import Precision
 from speech.stream.session import StreamOptions
@@ -48,7 +48,7 @@ def test_it_reads_the_shipped_clips_and_knows_their_languages(recognizer, clips)
     errors, hits = ErrorCounts(), 0
     for clip in clips:
         result = recognizer.transcribe(clip.audio)
-        errors += word_errors(clip.text, result.text, clip.language)
+        errors += text_errors(clip.text, result.text, clip.languages).words
         hits += result.language == clip.language
         assert all(0 <= a.start_s <= a.end_s <= clip.duration_s + 0.1 for a in result.words)
     assert errors.reference_length == 75

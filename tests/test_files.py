@@ -71,6 +71,16 @@ def test_after_an_error_the_older_folder_is_there_and_nothing_else(tmp_path, rai
     assert (tmp_path / "m" / "file").read_text() == "old"
 
 
+def test_a_folder_whose_name_is_refused_is_named_with_the_reason(tmp_path):
+    name = "x" * 254  # a valid name, but not that of the temporary folder, which is longer
+    with (
+        pytest.raises(FileError, match=f"{name}: cannot be written: file name too long"),
+        replacing_folder(tmp_path / name),
+    ):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_file_that_is_not_renamed_is_gone_after_the_block(tmp_path):
     with partial_file(tmp_path / "new") as kept, partial_file(tmp_path / "new") as dropped:
         assert kept.name.startswith(".")

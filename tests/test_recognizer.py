@@ -116,9 +116,10 @@ def poisoned(recognizer, wave, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("group_s", [240.0, 0.5], ids=["together", "alone"])
-def test_a_file_over_which_the_model_fails_is_named_and_the_others_are_read(recognizer, poisoned, group_s):
+def test_a_file_over_which_the_model_fails_is_named_and_the_others_are_read(recognizer, poisoned, monkeypatch, group_s):
     paths, expected = poisoned
-    found = dict(recognizer.transcribe_files(paths, group_s=group_s))
+    monkeypatch.setattr("speech.recognizer._GROUP_S", group_s)
+    found = dict(recognizer.transcribe_files(paths))
     assert list(found) == list(map(str, paths))
     error = found.pop(str(paths[1]))
     assert str(error) == f"{paths[1]}: cannot be read: RuntimeError: index out of range [in] self"
@@ -160,10 +161,11 @@ def test_silence_is_in_no_language_unless_one_is_named(recognizer):
     assert recognizer.transcribe(silence, language="deu").language == "deu"
 
 
-def test_long_files_among_short_ones_keep_their_order(recognizer, wave, tmp_path):
+def test_long_files_among_short_ones_keep_their_order(recognizer, wave, tmp_path, monkeypatch):
+    monkeypatch.setattr("speech.recognizer._GROUP_S", 10.0)
     long = tmp_path / "long.wav"
     soundfile.write(long, np.random.default_rng(0).standard_normal(16000 * 40).astype(np.float32) * 0.1, 16000)
-    results = list(recognizer.transcribe_files([wave, long, wave], Request(), group_s=10.0))
+    results = list(recognizer.transcribe_files([wave, long, wave], Request()))
     assert [path for path, _ in results] == [str(wave), str(long), str(wave)]
     assert results[1][1] == recognizer.transcribe(long)
     assert results[1][1].duration_s == 40.0

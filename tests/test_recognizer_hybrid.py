@@ -311,7 +311,7 @@ def test_files_that_are_cut_into_windows_are_written_by_ctc_alone(folder, audio)
             recognizer.transcribe(audio, **options)
 
 
-def test_neither_order_nor_company_change_what_a_file_says(folder, recognizer, audio, tmp_path):
+def test_neither_order_nor_company_change_what_a_file_says(folder, recognizer, audio, tmp_path, monkeypatch):
     paths = []
     for number, length in enumerate((20_000, 60_000, len(audio), 33_000)):
         paths.append(tmp_path / f"{number}.wav")
@@ -319,7 +319,8 @@ def test_neither_order_nor_company_change_what_a_file_says(folder, recognizer, a
     expected = {str(path): recognizer.transcribe(path) for path in paths}
     assert dict(recognizer.transcribe_files(paths)) == expected
     assert dict(recognizer.transcribe_files(paths[::-1])) == expected
-    assert dict(recognizer.transcribe_files(paths, group_s=3.0)) == expected
+    monkeypatch.setattr("speech.recognizer._GROUP_S", 3.0)
+    assert dict(recognizer.transcribe_files(paths)) == expected
     assert any(found.words for found in expected.values())
     again = loaded(folder)
     assert again.transcribe(audio) == expected[str(paths[2])]

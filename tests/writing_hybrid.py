@@ -11,7 +11,7 @@ from unittest.mock import patch
 from speech.choices import Storage
 from speech.decode.ctc.greedy import TokenSpan
 from speech.decode.label.joint import JointConfig
-from speech.decode.label.timing import Written, WrittenWord, time_by_ctc, written_words
+from speech.decode.label.timing import TimedText, WrittenWord, time_by_ctc, written_words
 from speech.models.checkpoint import LANGUAGE_MODEL, LEXICON, LabelCheckpoint, load_checkpoint
 from speech.models.hub import EMBEDDED, locate
 from speech.models.hybrid import Hybrid, save_hybrid
@@ -44,16 +44,18 @@ def writing(seconds_a_second: float = 0.0) -> Iterator[None]:
 
     def write(
         self: LabelPass, part: LabelPart, language: str, judged: Judged, *, translate: bool = False, **_: Any
-    ) -> Written:
+    ) -> TimedText:
         if self.tokenizer.data != own:
             return usual(self, part, language, judged, translate=translate, **_)
         time.sleep(seconds_a_second * len(judged.log_probs) * 0.02)
         if translate:
             middle = len(judged.log_probs) // 2
             spans = tuple(TokenSpan(0, frame, frame + 1, 0.9) for frame in (middle, middle + 1))
-            return Written((WrittenWord("In", 0, 0), WrittenWord("English.", 1, 1)), spans, language)
+            return TimedText((WrittenWord("In", 0, 0), WrittenWord("English.", 1, 1)), spans, language)
         text = f"{judged.texts[0].capitalize()}."
-        return replace(time_by_ctc(written_words(text), judged.log_probs, judged.spell) or Written(), language=language)
+        return replace(
+            time_by_ctc(written_words(text), judged.log_probs, judged.spell) or TimedText(), language=language
+        )
 
     def knows(self: LabelPass, code: str) -> bool:
         return self.tokenizer.data == own or usually_knows(self, code)

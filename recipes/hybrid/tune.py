@@ -12,7 +12,7 @@ from speech.data.manifest import Utterance
 from speech.decode.label.joint import Candidate, JointConfig, best
 from speech.errors import DataError
 from speech.metrics.edit.alignment import ErrorCounts
-from speech.metrics.edit.error_rate import word_errors
+from speech.metrics.edit.error_rate import text_errors
 from speech.recognize.full_context import FullContextPass
 from speech.recognize.request import Request
 
@@ -63,8 +63,9 @@ def trials(
         judged = second_pass.judge(samples, request)
         part = label.listen(samples)
         found = label.candidates(part, code, judged, own=True)
-        errors = tuple(word_errors(utterance.text, one.text, code) for one in found)
-        yield Trial(code, tuple(found), errors, word_errors(utterance.text, "", code))
+        texts = [*(one.text for one in found), ""]
+        *errors, silence = (text_errors(utterance.text, text, utterance.languages).words for text in texts)
+        yield Trial(code, tuple(found), tuple(errors), silence)
 
 
 def choose(found: Sequence[Trial], config: JointConfig) -> tuple[JointConfig, dict[str, Any]]:

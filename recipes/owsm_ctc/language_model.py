@@ -27,7 +27,7 @@ from speech.decode.lm.lexicon import Lexicon
 from speech.decode.lm.ngram import EDGE, TokenNgram
 from speech.files import check_writable, read_text, write_atomically
 from speech.metrics.edit.alignment import ErrorCounts
-from speech.metrics.edit.error_rate import word_errors
+from speech.metrics.edit.error_rate import text_errors
 from speech.models.base import CtcModel
 from speech.models.checkpoint import LANGUAGE_MODEL, LEXICON, load_checkpoint
 from speech.text.languages import resolve
@@ -212,7 +212,7 @@ def error_rate(outputs: list[tuple[Utterance, CtcFrames]], tokenizer: Tokenizer,
     for utterance, frames in outputs:
         spans = decode(frames, languages=(utterance.language,))[0]
         text = tokenizer.decode([span.id for span in spans])
-        total += word_errors(utterance.text, text, utterance.language)
+        total += text_errors(utterance.text, text, utterance.languages).words
     return total.rate
 
 

@@ -22,7 +22,7 @@ from fastapi.responses import JSONResponse, Response
 from serve.engine.pools import Pools, run
 from serve.http.errors import Failure, failure
 from serve.http.uploads import UploadSlots, receive_body
-from serve.net.auth import Gate
+from serve.net.auth import Authenticator
 from serve.sessions.options import Facts
 from serve.telemetry import Telemetry
 from speech.errors import ModelError, SpeechError
@@ -60,13 +60,15 @@ class LiveAdapters:
     Args:
         recognizer: with the adapters that it was loaded with.
         facts: `languages` is extended by the languages of adapters.
-        gate: checks who may change adapters.
+        auth: checks who may change adapters.
         telemetry: counts adapters.
         pools: `adapters` reads and tries them.
     """
 
-    def __init__(self, recognizer: Recognizer, facts: Facts, gate: Gate, telemetry: Telemetry, pools: Pools) -> None:
-        self._recognizer, self._facts, self._gate, self._telemetry = recognizer, facts, gate, telemetry
+    def __init__(
+        self, recognizer: Recognizer, facts: Facts, auth: Authenticator, telemetry: Telemetry, pools: Pools
+    ) -> None:
+        self._recognizer, self._facts, self._auth, self._telemetry = recognizer, facts, auth, telemetry
         self._pools = pools
         config = facts.config
         self._folder = Path(config.adapters) if config.adapters else None
@@ -166,7 +168,7 @@ class LiveAdapters:
         if not self._facts.config.allow_adapters:
             text = "adapters of this server cannot be changed; it would have to be started with --allow-adapters"
             raise Failure(403, "adapters_fixed", text)
-        if not self._gate.has_key(request.headers):
+        if not self._auth.has_key(request.headers):
             raise Failure(403, "forbidden", "changing adapters takes an API key; a token is not enough")
 
     def _take(self, code: str, data: bytes) -> tuple[LoadedAdapter, AdapterBank]:

@@ -22,7 +22,7 @@ _SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Denied:
+class Denial:
     """A refused connection: HTTP status, error code and message."""
 
     status: int
@@ -30,7 +30,7 @@ class Denied:
     message: str
 
 
-class Gate:
+class Authenticator:
     """Checks whether requests may pass. Keys are stored hashed and compared in constant time.
 
     A key grants everything. A token, which a page gets from its own backend, grants websockets only: it cannot create
@@ -43,7 +43,7 @@ class Gate:
         self._hosts = AllowedHosts(config.host, config.allowed_hosts)
         self._secret = _signing_key(self._keys)
 
-    def check(self, headers: Mapping[str, str], query: Mapping[str, str], *, returning: bool = False) -> Denied | None:
+    def check(self, headers: Mapping[str, str], query: Mapping[str, str], *, returning: bool = False) -> Denial | None:
         """Return None if a websocket may be opened, otherwise the reason.
 
         Args:
@@ -60,13 +60,13 @@ class Gate:
             return None
         return _unknown(headers)
 
-    def check_http(self, headers: Mapping[str, str]) -> Denied | None:
+    def check_http(self, headers: Mapping[str, str]) -> Denial | None:
         """Return None if an HTTP request may pass, otherwise the reason. A token is not enough."""
         denied = self._misled(headers)
         if denied is not None or self.has_key(headers):
             return denied
         if self.until(headers, {}) > time.time():
-            return Denied(403, "forbidden", "a token opens websockets only; this takes an API key")
+            return Denial(403, "forbidden", "a token opens websockets only; this takes an API key")
         return _unknown(headers)
 
     def has_key(self, headers: Mapping[str, str]) -> bool:
@@ -87,17 +87,17 @@ class Gate:
         body = f"{expires}.{secrets.token_urlsafe(9)}"
         return f"ek_{body}.{self._sign(body)}", expires
 
-    def _misled(self, headers: Mapping[str, str]) -> Denied | None:
+    def _misled(self, headers: Mapping[str, str]) -> Denial | None:
         """Refuse a foreign origin, and a foreign host name unless the client has a key and is no page."""
         host, origin = headers.get("host", ""), headers.get("origin")
         # A client with a key that is no page may use any host name: a rebound page has no key.
         trusted = bool(self._keys) and origin is None and self.has_key(headers)
         if host and not trusted and not self._hosts.knows(host):  # every browser sends Host
             text = f"this server is not known as {host[:_SHOWN]!r}; if it is to be, add that name to allowed_hosts"
-            return Denied(403, "host", f"{text} (SPEECH_ALLOWED_HOSTS)")
+            return Denial(403, "host", f"{text} (SPEECH_ALLOWED_HOSTS)")
         if origin is not None and not self._own(origin, host):
             text = f"pages of {origin[:_SHOWN]!r} may not connect here; if they are to, add it to origins"
-            return Denied(403, "origin", f"{text} (SPEECH_ORIGINS)")
+            return Denial(403, "origin", f"{text} (SPEECH_ORIGINS)")
         return None
 
     def _own(self, origin: str, host: str) -> bool:
@@ -128,10 +128,10 @@ def subprotocols(headers: Mapping[str, str]) -> Sequence[str]:
     return [part.strip() for part in headers.get("sec-websocket-protocol", "").split(",") if part.strip()]
 
 
-def _unknown(headers: Mapping[str, str]) -> Denied:
+def _unknown(headers: Mapping[str, str]) -> Denial:
     if _credentials(headers) is None:
-        return Denied(401, "unauthorized", "give an API key: Authorization: Bearer KEY")
-    return Denied(401, "unauthorized", "the API key or token is unknown or has expired")
+        return Denial(401, "unauthorized", "give an API key: Authorization: Bearer KEY")
+    return Denial(401, "unauthorized", "the API key or token is unknown or has expired")
 
 
 def _credentials(headers: Mapping[str, str]) -> str | None:

@@ -17,7 +17,7 @@ from speech.data.manifest import Utterance, read_manifest
 from speech.errors import SpeechError
 from speech.files import check_writable, printable, write_atomically
 from speech.metrics.edit.alignment import ErrorCounts
-from speech.metrics.edit.error_rate import word_errors
+from speech.metrics.edit.error_rate import text_errors
 from speech.models.hub import EMBEDDED
 from speech.recognizer import Recognizer
 from speech.text.languages import resolve
@@ -45,7 +45,7 @@ def demo(
     for clip, (_, result) in zip(clips, results, strict=True):
         if isinstance(result, SpeechError):
             raise result
-        total += word_errors(clip.text, result.text, clip.language)
+        total += text_errors(clip.text, result.text, clip.languages).words
         hits += result.language == clip.language
         _show(console, clip, result)
         write_atomically(output_dir / f"{clip.id}.srt", result.to_srt())
@@ -59,7 +59,7 @@ def demo(
 
 
 def _show(console: Console, clip: Utterance, result: Transcript) -> None:
-    errors = word_errors(clip.text, result.text, clip.language)
+    errors = text_errors(clip.text, result.text, clip.languages).words
     table = Table(show_header=False, box=None, padding=(0, 1), title_justify="left")
     heard = "nothing"
     if result.language_probability is not None:

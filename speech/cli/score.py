@@ -26,7 +26,7 @@ from speech.metrics.report.page import Report, audio_link, embedded_audio, rende
 from speech.metrics.systems import SystemScore, compare, finite, score_system, to_dict, with_figures
 from speech.metrics.translation import translation_figures
 from speech.metrics.utterance import Pairing
-from speech.text.units import Form
+from speech.text.units import UnitKind
 
 
 class EncoderName(StrEnum):
@@ -46,7 +46,7 @@ def score(
     encoder: Annotated[
         EncoderName, typer.Option(help="Sentence encoder of SAER; auto: LaBSE, else e5, else use.")
     ] = EncoderName.auto,
-    form: Annotated[Form, typer.Option(help="Units that SAER counts.")] = Form.auto,
+    form: Annotated[UnitKind, typer.Option(help="Units that SAER counts.")] = UnitKind.auto,
     weight: Annotated[float, typer.Option(help="Weight of the error rate in SAER, 0 to 1; the rest is meaning.")] = 0.5,
     cache: Annotated[Path | None, typer.Option(help="File that caches sentence vectors.")] = None,
     json_file: Annotated[
@@ -125,7 +125,7 @@ def _vectors(name: EncoderName, cache: Path | None) -> Vectors | None:
 
 
 def _score_system(
-    name: str, pairings: Sequence[Pairing], vectors: Vectors | None, form: Form, weight: float
+    name: str, pairings: Sequence[Pairing], vectors: Vectors | None, form: UnitKind, weight: float
 ) -> SystemScore:
     meaning = None
     with progress() as bars:

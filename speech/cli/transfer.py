@@ -15,7 +15,7 @@ from speech.data.manifest import Utterance, read_manifest
 from speech.errors import DataError, FileError, LanguageError, ModelError, SpeechError
 from speech.files import check_writable, printable, reason
 from speech.metrics.edit.alignment import ErrorCounts
-from speech.metrics.edit.error_rate import character_errors, word_errors
+from speech.metrics.edit.error_rate import text_errors
 from speech.models.adapters.file import FOLDER, AdapterFile, load_adapter, save_adapter
 from speech.models.adapters.store import SUFFIX
 from speech.models.adapters.transfer import transfer
@@ -96,8 +96,9 @@ def _score(base: Path, item: AdapterFile | None, utterances: list[Utterance]) ->
     for utterance, (_, result) in zip(utterances, found, strict=True):
         if isinstance(result, SpeechError):
             raise result
-        words += word_errors(utterance.text, result.text, utterance.language)
-        characters += character_errors(utterance.text, result.text, utterance.language)
+        own = text_errors(utterance.text, result.text, utterance.languages)
+        words += own.words
+        characters += own.characters
     return ErrorRates(words.rate, characters.rate)
 
 

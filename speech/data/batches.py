@@ -259,9 +259,12 @@ class TrainBatches:
         If none of its utterances is readable, the next batch with a readable utterance replaces it.
 
         Raises:
+            IndexError: if the epoch has no such batch.
             DataError: if no utterance of the epoch is readable.
         """
         plan, unreadable = self.plan(epoch), list[Unreadable]()
+        if not 0 <= index < len(plan):
+            raise IndexError(f"no batch {index} in epoch {epoch}, which has {len(plan)}")
         for number in (*range(index, len(plan)), *range(index)):
             rng = np.random.default_rng((self._config.seed, epoch, 2, number))
             found = self._collator(plan[number], rng, plain=epoch < self._plain_epochs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,28 +12,20 @@ from speech.errors import DataError
 from speech.transcript import Word
 
 if TYPE_CHECKING:
-    from lhotse import AudioSource, CutSet, MonoCut
+    from lhotse import AudioSource, MonoCut
     from lhotse.cut import Cut
 
 
-def to_cuts(utterances: Iterable[Utterance]) -> CutSet:
-    """Convert each utterance to a `MonoCut` with one supervision; no audio is read.
-
-    The recording is described as 16 kHz mono with the manifest's duration. The file must match this if Lhotse is to
-    read it (`speech.audio.input.files.load_audio` reads any).
-    """
-    from lhotse import CutSet
-
-    return CutSet.from_cuts(to_cut(utterance) for utterance in utterances)
-
-
 def to_cut(utterance: Utterance, source: AudioSource | None = None, n_samples: int | None = None) -> MonoCut:
-    """Convert one utterance to a cut.
+    """Convert an utterance to a cut with one supervision; no audio is read.
+
+    The recording is described as 16 kHz mono. The file must match this if Lhotse is to read it
+    (`speech.audio.input.files.load_audio` reads any).
 
     Args:
         utterance: utterance to convert.
         source: source of its audio; the utterance's file by default.
-        n_samples: exact length at 16 kHz; computed from the duration by default.
+        n_samples: exact length at 16 kHz; computed from the manifest's duration by default.
     """
     from lhotse import AudioSource, MonoCut, Recording, SupervisionSegment  # takes seconds to import
 
@@ -74,17 +65,12 @@ def to_cut(utterance: Utterance, source: AudioSource | None = None, n_samples: i
     )
 
 
-def from_cuts(cuts: Iterable[Cut]) -> list[Utterance]:
-    """Convert cuts to utterances: those of `to_cuts`, or any cuts with one supervision that has language and text.
+def from_cut(cut: Cut) -> Utterance:
+    """Convert a cut to an utterance: one of `to_cut`, or any cut with one supervision that has language and text.
 
     Raises:
-        DataError: if a cut does not have exactly one supervision, or it has no text or language.
+        DataError: if the cut does not have exactly one supervision, or it has no text or language.
     """
-    return [from_cut(cut) for cut in cuts]
-
-
-def from_cut(cut: Cut) -> Utterance:
-    """Convert one cut to an utterance; raises the errors of `from_cuts`."""
     if len(cut.supervisions) != 1:
         raise DataError(f"has {len(cut.supervisions)} supervisions, expected 1", where=f"cut {cut.id}")
     supervision = cut.supervisions[0]

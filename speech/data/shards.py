@@ -25,7 +25,7 @@ from speech.data.cuts import from_cut, to_cut
 from speech.data.manifest import ShardRecord, Utterance
 from speech.data.reading import REWRITE, read_audio
 from speech.errors import ConfigError, DataError
-from speech.files import printable, reason
+from speech.files import printable, reason, write_atomically
 
 if TYPE_CHECKING:
     from lhotse import MonoCut
@@ -60,6 +60,7 @@ def write_shards(
     Raises:
         ConfigError: if `shard_size` is below 1 or the format is unknown.
         AudioError: if a file cannot be read.
+        FileError: if a marker or the index cannot be written.
     """
     if shard_size < 1 or audio_format not in ("flac", "opus"):
         raise ConfigError(f"shard size {shard_size}, format {audio_format!r}, expected at least 1, flac or opus")
@@ -69,17 +70,17 @@ def write_shards(
     shards = [list(shard) for shard in batched(utterances, shard_size)]
     for number, shard in enumerate(shards):
         marker = directory / f"shard.{number:06d}.json"
-        description = {"utterances": len(shard), "audio_format": audio_format, "digest": _digest(shard)}
+        description: dict[str, Any] = {"utterances": len(shard), "audio_format": audio_format, "digest": _digest(shard)}
         if marker.is_file() and _is_of(_read_json(marker), description):
             _log.info("shard %d of %d is complete", number + 1, len(shards))
             continue
         marker.unlink(missing_ok=True)
         _write_shard(shard, directory, number, audio_format)
-        _write_json(marker, description | {_RECORDS: _places(directory / _SHAR / f"recording.{number:06d}.tar")})
+        description[_RECORDS] = _places(directory / _SHAR / f"recording.{number:06d}.tar")
+        write_atomically(marker, json.dumps(description))
     _remove_from(directory, len(shards))
-    _write_json(
-        directory / _INDEX, {"shards": len(shards), "utterances": len(utterances), "audio_format": audio_format}
-    )
+    index = {"shards": len(shards), "utterances": len(utterances), "audio_format": audio_format}
+    write_atomically(directory / _INDEX, json.dumps(index))
 
 
 def shard_utterances(directory: Path, shards: Sequence[int] | None = None) -> list[Utterance]:
@@ -234,9 +235,3 @@ def _digest(utterances: Sequence[Utterance]) -> str:
 def _read_json(path: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return content
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    aside = path.with_name(f"{path.name}.partial")
-    aside.write_text(json.dumps(content), encoding="utf-8")
-    aside.replace(path)

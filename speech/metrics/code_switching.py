@@ -17,14 +17,10 @@ class PointErrors:
     """Errors at points of interest, by default the words of the embedded language, and at all other words; addable."""
 
     points: ErrorCounts = field(default_factory=ErrorCounts)
+    """Their rate is the point-of-interest error rate (PIER)."""
     rest: ErrorCounts = field(default_factory=ErrorCounts)
     skipped: int = 0
     """Number of utterances without points of interest, or with nothing else."""
-
-    @property
-    def pier(self) -> float:
-        """Point-of-interest error rate: errors per point of interest."""
-        return self.points.rate
 
     def __add__(self, other: PointErrors) -> PointErrors:
         return PointErrors(self.points + other.points, self.rest + other.rest, self.skipped + other.skipped)

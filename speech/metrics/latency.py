@@ -19,7 +19,7 @@ from speech.errors import DataError
 from speech.metrics.bootstrap import Figure
 from speech.metrics.utterance import Pairing
 from speech.text.normalize import plain_text
-from speech.text.units import Form, units
+from speech.text.units import UnitKind, units
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,8 @@ def emission(pairing: Pairing) -> Emission | None:
     for (word, _), delay in zip(pairing.hypothesis_words, pairing.emitted_s, strict=True):
         if delay is None:
             return None
-        delays += [delay] * len(units(plain_text(word), Form.mer))
-    return Emission(tuple(delays), pairing.duration_s, len(units(plain_text(pairing.reference), Form.mer)))
+        delays += [delay] * len(units(plain_text(word), UnitKind.mer))
+    return Emission(tuple(delays), pairing.duration_s, len(units(plain_text(pairing.reference), UnitKind.mer)))
 
 
 def latency_figures(emissions: Sequence[Emission | None]) -> dict[str, Figure]:

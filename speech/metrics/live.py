@@ -17,13 +17,13 @@ from speech.events import ScoreEvent
 from speech.metrics.code_switching import LanguageErrors, language_errors
 from speech.metrics.corpus import SIGNATURE
 from speech.metrics.edit.alignment import EditAlignment, ErrorCounts, align, count_other_units
-from speech.metrics.edit.error_rate import word_form
+from speech.metrics.edit.error_rate import wer_unit
 from speech.metrics.edit.prefix import closest_prefix, equal_runs
 from speech.metrics.live_text import ReferenceSoFar, SpokenText, UnitsSoFar, spoken_text
 from speech.metrics.meaning.saer import saer
 from speech.metrics.meaning.vectors import Vectors
 from speech.metrics.utterance import Known, Pairing, UtteranceScore, score_utterance
-from speech.text.units import Form
+from speech.text.units import UnitKind
 
 WINDOW, KEPT, MOST = 400, 200, 2000
 """Recognised units: above WINDOW old ones are settled, KEPT stay open, and above MOST a cut is forced."""
@@ -100,10 +100,6 @@ class LiveScore:
     def units(self) -> int:
         """Number of mixed units in the reference so far."""
         return len(self._reference.units)
-
-    @property
-    def has_reference(self) -> bool:
-        return bool(self._sentences)
 
     def add_reference(
         self, text: str, words: Known = (), points: Sequence[int] = (), languages: Sequence[str] = ()
@@ -209,10 +205,10 @@ class LiveScore:
         end, until = start + len(alignment.reference), begin + len(alignment.hypothesis)
         points = reference.points(start, end)
         characters = count_other_units(alignment, "".join(alignment.reference), "".join(alignment.hypothesis))
-        words, form = alignment.counts, word_form(reference.among)
-        if form == Form.cer:
+        words, kind = alignment.counts, wer_unit(reference.among)
+        if kind == UnitKind.cer:
             words = characters
-        elif form == Form.wer:
+        elif kind == UnitKind.wer:
             words = count_other_units(alignment, reference.words(start, end), heard.words(begin, until))
         return LiveCounts(
             words,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from speech.metrics.edit.alignment import EditAlignment
 from speech.metrics.utterance import Known
 from speech.text.normalize import scored_text
-from speech.text.units import Form, units
+from speech.text.units import UnitKind, units
 from speech.text.word_language import word_languages
 
 
@@ -36,8 +36,8 @@ class SpokenText:
 def spoken_text(text: str, words: Known, among: tuple[str, ...], points: tuple[int, ...] = ()) -> SpokenText:
     """Build a piece; `words` are dropped if they do not match `text`."""
     plain = scored_text(text, among)
-    found = units(plain, Form.mer)
-    parts = [(unit, language) for word, language in words for unit in units(scored_text(word, among), Form.mer)]
+    found = units(plain, UnitKind.mer)
+    parts = [(unit, language) for word, language in words for unit in units(scored_text(word, among), UnitKind.mer)]
     if words and [unit for unit, _ in parts] == found:
         return SpokenText(text, plain, words, tuple(language for _, language in parts), points)
     return SpokenText(text, plain, (), (None,) * len(found), points)
@@ -59,7 +59,7 @@ class UnitsSoFar:
 
     def add(self, piece: SpokenText) -> None:
         for word in piece.plain.split():
-            parts = units(word, Form.mer)
+            parts = units(word, UnitKind.mer)
             self.units += parts
             self.first += [True] + [False] * (len(parts) - 1)
         self.languages += self._told(piece)
@@ -76,7 +76,7 @@ class UnitsSoFar:
 
     def _told(self, piece: SpokenText) -> list[str | None]:
         """Language of each unit: the given one, otherwise guessed from its letters."""
-        found, among = units(piece.plain, Form.mer), self.among
+        found, among = units(piece.plain, UnitKind.mer), self.among
         guessed = word_languages(found, among) if len(among) > 1 else [among[0] if among else None] * len(found)
         return [language or other for language, other in zip(piece.languages, guessed, strict=True)]
 
@@ -104,7 +104,7 @@ class ReferenceSoFar(UnitsSoFar):
         self._ends.append(len(self.units))
         marked = set(piece.points)
         for number, (word, _) in enumerate(piece.all_words):
-            self._interest += [number in marked] * len(units(scored_text(word, self.among), Form.mer))
+            self._interest += [number in marked] * len(units(scored_text(word, self.among), UnitKind.mer))
         for language in self.languages[before:]:
             self._switches.append(language is not None and self._last is not None and language != self._last)
             self._last = language or self._last

@@ -23,7 +23,7 @@ from speech.metrics.code_switching import (
 from speech.metrics.edit.alignment import EditAlignment, ErrorCounts
 from speech.metrics.edit.error_rate import TextPair
 from speech.text.normalize import scored_text
-from speech.text.units import Form, units
+from speech.text.units import UnitKind, units
 from speech.text.word_language import word_languages
 
 Known = tuple[tuple[str, str | None], ...]
@@ -61,7 +61,7 @@ class UtteranceScore:
     heard: tuple[str | None, ...]
     """Language of each hypothesis unit."""
     words: ErrorCounts
-    """Errors that WER counts, in words or characters: see `speech.metrics.edit.error_rate.word_form`."""
+    """Errors that WER counts, in words or characters: see `speech.metrics.edit.error_rate.wer_unit`."""
     characters: ErrorCounts
     mixed: ErrorCounts
     points: PointErrors
@@ -89,7 +89,7 @@ def score_utterance(pairing: Pairing) -> UtteranceScore:
         languages,
         heard,
         texts.word_errors,
-        texts.errors(Form.cer),
+        texts.errors(UnitKind.cer),
         mixed.counts,
         point_errors(mixed, points_of_interest(pairing, languages)),
         switch_errors(mixed, languages),
@@ -119,7 +119,7 @@ def points_of_interest(pairing: Pairing, languages: Sequence[str | None]) -> lis
 
 @lru_cache(1 << 16)
 def _word_units(word: str, languages: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(units(scored_text(word, languages), Form.mer))
+    return tuple(units(scored_text(word, languages), UnitKind.mer))
 
 
 def _languages(found: Sequence[str], text: str, known: Known, pairing: Pairing) -> tuple[str | None, ...]:
@@ -133,6 +133,6 @@ def _languages(found: Sequence[str], text: str, known: Known, pairing: Pairing) 
     if not known:
         return guessed
     parts = [(unit, language) for word, language in known for unit in _word_units(word, among)]
-    if [unit for unit, _ in parts] != units(scored_text(text, among), Form.mer):
+    if [unit for unit, _ in parts] != units(scored_text(text, among), UnitKind.mer):
         raise DataError("its words are not those of its text", where=pairing.id or None)
     return tuple(language or other for (_, language), other in zip(parts, guessed, strict=True))

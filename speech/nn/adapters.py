@@ -106,7 +106,7 @@ class _Stack(NamedTuple):
 class AdapterBank(nn.Module):
     """Adapters of several languages, computed together for all rows of a batch.
 
-    A bank is immutable: `adding` and `without` return new banks, so users of the old one are not affected.
+    A bank is immutable: `without` returns a new bank, so users of the old one are not affected.
 
     Args:
         adapters: ISO 639-3 code -> adapter; adapters may follow different layers and have different widths.
@@ -133,10 +133,6 @@ class AdapterBank(nn.Module):
         moved = super()._apply(fn, recurse)
         self._stacks.clear()  # they are still on the old device
         return moved
-
-    def adding(self, code: str, adapter: Adapter) -> AdapterBank:
-        """Return a bank with an adapter added or replaced."""
-        return AdapterBank({**self._by_code(), code: adapter})
 
     def without(self, code: str) -> AdapterBank:
         """Return a bank without the adapter of a language.

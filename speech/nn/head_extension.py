@@ -17,6 +17,9 @@ from speech.nn.linears import in_float32
 from speech.text.near_letters import LEAST, likeness
 from speech.text.vocabulary import Vocabulary
 
+_TEMPERATURE = 0.1
+"""Of the softmax over similarities, which are at most 1."""
+
 
 def near_rows(
     head: CTCHead,
@@ -25,7 +28,6 @@ def near_rows(
     *,
     generator: torch.Generator | None = None,
     most: int = 1,
-    temperature: float = 0.1,
 ) -> tuple[Tensor, Tensor]:
     """Initialise rows `(n, dim)` and biases `(n,)` of new tokens from the pieces nearest in letters or sound.
 
@@ -37,7 +39,6 @@ def near_rows(
         most: number of pieces to average per token; ties go to earlier pieces, which are more frequent. With 1, the
             embedded model writes an English clip in Georgian letters before any training; with 4, whose rows hardly
             agree, it writes nothing.
-        temperature: of the softmax over similarities, which are at most 1.
 
     Raises:
         ConfigError: if the head's weights cannot be read.
@@ -49,7 +50,7 @@ def near_rows(
     pieces = [vocabulary.tokens[token] for token in _ids(vocabulary)]
     near = torch.from_numpy(likeness(tokens, pieces)).float()  # (n, pieces)
     best, which = (part[:, :most] for part in near.sort(descending=True, stable=True))  # (n, most) each
-    shares = torch.softmax((best / temperature).masked_fill(best < LEAST, -torch.inf), dim=-1)  # (n, most)
+    shares = torch.softmax((best / _TEMPERATURE).masked_fill(best < LEAST, -torch.inf), dim=-1)  # (n, most)
     found = best[:, :1] >= LEAST  # (n, 1)
     shares = shares.masked_fill(~found, 0.0)
     mixed, mixed_bias = (shares[..., None] * rows[which]).sum(dim=1), (shares * bias[which]).sum(dim=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from speech.decode.label.mending import joined
+from speech.decode.label.combination import join_words
 from speech.decode.label.search import once
 from speech.decode.label.timing import written_words
 from speech.recognize.result import PartResult
@@ -30,7 +30,7 @@ class Context:
     @property
     def text(self) -> str:
         """The words joined, with spaces where their scripts use them."""
-        return joined(self.words)
+        return join_words(self.words)
 
     def copied(self, text: str) -> bool:
         """Whether a text may be copied from the context: they share a run of several words, or the whole text if it is

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from speech.audio import SAMPLE_RATE
 from speech.decode.ctc.greedy import TokenSpan
-from speech.decode.label.timing import Written
+from speech.decode.label.timing import TimedText
 from speech.decode.words.labels import TokenEvidence
 from speech.recognize.parts import Part
 from speech.recognize.result import PartResult
@@ -20,7 +20,7 @@ def kept(
     frames: int,
     spans: Sequence[TokenSpan],
     evidence: Tensor | None = None,
-    written: Written | None = None,
+    written: TimedText | None = None,
 ) -> PartResult:
     """Build the result for a part's own frames; frames of the result count from the start of the stream.
 

@@ -10,7 +10,7 @@ import torch
 
 from speech.decode.bias.phrases import Phrase, canonical
 from speech.decode.label.joint import Candidate, JointConfig, likeliest_prefix, score
-from speech.decode.label.phrases import Bias, LabelPhrases, Pieces
+from speech.decode.label.phrases import LabelPhrases, PhraseScorer, TokenBytes
 from speech.decode.label.search import LabelHypothesis, once
 from speech.decode.label.timing import beginnings, written_words
 from speech.models.base import LabelModel
@@ -96,7 +96,7 @@ class LabelCandidates:
         self, part: LabelPart, prompt: Sequence[int], phrases: LabelPhrases | None = None
     ) -> list[LabelHypothesis]:
         """Search after a prompt."""
-        bias = None if phrases is None else Bias(phrases, self._config.phrase_search)
+        bias = None if phrases is None else PhraseScorer(phrases, self._config.phrase_search)
         return self.search(part, prompt, min(part.most_tokens, self.room(prompt)), bias)
 
     def cut(self, tokens: Sequence[int], language: str, judged: Judged) -> str:
@@ -115,8 +115,8 @@ class LabelCandidates:
         return self._model.max_tokens - len(prompt)
 
     @cached_property
-    def _pieces(self) -> Pieces:
-        return Pieces.of([self._tokenizer.piece(token) for token in range(self._tokenizer.end)])
+    def _pieces(self) -> TokenBytes:
+        return TokenBytes.of([self._tokenizer.piece(token) for token in range(self._tokenizer.end)])
 
     def _compile(self, phrases: tuple[Phrase, ...]) -> LabelPhrases:
         return LabelPhrases(phrases, self._tokenizer.encode, self._pieces, self._tokenizer.end)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from speech.audio import SAMPLE_RATE
 from speech.decode.label.search import LabelHypothesis, likeliest, once
-from speech.decode.label.timing import Written, time_by_attention, written_words
+from speech.decode.label.timing import TimedText, time_by_attention, written_words
 from speech.errors import ConfigError, LanguageError
 from speech.models.base import LabelModel
 from speech.models.translation_targets import Targets, check_target
@@ -183,7 +183,7 @@ class LabelReader:
         *,
         quick: bool,
         before: Context | None = None,
-    ) -> Written:
+    ) -> TimedText:
         """Decode the text of a part, with loops removed; empty if the part is probably silent.
 
         Args:
@@ -199,10 +199,10 @@ class LabelReader:
         best = best or likeliest(search(part, prompt, self.model.max_tokens - len(prompt)))
         sure = best.score / (len(best.tokens) + 1)
         if silence > _NO_SPEECH and sure < _UNLIKELY:
-            return Written()
+            return TimedText()
         tokens = best.tokens if best.ended else once(best.tokens)
         words = written_words(self.tokenizer.decode(tokens).strip())
-        return replace(self._timed(part, prompt, tokens, words, count), sure=sure) if words else Written()
+        return replace(self._timed(part, prompt, tokens, words, count), sure=sure) if words else TimedText()
 
     def _told(self, part: LabelPart, before: Context) -> LabelHypothesis | None:
         """Decode a part with context; None if the text does not end, is unlikely, or may be copied from the context."""
@@ -214,7 +214,7 @@ class LabelReader:
 
     def _timed(
         self, part: LabelPart, prompt: Sequence[int], tokens: Sequence[int], words: Sequence[str], count: int
-    ) -> Written:
+    ) -> TimedText:
         """Time words on the first `count` frames, by cross-attention over the text's tokens."""
         assert part.started is not None
         attention, chance, pieces = part.attended(part.started[2], self.tokenizer, prompt[1:], tokens)

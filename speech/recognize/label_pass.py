@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from speech.audio import SAMPLE_RATE
+from speech.decode.label.combination import combine
 from speech.decode.label.ctc_score import prepare
 from speech.decode.label.joint import Candidate, JointConfig, best, posterior, score
 from speech.decode.label.joint_language import joint_posterior
-from speech.decode.label.mending import mended
 from speech.decode.label.phrases import LabelPhrases
 from speech.decode.label.search import likeliest, once
-from speech.decode.label.timing import Written
+from speech.decode.label.timing import TimedText
 from speech.models.base import LabelModel
 from speech.recognize.context import Context, context_tokens, following, label_tokens
 from speech.recognize.draft_decoder import DraftDecoder
@@ -45,7 +45,7 @@ class JointResult:
     """ISO 639-3 code of the transcript, or source language of the translation."""
     posterior: Mapping[str, float]
     """Posterior over the possible languages."""
-    written: Written | None
+    written: TimedText | None
     """The text; None: CTC's text is used, since the decoder does not know the language."""
     draft: TranslationDraft | None = None
     """Continuation of a translation, in place of the text."""
@@ -106,12 +106,12 @@ class LabelPass:
         posterior = self.posterior(part, request, told)
         language = self.language(posterior, request)
         if self._nobody(part, judged):
-            return JointResult(language, posterior, Written(language=language))
+            return JointResult(language, posterior, TimedText(language=language))
         if not self.knows(language):
             return JointResult(language, posterior, None)
         if translated:
             draft = self.drafts.draft(part, language, translated, complete=True)
-            return JointResult(language, posterior, Written(language=language), draft)
+            return JointResult(language, posterior, TimedText(language=language), draft)
         several, translate = request.nbest > 1, request.to is not None
         phrases = None if translate else self.candidates.phrases(request.phrases)
         own = replace(judged, languages=tuple(sorted(judged.languages, key=lambda code: -posterior.get(code, 0.0))))
@@ -157,7 +157,7 @@ class LabelPass:
         several: bool = False,
         phrases: LabelPhrases | None = None,
         before: Context | None = None,
-    ) -> Written:
+    ) -> TimedText:
         """Write the transcript of a part, or its translation.
 
         Args:
@@ -179,7 +179,7 @@ class LabelPass:
             return self.times.transcribed(part, prompt, "", judged, language)
         texts = [one.text for one in candidates[: None if several else 1]]
         if self.config.weight(language) and phrases is None:
-            texts[0] = self._mended(part, candidates[0], language, judged)
+            texts[0] = self._combined(part, candidates[0], language, judged)
         shares = posterior(candidates, weight)
         first, *others = (
             replace(self.times.transcribed(part, prompt, text, judged, language), confidence=share)
@@ -226,16 +226,16 @@ class LabelPass:
         each = judged.mean(text, score(judged.log_probs, [judged.spell(text)])[0])
         return each < self.config.unclear and part.no_speech(self.tokenizer) >= self.config.silence
 
-    def _mended(self, part: LabelPart, candidate: Candidate, language: str, judged: Judged) -> str:
+    def _combined(self, part: LabelPart, candidate: Candidate, language: str, judged: Judged) -> str:
         """Correct the text: words of other languages as decoded in them, and CTC's words where the decoder is
         unsure."""
         config, text = self.config, candidate.text
         others = [code for code in judged.languages if code != language and self.knows(code) and config.weight(code)]
         for other in others[:_MOST_OTHERS]:
             for found in best(self.candidates(part, other, judged, own=False), config.weight(other))[:1]:
-                text = mended(text, found.text, judged.log_probs, judged.spell, config.language_price)
+                text = combine(text, found.text, judged.log_probs, judged.spell, config.language_price)
         if self._sure(candidate, language) < config.unsure:
-            text = mended(text, judged.texts[0], judged.log_probs, judged.spell, config.heard_price)
+            text = combine(text, judged.texts[0], judged.log_probs, judged.spell, config.heard_price)
         return text
 
     def _made_up(self, part: LabelPart, candidate: Candidate, judged: Judged) -> bool:

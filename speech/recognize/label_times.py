@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from speech.decode.label.timing import Written, time_by_attention, time_by_ctc, written_words
+from speech.decode.label.timing import TimedText, time_by_attention, time_by_ctc, written_words
 from speech.models.base import LabelModel
 from speech.recognize.context import label_tokens
 from speech.recognize.label_part import Judged, LabelPart
@@ -23,7 +23,9 @@ class LabelTimes:
     def __init__(self, model: LabelModel, tokenizer: LabelTokenizer) -> None:
         self._model, self._tokenizer = model, tokenizer
 
-    def transcribed(self, part: LabelPart, prompt: Sequence[int], text: str, judged: Judged, language: str) -> Written:
+    def transcribed(
+        self, part: LabelPart, prompt: Sequence[int], text: str, judged: Judged, language: str
+    ) -> TimedText:
         """Time the words of a transcript.
 
         Args:
@@ -34,20 +36,20 @@ class LabelTimes:
             language: ISO 639-3 code of the text.
         """
         words = written_words(text)
-        found = time_by_ctc(words, judged.log_probs, judged.spell) if words else Written()
+        found = time_by_ctc(words, judged.log_probs, judged.spell) if words else TimedText()
         found = found or self._by_attention(part, prompt, text, words, judged, language)
         return replace(found, language=language)
 
-    def translated(self, part: LabelPart, prompt: Sequence[int], text: str, judged: Judged, language: str) -> Written:
+    def translated(self, part: LabelPart, prompt: Sequence[int], text: str, judged: Judged, language: str) -> TimedText:
         """Time the words of an English translation, by attention only. Arguments as in `transcribed`; `language` is the
         source."""
         words = written_words(text)
-        found = self._by_attention(part, prompt, text, words, judged, ENGLISH) if words else Written()
+        found = self._by_attention(part, prompt, text, words, judged, ENGLISH) if words else TimedText()
         return replace(found, language=language)
 
     def _by_attention(
         self, part: LabelPart, prompt: Sequence[int], text: str, words: Sequence[str], judged: Judged, language: str
-    ) -> Written:
+    ) -> TimedText:
         ids = label_tokens(text, language, self._tokenizer)[: self._model.max_tokens - len(prompt)]
         own, chance, pieces = part.attended(part.fresh, self._tokenizer, prompt, ids)
         own = (own - own.mean(dim=1, keepdim=True)) / own.std(dim=1, keepdim=True).clamp(min=1e-6)

@@ -11,7 +11,7 @@ from torch import Tensor
 from speech.decode.ctc.greedy import TokenSpan
 from speech.decode.label.timing import WrittenWord
 from speech.decode.words.labels import TokenEvidence
-from speech.decode.words.words import Draft
+from speech.decode.words.words import WordDraft
 from speech.translate.policy import TranslationDraft
 
 
@@ -45,11 +45,11 @@ class PartResult:
     """Continuation of `Part.translated`, if there is any or a draft was requested; None: nothing to write."""
 
     @property
-    def drafts(self) -> list[Draft]:
+    def drafts(self) -> list[WordDraft]:
         """Words written by the label decoder."""
         spans = self.spans
         return [
-            Draft(w.first, w.last, spans[w.first].start_frame, spans[w.last].end_frame, w.text)
+            WordDraft(w.first, w.last, spans[w.first].start_frame, spans[w.last].end_frame, w.text)
             for w in self.written or ()
         ]
 

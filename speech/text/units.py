@@ -17,7 +17,7 @@ _SPACED = re.compile(rf"[^\s{_ONE_BY_ONE}]")
 _PUBLISHED_BY_CHARACTER = frozenset({"cmn", "yue", "jpn", "kor"})
 
 
-class Form(StrEnum):
+class UnitKind(StrEnum):
     """Unit that an error rate counts."""
 
     wer = "wer"
@@ -32,20 +32,20 @@ class Form(StrEnum):
     """By language, as published for SAER: `cer` for Chinese, Cantonese, Japanese, Korean; otherwise `wer`."""
 
 
-def form_of(form: Form, reference: str, language: str | None = None) -> Form:
-    """Resolve a form to `wer`, `cer` or `mer` for a reference.
+def resolve_unit_kind(kind: UnitKind, reference: str, language: str | None = None) -> UnitKind:
+    """Resolve a kind to `wer`, `cer` or `mer` for a reference.
 
     Args:
         reference: output of `plain_text`.
         language: main language of the utterance, ISO 639-3; used by `paper`.
     """
-    if form == Form.paper:
-        return Form.cer if language and resolve(language).code in _PUBLISHED_BY_CHARACTER else Form.wer
-    if form != Form.auto:
-        return form
+    if kind == UnitKind.paper:
+        return UnitKind.cer if language and resolve(language).code in _PUBLISHED_BY_CHARACTER else UnitKind.wer
+    if kind != UnitKind.auto:
+        return kind
     if not is_mixed(reference):
-        return Form.wer
-    return Form.mer if _SPACED.search(reference) else Form.cer
+        return UnitKind.wer
+    return UnitKind.mer if _SPACED.search(reference) else UnitKind.cer
 
 
 def is_mixed(plain: str) -> bool:
@@ -53,20 +53,20 @@ def is_mixed(plain: str) -> bool:
     return not plain.isascii() and _SPACELESS.search(plain) is not None
 
 
-def units(plain: str, form: Form) -> list[str]:
+def units(plain: str, kind: UnitKind) -> list[str]:
     """Split a text, normalised by `plain_text`, into units.
 
     Args:
-        form: `wer`, `cer` or `mer`.
+        kind: `wer`, `cer` or `mer`.
 
     Raises:
-        ValueError: for a form that depends on the reference; resolve it with `form_of` first.
+        ValueError: for a kind that depends on the reference; resolve it with `resolve_unit_kind` first.
     """
-    match form:
-        case Form.wer:
+    match kind:
+        case UnitKind.wer:
             return plain.split()
-        case Form.cer:
+        case UnitKind.cer:
             return list(plain.replace(" ", ""))
-        case Form.mer:
+        case UnitKind.mer:
             return _MIXED.findall(plain) if is_mixed(plain) else plain.split()
-    raise ValueError(f"units of form {form.value!r}, expected wer, cer or mer")
+    raise ValueError(f"units of kind {kind.value!r}, expected wer, cer or mer")

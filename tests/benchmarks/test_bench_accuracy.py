@@ -15,6 +15,7 @@ from accuracy import (
     speeds,
     total,
     weakest,
+    word_errors,
 )
 from loops import read_texts
 from peer import CODES, Said, iso
@@ -22,7 +23,6 @@ from rich.console import Console
 from timing import Spent
 
 from speech.data.manifest import Utterance
-from speech.metrics.edit.error_rate import word_errors
 
 QUIET = Console(quiet=True)
 

@@ -31,11 +31,11 @@ def test_languages_that_are_not_asked_for_are_left_out():
     ],
 )
 def test_a_word_with_other_case_or_punctuation_is_an_error(reference, hypothesis, errors):
-    assert cased_errors(reference, hypothesis, "fra").errors == errors
+    assert cased_errors(reference, hypothesis, ("fra",)).errors == errors
 
 
 def test_in_chinese_characters_and_punctuation_count_and_spaces_do_not():
-    counts = cased_errors("你好, 世界。", "你好,世界", "cmn")
+    counts = cased_errors("你好, 世界。", "你好,世界", ("cmn",))
     assert (counts.errors, counts.reference_length) == (1, 6)
 
 

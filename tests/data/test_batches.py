@@ -234,6 +234,22 @@ def test_what_cannot_be_trained_on_is_dropped_and_counted(
     assert "31 utterances, 10 translations; dropped 2 not of 0.1 to 2 s, 2 with no text" in caplog.text
 
 
+@pytest.mark.parametrize("beyond", [-1, 0, 1])
+def test_a_batch_that_an_epoch_does_not_have_is_refused(corpus: list[Utterance], beyond: int) -> None:
+    batches = train_batches(corpus)
+    size = batches.size(1)
+    index = beyond if beyond < 0 else size + beyond
+    with pytest.raises(IndexError, match=f"no batch {index} in epoch 1, which has {size}"):
+        batches.batch(1, index)
+
+
+def test_without_an_utterance_to_train_on_there_is_no_batch(corpus: list[Utterance]) -> None:
+    batches = train_batches([replace(corpus[0], text="")])
+    assert batches.size(0) == 0
+    with pytest.raises(IndexError, match="no batch 0 in epoch 0, which has 0"):
+        batches.batch(0, 0)
+
+
 def test_evaluation_is_every_utterance_as_it_is_from_short_to_long(corpus: list[Utterance]) -> None:
     batches = EvalBatches(corpus, TOKENIZER, 4.0, str.lower, language_given=True)  # type: ignore[arg-type]
     rows = [(name, int(n)) for batch in batches for name, n in zip(batch.ids, batch.sample_lengths, strict=True)]

@@ -49,7 +49,7 @@ def test_an_utterance_without_or_with_only_points_is_skipped_and_counted(points)
 def test_the_rate_of_a_corpus_is_that_of_its_sums():
     one = point_errors(align(SAID, "das ist ein miting mit feedback".split()), [3, 5])
     other = point_errors(align(SAID, SAID), [3, 5])
-    assert (one + other).pier == pytest.approx(0.25)
+    assert (one + other).points.rate == pytest.approx(0.25)
     assert one + other == other + one
 
 

@@ -192,6 +192,9 @@ def test_trials_are_of_speech_that_both_know_and_that_fits_in_one_part(monkeypat
     assert [one.language for one in found] == ["eng"]
     assert found[0].silence.errors == len(first.text.split())
     assert len(found[0].candidates) == len(found[0].errors) >= 1
+    words = (Word("家里", 0.0, 0.1, 1.0, "cmn"), Word("tea", 0.1, 0.2, 1.0, "eng"))
+    [mixed] = tune.trials(second, [replace(first, text="家里 tea", words=words)])
+    assert mixed.silence.errors == 3  # two characters and a word
     monkeypatch.setattr(tune, "load_audio", lambda path: torch.zeros(31 * 16000).numpy())
     assert list(tune.trials(second, [first])) == []
 

@@ -13,7 +13,7 @@ import soundfile
 import serve
 from speech import Recognizer
 from speech.audio.input.files import load_audio
-from speech.metrics.edit.error_rate import word_errors
+from speech.metrics.edit.error_rate import text_errors
 from speech.transcript import Transcript
 from tests.conftest import RARE
 from tests.serve.conftest import Running, running
@@ -145,7 +145,7 @@ def test_microphone_is_written_down_while_it_speaks(visit, server: Running, reco
     page.keyboard.press("Enter")
     wait_for_state(page, "idle")
     expected = recognizer.transcribe(clip).text
-    assert word_errors(expected, finals(page), "rus").rate < 0.3
+    assert text_errors(expected, finals(page), ("rus",)).words.rate < 0.3
     assert page.inner_text("#legend") == "Russian"
     assert page.inner_text("#announce") == finals(page)
     assert page.inner_text("#first").endswith(" ms")
@@ -180,7 +180,7 @@ def test_scores_of_the_server_are_drawn(visit, server: Running, wav: Path, heard
     play_file(page, wav)
     page.wait_for_selector("#scores:not([hidden])")
     wait_for_state(page, "idle")
-    expected = word_errors(f"{heard.text} and more", heard.text, "eng")
+    expected = text_errors(f"{heard.text} and more", heard.text, ("eng",)).words
     assert page.inner_text("#rates [data-line=wer] dd") == f"{100 * expected.rate:.1f} %"
     assert page.inner_text("#rates [data-line=pier] dd") == "100.0 %"
     assert page.inner_text("#rates [data-line=saer] dd") == "–"

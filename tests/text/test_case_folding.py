@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from speech.metrics.edit.error_rate import character_errors, word_errors
+from speech.metrics.edit.error_rate import text_errors
 from speech.metrics.utterance import Pairing, score_utterance
 from speech.text.case_folding import fold, fold_pair
 from speech.text.languages import LANGUAGES
@@ -89,8 +89,7 @@ def test_a_difference_of_case_is_no_error(drawn):
     code, text = drawn
     for other in (lower(text, code), *uppers(text, code), *titles(text, code)):
         for pair in ((text, other), (other, text)):
-            assert word_errors(*pair, code).errors == 0
-            assert character_errors(*pair, code).errors == 0
+            assert [counts.errors for counts in text_errors(*pair, (code,))] == [0, 0]
             score = score_utterance(Pairing(*pair, (code,)))
             assert score.words.errors == score.characters.errors == score.mixed.errors == 0
 
@@ -141,9 +140,9 @@ def test_words_beside_others_are_compared_in_their_place(one, other, languages):
 
 
 def test_a_wrong_letter_is_one_wrong_letter_in_capitals_too():
-    assert character_errors("ο νόμος του κράτους", "Ο ΝΟΜΟΙ ΤΟΥ ΚΡΑΤΟΥΣ", "ell").errors == 1
-    assert word_errors("ο νόμος του κράτους", "ΝΟΜΟΙ ΤΟΥ ΚΡΑΤΟΥΣ", "ell").errors == 2
-    assert character_errors("große straßen", "GROSSE STRASSE", "deu").errors == 1
+    assert text_errors("ο νόμος του κράτους", "Ο ΝΟΜΟΙ ΤΟΥ ΚΡΑΤΟΥΣ", ("ell",)).characters.errors == 1
+    assert text_errors("ο νόμος του κράτους", "ΝΟΜΟΙ ΤΟΥ ΚΡΑΤΟΥΣ", ("ell",)).words.errors == 2
+    assert text_errors("große straßen", "GROSSE STRASSE", ("deu",)).characters.errors == 1
 
 
 @given(st.text(max_size=30), st.text(max_size=30), st.sampled_from([(), ("tur",), ("ell",), ("gle",), ("lit",)]))

@@ -39,8 +39,6 @@ class OpenedAudio:
     """Decoded pieces to the end; raises DamageError where decoding fails."""
     promised_s: float = 0.0
     """Duration in seconds according to the header; 0 if the header is unreliable."""
-    whole: float = 1.0
-    """Ratio of expected to present bytes."""
 
 
 class DamageError(Exception):

@@ -9,7 +9,7 @@ from itertools import pairwise
 from speech.data.code_switching.word_alignment import Links
 from speech.text.languages import LANGUAGES
 from speech.text.normalize import plain_text
-from speech.text.units import Form, units
+from speech.text.units import UnitKind, units
 from speech.transcript import Word, join
 
 Point = tuple[int, int]
@@ -18,8 +18,8 @@ Point = tuple[int, int]
 
 def words_of(text: str, language: str) -> tuple[str, ...]:
     """Normalised words of a text, or characters in a language (ISO 639-3) written without spaces."""
-    form = Form.wer if LANGUAGES[language].spaces else Form.mer
-    return tuple(units(plain_text(text), form))
+    kind = UnitKind.wer if LANGUAGES[language].spaces else UnitKind.mer
+    return tuple(units(plain_text(text), kind))
 
 
 @dataclass(frozen=True)

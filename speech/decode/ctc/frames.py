@@ -20,8 +20,6 @@ class CtcFrames:
     """Number of frames per utterance `(batch,)`."""
     frame_s: float
     """Seconds between frames."""
-    offset_s: float = 0.0
-    """Time of the first frame in seconds."""
 
     def __post_init__(self) -> None:
         if self.log_probs.dim() != 3 or self.lengths.shape != self.log_probs.shape[:1]:

@@ -41,7 +41,7 @@ class _Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Pieces:
+class TokenBytes:
     """Text tokens as bytes."""
 
     data: Sequence[bytes]
@@ -52,7 +52,7 @@ class Pieces:
     """Whether each token ends with a letter; `(tokens,)` bool."""
 
     @classmethod
-    def of(cls, data: Sequence[bytes]) -> Pieces:
+    def of(cls, data: Sequence[bytes]) -> TokenBytes:
         """Create from the bytes of all tokens."""
         begins, ends = (np.array([_letter(piece, place) for piece in data], bool) for place in (0, -1))
         return cls(data, begins, ends)
@@ -72,7 +72,7 @@ class LabelPhrases:
         self,
         phrases: Iterable[Phrase],
         encode: Callable[[str], Sequence[int]],
-        pieces: Pieces,
+        pieces: TokenBytes,
         end: int,
     ) -> None:
         self._end = end
@@ -167,7 +167,7 @@ class LabelPhrases:
         return node.worth > 0 and (node.touches or not letter)
 
 
-class Bias:
+class PhraseScorer:
     """Phrase scores in one search, cached by token prefix.
 
     Args:

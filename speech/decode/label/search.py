@@ -14,7 +14,7 @@ from torch import Tensor
 from speech.compiled import load
 from speech.decode.ctc.frames import token_index
 from speech.decode.label.ctc_score import KERNELS
-from speech.decode.label.phrases import Bias
+from speech.decode.label.phrases import PhraseScorer
 
 _LOOP = 27
 """Maximum length of a repeated token sequence to detect."""
@@ -63,7 +63,7 @@ class LabelSearch:
     """Beam size; 1 is greedy."""
 
     def __call__(
-        self, scores: LabelScorer, prompt: Sequence[int], most: int, bias: Bias | None = None
+        self, scores: LabelScorer, prompt: Sequence[int], most: int, bias: PhraseScorer | None = None
     ) -> list[LabelHypothesis]:
         """Texts of at most `most` tokens, from likely to unlikely: at least one, at most twice the beam size.
 
@@ -106,7 +106,7 @@ class LabelSearch:
         logits: Tensor,
         first: bool,
         found: list[LabelHypothesis],
-        bias: Bias | None = None,
+        bias: PhraseScorer | None = None,
     ) -> list[tuple[float, tuple[int, ...], int]]:
         """The best one-token extensions with their source rows; finished texts are appended to `found`."""
         before = np.array([score for score, _ in live], np.float32)

@@ -36,7 +36,7 @@ class WrittenWord:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class TimedText:
     """A text with timestamps: words, and the spans of their tokens, in order."""
 
     words: tuple[WrittenWord, ...] = ()
@@ -45,12 +45,12 @@ class Written:
     """ISO 639-3 code of the speech."""
     confidence: float = 1.0
     """Posterior of the text among the texts found."""
-    others: tuple[Written, ...] = ()
+    others: tuple[TimedText, ...] = ()
     """Alternatives from likely to unlikely, if n-best texts are requested."""
     sure: float | None = None
     """Mean log-probability per token by the label decoder, if known."""
 
-    def within(self, first: int, last: int, *, rested: bool = False) -> Written:
+    def within(self, first: int, last: int, *, rested: bool = False) -> TimedText:
         """Words that begin in frames `first .. last`; with `rested`, earlier spans are moved to `first`, since nothing
         is said before."""
         words, spans = [], list[TokenSpan]()
@@ -63,7 +63,7 @@ class Written:
             if first <= own[0].start_frame < last:
                 words.append(WrittenWord(word.text, len(spans), len(spans) + len(own) - 1))
                 spans += own
-        return Written(tuple(words), tuple(spans), self.language, sure=self.sure)
+        return TimedText(tuple(words), tuple(spans), self.language, sure=self.sure)
 
 
 def written_words(text: str) -> list[str]:
@@ -107,7 +107,7 @@ def _apart(chunk: str) -> list[str]:
     return parts
 
 
-def time_by_ctc(words: Sequence[str], log_probs: np.ndarray, spell: Speller, blank: int = 0) -> Written | None:
+def time_by_ctc(words: Sequence[str], log_probs: np.ndarray, spell: Speller, blank: int = 0) -> TimedText | None:
     """Time words by CTC alignment; None if CTC cannot write most of them, or there are too few frames.
 
     A word that CTC cannot write is placed between its neighbours.
@@ -137,7 +137,7 @@ def time_by_ctc(words: Sequence[str], log_probs: np.ndarray, spell: Speller, bla
             own = [TokenSpan(blank, start, max(start, end), _UNHEARD)]
         placed.append(WrittenWord(word, len(spans), len(spans) + len(own) - 1))
         spans += own
-    return Written(tuple(placed), tuple(spans))
+    return TimedText(tuple(placed), tuple(spans))
 
 
 def _letters(word: str, spelling: Spelling) -> tuple[tuple[int, ...], int]:
@@ -153,7 +153,7 @@ def time_by_attention(
     chances: Sequence[float],
     frames: int,
     scale: float = 1.0,
-) -> Written:
+) -> TimedText:
     """Time words by the decoder's cross-attention over their pieces.
 
     Finds the monotonic path through (piece, frame) with the highest attention (Radford et al. 2022; dynamic time
@@ -185,7 +185,7 @@ def time_by_attention(
         start = min(start, frames - 1)
         spans.append(TokenSpan(0, start, min(max(end, start + 1), frames), chance))
         placed.append(WrittenWord(word, len(spans) - 1, len(spans) - 1))
-    return Written(tuple(placed), tuple(spans))
+    return TimedText(tuple(placed), tuple(spans))
 
 
 def _places(text: str, sizes: np.ndarray) -> tuple[list[int], list[int]] | None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from speech.decode.ctc.greedy import TokenSpan
-from speech.decode.words.words import Draft
+from speech.decode.words.words import WordDraft
 from speech.text.scripts import written_in
 
 _SWITCH = 3.0
@@ -55,7 +55,7 @@ class TokenEvidence(NamedTuple):
 
 
 def languages_of(
-    drafts: Sequence[Draft], told: TokenEvidence, known: Sequence[str], allowed: Sequence[str], main: str
+    drafts: Sequence[WordDraft], told: TokenEvidence, known: Sequence[str], allowed: Sequence[str], main: str
 ) -> list[str]:
     """ISO 639-3 code of each word.
 

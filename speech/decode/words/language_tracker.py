@@ -10,6 +10,12 @@ from torch import Tensor
 
 _LEAST = 0.1
 """Minimum posterior of a language to be listed in `posterior`."""
+_HALF_LIFE = 75.0
+"""Number of frames in which the weight of evidence halves."""
+_ENTER = 0.6
+"""Minimum posterior for a switch to a language."""
+_HOLD = 25
+"""Number of frames for which it must be reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +33,6 @@ class LanguageTracker:
     Args:
         codes: ISO 639-3 codes of the evidence's columns.
         allowed: possible languages; empty: all.
-        half_life: number of frames in which the weight of evidence halves.
-        enter: minimum posterior for a switch to a language.
-        hold: number of frames for which it must be reached.
 
     Attributes:
         language: the current language; None until one is clear.
@@ -37,18 +40,9 @@ class LanguageTracker:
         posterior: code -> current posterior, of languages that are not unlikely.
     """
 
-    def __init__(
-        self,
-        codes: Sequence[str],
-        allowed: Sequence[str] = (),
-        *,
-        half_life: float = 75.0,
-        enter: float = 0.6,
-        hold: int = 25,
-    ) -> None:
+    def __init__(self, codes: Sequence[str], allowed: Sequence[str] = ()) -> None:
         self._codes = list(codes)
         self._known = torch.tensor([not allowed or code in allowed for code in codes])
-        self._half_life, self._enter, self._hold = half_life, enter, hold
         self._evidence = torch.zeros(len(self._codes), dtype=torch.float64)
         self._weight = 0.0
         self._candidate, self._held = "", 0
@@ -61,7 +55,7 @@ class LanguageTracker:
         frames = len(log_posteriors)
         if not frames or int(self._known.sum()) <= 1:  # none: the allowed language has no evidence column
             return None
-        fade = 0.5 ** (frames / self._half_life)
+        fade = 0.5 ** (frames / _HALF_LIFE)
         self._evidence = self._evidence * fade + log_posteriors.double().cpu().sum(dim=0)
         self._weight = self._weight * fade + frames
         mean = (self._evidence / self._weight).masked_fill(~self._known, -torch.inf)
@@ -71,12 +65,12 @@ class LanguageTracker:
         code, believed = self._codes[best], float(posterior[best])
         if self.language is not None:
             self.confidence = float(posterior[self._codes.index(self.language)])
-        if code == self.language or believed < self._enter:
+        if code == self.language or believed < _ENTER:
             self._candidate, self._held = "", 0
             return None
         self._held = self._held + frames if code == self._candidate else frames
         self._candidate = code
-        if self._held < self._hold:
+        if self._held < _HOLD:
             return None
         switch = Switch(self.language, code, believed)
         self.language, self.confidence = code, believed

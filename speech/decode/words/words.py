@@ -15,7 +15,7 @@ _LONGEST_TAIL_S = 0.2
 
 
 @dataclass(slots=True)
-class Draft:
+class WordDraft:
     """A word whose language and final end time are not yet known."""
 
     first: int
@@ -55,7 +55,7 @@ def words_from_tokens(
 
 def finished(
     spans: Sequence[TokenSpan],
-    drafts: Sequence[Draft],
+    drafts: Sequence[WordDraft],
     languages: Sequence[str | None],
     *,
     frame_s: float,
@@ -79,10 +79,10 @@ def finished(
     return words
 
 
-def mixed_drafts(spans: Sequence[TokenSpan], piece: Callable[[int], str]) -> list[Draft]:
+def mixed_drafts(spans: Sequence[TokenSpan], piece: Callable[[int], str]) -> list[WordDraft]:
     """Drafts for mixed languages: characters of scripts without spaces are words of their own, other text is split at
     word starts."""
-    drafts: list[Draft] = []
+    drafts: list[WordDraft] = []
     open_word = False
     for index, span in enumerate(spans):
         text = piece(span.id)
@@ -94,7 +94,7 @@ def mixed_drafts(spans: Sequence[TokenSpan], piece: Callable[[int], str]) -> lis
                 continue
             alone = is_mixed(character)
             if alone or not open_word:
-                drafts.append(Draft(index, index, at, at))
+                drafts.append(WordDraft(index, index, at, at))
             drafts[-1].text += character
             at += share
             drafts[-1].last, drafts[-1].end = index, at
@@ -102,8 +102,8 @@ def mixed_drafts(spans: Sequence[TokenSpan], piece: Callable[[int], str]) -> lis
     return drafts
 
 
-def _by_word(spans: Sequence[TokenSpan], piece: Callable[[int], str]) -> list[Draft]:
-    drafts: list[Draft] = []
+def _by_word(spans: Sequence[TokenSpan], piece: Callable[[int], str]) -> list[WordDraft]:
+    drafts: list[WordDraft] = []
     open_word = False
     for index, span in enumerate(spans):
         # A piece may hold several words ("▁of▁the"); each begins where the piece does.
@@ -113,19 +113,19 @@ def _by_word(spans: Sequence[TokenSpan], piece: Callable[[int], str]) -> list[Dr
             if not part:
                 continue
             if not open_word:
-                drafts.append(Draft(index, index, span.start_frame, span.end_frame))
+                drafts.append(WordDraft(index, index, span.start_frame, span.end_frame))
                 open_word = True
             drafts[-1].text += part
             drafts[-1].last, drafts[-1].end = index, span.end_frame
     return drafts
 
 
-def _by_character(spans: Sequence[TokenSpan], piece: Callable[[int], str]) -> list[Draft]:
-    drafts: list[Draft] = []
+def _by_character(spans: Sequence[TokenSpan], piece: Callable[[int], str]) -> list[WordDraft]:
+    drafts: list[WordDraft] = []
     for index, span in enumerate(spans):
         text = piece(span.id).replace(WORD_START, "")
         share = (span.end_frame - span.start_frame) / max(len(text), 1)
         for number, character in enumerate(text):
             start = span.start_frame + number * share
-            drafts.append(Draft(index, index, start, start + share, character))
+            drafts.append(WordDraft(index, index, start, start + share, character))
     return drafts

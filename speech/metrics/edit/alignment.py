@@ -26,10 +26,6 @@ class ErrorCounts:
         return self.substitutions + self.deletions + self.insertions
 
     @property
-    def hits(self) -> int:
-        return self.reference_length - self.substitutions - self.deletions
-
-    @property
     def rate(self) -> float:
         """Errors per reference unit; for an empty reference, 0 without insertions and infinite with them."""
         if self.reference_length:

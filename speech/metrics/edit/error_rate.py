@@ -13,16 +13,16 @@ from typing import NamedTuple
 from speech.metrics.edit.alignment import EditAlignment, ErrorCounts, align, count_errors, count_other_units
 from speech.text.languages import resolve
 from speech.text.normalize import scored_texts
-from speech.text.units import Form, is_mixed, units
+from speech.text.units import UnitKind, is_mixed, units
 
 WER_VERSION = "2"
-"""Version of `word_form`; figures of different versions are not comparable. Version 1 split all languages of
+"""Version of `wer_unit`; figures of different versions are not comparable. Version 1 split all languages of
 code-switched speech at spaces."""
 _SHORT = 32
 """Longest unit, in characters, that is cached."""
 
 
-def word_form(languages: Sequence[str]) -> Form:
+def wer_unit(languages: Sequence[str]) -> UnitKind:
     """The unit that WER counts in an utterance.
 
     Words if all of its languages write spaces, characters if none does. If both kinds are spoken, or no language is
@@ -34,15 +34,15 @@ def word_form(languages: Sequence[str]) -> Form:
     Raises:
         LanguageError: for an unknown language.
     """
-    return _word_form(tuple(languages))
+    return _wer_unit(tuple(languages))
 
 
 @lru_cache(1 << 12)
-def _word_form(languages: tuple[str, ...]) -> Form:
+def _wer_unit(languages: tuple[str, ...]) -> UnitKind:
     spaces = {resolve(language).spaces for language in languages}
     if len(spaces) != 1:
-        return Form.mer
-    return Form.wer if spaces.pop() else Form.cer
+        return UnitKind.mer
+    return UnitKind.wer if spaces.pop() else UnitKind.cer
 
 
 class TextPair:
@@ -67,37 +67,37 @@ class TextPair:
         """Alignment of mixed units: words, and single characters of scripts without spaces."""
         if self._mixed is None:
             sides = (self.reference, self.hypothesis)
-            self._mixed = align(*([_shared(unit) for unit in units(side, Form.mer)] for side in sides))
+            self._mixed = align(*([_shared(unit) for unit in units(side, UnitKind.mer)] for side in sides))
         return self._mixed
 
     @property
     def word_errors(self) -> ErrorCounts:
-        """The errors that WER counts; see `word_form`."""
-        return self.errors(word_form(self._languages))
+        """The errors that WER counts; see `wer_unit`."""
+        return self.errors(wer_unit(self._languages))
 
-    def errors(self, form: Form) -> ErrorCounts:
-        """Errors in units of a form.
+    def errors(self, kind: UnitKind) -> ErrorCounts:
+        """Errors in units of a kind.
 
         Args:
-            form: `wer`, `cer` or `mer`.
+            kind: `wer`, `cer` or `mer`.
 
         Raises:
-            ValueError: for a form that depends on the reference; resolve it with `form_of` first.
+            ValueError: for a kind that depends on the reference; resolve it with `resolve_unit_kind` first.
         """
-        match form:
-            case Form.mer:
+        match kind:
+            case UnitKind.mer:
                 return self.mixed.counts
-            case Form.wer:
+            case UnitKind.wer:
                 return self._errors_of_words()
-            case Form.cer:
+            case UnitKind.cer:
                 return self._errors_of_characters()
-        raise ValueError(f"errors of form {form.value!r}, expected wer, cer or mer")
+        raise ValueError(f"errors of kind {kind.value!r}, expected wer, cer or mer")
 
     def _errors_of_words(self) -> ErrorCounts:
         if self._words is None:
             sides = (self.reference, self.hypothesis)
             if any(map(is_mixed, sides)):
-                self._words = count_errors(*(units(side, Form.wer) for side in sides))
+                self._words = count_errors(*(units(side, UnitKind.wer) for side in sides))
             else:
                 self._words = self.mixed.counts
         return self._words
@@ -116,7 +116,7 @@ class TextErrors(NamedTuple):
     """Word and character errors of one or many utterances."""
 
     words: ErrorCounts
-    """Errors that WER counts; see `word_form`."""
+    """Errors that WER counts; see `wer_unit`."""
     characters: ErrorCounts
     """Character errors, without spaces."""
 
@@ -128,17 +128,7 @@ def text_errors(reference: str, hypothesis: str, languages: Sequence[str]) -> Te
         languages: ISO 639-3 codes of all spoken languages.
     """
     texts = TextPair(reference, hypothesis, languages)
-    return TextErrors(texts.word_errors, texts.errors(Form.cer))
-
-
-def word_errors(reference: str, hypothesis: str, language: str) -> ErrorCounts:
-    """Word errors after normalisation; character errors if `language` (code or name) is written without spaces."""
-    return TextPair(reference, hypothesis, (resolve(language).code,)).word_errors
-
-
-def character_errors(reference: str, hypothesis: str, language: str) -> ErrorCounts:
-    """Character errors after normalisation, without spaces."""
-    return TextPair(reference, hypothesis, (resolve(language).code,)).errors(Form.cer)
+    return TextErrors(texts.word_errors, texts.errors(UnitKind.cer))
 
 
 def _shared(unit: str) -> str:

@@ -22,14 +22,14 @@ from speech.metrics.meaning.semantic import SemanticEncoder, refuse_unknown
 from speech.metrics.meaning.vectors import Vectors
 from speech.metrics.utterance import Pairing, UtteranceScore
 from speech.text.normalize import NORMALIZER_VERSION
-from speech.text.units import Form, form_of, is_mixed
+from speech.text.units import UnitKind, is_mixed, resolve_unit_kind
 
 
 @dataclass(frozen=True, slots=True)
 class SaerScore:
     """SAER of one utterance."""
 
-    form: Form
+    form: UnitKind
     """`wer`, `cer` or `mer`."""
     counts: ErrorCounts
     form_error: float
@@ -45,7 +45,7 @@ class SaerResult:
 
     scores: tuple[SaerScore, ...]
     weight: float
-    form: Form
+    form: UnitKind
     encoder: str
 
     @property
@@ -69,7 +69,7 @@ def saer(
     vectors: Vectors,
     *,
     scores: Sequence[UtteranceScore] | None = None,
-    form: Form = Form.auto,
+    form: UnitKind = UnitKind.auto,
     weight: float = 0.5,
     progress: Callable[[int, int], None] | None = None,
 ) -> SaerResult:
@@ -99,7 +99,7 @@ def saer(
     for place, (pairing, sides, needed) in enumerate(zip(pairings, texts, asked, strict=True)):
         one, other = sides.reference, sides.hypothesis
         distance = semantic_distance(found[one], found[other]) if needed else float(bool(one) != bool(other))
-        chosen = form_of(form, one, _first(pairing.languages))
+        chosen = resolve_unit_kind(form, one, _first(pairing.languages))
         counts = _errors(sides, chosen, scores[place] if scores is not None else None)
         form_error = counts.rate if counts.reference_length else float(bool(other))
         results.append(SaerScore(chosen, counts, form_error, distance, weight * form_error + (1.0 - weight) * distance))
@@ -116,11 +116,11 @@ def _differ(texts: TextPair) -> bool:
     return bool(texts.reference and texts.hypothesis and texts.reference != texts.hypothesis)
 
 
-def _errors(texts: TextPair, form: Form, score: UtteranceScore | None) -> ErrorCounts:
+def _errors(texts: TextPair, form: UnitKind, score: UtteranceScore | None) -> ErrorCounts:
     if score is not None:
-        if form == Form.cer:
+        if form == UnitKind.cer:
             return score.characters
-        if form == Form.mer or not (is_mixed(texts.reference) or is_mixed(texts.hypothesis)):
+        if form == UnitKind.mer or not (is_mixed(texts.reference) or is_mixed(texts.hypothesis)):
             return score.mixed
     return texts.errors(form)
 

@@ -19,7 +19,7 @@ from speech.decode.ctc.frames import CtcFrames
 from speech.decode.ctc.greedy import greedy
 from speech.errors import TrainingError
 from speech.metrics.edit.alignment import ErrorCounts
-from speech.metrics.edit.error_rate import character_errors, word_errors
+from speech.metrics.edit.error_rate import text_errors
 from speech.models.owsm_ctc import OwsmCtc, OwsmCtcOutput
 from speech.nn.encoder.base import Halfway
 from speech.text.lines import lines_of
@@ -135,12 +135,13 @@ class AdaptModule(CtcModule):
         loss = self.objective(batch, output)[1]["final"]
         count = int(batch.token_lengths.sum())
         own.loss, own.tokens = own.loss + float(loss) * count, own.tokens + count
-        frames = CtcFrames(output.log_probs, output.lengths, self.model.frame_s, 0.0)
+        frames = CtcFrames(output.log_probs, output.lengths, self.model.frame_s)
         for row, spans in enumerate(greedy(frames)):
             utterance = self._dev[batch.ids[row]]
             said = self.tokenizers[utterance.language].decode([span.id for span in spans])
-            own.words += word_errors(utterance.text, said, utterance.language)
-            own.characters += character_errors(utterance.text, said, utterance.language)
+            words, characters = text_errors(utterance.text, said, utterance.languages)
+            own.words += words
+            own.characters += characters
 
     def on_validation_epoch_end(self) -> None:
         step = self.global_step

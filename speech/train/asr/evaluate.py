@@ -33,7 +33,7 @@ class ScoreRow:
 
     utterances: int
     errors: ErrorCounts
-    """Errors that WER counts, in words or characters: see `speech.metrics.edit.error_rate.word_form`."""
+    """Errors that WER counts, in words or characters: see `speech.metrics.edit.error_rate.wer_unit`."""
     characters: ErrorCounts
     language_hits: int
     """Number of utterances with the language identified correctly."""
@@ -128,7 +128,7 @@ def evaluate(
             output = hear(batch)
         else:
             output = model(*model.features(batch.samples, batch.sample_lengths), batch.prefix)
-        frames = CtcFrames(output.log_probs, output.lengths, model.frame_s, 0.0)
+        frames = CtcFrames(output.log_probs, output.lengths, model.frame_s)
         logits = output.language_logits
         heard = language_posterior(logits, output.lengths).argmax(dim=-1) if logits is not None else None
         for index, spans in enumerate(greedy(frames)):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from speech.data.manifest import Utterance
 from speech.errors import ConfigError
 from speech.metrics.edit.alignment import ErrorCounts
-from speech.metrics.edit.error_rate import character_errors
+from speech.metrics.edit.error_rate import text_errors
 from speech.transcript import Transcript
 
 
@@ -80,7 +80,7 @@ def teach(
         Taught(
             replace(utterance, text=transcript.text, translations={}),
             confidence(transcript),
-            character_errors(utterance.text, transcript.text, utterance.language),
+            text_errors(utterance.text, transcript.text, utterance.languages).characters,
         )
         for utterance, transcript in zip(utterances, transcribe(utterances), strict=True)
     ]

@@ -9,14 +9,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from speech.decode.bias.phrases import Phrase
-from speech.decode.label.phrases import Bias, LabelPhrases, Pieces
+from speech.decode.label.phrases import LabelPhrases, PhraseScorer, TokenBytes
 from speech.decode.label.search import LabelSearch
 
 DATA = [
     b" ", b"a", b"b", b"c", b"A", b"B", b"C", b",", b".", b"'", b" a", b" b", b"ab", b" ab", b"bc", b" A", b" AB",
     b"AB", b"ca", b"s", *(bytes([byte]) for byte in sorted(set("東京都".encode()))),
 ]  # fmt: skip
-PIECES = Pieces.of(DATA)
+PIECES = TokenBytes.of(DATA)
 END = len(DATA)
 WORD = st.text("abc", min_size=1, max_size=4)
 NAME = st.lists(WORD, min_size=1, max_size=3).map(" ".join)
@@ -125,7 +125,7 @@ def test_a_search_finds_the_phrase_behind_a_likelier_beginning_and_scores_stay_t
     likely[3, END] = 0.0
     search = LabelSearch(end=END, first_timestamp=END + 1, beam=1)
     plain = search(Letters(likely), [], 4)[0]
-    bias = Bias(compiled({"abca": 2.0}), 0.5)
+    bias = PhraseScorer(compiled({"abca": 2.0}), 0.5)
     found = search(Letters(likely), [], 4, bias)[0]
     assert bias.of(found.tokens) == 4.0
     assert [DATA[token] for token in plain.tokens] == [b" a", b",", b"."]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from speech.decode.ctc.greedy import TokenSpan
 from speech.decode.label.joint import Spelling
 from speech.decode.label.timing import (
-    Written,
+    TimedText,
     WrittenWord,
     beginnings,
     time_by_attention,
@@ -223,12 +223,12 @@ def test_eighty_pieces_take_milliseconds():
 
 def test_a_part_of_a_text_is_the_words_that_begin_in_it():
     spans = [TokenSpan(number, start, start + 2, 0.5) for number, start in enumerate((0, 3, 6, 9, 12))]
-    whole = Written((WrittenWord("a", 0, 1), WrittenWord("b", 2, 2), WrittenWord("c", 3, 4)), tuple(spans), "eng")
+    whole = TimedText((WrittenWord("a", 0, 1), WrittenWord("b", 2, 2), WrittenWord("c", 3, 4)), tuple(spans), "eng")
     assert whole.within(0, 99) == whole
     part = whole.within(3, 9)
-    assert part == Written((WrittenWord("b", 0, 0),), (spans[2],), "eng")
-    assert whole.within(6, 10) == Written((WrittenWord("b", 0, 0), WrittenWord("c", 1, 2)), tuple(spans[2:]), "eng")
-    assert whole.within(50, 99) == Written((), (), "eng")
+    assert part == TimedText((WrittenWord("b", 0, 0),), (spans[2],), "eng")
+    assert whole.within(6, 10) == TimedText((WrittenWord("b", 0, 0), WrittenWord("c", 1, 2)), tuple(spans[2:]), "eng")
+    assert whole.within(50, 99) == TimedText((), (), "eng")
     rested = whole.within(4, 9, rested=True)
     assert [(word.text, word.first, word.last) for word in rested.words] == [("a", 0, 1), ("b", 2, 2)]
     assert [(span.start_frame, span.end_frame) for span in rested.spans] == [(4, 4), (4, 5), (6, 8)]

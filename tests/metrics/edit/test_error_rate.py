@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from speech.errors import LanguageError
 from speech.metrics.edit import alignment
 from speech.metrics.edit.alignment import ErrorCounts, align
-from speech.metrics.edit.error_rate import TextPair, character_errors, text_errors, word_errors, word_form
-from speech.text.units import Form, units
+from speech.metrics.edit.error_rate import TextPair, text_errors, wer_unit
+from speech.text.units import UnitKind, units
 
 sequences = st.lists(st.sampled_from(["a", "b", "c", "aa"]), max_size=10)
 counts = st.builds(ErrorCounts, *[st.integers(0, 9)] * 3, st.integers(20, 40))
@@ -32,8 +32,8 @@ def distance(reference: list[str], hypothesis: list[str]) -> int:
 def test_errors_are_minimal_and_add_up_to_both_lengths(reference, hypothesis):
     found = align(reference, hypothesis).counts
     assert found.errors == distance(reference, hypothesis)
-    assert found.reference_length == len(reference) == found.hits + found.substitutions + found.deletions
-    assert len(hypothesis) == found.hits + found.substitutions + found.insertions
+    assert found.reference_length == len(reference)
+    assert len(hypothesis) == len(reference) - found.deletions + found.insertions
 
 
 @given(sequences, sequences)
@@ -47,12 +47,13 @@ def test_swapping_the_sides_swaps_insertions_and_deletions_in_total(reference, h
 def test_counts_add_field_by_field(parts):
     total = reduce(add, parts, ErrorCounts())
     assert total.errors == sum(part.errors for part in parts)
-    assert total.hits == sum(part.hits for part in parts)
     assert total.reference_length == sum(part.reference_length for part in parts)
 
 
 def test_a_corpus_rate_weighs_utterances_by_their_length():
-    total = word_errors("a b c d e f g h i", "a b c d e f g h i", "eng") + word_errors("a", "b", "eng")
+    total = (
+        text_errors("a b c d e f g h i", "a b c d e f g h i", ("eng",)).words + text_errors("a", "b", ("eng",)).words
+    )
     assert total.rate == pytest.approx(0.1)
 
 
@@ -61,44 +62,44 @@ def test_rates_of_a_corpus_are_those_of_jiwer(pairs):
     jiwer = pytest.importorskip("jiwer")
     references = [" ".join(reference) for reference, _ in pairs]
     hypotheses = [" ".join(hypothesis) for _, hypothesis in pairs]
-    ours = reduce(add, (word_errors(r, h, "eng") for r, h in zip(references, hypotheses, strict=True)))
+    ours = reduce(add, (text_errors(r, h, ("eng",)).words for r, h in zip(references, hypotheses, strict=True)))
     assert ours.rate == pytest.approx(jiwer.wer(references, hypotheses))
 
 
 def test_each_kind_of_error_is_told_apart():
-    assert word_errors("the cat sat", "the dog sat", "eng") == ErrorCounts(1, 0, 0, 3)
-    assert word_errors("the cat sat", "the sat", "eng") == ErrorCounts(0, 1, 0, 3)
-    assert word_errors("the cat sat", "the big cat sat", "eng") == ErrorCounts(0, 0, 1, 3)
+    assert text_errors("the cat sat", "the dog sat", ("eng",)).words == ErrorCounts(1, 0, 0, 3)
+    assert text_errors("the cat sat", "the sat", ("eng",)).words == ErrorCounts(0, 1, 0, 3)
+    assert text_errors("the cat sat", "the big cat sat", ("eng",)).words == ErrorCounts(0, 0, 1, 3)
 
 
 def test_case_and_punctuation_are_no_errors():
-    assert word_errors("It’s late, Anna!", "it's late anna", "eng").errors == 0
+    assert text_errors("It’s late, Anna!", "it's late anna", ("eng",)).words.errors == 0
 
 
-@pytest.mark.parametrize("language", ["cmn", "jpn", "zh"])
+@pytest.mark.parametrize("language", ["cmn", "jpn"])
 def test_a_language_without_spaces_counts_characters(language):
-    assert word_errors("你好，世界", "你好 世间", language) == ErrorCounts(1, 0, 0, 4)
+    assert text_errors("你好，世界", "你好 世间", (language,)).words == ErrorCounts(1, 0, 0, 4)
 
 
 @pytest.mark.parametrize(
-    ("languages", "form"),
+    ("languages", "kind"),
     [
-        (("eng",), Form.wer),
-        (("deu", "kor"), Form.wer),
-        (("cmn",), Form.cer),
-        (("jpn", "yue"), Form.cer),
-        (("cmn", "eng"), Form.mer),
-        (("eng", "tha"), Form.mer),
-        ((), Form.mer),
+        (("eng",), UnitKind.wer),
+        (("deu", "kor"), UnitKind.wer),
+        (("cmn",), UnitKind.cer),
+        (("jpn", "yue"), UnitKind.cer),
+        (("cmn", "eng"), UnitKind.mer),
+        (("eng", "tha"), UnitKind.mer),
+        ((), UnitKind.mer),
     ],
 )
-def test_what_wer_counts_follows_the_languages(languages, form):
-    assert word_form(languages) == form
+def test_what_wer_counts_follows_the_languages(languages, kind):
+    assert wer_unit(languages) == kind
 
 
 def test_an_unknown_language_is_refused():
     with pytest.raises(LanguageError):
-        word_form(("klingon",))
+        wer_unit(("klingon",))
 
 
 def test_speech_that_switches_between_both_kinds_counts_each_in_its_way():
@@ -110,11 +111,11 @@ def test_speech_that_switches_between_both_kinds_counts_each_in_its_way():
 mixtures = st.text(st.sampled_from("ab 去家"), max_size=12)
 
 
-@given(mixtures, mixtures, st.permutations([Form.wer, Form.cer, Form.mer]))
-def test_errors_of_each_form_are_those_of_its_units_in_whatever_order_they_are_asked_for(one, other, forms):
+@given(mixtures, mixtures, st.permutations([UnitKind.wer, UnitKind.cer, UnitKind.mer]))
+def test_errors_of_each_kind_are_those_of_its_units_in_whatever_order_they_are_asked_for(one, other, kinds):
     texts = TextPair(one, other)
-    for form in forms:
-        assert texts.errors(form) == align(units(texts.reference, form), units(texts.hypothesis, form)).counts
+    for kind in kinds:
+        assert texts.errors(kind) == align(units(texts.reference, kind), units(texts.hypothesis, kind)).counts
 
 
 @pytest.mark.parametrize(
@@ -127,33 +128,32 @@ def test_units_that_are_the_same_are_aligned_once(monkeypatch, text, languages, 
     monkeypatch.setattr(alignment, "Levenshtein", counted)
     texts = TextPair(text, text, languages)
     for _ in range(2):
-        figures = [texts.mixed.counts, texts.word_errors, texts.errors(Form.mer), texts.errors(Form.cer)]
+        figures = [texts.mixed.counts, texts.word_errors, texts.errors(UnitKind.mer), texts.errors(UnitKind.cer)]
         assert [one.errors for one in figures] == [0] * 4
     assert len(made) == alignments
 
 
-def test_a_form_that_depends_on_the_reference_has_no_errors_of_its_own():
+def test_a_kind_that_depends_on_the_reference_has_no_errors_of_its_own():
     with pytest.raises(ValueError, match="expected wer, cer or mer"):
-        TextPair("a", "b").errors(Form.auto)
+        TextPair("a", "b").errors(UnitKind.auto)
 
 
 def test_characters_are_counted_without_spaces():
-    assert character_errors("the cat", "thecart", "eng") == ErrorCounts(0, 0, 1, 6)
+    assert text_errors("the cat", "thecart", ("eng",)).characters == ErrorCounts(0, 0, 1, 6)
 
 
-@pytest.mark.parametrize("count", [word_errors, character_errors])
-def test_an_empty_reference_is_perfect_or_infinitely_wrong(count):
-    assert count("", "", "eng").rate == 0.0
-    assert count("?!", " ", "eng") == ErrorCounts()
-    wrong = count("", "ab", "eng")
-    assert wrong.insertions > 0
-    assert math.isinf(wrong.rate)
+def test_an_empty_reference_is_perfect_or_infinitely_wrong():
+    assert [counts.rate for counts in text_errors("", "", ("eng",))] == [0.0, 0.0]
+    assert text_errors("?!", " ", ("eng",)) == (ErrorCounts(), ErrorCounts())
+    for wrong in text_errors("", "ab", ("eng",)):
+        assert wrong.insertions > 0
+        assert math.isinf(wrong.rate)
 
 
 def test_an_empty_hypothesis_deletes_everything():
-    assert word_errors("one two", "", "eng") == ErrorCounts(0, 2, 0, 2)
-    assert word_errors("one two", "", "eng").rate == 1.0
+    assert text_errors("one two", "", ("eng",)).words == ErrorCounts(0, 2, 0, 2)
+    assert text_errors("one two", "", ("eng",)).words.rate == 1.0
 
 
 def test_insertions_can_push_a_rate_above_one():
-    assert word_errors("one", "two three four", "eng").rate == 3.0
+    assert text_errors("one", "two three four", ("eng",)).words.rate == 3.0

@@ -41,4 +41,6 @@ def test_runs_are_all_that_is_equal(reference, heard):
     runs = equal_runs(alignment)
     for source, target, length in runs:
         assert reference[source : source + length] == heard[target : target + length]
-    assert sum(length for *_, length in runs) == alignment.counts.hits
+    assert sum(length for *_, length in runs) == sum(
+        None not in pair and reference[pair.reference] == heard[pair.hypothesis] for pair in alignment.pairs()
+    )

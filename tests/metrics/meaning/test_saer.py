@@ -14,7 +14,7 @@ from speech.metrics.meaning.semantic import MultilingualUSE
 from speech.metrics.meaning.vectors import Vectors
 from speech.metrics.utterance import Pairing, score_utterance
 from speech.text.normalize import plain_text
-from speech.text.units import Form
+from speech.text.units import UnitKind
 
 COFFEE = "我老是去那家 coffee shop，因为那里真的很 peaceful"
 PROJECT = "I have a big project due tomorrow. ¿Puedes ayudarme?"
@@ -57,8 +57,8 @@ def use():
 @pytest.mark.parametrize(("reference", "hypothesis", "wer", "cer", "form", "distance", "expected"), CASES)
 def test_values_are_those_computed_apart(use, reference, hypothesis, wer, cer, form, distance, expected):
     sample = [Pairing(reference, hypothesis)]
-    assert saer(sample, use, form=Form.wer).scores[0].form_error == pytest.approx(wer, abs=0.001)
-    assert saer(sample, use, form=Form.cer).scores[0].form_error == pytest.approx(cer, abs=0.001)
+    assert saer(sample, use, form=UnitKind.wer).scores[0].form_error == pytest.approx(wer, abs=0.001)
+    assert saer(sample, use, form=UnitKind.cer).scores[0].form_error == pytest.approx(cer, abs=0.001)
     (found,) = saer(sample, use).scores
     assert found.form_error == pytest.approx(form, abs=0.001)
     assert found.distance == pytest.approx(distance, abs=0.02)
@@ -73,7 +73,7 @@ def test_a_text_has_no_distance_to_itself_and_the_encoder_is_not_asked(text):
     assert encoder.asked == []
 
 
-@given(st.lists(st.tuples(texts, texts), max_size=4), st.sampled_from(Form))
+@given(st.lists(st.tuples(texts, texts), max_size=4), st.sampled_from(UnitKind))
 def test_scores_that_are_there_change_nothing(pairs, form):
     pairings = [Pairing(*pair) for pair in pairs]
     scores = [score_utterance(pairing) for pairing in pairings]
@@ -143,5 +143,5 @@ def test_a_weight_is_a_share():
 
 
 def test_the_signature_says_what_has_to_be_equal():
-    found = saer([Pairing("a", "b")], Vectors(Letters()), form=Form.cer, weight=0.3).signature
+    found = saer([Pairing("a", "b")], Vectors(Letters()), form=UnitKind.cer, weight=0.3).signature
     assert found == "saer|weight:0.3|form:cer|encoder:letters|normalizer:2"

@@ -6,14 +6,14 @@ import time
 import pytest
 
 from serve.config import ServeConfig
-from serve.net.auth import Gate, subprotocols
+from serve.net.auth import Authenticator, subprotocols
 
-OPEN = Gate(ServeConfig())
-LOCKED = Gate(ServeConfig(api_keys=["one", "two"], origins=["https://app.example"]))
+OPEN = Authenticator(ServeConfig())
+LOCKED = Authenticator(ServeConfig(api_keys=["one", "two"], origins=["https://app.example"]))
 
 
-def status(gate: Gate, headers: dict[str, str], query: dict[str, str] | None = None) -> int:
-    denied = gate.check(headers, query or {})
+def status(auth: Authenticator, headers: dict[str, str], query: dict[str, str] | None = None) -> int:
+    denied = auth.check(headers, query or {})
     return 200 if denied is None else denied.status
 
 
@@ -52,7 +52,7 @@ def test_a_client_secret_passes_until_it_expires(monkeypatch):
     assert status(LOCKED, {}, {"token": secret}) == 200
     assert status(LOCKED, {"authorization": f"Bearer {secret}"}) == 200
     assert status(LOCKED, {}, {"token": secret[:-1] + ("A" if secret[-1] != "A" else "B")}) == 401
-    assert status(Gate(ServeConfig(api_keys=["one"])), {}, {"token": secret}) == 401
+    assert status(Authenticator(ServeConfig(api_keys=["one"])), {}, {"token": secret}) == 401
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 60)
     assert status(LOCKED, {}, {"token": secret}) == 401
@@ -60,7 +60,7 @@ def test_a_client_secret_passes_until_it_expires(monkeypatch):
 
 def test_a_client_secret_passes_at_every_worker_that_has_the_same_keys():
     secret, _ = LOCKED.client_secret(30)
-    assert status(Gate(ServeConfig(api_keys=["two", "one"])), {}, {"token": secret}) == 200
+    assert status(Authenticator(ServeConfig(api_keys=["two", "one"])), {}, {"token": secret}) == 200
 
 
 def test_a_client_secret_lives_for_ten_minutes_at_most():
@@ -81,7 +81,7 @@ def test_pages_of_other_origins_may_not_connect():
     assert status(OPEN, own) == 200
     assert status(OPEN, other) == 403
     assert status(LOCKED, {"origin": "https://app.example", "x-api-key": "one"}) == 200
-    assert status(Gate(ServeConfig(origins=["*"])), other) == 200
+    assert status(Authenticator(ServeConfig(origins=["*"])), other) == 200
 
 
 def test_subprotocols_are_listed():
@@ -135,11 +135,11 @@ def test_a_page_that_had_its_name_resolved_to_this_machine_is_refused(check):
 
 
 def test_a_name_may_be_allowed_and_who_has_a_key_and_is_no_page_may_use_any():
-    named = Gate(ServeConfig(allowed_hosts=["speech.example.org"]))
+    named = Authenticator(ServeConfig(allowed_hosts=["speech.example.org"]))
     public = {"origin": "https://speech.example.org", "host": "speech.example.org"}
     assert status(named, public) == 200
     assert status(OPEN, public) == 403
-    assert status(Gate(ServeConfig(allowed_hosts=["*"])), public) == 200
+    assert status(Authenticator(ServeConfig(allowed_hosts=["*"])), public) == 200
     assert status(LOCKED, {"host": "worker-a:8000", "authorization": "Bearer one"}) == 200
     assert status(LOCKED, {"host": "worker-a:8000"}) == 403
     assert status(LOCKED, public | {"authorization": "Bearer one"}) == 403

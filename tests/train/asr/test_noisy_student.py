@@ -1,5 +1,6 @@
 """A teacher's transcripts are believed where it is sure, and only there."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,13 @@ def test_what_is_sure_is_kept_with_the_teachers_words():
     assert all(not t.utterance.translations for t in lesson.kept)
     assert [t.utterance.id for t in lesson.dropped] == ["1"]
     assert Lesson.error_rate(lesson.kept) == pytest.approx(1 / 13)
+
+
+def test_errors_are_counted_in_all_languages_of_an_utterance():
+    turkish = said(0, "IBM için", "tur")
+    mixed = replace(turkish, id="1", words=(Word("IBM", 0.0, 0.5, 1.0, "eng"), Word("için", 0.5, 1.0, 1.0, "tur")))
+    lesson = teach([turkish, mixed], lambda asked: [heard("ibm için", 1.0, 1.0)] * 2, Sureness())
+    assert [one.errors.errors for one in lesson.kept] == [1, 0]  # in Turkish I is the capital of a letter without a dot
 
 
 def test_a_share_is_of_each_language():

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from speech.decode.label.combination import WordDifference, combine, differences
 from speech.decode.label.joint import Spelling
-from speech.decode.label.mending import WordDifference, differences, mended
 from tests.decode.label.spelled import saying, spell
 
 
@@ -40,12 +40,12 @@ def test_texts_differ_in_places_and_words_spelled_alike_are_places_of_their_own(
     ],
 )
 def test_words_are_taken_where_ctc_hears_them_better_by_the_price(text, other, price, expected):
-    assert mended(text, other, saying("_d_e_r___h_u_n_d_"), spell, price) == expected
+    assert combine(text, other, saying("_d_e_r___h_u_n_d_"), spell, price) == expected
 
 
 def test_each_place_is_decided_by_itself():
     heard = saying("_d_e_l_k_a___c_i_t_r_o_n_")
-    assert mended("Le citron.", "delka siseron", heard, spell, 5.0) == "Delka citron."
+    assert combine("Le citron.", "delka siseron", heard, spell, 5.0) == "Delka citron."
 
 
 def test_characters_that_stand_alone_have_no_space_beside_them():
@@ -58,4 +58,4 @@ def test_characters_that_stand_alone_have_no_space_beside_them():
     probs = np.full((2 * len(letters), len(letters) + 1), 0.01)
     for place in range(len(letters)):
         probs[2 * place, 1 + place] = probs[2 * place + 1, 0] = 0.9
-    assert mended("电脑一好", "电脑email好", np.log(probs).astype(np.float32), spelled, 5.0) == "电脑email好"
+    assert combine("电脑一好", "电脑email好", np.log(probs).astype(np.float32), spelled, 5.0) == "电脑email好"

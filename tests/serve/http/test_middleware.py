@@ -10,8 +10,8 @@ from fastapi import FastAPI
 from starlette.requests import ClientDisconnect
 
 from serve.config import ServeConfig
-from serve.http.guard import Guard
-from serve.net.auth import Gate
+from serve.http.middleware import AccessMiddleware
+from serve.net.auth import Authenticator
 
 KEY = {"Authorization": "Bearer key"}
 
@@ -33,7 +33,7 @@ def answer(path: str, *, root_path: str = "", **options: Any) -> httpx.Response:
     async def works() -> str:
         return "works"
 
-    app.add_middleware(Guard, gate=Gate(ServeConfig(api_keys=["key"])))
+    app.add_middleware(AccessMiddleware, auth=Authenticator(ServeConfig(api_keys=["key"])))
 
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False, root_path=root_path)
@@ -44,7 +44,7 @@ def answer(path: str, *, root_path: str = "", **options: Any) -> httpx.Response:
 
 
 def test_an_exception_is_logged_and_answered_without_its_text(caplog):
-    caplog.set_level(logging.ERROR, "serve.http.guard")
+    caplog.set_level(logging.ERROR, "serve.http.middleware")
     for path in ("/v1/fails", "/fails"):
         found = answer(path, headers=KEY)
         assert found.status_code == 500

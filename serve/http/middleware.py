@@ -9,22 +9,22 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve.http.errors import failure, is_api
-from serve.net.auth import Gate
+from serve.net.auth import Authenticator
 
 _log = logging.getLogger(__name__)
 
 
-class Guard:
+class AccessMiddleware:
     """ASGI middleware. Websockets are checked when they are accepted, because pages can only read a close code."""
 
-    def __init__(self, app: ASGIApp, gate: Gate) -> None:
-        self._app, self._gate = app, gate
+    def __init__(self, app: ASGIApp, auth: Authenticator) -> None:
+        self._app, self._auth = app, auth
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        denied = self._gate.check_http(Headers(scope=scope)) if is_api(scope) else None
+        denied = self._auth.check_http(Headers(scope=scope)) if is_api(scope) else None
         if denied is not None:
             await failure(denied.status, denied.message, denied.code)(scope, receive, send)
             return

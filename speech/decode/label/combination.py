@@ -1,4 +1,5 @@
-"""Corrects a text with words from another text where CTC scores them much higher, such as words of another language."""
+"""Combines two texts of the same speech: takes words from the other text where CTC scores them much higher, such as
+words of another language. Like ROVER (Fiscus 1997), but CTC decides instead of a vote."""
 
 from __future__ import annotations
 
@@ -29,8 +30,8 @@ class WordDifference(NamedTuple):
     other_last: int
 
 
-def mended(text: str, other: str, log_probs: np.ndarray, spell: Speller, price: float) -> str:
-    """Replace words by those of another text where CTC prefers them by more than `price`.
+def combine(text: str, other: str, log_probs: np.ndarray, spell: Speller, price: float) -> str:
+    """Replace words of a text by those of another where CTC prefers them by more than `price`.
 
     A label decoder writes in one language: a word of another language is misheard, translated or omitted, so that no
     hypothesis may be right everywhere.
@@ -47,14 +48,14 @@ def mended(text: str, other: str, log_probs: np.ndarray, spell: Speller, price: 
     if not words or not places:
         return text
     changed = [[*words[: p.first], *others[p.other_first : p.other_last], *words[p.last :]] for p in places]
-    before, *after = score(log_probs, [spell(joined(one)) for one in (words, *changed)])
+    before, *after = score(log_probs, [spell(join_words(one)) for one in (words, *changed)])
     won = [place for place, chance in zip(places, after, strict=True) if chance - before > price]
     for place in reversed(won):
         replaced = words[place.first : place.last]
         words[place.first : place.last] = _signed(others[place.other_first : place.other_last], replaced)
     if won and text[0].isupper() and words:
         words[0] = f"{words[0][0].upper()}{words[0][1:]}"
-    return joined(words) if won else text
+    return join_words(words) if won else text
 
 
 def differences(words: Sequence[str], other: Sequence[str]) -> list[WordDifference]:
@@ -105,7 +106,7 @@ def _signs(word: str) -> str:
     return "".join(character for character in word if unicodedata.category(character)[0] == "P")
 
 
-def joined(words: Sequence[str]) -> str:
+def join_words(words: Sequence[str]) -> str:
     """Join words with spaces, except next to scripts without spaces."""
     text = ""
     for word in words:
