@@ -111,8 +111,7 @@ class StreamClient:
 
     Raises:
         ServerError: on a fatal error of the server.
-        WebSocketException: if a handshake fails or a new connection breaks at once, at first or after all retries.
-        OSError: if the server cannot be reached, at first or after all retries.
+        WebSocketException, OSError: if no connection can be opened, at first or after all retries.
     """
 
     def __init__(self, url: str, *, api_key: str | None = None, resume: bool = True, **start: Any) -> None:

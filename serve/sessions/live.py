@@ -82,16 +82,9 @@ class LiveSession:
         if start.reference is not None:
             self.scoring.reference(start.reference)
 
-    # Input from the client
-
     def receive(self, message: wire.ClientMessage, now: float, ready: Prepared | Refused | None = None) -> None:
-        """Take a message after `start`. Each is answered; `end` answers `stop`, even a repeated one.
-
-        Args:
-            message: of the client.
-            now: the current time.
-            ready: result of `prepare` for an `update`; None: prepare it here.
-        """
+        """Take a message after `start`. Each is answered; `end` answers `stop`, even a repeated one. `ready` is what
+        `prepare` returned for an `update`; None: prepare it here."""
         self.presence.heard(now)
         if self.ended:
             return
@@ -166,8 +159,6 @@ class LiveSession:
         if self.presence.idle(now) and not self.flow.paused:
             self.ending.fail("idle", "nothing was said for too long; keepalive helps", wire.CloseCode.idle)
 
-    # Results of the engine
-
     def worked(
         self, events: Sequence[Event], done: Sequence[Done], processed_s: float, busy_s: float, now: float
     ) -> None:
@@ -186,8 +177,6 @@ class LiveSession:
             self.presence.not_listened_to(now)
         if not self.ended:
             self.flow.acknowledge_progress(now)
-
-    # For the socket
 
     @property
     def ended(self) -> bool:
