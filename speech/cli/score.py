@@ -53,7 +53,10 @@ def score(
         Path | None, typer.Option("--json", help="Write all figures, also per utterance, as JSON; - for stdout.")
     ] = None,
     translation: Annotated[
-        bool, typer.Option("--translation", help="Also compute BLEU and chrF, on the texts as written.")
+        bool,
+        typer.Option(
+            "--translation", help="Also compute BLEU and chrF, on the texts as written; of a stream, its translation."
+        ),
     ] = False,
     html: Annotated[Path | None, typer.Option(help="Write a report as one HTML file, with each utterance.")] = None,
     embed_audio: Annotated[
@@ -67,7 +70,7 @@ def score(
     paths = _systems(hypothesis, system or [])
     _check_outputs([reference, *paths.values()], {"--html": html, "--json": json_file})
     wanted = read_texts(reference)
-    systems = {name: read_texts(path) for name, path in paths.items()}
+    systems = {name: read_texts(path, translation=translation) for name, path in paths.items()}
     for name, texts in systems.items():
         check_ids(wanted, texts, printable(paths[name]))
     pairings = {name: [_pairing(text, texts[key]) for key, text in wanted.items()] for name, texts in systems.items()}

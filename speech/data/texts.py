@@ -1,7 +1,8 @@
 """Read files of references and hypotheses: id -> text, with languages and words if given.
 
-Supported are JSON lines and lists (manifests, and the output of `speech transcribe --format jsonl` and `json`), lines
-of an id and a text, and folders of `ID.txt`, `ID.json` or `ID.jsonl`.
+Supported are JSON lines and lists (manifests, and the output of `speech transcribe --format jsonl` and `json`), the
+output of `speech stream --jsonl` in a file `ID.jsonl`, lines of an id and a text, and folders of `ID.txt`, `ID.json` or
+`ID.jsonl`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from speech.data.json_records import JsonText, as_seconds, shown
+from speech.data.stream_events import begins_stream, streamed_text
 from speech.errors import DataError, LanguageError
 from speech.files import printable
 from speech.text.languages import resolve
@@ -56,16 +58,20 @@ class Text:
     duration_s: float | None = None
 
 
-def read_texts(path: Path) -> dict[str, Text]:
+def read_texts(path: Path, *, translation: bool = False) -> dict[str, Text]:
     """Read all utterances of a file or folder, in order.
 
     Words in `<tag ...>` are points of interest.
+
+    Args:
+        path: file or folder.
+        translation: read the translation of what `speech stream --jsonl` prints instead of the transcript.
 
     Raises:
         DataError: naming file, line and field, for an invalid utterance, a repeated id, or if there are no utterances.
         FileError: if a file cannot be read, or is not UTF-8.
     """
-    items = _from_folder(path) if path.is_dir() else _from_file(path)
+    items = _from_folder(path, translation) if path.is_dir() else _from_file(path, translation)
     found: dict[str, Text] = {}
     first: dict[str, str] = {}
     for item, where in items:
@@ -78,7 +84,7 @@ def read_texts(path: Path) -> dict[str, Text]:
     return found
 
 
-def _from_folder(path: Path) -> Iterator[tuple[Text, str]]:
+def _from_folder(path: Path, translation: bool) -> Iterator[tuple[Text, str]]:
     files = sorted(path.glob("*.txt"))
     for file in files:
         yield _text(printable(file.stem), "\n".join(read_lines(file)).strip()), printable(file)
@@ -88,10 +94,10 @@ def _from_folder(path: Path) -> Iterator[tuple[Text, str]]:
     if not files:
         raise DataError("has no .txt and no .json file", where=printable(path))
     for file in files:
-        yield from _from_file(file)
+        yield from _from_file(file, translation)
 
 
-def _from_file(path: Path) -> Iterator[tuple[Text, str]]:
+def _from_file(path: Path, translation: bool) -> Iterator[tuple[Text, str]]:
     """Yield each utterance with its location "file:line"."""
     lines = read_lines(path)
     content = JsonText(lines, printable(path))
@@ -100,6 +106,9 @@ def _from_file(path: Path) -> Iterator[tuple[Text, str]]:
         line = lines[place]
         if _BEGINS_JSON.match("\n".join(lines[place : place + 2])):
             records, place = content.objects(place)
+            if place <= 1 and records and begins_stream(records[0][1]):
+                yield _from_stream(content, len(lines), path, translation), f"{printable(path)}:1"
+                return
             for number, record in records:
                 where = f"{printable(path)}:{number}"
                 yield _from_json(record, where, path.parent), where
@@ -107,6 +116,17 @@ def _from_file(path: Path) -> Iterator[tuple[Text, str]]:
         place += 1
         if line.strip():
             yield _from_line(line), f"{printable(path)}:{place}"
+
+
+def _from_stream(content: JsonText, lines: int, path: Path, translation: bool) -> Text:
+    """The text of a live session, whose id is the name of its file."""
+    where = printable(path)
+    messages = [(record, f"{where}:{number}") for line in range(lines) for number, record in content.objects(line)[0]]
+    found = streamed_text(messages, translation=translation)
+    words = tuple(
+        TaggedWord(word, None, emitted_s=time_s) for word, time_s in zip(found.words, found.emitted_s, strict=True)
+    )
+    return Text(printable(path.stem), found.text, (), words, None, found.duration_s)
 
 
 def marked(text: str) -> tuple[str, tuple[TaggedWord, ...]]:
