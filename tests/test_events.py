@@ -34,9 +34,18 @@ def test_a_transcript_says_all_that_the_protocol_has():
 
 def test_the_other_events():
     translation = TranslationEvent(
-        segment=0, target="eng", is_final=False, text="a", stable=1, start_s=0.0, end_s=1.0, audio_s=1.0
+        segment=0,
+        target="eng",
+        is_final=False,
+        text="a",
+        stable=1,
+        words=(Word("a", 0.0, 1.0, 0.5, "eng"),),
+        start_s=0.0,
+        end_s=1.0,
+        audio_s=1.0,
     )
     assert translation.to_dict()["source"] == [0, 1000]
+    assert [word["text"] for word in translation.to_dict()["words"]] == ["a"]
     language = LanguageEvent(at_s=1.5, previous=None, language="deu", confidence=0.7)
     assert language.to_dict() == {"type": "language", "at_ms": 1500, "from": None, "to": "deu", "conf": 0.7}
     assert SpeechEvent(started=False, at_s=0.032).to_dict() == {"type": "speech_ended", "at_ms": 32}

@@ -76,7 +76,8 @@ WORD = Word("a", 0.0, 1.0, 0.5, "eng")
             audio_s=1.2, reason="silence",
         ),
         TranslationEvent(
-            segment=0, target="eng", is_final=False, text="a", stable=1, start_s=0.0, end_s=1.0, audio_s=1.0
+            segment=0, target="eng", is_final=False, text="a", stable=1, words=(WORD,), start_s=0.0, end_s=1.0,
+            audio_s=1.0,
         ),
         LanguageEvent(at_s=1.0, previous=None, language="eng", confidence=0.9),
         SpeechEvent(started=True, at_s=0.3),
