@@ -78,7 +78,7 @@ def main(
     every: Annotated[int, typer.Option(help="Hear only each N-th utterance of a language.")] = 1,
     least_s: Annotated[float, typer.Option(help="Leave out shorter clips.")] = 4.0,
     silence_s: Annotated[float, typer.Option(help="Pause that ends a part.")] = 0.5,
-    only: Annotated[str, typer.Option(help="Settings whose names contain this.")] = "",
+    only: Annotated[str, typer.Option(help="Settings whose names contain one of these, separated by commas.")] = "",
     output: Annotated[Path | None, typer.Option(help="Write figures and texts as JSON.")] = None,
 ) -> None:
     """Print the table."""
@@ -95,7 +95,9 @@ def main(
     for name, options in [("whole files", None), *SETTINGS.items()]:
         for system, recognizer in systems.items():
             peer_runs = ("local_agreement", "align_att", "whole")
-            if only not in name or (system == "peer" and not name.startswith(peer_runs)):
+            if not any(part in name for part in only.split(",")) or (
+                system == "peer" and not name.startswith(peer_runs)
+            ):
                 continue
             label = f"{system}: {name}"
             rules = EndpointConfig(silence_s=silence_s)
