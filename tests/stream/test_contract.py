@@ -158,7 +158,7 @@ class Sessions(RuleBasedStateMachine):
         queue = DirectReadings(self._engine.second_pass.read, self._engine.config.batch_s, ahead=True)
         self._engine.turn(self._sessions, queue, self._pacing)
         for session in self._sessions:
-            ahead = session.session._ahead
+            ahead = session.session._parts._ahead
             Contract.seen["expected"] += ahead is not None
 
     @precondition(lambda self: self._streams)
