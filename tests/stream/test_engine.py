@@ -31,10 +31,12 @@ def finals(events: list[Event]) -> str:
 
 def heard(name: str, **waiting: Any) -> Slot:
     """A session of which something waits to be read: `complete`, `expected` or `under_way`."""
-    part = SimpleNamespace(end_sample=16_000, place=name)
+    part = SimpleNamespace(end_sample=16_000, place=name, growing="growing" in waiting)
     stream = SimpleNamespace(
         options=StreamOptions(),
         received_s=1.0,
+        requests=lambda part: [Request(draft=part.growing)],
+        complete="behind" in waiting or ("complete" in waiting and not part.growing),
         waiting_part=lambda: part if "complete" in waiting else None,
         expected_part=lambda: part if "expected" in waiting else None,
         waiting_partial=lambda: (part, Request(quick=True)) if "under_way" in waiting else None,
@@ -48,6 +50,16 @@ def test_parts_under_way_are_read_last_and_not_while_a_complete_one_waits():
     assert [one.partial for one in wanted([under_way, expected], ahead=True)] == [False, True]
     assert [one.part.place for one in wanted([under_way, expected, complete], ahead=True)] == ["c", "e"]
     assert wanted([under_way], ahead=True)[0].requests == [Request(quick=True)]
+
+
+def test_a_draft_is_read_behind_complete_parts_unless_one_waits_for_it():
+    draft, urgent = heard("d", complete=1, growing=1), heard("b", complete=1, growing=1, behind=1)
+    complete, under_way = heard("c", complete=1), heard("u", under_way=1)
+    assert [one.part.place for one in wanted([draft, complete], ahead=False)] == ["c", "d"]
+    assert [one.part.place for one in wanted([draft, urgent], ahead=False)] == ["b", "d"]
+    assert [one.part.place for one in wanted([under_way, draft], ahead=False)] == ["d", "u"]
+    (reading,) = wanted([draft], ahead=False)
+    assert (reading.complete, reading.partial, reading.requests) == (False, False, [Request(draft=True)])
 
 
 def test_a_part_that_only_may_be_complete_is_not_read_unless_somebody_has_time():
