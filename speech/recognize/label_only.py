@@ -25,8 +25,9 @@ from speech.recognize.parts import Part
 from speech.recognize.request import ENGLISH, Request
 from speech.recognize.result import PartResult
 from speech.recognize.spoken_languages import language_of
+from speech.recognize.toxicity_guard import ToxicityGuard
 from speech.text.tokenizers.bpe import LabelTokenizer
-from speech.transcript import Word
+from speech.transcript import Toxicity, Word
 from speech.translate.policy import TranslationDraft
 
 _BEAM = 5
@@ -52,6 +53,7 @@ class LabelReader:
         targets: languages that may be translated into; None: English, unless the model is English-only.
         beam: beam size; None: 5. Requests with `quick` use 1.
         context_tokens: maximum context tokens for a transcript; 0: no context.
+        guard: against toxicity that translations add; the decoder's transcript is what was said.
     """
 
     def __init__(
@@ -62,9 +64,10 @@ class LabelReader:
         *,
         beam: int | None = None,
         context_tokens: int = 0,
+        guard: ToxicityGuard | None = None,
     ) -> None:
         self.model, self.tokenizer, self.targets = model, tokenizer, targets
-        self.context_tokens = context_tokens
+        self.context_tokens, self._guard = context_tokens, guard
         self.grid = round(model.frame_s * SAMPLE_RATE)
         self.live = model.live
         self.longest_s: float | None = min(_LONGEST_S, model.max_frames * model.frame_s - 2)
@@ -161,7 +164,9 @@ class LabelReader:
         told = part.before if request.to is None and not request.quick else None
         before = told if told is not None and told.language == code and self.context_tokens else None
         silence = listened.no_speech(self.tokenizer)
-        written = self._write(listened, prompt, silence, count, quick=request.quick, before=before)
+        written = self._write(
+            listened, prompt, silence, count, quick=request.quick, before=before, source=code if request.to else None
+        )
         return replace(kept(part, self.grid, count, [], written=written), evidence=evidence, language=code)
 
     def _draft(self, listened: LabelPart, language: str, part: Part, *, complete: bool) -> TranslationDraft | None:
@@ -183,6 +188,7 @@ class LabelReader:
         *,
         quick: bool,
         before: Context | None = None,
+        source: str | None = None,
     ) -> TimedText:
         """Decode the text of a part, with loops removed; empty if the part is probably silent.
 
@@ -193,16 +199,33 @@ class LabelReader:
             count: frames of real audio.
             quick: decode greedily.
             before: context; if it misleads the decoder, the part is decoded again without it.
+            source: language that is translated, as ISO 639-3 code; None for a transcript.
         """
-        search = self._quick if quick else self._full
+        search, toxicity = self._quick if quick else self._full, None
         best = None if before is None else self._told(part, before)
         best = best or likeliest(search(part, prompt, self.model.max_tokens - len(prompt)))
+        if self._guard is not None and source is not None:
+            best, toxicity = self._guarded(self._guard, part, prompt, source, best)
         sure = best.score / (len(best.tokens) + 1)
         if silence > _NO_SPEECH and sure < _UNLIKELY:
             return TimedText()
         tokens = best.tokens if best.ended else once(best.tokens)
         words = written_words(self.tokenizer.decode(tokens).strip())
-        return replace(self._timed(part, prompt, tokens, words, count), sure=sure) if words else TimedText()
+        timed = self._timed(part, prompt, tokens, words, count) if words else TimedText()
+        return replace(timed, sure=sure, toxicity=toxicity) if words else timed
+
+    def _guarded(
+        self, guard: ToxicityGuard, part: LabelPart, prompt: Sequence[int], source: str, best: LabelHypothesis
+    ) -> tuple[LabelHypothesis, Toxicity | None]:
+        """Check a translation; the decoder's transcript is what was said."""
+        most = self.model.max_tokens - len(prompt)
+        heard = self.tokenizer.prompt(source)
+        return guard(
+            best,
+            source,
+            lambda: self.tokenizer.decode(likeliest(self._full(part, heard, most)).tokens),
+            lambda banned: replace(self._full, banned=banned)(part, prompt, most),
+        )
 
     def _told(self, part: LabelPart, before: Context) -> LabelHypothesis | None:
         """Decode a part with context; None if the text does not end, is unlikely, or may be copied from the context."""
