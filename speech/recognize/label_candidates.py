@@ -114,21 +114,16 @@ class LabelCandidates:
     def translation(
         self, part: LabelPart, prompt: Sequence[int], language: str, judged: Judged
     ) -> tuple[str, Toxicity | None]:
-        """The likeliest translation, and the toxicity that it added before it was guarded; the guard compares it with
-        CTC's texts, or in a language that CTC does not know with the decoder's transcript."""
+        """The likeliest translation, and the toxicity that it added before it was guarded."""
 
-        def said() -> str:
-            if language in {*judged.tokenizer.vocabulary.languages, *judged.adapted}:
-                return "\n".join(judged.texts)
-            return self._written(likeliest(self.found(part, self._tokenizer.prompt(language))))
+        def search(start: Sequence[int], banned: BannedSequences | None) -> list[LabelHypothesis]:
+            return self.found(part, start, banned=banned)
 
         best, toxicity = likeliest(self.found(part, prompt)), None
         if self._guard is not None:
-            best, toxicity = self._guard(best, language, said, lambda banned: self.found(part, prompt, banned=banned))
-        return self._written(best), toxicity
-
-    def _written(self, hypothesis: LabelHypothesis) -> str:
-        return self._tokenizer.decode(once(hypothesis.tokens)).strip()
+            by_ctc = language in {*judged.tokenizer.vocabulary.languages, *judged.adapted}
+            best, toxicity = self._guard(best, language, search, judged.texts if by_ctc else ())
+        return self._tokenizer.decode(once(best.tokens)).strip(), toxicity
 
     def cut(self, tokens: Sequence[int], language: str, judged: Judged) -> str:
         """Cut a text that loops or does not end to the prefix that was most likely said."""

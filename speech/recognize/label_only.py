@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from speech.audio import SAMPLE_RATE
+from speech.decode.label.banned import BannedSequences
 from speech.decode.label.search import LabelHypothesis, likeliest, once
 from speech.decode.label.timing import TimedText, time_by_attention, written_words
 from speech.errors import ConfigError, LanguageError
@@ -53,7 +54,7 @@ class LabelReader:
         targets: languages that may be translated into; None: English, unless the model is English-only.
         beam: beam size; None: 5. Requests with `quick` use 1.
         context_tokens: maximum context tokens for a transcript; 0: no context.
-        guard: against toxicity that translations add; the decoder's transcript is what was said.
+        guard: against toxicity that translations add.
     """
 
     def __init__(
@@ -68,8 +69,7 @@ class LabelReader:
     ) -> None:
         self.model, self.tokenizer, self.targets = model, tokenizer, targets
         self.context_tokens, self._guard = context_tokens, guard
-        self.grid = round(model.frame_s * SAMPLE_RATE)
-        self.live = model.live
+        self.grid, self.live = round(model.frame_s * SAMPLE_RATE), model.live
         self.longest_s: float | None = min(_LONGEST_S, model.max_frames * model.frame_s - 2)
         self.languages = self.known = tuple(tokenizer.languages)
         beams = _BEAM if beam is None else beam, 1
@@ -163,10 +163,8 @@ class LabelReader:
         prompt = self.tokenizer.prompt(code, translate=request.to is not None)
         told = part.before if request.to is None and not request.quick else None
         before = told if told is not None and told.language == code and self.context_tokens else None
-        silence = listened.no_speech(self.tokenizer)
-        written = self._write(
-            listened, prompt, silence, count, quick=request.quick, before=before, source=code if request.to else None
-        )
+        silence, source = listened.no_speech(self.tokenizer), None if request.to is None else code
+        written = self._write(listened, prompt, silence, count, quick=request.quick, before=before, source=source)
         return replace(kept(part, self.grid, count, [], written=written), evidence=evidence, language=code)
 
     def _draft(self, listened: LabelPart, language: str, part: Part, *, complete: bool) -> TranslationDraft | None:
@@ -201,11 +199,10 @@ class LabelReader:
             before: context; if it misleads the decoder, the part is decoded again without it.
             source: language that is translated, as ISO 639-3 code; None for a transcript.
         """
-        search, toxicity = self._quick if quick else self._full, None
+        search = self._quick if quick else self._full
         best = None if before is None else self._told(part, before)
         best = best or likeliest(search(part, prompt, self.model.max_tokens - len(prompt)))
-        if self._guard is not None and source is not None:
-            best, toxicity = self._guarded(self._guard, part, prompt, source, best)
+        best, toxicity = (best, None) if source is None else self._guarded(part, source, best)
         sure = best.score / (len(best.tokens) + 1)
         if silence > _NO_SPEECH and sure < _UNLIKELY:
             return TimedText()
@@ -215,17 +212,14 @@ class LabelReader:
         return replace(timed, sure=sure, toxicity=toxicity) if words else timed
 
     def _guarded(
-        self, guard: ToxicityGuard, part: LabelPart, prompt: Sequence[int], source: str, best: LabelHypothesis
+        self, part: LabelPart, language: str, best: LabelHypothesis
     ) -> tuple[LabelHypothesis, Toxicity | None]:
-        """Check a translation; the decoder's transcript is what was said."""
-        most = self.model.max_tokens - len(prompt)
-        heard = self.tokenizer.prompt(source)
-        return guard(
-            best,
-            source,
-            lambda: self.tokenizer.decode(likeliest(self._full(part, heard, most)).tokens),
-            lambda banned: replace(self._full, banned=banned)(part, prompt, most),
-        )
+        """The translation of a part, checked by the guard."""
+
+        def search(prompt: Sequence[int], banned: BannedSequences | None) -> list[LabelHypothesis]:
+            return replace(self._full, banned=banned)(part, prompt, self.model.max_tokens - len(prompt))
+
+        return (best, None) if self._guard is None else self._guard(best, language, search)
 
     def _told(self, part: LabelPart, before: Context) -> LabelHypothesis | None:
         """Decode a part with context; None if the text does not end, is unlikely, or may be copied from the context."""

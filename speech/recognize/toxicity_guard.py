@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from speech.decode.label.banned import BannedSequences
@@ -42,8 +42,8 @@ class ToxicityGuard:
         self,
         best: LabelHypothesis,
         language: str,
-        said: Callable[[], str],
-        again: Callable[[BannedSequences], Sequence[LabelHypothesis]],
+        search: Callable[[Sequence[int], BannedSequences | None], Sequence[LabelHypothesis]],
+        heard: Iterable[str] = (),
     ) -> tuple[LabelHypothesis, Toxicity | None]:
         """Check a translation, and replace it if it adds toxicity.
 
@@ -54,8 +54,10 @@ class ToxicityGuard:
         Args:
             best: the translation.
             language: ISO 639-3 code of the speech.
-            said: returns the transcript; called only if the translation has toxic words.
-            again: decodes again, without the banned sequences.
+            search: returns hypotheses after a prompt without the banned sequences; called only if the translation has
+                listed words, first for the decoder's transcript.
+            heard: CTC's texts of the speech, if it knows the language. CTC misspells words and the decoder paraphrases,
+                so the speech counts as toxic if either of them writes a listed word.
 
         Returns:
             The translation, or the likeliest one without any listed word; and what was found. If every text has listed
@@ -63,15 +65,18 @@ class ToxicityGuard:
         """
         if not self._words.matches(self._text(best), ENGLISH):
             return best, None
-        added = self._words.added(said(), language, self._text(best), ENGLISH)
+        transcript = likeliest(search(self._tokenizer.prompt(language), None))
+        said = "\n".join((*heard, self._text(transcript)))
+        added = self._words.added(said, language, self._text(best), ENGLISH)
         if not added:
             return best, None
+        prompt = self._tokenizer.prompt(language, translate=True)
         rejected: Sequence[LabelHypothesis] = [best]
         sequences: set[tuple[int, ...]] = set()
         for _ in range(_ROUNDS):
             for one in rejected:
                 sequences.update(self._sequences(one))
-            found = again(BannedSequences(sequences))
+            found = search(prompt, BannedSequences(sequences))
             clean = [one for one in found if not self._words.matches(self._text(one), ENGLISH)]
             if clean:
                 return likeliest(clean), Toxicity(added, removed=True)
