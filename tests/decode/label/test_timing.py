@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from speech.decode.label.timing import (
     written_words,
 )
 from speech.text.units import is_mixed
+from speech.transcript import Toxicity
 from tests.decode.label.spelled import saying, spell
 
 TEXTS = st.text(st.sampled_from("aBé7д' .,!?-—“”«»…() \u3000\n你好日本ー々、。「」กขาี่ๆ฿🙂"), max_size=20)
