@@ -9,7 +9,7 @@ from speech import Recognizer
 from speech.batch.job import Job
 from speech.decode.label.banned import BannedSequences
 from speech.decode.label.search import LabelHypothesis
-from speech.errors import ConfigError, DataError
+from speech.errors import ConfigError, DataError, FileError
 from speech.recognize.toxicity_guard import ToxicityGuard
 from speech.transcript import Toxicity
 from speech.translate.toxicity import ToxicWords
@@ -157,5 +157,9 @@ def test_the_command_refuses_lists_for_transcripts_and_faulty_ones(tmp_path):
     folder = lists(tmp_path / "lists", eng="airplane\n?")
     with pytest.raises(ConfigError, match="--toxic-words applies to translations"):
         run("transcribe", FRENCH, "--toxic-words", folder)
-    with pytest.raises(DataError, match=r"eng\.txt:2: '\?' has no letters or digits"):
-        run("transcribe", FRENCH, "--task", "st", "--to", "eng", "--toxic-words", folder)
+    options = ["--task", "st", "--to", "eng", "--model", tmp_path / "none", "--toxic-words"]
+    for more in ([], ["--engine", "local", "--output-dir", tmp_path / "out"]):
+        with pytest.raises(DataError, match=r"eng\.txt:2: '\?' has no letters or digits"):
+            run("transcribe", FRENCH, *options, folder, *more)
+        with pytest.raises(FileError, match="lost: cannot be read: no such file"):
+            run("transcribe", FRENCH, *options, tmp_path / "lost", *more)
