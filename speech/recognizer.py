@@ -82,6 +82,7 @@ class Recognizer(LoadedModel):
         graph: str | Path | None = None,
         adapters: str | Path | None = None,
         measured_targets: bool = True,
+        toxic_words: str | Path | None = None,
     ) -> Recognizer:
         """Load a model and its adapters.
 
@@ -100,14 +101,17 @@ class Recognizer(LoadedModel):
             adapters: folder of adapter files; None: those beside the model, if any.
             measured_targets: translate only into languages whose scores are in the model's record; False: into all
                 languages that the model has tokens for, for example to measure them.
+            toxic_words: folder of lists of toxic words, such as `eng.txt` (see `ToxicWords.read`): a translation by the
+                label decoder that contains some, while the transcript contains none, is decoded again without them.
 
         Raises:
             ModelError: if there is no such model, the model or an adapter is damaged, or an adapter is for another
                 model.
+            DataError, FileError: if a list of toxic words is faulty or cannot be read.
             ConfigError: if the beam is below 1, a language model is given with a beam of 1, either is combined with a
                 graph, the model cannot write a word, the device is missing, or the device does not support the
                 precision; if a model without CTC is given an option that needs CTC: language model, graph, adapters,
-                `conditioning_top`.
+                `conditioning_top`; if no label decoder can use toxic words, or there is no list of English.
         """
         options = LoadOptions(
             precision=precision,
@@ -118,6 +122,7 @@ class Recognizer(LoadedModel):
             graph=graph,
             adapters=adapters,
             measured_targets=measured_targets,
+            toxic_words=toxic_words,
         )
         place = check_device(device, allocate=True)
         folder = locate(name)

@@ -50,6 +50,20 @@ class Alternative:
         return {"text": self.text, "confidence": round(self.confidence, 4)}
 
 
+@dataclass(frozen=True, slots=True)
+class Toxicity:
+    """Toxic words that a translation has added."""
+
+    found: tuple[str, ...]
+    """Entries of the list."""
+    removed: bool
+    """Whether the text was replaced by one without listed words; otherwise it stays."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {"found": [*self.found], "removed": self.removed}
+
+
 def plain_words(words: Iterable[Word]) -> list[Word]:
     """Words without capitals and punctuation; words that become empty are dropped."""
     plain = ((word, plain_text(word.text)) for word in words)
@@ -115,10 +129,13 @@ class Transcript:
     """Timestamps of translated words are those of the frames that emit them."""
     alternatives: tuple[Alternative, ...] = ()
     """N-best list including the text, most likely first; empty unless several texts are requested."""
+    toxicity: Toxicity | None = None
+    """Toxicity that the translation added before it was guarded; None: none was found, or there is no guard."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; times in seconds, rounded to milliseconds."""
         several = {"alternatives": [one.to_dict() for one in self.alternatives]} if self.alternatives else {}
+        toxicity = {} if self.toxicity is None else {"toxicity": self.toxicity.to_dict()}
         return {
             "duration": round(self.duration_s, 3),
             "language": self.language,
@@ -136,6 +153,7 @@ class Transcript:
                 for word in self.words
             ],
             **several,
+            **toxicity,
         }
 
     def to_srt(self, style: SubtitleStyle = USUAL) -> str:

@@ -45,6 +45,7 @@ class Job:
     adapters: Path | None = None
     channel: int | None = None
     track: int | None = None
+    toxic_words: Path | None = None
 
     @property
     def request(self) -> Request:
@@ -87,6 +88,7 @@ class Job:
             conditioning_top=self.conditioning_top,
             graph=self.graph,
             adapters=self.adapters,
+            toxic_words=self.toxic_words,
         )
 
     def identity(self, format: str) -> str:
@@ -96,7 +98,8 @@ class Job:
             ConfigError: if the language model, the graph or the adapter folder does not exist.
         """
         options = {**dataclasses.asdict(self), "model": None, "device": None, "format": format}
-        for name, usual in (("channel", None), ("track", None), ("plain", False), ("nbest", 1)):
+        later = (("channel", None), ("track", None), ("plain", False), ("nbest", 1), ("toxic_words", None))
+        for name, usual in later:
             if options[name] == usual:  # keeps ledgers valid that predate these options
                 del options[name]
         for name in ("language_model", "graph"):
@@ -109,6 +112,8 @@ class Job:
             raise ConfigError("is not a folder of adapters", where=str(self.adapters), fix="Give an existing folder.")
         adapters = model / FOLDER if self.adapters is None else self.adapters
         options["adapters"] = {path.name: hash_file(path) for path in adapters.glob("*.safetensors")}
+        if self.toxic_words is not None:
+            options["toxic_words"] = {path.name: hash_file(path) for path in self.toxic_words.glob("*.txt")}
         return identify(model, json.dumps(options, sort_keys=True))
 
 

@@ -83,6 +83,13 @@ Graph = Annotated[
         rich_help_panel=_SEARCH,
     ),
 ]
+ToxicWordsFolder = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of lists such as eng.txt: translate without these words unless the speech has some (--task st).",
+        rich_help_panel=_SEARCH,
+    ),
+]
 MaxLineWidth = Annotated[
     int | None,
     typer.Option(help="Columns per line; East Asian characters take two. [default: 42]", rich_help_panel=_LOOK),

@@ -51,6 +51,7 @@ def transcribe(
     nbest: option.Nbest = 1,
     lm: option.LanguageModel = None,
     graph: option.Graph = None,
+    toxic_words: option.ToxicWordsFolder = None,
     max_line_width: option.MaxLineWidth = None,
     max_lines: option.MaxLines = None,
     max_cps: option.MaxCps = None,
@@ -62,6 +63,8 @@ def transcribe(
     """Transcribe audio, or translate it if the model can. Exit code 2: some files failed, the others are done."""
     if (task == TaskName.st) != (to is not None):
         raise ConfigError("--task st and --to belong together", fix="E.g. --task st --to eng.")
+    if toxic_words is not None and to is None:
+        raise ConfigError("--toxic-words applies to translations", fix="Add --task st --to eng, or omit it.")
     if nbest > 1 and format not in (OutputFormat.json, OutputFormat.jsonl):
         raise ConfigError(f"--nbest is for JSON, not {format}", fix="Add --format json or jsonl.")
     if engine is not None and output_dir is None:
@@ -80,6 +83,7 @@ def transcribe(
         "model": model, "language": language, "to": to, "device": device, "precision": precision, "beam": beam,
         "language_model": lm, "conditioning_top": conditioning_top, "cut": cut, "graph": graph, "adapters": adapters,
         "channel": channel, "track": track, "plain": plain, "nbest": nbest,
+        "toxic_words": toxic_words,
     }  # fmt: skip
     batch = {} if engine is None else {"engine": engine, "workers": workers, "retry": retry}
     with loading():

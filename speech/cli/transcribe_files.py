@@ -21,6 +21,7 @@ from speech.errors import FileError, SpeechError
 from speech.files import check_writable, name_is_refused, printable, write_atomically
 from speech.recognize.request import Request
 from speech.transcript import Transcript
+from speech.translate.toxicity import ToxicWords
 
 
 def transcribe_files(
@@ -49,6 +50,8 @@ def transcribe_files(
     """
     job = Job(phrases=read_phrases(phrases), **options)
     request = job.request
+    if job.toxic_words is not None:
+        ToxicWords.read(job.toxic_words)  # faults are found before a model is loaded, here or by workers
     for error in inputs.unsearched:
         say_error(error, "failed")
     failed = len(inputs.unsearched)

@@ -34,6 +34,7 @@ def kept(
     """
     first, last = part.span(grid, frames)
     own, words, sure = [span for span in spans if first <= span.start_frame < last], None, None
+    toxicity = None if written is None else written.toxicity
     if written is not None:
         written = written.within(first, last, rested=part.rested)
         own, words, sure = [*written.spans], written.words, written.sure
@@ -42,4 +43,4 @@ def kept(
     total = None if evidence is None else evidence[first:last].sum(dim=0)
     told = None if evidence is None else TokenEvidence.of(own, evidence)
     end_s = part.end_sample / SAMPLE_RATE
-    return PartResult(shifted, total, last - first, end_s, told, words, sure=sure)
+    return PartResult(shifted, total, last - first, end_s, told, words, sure=sure, toxicity=toxicity)

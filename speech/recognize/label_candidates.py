@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property, lru_cache
 
 import torch
 
 from speech.decode.bias.phrases import Phrase, canonical
+from speech.decode.label.banned import BannedSequences
 from speech.decode.label.joint import Candidate, JointConfig, likeliest_prefix, score
 from speech.decode.label.phrases import LabelPhrases, PhraseScorer, TokenBytes
-from speech.decode.label.search import LabelHypothesis, once
+from speech.decode.label.search import LabelHypothesis, likeliest, once
 from speech.decode.label.timing import beginnings, written_words
 from speech.models.base import LabelModel
 from speech.recognize.context import label_tokens
 from speech.recognize.label_part import Judged, LabelPart, search_with
+from speech.recognize.toxicity_guard import ToxicityGuard
 from speech.text.tokenizers.bpe import LabelTokenizer
+from speech.transcript import Toxicity
 
 _MOST_LISTS = 16
 """Maximum number of compiled phrase lists in the cache."""
@@ -28,10 +32,13 @@ class LabelCandidates:
     Args:
         model, tokenizer: of the label decoder.
         config: weights of label decoder and CTC.
+        guard: against toxicity that translations add.
     """
 
-    def __init__(self, model: LabelModel, tokenizer: LabelTokenizer, config: JointConfig) -> None:
-        self._model, self._tokenizer, self._config = model, tokenizer, config
+    def __init__(
+        self, model: LabelModel, tokenizer: LabelTokenizer, config: JointConfig, guard: ToxicityGuard | None = None
+    ) -> None:
+        self._model, self._tokenizer, self._config, self._guard = model, tokenizer, config, guard
         self._compiled = lru_cache(_MOST_LISTS)(self._compile)
         self.search = search_with(model, tokenizer, config.beam)
 
@@ -93,11 +100,30 @@ class LabelCandidates:
         ]
 
     def found(
-        self, part: LabelPart, prompt: Sequence[int], phrases: LabelPhrases | None = None
+        self,
+        part: LabelPart,
+        prompt: Sequence[int],
+        phrases: LabelPhrases | None = None,
+        banned: BannedSequences | None = None,
     ) -> list[LabelHypothesis]:
-        """Search after a prompt."""
+        """Search after a prompt, without banned token sequences."""
         bias = None if phrases is None else PhraseScorer(phrases, self._config.phrase_search)
-        return self.search(part, prompt, min(part.most_tokens, self.room(prompt)), bias)
+        search = self.search if banned is None else replace(self.search, banned=banned)
+        return search(part, prompt, min(part.most_tokens, self.room(prompt)), bias)
+
+    def translation(
+        self, part: LabelPart, prompt: Sequence[int], language: str, judged: Judged
+    ) -> tuple[str, Toxicity | None]:
+        """The likeliest translation, and the toxicity that it added before it was guarded."""
+
+        def search(start: Sequence[int], banned: BannedSequences | None) -> list[LabelHypothesis]:
+            return self.found(part, start, banned=banned)
+
+        best, toxicity = likeliest(self.found(part, prompt)), None
+        if self._guard is not None:
+            by_ctc = language in {*judged.tokenizer.vocabulary.languages, *judged.adapted}
+            best, toxicity = self._guard(best, language, search, judged.texts if by_ctc else ())
+        return self._tokenizer.decode(once(best.tokens)).strip(), toxicity
 
     def cut(self, tokens: Sequence[int], language: str, judged: Judged) -> str:
         """Cut a text that loops or does not end to the prefix that was most likely said."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from speech.audio import SAMPLE_RATE
+from speech.decode.label.banned import BannedSequences
 from speech.decode.label.search import LabelHypothesis, likeliest, once
 from speech.decode.label.timing import TimedText, time_by_attention, written_words
 from speech.errors import ConfigError, LanguageError
@@ -25,8 +26,9 @@ from speech.recognize.parts import Part
 from speech.recognize.request import ENGLISH, Request
 from speech.recognize.result import PartResult
 from speech.recognize.spoken_languages import language_of
+from speech.recognize.toxicity_guard import ToxicityGuard
 from speech.text.tokenizers.bpe import LabelTokenizer
-from speech.transcript import Word
+from speech.transcript import Toxicity, Word
 from speech.translate.policy import TranslationDraft
 
 _BEAM = 5
@@ -52,6 +54,7 @@ class LabelReader:
         targets: languages that may be translated into; None: English, unless the model is English-only.
         beam: beam size; None: 5. Requests with `quick` use 1.
         context_tokens: maximum context tokens for a transcript; 0: no context.
+        guard: against toxicity that translations add.
     """
 
     def __init__(
@@ -62,11 +65,11 @@ class LabelReader:
         *,
         beam: int | None = None,
         context_tokens: int = 0,
+        guard: ToxicityGuard | None = None,
     ) -> None:
         self.model, self.tokenizer, self.targets = model, tokenizer, targets
-        self.context_tokens = context_tokens
-        self.grid = round(model.frame_s * SAMPLE_RATE)
-        self.live = model.live
+        self.context_tokens, self._guard = context_tokens, guard
+        self.grid, self.live = round(model.frame_s * SAMPLE_RATE), model.live
         self.longest_s: float | None = min(_LONGEST_S, model.max_frames * model.frame_s - 2)
         self.languages = self.known = tuple(tokenizer.languages)
         beams = _BEAM if beam is None else beam, 1
@@ -160,8 +163,8 @@ class LabelReader:
         prompt = self.tokenizer.prompt(code, translate=request.to is not None)
         told = part.before if request.to is None and not request.quick else None
         before = told if told is not None and told.language == code and self.context_tokens else None
-        silence = listened.no_speech(self.tokenizer)
-        written = self._write(listened, prompt, silence, count, quick=request.quick, before=before)
+        silence, source = listened.no_speech(self.tokenizer), None if request.to is None else code
+        written = self._write(listened, prompt, silence, count, quick=request.quick, before=before, source=source)
         return replace(kept(part, self.grid, count, [], written=written), evidence=evidence, language=code)
 
     def _draft(self, listened: LabelPart, language: str, part: Part, *, complete: bool) -> TranslationDraft | None:
@@ -183,6 +186,7 @@ class LabelReader:
         *,
         quick: bool,
         before: Context | None = None,
+        source: str | None = None,
     ) -> TimedText:
         """Decode the text of a part, with loops removed; empty if the part is probably silent.
 
@@ -193,16 +197,29 @@ class LabelReader:
             count: frames of real audio.
             quick: decode greedily.
             before: context; if it misleads the decoder, the part is decoded again without it.
+            source: language that is translated, as ISO 639-3 code; None for a transcript.
         """
         search = self._quick if quick else self._full
         best = None if before is None else self._told(part, before)
         best = best or likeliest(search(part, prompt, self.model.max_tokens - len(prompt)))
+        best, toxicity = (best, None) if source is None else self._guarded(part, source, best)
         sure = best.score / (len(best.tokens) + 1)
         if silence > _NO_SPEECH and sure < _UNLIKELY:
             return TimedText()
         tokens = best.tokens if best.ended else once(best.tokens)
         words = written_words(self.tokenizer.decode(tokens).strip())
-        return replace(self._timed(part, prompt, tokens, words, count), sure=sure) if words else TimedText()
+        timed = self._timed(part, prompt, tokens, words, count) if words else TimedText()
+        return replace(timed, sure=sure, toxicity=toxicity) if words else timed
+
+    def _guarded(
+        self, part: LabelPart, language: str, best: LabelHypothesis
+    ) -> tuple[LabelHypothesis, Toxicity | None]:
+        """The translation of a part, checked by the guard."""
+
+        def search(prompt: Sequence[int], banned: BannedSequences | None) -> list[LabelHypothesis]:
+            return replace(self._full, banned=banned)(part, prompt, self.model.max_tokens - len(prompt))
+
+        return (best, None) if self._guard is None else self._guard(best, language, search)
 
     def _told(self, part: LabelPart, before: Context) -> LabelHypothesis | None:
         """Decode a part with context; None if the text does not end, is unlikely, or may be copied from the context."""

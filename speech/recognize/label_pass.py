@@ -15,7 +15,6 @@ from speech.decode.label.ctc_score import prepare
 from speech.decode.label.joint import Candidate, JointConfig, best, posterior, score
 from speech.decode.label.joint_language import joint_posterior
 from speech.decode.label.phrases import LabelPhrases
-from speech.decode.label.search import likeliest, once
 from speech.decode.label.timing import TimedText
 from speech.models.base import LabelModel
 from speech.recognize.context import Context, context_tokens, following, label_tokens
@@ -26,6 +25,7 @@ from speech.recognize.label_times import LabelTimes
 from speech.recognize.parts import Part
 from speech.recognize.request import Request
 from speech.recognize.result import PartResult
+from speech.recognize.toxicity_guard import ToxicityGuard
 from speech.text.tokenizers.bpe import LabelTokenizer
 from speech.translate.policy import TranslationDraft
 
@@ -58,6 +58,7 @@ class LabelPass:
         model, tokenizer: of the label decoder.
         config: weights of label decoder and CTC.
         shared_layers: number of lowest encoder layers shared with CTC.
+        guard: against toxicity that translations add.
     """
 
     def __init__(
@@ -67,10 +68,11 @@ class LabelPass:
         config: JointConfig | None = None,
         *,
         shared_layers: int = 0,
+        guard: ToxicityGuard | None = None,
     ) -> None:
         self.model, self.tokenizer, self.shared_layers = model, tokenizer, shared_layers
         self.config = config or JointConfig()
-        self.candidates = LabelCandidates(model, tokenizer, self.config)
+        self.candidates = LabelCandidates(model, tokenizer, self.config, guard)
         self.times = LabelTimes(model, tokenizer)
         self.drafts = DraftDecoder(model, tokenizer, self.config.beam)
         prepare()
@@ -129,13 +131,8 @@ class LabelPass:
             return {request.languages[0]: 1.0}
         config, shares = self.config, part.languages(self.tokenizer)
         heard = {code: math.log(max(share, _LEAST)) for code, share in shares.items()}
-        return joint_posterior(
-            told,
-            heard,
-            request.languages,
-            weights=(config.ctc_language, config.label_language),
-            least=(config.ctc_least, config.label_least),
-        )
+        weights, least = (config.ctc_language, config.label_language), (config.ctc_least, config.label_least)
+        return joint_posterior(told, heard, request.languages, weights=weights, least=least)
 
     def knows(self, code: str) -> bool:
         """Whether the decoder has a token for a language."""
@@ -171,8 +168,8 @@ class LabelPass:
         """
         if translate:
             prompt = self.tokenizer.prompt(language, translate=True)
-            text = self.tokenizer.decode(once(likeliest(self.candidates.found(part, prompt)).tokens)).strip()
-            return self.times.translated(part, prompt, text, judged, language)
+            text, toxicity = self.candidates.translation(part, prompt, language, judged)
+            return replace(self.times.translated(part, prompt, text, judged, language), toxicity=toxicity)
         weight, prompt = self.weight(language, judged, phrases=phrases is not None), self.tokenizer.prompt(language)
         candidates = self._best(part, language, judged, weight, phrases, before)
         if not candidates or self._made_up(part, candidates[0], judged):

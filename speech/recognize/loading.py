@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from speech.errors import ConfigError
 from speech.models.adapters.file import load_bank
 from speech.models.checkpoint import kind_of, load_checkpoint, load_label_checkpoint
 from speech.models.hybrid import KIND as HYBRID
@@ -18,6 +19,7 @@ from speech.recognize.full_context import FullContextPass
 from speech.recognize.label_only import LabelReader, without_ctc
 from speech.recognize.label_pass import LabelPass
 from speech.recognize.part_reader import PartReader
+from speech.recognize.toxicity_guard import ToxicityGuard
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +35,7 @@ class LoadOptions:
     graph: str | Path | None = None
     adapters: str | Path | None = None
     measured_targets: bool = True
+    toxic_words: str | Path | None = None
 
     def __post_init__(self) -> None:
         check_search(self.beam, self.language_model, self.graph)
@@ -66,7 +69,9 @@ def _label_only(folder: Path, place: torch.device, options: LoadOptions) -> Labe
             raise without_ctc(what)
     found = load_label_checkpoint(folder, device=place, as_stored=place.type == "cpu")
     targets = found.targets if options.measured_targets else None
-    return LabelReader(with_precision(found.model, options.precision), found.tokenizer, targets, beam=options.beam)
+    guard = ToxicityGuard.read(options.toxic_words, found.tokenizer)
+    model = with_precision(found.model, options.precision)
+    return LabelReader(model, found.tokenizer, targets, beam=options.beam, guard=guard)
 
 
 def _by_ctc(folder: Path, place: torch.device, options: LoadOptions, kind: str) -> FullContextPass:
@@ -86,7 +91,10 @@ def _by_ctc(folder: Path, place: torch.device, options: LoadOptions, kind: str) 
             hybrid.label.tokenizer,
             hybrid.joint,
             shared_layers=hybrid.shared_layers,
+            guard=ToxicityGuard.read(options.toxic_words, hybrid.label.tokenizer),
         )
+    elif options.toxic_words is not None:
+        raise ConfigError("toxic words: no label decoder translates", fix="Use a hybrid or a Whisper, without a graph.")
     reader = FullContextPass(model, found.tokenizer, decode, targets, alone=options.alone, label=label)
     reader.adapters = load_bank(folder, None if options.adapters is None else Path(options.adapters))
     return reader

@@ -12,6 +12,7 @@ from speech.decode.ctc.greedy import TokenSpan
 from speech.decode.label.timing import WrittenWord
 from speech.decode.words.labels import TokenEvidence
 from speech.decode.words.words import WordDraft
+from speech.transcript import Toxicity
 from speech.translate.policy import TranslationDraft
 
 
@@ -43,6 +44,8 @@ class PartResult:
     """Average token log-probability by the label decoder, if it wrote the text."""
     draft: TranslationDraft | None = None
     """Continuation of `Part.translated`, if there is any or a draft was requested; None: nothing to write."""
+    toxicity: Toxicity | None = None
+    """Toxicity that the translation added before it was guarded."""
 
     @property
     def drafts(self) -> list[WordDraft]:
@@ -52,6 +55,13 @@ class PartResult:
             WordDraft(w.first, w.last, spans[w.first].start_frame, spans[w.last].end_frame, w.text)
             for w in self.written or ()
         ]
+
+
+def toxicity_of(parts: Sequence[PartResult]) -> Toxicity | None:
+    """The toxicity of all parts together; None if there is none."""
+    found = [part.toxicity for part in parts if part.toxicity is not None]
+    entries = tuple(dict.fromkeys(entry for one in found for entry in one.found))
+    return Toxicity(entries, all(one.removed for one in found)) if found else None
 
 
 def spoken_in(parts: Sequence[PartResult]) -> tuple[str, float] | None:

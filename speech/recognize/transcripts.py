@@ -9,7 +9,7 @@ import torch
 from speech.recognize.alternatives import readings, together
 from speech.recognize.part_reader import PartReader
 from speech.recognize.request import Request
-from speech.recognize.result import PartResult, spoken_in
+from speech.recognize.result import PartResult, spoken_in, toxicity_of
 from speech.transcript import UNDETERMINED, Transcript, join
 
 
@@ -36,6 +36,7 @@ def transcript_of(reader: PartReader, parts: Sequence[PartResult], request: Requ
         duration_s=parts[-1].end_s,
         words=tuple(words),
         alternatives=together(several, request.nbest),
+        toxicity=toxicity_of(parts),
     )
 
 

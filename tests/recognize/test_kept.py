@@ -9,8 +9,9 @@ from speech.decode.endpoint import Reason
 from speech.decode.label.timing import TimedText, WrittenWord
 from speech.recognize.kept import kept
 from speech.recognize.parts import Part
+from speech.transcript import Toxicity
 
-GRID = 320
+GRID, TOXICITY = 320, Toxicity(("pest",), removed=True)
 SPANS = [TokenSpan(7, 1, 3, 0.5), TokenSpan(8, 4, 12, 0.6), TokenSpan(9, 12, 13, 0.7)]
 
 
@@ -46,8 +47,10 @@ def test_evidence_is_that_of_its_own_frames_and_of_each_of_its_tokens():
 def test_what_a_label_decoder_writes_takes_the_place_of_the_tokens(rested, words):
     """Behind a pause nobody has said what seems to lie before the part: it is later."""
     spans = (TokenSpan(1, 2, 3, 0.9), TokenSpan(2, 5, 6, 0.8), TokenSpan(3, 13, 14, 0.7))
-    written = TimedText(tuple(WrittenWord(text, n, n) for n, text in enumerate("abc")), spans, "deu", sure=-0.2)
+    written = TimedText(
+        tuple(WrittenWord(text, n, n) for n, text in enumerate("abc")), spans, "deu", sure=-0.2, toxicity=TOXICITY
+    )
     found = kept(part(rested=rested), GRID, 15, SPANS, None, written)
     assert [word.text for word in found.written] == words
     assert [span.start_frame for span in found.spans] == [104, 105][-len(words) :]
-    assert found.sure == -0.2
+    assert (found.sure, found.toxicity) == (-0.2, TOXICITY)

@@ -25,8 +25,10 @@ from speech.recognize.label_only import LabelReader, smoothed
 from speech.recognize.offline import Cut, OfflineConfig
 from speech.recognize.parts import Part
 from speech.recognize.request import Request
+from speech.recognize.toxicity_guard import ToxicityGuard
 from speech.stream.session import StreamOptions
-from speech.transcript import join
+from speech.transcript import Toxicity, join
+from speech.translate.toxicity import ToxicWords
 from tests.tiny_whisper import literate_whisper, tiny_label_tokenizer
 
 TOKENIZER = tiny_label_tokenizer()
@@ -374,3 +376,18 @@ def test_an_update_changes_what_follows(whisper, audio):
     events = session.accept(audio[60_000:]) + session.finish()
     assert {word.language for event in transcripts(events, final=True) for word in event.words} == {"spa"}
     assert not transcripts(events, final=False)
+
+
+def test_a_guard_reads_translations_again_and_leaves_transcripts_alone():
+    request, segment = Request(("deu",), to="eng"), part()
+    model = Scripted("Ab cd.", sure=0.9)  # next to each letter z is possible
+    for words, languages, expected in (
+        (["cd"], {}, r"Ab (?!cd)[a-z]+\."), (["xy"], {}, r"Ab cd\."), (["cd"], {"deu": ["ab"]}, r"Ab cd\."),
+    ):  # fmt: skip
+        guard = ToxicityGuard(ToxicWords({"eng": words, **languages}), TOKENIZER)
+        reader = LabelReader(model, TOKENIZER, guard=guard)
+        assert re.fullmatch(expected, text(reader, segment, request))
+        assert text(reader, segment) == "Ab cd."
+        said = reader.read([segment, segment], [request, Request()])
+        removed = Toxicity(("cd",), removed=True) if "cd" not in text(reader, segment, request) else None
+        assert [one.toxicity for one in said] == [removed, None]

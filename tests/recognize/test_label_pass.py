@@ -16,7 +16,10 @@ from speech.recognize.label_part import Judged, LabelPart
 from speech.recognize.label_pass import LabelPass
 from speech.recognize.request import Request
 from speech.recognize.result import PartResult, spoken_in
+from speech.recognize.toxicity_guard import ToxicityGuard
 from speech.text.normalize import plain_text
+from speech.transcript import Toxicity
+from speech.translate.toxicity import ToxicWords
 from tests.tiny_hybrid import WRITTEN, latin_whisper, letters_tokenizer
 from tests.tiny_whisper import tiny_label_tokenizer
 
@@ -382,3 +385,25 @@ def test_context_changes_what_is_written_and_nothing_that_is_heard(make, heard):
     assert torch.equal(part.frames, frames)
     assert label.read(part, Request(("deu",)), {}, judged) == plain  # it leaves nothing behind
     assert label.posterior(part, Request(), {}) == label.posterior(label.listen(SAMPLES), Request(), {})
+
+
+@pytest.mark.parametrize(
+    ("language", "code", "entry", "added"),
+    [
+        ("deu", "deu", "Hund", False), ("deu", "deu", "Katze", True), ("deu", "spa", "Hund", True),
+        ("spa", "spa", "Hund", True), ("spa", "spa", "pest", False),
+    ],
+)  # fmt: skip
+def test_a_translation_is_guarded_by_what_ctc_hears_in_its_languages_and_by_what_the_decoder_writes(
+    whisper, heard, monkeypatch, language, code, entry, added
+):
+    """CTC does not know Spanish; the decoder writes the same in both tasks, whatever is banned."""
+    tokenizer = tiny_label_tokenizer()
+    guard = ToxicityGuard(ToxicWords({"eng": ["pest"], code: [entry]}), tokenizer)
+    label = LabelPass(whisper, tokenizer, JointConfig(learnt=["deu"]), guard=guard)
+    says(label, monkeypatch, "A pest.")
+    part, judged = label.listen(SAMPLES), heard("der hund")
+    written = label.read(part, Request((language,), "eng"), {}, judged).written
+    assert text_of(written) == "A pest."
+    assert written.toxicity == (Toxicity(("pest",), removed=False) if added else None)
+    assert label.read(part, Request((language,)), {}, judged).written.toxicity is None

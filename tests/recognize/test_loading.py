@@ -5,7 +5,7 @@ import shutil
 import pytest
 import torch
 
-from speech.errors import ConfigError, ModelError
+from speech.errors import ConfigError, FileError, ModelError
 from speech.models.translation_targets import TargetScore, write_targets
 from speech.recognize.full_context import FullContextPass
 from speech.recognize.label_only import LabelReader
@@ -58,3 +58,12 @@ def test_what_a_whisper_translates_into_is_what_has_been_measured(whisper_checkp
     write_targets(folder, {"deu": score})
     with pytest.raises(ModelError, match="has no token for it"):
         load_reader(folder, CPU, LoadOptions())
+
+
+def test_only_a_label_decoder_that_is_used_can_be_guarded_against_toxic_words(checkpoint, whisper_checkpoint, tmp_path):
+    (tmp_path / "eng.txt").write_text("pest", "utf-8")
+    load_reader(whisper_checkpoint, CPU, LoadOptions(toxic_words=tmp_path))
+    with pytest.raises(ConfigError, match=r"toxic words: no label decoder translates\. Use a hybrid or a Whisper"):
+        load_reader(checkpoint, CPU, LoadOptions(toxic_words=tmp_path))
+    with pytest.raises(FileError, match="none: cannot be read"):
+        load_reader(whisper_checkpoint, CPU, LoadOptions(toxic_words=tmp_path / "none"))

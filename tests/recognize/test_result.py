@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from speech.decode.ctc.greedy import TokenSpan
 from speech.decode.label.timing import WrittenWord
-from speech.recognize.result import PartResult, spoken_in
+from speech.recognize.result import PartResult, spoken_in, toxicity_of
+from speech.transcript import Toxicity
 
 
 def part(frames: int, **shares: float) -> PartResult:
@@ -29,3 +30,12 @@ def test_the_order_of_parts_does_not_matter_and_longer_ones_count_for_more(found
     assert code == ("deu" if german >= 1 - german else "eng") or german == pytest.approx(0.5)
     random.shuffle(parts)
     assert spoken_in(parts)[1] == pytest.approx(share)
+
+
+def test_toxicity_of_parts_is_removed_if_it_is_from_all():
+    def toxic(*found: str, removed: bool = True) -> PartResult:
+        return PartResult([], None, 1, 1.0, toxicity=Toxicity(found, removed))
+
+    assert toxicity_of([part(3, deu=1.0)]) is None
+    assert toxicity_of([toxic("b", "a"), part(3), toxic("c", "a")]) == Toxicity(("b", "a", "c"), removed=True)
+    assert toxicity_of([toxic("b"), toxic("b", removed=False)]) == Toxicity(("b",), removed=False)

@@ -9,7 +9,7 @@ from speech.decode.ctc.greedy import TokenSpan
 from speech.recognize.request import Request
 from speech.recognize.result import PartResult
 from speech.recognize.transcripts import transcript_of
-from speech.transcript import Word
+from speech.transcript import Toxicity, Word
 
 SAID = [TokenSpan(1, 0, 1, 0.9)]
 
@@ -59,3 +59,9 @@ def test_likely_texts_of_parts_are_put_together():
         ("1~0.75 2", pytest.approx(0.75)),
         ("1~0.25 2", pytest.approx(0.25)),
     ]
+
+
+def test_toxicity_of_a_part_is_that_of_the_file():
+    toxicity = Toxicity(("pest",), removed=True)
+    assert transcript_of(reader(), [part(0), part(1, toxicity=toxicity)], Request()).toxicity == toxicity
+    assert transcript_of(reader(), [part(0)], Request()).toxicity is None

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from speech.compiled import load
 from speech.decode.ctc.frames import token_index
+from speech.decode.label.banned import BannedSequences
 from speech.decode.label.ctc_score import KERNELS
 from speech.decode.label.phrases import PhraseScorer
 
@@ -20,6 +21,8 @@ _LOOP = 27
 """Maximum length of a repeated token sequence to detect."""
 _SHORT = 3
 """Sequences shorter than this, such as "no no no", count as loops after five repetitions; others after three."""
+_NEVER = -1e30
+"""Logit penalty of a token that may not be written."""
 
 
 class LabelScorer(Protocol):
@@ -61,6 +64,9 @@ class LabelSearch:
     """Tokens that may not begin a text."""
     beam: int = 5
     """Beam size; 1 is greedy."""
+    banned: BannedSequences | None = None
+    """Token sequences that no text may contain. They keep their probability, as in MinTox: a hypothesis whose likely
+    continuation is banned becomes less likely than others."""
 
     def __call__(
         self, scores: LabelScorer, prompt: Sequence[int], most: int, bias: PhraseScorer | None = None
@@ -88,6 +94,8 @@ class LabelSearch:
             live = [(score, tokens) for score, tokens, _ in kept]
             last = torch.tensor([tokens[-1] for _, tokens in live], device=logits.device)
             logits, state = scores.step(last, state)
+        if not found:  # every continuation is banned
+            found = [LabelHypothesis(tokens, score, False) for score, tokens in live]
         extra = {one.tokens: 0.0 if bias is None else bias.of(one.tokens) for one in found}
         return sorted(found, key=lambda one: (not one.ended, -one.score - extra[one.tokens]))[: 2 * self.beam]
 
@@ -113,6 +121,8 @@ class LabelSearch:
         bonus = np.zeros((len(live), 0), np.float32)
         if bias is not None:
             bonus = np.stack([bias.totals(tokens, self.first_timestamp) for _, tokens in live]).astype(np.float32)
+        if self.banned:
+            bonus = _without([self.banned.after(tokens) for _, tokens in live], bonus, self.first_timestamp)
         scores, rows, tokens_next = load(KERNELS).best(
             logits.float().cpu().numpy(),
             _penalties(self.first_timestamp, self._never(first)),
@@ -135,9 +145,20 @@ class LabelSearch:
 
 @lru_cache(16)
 def _penalties(size: int, never: frozenset[int]) -> np.ndarray:
-    """Logit penalties `(size,)`: 0 for allowed tokens, -1e30 for forbidden ones."""
+    """Logit penalties `(size,)`: 0 for allowed tokens, `_NEVER` for forbidden ones."""
     found = np.zeros(size, np.float32)
-    found[[token for token in never if token < size]] = -1e30
+    found[[token for token in never if token < size]] = _NEVER
+    return found
+
+
+def _without(banned: Sequence[Collection[int]], bonus: np.ndarray, size: int) -> np.ndarray:
+    """The bonus `(rows, size)` of each token, from `bonus` of that shape or `(rows, 0)`, without each row's banned
+    tokens."""
+    if not any(banned):
+        return bonus
+    found = bonus if bonus.shape[1] else np.zeros((len(banned), size), np.float32)
+    for row, tokens in zip(found, banned, strict=True):
+        row[[token for token in tokens if token < size]] = _NEVER
     return found
 
 

@@ -15,6 +15,7 @@ from speech.decode.label.joint import Speller, Spelling
 from speech.decode.words.alignment import align
 from speech.errors import SpeechError
 from speech.text.units import is_mixed
+from speech.transcript import Toxicity
 
 _LEAST_SPELLED = 0.5
 """Minimum share of words that CTC can write for its timestamps to be used."""
@@ -49,6 +50,8 @@ class TimedText:
     """Alternatives from likely to unlikely, if n-best texts are requested."""
     sure: float | None = None
     """Mean log-probability per token by the label decoder, if known."""
+    toxicity: Toxicity | None = None
+    """Toxicity that a translation added before it was guarded."""
 
     def within(self, first: int, last: int, *, rested: bool = False) -> TimedText:
         """Words that begin in frames `first .. last`; with `rested`, earlier spans are moved to `first`, since nothing
@@ -63,7 +66,7 @@ class TimedText:
             if first <= own[0].start_frame < last:
                 words.append(WrittenWord(word.text, len(spans), len(spans) + len(own) - 1))
                 spans += own
-        return TimedText(tuple(words), tuple(spans), self.language, sure=self.sure)
+        return TimedText(tuple(words), tuple(spans), self.language, sure=self.sure, toxicity=self.toxicity)
 
 
 def written_words(text: str) -> list[str]:

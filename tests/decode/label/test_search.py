@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speech.decode.label.banned import BannedSequences
 from speech.decode.label.search import LabelSearch, repeats
 
 VOCABULARY, END, TIMESTAMP = 7, 4, 6
@@ -167,3 +168,71 @@ def test_a_search_stops_where_a_text_repeats_itself():
     assert found[0].ended
     assert not any(repeats(one.tokens[:-1]) for one in found)
     assert not any(repeats(text) for text in table.asked)
+
+
+BANNED = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=3), min_size=1, max_size=5)
+
+
+def contains(text, sequence):
+    return any(text[at : at + len(sequence)] == tuple(sequence) for at in range(len(text)))
+
+
+@given(seed=st.integers(0, 10_000), sequences=BANNED)
+def test_a_wide_beam_finds_all_texts_without_banned_sequences_with_the_scores_that_they_have_without_a_ban(
+    seed, sequences
+):
+    table = Table(seed)
+    texts = [text for text in all_texts(3) if not any(contains(text, sequence) for sequence in sequences)]
+    expected = sorted(((score(table, text, True), text) for text in texts), reverse=True)
+    found = search(beam=400, banned=BannedSequences(sequences))(table, [9], 3)
+    ended = [one for one in found if one.ended]
+    assert [one.tokens for one in ended] == [text for _, text in expected]
+    torch.testing.assert_close([one.score for one in ended], [value for value, _ in expected], atol=1e-4, rtol=1e-5)
+    assert not any(contains(one.tokens, sequence) for one in found for sequence in sequences)
+
+
+@given(seed=st.integers(0, 10_000), sequences=BANNED, beam=st.integers(1, 8), most=st.integers(0, 8))
+def test_whatever_the_beam_no_text_contains_a_banned_sequence(seed, sequences, beam, most):
+    table = Table(seed)
+    found = search(beam=beam, banned=BannedSequences(sequences))(table, [9], most)
+    assert 1 <= len(found) <= 2 * beam
+    for one in found:
+        assert not any(contains(one.tokens, sequence) for sequence in sequences)
+        assert one.score == pytest.approx(score(table, one.tokens, one.ended), abs=1e-4)
+
+
+@given(seed=st.integers(0, 10_000), beam=st.integers(1, 8), most=st.integers(0, 8))
+def test_sequences_that_no_text_of_the_beam_contains_change_nothing(seed, beam, most):
+    """The same numbers to the last bit, and the decoder is asked the same."""
+    plain, guarded = Table(seed), Table(seed)
+    found = search(beam=beam)(plain, [9], most)
+    for banned in (BannedSequences([]), BannedSequences([[5], [END, 1], [1, TIMESTAMP], [TIMESTAMP]])):
+        guarded.asked = []
+        assert search(beam=beam, banned=banned)(guarded, [9], most) == found
+        assert guarded.asked == plain.asked
+
+
+def test_where_everything_is_banned_the_text_is_what_was_written_before():
+    found = search(beam=2, banned=BannedSequences([[0], [1], [2], [3]]))(Always(*[0.0] * 7), [9], 5)
+    assert [(one.tokens, one.score, one.ended) for one in found] == [((), 0.0, False)]
+
+
+class Boosts:
+    """Phrase scores that make a token more likely than any other."""
+
+    def __init__(self, token):
+        self.token = token
+
+    def totals(self, tokens, vocabulary):
+        return 20.0 * ((tokens.count(self.token)) + (torch.arange(vocabulary) == self.token).double().numpy())
+
+    def of(self, tokens):
+        return 20.0 * tokens.count(self.token)
+
+
+def test_a_phrase_does_not_bring_back_what_is_banned():
+    table = Table(3)
+    assert 2 in search(beam=3)(table, [9], 3, Boosts(2))[0].tokens
+    found = search(beam=3, banned=BannedSequences([[2]]))(table, [9], 3, Boosts(2))
+    assert found
+    assert not any(2 in one.tokens for one in found)

@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from speech.decode.label.timing import (
     written_words,
 )
 from speech.text.units import is_mixed
+from speech.transcript import Toxicity
 from tests.decode.label.spelled import saying, spell
 
 TEXTS = st.text(st.sampled_from("aBé7д' .,!?-—“”«»…() \u3000\n你好日本ー々、。「」กขาี่ๆ฿🙂"), max_size=20)
@@ -229,6 +231,8 @@ def test_a_part_of_a_text_is_the_words_that_begin_in_it():
     assert part == TimedText((WrittenWord("b", 0, 0),), (spans[2],), "eng")
     assert whole.within(6, 10) == TimedText((WrittenWord("b", 0, 0), WrittenWord("c", 1, 2)), tuple(spans[2:]), "eng")
     assert whole.within(50, 99) == TimedText((), (), "eng")
+    toxic = replace(whole, toxicity=Toxicity(("a",), removed=True))
+    assert toxic.within(3, 9) == replace(part, toxicity=toxic.toxicity)
     rested = whole.within(4, 9, rested=True)
     assert [(word.text, word.first, word.last) for word in rested.words] == [("a", 0, 1), ("b", 2, 2)]
     assert [(span.start_frame, span.end_frame) for span in rested.spans] == [(4, 4), (4, 5), (6, 8)]
