@@ -68,13 +68,13 @@ class MonotonicDecoder(nn.Module):
         for number, (layer, heard) in enumerate(zip(_layers(decoder), state.cross, strict=True)):
             x = _behind_attention(layer, x, causal)
             asked = layer.cross_norm(x)
-            alpha = expected_alignment(decided(network(number, asked, keys), groups, first))
+            alpha = expected_alignment(decided(network(number, asked, keys), groups, first))  # float32
             alignments.append(alpha)
             on_frames = torch.zeros(*alpha.shape[:3], frames.shape[1], dtype=alpha.dtype, device=alpha.device)
             on_frames = on_frames.scatter_add(-1, ends[:, None, None].expand_as(alpha), alpha)
             scores = _scores(layer.cross, asked, heard.keys, real)
             beta = infinite_lookback_attention(on_frames, scores)  # (batch, heads, n, T)
-            x = x + layer.cross.out((beta @ heard.values).transpose(1, 2).flatten(2))
+            x = x + layer.cross.out((beta.to(heard.values) @ heard.values).transpose(1, 2).flatten(2))
             x = x + layer.feed_forward(layer.feed_forward_norm(x))
         return Expected(decoder.norm(x), torch.stack(alignments, dim=1), groups)
 
@@ -139,8 +139,9 @@ def _behind_attention(layer: DecoderLayer, x: Tensor, causal: Tensor) -> Tensor:
 
 
 def _scores(cross: MultiHeadAttention, asked: Tensor, keys: Tensor, real: Tensor) -> Tensor:
-    """Scores of cross-attention `(batch, heads, n, T)`, -inf where a frame is padding."""
+    """Scores of cross-attention, float32 `(batch, heads, n, T)`, -inf where a frame is padding."""
     queries = cross.query(asked).unflatten(-1, (cross.heads, -1)).transpose(1, 2)
-    scores = (queries @ keys.transpose(2, 3) * queries.shape[-1] ** -0.5).masked_fill(~real, -torch.inf)
+    scores = (queries @ keys.transpose(2, 3)).float() * queries.shape[-1] ** -0.5
+    scores = scores.masked_fill(~real, -torch.inf)
     least = scores.detach().amax(dim=-1, keepdim=True) - _LEAST
     return scores.maximum(least).masked_fill(~real, -torch.inf)

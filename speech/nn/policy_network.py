@@ -86,7 +86,7 @@ class PolicyNetwork(nn.Module):
         )
 
     def forward(self, layer: int, x: Tensor, keys: PolicyKeys) -> Tensor:
-        """Probabilities `(batch, heads, n, groups)`, 0 where a group is padding.
+        """Probabilities, float32 `(batch, heads, n, groups)`, 0 where a group is padding.
 
         Args:
             layer: number of the decoder layer, from 0.
@@ -96,7 +96,7 @@ class PolicyNetwork(nn.Module):
         own = 0 if self.config.shared else layer
         query = self._split(self.queries[own](x))  # (batch, heads, n, dim / heads)
         energy = query @ keys.keys[own].transpose(2, 3) * query.shape[-1] ** -0.5
-        p = ((energy + self.bias[own]) / self.config.temperature).sigmoid()
+        p = ((energy.float() + self.bias[own]) / self.config.temperature).sigmoid()
         return p.masked_fill(~keys.real[:, None, None], 0.0)
 
     def _pooled(self, frames: Tensor, lengths: Tensor) -> Tensor:

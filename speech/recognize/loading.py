@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 
 from speech.models.adapters.file import load_bank
-from speech.models.checkpoint import kind_of, load_checkpoint, load_label_checkpoint
+from speech.models.checkpoint import LABEL, kind_of, load_checkpoint, load_label_checkpoint
 from speech.models.hybrid import KIND as HYBRID
 from speech.models.hybrid import load_hybrid
+from speech.models.policy_file import load_monotonic
 from speech.models.precision import Precision, with_precision
 from speech.models.storage import WHISPER
 from speech.recognize.decoders import check_search, open_decoder
@@ -39,7 +40,7 @@ class LoadOptions:
 
 
 def load_reader(folder: Path, place: torch.device, options: LoadOptions) -> PartReader:
-    """Load a checkpoint with its adapters.
+    """Load a checkpoint with its adapters, and the translation policy beside its label model.
 
     Args:
         folder: the checkpoint.
@@ -47,7 +48,8 @@ def load_reader(folder: Path, place: torch.device, options: LoadOptions) -> Part
         options: how to use it.
 
     Raises:
-        ModelError: if the checkpoint is missing or damaged, or an adapter is damaged or made for another model.
+        ModelError: if the checkpoint is missing or damaged, or an adapter or a policy is damaged or made for another
+            model.
         ConfigError: if an option does not apply to the checkpoint.
     """
     kind = kind_of(folder)
@@ -66,7 +68,9 @@ def _label_only(folder: Path, place: torch.device, options: LoadOptions) -> Labe
             raise without_ctc(what)
     found = load_label_checkpoint(folder, device=place, as_stored=place.type == "cpu")
     targets = found.targets if options.measured_targets else None
-    return LabelReader(with_precision(found.model, options.precision), found.tokenizer, targets, beam=options.beam)
+    reader = LabelReader(with_precision(found.model, options.precision), found.tokenizer, targets, beam=options.beam)
+    reader.drafts.policy = load_monotonic(folder, place)
+    return reader
 
 
 def _by_ctc(folder: Path, place: torch.device, options: LoadOptions, kind: str) -> FullContextPass:
@@ -87,6 +91,7 @@ def _by_ctc(folder: Path, place: torch.device, options: LoadOptions, kind: str) 
             hybrid.joint,
             shared_layers=hybrid.shared_layers,
         )
+        label.drafts.policy = load_monotonic(folder / LABEL, place)
     reader = FullContextPass(model, found.tokenizer, decode, targets, alone=options.alone, label=label)
     reader.adapters = load_bank(folder, None if options.adapters is None else Path(options.adapters))
     return reader

@@ -54,8 +54,8 @@ def expected_alignment(p: Tensor) -> Tensor:
 def _moved(before: Tensor, row: Tensor) -> Tensor:
     """`before (..., J)` times T, `T[m, n] = prod_{l=m}^{n-1} (1 - p_l)` for m <= n.
 
-    It is the recurrence x_n = (1 - p_{n-1}) x_{n-1} + before_n, computed in log2(J) steps by doubling (Hillis and Steele
-    1986), so that memory grows with J log J and not with its square.
+    It is the recurrence x_n = (1 - p_{n-1}) x_{n-1} + before_n, computed in log2(J) steps by doubling (Hillis and
+    Steele 1986), so that memory grows with J log J and not with its square.
     """
     stay = torch.cat([torch.ones_like(row[..., :1]), 1.0 - row[..., :-1]], dim=-1)  # (..., J): 1 - p_{n-1}
     size, reach, moved = row.shape[-1], 1, before

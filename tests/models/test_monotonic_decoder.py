@@ -1,4 +1,4 @@
-"""A decoder under a policy: where all is written at the end it is the offline decoder, and no token hears the future."""
+"""A decoder under a policy: it is the offline decoder if all is written at the end, and no token hears the future."""
 
 from __future__ import annotations
 
