@@ -52,6 +52,9 @@ def train_translation(config: TranslationConfig) -> Path | None:
     base = load_label_checkpoint(folder)
     if base.tokenizer.english_only:
         raise ConfigError(f"{config.base} knows English alone", fix="Give a label model of several languages.")
+    if not base.model.true_length:
+        fix = "Train its decoder first: recipes/hybrid/train.py."
+        raise ConfigError(f"{config.base} needs audio padded to 30 s, so nothing is heard before its end", fix=fix)
     record_config(config, output)
     module = TranslationModule(base.model, config)
     speech = partial(_read_speech, config, base, corpus)

@@ -40,7 +40,9 @@ def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A label model of random weights."""
     path = tmp_path_factory.mktemp("models") / "base"
-    save_label_checkpoint(path, LabelCheckpoint(tiny_whisper(), tiny_label_tokenizer(), {}), card="# base\n")
+    model = tiny_whisper()
+    model.config.true_length = True
+    save_label_checkpoint(path, LabelCheckpoint(model, tiny_label_tokenizer(), {}), card="# base\n")
     return path
 
 

@@ -10,7 +10,7 @@ import torch
 from speech.decode.label.joint import JointConfig
 from speech.errors import ConfigError, ModelError
 from speech.models.adapters.file import fingerprint
-from speech.models.checkpoint import load_label_checkpoint
+from speech.models.checkpoint import LabelCheckpoint, load_label_checkpoint, save_label_checkpoint
 from speech.models.policy_file import POLICY, load_policy
 from speech.train.loop.averaging import average, snapshots
 from speech.train.loop.callbacks import Metrics, read_metrics
@@ -18,6 +18,7 @@ from speech.train.loop.config import ParallelStrategy
 from speech.train.translation.run import label_folder, train_translation
 from tests.changes import changed
 from tests.tiny_hybrid import save_tiny_hybrid
+from tests.tiny_whisper import tiny_label_tokenizer, tiny_whisper
 from tests.train.translation.corpus import base, spoken, tiny
 
 __all__ = ["base", "spoken"]  # fixtures
@@ -116,3 +117,7 @@ def test_what_cannot_be_trained_is_said_before_the_first_step(base, spoken, tmp_
         train_translation(changed(config, {"trainer.strategy": ParallelStrategy.fsdp}))
     with pytest.raises(ConfigError, match="no utterance of train has an English translation"):
         train_translation(changed(config, {"data.languages": ["eng"]}))
+    published = tmp_path / "published"
+    save_label_checkpoint(published, LabelCheckpoint(tiny_whisper(), tiny_label_tokenizer(), {}), card="")
+    with pytest.raises(ConfigError, match="needs audio padded to 30 s"):
+        train_translation(changed(config, {"base": str(published)}))
