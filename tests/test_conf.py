@@ -20,6 +20,7 @@ from speech.train.label.config import LabelConfig
 from speech.train.loop.config import Accelerator, TrainerConfig
 from speech.train.loop.distributed import Sharded, strategy
 from speech.train.loop.run import check_devices
+from speech.train.translation.config import TranslationConfig
 
 CONF = Path(__file__).parent.parent / "conf"
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
@@ -92,11 +93,14 @@ def numbers(config: object, path: str = "") -> Iterator[tuple[object, dataclasse
             yield config, field, where
 
 
-BELOW_0 = {"data.augment.noise_snr_db": "decibels: noise may be louder than speech"}
+BELOW_0 = {
+    "data.augment.noise_snr_db": "decibels: noise may be louder than speech",
+    "policy.bias": "a logit: below 0 it waits",
+}
 """Paths of fields that may be -1, and why."""
 
 
-@pytest.mark.parametrize("make", ["whole", "published", "adapters", "switching", "label"])
+@pytest.mark.parametrize("make", ["whole", "published", "adapters", "switching", "label", "translation"])
 def test_no_number_is_accepted_that_is_not_finite_or_makes_no_sense(make):
     config = {
         "whole": lambda: composed("experiment=foundation_whole"),
@@ -104,6 +108,7 @@ def test_no_number_is_accepted_that_is_not_finite_or_makes_no_sense(make):
         "adapters": lambda: adapting("language=ita"),
         "switching": switching,
         "label": labelling,
+        "translation": translating,
     }[make]()
     found = list(numbers(config))
     assert len(found) > 50
@@ -204,6 +209,13 @@ def labelling() -> LabelConfig:
     register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("hybrid", overrides=["output=out", "data.root=corpus", "base=base"])
+    return built(config)
+
+
+def translating() -> TranslationConfig:
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("streaming_translation", overrides=["output=out", "data.root=corpus"])
     return built(config)
 
 

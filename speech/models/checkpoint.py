@@ -7,7 +7,8 @@
 
 Optional files beside `model.safetensors` are `lm.safetensors`, an n-gram model of the same tokens
 (`speech.decode.lm.ngram`), and `lexicon.safetensors`, words (`speech.decode.lm.lexicon`); `adapters/` holds one file
-per adapted language (`speech.models.adapters.file`).
+per adapted language (`speech.models.adapters.file`). Beside `decoder.safetensors`, `policy.safetensors` is a policy for
+simultaneous translation (`speech.models.policy_file`).
 
 Checkpoints contain data only. `kind` is looked up in a closed table of imported classes; unknown keys are rejected.
 """

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from speech.decode.label.search import LabelSearch, likeliest, once
 from speech.models.base import LabelModel
+from speech.models.monotonic_decoder import MonotonicDecoder
 from speech.recognize.label_part import LabelPart, search_with
 from speech.text.tokenizers.bpe import LabelTokenizer
 from speech.translate.policy import TranslationDraft
@@ -26,6 +27,8 @@ class DraftDecoder:
     def __init__(self, model: LabelModel, tokenizer: LabelTokenizer, beam: int) -> None:
         self._model, self._tokenizer = model, tokenizer
         self._greedy, self._full = search_with(model, tokenizer, 1), search_with(model, tokenizer, beam)
+        self.policy: MonotonicDecoder | None = None
+        """A trained policy of the model; drafts then have `write`."""
 
     @torch.inference_mode()
     def draft(self, part: LabelPart, language: str, written: Sequence[int], *, complete: bool) -> TranslationDraft:
@@ -45,9 +48,9 @@ class DraftDecoder:
         count = len(self._tokenizer.decode(written).split())
         pieces = tuple(self._tokenizer.piece(token) for token in tokens)
         attended, chances = self._attended(part, start, tokens) if tokens else ((), ())
-        return TranslationDraft(
-            part.seconds, tokens, pieces, ended, attended, chances, written=tuple(written), written_words=count
-        )
+        write = self._write(part, start, tokens) if tokens and self.policy is not None else ()
+        told = tuple(written)
+        return TranslationDraft(part.seconds, tokens, pieces, ended, attended, chances, write, told, count)
 
     def _continued(
         self, part: LabelPart, start: Sequence[int], search: LabelSearch, most: int
@@ -66,11 +69,22 @@ class DraftDecoder:
         rows = torch.tensor([[*start, *tokens]], device=part.frames.device)
         x, _, attention = self._model.step(rows, part.fresh, self._model.alignment_heads)
         assert attention is not None
-        frames = min(max(round(part.seconds / self._model.frame_s), 1), attention.shape[-1])
+        frames = self._heard(part)
         before = slice(len(start) - 1, -1)  # a token is predicted by the row before it
         places = standardised(attention[0, ..., :frames].float())[before].argmax(dim=-1)
         chances = self._model.logits(x[0, before]).float().softmax(dim=-1).gather(1, rows[0, len(start) :, None])
         return tuple((places * self._model.frame_s).tolist()), tuple(chances[:, 0].tolist())
+
+    def _write(self, part: LabelPart, start: Sequence[int], tokens: Sequence[int]) -> tuple[float, ...]:
+        """Of each token, the policy's probability at the last frame of the part that it may be written."""
+        assert self.policy is not None
+        rows = torch.tensor([[*start, *tokens]], device=part.frames.device)
+        chances = self.policy.write(rows, part.frames.float(), self._heard(part))
+        return tuple(chances[0, len(start) - 1 : -1].tolist())
+
+    def _heard(self, part: LabelPart) -> int:
+        """Frames of a part without the silence behind it, at least 1."""
+        return min(max(round(part.seconds / self._model.frame_s), 1), part.frames.shape[1])
 
 
 def standardised(attention: Tensor) -> Tensor:

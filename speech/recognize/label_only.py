@@ -75,7 +75,7 @@ class LabelReader:
         beams = _BEAM if beam is None else beam, 1
         self._words = PartWords(model.frame_s, self.languages, lambda token: tokenizer.decode([token]))
         self._full, self._quick = (search_with(model, tokenizer, size) for size in beams)
-        self._drafts = DraftDecoder(model, tokenizer, beams[0])
+        self.drafts = DraftDecoder(model, tokenizer, beams[0])
 
     @property
     def into(self) -> tuple[str, ...]:
@@ -170,7 +170,7 @@ class LabelReader:
     def _draft(self, listened: LabelPart, language: str, part: Part, *, complete: bool) -> TranslationDraft | None:
         if listened.no_speech(self.tokenizer) > _NO_SPEECH:
             return None
-        return self._drafts.draft(listened, language, part.translated, complete=complete)
+        return self.drafts.draft(listened, language, part.translated, complete=complete)
 
     def _languages(self, behind_start: Tensor) -> Tensor:
         """Log-posteriors of languages `(languages,)` on the host, from the logits after the first token."""

@@ -9,9 +9,10 @@ import torch
 
 from speech.errors import ConfigError
 from speech.models.adapters.file import load_bank
-from speech.models.checkpoint import kind_of, load_checkpoint, load_label_checkpoint
+from speech.models.checkpoint import LABEL, kind_of, load_checkpoint, load_label_checkpoint
 from speech.models.hybrid import KIND as HYBRID
 from speech.models.hybrid import load_hybrid
+from speech.models.policy_file import load_monotonic
 from speech.models.precision import Precision, with_precision
 from speech.models.storage import WHISPER
 from speech.recognize.decoders import check_search, open_decoder
@@ -42,7 +43,7 @@ class LoadOptions:
 
 
 def load_reader(folder: Path, place: torch.device, options: LoadOptions) -> PartReader:
-    """Load a checkpoint with its adapters.
+    """Load a checkpoint with its adapters, and the translation policy beside its label model.
 
     Args:
         folder: the checkpoint.
@@ -50,7 +51,8 @@ def load_reader(folder: Path, place: torch.device, options: LoadOptions) -> Part
         options: how to use it.
 
     Raises:
-        ModelError: if the checkpoint is missing or damaged, or an adapter is damaged or made for another model.
+        ModelError: if the checkpoint is missing or damaged, or an adapter or a policy is damaged or made for another
+            model.
         ConfigError: if an option does not apply to the checkpoint.
     """
     kind = kind_of(folder)
@@ -71,7 +73,9 @@ def _label_only(folder: Path, place: torch.device, options: LoadOptions) -> Labe
     targets = found.targets if options.measured_targets else None
     guard = ToxicityGuard.read(options.toxic_words, found.tokenizer)
     model = with_precision(found.model, options.precision)
-    return LabelReader(model, found.tokenizer, targets, beam=options.beam, guard=guard)
+    reader = LabelReader(model, found.tokenizer, targets, beam=options.beam, guard=guard)
+    reader.drafts.policy = load_monotonic(folder, place)
+    return reader
 
 
 def _by_ctc(folder: Path, place: torch.device, options: LoadOptions, kind: str) -> FullContextPass:
@@ -93,6 +97,7 @@ def _by_ctc(folder: Path, place: torch.device, options: LoadOptions, kind: str) 
             shared_layers=hybrid.shared_layers,
             guard=ToxicityGuard.read(options.toxic_words, hybrid.label.tokenizer),
         )
+        label.drafts.policy = load_monotonic(folder / LABEL, place)
     elif options.toxic_words is not None:
         raise ConfigError("toxic words: no label decoder translates", fix="Use a hybrid or a Whisper, without a graph.")
     reader = FullContextPass(model, found.tokenizer, decode, targets, alone=options.alone, label=label)

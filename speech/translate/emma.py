@@ -52,12 +52,19 @@ def expected_alignment(p: Tensor) -> Tensor:
 
 
 def _moved(before: Tensor, row: Tensor) -> Tensor:
-    """`before (..., J)` times T, `T[m, n] = prod_{l=m}^{n-1} (1 - p_l)` for m <= n."""
+    """`before (..., J)` times T, `T[m, n] = prod_{l=m}^{n-1} (1 - p_l)` for m <= n.
+
+    It is the recurrence x_n = (1 - p_{n-1}) x_{n-1} + before_n, computed in log2(J) steps by doubling (Hillis and
+    Steele 1986), so that memory grows with J log J and not with its square.
+    """
     stay = torch.cat([torch.ones_like(row[..., :1]), 1.0 - row[..., :-1]], dim=-1)  # (..., J): 1 - p_{n-1}
-    size = row.shape[-1]
-    above = torch.ones(size, size, dtype=torch.bool, device=row.device).triu(1)
-    factors = torch.where(above, stay[..., None, :], torch.ones_like(stay[..., None, :]))  # (..., J, J)
-    return torch.einsum("...m,...mn->...n", before, factors.cumprod(dim=-1).triu())
+    size, reach, moved = row.shape[-1], 1, before
+    while reach < size:
+        earlier = moved[..., :-reach]  # what has arrived `reach` frames before
+        moved = torch.cat([moved[..., :reach], moved[..., reach:] + stay[..., reach:] * earlier], dim=-1)
+        stay = torch.cat([stay[..., :reach], stay[..., reach:] * stay[..., :-reach]], dim=-1)
+        reach *= 2
+    return moved
 
 
 def with_rest_at_end(alpha: Tensor) -> Tensor:

@@ -5,12 +5,18 @@ import shutil
 import pytest
 import torch
 
+from speech.decode.label.joint import JointConfig
 from speech.errors import ConfigError, FileError, ModelError
+from speech.models.adapters.file import fingerprint
+from speech.models.checkpoint import load_label_outline
+from speech.models.policy_file import POLICY, PolicyFile, save_policy
 from speech.models.translation_targets import TargetScore, write_targets
+from speech.nn.policy_network import PolicyConfig, PolicyNetwork
 from speech.recognize.full_context import FullContextPass
 from speech.recognize.label_only import LabelReader
 from speech.recognize.loading import LoadOptions, load_reader
 from speech.recognize.request import Request
+from tests.tiny_hybrid import save_tiny_hybrid
 
 CPU = torch.device("cpu")
 
@@ -67,3 +73,20 @@ def test_only_a_label_decoder_that_is_used_can_be_guarded_against_toxic_words(ch
         load_reader(checkpoint, CPU, LoadOptions(toxic_words=tmp_path))
     with pytest.raises(FileError, match="none: cannot be read"):
         load_reader(whisper_checkpoint, CPU, LoadOptions(toxic_words=tmp_path / "none"))
+
+
+def test_a_policy_beside_the_label_model_is_loaded_and_another_models_is_refused(whisper_checkpoint, tmp_path):
+    assert load_reader(whisper_checkpoint, CPU, LoadOptions()).drafts.policy is None
+    folder, hybrid = tmp_path / "copy", tmp_path / "hybrid"
+    shutil.copytree(whisper_checkpoint, folder)
+    save_tiny_hybrid(hybrid, JointConfig())
+    for checkpoint, label in ((folder, folder), (hybrid, hybrid / "label")):
+        shape = load_label_outline(label).config.decoder
+        network = PolicyNetwork(PolicyConfig(), shape.dim, shape.layers, shape.heads)
+        save_policy(label / POLICY, PolicyFile(network, fingerprint(label), ""))
+        reader = load_reader(checkpoint, CPU, LoadOptions())
+        found = (reader.label if checkpoint is hybrid else reader).drafts.policy
+        assert torch.equal(found.network.bias, network.bias)
+        save_policy(label / POLICY, PolicyFile(network, "b" * 64, ""))
+        with pytest.raises(ModelError, match="is for another label model: trained with bbbbbbbbbbbb"):
+            load_reader(checkpoint, CPU, LoadOptions())

@@ -14,6 +14,7 @@ from speech.nn.prompt import PromptConfig
 from speech.train.adapters.config import AdaptConfig
 from speech.train.asr.config import TrainConfig
 from speech.train.label.config import LabelConfig
+from speech.train.translation.config import TranslationConfig
 
 
 def register() -> None:
@@ -22,6 +23,7 @@ def register() -> None:
     store.store(name="train_schema", node=_open(TrainConfig))
     store.store(name="adapt_schema", node=_open(AdaptConfig))
     store.store(name="label_schema", node=_open(LabelConfig))
+    store.store(name="translation_schema", node=_open(TranslationConfig))
     store.store(group="model/encoder", name="whisper_schema", node=WhisperEncoderConfig)
     store.store(group="model/encoder", name="e_branchformer_schema", node=EBranchformerConfig)
     store.store(group="model/prompt", name="prompt_schema", node=PromptConfig)

@@ -1,0 +1,1 @@
+"""Training of EMMA's policy for simultaneous translation, with a label decoder."""
