@@ -23,7 +23,16 @@ from speech.chunking import ChunkSpec
 from speech.models.checkpoint import LabelCheckpoint
 from speech.models.export.ctc_graphs import OfflineGraph, StreamingGraph, WaveformGraph, prefix_frames
 from speech.models.export.label import write_label
-from speech.models.export.onnx_files import FORMAT, TOLERANCE, OnnxGraph, compare, new_folder, open_onnx, write_graph
+from speech.models.export.onnx_files import (
+    FORMAT,
+    TOLERANCE,
+    OnnxGraph,
+    compare,
+    new_folder,
+    open_onnx,
+    seeded,
+    write_graph,
+)
 from speech.models.owsm_ctc import OwsmCtc
 from speech.nn.encoder.subsampling import UNKNOWN_END
 
@@ -145,7 +154,7 @@ def _write_offline(path: Path, model: OwsmCtc, name: str, prefix: tuple[int, int
         "prefix_frames": str(_front(model)),
         "shortest": str(graph.shortest),
     }
-    inputs = {"features": torch.randn(1, 10 * graph.shortest + 3, model.config.encoder.bins)}
+    inputs = {"features": torch.randn(1, 10 * graph.shortest + 3, model.config.encoder.bins, generator=seeded())}
     inputs["prefix"] = torch.tensor([prefix])
     free = {"features": {0: "batch", 1: "T"}, "prefix": {0: "batch"}, **{n: {0: "batch", 1: "frames"} for n in outputs}}
     write_graph(path, OnnxGraph(graph, inputs, outputs, free, metadata))
@@ -177,7 +186,7 @@ def _write_streaming(path: Path, model: OwsmCtc, chunk: ChunkSpec, prefix: tuple
     }
     metadata = _metadata(model, "streaming") | {key: str(value) for key, value in shape.items()}
     metadata |= {"state": ",".join(state), "prefix": ",".join(map(str, prefix))}
-    features = torch.randn(1, graph.window, model.config.encoder.bins)
+    features = torch.randn(1, graph.window, model.config.encoder.bins, generator=seeded())
     inputs = {"features": features, "total": torch.tensor([UNKNOWN_END]), **state}
     free = {name: {0: "batch"} for name in [*inputs, *outputs]}
     write_graph(path, OnnxGraph(graph, inputs, outputs, free, metadata))
@@ -200,7 +209,7 @@ def _write_streaming(path: Path, model: OwsmCtc, chunk: ChunkSpec, prefix: tuple
 def _write_sherpa(path: Path, model: OwsmCtc, prefix: tuple[int, int]) -> str:
     repeat = model.encoder.factor // _SHERPA_FRAMES
     graph = WaveformGraph(model, prefix, _SHERPA_RMS, repeat)
-    inputs = {"samples": torch.randn(1, 32000)}
+    inputs = {"samples": torch.randn(1, 32000, generator=seeded())}
     free = {"samples": {1: "N"}, "log_probs": {1: "frames"}}
     write_graph(path, OnnxGraph(graph, inputs, ["log_probs"], free, _metadata(model, "waveform")))
     _check_sherpa(path, model, prefix, graph)
@@ -263,7 +272,7 @@ def _check_streaming(path: Path, model: OwsmCtc, chunk: ChunkSpec, prefix: tuple
 
 
 def _check_sherpa(path: Path, model: OwsmCtc, prefix: tuple[int, int], graph: WaveformGraph) -> None:
-    samples = torch.randn(1, 25001)
+    samples = torch.randn(1, 25001, generator=seeded())
     loud, length = samples * _SHERPA_RMS / samples.square().mean().sqrt(), torch.tensor([25001])
     with torch.inference_mode():
         features, lengths = model.features(loud, length)
@@ -275,5 +284,5 @@ def _check_sherpa(path: Path, model: OwsmCtc, prefix: tuple[int, int], graph: Wa
 
 def _noise(model: OwsmCtc, length: int) -> Tensor:
     """Random features `(1, length, bins)` with the mean and deviation of the training features."""
-    noise = torch.randn(1, length, model.config.encoder.bins)
+    noise = torch.randn(1, length, model.config.encoder.bins, generator=seeded())
     return noise * model.feature_std + model.feature_mean

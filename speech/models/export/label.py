@@ -18,7 +18,16 @@ from torch import Tensor
 from speech.audio import SAMPLE_RATE
 from speech.models.checkpoint import LabelCheckpoint
 from speech.models.export.label_graphs import LabelDecoderGraph, LabelEncoderGraph, cache_names
-from speech.models.export.onnx_files import FORMAT, TOLERANCE, OnnxGraph, compare, new_folder, open_onnx, write_graph
+from speech.models.export.onnx_files import (
+    FORMAT,
+    TOLERANCE,
+    OnnxGraph,
+    compare,
+    new_folder,
+    open_onnx,
+    seeded,
+    write_graph,
+)
 from speech.models.whisper import Whisper
 from speech.text.tokenizers.bpe import LabelTokenizer
 
@@ -96,7 +105,7 @@ def write_label(folder: Path, label: LabelCheckpoint) -> str:
 def _write_encoder(path: Path, model: Whisper, shortest: int) -> list[Tensor]:
     """Write the encoder graph; returns its cross-attention keys and values for one second of noise."""
     names = cache_names("cross", model.config.decoder.layers)
-    samples = torch.randn(1, SAMPLE_RATE)
+    samples = torch.randn(1, SAMPLE_RATE, generator=seeded())
     metadata = {
         "format": f"speech-label-encoder-{FORMAT}",
         "sample_rate": str(SAMPLE_RATE),
@@ -115,7 +124,7 @@ def _write_encoder(path: Path, model: Whisper, shortest: int) -> list[Tensor]:
 def _write_decoder(path: Path, model: Whisper, tokenizer: LabelTokenizer, cross: list[Tensor]) -> None:
     config = model.config.decoder
     past, frames = cache_names("past", config.layers), cache_names("cross", config.layers)
-    cache = torch.randn(2, config.heads, 3, config.dim // config.heads)
+    cache = torch.randn(2, config.heads, 3, config.dim // config.heads, generator=seeded())
     inputs = {"tokens": torch.tensor([[1, 2], [3, 4]])}
     inputs |= dict.fromkeys(past, cache) | dict(zip(frames, cross, strict=True))
     outputs = ["logits", *(f"next_{name}" for name in past), *(["attention"] if model.alignment_heads else [])]
@@ -162,9 +171,10 @@ def _check(folder: Path, model: Whisper) -> None:
     """Compare both graphs, chained, on recordings of three lengths: a prompt, then steps with several hypotheses."""
     encoder, decoder = open_onnx(folder / "label_encoder.onnx"), open_onnx(folder / "label_decoder.onnx")
     config = model.config.decoder
+    noise = seeded()
     names, past = [output.name for output in decoder.get_outputs()], cache_names("past", config.layers)
     for length in (model.log_mel.pad + 1, SAMPLE_RATE + 7, 5 * SAMPLE_RATE // 2 + 1):
-        samples = 0.1 * torch.randn(1, length)
+        samples = 0.1 * torch.randn(1, length, generator=noise)
         frames, lengths = model.encode(samples, torch.tensor([length]))
         found, *cross = encoder.run(None, {"samples": samples.numpy()})
         size = frames.abs().max()  # some dimensions of published models are large
@@ -176,7 +186,7 @@ def _check(folder: Path, model: Whisper) -> None:
             picked = torch.zeros(rows, dtype=torch.int64) if rows != len(kept[past[0]]) else torch.arange(rows).flip(0)
             state = state.select(picked)
             kept = {name: tensor[picked.numpy()] for name, tensor in kept.items()}
-            tokens = torch.randint(config.vocabulary, (rows, count))
+            tokens = torch.randint(config.vocabulary, (rows, count), generator=noise)
             x, state, seen = model.step(tokens, state, model.alignment_heads)
             values = decoder.run(names, {"tokens": tokens.numpy(), **kept, **heard})
             got = dict(zip(names, values, strict=True))

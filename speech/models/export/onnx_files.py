@@ -107,6 +107,11 @@ def _name_sizes(value: Any, answer: Tensor, free: Mapping[int, str]) -> None:
             dim.dim_value = size
 
 
+def seeded() -> torch.Generator:
+    """The random inputs of a check: the same in each export, so that its outcome is the same."""
+    return torch.Generator().manual_seed(0)
+
+
 def compare(path: Path, got: np.ndarray, expected: Tensor) -> None:
     """Compare the outputs of a graph and of the model.
 
