@@ -122,7 +122,8 @@ class CtcModel(Hearing, Protocol):
         """Encode whole utterances with full context.
 
         Args:
-            features, lengths: `(batch, T, bins)` log-mel and `(batch,)`.
+            features: log-mel `(batch, T, bins)`.
+            lengths: real frames `(batch,)`.
             prefix: `(batch, 2)` ids of language (or `<nolang>`) and task.
             subsampled: `features` and `lengths` are outputs of `subsample`.
             adapters: tap of an `AdapterBank`.

@@ -258,11 +258,11 @@ def test_expired_secrets_and_foreign_origins_are_refused(pcm, said):
             return events[-1]["code"], socket.close_code
 
     async def conversation(locked: Running) -> None:
-        gate = locked.server.config.app.state.parts.gate
+        auth = locked.server.config.app.state.parts.auth
         url = f"{locked.ws}/v1/stream"
-        fresh, _ = gate.client_secret(60)
+        fresh, _ = auth.client_secret(60)
         past = f"{int(time.time()) - 1}.x"
-        expired = f"ek_{past}.{gate._sign(past)}"
+        expired = f"ek_{past}.{auth._sign(past)}"
         own = locked.http
         async with beside(locked.ws, pcm, said, api_key="key"):
             assert await status(f"{url}?token={fresh}") == 101
