@@ -8,7 +8,7 @@ output of `speech stream --jsonl` in a file `ID.jsonl`, lines of an id and a tex
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,7 @@ def _from_file(path: Path, translation: bool) -> Iterator[tuple[Text, str]]:
         if _BEGINS_JSON.match("\n".join(lines[place : place + 2])):
             records, place = content.objects(place)
             if place <= 1 and records and begins_stream(records[0][1]):
-                yield _from_stream(content, len(lines), path, translation), f"{printable(path)}:1"
+                yield _from_stream(content, lines, path, translation), f"{printable(path)}:1"
                 return
             for number, record in records:
                 where = f"{printable(path)}:{number}"
@@ -118,10 +118,11 @@ def _from_file(path: Path, translation: bool) -> Iterator[tuple[Text, str]]:
             yield _from_line(line), f"{printable(path)}:{place}"
 
 
-def _from_stream(content: JsonText, lines: int, path: Path, translation: bool) -> Text:
+def _from_stream(content: JsonText, lines: Sequence[str], path: Path, translation: bool) -> Text:
     """The text of a live session, whose id is the name of its file."""
     where = printable(path)
-    messages = [(record, f"{where}:{number}") for line in range(lines) for number, record in content.objects(line)[0]]
+    places = [place for place, line in enumerate(lines) if line.strip()]
+    messages = [(record, f"{where}:{number}") for place in places for number, record in content.objects(place)[0]]
     found = streamed_text(messages, translation=translation)
     words = tuple(
         TaggedWord(word, None, emitted_s=time_s) for word, time_s in zip(found.words, found.emitted_s, strict=True)

@@ -78,3 +78,9 @@ def test_a_file_of_messages_is_one_utterance_named_after_it(tmp_path):
     assert found.words[1] == TaggedWord("morning", None, emitted_s=2.2)
     assert read_texts(path)["talk"].text == "Good morning"
     assert list(read_texts(tmp_path)) == ["talk"]
+
+
+def test_empty_lines_between_messages_say_nothing(tmp_path):
+    path = tmp_path / "talk.jsonl"
+    path.write_text("\n\n".join(json.dumps(one) for one in TALK) + "\n\n", "utf-8")
+    assert read_texts(path, translation=True)["talk"].text == "good morning to you again"
