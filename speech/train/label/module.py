@@ -34,7 +34,7 @@ class LabelModule(TrainModule[LabelBatch]):
     def loss(self, batch: LabelBatch, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss of one batch and its parts; with `generator` None (dev), without the teacher."""
         self._follow(batch.samples.device)
-        frames, lengths = self._encode(batch.samples, batch.sample_lengths)
+        frames, lengths = encode(self._whisper[0], batch.samples, batch.sample_lengths)
         decoder = self._whisper[0].decoder
         x = decoder.step(batch.tokens, decoder.begin(frames, lengths))[0]
         asked, taught = self._places(batch, taught=generator is not None)
@@ -72,20 +72,11 @@ class LabelModule(TrainModule[LabelBatch]):
         samples, tokens, asked = batch.samples[rows], batch.tokens[rows], places[rows]
         with torch.no_grad():
             padded = F.pad(samples, (0, max(_WINDOW - samples.shape[1], 0)))[:, :_WINDOW]
-            frames, _ = self._encode(padded, torch.full((len(padded),), _WINDOW, device=padded.device))
+            frames, _ = encode(self._whisper[0], padded, torch.full((len(padded),), _WINDOW, device=padded.device))
             teacher = self._teacher[0]
             x = teacher.step(tokens, teacher.begin(frames))[0]
             wanted = teacher.logits(x[asked]).float().log_softmax(dim=-1)
         return F.kl_div(logits.log_softmax(dim=-1), wanted, reduction="batchmean", log_target=True)
-
-    @torch.no_grad()
-    def _encode(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Like `Whisper.encode`, with features in float32 regardless of the training precision."""
-        whisper = self._whisper[0]
-        with torch.autocast(samples.device.type, enabled=False):
-            features, counts = whisper.log_mel(samples, lengths)
-        encoded = whisper.encoder(features, counts)
-        return encoded.x, encoded.lengths
 
     def _follow(self, device: torch.device) -> None:
         """Move the untrained modules to the decoder's device."""
@@ -95,3 +86,12 @@ class LabelModule(TrainModule[LabelBatch]):
 
     def configure_optimizers(self) -> Any:
         return self.scheduled(build_optimizer(self.model, 0, self.config.optimizer))
+
+
+@torch.no_grad()
+def encode(whisper: Whisper, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Like `Whisper.encode`, with features in float32 regardless of the training precision."""
+    with torch.autocast(samples.device.type, enabled=False):
+        features, counts = whisper.log_mel(samples, lengths)
+    encoded = whisper.encoder(features, counts)
+    return encoded.x, encoded.lengths

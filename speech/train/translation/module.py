@@ -13,6 +13,7 @@ from speech.models.whisper import Whisper
 from speech.nn.decoder.label import DecoderLayer
 from speech.nn.policy_network import PolicyNetwork
 from speech.train.label.batches import NO_TARGET, LabelBatch
+from speech.train.label.module import encode
 from speech.train.loop.module import TrainModule
 from speech.train.loop.optimizer import build_optimizer
 from speech.train.translation.config import TranslationConfig
@@ -40,7 +41,7 @@ class TranslationModule(TrainModule[LabelBatch]):
         whisper, model = self._frozen[0]
         if whisper.device != batch.samples.device:
             whisper.to(batch.samples.device)
-        frames, lengths = self._encode(batch.samples, batch.sample_lengths)
+        frames, lengths = encode(whisper, batch.samples, batch.sample_lengths)
         asked = batch.targets != NO_TARGET
         first, counts = asked.int().argmax(dim=1), asked.sum(dim=1)
         found = model(batch.tokens, frames, lengths, first)
@@ -61,15 +62,6 @@ class TranslationModule(TrainModule[LabelBatch]):
                 batch.targets[asked],
             )
         return total, {name: value.detach() for name, value in parts.items()}
-
-    @torch.no_grad()
-    def _encode(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Like `Whisper.encode`, with features in float32 regardless of the training precision."""
-        whisper = self._frozen[0][0]
-        with torch.autocast(samples.device.type, enabled=False):
-            features, counts = whisper.log_mel(samples, lengths)
-        encoded = whisper.encoder(features, counts)
-        return encoded.x, encoded.lengths
 
     @property
     def network(self) -> PolicyNetwork:
