@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -139,7 +139,7 @@ def live(
             targets=(ENGLISH,),
             interim=False,
             endpoint=rules,
-            translation=None if options is None else appending(options),
+            translation=None if options is None else replace(options, append=True),
         )
         words, delays, aware, spent = translated(engine, samples, stream)
         run.texts.append(" ".join(words))
@@ -149,11 +149,6 @@ def live(
             values += [] if found is None else [found]
         run.cpu_s += spent
     return run
-
-
-def appending(options: TranslationOptions) -> TranslationOptions:
-    """The same options, with nothing taken back."""
-    return TranslationOptions(policy=options.policy, append=True, step_s=options.step_s, first_s=options.first_s)
 
 
 def translated(

@@ -294,17 +294,13 @@ async def _show(client: StreamClient) -> None:
             if event["type"] == "transcript" and event["is_final"]:
                 codes = ",".join(share["code"] for share in event["languages"])
                 current.pop("", None)
-                live.update(Group(*current.values()), refresh=True)
                 console.print(_line(f"{event['start_ms'] / 1000:7.2f} {codes:8}", event["text"]))
             elif event["type"] == "transcript":
                 current = {"": _growing("", event), **{key: line for key, line in current.items() if key}}
-                live.update(Group(*current.values()), refresh=True)
             elif event["type"] == "translation" and not event["is_final"]:
                 current[event["target"]] = _growing(event["target"], event)
-                live.update(Group(*current.values()), refresh=True)
             elif event["type"] == "translation":
                 current.pop(event["target"], None)
-                live.update(Group(*current.values()), refresh=True)
                 console.print(_line(f"{'':7} {event['target']:8}", (event["text"], "italic")))
             elif event["type"] == "score":
                 console.print(_line(f"{event['at_ms'] / 1000:7.2f} {'score':8}", _figures(event)))
@@ -313,6 +309,7 @@ async def _show(client: StreamClient) -> None:
             elif event["type"] == "end":
                 latency = event["latency"]
                 console.print(_line(f"{event['audio_ms'] / 1000:.1f} s, {event['words']} words, {latency}", ""))
+            live.update(Group(*current.values()), refresh=True)
 
 
 def _growing(target: str, event: dict[str, Any]) -> Text:

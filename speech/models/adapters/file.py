@@ -1,8 +1,7 @@
 """Adapter files: a small safetensors file with an adapter, its language and its base model.
 
     PLACE/ADAPTER.safetensors: the parameters of `speech.nn.adapters.Adapter`; in the metadata language, layers,
-    tokens
-    of its own, the fingerprint of the base, scores, and a card in Markdown
+    tokens of its own, the fingerprint of the base, scores, and a card in Markdown
 
 `adapters/` beside a checkpoint holds its adapters, one file per language.
 """
