@@ -9,67 +9,14 @@ import torch
 
 from speech.decode.bias.phrases import Phrase
 from speech.decode.ctc.greedy import TokenSpan
-from speech.decode.label.joint import JointConfig
 from speech.decode.label.search import LabelHypothesis
 from speech.recognize.context import Context
 from speech.recognize.label_part import Judged, LabelPart
-from speech.recognize.label_pass import LabelPass
 from speech.recognize.request import Request
 from speech.recognize.result import PartResult, spoken_in
-from speech.recognize.toxicity_guard import ToxicityGuard
 from speech.text.normalize import plain_text
-from speech.transcript import Toxicity
-from speech.translate.toxicity import ToxicWords
-from tests.tiny_hybrid import WRITTEN, latin_whisper, letters_tokenizer
-from tests.tiny_whisper import tiny_label_tokenizer
-
-SAMPLES = (np.random.default_rng(0).standard_normal(32_000) * 0.1).astype(np.float32)
-
-
-@pytest.fixture(scope="module")
-def ctc():
-    return letters_tokenizer()
-
-
-@pytest.fixture(scope="module")
-def whisper():
-    return latin_whisper()
-
-
-@pytest.fixture
-def make(whisper):
-    def made(**config) -> LabelPass:
-        return LabelPass(whisper, tiny_label_tokenizer(), JointConfig(**config))
-
-    return made
-
-
-@pytest.fixture
-def heard(ctc):
-    """Two seconds in which CTC hears a text, a token in every third frame."""
-
-    def judged(text, frames=100, sure=0.9) -> Judged:
-        probs = np.full((frames, len(ctc.vocabulary)), (1 - sure) / len(ctc.vocabulary))
-        probs[:, 0] = sure
-        for place, token in enumerate(ctc.encode(text)):
-            probs[3 * place + 1] = (1 - sure) / len(ctc.vocabulary)
-            probs[3 * place + 1, token] = sure
-        return Judged(np.log(probs).astype(np.float32), (text,), ctc, 0.02)
-
-    return judged
-
-
-def text_of(written):
-    return " ".join(word.text for word in written.words)
-
-
-def says(label, monkeypatch, *found):
-    """The search finds these texts; "..." behind one: it did not end."""
-    hypotheses = [
-        LabelHypothesis(tuple(label.tokenizer.encode(text.removesuffix("..."))), -1.0 - n, not text.endswith("..."))
-        for n, text in enumerate(found)
-    ]
-    monkeypatch.setattr(type(label.candidates.search), "__call__", lambda *_: hypotheses)
+from tests.recognize.label_texts import SAMPLES, says, text_of
+from tests.tiny_hybrid import WRITTEN
 
 
 def test_the_decoder_hears_what_it_is_asked_for_and_no_more_than_it_has_learnt(make):
@@ -385,25 +332,3 @@ def test_context_changes_what_is_written_and_nothing_that_is_heard(make, heard):
     assert torch.equal(part.frames, frames)
     assert label.read(part, Request(("deu",)), {}, judged) == plain  # it leaves nothing behind
     assert label.posterior(part, Request(), {}) == label.posterior(label.listen(SAMPLES), Request(), {})
-
-
-@pytest.mark.parametrize(
-    ("language", "code", "entry", "added"),
-    [
-        ("deu", "deu", "Hund", False), ("deu", "deu", "Katze", True), ("deu", "spa", "Hund", True),
-        ("spa", "spa", "Hund", True), ("spa", "spa", "pest", False),
-    ],
-)  # fmt: skip
-def test_a_translation_is_guarded_by_what_ctc_hears_in_its_languages_and_by_what_the_decoder_writes(
-    whisper, heard, monkeypatch, language, code, entry, added
-):
-    """CTC does not know Spanish; the decoder writes the same in both tasks, whatever is banned."""
-    tokenizer = tiny_label_tokenizer()
-    guard = ToxicityGuard(ToxicWords({"eng": ["pest"], code: [entry]}), tokenizer)
-    label = LabelPass(whisper, tokenizer, JointConfig(learnt=["deu"]), guard=guard)
-    says(label, monkeypatch, "A pest.")
-    part, judged = label.listen(SAMPLES), heard("der hund")
-    written = label.read(part, Request((language,), "eng"), {}, judged).written
-    assert text_of(written) == "A pest."
-    assert written.toxicity == (Toxicity(("pest",), removed=False) if added else None)
-    assert label.read(part, Request((language,)), {}, judged).written.toxicity is None

@@ -8,13 +8,17 @@ import pytest
 from speech import Recognizer
 from speech.batch.job import Job
 from speech.decode.label.banned import BannedSequences
+from speech.decode.label.joint import JointConfig
 from speech.decode.label.search import LabelHypothesis
 from speech.errors import ConfigError, DataError, FileError
+from speech.recognize.label_pass import LabelPass
+from speech.recognize.request import Request
 from speech.recognize.toxicity_guard import ToxicityGuard
 from speech.transcript import Toxicity
 from speech.translate.toxicity import ToxicWords
 from tests.cli.calling import run
 from tests.conftest import CLIPS
+from tests.recognize.label_texts import SAMPLES, says, text_of
 from tests.tiny_whisper import tiny_label_tokenizer
 
 TOKENIZER = tiny_label_tokenizer()
@@ -163,3 +167,25 @@ def test_the_command_refuses_lists_for_transcripts_and_faulty_ones(tmp_path):
             run("transcribe", FRENCH, *options, folder, *more)
         with pytest.raises(FileError, match="lost: cannot be read: no such file"):
             run("transcribe", FRENCH, *options, tmp_path / "lost", *more)
+
+
+@pytest.mark.parametrize(
+    ("language", "code", "entry", "added"),
+    [
+        ("deu", "deu", "Hund", False), ("deu", "deu", "Katze", True), ("deu", "spa", "Hund", True),
+        ("spa", "spa", "Hund", True), ("spa", "spa", "pest", False),
+    ],
+)  # fmt: skip
+def test_a_translation_is_guarded_by_what_ctc_hears_in_its_languages_and_by_what_the_decoder_writes(
+    whisper, heard, monkeypatch, language, code, entry, added
+):
+    """CTC does not know Spanish; the decoder writes the same in both tasks, whatever is banned."""
+    tokenizer = tiny_label_tokenizer()
+    guard = ToxicityGuard(ToxicWords({"eng": ["pest"], code: [entry]}), tokenizer)
+    label = LabelPass(whisper, tokenizer, JointConfig(learnt=["deu"]), guard=guard)
+    says(label, monkeypatch, "A pest.")
+    part, judged = label.listen(SAMPLES), heard("der hund")
+    written = label.read(part, Request((language,), "eng"), {}, judged).written
+    assert text_of(written) == "A pest."
+    assert written.toxicity == (Toxicity(("pest",), removed=False) if added else None)
+    assert label.read(part, Request((language,)), {}, judged).written.toxicity is None
