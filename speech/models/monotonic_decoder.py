@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from speech.nn.attention import MultiHeadAttention
 from speech.nn.decoder.label import DecoderLayer, LabelDecoder
 from speech.nn.encoder.masks import padding_mask
-from speech.nn.policy_network import PolicyNetwork
+from speech.nn.policy_network import PolicyKeys, PolicyNetwork
 from speech.translate.emma import expected_alignment, infinite_lookback_attention
 
 _LEAST = 40.0
@@ -78,6 +78,30 @@ class MonotonicDecoder(nn.Module):
             x = x + layer.feed_forward(layer.feed_forward_norm(x))
         return Expected(decoder.norm(x), torch.stack(alignments, dim=1), groups)
 
+    def stepwise(self, tokens: Tensor, frames: Tensor, lengths: Tensor | None, keys: PolicyKeys) -> Tensor:
+        """Probabilities `(batch, layers, heads, n, groups)` that the token after each place is written at each group,
+        where cross-attention is the decoder's own, over all frames.
+
+        Args:
+            tokens: `(batch, n)` prompt and text.
+            frames: `(batch, T, dim)` of the encoder.
+            lengths: `(batch,)` real frames; None: all.
+            keys: of the network, for the groups that are asked about.
+
+        Raises:
+            ConfigError: if the text exceeds the decoder's positions.
+        """
+        state = self.decoder.begin(frames, lengths)
+        x, causal = self._embedded(tokens)
+        found = []
+        for number, (layer, heard) in enumerate(zip(_layers(self.decoder), state.cross, strict=True)):
+            x = _behind_attention(layer, x, causal)
+            asked = layer.cross_norm(x)
+            found.append(self.network(number, asked, keys))
+            x = x + layer.cross.attend(asked, *heard, state.mask)
+            x = x + layer.feed_forward(layer.feed_forward_norm(x))
+        return torch.stack(found, dim=1)
+
     @torch.inference_mode()
     def write(self, tokens: Tensor, frames: Tensor, count: int) -> Tensor:
         """Probability `(rows, n)` that the token after each of `tokens (rows, n)` is written once `count` frames are
@@ -86,18 +110,9 @@ class MonotonicDecoder(nn.Module):
         Cross-attention is the decoder's own, over all of `frames (rows, T, dim)`, of which those behind `count` are
         silence that the decoder needs.
         """
-        decoder, network = self.decoder, self.network
-        state, size = decoder.begin(frames), network.config.pooling
-        keys = network.begin(frames[:, (count - 1) // size * size : count])  # the last group
-        x, causal = self._embedded(tokens)
-        chances = []
-        for number, (layer, heard) in enumerate(zip(_layers(decoder), state.cross, strict=True)):
-            x = _behind_attention(layer, x, causal)
-            asked = layer.cross_norm(x)
-            chances.append(network(number, asked, keys)[..., 0].mean(dim=1))  # (rows, n)
-            x = x + layer.cross.attend(asked, *heard, None)
-            x = x + layer.feed_forward(layer.feed_forward_norm(x))
-        return torch.stack(chances).mean(dim=0)
+        counts = torch.full((len(frames),), count, device=frames.device)
+        keys = self.network.begin(*last_group(frames, counts, self.network.config.pooling))
+        return self.stepwise(tokens, frames, None, keys)[..., 0].mean(dim=(1, 2))
 
     def _embedded(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Input of the first layer `(batch, n, dim)`, and the causal mask."""
@@ -126,6 +141,15 @@ def group_ends(lengths: Tensor, groups: int, size: int) -> Tensor:
     """Last real frame, from 0, of each group `(batch, groups)` of `size` frames; of padding, that of the source."""
     ends = (torch.arange(groups, device=lengths.device) + 1) * size  # (groups,)
     return torch.minimum(ends[None], lengths[:, None]) - 1
+
+
+def last_group(frames: Tensor, counts: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """The last group of the first `counts (batch,)` of `frames (batch, T, dim)`: `(batch, size, dim)`, of which the
+    returned `(batch,)` are real."""
+    begins = (counts - 1) // size * size  # (batch,)
+    places = begins[:, None] + torch.arange(size, device=frames.device)  # (batch, size)
+    places = places.clamp(max=frames.shape[1] - 1)
+    return frames.gather(1, places[..., None].expand(-1, -1, frames.shape[2])), counts - begins
 
 
 def _layers(decoder: LabelDecoder) -> list[DecoderLayer]:

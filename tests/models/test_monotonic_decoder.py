@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from speech.errors import ConfigError
-from speech.models.monotonic_decoder import MonotonicDecoder, decided, group_ends
+from speech.models.monotonic_decoder import MonotonicDecoder, decided, group_ends, last_group
 from speech.nn.decoder.label import LabelDecoder, LabelDecoderConfig
 from speech.nn.policy_network import PolicyConfig, PolicyNetwork
 from speech.translate.emma import expected_alignment, with_rest_at_end
@@ -127,3 +127,11 @@ def test_groups_end_with_their_last_real_frame():
 def test_a_text_longer_than_the_decoder_writes_is_refused():
     with pytest.raises(ConfigError, match="positions"):
         MonotonicDecoder(decoder(), learned())(tokens_below(50, 2, 21), random(2, 22, 16), LENGTHS, FIRST)
+
+
+def test_the_last_group_is_that_of_the_frames_heard():
+    frames = torch.arange(12.0).view(1, 12, 1).expand(2, -1, -1)
+    found, real = last_group(frames, torch.tensor([6, 12]), 4)
+    assert real.tolist() == [2, 4]
+    assert found[0, :2, 0].tolist() == [4, 5]
+    assert found[1, :, 0].tolist() == [8, 9, 10, 11]

@@ -25,6 +25,19 @@ class DelayLossConfig:
         check(self, "delay_loss")
 
 
+@dataclass(frozen=True, kw_only=True)
+class DistillationConfig:
+    """AlignAtt's decisions as the first teacher; see `speech.train.translation.distillation`."""
+
+    steps: int = ranged(500, least=0)
+    """Steps at the beginning that have no other loss."""
+    margin_s: float = ranged(1.0, least=0)
+    """Seconds of audio behind what a token attends to before it is written."""
+
+    def __post_init__(self) -> None:
+        check(self, "distillation")
+
+
 def translated_clips() -> LabelDataConfig:
     """Batches of complete translations alone, most of them of joined clips: a short clip has nothing to wait for."""
     return LabelDataConfig(translate=1.0, joined=0.7, nonspeech=0.0, cut=0.0)
@@ -41,6 +54,9 @@ class TranslationConfig(RunConfig):
     dev_rows: int = ranged(40, least=1)
     """Maximum joined rows of the dev set, evenly from all of them."""
     policy: PolicyConfig = field(default_factory=PolicyConfig)
+    start: str = ""
+    """Policy file of the same base and shape to start from; empty: a new network."""
+    distillation: DistillationConfig = field(default_factory=DistillationConfig)
     delay_loss: DelayLossConfig = field(default_factory=DelayLossConfig)
     train_cross_attention: bool = False
     """Whether the decoder's cross-attention learns too; the result then has a label model of its own."""

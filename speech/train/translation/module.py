@@ -1,4 +1,8 @@
-"""Training step of EMMA's policy: cross-entropy of the translation, expected lagging, variance of the delay."""
+"""Training step of EMMA's policy.
+
+First it learns AlignAtt's decisions; then the cross-entropy of the translation, the expected lagging and the variance
+of the delay.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,7 @@ from speech.train.label.module import encode
 from speech.train.loop.module import TrainModule
 from speech.train.loop.optimizer import build_optimizer
 from speech.train.translation.config import TranslationConfig
+from speech.train.translation.distillation import Heard, attended_places, cut_loss, whole_loss
 from speech.translate.emma import delay_variance, expected_delay, expected_lagging
 
 
@@ -33,15 +38,18 @@ class TranslationModule(TrainModule[LabelBatch]):
             crossing = (nn.ModuleList([layer.cross_norm, layer.cross]) for layer in layers)
             parts["cross"] = nn.ModuleList(crossing).requires_grad_(True)
         super().__init__(nn.ModuleDict(parts), config)
-        self.weights, self.cross_lr = config.delay_loss, config.cross_lr
+        self.weights, self.distillation, self.cross_lr = config.delay_loss, config.distillation, config.cross_lr
         self._frozen = [(whisper, MonotonicDecoder(whisper.decoder, network))]  # the list avoids their registration
 
     def loss(self, batch: LabelBatch, generator: torch.Generator | None) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss of one batch and its parts; on dev (`generator` None) also the cross-entropy of the offline decoder."""
+        """Loss of one batch and its parts; on dev (`generator` None) the parts of both stages, and the cross-entropy of
+        the offline decoder."""
         whisper, model = self._frozen[0]
         if whisper.device != batch.samples.device:
             whisper.to(batch.samples.device)
         frames, lengths = encode(whisper, batch.samples, batch.sample_lengths)
+        if generator is not None and self.distils:
+            return self._distilled(batch, frames, lengths, generator)
         asked = batch.targets != NO_TARGET
         first, counts = asked.int().argmax(dim=1), asked.sum(dim=1)
         found = model(batch.tokens, frames, lengths, first)
@@ -61,7 +69,30 @@ class TranslationModule(TrainModule[LabelBatch]):
                 whisper.logits(whisper.step(batch.tokens, whisper.begin(frames, lengths))[0][asked]),
                 batch.targets[asked],
             )
+            if whisper.alignment_heads:
+                taught, losses = self._distilled(batch, frames, lengths, None)
+                parts |= losses
+                total = taught if self.distils else total
         return total, {name: value.detach() for name, value in parts.items()}
+
+    @property
+    def distils(self) -> bool:
+        """Whether the run is in its first stage."""
+        return self.global_step < self.distillation.steps
+
+    def _distilled(
+        self, batch: LabelBatch, frames: Tensor, lengths: Tensor, generator: torch.Generator | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss of the first stage and its parts; on dev the audio is cut half-way."""
+        whisper, model = self._frozen[0]
+        margin = round(self.distillation.margin_s / whisper.frame_s)
+        heard = Heard(frames, lengths, attended_places(whisper, batch, frames, lengths))
+        shares = torch.full((len(batch),), 0.5) if generator is None else torch.rand(len(batch), generator=generator)
+        parts = {
+            "whole": whole_loss(model, batch, heard, margin),
+            "cut": cut_loss(model, whisper, batch, heard, margin, shares),
+        }
+        return parts["whole"] + parts["cut"], {name: value.detach() for name, value in parts.items()}
 
     @property
     def network(self) -> PolicyNetwork:

@@ -12,11 +12,12 @@ from speech.data.manifest import Utterance
 from speech.data.mixing import hours_per_language
 from speech.data.reading import Tally
 from speech.errors import ConfigError
+from speech.files import printable
 from speech.models.adapters.file import fingerprint
 from speech.models.checkpoint import LABEL, LabelCheckpoint, load_label_checkpoint, save_label_checkpoint
 from speech.models.hub import locate
 from speech.models.hybrid import is_hybrid
-from speech.models.policy_file import POLICY, PolicyFile, save_policy
+from speech.models.policy_file import POLICY, PolicyFile, load_policy, save_policy
 from speech.tensors import check_finite
 from speech.train.asr.corpus import read_corpus
 from speech.train.label.batches import LabelBatch, LabelBatches
@@ -55,8 +56,12 @@ def train_translation(config: TranslationConfig) -> Path | None:
     if not base.model.true_length:
         fix = "Train its decoder first: recipes/hybrid/train.py."
         raise ConfigError(f"{config.base} needs audio padded to 30 s, so nothing is heard before its end", fix=fix)
+    if config.distillation.steps and not base.model.alignment_heads:
+        raise ConfigError(f"{config.base} has no alignment heads to distil from", fix="Give distillation.steps=0.")
     record_config(config, output)
     module = TranslationModule(base.model, config)
+    if config.start:
+        _start(module, Path(config.start), fingerprint(folder))
     speech = partial(_read_speech, config, base, corpus)
     fit(config, module, speech, output, steps_done(config, output), score_start=True)
     if not is_first():
@@ -77,6 +82,22 @@ def label_folder(checkpoint: Path) -> Path:
         ModelError: if the directory is not a checkpoint.
     """
     return checkpoint / LABEL if is_hybrid(checkpoint) else checkpoint
+
+
+def _start(module: TranslationModule, path: Path, base: str) -> None:
+    """Take over the parameters of a policy file.
+
+    Raises:
+        ModelError: if it is damaged, or for another label model.
+        ConfigError: if its network has another shape.
+    """
+    network = load_policy(path, base).network
+    if network.config != module.network.config:
+        raise ConfigError(
+            f"start {printable(path)} has {network.config}, expected {module.network.config}",
+            fix="Give the settings of policy that it was trained with.",
+        )
+    module.network.load_state_dict(network.state_dict())
 
 
 def _read_speech(
@@ -132,11 +153,20 @@ def policy_card(config: TranslationConfig, heard: Sequence[Utterance]) -> str:
         f"# {config.name}",
         "",
         f"A policy for simultaneous translation into English (EMMA, arXiv 2312.04515): policy network{also} trained "
-        f"for {config.trainer.max_steps} steps with latency weight {config.delay_loss.latency:g} and variance weight "
-        f"{config.delay_loss.variance:g}, on {sum(hours.values()):.1f} h of speech in {len(hours)} languages.",
+        f"for {config.trainer.max_steps} steps{_taught(config)} with latency weight {config.delay_loss.latency:g} and "
+        f"variance weight {config.delay_loss.variance:g}, on {sum(hours.values()):.1f} h of speech in {len(hours)} "
+        "languages.",
         "",
         "| source | licence |",
         "|---|---|",
         *[f"| {source} | {licence} |" for source, licence in sorted({(u.source, u.licence) for u in heard})],
     ]
     return "\n".join(lines) + "\n"
+
+
+def _taught(config: TranslationConfig) -> str:
+    """Of the card: how many steps are distillation."""
+    steps = min(config.distillation.steps, config.trainer.max_steps)
+    if not steps:
+        return ""
+    return f", the first {steps} of them on AlignAtt's decisions with a margin of {config.distillation.margin_s:g} s,"

@@ -11,7 +11,7 @@ from speech.data.manifest import Utterance, write_manifest
 from speech.models.checkpoint import LabelCheckpoint, save_label_checkpoint
 from speech.train.asr.config import DataConfig
 from speech.train.loop.config import OptimizerConfig, TrainerConfig
-from speech.train.translation.config import TranslationConfig
+from speech.train.translation.config import DistillationConfig, TranslationConfig
 from tests.tiny_whisper import tiny_label_tokenizer, tiny_whisper
 from tests.train.label.rows import settings, utterance
 
@@ -57,6 +57,7 @@ def tiny(base: Path, root: Path, output: Path, **trainer: Any) -> TranslationCon
         label=settings(**ROWS),
         optimizer=OptimizerConfig(lr=1e-2, warmup=1),
         trainer=TrainerConfig(**usual | steps | trainer),
+        distillation=DistillationConfig(steps=0),
         storage="float32",
         evaluate=False,
     )

@@ -7,7 +7,7 @@ import torch
 
 from speech.models.monotonic_decoder import Expected
 from speech.train.label.batches import NO_TARGET, LabelBatches
-from speech.train.translation.config import DelayLossConfig, TranslationConfig
+from speech.train.translation.config import DelayLossConfig, DistillationConfig, TranslationConfig
 from speech.train.translation.module import TranslationModule, delays
 from speech.translate.emma import delay_variance, expected_delay, expected_lagging
 from tests.tiny_whisper import tiny_whisper
@@ -19,7 +19,8 @@ GENERATOR = torch.Generator()
 
 def module(**changes) -> TranslationModule:
     torch.manual_seed(5)
-    return TranslationModule(tiny_whisper(), TranslationConfig(label=settings(**ROWS), **changes))
+    usual = {"label": settings(**ROWS), "distillation": DistillationConfig(steps=0)}
+    return TranslationModule(tiny_whisper(), TranslationConfig(**usual | changes))
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,31 @@ def test_the_loss_is_the_weighted_sum_and_on_dev_the_offline_decoder_is_beside_i
     ]
     assert float(parts["offline"]) == pytest.approx(sum(said) / len(said), rel=1e-4)
     assert "offline" not in step.loss(batch, GENERATOR)[1]
+
+
+def test_the_first_steps_have_the_loss_of_distillation_alone(batch):
+    step = module(distillation=DistillationConfig(steps=1, margin_s=0.1))
+    total, parts = step.loss(batch, torch.Generator().manual_seed(1))
+    assert parts.keys() == {"whole", "cut"}
+    assert float(total.detach()) == pytest.approx(float(parts["whole"] + parts["cut"]), rel=1e-5)
+    on_dev, both = step.loss(batch, None)
+    assert float(on_dev.detach()) == pytest.approx(float(both["whole"] + both["cut"]), rel=1e-5)
+    assert both.keys() == {"text", "lagging", "variance", "lagging_s", "offline", "whole", "cut"}
+    total.backward()
+    assert all(bool((parameter.grad != 0).any()) for parameter in step.network.parameters())
+
+
+def test_alignatts_decisions_can_be_learned(batch):
+    step = module(distillation=DistillationConfig(steps=100, margin_s=0.1))
+    optimizer = torch.optim.Adam(step.network.parameters(), 3e-3)
+    values = []
+    for _ in range(60):
+        total, _ = step.loss(batch, torch.Generator().manual_seed(1))
+        values.append(float(total.detach()))
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+    assert values[-1] < 0.5 * values[0]
 
 
 def test_a_policy_that_waits_for_the_end_is_the_offline_decoder(batch):

@@ -89,6 +89,35 @@ def test_it_learns_to_write_sooner_where_that_is_asked_for(base, spoken, tmp_pat
     assert rows[-1]["dev/lagging"] < 0.5 * rows[0]["dev/lagging"]
 
 
+def test_a_run_distils_alignatt_first_and_a_second_run_starts_from_its_policy(base, spoken, tmp_path):
+    first = changed(
+        tiny(base, spoken, tmp_path / "first", average=0),
+        {"distillation.steps": 4, "distillation.margin_s": 0.1},
+    )
+    policy = train_translation(first)
+    assert policy is not None
+    rows = read_metrics(tmp_path / "first" / "metrics.jsonl")
+    assert min(row["step"] for row in rows if "train/cut" in row) == 1
+    assert min(row["step"] for row in rows if "train/text" in row) == 5
+    rows = [row for row in rows if "dev/text" in row]
+    assert "the first 4 of them on AlignAtt's decisions with a margin of 0.1 s" in load_policy(policy).card
+    second = changed(tiny(base, spoken, tmp_path / "second", max_steps=1), {"start": str(policy)})
+    assert train_translation(second) is not None
+    began = next(row for row in read_metrics(tmp_path / "second" / "metrics.jsonl") if "dev/text" in row)
+    assert began["dev/text"] == pytest.approx(rows[-1]["dev/text"], rel=1e-4)
+    with pytest.raises(ConfigError, match="expected PolicyConfig"):
+        train_translation(changed(second, {"policy.depth": 1, "output": str(tmp_path / "third")}))
+
+
+def test_a_model_without_alignment_heads_is_refused_as_a_teacher(spoken, tmp_path):
+    model = tiny_whisper()
+    model.config.true_length, model.config.alignment_heads = True, []
+    save_label_checkpoint(tmp_path / "base", LabelCheckpoint(model, tiny_label_tokenizer(), {}), card="# base\n")
+    config = changed(tiny(tmp_path / "base", spoken, tmp_path / "run"), {"distillation.steps": 2})
+    with pytest.raises(ConfigError, match="has no alignment heads to distil from"):
+        train_translation(config)
+
+
 def test_trained_cross_attention_makes_a_label_model_that_the_policy_belongs_to(base, spoken, tmp_path):
     config = changed(
         tiny(base, spoken, tmp_path / "run", max_steps=2), {"train_cross_attention": True, "cross_lr": 1.0}
