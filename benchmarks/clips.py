@@ -15,6 +15,9 @@ from speech.text.languages import resolve
 from speech.text.normalize import plain_text
 from speech.text.units import UnitKind, units
 
+GAP_S = 0.3
+"""Pause between joined utterances; shorter than one that ends a part."""
+
 
 def every_nth(utterances: Iterable[Utterance], every: int, languages: Collection[str] = ()) -> list[Utterance]:
     """The first and then each `every`-th utterance of each language, sorted by id; `languages` empty: all."""
@@ -23,6 +26,23 @@ def every_nth(utterances: Iterable[Utterance], every: int, languages: Collection
         if not languages or utterance.language in languages:
             by_language[utterance.language].append(utterance)
     return [u for own in by_language.values() for u in own[::every]]
+
+
+def paragraphs(utterances: Iterable[Utterance], longest_s: float, gap_s: float = GAP_S) -> list[tuple[Utterance, ...]]:
+    """Join utterances of one language, source and speaker, in the order of their ids, while together with gaps they are
+    at most `longest_s`; an utterance that is longer stands alone."""
+    found: list[list[Utterance]] = []
+    total_s = 0.0
+    for utterance in sorted(utterances, key=lambda u: (u.language, u.source, u.speaker or "", u.id)):
+        last = found[-1][-1] if found else utterance
+        same = all(getattr(last, key) == getattr(utterance, key) for key in ("language", "source", "speaker"))
+        total_s += gap_s + utterance.duration_s
+        if found and same and total_s <= longest_s:
+            found[-1].append(utterance)
+        else:
+            found.append([utterance])
+            total_s = utterance.duration_s
+    return [tuple(own) for own in found]
 
 
 def cased_errors(reference: str, hypothesis: str, languages: Sequence[str]) -> ErrorCounts:

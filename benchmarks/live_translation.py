@@ -4,10 +4,11 @@
         --output benchmarks/results/live_translation.json
 
 Clips of the test part longer than --least-s, in seven languages, the language given, run through live sessions
-in messages of 100 ms; nothing that was written is taken back. LAAL (Papi et al. 2022) counts words when their audio had
-been received; its computation-aware form adds the CPU time of the session on one thread. The ceiling is the translation
-of the file. The peer is Whisper-base (`speech import`) behind the same policies: LocalAgreement-2 as in
-Whisper-Streaming (Macháček et al. 2023) and AlignAtt as in SimulStreaming (Papi et al. 2023).
+in messages of 100 ms; nothing that was written is taken back. --joined-s joins clips of one speaker to paragraphs. LAAL
+(Papi et al. 2022) counts words when their audio had been received; its computation-aware form adds the CPU time of the
+session on one thread. The ceiling is the translation of the file. The peer is Whisper-base (`speech import`) behind the
+same policies: LocalAgreement-2 as in Whisper-Streaming (Macháček et al. 2023) and AlignAtt as in SimulStreaming (Papi
+et al. 2023).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
-from clips import every_nth, save
+from clips import GAP_S, every_nth, paragraphs, save
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -77,6 +78,7 @@ def main(
     peer_model: Annotated[Path | None, typer.Option(help="Whisper-base, as `speech import` writes it.")] = None,
     every: Annotated[int, typer.Option(help="Hear only each N-th utterance of a language.")] = 1,
     least_s: Annotated[float, typer.Option(help="Leave out shorter clips.")] = 4.0,
+    joined_s: Annotated[float, typer.Option(help="Join clips of one speaker up to this length; 0: no.")] = 0.0,
     silence_s: Annotated[float, typer.Option(help="Pause that ends a part.")] = 0.5,
     only: Annotated[str, typer.Option(help="Settings whose names contain one of these, separated by commas.")] = "",
     output: Annotated[Path | None, typer.Option(help="Write figures and texts as JSON.")] = None,
@@ -84,14 +86,21 @@ def main(
     """Print the table."""
     torch.set_num_threads(1)
     utterances = [u for u in read_manifest(root / "test.jsonl", root) if u.translations.get(ENGLISH)]
-    clips = every_nth([u for u in utterances if u.duration_s > least_s], every, LANGUAGES)
+    joined = [whole(own) for own in paragraphs(utterances, joined_s)] if joined_s else utterances
+    clips = every_nth([u for u in joined if u.duration_s > least_s], every, LANGUAGES)
+    parts = {u.id: u for u in utterances}
     systems = {"ours": Recognizer.from_pretrained(model, measured_targets=False)}
     if peer_model is not None:
         systems["peer"] = Recognizer.from_pretrained(str(peer_model), measured_targets=False)
-    audio = [load_audio(clip.audio) for clip in clips]
+    audio = [samples_of([parts[name] for name in clip.id.split("+")]) for clip in clips]
     console = Console(highlight=False, width=120)
     record: dict[str, Any] = {"machine": machine(), "every": every, "clips": len(clips), "silence_s": silence_s}
-    record |= {"seconds": round(sum(map(len, audio)) / SAMPLE_RATE, 1), "settings": {}, "texts": {}}
+    record |= {
+        "joined_s": joined_s,
+        "seconds": round(sum(map(len, audio)) / SAMPLE_RATE, 1),
+        "settings": {},
+        "texts": {},
+    }
     for name, options in [("whole files", None), *SETTINGS.items()]:
         for system, recognizer in systems.items():
             peer_runs = ("local_agreement", "align_att", "whole")
@@ -111,6 +120,22 @@ def main(
             console.print(label, record["settings"][label]["all"])
             save(output, record)
     show(console, record)
+
+
+def whole(utterances: Sequence[Utterance]) -> Utterance:
+    """Several utterances as one, whose id names them all."""
+    return replace(
+        utterances[0],
+        id="+".join(u.id for u in utterances),
+        duration_s=sum(u.duration_s for u in utterances) + GAP_S * (len(utterances) - 1),
+        translations={ENGLISH: " ".join(u.translations[ENGLISH] for u in utterances)},
+    )
+
+
+def samples_of(utterances: Sequence[Utterance]) -> np.ndarray:
+    """Their audio `(n,)`, with pauses between them."""
+    pause = np.zeros(round(GAP_S * SAMPLE_RATE), np.float32)
+    return np.concatenate([part for u in utterances for part in (pause, load_audio(u.audio))][1:])
 
 
 def files(recognizer: Recognizer, clips: Sequence[Utterance], audio: Sequence[np.ndarray]) -> Run:

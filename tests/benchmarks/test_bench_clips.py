@@ -1,7 +1,8 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from clips import cased_errors, every_nth, worst, written
+from clips import cased_errors, every_nth, paragraphs, worst, written
 
 from speech.data.manifest import Utterance
 from speech.metrics.edit.alignment import ErrorCounts
@@ -18,6 +19,13 @@ def test_every_language_keeps_its_first_clip_and_every_nth_behind_it_by_id():
 
 def test_languages_that_are_not_asked_for_are_left_out():
     assert [c.id for c in every_nth([clip("a", "eng"), clip("b", "fra")], 1, ("fra",))] == ["b"]
+
+
+def test_paragraphs_are_of_one_speaker_and_no_longer_than_asked_for():
+    clips = [clip(name, "eng") for name in "badc"] + [clip("f", "fra"), replace(clip("e", "eng"), speaker="other")]
+    found = paragraphs(clips, 3.5, gap_s=0.2)  # three clips and two gaps are 3.4 s
+    assert [[c.id for c in own] for own in found] == [["a", "b", "c"], ["d"], ["e"], ["f"]]
+    assert [[c.id for c in own] for own in paragraphs(clips[:2], 0.5)] == [["a"], ["b"]]
 
 
 @pytest.mark.parametrize(
