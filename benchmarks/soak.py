@@ -12,9 +12,9 @@ import re
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -38,22 +38,26 @@ def main(
     root: Path,
     hours: float = 2.0,
     short: int = 2000,
+    policy: Annotated[str, typer.Option(help="Also translate into English, append-only, under this policy.")] = "",
     output: Annotated[Path | None, typer.Option(help="Write the measurements as JSON.")] = None,
 ) -> None:
     """Run both parts and print memory growth and leaks."""
     clips = read_manifest(root / "test.jsonl", root)
+    start: dict[str, Any] = {}
+    if policy:
+        start = {"targets": ["eng"], "translation": {"policy": policy, "append": True}}
     console = Console(highlight=False)
     with server(320) as (url, process), Progress(console=console, transient=True) as progress:
         watch = Watch(url, process)
-        asyncio.run(warm_up(url, clips))
+        asyncio.run(warm_up(url, clips, start))
         before = watch.left()
         task = progress.add_task("one session", total=hours * 3600)
         memory = asyncio.run(
-            long_session(url, clips, hours * 3600, watch, lambda s: progress.update(task, completed=s))
+            long_session(url, clips, start, hours * 3600, watch, lambda s: progress.update(task, completed=s))
         )
         report(console, "one session", "hour of audio", memory, 3600.0)
         task = progress.add_task("short sessions", total=short)
-        memories = asyncio.run(short_sessions(url, clips, short, watch, lambda: progress.advance(task)))
+        memories = asyncio.run(short_sessions(url, clips, start, short, watch, lambda: progress.advance(task)))
         report(console, "short sessions", "1,000 sessions", memories, 1000.0)
         after = watch.left()
         for name in before:
@@ -105,17 +109,22 @@ def talk(clips: list[Utterance], seed: int) -> Iterator[bytes]:
         yield to_pcm16(samples)
 
 
-async def warm_up(url: str, clips: list[Utterance]) -> None:
+async def warm_up(url: str, clips: list[Utterance], start: Mapping[str, Any]) -> None:
     """Run some sessions first, so that permanent allocations are made."""
-    await asyncio.gather(*(short_session(url, clips, seed) for seed in range(2 * AT_ONCE)))
+    await asyncio.gather(*(short_session(url, clips, start, seed) for seed in range(2 * AT_ONCE)))
 
 
 async def long_session(
-    url: str, clips: list[Utterance], seconds: float, watch: Watch, progress: Callable[[float], None]
+    url: str,
+    clips: list[Utterance],
+    start: Mapping[str, Any],
+    seconds: float,
+    watch: Watch,
+    progress: Callable[[float], None],
 ) -> list[tuple[float, float]]:
     """Run one long session; return (seconds of audio, MB)."""
     found: list[tuple[float, float]] = []
-    async with StreamClient(url) as client, asyncio.TaskGroup() as group:
+    async with StreamClient(url, **start) as client, asyncio.TaskGroup() as group:
         group.create_task(client.send_all(enough(clips, seconds)))
         async for event in client:
             if event["type"] == "ack":
@@ -137,15 +146,20 @@ def enough(clips: list[Utterance], seconds: float) -> Iterator[bytes]:
             return
 
 
-async def short_session(url: str, clips: list[Utterance], seed: int) -> None:
-    async with StreamClient(url) as client, asyncio.TaskGroup() as group:
+async def short_session(url: str, clips: list[Utterance], start: Mapping[str, Any], seed: int) -> None:
+    async with StreamClient(url, **start) as client, asyncio.TaskGroup() as group:
         group.create_task(client.send_all([next(talk(clips, seed))]))
         async for _ in client:
             pass
 
 
 async def short_sessions(
-    url: str, clips: list[Utterance], count: int, watch: Watch, progress: Callable[[], None]
+    url: str,
+    clips: list[Utterance],
+    start: Mapping[str, Any],
+    count: int,
+    watch: Watch,
+    progress: Callable[[], None],
 ) -> list[tuple[float, float]]:
     """Run short sessions, several at once; return (sessions, MB)."""
     found: list[tuple[float, float]] = []
@@ -155,7 +169,7 @@ async def short_sessions(
         for number in numbers:
             if number % max(count // SAMPLES, 1) == 0:
                 found.append((float(number), watch.memory_mb()))
-            await short_session(url, clips, 1000 + number)
+            await short_session(url, clips, start, 1000 + number)
             progress()
 
     await asyncio.gather(*(work() for _ in range(AT_ONCE)))
