@@ -13,7 +13,7 @@ from speech.choices import Live
 from speech.chunking import ChunkSpec
 from speech.nn.ctc import CTCHead
 from speech.nn.decoder.label import DecoderState
-from speech.nn.encoder.base import EncoderState, Halfway, Tap
+from speech.nn.encoder.base import EncoderState, Grown, Halfway, Tap
 from speech.nn.encoder.subsampling import Subsampling
 from speech.nn.linears import Network
 from speech.nn.streaming import StreamTensors
@@ -179,6 +179,10 @@ class LabelModel(Hearing, Protocol):
 
     def lower(self, samples: Tensor, lengths: Tensor, layers: int) -> Halfway:
         """Run the convolutions and the lowest `layers` encoder layers; arguments as for `encode`."""
+
+    def grow(self, samples: Tensor, whole: int, before: Grown | None) -> tuple[Tensor, Grown]:
+        """Encode `samples (1, N)`, padded to `whole`, of an utterance that goes on, and of it only what has come since
+        `before`: frames `(1, T, dim)`, and what the next call needs. Only for models of true length."""
 
     def upper(self, half: Halfway) -> tuple[Tensor, Tensor]:
         """Run the remaining encoder layers on the output of `lower`; returns the result of `encode`."""

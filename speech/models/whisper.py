@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from speech.audio.log_mel import LogMel, LogMelConfig
 from speech.choices import Live
+from speech.chunking import ChunkSpec
 from speech.errors import ConfigError
 from speech.nn.decoder.label import DecoderState, LabelDecoder, LabelDecoderConfig
-from speech.nn.encoder.base import Halfway
+from speech.nn.encoder.base import Grown, Halfway
 from speech.nn.encoder.whisper import WhisperEncoderConfig
 
 
@@ -60,6 +61,10 @@ class WhisperConfig:
 
     def log_mel(self) -> LogMelConfig:
         return LogMelConfig.whisper_published(self.encoder.bins)
+
+
+GROWTH = ChunkSpec(size=128, left_context=512, right_context=32)
+"""How `Whisper.grow` encodes: chunks of 2.56 s with .64 s of audio behind them and 10.24 s before."""
 
 
 class Whisper(nn.Module):
@@ -130,6 +135,36 @@ class Whisper(nn.Module):
         """Run the convolutions and the lowest `layers` encoder layers; arguments as for `encode`."""
         features, frames = self.log_mel(samples, lengths)
         return self.encoder.until(layers, features.to(self.dtype), frames)
+
+    def grow(self, samples: Tensor, whole: int, before: Grown | None) -> tuple[Tensor, Grown]:
+        """Encode one utterance of which more will come, and of it only what has come since the last call.
+
+        Chunks of `GROWTH` are encoded once; the frames behind them are encoded anew with each call. So the cost does
+        not grow with the utterance, and frames differ a little from those of `encode`, which have full context.
+
+        Args:
+            samples: `(1, N)` at 16 kHz, all that has been heard.
+            whole: samples with the silence behind them.
+            before: second result of the last call, for the beginning of `samples`; None: the first call.
+
+        Returns:
+            Frames `(1, T, dim)` of all audio and the silence, and what the next call needs.
+        """
+        padded = nn.functional.pad(samples, (0, whole - samples.shape[1]))
+        features = self.log_mel(padded, torch.tensor([whole], device=padded.device))[0].to(self.dtype)
+        if before is None:
+            before = Grown(features.new_zeros(1, 0, self.config.encoder.dim), self.encoder.init_state(1, GROWTH))
+        fed = int(before.encoder.received[0])
+        ready = max(self.log_mel.ready(samples.shape[1]), fed)  # later frames will change
+        done, state = self.encoder.step(features[:, fed:ready], before.encoder, GROWTH)
+        grown = Grown(torch.cat([before.frames, done], dim=1), state)
+        open_end = state._replace(
+            pending=torch.cat([state.pending, features[:, ready:].to(state.pending.dtype)], dim=1),
+            received=state.received + features.shape[1] - ready,
+        )
+        left = int((self.encoder.subsampling.output_lengths(open_end.received) - state.done)[0])
+        rest = self.encoder.finish(open_end, ChunkSpec(size=left, left_context=GROWTH.left_context))
+        return torch.cat([grown.frames, rest], dim=1), grown
 
     def upper(self, half: Halfway) -> tuple[Tensor, Tensor]:
         """Run the remaining encoder layers on the output of `lower`; returns the result of `encode`."""

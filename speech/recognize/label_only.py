@@ -19,8 +19,9 @@ from speech.models.translation_targets import Targets, check_target
 from speech.nn.adapters import AdapterBank
 from speech.recognize.context import Context, context_tokens, following
 from speech.recognize.draft_decoder import DraftDecoder
+from speech.recognize.growing_audio import GrowingAudio, heard_so_far
 from speech.recognize.kept import kept
-from speech.recognize.label_part import LabelPart, search_with
+from speech.recognize.label_part import TAIL_S, LabelPart, search_with
 from speech.recognize.part_words import PartWords
 from speech.recognize.parts import Part
 from speech.recognize.request import ENGLISH, Request
@@ -34,9 +35,6 @@ from speech.translate.policy import TranslationDraft
 _BEAM = 5
 _LONGEST_S = 28.0
 """Maximum seconds of a part; the rest of the window holds audio beyond its cuts."""
-_TAIL_S = 0.2
-"""Silence in seconds appended to a part of true length: the last log-mel frames would otherwise lack their right
-half."""
 _NO_SPEECH, _UNLIKELY = 0.6, -1.0
 """A part is empty if the no-speech probability exceeds the first value and the mean token log-probability is below the
 second (Radford et al. 2022, section 4.5)."""
@@ -130,12 +128,12 @@ class LabelReader:
                 continue
             key = id(part.samples)
             if key not in listened:
-                listened[key] = self.listen(part.samples)
+                listened[key] = self.listen(part.samples, part.growing)
             found.append(self._read(part, listened[key], request))
         return found
 
-    def listen(self, samples: np.ndarray) -> LabelPart:
-        """Encode a part `(n,)` at 16 kHz.
+    def listen(self, samples: np.ndarray, growing: GrowingAudio | None = None) -> LabelPart:
+        """Encode a part `(n,)` at 16 kHz; `growing` has its beginning.
 
         Raises:
             ConfigError: if it is longer than the model's window.
@@ -145,8 +143,8 @@ class LabelReader:
         if len(samples) > most:
             text = f"a part of {len(samples) / SAMPLE_RATE:.1f} s; the model hears {most / SAMPLE_RATE:g} s at once"
             raise ConfigError(text, fix="Lower max_s or context_s.")
-        whole = min(len(samples) + round(_TAIL_S * SAMPLE_RATE), most) if model.true_length else most
-        part = LabelPart.listen(model, samples, whole)
+        whole = min(len(samples) + round(TAIL_S * SAMPLE_RATE), most) if model.true_length else most
+        part = heard_so_far(model, samples, whole, growing)
         part.start(self.tokenizer.start)
         return part
 

@@ -22,6 +22,8 @@ from speech.text.tokenizers.bpe import LabelTokenizer
 from speech.text.tokenizers.sentencepiece import Tokenizer
 from speech.text.vocabulary import WORD_START
 
+TAIL_S = 0.2
+"""Silence in seconds appended to a part: the last log-mel frames would otherwise lack their right half."""
 _TOKENS_A_SECOND, _TOKENS_MORE = 6, 8
 """Maximum text length: tokens per second, plus a constant."""
 
@@ -65,12 +67,12 @@ class LabelPart:
 
     Args:
         model: the label model.
-        lower: output of the lower encoder layers; the upper layers run on first use.
+        encoded: output of the lower encoder layers; the upper layers run on first use. Or of all layers `(1, T, dim)`.
         seconds: duration of the part.
     """
 
-    def __init__(self, model: LabelModel, lower: Halfway, seconds: float) -> None:
-        self._model, self.lower, self.seconds = model, lower, seconds
+    def __init__(self, model: LabelModel, encoded: Halfway | Tensor, seconds: float) -> None:
+        self._model, self._encoded, self.seconds = model, encoded, seconds
         self.most_tokens = int(_TOKENS_A_SECOND * seconds) + _TOKENS_MORE
         """Maximum tokens of a text of this duration."""
         self.started: tuple[int, Tensor, DecoderState] | None = None
@@ -87,11 +89,19 @@ class LabelPart:
         lower = model.lower(padded[None], torch.tensor([whole], device=model.device), layers)
         return cls(model, lower, len(samples) / SAMPLE_RATE)
 
+    @property
+    def lower(self) -> Halfway:
+        """Output of the lower encoder layers of a part that `listen` has heard."""
+        assert isinstance(self._encoded, Halfway)
+        return self._encoded
+
     @cached_property
     def frames(self) -> Tensor:
         """Encoder output `(1, T, dim)`."""
+        if isinstance(self._encoded, Tensor):
+            return self._encoded
         with torch.inference_mode():
-            return self._model.upper(self.lower)[0]
+            return self._model.upper(self._encoded)[0]
 
     @cached_property
     def fresh(self) -> DecoderState:
@@ -126,7 +136,7 @@ class LabelPart:
         return self._told[1:]
 
     def _advance(self, tokens: Sequence[int], state: DecoderState) -> tuple[Tensor, DecoderState]:
-        x, state, _ = self._model.step(torch.tensor([list(tokens)], device=self.lower.x.device), state)
+        x, state, _ = self._model.step(torch.tensor([list(tokens)], device=self.frames.device), state)
         return self._model.logits(x[:, -1]), state
 
     def step(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
@@ -161,7 +171,7 @@ class LabelPart:
     def log_probs(self, prompt: Sequence[int], texts: Sequence[Sequence[int]], search: LabelSearch) -> list[float]:
         """Log-probabilities of given texts including the end token, scored like search hypotheses, in one batch."""
         longest, end = max(map(len, texts)), search.end
-        rows = torch.full((len(texts), len(prompt) + longest), end, device=self.lower.x.device)
+        rows = torch.full((len(texts), len(prompt) + longest), end, device=self.frames.device)
         rows[:, : len(prompt)] = torch.tensor(list(prompt))
         for row, text in zip(rows, texts, strict=True):
             row[len(prompt) : len(prompt) + len(text)] = torch.tensor(list(text))

@@ -20,7 +20,7 @@ from speech.models.base import LabelModel
 from speech.recognize.context import Context, context_tokens, following, label_tokens
 from speech.recognize.draft_decoder import DraftDecoder
 from speech.recognize.label_candidates import LabelCandidates
-from speech.recognize.label_part import Judged, LabelPart
+from speech.recognize.label_part import TAIL_S, Judged, LabelPart
 from speech.recognize.label_times import LabelTimes
 from speech.recognize.parts import Part
 from speech.recognize.request import Request
@@ -29,8 +29,6 @@ from speech.recognize.toxicity_guard import ToxicityGuard
 from speech.text.tokenizers.bpe import LabelTokenizer
 from speech.translate.policy import TranslationDraft
 
-_TAIL_S = 0.2
-"""Silence in seconds appended to a part: the last log-mel frames would otherwise lack their right half."""
 _MOST_OTHERS = 2
 """Maximum further languages in which a part is decoded, besides its main one."""
 _LEAST = 1e-30
@@ -82,7 +80,7 @@ class LabelPass:
         left to CTC."""
         if not request.by_label(self.tokenizer.languages):
             return False
-        longest_s = self.model.max_frames * self.model.frame_s - _TAIL_S
+        longest_s = self.model.max_frames * self.model.frame_s - TAIL_S
         return request.to is not None or len(samples) <= longest_s * SAMPLE_RATE
 
     @torch.inference_mode()
@@ -140,7 +138,7 @@ class LabelPass:
 
     def listen(self, samples: np.ndarray) -> LabelPart:
         """Encode a part `(n,)` at 16 kHz."""
-        whole = len(samples) + round(_TAIL_S * SAMPLE_RATE)
+        whole = len(samples) + round(TAIL_S * SAMPLE_RATE)
         return LabelPart.listen(self.model, samples, whole, self.shared_layers)
 
     @torch.inference_mode()

@@ -10,6 +10,7 @@ from speech.audio import SAMPLE_RATE
 from speech.audio.vad import FRAME_S, FRAME_SAMPLES, Vad
 from speech.decode.endpoint import Endpoint, EndpointConfig, Endpointer, Reason
 from speech.recognize.context import Context
+from speech.recognize.growing_audio import GrowingAudio
 
 _TURN_FRAMES = 6
 """Pauses shorter than this many voice-detector frames (192 ms) do not end speech in speech events."""
@@ -39,8 +40,8 @@ class Part:
     """Whether the part starts after a pause: the previous part ended in one."""
     before: Context | None = None
     """Context before the part, if there is any."""
-    growing: bool = False
-    """Whether it is the current part so far, which is read for a draft of its translation."""
+    growing: GrowingAudio | None = None
+    """Of the current part so far, which is read for a draft of its translation: what has been encoded of it."""
     translated: tuple[int, ...] = ()
     """Tokens of its translation that are not taken back."""
 

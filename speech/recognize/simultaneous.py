@@ -21,7 +21,7 @@ def draft_of(label: LabelPass, part: Part, request: Request) -> TranslationDraft
     """
     if part.silent or not label.hears(part.samples, request):
         return None
-    listened = label.listen(part.samples)
+    listened = label.listen(part.samples) if part.growing is None else part.growing.listen(label.model, part.samples)
     if listened.no_speech(label.tokenizer) >= label.config.no_speech:
         return None
     language = label.language(label.posterior(listened, request, {}), request)

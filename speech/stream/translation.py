@@ -9,6 +9,7 @@ import numpy as np
 
 from speech.audio import SAMPLE_RATE
 from speech.errors import ConfigError
+from speech.recognize.growing_audio import GrowingAudio
 from speech.recognize.part_reader import PartReader
 from speech.recognize.parts import Part, PartCutter
 from speech.recognize.request import Request
@@ -42,6 +43,7 @@ class LiveTranslation:
         self._tokens: list[tuple[int, float]] = []
         """Tokens of the current part that have been written, with the seconds of the stream that they attend to."""
         self._drafts: list[TranslationDraft] = []
+        self._growing: GrowingAudio | None = None
         self._translated_end = 0
         """End of the speech that the last draft has heard."""
         self.configure(options)
@@ -86,7 +88,9 @@ class LiveTranslation:
         if part.silent or part.speech_end <= self._translated_end:
             return []
         self._translated_end = part.speech_end
-        return [replace(part, growing=True)]
+        if self._growing is None or self._growing.start != part.start:
+            self._growing = GrowingAudio(part.start)
+        return [replace(part, growing=self._growing)]
 
     def take_draft(self, part: Part, heard: PartResult, writer: EventWriter) -> None:
         """Write what the policy allows of a draft."""
@@ -110,6 +114,8 @@ class LiveTranslation:
         behind = [(token, at_s) for token, at_s in self._tokens if at_s * SAMPLE_RATE > part.end_sample]
         self._tokens = behind if self._appends and not part.quiet else []
         self._drafts, self._written = [], []
+        if self._growing is not None and self._growing.start == part.start:
+            self._growing = None
 
     @property
     def _appends(self) -> bool:

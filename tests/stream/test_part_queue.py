@@ -1,6 +1,7 @@
 import numpy as np
 
 from speech.decode.endpoint import Reason
+from speech.recognize.growing_audio import GrowingAudio
 from speech.recognize.parts import Part
 from speech.recognize.request import Request
 from speech.recognize.result import PartResult
@@ -9,7 +10,7 @@ from speech.stream.part_queue import PartQueue
 RESULT = PartResult([], None, 0, 1.0)
 
 
-def part(start: int, *, growing: bool = False, translated: tuple[int, ...] = ()) -> Part:
+def part(start: int, *, growing: GrowingAudio | None = None, translated: tuple[int, ...] = ()) -> Part:
     samples = np.zeros(320, np.float32)
     return Part(
         start, samples, 0, 320, start + 320, True, False, start + 320, Reason.silence, growing=growing,
@@ -20,7 +21,7 @@ def part(start: int, *, growing: bool = False, translated: tuple[int, ...] = ())
 def test_parts_come_in_order_and_growing_ones_are_not_complete():
     queue = PartQueue()
     assert not queue
-    queue.add([part(0, growing=True)])
+    queue.add([part(0, growing=GrowingAudio(0))])
     assert queue
     assert not queue.complete
     queue.add([part(0), part(320)])

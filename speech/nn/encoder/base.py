@@ -75,6 +75,15 @@ class EncoderState(NamedTuple):
     """One state per layer."""
 
 
+class Grown(NamedTuple):
+    """What has been encoded for good of an utterance that goes on."""
+
+    frames: Tensor
+    """(1, T, dim)"""
+    encoder: EncoderState
+    """State behind them."""
+
+
 def _join(prefix: Tensor, x: Tensor, lengths: Tensor, layout: SequenceLayout) -> tuple[Tensor, Tensor, SequenceLayout]:
     """Put prefix frames in front of audio frames that have none yet."""
     return torch.cat([prefix, x], dim=1), lengths, layout.behind(prefix.shape[1])

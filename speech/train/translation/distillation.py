@@ -21,11 +21,10 @@ from speech.models.whisper import Whisper
 from speech.nn.encoder.masks import padding_mask
 from speech.nn.policy_network import PolicyKeys
 from speech.recognize.draft_decoder import standardised
+from speech.recognize.label_part import TAIL_S
 from speech.train.label.batches import NO_TARGET, LabelBatch
 from speech.train.label.module import encode
 
-_TAIL_S = 0.5
-"""Silence behind cut audio, as in live sessions."""
 _FIRST_S = 1.92
 """Shortest cut audio."""
 _AHEAD_S = 3.0
@@ -77,7 +76,7 @@ def cut_loss(
     lengths = batch.sample_lengths
     least = lengths.clamp(max=round(_FIRST_S * SAMPLE_RATE))
     counts = (least + shares.to(lengths.device) * (lengths - least)).long()  # (batch,) samples
-    tail = round(_TAIL_S * SAMPLE_RATE)
+    tail = round(TAIL_S * SAMPLE_RATE)
     samples = F.pad(batch.samples, (0, tail))[:, : int(counts.max()) + tail]
     samples = samples.masked_fill(~padding_mask(counts, samples.shape[1]), 0.0)
     frames, encoded = encode(whisper, samples, counts + tail)

@@ -92,9 +92,9 @@ def test_cut_audio_is_encoded_anew_and_asked_at_its_last_group(model, batch, mon
         one = alone(batch, row)
         heard, length = heard_of(whisper, one), int(one.sample_lengths[0])
         count = int(6400 + shares[row] * (length - 6400))
-        silent = torch.zeros(1, count + 8000)
+        silent = torch.zeros(1, count + 3200)
         silent[:, :count] = one.samples[:, :count]
-        frames = encode(whisper, silent, torch.tensor([count + 8000]))[0]
+        frames = encode(whisper, silent, torch.tensor([count + 3200]))[0]
         last = round(count / 320)
         keys = monotonic.network.begin(*last_group(frames, torch.tensor([last]), 4))
         chances = monotonic.stepwise(one.tokens, frames, None, keys)[0, ..., 0]  # (layers, heads, n)
