@@ -10,7 +10,7 @@ from rich.table import Table
 from speech.metrics.bootstrap import Difference, Interval
 from speech.metrics.corpus import SilenceErrors
 from speech.metrics.groups import Group, group_rates
-from speech.metrics.latency import LATENCIES
+from speech.metrics.latency import LATENCIES, LONG
 from speech.metrics.systems import ALWAYS, LANGUAGE_ERROR, SAER, SystemScore
 from speech.metrics.translation import BLEU, CHRF
 
@@ -24,6 +24,7 @@ HEADINGS = {
     BLEU: "BLEU",
     CHRF: "chrF",
     **{name: f"{name.upper()} (s)" for name in LATENCIES},
+    LONG: "LongYAAL (s)",
     LANGUAGE_ERROR: "languages of words",
 }
 """Figure name -> table heading, in table order."""
