@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from speech.cli.console import stderr, stdout, to_json, write
+from speech.cli.pairings import pairings
 from speech.cli.progress import progress
 from speech.cli.score_table import HEADINGS, print_groups, print_systems
-from speech.data.texts import Text, check_ids, read_texts
+from speech.data.texts import Text, read_texts
 from speech.errors import ConfigError, FileError
 from speech.files import check_writable, is_stream, printable, write_atomically
 from speech.metrics.bootstrap import Figure
@@ -71,20 +72,18 @@ def score(
     _check_outputs([reference, *paths.values()], {"--html": html, "--json": json_file})
     wanted = read_texts(reference)
     systems = {name: read_texts(path, translation=translation) for name, path in paths.items()}
-    for name, texts in systems.items():
-        check_ids(wanted, texts, printable(paths[name]))
-    pairings = {name: [_pairing(text, texts[key]) for key, text in wanted.items()] for name, texts in systems.items()}
-    figures = [_figures(own, translation) for own in pairings.values()]
+    paired = {name: pairings(wanted, texts, printable(paths[name])) for name, texts in systems.items()}
+    figures = [_figures(own, translation) for own in paired.values()]
     vectors = _vectors(encoder, cache)
-    found = [_score_system(name, own, vectors, form, weight) for name, own in pairings.items()]
+    found = [_score_system(name, own, vectors, form, weight) for name, own in paired.items()]
     found = [with_figures(one, more) for one, more in zip(found, figures, strict=True)]
     compared = [compare(found[0], other) for other in found[1:]]
-    groups = groups_of(map(group_name, next(iter(pairings.values()))))
+    groups = groups_of(map(group_name, next(iter(paired.values()))))
     print_systems(console, found, compared)
     print_groups(console, groups, found)
     if html is not None:
         audio = [_audio(text, html, embed_audio) for text in wanted.values()]
-        report = Report(printable(reference.name), found, compared, groups, list(pairings.values()), audio, HEADINGS)
+        report = Report(printable(reference.name), found, compared, groups, list(paired.values()), audio, HEADINGS)
         write_atomically(html, render(report))
     if json_file is not None:
         data = to_dict(found, compared) | {"groups": group_dicts(groups, found)}
@@ -164,18 +163,3 @@ def _audio(text: Text, html: Path, embed: bool) -> str | None:
     if text.audio is None:
         return None
     return embedded_audio(text.audio) if embed else audio_link(text.audio, html.parent)
-
-
-def _pairing(reference: Text, hypothesis: Text) -> Pairing:
-    tagged = tuple(place for place, word in enumerate(reference.words) if word.tagged)
-    return Pairing(
-        reference.text,
-        hypothesis.text,
-        reference.languages,
-        reference.id,
-        reference_words=tuple((word.text, word.language) for word in reference.words),
-        hypothesis_words=tuple((word.text, word.language) for word in hypothesis.words),
-        points=tagged or None,
-        emitted_s=tuple(word.emitted_s for word in hypothesis.words),
-        duration_s=hypothesis.duration_s if reference.duration_s is None else reference.duration_s,
-    )
