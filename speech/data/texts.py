@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from speech.data.json_records import JsonText, as_seconds, shown
-from speech.data.stream_events import begins_stream, streamed_text
+from speech.data.stream_events import StreamedText, begins_stream, streamed_text
 from speech.errors import DataError, LanguageError
 from speech.files import printable
 from speech.text.languages import resolve
@@ -77,6 +77,8 @@ def read_texts(path: Path, *, translation: bool = False, to: str | None = None) 
         DataError: naming file, line and field, for an invalid utterance, a repeated id, or if there are no utterances.
         FileError: if a file cannot be read, or is not UTF-8.
     """
+    if to is not None and path.is_dir():
+        raise DataError("is a folder", where=printable(path), fix="Translations are in a manifest: name that.")
     items = _from_folder(path, translation) if path.is_dir() else _from_file(path, translation, to)
     found: dict[str, Text] = {}
     first: dict[str, str] = {}
@@ -132,11 +134,15 @@ def _from_stream(content: JsonText, lines: Sequence[str], path: Path, translatio
     where = printable(path)
     places = [place for place, line in enumerate(lines) if line.strip()]
     messages = [(record, f"{where}:{number}") for place in places for number, record in content.objects(place)[0]]
-    found = streamed_text(messages, translation=translation)
+    return text_of_stream(printable(path.stem), streamed_text(messages, translation=translation))
+
+
+def text_of_stream(key: str, found: StreamedText) -> Text:
+    """The text of a live session as an utterance, with the times of its words."""
     words = tuple(
         TaggedWord(word, None, emitted_s=time_s) for word, time_s in zip(found.words, found.emitted_s, strict=True)
     )
-    return Text(printable(path.stem), found.text, (), words, None, found.duration_s)
+    return Text(key, found.text, (), words, None, found.duration_s)
 
 
 def marked(text: str) -> tuple[str, tuple[TaggedWord, ...]]:

@@ -231,6 +231,8 @@ def test_translations_are_read_in_place_of_texts_and_what_has_none_is_left_out(t
     assert found == {"a": Text("a", "good day", ("eng",), duration_s=2.0)}
     with pytest.raises(DataError, match="has no translation into spa"):
         read_texts(path, to="spa")
+    with pytest.raises(DataError, match="is a folder"):
+        read_texts(tmp_path, to="eng")
     path.write_text("a bonjour\n", "utf-8")
     with pytest.raises(DataError, match="has no translation into eng"):
         read_texts(path, to="eng")
