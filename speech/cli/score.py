@@ -24,7 +24,7 @@ from speech.errors import ConfigError, FileError
 from speech.files import check_writable, is_stream, printable, write_atomically
 from speech.metrics.bootstrap import Figure
 from speech.metrics.groups import group_dicts, group_name, groups_of
-from speech.metrics.latency import emission, latency_figures
+from speech.metrics.latency import COMPUTATION_AWARE, emission, latency_figures
 from speech.metrics.meaning.saer import saer
 from speech.metrics.meaning.semantic import named_encoder
 from speech.metrics.meaning.vectors import Vectors
@@ -37,7 +37,6 @@ from speech.text.languages import resolve
 from speech.text.units import UnitKind
 
 _RUN = "speech.cli.simulate"
-_AWARE = "latency|clock:computation-aware"
 
 
 class EncoderName(StrEnum):
@@ -126,7 +125,7 @@ def score(
         paired[name] = own
         aware = computation_aware and name not in paths
         one = _score_system(name, own, vectors, form, weight)
-        found.append(with_figures(one, _figures(own, translation, _AWARE if aware else "")))
+        found.append(with_figures(one, _figures(own, translation, COMPUTATION_AWARE if aware else "")))
         if simulate and json_file is not None and json_file != Path("-") and not is_stream(json_file):
             _write_json(json_file, found, own)  # whatever happens to the next setting
     compared = [compare(found[0], other) for other in found[1:]]

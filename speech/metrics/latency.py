@@ -22,6 +22,8 @@ from speech.text.normalize import plain_text
 from speech.text.units import UnitKind, units
 
 LONG = "longyaal"
+COMPUTATION_AWARE = "latency|clock:computation-aware"
+"""Signature of figures whose delays include the time of computation."""
 
 
 @dataclass(frozen=True, slots=True)
