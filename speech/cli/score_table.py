@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from speech.metrics.bootstrap import Difference, Interval
@@ -33,6 +34,7 @@ IN_SILENCE = "inserted where nothing was said"
 _IN_GROUPS = ("wer", "cer", "mer", "pier", SAER, BLEU, "laal")
 _IN_ROWS = ("mer", SAER, BLEU, CHRF, *LATENCIES)
 _MOST_BESIDE = 3
+_WIDEST = 10_000
 _BESIDE_OTHERS = ("mer", SAER, BLEU)
 
 
@@ -45,7 +47,10 @@ def print_systems(
         compared: differences between each other system and the first.
     """
     counted = systems[0].total
-    console.print(_beside(systems, compared) if len(systems) <= _MOST_BESIDE else _below(systems))
+    tables = [_beside(systems, compared)]
+    if len(systems) > _MOST_BESIDE:
+        tables += [_below(systems, tuple(HEADINGS)), _below(systems, _IN_ROWS)]
+    console.print(next((table for table in tables if _fits(console, table)), tables[-1]))
     if counted.points.points.reference_length and counted.points.skipped:
         console.print(f"PIER leaves out {counted.points.skipped} utterances: no point of interest, or nothing else")
     for system in systems:
@@ -78,9 +83,13 @@ def _beside(systems: Sequence[SystemScore], compared: Sequence[Mapping[str, Diff
     return table
 
 
-def _below(systems: Sequence[SystemScore]) -> Table:
+def _fits(console: Console, table: Table) -> bool:
+    return Measurement.get(console, console.options.update(width=_WIDEST), table).maximum <= console.width
+
+
+def _below(systems: Sequence[SystemScore], wanted: Sequence[str]) -> Table:
     """A row for each system, if they are too many for columns: values alone."""
-    names = [name for name in HEADINGS if name in _IN_ROWS and any(name in system.intervals for system in systems)]
+    names = [name for name in HEADINGS if name in wanted and any(name in system.intervals for system in systems)]
     title = f"{systems[0].total.utterances} utterances; latency in s; confidence and p are in --json and --html"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("")
