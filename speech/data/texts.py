@@ -71,7 +71,7 @@ def read_texts(path: Path, *, translation: bool = False, to: str | None = None) 
         path: file or folder.
         translation: read the translation of what `speech stream --jsonl` prints instead of the transcript.
         to: read the translations of a manifest into this language (ISO 639-3) instead of its texts; utterances without
-            one are left out.
+            one are left out, but segments of a recording must have one.
 
     Raises:
         DataError: naming file, line and field, for an invalid utterance, a repeated id, or if there are no utterances.
@@ -219,7 +219,10 @@ def _translated(record: Mapping[str, Any], to: str, where: str) -> Mapping[str, 
     if not isinstance(translations, dict):
         raise DataError(f"is {shown(translations)}, expected an object", where=f"{where}:translations")
     text = translations.get(to)
-    if not text:
+    if text is None and record.get("recording") is not None:
+        fault = f"has none into {to}: every segment of a recording needs one"
+        raise DataError(fault, where=f"{where}:translations", fix="Give silence an empty text.")
+    if not text and record.get("recording") is None:
         return None
     kept = {key: value for key, value in record.items() if key not in ("words", "languages", "language")}
     return kept | {"text": text, "lang": to}

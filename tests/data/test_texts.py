@@ -241,6 +241,16 @@ def test_translations_are_read_in_place_of_texts_and_what_has_none_is_left_out(t
         read_texts(path, to="eng")
 
 
+def test_a_recording_has_a_translation_of_every_segment(tmp_path):
+    segment = {"id": "a1", "lang": "fra", "text": "x", "recording": "talk", "start": 3, "duration": 2.5}
+    path = tmp_path / "segments.jsonl"
+    path.write_text(json.dumps(segment | {"translations": {"eng": ""}}), "utf-8")
+    assert read_texts(path, to="eng")["a1"].text == ""
+    path.write_text(json.dumps(segment | {"translations": {"deu": "y"}}), "utf-8")
+    with pytest.raises(DataError, match=r"segments.jsonl:1:translations: has none into eng: every segment"):
+        read_texts(path, to="eng")
+
+
 def test_segments_of_a_recording_have_its_id_and_their_start(tmp_path):
     segment = {"id": "a1", "text": "x", "recording": "talk", "start": 3, "duration": 2.5}
     path = tmp_path / "segments.jsonl"
