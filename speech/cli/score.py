@@ -158,7 +158,7 @@ def _simulated(
     wishes: _Wishes,
     taken: Mapping[str, Path],
 ) -> Iterator[tuple[str, list[Pairing]]]:
-    """Simulate each setting; yields its name and pairings as soon as it is done."""
+    """Check the options, then simulate each setting: its name and pairings come as soon as it is done."""
     with loading():
         run = import_module(_RUN)
     chosen = run.policy_settings(wishes.policy, wishes.latency_ms, wishes.n, append=wishes.append)
@@ -166,8 +166,7 @@ def _simulated(
         if name in taken:
             raise ConfigError(f"two systems are called {name!r}", fix="Give the --system another name.")
     simulation = run.Simulation(wishes.model, wishes.device, to, chosen, wishes.computation_aware)
-    for name, texts in run.simulate(reference, wanted, simulation):
-        yield name, pairings(wanted, texts, name)
+    return ((name, pairings(wanted, texts, name)) for name, texts in run.simulate(reference, wanted, simulation))
 
 
 def _write_json(path: Path, found: Sequence[SystemScore], pairs: Sequence[Pairing]) -> None:
