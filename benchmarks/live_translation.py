@@ -33,19 +33,18 @@ from speech.audio import SAMPLE_RATE
 from speech.audio.input.files import load_audio
 from speech.data.manifest import Utterance, read_manifest
 from speech.decode.endpoint import EndpointConfig
-from speech.events import Event, TranslationEvent
 from speech.metrics.latency import Emission, length_adaptive_average_lagging
 from speech.metrics.translation import BLEU, CHRF, translation_figures
 from speech.models.hub import EMBEDDED
 from speech.recognizer import Recognizer
 from speech.stream.engine import Engine
 from speech.stream.options import StreamOptions, TranslationOptions
+from speech.stream.virtual_clock import run_session
 from speech.translate.align_att import AlignAtt
 from speech.translate.hold_n import HoldN
 from speech.translate.local_agreement import LocalAgreement
 from speech.translate.wait_k import WaitK
 
-MESSAGE = SAMPLE_RATE // 10
 SETTINGS = {
     **{
         f"align_att {margin_s:g} s": TranslationOptions(policy=AlignAtt(margin_s=margin_s))
@@ -166,42 +165,15 @@ def live(
             endpoint=rules,
             translation=None if options is None else replace(options, append=True),
         )
-        words, delays, aware, spent = translated(engine, samples, stream)
-        run.texts.append(" ".join(words))
-        source_s, reference = len(samples) / SAMPLE_RATE, len(clip.translations[ENGLISH].split())
-        for values, times in ((run.lagging_s, delays), (run.aware_s, aware)):
-            found = length_adaptive_average_lagging(Emission(tuple(times), source_s, reference))
+        session = run_session(engine, samples, stream, time.process_time)
+        reference = len(clip.translations[ENGLISH].split())
+        run.texts.append(session.translation().text)
+        for values, aware in ((run.lagging_s, False), (run.aware_s, True)):
+            delays = session.translation(computation_aware=aware).emitted_s
+            found = length_adaptive_average_lagging(Emission(delays, session.duration_s, reference))
             values += [] if found is None else [found]
-        run.cpu_s += spent
+        run.cpu_s += session.computed_s
     return run
-
-
-def translated(
-    engine: Engine, samples: np.ndarray, options: StreamOptions
-) -> tuple[list[str], list[float], list[float], float]:
-    """The words of one session; the seconds of audio received when each was written; the same with the time of the
-    computation, on a clock that waits for it; CPU seconds."""
-    session = engine.open(options)
-    segments: dict[int, list[str]] = {}
-    delays, aware, clock_s, total_s = list[float](), list[float](), 0.0, 0.0
-    ends = [*range(MESSAGE, len(samples), MESSAGE), len(samples)]
-    for start, end in zip([0, *ends], ends, strict=False):
-        began = time.process_time()
-        events: list[Event] = session.accept(samples[start:end])
-        if end == len(samples):
-            events += session.finish()
-        spent = time.process_time() - began
-        total_s += spent
-        received_s = end / SAMPLE_RATE
-        clock_s = max(clock_s, received_s) + spent
-        for event in events:
-            if isinstance(event, TranslationEvent):
-                before = len(segments.get(event.segment, []))
-                segments[event.segment] = event.text.split()
-                fresh = max(len(segments[event.segment]) - before, 0)
-                delays += [received_s] * fresh
-                aware += [clock_s] * fresh
-    return [word for words in segments.values() for word in words], delays, aware, total_s
 
 
 def scored(clips: Sequence[Utterance], audio: Sequence[np.ndarray], run: Run) -> dict[str, Any]:

@@ -45,3 +45,14 @@ class Live(StrEnum):
     """The encoder reads the audio chunk by chunk, with little work per chunk."""
     parts = "parts"
     """The encoder reads only whole parts: the current part is read again, at most once a second."""
+
+
+class PolicyName(StrEnum):
+    """When a translation is written; names equal values."""
+
+    complete = "complete"
+    """After each complete part."""
+    align_att = "align_att"
+    local_agreement = "local_agreement"
+    hold_n = "hold_n"
+    wait_k = "wait_k"

@@ -9,19 +9,16 @@ from msgspec import UNSET
 
 from serve.config import ServeConfig
 from serve.protocols import wire
-from speech.choices import Live
+from speech.choices import Live, PolicyName
 from speech.decode.bias.phrases import Phrase, canonical
 from speech.decode.endpoint import EndpointConfig
-from speech.errors import LanguageError, SpeechError
+from speech.errors import ConfigError, LanguageError, SpeechError
 from speech.events import milliseconds
 from speech.metrics.meaning.vectors import Vectors
 from speech.recognize.request import Request
 from speech.stream.options import StreamOptions, TranslationOptions
+from speech.stream.policies import translation_options
 from speech.text.languages import resolve
-from speech.translate.align_att import AlignAtt
-from speech.translate.hold_n import HoldN
-from speech.translate.local_agreement import LocalAgreement
-from speech.translate.wait_k import WaitK
 
 _MOST_PHRASES, _MOST_LETTERS = 1000, 20_000
 
@@ -146,24 +143,11 @@ def _phrases(texts: Sequence[str]) -> tuple[Phrase, ...]:
 
 
 def _translation(rules: wire.Translating) -> TranslationOptions | None:
-    usable = {"align_att": {"latency_ms"}, "local_agreement": {"latency_ms", "n"}, "hold_n": {"n"}, "wait_k": {"n"}}
-    for name in ("latency_ms", "n"):
-        if getattr(rules, name) is not None and name not in usable.get(rules.policy, ()):
-            text = f"{name} is not an option of the policy {rules.policy}"
-            raise Refused("bad_config", text, wire.CloseCode.bad_config, "translation")
-    latency_s = None if rules.latency_ms is None else rules.latency_ms / 1000
-    usual = TranslationOptions(append=rules.append)
-    match rules.policy:
-        case "align_att":
-            return usual if latency_s is None else replace(usual, policy=AlignAtt(margin_s=latency_s))
-        case "local_agreement":
-            return replace(usual, policy=LocalAgreement(n=max(rules.n or 2, 2)), step_s=latency_s or usual.step_s)
-        case "hold_n":
-            return replace(usual, policy=HoldN() if rules.n is None else HoldN(n=rules.n))
-        case "wait_k":
-            return replace(usual, policy=WaitK() if rules.n is None else WaitK(k=rules.n))
-        case "complete":
-            return None
+    policy = PolicyName(rules.policy)
+    try:
+        return translation_options(policy, latency_ms=rules.latency_ms, n=rules.n, append=rules.append)
+    except ConfigError as error:
+        raise Refused("bad_config", str(error), wire.CloseCode.bad_config, "translation") from error
 
 
 def _codes(names: Sequence[str], known: Sequence[str], param: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Options shared by several commands and those of `speech transcribe`, with help text and heading."""
+"""Options shared by several commands, those of `speech transcribe`, and those of simulations, with help and heading."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ _MODEL = "Model"
 _SEARCH = "Decoding"
 _LOOK = "Subtitles"
 _MANY = "Many files"
+_SIMULATION = "Simulation"
 
 LanguageNames = Annotated[
     str, typer.Option(help="Spoken language: auto, a code or a name such as deu, de, German, or several: eng,spa.")
@@ -118,4 +119,50 @@ Workers = Annotated[
 ]
 Retry = Annotated[
     bool, typer.Option("--retry", help="With --engine: try again files that failed before.", rich_help_panel=_MANY)
+]
+
+Simulate = Annotated[
+    bool,
+    typer.Option(
+        "--simulate",
+        help="Translate the audio of the reference in live sessions on a virtual clock; each setting is a system. "
+        "Needs --to.",
+        rich_help_panel=_SIMULATION,
+    ),
+]
+Policies = Annotated[
+    str | None,
+    typer.Option(
+        help="When a translation is written, separated by commas: complete (parts), align_att, local_agreement, "
+        "hold_n, wait_k. [default: complete]",
+        rich_help_panel=_SIMULATION,
+    ),
+]
+Latencies = Annotated[
+    str | None,
+    typer.Option(
+        help="Latency settings of align_att and local_agreement in ms, separated by commas.",
+        rich_help_panel=_SIMULATION,
+    ),
+]
+Counts = Annotated[
+    str | None,
+    typer.Option(
+        help="Settings of hold_n (tokens), wait_k (words) and local_agreement (drafts), separated by commas.",
+        rich_help_panel=_SIMULATION,
+    ),
+]
+Append = Annotated[
+    bool,
+    typer.Option(
+        "--append", help="Never take back what a policy has written of a translation.", rich_help_panel=_SIMULATION
+    ),
+]
+ComputationAware = Annotated[
+    bool,
+    typer.Option(
+        "--computation-aware",
+        help="Latency: also count the time that this machine computes.",
+        rich_help_panel=_SIMULATION,
+    ),
 ]

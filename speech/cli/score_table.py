@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from speech.metrics.bootstrap import Difference, Interval
 from speech.metrics.corpus import SilenceErrors
 from speech.metrics.groups import Group, group_rates
-from speech.metrics.latency import LATENCIES
+from speech.metrics.latency import LATENCIES, LONG
 from speech.metrics.systems import ALWAYS, LANGUAGE_ERROR, SAER, SystemScore
 from speech.metrics.translation import BLEU, CHRF
 
@@ -24,11 +26,15 @@ HEADINGS = {
     BLEU: "BLEU",
     CHRF: "chrF",
     **{name: f"{name.upper()} (s)" for name in LATENCIES},
+    LONG: "LongYAAL (s)",
     LANGUAGE_ERROR: "languages of words",
 }
 """Figure name -> table heading, in table order."""
 IN_SILENCE = "inserted where nothing was said"
 _IN_GROUPS = ("wer", "cer", "mer", "pier", SAER, BLEU, "laal")
+_IN_ROWS = ("mer", SAER, BLEU, CHRF, *LATENCIES)
+_MOST_BESIDE = 3
+_WIDEST = 10_000
 _BESIDE_OTHERS = ("mer", SAER, BLEU)
 
 
@@ -40,6 +46,24 @@ def print_systems(
     Args:
         compared: differences between each other system and the first.
     """
+    counted = systems[0].total
+    tables = [_beside(systems, compared)]
+    if len(systems) > _MOST_BESIDE:
+        tables += [_below(systems, tuple(HEADINGS)), _below(systems, _IN_ROWS)]
+    console.print(next((table for table in tables if _fits(console, table)), tables[-1]))
+    if counted.points.points.reference_length and counted.points.skipped:
+        console.print(f"PIER leaves out {counted.points.skipped} utterances: no point of interest, or nothing else")
+    for system in systems:
+        untimed = _untimed(system)
+        if untimed:
+            console.print(
+                f"{system.name}: latency leaves out {untimed} utterances: no time of each word, or no duration"
+            )
+    console.print(systems[0].signature, soft_wrap=True)
+
+
+def _beside(systems: Sequence[SystemScore], compared: Sequence[Mapping[str, Difference]]) -> Table:
+    """A column for each system."""
     counted = systems[0].total
     table = Table(title=f"{counted.utterances} utterances; 95 % confidence", title_justify="left")
     table.add_column("")
@@ -56,16 +80,26 @@ def print_systems(
         table.add_row(HEADINGS[LANGUAGE_ERROR], *_between(rates))
     if any(system.total.silence.words for system in systems):
         table.add_row(IN_SILENCE, *_between([_silence(system.total.silence) for system in systems]))
-    console.print(table)
-    if counted.points.points.reference_length and counted.points.skipped:
-        console.print(f"PIER leaves out {counted.points.skipped} utterances: no point of interest, or nothing else")
+    return table
+
+
+def _fits(console: Console, table: Table) -> bool:
+    return Measurement.get(console, console.options.update(width=_WIDEST), table).maximum <= console.width
+
+
+def _below(systems: Sequence[SystemScore], wanted: Sequence[str]) -> Table:
+    """A row for each system, if they are too many for columns: values alone."""
+    names = [name for name in HEADINGS if name in wanted and any(name in system.intervals for system in systems)]
+    title = f"{systems[0].total.utterances} utterances; latency in s; confidence and p are in --json and --html"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
+    for name in names:
+        table.add_column(HEADINGS[name].removesuffix(" (s)"), justify="right", no_wrap=True)
     for system in systems:
-        untimed = _untimed(system)
-        if untimed:
-            console.print(
-                f"{system.name}: latency leaves out {untimed} utterances: no time of each word, or no duration"
-            )
-    console.print(systems[0].signature, soft_wrap=True)
+        values = [system.intervals.get(name) for name in names]
+        cells = [_number(one.value, name) if one else "-" for one, name in zip(values, names, strict=True)]
+        table.add_row(system.name, *cells)
+    return table
 
 
 def print_groups(console: Console, groups: Sequence[Group], systems: Sequence[SystemScore]) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from speech.data.json_records import JsonText, as_seconds, shown
-from speech.data.stream_events import begins_stream, streamed_text
+from speech.data.stream_events import StreamedText, begins_stream, streamed_text
 from speech.errors import DataError, LanguageError
 from speech.files import printable
 from speech.text.languages import resolve
@@ -56,9 +56,13 @@ class Text:
     """Empty unless the file annotates words."""
     audio: Path | None = None
     duration_s: float | None = None
+    recording: str | None = None
+    """If the utterance is a segment of a long recording: the recording's id."""
+    start_s: float = 0.0
+    """Where the segment begins in the recording."""
 
 
-def read_texts(path: Path, *, translation: bool = False) -> dict[str, Text]:
+def read_texts(path: Path, *, translation: bool = False, to: str | None = None) -> dict[str, Text]:
     """Read all utterances of a file or folder, in order.
 
     Words in `<tag ...>` are points of interest.
@@ -66,12 +70,16 @@ def read_texts(path: Path, *, translation: bool = False) -> dict[str, Text]:
     Args:
         path: file or folder.
         translation: read the translation of what `speech stream --jsonl` prints instead of the transcript.
+        to: read the translations of a manifest into this language (ISO 639-3) instead of its texts; utterances without
+            one are left out, but segments of a recording must have one.
 
     Raises:
         DataError: naming file, line and field, for an invalid utterance, a repeated id, or if there are no utterances.
         FileError: if a file cannot be read, or is not UTF-8.
     """
-    items = _from_folder(path, translation) if path.is_dir() else _from_file(path, translation)
+    if to is not None and path.is_dir():
+        raise DataError("is a folder", where=printable(path), fix="Translations are in a manifest: name that.")
+    items = _from_folder(path, translation) if path.is_dir() else _from_file(path, translation, to)
     found: dict[str, Text] = {}
     first: dict[str, str] = {}
     for item, where in items:
@@ -80,7 +88,8 @@ def read_texts(path: Path, *, translation: bool = False) -> dict[str, Text]:
             raise DataError(f"{shown(item.id)} is there twice{earlier}", where=where, fix="Give each its own id.")
         found[item.id], first[item.id] = item, where
     if not found:
-        raise DataError("has no utterance", where=printable(path))
+        what = "utterance" if to is None else f"translation into {to}"
+        raise DataError(f"has no {what}", where=printable(path))
     return found
 
 
@@ -97,7 +106,7 @@ def _from_folder(path: Path, translation: bool) -> Iterator[tuple[Text, str]]:
         yield from _from_file(file, translation)
 
 
-def _from_file(path: Path, translation: bool) -> Iterator[tuple[Text, str]]:
+def _from_file(path: Path, translation: bool, to: str | None = None) -> Iterator[tuple[Text, str]]:
     """Yield each utterance with its location "file:line"."""
     lines = read_lines(path)
     content = JsonText(lines, printable(path))
@@ -111,10 +120,12 @@ def _from_file(path: Path, translation: bool) -> Iterator[tuple[Text, str]]:
                 return
             for number, record in records:
                 where = f"{printable(path)}:{number}"
-                yield _from_json(record, where, path.parent), where
+                chosen = record if to is None else _translated(record, to, where)
+                if chosen is not None:
+                    yield _from_json(chosen, where, path.parent), where
             continue
         place += 1
-        if line.strip():
+        if line.strip() and to is None:
             yield _from_line(line), f"{printable(path)}:{place}"
 
 
@@ -123,11 +134,15 @@ def _from_stream(content: JsonText, lines: Sequence[str], path: Path, translatio
     where = printable(path)
     places = [place for place, line in enumerate(lines) if line.strip()]
     messages = [(record, f"{where}:{number}") for place in places for number, record in content.objects(place)[0]]
-    found = streamed_text(messages, translation=translation)
+    return text_of_stream(printable(path.stem), streamed_text(messages, translation=translation))
+
+
+def text_of_stream(key: str, found: StreamedText) -> Text:
+    """The text of a live session as an utterance, with the times of its words."""
     words = tuple(
         TaggedWord(word, None, emitted_s=time_s) for word, time_s in zip(found.words, found.emitted_s, strict=True)
     )
-    return Text(printable(path.stem), found.text, (), words, None, found.duration_s)
+    return Text(key, found.text, (), words, None, found.duration_s)
 
 
 def marked(text: str) -> tuple[str, tuple[TaggedWord, ...]]:
@@ -173,7 +188,7 @@ def _from_json(record: Mapping[str, Any], where: str, root: Path) -> Text:
         raise DataError("is missing, and so are path and audio", where=f"{where}:id")
     words = _words(record.get("words"), where)
     spoken = [word.language for word in words if word.language]
-    return _text(
+    found = _text(
         key,
         text,
         tuple(dict.fromkeys([*_languages(record, where), *spoken])),
@@ -181,6 +196,36 @@ def _from_json(record: Mapping[str, Any], where: str, root: Path) -> Text:
         root / audio if audio else None,
         _seconds(record.get("duration"), f"{where}:duration"),
     )
+    return _segment(found, record, where)
+
+
+def _segment(text: Text, record: Mapping[str, Any], where: str) -> Text:
+    """The text as a segment of the record's `recording`, if it names one."""
+    recording = record.get("recording")
+    if recording is None:
+        return text
+    if not isinstance(recording, str) or not recording:
+        raise DataError(f"is {shown(recording)}, expected the id of a recording", where=f"{where}:recording")
+    start_s = _seconds(record.get("start"), f"{where}:start")
+    for name, value in (("start", start_s), ("duration", text.duration_s)):
+        if value is None:
+            raise DataError("is missing: a segment of a recording has start and duration", where=f"{where}:{name}")
+    return replace(text, recording=recording, start_s=start_s or 0.0)
+
+
+def _translated(record: Mapping[str, Any], to: str, where: str) -> Mapping[str, Any] | None:
+    """The record with its translation as the text; None if it has none."""
+    translations = record.get("translations", {})
+    if not isinstance(translations, dict):
+        raise DataError(f"is {shown(translations)}, expected an object", where=f"{where}:translations")
+    text = translations.get(to)
+    if text is None and record.get("recording") is not None:
+        fault = f"has none into {to}: every segment of a recording needs one"
+        raise DataError(fault, where=f"{where}:translations", fix="Give silence an empty text.")
+    if not text and record.get("recording") is None:
+        return None
+    kept = {key: value for key, value in record.items() if key not in ("words", "languages", "language")}
+    return kept | {"text": text, "lang": to}
 
 
 def _id(record: Mapping[str, Any], where: str) -> str | None:

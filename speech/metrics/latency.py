@@ -21,6 +21,10 @@ from speech.metrics.utterance import Pairing
 from speech.text.normalize import plain_text
 from speech.text.units import UnitKind, units
 
+LONG = "longyaal"
+COMPUTATION_AWARE = "latency|clock:computation-aware"
+"""Signature of figures whose delays include the time of computation."""
+
 
 @dataclass(frozen=True, slots=True)
 class Emission:
@@ -32,9 +36,13 @@ class Emission:
     """Duration of the speech."""
     target: int
     """Number of words in the reference."""
+    recording_end_s: float | None = None
+    """If the utterance is a segment of a long recording that was heard as a whole: where the recording ends, from the
+    start of the segment."""
 
     def __post_init__(self) -> None:
-        if not all(math.isfinite(delay) for delay in self.delays_s):
+        times = (*self.delays_s, *(() if self.recording_end_s is None else (self.recording_end_s,)))
+        if not all(map(math.isfinite, times)):
             raise DataError("a delay is not a finite number of seconds")
         if not (math.isfinite(self.source_s) and self.source_s >= 0.0) or self.target < 0:
             raise DataError(f"{self.source_s} s of speech and {self.target} words, expected at least 0 of both")
@@ -72,11 +80,16 @@ def differentiable_average_lagging(said: Emission) -> float | None:
 
 def yet_another_average_lagging(said: Emission) -> float | None:
     """Yet another average lagging, YAAL (Polak et al. 2025, arXiv 2509.17349): LAAL of the words emitted before the end
-    of the speech, because words emitted at the end say nothing about the policy. None without speech or such words."""
-    if said.source_s <= 0.0:
-        return None
-    early = _before(said.delays_s, said.source_s)
-    return _mean_lag(said.delays_s[:early], said.source_s / max(said.target, len(said.delays_s))) if early else None
+    of the speech, because words emitted at the end say nothing about the policy. None without speech or such words, and
+    for segments of a recording, after which the speech goes on."""
+    return _until(said, said.source_s) if said.recording_end_s is None else None
+
+
+def long_yet_another_average_lagging(said: Emission) -> float | None:
+    """Long-form YAAL, LongYAAL (Polak et al. 2025, arXiv 2509.17349): of a segment of a long recording, LAAL of the
+    words emitted before the recording ends; those behind the segment's end count too. None without speech or such
+    words, and for utterances that are no segments."""
+    return None if said.recording_end_s is None else _until(said, said.recording_end_s)
 
 
 LATENCIES: dict[str, Callable[[Emission], float | None]] = {
@@ -84,6 +97,7 @@ LATENCIES: dict[str, Callable[[Emission], float | None]] = {
     "laal": length_adaptive_average_lagging,
     "dal": differentiable_average_lagging,
     "yaal": yet_another_average_lagging,
+    LONG: long_yet_another_average_lagging,
 }
 
 
@@ -100,17 +114,22 @@ def emission(pairing: Pairing) -> Emission | None:
         if delay is None:
             return None
         delays += [delay] * len(units(plain_text(word), UnitKind.mer))
-    return Emission(tuple(delays), pairing.duration_s, len(units(plain_text(pairing.reference), UnitKind.mer)))
+    target = len(units(plain_text(pairing.reference), UnitKind.mer))
+    return Emission(tuple(delays), pairing.duration_s, target, pairing.recording_end_s)
 
 
-def latency_figures(emissions: Sequence[Emission | None]) -> dict[str, Figure]:
-    """Mean of each measure over the utterances where it is defined; measures defined nowhere are left out."""
+def latency_figures(emissions: Sequence[Emission | None], signature: str = "") -> dict[str, Figure]:
+    """Mean of each measure over the utterances where it is defined; measures defined nowhere are left out.
+
+    Args:
+        signature: of the figures: how the delays were measured.
+    """
     found = {}
     for name, measure in LATENCIES.items():
         each = tuple(measure(one) if one is not None else None for one in emissions)
         if any(value is not None for value in each):
             sums = np.array([(0.0, 0.0) if value is None else (value, 1.0) for value in each])
-            found[name] = Figure(sums, _mean, each)
+            found[name] = Figure(sums, _mean, each, signature)
     return found
 
 
@@ -122,6 +141,14 @@ def _until_the_end(said: Emission, length: int) -> float | None:
         return delays[0]
     counted = delays[: _before(delays, said.source_s) + 1]
     return _mean_lag(counted, said.source_s / length) if length else None
+
+
+def _until(said: Emission, end_s: float) -> float | None:
+    """Mean lag of the words before `end_s`, at the rate of the longer of output and reference."""
+    early = _before(said.delays_s, end_s)
+    if said.source_s <= 0.0 or not early:
+        return None
+    return _mean_lag(said.delays_s[:early], said.source_s / max(said.target, len(said.delays_s)))
 
 
 def _before(delays: Sequence[float], end: float) -> int:

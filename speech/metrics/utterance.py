@@ -47,6 +47,8 @@ class Pairing:
     """Emission time of each of `hypothesis_words`, from the start of the utterance; () if unknown."""
     duration_s: float | None = None
     """Duration of the speech."""
+    recording_end_s: float | None = None
+    """Of a segment of a recording that was heard as a whole: where the recording ends, from the segment's start."""
 
 
 @dataclass(frozen=True, slots=True)

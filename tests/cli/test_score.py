@@ -101,6 +101,34 @@ def test_words_with_times_have_latency(files):
     assert "said: latency leaves out 1 utterances" in result.stdout
 
 
+def test_a_stream_of_a_recording_is_scored_by_its_segments(files):
+    segment = {"recording": "talk", "duration": 2.0, "lang": "fra", "text": "x"}
+    reference = written(
+        files / "reference.jsonl",
+        segment | {"id": "s1", "start": 1.0, "translations": {"eng": "good morning"}},
+        segment | {"id": "s2", "start": 3.0, "translations": {"eng": "today we sing"}},
+    )  # fmt: skip
+    message = {"type": "translation", "segment": 0, "target": "eng", "is_final": False, "lag_ms": 0}
+    said = [("good morning", 2500), ("good morning today we", 4000), ("good morning today we sing", 5200)]
+    stream = written(
+        files / "talk.jsonl",
+        {"type": "started", "session": "s"},
+        *(message | {"text": t, "words": [{"text": w} for w in t.split()], "audio_ms": at} for t, at in said),
+        message | {"is_final": True, "text": said[-1][0], "words": [{"text": w} for w in said[-1][0].split()],
+                   "audio_ms": 6000},
+    )  # fmt: skip
+    result = run(reference, stream, "--to", "en", "--encoder", "none", "--json", files / "out.json")
+    (system,) = json.loads((files / "out.json").read_text())["systems"]
+    first, second = system["utterances"]
+    assert (first["id"], first["longyaal"], second["longyaal"]) == ("s1", 1.0, 0.6667)
+    assert system["rates"]["longyaal"]["value"] == pytest.approx(5 / 6)
+    assert system["rates"]["wer"]["value"] == 0.0
+    assert "yaal" not in system["rates"]
+    assert "LongYAAL (s)" in result.stdout
+    with pytest.raises(DataError, match="lacks 1 of 1 ids: talk"):
+        run(reference, files / "good.txt", "--to", "en", "--encoder", "none")
+
+
 def test_a_report_is_one_file_with_the_audio_that_is_known(files):
     (files / "a.wav").write_bytes(b"RIFF")
     reference = written(files / "reference.jsonl", {"id": "u1", "text": "das file", "audio": "a.wav"},

@@ -73,3 +73,16 @@ def test_brackets_and_colons_in_names_are_text(files):
     assert name in result.stdout
     assert "[/red]two" in result.stdout
     assert [one["name"] for one in json.loads((files / "o.json").read_text("utf-8"))["systems"]] == [name, "[/red]two"]
+
+
+def test_many_systems_are_rows_with_their_values_alone_where_columns_do_not_fit(files):
+    others = [f"policy_of_a_name_that_is_long {n} ms={files / 'bad.txt'}" for n in (800, 1600, 2400, 3200)]
+    more = [part for other in others for part in ("--system", other)]
+    shown, found = figures(files, "--encoder", "none", *more)
+    (row,) = [line for line in shown.splitlines() if line.strip().startswith("policy_of_a_name_that_is_long 1600 ms")]
+    rates = found["systems"][2]["rates"]
+    assert row.split()[3:] == [f"{rates[name]['value']:.3f}" for name in ("wer", "cer", "mer")]
+    assert "3 utterances; latency in s; confidence and p are in --json and --html" in shown
+    assert found["signature"] in shown
+    few, _ = figures(files, "--encoder", "none", *more[:4])
+    assert "3 utterances; 95 % confidence" in few

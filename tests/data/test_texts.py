@@ -217,3 +217,60 @@ def test_ids_in_messages_are_of_one_line():
         check_ids(*sides, "h")
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 400
+
+
+def test_translations_are_read_in_place_of_texts_and_what_has_none_is_left_out(tmp_path):
+    first = {"id": "a", "lang": "fra", "text": "bonjour", "translations": {"eng": "good day", "deu": "guten Tag"}}
+    records = [
+        first | {"duration": 2.0, "words": [{"text": "bonjour", "language": "fra"}]},
+        first | {"id": "b", "translations": {}},
+    ]
+    path = tmp_path / "manifest.jsonl"
+    path.write_text("\n".join(map(json.dumps, records)), "utf-8")
+    found = read_texts(path, to="eng")
+    assert found == {"a": Text("a", "good day", ("eng",), duration_s=2.0)}
+    with pytest.raises(DataError, match="has no translation into spa"):
+        read_texts(path, to="spa")
+    with pytest.raises(DataError, match="is a folder"):
+        read_texts(tmp_path, to="eng")
+    path.write_text("a bonjour\n", "utf-8")
+    with pytest.raises(DataError, match="has no translation into eng"):
+        read_texts(path, to="eng")
+    path.write_text(json.dumps(first | {"translations": ["good day"]}), "utf-8")
+    with pytest.raises(DataError, match=r"manifest.jsonl:1:translations: is .*expected an object"):
+        read_texts(path, to="eng")
+
+
+def test_a_recording_has_a_translation_of_every_segment(tmp_path):
+    segment = {"id": "a1", "lang": "fra", "text": "x", "recording": "talk", "start": 3, "duration": 2.5}
+    path = tmp_path / "segments.jsonl"
+    path.write_text(json.dumps(segment | {"translations": {"eng": ""}}), "utf-8")
+    assert read_texts(path, to="eng")["a1"].text == ""
+    path.write_text(json.dumps(segment | {"translations": {"deu": "y"}}), "utf-8")
+    with pytest.raises(DataError, match=r"segments.jsonl:1:translations: has none into eng: every segment"):
+        read_texts(path, to="eng")
+
+
+def test_segments_of_a_recording_have_its_id_and_their_start(tmp_path):
+    segment = {"id": "a1", "text": "x", "recording": "talk", "start": 3, "duration": 2.5}
+    path = tmp_path / "segments.jsonl"
+    path.write_text(json.dumps(segment), "utf-8")
+    assert read_texts(path) == {"a1": Text("a1", "x", duration_s=2.5, recording="talk", start_s=3.0)}
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        ({"start": None}, ":1:start: is missing"),
+        ({"duration": None}, ":1:duration: is missing"),
+        ({"start": -1}, ":1:start: is -1, expected seconds"),
+        ({"recording": 3}, ":1:recording: is 3, expected the id"),
+        ({"recording": ""}, ":1:recording: is '', expected the id"),
+    ],
+)
+def test_a_segment_without_its_place_is_refused(tmp_path, changed, fault):
+    segment = {"id": "a1", "text": "x", "recording": "talk", "start": 3, "duration": 2.5}
+    path = tmp_path / "segments.jsonl"
+    path.write_text(json.dumps(segment | changed), "utf-8")
+    with pytest.raises(DataError, match=fault):
+        read_texts(path)

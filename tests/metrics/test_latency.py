@@ -7,6 +7,7 @@ import pytest
 
 from speech.errors import DataError
 from speech.metrics.latency import LATENCIES, Emission, emission, latency_figures
+from speech.metrics.resegmentation import resegment
 from speech.metrics.utterance import Pairing
 
 RECORDED = [  # delays, speech, words of the reference; AL, LAAL, DAL, YAAL of OmniSTEval 0.1.10
@@ -21,7 +22,7 @@ RECORDED = [  # delays, speech, words of the reference; AL, LAAL, DAL, YAAL of O
 
 
 def measured(said: Emission) -> list[float | None]:
-    return [measure(said) for measure in LATENCIES.values()]
+    return [measure(said) for name, measure in LATENCIES.items() if name != "longyaal"]
 
 
 def timed(words: list[tuple[str, float | None]], reference: str, duration_s: float | None) -> Pairing:
@@ -56,6 +57,75 @@ def test_values_are_those_of_omnisteval_for_any_delays():
         assert [math.nan if one is None else one for one in found] == pytest.approx(wanted, abs=1e-9, nan_ok=True)
 
 
+def talk(rng: random.Random) -> tuple[list[tuple[str, float, float]], list[tuple[str, float]], float]:
+    """A recording: its segments as (text, start, duration); what is said of it as (word, delay); where it ends."""
+    segments, said, at = [], [], rng.choice([0.0, 3.0])
+    for _ in range(rng.randint(1, 8)):
+        words = [f"{rng.choice('abcdef')}{rng.choice('xyz')}{rng.randint(0, 9)}" for _ in range(rng.randint(1, 14))]
+        duration = rng.uniform(0.2, 0.5) * len(words)
+        segments.append((" ".join(words), at, duration))
+        spoken = [at + duration * n / len(words) for n in range(len(words))]
+        said += [(word, time) for word, time in zip(words, spoken, strict=True) if rng.random() < 0.8]
+        at += duration + rng.choice([0.0, 0.7])
+    end = max(start + duration for _, start, duration in segments)
+    if rng.random() < 0.5:
+        said = [(word, min(time, end)) for word, time in said]
+    lag, slope = rng.uniform(0, 4), rng.uniform(0.8, 1.2)
+    return segments, [(word, time * slope + lag) for word, time in said], end
+
+
+def test_a_whole_recording_has_the_latency_of_omnisteval():
+    resegmenting = pytest.importorskip("omnisteval.resegment")
+    alignment, scoring = pytest.importorskip("omnisteval.alignment"), pytest.importorskip("omnisteval.scoring")
+    rng, values = random.Random(4), 0
+    for _ in range(12):
+        segments, said, end = talk(rng)
+        known = [
+            {"offset": start * 1000, "duration": duration * 1000, "time_to_recording_end": (end - start) * 1000}
+            for _, start, duration in segments
+        ]
+        reference = [alignment.Word(w, seq_id=n) for n, (text, *_) in enumerate(segments) for w in text.split()]
+        output = [alignment.Word(word, emission_cu=time * 1000) for word, time in said]
+        instances, _ = resegmenting.resegment([reference], [output], known, [text for text, *_ in segments])
+        places = resegment([text.split() for text, *_ in segments], [word for word, _ in said])
+        emissions = [
+            Emission(
+                tuple(time - start for (_, time), place in zip(said, places, strict=True) if place == number),
+                duration, len(text.split()), end - start,
+            )
+            for number, (text, start, duration) in enumerate(segments)
+        ]  # fmt: skip
+        scorers = {
+            "longyaal": scoring.YAALScorer(is_longform=True), "al": scoring.ALScorer(), "laal": scoring.LAALScorer(),
+            "dal": scoring.DALScorer(),
+        }  # fmt: skip
+        figures = latency_figures(emissions)
+        assert "yaal" not in figures
+        for name, scorer in scorers.items():
+            wanted = scorer(instances) / 1000
+            found = figures[name].over(range(len(segments))) if name in figures else None
+            assert (math.nan if found is None else found) == pytest.approx(wanted, abs=1e-9, nan_ok=True)
+            values += found is not None
+    assert values > 40
+
+
+def test_behind_the_end_of_a_segment_words_count_until_the_recording_ends():
+    def longyaal(*delays: float) -> float | None:
+        return LATENCIES["longyaal"](Emission(delays, 2.0, 2, 4.0))
+
+    assert longyaal(1.0, 3.0) == pytest.approx(1.5)
+    assert longyaal(1.0, 4.0, 1.0) == 1.0
+    assert longyaal(-1.0) == -1.0
+    assert longyaal(4.0, 1.0) is None
+    assert longyaal() is None
+    assert LATENCIES["longyaal"](Emission((1.0,), 2.0, 2)) is None
+    assert LATENCIES["yaal"](Emission((1.0,), 2.0, 2, 4.0)) is None
+
+
+def test_figures_say_how_delays_were_measured():
+    assert latency_figures([Emission((0.5,), 2.0, 1)], "clock")["al"].signature == "clock"
+
+
 def test_a_system_that_waits_for_the_end_lags_by_the_whole_and_one_in_step_not_at_all():
     assert measured(Emission((4.0,) * 4, 4.0, 4)) == [4.0, 4.0, 4.0, None]
     assert measured(Emission((0.0, 1.0, 2.0, 3.0), 4.0, 4)) == [0.0] * 4
@@ -77,7 +147,10 @@ def test_without_a_reference_only_al_is_unknown():
     assert measured(Emission((1.0, 1.5), 2.0, 0)) == [None, 0.75, 1.0, 0.75]
 
 
-@pytest.mark.parametrize("bad", [((math.nan,), 1.0, 1), ((1.0,), math.inf, 1), ((1.0,), -1.0, 1), ((1.0,), 1.0, -1)])
+@pytest.mark.parametrize(
+    "bad",
+    [((math.nan,), 1.0, 1), ((1.0,), math.inf, 1), ((1.0,), -1.0, 1), ((1.0,), 1.0, -1), ((1.0,), 1.0, 1, math.nan)],
+)
 def test_what_is_no_time_is_refused(bad):
     with pytest.raises(DataError):
         Emission(*bad)

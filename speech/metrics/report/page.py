@@ -25,6 +25,7 @@ from speech.metrics.bootstrap import Difference
 from speech.metrics.corpus import RATES
 from speech.metrics.edit.alignment import ErrorCounts
 from speech.metrics.groups import Group, group_rates
+from speech.metrics.report.curve import quality_curve
 from speech.metrics.systems import ALWAYS, LANGUAGE_ERROR, SAER, SystemScore, finite
 from speech.metrics.translation import BLEU, CHRF
 from speech.metrics.utterance import Pairing, UtteranceScore, points_of_interest
@@ -83,11 +84,18 @@ def render(report: Report) -> str:
     parts = {
         "policy": f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; media-src * data:",
         "title": html.escape(report.name),
+        "curve": _curve(report),
         "style": _part("style.css"),
         "data": data.replace("<", "\\u003c"),
         "script": script,
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _part("index.html"))
+
+
+def _curve(report: Report) -> str:
+    """The section with the picture of quality against latency, if several systems have both."""
+    picture = quality_curve(report.systems, report.headings)
+    return _part("curve.html").replace("{{picture}}", picture) if picture else ""
 
 
 def report_data(report: Report) -> dict[str, Any]:

@@ -4,12 +4,14 @@ import json
 import re
 import shutil
 from base64 import b64decode
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from speech.errors import DataError
 from speech.metrics.groups import group_name, groups_of
+from speech.metrics.latency import Emission, latency_figures
 from speech.metrics.meaning.saer import saer
 from speech.metrics.meaning.vectors import Vectors
 from speech.metrics.report.page import Report, audio_link, embedded_audio, render, report_data
@@ -106,6 +108,24 @@ def test_the_page_asks_for_nothing():
     assert "default-src 'none'" in page
     assert not re.search(r'(?:src|href)="(?!#)', page)
     assert not re.search(r"url\(|@import|fetch\(", page)
+
+
+def timed(*said):
+    """A report whose systems are settings of a policy that lag by one second more each."""
+    found = report(*said)
+    systems = [
+        with_figures(replace(one, name=f"policy {n}"), latency_figures([Emission((n + 0.5,), 1.0, 1)] * len(WANTED)))
+        for n, one in enumerate(found.systems)
+    ]
+    headings = {**HEADINGS, "chrf": "chrF", "laal": "LAAL (s)"}
+    return replace(found, systems=systems, headings=headings)
+
+
+def test_quality_and_latency_of_several_systems_are_drawn():
+    assert 'id="curve"' in render(timed(OURS, OTHERS))
+    assert 'id="curve"' not in render(report(OURS, OTHERS))
+    assert 'id="curve"' not in render(timed(OURS))
+    assert "{{" not in render(timed(OURS, OTHERS))
 
 
 def test_audio_is_linked_from_where_the_page_is_or_put_into_it(tmp_path):
@@ -233,6 +253,21 @@ def test_one_system_has_all_figures_in_columns_and_audio_plays_from_the_page(vis
     page = visit(report(OURS, audio="data:audio/wav;base64,UklGRg=="))
     assert page.locator("#list thead th").all_inner_texts()[3:] == ["WER", "CER", "MER", "PIER", "SAER", "BLEU"]
     assert page.locator("audio[controls]").count() == 3
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_picture_of_quality_and_latency_is_seen_on_any_ground(visit, scheme):
+    page = visit(timed(OURS, OTHERS), viewport={"width": 390, "height": 800}, color_scheme=scheme)
+    picture = page.get_by_role("img", name="chrF against LAAL (s)")
+    assert picture.is_visible()
+    assert picture.locator("text.name").all_text_contents() == ["policy 0", "1"]
+    ground, ink = (
+        page.eval_on_selector(one, f"found => getComputedStyle(found).{name}")
+        for one, name in (("section:has(#curve)", "backgroundColor"), ("#curve .name", "fill"))
+    )
+    light, dark = (sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in (ground, ink))
+    assert (light - dark if scheme == "light" else dark - light) > 200
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
 def test_ten_thousand_utterances_are_shown_a_page_at_a_time_and_fit_a_narrow_screen(visit):

@@ -14,6 +14,7 @@ const EXPLAINED = {
   laal: "AL that gains nothing from saying too much",
   dal: "average lagging of all words; time once lost is not regained",
   yaal: "LAAL of the words that came while somebody spoke",
+  longyaal: "of segments of a long recording: LAAL of the words that came before the recording ended",
 };
 
 let current = [];
