@@ -63,8 +63,8 @@ class WhisperConfig:
         return LogMelConfig.whisper_published(self.encoder.bins)
 
 
-GROWTH = ChunkSpec(size=128, left_context=512, right_context=32)
-"""How `Whisper.grow` encodes: chunks of 2.56 s with .64 s of audio behind them and 10.24 s before."""
+GROWTH = ChunkSpec(size=128, left_context=512, right_context=128)
+"""How `Whisper.grow` encodes: chunks of 2.56 s with 2.56 s of audio behind them and 10.24 s before."""
 
 
 class Whisper(nn.Module):
