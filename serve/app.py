@@ -95,6 +95,7 @@ def build(config: ServeConfig) -> FastAPI:
         drafts_into=recognizer.drafts_into,
         check=recognizer.check,
         live=recognizer.live,
+        trained_policy=recognizer.trained_policy,
         server=f"speech {__version__}",
         vectors=shared_vectors(config.score_encoder),
     )

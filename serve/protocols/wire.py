@@ -162,6 +162,8 @@ class Started(Event, tag="started"):
     """Source of partial transcripts: chunks of audio, or the current part, decoded again at most once per second."""
     audio: AudioParams
     languages: list[str]
+    policies: list[str]
+    """Policies that `translation` may name; `emma` if one was trained for the model."""
     limits: ServerLimits
 
 

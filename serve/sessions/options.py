@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from serve.config import ServeConfig
 from serve.protocols import wire
+from serve.protocols.option_messages import POLICIES
 from speech.choices import Live
 from speech.decode.bias.phrases import Phrase, canonical
 from speech.decode.endpoint import EndpointConfig
@@ -17,8 +18,10 @@ from speech.events import milliseconds
 from speech.metrics.meaning.vectors import Vectors
 from speech.recognize.request import Request
 from speech.stream.options import StreamOptions, TranslationOptions
+from speech.stream.translation import check_policy
 from speech.text.languages import resolve
 from speech.translate.align_att import AlignAtt
+from speech.translate.emma import Emma
 from speech.translate.hold_n import HoldN
 from speech.translate.local_agreement import LocalAgreement
 from speech.translate.wait_k import WaitK
@@ -42,8 +45,17 @@ class Facts:
     server: str
     live: Live = Live.chunks
     """Source of partial results."""
+    trained_policy: bool = False
+    """Whether the model has a trained translation policy."""
     vectors: Vectors | None = None
     """Sentence vectors for SAER; None: no SAER."""
+
+    @property
+    def policies(self) -> list[str]:
+        """Names of the translation policies that clients may ask for."""
+        if not self.drafts_into:
+            return ["complete"]
+        return [name for name in POLICIES if name != "emma" or self.trained_policy]
 
     @property
     def limits(self) -> wire.ServerLimits:
@@ -82,6 +94,10 @@ def prepare(facts: Facts, base: StreamOptions, message: wire.Options) -> Prepare
         Refused: a language is unknown, the model cannot write a phrase, or an option is invalid.
     """
     options = _changed(base, message, facts.languages, facts.targets, facts.drafts_into)
+    try:
+        check_policy(options.translation, trained=facts.trained_policy)
+    except SpeechError as error:
+        raise Refused("bad_config", str(error), wire.CloseCode.bad_config, "translation") from error
     if not options.phrases:
         return Prepared(options)
     try:
@@ -147,7 +163,8 @@ def _phrases(texts: Sequence[str]) -> tuple[Phrase, ...]:
 
 def _translation(rules: wire.Translating) -> TranslationOptions | None:
     usable = {"align_att": {"latency_ms"}, "local_agreement": {"latency_ms", "n"}, "hold_n": {"n"}, "wait_k": {"n"}}
-    for name in ("latency_ms", "n"):
+    usable["emma"] = {"threshold"}
+    for name in ("latency_ms", "n", "threshold"):
         if getattr(rules, name) is not None and name not in usable.get(rules.policy, ()):
             text = f"{name} is not an option of the policy {rules.policy}"
             raise Refused("bad_config", text, wire.CloseCode.bad_config, "translation")
@@ -162,6 +179,8 @@ def _translation(rules: wire.Translating) -> TranslationOptions | None:
             return replace(usual, policy=HoldN() if rules.n is None else HoldN(n=rules.n))
         case "wait_k":
             return replace(usual, policy=WaitK() if rules.n is None else WaitK(k=rules.n))
+        case "emma":
+            return replace(usual, policy=Emma() if rules.threshold is None else Emma(threshold=rules.threshold))
         case "complete":
             return None
 

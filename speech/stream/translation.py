@@ -9,7 +9,7 @@ import numpy as np
 
 from speech.audio import SAMPLE_RATE
 from speech.errors import ConfigError
-from speech.recognize.part_reader import PartReader
+from speech.recognize.part_reader import PartReader, has_trained_policy
 from speech.recognize.parts import Part, PartCutter
 from speech.recognize.request import Request
 from speech.recognize.result import PartResult
@@ -17,6 +17,7 @@ from speech.recognize.simultaneous import words_of
 from speech.stream.event_writer import EventWriter
 from speech.stream.options import StreamOptions, TranslationOptions
 from speech.transcript import Word
+from speech.translate.emma import Emma
 from speech.translate.policy import TranslationDraft
 
 _DRAFTS = 8
@@ -32,7 +33,8 @@ class LiveTranslation:
         options: of the stream.
 
     Raises:
-        ConfigError: if a policy is requested and the model drafts no translation into any target.
+        ConfigError: if a policy is requested and the model drafts no translation into any target, or has no trained
+            policy and EMMA's is requested.
     """
 
     def __init__(self, reader: PartReader, options: StreamOptions) -> None:
@@ -52,6 +54,7 @@ class LiveTranslation:
         if options.translation is not None and options.targets and target is None:
             offered = ", ".join(self._reader.drafts_into) or "no language"
             raise ConfigError(f"this model translates simultaneously into {offered}", fix="Leave the policy out.")
+        check_policy(options.translation, trained=has_trained_policy(self._reader))
         self._options = options.translation if target is not None else None
         self._request = Request(options.languages, target, plain=options.plain, draft=True)
 
@@ -123,6 +126,14 @@ class LiveTranslation:
         ]
         self._written += words
         return words
+
+
+def check_policy(options: TranslationOptions | None, *, trained: bool) -> None:
+    """Raises ConfigError if the policy has to be trained for the model, and none is."""
+    if options is not None and isinstance(options.policy, Emma) and not trained:
+        others = "align_att, local_agreement, hold_n or wait_k"
+        fix = f"Train one (recipes/streaming_translation/train.py), or use {others}."
+        raise ConfigError("emma: this model has no trained policy", fix=fix)
 
 
 def _step(options: TranslationOptions) -> int:

@@ -24,6 +24,7 @@ from speech.stream.options import StreamOptions, TranslationOptions
 from speech.stream.translation import LiveTranslation
 from speech.transcript import Word
 from speech.translate.align_att import AlignAtt
+from speech.translate.emma import Emma
 from speech.translate.hold_n import HoldN
 from speech.translate.local_agreement import LocalAgreement
 from speech.translate.policy import TranslationDraft
@@ -40,6 +41,7 @@ class Drafting:
     grid, longest_s, live, context_tokens, adapters = 640, None, Live.parts, 0, None
     languages = known = ("fra",)
     into = drafts_into = ("eng",)
+    drafts = None
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -203,3 +205,8 @@ def test_the_model_only_appends_where_that_is_asked(recognizer: Recognizer, fren
             assert after.text.startswith(before.text)
     assert all(event.stable == len(event.words) for event in events)
     assert len({event.text for event in events}) > 1
+
+
+def test_a_policy_that_has_to_be_trained_is_refused_before_there_is_a_session():
+    with pytest.raises(ConfigError, match=r"emma: this model has no trained policy\. Train one"):
+        engine_of(0).open(simultaneous(policy=Emma()))
