@@ -103,7 +103,7 @@ class LabelPass:
             told: log-posterior of CTC's languages; empty if CTC does not identify languages.
             judged: CTC's scores.
             before: context, used for transcripts only.
-            translated: tokens that a translation continues.
+            translated: tokens that a translation continues; transcripts do not use them.
         """
         posterior = self.posterior(part, request, told)
         language = self.language(posterior, request)
@@ -111,7 +111,7 @@ class LabelPass:
             return JointResult(language, posterior, TimedText(language=language))
         if not self.knows(language):
             return JointResult(language, posterior, None)
-        if translated:
+        if translated and request.to is not None:
             draft = self.drafts.draft(part, language, translated, complete=True)
             return JointResult(language, posterior, TimedText(language=language), draft)
         several, translate = request.nbest > 1, request.to is not None

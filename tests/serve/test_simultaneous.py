@@ -22,7 +22,7 @@ from speech.models.policy_file import POLICY, PolicyFile, save_policy
 from speech.models.translation_targets import TargetScore
 from speech.nn.policy_network import PolicyConfig, PolicyNetwork
 from speech.recognizer import Recognizer
-from tests.serve.conftest import Running, play, running
+from tests.serve.conftest import Running, finals, play, running
 from tests.tiny_hybrid import latin_whisper
 from tests.tiny_whisper import tiny_label_tokenizer
 
@@ -54,8 +54,10 @@ def test_words_come_before_the_part_is_complete_and_the_final_is_that_of_a_file(
     assert " ".join(finals) == whole(recognizer, talk)
 
 
-def test_a_client_that_wants_text_appended_gets_it_so(server, talk):
-    events = translations(play(server, talk, targets=["eng"], translation={**EARLY, "append": True}))
+def test_a_client_that_wants_text_appended_gets_it_so(server, talk, said):
+    heard = play(server, talk, targets=["eng"], translation={**EARLY, "append": True})
+    assert finals(heard) == said  # the transcript is that of a file, whatever the translation has written
+    events = translations(heard)
     assert len(events) > 2
     for before, after in pairwise(events):
         if before["segment"] == after["segment"]:
