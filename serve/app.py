@@ -85,6 +85,7 @@ def build(config: ServeConfig) -> FastAPI:
         device=config.device,
         precision=Precision(config.precision),
         adapters=config.adapters or None,
+        toxic_words=config.toxic_words or None,
     )
     live = _engine_config(config, recognizer.frame_s)
     warm_up(recognizer, live)

@@ -155,6 +155,10 @@ def serve(
     allow_adapters: Annotated[
         bool | None, typer.Option("--allow-adapters", help="Allow clients to upload and remove adapters over HTTP.")
     ] = None,
+    toxic_words: Annotated[
+        Path | None,
+        typer.Option(help="Folder of lists of words, such as eng.txt, that a translation may not add. [default: none]"),
+    ] = None,
     score_encoder: Annotated[
         str | None,
         typer.Option(help="Sentence encoder of SAER in live scores: none, use, e5, labse or auto. [default: none]"),
@@ -171,6 +175,7 @@ def serve(
     flags = {"host": host, "port": port, "model": model, "chunk_ms": chunk_ms, "score_encoder": score_encoder}
     flags["fallback"] = fallback
     flags |= {"adapters": None if adapters is None else str(adapters), "allow_adapters": allow_adapters}
+    flags["toxic_words"] = None if toxic_words is None else str(toxic_words)
     settings = load(flags, config)
     server = make_server(settings)
     server.announce = lambda url: stderr().print(f"speech on {url}, websocket /v1/stream, stop with Ctrl-C")

@@ -74,7 +74,7 @@ class LabelPass:
         self.config = config or JointConfig()
         self.candidates = LabelCandidates(model, tokenizer, self.config, guard)
         self.times = LabelTimes(model, tokenizer)
-        self.drafts = DraftDecoder(model, tokenizer, self.config.beam)
+        self.drafts = DraftDecoder(model, tokenizer, self.config.beam, guard)
         prepare()
 
     def hears(self, samples: np.ndarray, request: Request) -> bool:
@@ -112,7 +112,8 @@ class LabelPass:
         if not self.knows(language):
             return JointResult(language, posterior, None)
         if translated and request.to is not None:
-            draft = self.drafts.draft(part, language, translated, complete=True)
+            heard = self.candidates.heard(language, judged)
+            draft = self.drafts.draft(part, language, translated, complete=True, heard=heard)
             return JointResult(language, posterior, TimedText(language=language), draft)
         several, translate = request.nbest > 1, request.to is not None
         phrases = None if translate else self.candidates.phrases(request.phrases)

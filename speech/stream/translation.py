@@ -16,7 +16,7 @@ from speech.recognize.result import PartResult
 from speech.recognize.simultaneous import words_of
 from speech.stream.event_writer import EventWriter
 from speech.stream.options import StreamOptions, TranslationOptions
-from speech.transcript import Word
+from speech.transcript import Toxicity, Word, joined_toxicity
 from speech.translate.emma import Emma
 from speech.translate.policy import TranslationDraft
 
@@ -44,6 +44,8 @@ class LiveTranslation:
         self._tokens: list[tuple[int, float]] = []
         """Tokens of the current part that have been written, with the seconds of the stream that they attend to."""
         self._drafts: list[TranslationDraft] = []
+        self._toxicity: Toxicity | None = None
+        """What was kept out of the text of the current part."""
         self._translated_end = 0
         """End of the speech that the last draft has heard."""
         self.configure(options)
@@ -97,22 +99,30 @@ class LiveTranslation:
         if draft is None or target is None or self._options is None:
             return
         self._drafts = [*self._drafts[1 - _DRAFTS :], draft]
+        self._toxicity = joined_toxicity([self._toxicity if self._appends else None, draft.toxicity])
         if self._write(draft, self._options.policy.decide(self._drafts), part):
-            writer.translation(target, self._written, part.end_sample, append=self._appends)
+            end, found = part.end_sample, self._toxicity
+            writer.translation(target, self._written, end, append=self._appends, toxicity=found)
 
-    def words(self, part: Part, heard: PartResult, request: Request) -> list[Word]:
-        """The words of a complete part: a reading that continued `tokens` is appended to what has been written."""
-        if request.to is None or request.to != self._request.to or not part.translated:
+    def complete(self, part: Part, heard: PartResult, request: Request, writer: EventWriter) -> list[Word]:
+        """The words of a complete part: a reading that continued `tokens` is appended to what has been written. The
+        writer is told what toxicity its translation has added."""
+        if request.to is None:
+            return self._reader.words(heard, request)
+        if request.to != self._request.to or not part.translated:
+            writer.add_toxicity(request.to, heard.toxicity)
             return self._reader.words(heard, request)
         if heard.draft is not None:
             self._write(heard.draft, len(heard.draft.tokens), part)
+            self._toxicity = joined_toxicity([self._toxicity, heard.draft.toxicity])
+        writer.add_toxicity(request.to, self._toxicity)
         return self._written
 
     def part_ended(self, part: Part) -> None:
         """Begin another part; tokens that translate audio behind the cut belong to it and are not written again."""
         behind = [(token, at_s) for token, at_s in self._tokens if at_s * SAMPLE_RATE > part.end_sample]
         self._tokens = behind if self._appends and not part.quiet else []
-        self._drafts, self._written = [], []
+        self._drafts, self._written, self._toxicity = [], [], None
 
     @property
     def _appends(self) -> bool:
