@@ -156,9 +156,16 @@ class OpenAiTranslations:
             return []
         self._begun = True
         settings = self._settings
-        audio, policy = wire.AudioParams("pcm_s16le", _RATE), settings.policy(self._facts)
-        usual = {"words": False, "vad_events": False, "interim": "append"}
-        return [wire.StartMessage(audio=audio, targets=[settings.target], translation=policy, **usual)]
+        return [
+            wire.StartMessage(
+                audio=wire.AudioParams("pcm_s16le", _RATE),
+                targets=[settings.target],
+                translation=settings.policy(self._facts),
+                interim="append",
+                words=False,
+                vad_events=False,
+            )
+        ]
 
     def _update(self, session: _TranslationFields) -> list[wire.ClientMessage | bytes | Reply]:
         if session.type != "translation":
