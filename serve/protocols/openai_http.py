@@ -1,4 +1,7 @@
-"""`/v1/audio/*` and `/v1/models`, compatible with OpenAI's clients; files are transcribed offline."""
+"""`/v1/audio/*` and `/v1/models`, compatible with OpenAI's clients.
+
+Files are transcribed offline, and translated offline or, if streamed, as in a live session.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +101,8 @@ class OpenAiApi:
         return await self._answer(request, translate=False)
 
     async def translations(self, request: Request) -> Response:
-        """Speech in any language to text in the language `to`; default: English."""
+        """Speech in any language to text in the language `to`; default: English. With `stream` it is sent while it is
+        written, which OpenAI has for transcriptions only."""
         return await self._answer(request, translate=True)
 
     async def _answer(self, request: Request, *, translate: bool) -> Response:

@@ -95,7 +95,8 @@ def prepare(facts: Facts, base: StreamOptions, message: wire.Options) -> Prepare
     """
     options = _changed(base, message, facts.languages, facts.targets, facts.drafts_into)
     try:
-        check_policy(options.translation, trained=facts.trained_policy)
+        if options.translation is not None:
+            check_policy(options.translation, trained=facts.trained_policy)
     except SpeechError as error:
         raise Refused("bad_config", str(error), wire.CloseCode.bad_config, "translation") from error
     if not options.phrases:

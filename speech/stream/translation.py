@@ -56,7 +56,8 @@ class LiveTranslation:
         if options.translation is not None and options.targets and target is None:
             offered = ", ".join(self._reader.drafts_into) or "no language"
             raise ConfigError(f"this model translates simultaneously into {offered}", fix="Leave the policy out.")
-        check_policy(options.translation, trained=has_trained_policy(self._reader))
+        if options.translation is not None:
+            check_policy(options.translation, trained=has_trained_policy(self._reader))
         self._options = options.translation if target is not None else None
         self._request = Request(options.languages, target, plain=options.plain, draft=True)
 
@@ -138,9 +139,9 @@ class LiveTranslation:
         return words
 
 
-def check_policy(options: TranslationOptions | None, *, trained: bool) -> None:
+def check_policy(options: TranslationOptions, *, trained: bool) -> None:
     """Raises ConfigError if the policy has to be trained for the model, and none is."""
-    if options is not None and isinstance(options.policy, Emma) and not trained:
+    if isinstance(options.policy, Emma) and not trained:
         others = "align_att, local_agreement, hold_n or wait_k"
         fix = f"Train one (recipes/streaming_translation/train.py), or use {others}."
         raise ConfigError("emma: this model has no trained policy", fix=fix)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from click.testing import Result
 from typer.testing import CliRunner
 
 from serve.client import ServerError, StreamClient
@@ -111,6 +112,23 @@ def test_a_trained_policy_writes_by_its_threshold_where_there_is_one(server: Run
     assert "emma" not in play(server, talk[:3200])[0]["policies"]
     with pytest.raises(ServerError, match=r"no trained policy.*recipes/streaming_translation/train.py"):
         play(server, talk[:3200], targets=["eng"], translation={"policy": "emma"})
+
+
+def test_the_command_asks_for_a_trained_policy_by_name_and_threshold(server, trained, talk, tmp_path):
+    path = tmp_path / "talk.wav"
+    soundfile.write(path, np.frombuffer(talk, "<i2"), 16_000)
+
+    def run(there: Running) -> Result:
+        command = ["stream", str(path), "--url", f"{there.ws}/v1/stream", "--pace", "0", "--to", "eng", "--jsonl"]
+        return CliRunner().invoke(app, [*command, "--policy", "emma", "--threshold", "0.001", "--append"])
+
+    events = [json.loads(line) for line in run(trained).stdout.splitlines()]
+    rules = {"policy": "emma", "threshold": 0.001, "append": True}
+    asked = translations(play(trained, talk, targets=["eng"], translation=rules))
+    assert [event["text"] for event in translations(events)] == [event["text"] for event in asked]
+    refused = run(server)
+    assert refused.exit_code != 0
+    assert "no trained policy" in str(refused.exception)
 
 
 @pytest.mark.parametrize(
