@@ -33,6 +33,7 @@ from serve.protocols.deepgram import Deepgram
 from serve.protocols.native import Native
 from serve.protocols.openai_http import TRANSCRIPTION, TRANSLATION, OpenAiApi
 from serve.protocols.openai_realtime import OpenAiRealtime
+from serve.protocols.openai_translations import OpenAiTranslations
 from serve.protocols.vosk import Vosk
 from serve.sessions.options import Facts, Refused
 from serve.sessions.registry import SessionRegistry
@@ -84,6 +85,7 @@ def build(config: ServeConfig) -> FastAPI:
         device=config.device,
         precision=Precision(config.precision),
         adapters=config.adapters or None,
+        toxic_words=config.toxic_words or None,
     )
     live = _engine_config(config, recognizer.frame_s)
     warm_up(recognizer, live)
@@ -95,6 +97,7 @@ def build(config: ServeConfig) -> FastAPI:
         drafts_into=recognizer.drafts_into,
         check=recognizer.check,
         live=recognizer.live,
+        trained_policy=recognizer.trained_policy,
         server=f"speech {__version__}",
         vectors=shared_vectors(config.score_encoder),
     )
@@ -252,7 +255,12 @@ def _add_sockets(app: FastAPI, parts: Parts) -> None:
 
     add_protocol(app, parts, "/v1/stream", "native", native, wire.SUBPROTOCOL)
     add_protocol(app, parts, "/v1/listen", "deepgram", deepgram, "token")
+
+    def translations(socket: WebSocket) -> OpenAiTranslations:
+        return OpenAiTranslations(parts.facts, socket.query_params.get("model", ""))
+
     add_protocol(app, parts, "/v1/realtime", "openai", lambda _: OpenAiRealtime(languages), "realtime")
+    add_protocol(app, parts, "/v1/realtime/translations", "openai_translations", translations, "realtime")
     add_protocol(app, parts, "/vosk", "vosk", lambda socket: Vosk(socket.query_params, longest))
 
 

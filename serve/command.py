@@ -155,6 +155,10 @@ def serve(
     allow_adapters: Annotated[
         bool | None, typer.Option("--allow-adapters", help="Allow clients to upload and remove adapters over HTTP.")
     ] = None,
+    toxic_words: Annotated[
+        Path | None,
+        typer.Option(help="Folder of lists of words, such as eng.txt, that a translation may not add. [default: none]"),
+    ] = None,
     score_encoder: Annotated[
         str | None,
         typer.Option(help="Sentence encoder of SAER in live scores: none, use, e5, labse or auto. [default: none]"),
@@ -171,6 +175,7 @@ def serve(
     flags = {"host": host, "port": port, "model": model, "chunk_ms": chunk_ms, "score_encoder": score_encoder}
     flags["fallback"] = fallback
     flags |= {"adapters": None if adapters is None else str(adapters), "allow_adapters": allow_adapters}
+    flags["toxic_words"] = None if toxic_words is None else str(toxic_words)
     settings = load(flags, config)
     server = make_server(settings)
     server.announce = lambda url: stderr().print(f"speech on {url}, websocket /v1/stream, stop with Ctrl-C")
@@ -189,11 +194,14 @@ def stream(
         str,
         typer.Option(
             help="When a translation is written: complete (parts), or while the speaker goes on: align_att, "
-            "local_agreement, hold_n or wait_k."
+            "local_agreement, hold_n, wait_k or emma."
         ),
     ] = "complete",
     latency_ms: Annotated[
         int | None, typer.Option(help="Latency setting of the policies align_att and local_agreement in ms.")
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Least probability of the policy emma, between 0 and 1. [default: 0.5]")
     ] = None,
     append: Annotated[
         bool, typer.Option("--append", help="Never take back what a policy has written of a translation.")
@@ -223,8 +231,10 @@ def stream(
     blocks = _microphone() if microphone else _paced(file or "", pace)
     phrases = [*map(str, read_phrases(phrase or []))]
     options: dict[str, Any] = {"languages": language or [], "targets": to or [], "phrases": phrases, "plain": plain}
-    if (policy, latency_ms, append) != ("complete", None, False):
-        options["translation"] = {"policy": policy, "latency_ms": latency_ms, "append": append}
+    given = {"latency_ms": latency_ms, "threshold": threshold, "append": append or None}
+    translation = {name: value for name, value in given.items() if value is not None}
+    if policy != "complete" or translation:
+        options["translation"] = {"policy": policy, **translation}
     sentences = read_reference(reference) if reference else []
     try:
         asyncio.run(_stream(url, api_key, options, sentences, blocks, jsonl))

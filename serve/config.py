@@ -55,6 +55,9 @@ class ServeConfig:
     adapters: str = ""
     """Folder of language adapters: read at startup, then watched for changes; uploads are stored there. Empty: the
     adapters beside the model, and uploads last as long as the process."""
+    toxic_words: str = ""
+    """Folder of lists of toxic words, such as `eng.txt`: translations are decoded without those that they add, as with
+    `speech transcribe --toxic-words`. Empty: none."""
     allow_adapters: bool = False
     """Whether clients may upload and remove adapters over HTTP; with `api_keys` this requires a key."""
     max_adapter_bytes: int = 67_108_864

@@ -107,10 +107,13 @@ def _file(value: Any) -> str | None:
     return None if not value or Path(value).is_file() else "a file that is there"
 
 
-def _folder(value: Any) -> str | None:
-    if not isinstance(value, str) or "\0" in value:
-        return "a path"
-    return None if not value or Path(value).is_dir() else "a folder of adapters that is there; it may be empty"
+def _folder(expected: str) -> Check:
+    def found(value: Any) -> str | None:
+        if not isinstance(value, str) or "\0" in value:
+            return "a path"
+        return None if not value or Path(value).is_dir() else expected
+
+    return found
 
 
 def _is_key(text: str) -> bool:
@@ -152,7 +155,8 @@ CHECKS: Mapping[str, Check] = {
     "threads": _whole(0, 1024),
     "chunk_ms": _one_of(160, 320, 640, 1280),
     "lookahead_ms": _one_of(0, 80, 160, 320, 640),
-    "adapters": _folder,
+    "adapters": _folder("a folder of adapters that is there; it may be empty"),
+    "toxic_words": _folder("a folder of lists, such as eng.txt"),
     "allow_adapters": _one_of(False, True),
     "max_adapter_bytes": _BYTES,
     "api_keys": _each(_is_key, "keys of printable ASCII, without blanks around them"),

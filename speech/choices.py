@@ -56,3 +56,4 @@ class PolicyName(StrEnum):
     local_agreement = "local_agreement"
     hold_n = "hold_n"
     wait_k = "wait_k"
+    emma = "emma"

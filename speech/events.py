@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from speech.transcript import Alternative, Word, join
+from speech.transcript import Alternative, Toxicity, Word, join
 
 
 class Writer(StrEnum):
@@ -93,9 +93,12 @@ class TranslationEvent:
     start_s: float
     end_s: float
     audio_s: float
+    toxicity: Toxicity | None = None
+    """Toxic words that the translation has added so far, and whether they were removed; None: none, or no guard."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
+        toxicity = {} if self.toxicity is None else {"toxicity": self.toxicity.to_dict()}
         return {
             "type": self.type,
             "segment": self.segment,
@@ -106,6 +109,7 @@ class TranslationEvent:
             "words": [word_dict(word) for word in self.words],
             "source": [milliseconds(self.start_s), milliseconds(self.end_s)],
             "audio_ms": milliseconds(self.audio_s),
+            **toxicity,
         }
 
 

@@ -64,6 +64,13 @@ class Toxicity:
         return {"found": [*self.found], "removed": self.removed}
 
 
+def joined_toxicity(several: Iterable[Toxicity | None]) -> Toxicity | None:
+    """The toxicity of several texts together; None if there is none."""
+    some = [one for one in several if one is not None]
+    entries = tuple(dict.fromkeys(entry for one in some for entry in one.found))
+    return Toxicity(entries, all(one.removed for one in some)) if some else None
+
+
 def plain_words(words: Iterable[Word]) -> list[Word]:
     """Words without capitals and punctuation; words that become empty are dropped."""
     plain = ((word, plain_text(word.text)) for word in words)

@@ -1,9 +1,10 @@
 """Events on the wire: whole milliseconds, no rounding away."""
 
 import json
+from dataclasses import replace
 
 from speech.events import EndpointEvent, LanguageEvent, ScoreEvent, SpeechEvent, TranscriptEvent, TranslationEvent
-from speech.transcript import Word
+from speech.transcript import Toxicity, Word
 
 WORDS = (Word("hello", 0.1804, 0.42, 0.98765, "eng"), Word("monde", 0.5, 0.9, 0.5, "fra"))
 
@@ -46,6 +47,9 @@ def test_the_other_events():
     )
     assert translation.to_dict()["source"] == [0, 1000]
     assert [word["text"] for word in translation.to_dict()["words"]] == ["a"]
+    assert "toxicity" not in translation.to_dict()
+    guarded = replace(translation, toxicity=Toxicity(("pest",), removed=True))
+    assert guarded.to_dict()["toxicity"] == {"found": ["pest"], "removed": True}
     language = LanguageEvent(at_s=1.5, previous=None, language="deu", confidence=0.7)
     assert language.to_dict() == {"type": "language", "at_ms": 1500, "from": None, "to": "deu", "conf": 0.7}
     assert SpeechEvent(started=False, at_s=0.032).to_dict() == {"type": "speech_ended", "at_ms": 32}

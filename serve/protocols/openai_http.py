@@ -1,13 +1,14 @@
-"""`/v1/audio/*` and `/v1/models`, compatible with OpenAI's clients; files are transcribed offline."""
+"""`/v1/audio/*` and `/v1/models`, compatible with OpenAI's clients.
+
+Files are transcribed offline, and translated offline or, if streamed, as in a live session.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import threading
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,16 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response, Streami
 from serve.engine.pools import Pools
 from serve.http.errors import Failure
 from serve.http.uploads import UploadForm, UploadSlot, UploadSlots, receive_form
+from serve.protocols.openai_stream import RULES, TranslatedFile, deltas, options_of, usage, whole
 from serve.sessions.options import Facts
 from serve.telemetry import Telemetry
 from speech.audio import SAMPLE_RATE
 from speech.audio.input.files import probe, stream_audio
+from speech.choices import PolicyName
 from speech.errors import AudioError, LanguageError, SpeechError
 from speech.recognizer import Recognizer
+from speech.stream.engine import EngineConfig
+from speech.stream.options import StreamOptions
 from speech.text.languages import resolve
 from speech.transcript import UNDETERMINED, Transcript
 
@@ -34,6 +39,7 @@ _OURS = ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-transc
 """Model names that unmodified clients send; they select the server's model."""
 _BLOCK_S = 2.0
 """Seconds of audio per block; a block with many channels at a high rate is large."""
+_EVENTS = "text/event-stream"
 _TEXT = {"type": "string"}
 _FORM = {
     "file": {"type": "string", "format": "binary"},
@@ -57,7 +63,14 @@ TRANSCRIPTION = described(
         "stream": {"type": "boolean"},
     }
 )
-TRANSLATION = described(to=_TEXT)
+TRANSLATION = described(
+    to=_TEXT,
+    stream={"type": "boolean", "description": "Send the translation while it is written, as server-sent events."},
+    policy={"type": "string", "enum": list(PolicyName), "description": "When a streamed translation is written."},
+    latency_ms={"type": "integer"},
+    n={"type": "integer"},
+    threshold={"type": "number"},
+)
 
 
 class _TooLong(AudioError):
@@ -88,7 +101,8 @@ class OpenAiApi:
         return await self._answer(request, translate=False)
 
     async def translations(self, request: Request) -> Response:
-        """Speech in any language to text in the language `to`; default: English."""
+        """Speech in any language to text in the language `to`; default: English. With `stream` it is sent while it is
+        written, which OpenAI has for transcriptions only."""
         return await self._answer(request, translate=True)
 
     async def _answer(self, request: Request, *, translate: bool) -> Response:
@@ -115,15 +129,18 @@ class OpenAiApi:
             form.file.close()
             place.leave()
             raise
+        if isinstance(wanted, StreamOptions):
+            return await self._translated(request, form, place, wanted)
         transcript = await self._transcript(request, form, place, wanted)
         if _switch(form, "stream"):
-            return StreamingResponse(_sse(transcript), media_type="text/event-stream")
+            return StreamingResponse(whole(transcript), media_type=_EVENTS)
         return _render(
             transcript, form.one("response_format", "json"), form.fields.get("timestamp_granularities[]", ())
         )
 
-    def _wanted(self, form: UploadForm, translate: bool) -> dict[str, Any]:
-        """Arguments of `Recognizer.transcribe` for a form. Raises Failure."""
+    def _wanted(self, form: UploadForm, translate: bool) -> dict[str, Any] | StreamOptions:
+        """Arguments of `Recognizer.transcribe` for a form; options of a stream for a translation that is streamed.
+        Raises Failure."""
         format, model = form.one("response_format", "json"), form.one("model", "")
         if format not in _FORMATS:
             text = f"response_format {format[:80]!r}; one of {', '.join(_FORMATS)}"
@@ -134,7 +151,10 @@ class OpenAiApi:
             if name not in _GRANULARITIES:
                 text = f"{name[:80]!r}; one of {', '.join(_GRANULARITIES)}"
                 raise Failure(400, "bad_granularity", text, "timestamp_granularities[]")
-        _switch(form, "stream")
+        streamed = translate and _switch(form, "stream")
+        for name in RULES:
+            if name in form.fields and not streamed:
+                raise Failure(400, "bad_request", f"{name} is for translations with stream=true", name)
         plain = _switch(form, "plain")
         if not translate:
             language = ",".join(form.fields.get("languages[]") or [form.one("language", "") or "auto"])
@@ -145,7 +165,7 @@ class OpenAiApi:
             to = ""
         if to not in self._facts.targets:
             raise self._no_target(form.one("to", "eng"))
-        return {"to": to, "plain": plain}
+        return options_of(self._facts, form, to, plain=plain) if streamed else {"to": to, "plain": plain}
 
     def _no_target(self, to: str) -> Failure:
         targets = ", ".join(self._facts.targets)
@@ -159,42 +179,71 @@ class OpenAiApi:
     ) -> Transcript:
         """Transcribe the file of a form, then close it and free its upload slot. Raises Failure."""
         stopped = threading.Event()
-
-        def finished(_: Future[Transcript]) -> None:  # or cancelled before it started
-            form.file.close()
-            place.leave()
-
         work = self._pools.files.submit(self._transcribe, form, wanted, stopped)
-        work.add_done_callback(finished)
-        done, gone = asyncio.wrap_future(work), asyncio.create_task(_gone(request))
-        either: set[asyncio.Future[Any]] = {done, gone}
+        work.add_done_callback(lambda _: _finished(form, place))
+        done = asyncio.wrap_future(work)
         try:
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if not done.done():
-                raise Failure(499, "client_closed_request", "the client has gone")
+            await _unless_gone(request, done)
             return done.result()
-        except SpeechError as error:
-            raise _failure(error, form.name) from error
         except Failure:
             raise
         except Exception as error:
-            _log.exception("a file could not be transcribed: %s", form.name)
-            text = f"{form.name}: the recogniser failed on this file; the server's log says why"
-            raise Failure(500, "internal", text, "file") from error
+            raise _explained(error, form.name) from error
         finally:
             stopped.set()
             work.cancel()
-            gone.cancel()
             done.add_done_callback(_seen)
+
+    async def _translated(
+        self, request: Request, form: UploadForm, place: UploadSlot, options: StreamOptions
+    ) -> Response:
+        """Translate the file of a form and send what is written as it comes. Raises Failure if that fails before
+        anything is written; a later error is the last event."""
+        stopped, file = threading.Event(), TranslatedFile(asyncio.get_running_loop())
+        work = self._pools.files.submit(self._translate, form, options, stopped, file)
+        work.add_done_callback(lambda _: _finished(form, place))
+        work.add_done_callback(file.put)
+
+        def leave() -> None:
+            stopped.set()
+            work.cancel()
+
+        first = asyncio.ensure_future(file.next())
+        try:
+            await _unless_gone(request, first)
+        except BaseException:
+            first.cancel()
+            leave()
+            raise
+        item = first.result()
+        if not isinstance(item, str) and (error := item.exception()) is not None:
+            raise _explained(error, form.name) from error
+        events = file.events(item, lambda error: _explained(error, form.name), leave)
+        return StreamingResponse(events, media_type=_EVENTS)
 
     def _transcribe(self, form: UploadForm, wanted: dict[str, Any], stopped: threading.Event) -> Transcript:
         """Runs on a thread of the pool."""
+        return self._recognizer.transcribe(self._blocks(form, stopped), **wanted)
+
+    def _translate(
+        self, form: UploadForm, options: StreamOptions, stopped: threading.Event, file: TranslatedFile
+    ) -> float:
+        """Runs on a thread of the pool; returns the duration in seconds."""
+        engine = self._recognizer.engine(EngineConfig(int8=False))  # no first pass runs: its weights are not copied
+        duration_s = 0.0
+        for item in deltas(engine, self._blocks(form, stopped), options):
+            if isinstance(item, str):
+                file.put(item)
+            else:
+                duration_s = item
+        return duration_s
+
+    def _blocks(self, form: UploadForm, stopped: threading.Event) -> Iterator[np.ndarray]:
         most_s = self._facts.config.max_upload_s
         if probe(form.file).duration_s > most_s:  # the header may be wrong: count before transcribing
             for _ in _bounded(stream_audio(form.file, block_s=_BLOCK_S), most_s, stopped):
                 pass
-        blocks = _bounded(stream_audio(form.file, block_s=_BLOCK_S), most_s, stopped)
-        return self._recognizer.transcribe(blocks, **wanted)
+        return _bounded(stream_audio(form.file, block_s=_BLOCK_S), most_s, stopped)
 
 
 def _bounded(blocks: Iterable[np.ndarray], most_s: float, stopped: threading.Event) -> Iterator[np.ndarray]:
@@ -209,6 +258,23 @@ def _bounded(blocks: Iterable[np.ndarray], most_s: float, stopped: threading.Eve
         yield block
 
 
+def _finished(form: UploadForm, place: UploadSlot) -> None:
+    """Work on a file is done, or was cancelled before it started."""
+    form.file.close()
+    place.leave()
+
+
+async def _unless_gone(request: Request, work: asyncio.Future[Any]) -> None:
+    """Wait for work whose result somebody waits for. Raises Failure if the client disconnects before."""
+    gone = asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            raise Failure(499, "client_closed_request", "the client has gone")
+    finally:
+        gone.cancel()
+
+
 async def _gone(request: Request) -> None:
     """Return when the client disconnects; the body of its request has been read."""
     while (await request.receive())["type"] != "http.disconnect":
@@ -219,6 +285,15 @@ def _seen(done: asyncio.Future[Transcript]) -> None:
     """Retrieve the exception of an abandoned result, so that asyncio does not log it."""
     if not done.cancelled():
         done.exception()
+
+
+def _explained(error: BaseException, name: str) -> Failure:
+    """The answer to an error of the work on a file."""
+    if isinstance(error, SpeechError):
+        return _failure(error, name)
+    _log.error("a file could not be transcribed: %s", name, exc_info=error)
+    text = f"{name}: the recogniser failed on this file; the server's log says why"
+    return Failure(500, "internal", text, "file")
 
 
 def _failure(error: SpeechError, name: str) -> Failure:
@@ -245,9 +320,9 @@ def _render(transcript: Transcript, format: str, granularities: Sequence[str]) -
         return PlainTextResponse(transcript.to_srt())
     if format == "vtt":
         return PlainTextResponse(transcript.to_vtt(), media_type="text/vtt")
-    usage = {"type": "duration", "seconds": round(transcript.duration_s)}
+    used = usage(transcript.duration_s)
     if format == "json":
-        return JSONResponse({"text": transcript.text, "usage": usage})
+        return JSONResponse({"text": transcript.text, "usage": used})
     silent = transcript.language == UNDETERMINED
     record: dict[str, Any] = {
         "task": "transcribe" if transcript.task == "asr" else "translate",
@@ -258,23 +333,8 @@ def _render(transcript: Transcript, format: str, granularities: Sequence[str]) -
             {"id": number, "start": start_s, "end": end_s, "text": text.replace("\n", " ")}
             for number, (start_s, end_s, text) in enumerate(transcript.cues())
         ],
-        "usage": usage,
+        "usage": used,
     }
     if "word" in granularities:
         record["words"] = [{"word": w.text, "start": w.start_s, "end": w.end_s} for w in transcript.words]
     return JSONResponse(record)
-
-
-async def _sse(transcript: Transcript) -> AsyncIterator[str]:
-    """Server-sent events: the text in deltas, one for each subtitle cue, then as a whole."""
-    joined = ""
-    for _, _, text in transcript.cues():
-        delta = ("" if not joined else " ") + text.replace("\n", " ")
-        joined += delta
-        yield _event("transcript.text.delta", delta=delta)
-    usage = {"type": "duration", "seconds": round(transcript.duration_s)}
-    yield _event("transcript.text.done", text=transcript.text, usage=usage)
-
-
-def _event(kind: str, **fields: Any) -> str:
-    return f"data: {json.dumps({'type': kind, **fields}, ensure_ascii=False)}\n\n"

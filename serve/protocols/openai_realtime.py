@@ -7,8 +7,6 @@ ignored.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import secrets
 from collections import deque
 from collections.abc import Collection
@@ -19,6 +17,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from serve.net.websocket import Reply
 from serve.protocols import wire
+from serve.protocols.openai_events import InvalidEvent, audio_of, convert, decode, failed, invalid
 from serve.protocols.openai_items import FlushReason, Items
 from speech.errors import LanguageError
 from speech.text.languages import resolve
@@ -89,18 +88,6 @@ class _Session(Struct):
 
 class _SessionUpdate(Struct):
     session: _Session
-
-
-class _Append(Struct):
-    audio: str
-
-
-class _Invalid(Exception):
-    """A refused event: error code, message, and the field."""
-
-    def __init__(self, code: str, message: str, param: str | None = None) -> None:
-        super().__init__(code, message)
-        self.code, self.message, self.param = code, message, param
 
 
 class _Settings(Struct, frozen=True):
@@ -203,11 +190,11 @@ class OpenAiRealtime:
         """Convert an event into messages. An invalid one is answered with an error and never closes the connection."""
         cause: str | None = None
         try:
-            event = _object(frame)
+            event = decode(frame)
             cause = event.get("event_id") if isinstance(event.get("event_id"), str) else None
             return self._meaning(event)
-        except _Invalid as invalid:
-            return [Reply(self._event(_error("invalid_request_error", invalid, cause)))]
+        except InvalidEvent as refused:
+            return [Reply(self._event(invalid(refused, cause)))]
 
     def outgoing(self, message: wire.ServerMessage) -> list[wire.Frame]:
         """Convert a message into events."""
@@ -219,35 +206,28 @@ class OpenAiRealtime:
         elif isinstance(message, wire.Error):
             if message.code in _REFUSED_UPDATES and self._asked:
                 self._asked.popleft()
-            kind = "server_error" if message.retryable else "invalid_request_error"
-            param = None if message.param is UNSET else message.param
-            records.append(_error(kind, _Invalid(message.code, message.message, param), None))
+            records.append(failed(message))
         return [self._event(record) for record in records]
 
     def _meaning(self, event: dict[str, Any]) -> list[wire.ClientMessage | bytes | Reply]:
         kind = event.get("type")
         if kind == "input_audio_buffer.append":
-            return self._append(_convert(event, _Append).audio)
+            return self._append(event)
         if kind == "input_audio_buffer.commit":
             if not self._fresh:
-                raise _Invalid("input_audio_buffer_commit_empty", "there is no audio to commit")
+                raise InvalidEvent("input_audio_buffer_commit_empty", "there is no audio to commit")
             return self._flush(FlushReason.commit)
         if kind == "input_audio_buffer.clear":
             return self._flush(FlushReason.clear) if self._begun else [Reply(self._event(_CLEARED))]
         if kind in ("session.update", "transcription_session.update"):
-            return self._update(_convert(event, _SessionUpdate).session, beta=kind != "session.update")
+            return self._update(convert(event, _SessionUpdate).session, beta=kind != "session.update")
         if isinstance(kind, str) and kind.partition(".")[0] in ("response", "conversation", "output_audio_buffer"):
-            raise _Invalid("not_supported", f"{kind}: this server transcribes and does not answer", "type")
-        raise _Invalid("invalid_value", f"there is no event {kind!r}", "type")
+            raise InvalidEvent("not_supported", f"{kind}: this server transcribes and does not answer", "type")
+        raise InvalidEvent("invalid_value", f"there is no event {kind!r}", "type")
 
-    def _append(self, audio: str) -> list[wire.ClientMessage | bytes | Reply]:
-        try:
-            data = base64.b64decode(audio, validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise _Invalid("invalid_value", f"audio is not base64: {error}", "audio") from error
+    def _append(self, event: dict[str, Any]) -> list[wire.ClientMessage | bytes | Reply]:
         settings = self._settings
-        if settings.format.type == "audio/pcm" and len(data) % 2:
-            raise _Invalid("invalid_value", f"{len(data)} bytes are not whole samples of 16 bits", "audio")
+        data = audio_of(event, whole=settings.format.type == "audio/pcm")
         if not data:
             return []
         self._fresh = True
@@ -270,10 +250,12 @@ class OpenAiRealtime:
 
     def _update(self, session: _Session, *, beta: bool) -> list[wire.ClientMessage | bytes | Reply]:
         if session.type != "transcription":
-            raise _Invalid("not_supported", f"type {session.type!r}: sessions here transcribe", "session.type")
+            raise InvalidEvent("not_supported", f"type {session.type!r}: sessions here transcribe", "session.type")
         settings = self._settings.changed(session)
         if self._begun and settings.format.params() != self._settings.format.params():
-            raise _Invalid("audio_format_fixed", "the format can be set before the first audio only", "session.audio")
+            raise InvalidEvent(
+                "audio_format_fixed", "the format can be set before the first audio only", "session.audio"
+            )
         for name in settings.languages():
             self._check(name)
         self._settings = settings
@@ -290,9 +272,9 @@ class OpenAiRealtime:
         try:
             code = resolve(name).code
         except LanguageError as error:
-            raise _Invalid("invalid_value", str(error), param) from error
+            raise InvalidEvent("invalid_value", str(error), param) from error
         if code not in self._known:
-            raise _Invalid("invalid_value", f"the model does not know {code!r}", param)
+            raise InvalidEvent("invalid_value", f"the model does not know {code!r}", param)
 
     def _configure(self, asked: _Asked) -> None:
         settings = asked.settings
@@ -311,29 +293,5 @@ class OpenAiRealtime:
 _CLEARED = {"type": "input_audio_buffer.cleared"}
 
 
-def _object(frame: wire.Frame) -> dict[str, Any]:
-    """Decode a frame as a JSON object. Raises _Invalid."""
-    if isinstance(frame, bytes):
-        raise _Invalid("invalid_value", "audio comes as base64 in input_audio_buffer.append")
-    try:
-        return msgspec.json.decode(frame, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError) as error:
-        raise _Invalid("invalid_json", str(error)) from error
-
-
-def _convert[T](event: dict[str, Any], kind: type[T]) -> T:
-    """Convert an event into `kind`. Raises _Invalid, which names the field."""
-    try:
-        return msgspec.convert(event, kind)
-    except msgspec.ValidationError as error:
-        what, _, path = str(error).partition(" - at `$")
-        raise _Invalid("invalid_value", what, path.strip(".`") or None) from error
-
-
 def _either[T](first: T | UnsetType, second: T | UnsetType) -> T | UnsetType:
     return second if first is UNSET else first
-
-
-def _error(kind: str, invalid: _Invalid, cause: str | None) -> dict[str, Any]:
-    error = {"type": kind, "code": invalid.code, "message": invalid.message, "param": invalid.param, "event_id": cause}
-    return {"type": "error", "error": error}

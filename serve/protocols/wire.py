@@ -162,6 +162,8 @@ class Started(Event, tag="started"):
     """Source of partial transcripts: chunks of audio, or the current part, decoded again at most once per second."""
     audio: AudioParams
     languages: list[str]
+    policies: list[str]
+    """Policies that `translation` may name; `emma` if one was trained for the model."""
     limits: ServerLimits
 
 
@@ -196,6 +198,15 @@ class TranscriptMessage(Event, tag="transcript"):
     """Finals with `nbest` only: the most likely texts, best first; the first one is `text`."""
 
 
+class AddedToxicity(Struct, forbid_unknown_fields=True):
+    """Listed words that a translation has added."""
+
+    found: list[str]
+    """Entries of the server's list."""
+    removed: bool
+    """Whether all were replaced; otherwise the text has some, since the decoder found none without."""
+
+
 class Translation(Event, tag="translation"):
     """The translation of a segment so far."""
 
@@ -210,6 +221,8 @@ class Translation(Event, tag="translation"):
     lag_ms: Milliseconds
     words: list[WordInfo] | UnsetType = UNSET
     """With the times of the speech that they translate."""
+    toxicity: AddedToxicity | UnsetType = UNSET
+    """Toxic words that the translation has added so far, if the server looks for them."""
 
 
 class LanguageMessage(Event, tag="language"):

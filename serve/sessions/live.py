@@ -243,6 +243,7 @@ def _started(session: LiveSession, facts: Facts, start: wire.StartMessage) -> wi
         live=facts.live.value,
         audio=start.audio,
         languages=list(session.requests.options.languages or facts.languages),
+        policies=facts.policies,
         limits=facts.limits,
     )
 

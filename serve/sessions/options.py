@@ -18,6 +18,7 @@ from speech.metrics.meaning.vectors import Vectors
 from speech.recognize.request import Request
 from speech.stream.options import StreamOptions, TranslationOptions
 from speech.stream.policies import translation_options
+from speech.stream.translation import check_policy
 from speech.text.languages import resolve
 
 _MOST_PHRASES, _MOST_LETTERS = 1000, 20_000
@@ -39,8 +40,17 @@ class Facts:
     server: str
     live: Live = Live.chunks
     """Source of partial results."""
+    trained_policy: bool = False
+    """Whether the model has a trained translation policy."""
     vectors: Vectors | None = None
     """Sentence vectors for SAER; None: no SAER."""
+
+    @property
+    def policies(self) -> list[str]:
+        """Names of the translation policies that clients may ask for."""
+        if not self.drafts_into:
+            return ["complete"]
+        return [name for name in PolicyName if name != PolicyName.emma or self.trained_policy]
 
     @property
     def limits(self) -> wire.ServerLimits:
@@ -79,6 +89,11 @@ def prepare(facts: Facts, base: StreamOptions, message: wire.Options) -> Prepare
         Refused: a language is unknown, the model cannot write a phrase, or an option is invalid.
     """
     options = _changed(base, message, facts.languages, facts.targets, facts.drafts_into)
+    try:
+        if options.translation is not None:
+            check_policy(options.translation, trained=facts.trained_policy)
+    except SpeechError as error:
+        raise Refused("bad_config", str(error), wire.CloseCode.bad_config, "translation") from error
     if not options.phrases:
         return Prepared(options)
     try:
@@ -143,9 +158,10 @@ def _phrases(texts: Sequence[str]) -> tuple[Phrase, ...]:
 
 
 def _translation(rules: wire.Translating) -> TranslationOptions | None:
-    policy = PolicyName(rules.policy)
     try:
-        return translation_options(policy, latency_ms=rules.latency_ms, n=rules.n, append=rules.append)
+        return translation_options(
+            rules.policy, latency_ms=rules.latency_ms, n=rules.n, threshold=rules.threshold, append=rules.append
+        )
     except ConfigError as error:
         raise Refused("bad_config", str(error), wire.CloseCode.bad_config, "translation") from error
 

@@ -16,6 +16,7 @@ from speech.models.checkpoint import kind_of, load_label_outline, load_outline
 from speech.models.hub import EMBEDDED, locate
 from speech.models.hybrid import KIND as HYBRID
 from speech.models.hybrid import LABEL
+from speech.models.policy_file import POLICY
 from speech.models.storage import WHISPER
 from speech.models.translation_targets import Targets
 
@@ -36,6 +37,7 @@ def models(name: Annotated[str, typer.Argument(help="Model: embedded, a director
         "on disk": f"{sum(file.stat().st_size for file in files) / 1e6:.1f} MB",
         **(_label_only(path) if kind == WHISPER else _by_ctc(path)),
         **(_label_half(path / LABEL) if kind == HYBRID else {}),
+        **_trained_policy(path / LABEL if kind == HYBRID else path),
         "adapters": " ".join(info.language for info in adapted) or "none",
     }
     console = stdout()
@@ -76,6 +78,11 @@ def _label_half(path: Path) -> dict[str, str]:
         "label model": f"{_millions(model)} parameters, {_millions(model.decoder)} of them in the decoder",
         "it writes": " ".join(outline.tokenizer.languages),
     }
+
+
+def _trained_policy(path: Path) -> dict[str, str]:
+    """That a live translation may be written by EMMA, if a policy lies beside the label model."""
+    return {"live policy": "emma, trained for this model"} if (path / POLICY).is_file() else {}
 
 
 def _millions(module: nn.Module) -> str:

@@ -134,7 +134,7 @@ Policies = Annotated[
     str | None,
     typer.Option(
         help="When a translation is written, separated by commas: complete (parts), align_att, local_agreement, "
-        "hold_n, wait_k. [default: complete]",
+        "hold_n, wait_k, emma. [default: complete]",
         rich_help_panel=_SIMULATION,
     ),
 ]
@@ -151,6 +151,10 @@ Counts = Annotated[
         help="Settings of hold_n (tokens), wait_k (words) and local_agreement (drafts), separated by commas.",
         rich_help_panel=_SIMULATION,
     ),
+]
+Thresholds = Annotated[
+    str | None,
+    typer.Option(help="Least probabilities of emma, separated by commas.", rich_help_panel=_SIMULATION),
 ]
 Append = Annotated[
     bool,

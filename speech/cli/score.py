@@ -54,6 +54,7 @@ class _Wishes:
     policy: str | None
     latency_ms: str | None
     n: str | None
+    threshold: str | None
     append: bool
     computation_aware: bool
     model: str
@@ -62,7 +63,7 @@ class _Wishes:
     @property
     def any(self) -> bool:
         """Whether one that only a simulation has is given."""
-        return self.append or self.computation_aware or (self.policy, self.latency_ms, self.n) != (None, None, None)
+        return self.append or self.computation_aware or any((self.policy, self.latency_ms, self.n, self.threshold))
 
 
 def score(
@@ -100,6 +101,7 @@ def score(
     policy: options.Policies = None,
     latency_ms: options.Latencies = None,
     n: options.Counts = None,
+    threshold: options.Thresholds = None,
     append: options.Append = False,
     computation_aware: options.ComputationAware = False,
     model: options.ModelName = EMBEDDED,
@@ -108,7 +110,7 @@ def score(
     """Score transcripts: WER, CER, MER, PIER, errors at switches, word languages, SAER; BLEU, chrF, latency."""
     if embed_audio and html is None:
         raise ConfigError("--embed-audio without --html", fix="Name the report: --html FILE.")
-    wishes = _Wishes(policy, latency_ms, n, append, computation_aware, model, device)
+    wishes = _Wishes(policy, latency_ms, n, threshold, append, computation_aware, model, device)
     _check_simulation(simulate, hypothesis, to, wishes)
     target = None if to is None else resolve(to).code
     translation = translation or target is not None
@@ -161,7 +163,7 @@ def _simulated(
     """Check the options, then simulate each setting: its name and pairings come as soon as it is done."""
     with loading():
         run = import_module(_RUN)
-    chosen = run.policy_settings(wishes.policy, wishes.latency_ms, wishes.n, append=wishes.append)
+    chosen = run.policy_settings(wishes.policy, wishes.latency_ms, wishes.n, wishes.threshold, append=wishes.append)
     for name in chosen:
         if name in taken:
             raise ConfigError(f"two systems are called {name!r}", fix="Give the --system another name.")

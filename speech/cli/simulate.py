@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from speech.audio.input.files import load_audio
 from speech.choices import PolicyName
@@ -44,7 +45,7 @@ class _Source:
 
 
 def policy_settings(
-    policies: str | None, latencies_ms: str | None, counts: str | None, *, append: bool
+    policies: str | None, latencies_ms: str | None, counts: str | None, thresholds: str | None, *, append: bool
 ) -> dict[str, TranslationOptions | None]:
     """Every combination of policies with those of the settings that they have, by name, such as "align_att 800 ms".
 
@@ -52,23 +53,29 @@ def policy_settings(
         policies: names separated by commas; None: complete.
         latencies_ms: whole numbers separated by commas; None: the default of each policy.
         counts: `n` of policies that have it, separated by commas; None: the default of each.
+        thresholds: of emma, separated by commas; None: its default.
         append: see `TranslationOptions`.
 
     Raises:
         ConfigError: if a policy is unknown, a value is no number or out of range, or no policy has it.
     """
     chosen = [_policy(name) for name in _listed(policies or PolicyName.complete)]
-    given = {"latency_ms": _numbers("--latency-ms", latencies_ms), "n": _numbers("--n", counts)}
+    given: dict[str, Sequence[Any]] = {
+        "latency_ms": _numbers("--latency-ms", latencies_ms, int),
+        "n": _numbers("--n", counts, int),
+        "threshold": _numbers("--threshold", thresholds, float),
+    }
     for name, values in given.items():
         if values != [None] and not any(name in POLICY_SETTINGS[policy] for policy in chosen):
             option = f"--{name.replace('_', '-')}"
             raise ConfigError(f"{option} is no option of {', '.join(chosen)}", fix="Leave it out, or add a policy.")
     found: dict[str, TranslationOptions | None] = {}
     for policy in chosen:
-        latencies, numbers = (given[name] if name in POLICY_SETTINGS[policy] else [None] for name in given)
-        for latency_ms, n in product(latencies, numbers):
-            parts = [policy, *([] if latency_ms is None else [f"{latency_ms} ms"]), *([] if n is None else [f"n={n}"])]
-            found[" ".join(parts)] = translation_options(policy, latency_ms=latency_ms, n=n, append=append)
+        own = (given[name] if name in POLICY_SETTINGS[policy] else [None] for name in given)
+        for latency_ms, n, threshold in product(*own):
+            shown = ((latency_ms, f"{latency_ms} ms"), (n, f"n={n}"), (threshold, f"threshold={threshold}"))
+            name = " ".join([policy, *(text for value, text in shown if value is not None)])
+            found[name] = translation_options(policy, latency_ms=latency_ms, n=n, threshold=threshold, append=append)
     return found
 
 
@@ -148,10 +155,11 @@ def _policy(name: str) -> PolicyName:
         raise ConfigError(f"--policy {name}", fix=f"Policies are {', '.join(PolicyName)}.") from error
 
 
-def _numbers(option: str, given: str | None) -> list[int | None]:
+def _numbers[T: (int, float)](option: str, given: str | None, number: type[T]) -> Sequence[T | None]:
     if given is None:
         return [None]
     try:
-        return [int(value) for value in _listed(given)]
+        return [number(value) for value in _listed(given)]
     except ValueError as error:
-        raise ConfigError(f"{option} {given}", fix="Write whole numbers, separated by commas.") from error
+        kind = "whole numbers" if number is int else "numbers"
+        raise ConfigError(f"{option} {given}", fix=f"Write {kind}, separated by commas.") from error

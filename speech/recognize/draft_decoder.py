@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from speech.decode.label.search import LabelSearch, likeliest, once
+from speech.decode.label.banned import BannedSequences
+from speech.decode.label.search import LabelHypothesis, likeliest, once
 from speech.models.base import LabelModel
 from speech.models.monotonic_decoder import MonotonicDecoder
+from speech.recognize.draft_guard import DraftGuard
 from speech.recognize.label_part import LabelPart, search_with
+from speech.recognize.toxicity_guard import ToxicityGuard
 from speech.text.tokenizers.bpe import LabelTokenizer
 from speech.translate.policy import TranslationDraft
 
@@ -22,16 +25,28 @@ class DraftDecoder:
     Args:
         model, tokenizer: of the label decoder.
         beam: beam size for complete parts; drafts are greedy.
+        guard: against toxicity that translations add.
     """
 
-    def __init__(self, model: LabelModel, tokenizer: LabelTokenizer, beam: int) -> None:
+    def __init__(
+        self, model: LabelModel, tokenizer: LabelTokenizer, beam: int, guard: ToxicityGuard | None = None
+    ) -> None:
         self._model, self._tokenizer = model, tokenizer
         self._greedy, self._full = search_with(model, tokenizer, 1), search_with(model, tokenizer, beam)
+        self._guard = None if guard is None else DraftGuard(guard, tokenizer)
         self.policy: MonotonicDecoder | None = None
         """A trained policy of the model; drafts then have `write`."""
 
     @torch.inference_mode()
-    def draft(self, part: LabelPart, language: str, written: Sequence[int], *, complete: bool) -> TranslationDraft:
+    def draft(
+        self,
+        part: LabelPart,
+        language: str,
+        written: Sequence[int],
+        *,
+        complete: bool,
+        heard: Iterable[str] = (),
+    ) -> TranslationDraft:
         """Continue a translation into English.
 
         Args:
@@ -39,28 +54,36 @@ class DraftDecoder:
             language: ISO 639-3 code of the speech, known to the decoder.
             written: tokens of the translation that are not taken back.
             complete: whether no more audio of the part will come.
+            heard: CTC's texts of the speech, if it knows the language; for the guard.
         """
         start = [*self._tokenizer.prompt(language, translate=True), *written]
         search = self._full if complete else self._greedy
         if written:  # the text may end behind what is written
             search = replace(search, forbidden_first=frozenset(search.forbidden_first) - {search.end})
-        tokens, ended = self._continued(part, start, search, part.most_tokens - len(written))
+        most = min(part.most_tokens - len(written), self._model.max_tokens - len(start) - 1)
+        found = likeliest(search(part, start, most)) if most > 0 else LabelHypothesis((), 0.0, True)
+        toxicity = None
+        if self._guard is not None and most > 0:
+
+            def again(banned: BannedSequences) -> list[LabelHypothesis]:
+                return replace(search, banned=banned)(part, start, most)
+
+            found, toxicity = self._guard(
+                found, language, written, again, lambda: (*heard, self._transcript(part, language))
+            )
+        tokens, ended = tuple(found.tokens if found.ended else once(found.tokens)), found.ended
         count = len(self._tokenizer.decode(written).split())
         pieces = tuple(self._tokenizer.piece(token) for token in tokens)
         attended, chances = self._attended(part, start, tokens) if tokens else ((), ())
         write = self._write(part, start, tokens) if tokens and self.policy is not None else ()
         told = tuple(written)
-        return TranslationDraft(part.seconds, tokens, pieces, ended, attended, chances, write, told, count)
+        return TranslationDraft(part.seconds, tokens, pieces, ended, attended, chances, write, told, count, toxicity)
 
-    def _continued(
-        self, part: LabelPart, start: Sequence[int], search: LabelSearch, most: int
-    ) -> tuple[tuple[int, ...], bool]:
-        """The tokens behind `start`, and whether the text ends behind them."""
-        most = min(most, self._model.max_tokens - len(start) - 1)
-        if most <= 0:
-            return (), True
-        found = likeliest(search(part, start, most))
-        return tuple(found.tokens if found.ended else once(found.tokens)), found.ended
+    def _transcript(self, part: LabelPart, language: str) -> str:
+        """What the decoder hears of a part so far, searched greedily."""
+        prompt = self._tokenizer.prompt(language)
+        most = min(part.most_tokens, self._model.max_tokens - len(prompt))
+        return self._tokenizer.decode(once(likeliest(self._greedy(part, prompt, most)).tokens))
 
     def _attended(
         self, part: LabelPart, start: Sequence[int], tokens: Sequence[int]

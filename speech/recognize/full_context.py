@@ -57,7 +57,8 @@ class FullContextPass:
         alone: bool | None = None,
         label: LabelPass | None = None,
     ) -> None:
-        self.model, self.label, self.targets, self.live, self.longest_s = model, label, targets, model.live, None
+        self.model, self.targets, self.live, self.longest_s = model, targets, model.live, None
+        self.label, self.drafts = label, None if label is None else label.drafts
         self.alone = model.device.type == "cpu" if alone is None else alone
         self.tokenizer, self.grid = tokenizer, round(model.frame_s * SAMPLE_RATE)
         self.context_tokens = 0 if label is None else label.config.context_tokens
@@ -167,9 +168,8 @@ class FullContextPass:
         if joint is None or joint.written is None:
             texts = [(spans, joint, share) for spans, share in self.decoder.nbest(own)]
         else:
-            texts = [
-                ((), replace(joint, written=one), one.confidence) for one in (joint.written, *joint.written.others)
-            ]
+            written = (joint.written, *joint.written.others)
+            texts = [((), replace(joint, written=one), one.confidence) for one in written]
         others = tuple(replace(self._kept(part, own, spans, one), confidence=share) for spans, one, share in texts[1:])
         return replace(said, confidence=texts[0][2] if texts else 1.0, others=others)
 

@@ -121,9 +121,13 @@ class LabelCandidates:
 
         best, toxicity = likeliest(self.found(part, prompt)), None
         if self._guard is not None:
-            by_ctc = language in {*judged.tokenizer.vocabulary.languages, *judged.adapted}
-            best, toxicity = self._guard(best, language, search, judged.texts if by_ctc else ())
+            best, toxicity = self._guard(best, language, search, self.heard(language, judged))
         return self._tokenizer.decode(once(best.tokens)).strip(), toxicity
+
+    @staticmethod
+    def heard(language: str, judged: Judged) -> tuple[str, ...]:
+        """CTC's texts of the speech, if it knows the language."""
+        return judged.texts if language in {*judged.tokenizer.vocabulary.languages, *judged.adapted} else ()
 
     def cut(self, tokens: Sequence[int], language: str, judged: Judged) -> str:
         """Cut a text that loops or does not end to the prefix that was most likely said."""

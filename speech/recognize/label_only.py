@@ -73,7 +73,7 @@ class LabelReader:
         beams = _BEAM if beam is None else beam, 1
         self._words = PartWords(model.frame_s, self.languages, lambda token: tokenizer.decode([token]))
         self._full, self._quick = (search_with(model, tokenizer, size) for size in beams)
-        self.drafts = DraftDecoder(model, tokenizer, beams[0])
+        self.drafts = DraftDecoder(model, tokenizer, beams[0], guard)
 
     @property
     def into(self) -> tuple[str, ...]:

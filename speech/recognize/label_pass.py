@@ -72,7 +72,7 @@ class LabelPass:
         self.config = config or JointConfig()
         self.candidates = LabelCandidates(model, tokenizer, self.config, guard)
         self.times = LabelTimes(model, tokenizer)
-        self.drafts = DraftDecoder(model, tokenizer, self.config.beam)
+        self.drafts = DraftDecoder(model, tokenizer, self.config.beam, guard)
         prepare()
 
     def hears(self, samples: np.ndarray, request: Request) -> bool:
@@ -101,7 +101,7 @@ class LabelPass:
             told: log-posterior of CTC's languages; empty if CTC does not identify languages.
             judged: CTC's scores.
             before: context, used for transcripts only.
-            translated: tokens that a translation continues.
+            translated: tokens that a translation continues; transcripts do not use them.
         """
         posterior = self.posterior(part, request, told)
         language = self.language(posterior, request)
@@ -109,8 +109,9 @@ class LabelPass:
             return JointResult(language, posterior, TimedText(language=language))
         if not self.knows(language):
             return JointResult(language, posterior, None)
-        if translated:
-            draft = self.drafts.draft(part, language, translated, complete=True)
+        if translated and request.to is not None:
+            heard = self.candidates.heard(language, judged)
+            draft = self.drafts.draft(part, language, translated, complete=True, heard=heard)
             return JointResult(language, posterior, TimedText(language=language), draft)
         several, translate = request.nbest > 1, request.to is not None
         phrases = None if translate else self.candidates.phrases(request.phrases)

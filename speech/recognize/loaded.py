@@ -11,7 +11,7 @@ from speech.models.base import CtcModel
 from speech.nn.adapters import AdapterBank
 from speech.recognize.full_context import FullContextPass
 from speech.recognize.offline import by_ctc
-from speech.recognize.part_reader import PartReader
+from speech.recognize.part_reader import PartReader, has_trained_policy
 from speech.recognize.request import Request
 from speech.text.tokenizers.sentencepiece import Tokenizer
 
@@ -86,6 +86,11 @@ class LoadedModel:
     def drafts_into(self) -> tuple[str, ...]:
         """ISO 639-3 codes of the languages that live sessions can write before a part is complete."""
         return self._second_pass.drafts_into
+
+    @property
+    def trained_policy(self) -> bool:
+        """Whether live sessions can write by a policy that was trained for the model (EMMA)."""
+        return has_trained_policy(self._second_pass)
 
     @property
     def adapters(self) -> AdapterBank | None:

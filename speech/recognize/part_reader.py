@@ -11,6 +11,7 @@ from speech.choices import Live
 from speech.models.base import Hearing
 from speech.nn.adapters import AdapterBank
 from speech.recognize.context import Context
+from speech.recognize.draft_decoder import DraftDecoder
 from speech.recognize.parts import Part
 from speech.recognize.request import Request
 from speech.recognize.result import PartResult
@@ -57,6 +58,10 @@ class PartReader(Protocol):
         """ISO 639-3 codes of the languages into which it drafts translations of parts that still grow."""
 
     @property
+    def drafts(self) -> DraftDecoder | None:
+        """Continues translations of such parts; None: there is no label decoder."""
+
+    @property
     def adapters(self) -> AdapterBank | None:
         """Language adapters."""
 
@@ -90,3 +95,8 @@ class PartReader(Protocol):
         Raises:
             LanguageError: if no language is named and the model does not identify languages.
         """
+
+
+def has_trained_policy(reader: PartReader) -> bool:
+    """Whether the drafts of a reader have `TranslationDraft.write`, for EMMA."""
+    return reader.drafts is not None and reader.drafts.policy is not None

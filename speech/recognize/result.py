@@ -12,7 +12,7 @@ from speech.decode.ctc.greedy import TokenSpan
 from speech.decode.label.timing import WrittenWord
 from speech.decode.words.labels import TokenEvidence
 from speech.decode.words.words import WordDraft
-from speech.transcript import Toxicity
+from speech.transcript import Toxicity, joined_toxicity
 from speech.translate.policy import TranslationDraft
 
 
@@ -59,9 +59,7 @@ class PartResult:
 
 def toxicity_of(parts: Sequence[PartResult]) -> Toxicity | None:
     """The toxicity of all parts together; None if there is none."""
-    found = [part.toxicity for part in parts if part.toxicity is not None]
-    entries = tuple(dict.fromkeys(entry for one in found for entry in one.found))
-    return Toxicity(entries, all(one.removed for one in found)) if found else None
+    return joined_toxicity(part.toxicity for part in parts)
 
 
 def spoken_in(parts: Sequence[PartResult]) -> tuple[str, float] | None:

@@ -13,7 +13,7 @@ from speech.text.tokenizers.bpe import LabelTokenizer
 from speech.transcript import Toxicity
 from speech.translate.toxicity import ToxicWords
 
-_ROUNDS = 3
+ROUNDS = 3
 """Maximum number of times that a translation is decoded again."""
 
 
@@ -31,7 +31,7 @@ class ToxicityGuard:
     def __init__(self, words: ToxicWords, tokenizer: LabelTokenizer) -> None:
         if ENGLISH not in words.languages:
             raise ConfigError("toxic words without a list of English", fix=f"Add {ENGLISH}.txt.")
-        self._words, self._tokenizer = words, tokenizer
+        self.words, self._tokenizer = words, tokenizer
 
     @classmethod
     def read(cls, folder: str | Path | None, tokenizer: LabelTokenizer) -> ToxicityGuard | None:
@@ -63,21 +63,21 @@ class ToxicityGuard:
             The translation, or the likeliest one without any listed word; and what was found. If every text has listed
             words, the translation stays.
         """
-        if not self._words.matches(self._text(best), ENGLISH):
+        if not self.words.matches(self._text(best), ENGLISH):
             return best, None
         transcript = likeliest(search(self._tokenizer.prompt(language), None))
         said = "\n".join((*heard, self._text(transcript)))
-        added = self._words.added(said, language, self._text(best), ENGLISH)
+        added = self.words.added(said, language, self._text(best), ENGLISH)
         if not added:
             return best, None
         prompt = self._tokenizer.prompt(language, translate=True)
         rejected: Sequence[LabelHypothesis] = [best]
         sequences: set[tuple[int, ...]] = set()
-        for _ in range(_ROUNDS):
+        for _ in range(ROUNDS):
             for one in rejected:
-                sequences.update(self._sequences(one))
+                sequences.update(self.sequences(one))
             found = search(prompt, BannedSequences(sequences))
-            clean = [one for one in found if not self._words.matches(self._text(one), ENGLISH)]
+            clean = [one for one in found if not self.words.matches(self._text(one), ENGLISH)]
             if clean:
                 return likeliest(clean), Toxicity(added, removed=True)
             rejected = found
@@ -86,14 +86,14 @@ class ToxicityGuard:
     def _text(self, hypothesis: LabelHypothesis) -> str:
         return self._tokenizer.decode(once(hypothesis.tokens))
 
-    def _sequences(self, hypothesis: LabelHypothesis) -> Iterator[tuple[int, ...]]:
+    def sequences(self, hypothesis: LabelHypothesis) -> Iterator[tuple[int, ...]]:
         """Token sequences of the entries in a text."""
         text = self._tokenizer.decode(hypothesis.tokens)
-        for entry in self._words.matches(text, ENGLISH):
+        for entry in self.words.matches(text, ENGLISH):
             for form in (entry.lower(), entry.upper(), entry.capitalize()):
                 for shown in (form, f" {form}"):
                     yield tuple(self._tokenizer.encode(shown))
-            for first, last in self._words.places(entry, text, ENGLISH):
+            for first, last in self.words.places(entry, text, ENGLISH):
                 yield self._spelled(hypothesis.tokens, len(text[:first].encode()), len(text[:last].encode()))
 
     def _spelled(self, tokens: Sequence[int], first: int, last: int) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from speech.recognize.alternatives import PartAlternative, together
 from speech.recognize.parts import Part
 from speech.recognize.request import Request
 from speech.stream.options import StreamOptions
-from speech.transcript import Word, join
+from speech.transcript import Toxicity, Word, join, joined_toxicity
 
 
 @dataclass(slots=True)
@@ -23,6 +23,8 @@ class _Open:
     words: list[Word] = field(default_factory=list)
     """Words of its complete parts."""
     translations: dict[str, list[Word]] = field(default_factory=dict)
+    toxicity: dict[str, list[Toxicity | None]] = field(default_factory=dict)
+    """What was found in the translations of its complete parts."""
     drafted: bool = False
     """Whether a translation has been written before its part was complete."""
     start: int = 0
@@ -92,7 +94,13 @@ class EventWriter:
             assert request.to is not None
             opened.translations.setdefault(request.to, []).extend(words)
 
-    def translation(self, target: str, words: Sequence[Word], end: int, *, append: bool) -> None:
+    def add_toxicity(self, target: str, found: Toxicity | None) -> None:
+        """Add what was found in the translation of a complete part."""
+        self._open.toxicity.setdefault(target, []).append(found)
+
+    def translation(
+        self, target: str, words: Sequence[Word], end: int, *, append: bool, toxicity: Toxicity | None = None
+    ) -> None:
         """Write the translation so far of the part under way.
 
         Args:
@@ -100,13 +108,13 @@ class EventWriter:
             words: of that part.
             end: sample up to which the part has been heard.
             append: whether they are stable.
+            toxicity: what was kept out of them.
         """
         opened = self._open
         opened.drafted = True
         before = opened.translations.get(target, [])
-        self._events.append(
-            self._translation(target, [*before, *words], end, stable=len(before) + (len(words) if append else 0))
-        )
+        stable = len(before) + (len(words) if append else 0)
+        self._events.append(self._translation(target, [*before, *words], end, stable=stable, toxicity=toxicity))
 
     def add_readings(self, found: list[PartAlternative]) -> None:
         """Add the alternatives of a complete part."""
@@ -161,7 +169,14 @@ class EventWriter:
             self._events.append(self._translation(target, words, end, stable=len(words), final=final))
 
     def _translation(
-        self, target: str, words: Sequence[Word], end: int, *, stable: int, final: bool = False
+        self,
+        target: str,
+        words: Sequence[Word],
+        end: int,
+        *,
+        stable: int,
+        final: bool = False,
+        toxicity: Toxicity | None = None,
     ) -> TranslationEvent:
         heard_s = end / SAMPLE_RATE
         return TranslationEvent(
@@ -174,4 +189,5 @@ class EventWriter:
             start_s=self._open.start / SAMPLE_RATE,
             end_s=heard_s,
             audio_s=heard_s,
+            toxicity=joined_toxicity([*self._open.toxicity.get(target, []), toxicity]),
         )

@@ -181,7 +181,7 @@ class StreamingSession:
             self._translation.take_draft(part, heard[0], self._writer)
             return
         requests = self.options.requests()
-        said = [self._translation.words(part, *both) for both in zip(heard, requests, strict=True)]
+        said = [self._translation.complete(part, *both, self._writer) for both in zip(heard, requests, strict=True)]
         before = self._reader.following(part, heard[0])
         self._parts.pop()  # after `following`: if that raises, the part stays queued
         self._before = before

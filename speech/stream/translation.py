@@ -10,14 +10,15 @@ import numpy as np
 from speech.audio import SAMPLE_RATE
 from speech.errors import ConfigError
 from speech.recognize.growing_audio import GrowingAudio
-from speech.recognize.part_reader import PartReader
+from speech.recognize.part_reader import PartReader, has_trained_policy
 from speech.recognize.parts import Part, PartCutter
 from speech.recognize.request import Request
 from speech.recognize.result import PartResult
 from speech.recognize.simultaneous import words_of
 from speech.stream.event_writer import EventWriter
 from speech.stream.options import StreamOptions, TranslationOptions
-from speech.transcript import Word
+from speech.transcript import Toxicity, Word, joined_toxicity
+from speech.translate.emma import Emma
 from speech.translate.policy import TranslationDraft
 
 _DRAFTS = 8
@@ -33,7 +34,8 @@ class LiveTranslation:
         options: of the stream.
 
     Raises:
-        ConfigError: if a policy is requested and the model drafts no translation into any target.
+        ConfigError: if a policy is requested and the model drafts no translation into any target, or has no trained
+            policy and EMMA's is requested.
     """
 
     def __init__(self, reader: PartReader, options: StreamOptions) -> None:
@@ -44,6 +46,8 @@ class LiveTranslation:
         """Tokens of the current part that have been written, with the seconds of the stream that they attend to."""
         self._drafts: list[TranslationDraft] = []
         self._growing: GrowingAudio | None = None
+        self._toxicity: Toxicity | None = None
+        """What was kept out of the text of the current part."""
         self._translated_end = 0
         """End of the speech that the last draft has heard."""
         self.configure(options)
@@ -54,6 +58,8 @@ class LiveTranslation:
         if options.translation is not None and options.targets and target is None:
             offered = ", ".join(self._reader.drafts_into) or "no language"
             raise ConfigError(f"this model translates simultaneously into {offered}", fix="Leave the policy out.")
+        if options.translation is not None:
+            check_policy(options.translation, trained=has_trained_policy(self._reader))
         self._options = options.translation if target is not None else None
         self._request = Request(options.languages, target, plain=options.plain, draft=True)
 
@@ -98,22 +104,30 @@ class LiveTranslation:
         if draft is None or target is None or self._options is None:
             return
         self._drafts = [*self._drafts[1 - _DRAFTS :], draft]
+        self._toxicity = joined_toxicity([self._toxicity if self._appends else None, draft.toxicity])
         if self._write(draft, self._options.policy.decide(self._drafts), part):
-            writer.translation(target, self._written, part.end_sample, append=self._appends)
+            end, found = part.end_sample, self._toxicity
+            writer.translation(target, self._written, end, append=self._appends, toxicity=found)
 
-    def words(self, part: Part, heard: PartResult, request: Request) -> list[Word]:
-        """The words of a complete part: a reading that continued `tokens` is appended to what has been written."""
-        if request.to is None or request.to != self._request.to or not part.translated:
+    def complete(self, part: Part, heard: PartResult, request: Request, writer: EventWriter) -> list[Word]:
+        """The words of a complete part: a reading that continued `tokens` is appended to what has been written. The
+        writer is told what toxicity its translation has added."""
+        if request.to is None:
+            return self._reader.words(heard, request)
+        if request.to != self._request.to or not part.translated:
+            writer.add_toxicity(request.to, heard.toxicity)
             return self._reader.words(heard, request)
         if heard.draft is not None:
             self._write(heard.draft, len(heard.draft.tokens), part)
+            self._toxicity = joined_toxicity([self._toxicity, heard.draft.toxicity])
+        writer.add_toxicity(request.to, self._toxicity)
         return self._written
 
     def part_ended(self, part: Part) -> None:
         """Begin another part; tokens that translate audio behind the cut belong to it and are not written again."""
         behind = [(token, at_s) for token, at_s in self._tokens if at_s * SAMPLE_RATE > part.end_sample]
         self._tokens = behind if self._appends and not part.quiet else []
-        self._drafts, self._written = [], []
+        self._drafts, self._written, self._toxicity = [], [], None
         if self._growing is not None and self._growing.start == part.start:
             self._growing = None
 
@@ -129,6 +143,14 @@ class LiveTranslation:
         ]
         self._written += words
         return words
+
+
+def check_policy(options: TranslationOptions, *, trained: bool) -> None:
+    """Raises ConfigError if the policy has to be trained for the model, and none is."""
+    if isinstance(options.policy, Emma) and not trained:
+        others = "align_att, local_agreement, hold_n or wait_k"
+        fix = f"Train one (recipes/streaming_translation/train.py), or use {others}."
+        raise ConfigError("emma: this model has no trained policy", fix=fix)
 
 
 def _step(options: TranslationOptions) -> int:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from speech.transcript import Toxicity
+
 
 @dataclass(frozen=True, slots=True)
 class TranslationDraft:
@@ -34,6 +36,8 @@ class TranslationDraft:
     """Tokens of the part that have been written."""
     written_words: int = 0
     """Number of their words."""
+    toxicity: Toxicity | None = None
+    """Toxic words that have been kept out of the draft."""
 
     def begins_word(self, place: int) -> bool:
         """Whether the token at a place begins a word."""

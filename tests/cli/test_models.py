@@ -1,6 +1,8 @@
 """`speech models`: what a model says of itself."""
 
 from speech.decode.label.joint import JointConfig
+from speech.models.policy_file import POLICY, PolicyFile, save_policy
+from speech.nn.policy_network import PolicyConfig, PolicyNetwork
 from tests.cli.calling import run
 from tests.tiny_hybrid import save_tiny_hybrid
 
@@ -23,7 +25,11 @@ def test_a_hybrid_describes_both_halves(tmp_path):
     assert f"on disk       {size / 1e6:.1f} MB" in whole
     assert "deu eng gla" in whole
     assert "it writes     eng deu spa" in whole
+    assert "emma" not in whole
+    save_policy(tmp_path / "hybrid" / "label" / POLICY, PolicyFile(PolicyNetwork(PolicyConfig(), 32, 2, 4), "", ""))
+    assert "live policy   emma" in run("models", tmp_path / "hybrid").stdout
     label = run("models", tmp_path / "hybrid" / "label").stdout
+    assert "live policy   emma" in label
     assert "kind          whisper" in label
     assert "languages     eng deu spa" in label
     assert "live          parts" in label

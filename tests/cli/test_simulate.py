@@ -16,6 +16,7 @@ from speech.events import TranslationEvent
 from speech.stream.options import TranslationOptions
 from speech.transcript import Word
 from speech.translate.align_att import AlignAtt
+from speech.translate.emma import Emma
 from speech.translate.hold_n import HoldN
 from speech.translate.local_agreement import LocalAgreement
 from tests.cli.scoring import run, written
@@ -23,7 +24,7 @@ from tests.conftest import CLIPS
 
 
 def test_each_setting_of_each_policy_has_a_name():
-    found = policy_settings("complete, align_att,local_agreement", "800,1600", "2,3", append=True)
+    found = policy_settings("complete, align_att,local_agreement", "800,1600", "2,3", None, append=True)
     assert found == {
         "complete": None,
         "align_att 800 ms": TranslationOptions(policy=AlignAtt(margin_s=0.8), append=True),
@@ -33,11 +34,14 @@ def test_each_setting_of_each_policy_has_a_name():
         "local_agreement 1600 ms n=2": TranslationOptions(policy=LocalAgreement(n=2), step_s=1.6, append=True),
         "local_agreement 1600 ms n=3": TranslationOptions(policy=LocalAgreement(n=3), step_s=1.6, append=True),
     }
-    assert policy_settings("hold_n,align_att", None, "6", append=False) == {
+    assert policy_settings("hold_n,align_att", None, "6", None, append=False) == {
         "hold_n n=6": TranslationOptions(policy=HoldN(n=6)),
         "align_att": TranslationOptions(),
     }
-    assert policy_settings(None, None, None, append=False) == {"complete": None}
+    assert policy_settings(None, None, None, None, append=False) == {"complete": None}
+    assert policy_settings("emma", None, None, "0.3,0.5", append=False) == {
+        f"emma threshold={least}": TranslationOptions(policy=Emma(threshold=least)) for least in (0.3, 0.5)
+    }
 
 
 @pytest.mark.parametrize(
@@ -50,11 +54,14 @@ def test_each_setting_of_each_policy_has_a_name():
         ((None, "800", None), "--latency-ms is no option of complete"),
         (("local_agreement", "20000", None), "drafts every 20 s"),
         (("align_att,", None, None), "--policy .*Policies are"),
+        (("align_att", None, None, "0.5"), "--threshold is no option of align_att"),
+        (("emma", None, None, "half"), "--threshold half.*Write numbers"),
+        (("emma", None, None, "2"), "EMMA with a threshold of 2"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(given, said):
     with pytest.raises(ConfigError, match=said):
-        policy_settings(*given, append=False)
+        policy_settings(*[*given, None][:4], append=False)
 
 
 class Loaded:

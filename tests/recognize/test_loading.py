@@ -15,6 +15,7 @@ from speech.nn.policy_network import PolicyConfig, PolicyNetwork
 from speech.recognize.full_context import FullContextPass
 from speech.recognize.label_only import LabelReader
 from speech.recognize.loading import LoadOptions, load_reader
+from speech.recognize.part_reader import has_trained_policy
 from speech.recognize.request import Request
 from tests.tiny_hybrid import save_tiny_hybrid
 
@@ -76,7 +77,7 @@ def test_only_a_label_decoder_that_is_used_can_be_guarded_against_toxic_words(ch
 
 
 def test_a_policy_beside_the_label_model_is_loaded_and_another_models_is_refused(whisper_checkpoint, tmp_path):
-    assert load_reader(whisper_checkpoint, CPU, LoadOptions()).drafts.policy is None
+    assert not has_trained_policy(load_reader(whisper_checkpoint, CPU, LoadOptions()))
     folder, hybrid = tmp_path / "copy", tmp_path / "hybrid"
     shutil.copytree(whisper_checkpoint, folder)
     save_tiny_hybrid(hybrid, JointConfig())
@@ -87,6 +88,7 @@ def test_a_policy_beside_the_label_model_is_loaded_and_another_models_is_refused
         reader = load_reader(checkpoint, CPU, LoadOptions())
         found = (reader.label if checkpoint is hybrid else reader).drafts.policy
         assert torch.equal(found.network.bias, network.bias)
+        assert has_trained_policy(reader)
         save_policy(label / POLICY, PolicyFile(network, "b" * 64, ""))
         with pytest.raises(ModelError, match="is for another label model: trained with bbbbbbbbbbbb"):
             load_reader(checkpoint, CPU, LoadOptions())

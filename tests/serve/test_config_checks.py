@@ -27,6 +27,7 @@ WRONG: dict[str, list[Any]] = {
     "chunk_ms": [0, 100, 321, "320"],
     "lookahead_ms": [-80, 100, "160"],
     "adapters": ["none", "\0", 5],
+    "toxic_words": ["none", "\0", 5],
     "allow_adapters": ["yes", 2, None],
     "max_adapter_bytes": [0, -1, 1 << 60],
     "api_keys": [[""], [" a"], ["a "], ["a\n"], ["schlüssel"], "key", [5], [None]],

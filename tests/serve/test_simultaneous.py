@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,22 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
+from click.testing import Result
 from typer.testing import CliRunner
 
 from serve.client import ServerError, StreamClient
 from speech.audio.input.pcm import to_pcm16
 from speech.cli.commands import app
+from speech.models.adapters.file import fingerprint
+from speech.models.checkpoint import LabelCheckpoint, load_label_outline, save_label_checkpoint
+from speech.models.policy_file import POLICY, PolicyFile, save_policy
+from speech.models.translation_targets import TargetScore
+from speech.nn.policy_network import PolicyConfig, PolicyNetwork
 from speech.recognizer import Recognizer
-from tests.serve.conftest import Running, play
+from tests.serve.conftest import Running, finals, play, running
+from tests.tiny_hybrid import latin_whisper
+from tests.tiny_whisper import tiny_label_tokenizer
 
 EARLY = {"policy": "align_att", "latency_ms": 300}
 
@@ -45,8 +55,10 @@ def test_words_come_before_the_part_is_complete_and_the_final_is_that_of_a_file(
     assert " ".join(finals) == whole(recognizer, talk)
 
 
-def test_a_client_that_wants_text_appended_gets_it_so(server, talk):
-    events = translations(play(server, talk, targets=["eng"], translation={**EARLY, "append": True}))
+def test_a_client_that_wants_text_appended_gets_it_so(server, talk, said):
+    heard = play(server, talk, targets=["eng"], translation={**EARLY, "append": True})
+    assert finals(heard) == said  # the transcript is that of a file, whatever the translation has written
+    events = translations(heard)
     assert len(events) > 2
     for before, after in pairwise(events):
         if before["segment"] == after["segment"]:
@@ -68,6 +80,57 @@ def test_messages_of_any_size_give_one_translation(server, talk):
     assert found[0] == found[1] == found[2]
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A server whose label model has a policy beside it; its weights are random."""
+    folder = tmp_path_factory.mktemp("trained") / "label"
+    score = TargetScore(40.0, 20.0, 30, ("fra",), "made up")
+    label = LabelCheckpoint(latin_whisper(), tiny_label_tokenizer(), {}, {"eng": score})
+    save_label_checkpoint(folder, label, card="")
+    shape = load_label_outline(folder).config.decoder
+    torch.manual_seed(3)
+    network = PolicyNetwork(PolicyConfig(temperature=0.05, bias=0.0), shape.dim, shape.layers, shape.heads)
+    save_policy(folder / POLICY, PolicyFile(network, fingerprint(folder), ""))
+    with running(model=str(folder), precision="float32") as found:
+        yield found
+
+
+def test_a_trained_policy_writes_by_its_threshold_where_there_is_one(server: Running, trained: Running, talk):
+    def play_by(threshold: float) -> list[dict[str, Any]]:
+        rules = {"policy": "emma", "threshold": threshold, "append": True}
+        events = play(trained, talk, targets=["eng"], translation=rules)
+        assert "emma" in events[0]["policies"]
+        return translations(events)
+
+    def written(events: list[dict[str, Any]]) -> int:
+        return sum(len(event["text"]) for event in events if not event["is_final"])
+
+    eager, strict = play_by(0.001), play_by(0.999)
+    assert written(eager) > written(strict)
+    for before, after in pairwise(eager):
+        assert before["segment"] != after["segment"] or after["text"].startswith(before["text"])
+    assert "emma" not in play(server, talk[:3200])[0]["policies"]
+    with pytest.raises(ServerError, match=r"no trained policy.*recipes/streaming_translation/train.py"):
+        play(server, talk[:3200], targets=["eng"], translation={"policy": "emma"})
+
+
+def test_the_command_asks_for_a_trained_policy_by_name_and_threshold(server, trained, talk, tmp_path):
+    path = tmp_path / "talk.wav"
+    soundfile.write(path, np.frombuffer(talk, "<i2"), 16_000)
+
+    def run(there: Running) -> Result:
+        command = ["stream", str(path), "--url", f"{there.ws}/v1/stream", "--pace", "0", "--to", "eng", "--jsonl"]
+        return CliRunner().invoke(app, [*command, "--policy", "emma", "--threshold", "0.001", "--append"])
+
+    events = [json.loads(line) for line in run(trained).stdout.splitlines()]
+    rules = {"policy": "emma", "threshold": 0.001, "append": True}
+    asked = translations(play(trained, talk, targets=["eng"], translation=rules))
+    assert [event["text"] for event in translations(events)] == [event["text"] for event in asked]
+    refused = run(server)
+    assert refused.exit_code != 0
+    assert "no trained policy" in str(refused.exception)
+
+
 @pytest.mark.parametrize(
     ("translation", "said"),
     [
@@ -75,6 +138,8 @@ def test_messages_of_any_size_give_one_translation(server, talk):
         ({"policy": "wait_k", "latency_ms": 500}, "latency_ms is not an option of the policy wait_k"),
         ({"policy": "align_att", "n": 3}, "n is not an option of the policy align_att"),
         ({"policy": "align_att", "latency_ms": 5}, "Expected `int` >= 160"),
+        ({"policy": "align_att", "threshold": 0.5}, "threshold is not an option of the policy align_att"),
+        ({"policy": "emma", "threshold": 1.0}, "Expected `float` < 1.0"),
         ({"delay": 5}, "unknown field `delay`"),
     ],
 )

@@ -1,6 +1,7 @@
 """Simultaneous translation: a reader with drafts of its own, and the embedded model."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -16,19 +17,26 @@ from speech.data.manifest import read_manifest
 from speech.decode.endpoint import EndpointConfig
 from speech.errors import ConfigError
 from speech.events import Event, TranslationEvent
+from speech.models.whisper import Whisper
+from speech.recognize.label_only import LabelReader
 from speech.recognize.parts import Part
 from speech.recognize.request import Request
 from speech.recognize.result import PartResult
+from speech.recognize.toxicity_guard import ToxicityGuard
 from speech.stream.engine import Engine
 from speech.stream.options import StreamOptions, TranslationOptions
 from speech.stream.translation import LiveTranslation
-from speech.transcript import Word
+from speech.transcript import Toxicity, Word
 from speech.translate.align_att import AlignAtt
+from speech.translate.emma import Emma
 from speech.translate.hold_n import HoldN
 from speech.translate.local_agreement import LocalAgreement
 from speech.translate.policy import TranslationDraft
+from speech.translate.toxicity import ToxicWords
 from speech.translate.wait_k import WaitK
 from tests.conftest import CLIPS
+from tests.tiny_hybrid import latin_whisper
+from tests.tiny_whisper import tiny_label_tokenizer
 
 POLICIES = [AlignAtt(margin_s=0.4), LocalAgreement(), HoldN(n=2), WaitK(k=1)]
 
@@ -40,6 +48,7 @@ class Drafting:
     grid, longest_s, live, context_tokens, adapters = 640, None, Live.parts, 0, None
     languages = known = ("fra",)
     into = drafts_into = ("eng",)
+    drafts = None
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -203,3 +212,64 @@ def test_the_model_only_appends_where_that_is_asked(recognizer: Recognizer, fren
             assert after.text.startswith(before.text)
     assert all(event.stable == len(event.words) for event in events)
     assert len({event.text for event in events}) > 1
+
+
+def test_a_policy_that_has_to_be_trained_is_refused_before_there_is_a_session():
+    with pytest.raises(ConfigError, match=r"emma: this model has no trained policy\. Train one"):
+        engine_of(0).open(simultaneous(policy=Emma()))
+
+
+# Under a guard against toxic words
+
+
+@pytest.fixture(scope="module")
+def whisper() -> Whisper:
+    return latin_whisper()
+
+
+def talk_of(seed: int) -> np.ndarray:
+    """Two parts of noise."""
+    talk = np.concatenate([SOUND, SOUND[:9000], GAP, SOUND, GAP])
+    return talk * np.random.default_rng(seed).uniform(-0.5, 0.5, len(talk)).astype(np.float32)
+
+
+def from_german(**options) -> StreamOptions:
+    return replace(simultaneous(first_s=0.5, step_s=0.64, **options), languages=("deu",))
+
+
+def guarded_engine(whisper: Whisper, *words: str) -> Engine:
+    tokenizer = tiny_label_tokenizer()
+    guard = ToxicityGuard(ToxicWords({"eng": words}), tokenizer) if words else None
+    engine = Engine(LabelReader(whisper, tokenizer, beam=2, guard=guard))
+    engine.vad = Loudness()
+    return engine
+
+
+@settings(max_examples=6, deadline=None)
+@given(seed=st.integers(0, 10_000), policy=st.sampled_from(POLICIES), append=st.booleans(), data=st.data())
+def test_no_listed_word_is_drafted_and_nothing_stable_is_taken_back_under_a_guard(whisper, seed, policy, append, data):
+    options = from_german(policy=policy, append=append)
+    usual = translations(play(guarded_engine(whisper), talk_of(seed), [], options))
+    entry = data.draw(st.sampled_from([word.text for word in usual[-1].words if word.text.strip(".,")]))
+    lists = ToxicWords({"eng": [entry]})
+    events = translations(play(guarded_engine(whisper, entry), talk_of(seed), [], options))
+    for before, after in pairwise(events):
+        assert before.segment != after.segment or after.words[: before.stable] == before.words[: before.stable]
+    for event in events:
+        given_up = event.toxicity is not None and not event.toxicity.removed
+        assert given_up or not lists.matches(event.text, "eng")
+    assert any(event.toxicity is not None and entry in event.toxicity.found for event in events)
+
+
+@pytest.mark.parametrize("append", [True, False])
+def test_what_was_kept_out_of_drafts_is_reported_and_the_final_of_a_part_is_that_of_a_file(whisper, append):
+    options = from_german(policy=HoldN(n=1), append=append)
+    usual = translations(play(guarded_engine(whisper), talk_of(3), [], options))
+    entry = next(word.text for word in usual[0].words if word.text.strip(".,"))
+    engine = guarded_engine(whisper, entry)
+    events = translations(play(engine, talk_of(3), [], options))
+    assert any(event.toxicity == Toxicity((entry,), removed=True) for event in events if not event.is_final)
+    complete = translations(play(engine, talk_of(3), [], replace(options, translation=None)))
+    if not append:
+        finals = [event for event in events if event.is_final]
+        assert [(e.text, e.toxicity) for e in finals] == [(e.text, e.toxicity) for e in complete if e.is_final]

@@ -10,9 +10,11 @@ class BannedSequences:
 
     Args:
         sequences: banned token sequences; empty ones are ignored.
+        behind: tokens that stand before the text: a sequence may begin in them.
     """
 
-    def __init__(self, sequences: Iterable[Sequence[int]]) -> None:
+    def __init__(self, sequences: Iterable[Sequence[int]], behind: Sequence[int] = ()) -> None:
+        self._behind = tuple(behind)
         self._last: dict[tuple[int, ...], set[int]] = {}
         for sequence in sequences:
             if sequence:
@@ -25,6 +27,7 @@ class BannedSequences:
 
     def after(self, tokens: tuple[int, ...]) -> Collection[int]:
         """Tokens that may not follow a text."""
+        tokens = (*self._behind, *tokens)
         count = len(tokens)
         ends = (tokens[count - length :] for length in self._lengths if length <= count)
         return {token for end in ends for token in self._last.get(end, ())}

@@ -30,3 +30,9 @@ def test_empty_sequences_ban_nothing():
     assert not BannedSequences([[], ()])
     assert not BannedSequences([[]]).after((1, 2))
     assert BannedSequences([[1]])
+
+
+@given(sequences=SEQUENCES, before=st.lists(TOKENS, max_size=6), text=st.lists(TOKENS, max_size=6))
+def test_a_sequence_may_begin_in_what_stands_before_the_text(sequences, before, text):
+    behind, whole = BannedSequences(sequences, before), BannedSequences(sequences)
+    assert set(behind.after(tuple(text))) == set(whole.after((*before, *text)))

@@ -1,5 +1,7 @@
 """What a client asks of a session becomes options of its stream, or is refused whole."""
 
+from dataclasses import replace
+
 import pytest
 
 from serve.config import ServeConfig
@@ -11,6 +13,7 @@ from speech.recognize.request import Request
 from speech.stream.options import TranslationOptions
 from speech.stream.session import StreamOptions
 from speech.translate.align_att import AlignAtt
+from speech.translate.emma import Emma
 from speech.translate.hold_n import HoldN
 from speech.translate.local_agreement import LocalAgreement
 from speech.translate.wait_k import WaitK
@@ -37,9 +40,13 @@ FACTS = Facts(
 
 
 def after(*messages: wire.Options) -> StreamOptions:
+    return after_by(FACTS, *messages)
+
+
+def after_by(facts: Facts, *messages: wire.Options) -> StreamOptions:
     options = StreamOptions()
     for message in messages:
-        options = prepare(FACTS, options, message).options
+        options = prepare(facts, options, message).options
     return options
 
 
@@ -124,6 +131,25 @@ def test_a_policy_is_what_was_asked_for(translation, policy):
         after(wire.StartMessage(translation=translation), wire.Update(translation=wire.Translating())).translation
         is None
     )
+
+
+def test_emma_is_offered_where_a_policy_was_trained_and_refused_elsewhere():
+    trained = replace(FACTS, trained_policy=True)
+    start = wire.StartMessage(targets=["eng"], translation=wire.Translating("emma", threshold=0.25))
+    assert after_by(trained, start).translation == TranslationOptions(policy=Emma(threshold=0.25))
+    usual = wire.StartMessage(translation=wire.Translating("emma"))
+    assert after_by(trained, usual).translation == TranslationOptions(policy=Emma())
+    for asked in (start, usual):
+        with pytest.raises(
+            Refused, match=r"no trained policy.*recipes/streaming_translation/train.py.*align_att"
+        ) as no:
+            after_by(FACTS, asked)
+        assert (no.value.code, no.value.param) == ("bad_config", "translation")
+    with pytest.raises(Refused, match="threshold is not an option of the policy hold_n"):
+        after_by(trained, wire.StartMessage(translation=wire.Translating("hold_n", threshold=0.25)))
+    assert "emma" in trained.policies
+    assert "emma" not in FACTS.policies
+    assert replace(trained, drafts_into=()).policies == ["complete"]
 
 
 def test_agreement_compares_drafts_in_the_interval_asked_for():
