@@ -165,11 +165,16 @@ def serve(
             "--fallback/--no-fallback", help="Let CTC write finals when the server is overloaded. [default: --fallback]"
         ),
     ] = None,
+    translator: Annotated[
+        str | None,
+        typer.Option(help="Text translator for further targets: DIR, hub id or URL, with =SOURCES:TARGETS; see docs."),
+    ] = None,
+    translator_model: Annotated[str | None, typer.Option(help="Model at the translator's URL.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with any field of `serve.config.ServeConfig`.")] = None,
 ) -> None:
     """Serve a model: live audio over websockets, files over HTTP."""
     flags = {"host": host, "port": port, "model": model, "chunk_ms": chunk_ms, "score_encoder": score_encoder}
-    flags["fallback"] = fallback
+    flags |= {"fallback": fallback, "translator": translator, "translator_model": translator_model}
     flags |= {"adapters": None if adapters is None else str(adapters), "allow_adapters": allow_adapters}
     settings = load(flags, config)
     server = make_server(settings)
@@ -304,7 +309,7 @@ async def _show(client: StreamClient) -> None:
                 console.print(_line(f"{'':7} {event['target']:8}", (event["text"], "italic")))
             elif event["type"] == "score":
                 console.print(_line(f"{event['at_ms'] / 1000:7.2f} {'score':8}", _figures(event)))
-            elif event["type"] == "error":
+            elif event["type"] in ("error", "warning"):
                 console.print(Text.assemble((event["code"], "red"), f" {event['message']}"))
             elif event["type"] == "end":
                 latency = event["latency"]

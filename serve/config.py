@@ -22,8 +22,8 @@ from speech.files import printable, read_text
 _log = logging.getLogger(__name__)
 _PREFIX = "SPEECH_"
 _LEAST_WAITING = 16
-_OTHERS = ("SPEECH_DATA", "SPEECH_SWITCHED")
-"""Environment variables of other commands."""
+_OTHERS = ("SPEECH_DATA", "SPEECH_SWITCHED", "SPEECH_TRANSLATOR_KEY")
+"""Environment variables that are no settings."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +55,11 @@ class ServeConfig:
     adapters: str = ""
     """Folder of language adapters: read at startup, then watched for changes; uploads are stored there. Empty: the
     adapters beside the model, and uploads last as long as the process."""
+    translator: str = ""
+    """Text translator for targets that the model does not write: a directory or hub id of CTranslate2, or the base URL
+    of a chat endpoint; `=spa:fra` behind it names its languages. An endpoint's key is in `SPEECH_TRANSLATOR_KEY`."""
+    translator_model: str = ""
+    """Name of the model at that endpoint."""
     allow_adapters: bool = False
     """Whether clients may upload and remove adapters over HTTP; with `api_keys` this requires a key."""
     max_adapter_bytes: int = 67_108_864

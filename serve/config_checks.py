@@ -153,6 +153,8 @@ CHECKS: Mapping[str, Check] = {
     "chunk_ms": _one_of(160, 320, 640, 1280),
     "lookahead_ms": _one_of(0, 80, 160, 320, 640),
     "adapters": _folder,
+    "translator": _text(r"[^\0\n]*", "a directory, a hub id, or a URL with languages"),
+    "translator_model": _text(r"[^\0\n]*", "the name of a model"),
     "allow_adapters": _one_of(False, True),
     "max_adapter_bytes": _BYTES,
     "api_keys": _each(_is_key, "keys of printable ASCII, without blanks around them"),

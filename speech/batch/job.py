@@ -20,8 +20,10 @@ from speech.models.hub import locate
 from speech.models.precision import Precision
 from speech.recognize.offline import Cut, OfflineConfig
 from speech.recognize.request import Request
+from speech.recognize.text_translators import open_translator
 from speech.recognizer import Recognizer
 from speech.transcript import Transcript
+from speech.translate.text.directions import NamedTranslator
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +48,9 @@ class Job:
     channel: int | None = None
     track: int | None = None
     toxic_words: Path | None = None
+    translator: str | None = None
+    """See `open_translator`."""
+    translator_model: str | None = None
 
     @property
     def request(self) -> Request:
@@ -89,6 +94,7 @@ class Job:
             graph=self.graph,
             adapters=self.adapters,
             toxic_words=self.toxic_words,
+            translator=None if self.translator is None else open_translator(self.translator, self.translator_model),
         )
 
     def identity(self, format: str) -> str:
@@ -99,6 +105,7 @@ class Job:
         """
         options = {**dataclasses.asdict(self), "model": None, "device": None, "format": format}
         later = (("channel", None), ("track", None), ("plain", False), ("nbest", 1), ("toxic_words", None))
+        later += (("translator", None), ("translator_model", None))
         for name, usual in later:
             if options[name] == usual:  # keeps ledgers valid that predate these options
                 del options[name]
@@ -114,6 +121,11 @@ class Job:
         options["adapters"] = {path.name: hash_file(path) for path in adapters.glob("*.safetensors")}
         if self.toxic_words is not None:
             options["toxic_words"] = {path.name: hash_file(path) for path in self.toxic_words.glob("*.txt")}
+        if self.translator is not None:
+            named = NamedTranslator.parse(self.translator)
+            weights = None if named.is_endpoint else locate(named.name) / "model.bin"
+            if weights is not None and weights.is_file():
+                options["translator"] = [hash_file(weights), str(named.directions)]
         return identify(model, json.dumps(options, sort_keys=True))
 
 
