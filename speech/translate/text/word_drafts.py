@@ -66,10 +66,14 @@ def continuation(written: Sequence[str], words: Sequence[str]) -> int:
     """The index of the first word of a translation that continues what has been written before and is not taken back.
 
     A later translation may word differently what has been written. It is cut where its beginning needs the fewest
-    changes of words to become what is written (Levenshtein distance); of several such places, at the one nearest to as
-    many words as are written.
+    changes of words to become what is written (Levenshtein distance). Of several such places, one behind the last word
+    that is written is the best, then the one nearest to as many words as are written.
     """
     if not written:
         return 0
     costs = [Levenshtein.distance(written, words[:count]) for count in range(len(words) + 1)]
-    return min(range(len(costs)), key=lambda count: (costs[count], abs(count - len(written))))
+
+    def rank(count: int) -> tuple[int, bool, int]:
+        return costs[count], count == 0 or words[count - 1] != written[-1], abs(count - len(written))
+
+    return min(range(len(costs)), key=rank)
