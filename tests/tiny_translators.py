@@ -1,5 +1,5 @@
-"""Text translators of random weights, converted by CTranslate2 as published ones are: what they write is nonsense, but the
-same each time."""
+"""Text translators of random weights, converted by CTranslate2 as published ones are: what they write is nonsense, but
+the same each time."""
 
 import io
 import json
@@ -28,7 +28,7 @@ SENTENCES = [
 
 
 def save_marian(folder: Path, targets: Sequence[str] = ()) -> Path:
-    """A model of the layout of OPUS-MT, in a folder that is not there yet; `targets` have a token, such as `>>fra<<`."""
+    """A model of the layout of OPUS-MT, in a folder that is not there yet; `targets` have tokens, as `>>fra<<`."""
     model = _pieces()
     tokens = ["</s>", "<unk>", *_own(model), *(f">>{name}<<" for name in targets), "<pad>"]
     config = MarianConfig(
@@ -41,7 +41,7 @@ def save_marian(folder: Path, targets: Sequence[str] = ()) -> Path:
 
 
 def save_multilingual(folder: Path, languages: Sequence[str] = ("eng_Latn", "fra_Latn", "spa_Latn")) -> Path:
-    """A model of the layout of NLLB, or of M2M100 with languages such as `__fr__`, in a folder that is not there yet."""
+    """A model of the layout of NLLB, or of M2M100 with languages such as `__fr__`; the folder is not there yet."""
     model = _pieces()
     tokens = ["<s>", "<pad>", "</s>", "<unk>", *_own(model), *languages]
     config = M2M100Config(**_sizes(len(tokens)), decoder_start_token_id=2, forced_eos_token_id=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,12 @@ from speech.recognize.text_translators import open_translator
 from speech.recognizer import Recognizer
 from speech.transcript import Transcript
 from speech.translate.text.directions import NamedTranslator
+
+_LATER: Mapping[str, object] = {
+    "channel": None, "track": None, "plain": False, "nbest": 1, "toxic_words": None, "translator": None,
+    "translator_model": None,
+}  # fmt: skip
+"""Options with their defaults that are left out of identities: ledgers that predate these options stay valid."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,10 +111,8 @@ class Job:
             ConfigError: if the language model, the graph or the adapter folder does not exist.
         """
         options = {**dataclasses.asdict(self), "model": None, "device": None, "format": format}
-        later = (("channel", None), ("track", None), ("plain", False), ("nbest", 1), ("toxic_words", None))
-        later += (("translator", None), ("translator_model", None))
-        for name, usual in later:
-            if options[name] == usual:  # keeps ledgers valid that predate these options
+        for name, usual in _LATER.items():
+            if options[name] == usual:
                 del options[name]
         for name in ("language_model", "graph"):
             path: Path | None = getattr(self, name)

@@ -101,7 +101,9 @@ TranslatorName = Annotated[
 ]
 TranslatorModel = Annotated[
     str | None,
-    typer.Option(help="Model at the URL of --translator; its key: SPEECH_TRANSLATOR_KEY.", rich_help_panel=_TRANSLATION),
+    typer.Option(
+        help="Model at the URL of --translator; its key: SPEECH_TRANSLATOR_KEY.", rich_help_panel=_TRANSLATION
+    ),
 ]
 MaxLineWidth = Annotated[
     int | None,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from speech.decode.label.timing import written_words
-from speech.errors import TranslatorError
+from speech.errors import LanguageError, TranslatorError
 from speech.recognize.part_reader import PartReader
 from speech.recognize.request import Request
 from speech.recognize.result import PartResult
@@ -57,6 +57,9 @@ class TextTargets:
 
     def check(self, request: Request) -> object:
         """See `PartReader.check`; raises LanguageError also if the translator lacks a named language."""
+        if self.translator is not None and request.to not in (None, *self.into):
+            into = f"the model and the text translator translate into {', '.join(self.into)}, not into {request.to}"
+            raise LanguageError(into, fix="Use another translator, or leave the target out.")
         if self.translator is not None and self.by_text(request.to):
             for code in request.languages:
                 if code != request.to:
@@ -92,9 +95,7 @@ class TextTargets:
         return results
 
 
-def _translations(
-    translator: TextTranslator, said: Sequence[tuple[str | None, Sequence[Word]]], to: str
-) -> list[str]:
+def _translations(translator: TextTranslator, said: Sequence[tuple[str | None, Sequence[Word]]], to: str) -> list[str]:
     """Translate sentences, each with its language; those in the target language stay."""
     texts = [join(words) for _, words in said]
     places: dict[str, list[int]] = defaultdict(list)
@@ -133,7 +134,8 @@ def sentences(words: Sequence[Word]) -> list[list[Word]]:
     found: list[list[Word]] = []
     for word in words:
         whole = bool(found) and (
-            len(found[-1]) >= _MOST or (len(found[-1]) >= _FEWEST and found[-1][-1].text.rstrip("\"'»”)").endswith(_ENDS))
+            len(found[-1]) >= _MOST
+            or (len(found[-1]) >= _FEWEST and found[-1][-1].text.rstrip("\"'»”)").endswith(_ENDS))
         )
         if not found or whole:
             found.append([])

@@ -16,9 +16,7 @@ KEY = "SPEECH_TRANSLATOR_KEY"
 """Environment variable with the API key of an endpoint."""
 
 
-def open_translator(
-    text: str, model: str | None = None, environment: Mapping[str, str] = os.environ
-) -> TextTranslator:
+def open_translator(text: str, model: str | None = None, environment: Mapping[str, str] = os.environ) -> TextTranslator:
     """Open a text translator.
 
     Args:

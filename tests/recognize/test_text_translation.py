@@ -72,6 +72,8 @@ def test_named_languages_are_checked_with_the_translator_and_the_rest_with_the_m
     targets.check(Request(("deu",), "eng"))
     with pytest.raises(LanguageError, match=r"does not translate from German \(deu\)"):
         targets.check(Request(("spa", "deu"), "fra"))
+    with pytest.raises(LanguageError, match="translate into eng, ita, fra, not into deu"):
+        targets.check(Request((), "deu"))
 
 
 def test_each_file_gets_the_translations_of_its_parts():

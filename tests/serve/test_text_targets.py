@@ -1,4 +1,4 @@
-"""Targets of a text translator through the real socket, the HTTP route and the commands, with a chat endpoint beside it."""
+"""Targets of a text translator through the real socket, HTTP and the command, with a chat endpoint beside it."""
 
 import asyncio
 import json

@@ -42,7 +42,10 @@ class Talk:
 
     def __init__(self, translator=None, **options) -> None:
         self.reader, self.translator = Saying(), translator or Tagging()
-        given = {"targets": ("fra",), "translation": TranslationOptions(policy=LocalAgreement(), first_s=1.0, step_s=1.0)}
+        given = {
+            "targets": ("fra",),
+            "translation": TranslationOptions(policy=LocalAgreement(), first_s=1.0, step_s=1.0),
+        }
         self.options = StreamOptions(**{**given, **options})
         self.texts = TextTranslation(TextTargets(self.reader, self.translator), self.options)
         self.segment, self.start_s, self.now_s = 0, 0.0, 0.0
@@ -62,9 +65,7 @@ class Talk:
         self.now_s = self.start_s + len(words)
         self.reader.said.append(words)
         self.texts.heard(PartResult([], None, len(self.reader.said) - 1, self.now_s))
-        self.texts.part_ended(
-            TextPlace(segment=self.segment, start_s=self.start_s, heard_s=self.now_s, closes=closes)
-        )
+        self.texts.part_ended(TextPlace(segment=self.segment, start_s=self.start_s, heard_s=self.now_s, closes=closes))
         if closes:
             self.segment, self.start_s = self.segment + 1, self.now_s
         if translate:
@@ -186,7 +187,7 @@ def test_a_draft_that_was_asked_for_before_the_newest_still_counts():
 def test_several_targets_do_not_wait_for_each_other():
     talk = Talk(targets=("fra", "eng", "ita"))
     talk.end("a b", translate=False)
-    french, italian = talk.texts.waiting()
+    _french, italian = talk.texts.waiting()
     run_job(talk.translator, italian)
     talk.texts.take(italian)
     talk.end("c", translate=False)

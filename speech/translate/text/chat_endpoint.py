@@ -1,4 +1,4 @@
-"""A text translator behind an endpoint for chats with a language model, as OpenAI, vLLM, llama.cpp and Ollama have it."""
+"""A text translator behind a chat endpoint of a language model, as OpenAI, vLLM, llama.cpp and Ollama have it."""
 
 from __future__ import annotations
 

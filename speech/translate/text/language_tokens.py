@@ -1,4 +1,4 @@
-"""Language tokens in the vocabularies of text translators: `fra_Latn` (NLLB), `__fr__` (M2M100), `>>fra<<` (OPUS-MT)."""
+"""Language tokens in vocabularies of translators: `fra_Latn` (NLLB), `__fr__` (M2M100), `>>fra<<` (OPUS-MT)."""
 
 from __future__ import annotations
 

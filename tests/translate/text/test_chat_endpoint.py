@@ -27,7 +27,10 @@ def translator(server: ChatServer, **options) -> ChatTranslator:
 
 
 def test_each_text_is_a_chat_at_temperature_0(server):
-    assert translator(server).translate(["the dog", "a cat"], "eng", "fra") == ["FRENCH:THE FRENCH:DOG", "FRENCH:A FRENCH:CAT"]
+    assert translator(server).translate(["the dog", "a cat"], "eng", "fra") == [
+        "FRENCH:THE FRENCH:DOG",
+        "FRENCH:A FRENCH:CAT",
+    ]
     assert server.paths == ["/v1/chat/completions"] * 2
     assert [asked["messages"][1] for asked in server.asked] == [
         {"role": "user", "content": "the dog"},
@@ -66,7 +69,10 @@ def test_a_pair_that_is_not_configured_is_refused_before_anything_is_sent(server
         ((200, b'{"choices": [{"message": {"content": null}}]}'), "answers without a text"),
         ((200, b'{"choices": [{"message": {"content": "  "}}]}'), "answers without a text"),
         ((200, b"[" * 300_000), "more than 262144 bytes"),
-        ((401, b'{"error": {"message": "Incorrect API key: sk-very-secret"}}'), r"answers 401: Incorrect API key: \.\.\."),
+        (
+            (401, b'{"error": {"message": "Incorrect API key: sk-very-secret"}}'),
+            r"answers 401: Incorrect API key: \.\.\.",
+        ),
         ((400, b'{"error": "no such model"}'), "answers 400: no such model"),
         ((500, b"oops"), "answers 500"),
     ],
@@ -136,7 +142,8 @@ def test_a_long_text_is_not_sent(server):
 
 
 @pytest.mark.parametrize(
-    "url", ["http://", "ftp://host/v1", "http://host/v1?key=1", "http://host/v1#x", "http://ho st/v1", "http://host:x/v1"]
+    "url",
+    ["http://", "ftp://host/v1", "http://host/v1?key=1", "http://host/v1#x", "http://ho st/v1", "http://host:x/v1"],
 )
 def test_an_address_that_is_none_is_refused(url):
     with pytest.raises(ConfigError, match="address that is none"):

@@ -122,7 +122,7 @@ def test_languages_are_never_guessed(marian, several, nllb):
         CTranslate2Translator(several)
     with pytest.raises(ConfigError, match="no tokens of targets"):
         CTranslate2Translator(marian, Directions(("spa",), ("fra", "ita")))
-    with pytest.raises(ConfigError, match="has no token for 'deu'. It has fra, ita"):
+    with pytest.raises(ConfigError, match=r"has no token for 'deu'\. It has fra, ita"):
         CTranslate2Translator(several, Directions(("spa",), ("deu",)))
     with pytest.raises(ConfigError, match="has no token for 'deu'"):
         CTranslate2Translator(nllb, Directions(("deu",), ("fra",)))

@@ -42,7 +42,7 @@ def test_given_languages_have_to_be_known():
     known = Directions(("eng", "fra"), ("eng", "fra"))
     assert within(None, known, "model") == known
     assert within(Directions(("eng",), ("fra",)), known, "model") == Directions(("eng",), ("fra",))
-    with pytest.raises(ConfigError, match="model: has no token for 'spa'. It has eng, fra"):
+    with pytest.raises(ConfigError, match=r"model: has no token for 'spa'\. It has eng, fra"):
         within(Directions(("spa",), ("fra",)), known, "model")
     with pytest.raises(ConfigError, match="has no token for 'deu'"):
         within(Directions(("eng",), ("deu",)), known, "model")

@@ -62,7 +62,9 @@ def test_the_final_continues_what_is_written():
     drafts = WordDrafts()
     for _ in range(2):
         drafts.take(words("le chien court dans"), 2.0, LocalAgreement())
-    assert " ".join(word.text for word in drafts.finish(words("un chien court très vite"))) == "le chien court très vite"
+    assert (
+        " ".join(word.text for word in drafts.finish(words("un chien court très vite"))) == "le chien court très vite"
+    )
 
 
 def test_words_follow_each_other_in_time():
