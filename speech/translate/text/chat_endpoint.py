@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import ssl
 import threading
 import time
 import urllib.error
@@ -181,6 +182,9 @@ def _why(error: Exception, timeout_s: float) -> str:
     cause = reason if isinstance(reason, Exception) else error
     if isinstance(cause, TimeoutError):
         return f"does not answer within {timeout_s:g} s"
+    if isinstance(cause, ssl.SSLError):
+        said = getattr(cause, "verify_message", None) or cause.reason or "no TLS"
+        return f"cannot be asked: {said.lower().replace('_', ' ')}"
     number = getattr(cause, "errno", None) or 0
     said = os.strerror(number) if number > 0 else str(getattr(cause, "strerror", None) or type(cause).__name__)
     return f"cannot be asked: {said.lower()}"

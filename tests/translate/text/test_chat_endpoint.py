@@ -128,6 +128,12 @@ def test_where_nothing_listens_it_says_so():
     assert KEY not in str(caught.value)
 
 
+def test_a_server_without_tls_is_told_from_one_that_is_down(server):
+    secure = ChatTranslator(server.url.replace("http:", "https:"), "tiny", LANGUAGES)
+    with pytest.raises(TranslatorError, match="cannot be asked: .*(record|version|ssl)"):
+        secure.translate(["the dog"], "eng", "fra")
+
+
 def test_redirects_are_not_followed(server):
     server.answer, server.location = (lambda _: (302, b"")), f"{server.url}/elsewhere"
     with pytest.raises(TranslatorError, match="answers 302"):
