@@ -39,7 +39,8 @@ class _TargetState:
     drafts: WordDrafts = field(default_factory=WordDrafts)
     """Of the part under way."""
     before: list[Word] = field(default_factory=list)
-    """Translations of the complete parts of the segment."""
+    """Translations of the complete parts of `segment`."""
+    segment: int = 0
     asked: tuple[str, float] = "", 0.0
     """Text of the last draft, and up to where it was heard."""
 
@@ -70,6 +71,9 @@ class TextTranslation:
         """Change the options from the part under way on. Raises what the class does, and changes nothing then."""
         self._wanted = self._checked(options)
         self._options = options
+        for target, state in self._states.items():
+            if target not in self._wanted:
+                state.draft, state.drafts = None, WordDrafts()
 
     def _checked(self, options: StreamOptions) -> list[str]:
         """The targets of the text translator."""
@@ -143,11 +147,12 @@ class TextTranslation:
             return
         if state.draft is job:
             state.draft = None
-        if job.part != self._part:  # the part is complete meanwhile
+        if job.part != self._part or job.target not in self._wanted:  # it comes too late
             return
         if job.error is not None:
             self._warn(job.error)
             return
+        self._enter(state, job.place.segment)
         rules = self._options.translation or TranslationOptions()
         policy = rules.policy if isinstance(rules.policy, LocalAgreement) else LocalAgreement()
         if state.drafts.take(_translated(job), job.place.heard_s - job.words[0].start_s, policy):
@@ -161,6 +166,7 @@ class TextTranslation:
 
     def _write(self, state: _TargetState, job: TextJob) -> None:
         """Write a complete part; if its translation failed, what has been written of it remains."""
+        self._enter(state, job.place.segment)
         drafted = list(state.drafts.written)
         if job.error is not None:
             self._warn(job.error)
@@ -171,8 +177,12 @@ class TextTranslation:
         state.drafts, state.before = WordDrafts(), [*state.before, *words]
         if job.place.closes or words or drafted:
             self._events.append(_event(job, state.before, stable=len(state.before), final=job.place.closes))
-        if job.place.closes:
-            state.before = []
+
+    @staticmethod
+    def _enter(state: _TargetState, segment: int) -> None:
+        """Forget the words of an earlier segment."""
+        if segment != state.segment:
+            state.segment, state.before = segment, []
 
     def _needless(self, job: TextJob) -> bool:
         """Whether the translator cannot be asked for a text, or need not."""

@@ -289,6 +289,25 @@ def test_changed_options_are_for_later_parts():
     ]
 
 
+def test_a_target_that_is_left_and_taken_up_again_begins_anew():
+    talk = Talk()
+    talk.end("a b", closes=False)
+    talk.grow("c d", translate=False)
+    (draft,) = talk.texts.waiting()
+    talk.texts.configure(StreamOptions(targets=("ita",)))
+    assert talk.texts.waiting() == []
+    run_job(talk.translator, draft)
+    talk.texts.take(draft)
+    talk.end("c d", closes=True)
+    talk.texts.configure(talk.options)
+    talk.end("e f")
+    assert [(event.segment, event.target, event.text) for event in talk.texts.drain()] == [
+        (0, "fra", "fra-a fra-b"),
+        (0, "ita", "ita-c ita-d"),
+        (1, "fra", "fra-e fra-f"),
+    ]
+
+
 def test_the_model_is_asked_for_its_own_targets_only():
     texts = Talk().texts
     rules = TranslationOptions()
