@@ -130,7 +130,7 @@ def test_where_nothing_listens_it_says_so():
 
 def test_a_server_without_tls_is_told_from_one_that_is_down(server):
     secure = ChatTranslator(server.url.replace("http:", "https:"), "tiny", LANGUAGES)
-    with pytest.raises(TranslatorError, match="cannot be asked: .*(record|version|ssl)"):
+    with pytest.raises(TranslatorError, match=r"cannot be asked: .*(record|version|ssl)"):
         secure.translate(["the dog"], "eng", "fra")
 
 
