@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from serve.config_checks import check, check_certificate
+from serve.config_checks import check, check_certificate, check_translator
 from speech.errors import ConfigError
 from speech.files import printable, read_text
 
@@ -115,6 +115,7 @@ class ServeConfig:
         for item in dataclasses.fields(self):
             check(item.name, getattr(self, item.name))
         check_certificate(self.certfile, self.keyfile)
+        check_translator(self.translator, self.translator_model)
 
     @property
     def most_parked(self) -> int:

@@ -52,6 +52,12 @@ def check_certificate(certfile: str, keyfile: str) -> None:
         raise ConfigError(text, where=f"certfile {certfile}, keyfile {keyfile}", fix=fix) from error
 
 
+def check_translator(translator: str, model: str) -> None:
+    """Raises ConfigError if there is a model for no translator."""
+    if model and not translator:
+        raise ConfigError("translator_model without translator", fix="Give the URL of its endpoint, or omit it.")
+
+
 def _whole(least: int, most: int) -> Check:
     def found(value: Any) -> str | None:
         good = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
