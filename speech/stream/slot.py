@@ -150,7 +150,7 @@ class Slot:
         session = self.session
         if self.barrier is None or session.waiting_part() is not None:
             return
-        if session.texts.busy and not isinstance(self.barrier, Change):
+        if not isinstance(self.barrier, Change) and session.texts.busy:
             return
         work, self.barrier = self.barrier, None
         if not isinstance(work, Change):
