@@ -167,7 +167,9 @@ def serve(
     ] = None,
     translator: Annotated[
         str | None,
-        typer.Option(help="Text translator for further targets: DIR, hub id or URL, with =SOURCES:TARGETS; see docs."),
+        typer.Option(
+            help="Text translator for further targets: DIR, hub id or URL, with =SOURCES:TARGETS (docs/translation.md)."
+        ),
     ] = None,
     translator_model: Annotated[str | None, typer.Option(help="Model at the translator's URL.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with any field of `serve.config.ServeConfig`.")] = None,

@@ -16,9 +16,10 @@ from typer.testing import CliRunner
 from serve.client import ServerError, StreamClient
 from speech.audio.input.pcm import to_pcm16
 from speech.cli.commands import app
-from speech.recognize.text_translators import KEY
+from speech.recognize.text_translators import KEY, open_translator
 from tests.chat_server import ChatServer, chatting
 from tests.serve.conftest import Running, finals, play, running, until
+from tests.tiny_translators import save_multilingual
 
 EARLY = {"policy": "local_agreement", "latency_ms": 320}
 SECRET = "sk-never-shown"
@@ -77,6 +78,16 @@ def test_finals_are_translated_and_other_targets_are_not_disturbed(translating_t
     assert all(word["lang"] == "fra" for event in last for word in event["words"])
     assert all(word["end_ms"] <= event["audio_ms"] for event in last for word in event["words"])
     assert events[-1]["type"] == "end"
+
+
+def test_a_model_of_ctranslate2_translates_live_what_it_translates_of_a_file(talk, tmp_path):
+    folder = save_multilingual(tmp_path / "nllb")
+    by_hand = open_translator(str(folder))
+    with running(translator=str(folder)) as server:
+        events = play(server, talk, languages=["eng"], targets=["spa"])
+    texts = [e["text"] for e in events if e["type"] == "transcript" and e["is_final"]]
+    found = [event["text"].split() for event in translations(events, "spa")]
+    assert found == [by_hand.translate([text], "eng", "spa")[0].split() for text in texts] != []
 
 
 def held(server: Running, pcm: bytes, **start: Any) -> list[dict[str, Any]]:
