@@ -41,6 +41,7 @@ from serve.sessions.scoring import shared_vectors
 from serve.telemetry import Telemetry
 from speech import __version__
 from speech.models.precision import Precision
+from speech.recognize.text_translators import open_translator
 from speech.recognizer import Recognizer
 from speech.stream.engine import EngineConfig
 from speech.text.languages import LANGUAGES
@@ -75,8 +76,8 @@ def build(config: ServeConfig) -> FastAPI:
     """The application. The model is loaded and warmed up here, before the port opens.
 
     Raises:
-        ModelError: if it cannot be.
-        ConfigError: if the encoder for scores is not installed.
+        ModelError: if it, or the text translator, cannot be.
+        ConfigError: if the encoder for scores or CTranslate2 is not installed, or the translator lacks languages.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -86,6 +87,7 @@ def build(config: ServeConfig) -> FastAPI:
         precision=Precision(config.precision),
         adapters=config.adapters or None,
         toxic_words=config.toxic_words or None,
+        translator=open_translator(config.translator, config.translator_model) if config.translator else None,
     )
     live = _engine_config(config, recognizer.frame_s)
     warm_up(recognizer, live)

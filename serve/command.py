@@ -169,11 +169,18 @@ def serve(
             "--fallback/--no-fallback", help="Let CTC write finals when the server is overloaded. [default: --fallback]"
         ),
     ] = None,
+    translator: Annotated[
+        str | None,
+        typer.Option(
+            help="Text translator for further targets: DIR, hub id or URL, with =SOURCES:TARGETS (docs/translation.md)."
+        ),
+    ] = None,
+    translator_model: Annotated[str | None, typer.Option(help="Model at the translator's URL.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with any field of `serve.config.ServeConfig`.")] = None,
 ) -> None:
     """Serve a model: live audio over websockets, files over HTTP."""
     flags = {"host": host, "port": port, "model": model, "chunk_ms": chunk_ms, "score_encoder": score_encoder}
-    flags["fallback"] = fallback
+    flags |= {"fallback": fallback, "translator": translator, "translator_model": translator_model}
     flags |= {"adapters": None if adapters is None else str(adapters), "allow_adapters": allow_adapters}
     flags["toxic_words"] = None if toxic_words is None else str(toxic_words)
     settings = load(flags, config)
@@ -314,7 +321,7 @@ async def _show(client: StreamClient) -> None:
                 console.print(_line(f"{'':7} {event['target']:8}", (event["text"], "italic")))
             elif event["type"] == "score":
                 console.print(_line(f"{event['at_ms'] / 1000:7.2f} {'score':8}", _figures(event)))
-            elif event["type"] == "error":
+            elif event["type"] in ("error", "warning"):
                 console.print(Text.assemble((event["code"], "red"), f" {event['message']}"))
             elif event["type"] == "end":
                 latency = event["latency"]

@@ -15,15 +15,15 @@ from typing import Any
 import msgspec
 import yaml
 
-from serve.config_checks import check, check_certificate
+from serve.config_checks import check, check_certificate, check_translator
 from speech.errors import ConfigError
 from speech.files import printable, read_text
 
 _log = logging.getLogger(__name__)
 _PREFIX = "SPEECH_"
 _LEAST_WAITING = 16
-_OTHERS = ("SPEECH_DATA", "SPEECH_SWITCHED")
-"""Environment variables of other commands."""
+_OTHERS = ("SPEECH_DATA", "SPEECH_SWITCHED", "SPEECH_TRANSLATOR_KEY")
+"""Environment variables that are no settings."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +58,11 @@ class ServeConfig:
     toxic_words: str = ""
     """Folder of lists of toxic words, such as `eng.txt`: translations are decoded without those that they add, as with
     `speech transcribe --toxic-words`. Empty: none."""
+    translator: str = ""
+    """Text translator for targets that the model does not write: a directory or hub id of CTranslate2, or the base URL
+    of a chat endpoint; `=spa:fra` behind it names its languages. An endpoint's key is in `SPEECH_TRANSLATOR_KEY`."""
+    translator_model: str = ""
+    """Name of the model at that endpoint."""
     allow_adapters: bool = False
     """Whether clients may upload and remove adapters over HTTP; with `api_keys` this requires a key."""
     max_adapter_bytes: int = 67_108_864
@@ -113,6 +118,7 @@ class ServeConfig:
         for item in dataclasses.fields(self):
             check(item.name, getattr(self, item.name))
         check_certificate(self.certfile, self.keyfile)
+        check_translator(self.translator, self.translator_model)
 
     @property
     def most_parked(self) -> int:

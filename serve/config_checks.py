@@ -52,6 +52,12 @@ def check_certificate(certfile: str, keyfile: str) -> None:
         raise ConfigError(text, where=f"certfile {certfile}, keyfile {keyfile}", fix=fix) from error
 
 
+def check_translator(translator: str, model: str) -> None:
+    """Raises ConfigError if there is a model for no translator."""
+    if model and not translator:
+        raise ConfigError("translator_model without translator", fix="Give the URL of its endpoint, or omit it.")
+
+
 def _whole(least: int, most: int) -> Check:
     def found(value: Any) -> str | None:
         good = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
@@ -157,6 +163,8 @@ CHECKS: Mapping[str, Check] = {
     "lookahead_ms": _one_of(0, 80, 160, 320, 640),
     "adapters": _folder("a folder of adapters that is there; it may be empty"),
     "toxic_words": _folder("a folder of lists, such as eng.txt"),
+    "translator": _text(r"[^\0\n]*", "a directory, a hub id, or a URL with languages"),
+    "translator_model": _text(r"[^\0\n]*", "the name of a model"),
     "allow_adapters": _one_of(False, True),
     "max_adapter_bytes": _BYTES,
     "api_keys": _each(_is_key, "keys of printable ASCII, without blanks around them"),

@@ -55,3 +55,7 @@ class TrainingError(SpeechError):
 
 class LanguageError(SpeechError):
     """A language or task that is unknown, or that a model does not know."""
+
+
+class TranslatorError(SpeechError):
+    """A text translator that cannot be asked, or text that it does not translate."""

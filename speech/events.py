@@ -172,6 +172,19 @@ class EndpointEvent:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class WarningEvent:
+    """Something does not work, but the session goes on."""
+
+    type: ClassVar[str] = "warning"
+    code: str
+    message: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {"type": self.type, "code": self.code, "message": self.message}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScoreEvent:
     """Error rates of the finals so far, in sessions with a reference text (`speech.metrics.live`)."""
@@ -217,7 +230,7 @@ class ScoreEvent:
         return record if self.missing is None else {**record, "no_saer": self.missing}
 
 
-Event = TranscriptEvent | TranslationEvent | LanguageEvent | SpeechEvent | EndpointEvent
+Event = TranscriptEvent | TranslationEvent | LanguageEvent | SpeechEvent | EndpointEvent | WarningEvent
 
 
 def word_dict(word: Word) -> dict[str, Any]:

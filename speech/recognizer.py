@@ -27,11 +27,13 @@ from speech.recognize.loading import LoadOptions, load_reader
 from speech.recognize.offline import OfflineConfig, OfflineReader, by_ctc
 from speech.recognize.part_reader import PartReader
 from speech.recognize.request import Request
+from speech.recognize.text_translators import open_translator
 from speech.recognize.token_decoder import Decoder
 from speech.recognize.transcripts import transcript_of
 from speech.stream.engine import Engine, EngineConfig
 from speech.text.tokenizers.sentencepiece import Tokenizer
 from speech.transcript import Transcript
+from speech.translate.text.translator import TextTranslator
 
 _ALIGN_S = 300
 _GROUP_S = 240.0
@@ -54,18 +56,22 @@ class Recognizer(LoadedModel):
         self._begin(FullContextPass(model, tokenizer, decode, targets, alone=alone, label=label), config)
 
     @classmethod
-    def of_parts(cls, reader: PartReader, config: OfflineConfig | None = None) -> Recognizer:
+    def of_parts(
+        cls, reader: PartReader, config: OfflineConfig | None = None, translator: TextTranslator | None = None
+    ) -> Recognizer:
         """Build a recognizer from any `PartReader`, such as a label model without CTC.
 
         Raises:
             ConfigError: if `config` asks for windows and the reader has no CTC.
         """
         recognizer = cls.__new__(cls)
-        recognizer._begin(reader, config)
+        recognizer._begin(reader, config, translator)
         return recognizer
 
-    def _begin(self, reader: PartReader, config: OfflineConfig | None) -> None:
-        super().__init__(reader)
+    def _begin(
+        self, reader: PartReader, config: OfflineConfig | None, translator: TextTranslator | None = None
+    ) -> None:
+        super().__init__(reader, translator=translator)
         self._reader = OfflineReader(reader, config)
 
     @classmethod
@@ -83,6 +89,7 @@ class Recognizer(LoadedModel):
         adapters: str | Path | None = None,
         measured_targets: bool = True,
         toxic_words: str | Path | None = None,
+        translator: TextTranslator | str | None = None,
     ) -> Recognizer:
         """Load a model and its adapters.
 
@@ -103,6 +110,8 @@ class Recognizer(LoadedModel):
                 languages that the model has tokens for, for example to measure them.
             toxic_words: folder of lists of toxic words, such as `eng.txt` (see `ToxicWords.read`): a translation by the
                 label decoder that contains some, while the transcript contains none, is decoded again without them.
+            translator: translates the recognised text into languages that the model itself does not translate into; a
+                directory or a hub id, with languages if it does not name them ("DIR=spa:fra"; see `open_translator`).
 
         Raises:
             ModelError: if there is no such model, the model or an adapter is damaged, or an adapter is for another
@@ -126,7 +135,8 @@ class Recognizer(LoadedModel):
         )
         place = check_device(device, allocate=True)
         folder = locate(name)
-        recognizer = cls.of_parts(load_reader(folder, place, options), config)
+        opened = open_translator(translator) if isinstance(translator, str) else translator
+        recognizer = cls.of_parts(load_reader(folder, place, options), config, opened)
         recognizer._folder = folder
         return recognizer
 
@@ -201,7 +211,7 @@ class Recognizer(LoadedModel):
 
     def engine(self, config: EngineConfig | None = None) -> Engine:
         """Create an engine for live use: `engine().open()` opens a session that takes samples and returns events."""
-        return Engine(self._second_pass, config)
+        return Engine(self._second_pass, config, self._targets.translator)
 
     def transcribe_files(
         self,
@@ -225,4 +235,7 @@ class Recognizer(LoadedModel):
 
     def _read(self, files: Sequence[Iterable[np.ndarray]], request: Request) -> list[Transcript]:
         self.check(request)
-        return [transcript_of(self._second_pass, parts, request) for parts in self._reader.read(files, request)]
+        asked = self._targets.spoken(request)
+        found = self._reader.read(files, asked)
+        transcripts = [transcript_of(self._second_pass, parts, asked) for parts in found]
+        return transcripts if asked is request else self._targets.translated(found, transcripts, request)

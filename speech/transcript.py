@@ -133,7 +133,8 @@ class Transcript:
     """`asr`, or `st_xxx` for translation into xxx."""
     duration_s: float
     words: tuple[Word, ...]
-    """Timestamps of translated words are those of the frames that emit them."""
+    """Timestamps of translated words are those of the frames that emit them; words of a text translator are spread over
+    the sentence that they translate."""
     alternatives: tuple[Alternative, ...] = ()
     """N-best list including the text, most likely first; empty unless several texts are requested."""
     toxicity: Toxicity | None = None

@@ -2,7 +2,8 @@
 
 The event loop only moves bytes; this thread alone touches the streams. Each turn of the engine takes all work that has
 arrived, so batches grow with the load, and steps the chunks of the sessions furthest behind first. Other threads read
-parts (`readers.py`), so that a final of one session does not delay partial results of another.
+parts (`readers.py`) and have texts translated (`translators.py`), so that a final of one session does not delay partial
+results of another, and a translator delays nothing else.
 
 An error in one session ends that session. Any other error, or errors in many sessions in a row, end the thread: the
 memory of the device may be corrupted, and only a new process starts afresh.
@@ -22,6 +23,7 @@ import numpy as np
 
 from serve.engine.fallback import Fallback
 from serve.engine.readers import Readers
+from serve.engine.translators import TranslatorThreads
 from speech.stream.commands import Push, Work
 from speech.stream.engine import Engine
 from speech.stream.options import StreamOptions
@@ -31,6 +33,8 @@ from speech.stream.slot import Result, Slot
 _log = logging.getLogger(__name__)
 _LIBC = ctypes.CDLL(None)
 _TIDY_S = 60.0
+_TRANSLATORS = 2
+"""Threads that wait for the text translator."""
 _SMALL_SAMPLES = 1600
 """Queued audio of a session is joined while the last block is shorter than this."""
 _MOST_FAILURES = 16
@@ -79,6 +83,9 @@ class EngineWorker:
             fallback, hurries = Fallback(fallback_s, readers), engine.second_pass.hurries
         read, batch_s = engine.second_pass.read, engine.config.batch_s
         self._readers = Readers(read, readers, batch_s, self._notify, fallback, hurries)
+        self._texts = None
+        if engine.translator is not None:
+            self._texts = TranslatorThreads(engine.translator, _TRANSLATORS, self._notify)
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
@@ -106,12 +113,14 @@ class EngineWorker:
             self._slots.discard(slot)
 
     def stop(self) -> None:
-        """Stop the engine's thread and the readers."""
+        """Stop the engine's thread, the readers and the translators."""
         with self._wake:
             self._stopped = True
             self._wake.notify()
         self._thread.join(timeout=10)
         self._readers.stop()
+        if self._texts is not None:
+            self._texts.stop()
 
     def _notify(self) -> None:
         with self._wake:
@@ -131,13 +140,19 @@ class EngineWorker:
     def _work(self) -> None:
         while True:
             with self._wake:
-                while not self._stopped and not self._readers.ready and not any(slot.inbox for slot in self._slots):
+                while not (self._stopped or self._news):
                     if not self._wake.wait(self._pacing.patience([slot.stream for slot in self._slots])):
                         break
                 if self._stopped:
                     return
             while self._turn():
                 pass
+
+    @property
+    def _news(self) -> bool:
+        """Whether there is something to do, as far as other threads know."""
+        read = self._readers.ready or (self._texts is not None and self._texts.ready)
+        return read or any(slot.inbox for slot in self._slots)
 
     def _turn(self) -> bool:
         """Run one turn of the engine over all sessions; returns whether there may be more to do."""
@@ -148,7 +163,7 @@ class EngineWorker:
             for slot in slots:
                 slot.stream.waiting += slot.inbox
                 slot.inbox.clear()
-        more = self._engine.turn([slot.stream for slot in slots], self._readers, self._pacing)
+        more = self._engine.turn([slot.stream for slot in slots], self._readers, self._pacing, self._texts)
         succeeded = [self._report(slot) for slot in slots]
         self._count(sum(slot.stream.error is not None for slot in slots), any(succeeded))
         self._tidy()

@@ -24,7 +24,7 @@ from serve.telemetry import Telemetry
 from speech.audio import SAMPLE_RATE
 from speech.audio.input.files import probe, stream_audio
 from speech.choices import PolicyName
-from speech.errors import AudioError, LanguageError, SpeechError
+from speech.errors import AudioError, LanguageError, SpeechError, TranslatorError
 from speech.recognizer import Recognizer
 from speech.stream.engine import EngineConfig
 from speech.stream.options import StreamOptions
@@ -303,6 +303,8 @@ def _failure(error: SpeechError, name: str) -> Failure:
         return Failure(415, "bad_audio", str(AudioError(error.what, where=name, fix=error.fix)), "file")
     if isinstance(error, LanguageError):
         return Failure(400, "bad_language", str(error), "language")
+    if isinstance(error, TranslatorError):
+        return Failure(502, "translation_failed", str(error))
     return Failure(400, "bad_request", str(error))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,8 +21,16 @@ from speech.models.hub import locate
 from speech.models.precision import Precision
 from speech.recognize.offline import Cut, OfflineConfig
 from speech.recognize.request import Request
+from speech.recognize.text_translators import open_translator
 from speech.recognizer import Recognizer
 from speech.transcript import Transcript
+from speech.translate.text.directions import NamedTranslator
+
+_LATER: Mapping[str, object] = {
+    "channel": None, "track": None, "plain": False, "nbest": 1, "toxic_words": None, "translator": None,
+    "translator_model": None,
+}  # fmt: skip
+"""Options with their defaults that are left out of identities: ledgers that predate these options stay valid."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +55,9 @@ class Job:
     channel: int | None = None
     track: int | None = None
     toxic_words: Path | None = None
+    translator: str | None = None
+    """See `open_translator`."""
+    translator_model: str | None = None
 
     @property
     def request(self) -> Request:
@@ -89,6 +101,7 @@ class Job:
             graph=self.graph,
             adapters=self.adapters,
             toxic_words=self.toxic_words,
+            translator=None if self.translator is None else open_translator(self.translator, self.translator_model),
         )
 
     def identity(self, format: str) -> str:
@@ -98,9 +111,8 @@ class Job:
             ConfigError: if the language model, the graph or the adapter folder does not exist.
         """
         options = {**dataclasses.asdict(self), "model": None, "device": None, "format": format}
-        later = (("channel", None), ("track", None), ("plain", False), ("nbest", 1), ("toxic_words", None))
-        for name, usual in later:
-            if options[name] == usual:  # keeps ledgers valid that predate these options
+        for name, usual in _LATER.items():
+            if options[name] == usual:
                 del options[name]
         for name in ("language_model", "graph"):
             path: Path | None = getattr(self, name)
@@ -114,6 +126,11 @@ class Job:
         options["adapters"] = {path.name: hash_file(path) for path in adapters.glob("*.safetensors")}
         if self.toxic_words is not None:
             options["toxic_words"] = {path.name: hash_file(path) for path in self.toxic_words.glob("*.txt")}
+        if self.translator is not None:
+            named = NamedTranslator.parse(self.translator)
+            weights = None if named.is_endpoint else locate(named.name) / "model.bin"
+            if weights is not None and weights.is_file():
+                options["translator"] = [hash_file(weights), str(named.directions)]
         return identify(model, json.dumps(options, sort_keys=True))
 
 

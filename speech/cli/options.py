@@ -13,6 +13,7 @@ from speech.cli.results import OutputFormat
 _AUDIO = "Audio"
 _MODEL = "Model"
 _SEARCH = "Decoding"
+_TRANSLATION = "Translation of the text"
 _LOOK = "Subtitles"
 _MANY = "Many files"
 _SIMULATION = "Simulation"
@@ -20,7 +21,7 @@ _SIMULATION = "Simulation"
 LanguageNames = Annotated[
     str, typer.Option(help="Spoken language: auto, a code or a name such as deu, de, German, or several: eng,spa.")
 ]
-Target = Annotated[str | None, typer.Option(help="Language to translate into; needs --task st.")]
+Target = Annotated[str | None, typer.Option(help="Language to translate into; needs --task st or --translator.")]
 FormatName = Annotated[OutputFormat, typer.Option(help="Output format.")]
 OutputDir = Annotated[Path | None, typer.Option(help="Write one file per input here; existing files are skipped.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Write without capitals and punctuation.")]
@@ -89,6 +90,20 @@ ToxicWordsFolder = Annotated[
     typer.Option(
         help="Folder of lists such as eng.txt: translate without these words unless the speech has some (--task st).",
         rich_help_panel=_SEARCH,
+    ),
+]
+TranslatorName = Annotated[
+    str | None,
+    typer.Option(
+        help="Translate the text into --to with this: DIR or hub id of CTranslate2, or URL of a chat endpoint; "
+        "=spa:fra behind it names the languages.",
+        rich_help_panel=_TRANSLATION,
+    ),
+]
+TranslatorModel = Annotated[
+    str | None,
+    typer.Option(
+        help="Model at the URL of --translator; its key: SPEECH_TRANSLATOR_KEY.", rich_help_panel=_TRANSLATION
     ),
 ]
 MaxLineWidth = Annotated[

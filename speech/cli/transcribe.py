@@ -52,6 +52,8 @@ def transcribe(
     lm: option.LanguageModel = None,
     graph: option.Graph = None,
     toxic_words: option.ToxicWordsFolder = None,
+    translator: option.TranslatorName = None,
+    translator_model: option.TranslatorModel = None,
     max_line_width: option.MaxLineWidth = None,
     max_lines: option.MaxLines = None,
     max_cps: option.MaxCps = None,
@@ -61,8 +63,7 @@ def transcribe(
     retry: option.Retry = False,
 ) -> None:
     """Transcribe audio, or translate it if the model can. Exit code 2: some files failed, the others are done."""
-    if (task == TaskName.st) != (to is not None):
-        raise ConfigError("--task st and --to belong together", fix="E.g. --task st --to eng.")
+    check_translation(translates=task == TaskName.st, to=to, translator=translator, model=translator_model)
     if toxic_words is not None and to is None:
         raise ConfigError("--toxic-words applies to translations", fix="Add --task st --to eng, or omit it.")
     if nbest > 1 and format not in (OutputFormat.json, OutputFormat.jsonl):
@@ -83,12 +84,22 @@ def transcribe(
         "model": model, "language": language, "to": to, "device": device, "precision": precision, "beam": beam,
         "language_model": lm, "conditioning_top": conditioning_top, "cut": cut, "graph": graph, "adapters": adapters,
         "channel": channel, "track": track, "plain": plain, "nbest": nbest,
-        "toxic_words": toxic_words,
+        "toxic_words": toxic_words, "translator": translator, "translator_model": translator_model,
     }  # fmt: skip
     batch = {} if engine is None else {"engine": engine, "workers": workers, "retry": retry}
     with loading():
         run = import_module(_RUN)
     run.transcribe_files(job, phrase or [], inputs, targets, output_dir, rendering, **batch)
+
+
+def check_translation(*, translates: bool, to: str | None, translator: str | None, model: str | None) -> None:
+    """Raises ConfigError if options of a translation are missing."""
+    if translator is not None and to is None:
+        raise ConfigError("--translator without --to", fix="Name the language to translate into, e.g. --to fra.")
+    if translator is None and model is not None:
+        raise ConfigError("--translator-model without --translator", fix="Give the endpoint's URL, or omit it.")
+    if translator is None and translates != (to is not None):
+        raise ConfigError("--task st and --to belong together", fix="E.g. --task st --to eng.")
 
 
 def check_adapters(folder: Path | None) -> None:

@@ -13,7 +13,9 @@ from speech.recognize.full_context import FullContextPass
 from speech.recognize.offline import by_ctc
 from speech.recognize.part_reader import PartReader, has_trained_policy
 from speech.recognize.request import Request
+from speech.recognize.text_translation import TextTargets
 from speech.text.tokenizers.sentencepiece import Tokenizer
+from speech.translate.text.translator import TextTranslator
 
 
 class LoadedModel:
@@ -22,10 +24,14 @@ class LoadedModel:
     Args:
         reader: reads parts.
         folder: the checkpoint; None if the model was not loaded from disk.
+        translator: translates the recognised text into further languages; None: nothing does.
     """
 
-    def __init__(self, reader: PartReader, folder: Path | None = None) -> None:
+    def __init__(
+        self, reader: PartReader, folder: Path | None = None, translator: TextTranslator | None = None
+    ) -> None:
         self._second_pass, self._folder = reader, folder
+        self._targets = TextTargets(reader, translator)
 
     @property
     def second_pass(self) -> FullContextPass:
@@ -79,13 +85,13 @@ class LoadedModel:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """ISO 639-3 codes of the languages that the model translates into."""
-        return self._second_pass.into
+        """ISO 639-3 codes of the languages that the model, or the text translator behind it, translates into."""
+        return self._targets.into
 
     @property
     def drafts_into(self) -> tuple[str, ...]:
         """ISO 639-3 codes of the languages that live sessions can write before a part is complete."""
-        return self._second_pass.drafts_into
+        return self._targets.drafts_into
 
     @property
     def trained_policy(self) -> bool:
@@ -107,4 +113,4 @@ class LoadedModel:
 
     def check(self, request: Request) -> object:
         """Check a request; raises LanguageError or ConfigError. Phrases stay compiled while the result is kept."""
-        return self._second_pass.check(request)
+        return self._targets.check(request)

@@ -25,12 +25,15 @@ from speech.nn.cpu.int8 import int8_copy, int8_runs
 from speech.recognize.causal import CausalPass, CausalStream
 from speech.recognize.full_context import FullContextPass
 from speech.recognize.part_reader import PartReader
+from speech.recognize.text_translation import TextTargets
 from speech.stream.commands import Change, Done, Finish, Flush, Push
 from speech.stream.options import StreamOptions
 from speech.stream.pacing import Pacing
 from speech.stream.readings import DirectReadings, PartReading, ReadingQueue
 from speech.stream.session import StreamingSession, stream_ended
 from speech.stream.slot import Slot, Urgency
+from speech.stream.text_jobs import DirectTexts, TextQueue
+from speech.translate.text.translator import TextTranslator
 
 _log = logging.getLogger(__name__)
 
@@ -154,11 +157,22 @@ class LiveStream(Slot):
 
 
 class Engine:
-    """Opens sessions and runs their work."""
+    """Opens sessions and runs their work.
 
-    def __init__(self, second_pass: PartReader, config: EngineConfig | None = None) -> None:
+    Args:
+        second_pass: reads parts.
+        config: chunk and batch sizes.
+        translator: of texts, for targets that the reader does not translate into; None: there is none.
+    """
+
+    def __init__(
+        self,
+        second_pass: PartReader,
+        config: EngineConfig | None = None,
+        translator: TextTranslator | None = None,
+    ) -> None:
         self.config = config or EngineConfig()
-        self.second_pass = second_pass
+        self.second_pass, self.translator = second_pass, translator
         self.first_pass = self._first_pass(second_pass) if isinstance(second_pass, FullContextPass) else None
         self.vad = Vad()
 
@@ -185,21 +199,29 @@ class Engine:
             ConfigError: if the model cannot write a phrase.
         """
         options = options or StreamOptions()
-        return LiveStream(self, StreamingSession(self.second_pass, self.first_pass, self.vad, options))
+        targets = TextTargets(self.second_pass, self.translator)
+        return LiveStream(self, StreamingSession(targets, self.first_pass, self.vad, options))
 
     def run(self, slots: Sequence[Slot]) -> None:
         """Run all queued work."""
         while self.turn(slots):
             pass
 
-    def turn(self, slots: Sequence[Slot], queue: ReadingQueue | None = None, pacing: Pacing | None = None) -> bool:
-        """Run one round: begin queued work, have parts read, step one batch of chunks per size, complete finished
-        commands.
+    def turn(
+        self,
+        slots: Sequence[Slot],
+        queue: ReadingQueue | None = None,
+        pacing: Pacing | None = None,
+        texts: TextQueue | None = None,
+    ) -> bool:
+        """Run one round: begin queued work, have parts read, step one batch of chunks per size, have texts translated,
+        complete finished commands.
 
         Args:
             slots: the sessions; failed ones are skipped.
             queue: reads parts; None: parts are read on this thread once complete.
             pacing: decides when chunks are stepped; None: full chunks, as soon as they are available.
+            texts: translates texts; None: they are translated on this thread.
 
         Returns:
             Whether there may be more to do.
@@ -222,9 +244,23 @@ class Engine:
             pacing.measure(seconds)
         for slot in active:
             slot.stepped_s += seconds / len(active)
+        more |= self._translate(_sound(slots), texts)
         for slot in _sound(slots):
             slot.guarded(slot.carry_out, None)
         return more or queue.ready or any(slot.startable for slot in _sound(slots))
+
+    def _translate(self, slots: Sequence[Slot], queue: TextQueue | None) -> bool:
+        """Have texts translated, and hand finished ones to their sessions; returns whether there were any."""
+        if self.translator is None:
+            return False
+        queue = queue or DirectTexts(self.translator)
+        queue.want([job for slot in slots for job in slot.texts()])
+        there = {id(slot): slot for slot in slots}
+        found = [(there.get(id(job.owner)), job) for job in queue.collect()]
+        for slot, job in found:
+            if slot is not None:
+                slot.take_text(job)
+        return bool(found)
 
     def smallest(self, *, fine: bool) -> int:
         """Encoder frames of the smallest chunk: half a chunk if `fine`."""

@@ -13,6 +13,8 @@ from speech.recognize.alternatives import PartAlternative, together
 from speech.recognize.parts import Part
 from speech.recognize.request import Request
 from speech.stream.options import StreamOptions
+from speech.stream.text_jobs import TextPlace
+from speech.stream.text_translation import TextTranslation
 from speech.transcript import Toxicity, Word, join, joined_toxicity
 
 
@@ -39,9 +41,14 @@ class _Open:
 
 
 class EventWriter:
-    """Collects the events of one stream. Words of complete parts are stable; a segment has one or more parts."""
+    """Collects the events of one stream. Words of complete parts are stable; a segment has one or more parts.
 
-    def __init__(self) -> None:
+    Args:
+        texts: translates what is written.
+    """
+
+    def __init__(self, texts: TextTranslation) -> None:
+        self._texts = texts
         self._events: list[Event] = []
         self._segment = 0
         self._open = _Open()
@@ -56,9 +63,10 @@ class EventWriter:
         """Words of the complete parts of the current segment."""
         return self._open.words
 
-    def speech(self, sample: int, *, started: bool) -> None:
-        """Add an event for the start or end of speech at a sample."""
-        self._events.append(SpeechEvent(started=started, at_s=sample / SAMPLE_RATE))
+    def speech(self, turns: list[tuple[int, bool]]) -> None:
+        """Add events for starts and ends of speech: (sample, whether speech starts there); the list is emptied."""
+        self._events += [SpeechEvent(started=started, at_s=sample / SAMPLE_RATE) for sample, started in turns]
+        turns.clear()
 
     def language(self, switch: Switch | None, at_s: float) -> None:
         """Add an event for a language switch; None: no switch."""
@@ -70,7 +78,9 @@ class EventWriter:
             )
 
     def endpoint(self, part: Part) -> None:
-        """Add the endpoint event of a part that contains speech."""
+        """Add the endpoint event of a part, if it contains speech."""
+        if part.speech_end <= part.first_sample:
+            return
         self._events.append(
             EndpointEvent(
                 at_s=part.end_sample / SAMPLE_RATE,
@@ -127,6 +137,7 @@ class EventWriter:
         final = part.reason is not Reason.max_length or long
         if self._revise([], part.end_sample, final=final, reason=part.reason, nbest=options.nbest):
             self._translations(part.end_sample, final=final)
+            self._texts.part_ended(self._place(part.end_sample, closes=final))
         if final:
             self._segment += 1 if self._open.revision else 0
             self._open = _Open(start=part.end_sample)
@@ -134,6 +145,12 @@ class EventWriter:
     def partial(self, words: list[Word], end: int) -> None:
         """Write a partial: the words so far of the part under way, up to sample `end`; they may change."""
         self._revise(words, end, final=False, reason=None)
+        self._texts.growing(self._place(end), words)
+
+    def _place(self, end: int, *, closes: bool = False) -> TextPlace:
+        """The place of a text in the current segment that has been heard up to sample `end`."""
+        start_s, heard_s = self._open.start / SAMPLE_RATE, end / SAMPLE_RATE
+        return TextPlace(segment=self._segment, start_s=start_s, heard_s=heard_s, closes=closes)
 
     def _revise(self, partial: list[Word], end: int, *, final: bool, reason: Reason | None, nbest: int = 1) -> bool:
         """Write a revision of the current segment if its text changed or it is final; whether one was written."""

@@ -61,7 +61,7 @@ class StreamOptions:
     nbest: int = 1
     """Number of alternative texts per final; see `Request`. Translations have one."""
     translation: TranslationOptions | None = None
-    """Translate simultaneously into English; None: translate complete parts."""
+    """Translate simultaneously, into English and into targets of a text translator; None: translate complete parts."""
 
     def requests(self) -> list[Request]:
         """Requests for the second pass on each part: the transcript first, then each translation."""

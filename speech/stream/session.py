@@ -27,9 +27,11 @@ from speech.recognize.partials import CausalPartials, Partials, RereadPartials
 from speech.recognize.parts import Part, PartCutter
 from speech.recognize.request import Request
 from speech.recognize.result import PartResult
+from speech.recognize.text_translation import TextTargets
 from speech.stream.event_writer import EventWriter
 from speech.stream.options import StreamOptions as StreamOptions
 from speech.stream.part_queue import PartQueue
+from speech.stream.text_translation import TextTranslation
 from speech.stream.translation import LiveTranslation
 from speech.transcript import plain_words
 
@@ -40,13 +42,14 @@ class StreamingSession:
     """State of one live stream; see the module docstring. `speech.stream.engine` steps any number of sessions.
 
     Args:
-        reader: reads parts.
+        targets: of the reader of parts, and of the text translator behind it.
         first_pass: steps chunks; None: partial results come from rereading the part under way.
         vad: may be shared by streams.
         options: initial options.
 
     Attributes:
         options: current options.
+        texts: translations by the text translator.
         processed_s: position up to which finals or partial results have been given, in seconds.
 
     Raises:
@@ -54,21 +57,22 @@ class StreamingSession:
         ConfigError: if the model cannot write a phrase.
     """
 
-    def __init__(self, reader: PartReader, first_pass: CausalPass | None, vad: Vad, options: StreamOptions) -> None:
-        self.options = options
-        self._reader = reader
-        self._compiled = [reader.check(request) for request in options.requests()]
+    def __init__(self, targets: TextTargets, first_pass: CausalPass | None, vad: Vad, options: StreamOptions) -> None:
+        self.options, self._reader = options, targets.reader
+        self.texts, reader = TextTranslation(targets, options), targets.reader
+        spoken = self.texts.of_speech(options)
+        self._requests = spoken.requests()
+        self._compiled = [reader.check(request) for request in self._requests]
         """Compiled phrases, kept alive while they are in use."""
         rules = options.endpoint.within(reader.longest_s)
         self._segmenter = PartCutter(vad, rules, grid=reader.grid, context_s=options.context_s)
-        self._partials = _partials(reader, first_pass, options.requests()[0], wanted=options.interim)
+        self._partials = _partials(reader, first_pass, self._requests[0], wanted=options.interim)
         self._parts = PartQueue()
         self._before: Context | None = None
         """Text before the next part, from the complete parts."""
-        self._translation = LiveTranslation(reader, options)
-        self._writer = EventWriter()
-        self._ended = False
-        self.processed_s = 0.0
+        self._translation = LiveTranslation(reader, spoken)
+        self._writer = EventWriter(self.texts)
+        self._ended, self.processed_s = False, 0.0
 
     def push(self, samples: np.ndarray) -> None:
         """Accept samples `(n,)` of any length, float32 at 16 kHz, and queue the resulting work.
@@ -80,9 +84,7 @@ class StreamingSession:
             raise stream_ended()
         for piece in self._translation.pieces(samples, self._segmenter.received):
             segments = self._segmenter.accept(piece)
-            for sample, started in self._segmenter.turns:
-                self._writer.speech(sample, started=started)
-            self._segmenter.turns.clear()
+            self._writer.speech(self._segmenter.turns)
             self._complete(segments)
             self._parts.add(self._translation.due(self._segmenter))
 
@@ -97,9 +99,8 @@ class StreamingSession:
         if not self._ended:
             self._ended = True
             last = self._segmenter.finish()
-            if last is not None:
-                self._parts.add([last])
-                self._settle()
+            self._parts.add([] if last is None else [last])
+            self._settle()
 
     def update(self, options: StreamOptions) -> float:
         """Change languages, targets or rules from the current segment on; returns the segment's start in seconds.
@@ -108,16 +109,19 @@ class StreamingSession:
             LanguageError: if the model lacks a language; the options are unchanged.
             ConfigError: if the model cannot write a phrase, or translate simultaneously; the options are unchanged.
         """
-        self._compiled = [self._reader.check(request) for request in options.requests()]
-        self._translation.configure(options)
-        self.options = replace(options, context_s=self.options.context_s)
+        spoken = self.texts.of_speech(options)
+        requests = spoken.requests()
+        self._compiled = [self._reader.check(request) for request in requests]
+        self._translation.configure(spoken)
+        self.texts.configure(options)
+        self.options, self._requests = replace(options, context_s=self.options.context_s), requests
         self._segmenter.configure(options.endpoint.within(self._reader.longest_s))
-        self._partials.configure(options.requests()[0], self._segmenter, wanted=options.interim)
+        self._partials.configure(requests[0], self._segmenter, wanted=options.interim)
         return self._segmenter.begin / SAMPLE_RATE
 
     def drain(self) -> list[Event]:
         """Return the events since the last call."""
-        return self._writer.drain()
+        return [*self._writer.drain(), *self.texts.drain()]
 
     @property
     def received_s(self) -> float:
@@ -126,8 +130,8 @@ class StreamingSession:
 
     @property
     def ended(self) -> bool:
-        """Whether the stream has finished and all its parts have been read."""
-        return self._ended and not self._parts
+        """Whether the stream has finished and all its parts have been read and translated."""
+        return self._ended and not self._parts and not self.texts.busy
 
     def waiting_part(self) -> Part | None:
         """The next part to read with full context: complete, or growing and to be drafted; None if there is none."""
@@ -135,7 +139,7 @@ class StreamingSession:
 
     def requests(self, part: Part) -> list[Request]:
         """Requests for a part of `waiting_part` or `expected_part`."""
-        return [self._translation.request] if part.growing else self.options.requests()
+        return [self._translation.request] if part.growing else self._requests
 
     @property
     def complete(self) -> bool:
@@ -180,19 +184,19 @@ class StreamingSession:
             self._parts.pop()
             self._translation.take_draft(part, heard[0], self._writer)
             return
-        requests = self.options.requests()
-        said = [self._translation.complete(part, *both, self._writer) for both in zip(heard, requests, strict=True)]
-        before = self._reader.following(part, heard[0])
+        said = [
+            self._translation.complete(part, *both, self._writer) for both in zip(heard, self._requests, strict=True)
+        ]
+        self._before = self._reader.following(part, heard[0])
         self._parts.pop()  # after `following`: if that raises, the part stays queued
-        self._before = before
         spoke = part.speech_end > part.first_sample
-        if spoke:
-            self._writer.endpoint(part)
+        self._writer.endpoint(part)
         self._writer.language(self._partials.turned(heard[0], spoke=spoke), part.first_sample / SAMPLE_RATE)
-        self._writer.add(requests, said, decoder=heard[0].written is not None)
-        if requests[0].nbest > 1:
-            self._writer.add_readings(readings(heard[0], lambda one: self._reader.words(one, requests[0])))
+        self._writer.add(self._requests, said, decoder=heard[0].written is not None)
+        if self._requests[0].nbest > 1:
+            self._writer.add_readings(readings(heard[0], lambda one: self._reader.words(one, self._requests[0])))
         self.processed_s = part.end_sample / SAMPLE_RATE
+        self.texts.heard(heard[0])
         self._writer.part_ended(part, self.options)
         self._translation.part_ended(part)
         self._show()

@@ -14,6 +14,7 @@ from speech.recognize.causal import CausalStream
 from speech.stream.commands import Change, Done, Finish, Flush, Push, Work
 from speech.stream.readings import PartReading
 from speech.stream.session import StreamingSession
+from speech.stream.text_jobs import TextJob
 
 _log = logging.getLogger(__name__)
 
@@ -128,15 +129,28 @@ class Slot:
         else:
             self.session.take_reading(reading.part, reading.requests, reading.heard)
 
+    def texts(self) -> list[TextJob]:
+        """Texts to translate."""
+        jobs: list[TextJob] = self.guarded(self.session.texts.waiting, [])
+        for job in jobs:
+            job.owner = self
+        return jobs
+
+    def take_text(self, job: TextJob) -> None:
+        """Accept a text that has been translated, or could not be."""
+        self.guarded(lambda: self.session.texts.take(job), None)
+
     def chunk(self, smallest: int) -> tuple[CausalStream, int] | None:
         """See `StreamingSession.waiting_chunk`."""
         return self.guarded(lambda: self.session.waiting_chunk(smallest), None)
 
     def carry_out(self) -> None:
-        """Complete the barrier once all parts before it have been read; a refused change leaves the options
-        unchanged."""
+        """Complete the barrier once all parts before it have been read, and translated unless it is a change; a refused
+        change leaves the options unchanged."""
         session = self.session
         if self.barrier is None or session.waiting_part() is not None:
+            return
+        if not isinstance(self.barrier, Change) and session.texts.busy:
             return
         work, self.barrier = self.barrier, None
         if not isinstance(work, Change):

@@ -28,6 +28,8 @@ WRONG: dict[str, list[Any]] = {
     "lookahead_ms": [-80, 100, "160"],
     "adapters": ["none", "\0", 5],
     "toxic_words": ["none", "\0", 5],
+    "translator": ["a\0b", "a\nb", None],
+    "translator_model": ["a\0b", 5],
     "allow_adapters": ["yes", 2, None],
     "max_adapter_bytes": [0, -1, 1 << 60],
     "api_keys": [[""], [" a"], ["a "], ["a\n"], ["schlüssel"], "key", [5], [None]],
@@ -136,3 +138,9 @@ def test_a_certificate_is_loaded_with_its_key_before_anything_else(pair, tmp_pat
         with pytest.raises(ConfigError, match="no certificate with its key") as caught:
             ServeConfig(certfile=one, keyfile=two)
         assert "\n" not in str(caught.value)
+
+
+def test_a_model_without_a_translator_is_refused():
+    with pytest.raises(ConfigError, match="translator_model without translator"):
+        ServeConfig(translator_model="tiny")
+    assert ServeConfig(translator="http://host/v1=eng:fra", translator_model="tiny").translator_model == "tiny"

@@ -18,7 +18,8 @@ from tests.serve.conftest import until
 
 @pytest.fixture
 def idle() -> Any:
-    engine = SimpleNamespace(second_pass=SimpleNamespace(read=None), config=SimpleNamespace(batch_s=6.0))
+    reader = SimpleNamespace(read=None)
+    engine = SimpleNamespace(second_pass=reader, config=SimpleNamespace(batch_s=6.0), translator=None)
     some = EngineWorker(engine, SimpleNamespace(), readers=0)  # type: ignore[arg-type]
     some.stop()
     return some
