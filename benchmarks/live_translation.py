@@ -41,6 +41,7 @@ from speech.stream.engine import Engine
 from speech.stream.options import StreamOptions, TranslationOptions
 from speech.stream.virtual_clock import run_session
 from speech.translate.align_att import AlignAtt
+from speech.translate.emma import Emma
 from speech.translate.hold_n import HoldN
 from speech.translate.local_agreement import LocalAgreement
 from speech.translate.wait_k import WaitK
@@ -56,6 +57,7 @@ SETTINGS = {
     },
     **{f"hold_n {n}": TranslationOptions(policy=HoldN(n=n)) for n in (2, 4, 8)},
     **{f"wait_k {k}": TranslationOptions(policy=WaitK(k=k)) for k in (3, 5, 8)},
+    **{f"emma {least:g}": TranslationOptions(policy=Emma(threshold=least)) for least in (0.3, 0.5, 0.7)},
     "complete parts": None,
 }
 """Options by name; None: a part is translated when it is complete."""
@@ -106,6 +108,8 @@ def main(
             if not any(part in name for part in only.split(",")) or (
                 system == "peer" and not name.startswith(peer_runs)
             ):
+                continue
+            if name.startswith("emma") and not recognizer.trained_policy:
                 continue
             label = f"{system}: {name}"
             rules = EndpointConfig(silence_s=silence_s)

@@ -58,8 +58,8 @@ class StreamingSession:
     """
 
     def __init__(self, targets: TextTargets, first_pass: CausalPass | None, vad: Vad, options: StreamOptions) -> None:
-        self.options, self._reader = options, targets.reader
-        self.texts, reader = TextTranslation(targets, options), targets.reader
+        self.options, self.texts = options, TextTranslation(targets, options)
+        reader = self._reader = targets.reader
         spoken = self.texts.of_speech(options)
         self._requests = spoken.requests()
         self._compiled = [reader.check(request) for request in self._requests]
@@ -67,11 +67,10 @@ class StreamingSession:
         rules = options.endpoint.within(reader.longest_s)
         self._segmenter = PartCutter(vad, rules, grid=reader.grid, context_s=options.context_s)
         self._partials = _partials(reader, first_pass, self._requests[0], wanted=options.interim)
-        self._parts = PartQueue()
         self._before: Context | None = None
         """Text before the next part, from the complete parts."""
         self._translation = LiveTranslation(reader, spoken)
-        self._writer = EventWriter(self.texts)
+        self._parts, self._writer = PartQueue(), EventWriter(self.texts)
         self._ended, self.processed_s = False, 0.0
 
     def push(self, samples: np.ndarray) -> None:
@@ -184,9 +183,8 @@ class StreamingSession:
             self._parts.pop()
             self._translation.take_draft(part, heard[0], self._writer)
             return
-        said = [
-            self._translation.complete(part, *both, self._writer) for both in zip(heard, self._requests, strict=True)
-        ]
+        asked = zip(heard, self._requests, strict=True)
+        said = [self._translation.complete(part, *both, self._writer) for both in asked]
         self._before = self._reader.following(part, heard[0])
         self._parts.pop()  # after `following`: if that raises, the part stays queued
         spoke = part.speech_end > part.first_sample
