@@ -151,7 +151,7 @@ class OpenAiApi:
             if name not in _GRANULARITIES:
                 text = f"{name[:80]!r}; one of {', '.join(_GRANULARITIES)}"
                 raise Failure(400, "bad_granularity", text, "timestamp_granularities[]")
-        streamed = translate and _switch(form, "stream")
+        streamed = _switch(form, "stream") and translate  # the switch is checked for both
         for name in RULES:
             if name in form.fields and not streamed:
                 raise Failure(400, "bad_request", f"{name} is for translations with stream=true", name)

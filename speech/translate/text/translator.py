@@ -25,7 +25,8 @@ class TextTranslator(Protocol):
 
         Args:
             texts: in the language `source`, none of them empty.
-            source, target: ISO 639-3 codes out of `sources` and `targets`.
+            source: ISO 639-3 code out of `sources`.
+            target: ISO 639-3 code out of `targets`.
 
         Raises:
             LanguageError: if it does not translate between these languages.
