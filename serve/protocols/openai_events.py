@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from serve.net.websocket import Reply
 from serve.protocols import wire
 
 
@@ -31,6 +33,27 @@ def decode(frame: wire.Frame) -> dict[str, Any]:
         return msgspec.json.decode(frame, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError) as error:
         raise InvalidEvent("invalid_json", str(error)) from error
+
+
+def messages_of(
+    frame: wire.Frame,
+    meaning: Callable[[dict[str, Any]], list[wire.ClientMessage | bytes | Reply]],
+    event: Callable[[dict[str, Any]], wire.Frame],
+) -> list[wire.ClientMessage | bytes | Reply]:
+    """Convert a client event into messages. An invalid one is answered with an error and never closes the connection.
+
+    Args:
+        frame: the event.
+        meaning: the messages of a decoded event; raises InvalidEvent.
+        event: writes an event of the server.
+    """
+    cause: str | None = None
+    try:
+        given = decode(frame)
+        cause = given.get("event_id") if isinstance(given.get("event_id"), str) else None
+        return meaning(given)
+    except InvalidEvent as refused:
+        return [Reply(event(invalid(refused, cause)))]
 
 
 def convert[T](event: dict[str, Any], kind: type[T]) -> T:

@@ -17,7 +17,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from serve.net.websocket import Reply
 from serve.protocols import wire
-from serve.protocols.openai_events import InvalidEvent, audio_of, convert, decode, failed, invalid
+from serve.protocols.openai_events import InvalidEvent, audio_of, convert, failed, messages_of
 from serve.protocols.openai_items import FlushReason, Items
 from speech.errors import LanguageError
 from speech.text.languages import resolve
@@ -187,14 +187,8 @@ class OpenAiRealtime:
         return [self._event(self._described("created", _Asked(self._settings, False)))]
 
     def incoming(self, frame: wire.Frame) -> list[wire.ClientMessage | bytes | Reply]:
-        """Convert an event into messages. An invalid one is answered with an error and never closes the connection."""
-        cause: str | None = None
-        try:
-            event = decode(frame)
-            cause = event.get("event_id") if isinstance(event.get("event_id"), str) else None
-            return self._meaning(event)
-        except InvalidEvent as refused:
-            return [Reply(self._event(invalid(refused, cause)))]
+        """Convert an event into messages; see `messages_of`."""
+        return messages_of(frame, self._meaning, self._event)
 
     def outgoing(self, message: wire.ServerMessage) -> list[wire.Frame]:
         """Convert a message into events."""
