@@ -166,7 +166,8 @@ def serve(
     fallback: Annotated[
         bool | None,
         typer.Option(
-            "--fallback/--no-fallback", help="Let CTC write finals when the server is overloaded. [default: --fallback]"
+            "--fallback/--no-fallback",
+            help="Under overload, let CTC write finals and leave out drafts. [default: --fallback]",
         ),
     ] = None,
     translator: Annotated[

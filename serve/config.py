@@ -45,9 +45,11 @@ class ServeConfig:
     threads: int = 1
     """torch threads in each reader and in the thread of partial results; 0: torch's default."""
     fallback: bool = True
-    """Whether CTC may write finals of a model with a label decoder under overload; `written_by` is then `ctc`."""
+    """Whether under overload CTC may write finals of a model with a label decoder (`written_by` is then `ctc`), and
+    late drafts of translations may be left out (`skipped`)."""
     fallback_s: float = 1.0
-    """CTC takes over if the decoder would need longer than this for all waiting parts, at its measured speed."""
+    """CTC takes over if the decoder would need longer than this for all waiting parts, at its measured speed. A draft
+    behind which as much audio has come is late."""
     chunk_ms: int = 320
     """Interval of partial results, halved while the load is low."""
     lookahead_ms: int = 160

@@ -93,11 +93,14 @@ class TranslationEvent:
     start_s: float
     end_s: float
     audio_s: float
+    skipped: int = 0
+    """Drafts of the stream that have been left out so far because the server was late; see `StreamOptions`."""
     toxicity: Toxicity | None = None
     """Toxic words that the translation has added so far, and whether they were removed; None: none, or no guard."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
+        skipped = {"skipped": self.skipped} if self.skipped else {}
         toxicity = {} if self.toxicity is None else {"toxicity": self.toxicity.to_dict()}
         return {
             "type": self.type,
@@ -109,6 +112,7 @@ class TranslationEvent:
             "words": [word_dict(word) for word in self.words],
             "source": [milliseconds(self.start_s), milliseconds(self.end_s)],
             "audio_ms": milliseconds(self.audio_s),
+            **skipped,
             **toxicity,
         }
 

@@ -221,6 +221,8 @@ class Translation(Event, tag="translation"):
     lag_ms: Milliseconds
     words: list[WordInfo] | UnsetType = UNSET
     """With the times of the speech that they translate."""
+    skipped: int | UnsetType = UNSET
+    """Drafts of the session that an overloaded server has left out so far; unset: none."""
     toxicity: AddedToxicity | UnsetType = UNSET
     """Toxic words that the translation has added so far, if the server looks for them."""
 

@@ -25,7 +25,6 @@ from serve.sessions.scoring import Scoring
 from speech.errors import SpeechError
 from speech.events import Event, milliseconds
 from speech.stream.commands import Done
-from speech.stream.options import StreamOptions
 
 _PATIENCE = 30
 _MOST_UNANSWERED = 64
@@ -72,7 +71,7 @@ class LiveSession:
         self.presence = Presence(facts.config.idle_s * (_PATIENCE if patient else 1), now)
         self.outbox = Outbox()
         self.scoring = Scoring(facts.vectors, facts.config.max_reference_letters)
-        self.requests = EngineRequests(ready or prepare(facts, StreamOptions(), start))
+        self.requests = EngineRequests(ready or prepare(facts, facts.usual, start))
         self.intake = Intake(start.audio)
         self.flow = AudioFlow(self.outbox, self.intake, self.requests, facts.config.max_lead_s, now)
         self.events = EventMessages(start, self.outbox, self.flow, self.scoring)

@@ -46,6 +46,11 @@ class Facts:
     """Sentence vectors for SAER; None: no SAER."""
 
     @property
+    def usual(self) -> StreamOptions:
+        """Options of a live session that asks for nothing."""
+        return StreamOptions(late_draft_s=self.config.fallback_s if self.config.fallback else None)
+
+    @property
     def policies(self) -> list[str]:
         """Names of the translation policies that clients may ask for."""
         if not self.drafts_into:

@@ -16,7 +16,6 @@ from serve.sessions.load import Load, WaitingConnections
 from serve.sessions.options import Facts, Refused
 from serve.telemetry import Telemetry
 from speech.events import milliseconds
-from speech.stream.options import StreamOptions
 
 _TICK_S = 0.25
 _LAST_S = 5.0
@@ -77,7 +76,7 @@ class SessionRegistry:
             raise Refused("overloaded", "no session is free; try again later", wire.CloseCode.overloaded)
         self._opening += 1
         try:
-            ready = await self.driver.prepare(StreamOptions(), start)
+            ready = await self.driver.prepare(self.facts.usual, start)
         finally:
             self._opening -= 1
         session = LiveSession(self.facts, start, time.monotonic(), patient=not resumable, ready=ready)

@@ -187,9 +187,11 @@ class LabelModel(Hearing, Protocol):
     def upper(self, half: Halfway) -> tuple[Tensor, Tensor]:
         """Run the remaining encoder layers on the output of `lower`; returns the result of `encode`."""
 
-    def begin(self, frames: Tensor, lengths: Tensor | None = None) -> DecoderState:
+    def begin(
+        self, frames: Tensor, lengths: Tensor | None = None, before: DecoderState | None = None, kept: int = 0
+    ) -> DecoderState:
         """Initial decoder state for `frames (utterances, T, dim)`; `lengths (utterances,)` are valid frames, None:
-        all."""
+        all. The state `before` has the first `kept` frames already, so they are not projected again."""
 
     def step(
         self, tokens: Tensor, state: DecoderState, heads: Sequence[tuple[int, int]] = ()
@@ -199,6 +201,9 @@ class LabelModel(Hearing, Protocol):
         Returns:
             `(rows, n, dim)` for `logits`, the next state, and cross-attention `(rows, heads, n, T)` of `heads`.
         """
+
+    def asked(self, tokens: Tensor, state: DecoderState) -> Tensor:
+        """Inputs of cross-attention `(rows, layers, n, dim)`, arguments as for `step`."""
 
     def logits(self, x: Tensor) -> Tensor:
         """Unnormalised next-token scores, float32 `(..., vocabulary)`, from `(..., dim)` of `step`."""

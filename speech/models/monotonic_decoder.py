@@ -1,4 +1,4 @@
-"""A label decoder under a policy network: EMMA's training forward, and the probabilities of writing at inference.
+"""A label decoder under a policy network, as EMMA trains it.
 
 The decoder's own layers are used. In training, the cross-attention of each layer and head is replaced by its
 expectation over where the policy network would write a token (Ma et al. 2023, arXiv 2312.04515).
@@ -91,28 +91,8 @@ class MonotonicDecoder(nn.Module):
         Raises:
             ConfigError: if the text exceeds the decoder's positions.
         """
-        state = self.decoder.begin(frames, lengths)
-        x, causal = self._embedded(tokens)
-        found = []
-        for number, (layer, heard) in enumerate(zip(_layers(self.decoder), state.cross, strict=True)):
-            x = _behind_attention(layer, x, causal)
-            asked = layer.cross_norm(x)
-            found.append(self.network(number, asked, keys))
-            x = x + layer.cross.attend(asked, *heard, state.mask)
-            x = x + layer.feed_forward(layer.feed_forward_norm(x))
-        return torch.stack(found, dim=1)
-
-    @torch.inference_mode()
-    def write(self, tokens: Tensor, frames: Tensor, count: int) -> Tensor:
-        """Probability `(rows, n)` that the token after each of `tokens (rows, n)` is written once `count` frames are
-        heard: that of the last group, mean over layers and heads.
-
-        Cross-attention is the decoder's own, over all of `frames (rows, T, dim)`, of which those behind `count` are
-        silence that the decoder needs.
-        """
-        counts = torch.full((len(frames),), count, device=frames.device)
-        keys = self.network.begin(*last_group(frames, counts, self.network.config.pooling))
-        return self.stepwise(tokens, frames, None, keys)[..., 0].mean(dim=(1, 2))
+        asked = self.decoder.asked(tokens, self.decoder.begin(frames, lengths))
+        return self.network.stepwise(asked, keys)
 
     def _embedded(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Input of the first layer `(batch, n, dim)`, and the causal mask."""
@@ -141,15 +121,6 @@ def group_ends(lengths: Tensor, groups: int, size: int) -> Tensor:
     """Last real frame, from 0, of each group `(batch, groups)` of `size` frames; of padding, that of the source."""
     ends = (torch.arange(groups, device=lengths.device) + 1) * size  # (groups,)
     return torch.minimum(ends[None], lengths[:, None]) - 1
-
-
-def last_group(frames: Tensor, counts: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """The last group of the first `counts (batch,)` of `frames (batch, T, dim)`: `(batch, size, dim)`, of which the
-    returned `(batch,)` are real."""
-    begins = (counts - 1) // size * size  # (batch,)
-    places = begins[:, None] + torch.arange(size, device=frames.device)  # (batch, size)
-    places = places.clamp(max=frames.shape[1] - 1)
-    return frames.gather(1, places[..., None].expand(-1, -1, frames.shape[2])), counts - begins
 
 
 def _layers(decoder: LabelDecoder) -> list[DecoderLayer]:

@@ -13,10 +13,11 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 
+from speech.choices import Storage
 from speech.errors import ConfigError, ModelError
 from speech.models.adapters.file import fingerprint
-from speech.models.checkpoint import load_label_checkpoint
-from speech.models.monotonic_decoder import MonotonicDecoder
+from speech.models.storage import packed, unpacked
+from speech.nn.decoder.label import LabelDecoderConfig
 from speech.nn.policy_network import PolicyConfig, PolicyNetwork
 from speech.tensors import load_tensors, save_tensors
 
@@ -37,8 +38,8 @@ class PolicyFile:
     """Markdown: data, licences, steps."""
 
 
-def save_policy(path: Path, item: PolicyFile) -> None:
-    """Write a policy file atomically.
+def save_policy(path: Path, item: PolicyFile, storage: Storage = Storage.float32) -> None:
+    """Write a policy file atomically, with its matrices in a number format.
 
     Raises:
         FileError: if the file cannot be written.
@@ -52,11 +53,11 @@ def save_policy(path: Path, item: PolicyFile) -> None:
         "base": item.base,
         "card": item.card,
     }
-    save_tensors(path, {name: value.detach().float() for name, value in network.state_dict().items()}, metadata)
+    save_tensors(path, packed(network.state_dict(), storage), metadata)
 
 
 def load_policy(path: Path, base: str | None = None) -> PolicyFile:
-    """Read the output of `save_policy`, with gradients disabled.
+    """Read the output of `save_policy` as float32, with gradients disabled.
 
     Args:
         path: the file.
@@ -72,7 +73,7 @@ def load_policy(path: Path, base: str | None = None) -> PolicyFile:
             where=str(path),
             fix="Train it for this model (recipes/streaming_translation/train.py), or remove it.",
         )
-    tensors = load_tensors(path)
+    tensors = unpacked(load_tensors(path), (), str(path))
     try:
         with torch.device("meta"):  # construct these sizes without allocating memory
             network = PolicyNetwork(PolicyConfig(**json.loads(metadata["config"])), **json.loads(metadata["shape"]))
@@ -82,11 +83,13 @@ def load_policy(path: Path, base: str | None = None) -> PolicyFile:
     return PolicyFile(network.requires_grad_(False).float().eval(), metadata["base"], metadata["card"])
 
 
-def load_monotonic(folder: Path, device: torch.device) -> MonotonicDecoder | None:
-    """The decoder of a label model under the policy beside it; None if there is none.
+def policy_beside(folder: Path, decoder: LabelDecoderConfig, device: torch.device) -> PolicyNetwork | None:
+    """The policy network beside a label model; None if there is none.
 
-    The decoder is a copy in float32: the states in front of cross-attention that the network reads are not results of
-    faster ones.
+    Args:
+        folder: the label model's checkpoint.
+        decoder: shape of its decoder.
+        device: of the model.
 
     Raises:
         ModelError: if the policy is damaged, or for another label model or another decoder.
@@ -95,14 +98,12 @@ def load_monotonic(folder: Path, device: torch.device) -> MonotonicDecoder | Non
     if not path.is_file():
         return None
     network = load_policy(path, fingerprint(folder)).network
-    decoder = load_label_checkpoint(folder).model.decoder
-    shape = decoder.config
-    if (network.dim, network.layers) != (shape.dim, shape.layers):
+    if (network.dim, network.layers) != (decoder.dim, decoder.layers):
         raise ModelError(
-            f"is for {network.layers} layers of {network.dim}; the decoder has {shape.layers} of {shape.dim}",
+            f"is for {network.layers} layers of {network.dim}; the decoder has {decoder.layers} of {decoder.dim}",
             where=str(path),
         )
-    return MonotonicDecoder(decoder, network).requires_grad_(False).eval().to(device)
+    return network.to(device)
 
 
 def _metadata(path: Path) -> dict[str, str]:

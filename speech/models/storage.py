@@ -112,7 +112,7 @@ def save_weights(
     check_finite(state, printable(where), "It has not been written.")
     for name, prefix in files.items():
         own = {key: tensor for key, tensor in state.items() if key.startswith(prefix)}
-        save_tensors(folder / name, _pack(own, storage), {"format": "pt"})
+        save_tensors(folder / name, packed(own, storage), {"format": "pt"})
 
 
 def load_weights(
@@ -148,7 +148,7 @@ def load_weights(
         stored = load_tensors(directory / name)  # checked in stored precision, where there is less to check
         if name == borrowed.file:
             stored = {key: tensor for key, tensor in stored.items() if borrowed.holds(key)}
-        found = _unpack(stored, kept, where)
+        found = unpacked(stored, kept, where)
         wrong = sorted(wanted.keys() ^ found.keys())
         wrong += sorted(k for k in wanted.keys() & found.keys() if wanted[k].shape != found[k].shape)
         if wrong:
@@ -178,23 +178,29 @@ class _Uninitialised(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def _pack(tensors: dict[str, Tensor], storage: Storage) -> dict[str, Tensor]:
-    packed: dict[str, Tensor] = {}
+def packed(tensors: Mapping[str, Tensor], storage: Storage) -> dict[str, Tensor]:
+    """Tensors as they are written; in int8 each matrix row has its own scale, and vectors stay float32."""
+    written: dict[str, Tensor] = {}
     for key, tensor in tensors.items():
         value = tensor.detach().float().cpu()
         if value.dim() < 2 or storage == Storage.float32:
-            packed[key] = value.contiguous().clone()
+            written[key] = value.contiguous().clone()
         elif storage == Storage.float16:
-            packed[key] = value.half()
+            written[key] = value.half()
         else:
             rows = value.flatten(1)
             scale = (rows.abs().amax(dim=1, keepdim=True) / 127).clamp(min=1e-12)
-            packed[key] = torch.round(rows / scale).to(torch.int8).view(value.shape)
-            packed[key + _SCALE] = scale.flatten()
-    return packed
+            written[key] = torch.round(rows / scale).to(torch.int8).view(value.shape)
+            written[key + _SCALE] = scale.flatten()
+    return written
 
 
-def _unpack(tensors: dict[str, Tensor], as_stored: Collection[str], where: str) -> dict[str, Tensor]:
+def unpacked(tensors: dict[str, Tensor], as_stored: Collection[str], where: str) -> dict[str, Tensor]:
+    """Tensors that `packed` has written, in float32, but those named in `as_stored` in their precision on disk.
+
+    Raises:
+        ModelError: if the scales of a file, which is `where`, do not fit.
+    """
     scales = {key.removesuffix(_SCALE): tensors.pop(key) for key in [k for k in tensors if k.endswith(_SCALE)]}
     for name, scale in scales.items():
         if name not in tensors or scale.shape != tensors[name].shape[:1]:

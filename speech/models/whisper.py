@@ -63,8 +63,8 @@ class WhisperConfig:
         return LogMelConfig.whisper_published(self.encoder.bins)
 
 
-GROWTH = ChunkSpec(size=128, left_context=512, right_context=128)
-"""How `Whisper.grow` encodes: chunks of 2.56 s with 2.56 s of audio behind them and 10.24 s before."""
+GROWTH = ChunkSpec(size=64, left_context=512, right_context=64)
+"""How `Whisper.grow` encodes: chunks of 1.28 s with 1.28 s of audio behind them and 10.24 s before."""
 
 
 class Whisper(nn.Module):
@@ -171,15 +171,21 @@ class Whisper(nn.Module):
         encoded = self.encoder.onward(half)
         return encoded.x, encoded.lengths
 
-    def begin(self, frames: Tensor, lengths: Tensor | None = None) -> DecoderState:
+    def begin(
+        self, frames: Tensor, lengths: Tensor | None = None, before: DecoderState | None = None, kept: int = 0
+    ) -> DecoderState:
         """See `LabelDecoder.begin`."""
-        return self.decoder.begin(frames, lengths)
+        return self.decoder.begin(frames, lengths, before, kept)
 
     def step(
         self, tokens: Tensor, state: DecoderState, heads: Sequence[tuple[int, int]] = ()
     ) -> tuple[Tensor, DecoderState, Tensor | None]:
         """See `LabelDecoder.step`."""
         return self.decoder.step(tokens, state, heads)
+
+    def asked(self, tokens: Tensor, state: DecoderState) -> Tensor:
+        """See `LabelDecoder.asked`."""
+        return self.decoder.asked(tokens, state)
 
     def logits(self, x: Tensor) -> Tensor:
         """Logits, float32 `(..., vocabulary)`, from `(..., dim)` of `step`."""

@@ -99,6 +99,23 @@ class PolicyNetwork(nn.Module):
         p = ((energy.float() + self.bias[own]) / self.config.temperature).sigmoid()
         return p.masked_fill(~keys.real[:, None, None], 0.0)
 
+    def stepwise(self, asked: Tensor, keys: PolicyKeys) -> Tensor:
+        """Probabilities of all layers `(batch, layers, heads, n, groups)`, for `asked (batch, layers, n, dim)`."""
+        return torch.stack([self(layer, x, keys) for layer, x in enumerate(asked.unbind(dim=1))], dim=1)
+
+    def at_end(self, asked: Tensor, frames: Tensor, count: int) -> Tensor:
+        """Probability `(batch, n)` that a token is written once `count` frames are heard: that of the last group, mean
+        over layers and heads.
+
+        Args:
+            asked: `(batch, layers, n, dim)` as for `stepwise`.
+            frames: `(batch, T, dim)`, of which those behind `count` are silence that the decoder needs.
+            count: frames heard, at least 1.
+        """
+        counts = torch.full((len(frames),), count, device=frames.device)
+        keys = self.begin(*last_group(frames, counts, self.config.pooling))
+        return self.stepwise(asked, keys)[..., 0].mean(dim=(1, 2))
+
     def _pooled(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """Mean of the real frames of each group, `(batch, groups, dim)`; 0 where there is none."""
         size = self.config.pooling
@@ -110,6 +127,15 @@ class PolicyNetwork(nn.Module):
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (batch, heads, time, dim / heads)
+
+
+def last_group(frames: Tensor, counts: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """The last group of the first `counts (batch,)` of `frames (batch, T, dim)`: `(batch, size, dim)`, of which the
+    returned `(batch,)` are real."""
+    begins = (counts - 1) // size * size  # (batch,)
+    places = begins[:, None] + torch.arange(size, device=frames.device)  # (batch, size)
+    places = places.clamp(max=frames.shape[1] - 1)
+    return frames.gather(1, places[..., None].expand(-1, -1, frames.shape[2])), counts - begins
 
 
 def _mlp(dim: int, depth: int) -> nn.Sequential:

@@ -11,7 +11,7 @@ from torch import Tensor
 from speech.decode.label.banned import BannedSequences
 from speech.decode.label.search import LabelHypothesis, likeliest, once
 from speech.models.base import LabelModel
-from speech.models.monotonic_decoder import MonotonicDecoder
+from speech.nn.policy_network import PolicyNetwork
 from speech.recognize.draft_guard import DraftGuard
 from speech.recognize.label_part import LabelPart, search_with
 from speech.recognize.toxicity_guard import ToxicityGuard
@@ -34,8 +34,8 @@ class DraftDecoder:
         self._model, self._tokenizer = model, tokenizer
         self._greedy, self._full = search_with(model, tokenizer, 1), search_with(model, tokenizer, beam)
         self._guard = None if guard is None else DraftGuard(guard, tokenizer)
-        self.policy: MonotonicDecoder | None = None
-        """A trained policy of the model; drafts then have `write`."""
+        self.policy: PolicyNetwork | None = None
+        """A trained policy of the model."""
 
     @torch.inference_mode()
     def draft(
@@ -45,6 +45,7 @@ class DraftDecoder:
         written: Sequence[int],
         *,
         complete: bool,
+        trained: bool = False,
         heard: Iterable[str] = (),
     ) -> TranslationDraft:
         """Continue a translation into English.
@@ -54,6 +55,7 @@ class DraftDecoder:
             language: ISO 639-3 code of the speech, known to the decoder.
             written: tokens of the translation that are not taken back.
             complete: whether no more audio of the part will come.
+            trained: whether the draft has the trained policy's probabilities; there must be one.
             heard: CTC's texts of the speech, if it knows the language; for the guard.
         """
         start = [*self._tokenizer.prompt(language, translate=True), *written]
@@ -75,7 +77,7 @@ class DraftDecoder:
         count = len(self._tokenizer.decode(written).split())
         pieces = tuple(self._tokenizer.piece(token) for token in tokens)
         attended, chances = self._attended(part, start, tokens) if tokens else ((), ())
-        write = self._write(part, start, tokens) if tokens and self.policy is not None else ()
+        write = self._write(part, start, tokens) if tokens and trained else ()
         told = tuple(written)
         return TranslationDraft(part.seconds, tokens, pieces, ended, attended, chances, write, told, count, toxicity)
 
@@ -102,7 +104,8 @@ class DraftDecoder:
         """Of each token, the policy's probability at the last frame of the part that it may be written."""
         assert self.policy is not None
         rows = torch.tensor([[*start, *tokens]], device=part.frames.device)
-        chances = self.policy.write(rows, part.frames.float(), self._heard(part))
+        asked = self._model.asked(rows, part.fresh).float()
+        chances = self.policy.at_end(asked, part.frames.float(), self._heard(part))
         return tuple(chances[0, len(start) - 1 : -1].tolist())
 
     def _heard(self, part: LabelPart) -> int:

@@ -9,6 +9,7 @@ import torch
 
 from speech.audio import SAMPLE_RATE
 from speech.models.base import LabelModel
+from speech.nn.decoder.label import DecoderState
 from speech.nn.encoder.base import Grown
 from speech.recognize.label_part import TAIL_S, LabelPart
 
@@ -21,13 +22,17 @@ class GrowingAudio:
     """First sample of the part's audio in the stream."""
     grown: Grown | None = None
     """What has been encoded for good."""
+    state: DecoderState | None = None
+    """The decoder's, with keys and values of these frames and of later ones, which change."""
 
     @torch.inference_mode()
     def listen(self, model: LabelModel, samples: np.ndarray) -> LabelPart:
         """Encode the part so far `(n,)` at 16 kHz; it begins with what was given before."""
         given = torch.from_numpy(samples).to(model.device)[None]
+        kept = 0 if self.grown is None else self.grown.frames.shape[1]
         frames, self.grown = model.grow(given, len(samples) + round(TAIL_S * SAMPLE_RATE), self.grown)
-        return LabelPart(model, frames, len(samples) / SAMPLE_RATE)
+        self.state = model.begin(frames, before=self.state, kept=kept)
+        return LabelPart(model, frames, len(samples) / SAMPLE_RATE, self.state)
 
 
 def heard_so_far(model: LabelModel, samples: np.ndarray, whole: int, growing: GrowingAudio | None) -> LabelPart:

@@ -155,7 +155,7 @@ class LabelReader:
         evidence = self._languages(listened.started[1].float()) * (last - first)
         code = self.language(evidence, last - first, request)[0]
         if request.to is not None and (request.draft or part.translated):
-            draft = self._draft(listened, code, part, complete=not request.draft)
+            draft = self._draft(listened, code, part, request)
             end_s = part.end_sample / SAMPLE_RATE
             return PartResult([], evidence, last - first, end_s, written=(), language=code, draft=draft)
         prompt = self.tokenizer.prompt(code, translate=request.to is not None)
@@ -165,10 +165,11 @@ class LabelReader:
         written = self._write(listened, prompt, silence, count, quick=request.quick, before=before, source=source)
         return replace(kept(part, self.grid, count, [], written=written), evidence=evidence, language=code)
 
-    def _draft(self, listened: LabelPart, language: str, part: Part, *, complete: bool) -> TranslationDraft | None:
+    def _draft(self, listened: LabelPart, language: str, part: Part, request: Request) -> TranslationDraft | None:
         if listened.no_speech(self.tokenizer) > _NO_SPEECH:
             return None
-        return self.drafts.draft(listened, language, part.translated, complete=complete)
+        complete, trained = not request.draft, request.trained
+        return self.drafts.draft(listened, language, part.translated, complete=complete, trained=trained)
 
     def _languages(self, behind_start: Tensor) -> Tensor:
         """Log-posteriors of languages `(languages,)` on the host, from the logits after the first token."""

@@ -69,10 +69,13 @@ class LabelPart:
         model: the label model.
         encoded: output of the lower encoder layers; the upper layers run on first use. Or of all layers `(1, T, dim)`.
         seconds: duration of the part.
+        begun: the decoder's state before any token; None: it is made of the frames on first use.
     """
 
-    def __init__(self, model: LabelModel, encoded: Halfway | Tensor, seconds: float) -> None:
-        self._model, self._encoded, self.seconds = model, encoded, seconds
+    def __init__(
+        self, model: LabelModel, encoded: Halfway | Tensor, seconds: float, begun: DecoderState | None = None
+    ) -> None:
+        self._model, self._encoded, self.seconds, self._begun = model, encoded, seconds, begun
         self.most_tokens = int(_TOKENS_A_SECOND * seconds) + _TOKENS_MORE
         """Maximum tokens of a text of this duration."""
         self.started: tuple[int, Tensor, DecoderState] | None = None
@@ -106,7 +109,7 @@ class LabelPart:
     @cached_property
     def fresh(self) -> DecoderState:
         """Decoder state before any token; keys and values of the frames are projected once."""
-        return self._model.begin(self.frames)
+        return self._model.begin(self.frames) if self._begun is None else self._begun
 
     def start(self, token: int) -> Tensor:
         """Logits `(vocabulary,)` after the first token; they give language and no-speech probabilities."""

@@ -12,7 +12,7 @@ from speech.models.adapters.file import load_bank
 from speech.models.checkpoint import LABEL, kind_of, load_checkpoint, load_label_checkpoint
 from speech.models.hybrid import KIND as HYBRID
 from speech.models.hybrid import load_hybrid
-from speech.models.policy_file import load_monotonic
+from speech.models.policy_file import policy_beside
 from speech.models.precision import Precision, with_precision
 from speech.models.storage import WHISPER
 from speech.recognize.decoders import check_search, open_decoder
@@ -74,7 +74,7 @@ def _label_only(folder: Path, place: torch.device, options: LoadOptions) -> Labe
     guard = ToxicityGuard.read(options.toxic_words, found.tokenizer)
     model = with_precision(found.model, options.precision)
     reader = LabelReader(model, found.tokenizer, targets, beam=options.beam, guard=guard)
-    reader.drafts.policy = load_monotonic(folder, place)
+    reader.drafts.policy = policy_beside(folder, found.model.config.decoder, place)
     return reader
 
 
@@ -97,7 +97,7 @@ def _by_ctc(folder: Path, place: torch.device, options: LoadOptions, kind: str) 
             shared_layers=hybrid.shared_layers,
             guard=ToxicityGuard.read(options.toxic_words, hybrid.label.tokenizer),
         )
-        label.drafts.policy = load_monotonic(folder / LABEL, place)
+        label.drafts.policy = policy_beside(folder / LABEL, hybrid.label.model.config.decoder, place)
     elif options.toxic_words is not None:
         raise ConfigError("toxic words: no label decoder translates", fix="Use a hybrid or a Whisper, without a graph.")
     reader = FullContextPass(model, found.tokenizer, decode, targets, alone=options.alone, label=label)

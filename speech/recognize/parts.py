@@ -42,6 +42,8 @@ class Part:
     """Context before the part, if there is any."""
     growing: GrowingAudio | None = None
     """Of the current part so far, which is read for a draft of its translation: what has been encoded of it."""
+    draft: int = 0
+    """Number of that draft in its stream, from 1."""
     translated: tuple[int, ...] = ()
     """Tokens of its translation that are not taken back."""
 

@@ -36,6 +36,8 @@ class Request:
     """Number of likely texts to return, at most `MOST_TEXTS`; fewer may be found."""
     draft: bool = False
     """Continue the translation of a part that still grows; see `Part.translated` and `PartResult.draft`."""
+    trained: bool = False
+    """Whether drafts have the probabilities of a trained policy, `TranslationDraft.write`."""
 
     @classmethod
     def parse(

@@ -25,7 +25,7 @@ def draft_of(label: LabelPass, part: Part, request: Request) -> TranslationDraft
     if listened.no_speech(label.tokenizer) >= label.config.no_speech:
         return None
     language = label.language(label.posterior(listened, request, {}), request)
-    return label.drafts.draft(listened, language, part.translated, complete=False)
+    return label.drafts.draft(listened, language, part.translated, complete=False, trained=request.trained)
 
 
 def words_of(draft: TranslationDraft, count: int, part: Part, request: Request) -> list[Word]:

@@ -45,12 +45,15 @@ class EventWriter:
 
     Args:
         texts: translates what is written.
+
+    Attributes:
+        skipped: drafts of translations that were left out, see `TranslationEvent`.
     """
 
     def __init__(self, texts: TextTranslation) -> None:
         self._texts = texts
         self._events: list[Event] = []
-        self._segment = 0
+        self._segment = self.skipped = 0
         self._open = _Open()
 
     def drain(self) -> list[Event]:
@@ -206,5 +209,6 @@ class EventWriter:
             start_s=self._open.start / SAMPLE_RATE,
             end_s=heard_s,
             audio_s=heard_s,
+            skipped=self.skipped,
             toxicity=joined_toxicity([*self._open.toxicity.get(target, []), toxicity]),
         )

@@ -62,6 +62,9 @@ class StreamOptions:
     """Number of alternative texts per final; see `Request`. Translations have one."""
     translation: TranslationOptions | None = None
     """Translate simultaneously, into English and into targets of a text translator; None: translate complete parts."""
+    late_draft_s: float | None = None
+    """Seconds of audio behind which a draft of a translation is late, and left out if something newer waits; None:
+    never, so that the text does not depend on the load. It stays as the stream begins."""
 
     def requests(self) -> list[Request]:
         """Requests for the second pass on each part: the transcript first, then each translation."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 
+from speech.audio import SAMPLE_RATE
 from speech.recognize.parts import Part
 from speech.recognize.request import Request
 from speech.recognize.result import PartResult
@@ -15,9 +16,14 @@ class PartQueue:
 
     A pause may let a part be read before it is complete: such a reading is kept, and used if the part turns out to be
     the same.
+
+    Args:
+        late_s: seconds of audio behind which a draft is late. Late drafts are left out if a later one or the complete
+            part waits; None: never.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, late_s: float | None = None) -> None:
+        self._late = None if late_s is None else round(late_s * SAMPLE_RATE)
         self._parts: deque[Part] = deque()
         self._ahead: tuple[Part, list[Request], list[PartResult]] | None = None
 
@@ -35,8 +41,18 @@ class PartQueue:
         return any(not part.growing for part in self._parts)
 
     def add(self, parts: Iterable[Part]) -> None:
-        """Queue parts."""
+        """Queue parts, and leave out drafts that are late because of them."""
         self._parts += parts
+        if self._late is None or len(self._parts) < 2:
+            return
+        newest, late = self._parts[-1], self._late
+        kept = [self._parts[0]] if newest.growing else []  # the first may be read at this moment
+        kept += [
+            part
+            for part in list(self._parts)[len(kept) : -1]
+            if not part.growing or part.start != newest.start or newest.end_sample - part.end_sample <= late
+        ]
+        self._parts = deque([*kept, newest])
 
     def pop(self) -> None:
         """Remove the first part."""

@@ -70,7 +70,7 @@ class StreamingSession:
         self._before: Context | None = None
         """Text before the next part, from the complete parts."""
         self._translation = LiveTranslation(reader, spoken)
-        self._parts, self._writer = PartQueue(), EventWriter(self.texts)
+        self._parts, self._writer = PartQueue(options.late_draft_s), EventWriter(self.texts)
         self._ended, self.processed_s = False, 0.0
 
     def push(self, samples: np.ndarray) -> None:

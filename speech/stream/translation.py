@@ -46,6 +46,10 @@ class LiveTranslation:
         """Tokens of the current part that have been written, with the seconds of the stream that they attend to."""
         self._drafts: list[TranslationDraft] = []
         self._growing: GrowingAudio | None = None
+        self._asked = 0
+        """Drafts of the stream that were due."""
+        self._read = 0
+        """Those that have been read."""
         self._toxicity: Toxicity | None = None
         """What was kept out of the text of the current part."""
         self._translated_end = 0
@@ -61,7 +65,8 @@ class LiveTranslation:
         if options.translation is not None:
             check_policy(options.translation, trained=has_trained_policy(self._reader))
         self._options = options.translation if target is not None else None
-        self._request = Request(options.languages, target, plain=options.plain, draft=True)
+        trained = options.translation is not None and isinstance(options.translation.policy, Emma)
+        self._request = Request(options.languages, target, plain=options.plain, draft=True, trained=trained)
 
     @property
     def request(self) -> Request:
@@ -96,10 +101,13 @@ class LiveTranslation:
         self._translated_end = part.speech_end
         if self._growing is None or self._growing.start != part.start:
             self._growing = GrowingAudio(part.start)
-        return [replace(part, growing=self._growing)]
+        self._asked += 1
+        return [replace(part, growing=self._growing, draft=self._asked)]
 
     def take_draft(self, part: Part, heard: PartResult, writer: EventWriter) -> None:
         """Write what the policy allows of a draft."""
+        self._read += 1
+        writer.skipped = part.draft - self._read
         draft, target = heard.draft, self._request.to
         if draft is None or target is None or self._options is None:
             return

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from speech.errors import ConfigError
-from speech.models.monotonic_decoder import MonotonicDecoder, decided, group_ends, last_group
+from speech.models.monotonic_decoder import MonotonicDecoder, decided, group_ends
 from speech.nn.decoder.label import LabelDecoder, LabelDecoderConfig
 from speech.nn.policy_network import PolicyConfig, PolicyNetwork
 from speech.translate.emma import expected_alignment, with_rest_at_end
@@ -106,18 +106,14 @@ def test_gradients_reach_the_policy_through_a_frozen_decoder_and_are_finite_with
     assert all(parameter.grad is None for parameter in base.parameters())
 
 
-def test_probabilities_of_writing_are_the_networks_at_the_last_group_under_the_decoders_own_attention():
-    base, network, tokens, frames = decoder(), learned(), tokens_below(50, 1, 5), random(1, 18, 16)
-    found = MonotonicDecoder(base, network).write(tokens, frames, 14)
-    asked = []
-    hooks = [layer.cross_norm.register_forward_hook(lambda *given: asked.append(given[2])) for layer in base.layers]
-    base(tokens, frames)
-    for hook in hooks:
-        hook.remove()
-    keys = network.begin(frames[:, :14])
-    wanted = torch.stack([network(n, x, keys)[..., -1].mean(dim=1) for n, x in enumerate(asked)]).mean(dim=0)
-    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=0)
-    assert found.shape == (1, 5)
+def test_stepwise_probabilities_are_the_networks_under_the_decoders_own_attention():
+    base, network, tokens, frames = decoder(), learned(), tokens_below(50, 2, 5), random(2, 18, 16)
+    keys, lengths = network.begin(frames), torch.tensor([18, 11])
+    asked = base.asked(tokens, base.begin(frames, lengths))  # (batch, layers, n, dim)
+    wanted = torch.stack([network(n, asked[:, n], keys) for n in range(2)], dim=1)
+    found = MonotonicDecoder(base, network).stepwise(tokens, frames, lengths, keys)
+    torch.testing.assert_close(found, wanted)
+    assert found.shape == (2, 2, 4, 5, 5)
 
 
 def test_groups_end_with_their_last_real_frame():
@@ -127,11 +123,3 @@ def test_groups_end_with_their_last_real_frame():
 def test_a_text_longer_than_the_decoder_writes_is_refused():
     with pytest.raises(ConfigError, match="positions"):
         MonotonicDecoder(decoder(), learned())(tokens_below(50, 2, 21), random(2, 22, 16), LENGTHS, FIRST)
-
-
-def test_the_last_group_is_that_of_the_frames_heard():
-    frames = torch.arange(12.0).view(1, 12, 1).expand(2, -1, -1)
-    found, real = last_group(frames, torch.tensor([6, 12]), 4)
-    assert real.tolist() == [2, 4]
-    assert found[0, :2, 0].tolist() == [4, 5]
-    assert found[1, :, 0].tolist() == [8, 9, 10, 11]

@@ -9,10 +9,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from speech.choices import Storage
 from speech.errors import ModelError
 from speech.models.adapters.file import fingerprint
 from speech.models.checkpoint import LabelCheckpoint, load_label_checkpoint, save_label_checkpoint
-from speech.models.policy_file import POLICY, PolicyFile, load_monotonic, load_policy, save_policy
+from speech.models.policy_file import POLICY, PolicyFile, load_policy, policy_beside, save_policy
 from speech.nn.policy_network import PolicyConfig, PolicyNetwork
 from tests.tiny_decoder import random
 from tests.tiny_whisper import tiny_label_tokenizer, tiny_whisper
@@ -43,6 +44,21 @@ def test_it_comes_back_as_it_was(tmp_path):
     assert not any(parameter.requires_grad for parameter in found.network.parameters())
 
 
+@pytest.mark.parametrize(("storage", "size"), [(Storage.float32, 4.0), (Storage.float16, 2.0), (Storage.int8, 1.0)])
+def test_its_matrices_take_the_space_of_their_number_format_and_decide_alike(tmp_path, storage, size):
+    item = made()
+    save_policy(tmp_path / POLICY, item, storage)
+    stored = load_file(tmp_path / POLICY)
+    matrices = [tensor for tensor in stored.values() if tensor.dim() == 2]
+    assert len(matrices) == 8
+    assert all(tensor.element_size() == size for tensor in matrices)
+    found = load_policy(tmp_path / POLICY).network
+    assert {parameter.dtype for parameter in found.parameters()} == {torch.float32}
+    asked, frames = random(1, 2, 4, 32, seed=1), random(1, 10, 32)
+    wanted = item.network.stepwise(asked, item.network.begin(frames))
+    torch.testing.assert_close(found.stepwise(asked, found.begin(frames)), wanted, atol=0.02, rtol=0)
+
+
 def test_another_base_and_what_is_no_policy_are_refused(tmp_path):
     save_policy(tmp_path / POLICY, made("a" * 64))
     with pytest.raises(
@@ -71,18 +87,17 @@ def test_a_damaged_file_is_said(tmp_path, changes):
 
 
 def test_a_label_model_has_the_policy_beside_it_and_no_other(label, tmp_path):
-    cpu = torch.device("cpu")
-    assert load_monotonic(label, cpu) is None
+    cpu, shape = torch.device("cpu"), tiny_whisper().config.decoder
+    assert policy_beside(label, shape, cpu) is None
     folder = tmp_path / "label"
     save_label_checkpoint(folder, load_label_checkpoint(label), card="")
     save_policy(folder / POLICY, made(fingerprint(folder)))
-    found = load_monotonic(folder, cpu)
+    found = policy_beside(folder, shape, cpu)
     assert found is not None
-    chances = found.write(torch.tensor([[257, 3, 4]]), random(1, 10, 32), 8)
-    assert chances.shape == (1, 3)
+    assert found.at_end(random(1, 2, 3, 32), random(1, 10, 32, seed=1), 8).shape == (1, 3)
     save_policy(folder / POLICY, made())
     with pytest.raises(ModelError, match="another label model"):
-        load_monotonic(folder, cpu)
+        policy_beside(folder, shape, cpu)
     save_policy(folder / POLICY, made(fingerprint(folder), layers=3))
     with pytest.raises(ModelError, match="is for 3 layers of 32; the decoder has 2 of 32"):
-        load_monotonic(folder, cpu)
+        policy_beside(folder, shape, cpu)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from speech.errors import ConfigError
-from speech.nn.policy_network import PolicyConfig, PolicyNetwork
+from speech.nn.policy_network import PolicyConfig, PolicyNetwork, last_group
 from tests.tiny_decoder import random
 
 
@@ -71,3 +71,18 @@ def test_a_shape_that_cannot_be_is_refused():
         PolicyNetwork(PolicyConfig(), dim=8, layers=1, heads=3)
     with pytest.raises(ConfigError, match=r"policy\.temperature 0, expected more than 0"):
         PolicyConfig(temperature=0)
+
+
+def test_at_the_end_it_is_the_mean_over_layers_and_heads_at_the_last_group_that_is_heard():
+    net, frames, asked = network(pooling=4), random(2, 18, 8), random(2, 3, 5, 8, seed=1)
+    keys = net.begin(frames[:, :14])  # the last group has 2 frames
+    wanted = torch.stack([net(layer, asked[:, layer], keys)[..., -1].mean(dim=1) for layer in range(3)]).mean(dim=0)
+    torch.testing.assert_close(net.at_end(asked, frames, 14), wanted)
+
+
+def test_the_last_group_is_that_of_the_frames_heard():
+    frames = torch.arange(12.0).view(1, 12, 1).expand(2, -1, -1)
+    found, real = last_group(frames, torch.tensor([6, 12]), 4)
+    assert real.tolist() == [2, 4]
+    assert found[0, :2, 0].tolist() == [4, 5]
+    assert found[1, :, 0].tolist() == [8, 9, 10, 11]

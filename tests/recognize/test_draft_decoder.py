@@ -5,7 +5,6 @@ import torch
 from speech import Recognizer
 from speech.audio.input.files import load_audio
 from speech.data.manifest import read_manifest
-from speech.models.monotonic_decoder import MonotonicDecoder
 from speech.nn.policy_network import PolicyConfig, PolicyNetwork
 from speech.recognize.draft_decoder import DraftDecoder, standardised
 from speech.recognize.label_part import LabelPart
@@ -64,27 +63,33 @@ def test_probabilities_are_those_of_the_decoder(label, speech):
     assert draft.chances == pytest.approx(wanted, rel=1e-3)
 
 
-def test_without_a_trained_policy_drafts_say_nothing_of_writing(label, speech):
-    assert label.drafts.policy is None
-    assert label.drafts.draft(label.listen(speech), "fra", (), complete=False).write == ()
+def test_the_shipped_policy_waits_with_the_last_words_of_cut_speech(label, speech):
+    part = label.listen(speech[: len(speech) // 2])
+    draft = label.drafts.draft(part, "fra", (), complete=False, trained=True)
+    assert all(0.0 <= chance <= 1.0 for chance in draft.write)
+    assert len(draft.write) == len(draft.tokens)
+    assert Emma().decide([draft]) < len(draft.tokens)
+    assert label.drafts.draft(part, "fra", (), complete=False).write == ()  # not asked for
 
 
+@torch.inference_mode()
 def test_with_one_each_token_has_its_probability_at_the_last_frame_of_the_part():
     model, tokenizer = literate_whisper(), tiny_label_tokenizer()
     torch.manual_seed(3)
     network = PolicyNetwork(PolicyConfig(temperature=0.05, bias=0.0), dim=32, layers=2, heads=4)
     drafts = DraftDecoder(model, tokenizer, 2)
-    drafts.policy = MonotonicDecoder(model.decoder, network)
+    drafts.policy = network
     samples = np.random.default_rng(0).standard_normal(16000).astype(np.float32)
     part = LabelPart.listen(model, samples, 19200)
-    whole = drafts.draft(part, "deu", (), complete=False)
+    whole = drafts.draft(part, "deu", (), complete=False, trained=True)
     prompt = tokenizer.prompt("deu", translate=True)
-    chances = drafts.policy.write(torch.tensor([[*prompt, *whole.tokens]]), part.frames, 50)  # 1 s without its tail
+    asked = model.asked(torch.tensor([[*prompt, *whole.tokens]]), model.begin(part.frames))
+    chances = network.at_end(asked, part.frames, 50)  # 1 s without its tail
     assert whole.write == pytest.approx(chances[0, len(prompt) - 1 : -1].tolist())
     assert len(whole.write) == len(whole.tokens) > 3
-    rest = drafts.draft(part, "deu", whole.tokens[:2], complete=False)
+    rest = drafts.draft(part, "deu", whole.tokens[:2], complete=False, trained=True)
     assert rest.tokens[:2] == whole.tokens[2:4]
     assert rest.write[:2] == pytest.approx(whole.write[2:4], rel=1e-4)
     with torch.no_grad():
         network.bias.fill_(-100.0)
-    assert Emma().decide([drafts.draft(part, "deu", (), complete=False)]) == 0
+    assert Emma().decide([drafts.draft(part, "deu", (), complete=False, trained=True)]) == 0

@@ -54,6 +54,16 @@ def test_frames_do_not_depend_on_how_the_audio_grew(whisper, speech, ends, end):
     assert found.frames.shape == LabelPart.listen(whisper, speech[:end], whole).frames.shape
 
 
+@given(st.lists(st.integers(1, 8 * SAMPLE_RATE), max_size=6))
+@settings(max_examples=15, deadline=None)
+@torch.inference_mode()
+def test_its_decoder_begins_as_with_all_frames(whisper, speech, ends):
+    found = grown(whisper, speech, [*sorted(ends), 8 * SAMPLE_RATE])
+    for known, new in zip(found.fresh.cross, whisper.begin(found.frames).cross, strict=True):
+        torch.testing.assert_close(known.keys, new.keys, **CLOSE)
+        torch.testing.assert_close(known.values, new.values, **CLOSE)
+
+
 def test_a_chunk_is_encoded_once_with_the_audio_right_behind_it(whisper, speech):
     audio = GrowingAudio(0)
     audio.listen(whisper, speech[: NEEDED + 2000])

@@ -87,7 +87,7 @@ def test_a_policy_beside_the_label_model_is_loaded_and_another_models_is_refused
         save_policy(label / POLICY, PolicyFile(network, fingerprint(label), ""))
         reader = load_reader(checkpoint, CPU, LoadOptions())
         found = (reader.label if checkpoint is hybrid else reader).drafts.policy
-        assert torch.equal(found.network.bias, network.bias)
+        assert torch.equal(found.bias, network.bias)
         assert has_trained_policy(reader)
         save_policy(label / POLICY, PolicyFile(network, "b" * 64, ""))
         with pytest.raises(ModelError, match="is for another label model: trained with bbbbbbbbbbbb"):

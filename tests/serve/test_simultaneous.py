@@ -80,13 +80,35 @@ def test_messages_of_any_size_give_one_translation(server, talk):
     assert found[0] == found[1] == found[2]
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A server whose label model has a policy beside it; its weights are random."""
-    folder = tmp_path_factory.mktemp("trained") / "label"
+def test_a_server_that_is_late_leaves_out_drafts_and_says_how_many(recognizer, talk):
+    with running(fallback_s=0.1) as hurried:
+        events = translations(play(hurried, talk, len(talk), targets=["eng"], translation=EARLY))
+    assert events[-1]["skipped"] > 0
+    finals = [event["text"] for event in events if event["is_final"] and event["text"]]
+    assert " ".join(finals) == whole(recognizer, talk)
+
+
+def save_label(folder: Path) -> None:
+    """A label model that offers translation; its weights are random."""
     score = TargetScore(40.0, 20.0, 30, ("fra",), "made up")
     label = LabelCheckpoint(latin_whisper(), tiny_label_tokenizer(), {}, {"eng": score})
     save_label_checkpoint(folder, label, card="")
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A server of such a model."""
+    folder = tmp_path_factory.mktemp("untrained") / "label"
+    save_label(folder)
+    with running(model=str(folder), precision="float32") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A server of such a model with a policy beside it; its weights are random."""
+    folder = tmp_path_factory.mktemp("trained") / "label"
+    save_label(folder)
     shape = load_label_outline(folder).config.decoder
     torch.manual_seed(3)
     network = PolicyNetwork(PolicyConfig(temperature=0.05, bias=0.0), shape.dim, shape.layers, shape.heads)
@@ -95,7 +117,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield found
 
 
-def test_a_trained_policy_writes_by_its_threshold_where_there_is_one(server: Running, trained: Running, talk):
+def test_a_trained_policy_writes_by_its_threshold_where_there_is_one(untrained: Running, trained: Running, talk):
     def play_by(threshold: float) -> list[dict[str, Any]]:
         rules = {"policy": "emma", "threshold": threshold, "append": True}
         events = play(trained, talk, targets=["eng"], translation=rules)
@@ -109,12 +131,21 @@ def test_a_trained_policy_writes_by_its_threshold_where_there_is_one(server: Run
     assert written(eager) > written(strict)
     for before, after in pairwise(eager):
         assert before["segment"] != after["segment"] or after["text"].startswith(before["text"])
-    assert "emma" not in play(server, talk[:3200])[0]["policies"]
+    assert "emma" not in play(untrained, talk[:3200])[0]["policies"]
     with pytest.raises(ServerError, match=r"no trained policy.*recipes/streaming_translation/train.py"):
-        play(server, talk[:3200], targets=["eng"], translation={"policy": "emma"})
+        play(untrained, talk[:3200], targets=["eng"], translation={"policy": "emma"})
 
 
-def test_the_command_asks_for_a_trained_policy_by_name_and_threshold(server, trained, talk, tmp_path):
+def test_the_embedded_model_has_one(server: Running, talk):
+    events = play(server, talk, languages=["fra"], targets=["eng"], translation={"policy": "emma", "append": True})
+    assert "emma" in events[0]["policies"]
+    found = translations(events)
+    assert any(event["text"] and not event["is_final"] for event in found)
+    for before, after in pairwise(found):
+        assert before["segment"] != after["segment"] or after["text"].startswith(before["text"])
+
+
+def test_the_command_asks_for_a_trained_policy_by_name_and_threshold(untrained, trained, talk, tmp_path):
     path = tmp_path / "talk.wav"
     soundfile.write(path, np.frombuffer(talk, "<i2"), 16_000)
 
@@ -126,7 +157,7 @@ def test_the_command_asks_for_a_trained_policy_by_name_and_threshold(server, tra
     rules = {"policy": "emma", "threshold": 0.001, "append": True}
     asked = translations(play(trained, talk, targets=["eng"], translation=rules))
     assert [event["text"] for event in translations(events)] == [event["text"] for event in asked]
-    refused = run(server)
+    refused = run(untrained)
     assert refused.exit_code != 0
     assert "no trained policy" in str(refused.exception)
 

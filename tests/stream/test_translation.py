@@ -128,11 +128,15 @@ def simultaneous(**options) -> StreamOptions:
 
 
 @settings(max_examples=200, deadline=None)
-@given(seed=st.integers(0, 10_000), policy=st.sampled_from(POLICIES), append=st.booleans())
-def test_what_is_stable_is_never_taken_back(seed, policy, append):
-    events = translations(
-        play(engine_of(seed), TALK, [], simultaneous(policy=policy, append=append, first_s=0.5, step_s=0.32))
-    )
+@given(
+    seed=st.integers(0, 10_000),
+    policy=st.sampled_from(POLICIES),
+    append=st.booleans(),
+    late_s=st.sampled_from([None, 0.0, 0.5]),
+)
+def test_what_is_stable_is_never_taken_back(seed, policy, append, late_s):
+    options = simultaneous(policy=policy, append=append, first_s=0.5, step_s=0.32)
+    events = translations(play(engine_of(seed), TALK, [], replace(options, late_draft_s=late_s)))
     assert events
     for before, after in pairwise(events):
         assert after.segment in (before.segment, before.segment + 1)
@@ -153,6 +157,21 @@ def test_the_text_does_not_depend_on_the_pieces(seed, sizes, append):
     options = simultaneous(append=append, first_s=0.5, step_s=0.32)
     whole = translations(play(engine_of(seed), TALK, [], options))
     assert translations(play(engine_of(seed), TALK, sizes, options)) == whole
+
+
+def test_drafts_that_come_too_late_are_left_out_and_counted():
+    """All audio comes at once, or piece by piece."""
+    options = replace(simultaneous(policy=HoldN(n=0), first_s=0.5, step_s=0.32), late_draft_s=0.5)
+    late = translations(play(engine_of(3), TALK, [], options))
+    counts = [event.skipped for event in late]
+    assert counts == sorted(counts)
+    assert counts[-1] > 3
+    assert late[-1].to_dict()["skipped"] == counts[-1]
+    in_time = translations(play(engine_of(3), TALK, [5_000] * 40, options))
+    assert len(in_time) > len(late)
+    assert {event.skipped for event in in_time} == {0}
+    assert "skipped" not in in_time[-1].to_dict()
+    assert [event.is_final for event in late].count(True) == [event.is_final for event in in_time].count(True)
 
 
 @given(received=st.integers(0, 10**6), size=st.integers(0, 50_000))

@@ -86,6 +86,18 @@ class _OneText(NamedTuple):
     """(rows, places) int64: cache slot of each place of a hypothesis."""
 
 
+class _Written(NamedTuple):
+    """Results of a step of one utterance."""
+
+    y: Tensor
+    """`(rows, n, dim)`"""
+    text: _OneText
+    asked: np.ndarray
+    """`(layers, rows, n, dim)`: input of cross-attention."""
+    queries: np.ndarray
+    """`(layers, rows, n, dim)`: queries of cross-attention."""
+
+
 class CompiledState(NamedTuple):
     """Decoder state of a batch of utterances with equally many hypotheses each; see `DecoderState`."""
 
@@ -136,56 +148,71 @@ class CompiledDecoder(nn.Module):
         """All weight matrices that a step reads, with the embedding."""
         return [self._embed, *(own for own in self._weights if isinstance(own, Packed))]
 
-    def begin(self, frames: Tensor, lengths: Tensor | None = None) -> CompiledState:
+    def begin(
+        self, frames: Tensor, lengths: Tensor | None = None, before: CompiledState | None = None, kept: int = 0
+    ) -> CompiledState:
         """See `LabelDecoder.begin`."""
         longest = frames.shape[1]
         real = [longest] * len(frames) if lengths is None else lengths.tolist()
-        return CompiledState(tuple(self._listen(own[:t].numpy()) for own, t in zip(frames, real, strict=True)))
+        known = [None] * len(frames) if before is None else [text.frames for text in before.texts]
+        each = zip(frames, real, known, strict=True)
+        return CompiledState(tuple(self._listen(own[:t].numpy(), earlier, kept) for own, t, earlier in each))
 
-    def _listen(self, heard: np.ndarray) -> _OneText:
-        """Create the state of one utterance from its frames `(T, dim)`."""
+    def _listen(self, heard: np.ndarray, before: CrossKeysValues | None, kept: int) -> _OneText:
+        """Create the state of one utterance from its frames `(T, dim)`, of which `before` has the first `kept`."""
         layers, heads, size = self.config.layers, self.config.heads, self.config.dim // self.config.heads
         tile = needed().width
         frames = CrossKeysValues(
             np.zeros((layers, heads, size, -(-len(heard) // tile) * tile), np.int16),
             np.zeros((layers, heads, -(-len(heard) // tile) * tile, -(-size // tile) * tile), np.int16),
         )
-        _kernels().listen(np.ascontiguousarray(heard, np.float32), self._cross, *frames)
+        if before is not None:
+            frames.keys[..., :kept], frames.values[:, :, :kept] = before.keys[..., :kept], before.values[:, :, :kept]
+        _kernels().listen(np.ascontiguousarray(heard[kept:], np.float32), self._cross, kept, *frames)
         return _OneText(frames, len(heard), _Cache(layers, 0, 1, heads, size), np.empty((1, 0), np.int64))
 
     def step(
         self, tokens: Tensor, state: CompiledState, heads: Sequence[tuple[int, int]] = ()
     ) -> tuple[Tensor, CompiledState, Tensor | None]:
         """See `LabelDecoder.step`."""
+        each = self._through(tokens, state)
+        attention = None
+        if heads:
+            seen = [_attention(one.queries, one.text, heads) for one in each]
+            longest = max(one.text.heard for one in each)
+            attention = torch.cat([nn.functional.pad(own, (0, longest - own.shape[-1])) for own in seen])
+        return torch.cat([one.y for one in each]), CompiledState(tuple(one.text for one in each)), attention
+
+    def asked(self, tokens: Tensor, state: CompiledState) -> Tensor:
+        """See `LabelDecoder.asked`."""
+        each = [torch.from_numpy(one.asked) for one in self._through(tokens, state)]  # (layers, rows, n, dim)
+        return torch.cat(each, dim=1).transpose(0, 1)
+
+    def _through(self, tokens: Tensor, state: CompiledState) -> list[_Written]:
+        """Run a step of each utterance; arguments and errors of `step`."""
         past, count, utterances = state.length, tokens.shape[1], len(state.texts)
         self.config.check_length(past + count)
         embedded = self._embed.rows(tokens.reshape(-1).numpy())[:, : self.config.dim]  # (rows * n, dim)
         x = torch.from_numpy(embedded).view(*tokens.shape, -1) + self._positions[past : past + count]
-        each = [self._write(own, text, heads) for own, text in zip(x.chunk(utterances), state.texts, strict=True)]
-        longest = max(text.heard for _, text, _ in each)
-        attention = None
-        if heads:
-            wide = [nn.functional.pad(seen, (0, longest - seen.shape[-1])) for _, _, seen in each]
-            attention = torch.cat(wide)  # (rows, heads, n, T)
-        return torch.cat([y for y, _, _ in each]), CompiledState(tuple(text for _, text, _ in each)), attention
+        return [self._write(own, text) for own, text in zip(x.chunk(utterances), state.texts, strict=True)]
 
-    def _write(self, x: Tensor, text: _OneText, heads: Sequence[tuple[int, int]]) -> tuple[Tensor, _OneText, Tensor]:
-        """Run a step of one utterance on `x (rows, count, dim)`; returns output, new state and attention of `heads`."""
+    def _write(self, x: Tensor, text: _OneText) -> _Written:
+        """Run a step of one utterance on `x (rows, count, dim)`."""
         rows, count, dim = x.shape
         past = text.origin.shape[1]
         cache = text.cache.for_more(past, count, rows)
         flat, y = x.reshape(-1, dim).numpy(), np.empty((rows * count, dim), np.float32)
-        queries = np.empty((self.config.layers, rows * count, dim), np.float32)
+        asked = np.empty((self.config.layers, rows * count, dim), np.float32)
+        queries = np.empty_like(asked)
         origin = np.broadcast_to(text.origin, (rows, past)) if len(text.origin) < rows else text.origin
         origin = np.ascontiguousarray(origin)  # (rows, past)
-        _kernels().step(
-            flat, count, self._weights, text.frames, text.heard, cache.keys, cache.values, origin, past, queries, y
-        )
+        args = flat, count, self._weights, text.frames, text.heard, cache.keys, cache.values, origin, past
+        _kernels().step(*args, asked, queries, y)
         cache.written = past + count
         own = np.broadcast_to(np.arange(rows)[:, None], (rows, count))  # each hypothesis in its own slot
         after = text._replace(cache=cache, origin=np.concatenate([origin, own], axis=1))
-        seen = _attention(queries.reshape(-1, rows, count, dim), text, heads)
-        return torch.from_numpy(y).view(rows, count, dim), after, seen
+        shape = -1, rows, count, dim
+        return _Written(torch.from_numpy(y).view(shape[1:]), after, asked.reshape(shape), queries.reshape(shape))
 
     def logits(self, x: Tensor) -> Tensor:
         """Output of `step` `(..., dim)` to logits `(..., vocabulary)`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -78,6 +79,15 @@ class DecoderState(NamedTuple):
         return self._replace(past=past)
 
 
+class Crossing(NamedTuple):
+    """What cross-attention of a layer looks for."""
+
+    asked: Tensor
+    """`(rows, n, dim)`: its input."""
+    queries: Tensor
+    """`(utterances, heads, rows / utterances * n, dim / heads)`"""
+
+
 class DecoderLayer(nn.Module):
     """Pre-norm: self-attention, cross-attention, feed-forward network."""
 
@@ -92,20 +102,19 @@ class DecoderLayer(nn.Module):
 
     def forward(
         self, x: Tensor, past: KeysValues, causal: Tensor | None, frames: KeysValues, mask: Tensor | None
-    ) -> tuple[Tensor, KeysValues, Tensor]:
-        """Process `x (rows, n, dim)` after `past`.
-
-        Returns the output `(rows, n, dim)`, the extended keys and values, and the queries of cross-attention
-        `(utterances, heads, rows / utterances * n, dim / heads)`.
-        """
+    ) -> tuple[Tensor, KeysValues, Crossing]:
+        """Process `x (rows, n, dim)` after `past`; returns the output `(rows, n, dim)`, and the extended keys and
+        values."""
         normed = self.attention_norm(x)
         keys, values = self.attention.project(normed)  # (rows, heads, n, dim / heads)
         if past.keys.shape[2]:
             keys, values = torch.cat([past.keys, keys], dim=2), torch.cat([past.values, values], dim=2)
         x = x + self.attention.attend(normed, keys, values, causal)  # (rows, n, dim)
-        attended, queries = self._across(self.cross_norm(x), frames, mask)
+        asked = self.cross_norm(x)
+        attended, queries = self._across(asked, frames, mask)
         x = x + attended
-        return x + self.feed_forward(self.feed_forward_norm(x)), KeysValues(keys, values), queries
+        x = x + self.feed_forward(self.feed_forward_norm(x))
+        return x, KeysValues(keys, values), Crossing(asked, queries)
 
     def _across(self, x: Tensor, frames: KeysValues, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """Cross-attention. Hypotheses of an utterance share its frames, so they are processed as one longer text."""
@@ -126,9 +135,19 @@ class LabelDecoder(nn.Module):
         self.layers = nn.ModuleList([DecoderLayer(config) for _ in range(config.layers)])
         self.norm = nn.LayerNorm(config.dim)
 
-    def begin(self, frames: Tensor, lengths: Tensor | None = None) -> DecoderState:
-        """Return the initial state for `frames (utterances, T, dim)`; `lengths (utterances,)` are real (None: all)."""
-        cross = tuple(KeysValues(*layer.cross.project(frames)) for layer in self._layers())
+    def begin(
+        self, frames: Tensor, lengths: Tensor | None = None, before: DecoderState | None = None, kept: int = 0
+    ) -> DecoderState:
+        """Return the initial state of utterances.
+
+        Args:
+            frames: `(utterances, T, dim)`.
+            lengths: `(utterances,)` are real; None: all.
+            before: a state of the same utterances, which has the first `kept` frames already; None: there is none.
+            kept: number of those frames.
+        """
+        new = tuple(KeysValues(*layer.cross.project(frames[:, kept:])) for layer in self._layers())
+        cross = new if before is None else tuple(map(partial(_longer, kept), before.cross, new))
         mask = None
         if lengths is not None and bool((lengths < frames.shape[1]).any()):
             mask = padding_mask(lengths, frames.shape[1])[:, None, None]  # (utterances, 1, 1, T)
@@ -155,23 +174,44 @@ class LabelDecoder(nn.Module):
         Raises:
             ConfigError: if the text exceeds the decoder's positions.
         """
+        x, state, crossings = self._through(tokens, state)
+        attention = None
+        if heads:
+            each = [
+                head_attention(crossings[layer].queries[:, head], state.cross[layer].keys[:, head], state.mask)
+                for layer, head in heads
+            ]
+            attention = torch.stack(each, dim=1).unflatten(2, (-1, tokens.shape[1]))
+            attention = attention.transpose(1, 2).flatten(0, 1)  # (rows, heads, n, T)
+        return self.norm(x), state, attention
+
+    def asked(self, tokens: Tensor, state: DecoderState) -> Tensor:
+        """Inputs of cross-attention for the next tokens, as a policy network reads them.
+
+        Args:
+            tokens, state: as for `step`.
+
+        Returns:
+            `(rows, layers, n, dim)`
+
+        Raises:
+            ConfigError: as `step`.
+        """
+        return torch.stack([crossing.asked for crossing in self._through(tokens, state)[2]], dim=1)
+
+    def _through(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState, list[Crossing]]:
+        """Output of the last layer `(rows, n, dim)` and the next state; arguments and errors of `step`."""
         past, count = state.length, tokens.shape[1]
         self.config.check_length(past + count)
         x = self.embed(tokens) + self.positions[past : past + count]  # (rows, n, dim)
         causal = _causal(past, count, x.device)
         states: list[KeysValues] = []
-        seen: dict[tuple[int, int], Tensor] = {}
-        for number, (layer, own, frames) in enumerate(zip(self._layers(), state.past, state.cross, strict=True)):
-            x, kept, queries = layer(x, own, causal, frames, state.mask)
+        crossings: list[Crossing] = []
+        for layer, own, frames in zip(self._layers(), state.past, state.cross, strict=True):
+            x, kept, crossing = layer(x, own, causal, frames, state.mask)
             states.append(kept)
-            for head in {head for at, head in heads if at == number}:
-                seen[number, head] = head_attention(queries[:, head], frames.keys[:, head], state.mask)
-        attention = None
-        if heads:
-            attention = torch.stack([seen[at] for at in heads], dim=1)  # (utterances, heads, hypotheses * n, T)
-            each = len(tokens) // len(attention)
-            attention = attention.unflatten(2, (each, count)).transpose(1, 2).flatten(0, 1)  # (rows, heads, n, T)
-        return self.norm(x), state._replace(past=tuple(states)), attention
+            crossings.append(crossing)
+        return x, state._replace(past=tuple(states)), crossings
 
     def logits(self, x: Tensor) -> Tensor:
         """Output of `step` `(..., dim)` to logits `(..., vocabulary)`."""
@@ -180,6 +220,12 @@ class LabelDecoder(nn.Module):
     def forward(self, tokens: Tensor, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
         """`tokens (batch, n)` and frames `(batch, T, dim)` to next-token logits `(batch, n, vocabulary)`."""
         return self.logits(self.step(tokens, self.begin(frames, lengths))[0])
+
+
+def _longer(kept: int, before: KeysValues, new: KeysValues) -> KeysValues:
+    """The first `kept` keys and values of `before`, and the new ones."""
+    keys, values = (torch.cat([own[:, :, :kept], more], dim=2) for own, more in zip(before, new, strict=True))
+    return KeysValues(keys, values)
 
 
 def _causal(past: int, count: int, device: torch.device) -> Tensor | None:

@@ -107,10 +107,11 @@ def cross_attention(queries, keys, values, frames, y):  # type: ignore[no-untype
 
 
 @njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
-def listen(heard, weights, keys, values):  # type: ignore[no-untyped-def]
+def listen(heard, weights, first_frame, keys, values):  # type: ignore[no-untyped-def]
     """Compute `compiled.CrossKeysValues` `(layers, heads, ...)` of the frames `heard (frames, dim)`.
 
-    `weights` are the key and value projections of all layers. Results are written to `keys` and `values`.
+    `weights` are the key and value projections of all layers. Results are written to `keys` and `values`, from
+    `first_frame` on.
     """
     layers, heads, size = keys.shape[0], keys.shape[1], keys.shape[2]
     frames, dim = heard.shape[0], heads * size
@@ -123,14 +124,14 @@ def listen(heard, weights, keys, values):  # type: ignore[no-untyped-def]
                 end = min(frames, start + 32)
                 for k in range(size):
                     for frame in range(start, end):
-                        keys[layer, head, k, frame] = bfloat16(projected[frame, first + k])
+                        keys[layer, head, k, first_frame + frame] = bfloat16(projected[frame, first + k])
                 for frame in range(start, end):
                     for k in range(size):
-                        values[layer, head, frame, k] = bfloat16(projected[frame, dim + first + k])
+                        values[layer, head, first_frame + frame, k] = bfloat16(projected[frame, dim + first + k])
 
 
 @njit(cache=True, nogil=True, fastmath=EXACT, error_model="numpy")
-def step(x, count, weights, cross, frames, keys, values, origin, past, queries, y):  # type: ignore[no-untyped-def]
+def step(x, count, weights, cross, frames, keys, values, origin, past, asked, queries, y):  # type: ignore[no-untyped-def]
     """Run `count` tokens of each hypothesis through all layers.
 
     Args:
@@ -139,7 +140,7 @@ def step(x, count, weights, cross, frames, keys, values, origin, past, queries, 
         cross: `compiled.CrossKeysValues`, of which `frames` are real.
         keys, values: `(layers, places, slots, heads, dim / heads)` with `past` filled places; `count` are added.
         origin: see `self_attention`.
-        queries: output `(layers, rows * count, dim)`: queries of cross-attention.
+        asked, queries: outputs `(layers, rows * count, dim)`: input and queries of cross-attention.
         y: output `(rows * count, dim)`.
     """
     heads, size, dim = cross.keys.shape[1], cross.keys.shape[2], x.shape[1]
@@ -159,8 +160,8 @@ def step(x, count, weights, cross, frames, keys, values, origin, past, queries, 
         self_attention(split, keys[layer], values[layer], origin, past, count, attended.reshape(len(x), heads, size))
         product(attended, weights.own_out, layer, more)
         add(more, x)
-        norm(x, weights.norms[layer, 1], normed)
-        product(normed, weights.query, layer, queries[layer])
+        norm(x, weights.norms[layer, 1], asked[layer])
+        product(asked[layer], weights.query, layer, queries[layer])
         cross_attention(queries[layer], cross.keys[layer], cross.values[layer], frames, attended)
         product(attended, weights.cross_out, layer, more)
         add(more, x)

@@ -63,7 +63,7 @@ class TranslationConfig(RunConfig):
     cross_lr: float = ranged(0.02, least=0)
     """Factor on the learning rate for cross-attention."""
     storage: Storage = Storage.float16
-    """Number format of that label model on disk."""
+    """Number format of the policy on disk, and of that label model."""
 
     def __post_init__(self) -> None:
         rows = self.label

@@ -16,10 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from speech.audio import SAMPLE_RATE
-from speech.models.monotonic_decoder import MonotonicDecoder, group_ends, last_group
+from speech.models.monotonic_decoder import MonotonicDecoder, group_ends
 from speech.models.whisper import Whisper
 from speech.nn.encoder.masks import padding_mask
-from speech.nn.policy_network import PolicyKeys
+from speech.nn.policy_network import PolicyKeys, last_group
 from speech.recognize.draft_decoder import standardised
 from speech.recognize.label_part import TAIL_S
 from speech.train.label.batches import NO_TARGET, LabelBatch

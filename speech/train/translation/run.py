@@ -141,7 +141,7 @@ def _saved(
         save_label_checkpoint(folder, found, card=card, storage=config.storage)
         output = folder
     path = output / POLICY
-    save_policy(path, PolicyFile(module.network, fingerprint(folder), card))
+    save_policy(path, PolicyFile(module.network, fingerprint(folder), card), config.storage)
     return path
 
 

@@ -115,6 +115,29 @@ def test_nobody_hears_a_neighbour():
 
 
 @torch.no_grad()
+@given(kept=st.integers(0, 70), more=st.integers(1, 70))
+def test_frames_that_are_known_need_not_be_projected_again(kept, more):
+    """To the last bit, and the state that has them stays as it was."""
+    frames, texts = random(1, kept + more, CONFIG.dim), tokens_of(1, 3)
+    before = compiled().begin(torch.cat([frames[:, :kept], random(1, 9, CONFIG.dim, seed=1)], dim=1))
+    first, _, _ = compiled().step(texts, before)
+    found, _, _ = compiled().step(texts, compiled().begin(frames, before=before, kept=kept))
+    assert torch.equal(found, compiled().step(texts, compiled().begin(frames))[0])
+    assert torch.equal(first, compiled().step(texts, before)[0])
+
+
+@torch.no_grad()
+def test_it_asks_cross_attention_what_the_decoder_asks():
+    frames, lengths, texts = random(2, 40, CONFIG.dim), torch.tensor([40, 13]), tokens_of(6, 5)
+    rows = torch.tensor([0, 0, 0, 1, 1, 1])
+    found, expected = (
+        decoder.asked(texts, decoder.begin(frames, lengths).select(rows)) for decoder in (compiled(), PLAIN)
+    )
+    assert found.shape == expected.shape == (6, CONFIG.layers, 5, CONFIG.dim)
+    assert error(found, expected) < 0.03
+
+
+@torch.no_grad()
 def test_a_model_that_was_compiled_stays_so():
     class Model(torch.nn.Module):
         def __init__(self) -> None:

@@ -103,6 +103,30 @@ def test_attention_of_heads_sums_up_to_one_and_comes_in_their_order():
     assert torch.equal(plain, x)
 
 
+@given(kept=st.integers(0, 9), more=st.integers(1, 9))
+@torch.no_grad()
+def test_frames_that_are_known_need_not_be_projected_again(kept, more):
+    """Also those that have come in the place of others."""
+    frames, lengths = random(2, kept + more, CONFIG.dim), torch.tensor([kept + more, max(kept, 1)])
+    earlier = torch.cat([frames[:, :kept], random(2, 3, CONFIG.dim, seed=1)], dim=1)
+    found = DECODER.begin(frames, lengths, DECODER.begin(earlier), kept)
+    texts = tokens_of(2, 4)
+    torch.testing.assert_close(DECODER.step(texts, found)[0], DECODER.step(texts, DECODER.begin(frames, lengths))[0])
+
+
+@torch.no_grad()
+def test_what_cross_attention_is_asked_is_its_input_in_each_layer():
+    asked = []
+    hooks = [layer.cross_norm.register_forward_hook(lambda *given: asked.append(given[2])) for layer in DECODER.layers]
+    texts, state = tokens_of(4, 5), repeated(DECODER.begin(random(2, 7, CONFIG.dim), torch.tensor([7, 4])), 2, 2)
+    found = DECODER.asked(texts, state)
+    for hook in hooks:
+        hook.remove()
+    assert torch.equal(found, torch.stack(asked, dim=1))
+    _, later, _ = DECODER.step(texts[:, :2], state)
+    torch.testing.assert_close(DECODER.asked(texts[:, 2:], later), found[:, :, 2:], **CLOSE)
+
+
 @torch.no_grad()
 def test_a_text_that_is_longer_than_the_positions_is_refused():
     state = DECODER.begin(random(1, 5, CONFIG.dim))

@@ -99,7 +99,6 @@ def test_a_target_that_is_not_drafted_comes_part_by_part(translating: Running, t
         ({"stream": "true", "policy": "guess"}, "policy", "Invalid enum value 'guess'"),
         ({"stream": "true", "n": "none"}, "n", "Expected `int | null`"),
         ({"stream": "true", "policy": "wait_k", "latency_ms": "500"}, "policy", "latency_ms is not an option"),
-        ({"stream": "true", "policy": "emma"}, "policy", "no trained policy"),
         ({"policy": "wait_k"}, "policy", "for translations with stream=true"),
     ],
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from speech.models.monotonic_decoder import MonotonicDecoder, last_group
-from speech.nn.policy_network import PolicyConfig, PolicyNetwork
+from speech.models.monotonic_decoder import MonotonicDecoder
+from speech.nn.policy_network import PolicyConfig, PolicyNetwork, last_group
 from speech.recognize.draft_decoder import standardised
 from speech.train.label.batches import NO_TARGET, LabelBatches
 from speech.train.label.module import encode
