@@ -16,6 +16,7 @@ from speech.recognize.request import Request
 from speech.recognize.text_translation import TextTargets
 from speech.text.tokenizers.sentencepiece import Tokenizer
 from speech.translate.text.translator import TextTranslator
+from speech.translate.toxicity import ToxicWords
 
 
 class LoadedModel:
@@ -25,13 +26,18 @@ class LoadedModel:
         reader: reads parts.
         folder: the checkpoint; None if the model was not loaded from disk.
         translator: translates the recognised text into further languages; None: nothing does.
+        toxic_words: lists of words that the translator may not add.
     """
 
     def __init__(
-        self, reader: PartReader, folder: Path | None = None, translator: TextTranslator | None = None
+        self,
+        reader: PartReader,
+        folder: Path | None = None,
+        translator: TextTranslator | None = None,
+        toxic_words: ToxicWords | None = None,
     ) -> None:
         self._second_pass, self._folder = reader, folder
-        self._targets = TextTargets(reader, translator)
+        self._targets = TextTargets(reader, translator, toxic_words)
 
     @property
     def second_pass(self) -> FullContextPass:

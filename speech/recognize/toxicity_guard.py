@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 
 from speech.decode.label.banned import BannedSequences
 from speech.decode.label.search import LabelHypothesis, likeliest, once
@@ -11,10 +10,7 @@ from speech.errors import ConfigError
 from speech.recognize.request import ENGLISH
 from speech.text.tokenizers.bpe import LabelTokenizer
 from speech.transcript import Toxicity
-from speech.translate.toxicity import ToxicWords
-
-ROUNDS = 3
-"""Maximum number of times that a translation is decoded again."""
+from speech.translate.toxicity import ROUNDS, ToxicWords, covering, forms
 
 Search = Callable[[BannedSequences], Sequence[LabelHypothesis]]
 """Returns other translations, without the banned sequences."""
@@ -39,9 +35,9 @@ class ToxicityGuard:
         self._words, self._tokenizer = words, tokenizer
 
     @classmethod
-    def read(cls, folder: str | Path | None, tokenizer: LabelTokenizer) -> ToxicityGuard | None:
-        """Read the lists of a folder; None: no guard. See `ToxicWords.read` and `ToxicityGuard` for errors."""
-        return None if folder is None else cls(ToxicWords.read(Path(folder)), tokenizer)
+    def of(cls, words: ToxicWords | None, tokenizer: LabelTokenizer) -> ToxicityGuard | None:
+        """A guard with these lists; None: no guard. Raises what the class does."""
+        return None if words is None else cls(words, tokenizer)
 
     def __call__(
         self, best: LabelHypothesis, language: str, search: Search, said: Said, written: Sequence[int] = ()
@@ -119,18 +115,10 @@ class ToxicityGuard:
     def _sequences(self, tokens: Sequence[int]) -> Iterator[tuple[int, ...]]:
         """Token sequences of the entries in a text."""
         text = self._tokenizer.decode(tokens)
+        lengths = [len(self._tokenizer.piece(token)) for token in tokens]
         for entry in self._words.matches(text, ENGLISH):
-            for form in (entry.lower(), entry.upper(), entry.capitalize()):
+            for form in forms(entry):
                 for shown in (form, f" {form}"):
                     yield tuple(self._tokenizer.encode(shown))
             for first, last in self._words.places(entry, text, ENGLISH):
-                yield self._spelled(tokens, len(text[:first].encode()), len(text[:last].encode()))
-
-    def _spelled(self, tokens: Sequence[int], first: int, last: int) -> tuple[int, ...]:
-        """The tokens that spell the bytes `first .. last` of their text."""
-        found, end = [], 0
-        for token in tokens:
-            begin, end = end, end + len(self._tokenizer.piece(token))
-            if begin < last and end > first:
-                found.append(token)
-        return tuple(found)
+                yield covering(tokens, lengths, len(text[:first].encode()), len(text[:last].encode()))

@@ -103,7 +103,7 @@ def test_characters_of_several_bytes_are_banned_whole():
 def test_lists_without_english_guard_nothing():
     with pytest.raises(ConfigError, match=r"without a list of English. Add eng\.txt"):
         ToxicityGuard(ToxicWords({"deu": ["Schädling"]}), TOKENIZER)
-    assert ToxicityGuard.read(None, TOKENIZER) is None
+    assert ToxicityGuard.of(None, TOKENIZER) is None
 
 
 # The model that ships
