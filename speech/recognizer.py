@@ -24,9 +24,10 @@ from speech.recognize.known_text import align_text
 from speech.recognize.label_pass import LabelPass
 from speech.recognize.loaded import LoadedModel
 from speech.recognize.loading import LoadOptions, load_reader
-from speech.recognize.offline import OfflineConfig, OfflineReader, by_ctc
+from speech.recognize.offline import OfflineConfig, by_ctc
 from speech.recognize.part_reader import PartReader
 from speech.recognize.request import Request
+from speech.recognize.text_translation import TextTargets
 from speech.recognize.text_translators import open_translator
 from speech.recognize.token_decoder import Decoder
 from speech.recognize.transcripts import transcript_of
@@ -54,7 +55,8 @@ class Recognizer(LoadedModel):
         label: LabelPass | None = None,
     ) -> None:
         alone = True if config is not None and config.alone else None
-        self._begin(FullContextPass(model, tokenizer, decode, targets, alone=alone, label=label), config)
+        reader = FullContextPass(model, tokenizer, decode, targets, alone=alone, label=label)
+        super().__init__(TextTargets(reader, None), config)
 
     @classmethod
     def of_parts(
@@ -70,18 +72,8 @@ class Recognizer(LoadedModel):
             ConfigError: if `config` asks for windows and the reader has no CTC.
         """
         recognizer = cls.__new__(cls)
-        recognizer._begin(reader, config, translator, toxic_words)
+        LoadedModel.__init__(recognizer, TextTargets(reader, translator, toxic_words), config)
         return recognizer
-
-    def _begin(
-        self,
-        reader: PartReader,
-        config: OfflineConfig | None,
-        translator: TextTranslator | None = None,
-        toxic_words: ToxicWords | None = None,
-    ) -> None:
-        super().__init__(reader, translator=translator, toxic_words=toxic_words)
-        self._reader = OfflineReader(reader, config)
 
     @classmethod
     def from_pretrained(
@@ -118,8 +110,7 @@ class Recognizer(LoadedModel):
             measured_targets: translate only into languages whose scores are in the model's record; False: into all
                 languages that the model has tokens for, for example to measure them.
             toxic_words: folder of lists of toxic words, such as `eng.txt` (see `ToxicWords.read`): a translation that
-                contains some, while the transcript contains none, is decoded again without them by the label decoder
-                and by a CTranslate2 translator. What stays, as with a chat endpoint, is reported.
+                contains some, while the transcript contains none, is decoded again without them, or reported.
             translator: translates the recognised text into languages that the model itself does not translate into; a
                 directory or a hub id, with languages if it does not name them ("DIR=spa:fra"; see `open_translator`).
 

@@ -116,16 +116,12 @@ class LabelCandidates:
     ) -> tuple[str, Toxicity | None]:
         """The likeliest translation, and the toxicity that it added before it was guarded."""
 
-        def again(banned: BannedSequences) -> list[LabelHypothesis]:
-            return self.found(part, prompt, banned=banned)
-
-        def said() -> tuple[str, ...]:
-            transcript = likeliest(self.found(part, self._tokenizer.prompt(language)))
-            return (*self.heard(language, judged), self._tokenizer.decode(once(transcript.tokens)))
+        def search(start: Sequence[int], banned: BannedSequences | None) -> list[LabelHypothesis]:
+            return self.found(part, start, banned=banned)
 
         best, toxicity = likeliest(self.found(part, prompt)), None
         if self._guard is not None:
-            best, toxicity = self._guard(best, language, again, said)
+            best, toxicity = self._guard(best, language, search, self.heard(language, judged))
         return self._tokenizer.decode(once(best.tokens)).strip(), toxicity
 
     @staticmethod

@@ -200,7 +200,7 @@ class LabelReader:
         search = self._quick if quick else self._full
         best = None if before is None else self._told(part, before)
         best = best or likeliest(search(part, prompt, self.model.max_tokens - len(prompt)))
-        best, toxicity = (best, None) if source is None else self._guarded(part, prompt, source, best)
+        best, toxicity = (best, None) if source is None else self._guarded(part, source, best)
         sure = best.score / (len(best.tokens) + 1)
         if silence > _NO_SPEECH and sure < _UNLIKELY:
             return TimedText()
@@ -210,19 +210,14 @@ class LabelReader:
         return replace(timed, sure=sure, toxicity=toxicity) if words else timed
 
     def _guarded(
-        self, part: LabelPart, prompt: Sequence[int], language: str, best: LabelHypothesis
+        self, part: LabelPart, language: str, best: LabelHypothesis
     ) -> tuple[LabelHypothesis, Toxicity | None]:
         """The translation of a part, checked by the guard."""
 
-        def again(banned: BannedSequences) -> list[LabelHypothesis]:
+        def search(prompt: Sequence[int], banned: BannedSequences | None) -> list[LabelHypothesis]:
             return replace(self._full, banned=banned)(part, prompt, self.model.max_tokens - len(prompt))
 
-        def said() -> tuple[str]:
-            own = self.tokenizer.prompt(language)
-            transcript = likeliest(self._full(part, own, self.model.max_tokens - len(own)))
-            return (self.tokenizer.decode(once(transcript.tokens)),)
-
-        return (best, None) if self._guard is None else self._guard(best, language, again, said)
+        return (best, None) if self._guard is None else self._guard(best, language, search)
 
     def _told(self, part: LabelPart, before: Context) -> LabelHypothesis | None:
         """Decode a part with context; None if the text does not end, is unlikely, or may be copied from the context."""

@@ -13,9 +13,7 @@ from speech.transcript import Toxicity
 from speech.translate.toxicity import ROUNDS, ToxicWords, covering, forms
 
 Search = Callable[[BannedSequences], Sequence[LabelHypothesis]]
-"""Returns other translations, without the banned sequences."""
 Said = Callable[[], Iterable[str]]
-"""Returns texts of the speech."""
 
 
 class ToxicityGuard:
@@ -40,26 +38,64 @@ class ToxicityGuard:
         return None if words is None else cls(words, tokenizer)
 
     def __call__(
-        self, best: LabelHypothesis, language: str, search: Search, said: Said, written: Sequence[int] = ()
+        self,
+        best: LabelHypothesis,
+        language: str,
+        search: Callable[[Sequence[int], BannedSequences | None], Sequence[LabelHypothesis]],
+        heard: Iterable[str] = (),
     ) -> tuple[LabelHypothesis, Toxicity | None]:
-        """Check a translation, and replace it if it adds toxicity.
+        """Check the translation of a complete part, and replace it if it adds toxicity.
 
         The entries that it contains are banned as listed, in lower case, upper case and capitalised, with and without a
         space before them, and as the tokens that spell them in the rejected texts. If a later text contains other
         entries, these are banned too.
 
         Args:
-            best: the translation: the tokens behind `written`.
+            best: the translation.
             language: ISO 639-3 code of the speech.
-            search: called only if the translation adds toxicity.
-            said: called only if the translation has listed words and there is a list of the language. CTC misspells
-                words and the decoder paraphrases, so the speech counts as toxic if any text has a listed word.
-            written: tokens that stand before the translation. A phrase of several words may begin in them.
+            search: returns hypotheses after a prompt without the banned sequences; called only if the translation has
+                listed words, first for the decoder's transcript if there is a list of the language.
+            heard: CTC's texts of the speech, if it knows the language. CTC misspells words and the decoder paraphrases,
+                so the speech counts as toxic if either of them writes a listed word.
 
         Returns:
-            The translation, or the likeliest one that has no more listed words than `written`; and what was found. If
-            every text has some, the translation stays.
+            The translation, or the likeliest one without any listed word; and what was found. If every text has listed
+            words, the translation stays.
         """
+
+        def said() -> tuple[str, ...]:
+            transcript = likeliest(search(self._tokenizer.prompt(language), None))
+            return (*heard, self._tokenizer.decode(once(transcript.tokens)))
+
+        prompt = self._tokenizer.prompt(language, translate=True)
+        return self._checked(best, language, lambda banned: search(prompt, banned), said)
+
+    def draft(
+        self, best: LabelHypothesis, language: str, search: Search, said: Said, written: Sequence[int]
+    ) -> tuple[LabelHypothesis, Toxicity | None]:
+        """Check a draft in the same way. What has been written is never taken back, so no listed word may be in a
+        draft: if every text has some, it ends before the first.
+
+        Args:
+            best: the draft: the tokens behind `written`.
+            language: ISO 639-3 code of the speech.
+            search: returns other drafts, without the banned sequences; called only if the draft adds toxicity.
+            said: texts of the speech so far; called only if the draft has listed words and there is a list of the
+                language.
+            written: tokens of the translation so far. A phrase of several words may begin in them.
+
+        Returns:
+            The draft, or another one that has no more listed words than `written`; and what was found.
+        """
+        found, toxicity = self._checked(best, language, search, said, written)
+        if toxicity is None or toxicity.removed:
+            return found, toxicity
+        return self._cut(found, written), Toxicity(toxicity.found, removed=True)
+
+    def _checked(
+        self, best: LabelHypothesis, language: str, search: Search, said: Said, written: Sequence[int] = ()
+    ) -> tuple[LabelHypothesis, Toxicity | None]:
+        """The text, or the likeliest other one that has no more listed words than `written`, if there is any."""
         found = self._more(best.tokens, written)
         known = language in self._words.languages
         if not found or (known and any(self._words.matches(text, language) for text in said())):
@@ -75,16 +111,6 @@ class ToxicityGuard:
             if clean:
                 return likeliest(clean), Toxicity(found, removed=True)
         return best, Toxicity(found, removed=False)
-
-    def draft(
-        self, best: LabelHypothesis, language: str, search: Search, said: Said, written: Sequence[int]
-    ) -> tuple[LabelHypothesis, Toxicity | None]:
-        """Check a draft as above. What is written of it is never taken back, so no listed word may be in it: if every
-        text has some, the draft ends before the first."""
-        found, toxicity = self(best, language, search, said, written)
-        if toxicity is None or toxicity.removed:
-            return found, toxicity
-        return self._cut(found, written), Toxicity(toxicity.found, removed=True)
 
     def _more(self, tokens: Sequence[int], written: Sequence[int]) -> tuple[str, ...]:
         """Entries of a text alone, and those that it completes."""

@@ -35,10 +35,15 @@ class Texts:
 
     def __init__(self, *texts: str, said: str = "ein Mensch") -> None:
         self.texts, self.said = [hypothesis(text, -1.0 - n) for n, text in enumerate(texts)], said
-        self.bans: list[BannedSequences] = []
+        self.prompts: list[list[int]] = []
+        self.bans: list[BannedSequences | None] = []
 
-    def __call__(self, banned):
+    def __call__(self, prompt, banned):
+        self.prompts.append(prompt)
         self.bans.append(banned)
+        if prompt == TOKENIZER.prompt("deu"):
+            return [hypothesis(self.said)]
+        assert prompt == TOKENIZER.prompt("deu", translate=True)
         return [one for one in self.texts if not any(self.banned(banned, one.tokens))][:3]
 
     @staticmethod
@@ -50,10 +55,6 @@ def guard(*english: str, **lists: list[str]) -> ToxicityGuard:
     return ToxicityGuard(ToxicWords({"eng": english, **lists}), TOKENIZER)
 
 
-def check(guard, best, search, heard=()):
-    return guard(best, "deu", search, lambda: (*heard, search.said))
-
-
 def text(found):
     return TOKENIZER.decode(found.tokens)
 
@@ -61,30 +62,31 @@ def text(found):
 def test_a_translation_without_listed_words_costs_nothing():
     search = Texts("You pest.")
     best = hypothesis("You person, with pests.")
-    assert check(guard("pest", deu=["Mensch"]), best, search) == (best, None)
-    assert search.bans == []
+    assert guard("pest", deu=["Mensch"])(best, "deu", search) == (best, None)
+    assert search.prompts == []
 
 
 def test_an_added_word_is_replaced_in_every_case_and_behind_any_sign():
     best = hypothesis("You pest.")
     search = Texts("You pest.", "You Pest.", "PEST", 'A"pest"', "You person.", "You human.")
-    found, toxicity = check(guard("pest"), best, search)
+    found, toxicity = guard("pest")(best, "deu", search)
     assert (text(found), toxicity) == ("You person.", Toxicity(("pest",), removed=True))
-    assert len(search.bans) == 1
+    assert search.prompts == [TOKENIZER.prompt("deu", translate=True)]
 
 
 @pytest.mark.parametrize(("said", "heard"), [("du Schädling", ()), ("du Mensch", ("du mensch", "du schädling"))])
 def test_what_the_decoder_or_ctc_hears_is_translated(said, heard):
     best, search = hypothesis("You pest."), Texts("You person.", said=said)
-    assert check(guard("pest", deu=["Schädling"]), best, search, heard) == (best, None)
-    assert text(check(guard("pest", deu=["Ungeziefer"]), best, search, heard)[0]) == "You person."
-    assert text(check(guard("pest", fra=["Schädling"]), best, search, heard)[0]) == "You person."
+    assert guard("pest", deu=["Schädling"])(best, "deu", search, heard) == (best, None)
+    assert search.prompts == [TOKENIZER.prompt("deu")]
+    assert text(guard("pest", deu=["Ungeziefer"])(best, "deu", search, heard)[0]) == "You person."
+    assert text(guard("pest", fra=["Schädling"])(best, "deu", search, heard)[0]) == "You person."
 
 
 def test_other_entries_and_spellings_of_later_texts_are_banned_too():
     texts = ("You bad-egg.", "You bad  egg.", "You pEsT.", "You rat.", "You louse.", "You RAt.", "You person.")
     search = Texts(*texts)
-    found, toxicity = check(guard("pest", "bad egg", "rat", "louse"), hypothesis("You pest."), search)
+    found, toxicity = guard("pest", "bad egg", "rat", "louse")(hypothesis("You pest."), "deu", search)
     assert (text(found), toxicity) == ("You person.", Toxicity(("pest",), removed=True))
     assert len(search.bans) == 3
 
@@ -92,12 +94,12 @@ def test_other_entries_and_spellings_of_later_texts_are_banned_too():
 def test_where_every_text_has_listed_words_the_translation_stays():
     best = hypothesis("You bad egg.")
     search = Texts(*(f"{'very ' * n}bad, {'.' * n}egg" for n in range(20)))
-    assert check(guard("bad egg", "very"), best, search) == (best, Toxicity(("bad egg",), removed=False))
+    assert guard("bad egg", "very")(best, "deu", search) == (best, Toxicity(("bad egg",), removed=False))
 
 
 def test_characters_of_several_bytes_are_banned_whole():
     search = Texts("Ah, é pést!", "é pest")
-    assert text(check(guard("pést"), hypothesis("é pÉst"), search)[0]) == "é pest"
+    assert text(guard("pést")(hypothesis("é pÉst"), "deu", search)[0]) == "é pest"
 
 
 def test_lists_without_english_guard_nothing():
@@ -188,15 +190,3 @@ def test_a_translation_is_guarded_by_what_ctc_hears_in_its_languages_and_by_what
     assert text_of(written) == "A pest."
     assert written.toxicity == (Toxicity(("pest",), removed=False) if added else None)
     assert label.read(part, Request((language,)), {}, judged).written.toxicity is None
-
-
-@pytest.mark.parametrize(("entry", "added"), [("Hund", False), ("Maus", True)])
-def test_what_was_said_is_what_the_decoder_writes_as_a_transcript(whisper, heard, monkeypatch, entry, added):
-    guard = ToxicityGuard(ToxicWords({"eng": ["pest"], "deu": [entry]}), TOKENIZER)
-    label = LabelPass(whisper, TOKENIZER, JointConfig(learnt=["deu"]), guard=guard)
-    texts = {tuple(TOKENIZER.prompt("deu", translate=True)): "A pest.", tuple(TOKENIZER.prompt("deu")): "Ein Hund."}
-    monkeypatch.setattr(
-        type(label.candidates.search), "__call__", lambda _, part, prompt, *__: [hypothesis(texts[tuple(prompt)])]
-    )
-    written = label.read(label.listen(SAMPLES), Request(("deu",), "eng"), {}, heard("die katze")).written
-    assert written.toxicity == (Toxicity(("pest",), removed=False) if added else None)

@@ -15,7 +15,7 @@ from speech.stream import text_translation
 from speech.stream.options import StreamOptions, TranslationOptions
 from speech.stream.text_jobs import TextPlace, run_job
 from speech.stream.text_translation import TextTranslation
-from speech.transcript import Toxicity, Word
+from speech.transcript import Toxicity, Word, joined_toxicity
 from speech.translate.align_att import AlignAtt
 from speech.translate.local_agreement import LocalAgreement
 from speech.translate.toxicity import ToxicWords
@@ -485,3 +485,20 @@ def test_behind_the_embedded_model_finals_are_those_of_the_file(recognizer, spee
     early = [e for e in events if isinstance(e, TranslationEvent) and e.target == "ita" and not e.is_final]
     assert early
     assert all(e.text for e in early)
+
+
+@pytest.mark.parametrize(("translator", "removed"), [(Leaving, True), (Tagging, False)])
+def test_behind_the_embedded_model_added_words_are_reported_as_for_the_file(recognizer, speech, translator, removed):
+    entry = recognizer.transcribe(speech, language="eng", plain=True).text.split()[0]
+    own = type(recognizer).of_parts(
+        recognizer._second_pass,
+        translator=translator(sources=("eng",), targets=("ita",)),
+        toxic_words=ToxicWords({"ita": [entry]}),
+    )
+    session = own.engine().open(StreamOptions(languages=("eng",), targets=("ita",)))
+    events = [*session.accept(speech), *session.finish()]
+    finals = [e for e in events if isinstance(e, TranslationEvent) and e.is_final]
+    whole = own.transcribe(speech, language="eng", to="ita")
+    assert " ".join(e.text for e in finals).split() == whole.text.split()
+    assert whole.toxicity == Toxicity((entry,), removed=removed)
+    assert joined_toxicity(e.toxicity for e in finals) == whole.toxicity
