@@ -107,7 +107,7 @@ class StreamClient:
 
     Attributes:
         session: id of the session.
-        reconnects: number of attempts to reconnect.
+        reconnect_attempts: number of attempts to reconnect, successful or not.
 
     Raises:
         ServerError: on a fatal error of the server.
@@ -127,7 +127,7 @@ class StreamClient:
         self._reader: asyncio.Task[None] | None = None
         self._sentences = int("reference" in start)
         self.session = ""
-        self.reconnects = 0
+        self.reconnect_attempts = 0
 
     async def __aenter__(self) -> StreamClient:
         try:
@@ -256,7 +256,7 @@ class StreamClient:
                 event = json.loads(text)
                 self._last_seq = max(self._last_seq, event["seq"])
                 self._notice(event)
-                if event["type"] == "error" and event["code"] == "after_stop" and self.reconnects:
+                if event["type"] == "error" and event["code"] == "after_stop" and self.reconnect_attempts:
                     continue  # `stop` was sent twice
                 await self._events.put(event)
                 if event["type"] == "end":
@@ -283,7 +283,7 @@ class StreamClient:
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause *= 2
             try:
-                self.reconnects += 1
+                self.reconnect_attempts += 1
                 self._flowing.set()
                 await self._connect(
                     {"type": "resume", "session": self.session, "token": self._token, "last_seq": self._last_seq}

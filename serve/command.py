@@ -157,7 +157,10 @@ def serve(
     ] = None,
     toxic_words: Annotated[
         Path | None,
-        typer.Option(help="Folder of lists of words, such as eng.txt, that a translation may not add. [default: none]"),
+        typer.Option(
+            help="Folder of lists of words, such as eng.txt, that a translation may not add; those that a text "
+            "translator cannot leave out are reported. [default: none]"
+        ),
     ] = None,
     score_encoder: Annotated[
         str | None,

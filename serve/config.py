@@ -58,8 +58,8 @@ class ServeConfig:
     """Folder of language adapters: read at startup, then watched for changes; uploads are stored there. Empty: the
     adapters beside the model, and uploads last as long as the process."""
     toxic_words: str = ""
-    """Folder of lists of toxic words, such as `eng.txt`: translations are decoded without those that they add, as with
-    `speech transcribe --toxic-words`. Empty: none."""
+    """Folder of lists of toxic words, such as `eng.txt`: translations are decoded without those that they add, or
+    report them if a text translator cannot leave them out, as with `speech transcribe --toxic-words`. Empty: none."""
     translator: str = ""
     """Text translator for targets that the model does not write: a directory or hub id of CTranslate2, or the base URL
     of a chat endpoint; `=spa:fra` behind it names its languages. An endpoint's key is in `SPEECH_TRANSLATOR_KEY`."""

@@ -24,9 +24,10 @@ from speech.recognize.known_text import align_text
 from speech.recognize.label_pass import LabelPass
 from speech.recognize.loaded import LoadedModel
 from speech.recognize.loading import LoadOptions, load_reader
-from speech.recognize.offline import OfflineConfig, OfflineReader, by_ctc
+from speech.recognize.offline import OfflineConfig, by_ctc
 from speech.recognize.part_reader import PartReader
 from speech.recognize.request import Request
+from speech.recognize.text_translation import TextTargets
 from speech.recognize.text_translators import open_translator
 from speech.recognize.token_decoder import Decoder
 from speech.recognize.transcripts import transcript_of
@@ -34,6 +35,7 @@ from speech.stream.engine import Engine, EngineConfig
 from speech.text.tokenizers.sentencepiece import Tokenizer
 from speech.transcript import Transcript
 from speech.translate.text.translator import TextTranslator
+from speech.translate.toxicity import ToxicWords
 
 _ALIGN_S = 300
 _GROUP_S = 240.0
@@ -53,11 +55,16 @@ class Recognizer(LoadedModel):
         label: LabelPass | None = None,
     ) -> None:
         alone = True if config is not None and config.alone else None
-        self._begin(FullContextPass(model, tokenizer, decode, targets, alone=alone, label=label), config)
+        reader = FullContextPass(model, tokenizer, decode, targets, alone=alone, label=label)
+        super().__init__(TextTargets(reader, None), config)
 
     @classmethod
     def of_parts(
-        cls, reader: PartReader, config: OfflineConfig | None = None, translator: TextTranslator | None = None
+        cls,
+        reader: PartReader,
+        config: OfflineConfig | None = None,
+        translator: TextTranslator | None = None,
+        toxic_words: ToxicWords | None = None,
     ) -> Recognizer:
         """Build a recognizer from any `PartReader`, such as a label model without CTC.
 
@@ -65,14 +72,8 @@ class Recognizer(LoadedModel):
             ConfigError: if `config` asks for windows and the reader has no CTC.
         """
         recognizer = cls.__new__(cls)
-        recognizer._begin(reader, config, translator)
+        LoadedModel.__init__(recognizer, TextTargets(reader, translator, toxic_words), config)
         return recognizer
-
-    def _begin(
-        self, reader: PartReader, config: OfflineConfig | None, translator: TextTranslator | None = None
-    ) -> None:
-        super().__init__(reader, translator=translator)
-        self._reader = OfflineReader(reader, config)
 
     @classmethod
     def from_pretrained(
@@ -108,8 +109,8 @@ class Recognizer(LoadedModel):
             adapters: folder of adapter files; None: those beside the model, if any.
             measured_targets: translate only into languages whose scores are in the model's record; False: into all
                 languages that the model has tokens for, for example to measure them.
-            toxic_words: folder of lists of toxic words, such as `eng.txt` (see `ToxicWords.read`): a translation by the
-                label decoder that contains some, while the transcript contains none, is decoded again without them.
+            toxic_words: folder of lists of toxic words, such as `eng.txt` (see `ToxicWords.read`): a translation that
+                contains some, while the transcript contains none, is decoded again without them, or reported.
             translator: translates the recognised text into languages that the model itself does not translate into; a
                 directory or a hub id, with languages if it does not name them ("DIR=spa:fra"; see `open_translator`).
 
@@ -120,8 +121,10 @@ class Recognizer(LoadedModel):
             ConfigError: if the beam is below 1, a language model is given with a beam of 1, either is combined with a
                 graph, the model cannot write a word, the device is missing, or the device does not support the
                 precision; if a model without CTC is given an option that needs CTC: language model, graph, adapters,
-                `conditioning_top`; if no label decoder can use toxic words, or there is no list of English.
+                `conditioning_top`; if nothing can use toxic words, or there is no list of English for a label decoder.
         """
+        words = None if toxic_words is None else ToxicWords.read(Path(toxic_words))
+        opened = open_translator(translator) if isinstance(translator, str) else translator
         options = LoadOptions(
             precision=precision,
             alone=True if config is not None and config.alone else None,
@@ -131,12 +134,12 @@ class Recognizer(LoadedModel):
             graph=graph,
             adapters=adapters,
             measured_targets=measured_targets,
-            toxic_words=toxic_words,
+            toxic_words=words,
+            text_targets=() if opened is None else opened.targets,
         )
         place = check_device(device, allocate=True)
         folder = locate(name)
-        opened = open_translator(translator) if isinstance(translator, str) else translator
-        recognizer = cls.of_parts(load_reader(folder, place, options), config, opened)
+        recognizer = cls.of_parts(load_reader(folder, place, options), config, opened, words)
         recognizer._folder = folder
         return recognizer
 
@@ -211,7 +214,7 @@ class Recognizer(LoadedModel):
 
     def engine(self, config: EngineConfig | None = None) -> Engine:
         """Create an engine for live use: `engine().open()` opens a session that takes samples and returns events."""
-        return Engine(self._second_pass, config, self._targets.translator)
+        return Engine(self._second_pass, config, self._targets.translator, self._targets.toxic_words)
 
     def transcribe_files(
         self,

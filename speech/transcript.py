@@ -57,7 +57,7 @@ class Toxicity:
     found: tuple[str, ...]
     """Entries of the list."""
     removed: bool
-    """Whether the text was replaced by one without listed words; otherwise it stays."""
+    """Whether the text was replaced by one without listed words; otherwise some stay."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from speech.errors import TranslatorError
 from speech.translate.text.translator import check_pair
+from speech.translate.toxicity import ToxicWords
 
 
 class Tagging:
@@ -17,6 +18,19 @@ class Tagging:
         check_pair(self, source, target)
         self.asked.append((tuple(texts), source, target))
         return [tagged(text, target) for text in texts]
+
+    def translate_without(self, text: str, source: str, target: str, words: ToxicWords) -> str | None:
+        return None
+
+
+class Leaving(Tagging):
+    """Can leave out words; it writes how many in their place, unless that number is listed too."""
+
+    def translate_without(self, text: str, source: str, target: str, words: ToxicWords) -> str | None:
+        self.asked.append(((text,), source, target))
+        kept = [word for word in tagged(text, target).split() if not words.matches(word, target)]
+        found = " ".join([*kept, str(len(text.split()) - len(kept))])
+        return None if words.matches(found, target) else found
 
 
 class Failing(Tagging):

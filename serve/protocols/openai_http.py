@@ -337,6 +337,8 @@ def _render(transcript: Transcript, format: str, granularities: Sequence[str]) -
         ],
         "usage": used,
     }
+    if transcript.toxicity is not None:
+        record["toxicity"] = transcript.toxicity.to_dict()
     if "word" in granularities:
         record["words"] = [{"word": w.text, "start": w.start_s, "end": w.end_s} for w in transcript.words]
     return JSONResponse(record)

@@ -204,7 +204,7 @@ class AddedToxicity(Struct, forbid_unknown_fields=True):
     found: list[str]
     """Entries of the server's list."""
     removed: bool
-    """Whether all were replaced; otherwise the text has some, since the decoder found none without."""
+    """Whether all were replaced; otherwise the text has some, since none without was found."""
 
 
 class Translation(Event, tag="translation"):

@@ -88,7 +88,8 @@ Graph = Annotated[
 ToxicWordsFolder = Annotated[
     Path | None,
     typer.Option(
-        help="Folder of lists such as eng.txt: translate without these words unless the speech has some (--task st).",
+        help="Folder of lists such as eng.txt: translate without these words unless the speech has some (--task st); "
+        "those that a text translator cannot leave out are reported in JSON.",
         rich_help_panel=_SEARCH,
     ),
 ]

@@ -12,7 +12,6 @@ from speech.decode.label.banned import BannedSequences
 from speech.decode.label.search import LabelHypothesis, likeliest, once
 from speech.models.base import LabelModel
 from speech.nn.policy_network import PolicyNetwork
-from speech.recognize.draft_guard import DraftGuard
 from speech.recognize.label_part import LabelPart, search_with
 from speech.recognize.toxicity_guard import ToxicityGuard
 from speech.text.tokenizers.bpe import LabelTokenizer
@@ -33,7 +32,7 @@ class DraftDecoder:
     ) -> None:
         self._model, self._tokenizer = model, tokenizer
         self._greedy, self._full = search_with(model, tokenizer, 1), search_with(model, tokenizer, beam)
-        self._guard = None if guard is None else DraftGuard(guard, tokenizer)
+        self._guard = guard
         self.policy: PolicyNetwork | None = None
         """A trained policy of the model."""
 
@@ -70,9 +69,10 @@ class DraftDecoder:
             def again(banned: BannedSequences) -> list[LabelHypothesis]:
                 return replace(search, banned=banned)(part, start, most)
 
-            found, toxicity = self._guard(
-                found, language, written, again, lambda: (*heard, self._transcript(part, language))
-            )
+            def said() -> tuple[str, ...]:
+                return (*heard, self._transcript(part, language))
+
+            found, toxicity = self._guard.draft(found, language, again, said, written)
         tokens, ended = tuple(found.tokens if found.ended else once(found.tokens)), found.ended
         count = len(self._tokenizer.decode(written).split())
         pieces = tuple(self._tokenizer.piece(token) for token in tokens)

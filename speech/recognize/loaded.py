@@ -10,28 +10,25 @@ from speech.models.adapters.file import fingerprint
 from speech.models.base import CtcModel
 from speech.nn.adapters import AdapterBank
 from speech.recognize.full_context import FullContextPass
-from speech.recognize.offline import by_ctc
-from speech.recognize.part_reader import PartReader, has_trained_policy
+from speech.recognize.offline import OfflineConfig, OfflineReader, by_ctc
+from speech.recognize.part_reader import has_trained_policy
 from speech.recognize.request import Request
 from speech.recognize.text_translation import TextTargets
 from speech.text.tokenizers.sentencepiece import Tokenizer
-from speech.translate.text.translator import TextTranslator
 
 
 class LoadedModel:
     """A model that reads parts.
 
     Args:
-        reader: reads parts.
+        targets: the reader of parts, and what translates the recognised text into further languages.
+        config: how audio is segmented and batched.
         folder: the checkpoint; None if the model was not loaded from disk.
-        translator: translates the recognised text into further languages; None: nothing does.
     """
 
-    def __init__(
-        self, reader: PartReader, folder: Path | None = None, translator: TextTranslator | None = None
-    ) -> None:
-        self._second_pass, self._folder = reader, folder
-        self._targets = TextTargets(reader, translator)
+    def __init__(self, targets: TextTargets, config: OfflineConfig | None = None, folder: Path | None = None) -> None:
+        self._second_pass, self._folder, self._targets = targets.reader, folder, targets
+        self._reader = OfflineReader(targets.reader, config)
 
     @property
     def second_pass(self) -> FullContextPass:

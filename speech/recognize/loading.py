@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from speech.recognize.label_only import LabelReader, without_ctc
 from speech.recognize.label_pass import LabelPass
 from speech.recognize.part_reader import PartReader
 from speech.recognize.toxicity_guard import ToxicityGuard
+from speech.translate.toxicity import ToxicWords
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +38,9 @@ class LoadOptions:
     graph: str | Path | None = None
     adapters: str | Path | None = None
     measured_targets: bool = True
-    toxic_words: str | Path | None = None
+    toxic_words: ToxicWords | None = None
+    text_targets: Sequence[str] = ()
+    """Languages that a text translator behind the model translates into."""
 
     def __post_init__(self) -> None:
         check_search(self.beam, self.language_model, self.graph)
@@ -59,6 +63,16 @@ def load_reader(folder: Path, place: torch.device, options: LoadOptions) -> Part
     return _label_only(folder, place, options) if kind == WHISPER else _by_ctc(folder, place, options, kind)
 
 
+def _check_lists(words: ToxicWords, targets: Sequence[str]) -> None:
+    """Check that a text translator can use lists of toxic words where no label decoder does."""
+    if not targets:
+        fix = "Use a hybrid or a Whisper, without a graph, or a text translator."
+        raise ConfigError("toxic words: no label decoder translates", fix=fix)
+    if words.languages.isdisjoint(targets):
+        text = "toxic words without a list of a language that the text translator translates into"
+        raise ConfigError(text, fix=f"Add {targets[0]}.txt.")
+
+
 def _label_only(folder: Path, place: torch.device, options: LoadOptions) -> LabelReader:
     given = {
         "a language model": options.language_model,
@@ -71,7 +85,7 @@ def _label_only(folder: Path, place: torch.device, options: LoadOptions) -> Labe
             raise without_ctc(what)
     found = load_label_checkpoint(folder, device=place, as_stored=place.type == "cpu")
     targets = found.targets if options.measured_targets else None
-    guard = ToxicityGuard.read(options.toxic_words, found.tokenizer)
+    guard = ToxicityGuard.of(options.toxic_words, found.tokenizer)
     model = with_precision(found.model, options.precision)
     reader = LabelReader(model, found.tokenizer, targets, beam=options.beam, guard=guard)
     reader.drafts.policy = policy_beside(folder, found.model.config.decoder, place)
@@ -95,11 +109,11 @@ def _by_ctc(folder: Path, place: torch.device, options: LoadOptions, kind: str) 
             hybrid.label.tokenizer,
             hybrid.joint,
             shared_layers=hybrid.shared_layers,
-            guard=ToxicityGuard.read(options.toxic_words, hybrid.label.tokenizer),
+            guard=ToxicityGuard.of(options.toxic_words, hybrid.label.tokenizer),
         )
         label.drafts.policy = policy_beside(folder / LABEL, hybrid.label.model.config.decoder, place)
     elif options.toxic_words is not None:
-        raise ConfigError("toxic words: no label decoder translates", fix="Use a hybrid or a Whisper, without a graph.")
+        _check_lists(options.toxic_words, options.text_targets)
     reader = FullContextPass(model, found.tokenizer, decode, targets, alone=options.alone, label=label)
     reader.adapters = load_bank(folder, None if options.adapters is None else Path(options.adapters))
     return reader

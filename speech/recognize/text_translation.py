@@ -12,8 +12,10 @@ from speech.recognize.part_reader import PartReader
 from speech.recognize.request import Request
 from speech.recognize.result import PartResult
 from speech.text.languages import resolve
-from speech.transcript import Transcript, Word, join, plain_words
+from speech.transcript import Toxicity, Transcript, Word, join, joined_toxicity, plain_words
+from speech.translate.text.added_toxicity import toxicity_of_text, without_added
 from speech.translate.text.translator import TextTranslator, check_source
+from speech.translate.toxicity import ToxicWords
 
 _FEWEST, _MOST = 4, 60
 """Words of a sentence: shorter ones are joined with the next, longer ones are cut."""
@@ -27,10 +29,13 @@ class TextTargets:
     Args:
         reader: reads parts.
         translator: None: the reader's targets only.
+        toxic_words: lists of words that the translator may not add; None: none. The reader has its own guard.
     """
 
-    def __init__(self, reader: PartReader, translator: TextTranslator | None) -> None:
-        self.reader, self.translator = reader, translator
+    def __init__(
+        self, reader: PartReader, translator: TextTranslator | None, toxic_words: ToxicWords | None = None
+    ) -> None:
+        self.reader, self.translator, self.toxic_words = reader, translator, toxic_words
 
     @property
     def into(self) -> tuple[str, ...]:
@@ -82,30 +87,56 @@ class TextTargets:
         assert self.translator is not None
         assert request.to is not None
         asked, to = self.spoken(request), request.to
-        found: list[list[tuple[str | None, list[Word]]]] = []
-        for parts in files:
-            said = [words for part in parts if (words := self.reader.words(part, asked))]
-            found.append([(main_language(words), sentence) for words in said for sentence in sentences(words)])
-        texts = iter(_translations(self.translator, [pair for pairs in found for pair in pairs], to))
+        found = [[_PartText(words) for part in parts if (words := self.reader.words(part, asked))] for parts in files]
+        self._translate([part for parts in found for part in parts], to)
         results = []
-        for pairs, transcript in zip(found, transcripts, strict=True):
-            words = [word for _, sentence in pairs for word in spread(next(texts), sentence, to)]
+        for parts, transcript in zip(found, transcripts, strict=True):
+            words = [word for part in parts for word in part.written(to)]
             words = plain_words(words) if request.plain else words
-            results.append(replace(transcript, text=join(words), words=tuple(words), task=f"st_{to}"))
+            toxicity = joined_toxicity(part.toxicity(to, self.toxic_words) for part in parts)
+            text, task = join(words), f"st_{to}"
+            results.append(replace(transcript, text=text, words=tuple(words), task=task, toxicity=toxicity))
         return results
 
+    def _translate(self, parts: Sequence[_PartText], to: str) -> None:
+        """Translate parts, each from its language; those in the target language stay."""
+        assert self.translator is not None
+        by_language: dict[str, list[_PartText]] = defaultdict(list)
+        for part in parts:
+            if part.language != to:
+                by_language[known_source(self.translator, part.language)].append(part)
+        for language, own in by_language.items():
+            found = iter(self.translator.translate([text for part in own for text in part.texts], language, to))
+            for part in own:
+                texts = [next(found) for _ in part.texts]
+                part.texts, part.added = without_added(
+                    self.translator, part.texts, language, texts, to, self.toxic_words
+                )
 
-def _translations(translator: TextTranslator, said: Sequence[tuple[str | None, Sequence[Word]]], to: str) -> list[str]:
-    """Translate sentences, each with its language; those in the target language stay."""
-    texts = [join(words) for _, words in said]
-    places: dict[str, list[int]] = defaultdict(list)
-    for place, (language, _) in enumerate(said):
-        if language != to:
-            places[known_source(translator, language)].append(place)
-    for language, own in places.items():
-        for place, text in zip(own, translator.translate([texts[place] for place in own], language, to), strict=True):
-            texts[place] = text
-    return texts
+
+class _PartText:
+    """The text of a part and its translation.
+
+    Args:
+        words: of the part.
+    """
+
+    def __init__(self, words: Sequence[Word]) -> None:
+        self._said, self._sentences = words, sentences(words)
+        self.language = main_language(words)
+        self.texts = [join(sentence) for sentence in self._sentences]
+        """Of the sentences, later their translations."""
+        self.added: tuple[str, ...] = ()
+        """Listed words that the translator had added; see `without_added`."""
+
+    def written(self, to: str) -> list[Word]:
+        """The words of the translation."""
+        pairs = zip(self.texts, self._sentences, strict=True)
+        return [word for text, sentence in pairs for word in spread(text, sentence, to)]
+
+    def toxicity(self, to: str, words: ToxicWords | None) -> Toxicity | None:
+        """What the translation has added."""
+        return toxicity_of_text(join(self._said), self.language, join(self.written(to)), to, words, self.added)
 
 
 def known_source(translator: TextTranslator, language: str | None) -> str:

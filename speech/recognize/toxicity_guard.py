@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 
 from speech.decode.label.banned import BannedSequences
 from speech.decode.label.search import LabelHypothesis, likeliest, once
@@ -11,10 +10,10 @@ from speech.errors import ConfigError
 from speech.recognize.request import ENGLISH
 from speech.text.tokenizers.bpe import LabelTokenizer
 from speech.transcript import Toxicity
-from speech.translate.toxicity import ToxicWords
+from speech.translate.toxicity import ROUNDS, ToxicWords, covering, forms
 
-ROUNDS = 3
-"""Maximum number of times that a translation is decoded again."""
+Search = Callable[[BannedSequences], Sequence[LabelHypothesis]]
+Said = Callable[[], Iterable[str]]
 
 
 class ToxicityGuard:
@@ -31,12 +30,12 @@ class ToxicityGuard:
     def __init__(self, words: ToxicWords, tokenizer: LabelTokenizer) -> None:
         if ENGLISH not in words.languages:
             raise ConfigError("toxic words without a list of English", fix=f"Add {ENGLISH}.txt.")
-        self.words, self._tokenizer = words, tokenizer
+        self._words, self._tokenizer = words, tokenizer
 
     @classmethod
-    def read(cls, folder: str | Path | None, tokenizer: LabelTokenizer) -> ToxicityGuard | None:
-        """Read the lists of a folder; None: no guard. See `ToxicWords.read` and `ToxicityGuard` for errors."""
-        return None if folder is None else cls(ToxicWords.read(Path(folder)), tokenizer)
+    def of(cls, words: ToxicWords | None, tokenizer: LabelTokenizer) -> ToxicityGuard | None:
+        """A guard with these lists; None: no guard. Raises what the class does."""
+        return None if words is None else cls(words, tokenizer)
 
     def __call__(
         self,
@@ -45,7 +44,7 @@ class ToxicityGuard:
         search: Callable[[Sequence[int], BannedSequences | None], Sequence[LabelHypothesis]],
         heard: Iterable[str] = (),
     ) -> tuple[LabelHypothesis, Toxicity | None]:
-        """Check a translation, and replace it if it adds toxicity.
+        """Check the translation of a complete part, and replace it if it adds toxicity.
 
         The entries that it contains are banned as listed, in lower case, upper case and capitalised, with and without a
         space before them, and as the tokens that spell them in the rejected texts. If a later text contains other
@@ -55,7 +54,7 @@ class ToxicityGuard:
             best: the translation.
             language: ISO 639-3 code of the speech.
             search: returns hypotheses after a prompt without the banned sequences; called only if the translation has
-                listed words, first for the decoder's transcript.
+                listed words, first for the decoder's transcript if there is a list of the language.
             heard: CTC's texts of the speech, if it knows the language. CTC misspells words and the decoder paraphrases,
                 so the speech counts as toxic if either of them writes a listed word.
 
@@ -63,44 +62,89 @@ class ToxicityGuard:
             The translation, or the likeliest one without any listed word; and what was found. If every text has listed
             words, the translation stays.
         """
-        if not self.words.matches(self._text(best), ENGLISH):
-            return best, None
-        transcript = likeliest(search(self._tokenizer.prompt(language), None))
-        said = "\n".join((*heard, self._text(transcript)))
-        added = self.words.added(said, language, self._text(best), ENGLISH)
-        if not added:
-            return best, None
+
+        def said() -> tuple[str, ...]:
+            transcript = likeliest(search(self._tokenizer.prompt(language), None))
+            return (*heard, self._tokenizer.decode(once(transcript.tokens)))
+
         prompt = self._tokenizer.prompt(language, translate=True)
+        return self._checked(best, language, lambda banned: search(prompt, banned), said)
+
+    def draft(
+        self, best: LabelHypothesis, language: str, search: Search, said: Said, written: Sequence[int]
+    ) -> tuple[LabelHypothesis, Toxicity | None]:
+        """Check a draft in the same way. What has been written is never taken back, so no listed word may be in a
+        draft: if every text has some, it ends before the first.
+
+        Args:
+            best: the draft: the tokens behind `written`.
+            language: ISO 639-3 code of the speech.
+            search: returns other drafts, without the banned sequences; called only if the draft adds toxicity.
+            said: texts of the speech so far; called only if the draft has listed words and there is a list of the
+                language.
+            written: tokens of the translation so far. A phrase of several words may begin in them.
+
+        Returns:
+            The draft, or another one that has no more listed words than `written`; and what was found.
+        """
+        found, toxicity = self._checked(best, language, search, said, written)
+        if toxicity is None or toxicity.removed:
+            return found, toxicity
+        return self._cut(found, written), Toxicity(toxicity.found, removed=True)
+
+    def _checked(
+        self, best: LabelHypothesis, language: str, search: Search, said: Said, written: Sequence[int] = ()
+    ) -> tuple[LabelHypothesis, Toxicity | None]:
+        """The text, or the likeliest other one that has no more listed words than `written`, if there is any."""
+        found = self._more(best.tokens, written)
+        known = language in self._words.languages
+        if not found or (known and any(self._words.matches(text, language) for text in said())):
+            return best, None
         rejected: Sequence[LabelHypothesis] = [best]
         sequences: set[tuple[int, ...]] = set()
         for _ in range(ROUNDS):
             for one in rejected:
-                sequences.update(self.sequences(one))
-            found = search(prompt, BannedSequences(sequences))
-            clean = [one for one in found if not self.words.matches(self._text(one), ENGLISH)]
+                for tokens in {tuple(one.tokens), (*written, *one.tokens)}:
+                    sequences.update(self._sequences(tokens))
+            rejected = search(BannedSequences(sequences, written))
+            clean = [one for one in rejected if not self._more(one.tokens, written)]
             if clean:
-                return likeliest(clean), Toxicity(added, removed=True)
-            rejected = found
-        return best, Toxicity(added, removed=False)
+                return likeliest(clean), Toxicity(found, removed=True)
+        return best, Toxicity(found, removed=False)
 
-    def _text(self, hypothesis: LabelHypothesis) -> str:
-        return self._tokenizer.decode(once(hypothesis.tokens))
+    def _more(self, tokens: Sequence[int], written: Sequence[int]) -> tuple[str, ...]:
+        """Entries of a text alone, and those that it completes."""
+        words, own = self._words, once(tokens)
+        entries = words.matches(self._tokenizer.decode(own), ENGLISH)
+        if not written:
+            return entries
+        before, text = self._tokenizer.decode(written), self._tokenizer.decode([*written, *own])
+        known = words.matches(before, ENGLISH)
+        completed = (
+            entry
+            for entry in words.matches(text, ENGLISH)
+            if entry not in known or len(words.places(entry, text, ENGLISH)) > len(words.places(entry, before, ENGLISH))
+        )
+        return tuple(dict.fromkeys((*entries, *completed)))
 
-    def sequences(self, hypothesis: LabelHypothesis) -> Iterator[tuple[int, ...]]:
+    def _cut(self, draft: LabelHypothesis, written: Sequence[int]) -> LabelHypothesis:
+        """The draft up to the word that completes its first entry."""
+        tokens, kept = draft.tokens, 0
+        for count in range(1, len(tokens) + 1):
+            if count < len(tokens) and not self._tokenizer.piece(tokens[count]).startswith(b" "):
+                continue
+            if self._more(tokens[:count], written):
+                break
+            kept = count
+        return LabelHypothesis(tokens[:kept], draft.score, False)
+
+    def _sequences(self, tokens: Sequence[int]) -> Iterator[tuple[int, ...]]:
         """Token sequences of the entries in a text."""
-        text = self._tokenizer.decode(hypothesis.tokens)
-        for entry in self.words.matches(text, ENGLISH):
-            for form in (entry.lower(), entry.upper(), entry.capitalize()):
+        text = self._tokenizer.decode(tokens)
+        lengths = [len(self._tokenizer.piece(token)) for token in tokens]
+        for entry in self._words.matches(text, ENGLISH):
+            for form in forms(entry):
                 for shown in (form, f" {form}"):
                     yield tuple(self._tokenizer.encode(shown))
-            for first, last in self.words.places(entry, text, ENGLISH):
-                yield self._spelled(hypothesis.tokens, len(text[:first].encode()), len(text[:last].encode()))
-
-    def _spelled(self, tokens: Sequence[int], first: int, last: int) -> tuple[int, ...]:
-        """The tokens that spell the bytes `first .. last` of their text."""
-        found, end = [], 0
-        for token in tokens:
-            begin, end = end, end + len(self._tokenizer.piece(token))
-            if begin < last and end > first:
-                found.append(token)
-        return tuple(found)
+            for first, last in self._words.places(entry, text, ENGLISH):
+                yield covering(tokens, lengths, len(text[:first].encode()), len(text[:last].encode()))

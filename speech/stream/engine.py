@@ -34,6 +34,7 @@ from speech.stream.session import StreamingSession, stream_ended
 from speech.stream.slot import Slot, Urgency
 from speech.stream.text_jobs import DirectTexts, TextQueue
 from speech.translate.text.translator import TextTranslator
+from speech.translate.toxicity import ToxicWords
 
 _log = logging.getLogger(__name__)
 
@@ -163,6 +164,7 @@ class Engine:
         second_pass: reads parts.
         config: chunk and batch sizes.
         translator: of texts, for targets that the reader does not translate into; None: there is none.
+        toxic_words: lists of words that the translator may not add.
     """
 
     def __init__(
@@ -170,9 +172,10 @@ class Engine:
         second_pass: PartReader,
         config: EngineConfig | None = None,
         translator: TextTranslator | None = None,
+        toxic_words: ToxicWords | None = None,
     ) -> None:
         self.config = config or EngineConfig()
-        self.second_pass, self.translator = second_pass, translator
+        self.second_pass, self.translator, self._toxic_words = second_pass, translator, toxic_words
         self.first_pass = self._first_pass(second_pass) if isinstance(second_pass, FullContextPass) else None
         self.vad = Vad()
 
@@ -199,7 +202,7 @@ class Engine:
             ConfigError: if the model cannot write a phrase.
         """
         options = options or StreamOptions()
-        targets = TextTargets(self.second_pass, self.translator)
+        targets = TextTargets(self.second_pass, self.translator, self._toxic_words)
         return LiveStream(self, StreamingSession(targets, self.first_pass, self.vad, options))
 
     def run(self, slots: Sequence[Slot]) -> None:

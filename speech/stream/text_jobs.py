@@ -13,7 +13,9 @@ from typing import Protocol
 from speech.errors import SpeechError, TranslatorError
 from speech.recognize.text_translation import sentences
 from speech.transcript import Word, join
+from speech.translate.text.added_toxicity import without_added
 from speech.translate.text.translator import TextTranslator
+from speech.translate.toxicity import ToxicWords
 
 _log = logging.getLogger(__name__)
 
@@ -47,9 +49,13 @@ class TextJob:
     append: bool
     """Whether the words that were written stay."""
     plain: bool
+    toxic_words: ToxicWords | None = None
+    """Lists of words that the translation may not add."""
     owner: Hashable = None
     written: list[str] = field(default_factory=list)
     """One translation per sentence."""
+    added: tuple[str, ...] = ()
+    """Listed words that the translator had added; see `without_added`."""
     error: SpeechError | None = None
 
     @property
@@ -108,7 +114,8 @@ def run_job(translator: TextTranslator, job: TextJob) -> None:
     """Translate the text of a job; an error becomes its result."""
     assert job.source is not None
     try:
-        job.written = translator.translate(job.texts, job.source, job.target)
+        texts = translator.translate(job.texts, job.source, job.target)
+        job.written, job.added = without_added(translator, job.texts, job.source, texts, job.target, job.toxic_words)
     except SpeechError as error:
         job.error = error
     except Exception:

@@ -18,8 +18,9 @@ from speech.recognize.result import PartResult
 from speech.recognize.text_translation import TextTargets, known_source, main_language, spread
 from speech.stream.options import StreamOptions, TranslationOptions
 from speech.stream.text_jobs import TextJob, TextPlace
-from speech.transcript import Word, join, plain_words
+from speech.transcript import Toxicity, Word, join, joined_toxicity, plain_words
 from speech.translate.local_agreement import LocalAgreement
+from speech.translate.text.added_toxicity import toxicity_of_text
 from speech.translate.text.word_drafts import WordDrafts
 
 _MOST_WAITING = 16
@@ -38,8 +39,12 @@ class _TargetState:
     """The newest draft to translate."""
     drafts: WordDrafts = field(default_factory=WordDrafts)
     """Of the part under way."""
+    added: tuple[str, ...] = ()
+    """Listed words that the translator had added to these drafts."""
     before: list[Word] = field(default_factory=list)
     """Translations of the complete parts of `segment`."""
+    toxicity: Toxicity | None = None
+    """What these have added."""
     segment: int = 0
     asked: tuple[str, float] = "", 0.0
     """Text of the last draft, and up to where it was heard."""
@@ -73,7 +78,7 @@ class TextTranslation:
         self._options = options
         for target, state in self._states.items():
             if target not in self._wanted:
-                state.draft, state.drafts = None, WordDrafts()
+                state.draft, state.drafts, state.added = None, WordDrafts(), ()
 
     def _checked(self, options: StreamOptions) -> list[str]:
         """The targets of the text translator."""
@@ -155,9 +160,12 @@ class TextTranslation:
         self._enter(state, job.place.segment)
         rules = self._options.translation or TranslationOptions()
         policy = rules.policy if isinstance(rules.policy, LocalAgreement) else LocalAgreement()
+        state.added += job.added
         if state.drafts.take(_translated(job), job.place.heard_s - job.words[0].start_s, policy):
             words = [*state.before, *state.drafts.written]
-            self._events.append(_event(job, words, stable=len(words) if job.append else len(state.before)))
+            toxicity = joined_toxicity([state.toxicity, _toxicity(job, state.drafts.written, state.added)])
+            stable = len(words) if job.append else len(state.before)
+            self._events.append(_event(job, words, toxicity, stable=stable))
 
     def _settle(self, state: _TargetState, done: TextJob | None = None) -> None:
         """Write the first part if it is `done`, and those behind it that need no translator."""
@@ -174,15 +182,18 @@ class TextTranslation:
         else:
             words = _translated(job)
             words = state.drafts.finish(words) if job.append else words
-        state.drafts, state.before = WordDrafts(), [*state.before, *words]
+        added = (*state.added, *job.added) if job.append or job.error is not None else job.added
+        state.toxicity = joined_toxicity([state.toxicity, _toxicity(job, words, added)])
+        state.drafts, state.added, state.before = WordDrafts(), (), [*state.before, *words]
         if job.place.closes or words or drafted:
-            self._events.append(_event(job, state.before, stable=len(state.before), final=job.place.closes))
+            stable, final = len(state.before), job.place.closes
+            self._events.append(_event(job, state.before, state.toxicity, stable=stable, final=final))
 
     @staticmethod
     def _enter(state: _TargetState, segment: int) -> None:
         """Forget the words of an earlier segment."""
         if segment != state.segment:
-            state.segment, state.before = segment, []
+            state.segment, state.before, state.toxicity = segment, [], None
 
     def _needless(self, job: TextJob) -> bool:
         """Whether the translator cannot be asked for a text, or need not."""
@@ -204,6 +215,7 @@ class TextTranslation:
             complete=complete,
             append=rules is not None and rules.append,
             plain=self._options.plain,
+            toxic_words=self._targets.toxic_words,
         )
 
     def _state(self, target: str) -> _TargetState:
@@ -226,7 +238,14 @@ def _translated(job: TextJob) -> list[Word]:
     return plain_words(words) if job.plain else words
 
 
-def _event(job: TextJob, words: Sequence[Word], *, stable: int, final: bool = False) -> TranslationEvent:
+def _toxicity(job: TextJob, words: Sequence[Word], added: Sequence[str]) -> Toxicity | None:
+    """What the words written of a part have added, or would have: `added`."""
+    return toxicity_of_text(join(job.words), job.source, join(words), job.target, job.toxic_words, added)
+
+
+def _event(
+    job: TextJob, words: Sequence[Word], toxicity: Toxicity | None, *, stable: int, final: bool = False
+) -> TranslationEvent:
     place = job.place
     return TranslationEvent(
         segment=place.segment,
@@ -238,4 +257,5 @@ def _event(job: TextJob, words: Sequence[Word], *, stable: int, final: bool = Fa
         start_s=place.start_s,
         end_s=place.heard_s,
         audio_s=place.heard_s,
+        toxicity=toxicity,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from speech.files import printable, reason
 from speech.text.languages import LANGUAGES
 from speech.text.lines import read_lines
 
+ROUNDS = 3
+"""Maximum number of times that a translation is decoded again."""
 _COMMENT = "#"
 
 
@@ -90,6 +92,27 @@ class ToxicWords:
             target_language: ISO 639-3 code.
         """
         return () if self.matches(source, source_language) else self.matches(target, target_language)
+
+
+def forms(entry: str) -> tuple[str, str, str]:
+    """An entry in lower case, in upper case and capitalised."""
+    return entry.lower(), entry.upper(), entry.capitalize()
+
+
+def covering[Token](tokens: Sequence[Token], lengths: Sequence[int], first: int, last: int) -> tuple[Token, ...]:
+    """The tokens that spell the places `first .. last` of their text.
+
+    Args:
+        tokens: of the text.
+        lengths: of the tokens, in the units of `first` and `last`.
+        first, last: the first place and that behind the last.
+    """
+    found, end = [], 0
+    for token, length in zip(tokens, lengths, strict=True):
+        begin, end = end, end + length
+        if begin < last and end > first:
+            found.append(token)
+    return tuple(found)
 
 
 def _read(path: Path) -> list[str]:

@@ -51,6 +51,18 @@ def test_the_recognised_text_is_translated_by_a_model_in_a_directory(nllb):
     assert all(before["start"] <= after["start"] for before, after in pairwise(found["words"]))
 
 
+def test_a_listed_word_is_left_out_of_what_a_model_in_a_directory_writes(nllb, tmp_path):
+    options = ["--language", "eng", "--format", "jsonl", "--to", "fra", "--translator", nllb]
+    (usual,) = rows(run("transcribe", ENGLISH, *options))
+    entry = usual["words"][0]["text"].lower()
+    (tmp_path / "fra.txt").write_text(entry, "utf-8")
+    (tmp_path / "eng.txt").write_text("", "utf-8")
+    (found,) = rows(run("transcribe", ENGLISH, *options, "--toxic-words", tmp_path))
+    assert found["toxicity"] == {"found": [entry], "removed": True}
+    assert entry not in found["text"].lower().split()
+    assert found["text"] == " ".join(word["text"] for word in found["words"])
+
+
 def test_files_are_translated_by_an_endpoint_and_one_that_it_refuses_fails_alone(chat, monkeypatch, tmp_path):
     monkeypatch.setenv(KEY, "sk-never-shown")
     usual = chat.answer

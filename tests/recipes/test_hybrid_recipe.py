@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import runpy
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +24,7 @@ from speech.models.checkpoint import load_label_checkpoint
 from speech.models.hybrid import load_hybrid
 from speech.recognizer import Recognizer
 from speech.transcript import Word
+from tests.cli.calling import run as command_line
 from tests.conftest import CORPUS
 from tests.published_whisper import write_hugging_face
 from tests.tiny_hybrid import save_tiny_hybrid
@@ -31,20 +34,41 @@ RECIPE = ROOT / "recipes" / "hybrid"
 CODES = ("deu", "eng", "spa")
 
 
-def run(*command: str) -> str:
-    """What a command says on standard output."""
+def trained(*options: str) -> str:
+    """What the training, in a process of its own, says on standard output."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(RECIPE / "train.py"), *options]
     ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=250)
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
     return ran.stdout
 
 
-def python(script: str, *arguments: str) -> str:
-    return run(sys.executable, str(RECIPE / script), *arguments)
+@pytest.fixture
+def python(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., str]]:
+    """Runs a script of the recipe as `python SCRIPT ...` does, but in this process, which has imported torch."""
+    before = {*sys.modules}
+
+    def run(script: str, *arguments: str) -> str:
+        path = str(RECIPE / script)
+        monkeypatch.setattr(sys, "argv", [path, *arguments])
+        monkeypatch.syspath_prepend(RECIPE)
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(path, run_name="__main__")
+        said = capsys.readouterr()
+        assert not ended.value.code, said.err
+        return said.out
+
+    yield run
+    for name in {*sys.modules} - before:
+        if Path(getattr(sys.modules[name], "__file__", None) or "").parent == RECIPE:
+            del sys.modules[name]
 
 
 def speech(*arguments: str) -> str:
-    return run(sys.executable, "-m", "speech.cli.app", *arguments)
+    done = command_line(*arguments)
+    assert done.exit_code == 0, done.output
+    return done.stdout
 
 
 def loaded(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
@@ -73,7 +97,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_from_published_weights_to_a_hybrid_that_transcribes(corpus, checkpoint, tmp_path):
+def test_from_published_weights_to_a_hybrid_that_transcribes(corpus, checkpoint, python, tmp_path):
     published, base = write_hugging_face(tmp_path / "published"), tmp_path / "base"
     speech("import", str(published), "--to", str(base))
 
@@ -95,7 +119,7 @@ def test_from_published_weights_to_a_hybrid_that_transcribes(corpus, checkpoint,
     options = [f"base={base}", f"data.root={corpus}", f"data.train={timed}", f"output={output}", "debug=default"]
     options.append("+added.lad=[spa]")
     small = ["label.single=2", "label.drawn=4", "label.joined_s=[2.0,5.0]", "label.cut=0.5", "trainer.progress=false"]
-    said = python("train.py", *options, *small)
+    said = trained(*options, *small)
     assert f"label model: {output}/model" in said.replace("\n", "")
     before, after = load_label_checkpoint(base), load_label_checkpoint(output / "model")
     name = "decoder.layers.0.cross.query.weight"

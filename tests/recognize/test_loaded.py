@@ -9,11 +9,12 @@ from speech.recognize.full_context import FullContextPass
 from speech.recognize.label_only import LabelReader
 from speech.recognize.loaded import LoadedModel
 from speech.recognize.request import Request
+from speech.recognize.text_translation import TextTargets
 from tests.tiny_whisper import tiny_label_tokenizer, tiny_whisper
 
 
 def test_a_ctc_model_tells_what_it_knows(model, tokenizer, checkpoint):
-    found = LoadedModel(FullContextPass(model, tokenizer), checkpoint)
+    found = LoadedModel(TextTargets(FullContextPass(model, tokenizer), None), folder=checkpoint)
     assert (found.model, found.tokenizer, found.frame_s) == (model, tokenizer, model.frame_s)
     assert found.languages == found.known == tokenizer.vocabulary.languages
     assert (found.live, found.adapters) == (Live.chunks, None)
@@ -24,7 +25,7 @@ def test_a_ctc_model_tells_what_it_knows(model, tokenizer, checkpoint):
 
 
 def test_a_label_model_has_no_ctc_and_no_adapters(model):
-    found = LoadedModel(LabelReader(tiny_whisper(), tiny_label_tokenizer()))
+    found = LoadedModel(TextTargets(LabelReader(tiny_whisper(), tiny_label_tokenizer()), None))
     assert found.live == Live.parts
     assert found.languages == tuple(tiny_label_tokenizer().languages)
     for name in ("second_pass", "model", "tokenizer"):

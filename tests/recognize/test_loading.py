@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from speech.decode.label.joint import JointConfig
-from speech.errors import ConfigError, FileError, ModelError
+from speech.errors import ConfigError, ModelError
 from speech.models.adapters.file import fingerprint
 from speech.models.checkpoint import load_label_outline
 from speech.models.policy_file import POLICY, PolicyFile, save_policy
@@ -17,6 +17,7 @@ from speech.recognize.label_only import LabelReader
 from speech.recognize.loading import LoadOptions, load_reader
 from speech.recognize.part_reader import has_trained_policy
 from speech.recognize.request import Request
+from speech.translate.toxicity import ToxicWords
 from tests.tiny_hybrid import save_tiny_hybrid
 
 CPU = torch.device("cpu")
@@ -67,13 +68,20 @@ def test_what_a_whisper_translates_into_is_what_has_been_measured(whisper_checkp
         load_reader(folder, CPU, LoadOptions())
 
 
-def test_only_a_label_decoder_that_is_used_can_be_guarded_against_toxic_words(checkpoint, whisper_checkpoint, tmp_path):
-    (tmp_path / "eng.txt").write_text("pest", "utf-8")
-    load_reader(whisper_checkpoint, CPU, LoadOptions(toxic_words=tmp_path))
+def test_only_a_label_decoder_that_is_used_can_be_guarded_against_toxic_words(checkpoint, whisper_checkpoint):
+    words = ToxicWords({"eng": ["pest"]})
+    load_reader(whisper_checkpoint, CPU, LoadOptions(toxic_words=words))
     with pytest.raises(ConfigError, match=r"toxic words: no label decoder translates\. Use a hybrid or a Whisper"):
-        load_reader(checkpoint, CPU, LoadOptions(toxic_words=tmp_path))
-    with pytest.raises(FileError, match="none: cannot be read"):
-        load_reader(whisper_checkpoint, CPU, LoadOptions(toxic_words=tmp_path / "none"))
+        load_reader(checkpoint, CPU, LoadOptions(toxic_words=words))
+    with pytest.raises(ConfigError, match=r"without a list of English"):
+        load_reader(whisper_checkpoint, CPU, LoadOptions(toxic_words=ToxicWords({"fra": []}), text_targets=["fra"]))
+
+
+def test_behind_a_model_without_a_label_decoder_a_text_translator_can_be_guarded(checkpoint):
+    words = ToxicWords({"eng": ["pest"]})
+    load_reader(checkpoint, CPU, LoadOptions(toxic_words=words, text_targets=["fra", "eng"]))
+    with pytest.raises(ConfigError, match=r"without a list of a language that the text translator.* Add fra\.txt"):
+        load_reader(checkpoint, CPU, LoadOptions(toxic_words=words, text_targets=["fra", "deu"]))
 
 
 def test_a_policy_beside_the_label_model_is_loaded_and_another_models_is_refused(whisper_checkpoint, tmp_path):

@@ -9,8 +9,9 @@ from speech.errors import LanguageError, TranslatorError
 from speech.recognize.request import Request
 from speech.recognize.result import PartResult
 from speech.recognize.text_translation import TextTargets, known_source, main_language, sentences, spread
-from speech.transcript import Transcript, Word, join
-from tests.text_translators import Failing, Tagging, tagged
+from speech.transcript import Toxicity, Transcript, Word, join
+from speech.translate.toxicity import ToxicWords
+from tests.text_translators import Failing, Leaving, Tagging, tagged
 
 
 def words(text: str, language: str | None = "eng", start_s: float = 0.0) -> list[Word]:
@@ -97,6 +98,22 @@ def test_plain_text_is_asked_for_with_marks_and_written_without():
     reader = Saying(words("We are here."))
     found = TextTargets(reader, Tagging()).translated([reader.parts()], [transcript()], Request((), "fra", plain=True))
     assert found[0].text == "fra we fra are fra here"
+
+
+def test_words_that_the_translator_adds_are_left_out_or_reported_and_those_that_are_said_stay():
+    said = [words("We are here."), words("Estoy aquí.", "spa"), words("Là bas.", "fra")], [words("All is well now.")]
+    listed = ToxicWords({"fra": ["here", "well", "all", "là"], "eng": ["now"]})
+    for translator, text, removed in (
+        (Tagging(), f"{tagged('We are here.', 'fra')} {tagged('Estoy aquí.', 'fra')} Là bas.", False),
+        (Leaving(), f"fra-We fra-are 1 {tagged('Estoy aquí.', 'fra')} Là bas.", True),
+    ):
+        reader = Saying(*said[0], *said[1])
+        first, second = TextTargets(reader, translator, listed).translated(
+            [reader.parts()[:3], reader.parts()[3:]], [transcript(), transcript()], Request((), "fra")
+        )
+        assert (first.text, first.toxicity) == (text, Toxicity(("here",), removed=removed))
+        assert " ".join(word.text for word in first.words) == text
+        assert (second.text, second.toxicity) == (tagged("All is well now.", "fra"), None)
 
 
 def test_speech_in_the_target_language_stays():

@@ -62,7 +62,7 @@ def text(found):
 def test_a_translation_without_listed_words_costs_nothing():
     search = Texts("You pest.")
     best = hypothesis("You person, with pests.")
-    assert guard("pest")(best, "deu", search) == (best, None)
+    assert guard("pest", deu=["Mensch"])(best, "deu", search) == (best, None)
     assert search.prompts == []
 
 
@@ -71,13 +71,14 @@ def test_an_added_word_is_replaced_in_every_case_and_behind_any_sign():
     search = Texts("You pest.", "You Pest.", "PEST", 'A"pest"', "You person.", "You human.")
     found, toxicity = guard("pest")(best, "deu", search)
     assert (text(found), toxicity) == ("You person.", Toxicity(("pest",), removed=True))
-    assert len(search.bans) == 2  # the transcript, the translation
+    assert search.prompts == [TOKENIZER.prompt("deu", translate=True)]
 
 
 @pytest.mark.parametrize(("said", "heard"), [("du Schädling", ()), ("du Mensch", ("du mensch", "du schädling"))])
 def test_what_the_decoder_or_ctc_hears_is_translated(said, heard):
     best, search = hypothesis("You pest."), Texts("You person.", said=said)
     assert guard("pest", deu=["Schädling"])(best, "deu", search, heard) == (best, None)
+    assert search.prompts == [TOKENIZER.prompt("deu")]
     assert text(guard("pest", deu=["Ungeziefer"])(best, "deu", search, heard)[0]) == "You person."
     assert text(guard("pest", fra=["Schädling"])(best, "deu", search, heard)[0]) == "You person."
 
@@ -87,7 +88,7 @@ def test_other_entries_and_spellings_of_later_texts_are_banned_too():
     search = Texts(*texts)
     found, toxicity = guard("pest", "bad egg", "rat", "louse")(hypothesis("You pest."), "deu", search)
     assert (text(found), toxicity) == ("You person.", Toxicity(("pest",), removed=True))
-    assert len(search.bans) == 4
+    assert len(search.bans) == 3
 
 
 def test_where_every_text_has_listed_words_the_translation_stays():
@@ -104,7 +105,7 @@ def test_characters_of_several_bytes_are_banned_whole():
 def test_lists_without_english_guard_nothing():
     with pytest.raises(ConfigError, match=r"without a list of English. Add eng\.txt"):
         ToxicityGuard(ToxicWords({"deu": ["Schädling"]}), TOKENIZER)
-    assert ToxicityGuard.read(None, TOKENIZER) is None
+    assert ToxicityGuard.of(None, TOKENIZER) is None
 
 
 # The model that ships

@@ -150,7 +150,7 @@ async def beside(url: str, pcm: bytes, said: str, **options: Any) -> AsyncIterat
     assert finals(events) == said
     assert [e["seq"] for e in events] == list(range(1, len(events) + 1))
     assert events[-1]["type"] == "end"
-    assert client.reconnects == 0
+    assert client.reconnect_attempts == 0
 
 
 @pytest.fixture(scope="session")

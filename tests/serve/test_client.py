@@ -31,7 +31,7 @@ def test_broken_connections_do_not_change_the_text(server: Running, pcm, said):
             group.create_task(send())
             events = [event async for event in client]
         assert sorted({e["seq"] for e in events if e["type"] != "resumed"})[-1] == events[-1]["seq"]
-        return joined(events), client.reconnects
+        return joined(events), client.reconnect_attempts
 
     results = [asyncio.run(conversation(seed)) for seed in range(3)]
     assert [text for text, _ in results] == [said] * 3

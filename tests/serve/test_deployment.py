@@ -177,7 +177,7 @@ def test_a_client_that_is_cut_off_comes_back_to_its_worker_through_nginx(fleet: 
     results = asyncio.run(two())
     assert [finals(events) for _, events in results] == [said] * 2
     assert {client.session.partition("-")[0] for client, _ in results} == set(fleet.workers)  # the one with less to do
-    assert all(client.reconnects >= 3 for client, _ in results)
+    assert all(client.reconnect_attempts >= 3 for client, _ in results)
     assert all(metric(port, "speech_resumes_total") >= 3 for port in fleet.workers.values())
 
 

@@ -292,7 +292,7 @@ def test_a_proxy_that_cuts_anywhere_does_not_change_the_text(server: Running, pc
             await client.__aexit__(None, None, None)
         assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
         assert events[-1]["type"] == "end"
-        return finals(events), client.reconnects
+        return finals(events), client.reconnect_attempts
 
     async def conversation() -> list[tuple[str, int]]:
         async with beside(server.ws, pcm, said):

@@ -90,6 +90,28 @@ def test_a_model_of_ctranslate2_translates_live_what_it_translates_of_a_file(tal
     assert found == [by_hand.translate([text], "eng", "spa")[0].split() for text in texts] != []
 
 
+def test_listed_words_that_an_endpoint_adds_are_reported_live_and_over_http(chat, talk, tmp_path):
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    (lists / "eng.txt").write_text("")
+    (lists / "fra.txt").write_text("french")  # what the endpoint puts before each word
+    found = {"found": ["french"], "removed": False}
+    path = tmp_path / "talk.wav"
+    soundfile.write(path, np.frombuffer(talk, "<i2"), 16_000)
+    options = {"translator": f"{chat.url}=eng,spa:fra,deu", "translator_model": "tiny", "toxic_words": str(lists)}
+    with running(**options) as server:
+        events = play(server, talk, languages=["eng"], targets=["fra", "deu"], translation=EARLY)
+        with path.open("rb") as file:
+            form = {"to": "fra", "response_format": "verbose_json"}
+            url = f"{server.http}/v1/audio/translations"
+            answer = httpx.post(url, files={"file": ("talk.wav", file)}, data=form, timeout=60)
+    last = [event for event in translations(events) if event["is_final"] and event["text"]]
+    assert said(events) == shouted(finals(events))
+    assert [event["toxicity"] for event in last] == [found] * len(last) != []
+    assert not any("toxicity" in event for event in translations(events, "deu"))  # there is no list
+    assert answer.json()["toxicity"] == found
+
+
 def held(server: Running, pcm: bytes, **start: Any) -> list[dict[str, Any]]:
     """All that a session says that ends once a word of a growing part has been translated."""
     options = {"languages": ["eng"], "targets": ["fra"], "endpointing": {"mode": "client", "max_utterance_ms": 30_000}}

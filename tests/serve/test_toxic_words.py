@@ -89,7 +89,7 @@ def test_nothing_listed_is_written_while_the_speaker_goes_on_and_appended_text_s
     assert revised[-1]["text"] == translations(play(guarded, talk, targets=["eng"]))[-1]["text"]
 
 
-def test_translations_over_http_are_guarded_whole_and_streamed(guarded, folder, talk, tmp_path):
+def test_translations_over_http_are_guarded_whole_and_streamed(guarded, server, folder, talk, tmp_path):
     path = tmp_path / "talk.wav"
     soundfile.write(path, np.frombuffer(talk, "<i2"), 16_000)
     url = f"{guarded.http}/v1/audio/translations"
@@ -98,8 +98,14 @@ def test_translations_over_http_are_guarded_whole_and_streamed(guarded, folder, 
         with path.open("rb") as file:
             return httpx.post(url, files={"file": ("talk.wav", file)}, data=form, timeout=120)
 
-    assert post().json()["text"] == Recognizer.from_pretrained(toxic_words=folder).transcribe(path, to="eng").text
+    whole = Recognizer.from_pretrained(toxic_words=folder).transcribe(path, to="eng")
+    assert whole.toxicity is not None
+    assert post().json()["text"] == whole.text
+    full = post(response_format="verbose_json").json()
+    assert (full["text"], full["toxicity"]) == (whole.text, whole.toxicity.to_dict())
     assert not added(post(stream="true").text)
+    url = f"{server.http}/v1/audio/translations"
+    assert "toxicity" not in post(response_format="verbose_json").json()
 
 
 def test_what_is_said_is_translated_live_too(server, talk, tmp_path):

@@ -1,6 +1,7 @@
 from speech.stream.text_jobs import DirectTexts, TextJob, TextPlace, run_job
 from speech.transcript import Word
-from tests.text_translators import Failing, Tagging
+from speech.translate.toxicity import ToxicWords
+from tests.text_translators import Failing, Leaving, Tagging
 
 
 def job(text: str = "We are all here. And so are they.", **changed) -> TextJob:
@@ -20,6 +21,15 @@ def test_a_text_is_translated_sentence_by_sentence():
     run_job(Tagging(), asked)
     assert asked.written == ["fra-We fra-are fra-all fra-here.", "fra-And fra-so fra-are fra-they."]
     assert asked.error is None
+
+
+def test_listed_words_that_the_translator_adds_are_left_out_if_it_can():
+    words = ToxicWords({"fra": ["here"]})
+    for translator, first in ((Leaving(), "fra-We fra-are fra-all 1"), (Tagging(), "fra-We fra-are fra-all fra-here.")):
+        asked = job(toxic_words=words)
+        run_job(translator, asked)
+        assert asked.written == [first, "fra-And fra-so fra-are fra-they."]
+        assert asked.added == ("here",)
 
 
 def test_an_error_becomes_the_result():

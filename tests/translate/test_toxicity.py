@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech.errors import DataError, FileError
-from speech.translate.toxicity import ToxicWords
+from speech.translate.toxicity import ToxicWords, covering, forms
 
 WORDS = ToxicWords({"eng": ["pest", "bad egg", "d*rn", "pest control"], "deu": ["Schädling"], "jpn": ["ばか"]})
 
@@ -77,6 +77,16 @@ def test_what_is_said_in_addition_never_makes_more_toxicity_added(source, target
 def test_places_are_those_of_the_letters():
     text = "Bad  egg, a bad-egg and bad eggs"
     assert [text[slice(*place)] for place in WORDS.places("bad egg", text, "eng")] == ["Bad  egg", "bad-egg"]
+
+
+def test_entries_have_three_forms():
+    assert forms("bad Egg") == ("bad egg", "BAD EGG", "Bad egg")
+
+
+def test_a_place_is_covered_by_all_tokens_that_spell_some_of_it():
+    tokens = ["a ", "b", "ad eg", "", "g", "s"]
+    found = [covering(tokens, [*map(len, tokens)], first, last) for first, last in ((2, 9), (0, 1), (2, 5), (9, 10))]
+    assert found == [("b", "ad eg", "", "g"), ("a ",), ("b", "ad eg"), ("s",)]
 
 
 def test_lists_are_read_from_files_of_a_folder(tmp_path):

@@ -18,6 +18,7 @@ from speech.errors import ConfigError, TranslatorError
 from speech.text.languages import LANGUAGES
 from speech.translate.text.directions import Directions
 from speech.translate.text.translator import check_pair
+from speech.translate.toxicity import ToxicWords
 
 _MOST_LETTERS = 4000
 """Maximum length of a text."""
@@ -80,6 +81,10 @@ class ChatTranslator:
         check_pair(self, source, target)
         told = _PROMPT.format(source=LANGUAGES[source].name, target=LANGUAGES[target].name)
         return [self._translate(text, told) for text in texts]
+
+    def translate_without(self, text: str, source: str, target: str, words: ToxicWords) -> str | None:
+        """None: an endpoint has no way to ban words."""
+        return None
 
     def _translate(self, text: str, told: str) -> str:
         if len(text) > _MOST_LETTERS:

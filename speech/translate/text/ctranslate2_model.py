@@ -8,7 +8,7 @@ al. 2020, arXiv 2010.11125) have one for all languages, and a token of the langu
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,10 @@ from speech.files import printable, read_text
 from speech.translate.text.directions import Directions, within
 from speech.translate.text.language_tokens import prefix_tokens, target_tokens
 from speech.translate.text.translator import check_pair
+from speech.translate.toxicity import ROUNDS, ToxicWords, covering, forms
 
+_SPACE = "▁"
+"""In pieces of SentencePiece."""
 _SOURCE, _TARGET = "source.spm", "target.spm"
 _EOS, _SPECIAL = "</s>", ("<unk>", "<s>", "</s>", "<pad>")
 _MOST_TOKENS, _MORE_TOKENS = 500, 50
@@ -44,6 +47,8 @@ class TranslatorFiles:
     """Token behind the source, unless CTranslate2 adds it."""
     special: frozenset[str] = frozenset()
     """Tokens that are no text."""
+    written: frozenset[str] = frozenset()
+    """The vocabulary of the target side."""
 
     def tokens(self, text: str, source: str, target: str) -> list[str]:
         """The tokens of a text with those around it."""
@@ -54,6 +59,17 @@ class TranslatorFiles:
     def text(self, tokens: Sequence[str]) -> str:
         """The text of translated tokens."""
         return " ".join(self.target.decode([token for token in tokens if token not in self.special]).split())
+
+    def listed(self, tokens: Sequence[str], target: str, words: ToxicWords) -> Iterator[tuple[str, ...]]:
+        """Token sequences of the listed words in translated tokens: as they are spelled there, and as usual, as far as
+        the vocabulary has their tokens."""
+        plain = [token for token in tokens if token not in self.special]
+        text = "".join(plain).replace(_SPACE, " ")
+        for entry in words.matches(self.text(tokens), target):
+            usual = [self.target.encode(form, out_type=str) for form in forms(entry)]
+            yield from (tuple(form) for form in usual if self.written.issuperset(form))
+            for first, last in words.places(entry, text, target):
+                yield covering(plain, [*map(len, plain)], first, last)
 
 
 class CTranslate2Translator:
@@ -97,9 +113,27 @@ class CTranslate2Translator:
     def translate(self, texts: Sequence[str], source: str, target: str) -> list[str]:
         """See `TextTranslator`."""
         check_pair(self, source, target)
-        return [self._translate(text, source, target) for text in texts]
+        return [self._files.text(self._translations(text, source, target)[0]) for text in texts]
 
-    def _translate(self, text: str, source: str, target: str) -> str:
+    def translate_without(self, text: str, source: str, target: str, words: ToxicWords) -> str | None:
+        """See `TextTranslator`: the likeliest text of the beam that has none. If all have some, their listed words are
+        banned, and the text is translated again, at most `ROUNDS` times."""
+        check_pair(self, source, target)
+        banned: set[tuple[str, ...]] = set()
+        for _ in range(1 + ROUNDS):
+            found = self._translations(text, source, target, banned, self._beam)
+            clean = (said for said in map(self._files.text, found) if not words.matches(said, target))
+            best = next(clean, None)
+            if best is not None:
+                return best
+            for tokens in found:
+                banned.update(self._files.listed(tokens, target, words))
+        return None
+
+    def _translations(
+        self, text: str, source: str, target: str, banned: Iterable[tuple[str, ...]] = (), count: int = 1
+    ) -> list[list[str]]:
+        """The tokens of the `count` likeliest translations without banned sequences."""
         files = self._files
         row = files.tokens(text, source, target)
         if len(row) > _MOST_TOKENS:
@@ -109,17 +143,20 @@ class CTranslate2Translator:
         most = min(2 * len(row) + _MORE_TOKENS, _MOST_TOKENS)
         try:
             found = self._model.translate_batch(
-                [row], target_prefix=prefix, beam_size=self._beam, max_decoding_length=most
-            )
+                [row], target_prefix=prefix, beam_size=self._beam, max_decoding_length=most, num_hypotheses=count,
+                suppress_sequences=[[*tokens] for tokens in banned if tokens] or None,
+            )  # fmt: skip
         except RuntimeError as error:
             raise TranslatorError(f"CTranslate2 does not translate a text: {error}") from error
-        return files.text(found[0].hypotheses[0])
+        hypotheses: list[list[str]] = found[0].hypotheses
+        return hypotheses
 
 
 def read_files(folder: Path, directions: Directions | None) -> TranslatorFiles:
     """Read tokenizers, vocabulary and settings of a model. Raises what `CTranslate2Translator` does."""
     where = printable(folder)
-    vocabulary, settings = _vocabulary(folder), _json(folder / "config.json", dict)
+    vocabulary, settings = _vocabulary(folder, "source"), _json(folder / "config.json", dict)
+    written = frozenset(_vocabulary(folder, "target"))
     eos = None if settings.get("add_source_eos") else str(settings.get("eos_token") or _EOS)
     own = {str(value) for name, value in settings.items() if name.endswith("_token")}
     if (folder / _SOURCE).is_file() and (folder / _TARGET).is_file():
@@ -127,7 +164,7 @@ def read_files(folder: Path, directions: Directions | None) -> TranslatorFiles:
         known = _directions_of_marian(directions, before, where)
         special = frozenset({*own, *_SPECIAL, *before.values()})
         source, target = _pieces(folder / _SOURCE), _pieces(folder / _TARGET)
-        return TranslatorFiles(source, target, known, before, eos=eos, special=special)
+        return TranslatorFiles(source, target, known, before, eos=eos, special=special, written=written)
     models, languages = sorted(folder.glob("*.model")), prefix_tokens(vocabulary)
     if len(models) != 1:
         text = f"has {len(models)} SentencePiece models (*.model), expected one, or {_SOURCE} and {_TARGET}"
@@ -136,7 +173,7 @@ def read_files(folder: Path, directions: Directions | None) -> TranslatorFiles:
         raise ModelError("its vocabulary has no token of a language, such as fra_Latn or __fr__", where=where)
     known = within(directions, Directions(tuple(languages), tuple(languages)), where)
     pieces, special = _pieces(models[0]), frozenset({*own, *_SPECIAL, *languages.values()})
-    return TranslatorFiles(pieces, pieces, known, languages=languages, eos=eos, special=special)
+    return TranslatorFiles(pieces, pieces, known, languages=languages, eos=eos, special=special, written=written)
 
 
 def _directions_of_marian(given: Directions | None, before: dict[str, str], where: str) -> Directions:
@@ -151,9 +188,9 @@ def _directions_of_marian(given: Directions | None, before: dict[str, str], wher
     return given
 
 
-def _vocabulary(folder: Path) -> list[str]:
-    """Tokens of the source side, which is the target's too unless there are two vocabularies."""
-    for name in ("shared_vocabulary", "source_vocabulary"):
+def _vocabulary(folder: Path, side: str) -> list[str]:
+    """Tokens of one side, "source" or "target": the same unless there are two vocabularies."""
+    for name in ("shared_vocabulary", f"{side}_vocabulary"):
         path = folder / f"{name}.json"
         if path.is_file():
             return [str(token) for token in _json(path, list)]
@@ -161,7 +198,7 @@ def _vocabulary(folder: Path) -> list[str]:
         if path.is_file():
             return read_text(path).splitlines()
     fix = "Convert the model with ct2-transformers-converter."
-    raise ModelError("has no shared_vocabulary.json and no source_vocabulary.json", where=printable(folder), fix=fix)
+    raise ModelError(f"has no shared_vocabulary.json and no {side}_vocabulary.json", where=printable(folder), fix=fix)
 
 
 def _json[T](path: Path, kind: type[T]) -> T:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from speech.errors import LanguageError
 from speech.text.languages import resolve
+from speech.translate.toxicity import ToxicWords
 
 
 class TextTranslator(Protocol):
@@ -31,6 +32,13 @@ class TextTranslator(Protocol):
         Raises:
             LanguageError: if it does not translate between these languages.
             TranslatorError: if a text is too long, or the translator fails.
+        """
+
+    def translate_without(self, text: str, source: str, target: str, words: ToxicWords) -> str | None:
+        """Translate a text without any listed word of the target. Raises what `translate` does.
+
+        Returns:
+            The translation; None: the translator cannot leave words out, or has found no such translation.
         """
 
 

@@ -11,6 +11,7 @@ import pytest
 from serve.client import StreamClient
 from serve.engine.fallback import Fallback
 from serve.engine.readers import Readers
+from speech.audio import SAMPLE_RATE
 from speech.decode.endpoint import Reason
 from speech.recognize.parts import Part
 from speech.recognize.request import Request
@@ -139,18 +140,18 @@ def metric(server: Running, name: str) -> float:
 
 
 def test_finals_say_who_wrote_them_and_come_in_time(tmp_path, pcm):
-    model = str(save_writing_hybrid(tmp_path / "m"))
+    model, said = str(save_writing_hybrid(tmp_path / "m")), pcm[: 2 * 2 * SAMPLE_RATE]  # 2 s, which end all at once
     with writing(1.0), running(model=model, fallback_s=0.5) as server:
-        alone, _ = asyncio.run(live(server, pcm, 1))
+        alone, _ = asyncio.run(live(server, said, 1))
         assert set(alone) == {"decoder"}
         assert metric(server, "speech_fallbacks_total") == 0
-        written, late = asyncio.run(live(server, pcm, 4))
+        written, late = asyncio.run(live(server, said, 6))
         assert set(written) == {"decoder", "ctc"}
         assert metric(server, "speech_fallbacks_total") >= written.count("ctc")
         assert metric(server, 'speech_finals_total{by="ctc"}') == written.count("ctc")
         assert metric(server, 'speech_finals_total{by="decoder"}') == written.count("decoder") + len(alone)
     with writing(1.0), running(model=model, fallback_s=0.5, fallback=False) as server:
-        never, later = asyncio.run(live(server, pcm, 4))
+        never, later = asyncio.run(live(server, said, 6))
         assert set(never) == {"decoder"}
         assert metric(server, "speech_fallbacks_total") == 0
     assert np.percentile(late, 95) < 0.6 * np.percentile(later, 95)

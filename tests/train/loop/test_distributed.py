@@ -86,13 +86,10 @@ def is_alive(process: int) -> bool:
         return False
 
 
-def live(kind: str, corpus: Path, root: Path, compiled: Path) -> Story:
+def live(kind: str, corpus: Path, root: Path, environment: dict[str, str]) -> Story:
     folder = root / kind
     recipe = [sys.executable, str(ROOT / "recipes" / "owsm_ctc" / "train.py"), f"trainer={kind}", "trainer.devices=2"]
     command = [*recipe, *OVERRIDES, f"data.root={corpus}", f"output={folder}"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    if environment.pop("PYTHONDONTWRITEBYTECODE", ""):  # eight starts would each compile torch and Lightning again
-        environment["PYTHONPYCACHEPREFIX"] = str(compiled)
     with (root / f"{kind}.log").open("w") as log:
         first = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         reached = 0
@@ -113,12 +110,20 @@ def live(kind: str, corpus: Path, root: Path, compiled: Path) -> Story:
     return Story(folder, reached, ended_s, code, root / f"{kind}_copy", second.stdout)
 
 
+@pytest.fixture(scope="module")
+def environment(pytestconfig) -> dict[str, str]:
+    """Of the processes that train."""
+    found = {**os.environ, "OMP_NUM_THREADS": "1"}
+    if found.pop("PYTHONDONTWRITEBYTECODE", ""):  # twelve starts would each compile torch and Lightning again
+        found["PYTHONPYCACHEPREFIX"] = str(pytestconfig.cache.mkdir("compiled"))
+    return found
+
+
 @pytest.mark.parametrize("kind", VICTIMS)
-def test_a_loss_that_is_none_ends_all_processes_with_one_line(corpus, tmp_path, kind):
+def test_a_loss_that_is_none_ends_all_processes_with_one_line(corpus, environment, tmp_path, kind):
     recipe = [sys.executable, str(ROOT / "recipes" / "owsm_ctc" / "train.py"), f"trainer={kind}", "trainer.devices=2"]
     own = ["optimizer.lr=1e30", "optimizer.warmup=1", "optimizer.heads_first=0", "trainer.checkpoint_every=1"]
     command = [*recipe, *OVERRIDES, *own, f"data.root={corpus}", f"output={tmp_path / 'run'}"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
     assert ran.returncode == 1, ran.stderr[-3000:]
     assert ran.stdout == ""
@@ -134,10 +139,10 @@ def single(corpus, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stories(corpus, tmp_path_factory, pytestconfig) -> dict[str, Story]:
-    root, compiled = tmp_path_factory.mktemp("two"), pytestconfig.cache.mkdir("compiled")
+def stories(corpus, environment, tmp_path_factory) -> dict[str, Story]:
+    root = tmp_path_factory.mktemp("two")
     with ThreadPoolExecutor(len(VICTIMS)) as pool:
-        return dict(zip(VICTIMS, pool.map(lambda kind: live(kind, corpus, root, compiled), VICTIMS), strict=True))
+        return dict(zip(VICTIMS, pool.map(lambda kind: live(kind, corpus, root, environment), VICTIMS), strict=True))
 
 
 @pytest.mark.parametrize("kind", VICTIMS)

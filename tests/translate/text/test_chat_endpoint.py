@@ -10,6 +10,7 @@ import pytest
 from speech.errors import ConfigError, LanguageError, SpeechError, TranslatorError
 from speech.translate.text.chat_endpoint import ChatTranslator
 from speech.translate.text.directions import Directions
+from speech.translate.toxicity import ToxicWords
 from tests.chat_server import ChatServer, chatting
 
 KEY = "sk-very-secret"
@@ -45,6 +46,11 @@ def test_each_text_is_a_chat_at_temperature_0(server):
 def test_without_a_key_none_is_sent(server):
     translator(server, key=None).translate(["the dog"], "eng", "deu")
     assert "Authorization" not in server.headers[0]
+
+
+def test_it_cannot_be_told_to_leave_words_out_and_is_not_asked(server):
+    assert translator(server).translate_without("the dog", "eng", "fra", ToxicWords({"fra": ["dog"]})) is None
+    assert server.asked == []
 
 
 def test_an_answer_of_several_lines_becomes_one(server):

@@ -12,6 +12,7 @@ import sentencepiece
 from speech.errors import ConfigError, LanguageError, ModelError, TranslatorError
 from speech.translate.text.ctranslate2_model import CTranslate2Translator
 from speech.translate.text.directions import Directions
+from speech.translate.toxicity import ToxicWords
 from tests.tiny_translators import SENTENCES, save_marian, save_multilingual, vocabulary_of
 
 SPANISH_FRENCH = Directions(("spa",), ("fra",))
@@ -93,6 +94,36 @@ def test_a_text_does_not_depend_on_those_beside_it(layout, request):
     alone = [translator.translate([text], "spa", "fra")[0] for text in SENTENCES]
     assert translator.translate(SENTENCES, "spa", "fra") == alone
     assert translator.translate(SENTENCES[::-1] * 3, "spa", "fra") == alone[::-1] * 3
+
+
+@pytest.mark.parametrize("layout", ["marian", "nllb", "several"])
+def test_a_listed_word_is_left_out_of_what_is_written(layout, request):
+    """Each word of each translation in turn; the tiny models repeat themselves, so that some texts have no other."""
+    translator = CTranslate2Translator(request.getfixturevalue(layout), SPANISH_FRENCH)
+    clean, asked = 0, 0
+    for text in SENTENCES[:5]:
+        usual = translator.translate([text], "spa", "fra")[0]
+        for word in dict.fromkeys(usual.lower().split()):
+            words = ToxicWords({"fra": [word]})
+            assert words.matches(usual, "fra")
+            asked += 1
+            found = translator.translate_without(text, "spa", "fra", words)
+            if found is not None:
+                assert not words.matches(found, "fra")
+                clean += 1
+    assert clean > 0.9 * asked > 0
+
+
+def test_a_text_without_listed_words_stays_and_where_all_have_some_there_is_none(marian):
+    translator = CTranslate2Translator(marian, SPANISH_FRENCH)
+    for text in SENTENCES:
+        usual = translator.translate([text], "spa", "fra")
+        assert translator.translate_without(text, "spa", "fra", ToxicWords({"fra": ["zz"], "spa": [text]})) in usual
+    every = ToxicWords({"cmn": [*"abcdefghijklmnopqrstuvwxyzéàêè"]})  # any place matches
+    chinese = CTranslate2Translator(marian, Directions(("spa",), ("cmn",)))
+    assert chinese.translate_without(SENTENCES[0], "spa", "cmn", every) is None
+    with pytest.raises(LanguageError, match="does not translate into German"):
+        translator.translate_without("el perro", "spa", "deu", every)
 
 
 def test_a_pair_that_is_not_offered_is_refused(nllb):

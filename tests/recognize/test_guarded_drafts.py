@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from speech.decode.label.banned import BannedSequences
 from speech.decode.label.search import LabelHypothesis
 from speech.recognize.draft_decoder import DraftDecoder
-from speech.recognize.draft_guard import DraftGuard
 from speech.recognize.label_part import LabelPart
 from speech.recognize.toxicity_guard import ToxicityGuard
 from speech.transcript import Toxicity
@@ -48,8 +47,8 @@ def guarded(
     best: str, *others: str, written: str = "", words: tuple[str, ...] = ("pest",), said: str = "", **lists: list[str]
 ) -> tuple[str, Toxicity | None, int]:
     search = Drafts(*others)
-    guard = DraftGuard(ToxicityGuard(ToxicWords({"eng": words, **lists}), TOKENIZER), TOKENIZER)
-    found, toxicity = guard(hypothesis(best), "deu", tokens(written), search, lambda: [said])
+    guard = ToxicityGuard(ToxicWords({"eng": words, **lists}), TOKENIZER)
+    found, toxicity = guard.draft(hypothesis(best), "deu", search, lambda: [said], tokens(written))
     return TOKENIZER.decode(found.tokens), toxicity, search.calls
 
 
