@@ -4,8 +4,9 @@ from typing import Any
 
 import torch
 
-from speech.models.codec import CodecConfig, NeuralCodec
+from speech.models.codec import CodecConfig, DecoderHead, NeuralCodec
 from speech.nn.codec.gfsq import GfsqConfig
+from speech.nn.codec.hifi_gan import HifiGanConfig
 
 QUANTIZER: dict[str, Any] = {"groups": 2, "levels": [4, 3]}
 SHAPE: dict[str, Any] = {
@@ -24,10 +25,11 @@ SHAPE: dict[str, Any] = {
 }
 
 
-def tiny_codec_config() -> CodecConfig:
-    return CodecConfig(**SHAPE, quantizer=GfsqConfig(**QUANTIZER))
+def tiny_codec_config(head: DecoderHead = DecoderHead.istft) -> CodecConfig:
+    rates = HifiGanConfig(channels=8, rates=[5, 8], kernels=[3], dilations=[1, 2])
+    return CodecConfig(**SHAPE, quantizer=GfsqConfig(**QUANTIZER), head=head, hifi_gan=rates)
 
 
-def tiny_codec(seed: int = 0) -> NeuralCodec:
-    torch.manual_seed(seed)
-    return tiny_codec_config().build().eval()
+def tiny_codec(head: DecoderHead = DecoderHead.istft) -> NeuralCodec:
+    torch.manual_seed(0)
+    return tiny_codec_config(head).build().eval()

@@ -1,11 +1,14 @@
-"""A trainable codec: log-mel -> causal ConvNeXt encoder -> GFSQ -> causal ConvNeXt decoder -> inverse STFT.
+"""A trainable codec: log-mel -> causal ConvNeXt encoder -> GFSQ -> causal ConvNeXt decoder -> head -> samples.
 
-The quantiser is that of Fish-Speech (Liao et al. 2024, section 3.2), the decoder head that of Vocos (Siuzdak 2023).
+The quantiser is that of Fish-Speech (Liao et al. 2024, section 3.2), the decoder head that of Vocos (Siuzdak 2023) or
+of HiFi-GAN's type.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 import torch
@@ -13,15 +16,25 @@ from torch import Tensor, nn
 
 from speech.audio.causal_log_mel import CausalLogMel
 from speech.errors import ConfigError
-from speech.nn.codec.causal import CausalConvolution, CausalSequence, CausalUpsampling, Framewise
+from speech.nn.codec.causal import CausalConvolution, CausalLayer, CausalSequence, CausalUpsampling, Framewise
 from speech.nn.codec.convnext import convnext_stack
 from speech.nn.codec.gfsq import Gfsq, GfsqConfig
-from speech.nn.codec.istft import IstftHead, OverlapState
+from speech.nn.codec.hifi_gan import HifiGanConfig, HifiGanHead
+from speech.nn.codec.istft import IstftHead
 from speech.nn.codec.quantized import Quantizer
 from speech.ranges import check, ranged
 
 _CENTRE, _SPREAD = -5.0, 3.0
 """About the mean and the standard deviation of log-mel magnitudes of speech."""
+
+
+class DecoderHead(StrEnum):
+    """From frames to samples."""
+
+    istft = "istft"
+    """Spectra and overlap-add: light."""
+    hifi_gan = "hifi_gan"
+    """Transposed convolutions: heavy."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -49,16 +62,26 @@ class CodecConfig:
     decoder_layers: int = ranged(6, least=1)
     """Decoder blocks at the rate of spectra."""
     quantizer: GfsqConfig = field(default_factory=GfsqConfig)
+    head: DecoderHead = DecoderHead.istft
+    hifi_gan: HifiGanConfig = field(default_factory=HifiGanConfig)
+    """Shape of that head; the product of its rates is `hop`."""
 
     def __post_init__(self) -> None:
-        check(self, "codec")
+        check(self, "model")
         if self.n_fft % self.hop or (self.n_fft - self.hop) % 2:
             raise ConfigError(
-                f"codec: n_fft {self.n_fft}, hop {self.hop}", fix="Give a multiple of an even hop as n_fft."
+                f"model: n_fft {self.n_fft}, hop {self.hop}", fix="Give a multiple of an even hop as n_fft."
             )
         if self.dim % self.quantizer.groups:
             raise ConfigError(
-                f"codec: dim {self.dim}, quantizer.groups {self.quantizer.groups}", fix="Give a multiple of the groups."
+                f"model.dim {self.dim}, model.quantizer.groups {self.quantizer.groups}",
+                fix="Give a multiple of the groups.",
+            )
+
+        if self.head == DecoderHead.hifi_gan and math.prod(self.hifi_gan.rates) != self.hop:
+            raise ConfigError(
+                f"model.hop {self.hop}, model.hifi_gan.rates {self.hifi_gan.rates}",
+                fix="Give rates whose product is hop.",
             )
 
     def build(self) -> NeuralCodec:
@@ -78,7 +101,7 @@ class CodecDecoderState(NamedTuple):
     """State of streams that are decoded."""
 
     layers: tuple[Any, ...]
-    head: OverlapState
+    head: tuple[Any, ...]
 
 
 class Reconstruction(NamedTuple):
@@ -123,15 +146,19 @@ class NeuralCodec(nn.Module):
                 Framewise(nn.LayerNorm(config.decoder_dim)),
             ]
         )
-        self.head = IstftHead(config.decoder_dim, config.n_fft, config.hop)
+        self.head: IstftHead | HifiGanHead
+        if config.head == DecoderHead.hifi_gan:
+            self.head = HifiGanHead(config.decoder_dim, config.hifi_gan)
+        else:
+            self.head = IstftHead(config.decoder_dim, config.n_fft, config.hop)
 
     @property
     def device(self) -> torch.device:
-        return self.head.linear.weight.device
+        return next(self.encoder.parameters()).device
 
     @property
     def dtype(self) -> torch.dtype:
-        return self.head.linear.weight.dtype
+        return next(self.encoder.parameters()).dtype
 
     @property
     def parameter_count(self) -> int:
@@ -197,12 +224,16 @@ class NeuralCodec(nn.Module):
         return self.quantizer(x).codes, CodecEncoderState(waiting, layers)
 
     def init_decoder(self, batch: int) -> CodecDecoderState:
-        return CodecDecoderState(self.decoder.begin(batch), self.head.begin(batch))
+        return CodecDecoderState(self.decoder.begin(batch), self._causal_head.begin(batch))
 
     def decode_step(self, codes: Tensor, state: CodecDecoderState) -> tuple[Tensor, CodecDecoderState]:
         x, layers = self.decoder.step(self.quantizer.decode(codes), state.layers)
-        samples, head = self.head.step(x, state.head)
+        samples, head = self._causal_head.step(x, state.head)
         return samples, CodecDecoderState(layers, head)
+
+    @property
+    def _causal_head(self) -> CausalLayer:
+        return self.head
 
     def _encoded(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Frames `(batch, frames, dim)` before the quantiser, and their numbers `(batch,)`.

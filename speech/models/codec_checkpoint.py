@@ -14,7 +14,7 @@ import torch
 from speech.choices import Storage
 from speech.errors import ConfigError, ModelError
 from speech.files import replacing_folder
-from speech.models.codec import CodecConfig, NeuralCodec
+from speech.models.codec import CodecConfig, DecoderHead, NeuralCodec
 from speech.models.storage import (
     CODEC,
     RECORD,
@@ -25,6 +25,7 @@ from speech.models.storage import (
     write_record,
 )
 from speech.nn.codec.gfsq import GfsqConfig
+from speech.nn.codec.hifi_gan import HifiGanConfig
 
 _WEIGHTS = {"model.safetensors": ""}
 
@@ -85,6 +86,7 @@ def load_codec_checkpoint(directory: Path, *, device: str | torch.device = "cpu"
 
 def _config(record: Any, where: str) -> CodecConfig:
     try:
-        return CodecConfig(**{**record, "quantizer": GfsqConfig(**record["quantizer"])})
+        inner = {"quantizer": GfsqConfig(**record["quantizer"]), "hifi_gan": HifiGanConfig(**record["hifi_gan"])}
+        return CodecConfig(**{**record, **inner, "head": DecoderHead(record["head"])})
     except (KeyError, TypeError, ValueError, ConfigError) as error:
         raise ModelError(f"has a wrong or missing key: {error}", where=where) from error

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from speech.errors import ConfigError
 from speech.models.base import Codec
-from speech.models.codec import CodecConfig, NeuralCodec
+from speech.models.codec import CodecConfig, DecoderHead, NeuralCodec
 from speech.models.precision import Precision, with_precision
 from speech.nn.codec.gfsq import GfsqConfig
 from speech.nn.streaming import merge, select
@@ -135,6 +135,21 @@ def test_every_parameter_has_a_gradient():
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("seed", range(3))
+def test_a_hifi_gan_head_streams_too_and_without_delay(seed):
+    codec = tiny_codec(DecoderHead.hifi_gan)
+    assert codec.delay_samples == 0
+    codes = torch.randint(0, 12, (2, 2, 17), generator=torch.Generator().manual_seed(seed))
+    wanted, ends = codec.decode(codes, torch.tensor([17, 9]))
+    assert ends.tolist() == [17 * FRAME, 9 * FRAME]
+    pieces = [piece.transpose(1, 2) for piece in cut(codes.transpose(1, 2), seed, longest=4)]
+    found = torch.cat(stepped(codec.decode_step, codec.init_decoder(2), pieces), dim=1)
+    torch.testing.assert_close(found[:1], wanted[:1], atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(found[1:, : 9 * FRAME], wanted[1:, : 9 * FRAME], atol=1e-6, rtol=1e-4)
+    assert codec(*noise(900)).samples.shape == (1, 900)
+
+
+@torch.inference_mode()
 def test_it_runs_in_bfloat16(codec):
     found = with_precision(codec, Precision.bfloat16)
     assert found.dtype == torch.bfloat16
@@ -155,9 +170,10 @@ def test_it_runs_in_bfloat16(codec):
     [
         ({"n_fft": 1000}, "n_fft 1000, hop 280"),
         ({"hop": 281, "n_fft": 562}, "n_fft 562, hop 281"),
-        ({"dim": 250}, r"dim 250, quantizer\.groups 8"),
-        ({"sample_rate": 100}, r"codec\.sample_rate 100"),
-        ({"quantizer": GfsqConfig(groups=7)}, r"dim 256, quantizer\.groups 7"),
+        ({"dim": 250}, r"model\.dim 250, model\.quantizer\.groups 8"),
+        ({"sample_rate": 100}, r"model\.sample_rate 100"),
+        ({"head": DecoderHead.hifi_gan, "hop": 140}, r"hop 140, model\.hifi_gan\.rates \[7, 5, 4, 2\]"),
+        ({"quantizer": GfsqConfig(groups=7)}, r"dim 256, model\.quantizer\.groups 7"),
     ],
 )
 def test_a_shape_that_does_not_fit_is_refused(changes, message):

@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from speech.errors import ModelError
 from speech.models.checkpoint import KINDS, Storage, kind_of, load_checkpoint
-from speech.models.codec import CodecConfig
+from speech.models.codec import CodecConfig, DecoderHead
 from speech.models.codec_checkpoint import CodecCheckpoint, load_codec_checkpoint, save_codec_checkpoint
 from speech.models.storage import CODEC
 from tests.cli.calling import run
@@ -53,6 +53,14 @@ def test_it_comes_back_as_it_was(tmp_path, storage):
             assert torch.equal(value, loaded.model.state_dict()[name])
 
 
+def test_a_codec_with_a_hifi_gan_head_comes_back(tmp_path):
+    codec = tiny_codec(DecoderHead.hifi_gan)
+    save_codec_checkpoint(tmp_path / "c", CodecCheckpoint(codec, {}), card="# tiny\n")
+    loaded = load_codec_checkpoint(tmp_path / "c").model
+    assert loaded.config == codec.config
+    assert torch.equal(decoded(loaded), decoded(codec))
+
+
 def test_a_loaded_codec_can_be_trained_on(saved):
     model = load_codec_checkpoint(saved).model
     model(torch.randn(1, 800), torch.tensor([800])).samples.square().mean().backward()
@@ -85,6 +93,7 @@ def test_what_is_wrong_is_named(saved):
         ({"quantizer": {"groups": 2, "level": [4, 3]}}, "wrong or missing key"),
         ({"hop": 30}, "n_fft 160, hop 30"),
         ({"depth": 3}, "wrong or missing key"),
+        ({"head": "none"}, "wrong or missing key"),
     ):
         (saved / "config.json").write_text(json.dumps(record | {"model": record["model"] | change}))
         with pytest.raises(ModelError, match=message):

@@ -1,8 +1,8 @@
 """Read files and arrays as mono float32 samples, at 16 kHz unless asked otherwise.
 
 Every error names the file and what was found in it. A file is read to its last byte or refused. Concatenated files are
-read in sequence; sample rate and channels may change
-within a file. A truncated file raises an error where its bytes reveal the truncation. Timing follows the container.
+read in sequence; sample rate and channels may change within a file. A truncated file raises an error where its bytes
+reveal the truncation. Timing follows the container.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class GfsqConfig:
     """How many times a number is bounded before it is rounded; the published Firefly codec does it twice."""
 
     def __post_init__(self) -> None:
-        check(self, "quantizer")
+        check(self, "model.quantizer")
 
 
 class Gfsq(Quantizer):
