@@ -151,6 +151,7 @@ class NeuralCodec(nn.Module):
             self.head = HifiGanHead(config.decoder_dim, config.hifi_gan)
         else:
             self.head = IstftHead(config.decoder_dim, config.n_fft, config.hop)
+        self.parameter_count = sum(parameter.numel() for parameter in self.parameters())
 
     @property
     def device(self) -> torch.device:
@@ -159,10 +160,6 @@ class NeuralCodec(nn.Module):
     @property
     def dtype(self) -> torch.dtype:
         return next(self.encoder.parameters()).dtype
-
-    @property
-    def parameter_count(self) -> int:
-        return sum(parameter.numel() for parameter in self.parameters())
 
     @property
     def sample_rate(self) -> int:

@@ -13,11 +13,13 @@ from speech.models.base import Codec
 from speech.models.codec import CodecConfig, DecoderHead, NeuralCodec
 from speech.models.precision import Precision, with_precision
 from speech.nn.codec.gfsq import GfsqConfig
+from speech.nn.cpu.int8 import int8_runs
 from speech.nn.streaming import merge, select
 from tests.nn.codec.pieces import cut, stepped
 from tests.tiny_codec import tiny_codec
 
 FRAME, DELAY = 80, 60
+needs_kernels = pytest.mark.skipif(not int8_runs(), reason="needs the quantised kernels of x86")
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +165,22 @@ def test_it_runs_in_bfloat16(codec):
     pieces = [codes[..., :3], codes[..., 3:]]
     stepwise = stepped(found.decode_step, found.init_decoder(1), pieces)
     torch.testing.assert_close(torch.cat(stepwise, dim=1)[:, DELAY:], decoded, atol=2e-3, rtol=2e-2)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("precision", [Precision.float32, pytest.param(Precision.int8, marks=needs_kernels)])
+def test_its_linear_layers_run_packed_and_in_eight_bits(precision):
+    torch.manual_seed(0)
+    codec = CodecConfig(dim=64, encoder_dim=64, decoder_dim=64).build().eval()
+    found = with_precision(codec, precision)
+    assert found.dtype == torch.float32
+    assert found.parameter_count == codec.parameter_count
+    codes = torch.randint(0, 1000, (1, 8, 6))
+    wanted, made = (model.decode(codes, torch.tensor([6]))[0] for model in (codec, found))
+    assert (made - wanted).abs().mean() < (0.2 if precision == Precision.int8 else 1e-4) * wanted.abs().mean()
+    stepwise = stepped(found.decode_step, found.init_decoder(1), [codes[..., :2], codes[..., 2:]])
+    difference = torch.cat(stepwise, dim=1)[:, found.delay_samples :] - made
+    assert difference.abs().mean() < (0.1 if precision == Precision.int8 else 1e-4) * made.abs().mean()
 
 
 @pytest.mark.parametrize(

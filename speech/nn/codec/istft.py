@@ -75,7 +75,7 @@ class IstftHead(CausalLayer):
 
     def spectra(self, x: Tensor) -> Tensor:
         """Complex spectra `(batch, t, n_fft / 2 + 1)` of frames."""
-        log_magnitude, phase = F.linear(x, self.linear.weight, self.linear.bias).float().chunk(2, dim=-1)
+        log_magnitude, phase = self.linear(x).float().chunk(2, dim=-1)
         return torch.polar(log_magnitude.clamp(max=_LARGEST_LOG).exp(), phase)
 
     def _overlapped(self, frames: Tensor, before: Tensor) -> Tensor:
