@@ -38,14 +38,14 @@ class CropConfig:
 class CodecLossConfig:
     """Losses and the share that each has of the gradient at the decoded samples (`speech.train.codec.balancer`)."""
 
-    mel: float = ranged(2.0, least=0)
+    mel: float = ranged(3.0, least=0)
     """Share of the log-mel distance."""
-    stft: float = ranged(1.0, least=0)
+    stft: float = ranged(1.5, least=0)
     """Share of the multi-resolution STFT loss."""
-    adversarial: float = ranged(1.0, least=0)
-    """Share of the discriminators' verdict, once they have begun."""
-    features: float = ranged(2.0, least=0)
-    """Share of feature matching, once the discriminators have begun."""
+    adversarial: float = ranged(0.5, least=0)
+    """Share of the discriminators' verdict, once it counts."""
+    features: float = ranged(1.0, least=0)
+    """Share of feature matching, from the same step on."""
     n_ffts: list[int] = field(
         default_factory=lambda: [512, 1024, 2048], metadata=within(Range(least=16, most=8192, count=(1, None)))
     )
@@ -68,7 +68,10 @@ class DiscriminatorConfig:
     """Discriminators: multi-period (Kong et al. 2020) and multi-resolution (Defossez et al. 2022)."""
 
     begins: int = ranged(2000, least=0)
-    """Step at which they begin to learn and to judge; their learning rate then warms up."""
+    """Step at which they begin to learn; their learning rate then warms up."""
+    alone: int = ranged(200, least=0)
+    """Steps from then on in which they only learn. Verdicts of untrained discriminators, scaled to their share of the
+    gradient, would undo what the codec has learned."""
     lr: float = ranged(0.5, above=0)
     """Factor on the learning rate."""
     crop_s: float = ranged(0.5, above=0)

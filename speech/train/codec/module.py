@@ -1,4 +1,4 @@
-"""Training step of a codec: spectral losses, and from a step on those of discriminators, balanced by their gradients.
+"""Training step of a codec: spectral losses and later those of discriminators, balanced by their gradients.
 
 One optimiser has the parameters of the codec and of the discriminators. Both are updated at once, each by gradients of
 its own: what reaches the codec is computed at the decoded samples, which are cut off from the graph of the codec there.
@@ -55,17 +55,16 @@ class CodecModule(TrainModule[CodecBatch]):
             return sum(losses.values(), made.loss), losses
         cut = samples.detach().requires_grad_()
         losses = self.spectral(cut, batch.samples)._asdict()
-        own = made.loss
+        parts, own = dict(losses), made.loss
         if self.global_step >= self.judges.begins:
-            judged, learned = self._judged(cut, batch, generator)
-            losses |= judged
+            verdicts, learned = self._judged(cut, batch, generator)
+            parts |= verdicts | {"discriminators": learned}
             own = own + learned
-            parts = {"discriminators": learned.detach()}
-        else:
-            parts = {}
+            if self.global_step >= self.judges.begins + self.judges.alone:
+                losses |= verdicts
         gradient = self.balancer(losses, cut)
-        parts |= {name: value.detach() for name, value in losses.items()}
-        return own + _with_gradient(samples, gradient, sum(losses.values())), parts
+        total = own + _with_gradient(samples, gradient, sum(losses.values()))
+        return total, {name: value.detach() for name, value in parts.items()}
 
     def _judged(
         self, samples: Tensor, batch: CodecBatch, generator: torch.Generator

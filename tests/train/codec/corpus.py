@@ -17,6 +17,7 @@ from tests.tiny_codec import tiny_codec_config
 
 JUDGES: dict[str, Any] = {
     "begins": 3,
+    "alone": 1,
     "crop_s": 0.1,
     "periods": [2, 3],
     "period_channels": 2,

@@ -42,8 +42,20 @@ def test_before_the_discriminators_begin_they_are_not_asked(tmp_path, monkeypatc
     assert not any(gradients(found.discriminators))
 
 
+def test_at_first_discriminators_only_learn(tmp_path):
+    alone, without = module(3, tmp_path), module(2, tmp_path)
+    loss, parts = alone.loss(batch(2000, 1500), torch.Generator().manual_seed(0))
+    assert parts.keys() == {"mel", "stft", "adversarial", "features", "discriminators"}
+    assert loss.item() == pytest.approx(sum(float(parts[name]) for name in ("mel", "stft", "discriminators")))
+    loss.backward()
+    without.loss(batch(2000, 1500), torch.Generator())[0].backward()
+    assert any(gradients(alone.discriminators))
+    for p, wanted in zip(alone.codec.parameters(), without.codec.parameters(), strict=True):
+        torch.testing.assert_close(p.grad, wanted.grad)
+
+
 def test_then_both_learn_from_gradients_of_their_own(tmp_path):
-    found = module(3, tmp_path)
+    found = module(4, tmp_path)
     loss, parts = found.loss(batch(2000, 1500), torch.Generator().manual_seed(0))
     assert parts.keys() == {"mel", "stft", "adversarial", "features", "discriminators"}
     assert float(loss.detach()) == pytest.approx(float(sum(parts.values())), rel=1e-5)
@@ -53,7 +65,7 @@ def test_then_both_learn_from_gradients_of_their_own(tmp_path):
     assert all(bool(gradient.any()) for gradient in kernels)  # those of biases cancel while no place is judged well
     theirs = [p.grad.clone() for p in found.discriminators.parameters()]
     ours = [p.grad.clone() for p in found.codec.parameters()]
-    again = module(3, tmp_path, **{"codec_loss.adversarial": 0.0, "codec_loss.features": 0.0})
+    again = module(4, tmp_path, **{"codec_loss.adversarial": 0.0, "codec_loss.features": 0.0})
     again.loss(batch(2000, 1500), torch.Generator().manual_seed(0))[0].backward()
     for wanted, p in zip(theirs, again.discriminators.parameters(), strict=True):
         torch.testing.assert_close(p.grad, wanted)

@@ -92,8 +92,8 @@ def test_a_killed_run_resumes_to_the_same_weights(spoken, whole, tmp_path, monke
 
 
 def test_it_learns(spoken, tmp_path):
-    config = tiny(spoken, tmp_path / "run", max_steps=80, validate_every=40, checkpoint_every=80, average=0)
-    config = changed(config, {"discriminators.begins": 60, "optimizer.lr": 1e-2})
+    config = tiny(spoken, tmp_path / "run", max_steps=40, validate_every=40, checkpoint_every=40, average=0)
+    config = changed(config, {"discriminators.begins": 36, "optimizer.lr": 1e-2})
     assert train_codec(config) is not None
     rows = [row for row in read_metrics(tmp_path / "run" / "metrics.jsonl") if "dev/mel" in row]
     assert rows[-1]["dev/mel"] < 0.75 * rows[0]["dev/mel"]
