@@ -16,6 +16,7 @@ from speech.text.vocabulary import Vocabulary
 from speech.train.adapters.config import AdaptConfig
 from speech.train.asr.config import TrainConfig
 from speech.train.asr.schema import built, register
+from speech.train.codec.config import CodecTrainConfig
 from speech.train.label.config import LabelConfig
 from speech.train.loop.config import Accelerator, TrainerConfig
 from speech.train.loop.distributed import Sharded, strategy
@@ -100,7 +101,7 @@ BELOW_0 = {
 """Paths of fields that may be -1, and why."""
 
 
-@pytest.mark.parametrize("make", ["whole", "published", "adapters", "switching", "label", "translation"])
+@pytest.mark.parametrize("make", ["whole", "published", "adapters", "switching", "label", "translation", "codec"])
 def test_no_number_is_accepted_that_is_not_finite_or_makes_no_sense(make):
     config = {
         "whole": lambda: composed("experiment=foundation_whole"),
@@ -109,6 +110,7 @@ def test_no_number_is_accepted_that_is_not_finite_or_makes_no_sense(make):
         "switching": switching,
         "label": labelling,
         "translation": translating,
+        "codec": coding,
     }[make]()
     found = list(numbers(config))
     assert len(found) > 50
@@ -216,6 +218,13 @@ def translating() -> TranslationConfig:
     register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("streaming_translation", overrides=["output=out", "data.root=corpus"])
+    return built(config)
+
+
+def coding() -> CodecTrainConfig:
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("codec", overrides=["output=out", "data.root=corpus"])
     return built(config)
 
 

@@ -228,13 +228,13 @@ class LogMelQueue:
         self._taken += count
 
 
-def mel_filters(n_fft: int, n_mels: int) -> np.ndarray:
-    """Triangular mel filters, 0 to 8 kHz, Slaney scale and area normalisation: `(n_fft // 2 + 1, n_mels)`.
+def mel_filters(n_fft: int, n_mels: int, rate: int = SAMPLE_RATE) -> np.ndarray:
+    """Triangular mel filters, 0 to `rate / 2` Hz, Slaney scale and area normalisation: `(n_fft // 2 + 1, n_mels)`.
 
     Slaney, Auditory Toolbox (1998): linear below 1 kHz, logarithmic above.
     """
-    bins = np.linspace(0.0, SAMPLE_RATE / 2, n_fft // 2 + 1)
-    edges = _mel_to_hz(np.linspace(0.0, _hz_to_mel(SAMPLE_RATE / 2), n_mels + 2))
+    bins = np.linspace(0.0, rate / 2, n_fft // 2 + 1)
+    edges = _mel_to_hz(np.linspace(0.0, _hz_to_mel(rate / 2), n_mels + 2))
     rising = (bins[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins[:, None]) / (edges[2:] - edges[1:-1])
     triangles = np.maximum(0.0, np.minimum(rising, falling))

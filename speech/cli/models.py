@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +14,12 @@ from speech.cli.console import stdout
 from speech.models.adapters.file import FOLDER
 from speech.models.adapters.store import entries
 from speech.models.checkpoint import kind_of, load_label_outline, load_outline
+from speech.models.codec_checkpoint import load_codec_checkpoint
 from speech.models.hub import EMBEDDED, locate
 from speech.models.hybrid import KIND as HYBRID
 from speech.models.hybrid import LABEL
 from speech.models.policy_file import POLICY
-from speech.models.storage import WHISPER
+from speech.models.storage import CODEC, WHISPER
 from speech.models.translation_targets import Targets
 
 _LIVE = {
@@ -35,14 +37,31 @@ def models(name: Annotated[str, typer.Argument(help="Model: embedded, a director
         "path": str(path),
         "kind": kind,
         "on disk": f"{sum(file.stat().st_size for file in files) / 1e6:.1f} MB",
-        **(_label_only(path) if kind == WHISPER else _by_ctc(path)),
+        **_facts(path, kind),
         **(_label_half(path / LABEL) if kind == HYBRID else {}),
         **_trained_policy(path / LABEL if kind == HYBRID else path),
-        "adapters": " ".join(info.language for info in adapted) or "none",
+        **({} if kind == CODEC else {"adapters": " ".join(info.language for info in adapted) or "none"}),
     }
     console = stdout()
     for key, value in facts.items():
         console.print(f"{key:<13} {value}")
+
+
+def _facts(path: Path, kind: str) -> dict[str, str]:
+    if kind == CODEC:
+        return _codec(path)
+    return _label_only(path) if kind == WHISPER else _by_ctc(path)
+
+
+def _codec(path: Path) -> dict[str, str]:
+    model = load_codec_checkpoint(path).model
+    bits = model.codebooks * math.log2(model.codebook_size)
+    return {
+        "parameters": _millions(model),
+        "audio": f"{model.sample_rate} Hz",
+        "frame": f"{model.frame_s * 1000:.1f} ms",
+        "codes": f"{model.codebooks} of {model.codebook_size} per frame, {bits / model.frame_s / 1000:.2f} kbit/s",
+    }
 
 
 def _by_ctc(path: Path) -> dict[str, str]:

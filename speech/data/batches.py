@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -44,6 +44,7 @@ class Stretch(NamedTuple):
 class SpeechBatch:
     """A batch of examples, zero-padded at the end."""
 
+    sample_rate: ClassVar[int] = SAMPLE_RATE
     samples: Tensor
     """(batch, samples) float32 at 16 kHz."""
     sample_lengths: Tensor

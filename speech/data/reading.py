@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from speech.audio import SAMPLE_RATE
 from speech.audio.input.files import load_audio
 from speech.data.manifest import ShardRecord, Utterance
 from speech.errors import AudioError, DataError, SpeechError
@@ -32,15 +33,15 @@ class Unreadable(NamedTuple):
     """In one line."""
 
 
-def read_audio(utterance: Utterance) -> np.ndarray:
-    """Read an utterance's samples `(n,)` float32 at 16 kHz, from its file or its record in a shard.
+def read_audio(utterance: Utterance, rate: int = SAMPLE_RATE) -> np.ndarray:
+    """Read an utterance's samples `(n,)` float32 at `rate` Hz, from its file or its record in a shard.
 
     Raises:
         AudioError: if the file cannot be read.
         DataError: naming shard and record, if the record cannot be read.
     """
     if utterance.record is None:
-        return load_audio(utterance.audio)
+        return load_audio(utterance.audio, rate=rate)
     shard, number, offset, size = utterance.record
     where = f"{printable(shard)}, record {number} ({printable(utterance.id)})"
     try:
@@ -53,7 +54,7 @@ def read_audio(utterance: Utterance) -> np.ndarray:
         named = header.name.rpartition(".")[0]
         if utterance.id.isascii() and len(header.name) < _LONGEST_NAME and named != utterance.id:
             raise DataError(f"holds {printable(header.name)}", where=where, fix=REWRITE)
-        return load_audio(content, name=where)
+        return load_audio(content, name=where, rate=rate)
     except OSError as error:
         raise DataError(f"cannot be read: {said_by(error)}", where=where) from error
     except tarfile.TarError as error:
@@ -66,14 +67,16 @@ class AudioReader:
     """Reads the samples of utterances.
 
     Args:
-        cache: cache all decoded audio in memory, as int16 (115 MB per hour), in each reading process.
+        cache: cache all decoded audio in memory, as int16 (115 MB per hour at 16 kHz), in each reading process.
+        rate: sample rate in Hz.
     """
 
-    def __init__(self, cache: bool = False) -> None:
+    def __init__(self, cache: bool = False, rate: int = SAMPLE_RATE) -> None:
+        self._rate = rate
         self._cache: dict[Path | ShardRecord, np.ndarray] | None = {} if cache else None
 
     def __call__(self, utterance: Utterance) -> np.ndarray | Unreadable:
-        """Return samples `(n,)` float32 at 16 kHz, or the reason why they cannot be read."""
+        """Return samples `(n,)` float32, or the reason why they cannot be read."""
         try:
             return self._samples(utterance)
         except SpeechError as error:
@@ -84,10 +87,10 @@ class AudioReader:
 
     def _samples(self, utterance: Utterance) -> np.ndarray:
         if self._cache is None:
-            return read_audio(utterance)
+            return read_audio(utterance, self._rate)
         key = utterance.record or utterance.audio
         if key not in self._cache:
-            loud = read_audio(utterance) * _INT16
+            loud = read_audio(utterance, self._rate) * _INT16
             self._cache[key] = np.clip(np.rint(loud), -_INT16, _INT16 - 1).astype(np.int16)
         return self._cache[key].astype(np.float32) / np.float32(_INT16)
 

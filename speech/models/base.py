@@ -212,7 +212,9 @@ class LabelModel(Hearing, Protocol):
 class Codec[Heard: tuple[object, ...], Said: tuple[object, ...]](Model, Protocol):
     """Audio codec, whole or streaming: consecutive pieces give the same result as the whole.
 
-    `Heard` and `Said` are the encoder and decoder states, whose rows `speech.nn.streaming` selects and merges.
+    `Heard` and `Said` are the encoder and decoder states, whose rows `speech.nn.streaming` selects and merges. Frame
+    `t` of the codes comes with sample `(t + 1) * frame_samples`. The decoder says what the encoder heard
+    `delay_samples` late, so a stream of audio ends with that much silence, filled up to a whole frame.
     """
 
     @property
@@ -220,19 +222,28 @@ class Codec[Heard: tuple[object, ...], Said: tuple[object, ...]](Model, Protocol
         """Sample rate in Hz."""
 
     @property
+    def frame_samples(self) -> int:
+        """Samples per frame of codes."""
+
+    @property
+    def delay_samples(self) -> int:
+        """Samples at the beginning of what `decode_step` returns of a stream that precede the audio: drop them."""
+
+    @property
     def codebooks(self) -> int:
         """Number of codebooks, that is, codes per frame."""
 
     @property
-    def codes(self) -> int:
-        """Size of a codebook; codes are 0 .. `codes` - 1."""
+    def codebook_size(self) -> int:
+        """Size of a codebook; codes are 0 .. `codebook_size` - 1."""
 
     def encode(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Encode `samples (batch, N)`, `lengths (batch,)` to codes `(batch, codebooks, T)` int64, and frame counts
         `(batch,)`."""
 
     def decode(self, codes: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Decode codes `(batch, codebooks, T)`, frame counts `(batch,)` to `samples (batch, N)`, `lengths (batch,)`."""
+        """Decode codes `(batch, codebooks, T)`, frame counts `(batch,)` to `samples (batch, N)`, `lengths (batch,)`:
+        at least as many as were encoded."""
 
     def init_encoder(self, batch: int) -> Heard:
         """Initial encoder state."""
@@ -244,8 +255,8 @@ class Codec[Heard: tuple[object, ...], Said: tuple[object, ...]](Model, Protocol
         """Initial decoder state."""
 
     def decode_step(self, codes: Tensor, state: Said) -> tuple[Tensor, Said]:
-        """Decode codes `(batch, codebooks, t)` of any length; returns samples `(batch, n)` that later codes cannot
-        change."""
+        """Decode codes `(batch, codebooks, t)` of any length; returns samples `(batch, t * frame_samples)`, which
+        later codes cannot change."""
 
 
 class SpeechLM[State: tuple[object, ...]](Model, Protocol):
@@ -273,8 +284,8 @@ class SpeechLM[State: tuple[object, ...]](Model, Protocol):
 
         Args:
             state: from `begin` or the previous step.
-            choose: samples codes `(batch,)` from scores `(batch, codes)` of one codebook; the next codebook depends
-                on them.
+            choose: samples codes `(batch,)` from scores `(batch, codebook_size)` of one codebook; the next
+                codebook depends on them.
 
         Returns:
             Codes `(batch, codebooks)`, whether each row ended before them `(batch,)` bool, and the next state.

@@ -24,6 +24,13 @@ FORMAT = 1
 RECORD = "config.json"
 WHISPER = "whisper"
 """Checkpoint kind of a label model alone."""
+CODEC = "codec"
+"""Checkpoint kind of an audio codec."""
+_ADVICE = {
+    WHISPER: "It has no CTC: use a CTC or hybrid model.",
+    CODEC: "It is a codec: use a model that recognises speech.",
+}
+"""Kind of a checkpoint -> what to do where a CTC model is expected."""
 _SCALE = ".scale"
 _KEPT = (nn.Linear, TiedEmbedding)
 """Layers whose weights may keep their stored precision."""
@@ -64,12 +71,19 @@ def read_record(directory: Path, kinds: Collection[str], files: Collection[str],
         raise ModelError(
             f"format {record.get('format')}, kind {record.get('kind')!r}; expected {expected}",
             where=where,
-            fix="It has no CTC: use a CTC or hybrid model." if record.get("kind") == WHISPER else None,
+            fix=_fix(record.get("kind"), kinds),
         )
     missing = [key for key in keys if key not in record]
     if missing:
         raise ModelError(f"has no {', '.join(missing)}", where=where)
     return record
+
+
+def _fix(kind: Any, kinds: Collection[str]) -> str | None:
+    """What to do about a checkpoint of another kind than the allowed `kinds`."""
+    if CODEC in kinds:
+        return "Use a codec."
+    return _ADVICE.get(kind) if isinstance(kind, str) else None
 
 
 @dataclass(frozen=True, slots=True)

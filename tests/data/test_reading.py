@@ -123,7 +123,7 @@ def test_how_many_may_be_unreadable(utterances: int, share: float, most: int) ->
 
 
 def test_whatever_a_decoder_does_it_is_this_file_alone(corpus: list[Utterance], monkeypatch) -> None:
-    def fall_over(path: Path) -> np.ndarray:
+    def fall_over(path: Path, **_: object) -> np.ndarray:
         raise ValueError("no\nlayout")
 
     monkeypatch.setattr(reading, "load_audio", fall_over)
@@ -141,3 +141,12 @@ def test_kept_audio_is_read_once_but_what_failed_is_tried_again(corpus: list[Utt
     again = read(corpus[3])
     assert not isinstance(again, Unreadable)
     assert np.array_equal(first, again)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_reader_reads_at_its_rate(corpus: list[Utterance], cached: bool) -> None:
+    read = AudioReader(cached, rate=24000)
+    for _ in range(2):
+        samples = read(corpus[0])
+        assert isinstance(samples, np.ndarray)
+        assert len(samples) == 14400

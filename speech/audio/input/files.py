@@ -1,7 +1,8 @@
-"""Read files and arrays as mono float32 samples at 16 kHz. Every error names the file and what was found in it.
+"""Read files and arrays as mono float32 samples, at 16 kHz unless asked otherwise.
 
-A file is read to its last byte or refused. Concatenated files are read in sequence; sample rate and channels may change
-within a file. A truncated file raises an error where its bytes reveal the truncation. Timing follows the container.
+Every error names the file and what was found in it. A file is read to its last byte or refused. Concatenated files are
+read in sequence; sample rate and channels may change within a file. A truncated file raises an error where its bytes
+reveal the truncation. Timing follows the container.
 """
 
 from __future__ import annotations
@@ -46,8 +47,9 @@ def load_audio(
     track: int | None = None,
     max_s: float | None = None,
     name: str | None = None,
+    rate: int = SAMPLE_RATE,
 ) -> np.ndarray:
-    """Read all samples of a file: `(n,)` float32, mono, 16 kHz.
+    """Read all samples of a file: `(n,)` float32, mono.
 
     Args:
         source: path, bytes of a file, or an open binary file; a pipe is read to its end.
@@ -57,12 +59,13 @@ def load_audio(
         max_s: maximum duration in seconds. A longer file raises as soon as the limit is passed, before it is fully
             decoded.
         name: name of the source in errors and warnings; None: its path, or the name of an open file.
+        rate: sample rate of the result in Hz.
 
     Raises:
         AudioError: if the source is missing, not audio, empty, truncated, damaged, not finite, longer than `max_s`, or
             lacks that channel or track.
     """
-    blocks = list(stream_audio(source, channel=channel, track=track, max_s=max_s, name=name))
+    blocks = list(stream_audio(source, channel=channel, track=track, max_s=max_s, name=name, rate=rate))
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
@@ -74,10 +77,11 @@ def stream_audio(
     track: int | None = None,
     max_s: float | None = None,
     name: str | None = None,
+    rate: int = SAMPLE_RATE,
 ) -> Iterator[np.ndarray]:
     """Yield the samples of `load_audio` in blocks of about `block_s` seconds; memory use does not grow with length."""
     name = name_of(source) if name is None else name
-    mono = _MonoResampler(name, channel)
+    mono = _MonoResampler(name, channel, rate)
     received_s, produced = 0.0, 0
     with opened(source, name) as (file, size):
         for piece in _joined(_pieces(file, size, name, block_s, track), block_s):
@@ -90,7 +94,7 @@ def stream_audio(
                 yield samples
     rest = mono.finish()
     if produced + len(rest) == 0:
-        raise AudioError(f"has no samples at {SAMPLE_RATE} Hz, only {received_s * 1000:.3f} ms", where=name)
+        raise AudioError(f"has no samples at {rate} Hz, only {received_s * 1000:.3f} ms", where=name)
     if len(rest):
         yield rest
 
@@ -145,14 +149,14 @@ def _mixed(block: np.ndarray, rate: int, channel: int | None) -> np.ndarray:
 
 
 class _MonoResampler:
-    """Converts pieces of any rate and channel count to mono at 16 kHz.
+    """Converts pieces of any rate and channel count to mono at one rate.
 
     The resampler is renewed when the rate changes; there is one mixer per channel count and rate.
     """
 
-    def __init__(self, name: str, channel: int | None) -> None:
-        self._name, self._channel = name, channel
-        self._rate = SAMPLE_RATE
+    def __init__(self, name: str, channel: int | None, wanted: int) -> None:
+        self._name, self._channel, self._wanted = name, channel, wanted
+        self._rate = wanted
         self._resampler: soxr.ResampleStream | None = None
         self._mixers: dict[tuple[int, int], Mixer] = {}
 
@@ -165,8 +169,8 @@ class _MonoResampler:
                 found = f"has {piece.rate} samples a second, expected {_LOWEST_RATE} or more"
                 raise AudioError(found, where=self._name)
             self._rate = piece.rate
-            if piece.rate != SAMPLE_RATE:
-                self._resampler = soxr.ResampleStream(piece.rate, SAMPLE_RATE, 1, dtype="float32")
+            if piece.rate != self._wanted:
+                self._resampler = soxr.ResampleStream(piece.rate, self._wanted, 1, dtype="float32")
         mono = np.ascontiguousarray(self._mix(piece))
         samples = mono if self._resampler is None else self._resampler.resample_chunk(mono)
         if len(samples):

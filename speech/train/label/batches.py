@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -63,6 +63,7 @@ class Row:
 class LabelBatch:
     """A batch of rows, padded at the end."""
 
+    sample_rate: ClassVar[int] = SAMPLE_RATE
     samples: Tensor
     """`(batch, samples)` float32 at 16 kHz."""
     sample_lengths: Tensor

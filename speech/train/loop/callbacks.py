@@ -11,7 +11,6 @@ from typing import Any
 import lightning as L
 import torch
 
-from speech.audio import SAMPLE_RATE
 from speech.errors import FileError
 from speech.files import printable, reason, write_atomically
 from speech.text.lines import lines_of
@@ -82,7 +81,7 @@ class Metrics(L.Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self.audio_s += float(batch.sample_lengths.sum()) / SAMPLE_RATE
+        self.audio_s += float(batch.sample_lengths.sum()) / batch.sample_rate
         if trainer.global_step % self.every or trainer.global_step == self.last:
             return
         self.last = trainer.global_step

@@ -31,11 +31,15 @@ class StepBatch(Protocol):
     """Attributes of a batch that the loop uses."""
 
     sample_lengths: Tensor
-    """`(batch,)` samples at 16 kHz."""
+    """`(batch,)` samples."""
     ids: list[str]
     """Utterance ids of the rows, for messages."""
     unreadable: list[Unreadable]
     """Utterances of the batch that could not be read."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second."""
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -150,7 +154,7 @@ class TrainModule[B: StepBatch](L.LightningModule):
 
     def validation_step(self, batch: B, index: int) -> None:
         loss, parts = self.loss(batch, None)
-        seconds = batch.sample_lengths.sum() / 16000
+        seconds = batch.sample_lengths.sum() / batch.sample_rate
         self.log_dict({f"dev/{name}": value for name, value in parts.items()}, batch_size=int(seconds), sync_dist=True)
         self.log("dev/loss", loss, batch_size=int(seconds), sync_dist=True)
 

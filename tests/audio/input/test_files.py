@@ -54,6 +54,15 @@ def test_a_float_wav_at_16_khz_comes_back_bit_for_bit(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded, noise(1.0))
 
 
+def test_a_file_is_read_at_the_rate_that_is_asked_for() -> None:
+    content = encoded(noise(1.0, rate=22050), rate=22050, subtype="FLOAT")
+    np.testing.assert_array_equal(load_audio(content, rate=22050), noise(1.0, rate=22050))
+    high = load_audio(encoded(tone(1.0, rate=48000, hz=9000), rate=48000, subtype="FLOAT"), rate=24000)
+    assert len(high) == 24000
+    np.testing.assert_allclose(high[500:-500], tone(1.0, rate=24000, hz=9000)[500:-500], atol=1e-3)
+    assert len(np.concatenate(list(stream_audio(content, rate=8000, block_s=0.1)))) == 8000
+
+
 @pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG", "MP3", "AIFF"])
 def test_path_bytes_and_open_file_give_the_same_samples(kind: str, tmp_path: Path) -> None:
     content = encoded(tone(1.0), kind=kind)

@@ -1,0 +1,1 @@
+"""Layers of audio codecs: causal convolutions, quantisers, and decoders from frames to samples."""
