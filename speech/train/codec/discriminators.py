@@ -18,6 +18,10 @@ from torch.nn.utils.parametrizations import weight_norm
 from speech.train.codec.config import DiscriminatorConfig
 
 _SLOPE = 0.1
+_GAIN = 10.0
+"""Brings samples of speech near 1, so that discriminators learn at once."""
+_COMPRESSION, _LEAST_POWER = 0.3, 1e-6
+"""Exponent of spectral magnitudes, so that weak parts of speech are seen beside strong ones."""
 
 
 class Verdict(NamedTuple):
@@ -60,12 +64,12 @@ class PeriodDiscriminator(_Discriminator):
         self.period = period
 
     def picture(self, samples: Tensor) -> Tensor:
-        padded = F.pad(samples, (0, -samples.shape[1] % self.period))
+        padded = F.pad(_GAIN * samples, (0, -samples.shape[1] % self.period))
         return padded.unflatten(1, (-1, self.period))[:, None]  # (batch, 1, N / period, period)
 
 
 class ResolutionDiscriminator(_Discriminator):
-    """Sees real and imaginary parts of an STFT: `(batch, 2, frames, bins)`."""
+    """Sees real and imaginary parts of an STFT with compressed magnitudes: `(batch, 2, frames, bins)`."""
 
     window: Tensor
 
@@ -81,7 +85,9 @@ class ResolutionDiscriminator(_Discriminator):
         spectrum = torch.stft(
             samples, self.n_fft, hop, window=self.window, pad_mode="constant", normalized=True, return_complex=True
         )
-        return torch.view_as_real(spectrum).permute(0, 3, 2, 1).contiguous()
+        parts = torch.view_as_real(spectrum)  # (batch, bins, frames, 2)
+        power = parts.square().sum(dim=-1, keepdim=True) + _LEAST_POWER
+        return (parts * power ** ((_COMPRESSION - 1) / 2)).permute(0, 3, 2, 1).contiguous()
 
 
 class Discriminators(nn.Module):
