@@ -199,7 +199,7 @@ def test_the_cache_changes_nothing_but_reads_each_file_once(
 ) -> None:
     read: list[str] = []
     load = reading.load_audio
-    monkeypatch.setattr(reading, "load_audio", lambda path: (read.append(str(path)), load(path))[1])
+    monkeypatch.setattr(reading, "load_audio", lambda path, **given: (read.append(str(path)), load(path, **given))[1])
     cached = train_batches(corpus, PLAIN, cache=True)
     first = epoch_of(cached)
     assert_same(epoch_of(cached), first)

@@ -69,10 +69,10 @@ class LabelDecoderGraph(nn.Module):
         following: list[Tensor] = []
         attention: dict[tuple[int, int], Tensor] = {}
         for number, (layer, own, frames) in enumerate(zip(layers, past, cross, strict=True)):
-            x, kept, queries = layer(x, own, causal, frames, None)
+            x, kept, crossing = layer(x, own, causal, frames, None)
             following += kept
             for head in {head for at, head in self.heads if at == number}:
-                attention[number, head] = head_attention(queries[:, head], frames.keys[:, head], None)[0]
+                attention[number, head] = head_attention(crossing.queries[:, head], frames.keys[:, head], None)[0]
         logits = decoder.norm(x[:, -1]) @ self.columns
         if not self.heads:
             return logits, *following
