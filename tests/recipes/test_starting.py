@@ -68,14 +68,14 @@ def test_a_run_that_is_stopped_says_how_it_goes_on_and_does(start, tmp_path, cap
         "trainer.validate_every=100000",
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    first = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        while not (output / "last.ckpt").is_file() and first.poll() is None:
-            time.sleep(0.05)
-        first.send_signal(signal.SIGINT)
-        out, err = first.communicate(timeout=120)
-    finally:
-        first.kill()
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as first:
+        try:
+            while not (output / "last.ckpt").is_file() and first.poll() is None:
+                time.sleep(0.05)
+            first.send_signal(signal.SIGINT)
+            out, err = first.communicate(timeout=120)
+        finally:
+            first.kill()
     assert first.returncode == 130, err[-3000:]
     assert out == ""
     assert "Traceback" not in err

@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -192,13 +193,13 @@ def test_a_disk_that_is_full_ends_the_run_and_leaves_the_last_whole_checkpoint(c
     assert train(tiny(corpus, tmp_path / "run")) is not None
 
 
-def test_ctrl_c_is_what_it_was(corpus, tmp_path, monkeypatch):
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Metrics, "on_train_batch_end", stop)
+def test_ctrl_c_ends_a_run_after_the_batch_and_its_checkpoint(corpus, tmp_path, monkeypatch):
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(Metrics, "on_train_batch_end", lambda *_: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         train(tiny(corpus, tmp_path / "run"))
+    assert read_state(tmp_path / "run" / CHECKPOINT)["global_step"] == 1
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_record_has_null_where_there_is_no_number(tmp_path):

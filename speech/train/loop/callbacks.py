@@ -17,7 +17,7 @@ from speech.text.lines import lines_of
 from speech.train.loop.averaging import save_snapshot
 from speech.train.loop.config import TrainerConfig
 from speech.train.loop.module import TrainModule
-from speech.train.loop.state import CHECKPOINT, interrupts_later
+from speech.train.loop.state import CHECKPOINT
 
 METRICS = "metrics.jsonl"
 
@@ -45,8 +45,7 @@ class Checkpoints(L.Callback):
         self.seen = step
         assert isinstance(module, TrainModule)
         if step % settings.average_every == 0 and settings.average > 0:
-            with interrupts_later():
-                save_snapshot(module.model, self.folder / "snapshots", step, settings.average)
+            save_snapshot(module.model, self.folder / "snapshots", step, settings.average)
         if step % self.validate_every:
             self._save(trainer)
 
@@ -56,8 +55,7 @@ class Checkpoints(L.Callback):
 
     def _save(self, trainer: L.Trainer) -> None:
         if trainer.global_step % self.settings.checkpoint_every == 0:
-            with interrupts_later():
-                trainer.save_checkpoint(self.folder / CHECKPOINT)
+            trainer.save_checkpoint(self.folder / CHECKPOINT)
 
 
 class Metrics(L.Callback):

@@ -28,6 +28,7 @@ from speech.train.loop.averaging import average, snapshots
 from speech.train.loop.callbacks import Checkpoints, Metrics
 from speech.train.loop.config import Accelerator, RunSettings, TrainerConfig, TrainingPrecision
 from speech.train.loop.distributed import end_with_launcher, is_first, strategy
+from speech.train.loop.interruption import Interruption
 from speech.train.loop.module import StepBatch, TrainModule
 from speech.train.loop.state import CHECKPOINT, StateFiles, read_state
 from speech.train.loop.stream import Batches, SpeechData
@@ -108,15 +109,13 @@ def fit[B: StepBatch](
         return
     train, dev, module.unreadable, workers = speech()
     data = SpeechData(train, dev, done * settings.accumulate, settings.max_steps * settings.accumulate, workers)
-    if score_start and not done:
-        build_trainer(config, output).validate(module, data, verbose=False)
-    trainer = build_trainer(config, output)
+    interruption = Interruption()
     try:
-        trainer.fit(module, data, ckpt_path=str(output / CHECKPOINT) if done else None, weights_only=True)
-    except SystemExit as error:
-        if isinstance(error.__context__, KeyboardInterrupt):  # Lightning turns it into an exit code 1
-            raise KeyboardInterrupt from error
-        raise
+        with interruption.awaited():
+            if score_start and not done:
+                build_trainer(config, output, interruption).validate(module, data, verbose=False)
+            trainer = build_trainer(config, output, interruption)
+            trainer.fit(module, data, ckpt_path=str(output / CHECKPOINT) if done else None, weights_only=True)
     except OSError as error:  # from the libraries' own files, such as TensorBoard's
         where = printable(error.filename) if error.filename else printable(output)
         raise FileError(f"training stopped: {reason(error)}", where=where) from error
@@ -134,13 +133,13 @@ def averaged(settings: TrainerConfig, output: Path) -> dict[str, Tensor] | None:
     return average(paths) if paths else None
 
 
-def build_trainer(config: RunSettings, output: Path) -> L.Trainer:
+def build_trainer(config: RunSettings, output: Path, interruption: Interruption) -> L.Trainer:
     """Build the Lightning trainer with our checkpoints and metrics."""
     settings = config.trainer
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*LeafSpec.*|.*`__len__` defined.*|.*in eval mode at the start.*")
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    callbacks: list[L.Callback] = [Metrics(output, settings.log_every), Checkpoints(output, settings)]
+    callbacks: list[L.Callback] = [Metrics(output, settings.log_every), Checkpoints(output, settings), interruption]
     if settings.progress:
         callbacks.append(RichProgressBar(refresh_rate=5))
     return L.Trainer(

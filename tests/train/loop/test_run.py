@@ -30,8 +30,8 @@ def used(monkeypatch) -> list[Any]:
     found: list[Any] = []
     original = loop.build_trainer
 
-    def build(config, output):
-        trainer = original(config, output)
+    def build(config, output, interruption):
+        trainer = original(config, output, interruption)
         found.append(config)
         assert trainer.max_steps == config.trainer.max_steps
         assert trainer.accumulate_grad_batches == config.trainer.accumulate

@@ -2,9 +2,7 @@
 
 import os
 import pickle
-import signal
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,7 @@ import torch
 
 from speech.errors import ConfigError, FileError, ModelError
 from speech.train.asr.config import RunConfig
-from speech.train.loop.state import CHECKPOINT, StateFiles, interrupts_later, read_state, steps_done
+from speech.train.loop.state import CHECKPOINT, StateFiles, read_state, steps_done
 from tests.disk import small_disk
 
 
@@ -124,22 +122,3 @@ def test_a_full_disk_leaves_the_older_file(tmp_path):
         StateFiles().save_checkpoint(big, path)
     assert read_state(path)["global_step"] == 2
     assert [p.name for p in tmp_path.iterdir()] == [CHECKPOINT]
-
-
-def test_an_interrupt_waits_until_what_is_within_is_done():
-    done = []
-
-    def write() -> None:
-        with interrupts_later():
-            signal.raise_signal(signal.SIGINT)
-            done.append(True)
-
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        write()
-    assert done
-    assert signal.getsignal(signal.SIGINT) is before
-    with interrupts_later():
-        pass
-    with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(lambda: interrupts_later().__enter__()).result() is None  # no signals there
