@@ -22,9 +22,8 @@ from serve.protocols.openai_events import InvalidEvent, audio_of, convert, faile
 from serve.sessions.options import Facts, Refused, prepare
 from speech.choices import PolicyName
 from speech.errors import LanguageError
-from speech.recognize.request import ENGLISH
 from speech.stream.options import StreamOptions
-from speech.text.languages import LANGUAGES, resolve
+from speech.text.languages import ENGLISH, LANGUAGES, resolve
 
 _RATE = 24_000
 """Hz of the audio, PCM16 mono."""

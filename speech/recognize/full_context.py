@@ -25,13 +25,14 @@ from speech.recognize.part_decoder import PartDecoder
 from speech.recognize.part_encoder import PartEncoder
 from speech.recognize.part_words import PartWords
 from speech.recognize.parts import Part
-from speech.recognize.request import ENGLISH, Request
+from speech.recognize.request import Request
 from speech.recognize.result import PartResult
 from speech.recognize.simultaneous import draft_of
 from speech.recognize.spoken_languages import language_of
 from speech.recognize.token_decoder import Decoder
 from speech.recognize.window_reader import read_windows
 from speech.recognize.windows import Window
+from speech.text.languages import ENGLISH
 from speech.text.tokenizers.sentencepiece import Tokenizer
 from speech.transcript import Word
 

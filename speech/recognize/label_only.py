@@ -24,10 +24,11 @@ from speech.recognize.kept import kept
 from speech.recognize.label_part import TAIL_S, LabelPart, search_with
 from speech.recognize.part_words import PartWords
 from speech.recognize.parts import Part
-from speech.recognize.request import ENGLISH, Request
+from speech.recognize.request import Request
 from speech.recognize.result import PartResult
 from speech.recognize.spoken_languages import language_of
 from speech.recognize.toxicity_guard import ToxicityGuard
+from speech.text.languages import ENGLISH
 from speech.text.tokenizers.bpe import LabelTokenizer
 from speech.transcript import Toxicity, Word
 from speech.translate.policy import TranslationDraft

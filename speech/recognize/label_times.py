@@ -9,7 +9,7 @@ from speech.decode.label.timing import TimedText, time_by_attention, time_by_ctc
 from speech.models.base import LabelModel
 from speech.recognize.context import label_tokens
 from speech.recognize.label_part import Judged, LabelPart
-from speech.recognize.request import ENGLISH
+from speech.text.languages import ENGLISH
 from speech.text.tokenizers.bpe import LabelTokenizer
 
 

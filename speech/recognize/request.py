@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from speech.choices import AUTO
 from speech.decode.bias.phrases import Phrase
 from speech.errors import ConfigError, LanguageError
-from speech.text.languages import resolve
+from speech.text.languages import ENGLISH, resolve
 from speech.text.vocabulary import Vocabulary
 
-ENGLISH = "eng"
 """Target language of Whisper-style label decoders."""
 MOST_TEXTS = 10
 """Maximum n-best texts per utterance."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from speech.audio import SAMPLE_RATE
 from speech.recognize.label_pass import LabelPass
 from speech.recognize.parts import Part
-from speech.recognize.request import ENGLISH, Request
+from speech.recognize.request import Request
+from speech.text.languages import ENGLISH
 from speech.transcript import Word, plain_words
 from speech.translate.policy import TranslationDraft
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from speech.decode.label.banned import BannedSequences
 from speech.decode.label.search import LabelHypothesis, likeliest, once
 from speech.errors import ConfigError
-from speech.recognize.request import ENGLISH
+from speech.text.languages import ENGLISH
 from speech.text.tokenizers.bpe import LabelTokenizer
 from speech.transcript import Toxicity
 from speech.translate.toxicity import ROUNDS, ToxicWords, covering, forms

@@ -9,6 +9,8 @@ from rapidfuzz import process
 from speech.errors import LanguageError
 from speech.text.language_table import ALIASES, ROWS
 
+ENGLISH = "eng"
+
 _WITHOUT_SPACES = {"cmn", "yue", "nan", "jpn", "tha", "lao", "khm", "mya", "bod"}
 
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import tokenizers
 
 from speech.errors import LanguageError, ModelError
-from speech.text.languages import resolve
+from speech.text.languages import ENGLISH, resolve
 
 _END, _START, _NO_TIMESTAMPS = "<|endoftext|>", "<|startoftranscript|>", "<|notimestamps|>"
 _NO_SPEECH = ("<|nospeech|>", "<|nocaptions|>")
@@ -89,25 +89,29 @@ class LabelTokenizer:
             raise LanguageError(f"the decoder does not know the language {code!r}")
         return self.languages[code]
 
-    def prompt(self, language: str, *, translate: bool = False, before: Sequence[int] = ()) -> list[int]:
+    def prompt(self, language: str, *, target: str | None = None, before: Sequence[int] = ()) -> list[int]:
         """Return the prompt tokens for a text without timestamps.
+
+        Whisper translates into English only; other targets are named by their language token behind the task token.
 
         Args:
             language: ISO 639-3 code of the speech.
-            translate: translate into English instead of transcribing.
+            target: ISO 639-3 code of a translation; None: transcribe.
             before: tokens of the previous text.
 
         Raises:
-            LanguageError: if the decoder does not know the language, or is English-only and asked to translate.
+            LanguageError: if the decoder does not know a language, or is English-only and asked to translate.
         """
         context = [self.previous, *before] if before else []
         spoken = self.language_id(language)
         if self.english_only:
-            if translate:
+            if target is not None:
                 raise LanguageError("the decoder knows English alone: it translates nothing")
             return [*context, self.start, self.no_timestamps]
-        task = self.translate if translate else self.transcribe
-        return [*context, self.start, spoken, task, self.no_timestamps]
+        task = [self.transcribe if target is None else self.translate]
+        if target is not None and target != ENGLISH:
+            task.append(self.language_id(target))
+        return [*context, self.start, spoken, *task, self.no_timestamps]
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text as the decoder writes it, with a leading space in scripts that use spaces."""

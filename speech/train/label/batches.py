@@ -6,27 +6,26 @@ Batch n of an epoch is drawn with its own generator, seeded by (seed, epoch, n),
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import IterableDataset
 
 from speech.audio import SAMPLE_RATE
 from speech.audio.augment import WaveAugment
 from speech.audio.nonspeech import nonspeech
 from speech.data.manifest import Utterance
-from speech.data.reading import AudioReader, Tally, Unreadable
+from speech.data.reading import AudioReader, Unreadable
 from speech.errors import DataError
 from speech.text.languages import LANGUAGES
 from speech.text.tokenizers.bpe import LabelTokenizer
 from speech.train.label.config import LabelDataConfig
+from speech.train.label.rows import Row, learnable, targets_of, teachable, text_of, timed
 
 NO_TARGET = -100
-_LEAST_S, _MOST_S = 0.2, 28.0
 _GAPS_S = (0.1, 0.7)
 _NONSPEECH_S = (0.5, 12.0)
 _FLOOR_DB = (-90.0, -55.0)
@@ -34,29 +33,10 @@ _MOST_TOLD = 100
 """Maximum tokens of preceding text in the prompt."""
 _CONTINUED = 0.5
 """Share of clips with word times that, given context, start in the middle of the sentence."""
+_TRANSLATED_NONSPEECH = 0.3
+"""Share of non-speech sounds whose prompt asks for a translation."""
 _TRIES = 20
 """Attempts to draw a batch with readable audio."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Source of one row of a batch; without utterances, a non-speech sound."""
-
-    utterances: tuple[Utterance, ...]
-    translate: bool = False
-    words: int | None = None
-    """The audio is cut after this many words; None: not cut."""
-    since: int = 0
-    """Index of the first word."""
-    joined: bool = False
-    synthetic: bool = False
-    """Only the teacher provides targets."""
-    before: str = ""
-    """Preceding text, which goes into the decoder's prompt."""
-
-    @property
-    def duration_s(self) -> float:
-        return sum(utterance.duration_s for utterance in self.utterances)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -185,12 +165,14 @@ class LabelCollator:
         """Tokens, the target at each position, and the target at the start-of-transcript token."""
         tokenizer = self._tokenizer
         if not row.utterances:
-            prompt = tokenizer.prompt(str(rng.choice(self._languages)), translate=bool(rng.random() < 0.3))
+            language, translated = str(rng.choice(self._languages)), rng.random() < _TRANSLATED_NONSPEECH
+            targets = self._config.targets if translated else [None]
+            prompt = tokenizer.prompt(language, target=targets[int(rng.integers(len(targets)))])
             return prompt, [*[NO_TARGET] * (len(prompt) - 1), tokenizer.end], tokenizer.no_speech
         language = row.utterances[0].language
         text, end = text_of(row), [tokenizer.end] if row.words is None else [NO_TARGET]
         told = self._told(row.before, language)
-        prompt, ids = tokenizer.prompt(language, translate=row.translate, before=told), tokenizer.encode(text)
+        prompt, ids = tokenizer.prompt(language, target=row.target, before=told), tokenizer.encode(text)
         return [*prompt, *ids], [*[NO_TARGET] * (len(prompt) - 1), *ids, *end], tokenizer.language_id(language)
 
     def _told(self, before: str, language: str) -> list[int]:
@@ -200,16 +182,6 @@ class LabelCollator:
         while len(tokens := self._tokenizer.encode(space + " ".join(words))) > _MOST_TOLD and len(words) > 1:
             words = words[1:]
         return tokens[-_MOST_TOLD:] if words else []
-
-
-def text_of(row: Row) -> str:
-    """Text in the decoder's format: with a leading space if the script has spaces."""
-    language = "eng" if row.translate else row.utterances[0].language
-    space = " " if LANGUAGES[language].spaces else ""
-    if row.words is not None or row.since:
-        return space + space.join(row.utterances[0].text.split()[row.since : row.words])
-    texts = [u.translations["eng"] if row.translate else u.text for u in row.utterances]
-    return space + space.join(text.strip() for text in texts)
 
 
 class _LanguagePool:
@@ -289,7 +261,7 @@ class LabelBatches:
         config = self._config
         if self.synthetic and rng.random() < config.synthetic_share:
             spoken = self._spoken.neighbours(config.synthetic_rows, 4 * config.synthetic_rows, rng)
-            return [Row((u,), translate=self._translated(u, rng), synthetic=True) for u in spoken]
+            return [Row((u,), target=self._target(u, rng), synthetic=True) for u in spoken]
         if rng.random() < config.joined:
             rows = [self._joined(rng) for _ in range(config.joined_rows)]
         else:
@@ -301,12 +273,15 @@ class LabelBatches:
             return self._continued(utterance, rng)
         if len(utterance.words) > 2 and rng.random() < self._config.cut:
             words = int(rng.integers(1, len(utterance.words)))
-            return Row((utterance,), words=words if _timed(utterance) else None)
-        return Row((utterance,), translate=self._translated(utterance, rng))
+            return Row((utterance,), words=words if timed(utterance) else None)
+        return Row((utterance,), target=self._target(utterance, rng))
 
-    def _translated(self, utterance: Utterance, rng: np.random.Generator) -> bool:
-        possible = "eng" in utterance.translations and utterance.language != "eng"
-        return possible and bool(rng.random() < self._config.translate)
+    def _target(self, utterance: Utterance, rng: np.random.Generator) -> str | None:
+        """Draws whether the utterance is translated, and if several languages are possible, into which."""
+        possible = targets_of(utterance, self._config)
+        if not possible or rng.random() >= self._config.translate:
+            return None
+        return possible[int(rng.integers(len(possible)))] if len(possible) > 1 else possible[0]
 
     def _tells(self, rng: np.random.Generator) -> bool:
         """Whether a row gets preceding text; draws no random number if `context` is 0."""
@@ -314,7 +289,7 @@ class LabelBatches:
 
     def _continued(self, utterance: Utterance, rng: np.random.Generator) -> Row:
         """Either the rest of a sentence after its beginning, or a clip after the text of another clip of its source."""
-        if _timed(utterance) and len(utterance.words) > 2 and rng.random() < _CONTINUED:
+        if timed(utterance) and len(utterance.words) > 2 and rng.random() < _CONTINUED:
             since = int(rng.integers(1, len(utterance.words) - 1))
             return Row((utterance,), since=since, before=" ".join(utterance.text.split()[:since]))
         pool = [u for u in self._by_speaker[utterance.language, utterance.source] if u.text != utterance.text]
@@ -324,9 +299,9 @@ class LabelBatches:
         """Utterances of one language and source, joined."""
         first = self._pool.draw(rng)
         pool = self._by_speaker[first.language, first.source]
-        translate = first.language != "eng" and bool(rng.random() < self._config.translate)
-        if translate:
-            pool = [u for u in pool if "eng" in u.translations]
+        target = self._target(first, rng)
+        if target is not None:
+            pool = [u for u in pool if target in targets_of(u, self._config)]
         shortest_s, longest_s = self._config.joined_s
         wanted_s, total_s, chosen = rng.uniform(shortest_s, longest_s), 0.0, list[Utterance]()
         for place in rng.permutation(len(pool))[:40]:
@@ -334,60 +309,6 @@ class LabelBatches:
             if total_s + utterance.duration_s + _GAPS_S[1] <= wanted_s:
                 chosen.append(utterance)
                 total_s += utterance.duration_s + _GAPS_S[1]
-        if len(chosen) > 1 and not translate and self._tells(rng):
+        if len(chosen) > 1 and target is None and self._tells(rng):
             return Row(tuple(chosen[1:]), joined=True, before=chosen[0].text)
-        return Row(tuple(chosen), translate=translate, joined=True) if chosen else Row((first,))
-
-
-class LabelDev(IterableDataset[LabelBatch]):
-    """Dev set: every utterance once, sorted by length, unaugmented; if it has an English translation, also
-    translated."""
-
-    def __init__(
-        self,
-        utterances: Sequence[Utterance],
-        tokenizer: LabelTokenizer,
-        config: LabelDataConfig,
-        most_tokens: int,
-        unreadable: Tally,
-    ) -> None:
-        super().__init__()
-        self._collate = LabelCollator(tokenizer, config, None, most_tokens)
-        self._unreadable, self._size = unreadable, config.single
-        ordered = sorted(learnable(utterances, tokenizer), key=lambda u: (u.duration_s, u.id))
-        self._rows = [Row((u,)) for u in ordered]
-        self._rows += [Row((u,), translate=True) for u in ordered if "eng" in u.translations and u.language != "eng"]
-
-    def __len__(self) -> int:
-        return -(-len(self._rows) // self._size)
-
-    def __iter__(self) -> Iterator[LabelBatch]:
-        rng: Any = np.random.default_rng(0)
-        for start in range(0, len(self._rows), self._size):
-            batch = self._collate(self._rows[start : start + self._size], rng, plain=True)
-            if batch is not None:
-                self._unreadable.add(batch.unreadable)
-                self._unreadable.check()
-                yield batch
-
-
-def _timed(utterance: Utterance) -> bool:
-    """Whether all words of an utterance have times."""
-    return bool(utterance.words) and len(utterance.words) == len(utterance.text.split())
-
-
-def learnable(utterances: Sequence[Utterance], tokenizer: LabelTokenizer) -> list[Utterance]:
-    """Utterances of 0.2 to 28 s with text, in exactly one language, which the decoder supports."""
-    return [
-        u
-        for u in utterances
-        if u.language in tokenizer.languages
-        and u.text.strip()
-        and _LEAST_S <= u.duration_s <= _MOST_S
-        and set(u.languages) == {u.language}
-    ]
-
-
-def teachable(utterances: Sequence[Utterance], tokenizer: LabelTokenizer) -> list[Utterance]:
-    """The `learnable` utterances in languages that the teacher knows, i.e. not in added languages."""
-    return [u for u in learnable(utterances, tokenizer) if u.language not in tokenizer.added]
+        return Row(tuple(chosen), target=target, joined=True) if chosen else Row((first,))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from speech.choices import Storage
 from speech.errors import ConfigError
 from speech.ranges import Range, check, ranged, within
+from speech.text.languages import ENGLISH, LANGUAGES
 from speech.train.asr.config import RunConfig
 
 
@@ -28,7 +29,12 @@ class LabelDataConfig:
     )
     """Minimum and maximum duration of joined utterances, in seconds."""
     translate: float = ranged(0.35, least=0, most=1)
-    """Probability of translation, for utterances with an English translation."""
+    """Probability of translation, for utterances with a translation into one of `targets`."""
+    targets: list[str] = field(default_factory=lambda: [ENGLISH], metadata=within(Range(count=(1, None))))
+    """Languages to translate into, ISO 639-3, drawn evenly from those of an utterance. Whisper knows English; other
+    targets have to be learned, and are named in the prompt by their language token."""
+    held_out: list[str] = field(default_factory=list)
+    """Directions such as spa-fra that are not trained, to measure what the model does without."""
     language_power: float = ranged(0.5, least=0, most=1)
     """A language is drawn in proportion to the number of its clips to this power."""
     nonspeech: float = ranged(0.05, least=0, most=1)
@@ -56,6 +62,13 @@ class LabelDataConfig:
         check(self, "label")
         if self.joined_s[0] > self.joined_s[1]:
             raise ConfigError(f"label.joined_s {self.joined_s}", fix="Give the shortest first.")
+        for name, codes in (("targets", self.targets), ("held_out", [c for d in self.held_out for c in d.split("-")])):
+            unknown = [code for code in codes if code not in LANGUAGES]
+            if unknown:
+                raise ConfigError(f"label.{name}: {unknown[0]!r} is no ISO 639-3 code of a known language")
+        wrong = [direction for direction in self.held_out if direction.count("-") != 1]
+        if wrong:
+            raise ConfigError(f"label.held_out: {wrong[0]!r} is no direction", fix="Write it as spa-fra.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,9 +20,11 @@ from speech.models.checkpoint import LabelCheckpoint, load_label_checkpoint, sav
 from speech.models.hub import locate
 from speech.tensors import check_finite
 from speech.train.asr.corpus import read_corpus
-from speech.train.label.batches import LabelBatch, LabelBatches, LabelDev, learnable, teachable
+from speech.train.label.batches import LabelBatch, LabelBatches
 from speech.train.label.config import LabelConfig
+from speech.train.label.dev import LabelDev
 from speech.train.label.module import LabelModule
+from speech.train.label.rows import learnable, teachable
 from speech.train.loop.callbacks import METRICS
 from speech.train.loop.config import ParallelStrategy
 from speech.train.loop.curve import draw_curve

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -11,16 +11,20 @@ from torch.utils.data import IterableDataset
 from speech.data.manifest import Utterance
 from speech.data.reading import Tally
 from speech.text.tokenizers.bpe import LabelTokenizer
-from speech.train.label.batches import LabelBatch, LabelCollator, Row, learnable
+from speech.train.label.batches import LabelBatch, LabelCollator
+from speech.train.label.config import LabelDataConfig
+from speech.train.label.rows import Row, learnable, targets_of
 from speech.train.translation.config import TranslationConfig
 
 _GAP_S = 0.7
 """Longest gap between joined utterances."""
 
 
-def translatable(utterances: Sequence[Utterance], tokenizer: LabelTokenizer) -> list[Utterance]:
-    """The `learnable` utterances in other languages than English that have an English translation."""
-    return [u for u in learnable(utterances, tokenizer) if u.language != "eng" and "eng" in u.translations]
+def translatable(
+    utterances: Sequence[Utterance], tokenizer: LabelTokenizer, config: LabelDataConfig
+) -> list[Utterance]:
+    """The `learnable` utterances with a translation that is trained."""
+    return [u for u in learnable(utterances, tokenizer) if targets_of(u, config)]
 
 
 class TranslationDev(IterableDataset[LabelBatch]):
@@ -38,7 +42,7 @@ class TranslationDev(IterableDataset[LabelBatch]):
         super().__init__()
         self._collate = LabelCollator(tokenizer, config.label, None, most_tokens)
         self._unreadable, self._size = unreadable, config.label.joined_rows
-        rows = joined_rows(translatable(utterances, tokenizer), config.label.joined_s[1])
+        rows = joined_rows(translatable(utterances, tokenizer, config.label), config.label)
         chosen = np.linspace(0, len(rows) - 1, min(len(rows), config.dev_rows)).round().astype(int)
         self.rows = sorted((rows[n] for n in chosen), key=lambda row: row.duration_s)
 
@@ -55,19 +59,23 @@ class TranslationDev(IterableDataset[LabelBatch]):
                 yield batch
 
 
-def joined_rows(utterances: Sequence[Utterance], longest_s: float) -> list[Row]:
-    """Join utterances of one language and source, in their order, while they are at most `longest_s` with gaps."""
-    by_source: dict[tuple[str, str], list[Utterance]] = defaultdict(list)
+def joined_rows(utterances: Sequence[Utterance], config: LabelDataConfig) -> list[Row]:
+    """Join utterances of one language and source, in their order, while they are at most as long as `joined_s` allows,
+    with gaps; the rows are translated into the possible languages in turn."""
+    by_source: dict[tuple[str, str, str], list[Utterance]] = defaultdict(list)
+    taken: Counter[tuple[str, str]] = Counter()
     for utterance in utterances:
-        by_source[utterance.language, utterance.source].append(utterance)
+        place, targets = (utterance.language, utterance.source), targets_of(utterance, config)
+        by_source[*place, targets[taken[place] % len(targets)]].append(utterance)
+        taken[place] += 1
     rows: list[Row] = []
-    for own in by_source.values():
+    for (_, _, target), own in by_source.items():
         together, total_s = [own[0]], own[0].duration_s
         for utterance in own[1:]:
             total_s += utterance.duration_s + _GAP_S
-            if total_s > longest_s:
-                rows.append(Row(tuple(together), translate=True, joined=True))
+            if total_s > config.joined_s[1]:
+                rows.append(Row(tuple(together), target=target, joined=True))
                 together, total_s = [], utterance.duration_s
             together.append(utterance)
-        rows.append(Row(tuple(together), translate=True, joined=True))
+        rows.append(Row(tuple(together), target=target, joined=True))
     return rows

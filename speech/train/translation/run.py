@@ -72,7 +72,7 @@ def train_translation(config: TranslationConfig) -> Path | None:
     check_finite(module.model.state_dict(), "the trained policy", "It has not been written. Lower optimizer.lr.")
     loss = ("train/text", "train, cross-entropy per token")
     draw_curve(output / METRICS, output / CURVE, loss, ("dev/text", "dev/lagging"))
-    return _saved(config, module, base, folder, translatable(corpus["train"], base.tokenizer))
+    return _saved(config, module, base, folder, translatable(corpus["train"], base.tokenizer, config.label))
 
 
 def label_folder(checkpoint: Path) -> Path:
@@ -108,11 +108,12 @@ def _read_speech(
     Raises:
         ConfigError: if train or dev has none in a language that the decoder knows.
     """
-    found = {part: translatable(corpus[part], base.tokenizer) for part in ("train", "dev")}
+    found = {part: translatable(corpus[part], base.tokenizer, config.label) for part in ("train", "dev")}
+    targets = ", ".join(config.label.targets)
     for part, utterances in found.items():
         if not utterances:
             raise ConfigError(
-                f"no utterance of {part} has an English translation and a language that the decoder knows",
+                f"no utterance of {part} has a translation into {targets}, and a language that the decoder knows",
                 fix="Look at the manifest's translations, and at data.languages.",
             )
     augment = WaveAugment(config.data.augment) if config.data.augment is not None else None
@@ -147,13 +148,13 @@ def _saved(
 
 def policy_card(config: TranslationConfig, heard: Sequence[Utterance]) -> str:
     """The card in Markdown: what was trained, on which data, and its licences."""
-    hours = hours_per_language(heard)
+    hours, into = hours_per_language(heard), ", ".join(config.label.targets)
     also = " and the decoder's cross-attention" if config.train_cross_attention else ""
     lines = [
         f"# {config.name}",
         "",
-        f"A policy for simultaneous translation into English (EMMA, arXiv 2312.04515): policy network{also} trained "
-        f"for {config.trainer.max_steps} steps{_taught(config)} with latency weight {config.delay_loss.latency:g} and "
+        f"A policy for simultaneous translation into {into} (EMMA, arXiv 2312.04515): policy network{also} trained for "
+        f"{config.trainer.max_steps} steps{_taught(config)} with latency weight {config.delay_loss.latency:g} and "
         f"variance weight {config.delay_loss.variance:g}, on {sum(hours.values()):.1f} h of speech in {len(hours)} "
         "languages.",
         "",
