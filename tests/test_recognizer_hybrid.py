@@ -63,9 +63,9 @@ def prompts(recognizer):
     tokenizer, found = recognizer._second_pass.label.tokenizer, []
     usual = tokenizer.prompt
 
-    def prompt(language, *, translate=False, before=()):
+    def prompt(language, *, target=None, before=()):
         found.append(tokenizer.decode(before) if before else None)
-        return usual(language, translate=translate, before=before)
+        return usual(language, target=target, before=before)
 
     tokenizer.prompt = prompt
     try:

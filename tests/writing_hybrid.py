@@ -43,12 +43,12 @@ def writing(seconds_a_second: float = 0.0) -> Iterator[None]:
     usual, usually_knows, own = LabelPass.write, LabelPass.knows, tiny_label_tokenizer().data
 
     def write(
-        self: LabelPass, part: LabelPart, language: str, judged: Judged, *, translate: bool = False, **_: Any
+        self: LabelPass, part: LabelPart, language: str, judged: Judged, *, target: str | None = None, **_: Any
     ) -> TimedText:
         if self.tokenizer.data != own:
-            return usual(self, part, language, judged, translate=translate, **_)
+            return usual(self, part, language, judged, target=target, **_)
         time.sleep(seconds_a_second * len(judged.log_probs) * 0.02)
-        if translate:
+        if target is not None:
             middle = len(judged.log_probs) // 2
             spans = tuple(TokenSpan(0, frame, frame + 1, 0.9) for frame in (middle, middle + 1))
             return TimedText((WrittenWord("In", 0, 0), WrittenWord("English.", 1, 1)), spans, language)

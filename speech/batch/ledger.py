@@ -20,7 +20,7 @@ from typing import Any
 
 from speech.errors import DataError, FileError
 from speech.files import printable, reason
-from speech.models.hybrid import LABEL
+from speech.models.storage import LABEL
 
 _BLOCK = 1 << 20
 _TABLE = """CREATE TABLE IF NOT EXISTS files (

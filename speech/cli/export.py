@@ -17,8 +17,7 @@ from speech.models.export.ctc import export_onnx
 from speech.models.export.label import export_label_onnx
 from speech.models.hub import locate
 from speech.models.hybrid import KIND as HYBRID
-from speech.models.hybrid import LABEL
-from speech.models.storage import WHISPER
+from speech.models.storage import LABEL, WHISPER
 from speech.stream.engine import EngineConfig
 
 

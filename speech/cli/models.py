@@ -17,9 +17,8 @@ from speech.models.checkpoint import kind_of, load_label_outline, load_outline
 from speech.models.codec_checkpoint import load_codec_checkpoint
 from speech.models.hub import EMBEDDED, locate
 from speech.models.hybrid import KIND as HYBRID
-from speech.models.hybrid import LABEL
 from speech.models.policy_file import POLICY
-from speech.models.storage import CODEC, WHISPER
+from speech.models.storage import CODEC, LABEL, WHISPER
 from speech.models.translation_targets import Targets
 
 _LIVE = {

@@ -11,7 +11,6 @@ from speech.errors import ConfigError
 from speech.models.checkpoint import LabelCheckpoint
 from speech.nn.tied_embedding import TiedEmbedding
 from speech.text.languages import LANGUAGES
-from speech.text.tokenizers.bpe import LabelTokenizer
 
 _APART = 0.5
 """Norm of the random component of a new embedding row, relative to the mean component."""
@@ -52,6 +51,4 @@ def add_languages(base: LabelCheckpoint, added: Mapping[str, Sequence[str]]) -> 
     decoder = replace(config.decoder, vocabulary=len(embed.weight))
     base.model.config = replace(config, decoder=decoder, added=[*config.added, *added])
     base.model.decoder.config = decoder
-    tokens = base.model.config.added_tokens()
-    tokenizer = LabelTokenizer(base.tokenizer.data, english_only=base.tokenizer.english_only, added=tokens)
-    return replace(base, tokenizer=tokenizer)
+    return replace(base, tokenizer=base.model.config.tokenizer(base.tokenizer.data))

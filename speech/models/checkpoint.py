@@ -32,6 +32,7 @@ from speech.models.codec import CodecConfig
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
 from speech.models.storage import (
     CODEC,
+    LABEL,
     RECORD,
     WHISPER,
     SharedTensors,
@@ -52,8 +53,6 @@ from speech.text.tokenizers.bpe import LabelTokenizer
 from speech.text.tokenizers.sentencepiece import Tokenizer
 from speech.text.vocabulary import Vocabulary
 
-LABEL = "label"
-"""Folder of the label model in a hybrid checkpoint."""
 SHARED = "shared_layers"
 """Key in a hybrid's `config.json`: number of lowest encoder layers, with the convolutions, shared by both encoders."""
 LANGUAGE_MODEL = "lm.safetensors"
@@ -272,13 +271,13 @@ def load_label_outline(directory: Path) -> LabelOutline:
     record = _record(directory, WhisperConfig, (*_LABEL_WEIGHTS, _LABEL_TOKENIZER), ("model", "info"))
     config = config_from_dict(WhisperConfig, record["model"], str(directory / RECORD))
     data = (directory / _LABEL_TOKENIZER).read_bytes()
-    tokenizer = LabelTokenizer(data, english_only=config.english_only, added=config.added_tokens())
+    tokenizer = config.tokenizer(data)
     if tokenizer.first_timestamp > config.decoder.vocabulary - len(config.added):
         raise ModelError(
             f"has {tokenizer.first_timestamp} tokens, the model {config.decoder.vocabulary}",
             where=str(directory / _LABEL_TOKENIZER),
         )
-    return LabelOutline(config, tokenizer, record["info"], read_targets(record, str(directory / RECORD)))
+    return LabelOutline(config, tokenizer, record["info"], read_targets(record, directory))
 
 
 def kind_of(directory: Path) -> str:
@@ -314,7 +313,7 @@ def load_outline(directory: Path) -> Outline:
     shared, most = record.get(SHARED, 0), getattr(config.encoder, "prefix_after", 0)
     if type(shared) is not int or shared not in (0, most):
         raise ModelError(f"{SHARED} is {shared!r}, expected 0 or {most}", where=where)
-    return Outline(config, tokenizer, record["info"], read_targets(record, where), shared)
+    return Outline(config, tokenizer, record["info"], read_targets(record, directory), shared)
 
 
 def _record(directory: Path, configured: type, files: tuple[str, ...], keys: tuple[str, ...]) -> Any:

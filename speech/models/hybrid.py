@@ -18,7 +18,6 @@ from speech.decode.label.joint import JointConfig
 from speech.errors import ConfigError, ModelError
 from speech.files import replacing_folder
 from speech.models.checkpoint import (
-    LABEL,
     SHARED,
     Checkpoint,
     LabelCheckpoint,
@@ -29,7 +28,7 @@ from speech.models.checkpoint import (
     write_label_checkpoint,
 )
 from speech.models.owsm_ctc import FrontEnd
-from speech.models.storage import RECORD, read_record
+from speech.models.storage import LABEL, RECORD, read_record
 
 KIND = "hybrid"
 _JOINT = "joint"

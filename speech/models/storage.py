@@ -22,6 +22,8 @@ from speech.tensors import check_finite, load_tensors, save_tensors
 
 FORMAT = 1
 RECORD = "config.json"
+LABEL = "label"
+"""Folder of the label model in a hybrid checkpoint."""
 WHISPER = "whisper"
 """Checkpoint kind of a label model alone."""
 CODEC = "codec"

@@ -16,12 +16,12 @@ from typing import Any, cast
 
 from speech.errors import LanguageError, ModelError
 from speech.files import read_text, write_atomically
-from speech.models.storage import WHISPER
-from speech.text.languages import resolve
+from speech.models.storage import LABEL, RECORD, WHISPER
+from speech.text.languages import ENGLISH, resolve
 
 KEY = "translates"
-_ENGLISH, _HYBRID = "eng", "hybrid"
-"""Target language of label decoders, and the checkpoint kind that combines one with CTC."""
+_HYBRID = "hybrid"
+"""The checkpoint kind that combines CTC with a label model."""
 _HEADING = "## Translation"
 _SECTION = re.compile(rf"\n*^{_HEADING}$.*?(?=^## |\Z)", re.M | re.S)
 
@@ -45,8 +45,8 @@ Targets = Mapping[str, TargetScore]
 """ISO 639-3 code -> score."""
 
 
-def read_targets(record: Mapping[str, Any], where: str) -> dict[str, TargetScore]:
-    """Read targets from the content of `config.json`; without an entry there are none.
+def read_targets(record: Mapping[str, Any], directory: Path) -> dict[str, TargetScore]:
+    """Read targets from the content of `config.json` in a directory; without an entry there are none.
 
     Raises:
         ModelError: if the entry is malformed, or has a target for which the model has no token.
@@ -57,20 +57,26 @@ def read_targets(record: Mapping[str, Any], where: str) -> dict[str, TargetScore
             score = TargetScore(**{**values, "sources": tuple(values["sources"])})
             if not (math.isfinite(score.chrf) and math.isfinite(score.source_chrf)) or score.utterances < 1:
                 raise ValueError(f"chrF {score.chrf}, of the source {score.source_chrf}, {score.utterances} utterances")
-            if code not in _tokens(record):
+            if code not in _tokens(record, directory):
                 raise ValueError("the model has no token for it")
             found[code] = score
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{KEY}: is no record of translation targets: {error}", where=where) from error
+        raise ModelError(
+            f"{KEY}: is no record of translation targets: {error}", where=str(directory / RECORD)
+        ) from error
     return found
 
 
-def _tokens(record: Mapping[str, Any]) -> Collection[str]:
-    """Languages for which the model has target tokens; a multilingual Whisper has English."""
+def _tokens(record: Mapping[str, Any], directory: Path) -> Collection[str]:
+    """Languages that the model was trained to translate into; the label model of a hybrid has its own record."""
     if record.get("kind") == WHISPER:
-        return () if record["model"].get("english_only") else (_ENGLISH,)
+        model = record["model"]
+        return () if model.get("english_only") else model.get("st_targets", (ENGLISH,))
     targets = cast(Collection[str], record["st_targets"])
-    return {*targets, _ENGLISH} if record.get("kind") == _HYBRID else targets
+    if record.get("kind") != _HYBRID:
+        return targets
+    label = directory / LABEL
+    return {*targets, *_tokens(json.loads(read_text(label / RECORD)), label)}
 
 
 def check_target(to: str | None, targets: Targets) -> None:
@@ -93,9 +99,9 @@ def write_targets(directory: Path, targets: Targets) -> None:
         FileError: if a file cannot be read or written.
         ModelError: if the existing entry is malformed.
     """
-    path = directory / "config.json"
+    path = directory / RECORD
     record = json.loads(read_text(path))
-    merged = read_targets(record, str(path)) | dict(targets)
+    merged = read_targets(record, directory) | dict(targets)
     record[KEY] = to_record(merged)
     card = directory / "README.md"
     text = read_text(card) if card.is_file() else f"# {directory.name}\n"

@@ -20,6 +20,8 @@ from speech.errors import ConfigError
 from speech.nn.decoder.label import DecoderState, LabelDecoder, LabelDecoderConfig
 from speech.nn.encoder.base import Grown, Halfway
 from speech.nn.encoder.whisper import WhisperEncoderConfig
+from speech.text.languages import ENGLISH
+from speech.text.tokenizers.bpe import LabelTokenizer
 
 
 @dataclass(kw_only=True, slots=True)
@@ -44,6 +46,9 @@ class WhisperConfig:
     """Whether the model is English-only, and has no language token in its prompt."""
     added: list[str] = field(default_factory=list)
     """ISO 639-3 codes of added languages: their tokens are the last of the vocabulary, in this order."""
+    st_targets: list[str] = field(default_factory=lambda: [ENGLISH])
+    """ISO 639-3 codes of the languages that the decoder was trained to translate into; English-only models have
+    none."""
 
     def __post_init__(self) -> None:
         if self.encoder.dim != self.decoder.dim:
@@ -58,6 +63,11 @@ class WhisperConfig:
         """Token of each added language."""
         first = self.decoder.vocabulary - len(self.added)
         return {code: first + n for n, code in enumerate(self.added)}
+
+    def tokenizer(self, data: bytes) -> LabelTokenizer:
+        """The tokenizer with `tokenizer.json` of the checkpoint."""
+        added = self.added_tokens()
+        return LabelTokenizer(data, english_only=self.english_only, added=added, targets=self.st_targets)
 
     def log_mel(self) -> LogMelConfig:
         return LogMelConfig.whisper_published(self.encoder.bins)

@@ -41,23 +41,25 @@ class DraftDecoder:
         self,
         part: LabelPart,
         language: str,
+        target: str,
         written: Sequence[int],
         *,
         complete: bool,
         trained: bool = False,
         heard: Iterable[str] = (),
     ) -> TranslationDraft:
-        """Continue a translation into English.
+        """Continue a translation.
 
         Args:
             part: the audio so far.
             language: ISO 639-3 code of the speech, known to the decoder.
+            target: ISO 639-3 code of the translation, which the decoder was trained for.
             written: tokens of the translation that are not taken back.
             complete: whether no more audio of the part will come.
             trained: whether the draft has the trained policy's probabilities; there must be one.
             heard: CTC's texts of the speech, if it knows the language; for the guard.
         """
-        start = [*self._tokenizer.prompt(language, translate=True), *written]
+        start = [*self._tokenizer.prompt(language, target=target), *written]
         search = self._full if complete else self._greedy
         if written:  # the text may end behind what is written
             search = replace(search, forbidden_first=frozenset(search.forbidden_first) - {search.end})
@@ -72,7 +74,7 @@ class DraftDecoder:
             def said() -> tuple[str, ...]:
                 return (*heard, self._transcript(part, language))
 
-            found, toxicity = self._guard.draft(found, language, again, said, written)
+            found, toxicity = self._guard.draft(found, (language, target), again, said, written)
         tokens, ended = tuple(found.tokens if found.ended else once(found.tokens)), found.ended
         count = len(self._tokenizer.decode(written).split())
         pieces = tuple(self._tokenizer.piece(token) for token in tokens)

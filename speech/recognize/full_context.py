@@ -25,14 +25,13 @@ from speech.recognize.part_decoder import PartDecoder
 from speech.recognize.part_encoder import PartEncoder
 from speech.recognize.part_words import PartWords
 from speech.recognize.parts import Part
-from speech.recognize.request import Request
+from speech.recognize.request import NO_LABEL, Request
 from speech.recognize.result import PartResult
 from speech.recognize.simultaneous import draft_of
 from speech.recognize.spoken_languages import language_of
 from speech.recognize.token_decoder import Decoder
 from speech.recognize.window_reader import read_windows
 from speech.recognize.windows import Window
-from speech.text.languages import ENGLISH
 from speech.text.tokenizers.sentencepiece import Tokenizer
 from speech.transcript import Word
 
@@ -63,7 +62,7 @@ class FullContextPass:
         self.alone = model.device.type == "cpu" if alone is None else alone
         self.tokenizer, self.grid = tokenizer, round(model.frame_s * SAMPLE_RATE)
         self.context_tokens = 0 if label is None else label.config.context_tokens
-        self._by_label = () if label is None else tuple(label.tokenizer.languages)
+        self._by_label = NO_LABEL if label is None else label.languages
         new_tokens = AdapterTokens(tokenizer)
         self.decoder = PartDecoder(model, tokenizer, decode, new_tokens)
         self.part_words = PartWords(model.frame_s, self.languages, self.decoder.piece)
@@ -77,19 +76,18 @@ class FullContextPass:
     @property
     def known(self) -> tuple[str, ...]:
         """See `PartReader`."""
-        return tuple(dict.fromkeys((*self.languages, *self._by_label)))
+        return tuple(dict.fromkeys((*self.languages, *self._by_label.spoken)))
 
     @property
     def into(self) -> tuple[str, ...]:
         """See `PartReader`."""
-        by_label = () if self.label is None else (ENGLISH,)
-        unmeasured = dict.fromkeys((*self.tokenizer.vocabulary.st_targets, *by_label))
+        unmeasured = dict.fromkeys((*self.tokenizer.vocabulary.st_targets, *self._by_label.targets))
         return tuple(unmeasured if self.targets is None else self.targets)
 
     @property
     def drafts_into(self) -> tuple[str, ...]:
         """See `PartReader`."""
-        return (ENGLISH,) if self.label is not None and ENGLISH in self.into else ()
+        return tuple(code for code in self._by_label.targets if code in self.into)
 
     @property
     def adapters(self) -> AdapterBank | None:

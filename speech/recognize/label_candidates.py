@@ -111,17 +111,15 @@ class LabelCandidates:
         search = self.search if banned is None else replace(self.search, banned=banned)
         return search(part, prompt, min(part.most_tokens, self.room(prompt)), bias)
 
-    def translation(
-        self, part: LabelPart, prompt: Sequence[int], language: str, judged: Judged
-    ) -> tuple[str, Toxicity | None]:
+    def translation(self, part: LabelPart, language: str, target: str, judged: Judged) -> tuple[str, Toxicity | None]:
         """The likeliest translation, and the toxicity that it added before it was guarded."""
 
         def search(start: Sequence[int], banned: BannedSequences | None) -> list[LabelHypothesis]:
             return self.found(part, start, banned=banned)
 
-        best, toxicity = likeliest(self.found(part, prompt)), None
+        best, toxicity = likeliest(self.found(part, self._tokenizer.prompt(language, target=target))), None
         if self._guard is not None:
-            best, toxicity = self._guard(best, language, search, self.heard(language, judged))
+            best, toxicity = self._guard(best, (language, target), search, self.heard(language, judged))
         return self._tokenizer.decode(once(best.tokens)).strip(), toxicity
 
     @staticmethod

@@ -27,8 +27,7 @@ from speech.recognize.parts import Part
 from speech.recognize.request import Request
 from speech.recognize.result import PartResult
 from speech.recognize.spoken_languages import language_of
-from speech.recognize.toxicity_guard import ToxicityGuard
-from speech.text.languages import ENGLISH
+from speech.recognize.toxicity_guard import Direction, ToxicityGuard
 from speech.text.tokenizers.bpe import LabelTokenizer
 from speech.transcript import Toxicity, Word
 from speech.translate.policy import TranslationDraft
@@ -50,7 +49,7 @@ class LabelReader:
 
     Args:
         model, tokenizer: of the label decoder.
-        targets: languages that may be translated into; None: English, unless the model is English-only.
+        targets: languages that may be translated into; None: all that the model was trained for.
         beam: beam size; None: 5. Requests with `quick` use 1.
         context_tokens: maximum context tokens for a transcript; 0: no context.
         guard: against toxicity that translations add.
@@ -79,13 +78,12 @@ class LabelReader:
     @property
     def into(self) -> tuple[str, ...]:
         """See `PartReader`."""
-        own = () if self.tokenizer.english_only else (ENGLISH,)
-        return own if self.targets is None else tuple(self.targets)
+        return self.tokenizer.targets if self.targets is None else tuple(self.targets)
 
     @property
     def drafts_into(self) -> tuple[str, ...]:
         """See `PartReader`."""
-        return tuple(code for code in self.into if code == ENGLISH)
+        return self.into
 
     @property
     def adapters(self) -> AdapterBank | None:
@@ -156,21 +154,21 @@ class LabelReader:
         evidence = self._languages(listened.started[1].float()) * (last - first)
         code = self.language(evidence, last - first, request)[0]
         if request.to is not None and (request.draft or part.translated):
-            draft = self._draft(listened, code, part, request)
+            draft = self._draft(listened, (code, request.to), part, request)
             end_s = part.end_sample / SAMPLE_RATE
             return PartResult([], evidence, last - first, end_s, written=(), language=code, draft=draft)
-        prompt = self.tokenizer.prompt(code, translate=request.to is not None)
+        prompt = self.tokenizer.prompt(code, target=request.to)
         told = part.before if request.to is None and not request.quick else None
         before = told if told is not None and told.language == code and self.context_tokens else None
-        silence, source = listened.no_speech(self.tokenizer), None if request.to is None else code
-        written = self._write(listened, prompt, silence, count, quick=request.quick, before=before, source=source)
+        silence, direction = listened.no_speech(self.tokenizer), None if request.to is None else (code, request.to)
+        written = self._write(listened, prompt, silence, count, quick=request.quick, before=before, direction=direction)
         return replace(kept(part, self.grid, count, [], written=written), evidence=evidence, language=code)
 
-    def _draft(self, listened: LabelPart, language: str, part: Part, request: Request) -> TranslationDraft | None:
-        if listened.no_speech(self.tokenizer) > _NO_SPEECH:
+    def _draft(self, heard: LabelPart, direction: Direction, part: Part, request: Request) -> TranslationDraft | None:
+        if heard.no_speech(self.tokenizer) > _NO_SPEECH:
             return None
         complete, trained = not request.draft, request.trained
-        return self.drafts.draft(listened, language, part.translated, complete=complete, trained=trained)
+        return self.drafts.draft(heard, *direction, part.translated, complete=complete, trained=trained)
 
     def _languages(self, behind_start: Tensor) -> Tensor:
         """Log-posteriors of languages `(languages,)` on the host, from the logits after the first token."""
@@ -186,7 +184,7 @@ class LabelReader:
         *,
         quick: bool,
         before: Context | None = None,
-        source: str | None = None,
+        direction: Direction | None = None,
     ) -> TimedText:
         """Decode the text of a part, with loops removed; empty if the part is probably silent.
 
@@ -197,12 +195,12 @@ class LabelReader:
             count: frames of real audio.
             quick: decode greedily.
             before: context; if it misleads the decoder, the part is decoded again without it.
-            source: language that is translated, as ISO 639-3 code; None for a transcript.
+            direction: ISO 639-3 codes of speech and translation; None: a transcript.
         """
         search = self._quick if quick else self._full
         best = None if before is None else self._told(part, before)
         best = best or likeliest(search(part, prompt, self.model.max_tokens - len(prompt)))
-        best, toxicity = (best, None) if source is None else self._guarded(part, source, best)
+        best, toxicity = (best, None) if direction is None else self._guarded(part, direction, best)
         sure = best.score / (len(best.tokens) + 1)
         if silence > _NO_SPEECH and sure < _UNLIKELY:
             return TimedText()
@@ -212,14 +210,14 @@ class LabelReader:
         return replace(timed, sure=sure, toxicity=toxicity) if words else timed
 
     def _guarded(
-        self, part: LabelPart, language: str, best: LabelHypothesis
+        self, part: LabelPart, direction: Direction, best: LabelHypothesis
     ) -> tuple[LabelHypothesis, Toxicity | None]:
         """The translation of a part, checked by the guard."""
 
         def search(prompt: Sequence[int], banned: BannedSequences | None) -> list[LabelHypothesis]:
             return replace(self._full, banned=banned)(part, prompt, self.model.max_tokens - len(prompt))
 
-        return (best, None) if self._guard is None else self._guard(best, language, search)
+        return (best, None) if self._guard is None else self._guard(best, direction, search)
 
     def _told(self, part: LabelPart, before: Context) -> LabelHypothesis | None:
         """Decode a part with context; None if the text does not end, is unlikely, or may be copied from the context."""

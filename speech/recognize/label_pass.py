@@ -23,7 +23,7 @@ from speech.recognize.label_candidates import LabelCandidates
 from speech.recognize.label_part import TAIL_S, Judged, LabelPart
 from speech.recognize.label_times import LabelTimes
 from speech.recognize.parts import Part
-from speech.recognize.request import Request
+from speech.recognize.request import LabelLanguages, Request
 from speech.recognize.result import PartResult
 from speech.recognize.toxicity_guard import ToxicityGuard
 from speech.text.tokenizers.bpe import LabelTokenizer
@@ -69,6 +69,7 @@ class LabelPass:
         guard: ToxicityGuard | None = None,
     ) -> None:
         self.model, self.tokenizer, self.shared_layers = model, tokenizer, shared_layers
+        self.languages = LabelLanguages(tuple(tokenizer.languages), tokenizer.targets)
         self.config = config or JointConfig()
         self.candidates = LabelCandidates(model, tokenizer, self.config, guard)
         self.times = LabelTimes(model, tokenizer)
@@ -78,7 +79,7 @@ class LabelPass:
     def hears(self, samples: np.ndarray, request: Request) -> bool:
         """Whether the decoder reads a part `(n,)` at 16 kHz; transcripts of parts longer than its training window are
         left to CTC."""
-        if not request.by_label(self.tokenizer.languages):
+        if not request.by_label(self.languages):
             return False
         longest_s = self.model.max_frames * self.model.frame_s - TAIL_S
         return request.to is not None or len(samples) <= longest_s * SAMPLE_RATE
@@ -97,7 +98,7 @@ class LabelPass:
 
         Args:
             part: from `listen`.
-            request: a transcript, or a translation into English.
+            request: a transcript, or a translation.
             told: log-posterior of CTC's languages; empty if CTC does not identify languages.
             judged: CTC's scores.
             before: context, used for transcripts only.
@@ -111,12 +112,12 @@ class LabelPass:
             return JointResult(language, posterior, None)
         if translated and request.to is not None:
             heard = self.candidates.heard(language, judged)
-            draft = self.drafts.draft(part, language, translated, complete=True, heard=heard)
+            draft = self.drafts.draft(part, language, request.to, translated, complete=True, heard=heard)
             return JointResult(language, posterior, TimedText(language=language), draft)
-        several, translate = request.nbest > 1, request.to is not None
-        phrases = None if translate else self.candidates.phrases(request.phrases)
+        several, target = request.nbest > 1, request.to
+        phrases = self.candidates.phrases(request.phrases) if target is None else None
         own = replace(judged, languages=tuple(sorted(judged.languages, key=lambda code: -posterior.get(code, 0.0))))
-        written = self.write(part, language, own, translate=translate, several=several, phrases=phrases, before=before)
+        written = self.write(part, language, own, target=target, several=several, phrases=phrases, before=before)
         return JointResult(language, posterior, written)
 
     def language(self, posterior: Mapping[str, float], request: Request) -> str:
@@ -149,7 +150,7 @@ class LabelPass:
         language: str,
         judged: Judged,
         *,
-        translate: bool = False,
+        target: str | None = None,
         several: bool = False,
         phrases: LabelPhrases | None = None,
         before: Context | None = None,
@@ -160,15 +161,15 @@ class LabelPass:
             part: from `listen`.
             language: ISO 639-3 code; the decoder must know it.
             judged: CTC's scores.
-            translate: translate into English.
+            target: ISO 639-3 code of a translation; None: a transcript.
             several: return alternatives of a transcript too.
             phrases: phrases to bias a transcript towards.
             before: context of a transcript; ignored if its language differs.
         """
-        if translate:
-            prompt = self.tokenizer.prompt(language, translate=True)
-            text, toxicity = self.candidates.translation(part, prompt, language, judged)
-            return replace(self.times.translated(part, prompt, text, judged, language), toxicity=toxicity)
+        if target is not None:
+            prompt = self.tokenizer.prompt(language, target=target)
+            text, toxicity = self.candidates.translation(part, language, target, judged)
+            return replace(self.times.translated(part, prompt, text, judged, (language, target)), toxicity=toxicity)
         weight, prompt = self.weight(language, judged, phrases=phrases is not None), self.tokenizer.prompt(language)
         candidates = self._best(part, language, judged, weight, phrases, before)
         if not candidates or self._made_up(part, candidates[0], judged):

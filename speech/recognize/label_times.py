@@ -9,7 +9,6 @@ from speech.decode.label.timing import TimedText, time_by_attention, time_by_ctc
 from speech.models.base import LabelModel
 from speech.recognize.context import label_tokens
 from speech.recognize.label_part import Judged, LabelPart
-from speech.text.languages import ENGLISH
 from speech.text.tokenizers.bpe import LabelTokenizer
 
 
@@ -40,12 +39,14 @@ class LabelTimes:
         found = found or self._by_attention(part, prompt, text, words, judged, language)
         return replace(found, language=language)
 
-    def translated(self, part: LabelPart, prompt: Sequence[int], text: str, judged: Judged, language: str) -> TimedText:
-        """Time the words of an English translation, by attention only. Arguments as in `transcribed`; `language` is the
-        source."""
+    def translated(
+        self, part: LabelPart, prompt: Sequence[int], text: str, judged: Judged, direction: tuple[str, str]
+    ) -> TimedText:
+        """Time the words of a translation, by attention only. Arguments as in `transcribed`; `direction`: ISO 639-3
+        codes of the speech and the text."""
         words = written_words(text)
-        found = self._by_attention(part, prompt, text, words, judged, ENGLISH) if words else TimedText()
-        return replace(found, language=language)
+        found = self._by_attention(part, prompt, text, words, judged, direction[1]) if words else TimedText()
+        return replace(found, language=direction[0])
 
     def _by_attention(
         self, part: LabelPart, prompt: Sequence[int], text: str, words: Sequence[str], judged: Judged, language: str

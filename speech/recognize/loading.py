@@ -10,12 +10,12 @@ import torch
 
 from speech.errors import ConfigError
 from speech.models.adapters.file import load_bank
-from speech.models.checkpoint import LABEL, kind_of, load_checkpoint, load_label_checkpoint
+from speech.models.checkpoint import kind_of, load_checkpoint, load_label_checkpoint
 from speech.models.hybrid import KIND as HYBRID
 from speech.models.hybrid import load_hybrid
 from speech.models.policy_file import policy_beside
 from speech.models.precision import Precision, with_precision
-from speech.models.storage import WHISPER
+from speech.models.storage import LABEL, WHISPER
 from speech.recognize.decoders import check_search, open_decoder
 from speech.recognize.full_context import FullContextPass
 from speech.recognize.label_only import LabelReader, without_ctc
@@ -86,6 +86,8 @@ def _label_only(folder: Path, place: torch.device, options: LoadOptions) -> Labe
     found = load_label_checkpoint(folder, device=place, as_stored=place.type == "cpu")
     targets = found.targets if options.measured_targets else None
     guard = ToxicityGuard.of(options.toxic_words, found.tokenizer)
+    if options.toxic_words is not None and guard is None:
+        _check_lists(options.toxic_words, options.text_targets)
     model = with_precision(found.model, options.precision)
     reader = LabelReader(model, found.tokenizer, targets, beam=options.beam, guard=guard)
     reader.drafts.policy = policy_beside(folder, found.model.config.decoder, place)

@@ -14,7 +14,7 @@ from speech.nn.adapters import AdapterBank
 from speech.nn.encoder.base import Halfway
 from speech.recognize.adapter_tokens import AdapterTokens, Extension
 from speech.recognize.encoded import EncodedBatch, batch_of
-from speech.recognize.request import Request
+from speech.recognize.request import LabelLanguages, Request
 from speech.recognize.spoken_languages import POSSIBLE
 
 _ADAPTED = 0.5
@@ -28,11 +28,11 @@ class PartEncoder:
         model: the CTC model.
         new_tokens: registry of adapter tokens.
         extends: whether the decoder can write adapter tokens.
-        written: ISO 639-3 codes that the label decoder writes.
+        label: languages of the label decoder.
     """
 
-    def __init__(self, model: CtcModel, new_tokens: AdapterTokens, written: Sequence[str], *, extends: bool) -> None:
-        self._model, self._new_tokens, self._written, self._extends = model, new_tokens, written, extends
+    def __init__(self, model: CtcModel, new_tokens: AdapterTokens, label: LabelLanguages, *, extends: bool) -> None:
+        self._model, self._new_tokens, self._label, self._extends = model, new_tokens, label, extends
         self._bank: AdapterBank | None = None
 
     @property
@@ -51,7 +51,7 @@ class PartEncoder:
 
     def prefix(self, request: Request) -> tuple[int, int]:
         """See `Request.prefix`. A request that passed `check` stays valid even if its adapter is removed."""
-        return request.prefix(self._model.vocabulary, self._new_tokens.codes, self._written)
+        return request.prefix(self._model.vocabulary, self._new_tokens.codes, self._label)
 
     def encode(
         self, heard: Sequence[np.ndarray], requests: Sequence[Request], lower: Halfway | None = None

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from speech.choices import AUTO
 from speech.decode.bias.phrases import Phrase
 from speech.errors import ConfigError, LanguageError
-from speech.text.languages import ENGLISH, resolve
+from speech.text.languages import resolve
 from speech.text.vocabulary import Vocabulary
 
-"""Target language of Whisper-style label decoders."""
 MOST_TEXTS = 10
 """Maximum n-best texts per utterance."""
+
+
+class LabelLanguages(NamedTuple):
+    """What a label decoder knows, as ISO 639-3 codes; empty if there is no label decoder."""
+
+    spoken: tuple[str, ...] = ()
+    """Languages that it hears and writes."""
+    targets: tuple[str, ...] = ()
+    """Languages that it translates into."""
+
+
+NO_LABEL = LabelLanguages()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +78,7 @@ class Request:
         return self.languages if self.to is None else (self.to,)
 
     def prefix(
-        self, vocabulary: Vocabulary, adapted: Collection[str] = (), written: Collection[str] = ()
+        self, vocabulary: Vocabulary, adapted: Collection[str] = (), label: LabelLanguages = NO_LABEL
     ) -> tuple[int, int]:
         """Ids of the language token (`<nolang>` if CTC does not know it) and of the task token (transcription if the
         label decoder translates).
@@ -74,28 +86,29 @@ class Request:
         Args:
             vocabulary: CTC's.
             adapted: languages with adapters.
-            written: languages of the label decoder.
+            label: languages of the label decoder.
 
         Raises:
             LanguageError: if neither the model nor an adapter knows a language, or one that only an adapter knows is
                 not named alone, or is to be translated.
         """
+        written = label.spoken
         new = [c for c in self.languages if c not in vocabulary.languages and c in adapted and c not in written]
         if new and (len(self.languages) > 1 or self.to is not None):
             what = "be told from others" if self.to is None else "be translated"
             raise LanguageError(f"only an adapter knows {new[0]!r}, which cannot {what}", fix="Name it alone.")
-        by_label = self.by_label(written)
+        by_label = self.by_label(label)
         elsewhere = {*adapted, *(written if by_label else ())} - {*vocabulary.languages}
         ids = [vocabulary.language_id(code) for code in self.languages if code not in elsewhere]
         language = ids[0] if len(ids) == len(self.languages) == 1 else vocabulary.nolang
         by_ctc = self.to is not None and not by_label
         return language, vocabulary.task_id("st", self.to) if by_ctc else vocabulary.task_id("asr")
 
-    def by_label(self, written: Collection[str]) -> bool:
-        """Whether a label decoder that knows the languages `written` takes part; it translates into English only."""
-        if self.quick or not written or self.to not in (None, ENGLISH):
+    def by_label(self, label: LabelLanguages) -> bool:
+        """Whether a label decoder that knows these languages takes part."""
+        if self.quick or not label.spoken or self.to not in (None, *label.targets):
             return False
-        return self.to is None or not self.languages or not set(self.languages).isdisjoint(written)
+        return self.to is None or not self.languages or not set(self.languages).isdisjoint(label.spoken)
 
     @property
     def named(self) -> dict[str, float]:

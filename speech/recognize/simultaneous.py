@@ -18,7 +18,7 @@ def draft_of(label: LabelPass, part: Part, request: Request) -> TranslationDraft
     Args:
         label: encodes and decodes.
         part: the audio so far, and the tokens that the draft continues.
-        request: a translation into English.
+        request: a translation.
     """
     if part.silent or not label.hears(part.samples, request):
         return None
@@ -26,7 +26,9 @@ def draft_of(label: LabelPass, part: Part, request: Request) -> TranslationDraft
     if listened.no_speech(label.tokenizer) >= label.config.no_speech:
         return None
     language = label.language(label.posterior(listened, request, {}), request)
-    return label.drafts.draft(listened, language, part.translated, complete=False, trained=request.trained)
+    assert request.to is not None
+    written, trained = part.translated, request.trained
+    return label.drafts.draft(listened, language, request.to, written, complete=False, trained=trained)
 
 
 def words_of(draft: TranslationDraft, count: int, part: Part, request: Request) -> list[Word]:

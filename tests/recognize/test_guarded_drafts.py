@@ -48,7 +48,7 @@ def guarded(
 ) -> tuple[str, Toxicity | None, int]:
     search = Drafts(*others)
     guard = ToxicityGuard(ToxicWords({"eng": words, **lists}), TOKENIZER)
-    found, toxicity = guard.draft(hypothesis(best), "deu", search, lambda: [said], tokens(written))
+    found, toxicity = guard.draft(hypothesis(best), ("deu", "eng"), search, lambda: [said], tokens(written))
     return TOKENIZER.decode(found.tokens), toxicity, search.calls
 
 
@@ -103,7 +103,7 @@ def test_in_appended_drafts_and_at_the_end_nothing_listed_is_written(whisper, se
         drafts, written = DraftDecoder(whisper, TOKENIZER, 2, guard), list[int]()
         for size in range(8_000, 48_001, 8_000):
             part = LabelPart.listen(whisper, samples[:size], size + 3_200)
-            draft = drafts.draft(part, "deu", written, complete=size == 48_000)
+            draft = drafts.draft(part, "deu", "eng", written, complete=size == 48_000)
             some = whole_words(draft, int(counts.integers(0, len(draft.tokens) + 1)))
             written += draft.tokens[: len(draft.tokens) if size == 48_000 else some]
         return TOKENIZER.decode(written)

@@ -320,7 +320,7 @@ def test_without_context_in_another_language_and_for_translations_nothing_is_tol
     label = make(**({"context_tokens": 40} | changes))
     prompts = reads(label, monkeypatch, "x", "Der Hund.")
     label.read(label.listen(SAMPLES), Request(languages, to), {}, heard("der hund"), BEFORE)
-    assert prompts == [label.tokenizer.prompt(languages[0], translate=to is not None)]
+    assert prompts == [label.tokenizer.prompt(languages[0], target=to)]
 
 
 def test_context_changes_what_is_written_and_nothing_that_is_heard(make, heard):

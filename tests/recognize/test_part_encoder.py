@@ -9,7 +9,7 @@ from speech.models.hybrid import load_hybrid
 from speech.nn.adapters import Adapter, AdapterBank
 from speech.recognize.adapter_tokens import AdapterTokens
 from speech.recognize.part_encoder import PartEncoder
-from speech.recognize.request import Request
+from speech.recognize.request import LabelLanguages, Request
 from tests.tiny_hybrid import save_tiny_hybrid
 
 SAMPLES = np.random.default_rng(0).standard_normal(24_000).astype(np.float32) * 0.1
@@ -24,7 +24,9 @@ def hybrid(tmp_path_factory):
 
 @pytest.fixture
 def encoder(hybrid) -> PartEncoder:
-    return PartEncoder(hybrid.ctc.model, AdapterTokens(hybrid.ctc.tokenizer), ("spa",), extends=True)
+    return PartEncoder(
+        hybrid.ctc.model, AdapterTokens(hybrid.ctc.tokenizer), LabelLanguages(("spa",), ("eng",)), extends=True
+    )
 
 
 def lower(hybrid):

@@ -43,7 +43,7 @@ class Texts:
         self.bans.append(banned)
         if prompt == TOKENIZER.prompt("deu"):
             return [hypothesis(self.said)]
-        assert prompt == TOKENIZER.prompt("deu", translate=True)
+        assert prompt == TOKENIZER.prompt("deu", target="eng")
         return [one for one in self.texts if not any(self.banned(banned, one.tokens))][:3]
 
     @staticmethod
@@ -62,31 +62,31 @@ def text(found):
 def test_a_translation_without_listed_words_costs_nothing():
     search = Texts("You pest.")
     best = hypothesis("You person, with pests.")
-    assert guard("pest", deu=["Mensch"])(best, "deu", search) == (best, None)
+    assert guard("pest", deu=["Mensch"])(best, ("deu", "eng"), search) == (best, None)
     assert search.prompts == []
 
 
 def test_an_added_word_is_replaced_in_every_case_and_behind_any_sign():
     best = hypothesis("You pest.")
     search = Texts("You pest.", "You Pest.", "PEST", 'A"pest"', "You person.", "You human.")
-    found, toxicity = guard("pest")(best, "deu", search)
+    found, toxicity = guard("pest")(best, ("deu", "eng"), search)
     assert (text(found), toxicity) == ("You person.", Toxicity(("pest",), removed=True))
-    assert search.prompts == [TOKENIZER.prompt("deu", translate=True)]
+    assert search.prompts == [TOKENIZER.prompt("deu", target="eng")]
 
 
 @pytest.mark.parametrize(("said", "heard"), [("du Schädling", ()), ("du Mensch", ("du mensch", "du schädling"))])
 def test_what_the_decoder_or_ctc_hears_is_translated(said, heard):
     best, search = hypothesis("You pest."), Texts("You person.", said=said)
-    assert guard("pest", deu=["Schädling"])(best, "deu", search, heard) == (best, None)
+    assert guard("pest", deu=["Schädling"])(best, ("deu", "eng"), search, heard) == (best, None)
     assert search.prompts == [TOKENIZER.prompt("deu")]
-    assert text(guard("pest", deu=["Ungeziefer"])(best, "deu", search, heard)[0]) == "You person."
-    assert text(guard("pest", fra=["Schädling"])(best, "deu", search, heard)[0]) == "You person."
+    assert text(guard("pest", deu=["Ungeziefer"])(best, ("deu", "eng"), search, heard)[0]) == "You person."
+    assert text(guard("pest", fra=["Schädling"])(best, ("deu", "eng"), search, heard)[0]) == "You person."
 
 
 def test_other_entries_and_spellings_of_later_texts_are_banned_too():
     texts = ("You bad-egg.", "You bad  egg.", "You pEsT.", "You rat.", "You louse.", "You RAt.", "You person.")
     search = Texts(*texts)
-    found, toxicity = guard("pest", "bad egg", "rat", "louse")(hypothesis("You pest."), "deu", search)
+    found, toxicity = guard("pest", "bad egg", "rat", "louse")(hypothesis("You pest."), ("deu", "eng"), search)
     assert (text(found), toxicity) == ("You person.", Toxicity(("pest",), removed=True))
     assert len(search.bans) == 3
 
@@ -94,12 +94,12 @@ def test_other_entries_and_spellings_of_later_texts_are_banned_too():
 def test_where_every_text_has_listed_words_the_translation_stays():
     best = hypothesis("You bad egg.")
     search = Texts(*(f"{'very ' * n}bad, {'.' * n}egg" for n in range(20)))
-    assert guard("bad egg", "very")(best, "deu", search) == (best, Toxicity(("bad egg",), removed=False))
+    assert guard("bad egg", "very")(best, ("deu", "eng"), search) == (best, Toxicity(("bad egg",), removed=False))
 
 
 def test_characters_of_several_bytes_are_banned_whole():
     search = Texts("Ah, é pést!", "é pest")
-    assert text(guard("pést")(hypothesis("é pÉst"), "deu", search)[0]) == "é pest"
+    assert text(guard("pést")(hypothesis("é pÉst"), ("deu", "eng"), search)[0]) == "é pest"
 
 
 def test_lists_without_english_guard_nothing():

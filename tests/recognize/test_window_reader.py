@@ -8,7 +8,7 @@ from speech.decode.ctc.greedy import greedy
 from speech.recognize.adapter_tokens import AdapterTokens
 from speech.recognize.part_decoder import PartDecoder
 from speech.recognize.part_encoder import PartEncoder
-from speech.recognize.request import Request
+from speech.recognize.request import NO_LABEL, Request
 from speech.recognize.result import PartResult
 from speech.recognize.window_reader import read_windows
 from speech.recognize.windows import WindowConfig, windows
@@ -17,7 +17,7 @@ from speech.recognize.windows import WindowConfig, windows
 @pytest.fixture(scope="module")
 def read(model, tokenizer):
     tokens = AdapterTokens(tokenizer)
-    encoder = PartEncoder(model, tokens, (), extends=True)
+    encoder = PartEncoder(model, tokens, NO_LABEL, extends=True)
     decoder = PartDecoder(model, tokenizer, greedy, tokens)
     grid = round(model.frame_s * 16_000)
 

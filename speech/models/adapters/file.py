@@ -23,7 +23,8 @@ from safetensors import SafetensorError, safe_open
 
 from speech.errors import ConfigError, ModelError
 from speech.models.base import CtcModel
-from speech.models.checkpoint import LABEL, shares_layers
+from speech.models.checkpoint import shares_layers
+from speech.models.storage import LABEL
 from speech.nn.adapters import Adapter, AdapterBank
 from speech.tensors import check_finite, save_tensors
 from speech.text.languages import LANGUAGES

@@ -22,6 +22,7 @@ class LabelTokenizer:
         data: a `tokenizer.json` of Hugging Face's tokenizers, with the special tokens of Whisper.
         english_only: the model knows only English: its prompt names neither language nor task.
         added: ISO 639-3 code -> token of languages that were added to the model and are not in the file.
+        targets: ISO 639-3 codes of the languages that the model was trained to translate into.
 
     Attributes:
         languages: ISO 639-3 code -> token, in the model's order, then the added languages. An English-only model maps
@@ -32,10 +33,16 @@ class LabelTokenizer:
     """
 
     def __init__(
-        self, data: bytes, *, english_only: bool = False, added: Mapping[str, int] = MappingProxyType({})
+        self,
+        data: bytes,
+        *,
+        english_only: bool = False,
+        added: Mapping[str, int] = MappingProxyType({}),
+        targets: Sequence[str] = (ENGLISH,),
     ) -> None:
         self.data = data
         self.english_only, self.added = english_only, frozenset(added)
+        self.targets = () if english_only else tuple(targets)
         try:
             self._tokenizer = tokenizers.Tokenizer.from_str(data.decode("utf-8"))
         except Exception as error:  # the library has no exception class of its own

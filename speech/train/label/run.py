@@ -56,6 +56,11 @@ def train_label(config: LabelConfig) -> Path | None:
     if base.tokenizer.english_only:
         raise ConfigError(f"{config.base} knows English alone", fix="Give a Whisper of several languages.")
     base = add_languages(base, config.added)
+    for code in config.label.targets:
+        if code not in base.tokenizer.languages:
+            raise ConfigError(
+                f"label.targets: {config.base} does not know {code}", fix="Leave it out, or add it: added."
+            )
     record_config(config, output)
     before = {name: value.clone() for name, value in base.model.decoder.state_dict().items()}
     module = LabelModule(base.model, config)
@@ -72,6 +77,7 @@ def train_label(config: LabelConfig) -> Path | None:
     spoken = teachable(corpus[SYNTHETIC], base.tokenizer)
     info = _info(config, base.info, learnable(corpus["train"], base.tokenizer), spoken)
     base.model.config.true_length = True
+    base.model.config.st_targets = list(dict.fromkeys((*base.model.config.st_targets, *config.label.targets)))
     found = replace(base, model=base.model.eval(), info=info, targets={})
     save_label_checkpoint(output / "model", found, card=label_card(config, info), storage=config.storage)
     return output / "model"

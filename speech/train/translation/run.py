@@ -14,10 +14,11 @@ from speech.data.reading import Tally
 from speech.errors import ConfigError
 from speech.files import printable
 from speech.models.adapters.file import fingerprint
-from speech.models.checkpoint import LABEL, LabelCheckpoint, load_label_checkpoint, save_label_checkpoint
+from speech.models.checkpoint import LabelCheckpoint, load_label_checkpoint, save_label_checkpoint
 from speech.models.hub import locate
 from speech.models.hybrid import is_hybrid
 from speech.models.policy_file import POLICY, PolicyFile, load_policy, save_policy
+from speech.models.storage import LABEL
 from speech.tensors import check_finite
 from speech.train.asr.corpus import read_corpus
 from speech.train.label.batches import LabelBatch, LabelBatches

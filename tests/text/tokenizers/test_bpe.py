@@ -75,10 +75,15 @@ def test_languages_have_our_codes_in_the_order_of_the_model():
 def test_prompt():
     start, german = TOKENIZER.start, LIBRARY.token_to_id("<|de|>")
     assert TOKENIZER.prompt("deu") == [start, german, TOKENIZER.transcribe, TOKENIZER.no_timestamps]
-    assert TOKENIZER.prompt("deu", translate=True)[2] == TOKENIZER.translate
+    assert TOKENIZER.prompt("deu", target="spa")[2:] == [
+        TOKENIZER.translate, TOKENIZER.languages["spa"], TOKENIZER.no_timestamps
+    ]  # fmt: skip
+    assert TOKENIZER.prompt("deu", target="eng")[2:] == [TOKENIZER.translate, TOKENIZER.no_timestamps]
     assert TOKENIZER.prompt("deu", before=[5, 6])[:4] == [TOKENIZER.previous, 5, 6, start]
     with pytest.raises(LanguageError, match="'fra'"):
         TOKENIZER.prompt("fra")
+    with pytest.raises(LanguageError, match="does not know"):
+        TOKENIZER.prompt("deu", target="fra")
 
 
 def test_prompt_of_a_model_of_english_alone():
@@ -88,7 +93,7 @@ def test_prompt_of_a_model_of_english_alone():
     with pytest.raises(LanguageError, match="'deu'"):
         tokenizer.prompt("deu")
     with pytest.raises(LanguageError, match="translates nothing"):
-        tokenizer.prompt("eng", translate=True)
+        tokenizer.prompt("eng", target="deu")
 
 
 def test_a_newer_name_of_silence():

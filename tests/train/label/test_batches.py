@@ -11,11 +11,11 @@ import torch
 
 from speech.audio.augment import AugmentConfig, WaveAugment
 from speech.data.manifest import Utterance
-from speech.data.reading import Tally
 from speech.data.shards import shard_utterances, write_shards
 from speech.errors import DataError
 from speech.text.tokenizers.bpe import LabelTokenizer
-from speech.train.label.batches import NO_TARGET, LabelBatch, LabelBatches, LabelDev, Row, learnable, teachable, text_of
+from speech.train.label.batches import NO_TARGET, LabelBatch, LabelBatches
+from speech.train.label.rows import Row
 from speech.train.loop.stream import Stream
 from tests.train.label.rows import MOST_TOKENS, TOKENIZER, heard, settings, utterance, words
 
@@ -206,13 +206,35 @@ def test_translated_rows_name_the_task_and_have_the_translation(heard):
     wanted = {"d1": " One", "d2": " Two"}
     for row, name in enumerate(batch.ids):
         tokens, _ = spelled(batch, row)
-        assert tokens[:4] == TOKENIZER.prompt("deu", translate=True)
+        assert tokens[:4] == TOKENIZER.prompt("deu", target="eng")
         assert TOKENIZER.decode(tokens) == wanted[name]
     joined = batches(heard[:2], translate=1.0, joined=1.0, joined_s=[3.0, 3.0]).batch(0, 0)
     tokens, _ = spelled(joined, 0)
     assert TOKENIZER.decode(tokens) == " " + " ".join(wanted[name].strip() for name in joined.ids[0].split("+"))
     english = batches(heard[2:], translate=1.0).batch(0, 0)
     assert (english.tokens[:, 2] == TOKENIZER.transcribe).all()
+
+
+def test_a_target_is_drawn_from_those_of_the_utterance_and_named(heard):
+    spoken = [replace(heard[0], translations={"eng": "One", "spa": "Uno", "fra": "Un"}), heard[1]]
+    made = batches(spoken, translate=1.0, targets=["eng", "spa"], single=2, drawn=2, epoch=20)
+    seen = {"d1": set(), "d2": set()}
+    for index in range(20):
+        batch = made.batch(0, index)
+        for row, name in enumerate(batch.ids):
+            tokens, _ = spelled(batch, row)
+            code = "spa" if tokens[3] == TOKENIZER.languages["spa"] else "eng"
+            prompt = TOKENIZER.prompt("deu", target=code)
+            assert tokens[: len(prompt)] == prompt
+            assert TOKENIZER.decode(tokens) == {"eng": {"d1": " One", "d2": " Two"}, "spa": {"d1": " Uno"}}[code][name]
+            seen[name].add(code)
+    assert seen == {"d1": {"eng", "spa"}, "d2": {"eng"}}
+    held = batches(spoken, translate=1.0, targets=["eng", "spa"], held_out=["deu-spa"], epoch=20)
+    assert all((held.batch(0, n).tokens[:, 3] == TOKENIZER.no_timestamps).all() for n in range(20))
+    joined = batches(spoken, translate=1.0, targets=["spa"], joined=1.0, joined_s=[3.0, 3.0], epoch=9)
+    for batch in (joined.batch(0, n) for n in range(9)):
+        translated = (batch.tokens[:, 2] == TOKENIZER.translate).tolist()
+        assert {name for name, own in zip(batch.ids, translated, strict=True) if own} <= {"d1"}
 
 
 def with_synthetic(heard: list[Utterance], spoken: list[Utterance], **changes: Any) -> LabelBatches:
@@ -253,21 +275,8 @@ def test_without_synthetic_speech_its_share_changes_nothing(heard):
         assert all(same(plain.batch(0, index), other.batch(0, index)) for index in range(4))
 
 
-def test_a_teacher_is_not_asked_about_languages_that_were_added(heard, tmp_path):
-    added = LabelTokenizer(TOKENIZER.data, added={"lad": 318})
-    ladino = utterance(tmp_path, "l", "Uno", "lad")
-    assert teachable([ladino, *heard], added) == heard
-    assert learnable([ladino], added) == [ladino]
-
-
-def test_what_the_decoder_cannot_learn_is_left_out(heard, tmp_path):
+def test_what_the_decoder_cannot_learn_is_left_out(heard):
     gaelic = replace(heard[0], id="g", language="gla")
-    switched = replace(heard[3], id="s", words=(*heard[3].words[:2], replace(heard[3].words[2], language="deu")))
-    silent, long, short = (
-        replace(heard[0], id="t", text=" "), replace(heard[0], id="l", duration_s=29.0),
-        replace(heard[0], id="k", duration_s=0.1),
-    )  # fmt: skip
-    assert learnable([gaelic, *heard, switched, silent, long, short], TOKENIZER) == heard
     assert batches([gaelic, *heard]).utterances == heard
     assert same(batches([gaelic, *heard]).batch(0, 0), batches(heard).batch(0, 0))
     assert batches([gaelic]).size(0) == 0
@@ -302,29 +311,6 @@ def test_rare_languages_are_drawn_more_often_than_they_are_there(heard):
 
     assert german(0.0) > german(0.5) > german(1.0)
     assert abs(german(0.0) - 120) < 30
-
-
-def test_a_text_has_spaces_where_its_script_has_them(heard):
-    chinese = replace(heard[0], language="cmn", text="你好")
-    assert text_of(Row((chinese, chinese))) == "你好你好"
-    assert text_of(Row((chinese,), translate=True)) == " One"
-    assert text_of(Row((heard[3],), words=2)) == " A b"
-
-
-def test_dev_is_every_utterance_once_as_it_is_and_translated_where_that_is_known(heard, tmp_path):
-    gaelic = replace(heard[0], id="g", language="gla")
-    dev = LabelDev([*heard, gaelic], TOKENIZER, settings(), MOST_TOKENS, Tally("dev", 7, 0.0))
-    found = list(dev)
-    assert len(found) == len(dev) == 3
-    names = [(name, int(batch.tokens[n, 2])) for batch in found for n, name in enumerate(batch.ids)]
-    transcripts = {name for name, task in names if task == TOKENIZER.transcribe}
-    assert transcripts == {u.id for u in heard}
-    assert sorted(name for name, task in names if task == TOKENIZER.translate) == ["d1", "d2"]
-    assert all(int(length) == 8000 + 3200 for batch in found for length in batch.sample_lengths)
-    assert all(same(one, two) for one, two in zip(found, dev, strict=True))
-    gone = replace(heard[0], id="gone", audio=tmp_path / "gone.wav")
-    with pytest.raises(DataError, match="gone"):
-        list(LabelDev([gone, *heard], TOKENIZER, settings(), MOST_TOKENS, Tally("dev", 7, 0.0)))
 
 
 def test_a_batch_moves_whole(heard):

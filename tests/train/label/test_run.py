@@ -255,7 +255,7 @@ def test_what_cannot_be_trained_is_said_before_the_first_step(base, corpus, tmp_
         train_label(config)
     config = changed(config, {"trainer.strategy": ParallelStrategy.auto})
     monkeypatch.setattr(
-        "speech.models.checkpoint.LabelTokenizer",
+        "speech.models.whisper.LabelTokenizer",
         lambda data, english_only, **_: LabelTokenizer(data, english_only=True),
     )
     with pytest.raises(ConfigError, match="knows English alone"):
