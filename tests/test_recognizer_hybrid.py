@@ -1,5 +1,7 @@
 """A hybrid through the public class and live: the same words, whatever the pieces, the batch and the order."""
 
+import json
+import shutil
 from contextlib import contextmanager
 
 import numpy as np
@@ -12,15 +14,18 @@ from hypothesis import strategies as st
 from speech import Recognizer
 from speech.audio.input.files import load_audio
 from speech.decode.label.joint import JointConfig
-from speech.errors import LanguageError
+from speech.errors import LanguageError, ModelError
 from speech.events import TranscriptEvent, TranslationEvent
+from speech.models.translation_targets import TargetScore, write_targets
 from speech.nn.adapters import Adapter, AdapterBank
 from speech.recognize.label_part import LabelPart
 from speech.recognize.offline import Cut, OfflineConfig
 from speech.recognize.request import Request
-from speech.stream.options import StreamOptions
+from speech.stream.options import StreamOptions, TranslationOptions
 from speech.stream.readings import DirectReadings
+from speech.stream.virtual_clock import run_session
 from speech.text.normalize import plain_text
+from speech.translate.wait_k import WaitK
 from tests.conftest import CLIPS, read_manifest
 from tests.tiny_hybrid import WRITTEN, save_tiny_hybrid
 
@@ -371,3 +376,35 @@ def test_the_weight_of_ctc_counts_in_languages_that_it_has_learnt_and_no_others(
         found[weight, learnt] = loaded(path).transcribe(audio, language="eng").text
     assert found[0.0, ("eng",)] == found[100.0, ()]
     assert found[100.0, ("eng",)] not in ("", found[100.0, ()])
+
+
+def test_it_translates_into_the_languages_that_its_label_decoder_was_trained_for(folder, tmp_path, audio):
+    several = tmp_path / "several"
+    shutil.copytree(folder, several)
+    record = json.loads((several / "label" / "config.json").read_text("utf-8"))
+    record["model"]["st_targets"] = ["eng", "spa"]
+    (several / "label" / "config.json").write_text(json.dumps(record), "utf-8")
+    plain = tmp_path / "plain"
+    shutil.copytree(folder, plain)
+    for path in (plain, several):
+        write_targets(path, {"spa": TargetScore(40.0, 20.0, 30, ("deu",), "test.jsonl")})
+    with pytest.raises(ModelError, match=r"translates: .*the model has no token for it"):
+        Recognizer.from_pretrained(str(plain))
+    recognizer = Recognizer.from_pretrained(str(several))
+    assert recognizer.targets == ("spa",)
+    tokenizer, asked = recognizer._second_pass.label.tokenizer, []
+    usual = tokenizer.prompt
+
+    def prompt(language, **options):
+        asked.append(options.get("target"))
+        return usual(language, **options)
+
+    tokenizer.prompt = prompt
+    recognizer.transcribe(audio[:32_000], language="deu", to="spa")
+    assert set(asked) == {"spa"}
+    asked.clear()
+    translation = TranslationOptions(policy=WaitK(k=1))
+    options = StreamOptions(languages=("deu",), targets=("spa",), translation=translation)
+    timed = run_session(recognizer.engine(), audio[:64_000], options)
+    assert "spa" in asked
+    assert {one.event.target for one in timed.events if isinstance(one.event, TranslationEvent)} == {"spa"}

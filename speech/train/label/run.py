@@ -19,12 +19,13 @@ from speech.models.added_languages import add_languages
 from speech.models.checkpoint import LabelCheckpoint, load_label_checkpoint, save_label_checkpoint
 from speech.models.hub import locate
 from speech.tensors import check_finite
+from speech.text.languages import ENGLISH
 from speech.train.asr.corpus import read_corpus
 from speech.train.label.batches import LabelBatch, LabelBatches
 from speech.train.label.config import LabelConfig
 from speech.train.label.dev import LabelDev
 from speech.train.label.module import LabelModule
-from speech.train.label.rows import learnable, teachable
+from speech.train.label.rows import learnable, targets_of, teachable
 from speech.train.loop.callbacks import METRICS
 from speech.train.loop.config import ParallelStrategy
 from speech.train.loop.curve import draw_curve
@@ -58,9 +59,7 @@ def train_label(config: LabelConfig) -> Path | None:
     base = add_languages(base, config.added)
     for code in config.label.targets:
         if code not in base.tokenizer.languages:
-            raise ConfigError(
-                f"label.targets: {config.base} does not know {code}", fix="Leave it out, or add it: added."
-            )
+            raise ConfigError(f"label.targets: {config.base} does not know {code}", fix="Leave it out.")
     record_config(config, output)
     before = {name: value.clone() for name, value in base.model.decoder.state_dict().items()}
     module = LabelModule(base.model, config)
@@ -130,6 +129,10 @@ def _read_speech(
     if config.label.synthetic and not batches.synthetic:
         text = "no utterance of label.synthetic is in a language that the teacher knows"
         raise ConfigError(text, fix="Look at data.languages.")
+    for code in set(config.label.targets) - {ENGLISH}:
+        if not any(code in targets_of(utterance, config.label) for utterance in batches.utterances):
+            text = f"label.targets: no utterance of train has a translation into {code}"
+            raise ConfigError(text, fix="Look at the manifest's translations and at label.held_out, or leave it out.")
     tally = Tally("train", len(batches.utterances) + len(batches.synthetic), config.data.max_unreadable)
     unreadable = Tally("dev", len(corpus["dev"]), config.data.max_unreadable)
     dev = LabelDev(corpus["dev"], tokenizer, config.label, longest, unreadable)

@@ -43,6 +43,10 @@ def test_the_recipe_composes_and_debug_is_short():
         ("label.single=0", "label.single 0, expected at least 1"),
         ("label_loss.teacher=-1", "label_loss.teacher -1, expected at least 0"),
         ("label.synthetic_share=2", "label.synthetic_share 2, expected 0 to 1"),
+        ("label.targets=[]", "targets has 0"),
+        ("label.targets=[eng,french]", "label.targets: 'french' is no ISO 639-3 code"),
+        ("label.held_out=[spa-fra-eng]", "label.held_out: 'spa-fra-eng' is no direction. Write it as spa-fra."),
+        ("label.held_out=[spa-xx]", "label.held_out: 'xx' is no ISO 639-3 code"),
         ("label.synthetic_rows=0", "label.synthetic_rows 0, expected at least 1"),
     ],
 )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from speech.data.manifest import write_manifest
+from speech.data.manifest import read_manifest, write_manifest
 from speech.errors import ConfigError, DataError
 from speech.models.checkpoint import LabelCheckpoint, load_label_checkpoint, save_label_checkpoint
 from speech.text.tokenizers.bpe import LabelTokenizer
@@ -229,6 +230,23 @@ def test_a_base_from_a_folder_of_this_machine_is_called_by_its_name(corpus, tmp_
         assert str(tmp_path) not in text
         assert f"A Whisper model ({'whisper-copy' if info else 'unnamed'})" in text
         assert ("Licence of those: mit." in text) == bool(info)
+
+
+def test_the_result_translates_into_what_it_was_trained_for_and_what_was_not_there_is_said(base, corpus, tmp_path):
+    heard = read_manifest(corpus / "train.jsonl", corpus)
+    translated = [replace(u, translations={"eng": "One", "spa": "Uno"}) for u in heard]
+    write_manifest(translated, tmp_path / "train.jsonl")
+    config = changed(tiny(base, corpus, tmp_path / "run", max_steps=1, validate_every=1), {
+        "data.train": str(tmp_path / "train.jsonl"), "label.targets": ["eng", "spa"], "label.translate": 1.0,
+    })  # fmt: skip
+    result = train_label(config)
+    assert load_label_checkpoint(base).tokenizer.targets == ("eng",)
+    found = load_label_checkpoint(result)
+    assert found.tokenizer.targets == tuple(found.model.config.st_targets) == ("eng", "spa")
+    with pytest.raises(ConfigError, match="no utterance of train has a translation into deu"):
+        train_label(changed(config, {"output": str(tmp_path / "other"), "label.targets": ["deu"]}))
+    with pytest.raises(ConfigError, match=r"does not know rus\."):
+        train_label(changed(config, {"output": str(tmp_path / "more"), "label.targets": ["rus"]}))
 
 
 def test_speech_in_other_languages_is_neither_heard_nor_named(base, corpus, tmp_path):
