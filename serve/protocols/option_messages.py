@@ -24,8 +24,8 @@ class Translating(Struct, forbid_unknown_fields=True):
     """When a translation is written."""
 
     policy: PolicyName = PolicyName.complete
-    """complete: after each complete part. Others write while the speaker goes on, into English. align_att: words whose
-    attention has left the end of the audio; local_agreement: what drafts in a row agree on; hold_n: drafts without
+    """complete: after each complete part. Others write while the speaker goes on. align_att: words whose attention has
+    left the end of the audio; local_agreement: what drafts in a row agree on; hold_n: drafts without
     their last tokens; wait_k: a fixed number of words behind; emma: words of which a policy trained for the model says
     that they may be written. Targets of a text translator go by local_agreement with any of them."""
     latency_ms: Annotated[int, Meta(ge=160, le=10000)] | None = None

@@ -61,7 +61,7 @@ class StreamOptions:
     nbest: int = 1
     """Number of alternative texts per final; see `Request`. Translations have one."""
     translation: TranslationOptions | None = None
-    """Translate simultaneously, into English and into targets of a text translator; None: translate complete parts."""
+    """Translate simultaneously, into targets of label decoder and text translator; None: translate complete parts."""
     late_draft_s: float | None = None
     """Seconds of audio behind which a draft of a translation is late, and left out if something newer waits; None:
     never, so that the text does not depend on the load. It stays as the stream begins."""
