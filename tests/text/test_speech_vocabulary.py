@@ -34,7 +34,7 @@ def test_what_cannot_be_said_is_named():
     vocabulary = SpeechVocabulary.of(TextUnit.symbols, ["eng"], ["abc"], frames=1)
     with pytest.raises(DataError, match=r"no symbol for 'x' \(U\+0078\) '\\u200b' \(U\+200B\)\. Leave it out"):
         vocabulary.encode("ax\u200bx", "eng")
-    with pytest.raises(LanguageError, match="does not speak 'deu'. It speaks: eng"):
+    with pytest.raises(LanguageError, match=r"does not speak 'deu'\. It speaks: eng"):
         vocabulary.encode("a", "deu")
     with pytest.raises(LanguageError, match="does not speak ''"):
         vocabulary.encode("a")
