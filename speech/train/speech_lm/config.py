@@ -34,8 +34,8 @@ class SpeechLmInitConfig:
     """What a run starts from."""
 
     checkpoint: str = ""
-    """A speech language model (directory or hub id): its shape, vocabulary and codec replace `model`, `text` and, unless
-    it is given, `codec`. Empty: random parameters."""
+    """A speech language model (directory or hub id), whose shape and vocabulary replace `model` and `text`, and whose
+    codec is taken unless `codec` is given. Empty: random parameters."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +43,8 @@ class SpeechTextConfig:
     """How texts are read."""
 
     unit: TextUnit = TextUnit.bytes
-    """With `symbols`, texts of the manifests are strings of single-character symbols, such as phonemes; the inventory is
-    what occurs in train and dev."""
+    """With `symbols`, texts of the manifests are strings of single-character symbols, such as phonemes; the inventory
+    is what occurs in train and dev."""
     languages: bool = True
     """Whether a text begins with a token of its language."""
 

@@ -9,6 +9,7 @@ import torch
 
 from speech.data.manifest import Utterance
 from speech.models.codec_checkpoint import CodecCheckpoint, save_codec_checkpoint
+from speech.models.dual_ar import DualArConfig
 from speech.train.asr.config import DataConfig
 from speech.train.loop.config import OptimizerConfig, TrainerConfig
 from speech.train.speech_lm.batches import Packer, Spoken, read_spoken
@@ -24,20 +25,20 @@ def utterance(number: int, text: str = "tone", speaker: str = "", **more: Any) -
     return Utterance(**usual | {"id": f"t{number}", "text": text, "speaker": speaker} | more)
 
 
-def some_spoken(count: int, speakers: int = 2, config: PackingConfig = PACKING) -> list[Spoken]:
-    """Utterances of 3 to 12 frames, whose texts are as long."""
+def some_spoken(count: int, model: DualArConfig | None = None) -> list[Spoken]:
+    """Utterances of 3 to 12 frames, whose texts are as long, in the vocabulary of `model`."""
     generator = torch.Generator().manual_seed(0)
     codes, utterances = {}, []
     for number in range(count):
         frames = 3 + number % 10
         codes[f"t{number}"] = torch.randint(0, 12, (2, frames), generator=generator).to(torch.int16)
-        utterances.append(utterance(number, "x" * frames, f"speaker{number % speakers}"))
-    vocabulary = tiny_vocabulary(tiny_dual_ar_config())
-    return read_spoken("train", utterances, codes, vocabulary, config, None)
+        utterances.append(utterance(number, "x" * frames, f"speaker{number % 2}"))
+    vocabulary = tiny_vocabulary(model or tiny_dual_ar_config())
+    return read_spoken("train", utterances, codes, vocabulary, PACKING, None)
 
 
-def some_packer(count: int = 12, **more: Any) -> Packer:
-    return Packer(some_spoken(count, **more), tiny_codec(), None)
+def some_packer(count: int, model: DualArConfig | None = None) -> Packer:
+    return Packer(some_spoken(count, model), tiny_codec(), None)
 
 
 def kept_codec(folder: Path) -> Path:

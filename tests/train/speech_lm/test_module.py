@@ -85,7 +85,8 @@ def test_places_see_earlier_ones_of_their_request():
 )
 def test_every_codebook_has_a_loss_and_every_parameter_a_gradient(tmp_path, more, names):
     found = module(tmp_path, **more)
-    loss, parts = found.loss(some_packer(6).batch([[[0], [3]], [[4]]]), torch.Generator().manual_seed(0))
+    batch = some_packer(6, found.speech_lm.config).batch([[[0], [3]], [[4]]])
+    loss, parts = found.loss(batch, torch.Generator().manual_seed(0))
     assert parts.keys() == names
     loss.backward()
     assert all(p.grad is not None and bool(p.grad.any()) for p in found.model.parameters())
