@@ -23,7 +23,7 @@ class VoicePrompt:
     """`(codebooks, frames)` int64."""
 
 
-class SpokenText(NamedTuple):
+class SpeechSequence(NamedTuple):
     """A text and the frames that say it."""
 
     tokens: Tensor
@@ -32,20 +32,20 @@ class SpokenText(NamedTuple):
     """`(codebooks, n)`, zero where the token is no frame."""
 
 
-def text_tokens(vocabulary: SpeechVocabulary, text: str, language: str, codebooks: int) -> SpokenText:
+def text_tokens(vocabulary: SpeechVocabulary, text: str, language: str, codebooks: int) -> SpeechSequence:
     """A text whose frames are to come. Errors as `SpeechVocabulary.encode`."""
     tokens = torch.tensor(vocabulary.encode(text, language))
-    return SpokenText(tokens, torch.zeros(codebooks, len(tokens), dtype=torch.int64))
+    return SpeechSequence(tokens, torch.zeros(codebooks, len(tokens), dtype=torch.int64))
 
 
-def spoken_text(vocabulary: SpeechVocabulary, text: str, language: str, codes: Tensor) -> SpokenText:
+def spoken_text(vocabulary: SpeechVocabulary, text: str, language: str, codes: Tensor) -> SpeechSequence:
     """A text and its `codes (codebooks, frames)`. Errors as `SpeechVocabulary.encode`."""
     before = text_tokens(vocabulary, text, language, len(codes))
     layout = vocabulary.layout
     first = codes[0] if layout.frames > 1 else torch.zeros_like(codes[0])
     tokens = torch.cat([before.tokens, layout.first_frame + first, torch.tensor([layout.end])])
     end = torch.zeros(len(codes), 1, dtype=torch.int64)
-    return SpokenText(tokens, torch.cat([before.codes, codes, end], dim=1))
+    return SpeechSequence(tokens, torch.cat([before.codes, codes, end], dim=1))
 
 
 def speech_prompt(
@@ -76,5 +76,5 @@ def speech_prompt(
         if len(voice.codes) != codebooks:
             raise ConfigError(f"a voice of {len(voice.codes)} codebooks; the model has {codebooks}")
         before = spoken_text(vocabulary, voice.text, voice.language, voice.codes)
-        said = SpokenText(torch.cat([before.tokens, said.tokens]), torch.cat([before.codes, said.codes], dim=1))
+        said = SpeechSequence(torch.cat([before.tokens, said.tokens]), torch.cat([before.codes, said.codes], dim=1))
     return SpeechPrompt(said.tokens, said.codes, speaker)

@@ -61,13 +61,13 @@ def test_what_was_trained_speaks_as_long_as_it_heard(start, few, tmp_path):
     shape = given(SLOW | {"dim": 32, "hidden": 64}, "model.slow") + given(FAST, "model.fast")
     shape += ["model.positions=256", "model.max_frames=80"]
     packing = ["packing.places=384", "packing.rows=2", "packing.prompted=0.2", "fast_share=1.0"]
-    rates = ["optimizer.lr=1e-2", "optimizer.warmup=10", "trainer.validate_every=75", "trainer.checkpoint_every=75"]
+    rates = ["optimizer.lr=1e-2", "optimizer.warmup=10", "trainer.validate_every=60", "trainer.checkpoint_every=60"]
     arguments = ["tts/train.py", f"codec={codec / 'model'}", f"output={output}", *usual, *shape, *packing, *rates]
-    ran = start(*arguments, "trainer.max_steps=75")
+    ran = start(*arguments, "trainer.max_steps=60")
     assert ran.code == 0, ran.err[-3000:]
-    ran = start(*arguments, "trainer.max_steps=150")  # goes on
+    ran = start(*arguments, "trainer.max_steps=120")  # goes on
     assert ran.code == 0, ran.err[-3000:]
-    assert "resuming at step 75" in ran.err
+    assert "resuming at step 60" in ran.err
     assert ran.out.replace("\n", "") == f"speech language model: {output / 'model'}"
 
     loaded, codec_model = load_speech_lm_checkpoint(output / "model"), load_own_codec(output / "model").model

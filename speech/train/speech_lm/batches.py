@@ -16,7 +16,7 @@ from speech.data.manifest import Utterance
 from speech.data.reading import Unreadable
 from speech.errors import ConfigError, DataError
 from speech.models.base import Codec
-from speech.models.speech_prompt import SpokenText, spoken_text
+from speech.models.speech_prompt import SpeechSequence, spoken_text
 from speech.text.speech_vocabulary import SpeechVocabulary
 from speech.train.speech_lm.config import PackingConfig
 from speech.train.speech_lm.packing import EpochPlan, packed_rows
@@ -62,7 +62,7 @@ class Spoken(NamedTuple):
 
     id: str
     speaker: str
-    said: SpokenText
+    said: SpeechSequence
     frames: int
 
 
@@ -102,7 +102,7 @@ def read_spoken(
         if len(said.tokens) > config.places:
             long += 1
         else:
-            kept = SpokenText(said.tokens.int(), said.codes.to(codes[utterance.id].dtype))  # takes little memory
+            kept = SpeechSequence(said.tokens.int(), said.codes.to(codes[utterance.id].dtype))  # takes little memory
             found.append(Spoken(utterance.id, utterance.speaker, kept, own.shape[1]))
     if long:
         _log.warning("%s: %d utterances are longer than packing.places %d: left out", part, long, config.places)

@@ -55,7 +55,7 @@ class LoraConfig:
 
     rank: int = ranged(0, least=0)
     """0: all parameters are trained."""
-    alpha: float = ranged(16.0, above=0)
+    alpha: int = ranged(16, least=1)
     """Updates are multiplied by alpha / rank."""
 
     def __post_init__(self) -> None:

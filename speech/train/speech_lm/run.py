@@ -110,18 +110,19 @@ def _start(config: SpeechLmTrainConfig, corpus: Mapping[str, list[Utterance]]) -
     else:
         folder = base / CODEC_FOLDER
     codec = load_codec_checkpoint(folder).model
-    shape = {"codebooks": codec.codebooks, "codebook_size": codec.codebook_size}
     if base is None:
-        shape_of_model = replace(config.model, **shape, frame_s=codec.frame_s)
+        model = replace(
+            config.model, codebooks=codec.codebooks, codebook_size=codec.codebook_size, frame_s=codec.frame_s
+        )
         heard = [u for part in ("train", "dev") for u in corpus[part]]
         languages = [u.language for u in heard] if config.text.languages else []
-        texts = (u.text for u in heard)
-        vocabulary = SpeechVocabulary.of(config.text.unit, languages, texts, shape_of_model.frame_tokens)
-        return Start(shape_of_model.build(vocabulary.layout), vocabulary, codec, folder)
+        vocabulary = SpeechVocabulary.of(config.text.unit, languages, (u.text for u in heard), model.frame_tokens)
+        return Start(model.build(vocabulary.layout), vocabulary, codec, folder)
     loaded = load_speech_lm_checkpoint(base)
-    own = {name: getattr(loaded.model, name) for name in shape}
-    if own != shape:
-        raise ConfigError(f"codec={config.codec} has {shape}, the model {own}", fix="Give the codec of the model.")
+    ours, theirs = ((own.codebooks, own.codebook_size) for own in (loaded.model, codec))
+    if ours != theirs:
+        text = f"the codec has {theirs[0]} codebooks of {theirs[1]} codes, the model {ours[0]} of {ours[1]}"
+        raise ConfigError(text, fix="Give the codec of the model.")
     return Start(loaded.model, loaded.vocabulary, codec, folder)
 
 

@@ -18,7 +18,7 @@ def scores(model):
 def test_updates_alone_learn_and_are_merged():
     model = tiny_dual_ar()
     before, wanted = {name: own.clone() for name, own in model.state_dict().items()}, scores(model)
-    wrapping = LoraWrapping(model, LoraConfig(rank=2, alpha=4.0))
+    wrapping = LoraWrapping(model, LoraConfig(rank=2, alpha=4))
     torch.testing.assert_close(scores(model), wanted)
     trained = [name for name, p in model.named_parameters() if p.requires_grad]
     assert len(trained) == 2 * 5 * 4

@@ -10,6 +10,7 @@ import torch
 
 from speech.data.manifest import read_manifest, write_manifest
 from speech.errors import ConfigError, DataError
+from speech.models.codec_checkpoint import CodecCheckpoint, save_codec_checkpoint
 from speech.models.speech_lm_checkpoint import load_own_codec, load_speech_lm_checkpoint
 from speech.tensors import save_tensors
 from speech.train.loop.averaging import average, snapshots
@@ -18,7 +19,7 @@ from speech.train.loop.state import CHECKPOINT
 from speech.train.speech_lm.config import LoraConfig, SpeechLmInitConfig, SpeechTextConfig
 from speech.train.speech_lm.run import train_speech_lm
 from tests.changes import changed
-from tests.tiny_codec import tiny_codec
+from tests.tiny_codec import tiny_codec, tiny_codec_config
 from tests.train.codec.corpus import spoken
 from tests.train.speech_lm.corpus import kept_codec, tiny
 
@@ -161,6 +162,11 @@ def test_what_cannot_be_trained_is_said_before_the_first_step(spoken, codec, who
     config = tiny(spoken, codec, tmp_path / "run")
     with pytest.raises(ConfigError, match=r"trainer\.devices 2"):
         train_speech_lm(changed(config, {"trainer.devices": 2}))
+    other = changed(tiny_codec_config(), {"quantizer.levels": [3, 3]}).build()
+    save_codec_checkpoint(tmp_path / "other", CodecCheckpoint(other, {}), card="# other")
+    init = {"codec": str(tmp_path / "other"), "init": SpeechLmInitConfig(checkpoint=str(whole))}
+    with pytest.raises(ConfigError, match="the codec has 2 codebooks of 9 codes, the model 2 of 12"):
+        train_speech_lm(changed(config, init))
     with pytest.raises(ConfigError, match="no utterance of train is left"):
         train_speech_lm(changed(config, {"packing.places": 20}))
     with pytest.raises(DataError, match="no such file"):
