@@ -109,14 +109,17 @@ class FastTransformer(CodebookHeads):
     def choose(self, hidden: Tensor, given: Tensor, choose: Choose) -> Tensor:
         chosen = list(given.unbind(1))
         past: Past | None = None
-        x = self.project(hidden)[:, None]  # (batch, 1, dim)
-        for codebook in range(self.codebooks):
+        x = torch.cat([self.project(hidden)[:, None], *map(self._read, given.unbind(1), range(self.first))], dim=1)
+        for codebook in range(self.first, self.codebooks):
             y, past = self.blocks.step(x, past)
-            if codebook >= self.first:
-                chosen.append(choose(self.scores(self.blocks.norm(y[:, 0]), codebook), codebook))
+            chosen.append(choose(self.scores(self.blocks.norm(y[:, -1]), codebook), codebook))
             if codebook < self.codebooks - 1:
-                x = self.embed(chosen[codebook] + self.stride * codebook)[:, None]
+                x = self._read(chosen[codebook], codebook)
         return torch.stack(chosen, dim=1)
+
+    def _read(self, codes: Tensor, codebook: int) -> Tensor:
+        """Embeddings `(batch, 1, dim)` of `codes (batch,)`."""
+        return self.embed(codes + self.stride * codebook)[:, None]
 
 
 class ParallelHeads(CodebookHeads):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from speech.errors import ConfigError
 from speech.nn.decoder.label import KeysValues
 from speech.nn.speech_lm.past import NewPlaces, Past
-from speech.nn.speech_lm.rotary import RopeDtype, RotaryTable, Rotation, rotate
+from speech.nn.speech_lm.rotary import RopeDtype, RotaryTable, rotate
 from speech.ranges import check, ranged
 
 
@@ -64,21 +64,20 @@ class RmsNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        y = x.float()
-        return (y * torch.rsqrt(y.square().mean(dim=-1, keepdim=True) + self.eps)).to(x.dtype) * self.weight
+        return F.rms_norm(x.float(), self.weight.shape, eps=self.eps).to(x.dtype) * self.weight
 
 
 class SwiGlu(nn.Module):
-    """down(silu(gate(x)) * up(x)) (Shazeer 2020): `(..., dim)` to the same."""
+    """down(silu(gate(x)) * up(x)) (Shazeer 2020): `(..., dim)` to the same. `gate_up` computes both, gate first."""
 
     def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()
-        self.gate = nn.Linear(dim, hidden, bias=False)
-        self.up = nn.Linear(dim, hidden, bias=False)
+        self.gate_up = nn.Linear(dim, 2 * hidden, bias=False)
         self.down = nn.Linear(hidden, dim, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.down(F.silu(self.gate(x)) * self.up(x))
+        gate, up = self.gate_up(x).chunk(2, dim=-1)
+        return self.down(F.silu(gate) * up)
 
 
 class GroupedQueryAttention(nn.Module):
@@ -87,13 +86,12 @@ class GroupedQueryAttention(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         size = config.dim // config.heads
-        self.widths = [config.dim, config.kv_heads * size, config.kv_heads * size]
-        self.size = size
-        self.qkv = nn.Linear(config.dim, sum(self.widths), bias=config.qkv_bias)
+        self.heads, self.kv_heads, self.size = config.heads, config.kv_heads, size
+        self.qkv = nn.Linear(config.dim, (config.heads + 2 * config.kv_heads) * size, bias=config.qkv_bias)
         self.out = nn.Linear(config.dim, config.dim, bias=False)
 
     def forward(
-        self, x: Tensor, rotation: Rotation, visible: Tensor | None, past: KeysValues | None
+        self, x: Tensor, rotation: Tensor, visible: Tensor | None, past: KeysValues | None
     ) -> tuple[Tensor, KeysValues]:
         """Output `(batch, n, dim)` for `x (batch, n, dim)` after `past`, and the extended keys and values.
 
@@ -103,9 +101,9 @@ class GroupedQueryAttention(nn.Module):
             visible: `(batch or 1, 1, n, places)`, True where a query sees a key; None: everywhere.
             past: of this layer.
         """
-        parts = self.qkv(x).split(self.widths, dim=-1)
-        queries, keys, values = (part.unflatten(-1, (-1, self.size)).transpose(1, 2) for part in parts)
-        queries, keys = rotate(queries, rotation), rotate(keys, rotation)  # (batch, heads, n, size)
+        each = self.qkv(x).unflatten(-1, (-1, self.size)).transpose(1, 2)  # (batch, heads + 2 * kv_heads, n, size)
+        turned, values = each.split([self.heads + self.kv_heads, self.kv_heads], dim=1)
+        queries, keys = rotate(turned, rotation).split([self.heads, self.kv_heads], dim=1)
         if past is not None:
             keys, values = torch.cat([past.keys, keys], dim=2), torch.cat([past.values, values], dim=2)
         y = F.scaled_dot_product_attention(queries, keys, values, attn_mask=visible, enable_gqa=True)
@@ -124,12 +122,13 @@ class CausalBlock(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(
-        self, x: Tensor, rotation: Rotation, visible: Tensor | None, past: KeysValues | None = None
+        self, x: Tensor, rotation: Tensor, visible: Tensor | None, past: KeysValues | None = None
     ) -> tuple[Tensor, KeysValues]:
         """As `GroupedQueryAttention.forward`."""
         y, kept = self.attention(self.attention_norm(x), rotation, visible, past)
-        x = x + self.dropout(y)
-        return x + self.dropout(self.feed_forward(self.feed_forward_norm(x))), kept
+        x = x + (self.dropout(y) if self.training else y)
+        z = self.feed_forward(self.feed_forward_norm(x))
+        return x + (self.dropout(z) if self.training else z), kept
 
 
 class CausalTransformer(nn.Module):

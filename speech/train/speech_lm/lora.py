@@ -9,7 +9,7 @@ from speech.extras import needs_extra
 from speech.models.dual_ar import DualAr
 from speech.train.speech_lm.config import LoraConfig
 
-_LAYERS = r"(slow|fast)\..*\.(qkv|out|gate|up|down)"
+_LAYERS = r"(slow|fast)\..*\.(qkv|out|gate_up|down)"
 """Linear layers of both transformers that get updates."""
 
 

@@ -43,7 +43,7 @@ def by_hand(model: CausalTransformer, x: np.ndarray) -> np.ndarray:
             out.append(np.stack(rows))
         x = x + np.concatenate(out, axis=1) @ state["attention.out.weight"].T
         z = normed(x, layer.feed_forward_norm.weight)
-        gate, up = z @ state["feed_forward.gate.weight"].T, z @ state["feed_forward.up.weight"].T
+        gate, up = np.split(z @ state["feed_forward.gate_up.weight"].T, 2, axis=1)
         x = x + (gate / (1 + np.exp(-gate)) * up) @ state["feed_forward.down.weight"].T
     return x
 
@@ -119,7 +119,7 @@ def test_the_norm_is_computed_in_float32_and_weighted_in_the_dtype_of_its_input(
 
 def test_swiglu_multiplies_by_a_gate():
     layer, x = SwiGlu(3, 5), torch.randn(2, 3)
-    gate, up = (x @ weight.T for weight in (layer.gate.weight, layer.up.weight))
+    gate, up = x @ layer.gate_up.weight[:5].T, x @ layer.gate_up.weight[5:].T
     torch.testing.assert_close(layer(x), (gate * gate.sigmoid() * up) @ layer.down.weight.T)
 
 
