@@ -53,8 +53,6 @@ class DualArConfig:
 
     def __post_init__(self) -> None:
         check(self, "model")
-        self.slow.verify("model.slow")
-        self.fast.verify("model.fast")
         if self.max_frames >= self.positions:
             raise ConfigError(
                 f"model: max_frames {self.max_frames}, positions {self.positions}", fix="Give more of these."

@@ -94,9 +94,9 @@ def _without_repetition(samplers: Sequence[Sampler], scores: Tensor, tokens: Ten
         return tokens
     own = [samplers[row] for row in again]
     limits = [sampler.config.ras_top_p for sampler in own]
-    tokens = tokens.clone()
-    tokens[again] = _draw(own, scores[again], limits, [sampler.config.ras_temperature for sampler in own])
-    return tokens
+    places = torch.tensor(again, device=scores.device)
+    other = _draw(own, scores.index_select(0, places), limits, [sampler.config.ras_temperature for sampler in own])
+    return tokens.index_copy(0, places, other)
 
 
 def _draw(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,7 @@ class FastKind(StrEnum):
 class FastConfig(TransformerConfig):
     """Shape of the network over the codebooks of a frame. With `parallel`, layers are feed-forward networks."""
 
+    path: ClassVar[str] = "model.fast"
     kind: FastKind = FastKind.transformer
     dim: int = ranged(192, least=1)
     layers: int = ranged(3, least=1)
@@ -40,11 +42,10 @@ class FastConfig(TransformerConfig):
     shared: bool = False
     """Whether all codebooks share one embedding and one output matrix, as in published Fish-Speech models."""
 
-    def verify(self, path: str) -> None:
-        """As `TransformerConfig.verify`."""
-        TransformerConfig.verify(self, path)
+    def __post_init__(self) -> None:
+        TransformerConfig.__post_init__(self)
         if self.shared and self.kind == FastKind.parallel:
-            text = f"{path}: shared with kind={self.kind}, which would predict the same code for all codebooks"
+            text = f"{self.path}: shared with kind={self.kind}, which would predict the same code for all codebooks"
             raise ConfigError(text, fix="Give shared=false.")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +24,8 @@ from speech.ranges import check, ranged
 class TransformerConfig:
     """Shape of a causal transformer."""
 
+    path: ClassVar[str] = "model.slow"
+    """Place in a model's configuration, for errors."""
     dim: int = ranged(320, least=1)
     layers: int = ranged(8, least=1)
     heads: int = ranged(5, least=1)
@@ -40,18 +43,13 @@ class TransformerConfig:
     dropout: float = ranged(0.0, least=0, below=1)
     """Of the outputs of attention and feed-forward networks, in training."""
 
-    def verify(self, path: str) -> None:
-        """Check numbers and divisors.
-
-        Raises:
-            ConfigError: naming a field below `path`.
-        """
-        check(self, path)
+    def __post_init__(self) -> None:
+        check(self, self.path)
         if self.dim % self.heads or self.dim // self.heads % 2:
-            raise ConfigError(f"{path}: dim {self.dim}, heads {self.heads}", fix="Give heads with an even width.")
+            raise ConfigError(f"{self.path}: dim {self.dim}, heads {self.heads}", fix="Give heads with an even width.")
         if self.heads % self.kv_heads:
             raise ConfigError(
-                f"{path}: heads {self.heads}, kv_heads {self.kv_heads}", fix="Give a divisor of heads as kv_heads."
+                f"{self.path}: heads {self.heads}, kv_heads {self.kv_heads}", fix="Give a divisor of heads as kv_heads."
             )
 
 

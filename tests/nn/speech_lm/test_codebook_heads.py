@@ -75,5 +75,5 @@ def test_all_parameters_learn():
 
 
 def test_parallel_heads_cannot_share_one_matrix():
-    with pytest.raises(ConfigError, match=r"here: shared with kind=parallel"):
-        FastConfig(shared=True, kind="parallel").verify("here")
+    with pytest.raises(ConfigError, match=r"model\.fast: shared with kind=parallel"):
+        FastConfig(shared=True, kind="parallel")
