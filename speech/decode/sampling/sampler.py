@@ -103,8 +103,9 @@ def _draw(
     samplers: Sequence[Sampler], scores: Tensor, shares: Sequence[float], temperatures: Sequence[float]
 ) -> Tensor:
     """Draw from `scores (batch, n)` with each row's share of probability and temperature."""
-    kept = rules.top_p(scores, _column(shares, scores))
-    kept = rules.top_k(kept, _column([sampler.config.top_k for sampler in samplers], scores))
+    kept, counts = rules.top_p(scores, _column(shares, scores)), [sampler.config.top_k for sampler in samplers]
+    if any(counts):
+        kept = rules.top_k(kept, _column(counts, scores))
     noise = np.stack([sampler.noise(scores.shape[1]) for sampler in samplers])
     chances = rules.probabilities(kept, _column(temperatures, scores))
     return rules.drawn(chances, torch.from_numpy(noise).to(scores.device))

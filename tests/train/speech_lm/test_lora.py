@@ -1,13 +1,14 @@
 """LoRA: nothing but small updates learns, and they end up in the weights."""
 
+import sys
+
 import pytest
 import torch
 
+from speech.errors import ConfigError
 from speech.train.speech_lm.config import LoraConfig
 from speech.train.speech_lm.lora import LoraWrapping
 from tests.tiny_dual_ar import tiny_dual_ar
-
-pytest.importorskip("peft")
 
 
 def scores(model):
@@ -16,6 +17,7 @@ def scores(model):
 
 
 def test_updates_alone_learn_and_are_merged():
+    pytest.importorskip("peft")
     model = tiny_dual_ar()
     before, wanted = {name: own.clone() for name, own in model.state_dict().items()}, scores(model)
     wrapping = LoraWrapping(model, LoraConfig(rank=2, alpha=4))
@@ -38,3 +40,9 @@ def test_updates_alone_learn_and_are_merged():
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert len(changed) == 4 * 4
     assert all(p.requires_grad for p in merged.parameters())
+
+
+def test_without_peft_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(ConfigError, match="LoRA needs peft"):
+        LoraWrapping(tiny_dual_ar(), LoraConfig(rank=2))

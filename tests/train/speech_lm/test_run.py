@@ -108,6 +108,8 @@ def test_codes_of_an_earlier_run_need_no_audio(spoken, codec, whole, tmp_path):
 
 @pytest.mark.parametrize("rank", [0, 2])
 def test_a_model_is_trained_on(spoken, whole, tmp_path, rank):
+    if rank:
+        pytest.importorskip("peft")
     config = tiny(spoken, Path(), tmp_path / "run", max_steps=2, average=0)
     init = SpeechLmInitConfig(checkpoint=str(whole))
     result = train_speech_lm(changed(config, {"init": init, "codec": "", "lora": LoraConfig(rank=rank)}))
