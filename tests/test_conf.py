@@ -21,6 +21,7 @@ from speech.train.label.config import LabelConfig
 from speech.train.loop.config import Accelerator, TrainerConfig
 from speech.train.loop.distributed import Sharded, strategy
 from speech.train.loop.run import check_devices
+from speech.train.speech_lm.config import SpeechLmTrainConfig
 from speech.train.translation.config import TranslationConfig
 
 CONF = Path(__file__).parent.parent / "conf"
@@ -101,7 +102,9 @@ BELOW_0 = {
 """Paths of fields that may be -1, and why."""
 
 
-@pytest.mark.parametrize("make", ["whole", "published", "adapters", "switching", "label", "translation", "codec"])
+@pytest.mark.parametrize(
+    "make", ["whole", "published", "adapters", "switching", "label", "translation", "codec", "tts"]
+)
 def test_no_number_is_accepted_that_is_not_finite_or_makes_no_sense(make):
     config = {
         "whole": lambda: composed("experiment=foundation_whole"),
@@ -111,6 +114,7 @@ def test_no_number_is_accepted_that_is_not_finite_or_makes_no_sense(make):
         "label": labelling,
         "translation": translating,
         "codec": coding,
+        "tts": speaking,
     }[make]()
     found = list(numbers(config))
     assert len(found) > 50
@@ -225,6 +229,13 @@ def coding() -> CodecTrainConfig:
     register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("codec", overrides=["output=out", "data.root=corpus"])
+    return built(config)
+
+
+def speaking() -> SpeechLmTrainConfig:
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("tts", overrides=["output=out", "data.root=corpus", "codec=codec"])
     return built(config)
 
 

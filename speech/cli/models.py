@@ -18,7 +18,8 @@ from speech.models.codec_checkpoint import load_codec_checkpoint
 from speech.models.hub import EMBEDDED, locate
 from speech.models.hybrid import KIND as HYBRID
 from speech.models.policy_file import POLICY
-from speech.models.storage import CODEC, LABEL, WHISPER
+from speech.models.speech_lm_checkpoint import CODEC_FOLDER, load_speech_lm_checkpoint
+from speech.models.storage import CODEC, DUAL_AR, LABEL, WHISPER
 from speech.models.translation_targets import Targets
 
 _LIVE = {
@@ -39,7 +40,7 @@ def models(name: Annotated[str, typer.Argument(help="Model: embedded, a director
         **_facts(path, kind),
         **(_label_half(path / LABEL) if kind == HYBRID else {}),
         **_trained_policy(path / LABEL if kind == HYBRID else path),
-        **({} if kind == CODEC else {"adapters": " ".join(info.language for info in adapted) or "none"}),
+        **({} if kind in (CODEC, DUAL_AR) else {"adapters": " ".join(info.language for info in adapted) or "none"}),
     }
     console = stdout()
     for key, value in facts.items():
@@ -49,6 +50,8 @@ def models(name: Annotated[str, typer.Argument(help="Model: embedded, a director
 def _facts(path: Path, kind: str) -> dict[str, str]:
     if kind == CODEC:
         return _codec(path)
+    if kind == DUAL_AR:
+        return _speech_lm(path)
     return _label_only(path) if kind == WHISPER else _by_ctc(path)
 
 
@@ -60,6 +63,18 @@ def _codec(path: Path) -> dict[str, str]:
         "audio": f"{model.sample_rate} Hz",
         "frame": f"{model.frame_s * 1000:.1f} ms",
         "codes": f"{model.codebooks} of {model.codebook_size} per frame, {bits / model.frame_s / 1000:.2f} kbit/s",
+    }
+
+
+def _speech_lm(path: Path) -> dict[str, str]:
+    checkpoint = load_speech_lm_checkpoint(path)
+    model, vocabulary = checkpoint.model, checkpoint.vocabulary
+    return {
+        "parameters": f"{_millions(model)}, {_millions(model.fast)} of them over codebooks",
+        "frame": f"{model.frame_s * 1000:.1f} ms",
+        "codes": f"{model.codebooks} of {model.codebook_size} per frame",
+        "speaks": f"{' '.join(vocabulary.languages) or 'any language'}, by {vocabulary.unit}",
+        "codec": CODEC_FOLDER if (path / CODEC_FOLDER).is_dir() else "none",
     }
 
 

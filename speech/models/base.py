@@ -259,34 +259,53 @@ class Codec[Heard: tuple[object, ...], Said: tuple[object, ...]](Model, Protocol
         later codes cannot change."""
 
 
+class SpeechPrompt(NamedTuple):
+    """What a speech language model reads before it speaks: its text, and before that the voice to imitate."""
+
+    tokens: Tensor
+    """`(n,)` ids: of texts, marks and frames."""
+    codes: Tensor
+    """`(codebooks, n)`: codes where the token is a frame; elsewhere they mean nothing."""
+    speaker: Tensor | None = None
+    """Embedding of the speaker `(dim,)`, for models that take one; None: any speaker."""
+
+
 class SpeechLM[State: tuple[object, ...]](Model, Protocol):
-    """Speech language model: text and voice codes to codes, frame by frame; `State` as in `Codec`."""
+    """Speech language model: text and codes to codes, frame by frame.
+
+    Each row of a batch is a request of its own, whatever the others are; `speech.nn.streaming` selects the rows of a
+    `State` and merges states, so requests come and go.
+    """
 
     @property
     def codebooks(self) -> int:
         """Codes per frame."""
 
     @property
+    def codebook_size(self) -> int:
+        """Size of a codebook; codes are 0 .. `codebook_size` - 1."""
+
+    @property
     def max_frames(self) -> int:
         """Maximum frames generated for one text."""
 
-    def begin(self, text: Tensor, lengths: Tensor, voice: Tensor | None = None) -> State:
-        """Initial state for `text (batch, n)`.
+    def begin(self, prompts: Sequence[SpeechPrompt]) -> State:
+        """Initial state of requests.
 
-        Args:
-            text: token ids.
-            lengths: number of valid tokens `(batch,)`.
-            voice: codes `(batch, codebooks, T)` of the voice to imitate; None: the model's default voice.
+        Raises:
+            ConfigError: if a prompt is too long to be followed by `max_frames`.
         """
 
-    def step(self, state: State, choose: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, State]:
+    def step(self, state: State, choose: Callable[[Tensor, int], Tensor]) -> tuple[Tensor, Tensor, State]:
         """Generate the next frame.
 
         Args:
             state: from `begin` or the previous step.
-            choose: samples codes `(batch,)` from scores `(batch, codebook_size)` of one codebook; the next
-                codebook depends on them.
+            choose: samples tokens `(batch,)` from scores `(batch, n)`; its second argument tells whose history they
+                belong to: -1 for what the model writes over time, where the last score ends the utterance, and
+                the number of the codebook for all other codes, which depend on what was chosen before.
 
         Returns:
-            Codes `(batch, codebooks)`, whether each row ended before them `(batch,)` bool, and the next state.
+            Codes `(batch, codebooks)`, whether each row ended before them `(batch,)` bool, and the next state. Rows
+            that ended are to be left out of the next step.
         """

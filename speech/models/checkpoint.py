@@ -5,6 +5,7 @@
     hybrid     as owsm_ctc, and a whisper checkpoint in `label/` (`speech.models.hybrid`), which alone stores
                shared layers
     codec      `model.safetensors` (`speech.models.codec_checkpoint`)
+    dual_ar    `model.safetensors`, and the codec of its codes in `codec/` (`speech.models.speech_lm_checkpoint`)
 
 Optional files beside `model.safetensors` are `lm.safetensors`, an n-gram model of the same tokens
 (`speech.decode.lm.ngram`), and `lexicon.safetensors`, words (`speech.decode.lm.lexicon`); `adapters/` holds one file
@@ -29,9 +30,11 @@ from speech.choices import Storage as Storage
 from speech.errors import ConfigError, ModelError
 from speech.files import replacing_folder
 from speech.models.codec import CodecConfig
+from speech.models.dual_ar import DualArConfig
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
 from speech.models.storage import (
     CODEC,
+    DUAL_AR,
     LABEL,
     RECORD,
     WHISPER,
@@ -57,11 +60,12 @@ SHARED = "shared_layers"
 """Key in a hybrid's `config.json`: number of lowest encoder layers, with the convolutions, shared by both encoders."""
 LANGUAGE_MODEL = "lm.safetensors"
 LEXICON = "lexicon.safetensors"
-KINDS: Mapping[str, type[OwsmCtcConfig] | type[WhisperConfig] | type[CodecConfig]] = {
+KINDS: Mapping[str, type[OwsmCtcConfig] | type[WhisperConfig] | type[CodecConfig] | type[DualArConfig]] = {
     "owsm_ctc": OwsmCtcConfig,
     WHISPER: WhisperConfig,
     "hybrid": OwsmCtcConfig,
     CODEC: CodecConfig,
+    DUAL_AR: DualArConfig,
 }
 """Checkpoint kind -> configuration class of its model; for a hybrid, of the CTC model."""
 _ENCODERS: dict[str, type[EncoderConfig]] = {"whisper": WhisperEncoderConfig, "e_branchformer": EBranchformerConfig}

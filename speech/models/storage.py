@@ -28,9 +28,12 @@ WHISPER = "whisper"
 """Checkpoint kind of a label model alone."""
 CODEC = "codec"
 """Checkpoint kind of an audio codec."""
+DUAL_AR = "dual_ar"
+"""Checkpoint kind of a speech language model."""
 _ADVICE = {
     WHISPER: "It has no CTC: use a CTC or hybrid model.",
     CODEC: "It is a codec: use a model that recognises speech.",
+    DUAL_AR: "It speaks: use a model that recognises speech.",
 }
 """Kind of a checkpoint -> what to do where a CTC model is expected."""
 _SCALE = ".scale"
@@ -85,6 +88,8 @@ def _fix(kind: Any, kinds: Collection[str]) -> str | None:
     """What to do about a checkpoint of another kind than the allowed `kinds`."""
     if CODEC in kinds:
         return "Use a codec."
+    if DUAL_AR in kinds:
+        return "Use a speech language model."
     return _ADVICE.get(kind) if isinstance(kind, str) else None
 
 

@@ -1,13 +1,14 @@
 """The streaming contract: state is an argument and a result, so it can be copied, batched and saved.
 
-Every state is a nested `NamedTuple` of tensors with the batch first, of `StreamTensors`, and of integers that all
-streams share, so that slots of a batch can be selected and merged.
+Every state is a nested `NamedTuple` of tensors with the batch first, of `StreamTensors`, of `Rows`, and of integers
+that all streams share, so that slots of a batch can be selected and merged.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -15,6 +16,18 @@ from torch import Tensor
 
 class StreamTensors(tuple[Tensor, ...]):
     """One tensor per stream, or empty; lengths may differ. Streams are selected and merged without copying."""
+
+
+class Rows(ABC):
+    """A part of a state that selects and merges its rows itself, one per stream."""
+
+    @abstractmethod
+    def selected(self, slots: Sequence[int]) -> Self:
+        """The rows `slots`, in that order."""
+
+    @abstractmethod
+    def merged(self, others: Sequence[Self]) -> Self:
+        """These rows, and behind them those of `others`."""
 
 
 def _rebuild(like: Any, parts: list[Any]) -> Any:
@@ -27,6 +40,8 @@ def select[S](state: S, slots: Sequence[int]) -> S:
         return torch.cat([state[slot : slot + 1] for slot in slots])  # type: ignore[return-value]
     if isinstance(state, int):
         return state
+    if isinstance(state, Rows):
+        return state.selected(slots)
     if isinstance(state, StreamTensors):
         return StreamTensors(state[slot] for slot in slots if state)  # type: ignore[return-value]
     assert isinstance(state, tuple)
@@ -40,6 +55,8 @@ def merge[S](states: Sequence[S]) -> S:
         return torch.cat(list(states), dim=0)  # type: ignore[arg-type,return-value]
     if isinstance(first, int):
         return first
+    if isinstance(first, Rows):
+        return first.merged(states[1:])  # type: ignore[arg-type]
     if isinstance(first, StreamTensors):
         return StreamTensors(row for state in states for row in state)  # type: ignore[return-value,attr-defined]
     assert isinstance(first, tuple)

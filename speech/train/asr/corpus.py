@@ -12,8 +12,12 @@ from speech.text.lines import read_lines
 from speech.train.asr.config import DataConfig, Mixing, RunConfig
 
 
-def read_corpus(config: RunConfig) -> dict[str, list[Utterance]]:
+def read_corpus(config: RunConfig, *, check_files: bool = True) -> dict[str, list[Utterance]]:
     """Read the utterances of train, dev and test, restricted to the configured languages.
+
+    Args:
+        config: configuration of the run.
+        check_files: whether the audio has to be there.
 
     Raises:
         ConfigError: if no data root is given.
@@ -27,17 +31,18 @@ def read_corpus(config: RunConfig) -> dict[str, list[Utterance]]:
     for part in ("train", "dev", "test"):
         path = Path(data.root) / getattr(data, part)
         if part == "train":
-            utterances = _training(data, path)
+            utterances = _training(data, path, check_files)
             path = Path(data.shards) if data.shards else path
         else:
-            utterances = read_manifest(path, Path(data.root), check_files=part != "test" or config.evaluate)
+            wanted = check_files and (part != "test" or config.evaluate)
+            utterances = read_manifest(path, Path(data.root), check_files=wanted)
         corpus[part] = [u for u in utterances if not data.languages or set(u.languages) <= set(data.languages)]
         if not corpus[part]:
             raise DataError("holds no utterance of the languages asked for", where=str(path))
     return corpus
 
 
-def _training(data: DataConfig, manifest: Path) -> list[Utterance]:
+def _training(data: DataConfig, manifest: Path, check_files: bool) -> list[Utterance]:
     """Training utterances: from the manifest or the shards, plus `data.also`, without excluded ones."""
     excluded: set[str] = set()
     if data.exclude:
@@ -45,8 +50,8 @@ def _training(data: DataConfig, manifest: Path) -> list[Utterance]:
     if data.shards:
         utterances = shard_utterances(Path(data.shards))
     else:
-        utterances = read_manifest(manifest, Path(data.root), check_files=True)
-    also = [u for more in data.also for u in read_manifest(Path(more), check_files=True)]
+        utterances = read_manifest(manifest, Path(data.root), check_files=check_files)
+    also = [u for more in data.also for u in read_manifest(Path(more), check_files=check_files)]
     return [u for u in utterances + also * data.also_times if u.id not in excluded]
 
 

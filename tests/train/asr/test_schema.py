@@ -14,6 +14,7 @@ from speech.train.asr.schema import register
         ("label_schema.yaml", "base"),
         ("translation_schema.yaml", "delay_loss"),
         ("codec_schema.yaml", "codec_loss"),
+        ("tts_schema.yaml", "packing"),
         ("model/encoder/whisper_schema.yaml", "reduce_after"),
         ("model/encoder/e_branchformer_schema.yaml", "cross_attention_every"),
         ("model/prompt/prompt_schema.yaml", "hidden"),

@@ -1,0 +1,1 @@
+"""Sampling of codes from scores: pure rules, and one sampler per request."""

@@ -1,0 +1,140 @@
+"""Checkpoints of speech language models: `config.json` with the vocabulary, `model.safetensors` and `README.md`.
+
+`codec/` is a checkpoint of the codec whose codes the model writes; without it codes cannot be heard.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from speech.choices import Storage
+from speech.errors import ConfigError, ModelError
+from speech.files import replacing_folder
+from speech.models.codec_checkpoint import CodecCheckpoint, load_codec_checkpoint
+from speech.models.dual_ar import DualAr, DualArConfig
+from speech.models.storage import (
+    DUAL_AR,
+    RECORD,
+    load_weights,
+    read_record,
+    save_weights,
+    without_memory,
+    write_record,
+)
+from speech.nn.speech_lm.codebook_heads import FastConfig, FastKind
+from speech.nn.speech_lm.rotary import RopeDtype
+from speech.nn.speech_lm.transformer import TransformerConfig
+from speech.text.speech_vocabulary import SpeechVocabulary, TextUnit
+
+CODEC_FOLDER = "codec"
+_WEIGHTS = {"model.safetensors": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechLmCheckpoint:
+    """A loaded speech language model with its vocabulary and metadata."""
+
+    model: DualAr
+    vocabulary: SpeechVocabulary
+    info: dict[str, Any]
+    """Origin and training metadata."""
+
+
+def save_speech_lm_checkpoint(
+    directory: Path,
+    checkpoint: SpeechLmCheckpoint,
+    *,
+    card: str,
+    codec: Path | None = None,
+    storage: Storage = Storage.float32,
+    attached: Mapping[str, Path] | None = None,
+) -> None:
+    """Write a checkpoint atomically; an existing one is replaced.
+
+    Args:
+        directory: target directory.
+        checkpoint: model, vocabulary, and JSON-serializable metadata.
+        card: model card in Markdown, written to `README.md`.
+        codec: checkpoint of the codec, which is copied.
+        storage: precision on disk.
+        attached: name in the directory -> file to copy there.
+
+    Raises:
+        FileError: if a file cannot be written.
+        ModelError: if a parameter is not finite, or too large for `storage`.
+    """
+    with replacing_folder(directory) as folder:
+        save_weights(folder, _WEIGHTS, checkpoint.model, storage, directory)
+        record = {
+            "model": dataclasses.asdict(checkpoint.model.config),
+            "vocabulary": dataclasses.asdict(checkpoint.vocabulary),
+            "info": checkpoint.info,
+        }
+        write_record(folder, DUAL_AR, record, card)
+        if codec is not None:
+            shutil.copytree(codec, folder / CODEC_FOLDER)
+        for name, source in (attached or {}).items():
+            shutil.copyfile(source, folder / name)
+
+
+def load_speech_lm_checkpoint(
+    directory: Path, *, device: str | torch.device = "cpu", as_stored: bool = False
+) -> SpeechLmCheckpoint:
+    """Load a speech language model in float32 and evaluation mode.
+
+    Args:
+        directory: the checkpoint.
+        device: device of the model.
+        as_stored: keep weights of linear layers in their precision on disk, for `with_precision` to convert.
+
+    Raises:
+        ModelError: naming file and key, if something is missing, unknown or does not fit, or a number is not finite.
+    """
+    if (directory / RECORD).is_file():  # check the kind first: other kinds have other files
+        read_record(directory, (DUAL_AR,), (), ())
+    record = read_record(directory, (DUAL_AR,), _WEIGHTS, ("model", "vocabulary", "info"))
+    where = str(directory / RECORD)
+    vocabulary = _vocabulary(record["vocabulary"], where)
+    try:
+        with without_memory():
+            model = _config(record["model"]).build(vocabulary.layout)
+    except (KeyError, TypeError, ValueError, ConfigError) as error:
+        raise ModelError(f"has a wrong or missing key: {error}", where=where) from error
+    load_weights(model, directory, _WEIGHTS, as_stored=as_stored)
+    return SpeechLmCheckpoint(model.to(device), vocabulary, record["info"])
+
+
+def load_own_codec(directory: Path, *, device: str | torch.device = "cpu") -> CodecCheckpoint:
+    """Load the codec of a speech language model's checkpoint.
+
+    Raises:
+        ModelError: if there is none, or it cannot be loaded.
+    """
+    folder = directory / CODEC_FOLDER
+    if not folder.is_dir():
+        text = f"has no folder {CODEC_FOLDER}: its codes cannot be heard"
+        raise ModelError(text, where=str(directory), fix="Put a checkpoint of its codec there.")
+    return load_codec_checkpoint(folder, device=device)
+
+
+def _config(record: Any) -> DualArConfig:
+    slow, fast = ({**own, "rope_dtype": RopeDtype(own["rope_dtype"])} for own in (record["slow"], record["fast"]))
+    inner = {"slow": TransformerConfig(**slow), "fast": FastConfig(**{**fast, "kind": FastKind(fast["kind"])})}
+    return DualArConfig(**{**record, **inner})
+
+
+def _vocabulary(record: Any, where: str) -> SpeechVocabulary:
+    try:
+        names = {name: tuple(map(str, record[name])) for name in ("languages", "symbols")}
+        return SpeechVocabulary(
+            **{**record, **names, "unit": TextUnit(record["unit"]), "frames": int(record["frames"])}
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"has a wrong or missing key in vocabulary: {error}", where=where) from error
