@@ -18,7 +18,7 @@ FLOORS = [
     {"transcript", "events"},
     {"nn", "decode", "translate", "data", "metrics"},
     {"models"},
-    {"recognize"},
+    {"recognize", "tts"},
     {"stream", "train"},
     {"recognizer"},
     {"batch"},

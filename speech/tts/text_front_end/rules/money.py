@@ -1,0 +1,42 @@
+"""Amounts of money, with the currency before or behind the number."""
+
+from __future__ import annotations
+
+import re
+
+from speech.tts.text_front_end.scanning import MINUS, NOT_INSIDE, SPACE, Language, Scan
+
+_SYMBOLS = {
+    "US$": "USD", "R$": "BRL", "C$": "CAD", "CA$": "CAD", "A$": "AUD", "MX$": "MXN", "$": "USD", "€": "EUR",
+    "£": "GBP", "¥": "JPY", "₹": "INR", "₽": "RUB", "₩": "KRW", "₪": "ILS", "₺": "TRY", "₱": "PHP", "₫": "VND",
+}  # fmt: skip
+_CODES = frozenset("EUR USD GBP JPY CHF BRL CAD AUD CNY INR MXN SEK NOK DKK PLN CZK HUF RUB KRW ZAR ARS CLP COP NZD SGD "
+                   "HKD ILS".split())  # fmt: skip
+
+
+def money(scan: Scan, language: Language) -> None:
+    """Claim amounts, then currencies that stand alone."""
+    grammar = language.grammar
+    symbols = "|".join(map(re.escape, sorted(_SYMBOLS, key=len, reverse=True)))
+    codes = "|".join(sorted(_CODES))
+    scales = "|".join(map(re.escape, sorted(grammar.words.scales, key=len, reverse=True)))
+    scale = rf"(?:{SPACE}({scales})(?!\w))?"
+    first = language.pattern(
+        "money first",
+        lambda: rf"(?<!\w)([-−–](?=\D))?({symbols}|(?:{codes})(?=[ \u00a0\u202f\d-])){SPACE}([-−]?{language.number}){scale}(?![\d])",
+    )
+    for found in scan.found(first):
+        written = f"{found[1] or ''}{found[3]}"
+        quantity = language.quantity(written)
+        code = _SYMBOLS.get(found[2], found[2])
+        scan.claim(*found.span(), grammar.money(quantity, code, found[4] or "", found[2]))
+    of = r"(?: (?:de|di|d'))?"
+    last = language.pattern(
+        "money last",
+        lambda: rf"{NOT_INSIDE}({MINUS}{language.number})(?:(?:{SPACE}({scales})(?!\w){of})?)(?:{SPACE}|-)({symbols}|(?:{codes})(?!\w))",
+    )
+    for found in scan.found(last):
+        code = _SYMBOLS.get(found[3], found[3])
+        scan.claim(*found.span(), grammar.money(language.quantity(found[1]), code, found[2] or "", found[3]))
+    for found in scan.found(language.pattern("currency", lambda: symbols)):
+        scan.claim(*found.span(), grammar.currency(_SYMBOLS[found[0]], language.quantity("2").value, found[0]))
