@@ -76,7 +76,9 @@ class Cldr:
             for width in ("wide", "abbreviated"):
                 for number, name in self._locale.months[kind][width].items():
                     found[name.lower().rstrip(".")] = number
-                    found[name.lower().rstrip(".")[:3] if width == "abbreviated" else name.lower()] = number
+                    found.setdefault(name.lower()[:4], number)  # Sept.
+                    if width == "abbreviated":
+                        found.setdefault(name.lower()[:3], number)
         return found
 
     def month(self, number: int) -> str:

@@ -19,11 +19,13 @@ class Quantity:
     fraction: str = ""
     """Digits behind it."""
     negative: bool = False
+    grouped: bool = False
+    """Whether the digits before the decimal sign are written in groups; a year is not."""
 
     @property
     def value(self) -> Decimal:
         """The number."""
-        digits = Decimal(f"{self.whole}.{self.fraction or 0}")
+        digits = Decimal(f"{self.whole}.{self.fraction}" if self.fraction else self.whole)
         return -digits if self.negative else digits
 
     @property
@@ -60,7 +62,7 @@ def parse(written: str, decimal: str) -> Quantity:
         head, _, tail = digits.rpartition(grouping)
         if head and len(tail) != 3:
             whole, fraction = head, tail
-    return Quantity(ascii_digits(whole), ascii_digits(fraction), negative)
+    return Quantity(ascii_digits(whole), ascii_digits(fraction), negative, not whole.isdecimal())
 
 
 def ascii_digits(written: str) -> str:

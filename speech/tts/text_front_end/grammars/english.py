@@ -76,7 +76,7 @@ class English(Grammar):
     def plain(self, quantity: Quantity, around: Around) -> str:
         """A year from 1100 to 2099, unless something plural follows."""
         whole = quantity.whole
-        year = quantity.is_whole and not quantity.negative and len(whole) == 4 and 1100 <= int(whole) < 2100
+        year = quantity.is_whole and not (quantity.negative or quantity.grouped) and len(whole) == 4 and 1100 <= int(whole) < 2100
         noun = around.after
         counts = self.is_noun(noun) and noun.islower() and (noun in _COUNTED or re.search("[^s]s$", noun) is not None)
         return self.year(int(whole)) if year and not counts else self.number(quantity, around)

@@ -95,7 +95,7 @@ class German(Grammar):
     def plain(self, quantity: Quantity, around: Around) -> str:
         """A year from 1100 to 1999, unless something countable follows."""
         whole = quantity.whole
-        year = quantity.is_whole and not quantity.negative and len(whole) == 4 and 1100 <= int(whole) < 2000
+        year = quantity.is_whole and not (quantity.negative or quantity.grouped) and len(whole) == 4 and 1100 <= int(whole) < 2000
         return self.year(int(whole)) if year else self.number(quantity, around)
 
     def year(self, number: int) -> str:

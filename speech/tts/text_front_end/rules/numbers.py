@@ -55,7 +55,7 @@ def _german_ordinals(scan: Scan, grammar: Grammar) -> None:
 
 
 def fractions(scan: Scan, language: Language) -> None:
-    """Claim fractions below one, alone or behind a whole number, and squares and cubes."""
+    """Claim fractions below one, alone or behind a whole number."""
     grammar = language.grammar
     for found in scan.found(_FRACTION):
         numerator, denominator = int(found[2]), int(found[3])
@@ -65,8 +65,6 @@ def fractions(scan: Scan, language: Language) -> None:
         value = Fraction(unicodedata.numeric(found[2])).limit_denominator(10)
         if value.numerator and value < 1:
             scan.claim(*found.span(), _with_whole(grammar, found[1], value.numerator, value.denominator))
-    for found in scan.found(_POWER):
-        scan.claim(*found.span(), grammar.words.symbols[found[0]])
 
 
 def _with_whole(grammar: Grammar, whole: str | None, numerator: int, denominator: int) -> str:
@@ -78,7 +76,11 @@ def _with_whole(grammar: Grammar, whole: str | None, numerator: int, denominator
 def plain_numbers(scan: Scan, language: Language) -> None:
     """Claim all other digits."""
     grammar = language.grammar
+    for found in scan.found(_POWER):
+        scan.claim(*found.span(), grammar.words.symbols[found[0]])
     for found in scan.found(_VERSION):
+        if language.pattern("whole number", lambda: language.number).fullmatch(found[0]):
+            continue
         point = f" {grammar.words.symbols['.']} "
         spoken = point.join(grammar.number(Quantity(ascii_digits(part))) for part in found[0].split("."))
         scan.claim(*found.span(), spoken)
@@ -86,7 +88,7 @@ def plain_numbers(scan: Scan, language: Language) -> None:
         around = scan.around(*found.span())
         spoken, end = grammar.plain(language.quantity(found[0]), around), found.end()
         if spoken.endswith("'"):
-            end += re.match(r"\s*", scan.text[end:])[0].__len__()
+            end += len(scan.text) - end - len(scan.text[end:].lstrip())
         scan.claim(found.start(), end, spoken)
     for found in scan.found(_NUMERIC):
         if found[0].isdecimal():

@@ -16,6 +16,7 @@ _PARTS = frozenset(
     "libro atto articolo mondiale tipo seção artigo ato título livro kapitel teil band akt artikel weltkrieg abschnitt "
     "fase klasse typ".split()
 )
+_PRONOUN = re.compile(r" (?:am|have|had|think|know|knew|will|would|can|could|do|did|saw|love|met|want|said|told|need)\b")
 _LEAST = 2
 """Letters of a numeral outside the names of rulers and centuries: I, V and X are words and letters too."""
 
@@ -46,8 +47,8 @@ def value_of(numeral: str) -> int:
 
 
 def _alone(found: re.Match[str], text: str) -> bool:
-    """Whether a single I is a numeral and not the English pronoun: no word in lower case follows."""
-    return found[1] != "I" or re.match(r" [a-z]", text[found.end() :]) is None
+    """Whether a single I is a numeral and not the English pronoun, from the word behind it."""
+    return found[1] != "I" or _PRONOUN.match(text, found.end()) is None
 
 
 def _inside(text: str, position: int) -> bool:
