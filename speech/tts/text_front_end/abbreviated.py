@@ -49,7 +49,4 @@ def _beginnings(written: str) -> list[str]:
 
 
 def _behind_a_word(text: str, forms: tuple[str, ...]) -> bool:
-    for form in forms:
-        if text.endswith(form) and not text[: -len(form)][-1:].isalnum():
-            return True
-    return False
+    return any(text.endswith(form) and not text[: -len(form)][-1:].isalnum() for form in forms)

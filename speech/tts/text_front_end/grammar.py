@@ -33,6 +33,10 @@ class Around:
         return self.before.rpartition(" ")[2].lower()
 
 
+ALONE = Around()
+"""Beside a number without neighbours."""
+
+
 @dataclass(frozen=True, slots=True)
 class FixedWords:
     """Words of a language that CLDR and num2words do not have."""
@@ -42,6 +46,10 @@ class FixedWords:
     """Of decimal numbers."""
     to: str
     """Between the ends of a range: "ten to fifteen"."""
+    ratio: str
+    """Between the numbers of a ratio or score: "two to one"."""
+    per: str
+    """Behind a price or unit: "euros per month"."""
     percent: str
     symbols: Mapping[str, str]
     """Words for symbols, in addresses and alone."""
@@ -89,7 +97,7 @@ class Grammar(ABC):
     def __init__(self) -> None:
         self.cldr = Cldr(resolve(self.language).alpha2)
 
-    def cardinal(self, number: int, around: Around = Around()) -> str:
+    def cardinal(self, number: int, around: Around = ALONE) -> str:
         """A whole number, in agreement with the noun behind it where the language has that."""
         return in_words(number, self.language)
 
@@ -97,7 +105,7 @@ class Grammar(ABC):
         """Digits one by one, in words."""
         return " ".join(in_words(int(digit), self.language) for digit in digits)
 
-    def number(self, quantity: Quantity, around: Around = Around()) -> str:
+    def number(self, quantity: Quantity, around: Around = ALONE) -> str:
         """A whole or decimal number with its sign."""
         sign = f"{self.words.minus} " if quantity.negative else ""
         if quantity.is_whole:
@@ -123,12 +131,12 @@ class Grammar(ABC):
         """The years from 1990 to 1999, of 1990 or 90."""
         return self.year(number)
 
-    def ordinal(self, number: int, suffix: str = "", around: Around = Around()) -> str:
+    def ordinal(self, number: int, suffix: str = "", around: Around = ALONE) -> str:
         """An ordinal number; `suffix` is what was written behind the digits."""
         return in_words(number, self.language, "ordinal")
 
     @abstractmethod
-    def date(self, day: int, month: int, year: int | None, around: Around = Around(), *, day_first: bool = True) -> str:
+    def date(self, day: int, month: int, year: int | None, around: Around = ALONE, *, day_first: bool = True) -> str:
         """A day; `day_first` as it was written."""
 
     def month_and_year(self, month: int, year: int) -> str:
@@ -198,11 +206,12 @@ class Grammar(ABC):
             return names[self.cldr.currency(code, count) != self.cldr.currency(code, Decimal(1))]
         return self.cldr.currency(code, count)
 
-    def scaled(self, quantity: Quantity, scale: str) -> str:
-        """A number of millions or the like."""
+    def scaled(self, quantity: Quantity, scale: str, around: Around = ALONE) -> str:
+        """A number of thousands or millions; in front of "mil" it agrees with the noun behind."""
         one, many = self.words.scales[scale]
         noun = one if quantity.value == 1 else many
-        return f"{self.number(quantity, Around(after=noun))} {noun}"
+        agrees = noun == "mil" and self.is_noun(around.after)
+        return f"{self.number(quantity, around if agrees else Around(after=noun))} {noun}"
 
     def linked(self, noun: str) -> str:
         """A noun behind millions."""

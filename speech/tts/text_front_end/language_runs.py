@@ -25,11 +25,14 @@ class LanguageRun:
     """ISO 639-3."""
 
 
-def language_runs(text: str, language: str, others: Sequence[str] = (), locate: Callable[[int], str] | None = None) -> list[LanguageRun]:
+def language_runs(
+    text: str, language: str, others: Sequence[str] = (), locate: Callable[[int], str] | None = None
+) -> list[LanguageRun]:
     """Cut a text where the script of its letters changes.
 
     Letters in the script of `language` are in `language`, all others in the first of `others` with their script. What
-    has no script, such as digits and punctuation, belongs to the run before it, at the start of a text to the first run.
+    has no script, such as digits and punctuation, belongs to the run before it, at the start to the first
+    run.
     Opening punctuation before a change belongs to the new run.
 
     Args:
@@ -51,8 +54,9 @@ def language_runs(text: str, language: str, others: Sequence[str] = (), locate: 
         if found is None:
             raise LanguageError(
                 f"{character!r} is in a script ({written}) that {resolve(main).name} is not written in",
-                where=(locate or partial(place, text))(position), fix="Name the language of these words as another language of the text.",
-            )  # fmt: skip
+                where=(locate or partial(place, text))(position),
+                fix="Name the language of these words as another language of the text.",
+            )
         if not runs:
             runs.append(LanguageRun(0, len(text), found))
         elif runs[-1].language != found:

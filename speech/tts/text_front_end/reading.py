@@ -9,7 +9,7 @@ from speech.text.languages import resolve
 from speech.tts.text_front_end.language_runs import language_runs
 from speech.tts.text_front_end.normalise import normalise
 from speech.tts.text_front_end.places import place
-from speech.tts.text_front_end.segments import End, Stretch
+from speech.tts.text_front_end.segments import SpokenStretch, StretchEnd
 from speech.tts.text_front_end.sentences import Sentence, SentenceCutter
 
 
@@ -31,7 +31,7 @@ class TextReader:
         self._text, self._place = "", 0
         self._line, self._column = 1, 1
 
-    def feed(self, piece: str) -> list[Stretch]:
+    def feed(self, piece: str) -> list[SpokenStretch]:
         """Take more text; return the sentences that are complete.
 
         Raises:
@@ -40,7 +40,7 @@ class TextReader:
         self._text += piece
         return self._read(self._cutter.feed(piece))
 
-    def flush(self) -> list[Stretch]:
+    def flush(self) -> list[SpokenStretch]:
         """End the text; return the sentences that are left. The next text starts at place 0.
 
         Raises:
@@ -51,11 +51,11 @@ class TextReader:
         self._line, self._column = 1, 1
         return found
 
-    def _read(self, cut: Sequence[Sentence]) -> list[Stretch]:
-        found: list[Stretch] = []
+    def _read(self, cut: Sequence[Sentence]) -> list[SpokenStretch]:
+        found: list[SpokenStretch] = []
         for sentence in cut:
             self._advance(sentence.start)
-            end = End.paragraph if sentence.ends_paragraph else End.sentence
+            end = StretchEnd.paragraph if sentence.ends_paragraph else StretchEnd.sentence
             found += stretches(sentence.text, sentence.start, self._language, self._others, end, self._locate)
         return found
 
@@ -76,9 +76,9 @@ def stretches(
     start: int,
     language: str,
     others: Sequence[str],
-    end: End,
+    end: StretchEnd,
     locate: Callable[[int], str],
-) -> list[Stretch]:
+) -> list[SpokenStretch]:
     """The stretches of one sentence.
 
     Args:
@@ -98,11 +98,11 @@ def stretches(
         spoken = normalise(text[run.start : run.end], run.language, located)
         length = run.end - run.start
         moved = spoken.mapped(range(first, first + length), range(first + 1, first + length + 1))
-        found.append(Stretch(moved, run.language))
+        found.append(SpokenStretch(moved, run.language))
     return [*found[:-1], replace(found[-1], end=end)]
 
 
-def read_text(text: str, language: str, others: Sequence[str] = ()) -> list[Stretch]:
+def read_text(text: str, language: str, others: Sequence[str] = ()) -> list[SpokenStretch]:
     """The stretches of a whole text; see `TextReader`.
 
     Raises:

@@ -15,7 +15,8 @@ NOT_INSIDE = r"(?<![\w])(?<!\d[.,:/])"
 """Before a number: no letter or digit, and no digit with a separator."""
 MINUS = r"(?:(?<![^\s(\[])[-−–](?=\d))?"
 SPACE = "[ \u00a0\u2009\u202f]?"
-_BEFORE = re.compile(r"(?:[^\W\d_]+['’.]?[ \u00a0\u202f]+|[^\W\d_]+['’]){1,3}\Z")
+_WORD = r"[^\W\d_]+['’]?[ \u00a0\u202f]+|[^\W\d_]+['’]"
+_BEFORE = re.compile(rf"(?:{_WORD}){{0,2}}(?:{_WORD}|\b(?:[a-zé]{{1,3}}|Vol|Ch|Kap|Bd|Cap|Art)\.[ \u00a0\u202f]+)\Z")
 _AFTER = re.compile(r"[ \u00a0\u202f]([^\W\d_]+)")
 _REACH = 60
 
@@ -72,6 +73,10 @@ class Scan:
         """Take a stretch of the text."""
         self._claims.append(Claim(start, end, spoken))
         self._taken[start:end] = b"\1" * (end - start)
+
+    def is_claimed(self, position: int) -> bool:
+        """Whether a character belongs to a claim."""
+        return 0 <= position < len(self._taken) and self._taken[position] == 1
 
     def around(self, start: int, end: int) -> Around:
         """The words beside a stretch."""

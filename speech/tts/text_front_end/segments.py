@@ -8,7 +8,7 @@ from enum import StrEnum
 from speech.tts.text_front_end.spoken_form import SpokenForm
 
 
-class End(StrEnum):
+class StretchEnd(StrEnum):
     """What ends with a stretch."""
 
     none = "none"
@@ -18,14 +18,14 @@ class End(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class SpokenStretch:
     """Words in one language, within one sentence."""
 
     spoken: SpokenForm
     """Places are those of the whole written text, with its markup if there is any."""
     language: str
     """ISO 639-3."""
-    end: End = End.none
+    end: StretchEnd = StretchEnd.none
     rate: float = 1.0
     """Speed relative to the voice's own."""
     phonemes: str | None = None

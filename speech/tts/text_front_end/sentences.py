@@ -10,11 +10,13 @@ from speech.tts.text_front_end.abbreviated import is_abbreviation
 
 LONGEST = 600
 """Most characters of a sentence; a longer one is cut behind its last comma, else at its last space."""
+OBJECT = "\ufffc"
+"""Stands for something that is no text; a sentence may end right before it."""
 _ENDS = ".!?…。！？｡।॥۔؟።"
 _AT_ONCE = "。！？｡।॥።"
 """Sentence ends that need no space behind them."""
 _CLOSERS = "\"'”’»)]）」』】›*"
-_END = re.compile(rf"[{re.escape(_ENDS)}]+[{re.escape(_CLOSERS)}]*|\n[^\S\n]*\n\s*")
+_END = re.compile(rf"[{re.escape(_ENDS)}]+[{re.escape(_CLOSERS)}]*(?:[ \u00a0\u202f]»(?=\s|\Z))?|\n[^\S\n]*\n\s*")
 _OPENERS = "\"'“„‘«»([（「『【‹¿¡*—–-"
 _VISIBLE = re.compile(rf"[\s{re.escape(_OPENERS)}]*(\S?)")
 _VISIBLE_CHARACTER = re.compile(r"\S")
@@ -113,7 +115,7 @@ class SentenceCutter:
         mark, text = found[0], self._buffer
         if mark[0] == "\n" or mark[0] in _AT_ONCE:
             return True
-        if not text[found.end() : found.end() + 1].isspace() and found.end() < len(text):
+        if found.end() < len(text) and not (text[found.end()].isspace() or text[found.end()] == OBJECT):
             return False
         if following.islower():
             return False

@@ -19,9 +19,9 @@ from xml.parsers import expat
 
 from speech.errors import SpeechError, TextError
 from speech.tts.text_front_end.places import place
-from speech.tts.text_front_end.segments import Pause, Stretch
-from speech.tts.text_front_end.ssml_elements import ALLOWED, EMPTY, TEXT_ONLY, Style, begun
+from speech.tts.text_front_end.segments import Pause, SpokenStretch
 from speech.tts.text_front_end.ssml_block import Block
+from speech.tts.text_front_end.ssml_elements import EMPTY, TEXT_ONLY, Style, begun
 
 MOST_CHARACTERS = 1_000_000
 """Longest document that is parsed."""
@@ -29,7 +29,7 @@ _DEEPEST = 32
 """Most elements within each other."""
 
 
-def read_ssml(document: str, language: str, others: Sequence[str] = ()) -> list[Stretch | Pause]:
+def read_ssml(document: str, language: str, others: Sequence[str] = ()) -> list[SpokenStretch | Pause]:
     """What an SSML document asks for, in order.
 
     Args:
@@ -62,7 +62,7 @@ class _Reader:
         self._styles = [style]
         self._names: list[str] = []
         self._block = Block(self._locate)
-        self._found: list[Stretch | Pause] = []
+        self._found: list[SpokenStretch | Pause] = []
         self._content = ""
         """Text of an element that has nothing but text."""
         self._content_place: tuple[int, int] | None = None
@@ -72,8 +72,11 @@ class _Reader:
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._text
         self._parser.StartDoctypeDeclHandler = self._doctype
+        self._parser.StartCdataSectionHandler = lambda: setattr(self, "_in_cdata", True)
+        self._parser.EndCdataSectionHandler = lambda: setattr(self, "_in_cdata", False)
+        self._in_cdata = False
 
-    def read(self) -> list[Stretch | Pause]:
+    def read(self) -> list[SpokenStretch | Pause]:
         """Parse the document."""
         try:
             self._parser.Parse(self._bytes, True)
@@ -125,11 +128,11 @@ class _Reader:
         if self._names[-1] in EMPTY and text.strip():
             raise self._error(TextError(f"<{self._names[-1]}> has text", fix="It has to be empty."))
         start = self._index(self._parser.CurrentByteIndex)
-        plain = self._document.startswith(text, start)
-        if plain:
+        entity = self._document[start] == "&" and not self._in_cdata
+        if not entity and self._document.startswith(text, start):
             places = [(start + n, start + n + 1) for n in range(len(text))]
         else:  # an entity, or a line ending of two characters
-            behind = self._document.find(";", start) + 1 if self._document[start] == "&" else start + 2
+            behind = self._document.find(";", start) + 1 if entity else start + 2
             places = [(start, behind)] * len(text)
         if self._names[-1] in TEXT_ONLY:
             first = self._content_place[0] if self._content_place else places[0][0]

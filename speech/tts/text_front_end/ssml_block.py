@@ -10,13 +10,10 @@ from speech.errors import TextError
 from speech.tts.text_front_end.normalise import normalise
 from speech.tts.text_front_end.reading import stretches
 from speech.tts.text_front_end.say_as import said_as
-from speech.tts.text_front_end.segments import End, Pause, Stretch
-from speech.tts.text_front_end.sentences import Sentence, sentences
+from speech.tts.text_front_end.segments import Pause, SpokenStretch, StretchEnd
+from speech.tts.text_front_end.sentences import OBJECT, Sentence, sentences
 from speech.tts.text_front_end.spoken_form import Claim, SpokenForm, written_out
 from speech.tts.text_front_end.ssml_elements import Style
-
-_OBJECT = "\ufffc"
-"""Stands for a pause, or for words that are not cut, in the text that is cut into sentences."""
 
 
 class Block:
@@ -31,7 +28,7 @@ class Block:
         self._text: list[str] = []
         self._starts: list[int] = []
         self._ends: list[int] = []
-        self._styles: list[Style | Stretch | Pause] = []
+        self._styles: list[Style | SpokenStretch | Pause] = []
         self.whole = False
         """Whether it is one sentence."""
 
@@ -63,19 +60,23 @@ class Block:
         if not text.strip():
             raise TextError("the element has no text")
         if style.say_as:
-            spoken = written_out(text, [Claim(0, len(text), said_as(text, style.say_as, style.date_format, style.language))])
+            spoken = written_out(
+                text, [Claim(0, len(text), said_as(text, style.say_as, style.date_format, style.language))]
+            )
         else:
             spoken = normalise(style.alias or text, style.language)
         placed = _at(spoken, start, end)
-        self._add(Stretch(placed, style.language, End.none, style.rate, style.phonemes or None), start, end)
+        self._add(
+            SpokenStretch(placed, style.language, StretchEnd.none, style.rate, style.phonemes or None), start, end
+        )
 
-    def _add(self, one: Stretch | Pause, start: int, end: int) -> None:
-        self._text.append(_OBJECT)
+    def _add(self, one: SpokenStretch | Pause, start: int, end: int) -> None:
+        self._text.append(OBJECT)  # a pause, or words that are not cut
         self._starts.append(start)
         self._ends.append(end)
         self._styles.append(one)
 
-    def items(self, paragraph: bool) -> list[Stretch | Pause]:
+    def items(self, paragraph: bool) -> list[SpokenStretch | Pause]:
         """What is to be spoken.
 
         Args:
@@ -85,7 +86,7 @@ class Block:
             LanguageError: for letters or digits that cannot be spoken, with their place.
         """
         text = "".join(self._text)
-        found: list[Stretch | Pause] = []
+        found: list[SpokenStretch | Pause] = []
         if self.whole:
             cut = [Sentence(text, 0)] if text.strip() else []
         else:
@@ -93,15 +94,15 @@ class Block:
         for number, sentence in enumerate(cut):
             last = number + 1 == len(cut)
             ends = paragraph if last else sentence.ends_paragraph
-            found += self._sentence(sentence, End.paragraph if ends else End.sentence)
+            found += self._sentence(sentence, StretchEnd.paragraph if ends else StretchEnd.sentence)
         return found
 
     def _language(self) -> str:
         """Language of the first text: it decides which full stops are those of abbreviations."""
         return next((one.language for one in self._styles if not isinstance(one, Pause)), "eng")
 
-    def _sentence(self, sentence: Sentence, end: End) -> list[Stretch | Pause]:
-        found: list[Stretch | Pause] = []
+    def _sentence(self, sentence: Sentence, end: StretchEnd) -> list[SpokenStretch | Pause]:
+        found: list[SpokenStretch | Pause] = []
         for _, group in groupby(range(sentence.start, sentence.end), key=lambda n: id(self._styles[n])):
             numbers = list(group)
             style = self._styles[numbers[0]]
@@ -114,15 +115,15 @@ class Block:
             found += self._styled(style, text, numbers[0])
         for number in range(len(found) - 1, -1, -1):
             one = found[number]
-            if isinstance(one, Stretch):
+            if isinstance(one, SpokenStretch):
                 found[number] = replace(one, end=end)
                 break
         return found
 
-    def _styled(self, style: Style, text: str, first: int) -> list[Stretch]:
+    def _styled(self, style: Style, text: str, first: int) -> list[SpokenStretch]:
         starts, ends = self._starts, self._ends
         parts = stretches(
-            text, first, style.language, style.others, End.none, lambda position: self._locate(starts[position])
+            text, first, style.language, style.others, StretchEnd.none, lambda position: self._locate(starts[position])
         )
         return [replace(one, spoken=one.spoken.mapped(starts, ends), rate=style.rate) for one in parts]
 

@@ -57,9 +57,14 @@ def begun(name: str, attributes: dict[str, str], inside: str | None, style: Styl
     if name not in ALLOWED:
         raise TextError(f"<{name}> is not known", fix=f"Known elements: {', '.join(ALLOWED)}.")
     if (name == "speak") != (inside is None):
-        raise TextError(f"<{name}> is {'outside' if inside is None else 'within'} <speak>", fix="A document is one <speak>.")
+        raise TextError(
+            f"<{name}> is {'outside' if inside is None else 'within'} <speak>", fix="A document is one <speak>."
+        )
     if inside in TEXT_ONLY | EMPTY:
-        raise TextError(f"<{name}> is within <{inside}>", fix=f"<{inside}> has {'text only' if inside in TEXT_ONLY else 'no content'}.")
+        raise TextError(
+            f"<{name}> is within <{inside}>",
+            fix=f"<{inside}> has {'text only' if inside in TEXT_ONLY else 'no content'}.",
+        )
     if (name == "p" and inside != "speak") or (name == "s" and inside not in ("speak", "p")):
         raise TextError(f"<{name}> is within <{inside}>", fix="Paragraphs and sentences are not within other elements.")
     for attribute in attributes:
@@ -77,7 +82,9 @@ def begun(name: str, attributes: dict[str, str], inside: str | None, style: Styl
         case "say-as":
             way = _one_of("interpret-as", _needed(name, "interpret-as", attributes), WAYS)
             order = attributes.get("format", "")
-            return replace(style, say_as=way, date_format=_one_of("format", order, FORMATS) if order and way == "date" else "")
+            return replace(
+                style, say_as=way, date_format=_one_of("format", order, FORMATS) if order and way == "date" else ""
+            )
         case "sub":
             return replace(style, alias=_needed(name, "alias", attributes))
         case "phoneme":

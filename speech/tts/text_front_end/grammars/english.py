@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
-from speech.tts.text_front_end.grammar import Around, FixedWords, Grammar
+from speech.tts.text_front_end.grammar import ALONE, Around, FixedWords, Grammar
 from speech.tts.text_front_end.number_words import in_words
 from speech.tts.text_front_end.quantity import Quantity
 
 _WORDS = FixedWords(
-    minus="minus", point="point", to="to", percent="percent",
+    minus="minus", point="point", to="to", ratio="to", per="per", percent="percent",
     symbols=MappingProxyType({
         ".": "dot", "/": "slash", "-": "dash", "_": "underscore", ":": "colon", "?": "question mark", "#": "number",
-        "%": "percent", "@": "at", "&": "and", "+": "plus", "=": "equals", "~": "tilde", "×": "times", "÷": "divided by",
+        "%": "percent", "@": "at", "&": "and", "+": "plus", "=": "equals", "~": "tilde", "×": "times",
+        "÷": "divided by",
         "±": "plus or minus", "°": "degrees", "§": "section", "<": "less than", ">": "greater than", "*": "star",
         "‰": "per mille", "#a": "hashtag", "²": "squared", "³": "cubed",
     }),
@@ -40,7 +41,8 @@ _WORDS = FixedWords(
     before_numbers=MappingProxyType({"No.": "number", "no.": "number", "Nos.": "numbers", "p.": "page", "pp.": "pages",
                                      "Vol.": "volume", "vol.": "volume", "Fig.": "figure", "fig.": "figure",
                                      "ch.": "chapter", "Ch.": "chapter", "c.": "circa"}),
-    final=frozenset({"etc.", "a.m.", "p.m.", "Jr.", "Sr.", "Inc.", "Ltd.", "Corp.", "Co.", "et al.", "St.", "Ave.", "Blvd.", "Rd."}),
+    final=frozenset({"etc.", "a.m.", "p.m.", "Jr.", "Sr.", "Inc.", "Ltd.", "Corp.", "Co.", "et al.", "St.", "Ave.",
+                     "Blvd.", "Rd."}),
     not_nouns=frozenset("and or of in to the a is are was were for on at by with from that as but than so".split()),
 )  # fmt: skip
 _PARTS = {2: ("half", "halves"), 4: ("quarter", "quarters")}
@@ -62,10 +64,10 @@ class English(Grammar):
         "gustav christian ramses xerxes darius ptolemy mehmed murad selim suleiman cleopatra".split()
     )
 
-    def cardinal(self, number: int, around: Around = Around()) -> str:
+    def cardinal(self, number: int, around: Around = ALONE) -> str:
         return in_words(number, self.language).replace(",", "")
 
-    def ordinal(self, number: int, suffix: str = "", around: Around = Around()) -> str:
+    def ordinal(self, number: int, suffix: str = "", around: Around = ALONE) -> str:
         return in_words(number, self.language, "ordinal").replace(",", "")
 
     def year(self, number: int) -> str:
@@ -76,7 +78,12 @@ class English(Grammar):
     def plain(self, quantity: Quantity, around: Around) -> str:
         """A year from 1100 to 2099, unless something plural follows."""
         whole = quantity.whole
-        year = quantity.is_whole and not (quantity.negative or quantity.grouped) and len(whole) == 4 and 1100 <= int(whole) < 2100
+        year = (
+            quantity.is_whole
+            and not (quantity.negative or quantity.grouped)
+            and len(whole) == 4
+            and 1100 <= int(whole) < 2100
+        )
         noun = around.after
         counts = self.is_noun(noun) and noun.islower() and (noun in _COUNTED or re.search("[^s]s$", noun) is not None)
         return self.year(int(whole)) if year and not counts else self.number(quantity, around)
@@ -85,7 +92,7 @@ class English(Grammar):
         """The nineties, from 90 or 1990."""
         return re.sub(r"ys$", "ies", f"{self.year(number)}s").replace("hundredies", "hundreds")
 
-    def date(self, day: int, month: int, year: int | None, around: Around = Around(), *, day_first: bool = True) -> str:
+    def date(self, day: int, month: int, year: int | None, around: Around = ALONE, *, day_first: bool = True) -> str:
         name, ordinal = self.cldr.month(month), self.ordinal(day)
         if day_first:
             article = "" if around.last == "the" else "the "

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
-from speech.tts.text_front_end.grammar import Around, FixedWords, Grammar
+from speech.tts.text_front_end.grammar import ALONE, Around, FixedWords, Grammar
 from speech.tts.text_front_end.number_words import in_words
 
 _WORDS = FixedWords(
-    minus="moins", point="virgule", to="à", percent="pour cent",
+    minus="moins", point="virgule", to="à", ratio="à", per="par", percent="pour cent",
     symbols=MappingProxyType({
         ".": "point", "/": "barre oblique", "-": "tiret", "_": "tiret bas", ":": "deux points",
         "?": "point d'interrogation", "#": "numéro", "%": "pour cent", "@": "arobase", "&": "et", "+": "plus",
@@ -22,7 +22,8 @@ _WORDS = FixedWords(
                              "M": ("million", "millions"), "Md": ("milliard", "milliards"), "mille": ("mille", "mille"),
                              "Mds": ("milliard", "milliards"), "k": ("mille", "mille")}),
     cents=MappingProxyType({"": ("centime", "centimes"), "USD": ("cent", "cents"), "GBP": ("penny", "pence")}),
-    currencies=MappingProxyType({"$": ("dollar", "dollars"), "£": ("livre sterling", "livres sterling"), "¥": ("yen", "yens"),
+    currencies=MappingProxyType({"$": ("dollar", "dollars"), "£": ("livre sterling", "livres sterling"),
+                                 "¥": ("yen", "yens"),
                                  "R$": ("réal", "réals"), "₹": ("roupie", "roupies")}),
     titles=MappingProxyType({
         "M.": "monsieur", "MM.": "messieurs", "Mme": "madame", "Mmes": "mesdames", "Mlle": "mademoiselle",
@@ -38,7 +39,8 @@ _WORDS = FixedWords(
                                      "pp.": "pages", "art.": "article", "chap.": "chapitre", "vol.": "volume",
                                      "fig.": "figure"}),
     final=frozenset({"etc.", "av. J.-C.", "apr. J.-C."}),
-    not_nouns=frozenset("et ou de du des à au aux en par pour avec sans que qui se est sont était plus moins comme si ni "
+    not_nouns=frozenset("et ou de du des à au aux en par pour avec sans que qui se est sont était plus moins comme "
+                        "si ni "
                         "mais sur entre depuis selon la le les un une ne pas dans".split()),
 )  # fmt: skip
 _MASCULINE = re.compile(
@@ -70,7 +72,7 @@ class French(Grammar):
         "léopold baudouin victor ramsès".split()
     )
 
-    def cardinal(self, number: int, around: Around = Around()) -> str:
+    def cardinal(self, number: int, around: Around = ALONE) -> str:
         spoken = in_words(number, self.language)
         noun = around.after.lower() if self.is_noun(around.after) else ""
         if spoken.endswith("un") and _FEMININE.fullmatch(noun) and not _MASCULINE.fullmatch(noun):
@@ -80,7 +82,7 @@ class French(Grammar):
     def linked(self, noun: str) -> str:
         return f"d'{noun}" if noun[0].lower() in "aeéiouyh" and not noun.startswith("yen") else f"de {noun}"
 
-    def ordinal(self, number: int, suffix: str = "", around: Around = Around()) -> str:
+    def ordinal(self, number: int, suffix: str = "", around: Around = ALONE) -> str:
         if number == 1:
             spoken = "première" if suffix.startswith(("re", "ère")) else "premier"
         elif suffix.startswith("nd"):
@@ -90,7 +92,7 @@ class French(Grammar):
             spoken = spoken.replace("centsième", "centième")
         return f"{spoken}s" if suffix.endswith("s") else spoken
 
-    def date(self, day: int, month: int, year: int | None, around: Around = Around(), *, day_first: bool = True) -> str:
+    def date(self, day: int, month: int, year: int | None, around: Around = ALONE, *, day_first: bool = True) -> str:
         spoken = f"{'premier' if day == 1 else self.cardinal(day)} {self.cldr.month(month)}"
         return spoken if year is None else f"{spoken} {self.year(year)}"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
-from speech.tts.text_front_end.grammar import Around, FixedWords, Grammar
+from speech.tts.text_front_end.grammar import ALONE, Around, FixedWords, Grammar
 from speech.tts.text_front_end.number_words import in_words
 from speech.tts.text_front_end.quantity import Quantity
 
 _WORDS = FixedWords(
-    minus="minus", point="Komma", to="bis", percent="Prozent",
+    minus="minus", point="Komma", to="bis", ratio="zu", per="pro", percent="Prozent",
     symbols=MappingProxyType({
         ".": "Punkt", "/": "Schrägstrich", "-": "Bindestrich", "_": "Unterstrich", ":": "Doppelpunkt",
         "?": "Fragezeichen", "#": "Nummer", "%": "Prozent", "@": "ät", "&": "und", "+": "plus", "=": "gleich",
@@ -51,9 +51,10 @@ _FEMININE = re.compile(
     r"Frau|Stadt|Zeit|Nacht|Person|Zahl|Hand|Mutter|Tochter|Schwester|Oma|Tür|Wand|Bank|Kuh|Maus|Uni|Firma|Lira|Insel|"
     r"Nummer|Million|Art|Antwort|Aufgabe|Mark|Kraft|Macht|Karte|Gabel|Feder"
 )
-_NOT_FEMININE = re.compile(r"Name|Junge|Kunde|Ende|Auge|Käse|Gebäude|Interesse|Kollege|Gedanke|Buchstabe|Löwe|Affe|Hase|"
-                           r"Zeuge|Experte|Abitur|Erbe|Ereignis|Ei|Gebirge|Getränk|Gemüse")  # fmt: skip
-_WEAK = frozenset("am im zum zur vom beim dem den des einem einen eines dieser diesem diesen jedem jeden seit ab bis nach "
+_NOT_FEMININE = re.compile(r"Name|Junge|Kunde|Ende|Auge|Käse|Gebäude|Interesse|Kollege|Gedanke|Buchstabe|Löwe|Affe|"
+                           r"Hase|Zeuge|Experte|Abitur|Erbe|Ereignis|Ei|Gebirge|Getränk|Gemüse")  # fmt: skip
+_WEAK = frozenset("am im zum zur vom beim dem den des einem einen eines dieser diesem diesen jedem jeden seit ab "
+                  "bis nach "
                   "vor seinem ihrem meinem unserem seiner ihrer meiner ins".split())  # fmt: skip
 _PREPOSITIONS = frozenset("in an auf aus bei mit nach seit von zu unter über vor hinter neben zwischen während".split())
 _NAMES_AFTER = frozenset("der die das".split())
@@ -78,7 +79,7 @@ class German(Grammar):
     def is_noun(self, word: str) -> bool:
         return len(word) > 1 and word[0].isupper() and word[1:].islower()
 
-    def cardinal(self, number: int, around: Around = Around()) -> str:
+    def cardinal(self, number: int, around: Around = ALONE) -> str:
         spoken = in_words(number, self.language)
         head = self._head(around.after)
         if not head:
@@ -95,7 +96,12 @@ class German(Grammar):
     def plain(self, quantity: Quantity, around: Around) -> str:
         """A year from 1100 to 1999, unless something countable follows."""
         whole = quantity.whole
-        year = quantity.is_whole and not (quantity.negative or quantity.grouped) and len(whole) == 4 and 1100 <= int(whole) < 2000
+        year = (
+            quantity.is_whole
+            and not (quantity.negative or quantity.grouped)
+            and len(whole) == 4
+            and 1100 <= int(whole) < 2000
+        )
         return self.year(int(whole)) if year else self.number(quantity, around)
 
     def year(self, number: int) -> str:
@@ -108,7 +114,7 @@ class German(Grammar):
         """The first part of "1990er", "90er"."""
         return f"{self.year(number)}er"
 
-    def ordinal(self, number: int, suffix: str = "", around: Around = Around()) -> str:
+    def ordinal(self, number: int, suffix: str = "", around: Around = ALONE) -> str:
         spoken = in_words(number, self.language, "ordinal")
         if suffix and suffix[-1] in "nrsm":
             return spoken + suffix[-1]
@@ -117,7 +123,7 @@ class German(Grammar):
             return f"{spoken}n"
         return spoken if last in _NAMES_AFTER else f"{spoken}r"
 
-    def date(self, day: int, month: int, year: int | None, around: Around = Around(), *, day_first: bool = True) -> str:
+    def date(self, day: int, month: int, year: int | None, around: Around = ALONE, *, day_first: bool = True) -> str:
         spoken = f"{self.ordinal(day, '', around)} {self.cldr.month(month)}"
         return spoken if year is None else f"{spoken} {self.year(year)}"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
-from speech.tts.text_front_end.grammar import Around, FixedWords, Grammar
+from speech.tts.text_front_end.grammar import ALONE, Around, FixedWords, Grammar
 from speech.tts.text_front_end.number_words import in_words
 
 _WORDS = FixedWords(
-    minus="meno", point="virgola", to="a", percent="per cento",
+    minus="meno", point="virgola", to="a", ratio="a", per="a", percent="per cento",
     symbols=MappingProxyType({
         ".": "punto", "/": "barra", "-": "trattino", "_": "trattino basso", ":": "due punti",
         "?": "punto interrogativo", "#": "numero", "%": "per cento", "@": "chiocciola", "&": "e", "+": "più",
@@ -37,17 +37,20 @@ _WORDS = FixedWords(
         "d. C.": "dopo Cristo", "tel.": "telefono", "Tel.": "telefono", "ca.": "circa", "c.so": "corso",
         "p.zza": "piazza", "P.zza": "piazza", "v.le": "viale", "V.le": "viale", "S.p.A.": "esse pi a",
     }),
-    before_numbers=MappingProxyType({"n.": "numero", "N.": "numero", "nº": "numero", "n°": "numero", "pag.": "pagina",
+    before_numbers=MappingProxyType({"n.": "numero", "N.": "numero", "nº": "numero", "n°": "numero",
+                                     "pag.": "pagina", "sec.": "secolo",
                                      "pagg.": "pagine", "p.": "pagina", "pp.": "pagine", "cap.": "capitolo",
                                      "art.": "articolo", "vol.": "volume", "fig.": "figura"}),
     final=frozenset({"ecc.", "a.C.", "d.C.", "S.p.A."}),
-    not_nouns=frozenset("e ed o od di del della dei delle da al alla a in per con senza che si è sono era più meno come "
+    not_nouns=frozenset("e ed o od di del della dei delle da al alla a in per con senza che si è sono era più meno "
+                        "come "
                         "se né ma su tra fra già la le il lo gli i un una non ha nel nella dal dalla alle ai".split()),
 )  # fmt: skip
 _MASCULINE = re.compile(r"(?:problema|programma|tema|sistema|clima|poema|dramma|chilowattora|pianeta|artista|turista|"
                         r"poeta|diploma|panorama|schema|collega|cinema)")  # fmt: skip
-_FEMININE = re.compile(r".+(?:a|zione|sione|gione|tà|tù|trice|udine)|mano|notte|parte|chiave|nave|legge|luce|voce|moglie|"
-                       r"gente|classe|torre|fonte|morte|base|frase|carne|serie|specie|foto|auto|moto|radio")  # fmt: skip
+_FEMININE = re.compile(r".+(?:a|zione|sione|gione|tà|tù|trice|udine)|mano|notte|parte|chiave|nave|legge|luce|voce|"
+                       r"moglie|gente|classe|torre|fonte|morte|base|frase|carne|serie|specie|foto|auto|moto|"
+                       r"radio")  # fmt: skip
 _VOWEL = re.compile(r"h?[aeiouàèéìòù]")
 _LONG = re.compile(r"s[^aeiouàèéìòù]|z|gn|ps|pn|x|y[^aeiou]|i[aeiou]")
 
@@ -62,12 +65,13 @@ class Italian(Grammar):
     cents_link = " e "
     names_cents = False
     regnal = frozenset(
-        "luigi carlo enrico giorgio elisabetta guglielmo edoardo riccardo giacomo filippo pio paolo benedetto francesco "
+        "luigi carlo enrico giorgio elisabetta guglielmo edoardo riccardo giacomo filippo pio paolo benedetto "
+        "francesco "
         "federico napoleone caterina pietro nicola alessandro leone gregorio innocenzo emanuele umberto vittorio ivan "
         "giovanni clemente urbano ramses amedeo cosimo".split()
     )
 
-    def cardinal(self, number: int, around: Around = Around()) -> str:
+    def cardinal(self, number: int, around: Around = ALONE) -> str:
         noun = around.after.lower() if self.is_noun(around.after) else ""
         if number == 1 and noun:
             if _FEMININE.fullmatch(noun.split(" ")[0]) and not _MASCULINE.fullmatch(noun.split(" ")[0]):
@@ -77,11 +81,11 @@ class Italian(Grammar):
             return "una"
         return in_words(number, self.language)
 
-    def ordinal(self, number: int, suffix: str = "", around: Around = Around()) -> str:
+    def ordinal(self, number: int, suffix: str = "", around: Around = ALONE) -> str:
         spoken = in_words(number, self.language, "ordinal")
         return f"{spoken[:-1]}a" if suffix == "ª" else spoken
 
-    def date(self, day: int, month: int, year: int | None, around: Around = Around(), *, day_first: bool = True) -> str:
+    def date(self, day: int, month: int, year: int | None, around: Around = ALONE, *, day_first: bool = True) -> str:
         spoken = f"{'primo' if day == 1 else self.cardinal(day)} {self.cldr.month(month)}"
         return spoken if year is None else f"{spoken} {self.year(year)}"
 
@@ -106,4 +110,4 @@ class Italian(Grammar):
         return self.ordinal(number, "ª" if name.lower() in ("elisabetta", "caterina") else "")
 
     def century(self, number: int, around: Around) -> str | None:
-        return self.ordinal(number) if "secolo" in (around.last, around.after.lower()) else None
+        return self.ordinal(number) if around.after.lower() == "secolo" or around.last in ("secolo", "sec.") else None

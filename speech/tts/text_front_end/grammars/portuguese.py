@@ -6,11 +6,11 @@ import re
 from decimal import Decimal
 from types import MappingProxyType
 
-from speech.tts.text_front_end.grammar import Around, FixedWords, Grammar
+from speech.tts.text_front_end.grammar import ALONE, Around, FixedWords, Grammar
 from speech.tts.text_front_end.number_words import in_words
 
 _WORDS = FixedWords(
-    minus="menos", point="vírgula", to="a", percent="por cento",
+    minus="menos", point="vírgula", to="a", ratio="a", per="por", percent="por cento",
     symbols=MappingProxyType({
         ".": "ponto", "/": "barra", "-": "hífen", "_": "sublinhado", ":": "dois pontos", "?": "ponto de interrogação",
         "#": "número", "%": "por cento", "@": "arroba", "&": "e", "+": "mais", "=": "igual a", "~": "til",
@@ -37,11 +37,13 @@ _WORDS = FixedWords(
         "Tel.": "telefone", "aprox.": "aproximadamente", "Cia.": "companhia", "Ltda.": "limitada", "obs.": "observação",
         "Obs.": "observação", "depto.": "departamento", "V. Ex.ª": "vossa excelência", "Jr.": "júnior",
     }),
-    before_numbers=MappingProxyType({"n.º": "número", "nº": "número", "Nº": "número", "n°": "número", "pág.": "página",
+    before_numbers=MappingProxyType({"n.º": "número", "nº": "número", "Nº": "número", "n°": "número",
+                                     "pág.": "página", "séc.": "século",
                                      "págs.": "páginas", "p.": "página", "cap.": "capítulo", "art.": "artigo",
                                      "vol.": "volume", "fig.": "figura", "núm.": "número"}),
     final=frozenset({"etc.", "a.C.", "d.C.", "Ltda.", "Jr.", "Cia."}),
-    not_nouns=frozenset("e ou de do da dos das a ao à às aos em no na por para com sem que se é são era mais menos como "
+    not_nouns=frozenset("e ou de do da dos das a ao à às aos em no na por para com sem que se é são era mais menos "
+                        "como "
                         "não nem mas sobre entre até desde já o os as um uma há foi está estão quando onde".split()),
 )  # fmt: skip
 _MASCULINE = re.compile(
@@ -72,7 +74,7 @@ class Portuguese(Grammar):
         "urbano elizabeth elisabeth maria sebastião".split()
     )
 
-    def cardinal(self, number: int, around: Around = Around()) -> str:
+    def cardinal(self, number: int, around: Around = ALONE) -> str:
         spoken = in_words(number, self.language).replace(",", "")
         noun = around.after.lower() if self.is_noun(around.after) else ""
         if self._feminine(noun) if noun else around.last in ("às", "as", "à"):
@@ -90,14 +92,14 @@ class Portuguese(Grammar):
     def currency(self, code: str, count: Decimal, symbol: str = "") -> str:
         return super().currency(code, count, symbol).lower()
 
-    def ordinal(self, number: int, suffix: str = "", around: Around = Around()) -> str:
+    def ordinal(self, number: int, suffix: str = "", around: Around = ALONE) -> str:
         if not 0 < number < 100:
             return in_words(number, self.language, "ordinal") if number <= 1000 else self.cardinal(number, around)
         end = "a" if suffix.endswith("ª") else "o"
         tens, units = divmod(number, 10)
         return " ".join(f"{stem}{end}" for stem in (_TENS[tens], _UNITS[units]) if stem)
 
-    def date(self, day: int, month: int, year: int | None, around: Around = Around(), *, day_first: bool = True) -> str:
+    def date(self, day: int, month: int, year: int | None, around: Around = ALONE, *, day_first: bool = True) -> str:
         spoken = f"{'primeiro' if day == 1 else self.cardinal(day)} de {self.cldr.month(month)}"
         return spoken if year is None else f"{spoken} de {self.year(year)}"
 

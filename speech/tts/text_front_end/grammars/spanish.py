@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
-from speech.tts.text_front_end.grammar import Around, FixedWords, Grammar
+from speech.tts.text_front_end.grammar import ALONE, Around, FixedWords, Grammar
 from speech.tts.text_front_end.number_words import in_words
 
 _WORDS = FixedWords(
-    minus="menos", point="coma", to="a", percent="por ciento",
+    minus="menos", point="coma", to="a", ratio="a", per="por", percent="por ciento",
     symbols=MappingProxyType({
         ".": "punto", "/": "barra", "-": "guion", "_": "guion bajo", ":": "dos puntos", "?": "interrogación",
         "#": "número", "%": "por ciento", "@": "arroba", "&": "y", "+": "más", "=": "igual a", "~": "virgulilla",
@@ -39,7 +39,8 @@ _WORDS = FixedWords(
         "Cía.": "compañía", "dpto.": "departamento", "a. m.": "de la mañana", "p. m.": "de la tarde",
     }),
     before_numbers=MappingProxyType({"núm.": "número", "n.º": "número", "Nº": "número", "nº": "número", "N.º": "número",
-                                     "pág.": "página", "págs.": "páginas", "cap.": "capítulo", "vol.": "volumen",
+                                     "pág.": "página", "s.": "siglo", "págs.": "páginas", "cap.": "capítulo",
+                                     "vol.": "volumen",
                                      "art.": "artículo", "p.": "página", "fig.": "figura"}),
     final=frozenset({"etc.", "a. C.", "d. C.", "a. m.", "p. m."}),
     not_nouns=frozenset("y o e u de del a al en por para con sin que se es son era fue más menos como si no ni pero "
@@ -75,7 +76,7 @@ class Spanish(Grammar):
         "urbano amadeo federico ramsés".split()
     )
 
-    def cardinal(self, number: int, around: Around = Around()) -> str:
+    def cardinal(self, number: int, around: Around = ALONE) -> str:
         spoken = re.sub(r"veintiuno(?= (?:mil|millon))", "veintiún", in_words(number, self.language))
         spoken = re.sub(r"\buno(?= (?:mil|millon))", "un", spoken)
         noun = around.after if self.is_noun(around.after) else ""
@@ -91,7 +92,7 @@ class Spanish(Grammar):
         head = noun.split(" ")[0]
         return _FEMININE.fullmatch(head) is not None and _MASCULINE.fullmatch(head) is None
 
-    def ordinal(self, number: int, suffix: str = "", around: Around = Around()) -> str:
+    def ordinal(self, number: int, suffix: str = "", around: Around = ALONE) -> str:
         if not 0 < number < 100:
             return self.cardinal(number, around)
         feminine = suffix.strip(".") in ("ª", "a", "ra", "da", "ta")
@@ -108,7 +109,7 @@ class Spanish(Grammar):
         spoken = " ".join(f"{stem}{'a' if feminine else 'o'}" for stem in (_TENS[tens], _UNITS[units]) if stem)
         return spoken[:-1] if not end else spoken
 
-    def date(self, day: int, month: int, year: int | None, around: Around = Around(), *, day_first: bool = True) -> str:
+    def date(self, day: int, month: int, year: int | None, around: Around = ALONE, *, day_first: bool = True) -> str:
         spoken = f"{self.cardinal(day)} de {self.cldr.month(month)}"
         return spoken if year is None else f"{spoken} de {self.year(year)}"
 

@@ -18,12 +18,20 @@ GRAMMARS: dict[str, type[Grammar]] = {
 }
 
 
-@cache
 def grammar_of(language: str) -> Grammar | None:
-    """The grammar of a language, ISO 639-3; None for languages of which at most plain numbers are known.
+    """The grammar of a language; None for languages of which at most plain numbers are known.
+
+    Args:
+        language: a name that `speech.text.languages.resolve` knows.
 
     Raises:
+        LanguageError: if the name is unknown.
         ConfigError: if Babel is missing.
     """
-    grammar = GRAMMARS.get(resolve(language).code)
+    return _made(resolve(language).code)
+
+
+@cache
+def _made(code: str) -> Grammar | None:
+    grammar = GRAMMARS.get(code)
     return grammar() if grammar else None

@@ -9,7 +9,7 @@ from speech.tts.text_front_end.grammar import FixedWords
 from speech.tts.text_front_end.scanning import Language, Scan
 
 _NEXT = re.compile(r"[\s\"“«¿¡(]*(\S?)")
-_SYMBOL = re.compile(r"[#@&+=×÷±°§‰%％]")
+_SYMBOL = re.compile(r"[#@&+=×÷±°§‰%％]|[<>](?=\s?\d)|(?<=\d)[<>]|(?<=\d )[<>]")
 
 
 def abbreviations(scan: Scan, language: Language) -> None:
@@ -18,12 +18,15 @@ def abbreviations(scan: Scan, language: Language) -> None:
     The full stop of an abbreviation remains where it ends the sentence too.
     """
     words = language.grammar.words
-    numbers = language.pattern("before numbers", lambda: rf"(?<!\w)({_any(words.before_numbers)})(?=\s?\d)")
+    numbers = language.pattern(
+        "before numbers", lambda: rf"(?<!\w)({_any(words.before_numbers)})(?=\s?(?:\d|[IVX]+\b))"
+    )
     for found in scan.found(numbers):
         scan.claim(*found.span(), words.before_numbers[found[1]])
-    titles = language.pattern("title", lambda: rf"(?<![\w.])({_any(words.titles)})(?!\w)(?=\s?(?:-\s?)?[^\W\d_])")
+    titles = language.pattern("title", lambda: rf"(?<![\w.])({_any(words.titles)})(?!\w)(?=\s*\S)")
     for found in scan.found(titles):
-        if _next(scan.text, found.end()).isupper() or scan.text[found.end()] == "-":
+        following = _next(scan.text, found.end())
+        if following.isupper() or following.isdecimal() or following == "#" or scan.text[found.end()] == "-":
             scan.claim(*found.span(), words.titles[found[1]])
     spoken = {_tight(written): said for written, said in words.abbreviations.items()}
     others = language.pattern("abbreviation", lambda: rf"(?<![\w.])({_any(words.abbreviations)})(?!\w)")

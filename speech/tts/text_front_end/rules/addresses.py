@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Iterator
+from itertools import groupby
 
+from speech.tts.text_front_end.grammar import Grammar
 from speech.tts.text_front_end.quantity import ascii_digits
+from speech.tts.text_front_end.rules.numbers import numeral_in_words
 from speech.tts.text_front_end.scanning import Language, Scan
 
 _DOMAINS = (
@@ -21,7 +26,6 @@ _ADDRESS = re.compile(
     rf")"
 )
 _SCHEME = re.compile(r"(?:https?|ftp)://")
-_PIECE = re.compile(r"\d+|[^\W\d_]+|[\W_]")
 
 
 def addresses(scan: Scan, language: Language) -> None:
@@ -37,18 +41,35 @@ def addresses(scan: Scan, language: Language) -> None:
         if not body:
             continue
         end = found.start() + len(address)
-        pieces = [(piece.start(), _said(piece[0], grammar.words.symbols, grammar.digits)) for piece in _PIECE.finditer(body)]
+        pieces = [(start, _said(piece, grammar)) for start, piece in _pieces(body)]
         for number, (start, spoken) in enumerate(pieces):
             first = found.start() if number == 0 else offset + start
             behind = offset + pieces[number + 1][0] if number + 1 < len(pieces) else end
             scan.claim(first, behind, spoken)
 
 
-def _said(piece: str, symbols, digits) -> str:
+def _pieces(address: str) -> Iterator[tuple[int, str]]:
+    """Runs of letters, runs of digits and single other characters, with their places."""
+    start = 0
+    for _, group in groupby(enumerate(address), key=lambda one: _kind(*one)):
+        piece = "".join(character for _, character in group)
+        yield start, piece
+        start += len(piece)
+
+
+def _kind(number: int, character: str) -> str:
+    if character.isdecimal():
+        return "digits"
+    return "letters" if unicodedata.category(character)[0] in "LM" else str(number)
+
+
+def _said(piece: str, grammar: Grammar) -> str:
     if piece.isdecimal():
-        return digits(ascii_digits(piece))
+        return grammar.digits(ascii_digits(piece))
     if piece.lower() == "www":
         return "w w w"
-    if piece[0].isalpha():
+    if unicodedata.category(piece[0])[0] in "LM":
         return piece
-    return symbols.get(piece, "")
+    if unicodedata.category(piece)[0] == "N":
+        return numeral_in_words(piece, grammar)
+    return grammar.words.symbols.get(piece, "")

@@ -66,43 +66,43 @@ def _numeric(scan: Scan, grammar: Grammar) -> None:
 def _named(scan: Scan, language: Language) -> None:
     grammar = language.grammar
     months = grammar.cldr.months
-    names = "|".join(sorted(map(re.escape, months), key=len, reverse=True))
+    wide = {grammar.cldr.month(number).lower() for number in range(1, 13)}
+    names = "|".join(
+        re.escape(name) if name in wide else rf"{re.escape(name)}\.?" for name in sorted(months, key=len, reverse=True)
+    )
     of = r"(?:\s(?:de|of|del))?"
     year = rf"(?:(?:,?\s|{of}\s)(\d{{4}})(?![\d\w]|[.,]\d))?"
 
     def month(written: str) -> int:
-        return months[written.lower()]
+        return months[written.lower().rstrip(".")]
 
     day_first = language.pattern(
-        "day month", lambda: rf"(?i)(?<![\w.,/])(\d{{1,2}}){_ORDINAL}{of}\s({names})\b\.?{year}"
+        "day month", lambda: rf"(?i)(?<![\w.,/])(\d{{1,2}}){_ORDINAL}{of}\s({names})(?!\w){year}"
     )
     for found in scan.found(day_first):
         whole = None if found[3] is None else int(found[3])
         if is_date(int(found[1]), month(found[2]), whole):
             around = scan.around(*found.span())
-            end = _end(scan.text, found, language)
-            scan.claim(found.start(), end, grammar.date(int(found[1]), month(found[2]), whole, around))
+            scan.claim(*found.span(), grammar.date(int(found[1]), month(found[2]), whole, around))
     month_first = language.pattern(
-        "month day", lambda: rf"(?i)(?<!\w)({names})\b\.?\s(\d{{1,2}})(?:st|nd|rd|th)?(?![\w]|[.,:]\d|{SPACE}[%€$])"
-        rf"(?:,?\s(\d{{4}})(?![\d\w]|[.,]\d))?"
+        "month day",
+        lambda: (
+            rf"(?i)(?<!\w)({names})(?!\w)\s(\d{{1,2}})(?:st|nd|rd|th)?(?![\w]|[.,:]\d|{SPACE}[%€$])"
+            rf"(?:\s?[-–]\s?(\d{{1,2}})(?![\w:]))?(?:,?\s(\d{{4}})(?![\d\w]|[.,]\d))?"
+        ),
     )
     for found in scan.found(month_first) if grammar.language == "eng" else ():
-        whole = None if found[3] is None else int(found[3])
-        if found[1][0].isupper() and is_date(int(found[2]), month(found[1]), whole):
-            scan.claim(*found.span(), grammar.date(int(found[2]), month(found[1]), whole, day_first=False))
-    month_year = language.pattern("month year", lambda: rf"(?i)(?<!\w)({names})\b\.?{of}\s(\d{{4}})(?![\d\w]|[.,]\d)")
+        whole = None if found[4] is None else int(found[4])
+        if found[1][0].isupper() and is_date(int(found[3] or found[2]), month(found[1]), whole):
+            spoken = grammar.date(int(found[2]), month(found[1]), None if found[3] else whole, day_first=False)
+            if found[3]:
+                spoken = f"{spoken} {grammar.words.to} {grammar.ordinal(int(found[3]))}"
+                spoken = spoken if whole is None else f"{spoken}, {grammar.year(whole)}"
+            scan.claim(*found.span(), spoken)
+    month_year = language.pattern("month year", lambda: rf"(?i)(?<!\w)({names})(?!\w){of}\s(\d{{4}})(?![\d\w]|[.,]\d)")
     for found in scan.found(month_year):
         if _is_name(found[1], grammar):
             scan.claim(*found.span(), grammar.month_and_year(month(found[1]), int(found[2])))
-
-
-def _end(text: str, found: re.Match[str], language: Language) -> int:
-    """The end of a date: a full stop behind a month's full name ends the sentence."""
-    if found[3] is None and found[0].endswith(".") and found[2].lower() == language.grammar.cldr.month(
-        language.grammar.cldr.months[found[2].lower()]
-    ).lower():
-        return found.end() - 1
-    return found.end()
 
 
 def _is_name(written: str, grammar: Grammar) -> bool:

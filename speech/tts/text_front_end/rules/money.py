@@ -10,8 +10,12 @@ _SYMBOLS = {
     "US$": "USD", "R$": "BRL", "C$": "CAD", "CA$": "CAD", "A$": "AUD", "MX$": "MXN", "$": "USD", "€": "EUR",
     "£": "GBP", "¥": "JPY", "₹": "INR", "₽": "RUB", "₩": "KRW", "₪": "ILS", "₺": "TRY", "₱": "PHP", "₫": "VND",
 }  # fmt: skip
-_CODES = frozenset("EUR USD GBP JPY CHF BRL CAD AUD CNY INR MXN SEK NOK DKK PLN CZK HUF RUB KRW ZAR ARS CLP COP NZD SGD "
+_CODES = frozenset("EUR USD GBP JPY CHF BRL CAD AUD CNY INR MXN SEK NOK DKK PLN CZK HUF RUB KRW ZAR ARS CLP COP NZD "
+                   "SGD "
                    "HKD ILS".split())  # fmt: skip
+
+_NO_CENTS = r"(?:,[-–—]{1,2})?"
+"""How German prices without cents are written: 5,-."""
 
 
 def money(scan: Scan, language: Language) -> None:
@@ -23,7 +27,10 @@ def money(scan: Scan, language: Language) -> None:
     scale = rf"(?:{SPACE}({scales})(?!\w))?"
     first = language.pattern(
         "money first",
-        lambda: rf"(?<!\w)([-−–](?=\D))?({symbols}|(?:{codes})(?=[ \u00a0\u202f\d-])){SPACE}([-−]?{language.number}){scale}(?![\d])",
+        lambda: (
+            rf"(?<!\w)([-−–](?=\D))?({symbols}|(?:{codes})(?=[ \u00a0\u202f\d-])){SPACE}"
+            rf"([-−]?{language.number}){_NO_CENTS}{scale}(?!\d)"
+        ),
     )
     for found in scan.found(first):
         written = f"{found[1] or ''}{found[3]}"
@@ -33,7 +40,9 @@ def money(scan: Scan, language: Language) -> None:
     of = r"(?: (?:de|di|d'))?"
     last = language.pattern(
         "money last",
-        lambda: rf"{NOT_INSIDE}({MINUS}{language.number})(?:(?:{SPACE}({scales})(?!\w){of})?)(?:{SPACE}|-)({symbols}|(?:{codes})(?!\w))",
+        lambda: (
+            rf"{NOT_INSIDE}({MINUS}{language.number}){_NO_CENTS}(?:(?:{SPACE}({scales})(?!\w){of})?)(?:{SPACE}|-)({symbols}|(?:{codes})(?!\w))"
+        ),
     )
     for found in scan.found(last):
         code = _SYMBOLS.get(found[3], found[3])

@@ -16,10 +16,17 @@ _VULGAR = re.compile(r"(\d{1,6})?\s?([¼-¾⅐-⅞↉])")
 _VERSION = re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}(?![\w]|\.\d)")
 _POWER = re.compile(r"(?<=[^\W\d_])[²³]")
 _NUMERIC = re.compile(r"\d+|[^\W_]")
-_TIGHT = re.compile(r"(?<=\d)[-–‑](?=[^\W\d_])|(?<=[^\W\d_])[-–‑](?=\d)|(?<=\w)/(?=\w)")
-_GERMAN_ORDINAL = re.compile(r"(?<![\w.,])(\d{1,3})\.(?= [^\W\d_])")
-_DETERMINERS = frozenset("der die das den dem des am im zum zur vom beim ein eine einem einen einer jeder jede jedes jeden "
-                         "sein seine seinem seinen ihr ihre ihrem ihren mein meine meinem meinen unser unsere".split())  # fmt: skip
+_VERSION_OF = re.compile(r"(?<=[^\W\d_])\d+(?:\.\d+)+(?![\w]|\.\d)")
+_TIGHT = re.compile(
+    r"(?<=\d)[-–‑](?=[^\W\d_])|(?<=[^\W\d_])[-–‑](?=\d)|(?<=[\w$€£¥%°])/(?=\w)|(?<=\d):(?=\d)|(?<=\d)['’′](?=\d)"
+    r"|(?<![^\W_])['’](?=\d)|(?<=[^\W\d_])[-–‑](?=[^\W\d_])"
+)
+_SERIAL = re.compile(r"(?<![\w-])\d+(?:-\d+){3,}(?![\w-])")
+_GERMAN_ORDINAL = re.compile(r"(?<![\w.,])(\d{1,3})(?:\.(?= [^\W\d_])|(?=\.\s*\Z))")
+_DETERMINERS = frozenset("als der die das den dem des am im zum zur vom beim ein eine einem einen einer jeder jede "
+                         "jedes jeden "
+                         "sein seine seinem seinen ihr ihre ihrem ihren mein meine meinem meinen unser "
+                         "unsere".split())  # fmt: skip
 
 
 def ranges(scan: Scan, language: Language) -> None:
@@ -36,7 +43,9 @@ def ordinals(scan: Scan, language: Language) -> None:
     pattern = language.pattern("ordinal", lambda: rf"(?<![\w.,/])(\d{{1,6}}){grammar.ordinal_suffixes}")
     for found in scan.found(pattern):
         around = scan.around(*found.span())
-        scan.claim(*found.span(), grammar.ordinal(int(found[1]), found[2], around))
+        number = int(found[1])
+        spoken = grammar.ordinal(number, found[2], around) if number else grammar.cardinal(number)
+        scan.claim(*found.span(), spoken)
     if grammar.decade_suffix:
         decade = language.pattern("decade", lambda: rf"(?<![\w.,/])['’]?(\d0|1\d\d0|20\d0){grammar.decade_suffix}")
         for found in scan.found(decade):
@@ -78,12 +87,13 @@ def plain_numbers(scan: Scan, language: Language) -> None:
     grammar = language.grammar
     for found in scan.found(_POWER):
         scan.claim(*found.span(), grammar.words.symbols[found[0]])
-    for found in scan.found(_VERSION):
-        if language.pattern("whole number", lambda: language.number).fullmatch(found[0]):
-            continue
-        point = f" {grammar.words.symbols['.']} "
-        spoken = point.join(grammar.number(Quantity(ascii_digits(part))) for part in found[0].split("."))
-        scan.claim(*found.span(), spoken)
+    for pattern in (_VERSION, _VERSION_OF):
+        for found in scan.found(pattern):
+            if pattern is _VERSION and language.pattern("whole number", lambda: language.number).fullmatch(found[0]):
+                continue  # groups of three digits
+            point = f" {grammar.words.symbols['.']} "
+            spoken = point.join(grammar.number(Quantity(ascii_digits(part))) for part in found[0].split("."))
+            scan.claim(*found.span(), spoken)
     for found in scan.found(language.pattern("number", lambda: rf"{NOT_INSIDE}{MINUS}{language.number}")):
         around = scan.around(*found.span())
         spoken, end = grammar.plain(language.quantity(found[0]), around), found.end()
@@ -94,15 +104,39 @@ def plain_numbers(scan: Scan, language: Language) -> None:
         if found[0].isdecimal():
             scan.claim(*found.span(), grammar.number(Quantity(ascii_digits(found[0]))))
         elif unicodedata.category(found[0])[0] == "N":
-            value = Fraction(unicodedata.numeric(found[0])).limit_denominator(1000)
-            if value.denominator == 1:
-                spoken = grammar.cardinal(int(value))
-            else:
-                spoken = grammar.fraction(value.numerator, value.denominator)
-            scan.claim(*found.span(), spoken)
+            scan.claim(*found.span(), numeral_in_words(found[0], grammar))
+
+
+def numeral_in_words(character: str, grammar: Grammar) -> str:
+    """A character that means a number but is no digit, such as ½ and ④, in words."""
+    value = Fraction(unicodedata.numeric(character)).limit_denominator(1000)
+    if value.denominator == 1:
+        return grammar.cardinal(int(value))
+    return grammar.fraction(value.numerator, value.denominator)
 
 
 def tight_signs(scan: Scan, language: Language) -> None:
-    """Claim hyphens between letters and digits, and slashes between words, as word boundaries."""
+    """Claim signs between words and numbers: dashes, slashes, colons and apostrophes without spaces."""
+    words = language.grammar.words
     for found in scan.found(_TIGHT):
-        scan.claim(*found.span(), "")
+        start, end = found.span()
+        sign = found[0]
+        spoken = ""
+        if sign in "-–‑" and not (scan.is_claimed(start - 1) and scan.is_claimed(end)):
+            if scan.text[start - 1].isalpha() and scan.text[end].isalpha():
+                continue  # a hyphen within a word
+        elif sign in "-–‑":
+            spoken = words.to
+        elif sign == ":":
+            spoken = words.ratio
+        elif sign == "/" and scan.is_claimed(start - 1) and not scan.text[start - 1].isdecimal():
+            spoken = words.per
+        scan.claim(start, end, spoken)
+
+
+def serial_numbers(scan: Scan, language: Language) -> None:
+    """Claim at least four groups of digits with hyphens between them, digit by digit: an ISBN."""
+    for found in scan.found(_SERIAL):
+        groups = re.findall(r"\d+", found[0])
+        spoken = ", ".join(language.grammar.digits(ascii_digits(group)) for group in groups)
+        scan.claim(*found.span(), spoken)

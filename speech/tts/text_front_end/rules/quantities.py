@@ -22,6 +22,8 @@ def quantities(scan: Scan, language: Language) -> None:
     unit = language.pattern("unit", lambda: rf"{number}(?:{SPACE}|-)({names})(?![\w²³/'’])")
     for found in scan.found(unit):
         scan.claim(*found.span(), grammar.counted(language.quantity(found[1]), symbols[found[2]]))
-    scales = "|".join(re.escape(scale) for scale in sorted(grammar.words.scales, key=len, reverse=True) if len(scale) > 1)
+    scales = "|".join(
+        re.escape(scale) for scale in sorted(grammar.words.scales, key=len, reverse=True) if len(scale) > 1
+    )
     for found in scan.found(language.pattern("scale", lambda: rf"{number}{SPACE}({scales})(?!\w)")):
-        scan.claim(*found.span(), grammar.scaled(language.quantity(found[1]), found[2]))
+        scan.claim(*found.span(), grammar.scaled(language.quantity(found[1]), found[2], scan.around(*found.span())))

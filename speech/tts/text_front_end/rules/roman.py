@@ -1,4 +1,4 @@
-"""Roman numerals where nothing else can be meant: behind names of rulers, beside "century", behind a name or chapter."""
+"""Roman numerals where nothing else can be meant: behind names of rulers, beside "century", behind chapters."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ import re
 from speech.tts.text_front_end.scanning import Language, Scan
 
 _NUMERAL = re.compile(
-    r"(?<![\w.'’-])(?=[IVX])(X{0,3}(?:IX|IV|V?I{0,3}))(?:(er|re|e|ème|º|ª)|(\.)(?= (?:Jahr|Jh)))?(?![\w'’-])"
+    r"(?<![\w.'’-])(?=[IVX])(X{0,3}(?:IX|IV|V?I{0,3}))(?:(er|re|e|ème|º|ª)|(\.)(?= (?:Jahr|Jh)))?(?!['’](?!s\b)|[\w-])"
 )
 _VALUES = {"I": 1, "V": 5, "X": 10}
 _PARTS = frozenset(
     "chapter part volume book section article act scene world war phase type class grade capítulo parte volumen libro "
-    "sección artículo acto guerra mundial tomo fase tipo chapitre partie livre tome volume acte article mondiale capitolo "
+    "sección artículo acto guerra mundial tomo fase tipo chapitre partie livre tome volume acte article mondiale "
+    "capitolo "
     "libro atto articolo mondiale tipo seção artigo ato título livro kapitel teil band akt artikel weltkrieg abschnitt "
     "fase klasse typ".split()
 )
-_PRONOUN = re.compile(r" (?:am|have|had|think|know|knew|will|would|can|could|do|did|saw|love|met|want|said|told|need)\b")
+_PRONOUN = re.compile(
+    r" (?:am|have|had|think|know|knew|will|would|can|could|do|did|saw|love|met|want|said|told|need)\b"
+)
 _LEAST = 2
 """Letters of a numeral outside the names of rulers and centuries: I, V and X are words and letters too."""
 
@@ -32,11 +35,15 @@ def roman_numerals(scan: Scan, language: Language) -> None:
         if century is not None:
             scan.claim(*found.span(), century)
         elif name.lower() in grammar.regnal and _alone(found, scan.text):
-            stop = grammar.language == "deu" and scan.text[found.end() :].startswith(".") and _inside(scan.text, found.end())
+            stop = (
+                grammar.language == "deu"
+                and scan.text[found.end() :].startswith(".")
+                and _inside(scan.text, found.end())
+            )
             scan.claim(found.start(), found.end() + stop, grammar.regnal_number(name, number))
         elif suffix:
             scan.claim(*found.span(), grammar.ordinal(number, suffix, around))
-        elif len(found[1]) >= _LEAST and name and (name[0].isupper() or name.lower() in _PARTS):
+        elif len(found[1]) >= _LEAST and name and (name[0].isupper() or name.endswith(".") or name.lower() in _PARTS):
             scan.claim(*found.span(), grammar.cardinal(number))
 
 

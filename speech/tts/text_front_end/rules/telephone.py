@@ -9,7 +9,8 @@ from speech.tts.text_front_end.quantity import ascii_digits
 from speech.tts.text_front_end.scanning import Language, Scan
 
 _NUMBER = re.compile(
-    r"(?<![\w.,/+-])(?:\+\d{1,3}[ \u00a0.-]?)?(?:\(\d{1,5}\)[ \u00a0.-]?)?\d{2,8}(?:[ \u00a0./-]\d{2,8}){0,5}(?![\w]|[.,]\d)"
+    r"(?<![\w.,/+-])(?:\+\d{1,3}[ \u00a0.-]?)?(?:\(\d{1,5}\)[ \u00a0.-]?)?"
+    r"\d{2,8}(?:[ \u00a0./-]\d{2,8}){0,5}(?![\w]|[.,]\d)"
 )
 _NORTH_AMERICAN = re.compile(r"(?:1[ .-])?\d{3}[.-]\d{3}[.-]\d{4}|\d{3}-\d{4}")
 _ANNOUNCED = re.compile(

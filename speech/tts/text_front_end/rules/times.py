@@ -7,12 +7,15 @@ import re
 from speech.tts.text_front_end.scanning import NOT_INSIDE, SPACE, Language, Scan
 
 _HALF = rf"(?:{SPACE}([AaPp])\.?{SPACE}[Mm]\b\.?)"
-_CLOCK = re.compile(rf"{NOT_INSIDE}([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?{_HALF}?(?:{SPACE}(Uhr|hs?|hrs?|horas|ore|heures)\b\.?)?(?![\w]|:\d)")  # fmt: skip
+_CLOCK = re.compile(
+    rf"(?:{NOT_INSIDE}|(?<=\dT))([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d))?{_HALF}?"
+    rf"(?:{SPACE}(?:Uhr|hs?|hrs?|horas|ore|heures)\b\.?)?(?![\w]|:\d)"
+)
 _HOURS = re.compile(rf"{NOT_INSIDE}(1[0-2]|0?[1-9]){_HALF}(?!\w)")
 _WITH_H = re.compile(rf"{NOT_INSIDE}([01]?\d|2[0-4]){SPACE}[hH]{SPACE}([0-5]\d)(?:min|m)?\b")
 _UHR = re.compile(rf"{NOT_INSIDE}([01]?\d|2[0-4])(?:\.([0-5]\d))?{SPACE}Uhr\b(?: ([0-5]?\d)\b(?![.,]?\d))?")
 _DOTTED = re.compile(rf"{NOT_INSIDE}([01]?\d|2[0-3])\.([0-5]\d){SPACE}(?:h|hs|horas|ore)\b")
-_AT = re.compile(rf"(?<=\balle )([01]?\d|2[0-3])\.([0-5]\d)(?![\w]|[.,]\d)")
+_AT = re.compile(r"(?<=\balle )([01]?\d|2[0-3])\.([0-5]\d)(?![\w]|[.,]\d)")
 
 
 def times(scan: Scan, language: Language) -> None:
@@ -28,7 +31,9 @@ def times(scan: Scan, language: Language) -> None:
             spoken = f"{spoken} {grammar.seconds(int(found[3]))}"
         scan.claim(found.start(), _before_stop(scan.text, found), spoken)
     for found in scan.found(_HOURS):
-        scan.claim(found.start(), _before_stop(scan.text, found), grammar.time(int(found[1]), 0, f"{found[2].lower()}m"))
+        scan.claim(
+            found.start(), _before_stop(scan.text, found), grammar.time(int(found[1]), 0, f"{found[2].lower()}m")
+        )
     dotted = {"ita": (_DOTTED, _AT), "spa": (_DOTTED,), "deu": (_UHR,)}.get(grammar.language, ())
     for pattern in (_WITH_H, *dotted):
         for found in scan.found(pattern):

@@ -71,6 +71,8 @@ def test_written_text_is_said(written, spoken):
     assert normalise(written, "fra").text == spoken
 
 
-@pytest.mark.parametrize(("number", "spoken"), [(80, "quatre-vingtième"), (200, "deux centième"), (21, "vingt et unième")])
+@pytest.mark.parametrize(
+    ("number", "spoken"), [(80, "quatre-vingtième"), (200, "deux centième"), (21, "vingt et unième")]
+)
 def test_ordinals_have_no_plural_s_inside(number, spoken):
     assert French().ordinal(number) == spoken

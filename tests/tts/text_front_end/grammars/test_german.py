@@ -77,6 +77,14 @@ def test_written_text_is_said(written, spoken):
     assert normalise(written, "deu").text == spoken
 
 
-@pytest.mark.parametrize(("number", "spoken"), [(1066, "eintausendsechsundsechzig"), (1100, "elfhundert"), (1999, "neunzehnhundertneunundneunzig"), (2024, "zweitausendvierundzwanzig")])
+@pytest.mark.parametrize(
+    ("number", "spoken"),
+    [
+        (1066, "eintausendsechsundsechzig"),
+        (1100, "elfhundert"),
+        (1999, "neunzehnhundertneunundneunzig"),
+        (2024, "zweitausendvierundzwanzig"),
+    ],
+)
 def test_years_count_hundreds_from_1100_to_1999(number, spoken):
     assert German().year(number) == spoken

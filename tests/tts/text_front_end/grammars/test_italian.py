@@ -72,5 +72,8 @@ def test_written_text_is_said(written, spoken):
 
 def test_an_elided_article_is_one_word_with_the_noun():
     spoken = normalise("per 1 ora", "ita")
-    assert [(word.text, word.source_start, word.source_end) for word in spoken.words] == [("per", 0, 3), ("un'ora", 4, 9)]
+    assert [(word.text, word.source_start, word.source_end) for word in spoken.words] == [
+        ("per", 0, 3),
+        ("un'ora", 4, 9),
+    ]
     assert Italian().ordinal(23) == "ventitreesimo"

@@ -79,7 +79,8 @@ def test_written_text_is_said(written, spoken):
 
 
 @pytest.mark.parametrize(
-    ("number", "spoken"), [(7, "séptimo"), (12, "duodécimo"), (13, "decimotercero"), (18, "decimoctavo"), (40, "cuadragésimo")]
+    ("number", "spoken"),
+    [(7, "séptimo"), (12, "duodécimo"), (13, "decimotercero"), (18, "decimoctavo"), (40, "cuadragésimo")],
 )
 def test_ordinals_are_those_of_the_academy(number, spoken):
     assert Spanish().ordinal(number) == spoken
