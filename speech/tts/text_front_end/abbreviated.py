@@ -7,9 +7,10 @@ from functools import cache
 
 from speech.tts.text_front_end.grammars.table import GRAMMARS
 
-_INITIAL = re.compile(r"(?<![^\W_])[^\W\d_]\.\Z")
+_INITIAL = re.compile(r"(?:\A|(?<![\d\s])[\s(.\-\"'“„«])[^\W\d_a-z]\.\Z")
 _ORDINAL = re.compile(r"(?<![\w.,])\d{1,2}\.\Z")
 _LIST = re.compile(r"\s*\(?\d{1,3}\.\Z")
+_NUMERALS = ("I", "V", "X")
 _LONGEST = 24
 """Most characters of an abbreviation."""
 
@@ -28,7 +29,7 @@ def is_abbreviation(sentence: str, following: str, language: str) -> bool:
     final, never, numbered = _forms(language)
     if _behind_a_word(ends, final):
         return not following.isupper()
-    if following.isdecimal() and _behind_a_word(ends, numbered):
+    if (following.isdecimal() or following in _NUMERALS) and _behind_a_word(ends, numbered):
         return True
     return _INITIAL.search(ends) is not None or _behind_a_word(ends, never)
 
@@ -39,7 +40,7 @@ def _forms(language: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, 
     if language not in GRAMMARS:
         return (), (), ()
     words = GRAMMARS[language].words
-    never = {form for written in (*words.titles, *words.abbreviations) for form in _beginnings(written)}
+    never = {form for written in (*words.titles, *words.abbreviations, *words.scales) for form in _beginnings(written)}
     return tuple(words.final), tuple(never - words.final), tuple(words.before_numbers)
 
 

@@ -79,8 +79,8 @@ class Grammar(ABC):
     words: ClassVar[FixedWords]
     ordinal_suffixes: ClassVar[str]
     """Regular expression of what makes digits an ordinal number, in one group."""
-    decade_suffix: ClassVar[str] = ""
-    """Regular expression of what makes digits a decade: 1990s."""
+    decades: ClassVar[str] = ""
+    """Regular expression of a decade, with its digits as a group: 1990s."""
     fraction_as_number: ClassVar[bool] = True
     """Whether 3.14 is said as "three point fourteen"."""
     spaced_groups: ClassVar[bool] = False

@@ -16,7 +16,7 @@ from speech.tts.text_front_end.quantity import ascii_digits
 from speech.tts.text_front_end.rules.abbreviations import abbreviations, symbols
 from speech.tts.text_front_end.rules.addresses import addresses
 from speech.tts.text_front_end.rules.dates import dates
-from speech.tts.text_front_end.rules.money import money
+from speech.tts.text_front_end.rules.money import money, money_ranges
 from speech.tts.text_front_end.rules.numbers import (
     fractions,
     ordinals,
@@ -33,9 +33,8 @@ from speech.tts.text_front_end.scanning import Language, Scan
 from speech.tts.text_front_end.spoken_form import SpokenForm, written_out
 
 _RULES = (
-    addresses, dates, telephone_numbers, serial_numbers, ranges, ordinals, times, money, fractions, quantities,
-    roman_numerals,
-    abbreviations, plain_numbers, tight_signs, symbols,
+    addresses, dates, telephone_numbers, serial_numbers, money_ranges, ranges, ordinals, times, money, fractions,
+    quantities, roman_numerals, abbreviations, plain_numbers, tight_signs, symbols,
 )  # fmt: skip
 """The more particular first: each leaves alone what one before it has claimed."""
 _PLAIN = re.compile(r"(?<![^\s(\[\"'“«¿¡])([-−–]?)(\d+(?:\.\d+)?)(?=[,;:!?)\]\"'”»…]*(?:\s|\Z)|\.(?:\s|\Z))")
@@ -45,10 +44,10 @@ _PLAIN = re.compile(r"(?<![^\s(\[\"'“«¿¡])([-−–]?)(\d+(?:\.\d+)?)(?=[,;
 def normalise(text: str, language: str, locate: Callable[[int], str] | None = None) -> SpokenForm:
     """The words of a text in one language, each with its place in `text`.
 
-    English, Spanish, French, Italian, Portuguese and German have numbers, dates, times, money, units, abbreviations,
+    English, Spanish, French, Italian, Portuguese, German have numbers, dates, times, money, units, abbreviations,
     Roman numerals, telephone numbers and addresses. Other languages that num2words knows have whole and decimal numbers
-    that stand alone. In all languages, emoji and ornaments are left out (`SpokenForm.unspoken`): CLDR's names of emoji are
-    not in Babel, and those of Unicode are in English.
+    that stand alone. In all languages, emoji and ornaments are left out (`SpokenForm.unspoken`): CLDR's names of emoji
+    are not in Babel, and those of Unicode are in English.
 
     Args:
         language: a name that `speech.text.languages.resolve` knows.

@@ -16,7 +16,7 @@ NOT_INSIDE = r"(?<![\w])(?<!\d[.,:/])"
 MINUS = r"(?:(?<![^\s(\[])[-−–](?=\d))?"
 SPACE = "[ \u00a0\u2009\u202f]?"
 _WORD = r"[^\W\d_]+['’]?[ \u00a0\u202f]+|[^\W\d_]+['’]"
-_BEFORE = re.compile(rf"(?:{_WORD}){{0,2}}(?:{_WORD}|\b(?:[a-zé]{{1,3}}|Vol|Ch|Kap|Bd|Cap|Art)\.[ \u00a0\u202f]+)\Z")
+_BEFORE = re.compile(rf"(?:{_WORD}){{0,2}}(?:{_WORD}|\b(?:[a-zé]{{1,4}}|Vol|Ch|Kap|Bd|Cap|Art)\.[ \u00a0\u202f]+)\Z")
 _AFTER = re.compile(r"[ \u00a0\u202f]([^\W\d_]+)")
 _REACH = 60
 

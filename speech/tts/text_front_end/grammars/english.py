@@ -21,7 +21,8 @@ _WORDS = FixedWords(
     scales=MappingProxyType({
         "thousand": ("thousand", "thousand"), "million": ("million", "million"), "billion": ("billion", "billion"),
         "trillion": ("trillion", "trillion"), "mn": ("million", "million"), "bn": ("billion", "billion"),
-        "k": ("thousand", "thousand"), "M": ("million", "million"), "B": ("billion", "billion"),
+        "k": ("thousand", "thousand"),
+        "m": ("million", "million"), "M": ("million", "million"), "B": ("billion", "billion"),
     }),
     cents=MappingProxyType({"": ("cent", "cents"), "GBP": ("penny", "pence"), "MXN": ("centavo", "centavos"),
                             "BRL": ("centavo", "centavos"), "INR": ("paisa", "paise"), "CHF": ("centime", "centimes")}),
@@ -55,7 +56,7 @@ class English(Grammar):
     language = "eng"
     words = _WORDS
     ordinal_suffixes = r"(st|nd|rd|th)\b"
-    decade_suffix = r"'?s\b"
+    decades = r"(\d0|1\d\d0|20\d0)'?s\b"
     fraction_as_number = False
     cents_link = " and "
     regnal = frozenset(

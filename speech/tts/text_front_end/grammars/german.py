@@ -38,12 +38,13 @@ _WORDS = FixedWords(
         "evtl.": "eventuell", "inkl.": "inklusive", "exkl.": "exklusive", "bspw.": "beispielsweise",
         "i. d. R.": "in der Regel", "i.d.R.": "in der Regel", "Tel.": "Telefon", "n. Chr.": "nach Christus",
         "v. Chr.": "vor Christus", "Str.": "Straße", "str.": "straße", "o. ä.": "oder ähnliches", "max.": "maximal",
-        "min.": "minimal", "zzgl.": "zuzüglich", "geb.": "geboren", "gest.": "gestorben", "Abt.": "Abteilung",
+        "min.": "minimal", "zzgl.": "zuzüglich", "geb.": "geboren", "gest.": "gestorben",
+        "Abt.": "Abteilung", "Jh.": "Jahrhundert",
     }),
     before_numbers=MappingProxyType({"Nr.": "Nummer", "S.": "Seite", "Art.": "Artikel", "Abs.": "Absatz",
-                                     "Bd.": "Band", "Kap.": "Kapitel", "Abb.": "Abbildung", "Jh.": "Jahrhundert",
+                                     "Bd.": "Band", "Kap.": "Kapitel", "Abb.": "Abbildung",
                                      "Ziff.": "Ziffer"}),
-    final=frozenset({"usw.", "u. s. w.", "etc.", "n. Chr.", "v. Chr.", "o. ä."}),
+    final=frozenset({"usw.", "Jh.", "u. s. w.", "etc.", "n. Chr.", "v. Chr.", "o. ä."}),
     not_nouns=frozenset(),
 )  # fmt: skip
 _FEMININE = re.compile(
@@ -66,7 +67,7 @@ class German(Grammar):
     language = "deu"
     words = _WORDS
     ordinal_suffixes = r"(te[nrsm]?|ste[nrsm]?)\b"
-    decade_suffix = r"er[ns]?\b"
+    decades = r"(\d\d|1\d\d0|20\d0)er[ns]?\b"
     fraction_as_number = False
     cents_link = " "
     names_cents = False

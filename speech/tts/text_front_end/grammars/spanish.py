@@ -97,7 +97,8 @@ class Spanish(Grammar):
             return self.cardinal(number, around)
         feminine = suffix.strip(".") in ("ª", "a", "ra", "da", "ta")
         end = "a" if feminine else "o"
-        if suffix.strip(".") in ("er", "ᵉʳ") and number % 10 in (1, 3):
+        shortened = suffix.strip(".") in ("er", "ᵉʳ") or (not feminine and self.is_noun(around.after))
+        if shortened and number % 10 in (1, 3) and number != 11:
             end = ""
         tens, units = divmod(number, 10)
         if number == 11:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from speech.tts.text_front_end.scanning import MINUS, NOT_INSIDE, SPACE, Language, Scan
 
@@ -18,13 +19,35 @@ _NO_CENTS = r"(?:,[-–—]{1,2})?"
 """How German prices without cents are written: 5,-."""
 
 
+def money_ranges(scan: Scan, language: Language) -> None:
+    """Claim ranges of amounts with the currency before both: $20-30 million. Runs before other ranges."""
+    grammar = language.grammar
+    pattern = language.pattern(
+        "money range",
+        lambda: (
+            rf"(?<!\w)({_any(_SYMBOLS)}){SPACE}({language.number})\s?[-–]\s?({language.number}){_scale(language)}(?![\d%])"
+        ),
+    )
+    for found in scan.found(pattern):
+        low, high = language.quantity(found[2]), language.quantity(found[3])
+        amount = grammar.money(high, _SYMBOLS[found[1]], found[4] or "", found[1])
+        scan.claim(*found.span(), f"{grammar.number(low)} {grammar.words.to} {amount}")
+
+
+def _any(names: Iterable[str]) -> str:
+    return "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+
+
+def _scale(language: Language) -> str:
+    """Regular expression of a large number behind digits, in one group, or of nothing."""
+    return rf"(?:{SPACE}({_any(language.grammar.words.scales)})(?!\w))?"
+
+
 def money(scan: Scan, language: Language) -> None:
     """Claim amounts, then currencies that stand alone."""
     grammar = language.grammar
-    symbols = "|".join(map(re.escape, sorted(_SYMBOLS, key=len, reverse=True)))
-    codes = "|".join(sorted(_CODES))
-    scales = "|".join(map(re.escape, sorted(grammar.words.scales, key=len, reverse=True)))
-    scale = rf"(?:{SPACE}({scales})(?!\w))?"
+    symbols, codes = _any(_SYMBOLS), _any(_CODES)
+    scales, scale = _any(grammar.words.scales), _scale(language)
     first = language.pattern(
         "money first",
         lambda: (

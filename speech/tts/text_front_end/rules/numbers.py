@@ -14,6 +14,7 @@ _RANGE = re.compile(r"(?<=[\d%€$°])\s?[-–—‑]\s?(?=[\d€$£])")
 _FRACTION = re.compile(r"(?<![\w./,])(?:(\d{1,3})[ \u00a0])?(\d{1,3})[/⁄](\d{1,3})(?![\w/]|[.,]\d)")
 _VULGAR = re.compile(r"(\d{1,6})?\s?([¼-¾⅐-⅞↉])")
 _VERSION = re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}(?![\w]|\.\d)")
+_POINT = re.compile(r"(?<![\w.,])\.(\d{1,9})(?![\w]|[.,]\d)")
 _POWER = re.compile(r"(?<=[^\W\d_])[²³]")
 _NUMERIC = re.compile(r"\d+|[^\W_]")
 _VERSION_OF = re.compile(r"(?<=[^\W\d_])\d+(?:\.\d+)+(?![\w]|\.\d)")
@@ -46,8 +47,8 @@ def ordinals(scan: Scan, language: Language) -> None:
         number = int(found[1])
         spoken = grammar.ordinal(number, found[2], around) if number else grammar.cardinal(number)
         scan.claim(*found.span(), spoken)
-    if grammar.decade_suffix:
-        decade = language.pattern("decade", lambda: rf"(?<![\w.,/])['’]?(\d0|1\d\d0|20\d0){grammar.decade_suffix}")
+    if grammar.decades:
+        decade = language.pattern("decade", lambda: rf"(?<![\w.,/])['’]?{grammar.decades}")
         for found in scan.found(decade):
             scan.claim(*found.span(), grammar.decade(int(found[1])))
 
@@ -87,6 +88,8 @@ def plain_numbers(scan: Scan, language: Language) -> None:
     grammar = language.grammar
     for found in scan.found(_POWER):
         scan.claim(*found.span(), grammar.words.symbols[found[0]])
+    for found in scan.found(_POINT) if grammar.cldr.decimal == "." else ():
+        scan.claim(*found.span(), f"{grammar.words.point} {grammar.digits(ascii_digits(found[1]))}")
     for pattern in (_VERSION, _VERSION_OF):
         for found in scan.found(pattern):
             if pattern is _VERSION and language.pattern("whole number", lambda: language.number).fullmatch(found[0]):

@@ -29,6 +29,8 @@ def roman_numerals(scan: Scan, language: Language) -> None:
     grammar = language.grammar
     for found in scan.found(_NUMERAL):
         number, suffix = value_of(found[1]), found[2] or ""
+        if suffix.isalpha() and (grammar.language != "fra" or (number > 1 and suffix in ("er", "re"))):
+            continue  # Ve, Ver: words
         around = scan.around(*found.span())
         name = around.before.rpartition(" ")[2]
         century = grammar.century(number, around)

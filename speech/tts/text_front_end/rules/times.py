@@ -15,7 +15,7 @@ _HOURS = re.compile(rf"{NOT_INSIDE}(1[0-2]|0?[1-9]){_HALF}(?!\w)")
 _WITH_H = re.compile(rf"{NOT_INSIDE}([01]?\d|2[0-4]){SPACE}[hH]{SPACE}([0-5]\d)(?:min|m)?\b")
 _UHR = re.compile(rf"{NOT_INSIDE}([01]?\d|2[0-4])(?:\.([0-5]\d))?{SPACE}Uhr\b(?: ([0-5]?\d)\b(?![.,]?\d))?")
 _DOTTED = re.compile(rf"{NOT_INSIDE}([01]?\d|2[0-3])\.([0-5]\d){SPACE}(?:h|hs|horas|ore)\b")
-_AT = re.compile(r"(?<=\balle )([01]?\d|2[0-3])\.([0-5]\d)(?![\w]|[.,]\d)")
+_AT = re.compile(r"(?:(?<=[Aa]lle )|(?<=[Oo]re ))([01]?\d|2[0-3])\.([0-5]\d)(?![\w]|[.,]\d)")
 
 
 def times(scan: Scan, language: Language) -> None:

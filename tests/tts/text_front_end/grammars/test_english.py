@@ -48,7 +48,7 @@ CASES = [
     ("$3.5 million", "three point five million dollars"),
     ("£2.50", "two pounds and fifty pence"),
     ("20 EUR", "twenty euros"),
-    ("€10-15", "ten euros to fifteen"),
+    ("€10-15", "ten to fifteen euros"),
     ("-$20", "minus twenty dollars"),
     ("60 km/h", "sixty kilometers per hour"),
     ("1 kg", "one kilogram"),
