@@ -26,22 +26,25 @@ def is_abbreviation(sentence: str, following: str, language: str) -> bool:
     if _LIST.match(sentence) or (language == "deu" and _ORDINAL.search(sentence)):
         return True
     ends = sentence[-_LONGEST:]
-    final, never, numbered = _forms(language)
+    final, never, numbered, endings = _forms(language)
     if _behind_a_word(ends, final):
         return not following.isupper()
     if (following.isdecimal() or following in _NUMERALS) and _behind_a_word(ends, numbered):
+        return True
+    if following.isdecimal() and ends.endswith(endings):
         return True
     return _INITIAL.search(ends) is not None or _behind_a_word(ends, never)
 
 
 @cache
-def _forms(language: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Abbreviations of a language that may end a sentence, all others with their beginnings, those before numbers."""
+def _forms(language: str) -> tuple[tuple[str, ...], ...]:
+    """Abbreviations of a language that may end a sentence, all others with their beginnings, those before
+    numbers, and ends of compounds."""
     if language not in GRAMMARS:
-        return (), (), ()
+        return (), (), (), ()
     words = GRAMMARS[language].words
     never = {form for written in (*words.titles, *words.abbreviations, *words.scales) for form in _beginnings(written)}
-    return tuple(words.final), tuple(never - words.final), tuple(words.before_numbers)
+    return tuple(words.final), tuple(never - words.final), tuple(words.before_numbers), tuple(words.endings)
 
 
 def _beginnings(written: str) -> list[str]:
@@ -50,4 +53,5 @@ def _beginnings(written: str) -> list[str]:
 
 
 def _behind_a_word(text: str, forms: tuple[str, ...]) -> bool:
+    """Whether a text ends with one of some forms, as a word of its own."""
     return any(text.endswith(form) and not text[: -len(form)][-1:].isalnum() for form in forms)

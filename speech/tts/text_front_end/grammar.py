@@ -65,6 +65,8 @@ class FixedWords:
     """All others, with full stops."""
     before_numbers: Mapping[str, str] = field(default_factory=dict)
     """Abbreviations that stand before digits only, such as "No." and "p."."""
+    endings: Mapping[str, str] = field(default_factory=dict)
+    """Abbreviated ends of compounds: Hauptstr."""
     final: frozenset[str] = frozenset()
     """Abbreviations whose full stop ends a sentence too, if a capital letter follows: etc., p.m."""
     not_nouns: frozenset[str] = frozenset()

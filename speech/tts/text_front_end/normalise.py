@@ -32,6 +32,8 @@ from speech.tts.text_front_end.rules.times import times
 from speech.tts.text_front_end.scanning import Language, Scan
 from speech.tts.text_front_end.spoken_form import SpokenForm, written_out
 
+_WORD_RULES = (addresses, roman_numerals, abbreviations, tight_signs, money, symbols)
+"""Those of `_RULES` that find something in text without digits."""
 _RULES = (
     addresses, dates, telephone_numbers, serial_numbers, money_ranges, ranges, ordinals, times, money, fractions,
     quantities, roman_numerals, abbreviations, plain_numbers, tight_signs, symbols,
@@ -63,7 +65,8 @@ def normalise(text: str, language: str, locate: Callable[[int], str] | None = No
     if known is None:
         _plain_numbers_only(scan, code, locate or partial(place, text))
     else:
-        for rule in _RULES:
+        numeric = any(character.isnumeric() for character in text)
+        for rule in _RULES if numeric else _WORD_RULES:
             rule(scan, known)
     return written_out(text, scan.claims)
 

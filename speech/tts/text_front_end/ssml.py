@@ -18,6 +18,7 @@ from itertools import accumulate
 from xml.parsers import expat
 
 from speech.errors import SpeechError, TextError
+from speech.text.languages import resolve
 from speech.tts.text_front_end.places import place
 from speech.tts.text_front_end.segments import Pause, SpokenStretch
 from speech.tts.text_front_end.ssml_block import Block
@@ -46,7 +47,8 @@ def read_ssml(document: str, language: str, others: Sequence[str] = ()) -> list[
             f"the document has {len(document)} characters, at most {MOST_CHARACTERS} are read",
             fix="Send it in several documents.",
         )  # fmt: skip
-    return _Reader(document, Style(language, tuple(others))).read()
+    style = Style(resolve(language).code, tuple(resolve(other).code for other in others))
+    return _Reader(document, style).read()
 
 
 class _Reader:

@@ -31,6 +31,12 @@ CASES = [
         "M. Dupont arrive. Il dit : « Bon ! » Puis il part.",
         ["M. Dupont arrive.", "Il dit : « Bon ! »", "Puis il part."],
     ),
+    (
+        "deu",
+        "Hauptstr. 5 ist hier. Ca. 16 Mio. Menschen. Kap. IV.",
+        ["Hauptstr. 5 ist hier.", "Ca. 16 Mio. Menschen.", "Kap. IV."],
+    ),
+    ("eng", "It took 9.58 s. Then 20 °C. Good.", ["It took 9.58 s.", "Then 20 °C.", "Good."]),
     ("cmn", "你好。我很好！真的？", ["你好。", "我很好！", "真的？"]),
     ("hin", "यह है। वह है।", ["यह है।", "वह है।"]),
     ("ara", "كيف حالك؟ بخير.", ["كيف حالك؟", "بخير."]),

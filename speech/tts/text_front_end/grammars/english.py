@@ -34,6 +34,7 @@ _WORDS = FixedWords(
         "Col.": "Colonel", "Sgt.": "Sergeant", "St.": "Saint", "Mt.": "Mount", "Ft.": "Fort", "Pres.": "President",
     }),
     abbreviations=MappingProxyType({
+        "E.g.": "For example", "I.e.": "That is", "Approx.": "Approximately",
         "e.g.": "for example", "i.e.": "that is", "etc.": "et cetera", "vs.": "versus", "approx.": "approximately",
         "Jr.": "Junior", "Sr.": "Senior", "Inc.": "Incorporated", "Ltd.": "Limited", "Corp.": "Corporation",
         "Co.": "Company", "Ave.": "Avenue", "Blvd.": "Boulevard", "Rd.": "Road", "St.": "Street", "dept.": "department",

@@ -31,6 +31,7 @@ _WORDS = FixedWords(
         "Mgr": "monseigneur", "St": "saint", "Ste": "sainte", "Gén.": "général",
     }),
     abbreviations=MappingProxyType({
+        "P. ex.": "Par exemple",
         "etc.": "et cetera", "p. ex.": "par exemple", "p.ex.": "par exemple", "c.-à-d.": "c'est-à-dire",
         "av. J.-C.": "avant Jésus-Christ", "apr. J.-C.": "après Jésus-Christ", "env.": "environ", "av.": "avenue",
         "bd.": "boulevard", "Cie": "compagnie", "tél.": "téléphone", "Tél.": "téléphone", "cf.": "confer",

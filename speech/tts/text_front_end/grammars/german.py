@@ -31,6 +31,8 @@ _WORDS = FixedWords(
         "Ing.": "Ingenieur", "St.": "Sankt", "Hl.": "Heiliger", "Gen.": "General", "Bf.": "Bahnhof",
     }),
     abbreviations=MappingProxyType({
+        "Ca.": "Circa", "Z. B.": "Zum Beispiel", "Z.B.": "Zum Beispiel", "D. h.": "Das heißt", "D.h.": "Das heißt",
+        "Vgl.": "Vergleiche", "U. a.": "Unter anderem",
         "z. B.": "zum Beispiel", "z.B.": "zum Beispiel", "d. h.": "das heißt", "d.h.": "das heißt",
         "u. a.": "unter anderem", "u.a.": "unter anderem", "usw.": "und so weiter", "u. s. w.": "und so weiter",
         "etc.": "et cetera", "bzw.": "beziehungsweise", "ca.": "circa", "ggf.": "gegebenenfalls", "vgl.": "vergleiche",
@@ -44,6 +46,7 @@ _WORDS = FixedWords(
     before_numbers=MappingProxyType({"Nr.": "Nummer", "S.": "Seite", "Art.": "Artikel", "Abs.": "Absatz",
                                      "Bd.": "Band", "Kap.": "Kapitel", "Abb.": "Abbildung",
                                      "Ziff.": "Ziffer"}),
+    endings=MappingProxyType({"str.": "straße", "pl.": "platz"}),
     final=frozenset({"usw.", "Jh.", "u. s. w.", "etc.", "n. Chr.", "v. Chr.", "o. ä."}),
     not_nouns=frozenset(),
 )  # fmt: skip
@@ -132,6 +135,9 @@ class German(Grammar):
         behind = {"am": " morgens", "pm": " abends" if 6 <= hour < 12 else " nachmittags"}.get(half, "")
         spoken = "ein" if hour == 1 else self.cardinal(hour)
         return f"{spoken} Uhr{f' {self.cardinal(minute)}' if minute else ''}{behind}"
+
+    def percentage(self, quantity: Quantity) -> str:
+        return f"{self.number(quantity, Around(after=self.words.percent))} {self.words.percent}"
 
     def fraction(self, numerator: int, denominator: int) -> str:
         if denominator == 2:

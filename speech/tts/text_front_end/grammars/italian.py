@@ -32,6 +32,7 @@ _WORDS = FixedWords(
         "prof.": "professor", "Mons.": "monsignor",
     }),
     abbreviations=MappingProxyType({
+        "P. es.": "Per esempio", "Ad es.": "Ad esempio",
         "ecc.": "eccetera", "p. es.": "per esempio", "p.es.": "per esempio", "ad es.": "ad esempio",
         "es.": "esempio", "a.C.": "avanti Cristo", "d.C.": "dopo Cristo", "a. C.": "avanti Cristo",
         "d. C.": "dopo Cristo", "tel.": "telefono", "Tel.": "telefono", "ca.": "circa", "c.so": "corso",

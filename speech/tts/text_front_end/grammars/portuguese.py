@@ -32,6 +32,7 @@ _WORDS = FixedWords(
         "Sta.": "santa", "Cel.": "coronel",
     }),
     abbreviations=MappingProxyType({
+        "P. ex.": "Por exemplo",
         "p. ex.": "por exemplo", "p.ex.": "por exemplo", "etc.": "etcétera", "a.C.": "antes de Cristo",
         "d.C.": "depois de Cristo", "a. C.": "antes de Cristo", "d. C.": "depois de Cristo", "tel.": "telefone",
         "Tel.": "telefone", "aprox.": "aproximadamente", "Cia.": "companhia", "Ltda.": "limitada", "obs.": "observação",

@@ -32,6 +32,7 @@ _WORDS = FixedWords(
         "Av.": "avenida", "Fr.": "fray",
     }),
     abbreviations=MappingProxyType({
+        "P. ej.": "Por ejemplo",
         "p. ej.": "por ejemplo", "p.ej.": "por ejemplo", "etc.": "etcétera", "Ud.": "usted", "Uds.": "ustedes",
         "Vd.": "usted", "Vds.": "ustedes", "EE. UU.": "Estados Unidos", "EE.UU.": "Estados Unidos",
         "a. C.": "antes de Cristo", "d. C.": "después de Cristo", "a.C.": "antes de Cristo",

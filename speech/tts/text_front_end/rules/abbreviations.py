@@ -28,6 +28,10 @@ def abbreviations(scan: Scan, language: Language) -> None:
         following = _next(scan.text, found.end())
         if following.isupper() or following.isdecimal() or following == "#" or scan.text[found.end()] == "-":
             scan.claim(*found.span(), words.titles[found[1]])
+    ends = language.pattern("endings", lambda: rf"(?<!\w)([^\W\d_]{{2,}}?)({_any(words.endings)})(?!\w)")
+    for found in scan.found(ends):
+        stop = ends_sentence(found[2], scan.text[found.end() :], words)
+        scan.claim(found.start(), found.end() - stop, found[1] + words.endings[found[2]])
     spoken = {_tight(written): said for written, said in words.abbreviations.items()}
     others = language.pattern("abbreviation", lambda: rf"(?<![\w.])({_any(words.abbreviations)})(?!\w)")
     for found in scan.found(others):

@@ -78,6 +78,9 @@ CASES = [
     ("#5 and #fun", "number five and hashtag fun"),
     ("Nice 😀 day", "Nice day"),
     ("and/or", "and or"),
+    ("$20-30 billion", "twenty to thirty billion dollars"),
+    (".5", "point five"),
+    ("£5m", "five million pounds"),
     ("24-hour", "twenty-four hour"),
 ]  # fmt: skip
 

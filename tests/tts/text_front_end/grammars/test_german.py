@@ -68,6 +68,10 @@ CASES = [
     ("anna@beispiel.de", "anna ät beispiel Punkt de"),
     ("§ 5", "Paragraf fünf"),
     ("2 + 2 = 4", "zwei plus zwei gleich vier"),
+    ("1 % der 21 %", "ein Prozent der einundzwanzig Prozent"),
+    ("Hauptstr. 5 am Marienpl. 12", "Hauptstraße fünf am Marienplatz zwölf"),
+    ("die 68er", "die achtundsechziger"),
+    ("im 19. Jh. lebten", "im neunzehnten Jahrhundert lebten"),
     ("ein A4-Blatt", "ein A vier Blatt"),
 ]  # fmt: skip
 

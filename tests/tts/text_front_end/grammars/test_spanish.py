@@ -69,6 +69,8 @@ CASES = [
     ("ana@correo.es", "ana arroba correo punto es"),
     ("www.ejemplo.es", "w w w punto ejemplo punto es"),
     ("2 + 2", "dos más dos"),
+    ("el 21.º día", "el vigésimo primer día"),
+    ("Ve allí", "Ve allí"),
     ("y/o", "y o"),
 ]  # fmt: skip
 

@@ -15,6 +15,7 @@ from speech.tts.text_front_end.normalise import normalise
         ("eng", "10 a.m. sharp", "ten AM sharp"),
         ("deu", "14:30:01", "vierzehn Uhr dreißig und eine Sekunde"),
         ("deu", "2 pm", "zwei Uhr nachmittags"),
+        ("deu", "5 am Montag", "fünf am Montag"),
         ("fra", "9 pm", "neuf heures du soir"),
         ("spa", "9 pm", "nueve de la noche"),
         ("ita", "9:05", "nove e cinque"),
