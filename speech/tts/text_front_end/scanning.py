@@ -17,7 +17,7 @@ MINUS = r"(?:(?<![^\s(\[])[-−–](?=\d))?"
 SPACE = "[ \u00a0\u2009\u202f]?"
 _WORD = r"[^\W\d_]+['’]?[ \u00a0\u202f]+|[^\W\d_]+['’]"
 _BEFORE = re.compile(rf"(?:{_WORD}){{0,2}}(?:{_WORD}|\b(?:[a-zé]{{1,4}}|Vol|Ch|Kap|Bd|Cap|Art)\.[ \u00a0\u202f]+)\Z")
-_AFTER = re.compile(r"[ \u00a0\u202f]([^\W\d_]+)")
+_AFTER = re.compile(r"[ \u00a0\u202f]([^\W\d_]+)(?![\w]|\. ?[\d])")
 _REACH = 60
 
 

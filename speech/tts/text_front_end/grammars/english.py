@@ -29,6 +29,7 @@ _WORDS = FixedWords(
     currencies=MappingProxyType({"$": ("dollar", "dollars"), "£": ("pound", "pounds"), "¥": ("yen", "yen"),
                                  "R$": ("real", "reais"), "₹": ("rupee", "rupees")}),
     titles=MappingProxyType({
+        "Mr": "Mister", "Mrs": "Missis", "Ms": "Miz", "Dr": "Doctor",
         "Mr.": "Mister", "Mrs.": "Missis", "Ms.": "Miz", "Dr.": "Doctor", "Prof.": "Professor", "Rev.": "Reverend",
         "Gen.": "General", "Sen.": "Senator", "Gov.": "Governor", "Capt.": "Captain", "Lt.": "Lieutenant",
         "Col.": "Colonel", "Sgt.": "Sergeant", "St.": "Saint", "Mt.": "Mount", "Ft.": "Fort", "Pres.": "President",

@@ -81,6 +81,9 @@ CASES = [
     ("$20-30 billion", "twenty to thirty billion dollars"),
     (".5", "point five"),
     ("£5m", "five million pounds"),
+    ("Mr Smith and Dr Jones", "Mister Smith and Doctor Jones"),
+    ("from 9am-5pm", "from nine AM to five PM"),
+    ("Jan 3-5, 2024", "January third to fifth, twenty twenty-four"),
     ("24-hour", "twenty-four hour"),
 ]  # fmt: skip
 

@@ -72,6 +72,8 @@ CASES = [
     ("Hauptstr. 5 am Marienpl. 12", "Hauptstraße fünf am Marienplatz zwölf"),
     ("die 68er", "die achtundsechziger"),
     ("im 19. Jh. lebten", "im neunzehnten Jahrhundert lebten"),
+    ("Art. 1 Abs. 2", "Artikel eins Absatz zwei"),
+    ("vom 1. bis 5. Mai", "vom ersten bis fünften Mai"),
     ("ein A4-Blatt", "ein A vier Blatt"),
 ]  # fmt: skip
 
