@@ -87,7 +87,7 @@ def written_out(text: str, claims: Sequence[Claim]) -> SpokenForm:
 
 def _append(out: list[tuple[str, int, int]], claim: Claim, joined: bool) -> None:
     """Add a claim's words, apart from letters before and, if `joined`, after it; un' stays with the next word."""
-    if not claim.spoken or (out and (out[-1][0].isalnum() or out[-1][0] in ",;:)")):
+    if not claim.spoken or (out and (_spoken(out[-1][0]) or out[-1][0] in ",;:)")):
         out.append((" ", claim.start, claim.end))
     out += [(character, claim.start, claim.end) for character in claim.spoken]
     if joined and not claim.spoken.endswith("'"):
