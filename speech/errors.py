@@ -59,3 +59,7 @@ class LanguageError(SpeechError):
 
 class TranslatorError(SpeechError):
     """A text translator that cannot be asked, or text that it does not translate."""
+
+
+class TextError(SpeechError):
+    """A text or its markup that cannot be spoken as it is written."""

@@ -1,0 +1,1 @@
+"""How each language says numbers, dates, times and money."""

@@ -1,0 +1,1 @@
+"""What a written text is scanned for, from the most particular to plain numbers."""
