@@ -142,7 +142,7 @@ def _readers(device: str) -> int:
     if device != "cpu":
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores - 1)
+    return cores - 1 if cores > 2 else cores
 
 
 class _PageFiles(StaticFiles):

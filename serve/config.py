@@ -41,7 +41,7 @@ class ServeConfig:
     precision: str = "auto"
     """Precision of finals, as `speech transcribe --precision`: auto (int8 on an x86 CPU), float32 or int8."""
     readers: int = 0
-    """Threads that compute finals; 0: one per CPU core except one, at least one; one on other devices."""
+    """Threads that compute finals; 0: one per CPU core, on more than two cores except one; one on other devices."""
     threads: int = 1
     """torch threads in each reader and in the thread of partial results; 0: torch's default."""
     fallback: bool = True
