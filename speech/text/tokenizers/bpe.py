@@ -100,6 +100,7 @@ class LabelTokenizer:
         """Return the prompt tokens for a text without timestamps.
 
         Whisper translates into English only; other targets are named by their language token behind the task token.
+        Speech in another target is transcribed: no model has learned to translate it into itself.
 
         Args:
             language: ISO 639-3 code of the speech.
@@ -115,9 +116,10 @@ class LabelTokenizer:
             if target is not None:
                 raise LanguageError("the decoder knows English alone: it translates nothing")
             return [*context, self.start, self.no_timestamps]
-        task = [self.transcribe if target is None else self.translate]
-        if target is not None and target != ENGLISH:
-            task.append(self.language_id(target))
+        if target in (None, language) and target != ENGLISH:
+            task = [self.transcribe]
+        else:
+            task = [self.translate] if target == ENGLISH else [self.translate, self.language_id(str(target))]
         return [*context, self.start, spoken, *task, self.no_timestamps]
 
     def encode(self, text: str) -> list[int]:

@@ -141,7 +141,7 @@ def metric(server: Running, name: str) -> float:
 
 def test_finals_say_who_wrote_them_and_come_in_time(tmp_path, pcm):
     model, said = str(save_writing_hybrid(tmp_path / "m")), pcm[: 2 * 2 * SAMPLE_RATE]  # 2 s, which end all at once
-    with writing(1.0), running(model=model, fallback_s=0.5) as server:
+    with writing(1.0), running(model=model, readers=1, fallback_s=0.5) as server:
         alone, _ = asyncio.run(live(server, said, 1))
         assert set(alone) == {"decoder"}
         assert metric(server, "speech_fallbacks_total") == 0
@@ -150,7 +150,7 @@ def test_finals_say_who_wrote_them_and_come_in_time(tmp_path, pcm):
         assert metric(server, "speech_fallbacks_total") >= written.count("ctc")
         assert metric(server, 'speech_finals_total{by="ctc"}') == written.count("ctc")
         assert metric(server, 'speech_finals_total{by="decoder"}') == written.count("decoder") + len(alone)
-    with writing(1.0), running(model=model, fallback_s=0.5, fallback=False) as server:
+    with writing(1.0), running(model=model, readers=1, fallback_s=0.5, fallback=False) as server:
         never, later = asyncio.run(live(server, said, 6))
         assert set(never) == {"decoder"}
         assert metric(server, "speech_fallbacks_total") == 0

@@ -78,6 +78,7 @@ def test_prompt():
     assert TOKENIZER.prompt("deu", target="spa")[2:] == [
         TOKENIZER.translate, TOKENIZER.languages["spa"], TOKENIZER.no_timestamps
     ]  # fmt: skip
+    assert TOKENIZER.prompt("spa", target="spa") == TOKENIZER.prompt("spa")
     assert TOKENIZER.prompt("deu", target="eng")[2:] == [TOKENIZER.translate, TOKENIZER.no_timestamps]
     assert TOKENIZER.prompt("deu", before=[5, 6])[:4] == [TOKENIZER.previous, 5, 6, start]
     with pytest.raises(LanguageError, match="'fra'"):
