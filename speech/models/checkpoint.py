@@ -18,7 +18,6 @@ Checkpoints contain data only. `kind` is looked up in a closed table of imported
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -186,10 +185,8 @@ def write_checkpoint(
         "info": checkpoint.info,
         **more,
     }
-    write_record(folder, kind, record, card)
+    write_record(folder, kind, record, card, attached)
     checkpoint.tokenizer.save(folder / _TOKENIZER)
-    for name, source in (attached or {}).items():
-        shutil.copyfile(source, folder / name)
 
 
 def save_label_checkpoint(
@@ -208,13 +205,17 @@ def save_label_checkpoint(
         ModelError: if a parameter is not finite, or too large for `storage`.
     """
     with replacing_folder(directory) as folder:
-        write_label_checkpoint(folder, checkpoint, card=card, storage=storage, where=directory)
-        for name, source in (attached or {}).items():
-            shutil.copyfile(source, folder / name)
+        write_label_checkpoint(folder, checkpoint, card=card, storage=storage, where=directory, attached=attached)
 
 
 def write_label_checkpoint(
-    folder: Path, checkpoint: LabelCheckpoint, *, card: str, storage: Storage, where: Path
+    folder: Path,
+    checkpoint: LabelCheckpoint,
+    *,
+    card: str,
+    storage: Storage,
+    where: Path,
+    attached: Mapping[str, Path] | None = None,
 ) -> None:
     """Write the files to an existing folder, which errors name `where`; see `save_label_checkpoint`."""
     save_weights(folder, _LABEL_WEIGHTS, checkpoint.model, storage, where)
@@ -223,7 +224,7 @@ def write_label_checkpoint(
         KEY: to_record(checkpoint.targets),
         "info": checkpoint.info,
     }
-    write_record(folder, WHISPER, record, card)
+    write_record(folder, WHISPER, record, card, attached)
     (folder / _LABEL_TOKENIZER).write_bytes(checkpoint.tokenizer.data)
 
 
@@ -322,8 +323,6 @@ def load_outline(directory: Path) -> Outline:
 
 def _record(directory: Path, configured: type, files: tuple[str, ...], keys: tuple[str, ...]) -> Any:
     kinds = [kind for kind, cls in KINDS.items() if cls is configured]
-    if (directory / RECORD).is_file():  # check the kind first: other kinds have other files
-        read_record(directory, kinds, (), ())
     return read_record(directory, kinds, files, keys)
 
 

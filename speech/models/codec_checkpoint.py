@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,9 +62,7 @@ def save_codec_checkpoint(
     with replacing_folder(directory) as folder:
         save_weights(folder, _WEIGHTS, checkpoint.model, storage, directory)
         record = {"model": dataclasses.asdict(checkpoint.model.config), "info": checkpoint.info}
-        write_record(folder, CODEC, record, card)
-        for name, source in (attached or {}).items():
-            shutil.copyfile(source, folder / name)
+        write_record(folder, CODEC, record, card, attached)
 
 
 def load_codec_checkpoint(directory: Path, *, device: str | torch.device = "cpu") -> CodecCheckpoint:
@@ -74,8 +71,6 @@ def load_codec_checkpoint(directory: Path, *, device: str | torch.device = "cpu"
     Raises:
         ModelError: naming file and key, if something is missing, unknown or does not fit, or a number is not finite.
     """
-    if (directory / RECORD).is_file():  # check the kind first: other kinds have other files
-        read_record(directory, (CODEC,), (), ())
     record = read_record(directory, (CODEC,), _WEIGHTS, ("model", "info"))
     config = _config(record["model"], str(directory / RECORD))
     with without_memory():

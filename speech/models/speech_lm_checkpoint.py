@@ -77,11 +77,9 @@ def save_speech_lm_checkpoint(
             "vocabulary": dataclasses.asdict(checkpoint.vocabulary),
             "info": checkpoint.info,
         }
-        write_record(folder, DUAL_AR, record, card)
+        write_record(folder, DUAL_AR, record, card, attached)
         if codec is not None:
             shutil.copytree(codec, folder / CODEC_FOLDER)
-        for name, source in (attached or {}).items():
-            shutil.copyfile(source, folder / name)
 
 
 def load_speech_lm_checkpoint(
@@ -97,8 +95,6 @@ def load_speech_lm_checkpoint(
     Raises:
         ModelError: naming file and key, if something is missing, unknown or does not fit, or a number is not finite.
     """
-    if (directory / RECORD).is_file():  # check the kind first: other kinds have other files
-        read_record(directory, (DUAL_AR,), (), ())
     record = read_record(directory, (DUAL_AR,), _WEIGHTS, ("model", "vocabulary", "info"))
     where = str(directory / RECORD)
     vocabulary = _vocabulary(record["vocabulary"], where)

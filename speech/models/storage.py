@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,16 +42,20 @@ _KEPT = (nn.Linear, TiedEmbedding)
 """Layers whose weights may keep their stored precision."""
 
 
-def write_record(folder: Path, kind: str, record: Mapping[str, Any], card: str) -> None:
-    """Write `config.json`, and the model card as `README.md`."""
+def write_record(
+    folder: Path, kind: str, record: Mapping[str, Any], card: str, attached: Mapping[str, Path] | None = None
+) -> None:
+    """Write `config.json`, the model card as `README.md`, and copies of the files `attached` by name."""
     whole = {"format": FORMAT, "kind": kind, **record}
     text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)
     (folder / RECORD).write_text(text + "\n", "utf-8")
     (folder / "README.md").write_text(card, "utf-8")
+    for name, source in (attached or {}).items():
+        shutil.copyfile(source, folder / name)
 
 
 def read_record(directory: Path, kinds: Collection[str], files: Collection[str], keys: Collection[str]) -> Any:
-    """Read and validate `config.json`.
+    """Read and validate `config.json`; the kind comes first, because other kinds have other files.
 
     Args:
         directory: the checkpoint.
@@ -61,9 +66,7 @@ def read_record(directory: Path, kinds: Collection[str], files: Collection[str],
     Raises:
         ModelError: naming what is missing, or if the kind is not allowed.
     """
-    for name in (RECORD, *files):
-        if not (directory / name).is_file():
-            raise ModelError(f"has no {name}", where=str(directory), fix="A checkpoint is a directory with that file.")
+    _check_files(directory, [RECORD])
     where = str(directory / RECORD)
     try:
         record = json.loads(read_text(directory / RECORD))
@@ -78,10 +81,17 @@ def read_record(directory: Path, kinds: Collection[str], files: Collection[str],
             where=where,
             fix=_fix(record.get("kind"), kinds),
         )
+    _check_files(directory, files)
     missing = [key for key in keys if key not in record]
     if missing:
         raise ModelError(f"has no {', '.join(missing)}", where=where)
     return record
+
+
+def _check_files(directory: Path, names: Collection[str]) -> None:
+    for name in names:
+        if not (directory / name).is_file():
+            raise ModelError(f"has no {name}", where=str(directory), fix="A checkpoint is a directory with that file.")
 
 
 def _fix(kind: Any, kinds: Collection[str]) -> str | None:

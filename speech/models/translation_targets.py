@@ -53,11 +53,13 @@ def read_targets(record: Mapping[str, Any], directory: Path) -> dict[str, Target
     """
     found: dict[str, TargetScore] = {}
     try:
-        for code, values in record.get(KEY, {}).items():
+        recorded = record.get(KEY, {})
+        known = _tokens(record, directory) if recorded else ()
+        for code, values in recorded.items():
             score = TargetScore(**{**values, "sources": tuple(values["sources"])})
             if not (math.isfinite(score.chrf) and math.isfinite(score.source_chrf)) or score.utterances < 1:
                 raise ValueError(f"chrF {score.chrf}, of the source {score.source_chrf}, {score.utterances} utterances")
-            if code not in _tokens(record, directory):
+            if code not in known:
                 raise ValueError("the model has no token for it")
             found[code] = score
     except (AttributeError, KeyError, TypeError, ValueError) as error:

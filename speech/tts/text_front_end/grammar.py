@@ -87,6 +87,8 @@ class Grammar(ABC):
     """Whether 3.14 is said as "three point fourteen"."""
     spaced_groups: ClassVar[bool] = False
     """Whether a plain space separates groups of three digits."""
+    year_link: ClassVar[str] = " "
+    """Between month and year: "julio de 2024"."""
     after_million: ClassVar[str] = ""
     """Between millions and what is counted: "dos millones de euros"."""
     cents_link: ClassVar[str]
@@ -143,7 +145,7 @@ class Grammar(ABC):
 
     def month_and_year(self, month: int, year: int) -> str:
         """A month of a year."""
-        return f"{self.cldr.month(month)} {self.year(year)}"
+        return f"{self.cldr.month(month)}{self.year_link}{self.year(year)}"
 
     @abstractmethod
     def time(self, hour: int, minute: int, half: str = "") -> str:

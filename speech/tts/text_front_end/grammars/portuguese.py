@@ -66,6 +66,7 @@ class Portuguese(Grammar):
 
     language = "por"
     words = _WORDS
+    year_link = " de "
     ordinal_suffixes = r"(\.?[ºª]|°(?= [^\W\d_]{2}))"
     after_million = "de"
     cents_link = " e "
@@ -103,9 +104,6 @@ class Portuguese(Grammar):
     def date(self, day: int, month: int, year: int | None, around: Around = ALONE, *, day_first: bool = True) -> str:
         spoken = f"{'primeiro' if day == 1 else self.cardinal(day)} de {self.cldr.month(month)}"
         return spoken if year is None else f"{spoken} de {self.year(year)}"
-
-    def month_and_year(self, month: int, year: int) -> str:
-        return f"{self.cldr.month(month)} de {self.year(year)}"
 
     def time(self, hour: int, minute: int, half: str = "") -> str:
         behind = ""

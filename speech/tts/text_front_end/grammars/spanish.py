@@ -67,6 +67,7 @@ class Spanish(Grammar):
 
     language = "spa"
     words = _WORDS
+    year_link = " de "
     ordinal_suffixes = r"((?:\.?(?:ᵉʳ|er)\b)|\.?[ºª]|\.[oa]\b|(?:ra|ro|da|do|ta|to)\b)"
     spaced_groups = True
     after_million = "de"
@@ -114,9 +115,6 @@ class Spanish(Grammar):
     def date(self, day: int, month: int, year: int | None, around: Around = ALONE, *, day_first: bool = True) -> str:
         spoken = f"{self.cardinal(day)} de {self.cldr.month(month)}"
         return spoken if year is None else f"{spoken} de {self.year(year)}"
-
-    def month_and_year(self, month: int, year: int) -> str:
-        return f"{self.cldr.month(month)} de {self.year(year)}"
 
     def time(self, hour: int, minute: int, half: str = "") -> str:
         behind = ""
