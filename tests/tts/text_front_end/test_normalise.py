@@ -172,6 +172,11 @@ def test_no_digit_is_left_and_places_are_in_order(language, text):
     assert all(before <= word.start for before, word in zip(behind, spoken.words, strict=False))
 
 
+def test_a_title_is_read_through_what_is_left_out():
+    assert normalise("St. 😀 Anna", "deu").text == "Sankt Anna"
+    assert normalise("St. 😀 St.", "deu").text == normalise("St. St.", "deu").text == "Sankt St."
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @settings(max_examples=250, deadline=None)
 @given(text=st.lists(st.sampled_from(ITEMS), max_size=8).map(" ".join))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 from speech.tts.text_front_end.grammar import FixedWords
 from speech.tts.text_front_end.scanning import Language, Scan
 
-_NEXT = re.compile(r"[\s\"“«¿¡(]*(\S?)")
+_OPENING = '"“«¿¡('
+_UNSPOKEN = ("So", "Sk", "Me", "Mn", "Cf")
+"""Categories of emoji and their parts."""
 _SYMBOL = re.compile(r"[#@&+=×÷±°§‰%％]|[<>](?=\s?\d)|(?<=\d)[<>]|(?<=\d )[<>]")
 
 
@@ -25,7 +28,7 @@ def abbreviations(scan: Scan, language: Language) -> None:
         scan.claim(*found.span(), words.before_numbers[found[1]])
     titles = language.pattern("title", lambda: rf"(?<![\w.])({_any(words.titles)})(?!\w)(?=\s*\S)")
     for found in scan.found(titles):
-        following = _next(scan.text, found.end())
+        following = _next(scan.text, found.end(), _UNSPOKEN)
         if following.isupper() or following.isdecimal() or following == "#" or scan.text[found.end()] == "-":
             scan.claim(*found.span(), words.titles[found[1]])
     ends = language.pattern("endings", lambda: rf"(?<!\w)([^\W\d_]{{2,}}?)({_any(words.endings)})(?!\w)")
@@ -54,9 +57,14 @@ def symbols(scan: Scan, language: Language) -> None:
         scan.claim(*found.span(), names["#a" if symbol == "#" and following.isalpha() else symbol])
 
 
-def _next(text: str, position: int) -> str:
-    found = _NEXT.match(text, position)
-    return found[1] if found else ""
+def _next(text: str, position: int, unspoken: tuple[str, ...] = ()) -> str:
+    """The next character that is no space, no opening mark and of no `unspoken` category; empty if there is none."""
+    for place in range(position, len(text)):
+        character = text[place]
+        opening = character.isspace() or character in _OPENING
+        if not opening and unicodedata.category(character) not in unspoken:
+            return character
+    return ""
 
 
 def _tight(abbreviation: str) -> str:
