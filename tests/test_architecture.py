@@ -1,7 +1,12 @@
 """The shape of the code base: imports go down, files, classes and functions stay short, every module has its test."""
 
 import ast
+import re
+import sys
+import tomllib
 from collections import Counter
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -177,3 +182,35 @@ def test_every_module_has_a_test_file(path):
     folder, _, stem = name.rpartition("/")
     test = TESTED_ELSEWHERE.get(name, f"{folder}/test_{stem}" if folder else f"test_{stem}")
     assert (ROOT / "tests" / f"{test}.py").is_file(), f"expected tests/{test}.py"
+
+
+def required(line: str) -> str:
+    """The normal name of the distribution in a line of requirements."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", line)[0]).lower()
+
+
+def closure(names: set[str]) -> set[str]:
+    """`names` of distributions, and those that they require without an extra."""
+    found: set[str] = set()
+    while names - found:
+        name = min(names - found)
+        found.add(name)
+        with suppress(PackageNotFoundError):
+            names = names | {required(line) for line in requires(name) or () if "extra ==" not in line}
+    return found
+
+
+def test_types_are_checked_without_the_extras_that_make_check_leaves_out():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    optional = project["project"]["optional-dependencies"]
+    asked = [*project["project"]["dependencies"], *optional["train"], *optional["serve"]]
+    installed = closure({required(line) for line in asked})
+    unchecked = {name for block in project["tool"]["mypy"]["overrides"] for name in block["module"]}
+    distributions = packages_distributions()
+    for path in [*MODULES, *SERVE]:
+        for name, node in imported(path):
+            top = name.split(".")[0]
+            if top in {*sys.stdlib_module_names, "speech", "serve"} or getattr(node, "level", 0):
+                continue
+            comes_from = {required(distribution) for distribution in distributions.get(top, [])}
+            assert comes_from & installed or f"{top}.*" in unchecked, f"{path}: mypy overrides lack {top}.*"
