@@ -6,7 +6,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen --extra train --extra serve
 # What some test needs, and the peers that others compare with.
 TESTED := --extra espnet --extra export --extra graph --extra lora --extra ray --extra score --extra labse --extra ctranslate2 --extra tts --group peers \
-  --group synthesis --group docs
+  --group synthesis --group teachers --group docs
 PYTEST := $(RUN) $(TESTED) pytest --numprocesses $(WORKERS) --maxprocesses 4
 
 # Where it is set, each of the many processes that the tests start would compile all that it imports.

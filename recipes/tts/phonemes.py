@@ -1,0 +1,111 @@
+"""Phonemes in the alphabet of Kokoro: one character each. English by hibari, other languages by eSpeak NG."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import importlib.util
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from speech.errors import ConfigError, DataError
+from speech.tts.text_front_end.normalise import normalise
+
+GROUP = "Run it as `uv run --extra tts --group teachers python recipes/tts/teacher_corpus.py ...`."
+BRITISH = "b"
+"""First letter of the names of British voices."""
+_VOICES = {"deu": "de", "fra": "fr", "ita": "it", "por": "pt-br", "spa": "es"}
+_TIED = {
+    "a^ɪ": "I", "a^ʊ": "W", "d^z": "ʣ", "d^ʒ": "ʤ", "e^ɪ": "A", "o^ʊ": "O", "ə^ʊ": "Q", "s^s": "S", "t^s": "ʦ",
+    "t^ʃ": "ʧ", "ɔ^ɪ": "Y", "^": "", "-": "",
+}  # fmt: skip
+"""Tied IPA -> one character; the table of misaki, the front end of Kokoro."""
+_OTHERS = {"deu": {"ʏ": "y", "ɾ": "ʁ", "ɐ̯": "ɐ"}}
+"""Phonemes that Kokoro's voices were not taught -> the nearest."""
+_MARKS = re.compile(r"\s*([;:,.!?¡¿—…\"«»“”()]+)\s*")
+_SPOKEN_MARKS = {"«": "“", "»": "”", "¡": "", "¿": ""}
+_OPENING = {"“", "("}
+_SWITCH = re.compile(r"\([a-z-]+\)")
+"""eSpeak's marks of another language."""
+_IPA, _TIES, _UTF8, _NO_SOUND, _NO_EXIT = 0x02, 0x80, 1, 2, 0x8000
+
+Phonemize = Callable[[str], str]
+
+
+def phonemizer(language: str, voice: str) -> Phonemize:
+    """Phonemes of texts in a language for a voice of Kokoro.
+
+    Raises:
+        ConfigError: if the package that knows them is not installed, or the language is not among the six.
+    """
+    if language == "eng":
+        return _English(british=voice.startswith(BRITISH))
+    if language not in _VOICES:
+        raise ConfigError(f"there is no voice for {language!r}", fix=f"There are {', '.join(['eng', *_VOICES])}.")
+    return _Espeak(language)
+
+
+def installed(name: str) -> Any:
+    """A package of the group `teachers`.
+
+    Raises:
+        ConfigError: if it is not installed.
+    """
+    if importlib.util.find_spec(name) is None:
+        raise ConfigError(f"the package {name} is not installed", fix=GROUP)
+    return importlib.import_module(name)
+
+
+class _English:
+    def __init__(self, british: bool) -> None:
+        installed("hibari")
+        self._phonemes = importlib.import_module("hibari.g2p").G2P(british=british)
+
+    def __call__(self, text: str) -> str:
+        return str(self._phonemes(normalise(text, "eng").text))
+
+
+class _Espeak:
+    def __init__(self, language: str) -> None:
+        self._language, self._library = language, _espeak()
+
+    def __call__(self, text: str) -> str:
+        if self._library.espeak_SetVoiceByName(_VOICES[self._language].encode()) != 0:
+            raise ConfigError(f"eSpeak NG has no voice {_VOICES[self._language]}")
+        pieces = _MARKS.split(normalise(text, self._language).text)
+        return "".join(self._words(piece) if n % 2 == 0 else _marks(piece) for n, piece in enumerate(pieces)).strip()
+
+    def _words(self, text: str) -> str:
+        if not text.strip():
+            return ""
+        place = ctypes.c_char_p(text.encode())
+        found: list[str] = []
+        while place.value:
+            mode = _IPA | _TIES | (ord("^") << 8)
+            part = self._library.espeak_TextToPhonemes(ctypes.byref(place), _UTF8, mode)
+            if part is None:
+                raise DataError(f"eSpeak NG has no phonemes for {text!r}")
+            found.append(part.decode())
+        phonemes = _SWITCH.sub("", " ".join(found)).strip()
+        for tied, one in {**_TIED, **_OTHERS.get(self._language, {})}.items():
+            phonemes = phonemes.replace(tied, one)
+        return phonemes
+
+
+def _marks(text: str) -> str:
+    """Punctuation with spaces around it as Kokoro expects them."""
+    for mark, spoken in _SPOKEN_MARKS.items():
+        text = text.replace(mark, spoken)
+    return f" {text}" if text in _OPENING else f"{text} "
+
+
+@cache
+def _espeak() -> ctypes.CDLL:
+    package = installed("espeakng_loader")
+    library = ctypes.CDLL(package.get_library_path())
+    library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+    if library.espeak_Initialize(_NO_SOUND, 0, package.get_data_path().encode(), _NO_EXIT) <= 0:
+        raise ConfigError("eSpeak NG does not find its data", where=package.get_data_path())
+    return library
