@@ -25,7 +25,7 @@ FLOORS = [
     {"models"},
     {"recognize", "tts"},
     {"stream", "train"},
-    {"recognizer"},
+    {"recognizer", "speaker"},
     {"batch"},
     {"cli"},
 ]

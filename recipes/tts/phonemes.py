@@ -5,30 +5,19 @@ from __future__ import annotations
 import ctypes
 import importlib
 import importlib.util
-import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 from speech.errors import ConfigError, DataError
+from speech.tts.pronunciation.espeak import VOICES
+from speech.tts.pronunciation.ipa import TIE, symbols_of_ipa
+from speech.tts.pronunciation.pronunciation import pronounced
 from speech.tts.text_front_end.normalise import normalise
 
 GROUP = "Run it as `uv run --extra tts --group teachers python recipes/tts/teacher_corpus.py ...`."
 BRITISH = "b"
 """First letter of the names of British voices."""
-_VOICES = {"deu": "de", "fra": "fr", "ita": "it", "por": "pt-br", "spa": "es"}
-_TIED = {
-    "a^ɪ": "I", "a^ʊ": "W", "d^z": "ʣ", "d^ʒ": "ʤ", "e^ɪ": "A", "o^ʊ": "O", "ə^ʊ": "Q", "s^s": "S", "t^s": "ʦ",
-    "t^ʃ": "ʧ", "ɔ^ɪ": "Y", "^": "", "-": "",
-}  # fmt: skip
-"""Tied IPA -> one character; the table of misaki, the front end of Kokoro."""
-_OTHERS = {"deu": {"ʏ": "y", "ɾ": "ʁ", "ɐ̯": "ɐ"}}
-"""Phonemes that Kokoro's voices were not taught -> the nearest."""
-_MARKS = re.compile(r"\s*([;:,.!?¡¿—…\"«»“”()]+)\s*")
-_SPOKEN_MARKS = {"«": "“", "»": "”", "¡": "", "¿": ""}
-_OPENING = {"“", "("}
-_SWITCH = re.compile(r"\([a-z-]+\)")
-"""eSpeak's marks of another language."""
 _IPA, _TIES, _UTF8, _NO_SOUND, _NO_EXIT = 0x02, 0x80, 1, 2, 0x8000
 
 Phonemize = Callable[[str], str]
@@ -38,12 +27,12 @@ def phonemizer(language: str, voice: str) -> Phonemize:
     """Phonemes of texts in a language for a voice of Kokoro.
 
     Raises:
-        ConfigError: if the package that knows them is not installed, or the language is not among the six.
+        ConfigError: if the package that knows them is not installed, or no voice speaks the language.
     """
     if language == "eng":
         return _English(british=voice.startswith(BRITISH))
-    if language not in _VOICES:
-        raise ConfigError(f"there is no voice for {language!r}", fix=f"There are {', '.join(['eng', *_VOICES])}.")
+    if language not in VOICES:
+        raise ConfigError(f"there is no voice for {language!r}", fix=f"There are {', '.join(VOICES)}.")
     return _Espeak(language)
 
 
@@ -72,33 +61,20 @@ class _Espeak:
         self._language, self._library = language, _espeak()
 
     def __call__(self, text: str) -> str:
-        if self._library.espeak_SetVoiceByName(_VOICES[self._language].encode()) != 0:
-            raise ConfigError(f"eSpeak NG has no voice {_VOICES[self._language]}")
-        pieces = _MARKS.split(normalise(text, self._language).text)
-        return "".join(self._words(piece) if n % 2 == 0 else _marks(piece) for n, piece in enumerate(pieces)).strip()
+        if self._library.espeak_SetVoiceByName(VOICES[self._language].encode()) != 0:
+            raise ConfigError(f"eSpeak NG has no voice {VOICES[self._language]}")
+        return pronounced(normalise(text, self._language), self._words).symbols
 
     def _words(self, text: str) -> str:
-        if not text.strip():
-            return ""
         place = ctypes.c_char_p(text.encode())
         found: list[str] = []
         while place.value:
-            mode = _IPA | _TIES | (ord("^") << 8)
+            mode = _IPA | _TIES | (ord(TIE) << 8)
             part = self._library.espeak_TextToPhonemes(ctypes.byref(place), _UTF8, mode)
             if part is None:
                 raise DataError(f"eSpeak NG has no phonemes for {text!r}")
             found.append(part.decode())
-        phonemes = _SWITCH.sub("", " ".join(found)).strip()
-        for tied, one in {**_TIED, **_OTHERS.get(self._language, {})}.items():
-            phonemes = phonemes.replace(tied, one)
-        return phonemes
-
-
-def _marks(text: str) -> str:
-    """Punctuation with spaces around it as Kokoro expects them."""
-    for mark, spoken in _SPOKEN_MARKS.items():
-        text = text.replace(mark, spoken)
-    return f" {text}" if text in _OPENING else f"{text} "
+        return symbols_of_ipa(" ".join(found), self._language)
 
 
 @cache

@@ -1,0 +1,108 @@
+"""Write audio as it is made: WAV, MP3, Opus, FLAC, AAC, or raw samples."""
+
+from __future__ import annotations
+
+import io
+from enum import StrEnum
+from types import TracebackType
+from typing import IO, Any, Self
+
+import av
+import numpy as np
+
+from speech.errors import AudioError
+
+_BIT_RATE = 64_000
+
+
+class AudioEncoding(StrEnum):
+    """Formats that audio can be written in."""
+
+    wav = "wav"
+    mp3 = "mp3"
+    opus = "opus"
+    """Opus in Ogg."""
+    flac = "flac"
+    aac = "aac"
+    """AAC in ADTS frames."""
+    pcm = "pcm"
+    """16-bit little-endian samples without a header."""
+
+
+_CODECS = {
+    AudioEncoding.wav: ("wav", "pcm_s16le"),
+    AudioEncoding.mp3: ("mp3", "libmp3lame"),
+    AudioEncoding.opus: ("ogg", "libopus"),
+    AudioEncoding.flac: ("flac", "flac"),
+    AudioEncoding.aac: ("adts", "aac"),
+    AudioEncoding.pcm: ("s16le", "pcm_s16le"),
+}
+"""Container and codec of each, as FFmpeg names them."""
+_LOSSY = {AudioEncoding.mp3, AudioEncoding.opus, AudioEncoding.aac}
+MEDIA_TYPES = {
+    AudioEncoding.wav: "audio/wav",
+    AudioEncoding.mp3: "audio/mpeg",
+    AudioEncoding.opus: "audio/ogg",
+    AudioEncoding.flac: "audio/flac",
+    AudioEncoding.aac: "audio/aac",
+    AudioEncoding.pcm: "application/octet-stream",
+}
+
+
+class AudioWriter:
+    """Writes mono audio to an open binary file, piece by piece.
+
+    In WAV and FLAC the header states the length, so it is written at the end: the file has to be seekable. Others can
+    go to a pipe or a socket.
+
+    Args:
+        file: open for writing; it stays open.
+        format: of the file.
+        sample_rate: Hz.
+
+    Raises:
+        AudioError: if the format does not take the sample rate.
+    """
+
+    def __init__(self, file: IO[bytes], format: AudioEncoding, sample_rate: int) -> None:
+        container, codec = _CODECS[format]
+        rates = av.codec.Codec(codec, "w").audio_rates
+        if rates and sample_rate not in rates:
+            listed = ", ".join(str(rate) for rate in sorted(rates))
+            raise AudioError(f"{format} at {sample_rate} Hz", fix=f"It takes {listed} Hz.")
+        self._container = av.open(file, mode="w", format=container)
+        stream: Any = self._container.add_stream(codec, rate=sample_rate, layout="mono")
+        if format in _LOSSY:
+            stream.bit_rate = _BIT_RATE
+        self._stream, self._rate, self._samples = stream, sample_rate, 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def write(self, samples: np.ndarray) -> None:
+        """Append samples `(n,)` float32; what is louder than full scale is clipped."""
+        if not len(samples):
+            return
+        whole = (samples.clip(-1, 1) * 32767).round().astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(whole[None], format="s16", layout="mono")
+        frame.sample_rate, frame.pts = self._rate, self._samples
+        self._samples += len(samples)
+        for packet in self._stream.encode(frame):
+            self._container.mux(packet)
+
+    def close(self) -> None:
+        """Write what is left, and the header."""
+        for packet in self._stream.encode(None):
+            self._container.mux(packet)
+        self._container.close()
+
+
+def encoded(samples: np.ndarray, format: AudioEncoding, sample_rate: int) -> bytes:
+    """A whole file of samples `(n,)` float32; errors as `AudioWriter`."""
+    file = io.BytesIO()
+    with AudioWriter(file, format, sample_rate) as writer:
+        writer.write(samples)
+    return file.getvalue()

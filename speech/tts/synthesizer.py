@@ -1,0 +1,50 @@
+"""What a voice is asked for: phonemes in, samples and the times of phonemes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from torch import Tensor
+
+
+class SaidSymbols(NamedTuple):
+    """The next samples of an utterance."""
+
+    samples: Tensor
+    """`(n,)` float32, within full scale."""
+    ends_s: Sequence[float]
+    """Where each further symbol ends, in seconds from the beginning of the utterance; it may lie behind `samples`."""
+
+
+class Synthesizer(Protocol):
+    """Says phonemes. One utterance knows nothing of others."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz."""
+
+    @property
+    def alphabet(self) -> frozenset[str]:
+        """Symbols that it can say; others are left out by the caller."""
+
+    @property
+    def max_symbols(self) -> int:
+        """Maximum symbols of an utterance."""
+
+    @property
+    def voices(self) -> Sequence[str]:
+        """Names of voices, the default first."""
+
+    def say(self, symbols: str, voice: str, *, rate: float, seed: int) -> Iterator[SaidSymbols]:
+        """Say an utterance.
+
+        Args:
+            symbols: between 1 and `max_symbols` of `alphabet`.
+            voice: one of `voices`.
+            rate: speed relative to the voice's own; the pitch stays.
+            seed: the same seed gives the same samples.
+
+        Returns:
+            Pieces as they are ready. All together have one time for each symbol, and these never go back.
+        """

@@ -1,0 +1,144 @@
+"""`Speaker`: samples and word times, equal for any pieces of a text; pauses, markup, rates, and what is refused."""
+
+from __future__ import annotations
+
+import logging
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speech.errors import ConfigError, LanguageError, TextError
+from speech.speaker import PARAGRAPH_S, Speaker, SpeakingOptions, Speech
+from tests.tts.counting import CountingSynthesizer, LetterPronouncer
+
+ENGLISH = SpeakingOptions(language="eng")
+TEXT = (
+    "Dr. Smith paid $5 for it. Was it much? No, not so.\n\nThe next paragraph is longer than forty symbols and is cut."
+)
+
+
+def speaker() -> Speaker:
+    return Speaker(CountingSynthesizer(), LetterPronouncer())
+
+
+def joined(packets, rate: int) -> Speech:
+    packets = list(packets)
+    samples = np.concatenate([np.zeros(0, np.float32), *(packet.samples for packet in packets)])
+    return Speech(samples, rate, tuple(word for packet in packets for word in packet.words))
+
+
+def assert_equal(one: Speech, other: Speech) -> None:
+    np.testing.assert_array_equal(one.samples, other.samples)
+    assert one.words == other.words
+
+
+@given(st.lists(st.integers(0, len(TEXT)), max_size=20))
+def test_pieces_of_a_text_give_the_same_as_the_whole(cuts):
+    one = speaker()
+    places = [0, *sorted(cuts), len(TEXT)]
+    pieces = [TEXT[a:b] for a, b in pairwise(places)]
+    assert_equal(joined(one.stream(pieces, ENGLISH), one.sample_rate), one.say(TEXT, ENGLISH))
+
+
+def test_words_have_the_times_of_their_symbols_and_their_places_in_the_text():
+    speech = speaker().say("It cost $5.", ENGLISH)
+    assert [word.text for word in speech.words] == ["It", "cost", "five", "dollars"]
+    assert ["It cost $5."[word.source_start : word.source_end] for word in speech.words] == ["It", "cost", "$5", "$5"]
+    lasts = {symbol: (100 + ord(symbol) % 100) / 8000 for symbol in "it cosfvedlar."}
+    start = 0.0
+    for word in speech.words:
+        end = start + sum(lasts[symbol] for symbol in word.text.lower())
+        assert (word.start_s, word.end_s) == (pytest.approx(start), pytest.approx(end))
+        start = end + lasts[" "]
+    assert len(speech.samples) / 8000 == pytest.approx(speech.words[-1].end_s + lasts["."])
+
+
+def test_each_word_of_a_long_text_is_said_once_in_order():
+    text = " ".join(f"{TEXT[:-1]}." for _ in range(5))
+    one = speaker()
+    speech = one.say(text, ENGLISH)
+    assert len(speech.words) == 5 * 24
+    assert all(a.end_s <= b.start_s for a, b in pairwise(speech.words))
+    assert speech.words[-1].end_s <= len(speech.samples) / one.sample_rate
+
+
+def test_paragraphs_are_apart_and_a_text_ends_without_a_pause():
+    one = speaker()
+    apart, together = one.say("One.\n\nTwo.", ENGLISH), one.say("One. Two.", ENGLISH)
+    assert len(apart.samples) == len(together.samples) + PARAGRAPH_S * 8000
+    silence = apart.samples[len(one.say("One.", ENGLISH).samples) :][: int(PARAGRAPH_S * 8000)]
+    assert not silence.any()
+
+
+def test_sentences_are_said_as_soon_as_the_next_one_begins():
+    one, given_pieces = speaker(), []
+
+    def pieces():
+        for piece in ["Hello the", "re. ", "How ", "are you? ", "Fine."]:
+            given_pieces.append(piece)
+            yield piece
+
+    stream = one.stream(pieces(), ENGLISH)
+    first = next(stream)
+    assert len(first.samples)
+    assert given_pieces == ["Hello the", "re. ", "How "]
+    stream.close()
+    assert given_pieces == ["Hello the", "re. ", "How "]
+
+
+def test_markup_gives_pauses_rates_and_phonemes():
+    synthesizer = CountingSynthesizer()
+    document = (
+        '<speak>One <break time="500ms"/> <prosody rate="150%">two</prosody> '
+        '<phoneme alphabet="ipa" ph="abc">three</phoneme>.<break time="1s"/></speak>'
+    )
+    speech = Speaker(synthesizer, LetterPronouncer()).say(document, ENGLISH, ssml=True)
+    assert [(said[0].strip(), said[2]) for said in synthesizer.said][:3] == [("one", 1.0), ("two", 1.5), ("abc", 1.0)]
+    assert [word.text for word in speech.words] == ["One", "two", "three"]
+    assert speech.words[1].start_s - speech.words[0].end_s == pytest.approx(0.5, abs=0.1)
+    assert not speech.samples[-8000:].any()
+
+
+def test_voice_seed_and_rate_reach_the_synthesizer():
+    synthesizer = CountingSynthesizer()
+    options = SpeakingOptions(language="eng", voice="low", rate=2.0, seed=7)
+    Speaker(synthesizer, LetterPronouncer()).say("One. Two.", options)
+    assert synthesizer.said == [("one.", "low", 2.0, 7), ("two.", "low", 2.0, 8)]
+
+
+def test_symbols_that_the_voice_lacks_are_left_out_and_told(caplog):
+    with caplog.at_level(logging.WARNING):
+        speech = speaker().say("Señor über.", SpeakingOptions(language="deu"))
+    assert "'ü'" in caplog.text
+    assert [word.text for word in speech.words] == ["Señor", "über"]
+
+
+@pytest.mark.parametrize("text", ["", " \n", "...", "😀"])
+def test_texts_without_a_word_may_be_silent(text):
+    assert not speaker().say(text, ENGLISH).words
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "error", "said"),
+    [
+        ("One.", {"language": "eng", "voice": "none"}, ConfigError, "no voice 'none'. There are high, low"),
+        ("One.", {"language": "xx"}, LanguageError, "xx"),
+        ("One.\nдва.", {"language": "eng"}, LanguageError, "line 2, column 1"),
+    ],
+)
+def test_what_is_wrong_is_said(text, options, error, said):
+    with pytest.raises(error) as raised:
+        speaker().say(text, SpeakingOptions(**options))
+    assert said in str(raised.value)
+
+
+def test_rates_out_of_range_are_refused():
+    with pytest.raises(ConfigError, match="rate"):
+        SpeakingOptions(language="eng", rate=3.0)
+    with pytest.raises(TextError, match=r"a rate of 3, expected 0\.5 to 2"):
+        speaker().say(
+            '<speak><prosody rate="150%">a</prosody></speak>', SpeakingOptions(language="eng", rate=2.0), ssml=True
+        )

@@ -1,0 +1,18 @@
+"""The protocol of synthesizers, as `tests/tts/counting.py` implements it."""
+
+from __future__ import annotations
+
+import torch
+
+from tests.tts.counting import CountingSynthesizer
+
+
+def test_pieces_have_one_time_for_each_symbol():
+    synthesizer = CountingSynthesizer()
+    pieces = list(synthesizer.say("ab cd.", "low", rate=1.0, seed=3))
+    ends = [end for piece in pieces for end in piece.ends_s]
+    assert len(ends) == 6
+    assert ends == sorted(ends)
+    assert sum(len(piece.samples) for piece in pieces) == round(ends[-1] * synthesizer.sample_rate)
+    again = list(synthesizer.say("ab cd.", "low", rate=1.0, seed=3))
+    assert torch.equal(torch.cat([p.samples for p in pieces]), torch.cat([p.samples for p in again]))
