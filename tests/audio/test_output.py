@@ -15,7 +15,8 @@ from speech.errors import AudioError
 RATE = 24000
 TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)).astype(np.float32)
 LEAST_SNR_DB = {
-    AudioEncoding.wav: 60.0, AudioEncoding.flac: 60.0, AudioEncoding.mp3: 20.0, AudioEncoding.opus: 15.0, AudioEncoding.aac: 20.0,
+    AudioEncoding.wav: 60.0, AudioEncoding.flac: 60.0,
+    AudioEncoding.mp3: 20.0, AudioEncoding.opus: 15.0, AudioEncoding.aac: 20.0,
 }  # fmt: skip
 
 
