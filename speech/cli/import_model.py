@@ -14,8 +14,10 @@ from speech.files import check_writable, printable, read_text
 from speech.models.checkpoint import LabelCheckpoint, Storage, save_checkpoint, save_label_checkpoint
 from speech.models.hub import locate
 from speech.models.importers.espnet import import_espnet
+from speech.models.importers.kokoro import import_kokoro, is_kokoro
 from speech.models.importers.whisper import import_whisper
 from speech.models.importers.whisper_files import is_whisper
+from speech.models.kokoro_checkpoint import save_kokoro_checkpoint
 
 _OWSM_CTC = """# {name}
 
@@ -36,13 +38,25 @@ Imported from `{name}`: a Whisper (Radford et al. 2022), converted tensor by ten
 {parameters:.1f} M parameters: {encoder} layers of the encoder, {decoder} of the decoder, {bins} mel bins; {languages}.
 Word times come from {heads} heads of cross-attention.
 """
+_KOKORO = """# {name}
+
+Imported from `{name}`: a Kokoro (StyleTTS 2, Li et al. 2023, without diffusion), converted tensor by tensor. Weights
+are stored as {storage}. {licence}. What the source says of itself is in `SOURCE.md`, if it said anything.
+
+{parameters:.1f} M parameters, {symbols} phonetic symbols, {rate} Hz. Voices: {voices}.
+It speaks phonetic symbols, not letters.
+"""
+_KOKORO_LICENCE = (
+    "Licence: Apache-2.0, that of the published Kokoro-82M and its voices; the source names none of its own"
+)
 
 
 def import_model(
     source: Annotated[
         str,
         typer.Argument(
-            help="Hub id such as espnet/owsm_ctc_v4_1B or openai/whisper-large-v3-turbo, or a folder with its files."
+            help="Hub id such as espnet/owsm_ctc_v4_1B, openai/whisper-large-v3-turbo or hexgrad/Kokoro-82M, or a folder "
+            "with its files."
         ),
     ],
     to: Annotated[Path, typer.Option(help="New folder for the checkpoint.")],
@@ -50,7 +64,7 @@ def import_model(
         Storage.float32
     ),
 ) -> None:
-    """Convert a published OWSM-CTC or Whisper model; its toolkit is not needed."""
+    """Convert a published OWSM-CTC, Whisper or Kokoro model; its toolkit is not needed."""
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise ConfigError("already exists", where=printable(to), fix="Name a new folder.")
     check_writable(to.parent)
@@ -58,13 +72,13 @@ def import_model(
     with console.status("fetching"):
         directory = locate(source)
     with console.status("converting"):
-        imported = _whisper if is_whisper(directory) else _owsm_ctc
-        parameters, languages = imported(source, directory, to, storage)
-    console.print(f"{printable(to)}: {parameters:.1f} M parameters, {languages} languages")
+        imported = _kokoro if is_kokoro(directory) else _whisper if is_whisper(directory) else _owsm_ctc
+        parameters, counted = imported(source, directory, to, storage)
+    console.print(f"{printable(to)}: {parameters:.1f} M parameters, {counted}")
 
 
-def _owsm_ctc(source: str, directory: Path, to: Path, storage: Storage) -> tuple[float, int]:
-    """Convert an OWSM-CTC model; return its parameters in millions and its number of languages."""
+def _owsm_ctc(source: str, directory: Path, to: Path, storage: Storage) -> tuple[float, str]:
+    """Convert an OWSM-CTC model; return its parameters in millions and its number of languages in words."""
     model, tokenizer = import_espnet(directory)
     vocabulary = tokenizer.vocabulary
     parameters = sum(p.numel() for p in model.parameters()) / 1e6
@@ -78,11 +92,11 @@ def _owsm_ctc(source: str, directory: Path, to: Path, storage: Storage) -> tuple
     )
     info, attached = {"source": source}, _attached(directory)
     save_checkpoint(to, model, tokenizer, info=info, card=card, storage=storage, attached=attached)
-    return parameters, len(vocabulary.languages)
+    return parameters, f"{len(vocabulary.languages)} languages"
 
 
-def _whisper(source: str, directory: Path, to: Path, storage: Storage) -> tuple[float, int]:
-    """Convert a Whisper model; return its parameters in millions and its number of languages."""
+def _whisper(source: str, directory: Path, to: Path, storage: Storage) -> tuple[float, str]:
+    """Convert a Whisper model; return its parameters in millions and its number of languages in words."""
     model, tokenizer = import_whisper(directory)
     config = model.config
     licence = _licence(directory / "README.md")
@@ -103,7 +117,26 @@ def _whisper(source: str, directory: Path, to: Path, storage: Storage) -> tuple[
     info = {"source": source, "licence": licence}
     checkpoint = LabelCheckpoint(model, tokenizer, info)
     save_label_checkpoint(to, checkpoint, card=card, storage=storage, attached=_attached(directory))
-    return parameters, len(tokenizer.languages)
+    return parameters, f"{len(tokenizer.languages)} languages"
+
+
+def _kokoro(source: str, directory: Path, to: Path, storage: Storage) -> tuple[float, str]:
+    """Convert a Kokoro; return its parameters in millions and its number of voices in words."""
+    checkpoint = import_kokoro(directory)
+    model, licence = checkpoint.model, _licence(directory / "README.md")
+    parameters = model.parameter_count / 1e6
+    card = _KOKORO.format(
+        name=source,
+        storage=storage,
+        licence=f"Licence: {licence}, as the source says" if licence else _KOKORO_LICENCE,
+        parameters=parameters,
+        symbols=len(checkpoint.symbols.numbers),
+        rate=model.sample_rate,
+        voices=", ".join(checkpoint.voices) or "none; put published ones into `voices/` of the source and import again",
+    )
+    checkpoint.info.update(source=source, licence=licence or "apache-2.0")
+    save_kokoro_checkpoint(to, checkpoint, card=card, storage=storage, attached=_attached(directory))
+    return parameters, f"{len(checkpoint.voices)} voices"
 
 
 def _attached(directory: Path) -> dict[str, Path]:

@@ -17,9 +17,10 @@ from speech.models.checkpoint import kind_of, load_label_outline, load_outline
 from speech.models.codec_checkpoint import load_codec_checkpoint
 from speech.models.hub import EMBEDDED, locate
 from speech.models.hybrid import KIND as HYBRID
+from speech.models.kokoro_checkpoint import load_kokoro_checkpoint
 from speech.models.policy_file import POLICY
 from speech.models.speech_lm_checkpoint import CODEC_FOLDER, load_speech_lm_checkpoint
-from speech.models.storage import CODEC, DUAL_AR, LABEL, WHISPER
+from speech.models.storage import CODEC, DUAL_AR, KOKORO, LABEL, WHISPER
 from speech.models.translation_targets import Targets
 
 _LIVE = {
@@ -40,7 +41,11 @@ def models(name: Annotated[str, typer.Argument(help="Model: embedded, a director
         **_facts(path, kind),
         **(_label_half(path / LABEL) if kind == HYBRID else {}),
         **_trained_policy(path / LABEL if kind == HYBRID else path),
-        **({} if kind in (CODEC, DUAL_AR) else {"adapters": " ".join(info.language for info in adapted) or "none"}),
+        **(
+            {}
+            if kind in (CODEC, DUAL_AR, KOKORO)
+            else {"adapters": " ".join(info.language for info in adapted) or "none"}
+        ),
     }
     console = stdout()
     for key, value in facts.items():
@@ -52,6 +57,8 @@ def _facts(path: Path, kind: str) -> dict[str, str]:
         return _codec(path)
     if kind == DUAL_AR:
         return _speech_lm(path)
+    if kind == KOKORO:
+        return _kokoro(path)
     return _label_only(path) if kind == WHISPER else _by_ctc(path)
 
 
@@ -75,6 +82,18 @@ def _speech_lm(path: Path) -> dict[str, str]:
         "codes": f"{model.codebooks} of {model.codebook_size} per frame",
         "speaks": f"{' '.join(vocabulary.languages) or 'any language'}, by {vocabulary.unit}",
         "codec": CODEC_FOLDER if (path / CODEC_FOLDER).is_dir() else "none",
+    }
+
+
+def _kokoro(path: Path) -> dict[str, str]:
+    checkpoint = load_kokoro_checkpoint(path)
+    model = checkpoint.model
+    return {
+        "parameters": _millions(model),
+        "audio": f"{model.sample_rate} Hz",
+        "frame": f"{model.frame_s * 1000:.1f} ms",
+        "symbols": f"{len(checkpoint.symbols.numbers)}, at most {model.most_symbols} at once",
+        "voices": " ".join(checkpoint.voices) or "none",
     }
 
 

@@ -13,6 +13,7 @@ from speech.errors import ModelError
 _DATA = (
     "*.safetensors", "*.json", "*.jsonl", "*.model", "*.md", "*.png",  # ours
     "*.pth", "*.yaml", "*.npz",  # a published OWSM-CTC; of its weights only tensors are read
+    "voices/*.pt",  # of a published Kokoro; of these, too, only tensors are read
     "model.bin", "*.spm", "*_vocabulary.txt",  # of CTranslate2: arrays, pieces of text, tokens
 )  # fmt: skip
 """File patterns to download from a repository: no code, and nothing that our readers would execute."""

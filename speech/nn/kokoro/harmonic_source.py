@@ -1,0 +1,45 @@
+"""Harmonic source of a neural source-filter model (Wang et al. 2019): sines where speech is voiced, noise elsewhere."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+HARMONICS = 9
+"""The fundamental frequency and its multiples."""
+_VOICED_HZ = 10.0
+_AMPLITUDE = 0.1
+_VOICED_NOISE = 0.003
+
+
+class HarmonicSource(nn.Module):
+    """Fundamental frequencies to an excitation between -1 and 1: `(batch, frames)` to `(batch, frames * hop)`.
+
+    Args:
+        sample_rate: Hz.
+        hop: samples per frame.
+    """
+
+    def __init__(self, sample_rate: int, hop: int) -> None:
+        super().__init__()
+        self.sample_rate, self.hop = sample_rate, hop
+        self.merge = nn.Linear(HARMONICS, 1)
+
+    def forward(self, pitch: Tensor, noise: Tensor | None) -> Tensor:
+        """Args:
+        pitch: Hz `(batch, frames)`; 0 or little where there is no voice, and beyond the end of a row.
+        noise: standard normal numbers `(batch, frames * hop, HARMONICS)`; None: no noise.
+        """
+        multiples = torch.arange(1, HARMONICS + 1, device=pitch.device, dtype=pitch.dtype)
+        turns = (pitch[:, None] * multiples[:, None] / self.sample_rate) % 1  # (batch, HARMONICS, frames)
+        # In the published order of operations: sums of phases are so large that another order is audible.
+        phases = turns.cumsum(dim=2) * 2 * math.pi * self.hop
+        phases = F.interpolate(phases, scale_factor=float(self.hop), mode="linear")
+        voiced = (pitch > _VOICED_HZ).to(pitch.dtype).repeat_interleave(self.hop, dim=1)[..., None]
+        sines = phases.sin().transpose(1, 2) * _AMPLITUDE * voiced  # (batch, samples, HARMONICS)
+        if noise is not None:
+            sines = sines + (voiced * _VOICED_NOISE + (1 - voiced) * _AMPLITUDE / 3) * noise
+        return torch.tanh(self.merge(sines))[..., 0]
