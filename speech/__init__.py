@@ -10,7 +10,9 @@ from __future__ import annotations
 from importlib import import_module
 
 __version__ = "0.1.0"
-__all__ = ["ChunkSpec", "Recognizer", "SpeechError", "Transcript", "Word", "__version__"]
+__all__ = [
+    "ChunkSpec", "Recognizer", "Speaker", "SpeakingOptions", "SpeechError", "Transcript", "Word", "__version__",
+]  # fmt: skip
 
 TYPE_CHECKING = False  # avoids importing `typing`, which takes as long as the rest of this module
 if TYPE_CHECKING:
@@ -19,11 +21,14 @@ if TYPE_CHECKING:
     from speech.chunking import ChunkSpec
     from speech.errors import SpeechError
     from speech.recognizer import Recognizer
+    from speech.speaker import Speaker, SpeakingOptions
     from speech.transcript import Transcript, Word
 
 _HOME = {
     "ChunkSpec": "speech.chunking",
     "Recognizer": "speech.recognizer",
+    "Speaker": "speech.speaker",
+    "SpeakingOptions": "speech.speaker",
     "SpeechError": "speech.errors",
     "Transcript": "speech.transcript",
     "Word": "speech.transcript",

@@ -57,3 +57,17 @@ class PolicyName(StrEnum):
     hold_n = "hold_n"
     wait_k = "wait_k"
     emma = "emma"
+
+
+class AudioEncoding(StrEnum):
+    """Formats that audio can be written in."""
+
+    wav = "wav"
+    mp3 = "mp3"
+    opus = "opus"
+    """Opus in Ogg."""
+    flac = "flac"
+    aac = "aac"
+    """AAC in ADTS frames."""
+    pcm = "pcm"
+    """16-bit little-endian samples without a header."""

@@ -16,8 +16,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from speech.errors import ConfigError, TextError
+from speech.errors import ConfigError, ModelError, TextError
+from speech.models.checkpoint import kind_of
+from speech.models.devices import check_device
+from speech.models.hub import locate
+from speech.models.kokoro_checkpoint import load_kokoro_checkpoint
+from speech.models.storage import KOKORO
 from speech.ranges import check, ranged
+from speech.text.languages import resolve
+from speech.tts.kokoro_synthesizer import KokoroSynthesizer
+from speech.tts.pronunciation.espeak import EspeakPronouncer
 from speech.tts.pronunciation.ipa import symbols_of_ipa
 from speech.tts.pronunciation.pronunciation import Pronouncer, Pronunciation, spans_of_words
 from speech.tts.synthesizer import Synthesizer
@@ -76,7 +84,7 @@ class SpeakingOptions:
     others: tuple[str, ...] = ()
     """Languages of words in other scripts."""
     voice: str = ""
-    """Empty: the default voice."""
+    """Empty: the default voice of the language."""
     rate: float = ranged(1.0, least=SLOWEST, most=FASTEST)
     """Speed relative to the voice's own; the pitch stays."""
     seed: int = ranged(0, least=0)
@@ -99,6 +107,27 @@ class Speaker:
         self.sample_rate = synthesizer.sample_rate
         self.voices = tuple(synthesizer.voices)
 
+    @classmethod
+    def from_pretrained(cls, name: str, *, device: str = "cpu") -> Speaker:
+        """Load a voice model; its pronunciations are those of the program `espeak-ng`.
+
+        Args:
+            name: directory or hub id of a Kokoro that `speech import` has converted.
+            device: cpu, cuda, cuda:1, mps or xpu.
+
+        Raises:
+            ModelError: if there is no such model, or it is damaged, or does not speak.
+            ConfigError: if `espeak-ng` is not installed, or the device is missing.
+        """
+        path = locate(name)
+        kind = kind_of(path)
+        if kind != KOKORO:
+            raise ModelError(f"a model of kind {kind!r} has no voice", where=name, fix="Give an imported Kokoro.")
+        checkpoint = load_kokoro_checkpoint(path, device=check_device(device))
+        if not checkpoint.voices:
+            raise ModelError("has no voices", where=name, fix="Import it again with a folder of voices.")
+        return cls(KokoroSynthesizer(checkpoint), EspeakPronouncer())
+
     def say(self, text: str, options: SpeakingOptions, *, ssml: bool = False) -> Speech:
         """Say a whole text; errors as `stream` and `stream_ssml`."""
         packets = list(self.stream_ssml(text, options) if ssml else self.stream([text], options))
@@ -113,7 +142,7 @@ class Speaker:
             ConfigError: if the voice is unknown.
             LanguageError: if a language is unknown, or for letters or digits that cannot be spoken, with their place.
         """
-        voice, reader = self._voice(options.voice), TextReader(options.language, options.others)
+        voice, reader = self._voice(options), TextReader(options.language, options.others)
 
         def stretches() -> Iterator[SpokenStretch]:
             for piece in pieces:
@@ -129,13 +158,14 @@ class Speaker:
             TextError: for markup that is not XML or not supported, with its place.
             ConfigError, LanguageError: as `stream`.
         """
-        voice = self._voice(options.voice)
+        voice = self._voice(options)
         return self._packets(iter(read_ssml(document, options.language, options.others)), voice, options)
 
-    def _voice(self, name: str) -> str:
+    def _voice(self, options: SpeakingOptions) -> str:
+        name = options.voice
         if name and name not in self.voices:
             raise ConfigError(f"there is no voice {name!r}", fix=f"There are {', '.join(self.voices)}.")
-        return name or self.voices[0]
+        return name or self._synthesizer.voice_for(resolve(options.language).code)
 
     def _packets(
         self, parts: Iterator[SpokenStretch | Pause], voice: str, options: SpeakingOptions
@@ -181,24 +211,16 @@ class Speaker:
         self, said: Pronunciation, words: Sequence[SpokenWord], begun: int, voice: str, rate: float, seed: int
     ) -> Iterator[SpeechPacket]:
         """Packets of one utterance; `begun` samples were said before it."""
-        before_s, ends, told = begun / self.sample_rate, [0.0], 0
+        before_s, told = begun / self.sample_rate, 0
+        spans: list[tuple[float, float]] = []
         for piece in self._synthesizer.say(said.symbols, voice, rate=rate, seed=seed):
-            ends += piece.ends_s
+            spans += piece.spans_s
             first = told
-            while told < len(words) and said.words[told][1] < len(ends):
+            while told < len(words) and said.words[told][1] <= len(spans):
                 told += 1
+            found = zip(words[first:told], said.words[first:told], strict=True)
             yield SpeechPacket(
-                piece.samples.numpy(),
-                tuple(
-                    SaidWord(
-                        word.text,
-                        before_s + ends[start],
-                        before_s + ends[end],
-                        word.source_start,
-                        word.source_end,
-                    )
-                    for word, (start, end) in zip(words[first:told], said.words[first:told], strict=True)
-                ),
+                piece.samples.numpy(), tuple(_timed(word, spans, place, before_s) for word, place in found)
             )
 
 
@@ -212,3 +234,11 @@ def _rate(rate: float, part: SpokenStretch) -> float:
         return rate
     where = f"character {part.spoken.words[0].source_start + 1}" if part.spoken.words else None
     raise TextError(f"a rate of {rate:g}, expected {SLOWEST:g} to {FASTEST:g}", where=where)
+
+
+def _timed(word: SpokenWord, spans: Sequence[tuple[float, float]], place: tuple[int, int], before_s: float) -> SaidWord:
+    """A word with the times of its symbols; a word of which nothing is said lasts no time."""
+    first, last = place
+    start_s = spans[first][0] if first < len(spans) else spans[-1][1] if spans else 0.0
+    end_s = spans[last - 1][1] if last > first else start_s
+    return SaidWord(word.text, before_s + start_s, before_s + end_s, word.source_start, word.source_end)

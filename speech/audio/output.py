@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import io
-from enum import StrEnum
 from types import TracebackType
 from typing import IO, Any, Self
 
 import av
 import numpy as np
 
+from speech.choices import AudioEncoding
 from speech.errors import AudioError
 
 _BIT_RATE = 64_000
-
-
-class AudioEncoding(StrEnum):
-    """Formats that audio can be written in."""
-
-    wav = "wav"
-    mp3 = "mp3"
-    opus = "opus"
-    """Opus in Ogg."""
-    flac = "flac"
-    aac = "aac"
-    """AAC in ADTS frames."""
-    pcm = "pcm"
-    """16-bit little-endian samples without a header."""
 
 
 _CODECS = {

@@ -13,8 +13,9 @@ class SaidSymbols(NamedTuple):
 
     samples: Tensor
     """`(n,)` float32, within full scale."""
-    ends_s: Sequence[float]
-    """Where each further symbol ends, in seconds from the beginning of the utterance; it may lie behind `samples`."""
+    spans_s: Sequence[tuple[float, float]]
+    """Where each further symbol begins and ends, in seconds from the beginning of the utterance; they may lie behind
+    `samples`."""
 
 
 class Synthesizer(Protocol):
@@ -34,7 +35,10 @@ class Synthesizer(Protocol):
 
     @property
     def voices(self) -> Sequence[str]:
-        """Names of voices, the default first."""
+        """Names of voices, one or more."""
+
+    def voice_for(self, language: str) -> str:
+        """The default voice of a language (ISO 639-3)."""
 
     def say(self, symbols: str, voice: str, *, rate: float, seed: int) -> Iterator[SaidSymbols]:
         """Say an utterance.
@@ -46,5 +50,5 @@ class Synthesizer(Protocol):
             seed: the same seed gives the same samples.
 
         Returns:
-            Pieces as they are ready. All together have one time for each symbol, and these never go back.
+            Pieces as they are ready. All together have one span for each symbol, and these never go back.
         """

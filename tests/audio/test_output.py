@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from speech.audio.input.files import load_audio
-from speech.audio.output import MEDIA_TYPES, AudioEncoding, AudioWriter, encoded
+from speech.audio.output import MEDIA_TYPES, AudioWriter, encoded
+from speech.choices import AudioEncoding
 from speech.errors import AudioError
 
 RATE = 24000

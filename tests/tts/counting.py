@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate, pairwise
 
 import torch
 
@@ -27,15 +28,15 @@ class CountingSynthesizer:
         assert {*symbols} <= self.alphabet
         self.said.append((symbols, voice, rate, seed))
         generator = torch.Generator().manual_seed(seed + len(voice) + sum(map(ord, symbols)))
-        end, ends = 0, []
-        for symbol in symbols:
-            end += int((100 + ord(symbol) % 100) / rate)
-            ends.append(end / self.sample_rate)
-        samples = torch.rand(end, generator=generator) - 0.5
+        ends = [0, *accumulate(int((100 + ord(symbol) % 100) / rate) for symbol in symbols)]
+        samples = torch.rand(ends[-1], generator=generator) - 0.5
+        spans = [(start / self.sample_rate, end / self.sample_rate) for start, end in pairwise(ends)]
         for start in range(0, len(symbols), 7):
-            first = round(ends[start - 1] * self.sample_rate) if start else 0
-            last = round(ends[min(start + 7, len(symbols)) - 1] * self.sample_rate)
-            yield SaidSymbols(samples[first:last], ends[start : start + 7])
+            own = ends[start : start + 8]
+            yield SaidSymbols(samples[own[0] : own[-1]], spans[start : start + 7])
+
+    def voice_for(self, language: str) -> str:
+        return "low" if language == "deu" else "high"
 
 
 class LetterPronouncer:

@@ -1,0 +1,99 @@
+"""What `speech say` does once its options are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from rich.progress import Progress, SpinnerColumn, TextColumn
+
+from speech.audio.output import AudioWriter
+from speech.choices import AudioEncoding
+from speech.cli.console import stderr, to_json
+from speech.errors import TextError
+from speech.files import printable, replacing, write_atomically
+from speech.speaker import SaidWord, Speaker, SpeakingOptions
+from speech.transcript import Transcript, Word
+
+_SSML = "<speak"
+
+
+def say_text(
+    pieces: Iterator[str],
+    manner: Mapping[str, Any],
+    *,
+    model: str,
+    device: str,
+    output: Path,
+    encoding: AudioEncoding,
+    words: Path | None,
+) -> None:
+    """Say a text that comes in pieces, and write audio and word times.
+
+    Args:
+        manner: fields of `SpeakingOptions`.
+        words: file for the times, `.json`, `.srt` or `.vtt`.
+
+    Raises:
+        SpeechError: of any kind; no file is written then.
+    """
+    options = SpeakingOptions(**manner)
+    speaker = Speaker.from_pretrained(model, device=device)
+    said, samples = _write(speaker, pieces, options, output, encoding)
+    seconds = samples / speaker.sample_rate
+    if words is not None:
+        write_atomically(words, _times(said, words.suffix, seconds, options.language))
+    stderr().print(f"{printable(output)}: {seconds:.1f} s, {len(said)} words")
+
+
+def _write(
+    speaker: Speaker, pieces: Iterator[str], options: SpeakingOptions, output: Path, encoding: AudioEncoding
+) -> tuple[list[SaidWord], int]:
+    """Write what is said; return its words and the number of samples.
+
+    Raises:
+        TextError: if the text has no words; the file is not written then.
+    """
+    first = next(pieces, "")
+    if first.lstrip().startswith(_SSML):
+        packets = speaker.stream_ssml(first + "".join(pieces), options)
+    else:
+        packets = speaker.stream(chain([first], pieces), options)
+    said: list[SaidWord] = []
+    total = 0
+    with ExitStack() as stack:
+        columns = SpinnerColumn(), TextColumn("speaking {task.completed:.1f} s")
+        progress = stack.enter_context(Progress(*columns, console=stderr(), transient=True))
+        task = progress.add_task("speaking", total=None)
+        file = stack.enter_context(stack.enter_context(replacing(output)).open("wb"))
+        writer = stack.enter_context(AudioWriter(file, encoding, speaker.sample_rate))
+        for packet in packets:
+            writer.write(packet.samples)
+            said += packet.words
+            total += len(packet.samples)
+            progress.update(task, completed=total / speaker.sample_rate)
+        if not said:
+            raise TextError("nothing in the text can be spoken", fix="Give some words.")
+    return said, total
+
+
+def _times(said: list[SaidWord], suffix: str, seconds: float, language: str) -> str:
+    """Word times as JSON or subtitles."""
+    if suffix == ".json":
+        rows = [
+            {
+                "text": word.text,
+                "start": round(word.start_s, 3),
+                "end": round(word.end_s, 3),
+                "source": [word.source_start, word.source_end],
+            }
+            for word in said
+        ]
+        return to_json({"duration": round(seconds, 3), "language": language, "words": rows}, indent=1) + "\n"
+    timed = tuple(Word(word.text, word.start_s, word.end_s, 1.0, language) for word in said)
+    text = " ".join(word.text for word in said)
+    transcript = Transcript(text, language, 1.0, "tts", seconds, timed)
+    return transcript.to_srt() if suffix == ".srt" else transcript.to_vtt()

@@ -1,0 +1,82 @@
+"""`speech say`: options, files, formats and word times, through the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from speech.audio.input.files import probe
+from speech.errors import ConfigError, FileError, ModelError, SpeechError, TextError
+from tests.cli.calling import run
+from tests.tts.kokoro_voices import letters_program, save_kokoro
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    return save_kokoro(tmp_path_factory.mktemp("kokoro") / "model")
+
+
+@pytest.fixture(autouse=True)
+def program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", f"{letters_program(tmp_path / 'bin')}:/usr/bin:/bin")
+
+
+@pytest.mark.parametrize("suffix", ["wav", "mp3", "opus", "flac", "aac"])
+def test_a_text_becomes_audio(model, tmp_path, suffix):
+    output, words = tmp_path / f"x.{suffix}", tmp_path / "x.json"
+    result = run("say", "Hello there, Anna. It cost $5.", "--model", model, "--output", output, "--words", words)
+    times = json.loads(words.read_text())
+    assert [word["text"] for word in times["words"]] == "Hello there Anna It cost five dollars".split()
+    assert times["words"][-1]["source"] == [27, 29]
+    assert times["words"][-1]["end"] <= times["duration"]
+    assert probe(output).duration_s == pytest.approx(times["duration"], abs=0.15)
+    assert result.stderr.split("\n")[-2].endswith(f"x.{suffix}: {times['duration']:.1f} s, 7 words")
+
+
+def test_files_and_standard_input_say_the_same_as_the_argument(model, tmp_path):
+    text = "Hello there.\nIt is the end."
+    (tmp_path / "text.txt").write_text(text)
+    made = []
+    for number, (source, piped) in enumerate([(text, None), (tmp_path / "text.txt", None), ("-", text)]):
+        output = tmp_path / f"{number}.wav"
+        run("say", source, "--model", model, "--output", output, input=piped)
+        made.append(output.read_bytes())
+    assert made[0] == made[1] == made[2]
+    run("say", text, "--model", model, "--output", tmp_path / "seed.wav", "--seed", 1)
+    assert (tmp_path / "seed.wav").read_bytes() != made[0]
+
+
+def test_markup_is_said_and_subtitles_are_written(model, tmp_path):
+    document = '<speak>Hello <break time="1s"/> there.</speak>'
+    run("say", document, "--model", model, "--output", tmp_path / "x.wav", "--words", tmp_path / "x.srt")
+    lines = (tmp_path / "x.srt").read_text().splitlines()
+    assert [line for line in lines if line.isalpha()] == ["Hello", "there"]
+    run("say", "Hello there.", "--model", model, "--output", tmp_path / "y.wav", "--words", tmp_path / "y.vtt")
+    assert (tmp_path / "y.vtt").read_text().startswith("WEBVTT")
+    assert probe(tmp_path / "x.wav").duration_s > probe(tmp_path / "y.wav").duration_s + 0.9
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "error", "said"),
+    [
+        ("Hello.", {"--output": "x.ogg"}, ConfigError, "Give a name that ends with .wav, .mp3"),
+        ("Hello.", {"--words": "x.txt"}, ConfigError, "ends with .json, .srt, .vtt"),
+        ("Hello.", {"--voice": "none"}, ConfigError, "no voice 'none'. There are af_one"),
+        ("Hello.", {"--rate": "3"}, ConfigError, "rate"),
+        ("Hello.", {"--language": "fin"}, SpeechError, "no pronunciation is known in 'fin'"),
+        ("Hello.", {"--model": "embedded"}, ModelError, "has no voice"),
+        (" ", {}, TextError, "there is no text"),
+        ("...", {}, TextError, "nothing in the text can be spoken"),
+        ("none.txt", {}, FileError, "none.txt: cannot be read: no such file"),
+        ("<speak>a</spea>", {}, TextError, "line 1"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_is_written(model, tmp_path, monkeypatch, text, options, error, said):
+    monkeypatch.chdir(tmp_path)
+    given = {"--model": str(model), "--output": "x.wav"} | options
+    with pytest.raises(error) as raised:
+        run("say", text, *(part for pair in given.items() for part in pair))
+    assert said in str(raised.value)
+    assert not [path for path in tmp_path.iterdir() if path.suffix in {".wav", ".ogg", ".txt"}]
