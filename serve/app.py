@@ -33,6 +33,7 @@ from serve.protocols.deepgram import Deepgram
 from serve.protocols.native import Native
 from serve.protocols.openai_http import TRANSCRIPTION, TRANSLATION, OpenAiApi
 from serve.protocols.openai_realtime import OpenAiRealtime
+from serve.protocols.openai_speech import SpeechApi
 from serve.protocols.openai_translations import OpenAiTranslations
 from serve.protocols.vosk import Vosk
 from serve.sessions.options import Facts, Refused
@@ -43,6 +44,7 @@ from speech import __version__
 from speech.models.precision import Precision
 from speech.recognize.text_translators import open_translator
 from speech.recognizer import Recognizer
+from speech.speaker import Speaker
 from speech.stream.engine import EngineConfig
 from speech.text.languages import LANGUAGES
 
@@ -69,6 +71,7 @@ class Parts:
     telemetry: Telemetry
     adapters: LiveAdapters
     pools: Pools
+    speech: SpeechApi
     registry: SessionRegistry | None = None
 
 
@@ -105,7 +108,9 @@ def build(config: ServeConfig) -> FastAPI:
     )
     auth, telemetry, pools = Authenticator(config), Telemetry(), Pools.start()
     adapters = LiveAdapters(recognizer, facts, auth, telemetry, pools)
-    parts = Parts(recognizer, live, facts, auth, telemetry, adapters, pools)
+    speaker = Speaker.from_pretrained(config.voice_model, device=config.device) if config.voice_model else None
+    speech = SpeechApi(speaker, config, telemetry, pools)
+    parts = Parts(recognizer, live, facts, auth, telemetry, adapters, pools, speech)
     app = FastAPI(title="speech", version=__version__, lifespan=lambda _: _lifespan(parts))
     app.state.parts = parts
     _add_page(app)
@@ -234,6 +239,9 @@ def _add_http(app: FastAPI, parts: Parts) -> None:
         ("/v1/audio/translations", api.translations, TRANSLATION),
     ):
         app.add_api_route(path, route, methods=["POST"], response_model=None, openapi_extra=form)
+
+    app.add_api_route("/v1/audio/speech", parts.speech.speech, methods=["POST"], response_model=None)
+    app.add_api_route("/v1/voices", parts.speech.voices, methods=["GET"])
 
     app.add_api_route("/v1/adapters", parts.adapters.listing, methods=["GET"])
     app.add_api_route("/v1/adapters/{code}", parts.adapters.put, methods=["PUT"], response_model=None)

@@ -65,6 +65,13 @@ class ServeConfig:
     of a chat endpoint; `=spa:fra` behind it names its languages. An endpoint's key is in `SPEECH_TRANSLATOR_KEY`."""
     translator_model: str = ""
     """Name of the model at that endpoint."""
+    voice_model: str = ""
+    """Voice model for `/v1/audio/speech`: a directory that `speech import` wrote from Kokoro, or a hub id. Empty: this
+    server does not speak."""
+    max_speech_requests: int = 8
+    """Texts that may be said at once."""
+    max_speech_characters: int = 4096
+    """Length of such a text."""
     allow_adapters: bool = False
     """Whether clients may upload and remove adapters over HTTP; with `api_keys` this requires a key."""
     max_adapter_bytes: int = 67_108_864

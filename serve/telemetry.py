@@ -43,6 +43,9 @@ class Telemetry:
         self.adapters = Gauge("speech_adapters", "Languages that have an adapter", registry=make)
         self.tasks = Gauge("speech_tasks", "Tasks of the event loop", registry=make)
         self.requests = Counter("speech_requests", "HTTP transcriptions", ["status"], registry=make)
+        self.speech_requests = Counter("speech_said_texts", "Texts to be said over HTTP", ["status"], registry=make)
+        self.first_packet = self._seconds("speech_first_packet_seconds", "Request to the first samples of a text")
+        self.spoken = Counter("speech_spoken_seconds", "Audio of said texts", registry=make)
 
     def worked(self, session: LiveSession, result: Result) -> None:
         """Record a result of the engine for a session."""

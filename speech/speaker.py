@@ -128,6 +128,14 @@ class Speaker:
             raise ModelError("has no voices", where=name, fix="Import it again with a folder of voices.")
         return cls(KokoroSynthesizer(checkpoint), EspeakPronouncer())
 
+    def language_of(self, voice: str) -> str:
+        """The language (ISO 639-3) that a voice was taught.
+
+        Raises:
+            ConfigError: if there is no such voice.
+        """
+        return self._synthesizer.language_of(self._known(voice))
+
     def say(self, text: str, options: SpeakingOptions, *, ssml: bool = False) -> Speech:
         """Say a whole text; errors as `stream` and `stream_ssml`."""
         packets = list(self.stream_ssml(text, options) if ssml else self.stream([text], options))
@@ -162,10 +170,14 @@ class Speaker:
         return self._packets(iter(read_ssml(document, options.language, options.others)), voice, options)
 
     def _voice(self, options: SpeakingOptions) -> str:
-        name = options.voice
-        if name and name not in self.voices:
-            raise ConfigError(f"there is no voice {name!r}", fix=f"There are {', '.join(self.voices)}.")
-        return name or self._synthesizer.voice_for(resolve(options.language).code)
+        if options.voice:
+            return self._known(options.voice)
+        return self._synthesizer.voice_for(resolve(options.language).code)
+
+    def _known(self, voice: str) -> str:
+        if voice not in self.voices:
+            raise ConfigError(f"there is no voice {voice!r}", fix=f"There are {', '.join(self.voices)}.")
+        return voice
 
     def _packets(
         self, parts: Iterator[SpokenStretch | Pause], voice: str, options: SpeakingOptions

@@ -109,6 +109,13 @@ def test_voice_seed_and_rate_reach_the_synthesizer():
     assert synthesizer.said == [("one.", "low", 2.0, 7), ("two.", "low", 2.0, 8)]
 
 
+def test_voices_have_a_language():
+    one = speaker()
+    assert [(voice, one.language_of(voice)) for voice in one.voices] == [("high", "eng"), ("low", "deu")]
+    with pytest.raises(ConfigError, match="no voice 'none'"):
+        one.language_of("none")
+
+
 def test_symbols_that_the_voice_lacks_are_left_out_and_told(caplog):
     with caplog.at_level(logging.WARNING):
         speech = speaker().say("Señor über.", SpeakingOptions(language="deu"))

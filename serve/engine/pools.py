@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
 
-_THREADS = {"audio": 2, "compile": 1, "scoring": 2, "files": 1, "adapters": 1}
+_THREADS = {"audio": 2, "compile": 1, "scoring": 2, "files": 1, "adapters": 1, "speech": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class Pools:
     """Decodes and transcribes files that were uploaded over HTTP, one at a time."""
     adapters: ThreadPoolExecutor
     """Reads, tries and stores adapters."""
+    speech: ThreadPoolExecutor
+    """Says texts, a packet of each at a time."""
 
     @classmethod
     def start(cls) -> Pools:

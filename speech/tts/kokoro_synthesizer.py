@@ -36,7 +36,11 @@ class KokoroSynthesizer:
     def voice_for(self, language: str) -> str:
         """The first voice of a language, by the names of the published voices; else the first of all."""
         spoken = _BORROWED.get(language, language)
-        return next((name for name in self.voices if _SPEAK.get(name[:1]) == spoken), self.voices[0])
+        return next((name for name in self.voices if self.language_of(name) == spoken), self.voices[0])
+
+    def language_of(self, voice: str) -> str:
+        """The language of a voice, by its name as published ones have it; English for others."""
+        return _SPEAK.get(voice[:1], "eng")
 
     def say(self, symbols: str, voice: str, *, rate: float, seed: int) -> Iterator[SaidSymbols]:
         """Say an utterance; see `Synthesizer`. It comes in one piece."""

@@ -40,6 +40,9 @@ class Synthesizer(Protocol):
     def voice_for(self, language: str) -> str:
         """The default voice of a language (ISO 639-3)."""
 
+    def language_of(self, voice: str) -> str:
+        """The language (ISO 639-3) that one of `voices` was taught."""
+
     def say(self, symbols: str, voice: str, *, rate: float, seed: int) -> Iterator[SaidSymbols]:
         """Say an utterance.
 

@@ -38,6 +38,9 @@ class CountingSynthesizer:
     def voice_for(self, language: str) -> str:
         return "low" if language == "deu" else "high"
 
+    def language_of(self, voice: str) -> str:
+        return "deu" if voice == "low" else "eng"
+
 
 class LetterPronouncer:
     """Letters stand for themselves."""

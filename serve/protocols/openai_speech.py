@@ -1,0 +1,301 @@
+"""`/v1/audio/speech` and `/v1/voices`, compatible with OpenAI's clients: a text is sent as audio while it is said."""
+
+from __future__ import annotations
+
+import base64
+import io
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import msgspec
+import numpy as np
+from fastapi import Request
+from fastapi.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from serve.config import ServeConfig
+from serve.engine.pools import Pools, run
+from serve.http.errors import Failure
+from serve.protocols.openai_stream import event
+from serve.telemetry import Telemetry
+from speech.audio.output import MEDIA_TYPES, AudioWriter
+from speech.choices import AudioEncoding
+from speech.errors import AudioError, SpeechError
+from speech.speaker import FASTEST, SLOWEST, Speaker, SpeakingOptions, SpeechPacket
+from speech.text.languages import resolve
+
+_log = logging.getLogger(__name__)
+ALIASES = (
+    "alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse",
+)  # fmt: skip
+"""Voices that unmodified clients name; each stands for the voice at its place among those of the language."""
+_AT_THE_END = (AudioEncoding.wav, AudioEncoding.flac)
+"""Their headers state the length: they are sent once all is said."""
+_SSML = "<speak"
+
+
+class NamedVoice(msgspec.Struct):
+    """A voice by its id, as OpenAI's clients also send it."""
+
+    id: str
+
+
+class SpeechRequest(msgspec.Struct, kw_only=True):
+    """Body of a request; other fields are ignored, as `instructions` are."""
+
+    input: str
+    """A text, or an SSML document."""
+    model: str = ""
+    voice: str | NamedVoice = ""
+    response_format: AudioEncoding = AudioEncoding.mp3
+    speed: float = 1.0
+    stream_format: str = "audio"
+    language: str = ""
+    """Language of the text; default: that of the voice. OpenAI has no such field."""
+    seed: int = 0
+
+    @property
+    def voice_name(self) -> str:
+        return self.voice if isinstance(self.voice, str) else self.voice.id
+
+
+class SpeechApi:
+    """The routes. Requests share one thread, and take turns packet by packet.
+
+    Args:
+        speaker: says texts; None: this server has no voice.
+        config: of the server.
+        telemetry: of the server.
+        pools: of the server.
+    """
+
+    def __init__(self, speaker: Speaker | None, config: ServeConfig, telemetry: Telemetry, pools: Pools) -> None:
+        self._speaker, self._config, self._telemetry, self._pools = speaker, config, telemetry, pools
+        self.speaking = 0
+        """Requests under way."""
+
+    async def voices(self) -> dict[str, Any]:
+        """List the voices, and the language of each."""
+        speaker = self._speaker
+        names = [] if speaker is None else speaker.voices
+        return {
+            "object": "list",
+            "data": [
+                {"id": name, "object": "voice", "language": None if speaker is None else speaker.language_of(name)}
+                for name in names
+            ],
+        }
+
+    async def speech(self, request: Request) -> Response:
+        """Text to speech."""
+        try:
+            response = await self._result(request)
+        except Failure as refused:
+            response = refused.response()
+        self._telemetry.speech_requests.labels(str(response.status_code)).inc()
+        return response
+
+    async def _result(self, request: Request) -> Response:
+        if self._speaker is None:
+            raise Failure(404, "no_voice", "this server has no voice; it is started with --voice-model for one")
+        began = time.monotonic()
+        wanted = _parsed(await _body(request, self._config.max_json_bytes))
+        options = self._options(self._speaker, wanted)
+        if self.speaking >= self._config.max_speech_requests:
+            text = f"{self.speaking} texts are being said; try again later"
+            raise Failure(429, "too_many_requests", text)
+        self.speaking += 1
+        spoken = SpokenText(self._speaker, wanted, options, self._pools, self._telemetry, began)
+        try:
+            first = await spoken.next()
+        except BaseException:
+            self._leave()
+            raise
+        if wanted.stream_format == "sse":
+            return LeavingResponse(spoken.events(first), "text/event-stream", self._leave)
+        return LeavingResponse(spoken.audio(first), MEDIA_TYPES[wanted.response_format], self._leave)
+
+    def _leave(self) -> None:
+        self.speaking -= 1
+
+    def _options(self, speaker: Speaker, wanted: SpeechRequest) -> SpeakingOptions:
+        """How a text is said. Raises Failure."""
+        longest = self._config.max_speech_characters
+        if not wanted.input.strip() or len(wanted.input) > longest:
+            text = f"input has {len(wanted.input)} characters, expected 1 to {longest} and not blanks only"
+            raise Failure(400, "bad_input", text, "input")
+        if not SLOWEST <= wanted.speed <= FASTEST:
+            raise Failure(400, "bad_speed", f"speed {wanted.speed:g}, expected {SLOWEST:g} to {FASTEST:g}", "speed")
+        if wanted.stream_format not in ("audio", "sse"):
+            raise Failure(
+                400, "bad_format", f"stream_format {wanted.stream_format[:80]!r}; audio or sse", "stream_format"
+            )
+        try:
+            code = resolve(wanted.language).code if wanted.language else ""
+        except SpeechError as error:
+            raise Failure(400, "bad_language", str(error), "language") from error
+        name = wanted.voice_name
+        if name and name not in speaker.voices and name not in ALIASES:
+            text = f"there is no voice {name[:80]!r}; there are {', '.join(speaker.voices)}"
+            raise Failure(404, "voice_not_found", text, "voice")
+        if name in speaker.voices:
+            code = code or speaker.language_of(name)
+        else:
+            code = code or "eng"
+            own = [voice for voice in speaker.voices if speaker.language_of(voice) == code]
+            name = own[ALIASES.index(name) % len(own)] if name and own else ""
+        return SpeakingOptions(language=code, voice=name, rate=wanted.speed, seed=abs(wanted.seed))
+
+
+class SpokenText:
+    """One text that is being said: bytes of audio as they are ready."""
+
+    def __init__(
+        self,
+        speaker: Speaker,
+        wanted: SpeechRequest,
+        options: SpeakingOptions,
+        pools: Pools,
+        telemetry: Telemetry,
+        began: float,
+    ) -> None:
+        self._pools, self._telemetry, self._began = pools, telemetry, began
+        self._rate, self._characters = speaker.sample_rate, len(wanted.input)
+        self._file = Collected() if wanted.response_format not in _AT_THE_END else io.BytesIO()
+        self._writer = _writer(self._file, wanted.response_format, speaker.sample_rate)
+        ssml = wanted.input.lstrip().startswith(_SSML)
+        self._packets = _packets(lambda: _begun(speaker, wanted.input, options, ssml))
+        self._ended, self._samples, self._words = False, 0, 0
+
+    async def next(self) -> bytes:
+        """The next bytes, not empty unless the text is over.
+
+        Raises:
+            Failure: if the text cannot be said.
+        """
+        try:
+            return await run(self._pools.speech, self._next)
+        except SpeechError as error:
+            raise Failure(400, "cannot_be_said", str(error), "input") from error
+
+    def _next(self) -> bytes:
+        """Runs on the thread of the pool."""
+        while not self._ended:
+            packet = next(self._packets, None)
+            if packet is None:
+                self._ended = True
+                if not self._words:
+                    raise AudioError("nothing in the text can be spoken", fix="Give some words.")
+                self._writer.close()
+            else:
+                self._write(packet)
+            if isinstance(self._file, Collected):
+                made = self._file.taken()
+                if made:
+                    return made
+        return self._file.getvalue() if isinstance(self._file, io.BytesIO) and not self._file.closed else b""
+
+    def _write(self, packet: SpeechPacket) -> None:
+        if not self._samples and len(packet.samples):
+            self._telemetry.first_packet.observe(time.monotonic() - self._began)
+        self._samples += len(packet.samples)
+        self._words += len(packet.words)
+        self._telemetry.spoken.inc(len(packet.samples) / self._rate)
+        self._writer.write(np.asarray(packet.samples))
+
+    async def _rest(self, first: bytes) -> AsyncIterator[bytes]:
+        made = first
+        while made:
+            yield made
+            if self._ended:
+                return
+            made = await self.next()
+
+    async def audio(self, first: bytes) -> AsyncIterator[bytes]:
+        """The file, from the result of the first `next` on. It breaks off if the text cannot be said further."""
+        async for made in self._rest(first):
+            yield made
+
+    async def events(self, first: bytes) -> AsyncIterator[str]:
+        """The file as server-sent events; an error is the last one."""
+        try:
+            async for made in self._rest(first):
+                yield event("speech.audio.delta", audio=base64.b64encode(made).decode())
+        except Failure as failure:
+            yield event("error", error={"code": failure.code, "message": failure.message})
+            return
+        seconds = self._samples / self._rate
+        used = {"input_tokens": self._characters, "output_tokens": round(seconds * 1000)}
+        total = {"total_tokens": sum(used.values())}
+        yield event("speech.audio.done", usage={**used, **total})
+
+
+class LeavingResponse(StreamingResponse):
+    """A streamed response that calls `leave` at its end, also if the client has gone before its beginning."""
+
+    def __init__(self, content: AsyncIterator[Any], media_type: str, leave: Callable[[], None]) -> None:
+        super().__init__(content, media_type=media_type)
+        self._leave = leave
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._leave()
+
+
+class Collected(io.RawIOBase):
+    """A file that is taken away while it is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._made += bytes(data)
+        return len(data)
+
+    def taken(self) -> bytes:
+        """What was written since the last call."""
+        made, self._made = bytes(self._made), bytearray()
+        return made
+
+
+def _writer(file: Any, encoding: AudioEncoding, rate: int) -> AudioWriter:
+    try:
+        return AudioWriter(file, encoding, rate)
+    except AudioError as error:
+        raise Failure(400, "bad_format", str(error), "response_format") from error
+
+
+def _begun(speaker: Speaker, text: str, options: SpeakingOptions, ssml: bool) -> Iterator[SpeechPacket]:
+    return speaker.stream_ssml(text, options) if ssml else speaker.stream([text], options)
+
+
+def _packets(begin: Callable[[], Iterator[SpeechPacket]]) -> Iterator[SpeechPacket]:
+    """Packets of a text whose reading begins with the first one, on the thread of whoever asks for it."""
+    yield from begin()
+
+
+async def _body(request: Request, longest: int) -> bytes:
+    """The body. Raises Failure as soon as it is too long."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > longest:
+            raise Failure(413, "too_long", f"the body has more than {longest} bytes")
+    return bytes(body)
+
+
+def _parsed(body: bytes) -> SpeechRequest:
+    try:
+        return msgspec.json.decode(body, type=SpeechRequest)
+    except (msgspec.DecodeError, RecursionError) as error:
+        what, _, path = str(error).partition(" - at `$.")
+        name = path.strip("`") or None
+        raise Failure(400, "bad_request", f"{name}: {what}" if name else what, name) from error
