@@ -55,8 +55,8 @@ def import_model(
     source: Annotated[
         str,
         typer.Argument(
-            help="Hub id such as espnet/owsm_ctc_v4_1B, openai/whisper-large-v3-turbo or hexgrad/Kokoro-82M, or a folder "
-            "with its files."
+            help="Hub id such as espnet/owsm_ctc_v4_1B, openai/whisper-large-v3-turbo or hexgrad/Kokoro-82M, "
+            "or a folder with its files."
         ),
     ],
     to: Annotated[Path, typer.Option(help="New folder for the checkpoint.")],
@@ -134,7 +134,7 @@ def _kokoro(source: str, directory: Path, to: Path, storage: Storage) -> tuple[f
         rate=model.sample_rate,
         voices=", ".join(checkpoint.voices) or "none; put published ones into `voices/` of the source and import again",
     )
-    checkpoint.info.update(source=source, licence=licence or "apache-2.0")
+    checkpoint.info.update(source=source, licence=licence)
     save_kokoro_checkpoint(to, checkpoint, card=card, storage=storage, attached=_attached(directory))
     return parameters, f"{len(checkpoint.voices)} voices"
 

@@ -45,6 +45,7 @@ def test_a_hub_id_is_fetched(monkeypatch, tmp_path):
         "adapters/ita.safetensors",
         "exp/a.pth",
         "model.bin",
+        "voices/af_heart.pt",
     ]
     other = ["setup.py", "model.pkl", "pytorch_model.bin", "model.pt", "run.sh", "model.onnx", "a.npy"]
     other += ["model.fp32-00001-of-00002.safetensors"]

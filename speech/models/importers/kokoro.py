@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -40,6 +41,29 @@ _ALBERT: dict[str, Any] = {
     "type_vocab_size": 2,
 }
 """Required settings of `plbert`, which are also their defaults."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table of settings; errors name them with `prefix`."""
+
+    values: Mapping[str, Any]
+    prefix: str
+    where: str
+
+    def whole(self, name: str, default: int | None = None) -> int:
+        value = self.values.get(name, default)
+        return _whole_numbers([value], self.prefix + name, self.where)[0]
+
+    def wholes(self, name: str) -> list[int]:
+        return _whole_numbers(self.values.get(name), self.prefix + name, self.where)
+
+
+def _whole_numbers(values: Any, name: str, where: str) -> list[int]:
+    """A list of whole numbers of at least 1; an empty one is refused."""
+    if not isinstance(values, list) or not values or not all(type(v) is int and v > 0 for v in values):
+        raise ModelError(f"{name} is {values!r}, expected whole numbers from 1", where=where)
+    return values
 
 
 def is_kokoro(directory: Path) -> bool:
@@ -81,12 +105,12 @@ def build_kokoro(
     Raises:
         ModelError: as `import_kokoro`.
     """
+    generator = _Table(_of(settings, "istftnet", settings_where), "istftnet.", settings_where)
+    block_kernels = generator.wholes("resblock_kernel_sizes")
     try:
-        tensors = from_published(parts, len(_of(settings, "istftnet", settings_where)["resblock_kernel_sizes"]))
+        tensors = from_published(parts, len(block_kernels))
     except ModelError as error:
         raise ModelError(error.what, where=where, fix=_AGAIN) from error
-    except (KeyError, TypeError) as error:
-        raise ModelError(f"has a wrong or missing key in istftnet: {error}", where=settings_where) from error
     check_finite(tensors, where, _AGAIN)
     config = read_settings(settings, tensors, settings_where)
     symbols = symbol_table(settings.get("vocab"), settings_where)
@@ -105,28 +129,30 @@ def read_settings(settings: Mapping[str, Any], tensors: Mapping[str, Tensor], wh
     Raises:
         ModelError: naming the setting that is missing or not supported.
     """
-    albert, generator = _of(settings, "plbert", where), _of(settings, "istftnet", where)
+    albert = _Table(_of(settings, "plbert", where), "plbert.", where)
+    generator = _Table(_of(settings, "istftnet", where), "istftnet.", where)
+    top = _Table(settings, "", where)
     for name, value in _ALBERT.items():
-        if albert.get(name, value) != value:
-            raise ModelError(f"plbert.{name} is {albert[name]!r}, expected {value!r}", where=where)
+        if albert.values.get(name, value) != value:
+            raise ModelError(f"plbert.{name} is {albert.values[name]!r}, expected {value!r}", where=where)
+    dilations = generator.values.get("resblock_dilation_sizes") or [[]]
+    if any(row != dilations[0] for row in dilations):
+        raise ModelError(f"istftnet.resblock_dilation_sizes {dilations} are not all the same", where=where)
     try:
-        dilations = generator["resblock_dilation_sizes"]
-        if not dilations or any(row != dilations[0] for row in dilations):
-            raise ModelError(f"istftnet.resblock_dilation_sizes {dilations} are not all the same", where=where)
         return KokoroConfig(
-            symbols=settings["n_token"],
-            dim=settings["hidden_dim"],
-            style_dim=settings["style_dim"],
-            layers=settings["n_layer"],
-            kernel=settings["text_encoder_kernel_size"],
-            max_duration=settings["max_dur"],
+            symbols=top.whole("n_token"),
+            dim=top.whole("hidden_dim"),
+            style_dim=top.whole("style_dim"),
+            layers=top.whole("n_layer"),
+            kernel=top.whole("text_encoder_kernel_size"),
+            max_duration=top.whole("max_dur"),
             albert=AlbertConfig(
-                embedding=albert.get("embedding_size", 128),
-                dim=albert["hidden_size"],
-                heads=albert["num_attention_heads"],
-                hidden=albert["intermediate_size"],
-                layers=albert["num_hidden_layers"],
-                positions=albert["max_position_embeddings"],
+                embedding=albert.whole("embedding_size", 128),
+                dim=albert.whole("hidden_size"),
+                heads=albert.whole("num_attention_heads"),
+                hidden=albert.whole("intermediate_size"),
+                layers=albert.whole("num_hidden_layers"),
+                positions=albert.whole("max_position_embeddings"),
             ),
             decoder=StyleDecoderConfig(
                 dim=_width(tensors, "decoder.first.conv2.bias"),
@@ -134,17 +160,17 @@ def read_settings(settings: Mapping[str, Any], tensors: Mapping[str, Tensor], wh
                 text_dim=_width(tensors, "decoder.text.bias"),
             ),
             generator=GeneratorConfig(
-                channels=generator["upsample_initial_channel"],
-                rates=list(generator["upsample_rates"]),
-                kernels=list(generator["upsample_kernel_sizes"]),
-                block_kernels=list(generator["resblock_kernel_sizes"]),
-                dilations=list(dilations[0]),
-                n_fft=generator["gen_istft_n_fft"],
-                hop=generator["gen_istft_hop_size"],
+                channels=generator.whole("upsample_initial_channel"),
+                rates=generator.wholes("upsample_rates"),
+                kernels=generator.wholes("upsample_kernel_sizes"),
+                block_kernels=generator.wholes("resblock_kernel_sizes"),
+                dilations=_whole_numbers(dilations[0], "istftnet.resblock_dilation_sizes", where),
+                n_fft=generator.whole("gen_istft_n_fft"),
+                hop=generator.whole("gen_istft_hop_size"),
             ),
         )
-    except (KeyError, TypeError, ConfigError) as error:
-        raise ModelError(f"has a wrong or missing key: {error}", where=where) from error
+    except ConfigError as error:
+        raise ModelError(error.what, where=where, fix=error.fix) from error
 
 
 def read_voices(folder: Path, settings: Mapping[str, Any], where: str) -> dict[str, Tensor]:
@@ -154,9 +180,7 @@ def read_voices(folder: Path, settings: Mapping[str, Any], where: str) -> dict[s
         FileError: if a file cannot be read.
         ModelError: naming the file, if it is no voice of this model.
     """
-    style_dim = settings.get("style_dim")
-    if type(style_dim) is not int or style_dim < 1:
-        raise ModelError(f"style_dim is {style_dim!r}, expected a whole number", where=where)
+    style_dim = _Table(settings, "", where).whole("style_dim")
     found: dict[str, Tensor] = {}
     for path in sorted([*folder.glob("*.pt"), *folder.glob("*.bin")]):
         pack = _read_raw(path, 2 * style_dim) if path.suffix == ".bin" else _read_pack(path)

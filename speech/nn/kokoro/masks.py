@@ -1,4 +1,4 @@
-"""Sequences of different lengths in one batch: frames beyond the end of a row are zero wherever a layer looks sideways."""
+"""Rows of different lengths in one batch: frames beyond the end of a row are 0 wherever a layer looks sideways."""
 
 from __future__ import annotations
 
