@@ -21,14 +21,15 @@ if TYPE_CHECKING:
     from speech.chunking import ChunkSpec
     from speech.errors import SpeechError
     from speech.recognizer import Recognizer
-    from speech.speaker import Speaker, SpeakingOptions
+    from speech.speaker import Speaker
     from speech.transcript import Transcript, Word
+    from speech.tts.speech_stream import SpeakingOptions
 
 _HOME = {
     "ChunkSpec": "speech.chunking",
     "Recognizer": "speech.recognizer",
     "Speaker": "speech.speaker",
-    "SpeakingOptions": "speech.speaker",
+    "SpeakingOptions": "speech.tts.speech_stream",
     "SpeechError": "speech.errors",
     "Transcript": "speech.transcript",
     "Word": "speech.transcript",

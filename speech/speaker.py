@@ -10,59 +10,24 @@ A text gives the same samples, to the last bit, however it is cut into pieces.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from speech.errors import ConfigError, ModelError, TextError
+from speech.errors import ConfigError, ModelError
 from speech.models.checkpoint import kind_of
 from speech.models.devices import check_device
 from speech.models.hub import locate
 from speech.models.kokoro_checkpoint import load_kokoro_checkpoint
 from speech.models.storage import KOKORO
-from speech.ranges import check, ranged
 from speech.text.languages import resolve
 from speech.tts.kokoro_synthesizer import KokoroSynthesizer
 from speech.tts.pronunciation.espeak import EspeakPronouncer
-from speech.tts.pronunciation.ipa import symbols_of_ipa
-from speech.tts.pronunciation.pronunciation import Pronouncer, Pronunciation, spans_of_words
+from speech.tts.pronunciation.pronunciation import Pronouncer
+from speech.tts.speech_stream import SaidWord, SpeakingOptions, SpeechPacket, SpeechStream
 from speech.tts.synthesizer import Synthesizer
-from speech.tts.text_front_end.reading import TextReader
-from speech.tts.text_front_end.segments import Pause, SpokenStretch, StretchEnd
-from speech.tts.text_front_end.spoken_form import SpokenWord
 from speech.tts.text_front_end.ssml import read_ssml
-
-SLOWEST, FASTEST = 0.5, 2.0
-"""Range of the rate."""
-PARAGRAPH_S = 0.4
-"""Silence between paragraphs."""
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class SaidWord:
-    """A word that was said."""
-
-    text: str
-    """As spoken: "$5" is "five" and "dollars"."""
-    start_s: float
-    end_s: float
-    source_start: int
-    """First character in the written text of what the word stands for."""
-    source_end: int
-    """One behind the last."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechPacket:
-    """The next samples, and the words whose times have become known with them."""
-
-    samples: np.ndarray
-    """`(n,)` float32."""
-    words: tuple[SaidWord, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +38,6 @@ class Speech:
     """`(n,)` float32."""
     sample_rate: int
     words: tuple[SaidWord, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SpeakingOptions:
-    """How a text is said."""
-
-    language: str
-    """A name that `speech.text.languages.resolve` knows."""
-    others: tuple[str, ...] = ()
-    """Languages of words in other scripts."""
-    voice: str = ""
-    """Empty: the default voice of the language."""
-    rate: float = ranged(1.0, least=SLOWEST, most=FASTEST)
-    """Speed relative to the voice's own; the pitch stays."""
-    seed: int = ranged(0, least=0)
-    """The same text with the same seed gives the same samples."""
-
-    def __post_init__(self) -> None:
-        check(self, "speech")
 
 
 class Speaker:
@@ -142,6 +88,15 @@ class Speaker:
         samples = np.concatenate([np.zeros(0, np.float32), *(packet.samples for packet in packets)])
         return Speech(samples, self.sample_rate, tuple(word for packet in packets for word in packet.words))
 
+    def open(self, options: SpeakingOptions) -> SpeechStream:
+        """A text that is pushed piece by piece.
+
+        Raises:
+            ConfigError: if the voice is unknown.
+            LanguageError: if a language is unknown.
+        """
+        return SpeechStream(self._synthesizer, self._pronouncer, self._voice(options), options)
+
     def stream(self, pieces: Iterable[str], options: SpeakingOptions) -> Iterator[SpeechPacket]:
         """Say a text that comes in pieces: each sentence is said as soon as the first letter behind it is there, or the
         pieces end. To stop, close the iterator.
@@ -150,14 +105,14 @@ class Speaker:
             ConfigError: if the voice is unknown.
             LanguageError: if a language is unknown, or for letters or digits that cannot be spoken, with their place.
         """
-        voice, reader = self._voice(options), TextReader(options.language, options.others)
+        text = self.open(options)
 
-        def stretches() -> Iterator[SpokenStretch]:
+        def packets() -> Iterator[SpeechPacket]:
             for piece in pieces:
-                yield from reader.feed(piece)
-            yield from reader.flush()
+                yield from text.feed(piece)
+            yield from text.flush()
 
-        return self._packets(stretches(), voice, options)
+        return packets()
 
     def stream_ssml(self, document: str, options: SpeakingOptions) -> Iterator[SpeechPacket]:
         """Say an SSML document.
@@ -166,8 +121,13 @@ class Speaker:
             TextError: for markup that is not XML or not supported, with its place.
             ConfigError, LanguageError: as `stream`.
         """
-        voice = self._voice(options)
-        return self._packets(iter(read_ssml(document, options.language, options.others)), voice, options)
+        text, parts = self.open(options), read_ssml(document, options.language, options.others)
+
+        def packets() -> Iterator[SpeechPacket]:
+            yield from text.say(parts)
+            yield from text.end()
+
+        return packets()
 
     def _voice(self, options: SpeakingOptions) -> str:
         if options.voice:
@@ -178,79 +138,3 @@ class Speaker:
         if voice not in self.voices:
             raise ConfigError(f"there is no voice {voice!r}", fix=f"There are {', '.join(self.voices)}.")
         return voice
-
-    def _packets(
-        self, parts: Iterator[SpokenStretch | Pause], voice: str, options: SpeakingOptions
-    ) -> Iterator[SpeechPacket]:
-        begun, number, pause_s, paragraph_s = 0, 0, 0.0, 0.0
-        for part in parts:
-            if isinstance(part, Pause):
-                pause_s += part.seconds
-                continue
-            silence = np.zeros(round((pause_s + paragraph_s) * self.sample_rate), np.float32)
-            if len(silence):
-                yield SpeechPacket(silence, ())
-            begun += len(silence)
-            rate = _rate(options.rate * part.rate, part)
-            for said, words in self._utterances(part):
-                for packet in self._said(said, words, begun, voice, rate, options.seed + number):
-                    begun += len(packet.samples)
-                    yield packet
-                number += 1
-            pause_s, paragraph_s = 0.0, PARAGRAPH_S if part.end == StretchEnd.paragraph else 0.0
-        if pause_s:
-            yield SpeechPacket(np.zeros(round(pause_s * self.sample_rate), np.float32), ())
-
-    def _utterances(self, part: SpokenStretch) -> Iterator[tuple[Pronunciation, Sequence[SpokenWord]]]:
-        """Phonemes of a stretch in pieces that the synthesizer can say, each with its words."""
-        if part.phonemes is None:
-            whole = self._pronouncer(part.spoken, part.language)
-        else:
-            symbols = symbols_of_ipa(part.phonemes, part.language)
-            whole = Pronunciation(symbols, tuple(spans_of_words(part.spoken.words, symbols)))
-        known = whole.within(self._synthesizer.alphabet)
-        if len(known.symbols) < len(whole.symbols):
-            lacking = "".join(sorted({*whole.symbols} - self._synthesizer.alphabet))
-            _log.warning("the voice cannot say %r in %r: left out", lacking, part.spoken.text)
-        place = 0
-        for piece in known.cut(self._synthesizer.max_symbols):
-            words = part.spoken.words[place : place + len(piece.words)]
-            place += len(words)
-            if piece.symbols.strip():
-                yield piece, words
-
-    def _said(
-        self, said: Pronunciation, words: Sequence[SpokenWord], begun: int, voice: str, rate: float, seed: int
-    ) -> Iterator[SpeechPacket]:
-        """Packets of one utterance; `begun` samples were said before it."""
-        before_s, told = begun / self.sample_rate, 0
-        spans: list[tuple[float, float]] = []
-        for piece in self._synthesizer.say(said.symbols, voice, rate=rate, seed=seed):
-            spans += piece.spans_s
-            first = told
-            while told < len(words) and said.words[told][1] <= len(spans):
-                told += 1
-            found = zip(words[first:told], said.words[first:told], strict=True)
-            yield SpeechPacket(
-                piece.samples.numpy(), tuple(_timed(word, spans, place, before_s) for word, place in found)
-            )
-
-
-def _rate(rate: float, part: SpokenStretch) -> float:
-    """Check a rate that markup has changed.
-
-    Raises:
-        TextError: if no voice speaks as slowly or as fast.
-    """
-    if SLOWEST <= rate <= FASTEST:
-        return rate
-    where = f"character {part.spoken.words[0].source_start + 1}" if part.spoken.words else None
-    raise TextError(f"a rate of {rate:g}, expected {SLOWEST:g} to {FASTEST:g}", where=where)
-
-
-def _timed(word: SpokenWord, spans: Sequence[tuple[float, float]], place: tuple[int, int], before_s: float) -> SaidWord:
-    """A word with the times of its symbols; a word of which nothing is said lasts no time."""
-    first, last = place
-    start_s = spans[first][0] if first < len(spans) else spans[-1][1] if spans else 0.0
-    end_s = spans[last - 1][1] if last > first else start_s
-    return SaidWord(word.text, before_s + start_s, before_s + end_s, word.source_start, word.source_end)

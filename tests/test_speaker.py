@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech.errors import ConfigError, LanguageError, TextError
-from speech.speaker import PARAGRAPH_S, Speaker, SpeakingOptions, Speech
+from speech.speaker import Speaker, Speech
+from speech.tts.speech_stream import PARAGRAPH_S, SpeakingOptions
 from tests.tts.counting import CountingSynthesizer, LetterPronouncer
 
 ENGLISH = SpeakingOptions(language="eng")

@@ -23,8 +23,9 @@ from serve.telemetry import Telemetry
 from speech.audio.output import MEDIA_TYPES, AudioWriter
 from speech.choices import AudioEncoding
 from speech.errors import AudioError, SpeechError
-from speech.speaker import FASTEST, SLOWEST, Speaker, SpeakingOptions, SpeechPacket
+from speech.speaker import Speaker
 from speech.text.languages import resolve
+from speech.tts.speech_stream import FASTEST, SLOWEST, SpeakingOptions, SpeechPacket
 
 _log = logging.getLogger(__name__)
 ALIASES = (

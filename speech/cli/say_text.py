@@ -15,8 +15,9 @@ from speech.choices import AudioEncoding
 from speech.cli.console import stderr, to_json
 from speech.errors import TextError
 from speech.files import printable, replacing, write_atomically
-from speech.speaker import SaidWord, Speaker, SpeakingOptions
+from speech.speaker import Speaker
 from speech.transcript import Transcript, Word
+from speech.tts.speech_stream import SaidWord, SpeakingOptions
 
 _SSML = "<speak"
 

@@ -18,7 +18,8 @@ from openai import OpenAI
 from speech.audio.input.files import probe
 from speech.audio.output import MEDIA_TYPES
 from speech.choices import AudioEncoding
-from speech.speaker import Speaker, SpeakingOptions
+from speech.speaker import Speaker
+from speech.tts.speech_stream import SpeakingOptions
 from tests.serve.conftest import Running, running
 from tests.tts.kokoro_voices import VOICES, letters_program, save_kokoro
 
