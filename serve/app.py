@@ -23,7 +23,7 @@ from serve.engine.pools import Pools
 from serve.engine.warm_up import warm_up
 from serve.engine.worker import EngineWorker
 from serve.http.adapters import LiveAdapters
-from serve.http.errors import on_http_exception, on_validation_error
+from serve.http.errors import Failure, on_http_exception, on_validation_error
 from serve.http.middleware import AccessMiddleware
 from serve.net.auth import Authenticator, Denial, subprotocols
 from serve.net.websocket import ProtocolAdapter, SessionSocket
@@ -31,6 +31,7 @@ from serve.protocols import wire
 from serve.protocols.asyncapi import document
 from serve.protocols.deepgram import Deepgram
 from serve.protocols.native import Native
+from serve.protocols.native_speech import SpeakingSocket
 from serve.protocols.openai_http import TRANSCRIPTION, TRANSLATION, OpenAiApi
 from serve.protocols.openai_realtime import OpenAiRealtime
 from serve.protocols.openai_speech import SpeechApi
@@ -272,6 +273,40 @@ def _add_sockets(app: FastAPI, parts: Parts) -> None:
     add_protocol(app, parts, "/v1/realtime", "openai", lambda _: OpenAiRealtime(languages), "realtime")
     add_protocol(app, parts, "/v1/realtime/translations", "openai_translations", translations, "realtime")
     add_protocol(app, parts, "/vosk", "vosk", lambda socket: Vosk(socket.query_params, longest))
+
+    async def speak(socket: WebSocket) -> None:
+        await _speak(socket, parts)
+
+    app.add_api_websocket_route("/v1/speak", speak, "speak")
+
+
+async def _speak(socket: WebSocket, parts: Parts) -> None:
+    """Check, accept and serve a connection that sends text and gets speech."""
+    denied, api = parts.auth.check(socket.headers, socket.query_params), parts.speech
+    if denied is None and api.speaker is None:
+        denied = Denial(404, "no_voice", "this server has no voice; it is started with --voice-model for one")
+    if denied is None:
+        try:
+            api.enter()
+        except Failure as failure:
+            denied = Denial(503, failure.code, failure.message)
+    if denied is not None:
+        parts.telemetry.refused.labels(denied.code).inc()
+        if "origin" not in socket.headers:
+            await socket.send_denial_response(PlainTextResponse(denied.message, denied.status))
+            return
+    try:
+        await socket.accept(wire.SUBPROTOCOL if wire.SUBPROTOCOL in subprotocols(socket.headers) else None)
+        if denied is not None:  # browsers cannot read the status of a refused handshake
+            await socket.close(int(_CLOSES.get(denied.status, wire.CloseCode.bad_message)), denied.message[:120])
+            return
+        assert api.speaker is not None
+        parts.telemetry.opened.labels("speak").inc()
+        with contextlib.suppress(WebSocketDisconnect):
+            await SpeakingSocket(socket, api, api.speaker).run()
+    finally:
+        if denied is None:
+            api.leave()
 
 
 def add_protocol(

@@ -73,13 +73,13 @@ class SpeechApi:
     """
 
     def __init__(self, speaker: Speaker | None, config: ServeConfig, telemetry: Telemetry, pools: Pools) -> None:
-        self._speaker, self._config, self._telemetry, self._pools = speaker, config, telemetry, pools
+        self.speaker, self.config, self.pools, self._telemetry = speaker, config, pools, telemetry
         self.speaking = 0
         """Requests under way."""
 
     async def voices(self) -> dict[str, Any]:
         """List the voices, and the language of each."""
-        speaker = self._speaker
+        speaker = self.speaker
         names = [] if speaker is None else speaker.voices
         return {
             "object": "list",
@@ -99,31 +99,39 @@ class SpeechApi:
         return response
 
     async def _result(self, request: Request) -> Response:
-        if self._speaker is None:
+        if self.speaker is None:
             raise Failure(404, "no_voice", "this server has no voice; it is started with --voice-model for one")
         began = time.monotonic()
-        wanted = _parsed(await _body(request, self._config.max_json_bytes))
-        options = self._options(self._speaker, wanted)
-        if self.speaking >= self._config.max_speech_requests:
-            text = f"{self.speaking} texts are being said; try again later"
-            raise Failure(429, "too_many_requests", text)
-        self.speaking += 1
-        spoken = SpokenText(self._speaker, wanted, options, self._pools, self._telemetry, began)
+        wanted = _parsed(await _body(request, self.config.max_json_bytes))
+        options = self._options(self.speaker, wanted)
+        self.enter()
         try:
+            spoken = SpokenText(self.speaker, wanted, options, self.pools, self._telemetry, began)
             first = await spoken.next()
         except BaseException:
-            self._leave()
+            self.leave()
             raise
         if wanted.stream_format == "sse":
-            return LeavingResponse(spoken.events(first), "text/event-stream", self._leave)
-        return LeavingResponse(spoken.audio(first), MEDIA_TYPES[wanted.response_format], self._leave)
+            return LeavingResponse(spoken.events(first), "text/event-stream", self.leave)
+        return LeavingResponse(spoken.audio(first), MEDIA_TYPES[wanted.response_format], self.leave)
 
-    def _leave(self) -> None:
+    def enter(self) -> None:
+        """Take a place; `leave` frees it.
+
+        Raises:
+            Failure: 429, if none is free.
+        """
+        if self.speaking >= self.config.max_speech_requests:
+            raise Failure(429, "too_many_requests", f"{self.speaking} texts are being said; try again later")
+        self.speaking += 1
+
+    def leave(self) -> None:
+        """Free a place."""
         self.speaking -= 1
 
     def _options(self, speaker: Speaker, wanted: SpeechRequest) -> SpeakingOptions:
         """How a text is said. Raises Failure."""
-        longest = self._config.max_speech_characters
+        longest = self.config.max_speech_characters
         if not wanted.input.strip() or len(wanted.input) > longest:
             text = f"input has {len(wanted.input)} characters, expected 1 to {longest} and not blanks only"
             raise Failure(400, "bad_input", text, "input")
