@@ -9,7 +9,9 @@ from typer.testing import CliRunner
 
 from speech.cli.app import app
 from speech.models.checkpoint import load_checkpoint
+from speech.models.kokoro_checkpoint import load_kokoro_checkpoint
 from tests.published import LANGUAGES, TARGETS, write_published
+from tests.published_kokoro import write_kokoro
 
 
 @pytest.fixture(scope="module")
@@ -38,3 +40,22 @@ def test_the_command_writes_a_checkpoint_of_the_same_tensors(original, tmp_path)
     assert "where it comes from" in (tmp_path / "ours" / "SOURCE.md").read_text()
     again = CliRunner().invoke(app, ["import", str(original), "--to", str(tmp_path / "ours")])
     assert "already exists" in str(again.exception)
+
+
+def test_a_kokoro_becomes_a_checkpoint_with_its_voices(tmp_path):
+    source = write_kokoro(tmp_path / "published")
+    result = CliRunner().invoke(app, ["import", str(source), "--to", str(tmp_path / "ours")])
+    assert result.exit_code == 0, result.output
+    assert "2 voices" in result.output
+    checkpoint = load_kokoro_checkpoint(tmp_path / "ours")
+    assert sorted(checkpoint.voices) == ["af_one", "bm_two"]
+    assert checkpoint.info == {"source": str(source), "licence": "apache-2.0"}
+    theirs = torch.load(source / "kokoro-v1_0.pth", weights_only=True)["bert_encoder"]["weight"]
+    assert torch.equal(checkpoint.model.projection.weight, theirs)
+    card = (tmp_path / "ours" / "README.md").read_text()
+    assert "Licence: apache-2.0, as the source says" in card
+    assert "af_one, bm_two" in card
+    assert "where it comes from" in (tmp_path / "ours" / "SOURCE.md").read_text()
+    (source / "README.md").unlink()
+    CliRunner().invoke(app, ["import", str(source), "--to", str(tmp_path / "other")])
+    assert "Apache-2.0, that of the published Kokoro-82M" in (tmp_path / "other" / "README.md").read_text()
