@@ -6,6 +6,7 @@
                shared layers
     codec      `model.safetensors` (`speech.models.codec_checkpoint`)
     dual_ar    `model.safetensors`, and the codec of its codes in `codec/` (`speech.models.speech_lm_checkpoint`)
+    watermark  `model.safetensors` (`speech.models.watermark_checkpoint`)
 
 Optional files beside `model.safetensors` are `lm.safetensors`, an n-gram model of the same tokens
 (`speech.decode.lm.ngram`), and `lexicon.safetensors`, words (`speech.decode.lm.lexicon`); `adapters/` holds one file
@@ -36,6 +37,7 @@ from speech.models.storage import (
     DUAL_AR,
     LABEL,
     RECORD,
+    WATERMARK,
     WHISPER,
     SharedTensors,
     load_weights,
@@ -45,6 +47,7 @@ from speech.models.storage import (
     write_record,
 )
 from speech.models.translation_targets import KEY, Targets, read_targets, to_record
+from speech.models.watermark import WatermarkConfig
 from speech.models.whisper import Whisper, WhisperConfig
 from speech.nn.decoder.label import LabelDecoderConfig
 from speech.nn.encoder.base import EncoderConfig
@@ -59,12 +62,16 @@ SHARED = "shared_layers"
 """Key in a hybrid's `config.json`: number of lowest encoder layers, with the convolutions, shared by both encoders."""
 LANGUAGE_MODEL = "lm.safetensors"
 LEXICON = "lexicon.safetensors"
-KINDS: Mapping[str, type[OwsmCtcConfig] | type[WhisperConfig] | type[CodecConfig] | type[DualArConfig]] = {
+KINDS: Mapping[
+    str,
+    type[OwsmCtcConfig] | type[WhisperConfig] | type[CodecConfig] | type[DualArConfig] | type[WatermarkConfig],
+] = {
     "owsm_ctc": OwsmCtcConfig,
     WHISPER: WhisperConfig,
     "hybrid": OwsmCtcConfig,
     CODEC: CodecConfig,
     DUAL_AR: DualArConfig,
+    WATERMARK: WatermarkConfig,
 }
 """Checkpoint kind -> configuration class of its model; for a hybrid, of the CTC model."""
 _ENCODERS: dict[str, type[EncoderConfig]] = {"whisper": WhisperEncoderConfig, "e_branchformer": EBranchformerConfig}

@@ -31,10 +31,13 @@ CODEC = "codec"
 """Checkpoint kind of an audio codec."""
 DUAL_AR = "dual_ar"
 """Checkpoint kind of a speech language model."""
+WATERMARK = "watermark"
+"""Checkpoint kind of an audio watermark."""
 _ADVICE = {
     WHISPER: "It has no CTC: use a CTC or hybrid model.",
     CODEC: "It is a codec: use a model that recognises speech.",
     DUAL_AR: "It speaks: use a model that recognises speech.",
+    WATERMARK: "It is a watermark: use a model that recognises speech.",
 }
 """Kind of a checkpoint -> what to do where a CTC model is expected."""
 _SCALE = ".scale"
@@ -100,6 +103,8 @@ def _fix(kind: Any, kinds: Collection[str]) -> str | None:
         return "Use a codec."
     if DUAL_AR in kinds:
         return "Use a speech language model."
+    if WATERMARK in kinds:
+        return "Use a watermark."
     return _ADVICE.get(kind) if isinstance(kind, str) else None
 
 
