@@ -19,8 +19,10 @@ from speech.models.hub import EMBEDDED, locate
 from speech.models.hybrid import KIND as HYBRID
 from speech.models.policy_file import POLICY
 from speech.models.speech_lm_checkpoint import CODEC_FOLDER, load_speech_lm_checkpoint
-from speech.models.storage import CODEC, DUAL_AR, LABEL, WHISPER
+from speech.models.storage import CODEC, DUAL_AR, LABEL, WATERMARK, WHISPER
 from speech.models.translation_targets import Targets
+from speech.models.watermark import BITS
+from speech.models.watermark_checkpoint import load_watermark_checkpoint
 
 _LIVE = {
     Live.chunks: "chunks: partial results come with every bit of audio",
@@ -40,7 +42,11 @@ def models(name: Annotated[str, typer.Argument(help="Model: embedded, a director
         **_facts(path, kind),
         **(_label_half(path / LABEL) if kind == HYBRID else {}),
         **_trained_policy(path / LABEL if kind == HYBRID else path),
-        **({} if kind in (CODEC, DUAL_AR) else {"adapters": " ".join(info.language for info in adapted) or "none"}),
+        **(
+            {}
+            if kind in (CODEC, DUAL_AR, WATERMARK)
+            else {"adapters": " ".join(info.language for info in adapted) or "none"}
+        ),
     }
     console = stdout()
     for key, value in facts.items():
@@ -52,6 +58,8 @@ def _facts(path: Path, kind: str) -> dict[str, str]:
         return _codec(path)
     if kind == DUAL_AR:
         return _speech_lm(path)
+    if kind == WATERMARK:
+        return _watermark(path)
     return _label_only(path) if kind == WHISPER else _by_ctc(path)
 
 
@@ -75,6 +83,19 @@ def _speech_lm(path: Path) -> dict[str, str]:
         "codes": f"{model.codebooks} of {model.codebook_size} per frame",
         "speaks": f"{' '.join(vocabulary.languages) or 'any language'}, by {vocabulary.unit}",
         "codec": CODEC_FOLDER if (path / CODEC_FOLDER).is_dir() else "none",
+    }
+
+
+def _watermark(path: Path) -> dict[str, str]:
+    checkpoint = load_watermark_checkpoint(path)
+    model, threshold = checkpoint.model, checkpoint.threshold
+    return {
+        "parameters": f"generator {_millions(model.generator)}, detector {_millions(model.detector)}",
+        "audio": f"{model.sample_rate} Hz",
+        "frame": f"{model.frame_s * 1000:.0f} ms",
+        "mark": f"{BITS} bits",
+        "threshold": f"{threshold.logit:.3f}, reached by {threshold.false_alarms:.2%} of {threshold.windows} "
+        "unmarked windows",
     }
 
 

@@ -57,7 +57,7 @@ def calibrate(
 
 
 def threshold_at(scores: np.ndarray, share: float) -> Threshold:
-    """The lowest threshold that at most a `share` of `scores (windows,)` reaches: just above the highest of the rest."""
+    """The lowest threshold that at most a `share` of `scores (windows,)` reaches."""
     ordered = np.sort(scores)
     allowed = int(share * len(ordered))
     logit = float(np.nextafter(np.float32(ordered[len(ordered) - 1 - allowed]), np.float32(np.inf)))

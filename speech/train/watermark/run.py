@@ -1,4 +1,4 @@
-"""Trains an audio watermark: corpus -> random crops -> marks, attacks, detection -> a checkpoint of kind `watermark`."""
+"""Trains an audio watermark: corpus -> crops -> marks, attacks, detection -> a checkpoint of kind `watermark`."""
 
 from __future__ import annotations
 
