@@ -88,7 +88,7 @@ def test_what_is_wrong_is_said(model, clip, tmp_path):
 
 def test_without_a_model_it_says_how_to_get_one(clip, tmp_path):
     for arguments in (["embed", clip, "-o", tmp_path / "o.wav"], ["detect", clip]):
-        with pytest.raises(ConfigError, match="--model is needed.*train_watermark.py"):
+        with pytest.raises(ConfigError, match=r"--model is needed.*train_watermark\.py"):
             run("watermark", *arguments)
     with pytest.raises(ModelError, match="no such model"):
         run("watermark", "detect", clip, "--model", "nowhere")

@@ -174,7 +174,7 @@ def test_audio_that_cannot_be_used_is_refused(marker, samples, rate, message):
 
 
 def test_a_stream_that_is_too_short_is_refused(marker):
-    with pytest.raises(AudioError, match="has 0.10 s"):
+    with pytest.raises(AudioError, match=r"has 0\.10 s"):
         marker.detect_stream([noise(500), noise(300)])
 
 

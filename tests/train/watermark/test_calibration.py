@@ -29,7 +29,8 @@ def test_it_is_set_on_unmarked_speech_as_it_is_and_attacked(spoken):
     config = CalibrationConfig(false_alarms=0.2, utterances=5)
     first, second = (calibrate(tiny_watermark(), utterances, config, AttackConfig(), 1) for _ in range(2))
     assert first == second
-    assert (first.windows, first.false_alarms) == (10, 0.2)
+    assert first.windows == 10
+    assert 0 < first.false_alarms <= 0.2
 
 
 def test_without_speech_there_is_none(spoken, tmp_path):

@@ -25,7 +25,7 @@ def test_what_comes_back_is_at_the_same_place(kind, kbit_s):
     heard = through_codec(samples, RATE, kind, 1000 * kbit_s)
     assert heard.shape == samples.shape
     assert not np.array_equal(heard, samples)
-    lags = range(-300, 301, 4)
+    lags = range(-80, 81, 4)  # less than a period of the tone
     inner = slice(2000, 20000)
     errors = [snr_db(samples[inner], np.roll(heard, lag)[inner]) for lag in lags]
     assert abs(lags[int(np.argmax(errors))]) <= 4
