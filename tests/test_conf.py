@@ -23,6 +23,7 @@ from speech.train.loop.distributed import Sharded, strategy
 from speech.train.loop.run import check_devices
 from speech.train.speech_lm.config import SpeechLmTrainConfig
 from speech.train.translation.config import TranslationConfig
+from speech.train.watermark.config import WatermarkTrainConfig
 
 CONF = Path(__file__).parent.parent / "conf"
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
@@ -103,7 +104,7 @@ BELOW_0 = {
 
 
 @pytest.mark.parametrize(
-    "make", ["whole", "published", "adapters", "switching", "label", "translation", "codec", "tts"]
+    "make", ["whole", "published", "adapters", "switching", "label", "translation", "codec", "tts", "watermark"]
 )
 def test_no_number_is_accepted_that_is_not_finite_or_makes_no_sense(make):
     config = {
@@ -115,6 +116,7 @@ def test_no_number_is_accepted_that_is_not_finite_or_makes_no_sense(make):
         "translation": translating,
         "codec": coding,
         "tts": speaking,
+        "watermark": marking,
     }[make]()
     found = list(numbers(config))
     assert len(found) > 50
@@ -236,6 +238,13 @@ def speaking() -> SpeechLmTrainConfig:
     register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("tts", overrides=["output=out", "data.root=corpus", "codec=codec"])
+    return built(config)
+
+
+def marking() -> WatermarkTrainConfig:
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("watermark", overrides=["output=out", "data.root=corpus"])
     return built(config)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from speech.audio.causal_stft import CausalStft
 from speech.audio.log_mel import mel_filters
 
 _FLOOR = 1e-5
@@ -24,16 +24,13 @@ class CausalLogMel(nn.Module):
         n_mels: number of mel filters.
     """
 
-    window: Tensor
     filters: Tensor
 
     def __init__(self, rate: int, n_fft: int, hop: int, n_mels: int) -> None:
         super().__init__()
-        self.n_fft, self.hop, self.n_mels = n_fft, hop, n_mels
+        self.stft, self.n_mels = CausalStft(n_fft, hop), n_mels
         with torch.device("cpu"):  # constants stay real even if the model is built without memory
-            window = torch.hann_window(n_fft, periodic=True)
             filters = torch.from_numpy(mel_filters(n_fft, n_mels, rate)).float()
-        self.register_buffer("window", window, persistent=False)
         self.register_buffer("filters", filters, persistent=False)
 
     def forward(self, samples: Tensor) -> Tensor:
@@ -41,15 +38,14 @@ class CausalLogMel(nn.Module):
         return self.step(samples, self.begin(len(samples)))[0]
 
     def begin(self, batch: int) -> Tensor:
-        """State before the first sample: the samples that the next frame needs, `(batch, n_fft - hop)`."""
-        return self.window.new_zeros(batch, self.n_fft - self.hop)
+        """State before the first sample: that of the STFT."""
+        return self.stft.begin(batch)
 
     def step(self, samples: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Return the frames `(batch, t, n_mels)` that `samples (batch, n)` complete (any `n`), and the next state."""
-        seen = torch.cat([state, samples], dim=1)
-        frames = max((seen.shape[1] - self.n_fft) // self.hop + 1, 0)
-        if not frames:
-            return seen.new_zeros(len(seen), 0, self.n_mels), seen
-        spectrum = torch.stft(seen, self.n_fft, self.hop, window=self.window, center=False, return_complex=True)
-        mel = spectrum.abs().transpose(1, 2) @ self.filters  # (batch, t, n_mels)
-        return mel.clamp(min=_FLOOR).log(), F.pad(seen, (-frames * self.hop, 0))
+        spectra, state = self.stft.step(samples, state)
+        return self.of(spectra), state
+
+    def of(self, spectra: Tensor) -> Tensor:
+        """Log-mel magnitudes `(batch, t, n_mels)` of complex spectra `(batch, t, n_fft / 2 + 1)`."""
+        return (spectra.abs() @ self.filters).clamp(min=_FLOOR).log()

@@ -39,6 +39,7 @@ COMMANDS = {
     ),
     "trim": ("speech.cli.trim:trim_model", "Make a model smaller: keep the tokens that some texts need."),
     "targets": ("speech.cli.targets:measure_targets", "Measure which languages a model translates into."),
+    "watermark": ("speech.cli.watermark:watermark", "Embed an inaudible watermark in speech, or detect one."),
     "adapters": ("speech.cli.adapters:adapters", "List, add, remove, merge and transfer language adapters."),
 }
 """Name -> import path and one-line help for the list of commands."""

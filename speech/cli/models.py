@@ -20,8 +20,10 @@ from speech.models.hybrid import KIND as HYBRID
 from speech.models.kokoro_checkpoint import load_kokoro_checkpoint
 from speech.models.policy_file import POLICY
 from speech.models.speech_lm_checkpoint import CODEC_FOLDER, load_speech_lm_checkpoint
-from speech.models.storage import CODEC, DUAL_AR, KOKORO, LABEL, WHISPER
+from speech.models.storage import CODEC, DUAL_AR, KOKORO, LABEL, WATERMARK, WHISPER
 from speech.models.translation_targets import Targets
+from speech.models.watermark import BITS
+from speech.models.watermark_checkpoint import load_watermark_checkpoint
 
 _LIVE = {
     Live.chunks: "chunks: partial results come with every bit of audio",
@@ -43,7 +45,7 @@ def models(name: Annotated[str, typer.Argument(help="Model: embedded, a director
         **_trained_policy(path / LABEL if kind == HYBRID else path),
         **(
             {}
-            if kind in (CODEC, DUAL_AR, KOKORO)
+            if kind in (CODEC, DUAL_AR, KOKORO, WATERMARK)
             else {"adapters": " ".join(info.language for info in adapted) or "none"}
         ),
     }
@@ -59,6 +61,8 @@ def _facts(path: Path, kind: str) -> dict[str, str]:
         return _speech_lm(path)
     if kind == KOKORO:
         return _kokoro(path)
+    if kind == WATERMARK:
+        return _watermark(path)
     return _label_only(path) if kind == WHISPER else _by_ctc(path)
 
 
@@ -94,6 +98,19 @@ def _kokoro(path: Path) -> dict[str, str]:
         "frame": f"{model.frame_s * 1000:.1f} ms",
         "symbols": f"{len(checkpoint.symbols.numbers)}, at most {model.most_symbols} at once",
         "voices": " ".join(checkpoint.voices) or "none",
+    }
+
+
+def _watermark(path: Path) -> dict[str, str]:
+    checkpoint = load_watermark_checkpoint(path)
+    model, threshold = checkpoint.model, checkpoint.threshold
+    return {
+        "parameters": f"generator {_millions(model.generator)}, detector {_millions(model.detector)}",
+        "audio": f"{model.sample_rate} Hz",
+        "frame": f"{model.frame_s * 1000:.0f} ms",
+        "mark": f"{BITS} bits",
+        "threshold": f"{threshold.logit:.3f}, reached by {threshold.false_alarms:.2%} of {threshold.windows} "
+        "unmarked windows",
     }
 
 

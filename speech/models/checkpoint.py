@@ -7,6 +7,7 @@
     codec      `model.safetensors` (`speech.models.codec_checkpoint`)
     dual_ar    `model.safetensors`, and the codec of its codes in `codec/` (`speech.models.speech_lm_checkpoint`)
     kokoro     `model.safetensors`, voices in `voices/` (`speech.models.kokoro_checkpoint`)
+    watermark  `model.safetensors` (`speech.models.watermark_checkpoint`)
 
 Optional files beside `model.safetensors` are `lm.safetensors`, an n-gram model of the same tokens
 (`speech.decode.lm.ngram`), and `lexicon.safetensors`, words (`speech.decode.lm.lexicon`); `adapters/` holds one file
@@ -39,6 +40,7 @@ from speech.models.storage import (
     KOKORO,
     LABEL,
     RECORD,
+    WATERMARK,
     WHISPER,
     SharedTensors,
     load_weights,
@@ -48,6 +50,7 @@ from speech.models.storage import (
     write_record,
 )
 from speech.models.translation_targets import KEY, Targets, read_targets, to_record
+from speech.models.watermark import WatermarkConfig
 from speech.models.whisper import Whisper, WhisperConfig
 from speech.nn.decoder.label import LabelDecoderConfig
 from speech.nn.encoder.base import EncoderConfig
@@ -63,7 +66,13 @@ SHARED = "shared_layers"
 LANGUAGE_MODEL = "lm.safetensors"
 LEXICON = "lexicon.safetensors"
 KINDS: Mapping[
-    str, type[OwsmCtcConfig] | type[WhisperConfig] | type[CodecConfig] | type[DualArConfig] | type[KokoroConfig]
+    str,
+    type[OwsmCtcConfig]
+    | type[WhisperConfig]
+    | type[CodecConfig]
+    | type[DualArConfig]
+    | type[KokoroConfig]
+    | type[WatermarkConfig],
 ] = {
     "owsm_ctc": OwsmCtcConfig,
     WHISPER: WhisperConfig,
@@ -71,6 +80,7 @@ KINDS: Mapping[
     CODEC: CodecConfig,
     DUAL_AR: DualArConfig,
     KOKORO: KokoroConfig,
+    WATERMARK: WatermarkConfig,
 }
 """Checkpoint kind -> configuration class of its model; for a hybrid, of the CTC model."""
 _ENCODERS: dict[str, type[EncoderConfig]] = {"whisper": WhisperEncoderConfig, "e_branchformer": EBranchformerConfig}

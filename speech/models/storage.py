@@ -33,11 +33,14 @@ DUAL_AR = "dual_ar"
 """Checkpoint kind of a speech language model."""
 KOKORO = "kokoro"
 """Checkpoint kind of a Kokoro, which speaks phonetic symbols."""
+WATERMARK = "watermark"
+"""Checkpoint kind of an audio watermark."""
 _ADVICE = {
     WHISPER: "It has no CTC: use a CTC or hybrid model.",
     CODEC: "It is a codec: use a model that recognises speech.",
     DUAL_AR: "It speaks: use a model that recognises speech.",
     KOKORO: "It speaks: use a model that recognises speech.",
+    WATERMARK: "It is a watermark: use a model that recognises speech.",
 }
 """Kind of a checkpoint -> what to do where a CTC model is expected."""
 _SCALE = ".scale"
@@ -105,6 +108,8 @@ def _fix(kind: Any, kinds: Collection[str]) -> str | None:
         return "Use a speech language model."
     if KOKORO in kinds:
         return "Use a Kokoro."
+    if WATERMARK in kinds:
+        return "Use a watermark."
     return _ADVICE.get(kind) if isinstance(kind, str) else None
 
 

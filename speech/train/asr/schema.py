@@ -17,6 +17,7 @@ from speech.train.codec.config import CodecTrainConfig
 from speech.train.label.config import LabelConfig
 from speech.train.speech_lm.config import SpeechLmTrainConfig
 from speech.train.translation.config import TranslationConfig
+from speech.train.watermark.config import WatermarkTrainConfig
 
 
 def register() -> None:
@@ -28,6 +29,7 @@ def register() -> None:
     store.store(name="translation_schema", node=_open(TranslationConfig))
     store.store(name="codec_schema", node=_open(CodecTrainConfig))
     store.store(name="tts_schema", node=_open(SpeechLmTrainConfig))
+    store.store(name="watermark_schema", node=_open(WatermarkTrainConfig))
     store.store(group="model/encoder", name="whisper_schema", node=WhisperEncoderConfig)
     store.store(group="model/encoder", name="e_branchformer_schema", node=EBranchformerConfig)
     store.store(group="model/prompt", name="prompt_schema", node=PromptConfig)

@@ -17,7 +17,7 @@ def head() -> IstftHead:
 def test_it_inverts_the_stft_of_windows_that_begin_with_each_hop(monkeypatch):
     layer, samples = head(), torch.randn(2, 200)
     padded = torch.nn.functional.pad(samples, (0, N_FFT))
-    spectrum = torch.stft(padded, N_FFT, HOP, window=layer.window, center=False, return_complex=True)
+    spectrum = torch.stft(padded, N_FFT, HOP, window=layer.inverse.window, center=False, return_complex=True)
     monkeypatch.setattr(layer, "spectra", lambda x: spectrum.transpose(1, 2)[:, : x.shape[1]])
     found = layer(torch.zeros(2, 20, 6))
     assert found.shape == samples.shape

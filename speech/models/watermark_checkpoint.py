@@ -1,0 +1,102 @@
+"""Checkpoints of watermarks: `config.json`, `model.safetensors` and `README.md`; the record has the threshold."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from speech.choices import Storage
+from speech.errors import ConfigError, ModelError
+from speech.files import replacing_folder
+from speech.models.storage import (
+    RECORD,
+    WATERMARK,
+    load_weights,
+    read_record,
+    save_weights,
+    without_memory,
+    write_record,
+)
+from speech.models.watermark import Watermark, WatermarkConfig
+
+_WEIGHTS = {"model.safetensors": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """Above which score a window counts as marked, and how often an unmarked one does."""
+
+    logit: float
+    """Mean presence logit of a window."""
+    false_alarms: float
+    """Share of unmarked windows with that score or a higher one, as it was measured when the threshold was set."""
+    windows: int
+    """Unmarked windows that it was measured on; 0: not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatermarkCheckpoint:
+    """A loaded watermark with its threshold and metadata."""
+
+    model: Watermark
+    threshold: Threshold
+    info: dict[str, Any]
+    """Origin and training metadata."""
+
+
+def save_watermark_checkpoint(
+    directory: Path,
+    checkpoint: WatermarkCheckpoint,
+    *,
+    card: str,
+    storage: Storage = Storage.float32,
+    attached: Mapping[str, Path] | None = None,
+) -> None:
+    """Write a watermark's checkpoint atomically; an existing one is replaced.
+
+    Args:
+        directory: target directory.
+        checkpoint: networks, threshold, and JSON-serializable metadata.
+        card: model card in Markdown, written to `README.md`.
+        storage: precision on disk.
+        attached: name in the directory -> file to copy there.
+
+    Raises:
+        FileError: if a file cannot be written.
+        ModelError: if a parameter is not finite, or too large for `storage`.
+    """
+    with replacing_folder(directory) as folder:
+        save_weights(folder, _WEIGHTS, checkpoint.model, storage, directory)
+        record = {
+            "model": dataclasses.asdict(checkpoint.model.config),
+            "threshold": dataclasses.asdict(checkpoint.threshold),
+            "info": checkpoint.info,
+        }
+        write_record(folder, WATERMARK, record, card, attached)
+
+
+def load_watermark_checkpoint(directory: Path, *, device: str | torch.device = "cpu") -> WatermarkCheckpoint:
+    """Load a watermark in float32 and evaluation mode.
+
+    Raises:
+        ModelError: naming file and key, if something is missing, unknown or does not fit, or a number is not finite.
+    """
+    record = read_record(directory, (WATERMARK,), _WEIGHTS, ("model", "threshold", "info"))
+    where = str(directory / RECORD)
+    try:
+        config, threshold = WatermarkConfig(**record["model"]), Threshold(**record["threshold"])
+        finite = math.isfinite(threshold.logit) and 0 <= threshold.false_alarms <= 1
+    except (TypeError, ValueError, ConfigError) as error:
+        raise ModelError(f"has a wrong or missing key: {error}", where=where) from error
+    if not finite:
+        raise ModelError(f"threshold {record['threshold']} is no threshold", where=where)
+    with without_memory():
+        model = config.build()
+    load_weights(model, directory, _WEIGHTS, as_stored=False)
+    return WatermarkCheckpoint(model.to(device), threshold, record["info"])

@@ -1,0 +1,37 @@
+"""A watermark of random weights that is built and run in milliseconds."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from speech.models.watermark import Watermark, WatermarkConfig
+from speech.models.watermark_checkpoint import Threshold, WatermarkCheckpoint, save_watermark_checkpoint
+
+SHAPE: dict[str, Any] = {
+    "sample_rate": 8000,
+    "hop": 80,
+    "n_fft": 320,
+    "bands": 40,
+    "kernel": 3,
+    "dim": 8,
+    "layers": 2,
+    "detector_dim": 68,
+    "detector_layers": 1,
+    "span": 24,
+    "delay_frames": 12,
+}
+
+
+def tiny_watermark(**settings: Any) -> Watermark:
+    """With decisions that depend on the speech, as after training."""
+    torch.manual_seed(0)
+    made = WatermarkConfig(**SHAPE | settings).build().eval()
+    torch.nn.init.normal_(made.generator.decided.weight, std=0.3)
+    return made
+
+
+def save_tiny_watermark(folder: Path, logit: float = 0.0) -> Path:
+    checkpoint = WatermarkCheckpoint(tiny_watermark(), Threshold(logit, 0.01, 100), {"note": "tiny"})
+    save_watermark_checkpoint(folder, checkpoint, card="# tiny\n")
+    return folder
