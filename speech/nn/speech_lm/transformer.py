@@ -139,7 +139,7 @@ class CausalTransformer(nn.Module):
 
     def __init__(self, config: TransformerConfig, positions: int) -> None:
         super().__init__()
-        self.positions = positions
+        self.config, self.positions = config, positions
         size = config.dim // config.heads
         self.rotary = RotaryTable(size, positions, config.rope_base, config.rope_dtype)
         self.layers = nn.ModuleList(CausalBlock(config) for _ in range(config.layers))
@@ -162,6 +162,13 @@ class CausalTransformer(nn.Module):
         for layer in self.layers:
             x, _ = layer(x, rotation, visible)
         return x
+
+    def begin(self, batch: int) -> Past:
+        """The past of rows without any place."""
+        weight, own = self.norm.weight, self.config
+        shape = batch, own.kv_heads, 0, own.dim // own.heads
+        nothing = torch.zeros(shape, dtype=weight.dtype, device=weight.device)
+        return Past((KeysValues(nothing, nothing),) * own.layers, (0,) * batch)
 
     def step(self, x: Tensor, past: Past | None, counts: Sequence[int] = ()) -> tuple[Tensor, Past]:
         """Process the next places of each row.
