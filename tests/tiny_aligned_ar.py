@@ -44,7 +44,7 @@ def tiny_aligned_ar(config: AlignedConfig | None = None, seed: int = 0) -> Align
         for name, parameter in model.named_parameters():
             if parameter.dim() > 1 and "durations.hidden" not in name:
                 parameter.mul_(2.5)
-        model.start.normal_()
+        model.embed.start.normal_()
         model.text.durations.output.bias.fill_(1.3)
     return model
 

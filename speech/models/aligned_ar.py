@@ -1,9 +1,9 @@
 """Aligned Dual-AR: a Dual-AR model (Liao et al. 2024, "Fish-Speech") that is told which symbol each frame says.
 
-A text encoder reads the symbols and tells how long each lasts. A slow transformer over frames reads, for each frame, the
-codes of the frame before, the encoded symbol that the frame says, and the frame's place in it. From its output it
-predicts the first code, and a fast network the others, codebook by codebook. Speech ends where the symbols do. `forward`
-over whole utterances and `step` frame by frame give equal scores (float32: 1e-4).
+A text encoder reads the symbols and tells how long each lasts. A slow transformer over frames reads, for each frame,
+the codes of the frame before, the encoded symbol that the frame says, and the frame's place in it. From its output it
+predicts the first code, and a fast network the others, codebook by codebook. Speech ends where the symbols do.
+`forward` over whole utterances and `step` frame by frame give equal scores (float32: 1e-4).
 """
 
 from __future__ import annotations
@@ -116,6 +116,33 @@ class AlignedState(NamedTuple):
     text: TextRows
 
 
+class AlignedEmbedding(nn.Module):
+    """What the slow transformer reads: a symbol, the frame's place in it, and the codes of the frame before."""
+
+    def __init__(self, config: AlignedConfig) -> None:
+        super().__init__()
+        dim, self.size, self.places = config.slow.dim, config.codebook_size, config.places
+        self.inside = nn.Embedding(config.places, dim)
+        self.codes = nn.Embedding(config.codebooks * config.codebook_size, dim)
+        self.start = nn.Parameter(torch.zeros(dim))
+        for embedding in (self.inside, self.codes):
+            nn.init.normal_(embedding.weight, std=dim**-0.5)
+
+    def forward(self, symbols: Tensor, inside: Tensor, before: Tensor) -> Tensor:
+        """`(batch, n, dim)`.
+
+        Args:
+            symbols: `(batch, n, dim)`: what is said.
+            inside: `(batch, n)`: the number of the frame in its symbol.
+            before: `(batch, n, codebooks)`: codes of the frame before, or `START`.
+        """
+        rows = before.clamp(min=0) + self.size * torch.arange(before.shape[2], device=before.device)
+        known = (before[..., :1] != START).to(symbols.dtype)  # (batch, n, 1)
+        frame = self.codes(rows).sum(dim=2) * known + self.start * (1 - known)
+        found: Tensor = symbols + self.inside(inside.clamp(max=self.places - 1)) + frame
+        return found
+
+
 class AlignedAr(nn.Module):
     """Model of `speech.models.aligned_lm.AlignedLM`; see the module's docstring."""
 
@@ -126,11 +153,7 @@ class AlignedAr(nn.Module):
         self.config, self.layout = config, layout
         dim = config.slow.dim
         self.text = TextReader(config.text, layout.size, dim, config.speaker_dim)
-        self.inside = nn.Embedding(config.places, dim)
-        self.codes = nn.Embedding(config.codebooks * config.codebook_size, dim)
-        self.start = nn.Parameter(torch.zeros(dim))
-        for embedding in (self.inside, self.codes):
-            nn.init.normal_(embedding.weight, std=dim**-0.5)
+        self.embed = AlignedEmbedding(config)
         self.slow = CausalTransformer(config.slow, config.positions)
         self.output = nn.Linear(dim, config.codebook_size, bias=False)
         self.fast: CodebookHeads = codebook_heads(config.fast, dim, config.codebooks, config.codebook_size, first=1)
@@ -138,11 +161,11 @@ class AlignedAr(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return self.inside.weight.device
+        return self.slow.norm.weight.device
 
     @property
     def dtype(self) -> torch.dtype:
-        return self.inside.weight.dtype
+        return self.slow.norm.weight.dtype
 
     @property
     def frame_s(self) -> float:
@@ -170,7 +193,7 @@ class AlignedAr(nn.Module):
         """Process whole utterances; `positions` and `visible` as for `CausalTransformer`."""
         symbols, log_frames = self.text(given.symbols, given.languages, given.utterances, given.speakers)
         each = given.said[..., None].expand(-1, -1, symbols.shape[-1])
-        x = self._inputs(symbols.gather(1, each), given.inside, given.before.transpose(1, 2))
+        x = self.embed(symbols.gather(1, each), given.inside, given.before.transpose(1, 2))
         return AlignedOutput(self.slow(x, positions, visible), log_frames)
 
     def scores(self, hidden: Tensor, following: Tensor, codes: Tensor) -> AlignedScores:
@@ -225,25 +248,12 @@ class AlignedAr(nn.Module):
         assert all(turn == Turn.frame for turn in self.turns(state)), "a row without a frame to come"
         symbols = torch.stack([row.current for row in rows if row.current is not None])
         inside = torch.tensor([row.inside for row in rows], device=self.device)
-        x = self._inputs(symbols[:, None], inside[:, None], state.before[:, None])
+        x = self.embed(symbols[:, None], inside[:, None], state.before[:, None])
         y, past = self.slow.step(x, state.past)
         first = choose(self.output(self.slow.norm(y[:, 0])), 0)
         codes = self.fast.choose(y[:, 0], first[:, None], choose)
         after = tuple(self.text.advanced(replace(row, inside=row.inside + 1)) for row in rows)
         return codes, AlignedState(past, codes, TextRows(after))
-
-    def _inputs(self, symbols: Tensor, inside: Tensor, before: Tensor) -> Tensor:
-        """What the slow transformer reads `(batch, n, dim)`.
-
-        Args:
-            symbols: `(batch, n, dim)`: what is said.
-            inside: `(batch, n)`: the number of the frame in its symbol.
-            before: `(batch, n, codebooks)`: codes of the frame before, or `START`.
-        """
-        rows = before.clamp(min=0) + self.codebook_size * torch.arange(self.codebooks, device=before.device)
-        known = (before[..., :1] != START).to(self.dtype)  # (batch, n, 1)
-        frame = self.codes(rows).sum(dim=2) * known + self.start * (1 - known)
-        return symbols + self.inside(inside.clamp(max=self.config.places - 1)) + frame
 
     def _heard(self, prompt: AlignedPrompt) -> Tensor:
         """What the slow transformer reads of a voice: `(frames, dim)`.
@@ -260,7 +270,7 @@ class AlignedAr(nn.Module):
         said = torch.arange(len(counts)).repeat_interleave(counts)
         inside = torch.arange(len(said)) - (counts.cumsum(0) - counts)[said]
         codes = nn.functional.pad(voice.codes[:, :-1], (1, 0), value=START).T.to(self.device)  # (frames, codebooks)
-        return self._inputs(encoded[said.to(self.device)][None], inside.to(self.device)[None], codes[None])[0]
+        return self.embed(encoded[said.to(self.device)][None], inside.to(self.device)[None], codes[None])[0]
 
     def _check(self, voice: AlignedVoice) -> None:
         frames = sum(voice.frame_counts)

@@ -6,6 +6,7 @@
                shared layers
     codec      `model.safetensors` (`speech.models.codec_checkpoint`)
     dual_ar    `model.safetensors`, and the codec of its codes in `codec/` (`speech.models.speech_lm_checkpoint`)
+    aligned_ar likewise
 
 Optional files beside `model.safetensors` are `lm.safetensors`, an n-gram model of the same tokens
 (`speech.decode.lm.ngram`), and `lexicon.safetensors`, words (`speech.decode.lm.lexicon`); `adapters/` holds one file
@@ -28,10 +29,12 @@ import torch
 from speech.choices import Storage as Storage
 from speech.errors import ConfigError, ModelError
 from speech.files import replacing_folder
+from speech.models.aligned_ar import AlignedConfig
 from speech.models.codec import CodecConfig
 from speech.models.dual_ar import DualArConfig
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
 from speech.models.storage import (
+    ALIGNED_AR,
     CODEC,
     DUAL_AR,
     LABEL,
@@ -59,12 +62,15 @@ SHARED = "shared_layers"
 """Key in a hybrid's `config.json`: number of lowest encoder layers, with the convolutions, shared by both encoders."""
 LANGUAGE_MODEL = "lm.safetensors"
 LEXICON = "lexicon.safetensors"
-KINDS: Mapping[str, type[OwsmCtcConfig] | type[WhisperConfig] | type[CodecConfig] | type[DualArConfig]] = {
+KINDS: Mapping[
+    str, type[OwsmCtcConfig] | type[WhisperConfig] | type[CodecConfig] | type[DualArConfig] | type[AlignedConfig]
+] = {
     "owsm_ctc": OwsmCtcConfig,
     WHISPER: WhisperConfig,
     "hybrid": OwsmCtcConfig,
     CODEC: CodecConfig,
     DUAL_AR: DualArConfig,
+    ALIGNED_AR: AlignedConfig,
 }
 """Checkpoint kind -> configuration class of its model; for a hybrid, of the CTC model."""
 _ENCODERS: dict[str, type[EncoderConfig]] = {"whisper": WhisperEncoderConfig, "e_branchformer": EBranchformerConfig}

@@ -31,10 +31,13 @@ CODEC = "codec"
 """Checkpoint kind of an audio codec."""
 DUAL_AR = "dual_ar"
 """Checkpoint kind of a speech language model."""
+ALIGNED_AR = "aligned_ar"
+"""Checkpoint kind of an aligned speech language model."""
 _ADVICE = {
     WHISPER: "It has no CTC: use a CTC or hybrid model.",
     CODEC: "It is a codec: use a model that recognises speech.",
     DUAL_AR: "It speaks: use a model that recognises speech.",
+    ALIGNED_AR: "It speaks: use a model that recognises speech.",
 }
 """Kind of a checkpoint -> what to do where a CTC model is expected."""
 _SCALE = ".scale"

@@ -40,9 +40,9 @@ class TextEncoderConfig:
     """Maximum duration that is predicted for a symbol, in frames."""
 
     def __post_init__(self) -> None:
-        check(self, "model.text")
+        check(self, "text_encoder")
         if self.kernel % 2 == 0:
-            raise ConfigError(f"model.text.kernel {self.kernel}", fix="Give an odd number.")
+            raise ConfigError(f"text_encoder.kernel {self.kernel}", fix="Give an odd number.")
 
     @property
     def look_ahead(self) -> int:

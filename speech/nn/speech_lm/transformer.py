@@ -188,10 +188,7 @@ class CausalTransformer(nn.Module):
         before = past.lengths if past is not None else [0] * len(x)
         lengths = tuple(old + new for old, new in zip(before, counts or [count] * len(x), strict=True))
         if max(lengths) > self.positions:
-            raise ConfigError(
-                f"a sequence of {max(lengths)} places; the model has {self.positions} positions",
-                fix="Give shorter texts, or a shorter reference.",
-            )
+            raise too_long(max(lengths), self.positions)
         places = NewPlaces(lengths, count, x.device)
         rotation = self.rotary(places.positions)
         kept = []
@@ -199,3 +196,9 @@ class CausalTransformer(nn.Module):
             x, new = layer(x, rotation, places.visible, None if past is None else past.layers[number])
             kept.append(new)
         return x, Past(tuple(kept), lengths)
+
+
+def too_long(places: int, positions: int) -> ConfigError:
+    """The error for a sequence with more places than positions."""
+    text = f"a sequence of {places} places; the model has {positions} positions"
+    return ConfigError(text, fix="Give shorter texts, or a shorter reference.")

@@ -110,5 +110,5 @@ def test_whole_frames_sum_up_to_the_rounded_total():
 
 
 def test_a_window_has_a_middle():
-    with pytest.raises(ConfigError, match=r"model\.text\.kernel 6"):
+    with pytest.raises(ConfigError, match=r"text_encoder\.kernel 6"):
         TextEncoderConfig(kernel=6)
