@@ -13,6 +13,7 @@ from speech.choices import Live
 from speech.cli.console import stdout
 from speech.models.adapters.file import FOLDER
 from speech.models.adapters.store import entries
+from speech.models.aligned_ar import AlignedAr
 from speech.models.checkpoint import kind_of, load_label_outline, load_outline
 from speech.models.codec_checkpoint import load_codec_checkpoint
 from speech.models.hub import EMBEDDED, locate
@@ -20,11 +21,12 @@ from speech.models.hybrid import KIND as HYBRID
 from speech.models.kokoro_checkpoint import load_kokoro_checkpoint
 from speech.models.policy_file import POLICY
 from speech.models.speech_lm_checkpoint import CODEC_FOLDER, load_speech_lm_checkpoint
-from speech.models.storage import CODEC, DUAL_AR, KOKORO, LABEL, WATERMARK, WHISPER
+from speech.models.storage import ALIGNED_AR, CODEC, DUAL_AR, KOKORO, LABEL, WATERMARK, WHISPER
 from speech.models.translation_targets import Targets
 from speech.models.watermark import BITS
 from speech.models.watermark_checkpoint import load_watermark_checkpoint
 
+_SPEAKING = DUAL_AR, ALIGNED_AR
 _LIVE = {
     Live.chunks: "chunks: partial results come with every bit of audio",
     Live.parts: "parts: what is under way is read again, at most every second",
@@ -45,7 +47,7 @@ def models(name: Annotated[str, typer.Argument(help="Model: embedded, a director
         **_trained_policy(path / LABEL if kind == HYBRID else path),
         **(
             {}
-            if kind in (CODEC, DUAL_AR, KOKORO, WATERMARK)
+            if kind in (CODEC, *_SPEAKING, KOKORO, WATERMARK)
             else {"adapters": " ".join(info.language for info in adapted) or "none"}
         ),
     }
@@ -57,7 +59,7 @@ def models(name: Annotated[str, typer.Argument(help="Model: embedded, a director
 def _facts(path: Path, kind: str) -> dict[str, str]:
     if kind == CODEC:
         return _codec(path)
-    if kind == DUAL_AR:
+    if kind in _SPEAKING:
         return _speech_lm(path)
     if kind == KOKORO:
         return _kokoro(path)
@@ -85,6 +87,7 @@ def _speech_lm(path: Path) -> dict[str, str]:
         "frame": f"{model.frame_s * 1000:.1f} ms",
         "codes": f"{model.codebooks} of {model.codebook_size} per frame",
         "speaks": f"{' '.join(vocabulary.languages) or 'any language'}, by {vocabulary.unit}",
+        **({"look-ahead": f"{model.look_ahead} symbols"} if isinstance(model, AlignedAr) else {}),
         "codec": CODEC_FOLDER if (path / CODEC_FOLDER).is_dir() else "none",
     }
 

@@ -6,6 +6,7 @@
                shared layers
     codec      `model.safetensors` (`speech.models.codec_checkpoint`)
     dual_ar    `model.safetensors`, and the codec of its codes in `codec/` (`speech.models.speech_lm_checkpoint`)
+    aligned_ar likewise
     kokoro     `model.safetensors`, voices in `voices/` (`speech.models.kokoro_checkpoint`)
     watermark  `model.safetensors` (`speech.models.watermark_checkpoint`)
 
@@ -30,11 +31,13 @@ import torch
 from speech.choices import Storage as Storage
 from speech.errors import ConfigError, ModelError
 from speech.files import replacing_folder
+from speech.models.aligned_ar import AlignedConfig
 from speech.models.codec import CodecConfig
 from speech.models.dual_ar import DualArConfig
 from speech.models.kokoro import KokoroConfig
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
 from speech.models.storage import (
+    ALIGNED_AR,
     CODEC,
     DUAL_AR,
     KOKORO,
@@ -71,6 +74,7 @@ KINDS: Mapping[
     | type[WhisperConfig]
     | type[CodecConfig]
     | type[DualArConfig]
+    | type[AlignedConfig]
     | type[KokoroConfig]
     | type[WatermarkConfig],
 ] = {
@@ -79,6 +83,7 @@ KINDS: Mapping[
     "hybrid": OwsmCtcConfig,
     CODEC: CodecConfig,
     DUAL_AR: DualArConfig,
+    ALIGNED_AR: AlignedConfig,
     KOKORO: KokoroConfig,
     WATERMARK: WatermarkConfig,
 }

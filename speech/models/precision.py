@@ -16,6 +16,7 @@ from speech.nn.cpu.packed import packed_copy, packing_runs
 from speech.nn.ctc import SparseConditioning
 from speech.nn.decoder.compiled import compiled_copy
 from speech.nn.linears import in_float32, shared_copy
+from speech.nn.speech_lm.compiled import compiled_steps_copy
 from speech.nn.tied_embedding import TiedEmbedding
 
 
@@ -44,9 +45,10 @@ def with_precision[M: Model](model: M, precision: Precision, *, conditioning_top
     if precision == Precision.bfloat16 or (precision == Precision.auto and _in_bfloat16(device)):
         return _copy_in(model, torch.bfloat16)
     if runs and precision != Precision.float32:
-        return int8_copy(compiled_copy(model))
+        return int8_copy(compiled_steps_copy(compiled_copy(model), int8=True))
     if device.type == "cpu" and packing_runs():
-        return packed_copy(_copy_in(model, torch.float32, {TiedEmbedding}))  # packing reads weights as stored
+        stepping = compiled_steps_copy(_copy_in(model, torch.float32, {TiedEmbedding}), int8=False)
+        return packed_copy(stepping)  # packing and compiling read weights as stored
     return _copy_in(model, torch.float32)
 
 

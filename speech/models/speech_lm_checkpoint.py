@@ -17,9 +17,11 @@ import torch
 from speech.choices import Storage
 from speech.errors import ConfigError, ModelError
 from speech.files import replacing_folder
+from speech.models.aligned_ar import AlignedAr, AlignedConfig
 from speech.models.codec_checkpoint import CodecCheckpoint, load_codec_checkpoint
 from speech.models.dual_ar import DualAr, DualArConfig
 from speech.models.storage import (
+    ALIGNED_AR,
     DUAL_AR,
     RECORD,
     load_weights,
@@ -30,6 +32,7 @@ from speech.models.storage import (
 )
 from speech.nn.speech_lm.codebook_heads import FastConfig, FastKind
 from speech.nn.speech_lm.rotary import RopeDtype
+from speech.nn.speech_lm.text_encoder import TextEncoderConfig
 from speech.nn.speech_lm.transformer import TransformerConfig
 from speech.text.speech_vocabulary import SpeechVocabulary, TextUnit
 
@@ -41,7 +44,7 @@ _WEIGHTS = {"model.safetensors": ""}
 class SpeechLmCheckpoint:
     """A loaded speech language model with its vocabulary and metadata."""
 
-    model: DualAr
+    model: DualAr | AlignedAr
     vocabulary: SpeechVocabulary
     info: dict[str, Any]
     """Origin and training metadata."""
@@ -77,7 +80,8 @@ def save_speech_lm_checkpoint(
             "vocabulary": dataclasses.asdict(checkpoint.vocabulary),
             "info": checkpoint.info,
         }
-        write_record(folder, DUAL_AR, record, card, attached)
+        kind = ALIGNED_AR if isinstance(checkpoint.model, AlignedAr) else DUAL_AR
+        write_record(folder, kind, record, card, attached)
         if codec is not None:
             shutil.copytree(codec, folder / CODEC_FOLDER)
 
@@ -95,12 +99,13 @@ def load_speech_lm_checkpoint(
     Raises:
         ModelError: naming file and key, if something is missing, unknown or does not fit, or a number is not finite.
     """
-    record = read_record(directory, (DUAL_AR,), _WEIGHTS, ("model", "vocabulary", "info"))
+    record = read_record(directory, (DUAL_AR, ALIGNED_AR), _WEIGHTS, ("model", "vocabulary", "info"))
     where = str(directory / RECORD)
     vocabulary = _vocabulary(record["vocabulary"], where)
     try:
         with without_memory():
-            model = _config(record["model"]).build(vocabulary.layout)
+            config = _aligned if record["kind"] == ALIGNED_AR else _prefixed
+            model = config(record["model"]).build(vocabulary.layout)
     except (KeyError, TypeError, ValueError, ConfigError) as error:
         raise ModelError(f"has a wrong or missing key: {error}", where=where) from error
     load_weights(model, directory, _WEIGHTS, as_stored=as_stored)
@@ -120,10 +125,18 @@ def load_own_codec(directory: Path, *, device: str | torch.device = "cpu") -> Co
     return load_codec_checkpoint(folder, device=device)
 
 
-def _config(record: Any) -> DualArConfig:
+def _prefixed(record: Any) -> DualArConfig:
+    return DualArConfig(**{**record, **_transformers(record)})
+
+
+def _aligned(record: Any) -> AlignedConfig:
+    return AlignedConfig(**{**record, **_transformers(record), "text": TextEncoderConfig(**record["text"])})
+
+
+def _transformers(record: Any) -> dict[str, Any]:
+    """Configurations of the slow and the fast network."""
     slow, fast = ({**own, "rope_dtype": RopeDtype(own["rope_dtype"])} for own in (record["slow"], record["fast"]))
-    inner = {"slow": TransformerConfig(**slow), "fast": FastConfig(**{**fast, "kind": FastKind(fast["kind"])})}
-    return DualArConfig(**{**record, **inner})
+    return {"slow": TransformerConfig(**slow), "fast": FastConfig(**{**fast, "kind": FastKind(fast["kind"])})}
 
 
 def _vocabulary(record: Any, where: str) -> SpeechVocabulary:

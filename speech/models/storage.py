@@ -31,6 +31,8 @@ CODEC = "codec"
 """Checkpoint kind of an audio codec."""
 DUAL_AR = "dual_ar"
 """Checkpoint kind of a speech language model."""
+ALIGNED_AR = "aligned_ar"
+"""Checkpoint kind of an aligned speech language model."""
 KOKORO = "kokoro"
 """Checkpoint kind of a Kokoro, which speaks phonetic symbols."""
 WATERMARK = "watermark"
@@ -39,6 +41,7 @@ _ADVICE = {
     WHISPER: "It has no CTC: use a CTC or hybrid model.",
     CODEC: "It is a codec: use a model that recognises speech.",
     DUAL_AR: "It speaks: use a model that recognises speech.",
+    ALIGNED_AR: "It speaks: use a model that recognises speech.",
     KOKORO: "It speaks: use a model that recognises speech.",
     WATERMARK: "It is a watermark: use a model that recognises speech.",
 }

@@ -90,13 +90,30 @@ class SpeechVocabulary:
             DataError: if the text has characters that the inventory lacks.
             LanguageError: if the model does not know the language.
         """
-        head = [self.text]
-        if self.languages:
-            if language not in self.languages:
-                known = ", ".join(self.languages)
-                raise LanguageError(f"the voice does not speak {language!r}", fix=f"It speaks: {known}.")
-            head.append(3 + self.languages.index(language))
-        return [*head, *(self._first_symbol + number for number in self._numbers(text)), self.speech]
+        token = self.language_token(language)
+        head = [self.text] if token is None else [self.text, token]
+        return [*head, *self.symbol_tokens(text), self.speech]
+
+    def language_token(self, language: str) -> int | None:
+        """Token of a language; None if texts have none.
+
+        Raises:
+            LanguageError: if the model does not know the language.
+        """
+        if not self.languages:
+            return None
+        if language not in self.languages:
+            known = ", ".join(self.languages)
+            raise LanguageError(f"the voice does not speak {language!r}", fix=f"It speaks: {known}.")
+        return 3 + self.languages.index(language)
+
+    def symbol_tokens(self, text: str) -> list[int]:
+        """Tokens of a text's bytes or symbols.
+
+        Raises:
+            DataError: if the text has characters that the inventory lacks.
+        """
+        return [self._first_symbol + number for number in self._numbers(text)]
 
     def _numbers(self, text: str) -> list[int]:
         if self.unit == TextUnit.bytes:

@@ -9,6 +9,8 @@ from safetensors.torch import load_file, save_file
 from speech.choices import Storage
 from speech.decode.sampling.sampler import Sampler, SamplingConfig
 from speech.errors import ModelError
+from speech.models.aligned_ar import AlignedConfig
+from speech.models.aligned_generation import generate_aligned
 from speech.models.checkpoint import KINDS, kind_of, load_checkpoint
 from speech.models.codec_checkpoint import CodecCheckpoint, load_codec_checkpoint, save_codec_checkpoint
 from speech.models.dual_ar import DualArConfig
@@ -21,9 +23,11 @@ from speech.models.speech_lm_checkpoint import (
     save_speech_lm_checkpoint,
 )
 from speech.models.speech_prompt import speech_prompt
-from speech.models.storage import DUAL_AR
+from speech.models.storage import ALIGNED_AR, DUAL_AR
 from speech.nn.cpu.int8 import int8_runs
 from tests.cli.calling import run
+from tests.tiny_aligned_ar import VOCABULARY as SYMBOLS
+from tests.tiny_aligned_ar import aligned_prompt, tiny_aligned_ar, tiny_aligned_config
 from tests.tiny_codec import tiny_codec
 from tests.tiny_dual_ar import tiny_dual_ar, tiny_dual_ar_config, tiny_vocabulary
 
@@ -104,6 +108,32 @@ def test_its_kind_is_in_the_closed_table_and_other_readers_say_what_it_is(tmp_pa
         load_codec_checkpoint(tmp_path / "m")
     with pytest.raises(ModelError, match="Use a speech language model"):
         load_speech_lm_checkpoint(checkpoint)
+
+
+@pytest.mark.parametrize("storage", list(Storage))
+def test_an_aligned_model_comes_back_as_it_was(tmp_path, storage):
+    model = tiny_aligned_ar(tiny_aligned_config(speaker_dim=3, text={"layers": 2}, fast={"kind": "parallel"}))
+    saved_one = SpeechLmCheckpoint(model, SYMBOLS, {"note": "tiny"})
+    save_speech_lm_checkpoint(tmp_path / "m", saved_one, card="# tiny\n", storage=storage)
+    assert kind_of(tmp_path / "m") == ALIGNED_AR
+    assert KINDS[ALIGNED_AR] is AlignedConfig
+    loaded = load_speech_lm_checkpoint(tmp_path / "m")
+    assert loaded.model.config == model.config
+    assert loaded.vocabulary == SYMBOLS
+    wanted, found = (one.begin([aligned_prompt(model, "abcd")]).text.rows[0].current for one in (model, loaded.model))
+    tolerance = {Storage.float32: 1e-6, Storage.float16: 0.01, Storage.int8: 0.1}[storage]
+    assert (found - wanted).abs().mean() <= tolerance * wanted.abs().mean()
+    with pytest.raises(ModelError, match="It speaks: use a model that recognises speech"):
+        load_checkpoint(tmp_path / "m")
+    said = run("models", tmp_path / "m").stdout
+    assert "kind          aligned_ar" in said
+    assert "look-ahead    4 symbols" in said
+    assert "deu eng, by symbols" in said
+    if storage == Storage.int8 and int8_runs():
+        stored = with_precision(load_speech_lm_checkpoint(tmp_path / "m", as_stored=True).model, Precision.int8)
+        prompt = aligned_prompt(model, "abcd", frames=[2.0] * 4)
+        (spoken,) = generate_aligned(stored, [prompt], [Sampler(SamplingConfig())])
+        assert spoken.codes.shape == (3, 8)
 
 
 def test_it_describes_itself(tmp_path):

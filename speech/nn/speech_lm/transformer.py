@@ -139,7 +139,7 @@ class CausalTransformer(nn.Module):
 
     def __init__(self, config: TransformerConfig, positions: int) -> None:
         super().__init__()
-        self.positions = positions
+        self.config, self.positions = config, positions
         size = config.dim // config.heads
         self.rotary = RotaryTable(size, positions, config.rope_base, config.rope_dtype)
         self.layers = nn.ModuleList(CausalBlock(config) for _ in range(config.layers))
@@ -163,6 +163,13 @@ class CausalTransformer(nn.Module):
             x, _ = layer(x, rotation, visible)
         return x
 
+    def begin(self, batch: int) -> Past:
+        """The past of rows without any place."""
+        weight, own = self.norm.weight, self.config
+        shape = batch, own.kv_heads, 0, own.dim // own.heads
+        nothing = torch.zeros(shape, dtype=weight.dtype, device=weight.device)
+        return Past((KeysValues(nothing, nothing),) * own.layers, (0,) * batch)
+
     def step(self, x: Tensor, past: Past | None, counts: Sequence[int] = ()) -> tuple[Tensor, Past]:
         """Process the next places of each row.
 
@@ -181,10 +188,7 @@ class CausalTransformer(nn.Module):
         before = past.lengths if past is not None else [0] * len(x)
         lengths = tuple(old + new for old, new in zip(before, counts or [count] * len(x), strict=True))
         if max(lengths) > self.positions:
-            raise ConfigError(
-                f"a sequence of {max(lengths)} places; the model has {self.positions} positions",
-                fix="Give shorter texts, or a shorter reference.",
-            )
+            raise too_long(max(lengths), self.positions)
         places = NewPlaces(lengths, count, x.device)
         rotation = self.rotary(places.positions)
         kept = []
@@ -192,3 +196,9 @@ class CausalTransformer(nn.Module):
             x, new = layer(x, rotation, places.visible, None if past is None else past.layers[number])
             kept.append(new)
         return x, Past(tuple(kept), lengths)
+
+
+def too_long(places: int, positions: int) -> ConfigError:
+    """The error for a sequence with more places than positions."""
+    text = f"a sequence of {places} places; the model has {positions} positions"
+    return ConfigError(text, fix="Give shorter texts, or a shorter reference.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -91,9 +91,7 @@ def read_spoken(
     for utterance in utterances:
         if utterance.id not in codes:
             continue
-        if speakers is not None and utterance.speaker not in speakers.of:
-            where, text = f"{part}, {utterance.id}", f"there is no embedding of speaker {utterance.speaker!r}"
-            raise DataError(text, where=where, fix="Add it to the file that speakers names.")
+        speaker_known(part, utterance, speakers)
         own = codes[utterance.id].long()
         try:
             said = spoken_text(vocabulary, utterance.text, utterance.language, own)
@@ -113,6 +111,38 @@ def read_spoken(
     return found
 
 
+def speaker_known(part: str, utterance: Utterance, speakers: SpeakerTable | None) -> None:
+    """Raise DataError, naming the utterance, if its speaker has no embedding."""
+    if speakers is not None and utterance.speaker not in speakers.of:
+        where, text = f"{part}, {utterance.id}", f"there is no embedding of speaker {utterance.speaker!r}"
+        raise DataError(text, where=where, fix="Add it to the file that speakers names.")
+
+
+class Item(Protocol):
+    """An utterance that is packed."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def speaker(self) -> str: ...
+
+
+class Packing[B](Protocol):
+    """Makes batches out of utterances."""
+
+    @property
+    def spoken(self) -> Sequence[Item]:
+        """The utterances."""
+
+    @property
+    def lengths(self) -> Sequence[int]:
+        """Places of each."""
+
+    def batch(self, rows: Sequence[Sequence[Sequence[int]]]) -> B:
+        """A batch of `rows` of requests, as in `EpochPlan.rows`."""
+
+
 class Packer:
     """Makes batches of requests.
 
@@ -124,6 +154,7 @@ class Packer:
 
     def __init__(self, spoken: Sequence[Spoken], codec: Codec, speakers: SpeakerTable | None) -> None:
         self.spoken = spoken
+        self.lengths = [len(one.said.tokens) for one in spoken]
         self._frame_samples, self._rate = codec.frame_samples, codec.sample_rate
         self._codebooks, self._speakers = codec.codebooks, speakers
 
@@ -160,7 +191,7 @@ class Packer:
         )
 
 
-class SpeechLmBatches:
+class SpeechLmBatches[B]:
     """Training batches by epoch and index; each utterance occurs once in an epoch.
 
     Args:
@@ -169,15 +200,14 @@ class SpeechLmBatches:
         seed: seeds all random choices, together with the epoch.
     """
 
-    def __init__(self, packer: Packer, config: PackingConfig, seed: int) -> None:
+    def __init__(self, packer: Packing[B], config: PackingConfig, seed: int) -> None:
         self._packer, self._config, self._seed = packer, config, seed
         self._planned: tuple[int, EpochPlan] | None = None
         """The last epoch asked for, and its plan."""
 
     def _plan(self, epoch: int) -> EpochPlan:
         if self._planned is None or self._planned[0] != epoch:
-            spoken = self._packer.spoken
-            lengths, speakers = [len(one.said.tokens) for one in spoken], [one.speaker for one in spoken]
+            lengths, speakers = self._packer.lengths, [one.speaker for one in self._packer.spoken]
             rng = np.random.default_rng((self._seed, epoch, 5))
             self._planned = epoch, EpochPlan(lengths, speakers, self._config.places, self._config.prompted, rng)
         return self._planned[1]
@@ -186,18 +216,18 @@ class SpeechLmBatches:
         """Number of batches in an epoch."""
         return -(-len(self._plan(epoch).rows) // self._config.rows)
 
-    def batch(self, epoch: int, index: int) -> SpeechLmBatch:
+    def batch(self, epoch: int, index: int) -> B:
         """Batch `index` of an epoch."""
         rows = self._config.rows
         return self._packer.batch(self._plan(epoch).rows[index * rows : (index + 1) * rows])
 
 
-class SpeechLmDev(IterableDataset[SpeechLmBatch]):
+class SpeechLmDev[B](IterableDataset[B]):
     """Dev set: utterances evenly from all lengths, none of them prompted."""
 
-    def __init__(self, packer: Packer, config: PackingConfig) -> None:
+    def __init__(self, packer: Packing[B], config: PackingConfig) -> None:
         super().__init__()
-        lengths = [len(one.said.tokens) for one in packer.spoken]
+        lengths = packer.lengths
         ordered = sorted(range(len(lengths)), key=lambda n: (lengths[n], packer.spoken[n].id))
         places = np.linspace(0, len(ordered) - 1, min(len(ordered), config.dev_utterances)).round().astype(int)
         chosen = [ordered[place] for place in places]
@@ -208,6 +238,6 @@ class SpeechLmDev(IterableDataset[SpeechLmBatch]):
     def __len__(self) -> int:
         return -(-len(self._rows) // self._config.rows)
 
-    def __iter__(self) -> Iterator[SpeechLmBatch]:
+    def __iter__(self) -> Iterator[B]:
         for start in range(0, len(self._rows), self._config.rows):
             yield self._packer.batch(self._rows[start : start + self._config.rows])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from speech.choices import Storage
 from speech.errors import ConfigError
+from speech.models.aligned_ar import AlignedConfig
 from speech.models.dual_ar import DualArConfig
+from speech.nn.speech_lm.text_encoder import TextEncoderConfig
 from speech.ranges import check, ranged
 from speech.text.speech_vocabulary import TextUnit
 from speech.train.asr.config import RunConfig
@@ -49,6 +52,15 @@ class SpeechTextConfig:
     """Whether a text begins with a token of its language."""
 
 
+class Conditioner(StrEnum):
+    """How a model is told what to say."""
+
+    prefix = "prefix"
+    """The text stands before the frames, as in published Fish-Speech models."""
+    aligned = "aligned"
+    """Each frame is told which symbol it says; durations of symbols are learned, and have to be known."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LoraConfig:
     """Low-rank updates of the linear layers of both transformers (Hu et al. 2021); they are merged at the end."""
@@ -68,6 +80,15 @@ class SpeechLmTrainConfig(RunConfig):
 
     model: DualArConfig = field(default_factory=DualArConfig)
     """Shape; `codebooks`, `codebook_size` and `frame_s` are those of the codec."""
+    conditioner: Conditioner = Conditioner.prefix
+    """With `aligned`, `model` is the shape of both transformers, and `text_encoder` that of the rest."""
+    text_encoder: TextEncoderConfig = field(default_factory=TextEncoderConfig)
+    """Of aligned models."""
+    alignments: str = ""
+    """For aligned models: folder with `train.safetensors` and `dev.safetensors`, the durations of the symbols of each
+    utterance `(symbols,)` by its id, in seconds; integers are frames."""
+    duration_weight: float = ranged(1.0, least=0)
+    """Weight of the loss of durations beside the mean of those of the codebooks."""
     text: SpeechTextConfig = field(default_factory=SpeechTextConfig)
     packing: PackingConfig = field(default_factory=PackingConfig)
     init: SpeechLmInitConfig = field(default_factory=SpeechLmInitConfig)
@@ -92,7 +113,34 @@ class SpeechLmTrainConfig(RunConfig):
             )
         if self.lora.rank and not self.init.checkpoint:
             raise ConfigError("lora.rank without init.checkpoint: nothing is there to update", fix="Give a model.")
+        self._check_conditioner()
         if bool(self.speakers) != bool(self.model.speaker_dim) and not self.init.checkpoint:
             raise ConfigError(
                 f"speakers {self.speakers!r}, model.speaker_dim {self.model.speaker_dim}", fix="Give both or neither."
             )
+
+    @property
+    def aligned(self) -> AlignedConfig:
+        """Shape of an aligned model."""
+        own = self.model
+        return AlignedConfig(
+            codebooks=own.codebooks,
+            codebook_size=own.codebook_size,
+            frame_s=own.frame_s,
+            positions=own.positions,
+            max_frames=own.max_frames,
+            speaker_dim=own.speaker_dim,
+            text=self.text_encoder,
+            slow=own.slow,
+            fast=own.fast,
+        )
+
+    def _check_conditioner(self) -> None:
+        aligned = self.conditioner == Conditioner.aligned
+        if not self.init.checkpoint and aligned != bool(self.alignments):
+            text = f"conditioner {self.conditioner}, alignments {self.alignments!r}"
+            raise ConfigError(text, fix="Give alignments, the durations of symbols, to aligned models and no others.")
+        plain = DualArConfig()
+        for name in ("first_in_tokens", "tied", "normed") if aligned else ():
+            if getattr(self.model, name) != getattr(plain, name):
+                raise ConfigError(f"model.{name} {getattr(self.model, name)}: aligned models have no such switch")

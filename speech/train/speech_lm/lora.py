@@ -6,6 +6,7 @@ from typing import Any
 
 from speech.errors import ConfigError
 from speech.extras import needs_extra
+from speech.models.aligned_ar import AlignedAr
 from speech.models.dual_ar import DualAr
 from speech.train.speech_lm.config import LoraConfig
 
@@ -13,7 +14,7 @@ _LAYERS = r"(slow|fast)\..*\.(qkv|out|gate_up|down)"
 """Linear layers of both transformers that get updates."""
 
 
-class LoraWrapping:
+class LoraWrapping[M: DualAr | AlignedAr]:
     """Low-rank updates in a model whose own parameters are frozen.
 
     Args:
@@ -24,7 +25,7 @@ class LoraWrapping:
         ConfigError: if peft is not installed.
     """
 
-    def __init__(self, model: DualAr, config: LoraConfig) -> None:
+    def __init__(self, model: M, config: LoraConfig) -> None:
         try:
             import peft
         except ModuleNotFoundError as error:
@@ -33,7 +34,7 @@ class LoraWrapping:
         updates = peft.LoraConfig(r=config.rank, lora_alpha=config.alpha, target_modules=_LAYERS)
         self._wrapped: Any = peft.get_peft_model(model, updates)
 
-    def merged(self) -> DualAr:
+    def merged(self) -> M:
         """The model with its updates added to its weights; it has the parameters that it had before."""
-        model: DualAr = self._wrapped.merge_and_unload()
+        model: M = self._wrapped.merge_and_unload()
         return model.requires_grad_(True)

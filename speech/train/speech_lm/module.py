@@ -48,10 +48,7 @@ class SpeechLmModule(TrainModule[SpeechLmBatch]):
         targets = targets_of(batch, model)
         visible = visible_places(batch.segments)
         hidden = model(batch.tokens, batch.codes, batch.positions, visible, batch.speakers)[targets.places]
-        frames = targets.is_frame.nonzero().flatten()  # (m,)
-        if generator is not None and self._fast_share < 1:
-            count = max(round(self._fast_share * len(frames)), 1)
-            frames = frames[torch.randperm(len(frames), generator=generator)[:count].to(frames.device)]
+        frames = shared_frames(targets.is_frame.nonzero().flatten(), generator, self._fast_share)  # (m,)
         codes = targets.codes[frames]  # (m, codebooks)
         scores = model.scores(hidden, frames, codes)
         first = model.fast.first
@@ -78,6 +75,14 @@ def targets_of(batch: SpeechLmBatch, model: DualAr) -> Targets:
         codes=codes[asked],
         is_frame=is_frame[asked],
     )
+
+
+def shared_frames(frames: Tensor, generator: torch.Generator | None, share: float) -> Tensor:
+    """The `share` of frame numbers `(n,)` that trains the fast network, at random; without a generator all of them."""
+    if generator is None or share >= 1:
+        return frames
+    count = max(round(share * len(frames)), 1)
+    return frames[torch.randperm(len(frames), generator=generator)[:count].to(frames.device)]
 
 
 def visible_places(segments: Tensor) -> Tensor:

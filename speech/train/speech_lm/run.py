@@ -12,6 +12,7 @@ from speech.data.manifest import Utterance
 from speech.data.mixing import hours_per_language
 from speech.data.reading import Tally, Unreadable
 from speech.errors import ConfigError, DataError
+from speech.models.aligned_ar import AlignedAr
 from speech.models.codec import NeuralCodec
 from speech.models.codec_checkpoint import load_codec_checkpoint
 from speech.models.dual_ar import DualAr
@@ -29,8 +30,12 @@ from speech.train.loop.callbacks import METRICS, read_metrics
 from speech.train.loop.curve import draw_curve
 from speech.train.loop.run import CURVE, RunSpeech, averaged, begin, fit, record_config
 from speech.train.loop.state import steps_done
+from speech.train.speech_lm.aligned_batches import AlignedBatch, AlignedPacker, read_aligned
+from speech.train.speech_lm.aligned_module import AlignedModule
+from speech.train.speech_lm.alignments import read_alignments
 from speech.train.speech_lm.batches import (
     Packer,
+    Packing,
     SpeakerTable,
     SpeechLmBatch,
     SpeechLmBatches,
@@ -38,7 +43,7 @@ from speech.train.speech_lm.batches import (
     read_spoken,
 )
 from speech.train.speech_lm.codes import encode_corpus, read_codes
-from speech.train.speech_lm.config import SpeechLmTrainConfig
+from speech.train.speech_lm.config import Conditioner, SpeechLmTrainConfig
 from speech.train.speech_lm.lora import LoraWrapping
 from speech.train.speech_lm.module import SpeechLmModule
 
@@ -46,10 +51,20 @@ from speech.train.speech_lm.module import SpeechLmModule
 class Start(NamedTuple):
     """What a run begins with."""
 
-    model: DualAr
+    model: DualAr | AlignedAr
     vocabulary: SpeechVocabulary
     codec: NeuralCodec
     codec_folder: Path
+
+
+class Corpora(NamedTuple):
+    """Train and dev as they are trained on."""
+
+    utterances: Mapping[str, list[Utterance]]
+    codes: Mapping[str, Mapping[str, Any]]
+    alignments: Mapping[str, Mapping[str, Any]]
+    """Empty for models that are not aligned."""
+    speakers: SpeakerTable | None
 
 
 def train_speech_lm(config: SpeechLmTrainConfig) -> Path:
@@ -69,11 +84,12 @@ def train_speech_lm(config: SpeechLmTrainConfig) -> Path:
     corpus = read_corpus(config, check_files=not config.codes)
     start = _start(config, corpus)
     record_config(config, output)
+    alignments = _alignments(config, start.model)
     codes, tally = _codes(config, corpus, start.codec, output)
     lora = LoraWrapping(start.model, config.lora) if config.lora.rank else None
-    module = SpeechLmModule(start.model.train(), config)
-    speech = partial(_read_speech, config, corpus, codes, start, tally)
-    fit(config, module, speech, output, steps_done(config, output), score_start=True)
+    spoken = {part: corpus[part] for part in ("train", "dev")}
+    corpora = Corpora(spoken, codes, alignments, _speakers(config, start.model))
+    _fit(config, start, corpora, tally, output)
     trained = averaged(config.trainer, output)
     if trained is not None:
         start.model.load_state_dict(trained)
@@ -111,9 +127,8 @@ def _start(config: SpeechLmTrainConfig, corpus: Mapping[str, list[Utterance]]) -
         folder = base / CODEC_FOLDER
     codec = load_codec_checkpoint(folder).model
     if base is None:
-        model = replace(
-            config.model, codebooks=codec.codebooks, codebook_size=codec.codebook_size, frame_s=codec.frame_s
-        )
+        shape = config.aligned if config.conditioner == Conditioner.aligned else config.model
+        model = replace(shape, codebooks=codec.codebooks, codebook_size=codec.codebook_size, frame_s=codec.frame_s)
         heard = [u for part in ("train", "dev") for u in corpus[part]]
         languages = [u.language for u in heard] if config.text.languages else []
         vocabulary = SpeechVocabulary.of(config.text.unit, languages, (u.text for u in heard), model.frame_tokens)
@@ -145,24 +160,67 @@ def _codes(
     return found, tallies["train"]
 
 
-def _read_speech(
-    config: SpeechLmTrainConfig,
-    corpus: Mapping[str, list[Utterance]],
-    codes: Mapping[str, Mapping[str, Any]],
-    start: Start,
-    tally: Tally,
+def _alignments(config: SpeechLmTrainConfig, model: DualAr | AlignedAr) -> Mapping[str, Mapping[str, Any]]:
+    """Durations of symbols by part and id, if the model is aligned.
+
+    Raises:
+        ConfigError: if they are given to a model that is not, or are not given to one that is.
+        DataError, ModelError: as `read_alignments`.
+    """
+    if isinstance(model, AlignedAr) != bool(config.alignments):
+        kind = "an aligned model" if isinstance(model, AlignedAr) else "a model that is not aligned"
+        raise ConfigError(f"alignments {config.alignments!r} for {kind}", fix="Aligned models need them, others none.")
+    if not config.alignments:
+        return {}
+    return {part: read_alignments(Path(config.alignments) / f"{part}.safetensors") for part in ("train", "dev")}
+
+
+def _fit(config: SpeechLmTrainConfig, start: Start, corpora: Corpora, tally: Tally, output: Path) -> None:
+    """Train the model, or go on."""
+    steps, model = steps_done(config, output), start.model.train()
+    if isinstance(model, AlignedAr):
+        aligned = partial(_read_aligned, config, corpora, start, tally)
+        fit(config, AlignedModule(model, config), aligned, output, steps, score_start=True)
+    else:
+        prefixed = partial(_read_prefixed, config, corpora, start, tally)
+        fit(config, SpeechLmModule(model, config), prefixed, output, steps, score_start=True)
+
+
+def _read_prefixed(
+    config: SpeechLmTrainConfig, corpora: Corpora, start: Start, tally: Tally
 ) -> RunSpeech[SpeechLmBatch]:
-    """The corpus as packed batches."""
-    table = _speakers(config, start.model)
+    """Texts and frames behind them as packed batches."""
     packers = {}
-    for part in ("train", "dev"):
-        spoken = read_spoken(part, corpus[part], codes[part], start.vocabulary, config.packing, table)
-        packers[part] = Packer(spoken, start.codec, table)
+    for part, utterances in corpora.utterances.items():
+        spoken = read_spoken(part, utterances, corpora.codes[part], start.vocabulary, config.packing, corpora.speakers)
+        packers[part] = Packer(spoken, start.codec, corpora.speakers)
+    return _run_speech(config, packers, tally)
+
+
+def _read_aligned(config: SpeechLmTrainConfig, corpora: Corpora, start: Start, tally: Tally) -> RunSpeech[AlignedBatch]:
+    """Frames and what they say as packed batches."""
+    packers = {}
+    for part, utterances in corpora.utterances.items():
+        spoken = read_aligned(
+            part,
+            utterances,
+            corpora.codes[part],
+            corpora.alignments[part],
+            start.vocabulary,
+            config.packing,
+            corpora.speakers,
+            start.codec.frame_s,
+        )
+        packers[part] = AlignedPacker(spoken, start.codec, corpora.speakers)
+    return _run_speech(config, packers, tally)
+
+
+def _run_speech[B](config: SpeechLmTrainConfig, packers: Mapping[str, Packing[B]], tally: Tally) -> RunSpeech[B]:
     train = SpeechLmBatches(packers["train"], config.packing, config.seed)
     return RunSpeech(train, SpeechLmDev(packers["dev"], config.packing), tally, config.data.workers)
 
 
-def _speakers(config: SpeechLmTrainConfig, model: DualAr) -> SpeakerTable | None:
+def _speakers(config: SpeechLmTrainConfig, model: DualAr | AlignedAr) -> SpeakerTable | None:
     """Embeddings of the speakers, if the model takes them.
 
     Raises:
@@ -202,12 +260,13 @@ def speech_lm_card(checkpoint: SpeechLmCheckpoint) -> str:
     """The model card in Markdown: model, training data, licences."""
     model, info = checkpoint.model, checkpoint.info
     hours, fast = info["hours"], model.config.fast
+    told = "each frame is told its symbol" if isinstance(model, AlignedAr) else "the text stands before the frames"
     lines = [
         f"# {info['name']}",
         "",
         f"A speech language model: {checkpoint.vocabulary.unit} of texts to {model.codebooks} codes out of "
         f"{model.codebook_size} per frame of {model.frame_s * 1000:.1f} ms. It has {model.parameter_count / 1e6:.1f} M "
-        f"parameters; the codes of a frame are predicted by {fast.layers} layers ({fast.kind}).",
+        f"parameters; {told}; the codes of a frame are predicted by {fast.layers} layers ({fast.kind}).",
         "",
         f"Trained for {info['steps']} steps on {sum(hours.values()):.1f} h of speech in {len(hours)} languages.",
         *([f"It began as {info['from']}."] if info["from"] else []),

@@ -12,8 +12,10 @@ from speech.models.codec_checkpoint import CodecCheckpoint, save_codec_checkpoin
 from speech.models.dual_ar import DualArConfig
 from speech.train.asr.config import DataConfig
 from speech.train.loop.config import OptimizerConfig, TrainerConfig
+from speech.train.speech_lm.aligned_batches import AlignedUtterance, read_aligned
 from speech.train.speech_lm.batches import Packer, Spoken, read_spoken
 from speech.train.speech_lm.config import PackingConfig, SpeechLmTrainConfig
+from tests.tiny_aligned_ar import VOCABULARY as SYMBOLS
 from tests.tiny_codec import tiny_codec
 from tests.tiny_dual_ar import tiny_dual_ar_config, tiny_vocabulary
 
@@ -39,6 +41,19 @@ def some_spoken(count: int, model: DualArConfig | None = None) -> list[Spoken]:
 
 def some_packer(count: int, model: DualArConfig | None = None) -> Packer:
     return Packer(some_spoken(count, model), tiny_codec(), None)
+
+
+def some_aligned(count: int) -> list[AlignedUtterance]:
+    """Utterances of 4 to 12 frames and half as many symbols, the second of which is never heard."""
+    generator = torch.Generator().manual_seed(0)
+    codes, durations, utterances = {}, {}, []
+    for number in range(count):
+        frames = 4 + number % 9
+        codes[f"t{number}"] = torch.randint(0, 12, (2, frames), generator=generator).to(torch.int16)
+        text = "abcdefgh"[: 2 + frames // 2]
+        durations[f"t{number}"] = torch.tensor([1, 0, *[1] * (len(text) - 3), frames - len(text) + 2])
+        utterances.append(utterance(number, text, f"speaker{number % 2}"))
+    return read_aligned("train", utterances, codes, durations, SYMBOLS, PACKING, None, 0.01)
 
 
 def kept_codec(folder: Path) -> Path:

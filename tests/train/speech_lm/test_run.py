@@ -10,13 +10,15 @@ import torch
 
 from speech.data.manifest import read_manifest, write_manifest
 from speech.errors import ConfigError, DataError
+from speech.models.aligned_ar import AlignedAr
 from speech.models.codec_checkpoint import CodecCheckpoint, save_codec_checkpoint
 from speech.models.speech_lm_checkpoint import load_own_codec, load_speech_lm_checkpoint
+from speech.nn.speech_lm.text_encoder import TextEncoderConfig
 from speech.tensors import save_tensors
 from speech.train.loop.averaging import average, snapshots
 from speech.train.loop.callbacks import Metrics, read_metrics
 from speech.train.loop.state import CHECKPOINT
-from speech.train.speech_lm.config import LoraConfig, SpeechLmInitConfig, SpeechTextConfig
+from speech.train.speech_lm.config import LoraConfig, SpeechLmInitConfig, SpeechLmTrainConfig, SpeechTextConfig
 from speech.train.speech_lm.run import train_speech_lm
 from tests.changes import changed
 from tests.tiny_codec import tiny_codec, tiny_codec_config
@@ -174,6 +176,52 @@ def test_what_cannot_be_trained_is_said_before_the_first_step(spoken, codec, who
     with pytest.raises(DataError, match="no such file"):
         train_speech_lm(changed(config, {"codes": str(tmp_path)}))
     assert not (tmp_path / "run" / "last.ckpt").exists()
+
+
+@pytest.fixture
+def aligned(spoken, codec, tmp_path) -> SpeechLmTrainConfig:
+    """A run on texts of symbols whose durations are known; two recordings in three are aligned."""
+    for part in ("train", "dev"):
+        durations = {}
+        for number, own in enumerate(read_manifest(spoken / f"{part}.jsonl")):
+            if number % 3:
+                durations[own.id] = torch.full((len(own.text),), own.duration_s / len(own.text))
+        save_tensors(tmp_path / "alignments" / f"{part}.safetensors", durations)
+    text = SpeechTextConfig(unit="symbols")
+    changes = {"conditioner": "aligned", "alignments": str(tmp_path / "alignments"), "text": text}
+    return replace(tiny(spoken, codec, tmp_path / "run"), **changes, text_encoder=TextEncoderConfig(dim=8))
+
+
+def test_an_aligned_model_is_trained_and_a_killed_run_resumes_to_the_same_weights(aligned, tmp_path, monkeypatch):
+    whole = train_speech_lm(aligned)
+    loaded = load_speech_lm_checkpoint(whole)
+    assert isinstance(loaded.model, AlignedAr)
+    assert loaded.vocabulary.layout.frames == 0
+    assert (loaded.model.codebooks, loaded.model.codebook_size, loaded.model.frame_s) == (2, 12, 0.01)
+    rows = [row for row in read_metrics(whole.parent / "metrics.jsonl") if "dev/loss" in row]
+    assert rows[-1]["dev/duration"] < rows[0]["dev/duration"]
+    assert rows[-1]["dev/code_0"] < rows[0]["dev/code_0"]
+    assert "each frame is told its symbol" in (whole / "README.md").read_text()
+    original = Metrics.on_train_batch_end
+
+    def die(self, trainer, *rest):
+        original(self, trainer, *rest)
+        if trainer.global_step == 5:
+            raise Killed
+
+    config = replace(aligned, output=str(tmp_path / "cut"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Metrics, "on_train_batch_end", die)
+        with pytest.raises(Killed):
+            train_speech_lm(config)
+    found = load_speech_lm_checkpoint(train_speech_lm(config)).model.state_dict()
+    assert all(torch.equal(value, found[name]) for name, value in loaded.model.state_dict().items())
+
+    init = {"init": SpeechLmInitConfig(checkpoint=str(whole)), "codec": "", "output": str(tmp_path / "mine")}
+    with pytest.raises(ConfigError, match="alignments '' for an aligned model"):
+        train_speech_lm(replace(aligned, **init, alignments=""))
+    one = changed(replace(aligned, **init), {"trainer.max_steps": 1, "trainer.average": 0})
+    assert isinstance(load_speech_lm_checkpoint(train_speech_lm(one)).model, AlignedAr)
 
 
 def test_phonemes_are_symbols_of_the_corpus(spoken, codec, tmp_path):
