@@ -1,7 +1,8 @@
 """Imports the published Kokoro-82M and its voices, numerically identical.
 
 Its package is not needed. Files are `config.json`, one `*.pth` with five state dicts, and voices in `voices/`: `*.pt`
-as the hub has them, or raw little-endian float32 `*.bin`. Nothing in them is executed.
+as the hub has them, or raw little-endian float32 `*.bin`. Instead of the `*.pth` there may be an int8 `*.onnx`, whose
+weights are less exact (`speech.models.importers.kokoro_onnx`). Nothing in the files is executed.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from torch import Tensor
 from speech.errors import ConfigError, FileError, ModelError
 from speech.files import printable, read_text, reason
 from speech.models.importers.kokoro_names import from_published, some
+from speech.models.importers.kokoro_onnx import read_onnx
 from speech.models.kokoro import KokoroConfig
 from speech.models.kokoro_checkpoint import KokoroCheckpoint, check_symbols, symbol_table
 from speech.models.kokoro_voice import VOICES, check_voice
@@ -89,7 +91,7 @@ def import_kokoro(directory: Path) -> KokoroCheckpoint:
     """
     settings, where = _read_json(directory / _CONFIG), printable(directory / _CONFIG)
     weights = _one_file(directory)
-    parts = _read_weights(weights)
+    parts = read_onnx(weights) if weights.suffix == ".onnx" else _read_weights(weights)
     return build_kokoro(settings, where, parts, printable(weights), read_voices(directory / VOICES, settings, where))
 
 
@@ -212,9 +214,9 @@ def _read_raw(path: Path, width: int) -> Tensor:
 
 
 def _one_file(directory: Path) -> Path:
-    found = sorted(directory.glob("*.pth"))
+    found = sorted(directory.glob("*.pth")) or sorted(directory.glob("*.onnx"))
     if len(found) != 1:
-        what = f"holds {', '.join(path.name for path in found[:4])}" if found else "has no *.pth"
+        what = f"holds {', '.join(path.name for path in found[:4])}" if found else "has no *.pth and no *.onnx"
         fix = "Give the folder of one published Kokoro, as the hub has it."
         raise ModelError(f"{what}; expected one file", where=printable(directory), fix=fix)
     return found[0]

@@ -212,7 +212,7 @@ def test_files_that_do_not_fit_are_named(changed, tmp_path):
     with pytest.raises(ModelError, match="is no file of tensors"):
         import_kokoro(changed)
     (changed / "kokoro-v1_0.pth").unlink()
-    with pytest.raises(ModelError, match=r"has no \*\.pth"):
+    with pytest.raises(ModelError, match=r"has no \*\.pth and no \*\.onnx"):
         import_kokoro(changed)
     with pytest.raises(ModelError, match=r"config\.json: is missing"):
         import_kokoro(tmp_path)
