@@ -26,12 +26,12 @@ from serve.http.adapters import LiveAdapters
 from serve.http.errors import Failure, on_http_exception, on_validation_error
 from serve.http.middleware import AccessMiddleware
 from serve.net.auth import Authenticator, Denial, subprotocols
+from serve.net.speaking import SpeakingSocket
 from serve.net.websocket import ProtocolAdapter, SessionSocket
 from serve.protocols import wire
 from serve.protocols.asyncapi import document
 from serve.protocols.deepgram import Deepgram
 from serve.protocols.native import Native
-from serve.protocols.native_speech import SpeakingSocket
 from serve.protocols.openai_http import TRANSCRIPTION, TRANSLATION, OpenAiApi
 from serve.protocols.openai_realtime import OpenAiRealtime
 from serve.protocols.openai_speech import SpeechApi

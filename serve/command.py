@@ -180,16 +180,14 @@ def serve(
         ),
     ] = None,
     translator_model: Annotated[str | None, typer.Option(help="Model at the translator's URL.")] = None,
-    voice_model: Annotated[
-        str | None, typer.Option(help="Voice model for /v1/audio/speech: a directory or hub id. [default: none]")
-    ] = None,
+    voice_model: Annotated[str | None, typer.Option(help="Model for /v1/audio/speech and /v1/speak.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with any field of `serve.config.ServeConfig`.")] = None,
 ) -> None:
     """Serve a model: live audio over websockets, files over HTTP."""
     flags = {"host": host, "port": port, "model": model, "chunk_ms": chunk_ms, "score_encoder": score_encoder}
     flags |= {"fallback": fallback, "translator": translator, "translator_model": translator_model}
-    flags |= {"adapters": None if adapters is None else str(adapters), "allow_adapters": allow_adapters}
     flags["voice_model"] = voice_model
+    flags |= {"adapters": None if adapters is None else str(adapters), "allow_adapters": allow_adapters}
     flags["toxic_words"] = None if toxic_words is None else str(toxic_words)
     settings = load(flags, config)
     server = make_server(settings)

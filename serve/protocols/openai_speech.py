@@ -106,7 +106,7 @@ class SpeechApi:
         options = self._options(self.speaker, wanted)
         self.enter()
         try:
-            spoken = SpokenText(self.speaker, wanted, options, self.pools, self._telemetry, began)
+            spoken = SayingText(self.speaker, wanted, options, self.pools, self._telemetry, began)
             first = await spoken.next()
         except BaseException:
             self.leave()
@@ -158,7 +158,7 @@ class SpeechApi:
         return SpeakingOptions(language=code, voice=name, rate=wanted.speed, seed=abs(wanted.seed))
 
 
-class SpokenText:
+class SayingText:
     """One text that is being said: bytes of audio as they are ready."""
 
     def __init__(

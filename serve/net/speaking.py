@@ -1,0 +1,201 @@
+"""Connections of `/v1/speak`: they take text and send speech."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from serve.engine.pools import run
+from serve.protocols.close_codes import CloseCode
+from serve.protocols.native_speech import (
+    SpeakCancel,
+    SpeakEnd,
+    SpeakFlush,
+    SpeakingRefused,
+    SpeakMessage,
+    SpeakStart,
+    SpeakText,
+    audio_frames,
+    parse,
+    words_message,
+)
+from serve.protocols.openai_speech import SpeechApi
+from speech.errors import SpeechError
+from speech.speaker import Speaker
+from speech.tts.speech_stream import SpeakingOptions, SpeechPacket, SpeechStream
+
+_log = logging.getLogger(__name__)
+_FRAME_S = 0.25
+"""Audio per binary frame."""
+_BROKEN = (WebSocketDisconnect, RuntimeError)  # raised by Starlette if the client is gone
+
+
+class SpeakingSocket:
+    """One accepted connection. Its audio comes faster than it is played.
+
+    Args:
+        socket: the accepted websocket.
+        api: what the server says texts with.
+        speaker: of the server.
+    """
+
+    def __init__(self, socket: WebSocket, api: SpeechApi, speaker: Speaker) -> None:
+        self._socket, self._api, self._speaker, self._config = socket, api, speaker, api.config
+        self._waiting: deque[SpeakText | SpeakFlush | SpeakEnd] = deque()
+        self._letters, self._busy = 0, False
+        self._news, self._cancelled = asyncio.Event(), asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve the connection until it closes."""
+        with contextlib.suppress(*_BROKEN, TimeoutError):
+            try:
+                await self._converse(await self._start())
+            except SpeakingRefused as error:
+                await self._end(error)
+            except _BROKEN:
+                raise
+            except Exception:
+                _log.exception("a text could not be said")
+                await self._end(SpeakingRefused("internal", "the server failed; its log says why", CloseCode.internal))
+
+    async def _converse(self, options: SpeakingOptions) -> None:
+        tasks = {asyncio.create_task(self._read()), asyncio.create_task(self._speak(options))}
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _end(self, error: SpeakingRefused) -> None:
+        await self._send({"type": "error", "code": error.code, "message": error.message})
+        reason = f"{error.code}: {error.message}".encode()[:120].decode("utf-8", "ignore")
+        await self._socket.close(int(error.close), reason)
+
+    async def _start(self) -> SpeakingOptions:
+        try:
+            first = await asyncio.wait_for(self._message(), self._config.first_message_s)
+        except TimeoutError:
+            text = f"no start within {self._config.first_message_s:g} s"
+            raise SpeakingRefused("no_start", text, CloseCode.idle) from None
+        if not isinstance(first, SpeakStart):
+            raise SpeakingRefused("not_started", "expected start first", CloseCode.bad_message)
+        try:
+            options = SpeakingOptions(language=first.language, voice=first.voice, rate=first.rate, seed=abs(first.seed))
+            self._speaker.open(options)
+        except SpeechError as error:
+            raise SpeakingRefused("bad_config", str(error), CloseCode.bad_config) from error
+        await self._send({"type": "started", "sample_rate": self._speaker.sample_rate, "encoding": "pcm_s16le"})
+        return options
+
+    async def _message(self) -> SpeakMessage:
+        frame = await self._socket.receive()
+        if frame["type"] != "websocket.receive":
+            raise WebSocketDisconnect
+        text: str | None = frame.get("text")
+        return parse(text if text is not None else bytes(frame.get("bytes") or b""), self._config.max_json_bytes)
+
+    async def _read(self) -> None:
+        """Take messages while others are said, until the client has gone."""
+        while True:
+            try:
+                message = await asyncio.wait_for(self._message(), self._config.idle_s)
+            except TimeoutError:
+                if self._waiting or self._busy:
+                    continue
+                raise SpeakingRefused("idle", f"nothing came for {self._config.idle_s:g} s", CloseCode.idle) from None
+            if isinstance(message, SpeakStart):
+                raise SpeakingRefused("bad_message", "a second start", CloseCode.bad_message)
+            if isinstance(message, SpeakCancel):
+                self._waiting.clear()
+                self._letters = 0
+                self._cancelled.set()
+            elif isinstance(message, SpeakText | SpeakFlush | SpeakEnd):
+                self._letters += len(message.text) if isinstance(message, SpeakText) else 0
+                if self._letters > self._config.max_speech_characters:
+                    text = f"{self._letters} characters wait, at most {self._config.max_speech_characters} may"
+                    raise SpeakingRefused("too_fast", text, CloseCode.too_fast)
+                self._waiting.append(message)
+            self._news.set()
+
+    async def _speak(self, options: SpeakingOptions) -> None:
+        """Say what is waiting, in order, until `end`."""
+        text = self._speaker.open(options)
+        while True:
+            if self._cancelled.is_set():
+                self._cancelled.clear()
+                text = self._speaker.open(options)
+                await self._send({"type": "cancelled"})
+            elif not self._waiting:
+                self._news.clear()
+                await self._news.wait()
+            else:
+                message = self._waiting.popleft()
+                await self._say(text, message)
+                if self._cancelled.is_set():
+                    continue
+                if isinstance(message, SpeakFlush):
+                    await self._send({"type": "flushed", "seconds": round(text.seconds, 3)})
+                elif isinstance(message, SpeakEnd):
+                    await self._send({"type": "done", "seconds": round(text.seconds, 3)})
+                    await self._socket.close(int(CloseCode.done))
+                    return
+
+    async def _say(self, text: SpeechStream, message: SpeakText | SpeakFlush | SpeakEnd) -> None:
+        """Say what a message completes, up to a cancellation."""
+        self._busy = True
+        if isinstance(message, SpeakText):
+            self._letters = max(self._letters - len(message.text), 0)
+            packets = await self._unless_cancelled(partial(text.feed, message.text))
+        else:
+            packets = await self._unless_cancelled(text.flush)
+        while packets is not None and not self._cancelled.is_set():
+            packet = await self._unless_cancelled(partial(next, packets, None))
+            if packet is None:
+                break
+            await self._send_packet(packet)
+        self._busy = False
+
+    async def _unless_cancelled[T](self, work: Callable[[], T]) -> T | None:
+        """The result of work on the thread; None as soon as `cancel` comes, whatever the thread still does."""
+        ran = asyncio.ensure_future(run(self._api.pools.speech, work))
+        cancelled = asyncio.ensure_future(self._cancelled.wait())
+        try:
+            await asyncio.wait({ran, cancelled}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            cancelled.cancel()
+        if not ran.done():
+            ran.add_done_callback(_seen)
+            return None
+        try:
+            return ran.result()
+        except SpeechError as error:
+            raise SpeakingRefused("cannot_be_said", str(error), CloseCode.bad_message) from error
+
+    async def _send_packet(self, packet: SpeechPacket) -> None:
+        if packet.words:
+            await self._send(words_message(packet.words))
+        for frame in audio_frames(packet.samples, round(_FRAME_S * self._speaker.sample_rate)):
+            if self._cancelled.is_set():
+                return
+            await asyncio.wait_for(self._socket.send_bytes(frame), self._config.slow_reader_s)
+
+    async def _send(self, message: dict[str, object]) -> None:
+        text = msgspec.json.encode(message).decode()
+        await asyncio.wait_for(self._socket.send_text(text), self._config.slow_reader_s)
+
+
+def _seen(work: asyncio.Future[Any]) -> None:
+    """Retrieve the exception of abandoned work, so that asyncio does not log it."""
+    if not work.cancelled():
+        work.exception()
