@@ -1,0 +1,147 @@
+"""Speech output: word error rate of what is said, first packet, speed, beside espeak-ng in the same run.
+
+    python benchmarks/speech_output.py MODEL --whisper DIR --output benchmarks/results/speech_output.json
+
+Says `benchmarks/sentences/LANGUAGE.txt`, easy and hard ones, with the first voice of each language. The recogniser is
+Whisper-base (faster-whisper, int8, beam 5, language given). Reference and hypothesis are compared in words as they are
+spoken: both go through the text front end, so that "5" and "five" are equal. The peer espeak-ng says the same texts as
+written. First packet is the time from the call to the first samples, in a process that has already said a sentence.
+"""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+import soundfile
+import torch
+import typer
+from clips import save
+from peer import CODES
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from timing import machine
+
+from speech.audio.input.files import load_audio
+from speech.errors import LanguageError
+from speech.metrics.edit.alignment import ErrorCounts
+from speech.metrics.edit.error_rate import TextPair
+from speech.speaker import Speaker
+from speech.tts.pronunciation.espeak import PROGRAM, VOICES
+from speech.tts.speech_stream import SpeakingOptions
+from speech.tts.text_front_end.normalise import normalise
+
+SENTENCES = Path(__file__).parent / "sentences"
+
+
+class Said(NamedTuple):
+    """A sentence that was said."""
+
+    samples: np.ndarray
+    rate: int
+    first_s: float
+    seconds: float
+
+
+def main(
+    model: Annotated[str, typer.Argument(help="Voice model: a directory or hub id.")],
+    whisper: Annotated[Path, typer.Option(help="CTranslate2 conversion of Whisper-base.")],
+    languages: Annotated[str, typer.Option(help="With commas between.")] = "eng,spa,fra,ita,por,deu",
+    threads: Annotated[int, typer.Option(help="Of the voice.")] = 1,
+    output: Annotated[Path | None, typer.Option(help="Write figures and texts as JSON.")] = None,
+) -> None:
+    """Print the table."""
+    from faster_whisper import WhisperModel
+
+    torch.set_num_threads(threads)
+    recogniser = WhisperModel(str(whisper), device="cpu", compute_type="int8", cpu_threads=1)
+    speaker = Speaker.from_pretrained(model)
+    rows: list[dict[str, Any]] = []
+    for code in languages.split(","):
+        texts = [line for line in (SENTENCES / f"{code}.txt").read_text("utf-8").splitlines() if line]
+        options = SpeakingOptions(language=code)
+        speaker.say(texts[0], options)
+        for system, say in (("model", lambda text, own=options: spoken(speaker, text, own)), (PROGRAM, espeak(code))):
+            said = [say(text) for text in track(texts, description=f"{code} {system}", transient=True)]
+            heard = [recognised(recogniser, one, code) for one in said]
+            rows.append(figures(system, code, texts, said, heard))
+    table(rows, Console())
+    save(output, {"model": Path(model).name, "threads": threads, **machine(), "rows": rows})
+
+
+def spoken(speaker: Speaker, text: str, options: SpeakingOptions) -> Said:
+    """A text by the model."""
+    began, first_s, pieces = time.perf_counter(), 0.0, []
+    for packet in speaker.stream([text], options):
+        first_s = first_s or time.perf_counter() - began
+        pieces.append(packet.samples)
+    return Said(np.concatenate(pieces), speaker.sample_rate, first_s, time.perf_counter() - began)
+
+
+def espeak(code: str) -> Callable[[str], Said]:
+    """Says texts with the program `espeak-ng`."""
+
+    def say(text: str) -> Said:
+        began = time.perf_counter()
+        command = [PROGRAM, "-v", VOICES[code], "--stdin", "--stdout"]
+        ran = subprocess.run(command, input=text.encode(), capture_output=True, check=True)
+        seconds = time.perf_counter() - began
+        samples, rate = soundfile.read(io.BytesIO(ran.stdout), dtype="float32")
+        return Said(samples, rate, seconds, seconds)
+
+    return say
+
+
+def recognised(recogniser: Any, said: Said, code: str) -> str:
+    """What the recogniser writes."""
+    wave = io.BytesIO()
+    soundfile.write(wave, said.samples, said.rate, format="WAV")
+    wave.seek(0)
+    segments, _ = recogniser.transcribe(load_audio(wave), language=CODES[code], beam_size=5)
+    return " ".join(segment.text.strip() for segment in segments)
+
+
+def in_words(text: str, code: str) -> str:
+    """A text as it is spoken; as it is where the front end cannot say it."""
+    try:
+        return normalise(text, code).text
+    except LanguageError:
+        return text
+
+
+def figures(system: str, code: str, texts: Sequence[str], said: Sequence[Said], heard: Sequence[str]) -> dict[str, Any]:
+    """One row of the table."""
+    pairs = [TextPair(in_words(a, code), in_words(b, code), [code]) for a, b in zip(texts, heard, strict=True)]
+    errors = sum((pair.word_errors for pair in pairs), ErrorCounts())
+    audio_s = sum(len(one.samples) / one.rate for one in said)
+    first = sorted(one.first_s for one in said)
+    return {
+        "language": code,
+        "system": system,
+        "wer": round(errors.rate, 4),
+        "words": errors.reference_length,
+        "first_p50_ms": round(1000 * first[len(first) // 2]),
+        "first_p95_ms": round(1000 * first[round(0.95 * (len(first) - 1))]),
+        "rtf": round(sum(one.seconds for one in said) / audio_s, 3),
+        "seconds": round(audio_s, 1),
+        "texts": [{"said": a, "heard": b} for a, b in zip(texts, heard, strict=True)],
+    }
+
+
+def table(rows: Sequence[dict[str, Any]], console: Console) -> None:
+    """Print the rows."""
+    names = ("language", "system", "wer", "words", "first_p50_ms", "first_p95_ms", "rtf", "seconds")
+    made = Table(*names)
+    for row in rows:
+        made.add_row(*(str(row[name]) for name in names))
+    console.print(made)
+
+
+if __name__ == "__main__":
+    typer.run(main)
