@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from speech.errors import ConfigError
 from speech.models.aligned_lm import AlignedPrompt, AlignedVoice, SymbolFrames, Turn
-from speech.models.aligned_text import TextReader, TextRows
+from speech.models.aligned_text import SymbolReader, TextRows
 from speech.nn.speech_lm.codebook_heads import CodebookHeads, FastConfig, codebook_heads
 from speech.nn.speech_lm.past import Past
 from speech.nn.speech_lm.text_encoder import TextEncoderConfig
@@ -152,7 +152,7 @@ class AlignedAr(nn.Module):
             raise ConfigError(f"a vocabulary of {layout.frames} frame tokens; an aligned model has none")
         self.config, self.layout = config, layout
         dim = config.slow.dim
-        self.text = TextReader(config.text, layout.size, dim, config.speaker_dim)
+        self.text = SymbolReader(config.text, layout.size, dim, config.speaker_dim)
         self.embed = AlignedEmbedding(config)
         self.slow = CausalTransformer(config.slow, config.positions)
         self.output = nn.Linear(dim, config.codebook_size, bias=False)

@@ -104,7 +104,7 @@ class TextRows(Rows):
         return TextRows(tuple(row for rows in (self, *others) for row in rows.rows))
 
 
-class TextReader(nn.Module):
+class SymbolReader(nn.Module):
     """Encodes symbols, predicts their durations, and goes through texts symbol by symbol.
 
     Args:

@@ -10,9 +10,16 @@ import torch
 
 from speech.data.manifest import Utterance, read_manifest, write_manifest
 from speech.decode.sampling.sampler import Sampler, SamplingConfig
+from speech.models.aligned_ar import AlignedAr
+from speech.models.aligned_generation import generate_aligned
+from speech.models.aligned_lm import AlignedPrompt
+from speech.models.codec import CodecConfig
+from speech.models.codec_checkpoint import CodecCheckpoint, save_codec_checkpoint
 from speech.models.generation import generate
 from speech.models.speech_lm_checkpoint import load_own_codec, load_speech_lm_checkpoint
 from speech.models.speech_prompt import speech_prompt
+from speech.nn.codec.gfsq import GfsqConfig
+from speech.tensors import save_tensors
 from tests.recipes.starting import one_line, started
 from tests.recipes.test_codec_recipe import given
 from tests.tiny_codec import QUANTIZER
@@ -86,12 +93,51 @@ def test_what_was_trained_speaks_as_long_as_it_heard(start, few, tmp_path):
     ]
 
 
+def test_an_aligned_model_says_symbols_as_long_as_it_was_taught(start, few, tmp_path):
+    """With durations made up from the recordings: each letter of a text lasts as long as the others."""
+    codec = CodecConfig(**CODEC, quantizer=GfsqConfig(**QUANTIZER)).build().eval()
+    save_codec_checkpoint(tmp_path / "codec", CodecCheckpoint(codec, {}), card="# codec\n")
+    chosen = read_manifest(few / "train.jsonl")
+    durations = {u.id: torch.full((len(u.text),), u.duration_s / len(u.text)) for u in chosen}
+    for part in ("train", "dev"):
+        save_tensors(tmp_path / "alignments" / f"{part}.safetensors", durations)
+    output = tmp_path / "run"
+    shape = given(SLOW, "model.slow") + given(FAST, "model.fast") + ["text_encoder.dim=16", "text.unit=symbols"]
+    aligned = ["conditioner=aligned", f"alignments={tmp_path / 'alignments'}", "packing.places=128", "packing.rows=2"]
+    steps = ["trainer.max_steps=60", "trainer.validate_every=60", "trainer.checkpoint_every=60", "optimizer.warmup=5"]
+    usual = ["trainer.progress=false", "trainer.average=0", "trainer.precision=float32", "optimizer.lr=1e-2"]
+    where = [f"codec={tmp_path / 'codec'}", f"output={output}", f"data.root={few}"]
+    ran = start("tts/train.py", *where, *usual, *steps, *shape, *aligned)
+    assert ran.code == 0, ran.err[-3000:]
+
+    folder = output / "model"
+    loaded, codec_model = load_speech_lm_checkpoint(folder), load_own_codec(folder).model
+    model, vocabulary = loaded.model, loaded.vocabulary
+    assert isinstance(model, AlignedAr)
+    prompts = [AlignedPrompt(vocabulary.symbol_tokens(u.text), vocabulary.language_token(u.language)) for u in chosen]
+    told = [prompt._replace(frames=[1.25] * len(prompt.symbols)) for prompt in prompts]
+    for prompt, own in zip(told, generate_aligned(model, told, [Sampler(SamplingConfig()) for _ in told]), strict=True):
+        assert own.complete
+        assert own.codes.shape[1] == sum(own.said.frame_counts) == int(1.25 * len(prompt.symbols) + 0.5)
+        samples, lengths = codec_model.decode(own.codes[None], torch.tensor([own.codes.shape[1]]))
+        assert int(lengths) == samples.shape[1] == max(own.codes.shape[1] * 640 - codec_model.delay_samples, 0)
+    close = 0
+    for u, own in zip(
+        chosen, generate_aligned(model, prompts, [Sampler(SamplingConfig()) for _ in chosen]), strict=True
+    ):
+        close += own.complete and abs(own.codes.shape[1] * 0.08 - u.duration_s) < 0.25 * u.duration_s + 0.2
+    assert close >= SAID - 2
+
+
 def test_what_is_wrong_is_said_in_a_line(start, few, tmp_path):
     arguments = ["debug=default", f"output={tmp_path / 'run'}", f"data.root={few}"]
     assert "codec is not set" in one_line(start("tts/train.py", *arguments))
     assert "no such model" in one_line(start("tts/train.py", "codec=nowhere", *arguments))
     assert "model.slow: heads 4, kv_heads 3" in one_line(
         start("tts/train.py", "codec=c", "model.slow.dim=32", "model.slow.heads=4", "model.slow.kv_heads=3", *arguments)
+    )
+    assert "conditioner aligned, alignments ''" in one_line(
+        start("tts/train.py", "codec=c", "conditioner=aligned", *arguments)
     )
     assert "model.depth" in one_line(start("tts/train.py", "codec=c", "model.depth=3", *arguments))
     assert "same code for all codebooks" in one_line(

@@ -41,7 +41,7 @@ class Matrices(NamedTuple):
     """(matrices, out)"""
 
 
-class Weights(NamedTuple):
+class StepWeights(NamedTuple):
     """Weights of all layers."""
 
     qkv: Packed | Matrices
@@ -125,7 +125,7 @@ class CompiledTransformer(nn.Module):
         self.config, self.positions, self.norm = transformer.config, transformer.positions, transformer.norm
         layers: list[CausalBlock] = list(transformer.layers)  # type: ignore[arg-type]
         norms = [(layer.attention_norm, layer.feed_forward_norm) for layer in layers]
-        self.weights = Weights(
+        self.weights = StepWeights(
             matrices([layer.attention.qkv for layer in layers], int8),
             matrices([layer.attention.out for layer in layers], int8),
             matrices([layer.feed_forward.gate_up for layer in layers], int8),

@@ -133,7 +133,7 @@ def step(x, slots, places, cis, heads, eps, weights, cache):  # type: ignore[no-
         cis: `(positions, size / 2, 2)`: cosines and sines.
         heads: of queries.
         eps: of the norms, float32.
-        weights: `compiled.Weights`.
+        weights: `compiled.StepWeights`.
         cache: `(slots, layers, 2, places, kv_heads, size)`: keys and values of earlier places; the new ones are added.
     """
     count = len(x)
