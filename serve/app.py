@@ -178,8 +178,16 @@ def _add_page(app: FastAPI) -> None:
         facts: Facts = app.state.parts.facts
         known = {"languages": facts.languages, "targets": facts.targets, "drafts": facts.drafts_into}
         named = {key: [_language(code) for code in codes] for key, codes in known.items()}
+        speaker: Speaker | None = app.state.parts.speech.speaker
+        voices = {} if speaker is None else {name: _language(speaker.language_of(name)) for name in speaker.voices}
         return JSONResponse(
-            {"id": facts.model.id, "server": facts.server, "needs_key": bool(facts.config.api_keys), **named},
+            {
+                "id": facts.model.id,
+                "server": facts.server,
+                "needs_key": bool(facts.config.api_keys),
+                **named,
+                "voices": [{"id": name, "language": spoken} for name, spoken in voices.items()],
+            },
             headers=_PAGE_HEADERS,
         )
 

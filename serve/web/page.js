@@ -4,6 +4,7 @@ import { Live } from "./live.js";
 import { Messages, inWords } from "./messages.js";
 import { Picker } from "./picker.js";
 import { ScoreView, sentences } from "./score_view.js";
+import { Speaking } from "./speaking.js";
 import { toSrt, toText, toVtt } from "./subtitles.js";
 import { Transcript, clock } from "./transcript.js";
 import { TranscriptView } from "./view.js";
@@ -35,6 +36,11 @@ const view = new TranscriptView(
 const scores = new ScoreView({
   section: $("scores"), list: $("sentences"), figures: $("rates"), chart: $("course"), note: $("score-note"),
 });
+const speaking = new Speaking(
+  { section: $("speak"), text: $("spoken-text"), voice: $("voice"), button: $("say"), said: $("said") },
+  new URL("v1/speak", document.baseURI.replace(/^http/, "ws")),
+  (text) => messages.show("error", { text }),
+);
 const languages = new Picker($("languages"), "automatic", chosen);
 const drafts = new Set(); // targets that are written while the speaker goes on
 const targets = new Picker($("targets"), "none", chosen);
@@ -242,6 +248,7 @@ async function ask() {
     for (const item of [...model.languages, ...model.targets]) known.set(item.code, item);
     languages.fill(model.languages);
     targets.fill(model.targets);
+    speaking.fill(model.voices);
     describe(model.id, model.server);
     $("access").open = model.needs_key && !$("key").value;
   } catch (error) {
@@ -257,6 +264,10 @@ $("file").addEventListener("change", () => {
   const [file] = $("file").files;
   $("file").value = "";
   if (file) begin(file);
+});
+$("say").addEventListener("click", () => {
+  if (speaking.speaking) speaking.stop();
+  else speaking.start($("key").value.trim());
 });
 $("clear").addEventListener("click", () => {
   transcript.clear();
