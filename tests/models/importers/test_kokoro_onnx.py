@@ -52,7 +52,8 @@ def node_path(layer):
     """Path of a layer's node, as exports name it."""
     part, _, rest = layer.partition(".")
     front = "/decoder/decoder" if part == "decoder" else "/encoder"
-    names = [] if part in ("decoder", "predictor") else [part]
+    bare = part == "decoder" or (part == "predictor" and rest.startswith(("F0", "N", "shared")))
+    names = [] if bare else [part]
     for name in rest.split(".") if rest else []:
         if name.isdigit() and names:
             names[-1] += f".{name}"
