@@ -104,7 +104,7 @@ def test_an_aligned_model_says_symbols_as_long_as_it_was_taught(start, few, tmp_
     output = tmp_path / "run"
     shape = given(SLOW, "model.slow") + given(FAST, "model.fast") + ["text_encoder.dim=16", "text.unit=symbols"]
     aligned = ["conditioner=aligned", f"alignments={tmp_path / 'alignments'}", "packing.places=128", "packing.rows=2"]
-    steps = ["trainer.max_steps=60", "trainer.validate_every=60", "trainer.checkpoint_every=60", "optimizer.warmup=5"]
+    steps = ["trainer.max_steps=30", "trainer.validate_every=30", "trainer.checkpoint_every=30", "optimizer.warmup=5"]
     usual = ["trainer.progress=false", "trainer.average=0", "trainer.precision=float32", "optimizer.lr=1e-2"]
     where = [f"codec={tmp_path / 'codec'}", f"output={output}", f"data.root={few}"]
     ran = start("tts/train.py", *where, *usual, *steps, *shape, *aligned)
@@ -115,18 +115,20 @@ def test_an_aligned_model_says_symbols_as_long_as_it_was_taught(start, few, tmp_
     model, vocabulary = loaded.model, loaded.vocabulary
     assert isinstance(model, AlignedAr)
     prompts = [AlignedPrompt(vocabulary.symbol_tokens(u.text), vocabulary.language_token(u.language)) for u in chosen]
-    told = [prompt._replace(frames=[1.25] * len(prompt.symbols)) for prompt in prompts]
+    told = [prompt._replace(frames=[1.25] * len(prompt.symbols)) for prompt in prompts[::3]]
     for prompt, own in zip(told, generate_aligned(model, told, [Sampler(SamplingConfig()) for _ in told]), strict=True):
         assert own.complete
         assert own.codes.shape[1] == sum(own.said.frame_counts) == int(1.25 * len(prompt.symbols) + 0.5)
         samples, lengths = codec_model.decode(own.codes[None], torch.tensor([own.codes.shape[1]]))
         assert int(lengths) == samples.shape[1] == max(own.codes.shape[1] * 640 - codec_model.delay_samples, 0)
-    close = 0
-    for u, own in zip(
-        chosen, generate_aligned(model, prompts, [Sampler(SamplingConfig()) for _ in chosen]), strict=True
-    ):
-        close += own.complete and abs(own.codes.shape[1] * 0.08 - u.duration_s) < 0.25 * u.duration_s + 0.2
-    assert close >= SAID - 2
+    (free,) = generate_aligned(model, prompts[-1:], [Sampler(SamplingConfig())])
+    assert len(free.said.frame_counts) == len(chosen[-1].text)
+    said_s = 0.0
+    for prompt in prompts:
+        symbols = torch.tensor([list(prompt.symbols)])
+        log_frames = model.text(symbols, torch.full_like(symbols, prompt.language), torch.zeros_like(symbols), None)[1]
+        said_s += float(log_frames.detach().exp().sum()) * model.frame_s
+    assert abs(said_s - sum(u.duration_s for u in chosen)) < 0.25 * said_s
 
 
 def test_what_is_wrong_is_said_in_a_line(start, few, tmp_path):
