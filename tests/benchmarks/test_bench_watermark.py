@@ -2,15 +2,14 @@
 
 import numpy as np
 import pytest
+import soundfile
 from watermark import ATTACKS, bits_right, measure, overlap, table
 
-from speech.data.manifest import read_manifest
+from speech.data.manifest import Utterance
 from speech.models.watermark_checkpoint import Threshold, WatermarkCheckpoint
 from speech.tts.watermark import FrameLogits, Watermarker, encode_message
 from tests.tiny_watermark import tiny_watermark
-from tests.train.codec.corpus import spoken
 
-__all__ = ["spoken"]  # fixtures
 RATE = 24000
 
 
@@ -50,8 +49,19 @@ def test_each_attack_changes_speech_as_its_name_says(name):
         assert spectrum[int(0.4 * len(spectrum)) :].max() < 0.01 * spectrum.max()
 
 
-def test_all_figures_are_measured(spoken):
-    utterances = read_manifest(spoken / "dev.jsonl")[:3]
+@pytest.fixture
+def utterances(tmp_path) -> list[Utterance]:
+    """Two seconds each, so that all of them are also cropped and located."""
+    found = []
+    for number in range(2):
+        path = tmp_path / f"{number}.wav"
+        noise = 0.1 * np.random.default_rng(number).standard_normal(32000)
+        soundfile.write(path, noise.astype(np.float32), 16000)
+        found.append(Utterance(id=str(number), audio=path, duration_s=2.0, language="eng", text=""))
+    return found
+
+
+def test_all_figures_are_measured(utterances):
     always, never = (measure(marker(logit), utterances, 1) for logit in (-1000.0, 1000.0))
     assert list(always["attacks"]) == list(ATTACKS)
     for name in ATTACKS:
@@ -62,6 +72,7 @@ def test_all_figures_are_measured(spoken):
         assert 0 <= always["attacks"][name]["bits"] <= 1
     assert 10 < always["snr_db"]["least"] <= always["snr_db"]["mean"] < 40
     assert always["rtf"]["embed"] > 0 < always["rtf"]["detect"]
-    assert always["place"] == {"utterances": 0}  # they are half a second long
-    assert (always["utterances"], always["seconds"]) == (3, pytest.approx(1.5))
+    assert always["place"] == {"iou_mean": pytest.approx(0.5), "iou_median": pytest.approx(0.5), "utterances": 2}
+    assert never["place"]["iou_mean"] == 0
+    assert (always["utterances"], always["seconds"]) == (2, pytest.approx(4.0))
     assert table(always).row_count == len(ATTACKS)
