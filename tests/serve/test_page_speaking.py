@@ -15,9 +15,12 @@ TEXT = "Hello there, Anna. It cost $5.\nThen she left."
 PATIENCE_MS = 90_000
 KEEP_LIT = """
 window.lit = [];
+let last = null;
 addEventListener("DOMContentLoaded", () => {
   new MutationObserver((changes) => {
-    for (const { target } of changes) if (target.classList?.contains("lit")) lit.push(target.textContent);
+    for (const { target } of changes) {
+      if (target !== last && target.classList.contains("lit")) lit.push((last = target).textContent);
+    }
   }).observe(document.getElementById("said"), { subtree: true, attributeFilter: ["class"] });
 });
 """

@@ -50,8 +50,10 @@ class AlignedBatch:
         """Copy of the batch with its tensors on `device`."""
         names = ("codes", "positions", "segments", "frames", "sample_lengths")
         tensors = {name: getattr(self, name).to(device, non_blocking=non_blocking) for name in names}
-        given = [None if x is None else x.to(device, non_blocking=non_blocking) for x in self.given]
-        return replace(self, **tensors, given=AlignedFrames(*given))
+        given = {
+            name: x.to(device, non_blocking=non_blocking) for name, x in self.given._asdict().items() if x is not None
+        }
+        return replace(self, **tensors, given=self.given._replace(**given))
 
 
 class AlignedUtterance(NamedTuple):

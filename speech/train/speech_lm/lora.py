@@ -37,4 +37,5 @@ class LoraWrapping[M: DualAr | AlignedAr]:
     def merged(self) -> M:
         """The model with its updates added to its weights; it has the parameters that it had before."""
         model: M = self._wrapped.merge_and_unload()
-        return model.requires_grad_(True)
+        model.requires_grad_(True)
+        return model
