@@ -137,8 +137,10 @@ export class Speaking {
   #light = () => {
     if (!this.#context) return;
     const now = this.#context.currentTime;
-    const run = this.#runs.findLast(({ time }) => time <= now);
-    const said = run ? run.at + now - run.time : -1;
+    const number = this.#runs.findLastIndex(({ time }) => time <= now);
+    const run = this.#runs[number];
+    const come = this.#runs[number + 1]?.at ?? this.#length; // nothing is said while no more audio has come
+    const said = run ? Math.min(run.at + now - run.time, come) : -1;
     for (const { span, start, end } of this.#words) {
       span.classList.toggle("lit", start <= said && said < end);
       span.classList.toggle("past", end <= said);

@@ -66,7 +66,7 @@ def _write(
     said: list[SaidWord] = []
     total = 0
     with ExitStack() as stack:
-        columns = SpinnerColumn(), TextColumn("speaking {task.completed:.1f} s")
+        columns = SpinnerColumn(), TextColumn("speaking {task.completed:.1f} s", markup=False)
         progress = stack.enter_context(Progress(*columns, console=stderr(), transient=True))
         task = progress.add_task("speaking", total=None)
         file = stack.enter_context(stack.enter_context(replacing(output)).open("wb"))
