@@ -12,6 +12,7 @@ import numpy as np
 from msgspec import Struct
 
 from serve.protocols.close_codes import CloseCode
+from speech.audio.output import int16_samples
 from speech.tts.speech_stream import SaidWord
 
 
@@ -77,19 +78,10 @@ def parse(frame: str | bytes, longest: int) -> SpeakMessage:
 
 def words_message(words: tuple[SaidWord, ...]) -> dict[str, object]:
     """The message of words with their times."""
-    rows = [
-        {
-            "text": word.text,
-            "start": round(word.start_s, 3),
-            "end": round(word.end_s, 3),
-            "source": [word.source_start, word.source_end],
-        }
-        for word in words
-    ]
-    return {"type": "words", "words": rows}
+    return {"type": "words", "words": [word.to_dict() for word in words]}
 
 
 def audio_frames(samples: np.ndarray, most: int) -> list[bytes]:
     """Samples `(n,)` float32 as 16-bit frames of at most `most` samples."""
-    whole = (samples.clip(-1, 1) * 32767).round().astype("<i2")
+    whole = int16_samples(samples)
     return [whole[start : start + most].tobytes() for start in range(0, len(whole), most)]

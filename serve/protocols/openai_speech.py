@@ -174,8 +174,7 @@ class SayingText:
         self._rate, self._characters = speaker.sample_rate, len(wanted.input)
         self._file = Collected() if wanted.response_format not in _AT_THE_END else io.BytesIO()
         self._writer = _writer(self._file, wanted.response_format, speaker.sample_rate)
-        ssml = wanted.input.lstrip().startswith(_SSML)
-        self._packets = _packets(lambda: _begun(speaker, wanted.input, options, ssml))
+        self._packets = _packets(speaker, wanted.input, options)
         self._ended, self._samples, self._words = False, 0, 0
 
     async def next(self) -> bytes:
@@ -282,13 +281,12 @@ def _writer(file: Any, encoding: AudioEncoding, rate: int) -> AudioWriter:
         raise Failure(400, "bad_format", str(error), "response_format") from error
 
 
-def _begun(speaker: Speaker, text: str, options: SpeakingOptions, ssml: bool) -> Iterator[SpeechPacket]:
-    return speaker.stream_ssml(text, options) if ssml else speaker.stream([text], options)
-
-
-def _packets(begin: Callable[[], Iterator[SpeechPacket]]) -> Iterator[SpeechPacket]:
-    """Packets of a text whose reading begins with the first one, on the thread of whoever asks for it."""
-    yield from begin()
+def _packets(speaker: Speaker, text: str, options: SpeakingOptions) -> Iterator[SpeechPacket]:
+    """Packets of a text or an SSML document; it is read on the thread that asks for the first one."""
+    if text.lstrip().startswith(_SSML):
+        yield from speaker.stream_ssml(text, options)
+    else:
+        yield from speaker.stream([text], options)
 
 
 async def _body(request: Request, longest: int) -> bytes:

@@ -72,8 +72,7 @@ class AudioWriter:
         """Append samples `(n,)` float32; what is louder than full scale is clipped."""
         if not len(samples):
             return
-        whole = (samples.clip(-1, 1) * 32767).round().astype(np.int16)
-        frame = av.AudioFrame.from_ndarray(whole[None], format="s16", layout="mono")
+        frame = av.AudioFrame.from_ndarray(int16_samples(samples)[None], format="s16", layout="mono")
         frame.sample_rate, frame.pts = self._rate, self._samples
         self._samples += len(samples)
         for packet in self._stream.encode(frame):
@@ -84,6 +83,11 @@ class AudioWriter:
         for packet in self._stream.encode(None):
             self._container.mux(packet)
         self._container.close()
+
+
+def int16_samples(samples: np.ndarray) -> np.ndarray:
+    """Samples `(n,)` float32 as int16, little-endian; what is louder than full scale is clipped."""
+    return (samples.clip(-1, 1) * 32767).round().astype("<i2")
 
 
 def encoded(samples: np.ndarray, format: AudioEncoding, sample_rate: int) -> bytes:

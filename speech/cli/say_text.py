@@ -84,15 +84,7 @@ def _write(
 def _times(said: list[SaidWord], suffix: str, seconds: float, language: str) -> str:
     """Word times as JSON or subtitles."""
     if suffix == ".json":
-        rows = [
-            {
-                "text": word.text,
-                "start": round(word.start_s, 3),
-                "end": round(word.end_s, 3),
-                "source": [word.source_start, word.source_end],
-            }
-            for word in said
-        ]
+        rows = [word.to_dict() for word in said]
         return to_json({"duration": round(seconds, 3), "language": language, "words": rows}, indent=1) + "\n"
     timed = tuple(Word(word.text, word.start_s, word.end_s, 1.0, language) for word in said)
     text = " ".join(word.text for word in said)

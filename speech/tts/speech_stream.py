@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,15 @@ class SaidWord:
     """First character in the written text of what the word stands for."""
     source_end: int
     """One behind the last."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; times in seconds, rounded to milliseconds."""
+        return {
+            "text": self.text,
+            "start": round(self.start_s, 3),
+            "end": round(self.end_s, 3),
+            "source": [self.source_start, self.source_end],
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Batch n of an epoch is drawn with its own generator, seeded by (seed, epoch, n),
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,7 +17,9 @@ from torch.utils.data import IterableDataset
 from speech.data.manifest import Utterance
 from speech.data.reading import AudioReader, Tally, Unreadable
 from speech.errors import DataError
+from speech.train.asr.config import RunConfig
 from speech.train.codec.config import CropConfig
+from speech.train.loop.run import RunSpeech
 
 _TRIES = 20
 """Attempts to draw a batch with readable audio."""
@@ -140,3 +142,13 @@ def padded(crops: Sequence[tuple[str, np.ndarray]], unreadable: list[Unreadable]
         ids=[name for name, _ in crops],
         unreadable=unreadable,
     )
+
+
+def read_crops(
+    config: RunConfig, crops: CropConfig, rate: int, corpus: Mapping[str, list[Utterance]]
+) -> RunSpeech[CodecBatch]:
+    """The corpus of a run as batches of crops at `rate` Hz."""
+    most = config.data.max_unreadable
+    train = CodecBatches(corpus["train"], crops, rate, config.seed, cache=config.data.cache)
+    dev = CodecDev(corpus["dev"], crops, rate, Tally("dev", len(corpus["dev"]), most))
+    return RunSpeech(train, dev, Tally("train", len(corpus["train"]), most), config.data.workers)

@@ -11,20 +11,19 @@ from typing import Any
 
 from speech.data.manifest import Utterance
 from speech.data.mixing import hours_per_language
-from speech.data.reading import Tally
 from speech.errors import ConfigError
 from speech.models.codec import NeuralCodec
 from speech.models.codec_checkpoint import CodecCheckpoint, load_codec_checkpoint, save_codec_checkpoint
 from speech.models.hub import locate
 from speech.tensors import check_finite
 from speech.train.asr.corpus import read_corpus
-from speech.train.codec.batches import CodecBatch, CodecBatches, CodecDev
+from speech.train.codec.batches import read_crops
 from speech.train.codec.config import CodecTrainConfig
 from speech.train.codec.module import CodecModule
 from speech.train.loop.callbacks import METRICS, read_metrics
 from speech.train.loop.curve import draw_curve
 from speech.train.loop.distributed import is_first
-from speech.train.loop.run import CURVE, RunSpeech, averaged, begin, fit, record_config
+from speech.train.loop.run import CURVE, averaged, begin, fit, record_config
 from speech.train.loop.state import steps_done
 
 _REPORTED = ("dev/mel", "dev/stft", "dev/used", "dev/perplexity")
@@ -48,7 +47,8 @@ def train_codec(config: CodecTrainConfig) -> Path | None:
     codec = _start(config)
     record_config(config, output)
     module = CodecModule(codec, config)
-    fit(config, module, partial(_read_speech, config, corpus), output, steps_done(config, output), score_start=True)
+    speech = partial(read_crops, config, config.crops, config.model.sample_rate, corpus)
+    fit(config, module, speech, output, steps_done(config, output), score_start=True)
     if not is_first():
         return None
     trained = averaged(config.trainer, output)
@@ -77,14 +77,6 @@ def _start(config: CodecTrainConfig) -> NeuralCodec:
     if codec.config != config.model:
         raise ConfigError(f"start={config.start} has another shape than model", fix="Give the model settings it has.")
     return codec.train()
-
-
-def _read_speech(config: CodecTrainConfig, corpus: Mapping[str, list[Utterance]]) -> RunSpeech[CodecBatch]:
-    """The corpus as batches at the codec's rate."""
-    rate, most = config.model.sample_rate, config.data.max_unreadable
-    train = CodecBatches(corpus["train"], config.crops, rate, config.seed, cache=config.data.cache)
-    dev = CodecDev(corpus["dev"], config.crops, rate, Tally("dev", len(corpus["dev"]), most))
-    return RunSpeech(train, dev, Tally("train", len(corpus["train"]), most), config.data.workers)
 
 
 def _info(config: CodecTrainConfig, heard: Sequence[Utterance], metrics: Path) -> dict[str, Any]:

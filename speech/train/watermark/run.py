@@ -10,17 +10,16 @@ from typing import Any
 
 from speech.data.manifest import Utterance
 from speech.data.mixing import hours_per_language
-from speech.data.reading import Tally
 from speech.errors import ConfigError
 from speech.models.watermark import Watermark
 from speech.models.watermark_checkpoint import Threshold, WatermarkCheckpoint, save_watermark_checkpoint
 from speech.tensors import check_finite
 from speech.train.asr.corpus import read_corpus
-from speech.train.codec.batches import CodecBatch, CodecBatches, CodecDev
+from speech.train.codec.batches import read_crops
 from speech.train.loop.callbacks import METRICS, read_metrics
 from speech.train.loop.curve import draw_curve
 from speech.train.loop.distributed import is_first
-from speech.train.loop.run import CURVE, RunSpeech, averaged, begin, fit, record_config
+from speech.train.loop.run import CURVE, averaged, begin, fit, record_config
 from speech.train.loop.state import steps_done
 from speech.train.watermark.calibration import calibrate
 from speech.train.watermark.config import WatermarkTrainConfig
@@ -46,7 +45,8 @@ def train_watermark(config: WatermarkTrainConfig) -> Path | None:
     watermark = config.model.build()
     record_config(config, output)
     module = WatermarkModule(watermark, config)
-    fit(config, module, partial(_read_speech, config, corpus), output, steps_done(config, output), score_start=True)
+    speech = partial(read_crops, config, config.crops, config.model.sample_rate, corpus)
+    fit(config, module, speech, output, steps_done(config, output), score_start=True)
     if not is_first():
         return None
     trained = averaged(config.trainer, output)
@@ -66,14 +66,6 @@ def train_watermark(config: WatermarkTrainConfig) -> Path | None:
         attached={CURVE: output / CURVE, METRICS: output / METRICS},
     )
     return output / "model"
-
-
-def _read_speech(config: WatermarkTrainConfig, corpus: Mapping[str, list[Utterance]]) -> RunSpeech[CodecBatch]:
-    """The corpus as batches at the watermark's rate."""
-    rate, most = config.model.sample_rate, config.data.max_unreadable
-    train = CodecBatches(corpus["train"], config.crops, rate, config.seed, cache=config.data.cache)
-    dev = CodecDev(corpus["dev"], config.crops, rate, Tally("dev", len(corpus["dev"]), most))
-    return RunSpeech(train, dev, Tally("train", len(corpus["train"]), most), config.data.workers)
 
 
 def _info(config: WatermarkTrainConfig, heard: Sequence[Utterance], metrics: Path) -> dict[str, Any]:
