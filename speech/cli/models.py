@@ -21,7 +21,7 @@ from speech.models.hybrid import KIND as HYBRID
 from speech.models.kokoro_checkpoint import load_kokoro_checkpoint
 from speech.models.letter_phonemes_checkpoint import load_letter_phonemes_checkpoint
 from speech.models.policy_file import POLICY
-from speech.models.speech_lm_checkpoint import CODEC_FOLDER, load_speech_lm_checkpoint
+from speech.models.speech_lm_checkpoint import CODEC_FOLDER, PRONUNCIATION_FOLDER, load_speech_lm_checkpoint
 from speech.models.storage import ALIGNED_AR, CODEC, DUAL_AR, KOKORO, LABEL, PRONUNCIATION, WATERMARK, WHISPER
 from speech.models.translation_targets import Targets
 from speech.models.watermark import BITS
@@ -92,6 +92,8 @@ def _speech_lm(path: Path) -> dict[str, str]:
         "speaks": f"{' '.join(vocabulary.languages) or 'any language'}, by {vocabulary.unit}",
         **({"look-ahead": f"{model.look_ahead} symbols"} if isinstance(model, AlignedAr) else {}),
         "codec": CODEC_FOLDER if (path / CODEC_FOLDER).is_dir() else "none",
+        **({"voices": " ".join(checkpoint.speakers)} if checkpoint.speakers else {}),
+        **({"pronounces": PRONUNCIATION_FOLDER} if (path / PRONUNCIATION_FOLDER).is_dir() else {}),
     }
 
 
