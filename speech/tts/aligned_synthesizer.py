@@ -82,7 +82,7 @@ class AlignedSynthesizer:
             speaker=None if known is None else known.embedding,
         )
         stream = AlignedStream(self._model, prompt, Sampler(replace(self._sampling, seed=seed)))
-        decoder = _Decoder(self._codec)
+        decoder = _CodeDecoder(self._codec)
         size, told = _FIRST_FRAMES, 0
         while stream.turn == Turn.frame:
             if stream.limited:
@@ -99,7 +99,7 @@ class AlignedSynthesizer:
         return [(first * frame_s, (first + count) * frame_s) for first, count in places]
 
 
-class _Decoder:
+class _CodeDecoder:
     """Decodes the codes of one utterance as they come."""
 
     def __init__(self, codec: NeuralCodec) -> None:
