@@ -10,7 +10,7 @@ from speech.errors import ModelError
 from speech.models.aligned_ar import AlignedAr
 from speech.models.checkpoint import kind_of
 from speech.models.devices import check_device
-from speech.models.hub import locate
+from speech.models.hub import embedded_pronunciation, locate
 from speech.models.kokoro_checkpoint import load_kokoro_checkpoint
 from speech.models.letter_phonemes_checkpoint import load_letter_phonemes_checkpoint
 from speech.models.precision import Precision, with_precision
@@ -19,6 +19,7 @@ from speech.models.storage import ALIGNED_AR, KOKORO
 from speech.text.speech_vocabulary import TextUnit
 from speech.tts.aligned_synthesizer import AlignedSynthesizer
 from speech.tts.kokoro_synthesizer import KokoroSynthesizer
+from speech.tts.pronunciation.either import EitherPronouncer
 from speech.tts.pronunciation.espeak import EspeakPronouncer
 from speech.tts.pronunciation.letters import LetterPronouncer
 from speech.tts.pronunciation.pronunciation import Pronouncer
@@ -37,8 +38,8 @@ def load_voice_model(
         precision: of an aligned model; a Kokoro computes in float32.
 
     Returns:
-        What says phonemes, and what knows those of words: the model in `pronunciation/`, or else the program
-        `espeak-ng`.
+        What says phonemes, and what knows those of words: the model in `pronunciation/`, or else the embedded one if
+        the voices have its phonemes; in languages that it does not know, the program `espeak-ng`.
 
     Raises:
         ModelError: if there is no such model, or it is damaged, or does not speak.
@@ -47,9 +48,9 @@ def load_voice_model(
     path = locate(name)
     kind, place = kind_of(path), torch.device(check_device(device))
     if kind == KOKORO:
-        return _kokoro(path, name, place), EspeakPronouncer()
+        return _with_pronouncer(_kokoro(path, name, place), path)
     if kind == ALIGNED_AR:
-        return _aligned(path, name, place, precision), _pronouncer(path)
+        return _with_pronouncer(_aligned(path, name, place, precision), path)
     fix = "Give an aligned speech language model, or an imported Kokoro."
     raise ModelError(f"a model of kind {kind!r} has no voice", where=name, fix=fix)
 
@@ -73,6 +74,10 @@ def _aligned(path: Path, name: str, device: torch.device, precision: Precision) 
     return AlignedSynthesizer(with_precision(model, precision), vocabulary, codec, checkpoint.speakers)
 
 
-def _pronouncer(path: Path) -> Pronouncer:
+def _with_pronouncer(synthesizer: Synthesizer, path: Path) -> tuple[Synthesizer, Pronouncer]:
     folder = path / PRONUNCIATION_FOLDER
-    return LetterPronouncer(load_letter_phonemes_checkpoint(folder).model) if folder.is_dir() else EspeakPronouncer()
+    if folder.is_dir():
+        return synthesizer, LetterPronouncer(load_letter_phonemes_checkpoint(folder).model)
+    letters = LetterPronouncer(load_letter_phonemes_checkpoint(embedded_pronunciation()).model)
+    fits = letters.phonemes <= synthesizer.alphabet
+    return synthesizer, EitherPronouncer(letters) if fits else EspeakPronouncer()

@@ -18,6 +18,8 @@ class LetterPronouncer:
 
     def __init__(self, model: LetterPhonemes) -> None:
         self._model = model
+        self.languages = frozenset(model.vocabulary.languages)
+        self.phonemes = frozenset(model.vocabulary.phonemes)
 
     def __call__(self, spoken: SpokenForm, language: str) -> Pronunciation:
         """Phonemes of words.

@@ -15,6 +15,8 @@ from tests.pronounced import tiny_letter_phonemes
 class Spelling:
     """A model that says the letters, and nothing of words with an x."""
 
+    vocabulary = tiny_letter_phonemes().vocabulary
+
     def pronounce(self, words, language):
         assert language == "eng"
         return ["" if "x" in word else word.upper() for word in words]
@@ -45,6 +47,12 @@ def test_spans_lie_in_order_and_hold_what_the_model_says(words):
     )
     places = [place for span in found.words for place in span]
     assert places == sorted(places)
+
+
+def test_it_says_which_languages_and_phonemes_it_knows():
+    pronouncer = LetterPronouncer(tiny_letter_phonemes())
+    assert pronouncer.languages == {"deu", "eng"}
+    assert pronouncer.phonemes == {*"abdeksˈː"}
 
 
 def test_an_unknown_language_is_named():
