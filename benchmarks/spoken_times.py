@@ -2,10 +2,10 @@
 
     python benchmarks/spoken_times.py VOICE --languages eng,spa --output benchmarks/results/spoken_times.json
 
-The voice says `benchmarks/sentences/LANGUAGE.txt`; the recogniser (embedded, or --recogniser) aligns the words as they are
-spoken with the samples. Distances are those of begins and of ends of words. An aligner has errors of its own: its frames
-are 40 ms apart, and between words without a pause there is no true border. Sentences in which the aligner joins or cuts
-words are left out and counted.
+The voice says `benchmarks/sentences/LANGUAGE.txt`; the recogniser (embedded, or --recogniser) aligns the words as they
+are spoken with the samples. Distances are those of begins and of ends of words. An aligner has errors of its own: its
+frames are 40 ms apart, and between words without a pause there is no true border. Sentences in which the aligner joins
+or cuts words are left out and counted.
 """
 
 from __future__ import annotations

@@ -26,6 +26,10 @@ from speech.tts.pronunciation.pronunciation import Pronouncer
 from speech.tts.synthesizer import Synthesizer
 
 
+_SHARED = 0.9
+"""Share of a pronunciation model's phonemes that voices have, if it is meant for them; rare ones may be missing."""
+
+
 def load_voice_model(
     name: str, *, device: str = "cpu", precision: Precision = Precision.auto
 ) -> tuple[Synthesizer, Pronouncer]:
@@ -39,7 +43,7 @@ def load_voice_model(
 
     Returns:
         What says phonemes, and what knows those of words: the model in `pronunciation/`, or else the embedded one if
-        the voices have its phonemes; in languages that it does not know, the program `espeak-ng`.
+        the voices have its alphabet; in languages that it does not know, the program `espeak-ng`.
 
     Raises:
         ModelError: if there is no such model, or it is damaged, or does not speak.
@@ -79,5 +83,5 @@ def _with_pronouncer(synthesizer: Synthesizer, path: Path) -> tuple[Synthesizer,
     if folder.is_dir():
         return synthesizer, LetterPronouncer(load_letter_phonemes_checkpoint(folder).model)
     letters = LetterPronouncer(load_letter_phonemes_checkpoint(embedded_pronunciation()).model)
-    fits = letters.phonemes <= synthesizer.alphabet
+    fits = len(letters.phonemes & synthesizer.alphabet) >= _SHARED * len(letters.phonemes)
     return synthesizer, EitherPronouncer(letters) if fits else EspeakPronouncer()
