@@ -184,7 +184,7 @@ class ElevenLabsSpeaking:
 def characters(words: Sequence[SaidWord], text: str, start_s: float) -> dict[str, list[Any]] | None:
     """Times of the characters of words as they are written, relative to `start_s`; what stands between two words takes
     no time, and words that share a place share its characters."""
-    found = _Alignment(start_s)
+    found = _TimedCharacters(start_s)
     place = words[0].source_start if words else 0
     for word in words:
         found.add(text[place : word.source_start], word.start_s, word.start_s)
@@ -195,14 +195,14 @@ def characters(words: Sequence[SaidWord], text: str, start_s: float) -> dict[str
 
 def normalized(words: Sequence[SaidWord], start_s: float) -> dict[str, list[Any]] | None:
     """Times of the characters of words as they are spoken."""
-    found = _Alignment(start_s)
+    found = _TimedCharacters(start_s)
     for number, word in enumerate(words):
         found.add(" " if number else "", word.start_s, word.start_s)
         found.add(word.text, word.start_s, word.end_s)
     return found.record()
 
 
-class _Alignment:
+class _TimedCharacters:
     """Characters with times in milliseconds."""
 
     def __init__(self, start_s: float) -> None:
