@@ -198,8 +198,8 @@ Spoken = Annotated[
     bool,
     typer.Option(
         "--speech",
-        help="Score spoken texts: REFERENCE, HYPOTHESIS and --system are manifests with audio, or folders of ID.txt and "
-        "a recording beside each; --model recognises them.",
+        help="Score spoken texts: REFERENCE, HYPOTHESIS and --system are manifests with audio, or folders of "
+        "ID.txt and a recording beside each; --model recognises them.",
         rich_help_panel=_SPOKEN,
     ),
 ]

@@ -207,7 +207,7 @@ def _audio(text: Text, page: Path, embed: bool) -> str:
     if not embed:
         return linked_audio(audio, page.parent)
     try:
-        rate = next((rate for rate in _MP3_RATES if rate >= probe(audio).sample_rate), _MP3_RATES[-1])
+        rate = next((rate for rate in _MP3_RATES if rate >= probe(audio).rate), _MP3_RATES[-1])
         content = encoded(load_audio(audio, rate=rate), AudioEncoding.mp3, rate)
     except SpeechError as error:
         raise _unreadable(text, error) from error

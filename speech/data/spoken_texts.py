@@ -16,7 +16,7 @@ _NO_AUDIO = frozenset({".txt", ".json", ".jsonl", ".srt", ".vtt", ".ssml", ".xml
 
 
 def read_spoken_texts(path: Path, language: str | None = None) -> dict[str, Text]:
-    """Read the spoken texts of a manifest, or of a folder with a manifest, or with `ID.txt` and a recording beside each.
+    """Read the spoken texts of a manifest, of a folder with a manifest, or of `ID.txt` and a recording of each.
 
     Args:
         path: file or folder, as `read_texts`.
@@ -44,9 +44,9 @@ def check_same_texts(first: Mapping[str, Text], other: Mapping[str, Text], where
     """
     check_ids(first, other, where)
     for key, text in first.items():
-        for what in ("text", "languages"):
+        for what, named in (("text", "text is"), ("languages", "languages are")):
             if getattr(other[key], what) != getattr(text, what):
-                fault = f"{key}: its {what} is not that of the first system"
+                fault = f"{key}: its {named} not as in the first system"
                 raise DataError(fault, where=where, fix="Compare systems that say the same texts.")
 
 

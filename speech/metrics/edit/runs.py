@@ -1,7 +1,7 @@
 """Minimal alignments whose deletions and insertions stand together: what was left out or said twice is in one piece.
 
-Among the alignments with the fewest edits, `align` returns any. A sentence that was left out may then lie in two pieces,
-with a word between them that both neighbours have.
+Among the alignments with the fewest edits, `align` returns any. A sentence that was left out may then lie in two
+pieces, with a word between them that is in both.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Mean opinion scores, 1 to 5, that published networks predict of a recording: DistillMOS and DNSMOS.
 
-They were trained on what listeners said of other speech, mostly English. Compare systems that say the same texts; values
-of different languages or networks cannot be compared.
+They were trained on what listeners said of other speech, mostly English. Compare systems that say the same texts;
+values of different languages or networks cannot be compared.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class DistillMos:
 
 
 class DnsMos:
-    """DNSMOS P.835 (Reddy et al. 2022, arXiv 2110.01763), its overall score: rather noise than naturalness; a network of
-    the package `speechmos`, on one thread.
+    """DNSMOS P.835 (Reddy et al. 2022, arXiv 2110.01763), its overall score: rather noise than naturalness. A network
+    of the package `speechmos`, on one thread.
 
     The package itself is not imported: it needs others, and takes all cores.
 
