@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from speech.audio.input.files import load_audio
+from speech.audio.vad import Vad, unpadded
 from speech.data.manifest import read_manifest, write_manifest
 from speech.errors import ConfigError, DataError
 from tests.cli.scoring import run
@@ -80,15 +81,19 @@ def test_what_was_said_twice_and_what_was_left_out_are_named(scored):
     (repeated,) = each(found, 1, "repeated")[DOUBLED]
     assert "exercising yards" in repeated
     (skipped,) = each(found, 1, "skipped")[CUT]
-    assert skipped.endswith("kämpfen für eigene rechte")
-    assert f"broken: {CUT}: skipped 'und kämpfen für eigene rechte'" in shown or f"broken: {CUT}: skipped '" in shown
+    assert "und kämpfen" in skipped
+    assert f"broken: {CUT}: skipped {skipped!r}" in shown
+    assert f"broken: {DOUBLED}: repeated {repeated!r}" in shown
     assert "clean: " not in shown
 
 
 def test_rate_and_pauses_are_those_of_the_recording(scored):
     _, found = scored
-    assert max(each(found, 1, "pauses_s")[DOUBLED]) == pytest.approx(1.0, abs=0.5)
-    assert each(found, 1, "longest_pause_s")[DOUBLED] == pytest.approx(1.0, abs=0.5)
+    clip = load_audio(next(clip.audio for clip in read_manifest(CLIPS) if clip.id == DOUBLED))
+    first, *_, last = np.ravel(unpadded(Vad().probabilities(clip), len(clip) / 16_000))
+    silence_s = len(clip) / 16_000 - last + 1.0 + first  # behind the speech, put in, and before the speech
+    assert max(each(found, 1, "pauses_s")[DOUBLED]) == pytest.approx(silence_s, abs=0.2)
+    assert each(found, 1, "longest_pause_s")[DOUBLED] == pytest.approx(silence_s, abs=0.2)
     one, other = (each(found, number, "words_per_s")[DOUBLED] for number in (0, 1))
     assert 1.5 < one < 4.0
     assert other < 0.6 * one  # the text once, in more than twice the time
