@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,10 @@ class SpeechScorer:
         self, model: str, device: str, opinions: Sequence[OpinionName], references: Mapping[str, Path]
     ) -> None:
         self._vad = Vad()
-        made = {OpinionName.distillmos: DistillMos, OpinionName.dnsmos: DnsMos}
+        made: dict[OpinionName, Callable[[], OpinionModel]] = {
+            OpinionName.distillmos: DistillMos,
+            OpinionName.dnsmos: DnsMos,
+        }
         self._opinions: dict[str, OpinionModel] = {name.value: made[name]() for name in dict.fromkeys(opinions)}
         self._voices = VoiceEncoder(self._vad) if references else None
         self._references = references
@@ -159,7 +162,8 @@ class SpeechScorer:
         pair = TextPair(pairing.reference, pairing.hypothesis, pairing.languages)
         skipped, repeated = skipped_and_repeated(pair.mixed)
         pauses = pauses_of(unpadded(self._vad.probabilities(samples), len(samples) / SAMPLE_RATE))
-        judged |= {} if likeness is None else {SIMILARITY: likeness}
+        if likeness is not None:
+            judged[SIMILARITY] = likeness
         symbols = len(pair.reference.replace(" ", ""))
         return SpokenText(len(pair.mixed.reference), symbols, pauses, skipped, repeated, judged)
 

@@ -54,7 +54,11 @@ def trials(texts: int, systems: int, seed: int) -> list[tuple[int, int, int]]:
     """Places of text, first and second system of each trial, in the order in which they are played: every two systems
     once with each text. Equal seeds give equal orders."""
     chance = random.Random(seed)
-    found = [(text, *chance.sample(pair, 2)) for text in range(texts) for pair in combinations(range(systems), 2)]
+    found: list[tuple[int, int, int]] = []
+    for text in range(texts):
+        for pair in combinations(range(systems), 2):
+            first, second = chance.sample(pair, 2)
+            found.append((text, first, second))
     chance.shuffle(found)
     return found
 
