@@ -15,16 +15,10 @@ from speech.data.manifest import read_manifest, write_manifest
 from speech.errors import ConfigError, DataError
 from tests.cli.scoring import run
 from tests.conftest import CLIPS
+from tests.stand_in_packages import DISTILLMOS, install, install_resemblyzer
 
 CLIP_IDS = ("LJ003-0041", "kerstin_de_rhasspy-2423", "ast_ru_vm-next")
 DOUBLED, CUT, KEPT = CLIP_IDS
-STAND_IN = """
-import torch
-
-class ConvTransformerSQAModel(torch.nn.Module):
-    def forward(self, samples):
-        return 1 + 3 * samples.abs().amax(dim=1, keepdim=True)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -109,18 +103,11 @@ def test_report_and_page_are_there(scored, systems):
 
 
 def test_a_folder_of_texts_with_predicted_opinions(systems, tmp_path, monkeypatch):
-    (tmp_path / "said" / "deep").mkdir(parents=True)
     folder = tmp_path / "said"
+    folder.mkdir()
     folder.joinpath("a.txt").write_text("There was no lack of air and light for the new jail.")
     soundfile.write(folder / "a.flac", load_audio(systems / f"{DOUBLED}.wav")[:48_000], 16_000)
-    package = tmp_path / "packages"
-    (package / "distillmos-7.dist-info").mkdir(parents=True)
-    (package / "distillmos-7.dist-info" / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: distillmos\nVersion: 7\n"
-    )
-    (package / "distillmos").mkdir()
-    (package / "distillmos" / "__init__.py").write_text(STAND_IN)
-    monkeypatch.syspath_prepend(package)
+    install(monkeypatch, tmp_path / "packages", "distillmos", DISTILLMOS)
     output = tmp_path / "out.json"
     result = run("--speech", folder, "--language", "en", "--opinions", "distillmos", "--json", output)
     assert result.exit_code == 0
@@ -156,10 +143,16 @@ def test_options_that_do_not_fit_are_refused(systems, tmp_path):
         run("--speech", clean, "--page", clean)
 
 
-def test_references_have_all_ids(systems, tmp_path):
-    lines = (systems / "clean.jsonl").read_text("utf-8").splitlines()
-    other = tmp_path / "voices.jsonl"
-    other.write_text(lines[0] + "\n", "utf-8")
-    (tmp_path / "x").symlink_to(systems)
-    with pytest.raises(DataError, match=r"voices\.jsonl: (lacks 2 of 3 ids|.*there is no file)"):
-        run("--speech", systems / "clean.jsonl", "--references", other)
+def test_voices_are_compared_with_those_of_references(systems, tmp_path, monkeypatch):
+    install_resemblyzer(monkeypatch, tmp_path / "packages")
+    clean, output = systems / "clean.jsonl", tmp_path / "out.json"
+    one = tmp_path / "one.jsonl"
+    one.write_text(clean.read_text("utf-8").splitlines()[0] + "\n", "utf-8")
+    result = run("--speech", one, "--references", clean, "--json", output)
+    assert json.loads(output.read_text("utf-8"))["systems"][0]["rates"]["similarity"]["value"] == pytest.approx(1.0)
+    assert "similarity:resemblyzer-7" in result.stdout
+    run("--speech", one, "--references", systems / f"{CUT}.wav", "--json", output)
+    (other,) = json.loads(output.read_text("utf-8"))["systems"]
+    assert 0.0 < other["rates"]["similarity"]["value"] < 1.0
+    with pytest.raises(DataError, match=r"one\.jsonl: lacks 2 of 3 ids"):
+        run("--speech", clean, "--references", one)

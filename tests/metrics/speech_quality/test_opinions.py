@@ -9,18 +9,7 @@ import pytest
 
 from speech.errors import ConfigError, ModelError
 from speech.metrics.speech_quality.opinions import DistillMos, DnsMos
-
-STAND_IN = """
-import torch
-
-class ConvTransformerSQAModel(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        print("my weights are here")
-
-    def forward(self, samples):
-        return samples.sum(dim=1, keepdim=True)
-"""
+from tests.stand_in_packages import DISTILLMOS, install
 
 
 @pytest.mark.parametrize(("model", "package"), [(DistillMos, "distillmos"), (DnsMos, "speechmos")])
@@ -30,31 +19,15 @@ def test_a_package_that_is_missing_is_named_with_the_extra_that_has_it(monkeypat
         model()
 
 
-def installed(folder, name, **files):
-    """A package with metadata."""
-    (folder / f"{name}-7.dist-info").mkdir()
-    (folder / f"{name}-7.dist-info" / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 7\n")
-    (folder / name).mkdir()
-    for file, text in files.items():
-        (folder / name / f"{file}.py").write_text(text)
-
-
 def test_what_the_package_prints_is_not_seen(monkeypatch, tmp_path, capsys):
-    installed(tmp_path, "distillmos", __init__=STAND_IN)
-    monkeypatch.delitem(sys.modules, "distillmos", raising=False)
-    monkeypatch.syspath_prepend(tmp_path)
-    try:
-        model = DistillMos()
-    finally:
-        sys.modules.pop("distillmos", None)
-    assert (model.name, model.opinion(np.ones(3, np.float32))) == ("distillmos:7", 3.0)
+    install(monkeypatch, tmp_path, "distillmos", DISTILLMOS)
+    model = DistillMos()
+    assert (model.name, model.opinion(np.full(3, -0.5, np.float32))) == ("distillmos:7", 2.5)
     assert capsys.readouterr().out == ""
 
 
 def test_a_package_without_its_network_is_named(monkeypatch, tmp_path):
-    installed(tmp_path, "speechmos", __init__="")
-    monkeypatch.delitem(sys.modules, "speechmos", raising=False)
-    monkeypatch.syspath_prepend(tmp_path)
+    install(monkeypatch, tmp_path, "speechmos")
     with pytest.raises(ModelError, match=r"sig_bak_ovr\.onnx: the package speechmos lacks this network"):
         DnsMos()
 

@@ -8,7 +8,6 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from speech.audio.input.files import load_audio
 from speech.audio.vad import Vad
@@ -16,25 +15,12 @@ from speech.data.manifest import read_manifest
 from speech.errors import ConfigError, ModelError
 from speech.metrics.speech_quality.voice import VoiceEncoder, similarity
 from tests.conftest import CLIPS
+from tests.stand_in_packages import install_resemblyzer
 
 
 @pytest.fixture
 def package(monkeypatch, tmp_path):
-    """A stand-in for the package, with random weights of the same shapes."""
-    (tmp_path / "resemblyzer-7.dist-info").mkdir()
-    (tmp_path / "resemblyzer-7.dist-info" / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: Resemblyzer\nVersion: 7\n"
-    )
-    (tmp_path / "resemblyzer").mkdir()
-    (tmp_path / "resemblyzer" / "__init__.py").write_text("raise AssertionError('was imported')")
-    torch.manual_seed(0)
-    lstm, linear = nn.LSTM(40, 256, 3), nn.Linear(256, 256)
-    state = {f"{name}.{key}": value for name, one in (("lstm", lstm), ("linear", linear))
-             for key, value in one.state_dict().items()}  # fmt: skip
-    torch.save({"model_state": state | {"similarity_weight": torch.ones(1)}}, tmp_path / "resemblyzer/pretrained.pt")
-    monkeypatch.delitem(sys.modules, "resemblyzer", raising=False)
-    monkeypatch.syspath_prepend(tmp_path)
-    return tmp_path / "resemblyzer"
+    return install_resemblyzer(monkeypatch, tmp_path)
 
 
 def test_vectors_have_length_one_and_silence_has_none(package, speech):
