@@ -25,7 +25,7 @@ from speech.metrics.edit.error_rate import TextPair
 from speech.metrics.edit.runs import EditRun
 from speech.metrics.report.listening import HeardText, ListeningTest, render_test
 from speech.metrics.report.page import linked_audio
-from speech.metrics.speech_quality.figures import SIMILARITY, SpokenText, speech_figures
+from speech.metrics.speech_quality.figures import SIMILARITY, SpokenMeasures, speech_figures
 from speech.metrics.speech_quality.opinions import DistillMos, DnsMos, OpinionModel
 from speech.metrics.speech_quality.pauses import pauses_of
 from speech.metrics.speech_quality.skips import skipped_and_repeated
@@ -123,7 +123,7 @@ class SpeechScorer:
             Pairing(_as_spoken(text.text, text), _as_spoken(heard[key], text), text.languages, key)
             for key, text in texts.items()
         ]
-        spoken: list[SpokenText] = []
+        spoken: list[SpokenMeasures] = []
         with progress() as bars:
             bar = bars.add_task(f"{name}: speech", total=len(texts))
             for text, pairing in zip(texts.values(), pairings, strict=True):
@@ -152,7 +152,7 @@ class SpeechScorer:
                     bars.advance(bar)
         return found
 
-    def _measured(self, text: Text, pairing: Pairing) -> SpokenText:
+    def _measured(self, text: Text, pairing: Pairing) -> SpokenMeasures:
         try:
             samples = load_audio(_recording(text))
             judged = {name: model.opinion(samples) for name, model in self._opinions.items()}
@@ -165,7 +165,7 @@ class SpeechScorer:
         if likeness is not None:
             judged[SIMILARITY] = likeness
         symbols = len(pair.reference.replace(" ", ""))
-        return SpokenText(len(pair.mixed.reference), symbols, pauses, skipped, repeated, judged)
+        return SpokenMeasures(len(pair.mixed.reference), symbols, pauses, skipped, repeated, judged)
 
     def _likeness(self, samples: np.ndarray, text: Text) -> float | None:
         """Similarity to the voice of the reference; None if there is none, or nobody speaks in one of both."""
@@ -233,7 +233,7 @@ def _as_spoken(text: str, about: Text) -> str:
     return spoken_text(text, about.languages[0])
 
 
-def _details(text: Text, heard: str, spoken: SpokenText) -> dict[str, Any]:
+def _details(text: Text, heard: str, spoken: SpokenMeasures) -> dict[str, Any]:
     return {
         "audio": str(text.audio),
         "text": text.text,

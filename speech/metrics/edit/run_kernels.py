@@ -32,7 +32,7 @@ def path_of_fewest_runs(reference, hypothesis):  # type: ignore[no-untyped-def]
             row[0, KEEP] = 0
         for j in range(m + 1):
             if i and j:
-                step = np.argmin(above[j - 1])
+                step = int(np.argmin(above[j - 1]))
                 row[j, KEEP] = above[j - 1, step] + (edit if reference[i - 1] != hypothesis[j - 1] else 0)
                 before[i, j, KEEP] = step
             for state in (DELETE, INSERT):
@@ -46,12 +46,12 @@ def path_of_fewest_runs(reference, hypothesis):  # type: ignore[no-untyped-def]
                         before[i, j, state] = step
         above, row = row, above
     steps = np.empty(n + m, np.int8)
-    i, j, count, state = n, m, 0, np.argmin(above[m])
+    i, j, count, state = n, m, 0, int(np.argmin(above[m]))
     while i or j:
         steps[count] = state
         count += 1
-        earlier = before[i, j, state]
+        arrived = before[i, j, state]
         i -= state != INSERT
         j -= state != DELETE
-        state = earlier
+        state = int(arrived)
     return steps[:count][::-1]

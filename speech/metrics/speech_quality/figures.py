@@ -19,7 +19,7 @@ DISTILL_MOS, DNS_MOS = "distillmos", "dnsmos"
 
 
 @dataclass(frozen=True, slots=True)
-class SpokenText:
+class SpokenMeasures:
     """What was measured of one spoken text."""
 
     words: int
@@ -33,7 +33,7 @@ class SpokenText:
     """`similarity`, `distillmos`, `dnsmos`, as far as they were asked for and can be said of this text."""
 
 
-_Sums = Callable[[SpokenText], tuple[float, float] | None]
+_Sums = Callable[[SpokenMeasures], tuple[float, float] | None]
 _SUMS: dict[str, _Sums] = {
     SKIPS: lambda one: (len(one.skipped), 1.0),
     REPEATS: lambda one: (len(one.repeated), 1.0),
@@ -51,7 +51,7 @@ SPEECH_FIGURES = tuple(_SUMS)
 """Names of the figures, in the order of tables."""
 
 
-def speech_figures(spoken: Sequence[SpokenText], signature: str, signatures: Mapping[str, str]) -> dict[str, Figure]:
+def speech_figures(spoken: Sequence[SpokenMeasures], signature: str, signatures: Mapping[str, str]) -> dict[str, Figure]:
     """The figures of a corpus: ratios of sums, means where the divisor is one. What no text has is left out.
 
     Args:

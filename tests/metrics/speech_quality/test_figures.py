@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from speech.metrics.edit.runs import EditRun
-from speech.metrics.speech_quality.figures import SPEECH_FIGURES, SpokenText, speech_figures
+from speech.metrics.speech_quality.figures import SPEECH_FIGURES, SpokenMeasures, speech_figures
 from speech.metrics.speech_quality.pauses import Pauses
 
 SKIP = EditRun("delete", 0, ("a", "b", "c", "d"))
 SPOKEN = [
-    SpokenText(10, 40, Pauses(5.0, (0.5, 1.5)), skipped=[SKIP], judged={"distillmos": 4.0}),
-    SpokenText(6, 20, Pauses(3.0, ()), repeated=[SKIP, SKIP], judged={"distillmos": 3.0, "similarity": 0.5}),
-    SpokenText(4, 9, Pauses(0.0, ())),
+    SpokenMeasures(10, 40, Pauses(5.0, (0.5, 1.5)), skipped=[SKIP], judged={"distillmos": 4.0}),
+    SpokenMeasures(6, 20, Pauses(3.0, ()), repeated=[SKIP, SKIP], judged={"distillmos": 3.0, "similarity": 0.5}),
+    SpokenMeasures(4, 9, Pauses(0.0, ())),
 ]
 
 
