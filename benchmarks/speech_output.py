@@ -29,13 +29,12 @@ from rich.table import Table
 from timing import machine
 
 from speech.audio.input.files import load_audio
-from speech.errors import LanguageError
 from speech.metrics.edit.alignment import ErrorCounts
 from speech.metrics.edit.error_rate import TextPair
 from speech.speaker import Speaker
 from speech.tts.pronunciation.espeak import PROGRAM, VOICES
 from speech.tts.speech_stream import SpeakingOptions
-from speech.tts.text_front_end.normalise import normalise
+from speech.tts.text_front_end.spoken_text import spoken_text
 
 SENTENCES = Path(__file__).parent / "sentences"
 
@@ -107,17 +106,9 @@ def recognised(recogniser: Any, said: Said, code: str) -> str:
     return " ".join(segment.text.strip() for segment in segments)
 
 
-def in_words(text: str, code: str) -> str:
-    """A text as it is spoken; as it is where the front end cannot say it."""
-    try:
-        return normalise(text, code).text
-    except LanguageError:
-        return text
-
-
 def figures(system: str, code: str, texts: Sequence[str], said: Sequence[Said], heard: Sequence[str]) -> dict[str, Any]:
     """One row of the table."""
-    pairs = [TextPair(in_words(a, code), in_words(b, code), [code]) for a, b in zip(texts, heard, strict=True)]
+    pairs = [TextPair(spoken_text(a, code), spoken_text(b, code), [code]) for a, b in zip(texts, heard, strict=True)]
     errors = sum((pair.word_errors for pair in pairs), ErrorCounts())
     audio_s = sum(len(one.samples) / one.rate for one in said)
     first = sorted(one.first_s for one in said)

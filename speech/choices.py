@@ -59,6 +59,13 @@ class PolicyName(StrEnum):
     emma = "emma"
 
 
+class OpinionName(StrEnum):
+    """Networks that predict what listeners would say of speech; names equal values."""
+
+    distillmos = "distillmos"
+    dnsmos = "dnsmos"
+
+
 class AudioEncoding(StrEnum):
     """Formats that audio can be written in."""
 

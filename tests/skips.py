@@ -40,6 +40,7 @@ ALLOWED = [
     Allowed(NO_TILES, "another processor", here=instructions() is None),
     Allowed(r"/dev/full|/proc|Linux", "another system", here=sys.platform != "linux"),
     Allowed(r"kenlm", "the index has its source only, which wants a compiler and cmake: by hand"),
+    Allowed(r"speech-scores", "one of its packages wants a compiler, and few need its networks"),
     Allowed(r"audioop", "Python has left it out since 3.13", here=importlib.util.find_spec("audioop") is None),
 ]
 

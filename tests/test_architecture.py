@@ -36,6 +36,7 @@ FORBIDDEN = {"utils", "helpers", "common", "misc"}
 DATA_ONLY = {"language_table.py"}
 TESTED_BY = {
     "decode/words/test_alignment": "decode/words/alignment_kernels",
+    "metrics/edit/test_runs": "metrics/edit/run_kernels",
     "recognize/test_label_pass": "recognize/label_candidates recognize/label_times",
     "serve/sessions/test_live": "serve/sessions/ending serve/sessions/event_messages serve/sessions/flow",
     "serve/sessions/test_registry": "serve/sessions/attached serve/sessions/driver",

@@ -16,7 +16,7 @@ def test_the_fix_installs_this_package_with_the_extra():
 
 def test_every_extra_that_is_asked_for_exists():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
-    asked = [name for path in SOURCES for name in re.findall(r'needs_extra\("(\w+)"\)', path.read_text("utf-8"))]
+    asked = [name for path in SOURCES for name in re.findall(r'needs_extra\("([\w-]+)"\)', path.read_text("utf-8"))]
     assert asked
     assert set(asked) <= set(extras)
 

@@ -110,8 +110,13 @@ def cut(probabilities: np.ndarray, duration_s: float) -> list[tuple[float, float
         probabilities: from `Vad.probabilities`.
         duration_s: duration of the recording, which may end within the last frame.
     """
+    return _padded(unpadded(probabilities, duration_s), duration_s)
+
+
+def unpadded(probabilities: np.ndarray, duration_s: float) -> list[tuple[float, float]]:
+    """The segments of `cut` without `PAD_S` on their sides: what lies between two of them is a pause."""
     runs = [(start, end) for start, end in _runs(probabilities) if (end - start) * FRAME_S >= MIN_SPEECH_S]
-    return _padded([(start * FRAME_S, min(end * FRAME_S, duration_s)) for start, end in runs], duration_s)
+    return [(start * FRAME_S, min(end * FRAME_S, duration_s)) for start, end in runs]
 
 
 def _runs(probabilities: np.ndarray) -> list[tuple[int, int]]:

@@ -28,7 +28,10 @@ COMMANDS = {
     "align": ("speech.cli.align:align", "Align a known text with speech: times and confidences."),
     "demo": ("speech.cli.demo:demo", "Transcribe the shipped clips and compare with their references."),
     "models": ("speech.cli.models:models", "Describe a model: size, languages, translation targets."),
-    "score": ("speech.cli.score:score", "Score transcripts: error rates, meaning, translation, latency."),
+    "score": (
+        "speech.cli.score:score",
+        "Score transcripts, or speech that says texts: error rates, meaning, latency, skips.",
+    ),
     "import": (
         "speech.cli.import_model:import_model",
         "Convert a published OWSM-CTC or Whisper model.",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from speech.choices import Cut, Precision
+from speech.choices import Cut, OpinionName, Precision
 from speech.cli.results import OutputFormat
 
 _AUDIO = "Audio"
@@ -17,6 +17,7 @@ _TRANSLATION = "Translation of the text"
 _LOOK = "Subtitles"
 _MANY = "Many files"
 _SIMULATION = "Simulation"
+_SPOKEN = "Spoken texts"
 
 LanguageNames = Annotated[
     str, typer.Option(help="Spoken language: auto, a code or a name such as deu, de, German, or several: eng,spa.")
@@ -137,6 +138,12 @@ Retry = Annotated[
     bool, typer.Option("--retry", help="With --engine: try again files that failed before.", rich_help_panel=_MANY)
 ]
 
+BesideTranslation = Annotated[
+    bool,
+    typer.Option(
+        "--translation", help="Also compute BLEU and chrF, on the texts as written; of a stream, its translation."
+    ),
+]
 Simulate = Annotated[
     bool,
     typer.Option(
@@ -185,4 +192,39 @@ ComputationAware = Annotated[
         help="Latency: also count the time that this machine computes.",
         rich_help_panel=_SIMULATION,
     ),
+]
+
+Spoken = Annotated[
+    bool,
+    typer.Option(
+        "--speech",
+        help="Score spoken texts: REFERENCE, HYPOTHESIS and --system are manifests with audio, or folders of "
+        "ID.txt and a recording beside each; --model recognises them.",
+        rich_help_panel=_SPOKEN,
+    ),
+]
+SpokenLanguage = Annotated[
+    str | None, typer.Option(help="Language of texts for which no other is given.", rich_help_panel=_SPOKEN)
+]
+VoiceReferences = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Compare voices with these: a manifest or folder with the same ids, or one recording. Repeatable.",
+        rich_help_panel=_SPOKEN,
+    ),
+]
+Opinions = Annotated[
+    list[OpinionName] | None,
+    typer.Option(help="Predict opinions of listeners by this network. Repeatable.", rich_help_panel=_SPOKEN),
+]
+ListeningPage = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write a page where one listens to two systems or more, blind, and votes; --embed-audio for a page that "
+        "needs no other file.",
+        rich_help_panel=_SPOKEN,
+    ),
+]
+PageSeed = Annotated[
+    int, typer.Option(help="Seed of the order in which the page plays.", min=0, rich_help_panel=_SPOKEN)
 ]

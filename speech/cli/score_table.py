@@ -13,8 +13,21 @@ from speech.metrics.bootstrap import Difference, Interval
 from speech.metrics.corpus import SilenceErrors
 from speech.metrics.groups import Group, group_rates
 from speech.metrics.latency import LATENCIES, LONG
+from speech.metrics.speech_quality.figures import (
+    DISTILL_MOS,
+    DNS_MOS,
+    LONGEST_PAUSE,
+    PAUSE_SHARE,
+    PAUSES,
+    REPEATS,
+    SIMILARITY,
+    SKIPS,
+    SYMBOLS_PER_S,
+    WORDS_PER_S,
+)
 from speech.metrics.systems import ALWAYS, LANGUAGE_ERROR, SAER, SystemScore
 from speech.metrics.translation import BLEU, CHRF
+from speech.metrics.utterance import Pairing
 
 HEADINGS = {
     "wer": "WER",
@@ -28,14 +41,39 @@ HEADINGS = {
     **{name: f"{name.upper()} (s)" for name in LATENCIES},
     LONG: "LongYAAL (s)",
     LANGUAGE_ERROR: "languages of words",
+    SKIPS: "skips per text",
+    REPEATS: "repeats per text",
+    WORDS_PER_S: "words/s",
+    SYMBOLS_PER_S: "symbols/s",
+    PAUSES: "pauses per text",
+    PAUSE_SHARE: "share of pauses",
+    LONGEST_PAUSE: "longest pause (s)",
+    SIMILARITY: "voice similarity",
+    DISTILL_MOS: "DistillMOS",
+    DNS_MOS: "DNSMOS",
 }
 """Figure name -> table heading, in table order."""
 IN_SILENCE = "inserted where nothing was said"
-_IN_GROUPS = ("wer", "cer", "mer", "pier", SAER, BLEU, "laal")
-_IN_ROWS = ("mer", SAER, BLEU, CHRF, *LATENCIES)
+_IN_GROUPS = (
+    "wer",
+    "cer",
+    "mer",
+    "pier",
+    SAER,
+    BLEU,
+    "laal",
+    SKIPS,
+    REPEATS,
+    WORDS_PER_S,
+    SIMILARITY,
+    DISTILL_MOS,
+    DNS_MOS,
+)
+_IN_ROWS = ("mer", SAER, BLEU, CHRF, *LATENCIES, SIMILARITY, DISTILL_MOS, DNS_MOS)
 _MOST_BESIDE = 3
 _WIDEST = 10_000
-_BESIDE_OTHERS = ("mer", SAER, BLEU)
+_MOST_RUNS = 20
+_BESIDE_OTHERS = ("mer", SAER, BLEU, SIMILARITY, DISTILL_MOS)
 
 
 def print_systems(
@@ -121,6 +159,26 @@ def print_groups(console: Console, groups: Sequence[Group], systems: Sequence[Sy
         cells = [_number(one[name], name) if name in one else "-" for name in names for one in rates]
         table.add_row(group.name, str(len(group.places)), *cells)
     console.print(table)
+
+
+def print_runs(
+    console: Console, name: str, pairings: Sequence[Pairing], details: Sequence[Mapping[str, Sequence[str]]]
+) -> None:
+    """Name what a system that speaks has skipped or repeated: a line for each, at most 20.
+
+    Args:
+        details: of each pairing: `skipped` and `repeated`.
+    """
+    lines = [
+        f"{name}: {pairing.id}: {what} {text!r}"
+        for pairing, one in zip(pairings, details, strict=False)
+        for what in ("skipped", "repeated")
+        for text in one[what]
+    ]
+    for line in lines[:_MOST_RUNS]:
+        console.print(line)
+    if len(lines) > _MOST_RUNS:
+        console.print(f"{name}: {len(lines) - _MOST_RUNS} more are in --json")
 
 
 def _untimed(system: SystemScore) -> int:

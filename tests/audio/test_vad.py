@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from speech.audio import SAMPLE_RATE
 from speech.audio import vad as vad_module
 from speech.audio.input.files import load_audio
-from speech.audio.vad import FRAME_S, FRAME_SAMPLES, MIN_SPEECH_S, PAD_S, THRESHOLD, Vad, cut, segment
+from speech.audio.vad import FRAME_S, FRAME_SAMPLES, MIN_SPEECH_S, PAD_S, THRESHOLD, Vad, cut, segment, unpadded
 from speech.errors import ConfigError, ModelError
 
 CLIPS = sorted(Path(str(files("speech") / "assets" / "clips")).glob("*.ogg"))
@@ -146,3 +146,10 @@ def test_segments_cover_all_speech_but_bursts_in_order(stretches: list[tuple[flo
     missed = [middle for middle in middles if not ((starts <= middle) & (middle <= ends)).any()]
     for burst in np.split(missed, np.flatnonzero(np.diff(missed) > 1.5 * FRAME_S) + 1):
         assert len(burst) * FRAME_S < MIN_SPEECH_S
+
+
+def test_what_lies_between_unpadded_segments_is_the_pause() -> None:
+    probabilities = track((0.0, 10), (0.9, 40), (0.0, 25), (0.9, 3), (0.0, 22), (0.9, 40), (0.0, 5))
+    spans = unpadded(probabilities, 145 * FRAME_S)  # three frames are a click
+    assert np.ravel(spans) == pytest.approx(np.array([10, 50, 100, 140]) * FRAME_S)
+    assert cut(probabilities, 145 * FRAME_S)[0] == pytest.approx((10 * FRAME_S - PAD_S, 50 * FRAME_S + PAD_S))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from speech_output import SENTENCES, Said, figures, in_words, spoken
+from speech_output import SENTENCES, Said, figures, spoken
 
 from speech.speaker import Speaker
 from speech.tts.pronunciation.espeak import VOICES
 from speech.tts.speech_stream import SpeakingOptions
+from speech.tts.text_front_end.spoken_text import spoken_text
 from tests.tts.counting import CountingSynthesizer, LetterPronouncer
 
 
@@ -26,11 +27,6 @@ def test_figures():
     assert row["texts"][1] == {"said": "Hello there!", "heard": "Hello bear"}
 
 
-def test_what_cannot_be_said_is_compared_as_it_is():
-    assert in_words("$5", "eng") == "five dollars"
-    assert in_words("14:30", "pol") == "14:30"
-
-
 def test_a_text_is_timed_to_its_first_packet():
     speaker = Speaker(CountingSynthesizer(), LetterPronouncer())
     one = spoken(speaker, "Hello. There.", SpeakingOptions(language="eng"))
@@ -44,4 +40,4 @@ def test_sentences_can_be_said_in_each_language(code):
     assert len(texts) == 15
     assert code in VOICES
     for text in texts:
-        assert not any(sign.isdigit() for sign in in_words(text, code))
+        assert not any(sign.isdigit() for sign in spoken_text(text, code))

@@ -26,6 +26,16 @@ from speech.metrics.corpus import RATES
 from speech.metrics.edit.alignment import ErrorCounts
 from speech.metrics.groups import Group, group_rates
 from speech.metrics.report.curve import quality_curve
+from speech.metrics.speech_quality.figures import (
+    DISTILL_MOS,
+    DNS_MOS,
+    LONGEST_PAUSE,
+    PAUSE_SHARE,
+    PAUSES,
+    SIMILARITY,
+    SYMBOLS_PER_S,
+    WORDS_PER_S,
+)
 from speech.metrics.systems import ALWAYS, LANGUAGE_ERROR, SAER, SystemScore, finite
 from speech.metrics.translation import BLEU, CHRF
 from speech.metrics.utterance import Pairing, UtteranceScore, points_of_interest
@@ -33,7 +43,10 @@ from speech.metrics.utterance import Pairing, UtteranceScore, points_of_interest
 _ASSETS = Path(__file__).with_name("assets")
 _SCRIPTS = ("data.js", "tables.js", "charts.js", "list.js")
 _OPERATIONS = {"replace": 0, "delete": 1, "insert": 2}
-_HIGHER = frozenset({BLEU, CHRF})
+_TOP = {BLEU: 100, CHRF: 100, SIMILARITY: 1, DISTILL_MOS: 5, DNS_MOS: 5}
+"""Figures of which more is better -> their largest value."""
+_NEUTRAL = frozenset({WORDS_PER_S, SYMBOLS_PER_S, PAUSES, PAUSE_SHARE, LONGEST_PAUSE})
+"""Figures of which neither more nor less is better."""
 _DIGITS = 4
 
 
@@ -57,8 +70,11 @@ class Report:
 
 def audio_link(audio: Path, folder: Path) -> str | None:
     """Relative URL of an audio file from a page in `folder`; None if the file does not exist."""
-    if not audio.is_file():
-        return None
+    return linked_audio(audio, folder) if audio.is_file() else None
+
+
+def linked_audio(audio: Path, folder: Path) -> str:
+    """Relative URL of an audio file from a page in `folder`."""
     return quote(Path(os.path.relpath(audio.resolve(), folder.resolve())).as_posix())
 
 
@@ -78,24 +94,29 @@ def embedded_audio(audio: Path) -> str:
 
 def render(report: Report) -> str:
     """Render the report as HTML."""
-    script = "\n".join(_part(name) for name in _SCRIPTS)
+    script = "\n".join(part(name) for name in _SCRIPTS)
     data = json.dumps(finite(report_data(report)), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     digest = b64encode(sha256(f"\n{script}\n".encode()).digest()).decode()
     parts = {
         "policy": f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; media-src * data:",
         "title": html.escape(report.name),
         "curve": _curve(report),
-        "style": _part("style.css"),
+        "style": part("style.css"),
         "data": data.replace("<", "\\u003c"),
         "script": script,
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _part("index.html"))
+    return filled(part("index.html"), parts)
+
+
+def filled(template: str, parts: Mapping[str, str]) -> str:
+    """A template with `{{name}}` replaced by the part of that name."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)
 
 
 def _curve(report: Report) -> str:
     """The section with the picture of quality against latency, if several systems have both."""
     picture = quality_curve(report.systems, report.headings)
-    return _part("curve.html").replace("{{picture}}", picture) if picture else ""
+    return part("curve.html").replace("{{picture}}", picture) if picture else ""
 
 
 def report_data(report: Report) -> dict[str, Any]:
@@ -109,8 +130,8 @@ def report_data(report: Report) -> dict[str, Any]:
         "name": report.name,
         "signature": systems[0].signature,
         "figures": [
-            {"name": name, "title": report.headings[name], "higher": name in _HIGHER,
-             "digits": 1 if name in _HIGHER else 3}
+            {"name": name, "title": report.headings[name], "higher": None if name in _NEUTRAL else name in _TOP,
+             "top": _TOP.get(name), "digits": 1 if _TOP.get(name) == 100 else 3}
             for name in names
         ],
         "systems": [
@@ -195,5 +216,6 @@ def _short(value: float | None) -> float | None:
     return None if value is None else round(value, _DIGITS)
 
 
-def _part(name: str) -> str:
+def part(name: str) -> str:
+    """A file of `assets/`."""
     return (_ASSETS / name).read_text("utf-8").strip()

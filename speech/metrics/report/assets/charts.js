@@ -6,8 +6,8 @@ function range(figure, values) {
   const known = values.filter((value) => value !== null && value !== undefined);
   const high = known.reduce((most, value) => Math.max(most, value), 0);
   const low = known.reduce((least, value) => Math.min(least, value), 0);
-  if (figure.higher) return [0, 100];
-  return figure.title.endsWith("(s)") ? [low, high || 1] : [0, Math.min(Math.max(high, 0.2), 1.5)];
+  if (figure.higher) return [0, figure.top];
+  return figure.higher === null || figure.title.endsWith("(s)") ? [low, high || 1] : [0, Math.min(Math.max(high, 0.2), 1.5)];
 }
 
 function ofFigure(system, place) {

@@ -49,8 +49,9 @@ function minus(one, other) {
   return one === null || other === null ? null : one - other;
 }
 
-/** Places of the best of some values; none if they are all equal. */
+/** Places of the best of some values; none if they are all equal, or neither more nor less is better. */
 function best(values, figure) {
+  if (figure.higher === null) return [];
   const known = values.filter((value) => value !== null && value !== undefined);
   const wanted = figure.higher ? Math.max(...known) : Math.min(...known);
   if (known.length < 2 || known.every((value) => value === wanted)) return [];

@@ -15,6 +15,16 @@ const EXPLAINED = {
   dal: "average lagging of all words; time once lost is not regained",
   yaal: "LAAL of the words that came while somebody spoke",
   longyaal: "of segments of a long recording: LAAL of the words that came before the recording ended",
+  skips: "runs of four words or more that the recogniser did not hear, per text",
+  repeats: "runs of four words or more that it heard twice, per text",
+  words_per_s: "words of the text per second from the first speech to the last",
+  symbols_per_s: "its characters, without spaces, per second",
+  pauses: "pauses of 0.3 s or more, per text",
+  pause_share: "share of pauses in the time from the first speech to the last",
+  longest_pause_s: "longest pause of a text, mean over texts",
+  similarity: "cosine of the voice vectors of speech and reference recording",
+  distillmos: "mean opinion that a network predicts, 1 to 5: overall quality",
+  dnsmos: "mean opinion that a network predicts, 1 to 5: DNSMOS P.835, overall",
 };
 
 let current = [];
