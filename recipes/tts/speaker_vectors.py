@@ -33,7 +33,7 @@ def main(
     utterances: Annotated[int, typer.Option(help="Maximum of each speaker.", min=1)] = 20,
 ) -> None:
     """Write the voice vectors of speakers."""
-    check_writable(output)
+    check_writable(output.parent)
     spoken: dict[str, list[Utterance]] = {}
     for manifest in manifests:
         for utterance in read_manifest(manifest):

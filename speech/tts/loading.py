@@ -25,7 +25,6 @@ from speech.tts.pronunciation.letters import LetterPronouncer
 from speech.tts.pronunciation.pronunciation import Pronouncer
 from speech.tts.synthesizer import Synthesizer
 
-
 _SHARED = 0.9
 """Share of a pronunciation model's phonemes that voices have, if it is meant for them; rare ones may be missing."""
 
