@@ -15,7 +15,6 @@ import numpy as np
 import torch
 import typer
 from rich.progress import track
-from speech.metrics.speech_quality.voice import VoiceEncoder
 
 from speech.audio.input.files import load_audio
 from speech.audio.vad import Vad
@@ -24,6 +23,7 @@ from speech.cli.recipe import start_command
 from speech.data.manifest import Utterance, read_manifest
 from speech.errors import DataError
 from speech.files import check_writable
+from speech.metrics.speech_quality.voice import VoiceEncoder
 from speech.tensors import save_tensors
 
 
