@@ -95,7 +95,7 @@ class Speaker:
             ConfigError: if the voice is unknown.
             LanguageError: if a language is unknown.
         """
-        return SpeechStream(self._synthesizer, self._pronouncer, self._voice(options), options)
+        return SpeechStream(self._synthesizer, self._pronouncer, self.voice_of(options), options)
 
     def stream(self, pieces: Iterable[str], options: SpeakingOptions) -> Iterator[SpeechPacket]:
         """Say a text that comes in pieces: each sentence is said as soon as the first letter behind it is there, or the
@@ -129,7 +129,13 @@ class Speaker:
 
         return packets()
 
-    def _voice(self, options: SpeakingOptions) -> str:
+    def voice_of(self, options: SpeakingOptions) -> str:
+        """The voice that says a text: the one that is asked for, else the default one of the language.
+
+        Raises:
+            ConfigError: if there is no such voice.
+            LanguageError: if the language is unknown.
+        """
         if options.voice:
             return self._known(options.voice)
         return self._synthesizer.voice_for(resolve(options.language).code)

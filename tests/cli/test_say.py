@@ -58,6 +58,13 @@ def test_markup_is_said_and_subtitles_are_written(model, tmp_path):
     assert probe(tmp_path / "x.wav").duration_s > probe(tmp_path / "y.wav").duration_s + 0.9
 
 
+def test_marks_of_headings_in_markdown_are_not_said(model, tmp_path):
+    (tmp_path / "text.md").write_text("## The end\n\nHello there.")
+    run("say", tmp_path / "text.md", "--model", model, "--output", tmp_path / "x.wav", "--words", tmp_path / "x.json")
+    words = json.loads((tmp_path / "x.json").read_text())["words"]
+    assert [(word["text"], word["source"]) for word in words][:2] == [("The", [3, 6]), ("end", [7, 10])]
+
+
 @pytest.mark.parametrize(
     ("text", "options", "error", "said"),
     [
