@@ -37,17 +37,21 @@ class SayRequest:
     device: str
     manner: Mapping[str, Any]
     """Fields of `SpeakingOptions`."""
-    output: Path
-    """Audio file; with chapters the folder has its name without the suffix."""
+    output: Path | None
+    """Audio file, if any; with chapters the folder has its name without the suffix."""
     encoding: AudioEncoding
     words: Path | None = None
     """File for word times."""
+    play: bool = False
 
 
 def say(
     text: Annotated[str, typer.Argument(help="Text, a file (.txt, .md, .ssml), or - for standard input.")],
     model: Annotated[str, typer.Option(help="Voice model: a directory that `speech import` wrote, or a hub id.")],
-    output: Annotated[Path, typer.Option(help="Audio file: .wav, .mp3, .opus, .flac, .aac, or .pcm without header.")],
+    output: Annotated[
+        Path | None, typer.Option(help="Audio file: .wav, .mp3, .opus, .flac, .aac, or .pcm without header.")
+    ] = None,
+    play: Annotated[bool, typer.Option("--play", help="Play the speech while it is made.")] = False,
     language: Annotated[str, typer.Option(help="Language of the text: a code or a name.")] = "eng",
     voice: Annotated[str, typer.Option(help="Voice; otherwise the first one of the language.")] = "",
     rate: Annotated[float, typer.Option(help="Speed, 0.5 to 2; the pitch stays.")] = 1.0,
@@ -64,25 +68,37 @@ def say(
     device: option.Device = "cpu",
 ) -> None:
     """Say a text, or an SSML document: what begins with <speak."""
-    encoding = _encoding(output)
+    encoding = _checked(output, play=play, chapters=chapters)
     if words is not None and words.suffix not in _TIMES:
         raise ConfigError(f"--words {words}", fix=f"Give a name that ends with {', '.join(_TIMES)}.")
     if words is not None and chapters:
         raise ConfigError("--words with --chapters", fix="Omit it: word times are written beside each chapter.")
     code, pieces = resolve(language).code, _pieces(text, marks=chapters)
-    for path in (output, *([] if words is None else [words])):
-        check_writable(path.parent)
+    for path in (output, words):
+        if path is not None:
+            check_writable(path.parent)
     with loading():
         run = import_module(_RUN_CHAPTERS if chapters else _RUN)
     manner = {"language": code, "voice": voice, "rate": rate, "seed": seed}
-    request = SayRequest(model=model, device=device, manner=manner, output=output, encoding=encoding, words=words)
+    request = SayRequest(
+        model=model, device=device, manner=manner, output=output, encoding=encoding, words=words, play=play
+    )
     if chapters:
         run.say_chapters("".join(pieces), request)
     else:
         run.say_text(pieces, request)
 
 
-def _encoding(output: Path) -> AudioEncoding:
+def _checked(output: Path | None, *, play: bool, chapters: bool) -> AudioEncoding:
+    """The format of the output.
+
+    Raises:
+        ConfigError: if it has none, or nothing would be done with the speech.
+    """
+    if output is None and (chapters or not play):
+        raise ConfigError("--output is needed", fix="Give a file; or --play, for a text without --chapters.")
+    if output is None:
+        return AudioEncoding.pcm
     name = output.suffix.removeprefix(".").lower()
     if name not in set(AudioEncoding):
         raise ConfigError(f"--output {output}", fix=f"Give a name that ends with .{', .'.join(AudioEncoding)}.")

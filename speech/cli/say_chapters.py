@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,11 +13,12 @@ from typing import Any, Self
 
 from rich.progress import TextColumn
 
+from speech.audio.playback import Player
 from speech.cli.chapter_journal import TIMES, ChapterEntry, ChapterJournal, ChapterState, digest, file_stem
 from speech.cli.console import stderr, to_json
 from speech.cli.progress import progress
 from speech.cli.say import SayRequest, in_pieces
-from speech.cli.say_text import SSML, audio_file, opened, spoken
+from speech.cli.say_text import SSML, Write, audio_file, opened, spoken
 from speech.errors import SpeechError, TextError
 from speech.files import printable, write_atomically
 from speech.models.adapters.file import fingerprint
@@ -53,6 +55,7 @@ def say_chapters(text: str, request: SayRequest) -> None:
     """
     if text.lstrip().startswith(SSML):
         raise TextError("a document with markup has no chapters", fix="Say it without --chapters.")
+    assert request.output is not None
     folder = request.output.with_suffix("")
     found = chapters(text, folder.name)
     if not found:
@@ -140,18 +143,20 @@ class BookRun:
         whole = states.count(ChapterState.whole)
         if whole:
             console.print(f"{whole} of {len(plan)} chapters are whole already")
-        with BookProgress(plan) as shown:
+        with ExitStack() as stack:
+            shown = stack.enter_context(BookProgress(plan))
+            played = [stack.enter_context(Player(self._speaker.sample_rate)).write] if self._request.play else []
             for one, state in zip(plan, states, strict=True):
                 if state in _WHY:
                     console.print(f"{printable(one.stem)}: {_WHY[state]}")
-                seconds = 0.0 if state == ChapterState.whole else self._say(one, shown)
+                seconds = 0.0 if state == ChapterState.whole else self._say(one, shown, played)
                 shown.ended(one, seconds)
         stems = [one.stem for one in plan]
         self._journal.write_playlist(self._folder.name, stems)
         total = sum(self._journal.seconds(stem) for stem in stems)
         console.print(f"{printable(self._folder)}: {len(plan)} chapters, {total:.1f} s")
 
-    def _say(self, planned: PlannedChapter, shown: BookProgress) -> float:
+    def _say(self, planned: PlannedChapter, shown: BookProgress, played: Sequence[Write]) -> float:
         """Say a chapter; return its duration in seconds."""
         audio = self._folder / f"{planned.stem}.{self._request.encoding}"
         rate, began, chapter = self._speaker.sample_rate, time.monotonic(), planned.chapter
@@ -159,7 +164,7 @@ class BookRun:
         try:
             with audio_file(audio, self._request.encoding, rate) as write:
                 packets = self._speaker.stream(in_pieces(chapter.text), self._options)
-                said = spoken(packets, [write], lambda now: shown.said(planned, now.samples / rate, now.words))
+                said = spoken(packets, [write, *played], lambda now: shown.said(planned, now.samples / rate, now.words))
         except SpeechError as error:
             where = f"chapter {planned.stem}" + (f", {error.where}" if error.where else "")
             raise type(error)(error.what, where=printable(where), fix=error.fix) from error

@@ -12,6 +12,7 @@ import numpy as np
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from speech.audio.output import AudioWriter
+from speech.audio.playback import Player, check_player
 from speech.choices import AudioEncoding
 from speech.cli.console import stderr, to_json
 from speech.cli.say import SayRequest
@@ -52,16 +53,21 @@ def say_text(pieces: Iterator[str], request: SayRequest) -> None:
         columns = SpinnerColumn(), TextColumn("speaking {task.completed:.1f} s", markup=False)
         progress = stack.enter_context(Progress(*columns, console=stderr(), transient=True))
         task = progress.add_task("speaking", total=None)
-        write = stack.enter_context(audio_file(request.output, request.encoding, rate))
-        said = spoken(packets, [write], lambda now: progress.update(task, completed=now.samples / rate))
+        writers = [stack.enter_context(Player(rate)).write] if request.play else []
+        if request.output is not None:
+            writers.append(stack.enter_context(audio_file(request.output, request.encoding, rate)))
+        said = spoken(packets, writers, lambda now: progress.update(task, completed=now.samples / rate))
     seconds = said.samples / rate
     if request.words is not None:
         write_atomically(request.words, times(said.words, request.words.suffix, seconds, options.language))
-    stderr().print(f"{printable(request.output)}: {seconds:.1f} s, {len(said.words)} words")
+    name = "played" if request.output is None else printable(request.output)
+    stderr().print(f"{name}: {seconds:.1f} s, {len(said.words)} words")
 
 
 def opened(request: SayRequest) -> tuple[Speaker, SpeakingOptions]:
-    """What says texts, and how; errors as of `Speaker.from_pretrained` and `SpeakingOptions`."""
+    """What says texts, and how; errors as of `Speaker.from_pretrained`, `SpeakingOptions` and `check_player`."""
+    if request.play:
+        check_player()
     options = SpeakingOptions(**request.manner)
     return Speaker.from_pretrained(request.model, device=request.device), options
 

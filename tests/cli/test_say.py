@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from speech.audio import playback
 from speech.audio.input.files import probe
 from speech.errors import ConfigError, FileError, ModelError, SpeechError, TextError
+from tests.audio.players import player
 from tests.cli.calling import run
 from tests.tts.kokoro_voices import letters_program, save_kokoro
 
@@ -87,3 +89,17 @@ def test_what_is_wrong_is_said_and_nothing_is_written(model, tmp_path, monkeypat
         run("say", text, *(part for pair in given.items() for part in pair))
     assert said in str(raised.value)
     assert not [path for path in tmp_path.iterdir() if path.suffix in {".wav", ".ogg", ".txt"}]
+
+
+@pytest.mark.parametrize("options", [[], ["--play", "--chapters"], ["--chapters"]])
+def test_something_has_to_be_done_with_the_speech(model, options):
+    with pytest.raises(ConfigError, match="--output is needed"):
+        run("say", "Hello.", "--model", model, *options)
+
+
+def test_a_text_is_played(model, monkeypatch, tmp_path):
+    monkeypatch.setattr(playback, "find_spec", lambda name: None)
+    heard = player(tmp_path / "bin", "ffplay")
+    run("say", "Hello there.", "--model", model, "--play")
+    run("say", "Hello there.", "--model", model, "--output", tmp_path / "x.pcm")
+    assert heard.read_bytes() == (tmp_path / "x.pcm").read_bytes()

@@ -14,11 +14,13 @@ import pytest
 import soundfile
 from rich.progress import Progress
 
+from speech.audio import playback
 from speech.audio.output import int16_samples
 from speech.cli import say_text
 from speech.errors import ConfigError, LanguageError, TextError
 from speech.speaker import Speaker
 from speech.tts.speech_stream import SpeakingOptions
+from tests.audio.players import player
 from tests.cli.calling import run
 from tests.tts.counting import CountingSynthesizer, LetterPronouncer
 
@@ -197,3 +199,12 @@ def test_progress_counts_chapters_and_sentences(said, book, monkeypatch):
     assert completed[-1] == 9  # the headings are sentences, too
     assert any(fields.get("description") == "chapter 2/4 One" for fields in shown)
     assert all(fields["speed"].startswith("real-time factor ") for fields in shown if "speed" in fields)
+
+
+def test_chapters_are_played_one_behind_the_other(said, book, monkeypatch):
+    monkeypatch.setattr(playback, "find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", f"{book.parent / 'bin'}:/usr/bin:/bin")
+    heard = player(book.parent / "bin", "ffplay")
+    say(book, "--play", suffix="pcm")
+    whole = b"".join((book.parent / "out" / f"{stem}.pcm").read_bytes() for stem in STEMS)
+    assert heard.read_bytes() == whole
