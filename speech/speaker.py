@@ -10,16 +10,18 @@ A text gives the same samples, to the last bit, however it is cut into pieces.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from speech.errors import ConfigError, ModelError
+from speech.models.adapters.file import fingerprint
 from speech.models.checkpoint import kind_of
 from speech.models.devices import check_device
 from speech.models.hub import locate
 from speech.models.kokoro_checkpoint import load_kokoro_checkpoint
+from speech.models.kokoro_voice import VOICES
 from speech.models.storage import KOKORO
 from speech.text.languages import resolve
 from speech.tts.kokoro_synthesizer import KokoroSynthesizer
@@ -28,6 +30,8 @@ from speech.tts.pronunciation.pronunciation import Pronouncer
 from speech.tts.speech_stream import SaidWord, SpeakingOptions, SpeechPacket, SpeechStream
 from speech.tts.synthesizer import Synthesizer
 from speech.tts.text_front_end.ssml import read_ssml
+from speech.tts.voice_blend import blend_name, read_blend
+from speech.tts.voice_file import VoiceFile, stored_voices
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +58,16 @@ class Speaker:
         self.voices = tuple(synthesizer.voices)
 
     @classmethod
-    def from_pretrained(cls, name: str, *, device: str = "cpu") -> Speaker:
+    def from_pretrained(cls, name: str, *, device: str = "cpu", voices: Sequence[VoiceFile] = ()) -> Speaker:
         """Load a voice model; its pronunciations are those of the program `espeak-ng`.
 
         Args:
             name: directory or hub id of a Kokoro that `speech import` has converted.
             device: cpu, cuda, cuda:1, mps or xpu.
+            voices: more voices, made for this model.
 
         Raises:
-            ModelError: if there is no such model, or it is damaged, or does not speak.
+            ModelError: if there is no such model, or it is damaged, or does not speak, or a voice is for another one.
             ConfigError: if `espeak-ng` is not installed, or the device is missing.
         """
         path = locate(name)
@@ -70,17 +75,30 @@ class Speaker:
         if kind != KOKORO:
             raise ModelError(f"a model of kind {kind!r} has no voice", where=name, fix="Give an imported Kokoro.")
         checkpoint = load_kokoro_checkpoint(path, device=check_device(device))
-        if not checkpoint.voices:
+        digest = fingerprint(path) if voices else ""
+        for voice in voices:
+            voice.check(kind, digest, f"voice {voice.name}")
+        if not checkpoint.voices and not voices:
             raise ModelError("has no voices", where=name, fix="Import it again with a folder of voices.")
-        return cls(KokoroSynthesizer(checkpoint), EspeakPronouncer())
+        known = [*stored_voices(path / VOICES), *voices]
+        return cls(KokoroSynthesizer(checkpoint, known), EspeakPronouncer())
 
     def language_of(self, voice: str) -> str:
-        """The language (ISO 639-3) that a voice was taught.
+        """The language (ISO 639-3) that a voice was taught; of a blend, that of the voice with the largest weight.
 
         Raises:
             ConfigError: if there is no such voice.
         """
-        return self._synthesizer.language_of(self._known(voice))
+        weights = self._weights(voice)
+        return self._synthesizer.language_of(max(weights, key=weights.__getitem__))
+
+    def is_cloned(self, voice: str) -> bool:
+        """Whether a voice, or any of a blend, imitates somebody by a recording.
+
+        Raises:
+            ConfigError: if there is no such voice.
+        """
+        return not self._weights(voice).keys().isdisjoint(self._synthesizer.cloned)
 
     def say(self, text: str, options: SpeakingOptions, *, ssml: bool = False) -> Speech:
         """Say a whole text; errors as `stream` and `stream_ssml`."""
@@ -137,10 +155,15 @@ class Speaker:
             LanguageError: if the language is unknown.
         """
         if options.voice:
-            return self._known(options.voice)
+            return blend_name(self._weights(options.voice))
         return self._synthesizer.voice_for(resolve(options.language).code)
 
-    def _known(self, voice: str) -> str:
-        if voice not in self.voices:
-            raise ConfigError(f"there is no voice {voice!r}", fix=f"There are {', '.join(self.voices)}.")
-        return voice
+    def _weights(self, voice: str) -> Mapping[str, float]:
+        """The voices of a name, which are all there, and their weights."""
+        weights = read_blend(voice)
+        unknown = [name for name in weights if name not in self.voices]
+        if unknown:
+            raise ConfigError(f"there is no voice {unknown[0][:80]!r}", fix=f"There are {', '.join(self.voices)}.")
+        if len(weights) > 1 and not self._synthesizer.blends:
+            raise ConfigError(f"this model does not blend voices: {voice[:80]!r}", fix="Name one voice.")
+        return weights

@@ -150,3 +150,20 @@ def test_rates_out_of_range_are_refused():
         speaker().say(
             '<speak><prosody rate="150%">a</prosody></speak>', SpeakingOptions(language="eng", rate=2.0), ssml=True
         )
+
+
+def test_a_blend_is_a_voice_of_the_language_of_its_largest_weight():
+    synthesizer = CountingSynthesizer()
+    one = Speaker(synthesizer, LetterPronouncer())
+    one.say("One.", SpeakingOptions(language="eng", voice="high:3, low:1"))
+    assert synthesizer.said[0][1] == "high:0.750000,low:0.250000"
+    assert (one.language_of("high:.6,low:.4"), one.language_of("high:.4,low:.6")) == ("eng", "deu")
+    assert one.voice_of(SpeakingOptions(language="eng", voice="low:2")) == "low"
+    assert one.voice_of(SpeakingOptions(language="deu")) == "low"
+    for voice, said in (("high:1,none:1", "no voice 'none'"), ("high:x", "no voice with its weight")):
+        with pytest.raises(ConfigError, match=said):
+            one.open(SpeakingOptions(language="eng", voice=voice))
+    synthesizer.blends = False
+    assert one.voice_of(SpeakingOptions(language="eng", voice="low")) == "low"
+    with pytest.raises(ConfigError, match="does not blend voices: 'high:1,low:1'"):
+        one.open(SpeakingOptions(language="eng", voice="high:1,low:1"))

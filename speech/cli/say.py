@@ -53,7 +53,13 @@ def say(
     ] = None,
     play: Annotated[bool, typer.Option("--play", help="Play the speech while it is made.")] = False,
     language: Annotated[str, typer.Option(help="Language of the text: a code or a name.")] = "eng",
-    voice: Annotated[str, typer.Option(help="Voice; otherwise the first one of the language.")] = "",
+    voice: Annotated[
+        str,
+        typer.Option(
+            help='Voice, file of a voice, or blend, such as "af_heart:0.6,bf_emma:0.4"; otherwise the first voice of '
+            "the language."
+        ),
+    ] = "",
     rate: Annotated[float, typer.Option(help="Speed, 0.5 to 2; the pitch stays.")] = 1.0,
     words: Annotated[Path | None, typer.Option(help="Also write word times: .json, .srt or .vtt.")] = None,
     chapters: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -18,15 +19,17 @@ from speech.cli.chapter_journal import TIMES, ChapterEntry, ChapterJournal, Chap
 from speech.cli.console import stderr, to_json
 from speech.cli.progress import progress
 from speech.cli.say import SayRequest, in_pieces
-from speech.cli.say_text import SSML, Write, audio_file, opened, spoken
+from speech.cli.say_text import SSML, Write, audio_file, is_file_name, opened, spoken
 from speech.errors import SpeechError, TextError
 from speech.files import printable, write_atomically
 from speech.models.adapters.file import fingerprint
 from speech.models.hub import locate
+from speech.models.kokoro_voice import VOICES
 from speech.speaker import Speaker
 from speech.tts.chapters import Chapter, chapters
 from speech.tts.speech_stream import SaidWord, SpeakingOptions
 from speech.tts.text_front_end.sentences import sentences
+from speech.tts.voice_blend import read_blend
 
 _WHY = {
     ChapterState.other_text: "the text has changed, so it is said again",
@@ -125,6 +128,7 @@ class BookRun:
         self._journal = ChapterJournal.read(folder)
         self._how: Mapping[str, Any] = {
             "model": fingerprint(locate(request.model)),
+            "voice_files": _voice_files(request.manner.get("voice") or speaker.voice_of(options), request.model),
             "voice": speaker.voice_of(options),
             "language": options.language,
             "rate": options.rate,
@@ -184,3 +188,13 @@ class BookRun:
         counted = f"{seconds:.1f} s, {len(said.words)} words, real-time factor {factor:.2f}"
         stderr().print(f"{printable(audio)}: {counted}")
         return seconds
+
+
+def _voice_files(voice: str, model: str) -> list[str]:
+    """Digests of the files that the voices of a blend come from."""
+    names = (Path(name) if is_file_name(name) else _stored(name, model) for name in read_blend(voice))
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in names if path.is_file()]
+
+
+def _stored(name: str, model: str) -> Path:
+    return locate(model) / VOICES / f"{name}.safetensors"

@@ -16,11 +16,13 @@ from speech.audio.playback import Player, check_player
 from speech.choices import AudioEncoding
 from speech.cli.console import stderr, to_json
 from speech.cli.say import SayRequest
-from speech.errors import TextError
+from speech.errors import ConfigError, TextError
 from speech.files import printable, replacing, write_atomically
 from speech.speaker import Speaker
 from speech.transcript import Transcript, Word
 from speech.tts.speech_stream import SaidWord, SpeakingOptions, SpeechPacket
+from speech.tts.voice_blend import blend_name, read_blend
+from speech.tts.voice_file import VoiceFile, load_voice
 
 SSML = "<speak"
 """Beginning of a document with markup."""
@@ -68,8 +70,34 @@ def opened(request: SayRequest) -> tuple[Speaker, SpeakingOptions]:
     """What says texts, and how; errors as of `Speaker.from_pretrained`, `SpeakingOptions` and `check_player`."""
     if request.play:
         check_player()
-    options = SpeakingOptions(**request.manner)
-    return Speaker.from_pretrained(request.model, device=request.device), options
+    voice, files = named_voices(request.manner.get("voice", ""))
+    options = SpeakingOptions(**{**request.manner, "voice": voice})
+    return Speaker.from_pretrained(request.model, device=request.device, voices=files), options
+
+
+def named_voices(text: str) -> tuple[str, list[VoiceFile]]:
+    """A voice or a blend in which files are replaced by the names of their voices, and these voices.
+
+    Args:
+        text: as on the command line; see `is_file_name`.
+
+    Raises:
+        ConfigError: if it is no blend, or two of its voices have one name.
+        ModelError: if a file is no voice.
+    """
+    if not text:
+        return "", []
+    weights = read_blend(text)
+    files = {name: load_voice(Path(name)) for name in weights if is_file_name(name)}
+    names = [files[name].name if name in files else name for name in weights]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"two voices of a blend have one name: {', '.join(names)}", fix="Name one of them otherwise.")
+    return blend_name(dict(zip(names, weights.values(), strict=True))), list(files.values())
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a voice is meant by its file: names of voices have neither dots nor slashes."""
+    return bool(Path(name).suffix) or Path(name).name != name
 
 
 @contextmanager

@@ -67,7 +67,7 @@ class SpeakingOptions:
     others: tuple[str, ...] = ()
     """Languages of words in other scripts."""
     voice: str = ""
-    """Empty: the default voice of the language."""
+    """A voice, or a blend such as "af_heart:0.6,bf_emma:0.4"; empty: the default voice of the language."""
     rate: float = ranged(1.0, least=SLOWEST, most=FASTEST)
     """Speed relative to the voice's own; the pitch stays."""
     seed: int = ranged(0, least=0)
@@ -85,7 +85,7 @@ class SpeechStream:
     Args:
         synthesizer: says phonemes.
         pronouncer: knows the phonemes of words.
-        voice: one of the synthesizer's.
+        voice: one of the synthesizer's, or a blend.
         options: how the text is said; its voice is not looked at.
 
     Raises:
