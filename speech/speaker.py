@@ -32,6 +32,9 @@ from speech.tts.synthesizer import Synthesizer
 from speech.tts.text_front_end.ssml import read_ssml
 from speech.tts.voice_blend import blend_name, read_blend
 from speech.tts.voice_file import VoiceFile, stored_voices
+from speech.tts.watermark import WatermarkChoice, Watermarker, encode_message
+
+_BESIDE = WatermarkChoice()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +53,50 @@ class Speaker:
     Args:
         synthesizer: says phonemes.
         pronouncer: knows the phonemes of words.
+        watermarker: marks all that is said; None: nothing is marked, and cloned voices are refused.
+        message: what the mark says, 0 .. 255.
+
+    Raises:
+        ConfigError: if the watermark has another sample rate than the voices, or the message is another.
     """
 
-    def __init__(self, synthesizer: Synthesizer, pronouncer: Pronouncer) -> None:
+    def __init__(
+        self,
+        synthesizer: Synthesizer,
+        pronouncer: Pronouncer,
+        watermarker: Watermarker | None = None,
+        message: int = 0,
+    ) -> None:
+        if watermarker is not None and watermarker.sample_rate != synthesizer.sample_rate:
+            rates = f"{watermarker.sample_rate} Hz, the voice {synthesizer.sample_rate} Hz"
+            raise ConfigError(f"the watermark has {rates}", fix="Train a watermark at the rate of the voice.")
+        encode_message(message)
         self._synthesizer, self._pronouncer = synthesizer, pronouncer
+        self._watermarker, self._message = watermarker, message
         self.sample_rate = synthesizer.sample_rate
         self.voices = tuple(synthesizer.voices)
 
     @classmethod
-    def from_pretrained(cls, name: str, *, device: str = "cpu", voices: Sequence[VoiceFile] = ()) -> Speaker:
+    def from_pretrained(
+        cls,
+        name: str,
+        *,
+        device: str = "cpu",
+        voices: Sequence[VoiceFile] = (),
+        watermark: WatermarkChoice = _BESIDE,
+    ) -> Speaker:
         """Load a voice model; its pronunciations are those of the program `espeak-ng`.
 
         Args:
             name: directory or hub id of a Kokoro that `speech import` has converted.
             device: cpu, cuda, cuda:1, mps or xpu.
             voices: more voices, made for this model.
+            watermark: which watermark all that is said gets; by default that in the model's folder, if there is one.
 
         Raises:
-            ModelError: if there is no such model, or it is damaged, or does not speak, or a voice is for another one.
-            ConfigError: if `espeak-ng` is not installed, or the device is missing.
+            ModelError: if there is no such model or watermark, or it is damaged, or does not speak, or a voice is for
+                another one.
+            ConfigError: if `espeak-ng` is not installed, or the device is missing, or the watermark has another rate.
         """
         path = locate(name)
         kind = kind_of(path)
@@ -81,7 +109,14 @@ class Speaker:
         if not checkpoint.voices and not voices:
             raise ModelError("has no voices", where=name, fix="Import it again with a folder of voices.")
         known = [*stored_voices(path / VOICES), *voices]
-        return cls(KokoroSynthesizer(checkpoint, known), EspeakPronouncer())
+        marks = watermark.located(path)
+        watermarker = None if marks is None else Watermarker.from_pretrained(str(marks))
+        return cls(KokoroSynthesizer(checkpoint, known), EspeakPronouncer(), watermarker, watermark.message)
+
+    @property
+    def marks(self) -> bool:
+        """Whether all that is said gets a watermark."""
+        return self._watermarker is not None
 
     def language_of(self, voice: str) -> str:
         """The language (ISO 639-3) that a voice was taught; of a blend, that of the voice with the largest weight.
@@ -110,17 +145,24 @@ class Speaker:
         """A text that is pushed piece by piece.
 
         Raises:
-            ConfigError: if the voice is unknown.
+            ConfigError: if the voice is unknown, or is cloned and speech gets no watermark.
             LanguageError: if a language is unknown.
         """
-        return SpeechStream(self._synthesizer, self._pronouncer, self.voice_of(options), options)
+        voice, marker = self.voice_of(options), self._watermarker
+        if marker is None and self.is_cloned(voice):
+            raise ConfigError(
+                f"the voice {voice[:80]!r} is cloned: it is said only with a watermark",
+                fix="Give a watermark model; `speech watermark` tells what that is.",
+            )
+        mark = None if marker is None else marker.open(self._message)
+        return SpeechStream(self._synthesizer, self._pronouncer, voice, options, mark)
 
     def stream(self, pieces: Iterable[str], options: SpeakingOptions) -> Iterator[SpeechPacket]:
         """Say a text that comes in pieces: each sentence is said as soon as the first letter behind it is there, or the
         pieces end. To stop, close the iterator.
 
         Raises:
-            ConfigError: if the voice is unknown.
+            ConfigError: as `open`.
             LanguageError: if a language is unknown, or for letters or digits that cannot be spoken, with their place.
         """
         text = self.open(options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -43,6 +43,8 @@ class SayRequest:
     words: Path | None = None
     """File for word times."""
     play: bool = False
+    watermark: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `WatermarkChoice`."""
 
 
 def say(
@@ -71,6 +73,17 @@ def say(
         ),
     ] = False,
     seed: Annotated[int, typer.Option(help="The same seed gives the same samples.", min=0)] = 0,
+    watermark: Annotated[
+        str,
+        typer.Option(
+            envvar="SPEECH_WATERMARK_MODEL",
+            help="Watermark model: a directory or a hub id. [default: the folder watermark in that of the voice model]",
+        ),
+    ] = "",
+    message: Annotated[int, typer.Option(help="Number that the watermark carries, 0 to 255.")] = 0,
+    no_watermark: Annotated[
+        bool, typer.Option("--no-watermark", help="Mark nothing. Cloned voices are refused then.")
+    ] = False,
     device: option.Device = "cpu",
 ) -> None:
     """Say a text, or an SSML document: what begins with <speak."""
@@ -86,8 +99,16 @@ def say(
     with loading():
         run = import_module(_RUN_CHAPTERS if chapters else _RUN)
     manner = {"language": code, "voice": voice, "rate": rate, "seed": seed}
+    marks = {"model": watermark, "message": message, "on": not no_watermark}
     request = SayRequest(
-        model=model, device=device, manner=manner, output=output, encoding=encoding, words=words, play=play
+        model=model,
+        device=device,
+        manner=manner,
+        output=output,
+        encoding=encoding,
+        words=words,
+        play=play,
+        watermark=marks,
     )
     if chapters:
         run.say_chapters("".join(pieces), request)

@@ -30,6 +30,7 @@ from speech.tts.chapters import Chapter, chapters
 from speech.tts.speech_stream import SaidWord, SpeakingOptions
 from speech.tts.text_front_end.sentences import sentences
 from speech.tts.voice_blend import read_blend
+from speech.tts.watermark import WatermarkChoice
 
 _WHY = {
     ChapterState.other_text: "the text has changed, so it is said again",
@@ -126,8 +127,11 @@ class BookRun:
     def __init__(self, speaker: Speaker, options: SpeakingOptions, request: SayRequest, folder: Path) -> None:
         self._speaker, self._options, self._request, self._folder = speaker, options, request, folder
         self._journal = ChapterJournal.read(folder)
+        path, watermark = locate(request.model), WatermarkChoice(**request.watermark)
+        marks = watermark.located(path)
         self._how: Mapping[str, Any] = {
-            "model": fingerprint(locate(request.model)),
+            "model": fingerprint(path),
+            "watermark": None if marks is None else [fingerprint(marks), watermark.message],
             "voice_files": _voice_files(request.manner.get("voice") or speaker.voice_of(options), request.model),
             "voice": speaker.voice_of(options),
             "language": options.language,

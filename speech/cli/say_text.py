@@ -23,6 +23,7 @@ from speech.transcript import Transcript, Word
 from speech.tts.speech_stream import SaidWord, SpeakingOptions, SpeechPacket
 from speech.tts.voice_blend import blend_name, read_blend
 from speech.tts.voice_file import VoiceFile, load_voice
+from speech.tts.watermark import WatermarkChoice
 
 SSML = "<speak"
 """Beginning of a document with markup."""
@@ -72,7 +73,11 @@ def opened(request: SayRequest) -> tuple[Speaker, SpeakingOptions]:
         check_player()
     voice, files = named_voices(request.manner.get("voice", ""))
     options = SpeakingOptions(**{**request.manner, "voice": voice})
-    return Speaker.from_pretrained(request.model, device=request.device, voices=files), options
+    watermark = WatermarkChoice(**request.watermark)
+    speaker = Speaker.from_pretrained(request.model, device=request.device, voices=files, watermark=watermark)
+    if request.watermark.get("message") and not speaker.marks:
+        raise ConfigError("--message without a watermark that carries it", fix="Give --watermark MODEL.")
+    return speaker, options
 
 
 def named_voices(text: str) -> tuple[str, list[VoiceFile]]:

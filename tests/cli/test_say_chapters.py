@@ -116,6 +116,12 @@ def test_other_options_and_another_model_say_everything_again(said, book):
     (book.parent / "model" / "model.safetensors").write_bytes(b"other weights")
     say(book, "--seed=3")
     assert said.take() == everything
+    (book.parent / "mark").mkdir()
+    (book.parent / "mark" / "model.safetensors").write_bytes(b"mark")
+    say(book, "--seed=3", "--watermark", book.parent / "mark")
+    assert said.take() == everything
+    say(book, "--seed=3", "--watermark", book.parent / "mark", "--no-watermark")
+    assert said.take() == everything
     say(book, "--seed=3", suffix="flac")
     assert said.take() == everything
     assert not [name for name in files(book) if name.endswith(".wav")]
