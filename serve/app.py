@@ -51,6 +51,7 @@ from speech.recognizer import Recognizer
 from speech.speaker import Speaker
 from speech.stream.engine import EngineConfig
 from speech.text.languages import LANGUAGES
+from speech.tts.watermark import WatermarkChoice
 
 _WEB = Path(__file__).parent / "web"
 _PAGE_HEADERS = {
@@ -112,8 +113,7 @@ def build(config: ServeConfig) -> FastAPI:
     )
     auth, telemetry, pools = Authenticator(config), Telemetry(), Pools.start()
     adapters = LiveAdapters(recognizer, facts, auth, telemetry, pools)
-    speaker = Speaker.from_pretrained(config.voice_model, device=config.device) if config.voice_model else None
-    speech = SpeechApi(speaker, config, telemetry, pools)
+    speech = SpeechApi(_speaker(config) if config.voice_model else None, config, telemetry, pools)
     parts = Parts(recognizer, live, facts, auth, telemetry, adapters, pools, speech)
     app = FastAPI(title="speech", version=__version__, lifespan=lambda _: _lifespan(parts))
     app.state.parts = parts
@@ -122,6 +122,11 @@ def build(config: ServeConfig) -> FastAPI:
     _add_http(app, parts)
     _add_sockets(app, parts)
     return app
+
+
+def _speaker(config: ServeConfig) -> Speaker:
+    watermark = WatermarkChoice(model=config.watermark_model, message=config.watermark_message)
+    return Speaker.from_pretrained(config.voice_model, device=config.device, watermark=watermark)
 
 
 @contextlib.asynccontextmanager

@@ -68,6 +68,11 @@ class ServeConfig:
     voice_model: str = ""
     """Voice model for `/v1/audio/speech`: a directory that `speech import` wrote from Kokoro, or a hub id. Empty: this
     server does not speak."""
+    watermark_model: str = ""
+    """Watermark of all that is said: a directory or a hub id. Empty: the folder `watermark` in that of the voice
+    model; without one nothing is marked, and cloned voices are refused."""
+    watermark_message: int = 0
+    """Number that the watermark carries, 0 to 255."""
     max_speech_requests: int = 8
     """Texts that may be said at once."""
     max_speech_characters: int = 4096

@@ -166,6 +166,8 @@ CHECKS: Mapping[str, Check] = {
     "translator": _text(r"[^\0\n]*", "a directory, a hub id, or a URL with languages"),
     "translator_model": _text(r"[^\0\n]*", "the name of a model"),
     "voice_model": _text(r"[^\0\n]*", "a directory or a hub id"),
+    "watermark_model": _text(r"[^\0\n]*", "a directory or a hub id"),
+    "watermark_message": _whole(0, 255),
     "max_speech_requests": _whole(1, 10_000),
     "max_speech_characters": _whole(1, 1_000_000),
     "allow_adapters": _one_of(False, True),

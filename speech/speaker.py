@@ -10,18 +10,24 @@ A text gives the same samples, to the last bit, however it is cut into pieces.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from speech.errors import ConfigError
+from speech.models.hub import locate
 from speech.text.languages import resolve
 from speech.tts.loading import load_voice_model
 from speech.tts.pronunciation.pronunciation import Pronouncer
 from speech.tts.speech_stream import SaidWord, SpeakingOptions, SpeechPacket, SpeechStream
 from speech.tts.synthesizer import Synthesizer
 from speech.tts.text_front_end.ssml import read_ssml
+from speech.tts.voice_blend import blend_name, read_blend
+from speech.tts.voice_file import VoiceFile
+from speech.tts.watermark import WatermarkChoice, Watermarker, encode_message
+
+_BESIDE = WatermarkChoice()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +46,78 @@ class Speaker:
     Args:
         synthesizer: says phonemes.
         pronouncer: knows the phonemes of words.
+        watermarker: marks all that is said; None: nothing is marked, and cloned voices are refused.
+        message: what the mark says, 0 .. 255.
+
+    Raises:
+        ConfigError: if the watermark has another sample rate than the voices, or the message is another.
     """
 
-    def __init__(self, synthesizer: Synthesizer, pronouncer: Pronouncer) -> None:
+    def __init__(
+        self,
+        synthesizer: Synthesizer,
+        pronouncer: Pronouncer,
+        watermarker: Watermarker | None = None,
+        message: int = 0,
+    ) -> None:
+        if watermarker is not None and watermarker.sample_rate != synthesizer.sample_rate:
+            rates = f"{watermarker.sample_rate} Hz, the voice {synthesizer.sample_rate} Hz"
+            raise ConfigError(f"the watermark has {rates}", fix="Train a watermark at the rate of the voice.")
+        encode_message(message)
         self._synthesizer, self._pronouncer = synthesizer, pronouncer
+        self._watermarker, self._message = watermarker, message
         self.sample_rate = synthesizer.sample_rate
         self.voices = tuple(synthesizer.voices)
 
     @classmethod
-    def from_pretrained(cls, name: str, *, device: str = "cpu") -> Speaker:
-        """Load a voice model, see `speech.tts.loading.load_voice_model`."""
-        return cls(*load_voice_model(name, device=device))
+    def from_pretrained(
+        cls,
+        name: str,
+        *,
+        device: str = "cpu",
+        voices: Sequence[VoiceFile] = (),
+        watermark: WatermarkChoice = _BESIDE,
+    ) -> Speaker:
+        """Load a voice model with its pronunciations, see `speech.tts.loading.load_voice_model`.
+
+        Args:
+            name: directory or hub id.
+            device: cpu, cuda, cuda:1, mps or xpu.
+            voices: more voices, made for this model.
+            watermark: which watermark all that is said gets; by default that in the model's folder, if there is one.
+
+        Raises:
+            ModelError: if there is no such model or watermark, or it is damaged, or does not speak, or a voice is for
+                another one.
+            ConfigError: if `espeak-ng` is needed and not installed, or the device is missing, or the watermark has
+                another rate.
+        """
+        synthesizer, pronouncer = load_voice_model(name, device=device, voices=voices)
+        marks = watermark.located(locate(name))
+        watermarker = None if marks is None else Watermarker.from_pretrained(str(marks))
+        return cls(synthesizer, pronouncer, watermarker, watermark.message)
+
+    @property
+    def marks(self) -> bool:
+        """Whether all that is said gets a watermark."""
+        return self._watermarker is not None
 
     def language_of(self, voice: str) -> str:
-        """The language (ISO 639-3) that a voice was taught.
+        """The language (ISO 639-3) that a voice was taught; of a blend, that of the voice with the largest weight.
 
         Raises:
             ConfigError: if there is no such voice.
         """
-        return self._synthesizer.language_of(self._known(voice))
+        weights = self._weights(voice)
+        return self._synthesizer.language_of(max(weights, key=weights.__getitem__))
+
+    def is_cloned(self, voice: str) -> bool:
+        """Whether a voice, or any of a blend, imitates somebody by a recording.
+
+        Raises:
+            ConfigError: if there is no such voice.
+        """
+        return not self._weights(voice).keys().isdisjoint(self._synthesizer.cloned)
 
     def say(self, text: str, options: SpeakingOptions, *, ssml: bool = False) -> Speech:
         """Say a whole text; errors as `stream` and `stream_ssml`."""
@@ -70,17 +129,24 @@ class Speaker:
         """A text that is pushed piece by piece.
 
         Raises:
-            ConfigError: if the voice is unknown.
+            ConfigError: if the voice is unknown, or is cloned and speech gets no watermark.
             LanguageError: if a language is unknown.
         """
-        return SpeechStream(self._synthesizer, self._pronouncer, self._voice(options), options)
+        voice, marker = self.voice_of(options), self._watermarker
+        if marker is None and self.is_cloned(voice):
+            raise ConfigError(
+                f"the voice {voice[:80]!r} is cloned: it is said only with a watermark",
+                fix="Give a watermark model; `speech watermark` tells what that is.",
+            )
+        mark = None if marker is None else marker.open(self._message)
+        return SpeechStream(self._synthesizer, self._pronouncer, voice, options, mark)
 
     def stream(self, pieces: Iterable[str], options: SpeakingOptions) -> Iterator[SpeechPacket]:
         """Say a text that comes in pieces: each sentence is said as soon as the first letter behind it is there, or the
         pieces end. To stop, close the iterator.
 
         Raises:
-            ConfigError: if the voice is unknown.
+            ConfigError: as `open`.
             LanguageError: if a language is unknown, or for letters or digits that cannot be spoken, with their place.
         """
         text = self.open(options)
@@ -107,12 +173,23 @@ class Speaker:
 
         return packets()
 
-    def _voice(self, options: SpeakingOptions) -> str:
+    def voice_of(self, options: SpeakingOptions) -> str:
+        """The voice that says a text: the one that is asked for, else the default one of the language.
+
+        Raises:
+            ConfigError: if there is no such voice.
+            LanguageError: if the language is unknown.
+        """
         if options.voice:
-            return self._known(options.voice)
+            return blend_name(self._weights(options.voice))
         return self._synthesizer.voice_for(resolve(options.language).code)
 
-    def _known(self, voice: str) -> str:
-        if voice not in self.voices:
-            raise ConfigError(f"there is no voice {voice!r}", fix=f"There are {', '.join(self.voices)}.")
-        return voice
+    def _weights(self, voice: str) -> Mapping[str, float]:
+        """The voices of a name, which are all there, and their weights."""
+        weights = read_blend(voice)
+        unknown = [name for name in weights if name not in self.voices]
+        if unknown:
+            raise ConfigError(f"there is no voice {unknown[0][:80]!r}", fix=f"There are {', '.join(self.voices)}.")
+        if len(weights) > 1 and not self._synthesizer.blends:
+            raise ConfigError(f"this model does not blend voices: {voice[:80]!r}", fix="Name one voice.")
+        return weights

@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech.errors import ConfigError, LanguageError, TextError
+from speech.models.watermark_checkpoint import Threshold, WatermarkCheckpoint
 from speech.speaker import Speaker, Speech
 from speech.tts.speech_stream import PARAGRAPH_S, SpeakingOptions
+from speech.tts.watermark import Watermarker
+from tests.tiny_watermark import tiny_watermark
 from tests.tts.counting import CountingSynthesizer, LetterPronouncer
 
 ENGLISH = SpeakingOptions(language="eng")
@@ -150,3 +153,75 @@ def test_rates_out_of_range_are_refused():
         speaker().say(
             '<speak><prosody rate="150%">a</prosody></speak>', SpeakingOptions(language="eng", rate=2.0), ssml=True
         )
+
+
+def test_a_blend_is_a_voice_of_the_language_of_its_largest_weight():
+    synthesizer = CountingSynthesizer()
+    one = Speaker(synthesizer, LetterPronouncer())
+    one.say("One.", SpeakingOptions(language="eng", voice="high:3, low:1"))
+    assert synthesizer.said[0][1] == "high:0.750000,low:0.250000"
+    assert (one.language_of("high:.6,low:.4"), one.language_of("high:.4,low:.6")) == ("eng", "deu")
+    assert one.voice_of(SpeakingOptions(language="eng", voice="low:2")) == "low"
+    assert one.voice_of(SpeakingOptions(language="deu")) == "low"
+    for voice, said in (("high:1,none:1", "no voice 'none'"), ("high:x", "no voice with its weight")):
+        with pytest.raises(ConfigError, match=said):
+            one.open(SpeakingOptions(language="eng", voice=voice))
+    synthesizer.blends = False
+    assert one.voice_of(SpeakingOptions(language="eng", voice="low")) == "low"
+    with pytest.raises(ConfigError, match="does not blend voices: 'high:1,low:1'"):
+        one.open(SpeakingOptions(language="eng", voice="high:1,low:1"))
+
+
+@pytest.fixture(scope="module")
+def marker() -> Watermarker:
+    return Watermarker(WatermarkCheckpoint(tiny_watermark(), Threshold(0.0, 0.01, 100), {}))
+
+
+@given(st.lists(st.integers(0, len(TEXT)), max_size=20))
+def test_pieces_of_a_text_are_marked_as_the_whole(marker, cuts):
+    one = Speaker(CountingSynthesizer(), LetterPronouncer(), marker, 9)
+    places = [0, *sorted(cuts), len(TEXT)]
+    assert_equal(joined(one.stream([TEXT[a:b] for a, b in pairwise(places)], ENGLISH), 8000), one.say(TEXT, ENGLISH))
+
+
+def test_marked_samples_are_in_place_and_words_keep_their_times(marker):
+    plain = speaker().say(TEXT, ENGLISH)
+    marked = Speaker(CountingSynthesizer(), LetterPronouncer(), marker, 9).say(TEXT, ENGLISH)
+    assert marked.words == plain.words
+    np.testing.assert_allclose(marked.samples, marker.embed(plain.samples, 8000, 9), atol=1e-6)
+    assert np.abs(marked.samples - plain.samples).max() > 1e-3
+    loudest = np.argmax(np.correlate(marked.samples, plain.samples[500:-500], "valid"))
+    assert loudest == 500
+
+
+def test_markup_and_what_follows_a_flush_are_marked_to_the_end(marker):
+    document = '<speak>One <break time="500ms"/> two.<break time="1s"/></speak>'
+    one = Speaker(CountingSynthesizer(), LetterPronouncer(), marker)
+    plain = speaker().say(document, ENGLISH, ssml=True)
+    assert len(one.say(document, ENGLISH, ssml=True).samples) == len(plain.samples)
+    stream, samples = one.open(ENGLISH), 0
+    for text in ("One. ", "Two"):
+        samples += sum(len(packet.samples) for packet in [*stream.feed(text), *stream.flush()])
+        assert samples == round(stream.seconds * 8000)
+
+
+def test_cloned_voices_are_said_only_with_a_watermark(marker):
+    synthesizer = CountingSynthesizer()
+    synthesizer.cloned = frozenset({"low"})
+    plain, marking = (Speaker(synthesizer, LetterPronouncer(), one) for one in (None, marker))
+    assert (plain.marks, marking.marks) == (False, True)
+    assert [plain.is_cloned(voice) for voice in ("high", "low", "high:9,low:1")] == [False, True, True]
+    for options in ({"voice": "low"}, {"voice": "high:9,low:1"}, {"language": "deu"}):
+        given_options = SpeakingOptions(**{"language": "eng"} | options)
+        with pytest.raises(ConfigError, match="is cloned: it is said only with a watermark"):
+            plain.say("One.", given_options)
+        assert len(marking.say("One.", given_options).samples)
+    assert len(plain.say("One.", SpeakingOptions(language="eng", voice="high")).samples)
+
+
+def test_a_watermark_of_another_rate_or_message_is_refused(marker):
+    other = Watermarker(WatermarkCheckpoint(tiny_watermark(sample_rate=24000), Threshold(0.0, 0.01, 100), {}))
+    with pytest.raises(ConfigError, match="the watermark has 24000 Hz, the voice 8000 Hz"):
+        Speaker(CountingSynthesizer(), LetterPronouncer(), other)
+    with pytest.raises(ConfigError, match="message 256"):
+        Speaker(CountingSynthesizer(), LetterPronouncer(), marker, 256)

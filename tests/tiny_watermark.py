@@ -31,7 +31,7 @@ def tiny_watermark(**settings: Any) -> Watermark:
     return made
 
 
-def save_tiny_watermark(folder: Path, logit: float = 0.0) -> Path:
-    checkpoint = WatermarkCheckpoint(tiny_watermark(), Threshold(logit, 0.01, 100), {"note": "tiny"})
+def save_tiny_watermark(folder: Path, logit: float = 0.0, **settings: Any) -> Path:
+    checkpoint = WatermarkCheckpoint(tiny_watermark(**settings), Threshold(logit, 0.01, 100), {"note": "tiny"})
     save_watermark_checkpoint(folder, checkpoint, card="# tiny\n")
     return folder

@@ -119,13 +119,14 @@ class ElevenLabsSpeaking:
     def open(self, frame: Frame) -> Opening:
         message = self._parsed(frame)
         speaker, voice = self._speaker, self._voice
-        if voice not in speaker.voices:
-            text = f"there is no voice {voice[:80]!r}; there are {', '.join(speaker.voices)}"
-            raise SpeakingRefused("voice_id_does_not_exist", text, CloseCode.bad_config)
+        try:
+            taught = speaker.language_of(voice)
+        except SpeechError as error:
+            raise SpeakingRefused("voice_id_does_not_exist", str(error), CloseCode.bad_config) from error
         self._audio = SpokenAudio(self._query.get("output_format", _DEFAULT_FORMAT), speaker.sample_rate)
         settings, code = message.voice_settings or VoiceSettings(), self._query.get("language_code")
         try:
-            language = resolve(code).code if code else speaker.language_of(voice)
+            language = resolve(code).code if code else taught
             options = SpeakingOptions(language=language, voice=voice, rate=settings.speed or 1.0)
         except SpeechError as error:
             raise SpeakingRefused("invalid_settings", str(error), CloseCode.bad_config) from error

@@ -22,7 +22,7 @@ from serve.protocols.openai_stream import event
 from serve.telemetry import Telemetry
 from speech.audio.output import MEDIA_TYPES, AudioWriter
 from speech.choices import AudioEncoding
-from speech.errors import AudioError, SpeechError
+from speech.errors import AudioError, ConfigError, SpeechError
 from speech.speaker import Speaker
 from speech.text.languages import resolve
 from speech.tts.speech_stream import FASTEST, SLOWEST, SpeakingOptions, SpeechPacket
@@ -50,6 +50,7 @@ class SpeechRequest(msgspec.Struct, kw_only=True):
     """A text, or an SSML document."""
     model: str = ""
     voice: str | NamedVoice = ""
+    """A voice, or a blend such as "af_heart:0.6,bf_emma:0.4"."""
     response_format: AudioEncoding = AudioEncoding.mp3
     speed: float = 1.0
     stream_format: str = "audio"
@@ -78,15 +79,13 @@ class SpeechApi:
         """Requests under way."""
 
     async def voices(self) -> dict[str, Any]:
-        """List the voices, and the language of each."""
+        """List the voices, the language of each, and which are cloned."""
         speaker = self.speaker
-        names = [] if speaker is None else speaker.voices
+        if speaker is None:
+            return {"object": "list", "data": []}
         return {
             "object": "list",
-            "data": [
-                {"id": name, "object": "voice", "language": None if speaker is None else speaker.language_of(name)}
-                for name in names
-            ],
+            "data": [{"id": name, "object": "voice", **_facts(speaker, name)} for name in speaker.voices],
         }
 
     async def speech(self, request: Request) -> Response:
@@ -146,11 +145,8 @@ class SpeechApi:
         except SpeechError as error:
             raise Failure(400, "bad_language", str(error), "language") from error
         name = wanted.voice_name
-        if name and name not in speaker.voices and name not in ALIASES:
-            text = f"there is no voice {name[:80]!r}; there are {', '.join(speaker.voices)}"
-            raise Failure(404, "voice_not_found", text, "voice")
-        if name in speaker.voices:
-            code = code or speaker.language_of(name)
+        if name and name not in ALIASES:
+            code = code or _language_of(speaker, name)
         else:
             code = code or "eng"
             own = [voice for voice in speaker.voices if speaker.language_of(voice) == code]
@@ -272,6 +268,18 @@ class Collected(io.RawIOBase):
         """What was written since the last call."""
         made, self._made = bytes(self._made), bytearray()
         return made
+
+
+def _facts(speaker: Speaker, voice: str) -> dict[str, object]:
+    return {"language": speaker.language_of(voice), "cloned": speaker.is_cloned(voice)}
+
+
+def _language_of(speaker: Speaker, voice: str) -> str:
+    """The language of a voice or a blend. Raises Failure if there is none of that name."""
+    try:
+        return speaker.language_of(voice)
+    except ConfigError as error:
+        raise Failure(404, "voice_not_found", str(error), "voice") from error
 
 
 def _writer(file: Any, encoding: AudioEncoding, rate: int) -> AudioWriter:

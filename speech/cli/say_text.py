@@ -2,86 +2,144 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from speech.audio.output import AudioWriter
+from speech.audio.playback import Player, check_player
 from speech.choices import AudioEncoding
 from speech.cli.console import stderr, to_json
-from speech.errors import TextError
+from speech.cli.say import SayRequest
+from speech.errors import ConfigError, TextError
 from speech.files import printable, replacing, write_atomically
 from speech.speaker import Speaker
 from speech.transcript import Transcript, Word
-from speech.tts.speech_stream import SaidWord, SpeakingOptions
+from speech.tts.speech_stream import SaidWord, SpeakingOptions, SpeechPacket
+from speech.tts.voice_blend import blend_name, read_blend
+from speech.tts.voice_file import VoiceFile, load_voice
+from speech.tts.watermark import WatermarkChoice
 
-_SSML = "<speak"
+SSML = "<speak"
+"""Beginning of a document with markup."""
+Write = Callable[[np.ndarray], None]
+"""Takes the next samples `(n,)` float32."""
 
 
-def say_text(
-    pieces: Iterator[str],
-    manner: Mapping[str, Any],
-    *,
-    model: str,
-    device: str,
-    output: Path,
-    encoding: AudioEncoding,
-    words: Path | None,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What was said."""
+
+    words: Sequence[SaidWord]
+    samples: int
+
+
+def say_text(pieces: Iterator[str], request: SayRequest) -> None:
     """Say a text that comes in pieces, and write audio and word times.
-
-    Args:
-        manner: fields of `SpeakingOptions`.
-        words: file for the times, `.json`, `.srt` or `.vtt`.
 
     Raises:
         SpeechError: of any kind; no file is written then.
     """
-    options = SpeakingOptions(**manner)
-    speaker = Speaker.from_pretrained(model, device=device)
-    said, samples = _write(speaker, pieces, options, output, encoding)
-    seconds = samples / speaker.sample_rate
-    if words is not None:
-        write_atomically(words, _times(said, words.suffix, seconds, options.language))
-    stderr().print(f"{printable(output)}: {seconds:.1f} s, {len(said)} words")
-
-
-def _write(
-    speaker: Speaker, pieces: Iterator[str], options: SpeakingOptions, output: Path, encoding: AudioEncoding
-) -> tuple[list[SaidWord], int]:
-    """Write what is said; return its words and the number of samples.
-
-    Raises:
-        TextError: if the text has no words; the file is not written then.
-    """
+    speaker, options = opened(request)
     first = next(pieces, "")
-    if first.lstrip().startswith(_SSML):
+    if first.lstrip().startswith(SSML):
         packets = speaker.stream_ssml(first + "".join(pieces), options)
     else:
         packets = speaker.stream(chain([first], pieces), options)
-    said: list[SaidWord] = []
-    total = 0
+    rate = speaker.sample_rate
     with ExitStack() as stack:
         columns = SpinnerColumn(), TextColumn("speaking {task.completed:.1f} s", markup=False)
         progress = stack.enter_context(Progress(*columns, console=stderr(), transient=True))
         task = progress.add_task("speaking", total=None)
-        file = stack.enter_context(stack.enter_context(replacing(output)).open("wb"))
-        writer = stack.enter_context(AudioWriter(file, encoding, speaker.sample_rate))
-        for packet in packets:
-            writer.write(packet.samples)
-            said += packet.words
-            total += len(packet.samples)
-            progress.update(task, completed=total / speaker.sample_rate)
-        if not said:
-            raise TextError("nothing in the text can be spoken", fix="Give some words.")
-    return said, total
+        writers = [stack.enter_context(Player(rate)).write] if request.play else []
+        if request.output is not None:
+            writers.append(stack.enter_context(audio_file(request.output, request.encoding, rate)))
+        said = spoken(packets, writers, lambda now: progress.update(task, completed=now.samples / rate))
+    seconds = said.samples / rate
+    if request.words is not None:
+        write_atomically(request.words, times(said.words, request.words.suffix, seconds, options.language))
+    name = "played" if request.output is None else printable(request.output)
+    stderr().print(f"{name}: {seconds:.1f} s, {len(said.words)} words")
 
 
-def _times(said: list[SaidWord], suffix: str, seconds: float, language: str) -> str:
+def opened(request: SayRequest) -> tuple[Speaker, SpeakingOptions]:
+    """What says texts, and how; errors as of `Speaker.from_pretrained`, `SpeakingOptions` and `check_player`."""
+    if request.play:
+        check_player()
+    voice, files = named_voices(request.manner.get("voice", ""))
+    options = SpeakingOptions(**{**request.manner, "voice": voice})
+    watermark = WatermarkChoice(**request.watermark)
+    speaker = Speaker.from_pretrained(request.model, device=request.device, voices=files, watermark=watermark)
+    if request.watermark.get("message") and not speaker.marks:
+        raise ConfigError("--message without a watermark that carries it", fix="Give --watermark MODEL.")
+    return speaker, options
+
+
+def named_voices(text: str) -> tuple[str, list[VoiceFile]]:
+    """A voice or a blend in which files are replaced by the names of their voices, and these voices.
+
+    Args:
+        text: as on the command line; see `is_file_name`.
+
+    Raises:
+        ConfigError: if it is no blend, or two of its voices have one name.
+        ModelError: if a file is no voice.
+    """
+    if not text:
+        return "", []
+    weights = read_blend(text)
+    files = {name: load_voice(Path(name)) for name in weights if is_file_name(name)}
+    names = [files[name].name if name in files else name for name in weights]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"two voices of a blend have one name: {', '.join(names)}", fix="Name one of them otherwise.")
+    return blend_name(dict(zip(names, weights.values(), strict=True))), list(files.values())
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a voice is meant by its file: names of voices have neither dots nor slashes."""
+    return bool(Path(name).suffix) or Path(name).name != name
+
+
+@contextmanager
+def audio_file(path: Path, encoding: AudioEncoding, rate: int) -> Iterator[Write]:
+    """Context manager: writes samples to a file, which appears when the block ends without an error.
+
+    Raises:
+        FileError: if the system refuses to write it.
+        AudioError: if the format does not take the sample rate.
+    """
+    with replacing(path) as temporary, temporary.open("wb") as file, AudioWriter(file, encoding, rate) as writer:
+        yield writer.write
+
+
+def spoken(packets: Iterable[SpeechPacket], writers: Sequence[Write], report: Callable[[Said], None]) -> Said:
+    """Write what is said; return its words and the number of samples.
+
+    Args:
+        report: told after each packet what has been said so far.
+
+    Raises:
+        TextError: if the text has no words.
+    """
+    words: list[SaidWord] = []
+    samples = 0
+    for packet in packets:
+        for write in writers:
+            write(packet.samples)
+        words += packet.words
+        samples += len(packet.samples)
+        report(Said(words, samples))
+    if not words:
+        raise TextError("nothing in the text can be spoken", fix="Give some words.")
+    return Said(words, samples)
+
+
+def times(said: Sequence[SaidWord], suffix: str, seconds: float, language: str) -> str:
     """Word times as JSON or subtitles."""
     if suffix == ".json":
         rows = [word.to_dict() for word in said]

@@ -88,8 +88,7 @@ def load_kokoro_checkpoint(directory: Path, *, device: str | torch.device = "cpu
     Raises:
         ModelError: naming file and key, if something is missing, unknown or does not fit, or a number is not finite.
     """
-    record = read_record(directory, (KOKORO,), _WEIGHTS, ("model", "symbols", "info"))
-    where = str(directory / RECORD)
+    record, where = _record(directory), str(directory / RECORD)
     config = _config(record["model"], where)
     symbols = symbol_table(record["symbols"], where)
     check_symbols(symbols, config, where)
@@ -98,6 +97,20 @@ def load_kokoro_checkpoint(directory: Path, *, device: str | torch.device = "cpu
     load_weights(model, directory, _WEIGHTS, as_stored=False)
     voices = load_voices(directory / VOICES, config.style_dim)
     return KokoroCheckpoint(model.to(device), symbols, voices, record["info"])
+
+
+def load_kokoro_voices(directory: Path) -> dict[str, Tensor]:
+    """Load the voices of a checkpoint without its model.
+
+    Raises:
+        ModelError: as `load_kokoro_checkpoint`.
+    """
+    return load_voices(directory / VOICES, load_kokoro_config(directory).style_dim)
+
+
+def load_kokoro_config(directory: Path) -> KokoroConfig:
+    """The shape of a checkpoint's model; errors as `load_kokoro_checkpoint`."""
+    return _config(_record(directory)["model"], str(directory / RECORD))
 
 
 def symbol_table(numbers: Any, where: str) -> SymbolTable:
@@ -123,6 +136,10 @@ def check_symbols(symbols: SymbolTable, config: KokoroConfig, where: str) -> Non
     for symbol, number in symbols.numbers.items():
         if number >= config.symbols:
             raise ModelError(f"symbol {symbol!r} has number {number}, the model {config.symbols} symbols", where=where)
+
+
+def _record(directory: Path) -> Any:
+    return read_record(directory, (KOKORO,), _WEIGHTS, ("model", "symbols", "info"))
 
 
 def _config(record: Any, where: str) -> KokoroConfig:

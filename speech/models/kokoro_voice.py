@@ -15,7 +15,8 @@ from speech.tensors import load_tensors, save_tensors
 
 VOICES = "voices"
 """Folder in a checkpoint: a file per voice."""
-_TENSOR = "styles"
+STYLES = "styles"
+"""Name of the tensor in a voice's file."""
 _NAME = re.compile(r"\w[\w-]*")
 
 
@@ -34,7 +35,8 @@ def style_of(pack: Tensor, symbols: int) -> Tensor:
 
 
 def blend(packs: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
-    """Mix voices: the weighted mean of their packs `(rows, 2 * style_dim)`.
+    """Mix voices: the weighted mean of their packs `(rows, 2 * style_dim)`; the last row of a shorter pack stands for
+    those that it lacks.
 
     Args:
         packs: voices by name.
@@ -49,7 +51,9 @@ def blend(packs: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
     if not weights or not all(0 < weight < float("inf") for weight in weights.values()):
         raise ConfigError(f"weights {dict(weights)}", fix="Give one voice or more, each with a weight above 0.")
     total = sum(weights.values())
-    return torch.stack([packs[name] * (weight / total) for name, weight in weights.items()]).sum(dim=0)
+    rows = max(len(packs[name]) for name in weights)
+    long = {name: torch.cat([packs[name], packs[name][-1:].expand(rows - len(packs[name]), -1)]) for name in weights}
+    return torch.stack([long[name] * (weight / total) for name, weight in weights.items()]).sum(dim=0)
 
 
 def check_voice(name: str, pack: Tensor, style_dim: int, where: str) -> None:
@@ -74,7 +78,7 @@ def save_voices(folder: Path, packs: Mapping[str, Tensor]) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, pack in packs.items():
-        save_tensors(folder / f"{name}.safetensors", {_TENSOR: pack}, {"format": "pt"})
+        save_tensors(folder / f"{name}.safetensors", {STYLES: pack}, {"format": "pt"})
 
 
 def load_voices(folder: Path, style_dim: int) -> dict[str, Tensor]:
@@ -86,9 +90,9 @@ def load_voices(folder: Path, style_dim: int) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for path in sorted(folder.glob("*.safetensors")):
         where, tensors = printable(path), load_tensors(path)
-        if set(tensors) != {_TENSOR}:
-            raise ModelError(f"holds {_names(tensors)}, expected {_TENSOR}", where=where)
-        pack = tensors[_TENSOR].float()
+        if set(tensors) != {STYLES}:
+            raise ModelError(f"holds {_names(tensors)}, expected {STYLES}", where=where)
+        pack = tensors[STYLES].float()
         check_voice(path.stem, pack, style_dim, where)
         found[path.stem] = pack
     return found

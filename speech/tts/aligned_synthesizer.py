@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -17,9 +17,13 @@ from speech.models.codec import NeuralCodec
 from speech.models.speech_lm_checkpoint import KnownSpeaker
 from speech.text.speech_vocabulary import SpeechVocabulary
 from speech.tts.synthesizer import SaidSymbols
+from speech.tts.voice_blend import read_blend
+from speech.tts.voice_file import VoiceFile
 
 START, END = "^", "$"
 """Symbols of the silence before and behind an utterance, if the model has them."""
+SPEAKER = "speaker"
+"""Name of the embedding in a voice file."""
 ONLY_VOICE = "default"
 """Name of the voice of a model that knows no speakers."""
 _SAMPLING = SamplingConfig(temperature=0.7, top_p=0.9, penalty=1.0)
@@ -37,7 +41,11 @@ class AlignedSynthesizer:
         vocabulary: of single-character symbols.
         codec: of the model's codes.
         speakers: the model's voices by name; none if it takes no speaker embedding.
+        voices: more voices, each with its `speaker (speaker_dim,)`; one of the same name takes a speaker's place.
         sampling: rules of the draw; the seed is that of each utterance.
+
+    Raises:
+        ModelError: if a voice does not fit the model.
     """
 
     def __init__(
@@ -46,9 +54,14 @@ class AlignedSynthesizer:
         vocabulary: SpeechVocabulary,
         codec: NeuralCodec,
         speakers: Mapping[str, KnownSpeaker],
+        voices: Sequence[VoiceFile] = (),
         sampling: SamplingConfig = _SAMPLING,
     ) -> None:
-        self._model, self._vocabulary, self._codec, self._speakers = model, vocabulary, codec, dict(speakers)
+        self._model, self._vocabulary, self._codec = model, vocabulary, codec
+        dim = model.config.speaker_dim
+        self._speakers = {**speakers, **{voice.name: speaker_of(voice, dim) for voice in voices}}
+        self.cloned = frozenset(voice.name for voice in voices if voice.cloned)
+        self.blends = bool(self._speakers)
         self._sampling = sampling
         self._marked = {START, END} <= {*vocabulary.symbols}
         self.sample_rate = codec.sample_rate
@@ -74,12 +87,11 @@ class AlignedSynthesizer:
         """
         marks = int(self._marked)
         text = f"{START}{symbols}{END}" if self._marked else symbols
-        known = self._speakers.get(voice)
         prompt = AlignedPrompt(
             symbols=self._vocabulary.symbol_tokens(text),
             language=self._vocabulary.language_token(language),
             rate=rate,
-            speaker=None if known is None else known.embedding,
+            speaker=self._speaker(voice),
         )
         stream = AlignedStream(self._model, prompt, Sampler(replace(self._sampling, seed=seed)))
         decoder = _CodeDecoder(self._codec)
@@ -93,10 +105,32 @@ class AlignedSynthesizer:
             yield SaidSymbols(samples, spans[told:])
             size, told = min(2 * size, _MOST_FRAMES), len(spans)
 
+    def _speaker(self, voice: str) -> Tensor | None:
+        """The embedding of a voice, or the mean of several; None if the model knows no speakers."""
+        if not self._speakers:
+            return None
+        weights = read_blend(voice)
+        return torch.stack([weight * self._speakers[name].embedding for name, weight in weights.items()]).sum(dim=0)
+
     def _spans(self, said: SymbolFrames) -> list[tuple[float, float]]:
         """Times of the symbols so far, the marks included."""
         frame_s, places = self._model.frame_s, zip(said.first_frames, said.frame_counts, strict=True)
         return [(first * frame_s, (first + count) * frame_s) for first, count in places]
+
+
+def speaker_of(voice: VoiceFile, dim: int) -> KnownSpeaker:
+    """The speaker of a voice file.
+
+    Raises:
+        ModelError: if it has none of that size.
+    """
+    found = voice.tensors.get(SPEAKER)
+    if found is None or found.shape != (dim,) or not dim:
+        shape = "none" if found is None else tuple(found.shape)
+        raise ModelError(
+            f"has a speaker of shape {shape}, the model takes {dim or 'none'}", where=f"voice {voice.name}"
+        )
+    return KnownSpeaker(voice.language, found.float())
 
 
 class _CodeDecoder:

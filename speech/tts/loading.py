@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from speech.errors import ModelError
+from speech.models.adapters.file import fingerprint
 from speech.models.aligned_ar import AlignedAr
 from speech.models.checkpoint import kind_of
 from speech.models.devices import check_device
 from speech.models.hub import embedded_pronunciation, locate
 from speech.models.kokoro_checkpoint import load_kokoro_checkpoint
+from speech.models.kokoro_voice import VOICES
 from speech.models.letter_phonemes_checkpoint import load_letter_phonemes_checkpoint
 from speech.models.precision import Precision, with_precision
 from speech.models.speech_lm_checkpoint import PRONUNCIATION_FOLDER, load_own_codec, load_speech_lm_checkpoint
@@ -24,13 +27,18 @@ from speech.tts.pronunciation.espeak import EspeakPronouncer
 from speech.tts.pronunciation.letters import LetterPronouncer
 from speech.tts.pronunciation.pronunciation import Pronouncer
 from speech.tts.synthesizer import Synthesizer
+from speech.tts.voice_file import VoiceFile, stored_voices
 
 _SHARED = 0.9
 """Share of a pronunciation model's phonemes that voices have, if it is meant for them; rare ones may be missing."""
 
 
 def load_voice_model(
-    name: str, *, device: str = "cpu", precision: Precision = Precision.auto
+    name: str,
+    *,
+    device: str = "cpu",
+    precision: Precision = Precision.auto,
+    voices: Sequence[VoiceFile] = (),
 ) -> tuple[Synthesizer, Pronouncer]:
     """Load a voice model.
 
@@ -39,33 +47,39 @@ def load_voice_model(
             `speech import` has converted.
         device: cpu, cuda, cuda:1, mps or xpu.
         precision: of an aligned model; a Kokoro computes in float32.
+        voices: more voices, made for this model.
 
     Returns:
         What says phonemes, and what knows those of words: the model in `pronunciation/`, or else the embedded one if
         the voices have its alphabet; in languages that it does not know, the program `espeak-ng`.
 
     Raises:
-        ModelError: if there is no such model, or it is damaged, or does not speak.
+        ModelError: if there is no such model, or it is damaged, or does not speak, or a voice is for another one.
         ConfigError: if the program `espeak-ng` is needed and not installed, or the device is missing.
     """
     path = locate(name)
-    kind, place = kind_of(path), torch.device(check_device(device))
+    kind, place = kind_of(path), check_device(device)
+    if kind not in (KOKORO, ALIGNED_AR):
+        fix = "Give an aligned speech language model, or an imported Kokoro."
+        raise ModelError(f"a model of kind {kind!r} has no voice", where=name, fix=fix)
+    digest = fingerprint(path) if voices else ""
+    for voice in voices:
+        voice.check(kind, digest, f"voice {voice.name}")
     if kind == KOKORO:
-        return _with_pronouncer(_kokoro(path, name, place), path)
-    if kind == ALIGNED_AR:
-        return _with_pronouncer(_aligned(path, name, place, precision), path)
-    fix = "Give an aligned speech language model, or an imported Kokoro."
-    raise ModelError(f"a model of kind {kind!r} has no voice", where=name, fix=fix)
+        return _with_pronouncer(_kokoro(path, name, place, voices), path)
+    return _with_pronouncer(_aligned(path, name, place, precision, voices), path)
 
 
-def _kokoro(path: Path, name: str, device: torch.device) -> KokoroSynthesizer:
+def _kokoro(path: Path, name: str, device: torch.device, voices: Sequence[VoiceFile]) -> KokoroSynthesizer:
     checkpoint = load_kokoro_checkpoint(path, device=device)
-    if not checkpoint.voices:
+    if not checkpoint.voices and not voices:
         raise ModelError("has no voices", where=name, fix="Import it again with a folder of voices.")
-    return KokoroSynthesizer(checkpoint)
+    return KokoroSynthesizer(checkpoint, [*stored_voices(path / VOICES), *voices])
 
 
-def _aligned(path: Path, name: str, device: torch.device, precision: Precision) -> AlignedSynthesizer:
+def _aligned(
+    path: Path, name: str, device: torch.device, precision: Precision, voices: Sequence[VoiceFile]
+) -> AlignedSynthesizer:
     checkpoint = load_speech_lm_checkpoint(path, device=device, as_stored=True)
     model, vocabulary = checkpoint.model, checkpoint.vocabulary
     assert isinstance(model, AlignedAr)
@@ -74,7 +88,7 @@ def _aligned(path: Path, name: str, device: torch.device, precision: Precision) 
             f"it reads {vocabulary.unit}, not phonemes", where=name, fix="Train it with text.unit=symbols."
         )
     codec = load_own_codec(path, device=device).model
-    return AlignedSynthesizer(with_precision(model, precision), vocabulary, codec, checkpoint.speakers)
+    return AlignedSynthesizer(with_precision(model, precision), vocabulary, codec, checkpoint.speakers, voices)
 
 
 def _with_pronouncer(synthesizer: Synthesizer, path: Path) -> tuple[Synthesizer, Pronouncer]:

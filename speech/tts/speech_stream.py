@@ -17,6 +17,7 @@ from speech.tts.synthesizer import Synthesizer
 from speech.tts.text_front_end.reading import TextReader
 from speech.tts.text_front_end.segments import Pause, SpokenStretch, StretchEnd
 from speech.tts.text_front_end.spoken_form import SpokenWord
+from speech.tts.watermark import MarkingStream
 
 SLOWEST, FASTEST = 0.5, 2.0
 """Range of the rate."""
@@ -67,7 +68,7 @@ class SpeakingOptions:
     others: tuple[str, ...] = ()
     """Languages of words in other scripts."""
     voice: str = ""
-    """Empty: the default voice of the language."""
+    """A voice, or a blend such as "af_heart:0.6,bf_emma:0.4"; empty: the default voice of the language."""
     rate: float = ranged(1.0, least=SLOWEST, most=FASTEST)
     """Speed relative to the voice's own; the pitch stays."""
     seed: int = ranged(0, least=0)
@@ -85,14 +86,24 @@ class SpeechStream:
     Args:
         synthesizer: says phonemes.
         pronouncer: knows the phonemes of words.
-        voice: one of the synthesizer's.
+        voice: one of the synthesizer's, or a blend.
         options: how the text is said; its voice is not looked at.
+        mark: marks the samples, at the synthesizer's rate; they then come a little later than the times of their
+            words, and all of them with `flush` and `end`.
 
     Raises:
         LanguageError: if a language is unknown.
     """
 
-    def __init__(self, synthesizer: Synthesizer, pronouncer: Pronouncer, voice: str, options: SpeakingOptions) -> None:
+    def __init__(
+        self,
+        synthesizer: Synthesizer,
+        pronouncer: Pronouncer,
+        voice: str,
+        options: SpeakingOptions,
+        mark: MarkingStream | None = None,
+    ) -> None:
+        self._mark = mark
         self._synthesizer, self._pronouncer, self._voice, self._options = synthesizer, pronouncer, voice, options
         self._reader = TextReader(options.language, options.others)
         self._characters, self._before = 0, 0
@@ -117,7 +128,7 @@ class SpeechStream:
         """Say what is left as if the text ended; more may follow. Errors as `feed`."""
         found, before = self._reader.flush(), self._before
         self._before = self._characters
-        return self.say(found, before)
+        return self._marked(self._said(found, before), settled=True)
 
     def say(self, parts: Iterable[SpokenStretch | Pause], before: int = 0) -> Iterator[SpeechPacket]:
         """The packets of parts of the text.
@@ -129,6 +140,25 @@ class SpeechStream:
         Raises:
             TextError: if markup asks for a rate out of range.
         """
+        return self._marked(self._said(parts, before), settled=False)
+
+    def end(self) -> Iterator[SpeechPacket]:
+        """The silence that markup asks for behind the last words."""
+        return self._marked(self._silence(self._pause_s), settled=True)
+
+    def _marked(self, packets: Iterator[SpeechPacket], *, settled: bool) -> Iterator[SpeechPacket]:
+        """Packets with marked samples.
+
+        Args:
+            settled: whether all samples are to come.
+        """
+        for packet in packets:
+            yield packet if self._mark is None else SpeechPacket(self._mark.push(packet.samples), packet.words)
+        rest = self._mark.settle() if settled and self._mark is not None else ()
+        if len(rest):
+            yield SpeechPacket(np.asarray(rest), ())
+
+    def _said(self, parts: Iterable[SpokenStretch | Pause], before: int) -> Iterator[SpeechPacket]:
         for part in parts:
             if isinstance(part, Pause):
                 self._pause_s += part.seconds
@@ -138,10 +168,6 @@ class SpeechStream:
             for said, words in self._utterances(part):
                 yield from self._utterance(said, words, part.language, rate, before)
             self._pause_s, self._paragraph_s = 0.0, PARAGRAPH_S if part.end == StretchEnd.paragraph else 0.0
-
-    def end(self) -> Iterator[SpeechPacket]:
-        """The silence that markup asks for behind the last words."""
-        yield from self._silence(self._pause_s)
 
     def _silence(self, seconds: float) -> Iterator[SpeechPacket]:
         samples = np.zeros(round(seconds * self._synthesizer.sample_rate), np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from torch import Tensor
@@ -37,6 +37,14 @@ class Synthesizer(Protocol):
     def voices(self) -> Sequence[str]:
         """Names of voices, one or more."""
 
+    @property
+    def cloned(self) -> Collection[str]:
+        """Those of `voices` that imitate somebody by a recording."""
+
+    @property
+    def blends(self) -> bool:
+        """Whether it can say texts in blends of voices."""
+
     def voice_for(self, language: str) -> str:
         """The default voice of a language (ISO 639-3)."""
 
@@ -48,7 +56,7 @@ class Synthesizer(Protocol):
 
         Args:
             symbols: between 1 and `max_symbols` of `alphabet`.
-            voice: one of `voices`.
+            voice: one of `voices`; or, if it `blends`, several of them as `read_blend` reads them.
             language: ISO 639-3, that of the words.
             rate: speed relative to the voice's own; the pitch stays.
             seed: the same seed gives the same samples.

@@ -5,9 +5,9 @@ A mark has 16 bits: 4 of the version of its layout, 8 that are free, and a check
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -20,9 +20,12 @@ from speech.models.hub import locate
 from speech.models.watermark import Watermark
 from speech.models.watermark_checkpoint import Threshold, WatermarkCheckpoint, load_watermark_checkpoint
 from speech.nn.watermark.detector import Detected, DetectorState
+from speech.nn.watermark.generator import GeneratorState
 
 MESSAGES = 256
 """Messages are 0 .. 255."""
+BESIDE = "watermark"
+"""Folder in that of a voice model, with a watermark for all that the model says."""
 VERSION = 1
 """Layout of the bits."""
 WINDOW_S = 1.0
@@ -36,6 +39,35 @@ _BLOCK_S = 10.0
 _CRC = 0b10011
 """x^4 + x + 1."""
 _LOWEST_RATE = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatermarkChoice:
+    """Which watermark speech gets."""
+
+    model: str = ""
+    """A directory or a hub id; empty: the folder `watermark` in that of the voice model, if it is there."""
+    message: int = 0
+    """0 .. 255."""
+    on: bool = True
+    """Whether there is one at all."""
+
+    def __post_init__(self) -> None:
+        encode_message(self.message)
+
+    def located(self, voice_model: Path) -> Path | None:
+        """The directory of the watermark; None if speech gets none.
+
+        Args:
+            voice_model: directory of the model that speaks.
+
+        Raises:
+            ModelError: if there is no such watermark.
+        """
+        if not self.on:
+            return None
+        beside = voice_model / BESIDE
+        return locate(self.model) if self.model else beside if beside.is_dir() else None
 
 
 def encode_message(message: int) -> list[int]:
@@ -147,6 +179,54 @@ def _runs(flags: np.ndarray) -> Iterator[tuple[int, int]]:
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
 
 
+class MarkingStream:
+    """Marks one stream of speech; as many samples come out as go in, at their places.
+
+    Args:
+        model: its generator marks.
+        message: 0 .. 255.
+
+    Raises:
+        ConfigError: if the message is another.
+    """
+
+    def __init__(self, model: Watermark, message: int) -> None:
+        self._generator, self._device = model.generator, model.device
+        self._block = round(_BLOCK_S * model.sample_rate)
+        self._ending = np.zeros(self._generator.delay + model.config.hop, np.float32)
+        self._state = self._generator.begin(torch.tensor([encode_message(message)], device=model.device))
+        self._pushed, self._made, self._given = 0, -self._generator.delay, 0
+
+    def push(self, samples: np.ndarray) -> np.ndarray:
+        """Take `samples (n,)`; return what is ready, float32: all but the last `generator.delay` and up to a frame."""
+        found = [np.zeros(0, np.float32)]
+        for start in range(0, len(samples), self._block):
+            piece = samples[start : start + self._block]
+            self._pushed += len(piece)
+            made, self._state = self._step(piece)
+            found.append(self._fresh(made))
+            self._made += len(made)
+        return np.concatenate(found)
+
+    def settle(self) -> np.ndarray:
+        """What is left, as if the stream ended; more may be pushed, and the mark goes on."""
+        made, _ = self._step(self._ending)
+        return self._fresh(made)
+
+    def _step(self, samples: np.ndarray) -> tuple[np.ndarray, GeneratorState]:
+        row = torch.from_numpy(np.ascontiguousarray(samples, np.float32))[None].to(self._device)
+        with torch.inference_mode():
+            made, state = self._generator.step(row, self._state)
+        return made[0].cpu().numpy(), state
+
+    def _fresh(self, made: np.ndarray) -> np.ndarray:
+        """Of marked samples from place `_made` on those that have not been given, up to what was pushed."""
+        first, last = self._given - self._made, self._pushed - self._made
+        fresh = made[first : max(first, last)]
+        self._given += len(fresh)
+        return fresh
+
+
 class Watermarker:
     """Embeds and finds marks.
 
@@ -198,19 +278,18 @@ class Watermarker:
         Raises:
             ConfigError: if the message is not 0 .. 255.
         """
-        generator = self.model.generator
-        bits = torch.tensor([encode_message(message)], device=self.model.device)
-        state, dropped, left = generator.begin(bits), 0, 0
-        ending = np.zeros(generator.delay + self._hop, np.float32)
-        for piece, is_last in itertools.chain(((x, False) for x in pieces), [(ending, True)]):
-            left += 0 if is_last else len(piece)
-            with torch.inference_mode():
-                made, state = generator.step(self._row(piece), state)
-            skipped = min(generator.delay - dropped, made.shape[1])
-            dropped += skipped
-            ready = made[0, skipped:].cpu().numpy()[:left]
-            left -= len(ready)
-            yield ready
+        stream = self.open(message)
+        for piece in pieces:
+            yield stream.push(piece)
+        yield stream.settle()
+
+    def open(self, message: int = 0) -> MarkingStream:
+        """A stream of speech that is marked while it is pushed.
+
+        Raises:
+            ConfigError: if the message is not 0 .. 255.
+        """
+        return MarkingStream(self.model, message)
 
     def detect(self, samples: np.ndarray, rate: int) -> Detection:
         """Look for a mark in `samples (n,)` at any rate.

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+from speech.audio import playback
 from speech.audio.input.files import probe
+from speech.audio.output import int16_samples
 from speech.errors import ConfigError, FileError, ModelError, SpeechError, TextError
+from speech.models.adapters.file import fingerprint
+from speech.speaker import Speaker
+from speech.tts.speech_stream import SpeakingOptions
+from speech.tts.voice_file import VoiceFile, save_voice
+from speech.tts.watermark import Watermarker
+from tests.audio.players import player
 from tests.cli.calling import run
+from tests.tiny_watermark import save_tiny_watermark
 from tests.tts.kokoro_voices import letters_program, save_kokoro
 
 
@@ -58,6 +70,13 @@ def test_markup_is_said_and_subtitles_are_written(model, tmp_path):
     assert probe(tmp_path / "x.wav").duration_s > probe(tmp_path / "y.wav").duration_s + 0.9
 
 
+def test_marks_of_headings_in_markdown_are_not_said(model, tmp_path):
+    (tmp_path / "text.md").write_text("## The end\n\nHello there.")
+    run("say", tmp_path / "text.md", "--model", model, "--output", tmp_path / "x.wav", "--words", tmp_path / "x.json")
+    words = json.loads((tmp_path / "x.json").read_text())["words"]
+    assert [(word["text"], word["source"]) for word in words][:2] == [("The", [3, 6]), ("end", [7, 10])]
+
+
 @pytest.mark.parametrize(
     ("text", "options", "error", "said"),
     [
@@ -80,3 +99,73 @@ def test_what_is_wrong_is_said_and_nothing_is_written(model, tmp_path, monkeypat
         run("say", text, *(part for pair in given.items() for part in pair))
     assert said in str(raised.value)
     assert not [path for path in tmp_path.iterdir() if path.suffix in {".wav", ".ogg", ".txt"}]
+
+
+@pytest.mark.parametrize("options", [[], ["--play", "--chapters"], ["--chapters"]])
+def test_something_has_to_be_done_with_the_speech(model, options):
+    with pytest.raises(ConfigError, match="--output is needed"):
+        run("say", "Hello.", "--model", model, *options)
+
+
+def test_a_text_is_played(model, monkeypatch, tmp_path):
+    monkeypatch.setattr(playback, "find_spec", lambda name: None)
+    heard = player(tmp_path / "bin", "ffplay")
+    run("say", "Hello there.", "--model", model, "--play")
+    run("say", "Hello there.", "--model", model, "--output", tmp_path / "x.pcm")
+    assert heard.read_bytes() == (tmp_path / "x.pcm").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def watermark(tmp_path_factory) -> Path:
+    return save_tiny_watermark(tmp_path_factory.mktemp("watermark") / "model", sample_rate=24000)
+
+
+TEXT = "Hello there, Anna. It is so. " * 5
+
+
+def heard(folder: Path, model: Path, *options) -> np.ndarray:
+    where = ("--model", model, "--output", folder / "x.pcm", "--words", folder / "x.json")
+    run("say", TEXT, *where, *options)
+    return np.frombuffer((folder / "x.pcm").read_bytes(), "<i2")
+
+
+def test_speech_is_marked_where_a_watermark_is_known(model, watermark, tmp_path, monkeypatch):
+    plain = heard(tmp_path, model)
+    times = (tmp_path / "x.json").read_text()
+    whole = Speaker.from_pretrained(str(model)).say(TEXT, SpeakingOptions(language="eng")).samples
+    marked = heard(tmp_path, model, "--watermark", watermark, "--message", 7)
+    expected = np.concatenate(list(Watermarker.from_pretrained(str(watermark)).embed_stream([whole], 7)))
+    np.testing.assert_allclose(marked, int16_samples(expected), atol=2)
+    assert np.abs(marked.astype(int) - plain).max() > 20
+    assert (tmp_path / "x.json").read_text() == times
+    monkeypatch.setenv("SPEECH_WATERMARK_MODEL", str(watermark))
+    np.testing.assert_array_equal(heard(tmp_path, model, "--message", 7), marked)
+    np.testing.assert_array_equal(heard(tmp_path, model, "--no-watermark"), plain)
+    monkeypatch.delenv("SPEECH_WATERMARK_MODEL")
+    own = shutil.copytree(model, tmp_path / "own")
+    shutil.copytree(watermark, own / "watermark")
+    np.testing.assert_array_equal(heard(tmp_path, own, "--message", 7), marked)
+    np.testing.assert_array_equal(heard(tmp_path, own, "--no-watermark"), plain)
+
+
+def test_a_cloned_voice_is_said_only_with_a_watermark(model, watermark, tmp_path):
+    voice = VoiceFile(
+        name="anna", language="eng", kind="kokoro", model=fingerprint(model), tensors={"styles": torch.randn(10, 8)},
+        cloned=True, card="Anna agrees.", created="2026-11-30",
+    )  # fmt: skip
+    save_voice(tmp_path / "anna.voice", voice)
+    for options in ([], ["--watermark", watermark, "--no-watermark"]):
+        with pytest.raises(ConfigError, match="the voice 'anna' is cloned: it is said only with a watermark"):
+            heard(tmp_path, model, "--voice", tmp_path / "anna.voice", *options)
+    assert not (tmp_path / "x.pcm").exists()
+    assert len(heard(tmp_path, model, "--voice", tmp_path / "anna.voice", "--watermark", watermark))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [(["--message", "7"], "without a watermark that carries it"), (["--message", "256"], "expected 0 to 255"),
+     (["--message", "-1"], "expected 0 to 255")],
+)  # fmt: skip
+def test_messages_that_cannot_be_carried_are_refused(model, tmp_path, options, said):
+    with pytest.raises(ConfigError, match=said):
+        heard(tmp_path, model, *options)

@@ -21,6 +21,8 @@ def test_the_style_is_that_of_the_number_of_symbols():
 def test_a_blend_is_the_weighted_mean():
     torch.testing.assert_close(blend(PACKS, {"one": 3, "two": 1}), 0.75 * PACKS["one"] + 0.25)
     torch.testing.assert_close(blend(PACKS, {"one": 2.0}), PACKS["one"])
+    shorter = {**PACKS, "two": torch.ones(1, 4)}
+    torch.testing.assert_close(blend(shorter, {"one": 3, "two": 1}), blend(PACKS, {"one": 3, "two": 1}))
     with pytest.raises(ConfigError, match=r"no voice 'three'\. There are one, two"):
         blend(PACKS, {"one": 1, "three": 1})
     for weights in ({}, {"one": 0.0}, {"one": 1, "two": -1}, {"one": float("nan")}):

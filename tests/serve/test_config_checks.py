@@ -31,6 +31,8 @@ WRONG: dict[str, list[Any]] = {
     "translator": ["a\0b", "a\nb", None],
     "translator_model": ["a\0b", 5],
     "voice_model": ["a\0b", "a\nb", None],
+    "watermark_model": ["a\0b", "a\nb", None],
+    "watermark_message": [-1, 256, 1.5],
     "max_speech_requests": [0, "many"],
     "max_speech_characters": [0, 1.5],
     "allow_adapters": ["yes", 2, None],

@@ -19,6 +19,8 @@ class CountingSynthesizer:
     alphabet = frozenset("abcdefghijklmnopqrstuvwxyz éñ.,;!?")
     max_symbols = 40
     voices = ("high", "low")
+    cloned: frozenset[str] = frozenset()
+    blends = True
 
     def __init__(self) -> None:
         self.said: list[tuple[str, str, float, int]] = []

@@ -12,6 +12,7 @@ from speech.errors import LanguageError, ModelError
 from speech.models.aligned_generation import generate_aligned
 from speech.models.aligned_lm import AlignedPrompt
 from speech.tts.aligned_synthesizer import ONLY_VOICE, AlignedSynthesizer
+from speech.tts.voice_file import VoiceFile
 from tests.tiny_aligned_ar import VOCABULARY as PLAIN
 from tests.tiny_aligned_ar import tiny_aligned_ar, tiny_aligned_config
 from tests.tiny_codec import tiny_codec
@@ -25,7 +26,7 @@ TEXT = "abde, ks."
 
 @pytest.fixture(scope="module")
 def synthesizer() -> AlignedSynthesizer:
-    return AlignedSynthesizer(MODEL, VOCABULARY, CODEC, SPEAKERS, SAMPLING)
+    return AlignedSynthesizer(MODEL, VOCABULARY, CODEC, SPEAKERS, sampling=SAMPLING)
 
 
 def said(synthesizer, symbols=TEXT, voice="ann", **options):
@@ -79,9 +80,30 @@ def test_voices_and_their_languages(synthesizer):
     assert synthesizer.sample_rate == 8000
 
 
+def voice_file(name: str, speaker: list[float], cloned: bool = False) -> VoiceFile:
+    return VoiceFile(
+        name=name, language="deu", kind="aligned_ar", model="0" * 64, tensors={"speaker": torch.tensor(speaker)},
+        cloned=cloned, card="A card.", created="2026-01-01",
+    )  # fmt: skip
+
+
+def test_voices_blend_and_more_come_from_files(synthesizer):
+    assert torch.equal(said(synthesizer, voice="ann:1,ben:1")[1], said(synthesizer, voice="ben:2,ann:2")[1])
+    assert not torch.equal(said(synthesizer, voice="ann:1,ben:1")[1][:400], said(synthesizer)[1][:400])
+    files = [voice_file("ann", [3.0, 0.0, 0.0]), voice_file("eve", [1.0, 0.0, -1.0], cloned=True)]
+    more = AlignedSynthesizer(MODEL, VOCABULARY, CODEC, SPEAKERS, files, SAMPLING)
+    assert more.voices == ("ann", "ben", "eve")
+    assert more.cloned == {"eve"}
+    assert more.language_of("ann") == "deu"
+    assert torch.equal(said(more, voice="eve")[1], said(synthesizer, voice="ann")[1])  # the same embedding
+    assert not torch.equal(said(more, voice="ann")[1][:400], said(synthesizer, voice="ann")[1][:400])
+    with pytest.raises(ModelError, match=r"voice odd: has a speaker of shape \(2,\), the model takes 3"):
+        AlignedSynthesizer(MODEL, VOCABULARY, CODEC, SPEAKERS, [voice_file("odd", [1.0, 2.0])])
+
+
 def test_a_model_without_speakers_and_marks_has_one_voice():
     model = tiny_aligned_ar(tiny_aligned_config(codebooks=2))
-    plain = AlignedSynthesizer(model, PLAIN, CODEC, {}, SAMPLING)
+    plain = AlignedSynthesizer(model, PLAIN, CODEC, {}, sampling=SAMPLING)
     assert plain.voices == (ONLY_VOICE,)
     assert plain.language_of(ONLY_VOICE) == "deu"
     pieces, _ = said(plain, "abc d.", ONLY_VOICE)

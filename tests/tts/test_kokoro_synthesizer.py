@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from speech.errors import ModelError
+from speech.models.kokoro import KokoroRequest
+from speech.models.kokoro_voice import style_of
 from speech.tts.kokoro_synthesizer import KokoroSynthesizer
+from speech.tts.voice_file import VoiceFile
 from tests.tts.kokoro_voices import LETTERS, VOICES, kokoro_checkpoint
 
 
@@ -53,3 +59,49 @@ def test_it_says_what_it_can_say(synthesizer):
     assert synthesizer.alphabet == frozenset(LETTERS)
     assert synthesizer.voices == tuple(sorted(VOICES))
     assert len(said(synthesizer, "a" * synthesizer.max_symbols).spans_s) == 40
+
+
+def test_a_blend_is_said_with_the_mean_of_its_packs():
+    checkpoint = kokoro_checkpoint()
+    mean = 0.75 * checkpoint.voices[VOICES[0]] + 0.25 * checkpoint.voices[VOICES[1]]
+    both = KokoroSynthesizer(replace(checkpoint, voices={**checkpoint.voices, "mean": mean}))
+    blended = said(both, "hello", voice=f"{VOICES[0]}:3,{VOICES[1]}:1").samples
+    torch.testing.assert_close(blended, said(both, "hello", voice="mean").samples)
+    assert torch.equal(said(both, "hello", voice=f"{VOICES[0]}:2").samples, said(both, "hello").samples)
+
+
+def made(**changes) -> VoiceFile:
+    fields = {
+        "name": "anna",
+        "language": "deu",
+        "kind": "kokoro",
+        "model": "0" * 64,
+        "cloned": True,
+        "card": "She agrees.",
+    }
+    tensors = {"styles": torch.randn(10, 8)}
+    return VoiceFile(**{**fields, "tensors": tensors, "created": "2026-11-30", **changes})
+
+
+def test_voices_of_files_have_their_languages_and_take_the_places_of_others():
+    voices = [made(), made(name=VOICES[1], language="fra", cloned=False)]
+    one = KokoroSynthesizer(kokoro_checkpoint(), voices)
+    assert one.voices == (*sorted(VOICES), "anna")
+    assert [one.language_of(voice) for voice in one.voices] == ["eng", "fra", "fra", "deu"]
+    assert one.cloned == {"anna"}
+    style = style_of(voices[1].tensors["styles"], 5)
+    ids = kokoro_checkpoint().symbols.encode("hello").ids
+    [expected] = kokoro_checkpoint().model.speak([KokoroRequest(ids=ids, style=style)])
+    assert torch.equal(said(one, "hello", voice=VOICES[1]).samples, expected.samples)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        ({"styles": torch.ones(10, 6)}, r"voice anna: has shape \(10, 6\), expected \(rows, 8\)"),
+        ({"codes": torch.ones(10, 8)}, "voice anna: holds codes, expected styles"),
+    ],
+)
+def test_voices_of_other_models_are_refused(tensors, message):
+    with pytest.raises(ModelError, match=message):
+        KokoroSynthesizer(kokoro_checkpoint(), [made(tensors=tensors)])

@@ -8,6 +8,7 @@ from speech.models.watermark_checkpoint import Threshold
 from speech.tts.watermark import (
     MESSAGES,
     FrameLogits,
+    WatermarkChoice,
     Watermarker,
     decode_message,
     encode_message,
@@ -70,6 +71,21 @@ def test_a_stream_is_marked_as_the_whole(marker, seed):
         behind = sum(map(len, pieces[: done + 1])) - sum(map(len, made[: done + 1]))
         assert 0 <= behind < marker.model.generator.delay + 80
     np.testing.assert_allclose(np.concatenate(made), marker.embed(samples, RATE, 9), atol=1e-6)
+
+
+def test_a_settled_stream_goes_on_with_its_mark(marker):
+    """After a pause of more than the delay nothing shows that it was settled."""
+    one, two = noise(4001, 1), noise(5003, 2)
+    one[-500:] = 0
+    stream = marker.open(9)
+    first = np.concatenate([stream.push(one), stream.settle()])
+    second = np.concatenate([stream.push(two[:10]), stream.push(two[10:]), stream.settle(), stream.settle()])
+    assert (len(first), len(second)) == (len(one), len(two))
+    np.testing.assert_allclose(first, marker.embed(one, RATE, 9), atol=1e-6)
+    whole = marker.embed(np.concatenate([one, two]), RATE, 9)
+    differs = np.abs(np.concatenate([first, second]) - whole) > 1e-6
+    assert not differs[len(one) :].any()
+    assert not differs[: len(one) - 320].any()
 
 
 def test_another_message_is_another_mark(marker):
@@ -181,3 +197,17 @@ def test_a_stream_that_is_too_short_is_refused(marker):
 def test_no_model_is_said():
     with pytest.raises(ModelError, match="no such model"):
         Watermarker.from_pretrained("nowhere")
+
+
+def test_which_watermark_speech_gets(tmp_path):
+    (tmp_path / "other").mkdir()
+    assert WatermarkChoice().located(tmp_path) is None
+    assert WatermarkChoice(model=str(tmp_path / "other")).located(tmp_path) == tmp_path / "other"
+    (tmp_path / "watermark").mkdir()
+    assert WatermarkChoice().located(tmp_path) == tmp_path / "watermark"
+    assert WatermarkChoice(model=str(tmp_path / "other")).located(tmp_path) == tmp_path / "other"
+    assert WatermarkChoice(model=str(tmp_path / "other"), on=False).located(tmp_path) is None
+    with pytest.raises(ModelError, match="no such model"):
+        WatermarkChoice(model="nowhere").located(tmp_path)
+    with pytest.raises(ConfigError, match="message 300"):
+        WatermarkChoice(message=300)

@@ -100,6 +100,15 @@ def test_a_sentence_is_said_before_the_text_is_over_and_a_flush_says_the_rest(sp
         assert len(heard(socket, "done")[0]) == 0
 
 
+def test_a_blend_is_said(spoken):
+    server, speaker = spoken
+    with opened(server, voice="ef_two:1,af_one:3") as socket:
+        tell(socket, "text", text="Hello, Anna.")
+        tell(socket, "end")
+        audio, _, _ = heard(socket, "done")
+    np.testing.assert_array_equal(audio, said_here(speaker, "Hello, Anna.", voice="af_one:.75,ef_two:.25"))
+
+
 def test_what_is_cancelled_is_not_said_and_the_next_text_is(spoken):
     server, speaker = spoken
     with opened(server) as socket:
@@ -119,6 +128,7 @@ def test_what_is_cancelled_is_not_said_and_the_next_text_is(spoken):
     [
         ([{"type": "text", "text": "a"}], "not_started", 4400),
         ([{"type": "start", "voice": "none"}], "bad_config", 4422),
+        ([{"type": "start", "voice": "af_one:1,ef_two"}], "bad_config", 4422),
         ([{"type": "start", "rate": 9}], "bad_config", 4422),
         ([{"type": "start", "language": "xx"}], "bad_config", 4422),
         ([{"type": "start"}, {"type": "start"}], "bad_message", 4400),

@@ -98,6 +98,13 @@ def test_voice_language_speed_seed_and_markup(spoken):
     assert np.frombuffer(marked, "<i2")[:-1].size > 24000
 
 
+def test_a_blend_is_said_in_the_language_of_its_largest_weight(spoken):
+    server, speaker = spoken
+    got = post(server, voice="ef_two:.7,af_one:.3", response_format="pcm", input="Hola, Anna. 5.").content
+    expected = said_here(speaker, "Hola, Anna. 5.", language="spa", voice="ef_two:.7,af_one:.3")
+    np.testing.assert_array_equal(np.frombuffer(got, "<i2"), expected)
+
+
 def test_several_texts_at_once_are_not_mixed(spoken):
     server, speaker = spoken
     texts = [f"{TEXT} {name}." for name in ("one", "two", "three", "ten")]
@@ -110,6 +117,7 @@ def test_several_texts_at_once_are_not_mixed(spoken):
 def test_voices_are_listed(spoken):
     server, _ = spoken
     listed = httpx.get(f"{server.http}/v1/voices").json()["data"]
+    assert not any(one["cloned"] for one in listed)
     assert [(one["id"], one["language"]) for one in listed] == list(zip(VOICES, ["eng", "spa", "fra"], strict=True))
 
 
@@ -122,7 +130,10 @@ def test_voices_are_listed(spoken):
         ({"input": "..."}, 400, "cannot_be_said", "nothing in the text can be spoken"),
         ({"input": "One.\nдва"}, 400, "cannot_be_said", "line 2, column 1"),
         ({"input": "<speak>a</spea>"}, 400, "cannot_be_said", "line 1"),
-        ({"voice": "none"}, 404, "voice_not_found", "there are af_one, ef_two, ff_three"),
+        ({"voice": "none"}, 404, "voice_not_found", "There are af_one, ef_two, ff_three"),
+        ({"voice": "af_one:1,none:2"}, 404, "voice_not_found", "There are af_one, ef_two, ff_three"),
+        ({"voice": "af_one:1,ef_two:x"}, 404, "voice_not_found", "is no voice with its weight"),
+        ({"voice": "/etc/passwd"}, 404, "voice_not_found", "no voice '/etc/passwd'"),
         ({"speed": 4.0}, 400, "bad_speed", "speed 4, expected 0.5 to 2"),
         ({"response_format": "ogg"}, 400, "bad_request", "response_format"),
         ({"stream_format": "x"}, 400, "bad_format", "audio or sse"),
