@@ -9,6 +9,8 @@
     aligned_ar likewise
     kokoro     `model.safetensors`, voices in `voices/` (`speech.models.kokoro_checkpoint`)
     watermark  `model.safetensors` (`speech.models.watermark_checkpoint`)
+    fish       `model.safetensors`, its tokenizer, and its codec in `codec/` (`speech.models.fish_checkpoint`)
+    firefly    `model.safetensors` (`speech.models.fish_codec_checkpoint`)
 
 Optional files beside `model.safetensors` are `lm.safetensors`, an n-gram model of the same tokens
 (`speech.decode.lm.ngram`), and `lexicon.safetensors`, words (`speech.decode.lm.lexicon`); `adapters/` holds one file
@@ -34,12 +36,15 @@ from speech.files import replacing_folder
 from speech.models.aligned_ar import AlignedConfig
 from speech.models.codec import CodecConfig
 from speech.models.dual_ar import DualArConfig
+from speech.models.fish_codec import FishCodecConfig
 from speech.models.kokoro import KokoroConfig
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
 from speech.models.storage import (
     ALIGNED_AR,
     CODEC,
     DUAL_AR,
+    FIREFLY,
+    FISH,
     KOKORO,
     LABEL,
     RECORD,
@@ -76,7 +81,8 @@ KINDS: Mapping[
     | type[DualArConfig]
     | type[AlignedConfig]
     | type[KokoroConfig]
-    | type[WatermarkConfig],
+    | type[WatermarkConfig]
+    | type[FishCodecConfig],
 ] = {
     "owsm_ctc": OwsmCtcConfig,
     WHISPER: WhisperConfig,
@@ -86,6 +92,8 @@ KINDS: Mapping[
     ALIGNED_AR: AlignedConfig,
     KOKORO: KokoroConfig,
     WATERMARK: WatermarkConfig,
+    FISH: DualArConfig,
+    FIREFLY: FishCodecConfig,
 }
 """Checkpoint kind -> configuration class of its model; for a hybrid, of the CTC model."""
 _ENCODERS: dict[str, type[EncoderConfig]] = {"whisper": WhisperEncoderConfig, "e_branchformer": EBranchformerConfig}

@@ -37,6 +37,10 @@ KOKORO = "kokoro"
 """Checkpoint kind of a Kokoro, which speaks phonetic symbols."""
 WATERMARK = "watermark"
 """Checkpoint kind of an audio watermark."""
+FISH = "fish"
+"""Checkpoint kind of a Fish-Speech 1.4 or 1.5."""
+FIREFLY = "firefly"
+"""Checkpoint kind of its codec."""
 _ADVICE = {
     WHISPER: "It has no CTC: use a CTC or hybrid model.",
     CODEC: "It is a codec: use a model that recognises speech.",
@@ -44,6 +48,8 @@ _ADVICE = {
     ALIGNED_AR: "It speaks: use a model that recognises speech.",
     KOKORO: "It speaks: use a model that recognises speech.",
     WATERMARK: "It is a watermark: use a model that recognises speech.",
+    FISH: "It speaks: use a model that recognises speech.",
+    FIREFLY: "It is a codec: use a model that recognises speech.",
 }
 """Kind of a checkpoint -> what to do where a CTC model is expected."""
 _SCALE = ".scale"
@@ -113,6 +119,10 @@ def _fix(kind: Any, kinds: Collection[str]) -> str | None:
         return "Use a Kokoro."
     if WATERMARK in kinds:
         return "Use a watermark."
+    if FISH in kinds:
+        return "Use an imported Fish-Speech."
+    if FIREFLY in kinds:
+        return "Use the codec of an imported Fish-Speech."
     return _ADVICE.get(kind) if isinstance(kind, str) else None
 
 
