@@ -45,5 +45,5 @@ def test_other_kinds_and_damaged_records_are_told_apart(saved, checkpoint):
     record = json.loads((folder / "config.json").read_text())
     record["model"]["hop"] = 17
     (folder / "config.json").write_text(json.dumps(record))
-    with pytest.raises(ModelError, match="has a wrong or missing key: .*hop 17"):
+    with pytest.raises(ModelError, match=r"has a wrong or missing key: .*hop 17"):
         load_fish_codec(folder)
