@@ -29,7 +29,12 @@ def say(
     model: Annotated[str, typer.Option(help="Voice model: a directory that `speech import` wrote, or a hub id.")],
     output: Annotated[Path, typer.Option(help="Audio file: .wav, .mp3, .opus, .flac, .aac, or .pcm without header.")],
     language: Annotated[str, typer.Option(help="Language of the text: a code or a name.")] = "eng",
-    voice: Annotated[str, typer.Option(help="Voice; otherwise the first one of the language.")] = "",
+    voice: Annotated[
+        str,
+        typer.Option(
+            help="Voice; else the first of the language. For a Fish-Speech a recording, its text in NAME.txt."
+        ),
+    ] = "",
     rate: Annotated[float, typer.Option(help="Speed, 0.5 to 2; the pitch stays.")] = 1.0,
     words: Annotated[Path | None, typer.Option(help="Also write word times: .json, .srt or .vtt.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same samples.", min=0)] = 0,

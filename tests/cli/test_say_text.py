@@ -15,6 +15,7 @@ from tests.tts.counting import CountingSynthesizer, LetterPronouncer
 
 def test_a_text_that_fails_half_way_leaves_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     speaker = Speaker(CountingSynthesizer(), LetterPronouncer())
+    monkeypatch.setattr(say_text, "reads_letters", lambda _: False)
     monkeypatch.setattr(say_text.Speaker, "from_pretrained", lambda *_, **__: speaker)
     old = tmp_path / "x.wav"
     old.write_text("old")
