@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +13,10 @@ from speech.cli.console import stderr
 from speech.errors import ConfigError, FileError
 from speech.files import check_writable, printable, read_text
 from speech.models.checkpoint import LabelCheckpoint, Storage, save_checkpoint, save_label_checkpoint
+from speech.models.fish_checkpoint import save_fish_checkpoint
 from speech.models.hub import locate
 from speech.models.importers.espnet import import_espnet
+from speech.models.importers.fish import import_fish, is_fish
 from speech.models.importers.kokoro import import_kokoro, is_kokoro
 from speech.models.importers.whisper import import_whisper
 from speech.models.importers.whisper_files import is_whisper
@@ -49,6 +52,16 @@ It speaks phonetic symbols, not letters.
 _KOKORO_LICENCE = (
     "Licence: Apache-2.0, that of the published Kokoro-82M and its voices; the source names none of its own"
 )
+_FISH = """# {name}
+
+Imported from `{name}`: a Fish-Speech {version} (Liao et al. 2024) with its Firefly codec, converted tensor by tensor.
+Weights are stored as {storage}. {licence}. What the source says of itself is in `SOURCE.md`, if it said anything.
+
+{parameters:.1f} M parameters, {codec:.1f} M more in the codec, {rate} Hz. It reads letters, and imitates the voice of a
+recording.{terms}
+"""
+_FISH_LICENCE = "CC-BY-NC-SA-4.0"
+_NO_COMMERCE = " The licence allows no commercial use."
 
 
 def import_model(
@@ -64,7 +77,7 @@ def import_model(
         Storage.float32
     ),
 ) -> None:
-    """Convert a published OWSM-CTC, Whisper or Kokoro model; its toolkit is not needed."""
+    """Convert a published OWSM-CTC, Whisper, Kokoro or Fish-Speech model; its toolkit is not needed."""
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise ConfigError("already exists", where=printable(to), fix="Name a new folder.")
     check_writable(to.parent)
@@ -72,9 +85,17 @@ def import_model(
     with console.status("fetching"):
         directory = locate(source)
     with console.status("converting"):
-        imported = _kokoro if is_kokoro(directory) else _whisper if is_whisper(directory) else _owsm_ctc
-        parameters, counted = imported(source, directory, to, storage)
+        parameters, counted = _importer(directory)(source, directory, to, storage)
     console.print(f"{printable(to)}: {parameters:.1f} M parameters, {counted}")
+
+
+def _importer(directory: Path) -> Callable[[str, Path, Path, Storage], tuple[float, str]]:
+    """The function that converts what a folder holds."""
+    if is_kokoro(directory):
+        return _kokoro
+    if is_fish(directory):
+        return _fish
+    return _whisper if is_whisper(directory) else _owsm_ctc
 
 
 def _owsm_ctc(source: str, directory: Path, to: Path, storage: Storage) -> tuple[float, str]:
@@ -137,6 +158,28 @@ def _kokoro(source: str, directory: Path, to: Path, storage: Storage) -> tuple[f
     checkpoint.info.update(source=source, licence=licence)
     save_kokoro_checkpoint(to, checkpoint, card=card, storage=storage, attached=_attached(directory))
     return parameters, f"{len(checkpoint.voices)} voices"
+
+
+def _fish(source: str, directory: Path, to: Path, storage: Storage) -> tuple[float, str]:
+    """Convert a Fish-Speech; return its parameters in millions and its version in words."""
+    checkpoint, licence = import_fish(directory), _licence(directory / "README.md")
+    version, codec = checkpoint.tokenizer.version, checkpoint.codec
+    parameters = checkpoint.model.parameter_count / 1e6
+    card = _FISH.format(
+        name=source,
+        version=version,
+        storage=storage,
+        licence=f"Licence: {licence}, as the source says"
+        if licence
+        else f"Licence: {_FISH_LICENCE}, that of published Fish-Speech {version}; the source names none of its own",
+        parameters=parameters,
+        codec=codec.parameter_count / 1e6,
+        rate=codec.sample_rate,
+        terms=_NO_COMMERCE if "-nc" in (licence or _FISH_LICENCE).lower() else "",
+    )
+    checkpoint.info.update(source=source, licence=licence or _FISH_LICENCE.lower())
+    save_fish_checkpoint(to, checkpoint, card=card, storage=storage, attached=_attached(directory))
+    return parameters, f"Fish-Speech {version}, licence {checkpoint.info['licence']}"
 
 
 def _attached(directory: Path) -> dict[str, Path]:

@@ -15,14 +15,29 @@ from speech.models.adapters.file import FOLDER
 from speech.models.adapters.store import entries
 from speech.models.aligned_ar import AlignedAr
 from speech.models.checkpoint import kind_of, load_label_outline, load_outline
+from speech.models.codec import NeuralCodec
 from speech.models.codec_checkpoint import load_codec_checkpoint
+from speech.models.fish_checkpoint import load_fish_checkpoint
+from speech.models.fish_codec import FishCodec
+from speech.models.fish_codec_checkpoint import load_fish_codec
 from speech.models.hub import EMBEDDED, locate
 from speech.models.hybrid import KIND as HYBRID
 from speech.models.kokoro_checkpoint import load_kokoro_checkpoint
 from speech.models.letter_phonemes_checkpoint import load_letter_phonemes_checkpoint
 from speech.models.policy_file import POLICY
 from speech.models.speech_lm_checkpoint import CODEC_FOLDER, PRONUNCIATION_FOLDER, load_speech_lm_checkpoint
-from speech.models.storage import ALIGNED_AR, CODEC, DUAL_AR, KOKORO, LABEL, PRONUNCIATION, WATERMARK, WHISPER
+from speech.models.storage import (
+    ALIGNED_AR,
+    CODEC,
+    DUAL_AR,
+    FIREFLY,
+    FISH,
+    KOKORO,
+    LABEL,
+    PRONUNCIATION,
+    WATERMARK,
+    WHISPER,
+)
 from speech.models.translation_targets import Targets
 from speech.models.watermark import BITS
 from speech.models.watermark_checkpoint import load_watermark_checkpoint
@@ -48,7 +63,7 @@ def models(name: Annotated[str, typer.Argument(help="Model: embedded, a director
         **_trained_policy(path / LABEL if kind == HYBRID else path),
         **(
             {}
-            if kind in (CODEC, *_SPEAKING, KOKORO, WATERMARK, PRONUNCIATION)
+            if kind in (CODEC, *_SPEAKING, KOKORO, WATERMARK, PRONUNCIATION, FISH, FIREFLY)
             else {"adapters": " ".join(info.language for info in adapted) or "none"}
         ),
     }
@@ -59,7 +74,11 @@ def models(name: Annotated[str, typer.Argument(help="Model: embedded, a director
 
 def _facts(path: Path, kind: str) -> dict[str, str]:
     if kind == CODEC:
-        return _codec(path)
+        return _codec(load_codec_checkpoint(path).model)
+    if kind == FIREFLY:
+        return _codec(load_fish_codec(path))
+    if kind == FISH:
+        return _fish(path)
     if kind in _SPEAKING:
         return _speech_lm(path)
     if kind == KOKORO:
@@ -71,8 +90,7 @@ def _facts(path: Path, kind: str) -> dict[str, str]:
     return _label_only(path) if kind == WHISPER else _by_ctc(path)
 
 
-def _codec(path: Path) -> dict[str, str]:
-    model = load_codec_checkpoint(path).model
+def _codec(model: NeuralCodec | FishCodec) -> dict[str, str]:
     bits = model.codebooks * math.log2(model.codebook_size)
     return {
         "parameters": _millions(model),
@@ -94,6 +112,21 @@ def _speech_lm(path: Path) -> dict[str, str]:
         "codec": CODEC_FOLDER if (path / CODEC_FOLDER).is_dir() else "none",
         **({"voices": " ".join(checkpoint.speakers)} if checkpoint.speakers else {}),
         **({"pronounces": PRONUNCIATION_FOLDER} if (path / PRONUNCIATION_FOLDER).is_dir() else {}),
+    }
+
+
+def _fish(path: Path) -> dict[str, str]:
+    checkpoint = load_fish_checkpoint(path)
+    model = checkpoint.model
+    of_codec = _codec(checkpoint.codec)
+    return {
+        "version": f"Fish-Speech {checkpoint.tokenizer.version}",
+        "licence": str(checkpoint.info.get("licence")),
+        **of_codec,
+        "parameters": f"{_millions(model)}, {_millions(model.fast)} of them over codebooks; "
+        f"{of_codec['parameters']} in the codec",
+        "reads": f"letters, at most {model.config.positions - model.max_frames} tokens and frames of text and voices",
+        "voices": "any recording whose text is known",
     }
 
 

@@ -59,7 +59,7 @@ def say(
         str,
         typer.Option(
             help='Voice, file of a voice, or blend, such as "af_heart:0.6,bf_emma:0.4"; otherwise the first voice of '
-            "the language."
+            "the language. For a Fish-Speech a recording, its text in NAME.txt."
         ),
     ] = "",
     rate: Annotated[float, typer.Option(help="Speed, 0.5 to 2; the pitch stays.")] = 1.0,

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from rich.progress import TextColumn
 
-from speech.audio.playback import Player
+from speech.audio.playback import Player, check_player
 from speech.cli.chapter_journal import TIMES, ChapterEntry, ChapterJournal, ChapterState, digest, file_stem
 from speech.cli.console import stderr, to_json
 from speech.cli.progress import progress
@@ -64,6 +64,8 @@ def say_chapters(text: str, request: SayRequest) -> None:
     found = chapters(text, folder.name)
     if not found:
         raise TextError("there is no text", fix="Give some words.")
+    if request.play:
+        check_player()
     speaker, options = opened(request)
     plan = [
         PlannedChapter(

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
-from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn
 
 from speech.audio.output import AudioWriter
 from speech.audio.playback import Player, check_player
 from speech.choices import AudioEncoding
 from speech.cli.console import stderr, to_json
 from speech.cli.say import SayRequest
+from speech.cli.say_fish import check_options, fish_packets, open_fish, reads_letters
 from speech.errors import ConfigError, TextError
 from speech.files import printable, replacing, write_atomically
+from speech.models.hub import locate
 from speech.speaker import Speaker
 from speech.transcript import Transcript, Word
 from speech.tts.speech_stream import SaidWord, SpeakingOptions, SpeechPacket
@@ -45,13 +48,42 @@ def say_text(pieces: Iterator[str], request: SayRequest) -> None:
     Raises:
         SpeechError: of any kind; no file is written then.
     """
+    if request.play:
+        check_player()
+    if reads_letters(request.model):
+        _say_by_letters(pieces, request)
+        return
     speaker, options = opened(request)
     first = next(pieces, "")
     if first.lstrip().startswith(SSML):
         packets = speaker.stream_ssml(first + "".join(pieces), options)
     else:
         packets = speaker.stream(chain([first], pieces), options)
-    rate = speaker.sample_rate
+    said = _written(packets, request, speaker.sample_rate)
+    seconds = said.samples / speaker.sample_rate
+    if request.words is not None:
+        write_atomically(request.words, times(said.words, request.words.suffix, seconds, options.language))
+    stderr().print(f"{_named(request)}: {seconds:.1f} s, {len(said.words)} words")
+
+
+def _say_by_letters(pieces: Iterator[str], request: SayRequest) -> None:
+    """Say a text with a Fish-Speech, which tells no words."""
+    options, watermark = SpeakingOptions(**request.manner), WatermarkChoice(**request.watermark)
+    text = "".join(pieces)
+    check_options(options, text, request.words)
+    fish = open_fish(request.model, request.device)
+    packets = fish_packets(fish, text, options, watermark.located(locate(request.model)), watermark.message)
+    said = _written(packets, request, fish.sample_rate, wordless=True)
+    seconds = said.samples / fish.sample_rate
+    stderr().print(f"{_named(request)}: {seconds:.1f} s; licence of the voice: {fish.licence}")
+
+
+def _named(request: SayRequest) -> str:
+    return "played" if request.output is None else printable(request.output)
+
+
+def _written(packets: Iterator[SpeechPacket], request: SayRequest, rate: int, *, wordless: bool = False) -> Said:
+    """Play and write what is said; errors as `spoken`, and no file is written then."""
     with ExitStack() as stack:
         columns = SpinnerColumn(), TextColumn("speaking {task.completed:.1f} s", markup=False)
         progress = stack.enter_context(Progress(*columns, console=stderr(), transient=True))
@@ -59,18 +91,16 @@ def say_text(pieces: Iterator[str], request: SayRequest) -> None:
         writers = [stack.enter_context(Player(rate)).write] if request.play else []
         if request.output is not None:
             writers.append(stack.enter_context(audio_file(request.output, request.encoding, rate)))
-        said = spoken(packets, writers, lambda now: progress.update(task, completed=now.samples / rate))
-    seconds = said.samples / rate
-    if request.words is not None:
-        write_atomically(request.words, times(said.words, request.words.suffix, seconds, options.language))
-    name = "played" if request.output is None else printable(request.output)
-    stderr().print(f"{name}: {seconds:.1f} s, {len(said.words)} words")
+        report = partial(_report, progress, task, rate)
+        return spoken(packets, writers, report, wordless=wordless)
+
+
+def _report(progress: Progress, task: TaskID, rate: int, said: Said) -> None:
+    progress.update(task, completed=said.samples / rate)
 
 
 def opened(request: SayRequest) -> tuple[Speaker, SpeakingOptions]:
-    """What says texts, and how; errors as of `Speaker.from_pretrained`, `SpeakingOptions` and `check_player`."""
-    if request.play:
-        check_player()
+    """What says texts, and how; errors as of `Speaker.from_pretrained` and `SpeakingOptions`."""
     voice, files = named_voices(request.manner.get("voice", ""))
     options = SpeakingOptions(**{**request.manner, "voice": voice})
     watermark = WatermarkChoice(**request.watermark)
@@ -117,11 +147,14 @@ def audio_file(path: Path, encoding: AudioEncoding, rate: int) -> Iterator[Write
         yield writer.write
 
 
-def spoken(packets: Iterable[SpeechPacket], writers: Sequence[Write], report: Callable[[Said], None]) -> Said:
+def spoken(
+    packets: Iterable[SpeechPacket], writers: Sequence[Write], report: Callable[[Said], None], *, wordless: bool = False
+) -> Said:
     """Write what is said; return its words and the number of samples.
 
     Args:
         report: told after each packet what has been said so far.
+        wordless: whether the packets tell no words.
 
     Raises:
         TextError: if the text has no words.
@@ -134,7 +167,7 @@ def spoken(packets: Iterable[SpeechPacket], writers: Sequence[Write], report: Ca
         words += packet.words
         samples += len(packet.samples)
         report(Said(words, samples))
-    if not words:
+    if not words and not wordless:
         raise TextError("nothing in the text can be spoken", fix="Give some words.")
     return Said(words, samples)
 

@@ -10,6 +10,8 @@
     kokoro     `model.safetensors`, voices in `voices/` (`speech.models.kokoro_checkpoint`)
     watermark  `model.safetensors` (`speech.models.watermark_checkpoint`)
     pronunciation  `model.safetensors` (`speech.models.letter_phonemes_checkpoint`)
+    fish       `model.safetensors`, its tokenizer, and its codec in `codec/` (`speech.models.fish_checkpoint`)
+    firefly    `model.safetensors` (`speech.models.fish_codec_checkpoint`)
 
 Optional files beside `model.safetensors` are `lm.safetensors`, an n-gram model of the same tokens
 (`speech.decode.lm.ngram`), and `lexicon.safetensors`, words (`speech.decode.lm.lexicon`); `adapters/` holds one file
@@ -35,6 +37,7 @@ from speech.files import replacing_folder
 from speech.models.aligned_ar import AlignedConfig
 from speech.models.codec import CodecConfig
 from speech.models.dual_ar import DualArConfig
+from speech.models.fish_codec import FishCodecConfig
 from speech.models.kokoro import KokoroConfig
 from speech.models.letter_phonemes import LetterPhonemesConfig
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
@@ -42,6 +45,8 @@ from speech.models.storage import (
     ALIGNED_AR,
     CODEC,
     DUAL_AR,
+    FIREFLY,
+    FISH,
     KOKORO,
     LABEL,
     PRONUNCIATION,
@@ -80,7 +85,8 @@ KINDS: Mapping[
     | type[AlignedConfig]
     | type[KokoroConfig]
     | type[WatermarkConfig]
-    | type[LetterPhonemesConfig],
+    | type[LetterPhonemesConfig]
+    | type[FishCodecConfig],
 ] = {
     "owsm_ctc": OwsmCtcConfig,
     WHISPER: WhisperConfig,
@@ -91,6 +97,8 @@ KINDS: Mapping[
     KOKORO: KokoroConfig,
     WATERMARK: WatermarkConfig,
     PRONUNCIATION: LetterPhonemesConfig,
+    FISH: DualArConfig,
+    FIREFLY: FishCodecConfig,
 }
 """Checkpoint kind -> configuration class of its model; for a hybrid, of the CTC model."""
 _ENCODERS: dict[str, type[EncoderConfig]] = {"whisper": WhisperEncoderConfig, "e_branchformer": EBranchformerConfig}

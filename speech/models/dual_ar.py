@@ -222,10 +222,13 @@ class DualAr(nn.Module):
         hidden, past = self.slow.step(self.embed(tokens, codes[..., None]), state.past)
         return codes, ended, SpeechLmState(past, hidden[:, 0])
 
+    def all_scores(self, normed: Tensor) -> Tensor:
+        """Scores `(n, tokens)` of all tokens from normed outputs `(n, dim)`."""
+        return self.embed.tokens.logits(normed) if self.output is None else self.output(normed)  # type: ignore[operator]
+
     def _token_scores(self, normed: Tensor) -> Tensor:
         """Scores `(n, frames + 1)` of frame tokens and the end from normed outputs `(n, dim)`."""
-        first, end = self.layout.first_frame, self.layout.end
-        whole = self.embed.tokens.logits(normed) if self.output is None else self.output(normed)  # type: ignore[operator]
+        first, end, whole = self.layout.first_frame, self.layout.end, self.all_scores(normed)
         return torch.cat([whole[:, first : first + self.layout.frames], whole[:, end : end + 1]], dim=1)
 
     def _projected(self, speakers: Tensor | None) -> Tensor | None:

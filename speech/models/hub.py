@@ -13,6 +13,7 @@ from speech.errors import ModelError
 _DATA = (
     "*.safetensors", "*.json", "*.jsonl", "*.model", "*.md", "*.png",  # ours
     "*.pth", "*.yaml", "*.npz",  # a published OWSM-CTC; of its weights only tensors are read
+    "*.tiktoken",  # of a published Fish-Speech: lines of text
     "voices/*.pt",  # of a published Kokoro; of these, too, only tensors are read
     "model.bin", "*.spm", "*_vocabulary.txt",  # of CTranslate2: arrays, pieces of text, tokens
 )  # fmt: skip

@@ -127,7 +127,7 @@ def load_speech_lm_checkpoint(
     vocabulary = _vocabulary(record["vocabulary"], where)
     try:
         with without_memory():
-            config = _aligned if record["kind"] == ALIGNED_AR else _prefixed
+            config = _aligned if record["kind"] == ALIGNED_AR else dual_ar_config
             model = config(record["model"]).build(vocabulary.layout)
     except (KeyError, TypeError, ValueError, ConfigError) as error:
         raise ModelError(f"has a wrong or missing key: {error}", where=where) from error
@@ -166,7 +166,8 @@ def load_own_codec(directory: Path, *, device: str | torch.device = "cpu") -> Co
     return load_codec_checkpoint(folder, device=device)
 
 
-def _prefixed(record: Any) -> DualArConfig:
+def dual_ar_config(record: Any) -> DualArConfig:
+    """The configuration of a record; it raises what its construction does if a key is missing or wrong."""
     return DualArConfig(**{**record, **_transformers(record)})
 
 

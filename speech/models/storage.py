@@ -39,6 +39,10 @@ WATERMARK = "watermark"
 """Checkpoint kind of an audio watermark."""
 PRONUNCIATION = "pronunciation"
 """Checkpoint kind of a pronunciation model."""
+FISH = "fish"
+"""Checkpoint kind of a Fish-Speech 1.4 or 1.5."""
+FIREFLY = "firefly"
+"""Checkpoint kind of its codec."""
 _ADVICE = {
     WHISPER: "It has no CTC: use a CTC or hybrid model.",
     CODEC: "It is a codec: use a model that recognises speech.",
@@ -47,6 +51,8 @@ _ADVICE = {
     KOKORO: "It speaks: use a model that recognises speech.",
     WATERMARK: "It is a watermark: use a model that recognises speech.",
     PRONUNCIATION: "It knows how words are pronounced: use a model that recognises speech.",
+    FISH: "It speaks: use a model that recognises speech.",
+    FIREFLY: "It is a codec: use a model that recognises speech.",
 }
 """Kind of a checkpoint -> what to do where a CTC model is expected."""
 _SCALE = ".scale"
@@ -118,6 +124,10 @@ def _fix(kind: Any, kinds: Collection[str]) -> str | None:
         return "Use a watermark."
     if PRONUNCIATION in kinds:
         return "Use a pronunciation model."
+    if FISH in kinds:
+        return "Use an imported Fish-Speech."
+    if FIREFLY in kinds:
+        return "Use the codec of an imported Fish-Speech."
     return _ADVICE.get(kind) if isinstance(kind, str) else None
 
 

@@ -9,8 +9,12 @@ from typer.testing import CliRunner
 
 from speech.cli.app import app
 from speech.models.checkpoint import load_checkpoint
+from speech.models.fish_checkpoint import load_fish_checkpoint
+from speech.models.importers import fish
 from speech.models.kokoro_checkpoint import load_kokoro_checkpoint
 from tests.published import LANGUAGES, TARGETS, write_published
+from tests.published_fish import CODEC
+from tests.published_fish_lm import write_fish
 from tests.published_kokoro import write_kokoro
 
 
@@ -59,3 +63,29 @@ def test_a_kokoro_becomes_a_checkpoint_with_its_voices(tmp_path):
     (source / "README.md").unlink()
     CliRunner().invoke(app, ["import", str(source), "--to", str(tmp_path / "other")])
     assert "Apache-2.0, that of the published Kokoro-82M" in (tmp_path / "other" / "README.md").read_text()
+
+
+def test_a_fish_speech_becomes_a_checkpoint_that_carries_its_licence(tmp_path, monkeypatch):
+    monkeypatch.setattr(fish, "CODEC", CODEC)
+    source = write_fish(tmp_path / "published")
+    result = CliRunner().invoke(app, ["import", str(source), "--to", str(tmp_path / "ours")])
+    assert result.exit_code == 0, result.output
+    assert "Fish-Speech 1.5, licence cc-by-nc-sa-4.0" in " ".join(result.output.split())
+    checkpoint = load_fish_checkpoint(tmp_path / "ours")
+    assert checkpoint.info == {"source": str(source), "licence": "cc-by-nc-sa-4.0"}
+    theirs = torch.load(source / "model.pth", weights_only=True)
+    assert torch.equal(checkpoint.model.output.weight, theirs["output.weight"])
+    card = (tmp_path / "ours" / "README.md").read_text()
+    assert "Licence: cc-by-nc-sa-4.0, as the source says" in card
+    assert "The licence allows no commercial use" in card
+    assert "Where it comes from" in (tmp_path / "ours" / "SOURCE.md").read_text()
+    said = CliRunner().invoke(app, ["models", str(tmp_path / "ours")]).output
+    assert "version       Fish-Speech 1.5" in said
+    assert "licence       cc-by-nc-sa-4.0" in said
+    assert "8000 Hz" in said
+    said = CliRunner().invoke(app, ["models", str(tmp_path / "ours" / "codec")]).output
+    assert "kind          firefly" in said
+    assert "3 of 1000 per frame" in said
+    (source / "README.md").unlink()
+    CliRunner().invoke(app, ["import", str(source), "--to", str(tmp_path / "other")])
+    assert "Licence: CC-BY-NC-SA-4.0, that of published" in (tmp_path / "other" / "README.md").read_text()

@@ -24,6 +24,7 @@ from tests.tts.counting import CountingSynthesizer, LetterPronouncer
 @pytest.fixture
 def speaker(monkeypatch: pytest.MonkeyPatch) -> Speaker:
     made = Speaker(CountingSynthesizer(), LetterPronouncer())
+    monkeypatch.setattr(say_text, "reads_letters", lambda _: False)
     monkeypatch.setattr(say_text.Speaker, "from_pretrained", lambda *_, **__: made)
     return made
 
