@@ -51,7 +51,9 @@ SPEECH_FIGURES = tuple(_SUMS)
 """Names of the figures, in the order of tables."""
 
 
-def speech_figures(spoken: Sequence[SpokenMeasures], signature: str, signatures: Mapping[str, str]) -> dict[str, Figure]:
+def speech_figures(
+    spoken: Sequence[SpokenMeasures], signature: str, signatures: Mapping[str, str]
+) -> dict[str, Figure]:
     """The figures of a corpus: ratios of sums, means where the divisor is one. What no text has is left out.
 
     Args:
