@@ -31,11 +31,14 @@ from serve.net.websocket import ProtocolAdapter, SessionSocket
 from serve.protocols import wire
 from serve.protocols.asyncapi import document
 from serve.protocols.deepgram import Deepgram
+from serve.protocols.elevenlabs import ElevenLabsSpeaking
 from serve.protocols.native import Native
+from serve.protocols.native_speech import NativeSpeaking
 from serve.protocols.openai_http import TRANSCRIPTION, TRANSLATION, OpenAiApi
 from serve.protocols.openai_realtime import OpenAiRealtime
 from serve.protocols.openai_speech import SpeechApi
 from serve.protocols.openai_translations import OpenAiTranslations
+from serve.protocols.speaking_protocol import SpeakingProtocol
 from serve.protocols.vosk import Vosk
 from serve.sessions.options import Facts, Refused
 from serve.sessions.registry import SessionRegistry
@@ -283,12 +286,17 @@ def _add_sockets(app: FastAPI, parts: Parts) -> None:
     add_protocol(app, parts, "/vosk", "vosk", lambda socket: Vosk(socket.query_params, longest))
 
     async def speak(socket: WebSocket) -> None:
-        await _speak(socket, parts)
+        await _speak(socket, parts, lambda speaker: NativeSpeaking(longest, speaker.sample_rate))
+
+    async def elevenlabs(socket: WebSocket) -> None:
+        voice, query = socket.path_params["voice_id"], socket.query_params
+        await _speak(socket, parts, lambda speaker: ElevenLabsSpeaking(speaker, voice, query, longest))
 
     app.add_api_websocket_route("/v1/speak", speak, "speak")
+    app.add_api_websocket_route("/v1/text-to-speech/{voice_id}/stream-input", elevenlabs, "elevenlabs")
 
 
-async def _speak(socket: WebSocket, parts: Parts) -> None:
+async def _speak(socket: WebSocket, parts: Parts, protocol: Callable[[Speaker], SpeakingProtocol]) -> None:
     """Check, accept and serve a connection that sends text and gets speech."""
     denied, api = parts.auth.check(socket.headers, socket.query_params), parts.speech
     if denied is None and api.speaker is None:
@@ -311,7 +319,7 @@ async def _speak(socket: WebSocket, parts: Parts) -> None:
         assert api.speaker is not None
         parts.telemetry.opened.labels("speak").inc()
         with contextlib.suppress(WebSocketDisconnect):
-            await SpeakingSocket(socket, api, api.speaker).run()
+            await SpeakingSocket(socket, api, api.speaker, protocol(api.speaker)).run()
     finally:
         if denied is None:
             api.leave()

@@ -15,15 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from speech.errors import ConfigError, ModelError
-from speech.models.checkpoint import kind_of
-from speech.models.devices import check_device
-from speech.models.hub import locate
-from speech.models.kokoro_checkpoint import load_kokoro_checkpoint
-from speech.models.storage import KOKORO
+from speech.errors import ConfigError
 from speech.text.languages import resolve
-from speech.tts.kokoro_synthesizer import KokoroSynthesizer
-from speech.tts.pronunciation.espeak import EspeakPronouncer
+from speech.tts.loading import load_voice_model
 from speech.tts.pronunciation.pronunciation import Pronouncer
 from speech.tts.speech_stream import SaidWord, SpeakingOptions, SpeechPacket, SpeechStream
 from speech.tts.synthesizer import Synthesizer
@@ -55,24 +49,8 @@ class Speaker:
 
     @classmethod
     def from_pretrained(cls, name: str, *, device: str = "cpu") -> Speaker:
-        """Load a voice model; its pronunciations are those of the program `espeak-ng`.
-
-        Args:
-            name: directory or hub id of a Kokoro that `speech import` has converted.
-            device: cpu, cuda, cuda:1, mps or xpu.
-
-        Raises:
-            ModelError: if there is no such model, or it is damaged, or does not speak.
-            ConfigError: if `espeak-ng` is not installed, or the device is missing.
-        """
-        path = locate(name)
-        kind = kind_of(path)
-        if kind != KOKORO:
-            raise ModelError(f"a model of kind {kind!r} has no voice", where=name, fix="Give an imported Kokoro.")
-        checkpoint = load_kokoro_checkpoint(path, device=check_device(device))
-        if not checkpoint.voices:
-            raise ModelError("has no voices", where=name, fix="Import it again with a folder of voices.")
-        return cls(KokoroSynthesizer(checkpoint), EspeakPronouncer())
+        """Load a voice model, see `speech.tts.loading.load_voice_model`."""
+        return cls(*load_voice_model(name, device=device))
 
     def language_of(self, voice: str) -> str:
         """The language (ISO 639-3) that a voice was taught.

@@ -35,11 +35,13 @@ def tiny_aligned_config(
     return AlignedConfig(**ALIGNED | more, **inner)
 
 
-def tiny_aligned_ar(config: AlignedConfig | None = None, seed: int = 0) -> AlignedAr:
+def tiny_aligned_ar(
+    config: AlignedConfig | None = None, vocabulary: SpeechVocabulary = VOCABULARY, seed: int = 0
+) -> AlignedAr:
     """With weights that are large enough for its scores to differ, and symbols of some frames."""
     config = config or tiny_aligned_config()
     torch.manual_seed(seed)
-    model = config.build(VOCABULARY.layout).eval()
+    model = config.build(vocabulary.layout).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if parameter.dim() > 1 and "durations.hidden" not in name:

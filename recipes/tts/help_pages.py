@@ -43,10 +43,11 @@ def _read(folder: Path, language: str) -> Iterator[str]:
             raise DataError(f"it is no help page: {error}", where=str(path)) from error
         for paragraph in page.iter(_PARAGRAPHS):
             text = " ".join("".join(paragraph.itertext()).split())
-            yield from (one.text.strip() for one in sentences(text, language) if _good(one.text.strip()))
+            yield from (one.text.strip() for one in sentences(text, language) if well_formed(one.text.strip()))
 
 
-def _good(text: str) -> bool:
+def well_formed(text: str) -> bool:
+    """Whether a sentence is of a usual length and mostly letters."""
     least, most = _LENGTHS
     signs = [unicodedata.category(sign)[0] for sign in text if not sign.isspace()]
     return least <= len(text) <= most and sum(sign in "LM" for sign in signs) >= _LETTERS * len(signs)

@@ -12,8 +12,9 @@ from typing import Any
 from speech.errors import ConfigError, DataError
 from speech.tts.pronunciation.espeak import VOICES
 from speech.tts.pronunciation.ipa import TIE, symbols_of_ipa
-from speech.tts.pronunciation.pronunciation import pronounced
+from speech.tts.pronunciation.pronunciation import Pronunciation, pronounced
 from speech.tts.text_front_end.normalise import normalise
+from speech.tts.text_front_end.spoken_form import SpokenForm
 
 GROUP = "Run it as `uv run --extra tts --group teachers python recipes/tts/teacher_corpus.py ...`."
 BRITISH = "b"
@@ -21,6 +22,15 @@ BRITISH = "b"
 _IPA, _TIES, _UTF8, _NO_SOUND, _NO_EXIT = 0x02, 0x80, 1, 2, 0x8000
 
 Phonemize = Callable[[str], str]
+
+
+def words_pronouncer(language: str) -> Callable[[SpokenForm], Pronunciation]:
+    """Phonemes of each word, as American voices say it in English. Errors as `phonemizer`."""
+    if language == "eng":
+        english = _English(british=False)
+        return lambda spoken: pronounced(spoken, english.words)
+    espeak = _espeak_for(language)
+    return lambda spoken: pronounced(spoken, espeak.words)
 
 
 def phonemizer(language: str, voice: str) -> Phonemize:
@@ -31,6 +41,10 @@ def phonemizer(language: str, voice: str) -> Phonemize:
     """
     if language == "eng":
         return _English(british=voice.startswith(BRITISH))
+    return _espeak_for(language)
+
+
+def _espeak_for(language: str) -> _Espeak:
     if language not in VOICES:
         raise ConfigError(f"there is no voice for {language!r}", fix=f"There are {', '.join(VOICES)}.")
     return _Espeak(language)
@@ -53,7 +67,11 @@ class _English:
         self._phonemes = importlib.import_module("hibari.g2p").G2P(british=british)
 
     def __call__(self, text: str) -> str:
-        return str(self._phonemes(normalise(text, "eng").text))
+        return self.words(normalise(text, "eng").text)
+
+    def words(self, text: str) -> str:
+        """Phonemes of words, with spaces between them."""
+        return str(self._phonemes(text))
 
 
 class _Espeak:
@@ -61,11 +79,12 @@ class _Espeak:
         self._language, self._library = language, _espeak()
 
     def __call__(self, text: str) -> str:
+        return pronounced(normalise(text, self._language), self.words).symbols
+
+    def words(self, text: str) -> str:
+        """Phonemes of words, with spaces between them."""
         if self._library.espeak_SetVoiceByName(VOICES[self._language].encode()) != 0:
             raise ConfigError(f"eSpeak NG has no voice {VOICES[self._language]}")
-        return pronounced(normalise(text, self._language), self._words).symbols
-
-    def _words(self, text: str) -> str:
         place = ctypes.c_char_p(text.encode())
         found: list[str] = []
         while place.value:

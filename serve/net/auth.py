@@ -138,8 +138,9 @@ def _credentials(headers: Mapping[str, str]) -> str | None:
     scheme, _, given = headers.get("authorization", "").partition(" ")
     if scheme.lower() in _SCHEMES and given:
         return given.strip()
-    if "x-api-key" in headers:
-        return headers["x-api-key"]
+    for name in ("x-api-key", "xi-api-key"):
+        if name in headers:
+            return headers[name]
     offered = subprotocols(headers)
     for name in offered:
         for prefix in _PROTOCOL_PREFIXES:

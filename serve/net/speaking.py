@@ -1,4 +1,4 @@
-"""Connections of `/v1/speak`: they take text and send speech."""
+"""Connections that take text and send speech."""
 
 from __future__ import annotations
 
@@ -6,35 +6,31 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from serve.engine.pools import run
 from serve.protocols.close_codes import CloseCode
-from serve.protocols.native_speech import (
+from serve.protocols.openai_speech import SpeechApi
+from serve.protocols.speaking_protocol import (
+    Command,
+    Frame,
+    Opening,
     SpeakCancel,
     SpeakEnd,
     SpeakFlush,
+    SpeakingProtocol,
     SpeakingRefused,
-    SpeakMessage,
-    SpeakStart,
     SpeakText,
-    audio_frames,
-    parse,
-    words_message,
 )
-from serve.protocols.openai_speech import SpeechApi
 from speech.errors import SpeechError
 from speech.speaker import Speaker
-from speech.tts.speech_stream import SpeakingOptions, SpeechPacket, SpeechStream
+from speech.tts.speech_stream import SpeakingOptions, SpeechStream
 
 _log = logging.getLogger(__name__)
-_FRAME_S = 0.25
-"""Audio per binary frame."""
 _BROKEN = (WebSocketDisconnect, RuntimeError)  # raised by Starlette if the client is gone
 
 
@@ -45,10 +41,12 @@ class SpeakingSocket:
         socket: the accepted websocket.
         api: what the server says texts with.
         speaker: of the server.
+        protocol: reads and writes frames.
     """
 
-    def __init__(self, socket: WebSocket, api: SpeechApi, speaker: Speaker) -> None:
+    def __init__(self, socket: WebSocket, api: SpeechApi, speaker: Speaker, protocol: SpeakingProtocol) -> None:
         self._socket, self._api, self._speaker, self._config = socket, api, speaker, api.config
+        self._protocol, self._text = protocol, ""
         self._waiting: deque[SpeakText | SpeakFlush | SpeakEnd] = deque()
         self._letters, self._busy = 0, False
         self._news, self._cancelled = asyncio.Event(), asyncio.Event()
@@ -66,8 +64,9 @@ class SpeakingSocket:
                 _log.exception("a text could not be said")
                 await self._end(SpeakingRefused("internal", "the server failed; its log says why", CloseCode.internal))
 
-    async def _converse(self, options: SpeakingOptions) -> None:
-        tasks = {asyncio.create_task(self._read()), asyncio.create_task(self._speak(options))}
+    async def _converse(self, opening: Opening) -> None:
+        self._accept(opening.commands)
+        tasks = {asyncio.create_task(self._read()), asyncio.create_task(self._speak(opening.options))}
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -78,55 +77,56 @@ class SpeakingSocket:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _end(self, error: SpeakingRefused) -> None:
-        await self._send({"type": "error", "code": error.code, "message": error.message})
+        await self._send(self._protocol.refused(error))
         reason = f"{error.code}: {error.message}".encode()[:120].decode("utf-8", "ignore")
         await self._socket.close(int(error.close), reason)
 
-    async def _start(self) -> SpeakingOptions:
+    async def _start(self) -> Opening:
         try:
-            first = await asyncio.wait_for(self._message(), self._config.first_message_s)
+            first = await asyncio.wait_for(self._frame(), self._config.first_message_s)
         except TimeoutError:
             text = f"no start within {self._config.first_message_s:g} s"
             raise SpeakingRefused("no_start", text, CloseCode.idle) from None
-        if not isinstance(first, SpeakStart):
-            raise SpeakingRefused("not_started", "expected start first", CloseCode.bad_message)
+        opening = self._protocol.open(first)
         try:
-            options = SpeakingOptions(language=first.language, voice=first.voice, rate=first.rate, seed=abs(first.seed))
-            self._speaker.open(options)
+            self._speaker.open(opening.options)
         except SpeechError as error:
             raise SpeakingRefused("bad_config", str(error), CloseCode.bad_config) from error
-        await self._send({"type": "started", "sample_rate": self._speaker.sample_rate, "encoding": "pcm_s16le"})
-        return options
+        await self._send(self._protocol.started())
+        return opening
 
-    async def _message(self) -> SpeakMessage:
+    async def _frame(self) -> Frame:
         frame = await self._socket.receive()
         if frame["type"] != "websocket.receive":
             raise WebSocketDisconnect
         text: str | None = frame.get("text")
-        return parse(text if text is not None else bytes(frame.get("bytes") or b""), self._config.max_json_bytes)
+        return text if text is not None else bytes(frame.get("bytes") or b"")
 
     async def _read(self) -> None:
-        """Take messages while others are said, until the client has gone."""
+        """Take commands while others are said, until the client has gone."""
         while True:
             try:
-                message = await asyncio.wait_for(self._message(), self._config.idle_s)
+                frame = await asyncio.wait_for(self._frame(), self._config.idle_s)
             except TimeoutError:
                 if self._waiting or self._busy:
                     continue
                 raise SpeakingRefused("idle", f"nothing came for {self._config.idle_s:g} s", CloseCode.idle) from None
-            if isinstance(message, SpeakStart):
-                raise SpeakingRefused("bad_message", "a second start", CloseCode.bad_message)
-            if isinstance(message, SpeakCancel):
+            self._accept(self._protocol.commands(frame))
+
+    def _accept(self, commands: Sequence[Command]) -> None:
+        """Let commands wait for their turn; a cancellation takes effect at once."""
+        for command in commands:
+            if isinstance(command, SpeakCancel):
                 self._waiting.clear()
                 self._letters = 0
                 self._cancelled.set()
-            elif isinstance(message, SpeakText | SpeakFlush | SpeakEnd):
-                self._letters += len(message.text) if isinstance(message, SpeakText) else 0
-                if self._letters > self._config.max_speech_characters:
-                    text = f"{self._letters} characters wait, at most {self._config.max_speech_characters} may"
-                    raise SpeakingRefused("too_fast", text, CloseCode.too_fast)
-                self._waiting.append(message)
-            self._news.set()
+                continue
+            self._letters += len(command.text) if isinstance(command, SpeakText) else 0
+            if self._letters > self._config.max_speech_characters:
+                text = f"{self._letters} characters wait, at most {self._config.max_speech_characters} may"
+                raise SpeakingRefused("too_fast", text, CloseCode.too_fast)
+            self._waiting.append(command)
+        self._news.set()
 
     async def _speak(self, options: SpeakingOptions) -> None:
         """Say what is waiting, in order, until `end`."""
@@ -134,8 +134,8 @@ class SpeakingSocket:
         while True:
             if self._cancelled.is_set():
                 self._cancelled.clear()
-                text = self._speaker.open(options)
-                await self._send({"type": "cancelled"})
+                text, self._text = self._speaker.open(options), ""
+                await self._send(self._protocol.cancelled())
             elif not self._waiting:
                 self._news.clear()
                 await self._news.wait()
@@ -145,9 +145,9 @@ class SpeakingSocket:
                 if self._cancelled.is_set():
                     continue
                 if isinstance(message, SpeakFlush):
-                    await self._send({"type": "flushed", "seconds": round(text.seconds, 3)})
+                    await self._send(self._protocol.flushed(text.seconds))
                 elif isinstance(message, SpeakEnd):
-                    await self._send({"type": "done", "seconds": round(text.seconds, 3)})
+                    await self._send(self._protocol.done(text.seconds))
                     await self._socket.close(int(CloseCode.done))
                     return
 
@@ -156,6 +156,7 @@ class SpeakingSocket:
         self._busy = True
         if isinstance(message, SpeakText):
             self._letters = max(self._letters - len(message.text), 0)
+            self._text += message.text
             packets = await self._unless_cancelled(partial(text.feed, message.text))
         else:
             packets = await self._unless_cancelled(text.flush)
@@ -163,7 +164,8 @@ class SpeakingSocket:
             packet = await self._unless_cancelled(partial(next, packets, None))
             if packet is None:
                 break
-            await self._send_packet(packet)
+            start_s = text.seconds - len(packet.samples) / self._speaker.sample_rate
+            await self._send(self._protocol.packet(packet, self._text, start_s))
         self._busy = False
 
     async def _unless_cancelled[T](self, work: Callable[[], T]) -> T | None:
@@ -182,17 +184,13 @@ class SpeakingSocket:
         except SpeechError as error:
             raise SpeakingRefused("cannot_be_said", str(error), CloseCode.bad_message) from error
 
-    async def _send_packet(self, packet: SpeechPacket) -> None:
-        if packet.words:
-            await self._send(words_message(packet.words))
-        for frame in audio_frames(packet.samples, round(_FRAME_S * self._speaker.sample_rate)):
-            if self._cancelled.is_set():
-                return
-            await asyncio.wait_for(self._socket.send_bytes(frame), self._config.slow_reader_s)
-
-    async def _send(self, message: dict[str, object]) -> None:
-        text = msgspec.json.encode(message).decode()
-        await asyncio.wait_for(self._socket.send_text(text), self._config.slow_reader_s)
+    async def _send(self, frames: Iterable[Frame]) -> None:
+        """Send frames; binary ones not after a cancellation."""
+        for frame in frames:
+            if isinstance(frame, str):
+                await asyncio.wait_for(self._socket.send_text(frame), self._config.slow_reader_s)
+            elif not self._cancelled.is_set():
+                await asyncio.wait_for(self._socket.send_bytes(frame), self._config.slow_reader_s)
 
 
 def _seen(work: asyncio.Future[Any]) -> None:

@@ -7,13 +7,29 @@ of 16-bit little-endian PCM, and `flushed`, `cancelled`, `done` or `error`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+
 import msgspec
 import numpy as np
 from msgspec import Struct
 
 from serve.protocols.close_codes import CloseCode
+from serve.protocols.speaking_protocol import (
+    Command,
+    Frame,
+    Opening,
+    SpeakCancel,
+    SpeakEnd,
+    SpeakFlush,
+    SpeakingRefused,
+    SpeakText,
+)
 from speech.audio.output import int16_samples
-from speech.tts.speech_stream import SaidWord
+from speech.errors import SpeechError
+from speech.tts.speech_stream import SpeakingOptions, SpeechPacket
+
+_FRAME_S = 0.25
+"""Audio per binary frame."""
 
 
 class SpeakStart(Struct, tag="start", kw_only=True, forbid_unknown_fields=True):
@@ -25,37 +41,60 @@ class SpeakStart(Struct, tag="start", kw_only=True, forbid_unknown_fields=True):
     seed: int = 0
 
 
-class SpeakText(Struct, tag="text", forbid_unknown_fields=True):
-    """More text."""
-
-    text: str
-
-
-class SpeakFlush(Struct, tag="flush", forbid_unknown_fields=True):
-    """Say what is there."""
-
-
-class SpeakCancel(Struct, tag="cancel", forbid_unknown_fields=True):
-    """Forget all text so far."""
-
-
-class SpeakEnd(Struct, tag="end", forbid_unknown_fields=True):
-    """The text is over."""
-
-
 SpeakMessage = SpeakStart | SpeakText | SpeakFlush | SpeakCancel | SpeakEnd
 _DECODER = msgspec.json.Decoder(SpeakMessage)
 
 
-class SpeakingRefused(Exception):
-    """An error that ends the connection, told to the client."""
+class NativeSpeaking:
+    """The native protocol.
 
-    def __init__(self, code: str, message: str, close: CloseCode) -> None:
-        super().__init__(code, message)
-        self.code, self.message, self.close = code, message, close
+    Args:
+        longest: maximum characters of a message.
+        sample_rate: Hz, of the server's voice.
+    """
+
+    def __init__(self, longest: int, sample_rate: int) -> None:
+        self._longest, self._rate = longest, sample_rate
+
+    def open(self, frame: Frame) -> Opening:
+        first = parse(frame, self._longest)
+        if not isinstance(first, SpeakStart):
+            raise SpeakingRefused("not_started", "expected start first", CloseCode.bad_message)
+        try:
+            return Opening(
+                SpeakingOptions(language=first.language, voice=first.voice, rate=first.rate, seed=abs(first.seed))
+            )
+        except SpeechError as error:
+            raise SpeakingRefused("bad_config", str(error), CloseCode.bad_config) from error
+
+    def commands(self, frame: Frame) -> Sequence[Command]:
+        message = parse(frame, self._longest)
+        if isinstance(message, SpeakStart):
+            raise SpeakingRefused("bad_message", "a second start", CloseCode.bad_message)
+        return [message]
+
+    def started(self) -> Iterable[Frame]:
+        yield _json({"type": "started", "sample_rate": self._rate, "encoding": "pcm_s16le"})
+
+    def packet(self, packet: SpeechPacket, text: str, start_s: float) -> Iterator[Frame]:
+        if packet.words:
+            yield _json({"type": "words", "words": [word.to_dict() for word in packet.words]})
+        yield from audio_frames(packet.samples, round(_FRAME_S * self._rate))
+
+    def flushed(self, seconds: float) -> Iterable[Frame]:
+        yield _json({"type": "flushed", "seconds": round(seconds, 3)})
+
+    def cancelled(self) -> Iterable[Frame]:
+        yield _json({"type": "cancelled"})
+
+    def done(self, seconds: float) -> Iterable[Frame]:
+        yield _json({"type": "done", "seconds": round(seconds, 3)})
+
+    def refused(self, error: SpeakingRefused) -> Iterable[Frame]:
+        yield _json({"type": "error", "code": error.code, "message": error.message})
 
 
-def parse(frame: str | bytes, longest: int) -> SpeakMessage:
+def parse(frame: Frame, longest: int) -> SpeakMessage:
     """A message of the client.
 
     Args:
@@ -76,12 +115,11 @@ def parse(frame: str | bytes, longest: int) -> SpeakMessage:
         raise SpeakingRefused("bad_message", str(error), CloseCode.bad_message) from error
 
 
-def words_message(words: tuple[SaidWord, ...]) -> dict[str, object]:
-    """The message of words with their times."""
-    return {"type": "words", "words": [word.to_dict() for word in words]}
-
-
 def audio_frames(samples: np.ndarray, most: int) -> list[bytes]:
     """Samples `(n,)` float32 as 16-bit frames of at most `most` samples."""
     whole = int16_samples(samples)
     return [whole[start : start + most].tobytes() for start in range(0, len(whole), most)]
+
+
+def _json(message: dict[str, object]) -> str:
+    return msgspec.json.encode(message).decode()

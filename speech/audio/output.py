@@ -9,6 +9,7 @@ from typing import IO, Any, Self
 import av
 import numpy as np
 
+from speech.audio.input.pcm import Encoding, g711_values
 from speech.choices import AudioEncoding
 from speech.errors import AudioError
 
@@ -33,6 +34,13 @@ MEDIA_TYPES = {
     AudioEncoding.aac: "audio/aac",
     AudioEncoding.pcm: "application/octet-stream",
 }
+
+
+_MU_LAW = g711_values(Encoding.mulaw)
+_NEAREST_CODE = np.argsort(_MU_LAW, kind="stable").astype(np.uint8)
+"""Codes by rising value."""
+_BORDERS = np.sort(_MU_LAW)[:-1] + np.diff(np.sort(_MU_LAW)) / 2
+"""Between the values of neighbouring codes."""
 
 
 class AudioWriter:
@@ -88,6 +96,11 @@ class AudioWriter:
 def int16_samples(samples: np.ndarray) -> np.ndarray:
     """Samples `(n,)` float32 as int16, little-endian; what is louder than full scale is clipped."""
     return (samples.clip(-1, 1) * 32767).round().astype("<i2")
+
+
+def mu_law_bytes(samples: np.ndarray) -> bytes:
+    """Samples `(n,)` float32 as G.711 mu-law: to each the code whose value is nearest."""
+    return _NEAREST_CODE[np.searchsorted(_BORDERS, samples)].tobytes()
 
 
 def encoded(samples: np.ndarray, format: AudioEncoding, sample_rate: int) -> bytes:

@@ -19,9 +19,10 @@ from speech.models.codec_checkpoint import load_codec_checkpoint
 from speech.models.hub import EMBEDDED, locate
 from speech.models.hybrid import KIND as HYBRID
 from speech.models.kokoro_checkpoint import load_kokoro_checkpoint
+from speech.models.letter_phonemes_checkpoint import load_letter_phonemes_checkpoint
 from speech.models.policy_file import POLICY
-from speech.models.speech_lm_checkpoint import CODEC_FOLDER, load_speech_lm_checkpoint
-from speech.models.storage import ALIGNED_AR, CODEC, DUAL_AR, KOKORO, LABEL, WATERMARK, WHISPER
+from speech.models.speech_lm_checkpoint import CODEC_FOLDER, PRONUNCIATION_FOLDER, load_speech_lm_checkpoint
+from speech.models.storage import ALIGNED_AR, CODEC, DUAL_AR, KOKORO, LABEL, PRONUNCIATION, WATERMARK, WHISPER
 from speech.models.translation_targets import Targets
 from speech.models.watermark import BITS
 from speech.models.watermark_checkpoint import load_watermark_checkpoint
@@ -47,7 +48,7 @@ def models(name: Annotated[str, typer.Argument(help="Model: embedded, a director
         **_trained_policy(path / LABEL if kind == HYBRID else path),
         **(
             {}
-            if kind in (CODEC, *_SPEAKING, KOKORO, WATERMARK)
+            if kind in (CODEC, *_SPEAKING, KOKORO, WATERMARK, PRONUNCIATION)
             else {"adapters": " ".join(info.language for info in adapted) or "none"}
         ),
     }
@@ -65,6 +66,8 @@ def _facts(path: Path, kind: str) -> dict[str, str]:
         return _kokoro(path)
     if kind == WATERMARK:
         return _watermark(path)
+    if kind == PRONUNCIATION:
+        return _pronunciation(path)
     return _label_only(path) if kind == WHISPER else _by_ctc(path)
 
 
@@ -89,6 +92,8 @@ def _speech_lm(path: Path) -> dict[str, str]:
         "speaks": f"{' '.join(vocabulary.languages) or 'any language'}, by {vocabulary.unit}",
         **({"look-ahead": f"{model.look_ahead} symbols"} if isinstance(model, AlignedAr) else {}),
         "codec": CODEC_FOLDER if (path / CODEC_FOLDER).is_dir() else "none",
+        **({"voices": " ".join(checkpoint.speakers)} if checkpoint.speakers else {}),
+        **({"pronounces": PRONUNCIATION_FOLDER} if (path / PRONUNCIATION_FOLDER).is_dir() else {}),
     }
 
 
@@ -114,6 +119,15 @@ def _watermark(path: Path) -> dict[str, str]:
         "mark": f"{BITS} bits",
         "threshold": f"{threshold.logit:.3f}, reached by {threshold.false_alarms:.2%} of {threshold.windows} "
         "unmarked windows",
+    }
+
+
+def _pronunciation(path: Path) -> dict[str, str]:
+    model = load_letter_phonemes_checkpoint(path).model
+    return {
+        "parameters": _millions(model),
+        "pronounces": ", ".join(model.vocabulary.languages),
+        "symbols": f"{len(model.vocabulary.letters)} letters, {len(model.vocabulary.phonemes)} phonemes",
     }
 
 

@@ -9,6 +9,7 @@
     aligned_ar likewise
     kokoro     `model.safetensors`, voices in `voices/` (`speech.models.kokoro_checkpoint`)
     watermark  `model.safetensors` (`speech.models.watermark_checkpoint`)
+    pronunciation  `model.safetensors` (`speech.models.letter_phonemes_checkpoint`)
 
 Optional files beside `model.safetensors` are `lm.safetensors`, an n-gram model of the same tokens
 (`speech.decode.lm.ngram`), and `lexicon.safetensors`, words (`speech.decode.lm.lexicon`); `adapters/` holds one file
@@ -35,6 +36,7 @@ from speech.models.aligned_ar import AlignedConfig
 from speech.models.codec import CodecConfig
 from speech.models.dual_ar import DualArConfig
 from speech.models.kokoro import KokoroConfig
+from speech.models.letter_phonemes import LetterPhonemesConfig
 from speech.models.owsm_ctc import FrontEnd, OwsmCtc, OwsmCtcConfig
 from speech.models.storage import (
     ALIGNED_AR,
@@ -42,6 +44,7 @@ from speech.models.storage import (
     DUAL_AR,
     KOKORO,
     LABEL,
+    PRONUNCIATION,
     RECORD,
     WATERMARK,
     WHISPER,
@@ -76,7 +79,8 @@ KINDS: Mapping[
     | type[DualArConfig]
     | type[AlignedConfig]
     | type[KokoroConfig]
-    | type[WatermarkConfig],
+    | type[WatermarkConfig]
+    | type[LetterPhonemesConfig],
 ] = {
     "owsm_ctc": OwsmCtcConfig,
     WHISPER: WhisperConfig,
@@ -86,6 +90,7 @@ KINDS: Mapping[
     ALIGNED_AR: AlignedConfig,
     KOKORO: KokoroConfig,
     WATERMARK: WatermarkConfig,
+    PRONUNCIATION: LetterPhonemesConfig,
 }
 """Checkpoint kind -> configuration class of its model; for a hybrid, of the CTC model."""
 _ENCODERS: dict[str, type[EncoderConfig]] = {"whisper": WhisperEncoderConfig, "e_branchformer": EBranchformerConfig}

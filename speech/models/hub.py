@@ -50,6 +50,11 @@ def locate(name: str) -> Path:
         raise ModelError(f"could not be fetched from the hub: {_short(error)}", where=name) from error
 
 
+def embedded_pronunciation() -> Path:
+    """Directory of the pronunciation model that ships with the package."""
+    return Path(str(files("speech") / "assets" / "pronunciation"))
+
+
 def locate_file(name: str, filename: str) -> Path:
     """Return one file of a published model; `name` is the file, its directory, or a hub id.
 

@@ -1,6 +1,8 @@
 """Checkpoints of speech language models: `config.json` with the vocabulary, `model.safetensors` and `README.md`.
 
-`codec/` is a checkpoint of the codec whose codes the model writes; without it codes cannot be heard.
+`codec/` is a checkpoint of the codec whose codes the model writes; without it codes cannot be heard. Optional are
+`pronunciation/`, a checkpoint of the model that knows how words are pronounced, and `speakers.safetensors`, embeddings
+of the speakers by name, whose languages the record has.
 """
 
 from __future__ import annotations
@@ -8,11 +10,12 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from speech.choices import Storage
 from speech.errors import ConfigError, ModelError
@@ -34,10 +37,21 @@ from speech.nn.speech_lm.codebook_heads import FastConfig, FastKind
 from speech.nn.speech_lm.rotary import RopeDtype
 from speech.nn.speech_lm.text_encoder import TextEncoderConfig
 from speech.nn.speech_lm.transformer import TransformerConfig
+from speech.tensors import load_tensors, save_tensors
 from speech.text.speech_vocabulary import SpeechVocabulary, TextUnit
 
-CODEC_FOLDER = "codec"
+CODEC_FOLDER, PRONUNCIATION_FOLDER = "codec", "pronunciation"
+SPEAKERS = "speakers.safetensors"
 _WEIGHTS = {"model.safetensors": ""}
+
+
+class KnownSpeaker(NamedTuple):
+    """A speaker of the training data."""
+
+    language: str
+    """ISO 639-3, of most of what was heard of them."""
+    embedding: Tensor
+    """`(speaker_dim,)` float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +62,8 @@ class SpeechLmCheckpoint:
     vocabulary: SpeechVocabulary
     info: dict[str, Any]
     """Origin and training metadata."""
+    speakers: Mapping[str, KnownSpeaker] = field(default_factory=dict)
+    """By name; none if the model takes no speaker embedding."""
 
 
 def save_speech_lm_checkpoint(
@@ -56,6 +72,7 @@ def save_speech_lm_checkpoint(
     *,
     card: str,
     codec: Path | None = None,
+    pronunciation: Path | None = None,
     storage: Storage = Storage.float32,
     attached: Mapping[str, Path] | None = None,
 ) -> None:
@@ -66,6 +83,7 @@ def save_speech_lm_checkpoint(
         checkpoint: model, vocabulary, and JSON-serializable metadata.
         card: model card in Markdown, written to `README.md`.
         codec: checkpoint of the codec, which is copied.
+        pronunciation: checkpoint of a pronunciation model, which is copied.
         storage: precision on disk.
         attached: name in the directory -> file to copy there.
 
@@ -79,11 +97,16 @@ def save_speech_lm_checkpoint(
             "model": dataclasses.asdict(checkpoint.model.config),
             "vocabulary": dataclasses.asdict(checkpoint.vocabulary),
             "info": checkpoint.info,
+            "speakers": {name: own.language for name, own in checkpoint.speakers.items()},
         }
         kind = ALIGNED_AR if isinstance(checkpoint.model, AlignedAr) else DUAL_AR
         write_record(folder, kind, record, card, attached)
         if codec is not None:
             shutil.copytree(codec, folder / CODEC_FOLDER)
+        if pronunciation is not None:
+            shutil.copytree(pronunciation, folder / PRONUNCIATION_FOLDER)
+        if checkpoint.speakers:
+            save_tensors(folder / SPEAKERS, {name: own.embedding for name, own in checkpoint.speakers.items()})
 
 
 def load_speech_lm_checkpoint(
@@ -109,7 +132,25 @@ def load_speech_lm_checkpoint(
     except (KeyError, TypeError, ValueError, ConfigError) as error:
         raise ModelError(f"has a wrong or missing key: {error}", where=where) from error
     load_weights(model, directory, _WEIGHTS, as_stored=as_stored)
-    return SpeechLmCheckpoint(model.to(device), vocabulary, record["info"])
+    speakers = _speakers(directory, record.get("speakers", {}), model.config.speaker_dim)
+    return SpeechLmCheckpoint(model.to(device), vocabulary, record["info"], speakers)
+
+
+def _speakers(directory: Path, languages: Any, dim: int) -> dict[str, KnownSpeaker]:
+    """Speakers of a checkpoint.
+
+    Raises:
+        ModelError: if their embeddings are missing, or of another size.
+    """
+    if not languages:
+        return {}
+    where, found = str(directory / SPEAKERS), load_tensors(directory / SPEAKERS)
+    if not isinstance(languages, dict) or languages.keys() != found.keys():
+        raise ModelError("other speakers than in its record", where=where)
+    for name, embedding in found.items():
+        if embedding.shape != (dim,):
+            raise ModelError(f"speaker {name} has shape {tuple(embedding.shape)}, expected ({dim},)", where=where)
+    return {name: KnownSpeaker(str(languages[name]), found[name].float()) for name in languages}
 
 
 def load_own_codec(directory: Path, *, device: str | torch.device = "cpu") -> CodecCheckpoint:

@@ -37,6 +37,8 @@ KOKORO = "kokoro"
 """Checkpoint kind of a Kokoro, which speaks phonetic symbols."""
 WATERMARK = "watermark"
 """Checkpoint kind of an audio watermark."""
+PRONUNCIATION = "pronunciation"
+"""Checkpoint kind of a pronunciation model."""
 _ADVICE = {
     WHISPER: "It has no CTC: use a CTC or hybrid model.",
     CODEC: "It is a codec: use a model that recognises speech.",
@@ -44,6 +46,7 @@ _ADVICE = {
     ALIGNED_AR: "It speaks: use a model that recognises speech.",
     KOKORO: "It speaks: use a model that recognises speech.",
     WATERMARK: "It is a watermark: use a model that recognises speech.",
+    PRONUNCIATION: "It knows how words are pronounced: use a model that recognises speech.",
 }
 """Kind of a checkpoint -> what to do where a CTC model is expected."""
 _SCALE = ".scale"
@@ -113,6 +116,8 @@ def _fix(kind: Any, kinds: Collection[str]) -> str | None:
         return "Use a Kokoro."
     if WATERMARK in kinds:
         return "Use a watermark."
+    if PRONUNCIATION in kinds:
+        return "Use a pronunciation model."
     return _ADVICE.get(kind) if isinstance(kind, str) else None
 
 

@@ -42,8 +42,8 @@ class KokoroSynthesizer:
         """The language of a voice, by its name as published ones have it; English for others."""
         return _SPEAK.get(voice[:1], "eng")
 
-    def say(self, symbols: str, voice: str, *, rate: float, seed: int) -> Iterator[SaidSymbols]:
-        """Say an utterance; see `Synthesizer`. It comes in one piece."""
+    def say(self, symbols: str, voice: str, *, language: str, rate: float, seed: int) -> Iterator[SaidSymbols]:
+        """Say an utterance; see `Synthesizer`. It comes in one piece, and symbols alone tell how they sound."""
         style = style_of(self._packs[voice], len(symbols))
         request = KokoroRequest(ids=self._symbols.encode(symbols).ids, style=style, speed=rate, seed=seed)
         said = self._model.speak([request])[0]

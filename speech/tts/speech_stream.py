@@ -136,7 +136,7 @@ class SpeechStream:
             yield from self._silence(self._pause_s + self._paragraph_s)
             rate = _rate(self._options.rate * part.rate, part)
             for said, words in self._utterances(part):
-                yield from self._utterance(said, words, rate, before)
+                yield from self._utterance(said, words, part.language, rate, before)
             self._pause_s, self._paragraph_s = 0.0, PARAGRAPH_S if part.end == StretchEnd.paragraph else 0.0
 
     def end(self) -> Iterator[SpeechPacket]:
@@ -168,12 +168,12 @@ class SpeechStream:
                 yield piece, words
 
     def _utterance(
-        self, said: Pronunciation, words: Sequence[SpokenWord], rate: float, shift: int
+        self, said: Pronunciation, words: Sequence[SpokenWord], language: str, rate: float, shift: int
     ) -> Iterator[SpeechPacket]:
         before_s, told, seed = self.seconds, 0, self._options.seed + self._utterance_number
         self._utterance_number += 1
         spans: list[tuple[float, float]] = []
-        for piece in self._synthesizer.say(said.symbols, self._voice, rate=rate, seed=seed):
+        for piece in self._synthesizer.say(said.symbols, self._voice, language=language, rate=rate, seed=seed):
             spans += piece.spans_s
             first = told
             while told < len(words) and said.words[told][1] <= len(spans):

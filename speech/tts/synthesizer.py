@@ -43,15 +43,19 @@ class Synthesizer(Protocol):
     def language_of(self, voice: str) -> str:
         """The language (ISO 639-3) that one of `voices` was taught."""
 
-    def say(self, symbols: str, voice: str, *, rate: float, seed: int) -> Iterator[SaidSymbols]:
+    def say(self, symbols: str, voice: str, *, language: str, rate: float, seed: int) -> Iterator[SaidSymbols]:
         """Say an utterance.
 
         Args:
             symbols: between 1 and `max_symbols` of `alphabet`.
             voice: one of `voices`.
+            language: ISO 639-3, that of the words.
             rate: speed relative to the voice's own; the pitch stays.
             seed: the same seed gives the same samples.
 
         Returns:
             Pieces as they are ready. All together have one span for each symbol, and these never go back.
+
+        Raises:
+            LanguageError: if the voices do not speak the language.
         """

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from speech.audio.input.files import load_audio
-from speech.audio.output import MEDIA_TYPES, AudioWriter, encoded
+from speech.audio.input.pcm import Encoding, g711_values
+from speech.audio.output import MEDIA_TYPES, AudioWriter, encoded, mu_law_bytes
 from speech.choices import AudioEncoding
 from speech.errors import AudioError
 
@@ -80,6 +83,15 @@ def test_streams_need_no_seeking():
 def test_a_rate_that_a_format_lacks_is_refused():
     with pytest.raises(AudioError, match=r"opus at 22050 Hz\. It takes 8000, 12000, 16000, 24000, 48000 Hz"):
         encoded(TONE, AudioEncoding.opus, 22050)
+
+
+@given(st.lists(st.floats(-1.5, 1.5, width=32), max_size=40))
+def test_mu_law_codes_are_the_nearest(samples):
+    values = g711_values(Encoding.mulaw)
+    given_samples = np.array(samples, np.float32)
+    found = values[np.frombuffer(mu_law_bytes(given_samples), np.uint8)]
+    nearest = np.abs(given_samples[:, None] - values).min(axis=1, initial=np.inf)
+    np.testing.assert_allclose(np.abs(given_samples - found), nearest, atol=1e-7)
 
 
 def test_every_format_has_a_media_type(tmp_path: Path):

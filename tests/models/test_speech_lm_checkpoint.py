@@ -15,21 +15,26 @@ from speech.models.checkpoint import KINDS, kind_of, load_checkpoint
 from speech.models.codec_checkpoint import CodecCheckpoint, load_codec_checkpoint, save_codec_checkpoint
 from speech.models.dual_ar import DualArConfig
 from speech.models.generation import generate
+from speech.models.letter_phonemes_checkpoint import load_letter_phonemes_checkpoint
 from speech.models.precision import Precision, with_precision
 from speech.models.speech_lm_checkpoint import (
+    PRONUNCIATION_FOLDER,
     SpeechLmCheckpoint,
     load_own_codec,
     load_speech_lm_checkpoint,
     save_speech_lm_checkpoint,
 )
+from speech.models.speech_lm_checkpoint import SPEAKERS as SPEAKERS_FILE
 from speech.models.speech_prompt import speech_prompt
 from speech.models.storage import ALIGNED_AR, DUAL_AR
 from speech.nn.cpu.int8 import int8_runs
+from speech.tensors import save_tensors
 from tests.cli.calling import run
 from tests.tiny_aligned_ar import VOCABULARY as SYMBOLS
 from tests.tiny_aligned_ar import aligned_prompt, tiny_aligned_ar, tiny_aligned_config
 from tests.tiny_codec import tiny_codec
 from tests.tiny_dual_ar import tiny_dual_ar, tiny_dual_ar_config, tiny_vocabulary
+from tests.tiny_voice import SPEAKERS, save_tiny_voice
 
 needs_kernels = pytest.mark.skipif(not int8_runs(), reason="needs the quantised kernels of x86")
 SHAPES = [
@@ -134,6 +139,29 @@ def test_an_aligned_model_comes_back_as_it_was(tmp_path, storage):
         prompt = aligned_prompt(model, "abcd", frames=[2.0] * 4)
         (spoken,) = generate_aligned(stored, [prompt], [Sampler(SamplingConfig())])
         assert spoken.codes.shape == (3, 8)
+
+
+def test_speakers_and_pronunciations_lie_beside_it(tmp_path):
+    loaded = load_speech_lm_checkpoint(save_tiny_voice(tmp_path / "v"))
+    assert list(loaded.speakers) == ["ann", "ben"]
+    for name, own in loaded.speakers.items():
+        assert own.language == SPEAKERS[name].language
+        assert torch.equal(own.embedding, SPEAKERS[name].embedding)
+    knows = load_letter_phonemes_checkpoint(tmp_path / "v" / PRONUNCIATION_FOLDER).model
+    assert knows.vocabulary.languages == ("deu", "eng")
+
+
+def test_speakers_that_do_not_fit_are_named(tmp_path):
+    folder = save_tiny_voice(tmp_path / "v")
+    save_tensors(folder / SPEAKERS_FILE, {"ann": torch.ones(3), "ben": torch.ones(2)})
+    with pytest.raises(ModelError, match=r"speaker ben has shape \(2,\), expected \(3,\)"):
+        load_speech_lm_checkpoint(folder)
+    save_tensors(folder / SPEAKERS_FILE, {"ann": torch.ones(3)})
+    with pytest.raises(ModelError, match="other speakers than in its record"):
+        load_speech_lm_checkpoint(folder)
+    (folder / SPEAKERS_FILE).unlink()
+    with pytest.raises(ModelError, match="cannot be read"):
+        load_speech_lm_checkpoint(folder)
 
 
 def test_it_describes_itself(tmp_path):

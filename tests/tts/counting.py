@@ -23,7 +23,7 @@ class CountingSynthesizer:
     def __init__(self) -> None:
         self.said: list[tuple[str, str, float, int]] = []
 
-    def say(self, symbols: str, voice: str, *, rate: float, seed: int) -> Iterator[SaidSymbols]:
+    def say(self, symbols: str, voice: str, *, language: str, rate: float, seed: int) -> Iterator[SaidSymbols]:
         assert 0 < len(symbols) <= self.max_symbols
         assert {*symbols} <= self.alphabet
         self.said.append((symbols, voice, rate, seed))

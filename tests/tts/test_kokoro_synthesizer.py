@@ -15,7 +15,7 @@ def synthesizer() -> KokoroSynthesizer:
 
 
 def said(synthesizer: KokoroSynthesizer, symbols: str, **options):
-    given = {"voice": VOICES[0], "rate": 1.0, "seed": 0} | options
+    given = {"voice": VOICES[0], "language": "eng", "rate": 1.0, "seed": 0} | options
     [piece] = synthesizer.say(symbols, given.pop("voice"), **given)
     return piece
 

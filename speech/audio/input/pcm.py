@@ -277,8 +277,9 @@ def _to_float(data: bytes, encoding: Encoding) -> np.ndarray:
     return samples
 
 
-def _g711(law: Encoding) -> np.ndarray:
-    """Values of the 256 G.711 codes: sign, 3-bit exponent, 4-bit mantissa; mu-law inverts all bits, A-law some."""
+def g711_values(law: Encoding) -> np.ndarray:
+    """Values `(256,)` float32 of the codes of ITU-T G.711: sign, 3-bit exponent, 4-bit mantissa; mu-law inverts all
+    bits, A-law some."""
     code = np.arange(256) ^ (0xFF if law is Encoding.mulaw else 0xD5)
     exponent, mantissa = code >> 4 & 7, code & 15
     value = ((mantissa << 3) + 132 << exponent) - 132
@@ -287,7 +288,7 @@ def _g711(law: Encoding) -> np.ndarray:
     return (np.where(code & 128, -value, value) / 32768).astype(np.float32)
 
 
-_G711 = {law: _g711(law) for law in (Encoding.mulaw, Encoding.alaw)}
+_G711 = {law: g711_values(law) for law in (Encoding.mulaw, Encoding.alaw)}
 
 
 def _wav_header(first: bytearray) -> tuple[AudioFormat, int, int] | None:

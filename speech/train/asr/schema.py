@@ -15,6 +15,7 @@ from speech.train.adapters.config import AdaptConfig
 from speech.train.asr.config import TrainConfig
 from speech.train.codec.config import CodecTrainConfig
 from speech.train.label.config import LabelConfig
+from speech.train.pronunciation.config import PronunciationTrainConfig
 from speech.train.speech_lm.config import SpeechLmTrainConfig
 from speech.train.translation.config import TranslationConfig
 from speech.train.watermark.config import WatermarkTrainConfig
@@ -29,6 +30,7 @@ def register() -> None:
     store.store(name="translation_schema", node=_open(TranslationConfig))
     store.store(name="codec_schema", node=_open(CodecTrainConfig))
     store.store(name="tts_schema", node=_open(SpeechLmTrainConfig))
+    store.store(name="pronunciation_schema", node=_open(PronunciationTrainConfig))
     store.store(name="watermark_schema", node=_open(WatermarkTrainConfig))
     store.store(group="model/encoder", name="whisper_schema", node=WhisperEncoderConfig)
     store.store(group="model/encoder", name="e_branchformer_schema", node=EBranchformerConfig)

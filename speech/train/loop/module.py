@@ -30,12 +30,14 @@ _NAMED = 20
 class StepBatch(Protocol):
     """Attributes of a batch that the loop uses."""
 
-    sample_lengths: Tensor
-    """`(batch,)` samples."""
     ids: list[str]
     """Utterance ids of the rows, for messages."""
     unreadable: list[Unreadable]
     """Utterances of the batch that could not be read."""
+
+    @property
+    def sample_lengths(self) -> Tensor:
+        """`(batch,)` samples."""
 
     @property
     def sample_rate(self) -> int:

@@ -99,7 +99,10 @@ class SpeechLmTrainConfig(RunConfig):
     """Folder with `train.safetensors` and `dev.safetensors`, the codes of the utterances as an earlier run left them in
     its `codes/`; the audio files are not needed then. Empty: the run makes them."""
     speakers: str = ""
-    """Safetensors file: speaker of the manifests -> embedding `(model.speaker_dim,)`."""
+    """Safetensors file: speaker of the manifests -> embedding `(model.speaker_dim,)`; those of the training set become
+    the voices of the result."""
+    pronunciation: str = ""
+    """Pronunciation model (directory or hub id) that goes with the result, for a voice that needs no other program."""
     fast_share: float = ranged(1.0, above=0, most=1)
     """Share of the frames of a batch whose codes train the fast network: fewer make steps faster."""
     storage: Storage = Storage.float16

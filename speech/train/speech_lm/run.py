@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -17,8 +18,10 @@ from speech.models.codec import NeuralCodec
 from speech.models.codec_checkpoint import load_codec_checkpoint
 from speech.models.dual_ar import DualAr
 from speech.models.hub import locate
+from speech.models.letter_phonemes_checkpoint import load_letter_phonemes_checkpoint
 from speech.models.speech_lm_checkpoint import (
     CODEC_FOLDER,
+    KnownSpeaker,
     SpeechLmCheckpoint,
     load_speech_lm_checkpoint,
     save_speech_lm_checkpoint,
@@ -81,6 +84,7 @@ def train_speech_lm(config: SpeechLmTrainConfig) -> Path:
         text = f"trainer.devices {config.trainer.devices}: training in several processes is not supported here"
         raise ConfigError(text, fix="Take trainer.devices=1, and trainer.accumulate for larger batches.")
     output = begin(config)
+    pronunciation = _pronunciation(config)
     corpus = read_corpus(config, check_files=not config.codes)
     start = _start(config, corpus)
     record_config(config, output)
@@ -88,7 +92,8 @@ def train_speech_lm(config: SpeechLmTrainConfig) -> Path:
     codes, tally = _codes(config, corpus, start.codec, output)
     lora = LoraWrapping(start.model, config.lora) if config.lora.rank else None
     spoken = {part: corpus[part] for part in ("train", "dev")}
-    corpora = Corpora(spoken, codes, alignments, _speakers(config, start.model))
+    speakers = _speakers(config, start.model)
+    corpora = Corpora(spoken, codes, alignments, speakers)
     _fit(config, start, corpora, tally, output)
     trained = averaged(config.trainer, output)
     if trained is not None:
@@ -100,13 +105,15 @@ def train_speech_lm(config: SpeechLmTrainConfig) -> Path:
         output / METRICS, output / CURVE, ("train/code_0", "train, first codebook"), ("dev/code_0", f"dev/{last}")
     )
     info = _info(config, start, corpus["train"], output / METRICS)
-    checkpoint = SpeechLmCheckpoint(model.eval(), start.vocabulary, info)
+    known = _known(speakers, corpus["train"]) if speakers is not None else {}
+    checkpoint = SpeechLmCheckpoint(model.eval(), start.vocabulary, info, known)
     attached = {CURVE: output / CURVE, METRICS: output / METRICS}
     save_speech_lm_checkpoint(
         output / "model",
         checkpoint,
         card=speech_lm_card(checkpoint),
         codec=start.codec_folder,
+        pronunciation=pronunciation,
         storage=config.storage,
         attached=attached,
     )
@@ -238,6 +245,31 @@ def _speakers(config: SpeechLmTrainConfig, model: DualAr | AlignedAr) -> Speaker
             text = f"{name} has shape {tuple(embedding.shape)}, expected ({dim},)"
             raise DataError(text, where=config.speakers)
     return SpeakerTable(table, dim)
+
+
+def _pronunciation(config: SpeechLmTrainConfig) -> Path | None:
+    """The folder of the pronunciation model.
+
+    Raises:
+        ModelError: if there is none, or it is damaged.
+    """
+    if not config.pronunciation:
+        return None
+    folder = locate(config.pronunciation)
+    load_letter_phonemes_checkpoint(folder)
+    return folder
+
+
+def _known(speakers: SpeakerTable, heard: Sequence[Utterance]) -> dict[str, KnownSpeaker]:
+    """Speakers that were heard, each with the language that was most heard of them."""
+    seconds: dict[str, Counter[str]] = {}
+    for utterance in heard:
+        seconds.setdefault(utterance.speaker, Counter())[utterance.language] += utterance.duration_s  # type: ignore[assignment]
+    return {
+        name: KnownSpeaker(own.most_common(1)[0][0], speakers.of[name])
+        for name, own in sorted(seconds.items())
+        if name in speakers.of
+    }
 
 
 def _info(config: SpeechLmTrainConfig, start: Start, heard: Sequence[Utterance], metrics: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ _TIED = {
 """The table of misaki, Kokoro's own front end."""
 _NEAREST = {"deu": {"ʏ": "y", "ɾ": "ʁ"}}
 """Phonemes of a language that no voice was taught -> the nearest that some voice was."""
-_SWITCH = re.compile(r"\([a-z-]+\)")
+_SWITCH = re.compile(rf"\([a-z{re.escape(TIE)}-]+\)")
 """eSpeak NG's marks of words that it says in another language."""
 
 

@@ -137,6 +137,12 @@ def partition(many: Sequence[int], few: Sequence[int]) -> list[tuple[int, int]]:
     return runs[::-1]
 
 
+def marks_between(gap: str) -> str:
+    """What is written of a gap between words: its punctuation with the spaces that belong around it, or a space."""
+    written = "".join(map(_marks, _MARKS.split(gap)[1::2]))
+    return written.replace("  ", " ") or " "
+
+
 def _marks(text: str) -> str:
     """Punctuation with the spaces that belong around it."""
     for mark, spoken in _SPOKEN_MARKS.items():

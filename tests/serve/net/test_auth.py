@@ -24,6 +24,7 @@ def status(auth: Authenticator, headers: dict[str, str], query: dict[str, str] |
         {"authorization": "bearer two"},
         {"authorization": "Token two"},
         {"x-api-key": "one"},
+        {"xi-api-key": "two"},
         {"sec-websocket-protocol": "speech.v1, bearer.two"},
         {"sec-websocket-protocol": "realtime, openai-insecure-api-key.one"},
         {"sec-websocket-protocol": "token, two"},

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from serve.protocols.close_codes import CloseCode
-from serve.protocols.native_speech import (
-    SpeakCancel,
-    SpeakEnd,
-    SpeakFlush,
-    SpeakingRefused,
-    SpeakStart,
-    SpeakText,
-    audio_frames,
-    parse,
-    words_message,
-)
-from speech.tts.speech_stream import SaidWord
+from serve.protocols.native_speech import NativeSpeaking, SpeakStart, audio_frames, parse
+from serve.protocols.speaking_protocol import SpeakCancel, SpeakEnd, SpeakFlush, SpeakingRefused, SpeakText
+from speech.tts.speech_stream import SaidWord, SpeechPacket
 
 
 @pytest.mark.parametrize(
@@ -55,9 +48,43 @@ def test_others_are_refused(frame, close):
     assert refused.value.close == close
 
 
-def test_words_and_samples_are_rendered():
-    message = words_message((SaidWord("five", 0.12345, 0.5, 3, 5),))
-    assert message == {"type": "words", "words": [{"text": "five", "start": 0.123, "end": 0.5, "source": [3, 5]}]}
+def test_frames_are_cut_and_clipped():
     frames = audio_frames(np.array([0, 0.5, -2, 2, 0.1], np.float32), 2)
     assert [np.frombuffer(frame, "<i2").tolist() for frame in frames] == [[0, 16384], [-32767, 32767], [3277]]
     assert audio_frames(np.zeros(0, np.float32), 2) == []
+
+
+def test_words_come_before_their_samples():
+    protocol = NativeSpeaking(100, 8)
+    packet = SpeechPacket(np.array([0, 0.5, -2], np.float32), (SaidWord("five", 0.12345, 0.5, 3, 5),))
+    words, *audio = protocol.packet(packet, "", 0.0)
+    said = {"type": "words", "words": [{"text": "five", "start": 0.123, "end": 0.5, "source": [3, 5]}]}
+    assert json.loads(words) == said
+    assert np.frombuffer(b"".join(audio), "<i2").tolist() == [0, 16384, -32767]
+    assert len(audio) == 2  # a quarter of a second each
+
+
+def test_events_and_errors_are_told():
+    protocol = NativeSpeaking(100, 8)
+    told = [*protocol.started(), *protocol.flushed(1.23456), *protocol.cancelled(), *protocol.done(2)]
+    assert [json.loads(frame) for frame in told] == [
+        {"type": "started", "sample_rate": 8, "encoding": "pcm_s16le"},
+        {"type": "flushed", "seconds": 1.235},
+        {"type": "cancelled"},
+        {"type": "done", "seconds": 2},
+    ]
+    [error] = protocol.refused(SpeakingRefused("idle", "nothing came", CloseCode.idle))
+    assert json.loads(error) == {"type": "error", "code": "idle", "message": "nothing came"}
+
+
+def test_the_first_message_is_start_and_no_other():
+    protocol = NativeSpeaking(100, 8)
+    opening = protocol.open('{"type": "start", "language": "spa", "rate": 1.5}')
+    assert (opening.options.language, opening.options.rate, opening.commands) == ("spa", 1.5, ())
+    for call, frame, message in (
+        (protocol.open, '{"type": "end"}', "expected start first"),
+        (protocol.open, '{"type": "start", "rate": 9}', "rate 9"),
+        (protocol.commands, '{"type": "start"}', "a second start"),
+    ):
+        with pytest.raises(SpeakingRefused, match=message):
+            call(frame)

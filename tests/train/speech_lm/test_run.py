@@ -12,6 +12,7 @@ from speech.data.manifest import read_manifest, write_manifest
 from speech.errors import ConfigError, DataError
 from speech.models.aligned_ar import AlignedAr
 from speech.models.codec_checkpoint import CodecCheckpoint, save_codec_checkpoint
+from speech.models.letter_phonemes_checkpoint import load_letter_phonemes_checkpoint
 from speech.models.speech_lm_checkpoint import load_own_codec, load_speech_lm_checkpoint
 from speech.nn.speech_lm.text_encoder import TextEncoderConfig
 from speech.tensors import save_tensors
@@ -21,6 +22,7 @@ from speech.train.loop.state import CHECKPOINT
 from speech.train.speech_lm.config import LoraConfig, SpeechLmInitConfig, SpeechLmTrainConfig, SpeechTextConfig
 from speech.train.speech_lm.run import train_speech_lm
 from tests.changes import changed
+from tests.pronounced import save_tiny_letter_phonemes
 from tests.tiny_codec import tiny_codec, tiny_codec_config
 from tests.train.codec.corpus import spoken
 from tests.train.speech_lm.corpus import kept_codec, tiny
@@ -141,7 +143,13 @@ def test_a_model_with_speakers_learns_from_their_embeddings(spoken, codec, tmp_p
     config = tiny(tmp_path, codec, tmp_path / "run", max_steps=2, average=0)
     model = changed(config.model, {"speaker_dim": 3})
     config = replace(config, model=model, speakers=str(tmp_path / "speakers.safetensors"))
-    assert load_speech_lm_checkpoint(train_speech_lm(config)).model.config.speaker_dim == 3
+    config = replace(config, pronunciation=str(save_tiny_letter_phonemes(tmp_path / "letters")))
+    result = train_speech_lm(config)
+    loaded = load_speech_lm_checkpoint(result)
+    assert loaded.model.config.speaker_dim == 3
+    assert list(loaded.speakers) == ["ann"]
+    assert loaded.speakers["ann"].embedding.tolist() == [1, 1, 1]
+    assert load_letter_phonemes_checkpoint(result / "pronunciation").info == {"note": "tiny"}
     save_tensors(tmp_path / "speakers.safetensors", {"ann": torch.ones(4)})
     with pytest.raises(DataError, match=r"ann has shape \(4,\), expected \(3,\)"):
         train_speech_lm(replace(config, output=str(tmp_path / "other")))

@@ -14,6 +14,7 @@ from speech.tts.pronunciation.ipa import symbols_of_ipa
         ("t^sˈyːɡə mˈʏnçən", "deu", "ʦˈyːɡə mˈynçən"),
         ("bɔ̃ʒˈuʁ", "fra", "bɔ̃ʒˈuʁ"),
         ("(en)wˈiːkɛnd(fr) la", "fra", "wˈiːkɛnd la"),
+        ("ʦˈeː(^e^n)sˈɜːvə(^d^e)", "deu", "ʦˈeːsˈɜːvə"),
         ("  a \n b-c\n", "spa", "a bc"),
         ("ɾ", "deu", "ʁ"),
         ("ɾ", "spa", "ɾ"),

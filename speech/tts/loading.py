@@ -1,0 +1,86 @@
+"""Loads voice models of all kinds: what says phonemes, and what knows the phonemes of words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from speech.errors import ModelError
+from speech.models.aligned_ar import AlignedAr
+from speech.models.checkpoint import kind_of
+from speech.models.devices import check_device
+from speech.models.hub import embedded_pronunciation, locate
+from speech.models.kokoro_checkpoint import load_kokoro_checkpoint
+from speech.models.letter_phonemes_checkpoint import load_letter_phonemes_checkpoint
+from speech.models.precision import Precision, with_precision
+from speech.models.speech_lm_checkpoint import PRONUNCIATION_FOLDER, load_own_codec, load_speech_lm_checkpoint
+from speech.models.storage import ALIGNED_AR, KOKORO
+from speech.text.speech_vocabulary import TextUnit
+from speech.tts.aligned_synthesizer import AlignedSynthesizer
+from speech.tts.kokoro_synthesizer import KokoroSynthesizer
+from speech.tts.pronunciation.either import EitherPronouncer
+from speech.tts.pronunciation.espeak import EspeakPronouncer
+from speech.tts.pronunciation.letters import LetterPronouncer
+from speech.tts.pronunciation.pronunciation import Pronouncer
+from speech.tts.synthesizer import Synthesizer
+
+_SHARED = 0.9
+"""Share of a pronunciation model's phonemes that voices have, if it is meant for them; rare ones may be missing."""
+
+
+def load_voice_model(
+    name: str, *, device: str = "cpu", precision: Precision = Precision.auto
+) -> tuple[Synthesizer, Pronouncer]:
+    """Load a voice model.
+
+    Args:
+        name: directory or hub id of an aligned speech language model with its codec, or of a Kokoro that
+            `speech import` has converted.
+        device: cpu, cuda, cuda:1, mps or xpu.
+        precision: of an aligned model; a Kokoro computes in float32.
+
+    Returns:
+        What says phonemes, and what knows those of words: the model in `pronunciation/`, or else the embedded one if
+        the voices have its alphabet; in languages that it does not know, the program `espeak-ng`.
+
+    Raises:
+        ModelError: if there is no such model, or it is damaged, or does not speak.
+        ConfigError: if the program `espeak-ng` is needed and not installed, or the device is missing.
+    """
+    path = locate(name)
+    kind, place = kind_of(path), torch.device(check_device(device))
+    if kind == KOKORO:
+        return _with_pronouncer(_kokoro(path, name, place), path)
+    if kind == ALIGNED_AR:
+        return _with_pronouncer(_aligned(path, name, place, precision), path)
+    fix = "Give an aligned speech language model, or an imported Kokoro."
+    raise ModelError(f"a model of kind {kind!r} has no voice", where=name, fix=fix)
+
+
+def _kokoro(path: Path, name: str, device: torch.device) -> KokoroSynthesizer:
+    checkpoint = load_kokoro_checkpoint(path, device=device)
+    if not checkpoint.voices:
+        raise ModelError("has no voices", where=name, fix="Import it again with a folder of voices.")
+    return KokoroSynthesizer(checkpoint)
+
+
+def _aligned(path: Path, name: str, device: torch.device, precision: Precision) -> AlignedSynthesizer:
+    checkpoint = load_speech_lm_checkpoint(path, device=device, as_stored=True)
+    model, vocabulary = checkpoint.model, checkpoint.vocabulary
+    assert isinstance(model, AlignedAr)
+    if vocabulary.unit != TextUnit.symbols:
+        raise ModelError(
+            f"it reads {vocabulary.unit}, not phonemes", where=name, fix="Train it with text.unit=symbols."
+        )
+    codec = load_own_codec(path, device=device).model
+    return AlignedSynthesizer(with_precision(model, precision), vocabulary, codec, checkpoint.speakers)
+
+
+def _with_pronouncer(synthesizer: Synthesizer, path: Path) -> tuple[Synthesizer, Pronouncer]:
+    folder = path / PRONUNCIATION_FOLDER
+    if folder.is_dir():
+        return synthesizer, LetterPronouncer(load_letter_phonemes_checkpoint(folder).model)
+    letters = LetterPronouncer(load_letter_phonemes_checkpoint(embedded_pronunciation()).model)
+    fits = len(letters.phonemes & synthesizer.alphabet) >= _SHARED * len(letters.phonemes)
+    return synthesizer, EitherPronouncer(letters) if fits else EspeakPronouncer()

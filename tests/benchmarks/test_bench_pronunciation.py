@@ -1,0 +1,40 @@
+"""The benchmark of pronunciations: errors are counted right, unseen words are unseen, and a run writes its figures."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from pronunciation import errors, main, parts
+
+from speech.train.pronunciation.batches import PronouncedWords
+from tests.pronounced import save_tiny_letter_phonemes, write_corpus
+
+
+def test_errors_are_those_of_phonemes_and_of_words():
+    texts = [PronouncedWords("1", "eng", ("a", "cab"), ("a", "kab")), PronouncedWords("2", "eng", ("be",), ("biː",))]
+    found = errors(texts, [["a", "kb"], ["biii"]])
+    assert found.phonemes == pytest.approx(3 / 7)
+    assert (found.words, found.count) == (pytest.approx(2 / 3), 3)
+
+
+def test_unseen_words_are_single_and_not_in_train(tmp_path):
+    for part, words in (("train", [["Bad"], ["cab", "bed"]]), ("dev", [["bad"], ["dab"], ["bed"], ["a", "b"]])):
+        lines = [json.dumps({"lang": "eng", "words": own, "symbols": own}) + "\n" for own in words]
+        (tmp_path / f"{part}.jsonl").write_text("".join(lines))
+    found = parts(tmp_path)
+    assert [own.words for own in found["unseen words"]] == [("dab",)]
+    assert [own.words for own in found["sentences"]] == [("a", "b")]
+
+
+def test_a_run_writes_its_figures(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "")
+    model, corpus = save_tiny_letter_phonemes(tmp_path / "m"), write_corpus(tmp_path / "c")
+    main(model, [corpus], tmp_path / "found.json")
+    rows = json.loads((tmp_path / "found.json").read_text())["results"]
+    assert {row["part"] for row in rows} <= {"sentences", "unseen words"}
+    for row in rows:
+        assert row["system"] == "model"
+        assert row["words"] > 0.5
+        assert row["ms"] > 0
+    assert "wrong" in capsys.readouterr().out

@@ -1,0 +1,52 @@
+"""Voice models from their folders: each kind speaks, and what does not is named."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from speech.errors import ConfigError, ModelError
+from speech.models.speech_lm_checkpoint import CODEC_FOLDER, PRONUNCIATION_FOLDER
+from speech.speaker import Speaker
+from speech.tts.loading import load_voice_model
+from speech.tts.pronunciation.letters import LetterPronouncer
+from speech.tts.speech_stream import SpeakingOptions
+from tests.tiny_voice import save_tiny_voice
+
+
+@pytest.fixture(scope="module")
+def voice(tmp_path_factory):
+    return save_tiny_voice(tmp_path_factory.mktemp("voice") / "v")
+
+
+def test_a_voice_with_its_pronunciations_needs_no_program(voice, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    synthesizer, pronouncer = load_voice_model(str(voice))
+    assert isinstance(pronouncer, LetterPronouncer)
+    assert synthesizer.voices == ("ann", "ben")
+    speaker = Speaker.from_pretrained(str(voice))
+    options = SpeakingOptions(language="eng", seed=2)
+    said = speaker.say("A bad cab. Dead bee, added.", options)
+    assert [word.text for word in said.words] == ["A", "bad", "cab", "Dead", "bee", "added"]
+    pieces = list(speaker.stream(["A b", "ad cab. Dea", "d bee, ad", "ded."], options))
+    assert np.array_equal(np.concatenate([piece.samples for piece in pieces]), said.samples)
+    assert tuple(word for piece in pieces for word in piece.words) == said.words
+
+
+def test_without_them_the_program_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ConfigError, match="the program espeak-ng"):
+        load_voice_model(str(save_tiny_voice(tmp_path / "v", pronunciation=False)))
+
+
+def test_what_does_not_speak_is_named(voice, checkpoint, tmp_path):
+    with pytest.raises(ModelError, match="'owsm_ctc' has no voice"):
+        load_voice_model(str(checkpoint))
+    with pytest.raises(ModelError, match="'pronunciation' has no voice"):
+        load_voice_model(str(voice / PRONUNCIATION_FOLDER))
+    shutil.copytree(voice, tmp_path / "v")
+    shutil.rmtree(tmp_path / "v" / CODEC_FOLDER)
+    with pytest.raises(ModelError, match="its codes cannot be heard"):
+        load_voice_model(str(tmp_path / "v"))
