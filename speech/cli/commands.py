@@ -31,7 +31,7 @@ COMMANDS = {
     "models": ("speech.cli.models:models", "Describe a model: size, languages, translation targets."),
     "score": (
         "speech.cli.score:score",
-        "Score transcripts, or speech that says texts: error rates, meaning, latency, skips.",
+        "Score transcripts, or spoken texts: error rates, meaning, latency.",
     ),
     "import": (
         "speech.cli.import_model:import_model",

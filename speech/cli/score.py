@@ -230,10 +230,10 @@ def _spoken(reference: Path, paths: Mapping[str, Path], wishes: _SpokenWishes) -
         run = import_module(_SPOKEN)
     language = None if wishes.language is None else resolve(wishes.language).code
     systems, references = run.read_systems(paths, language, wishes.references)
+    if wishes.page is not None:  # it needs no model
+        run.write_page(wishes.page, printable(reference.name), systems, wishes.seed, embed=wishes.embed_audio)
     scorer = run.SpeechScorer(wishes.model, wishes.device, wishes.opinions, references)
     scored = run.score_systems(scorer, systems)
-    if wishes.page is not None:
-        run.write_page(wishes.page, printable(reference.name), systems, wishes.seed, embed=wishes.embed_audio)
     texts = list(next(iter(systems.values())).values())
     if len(systems) > 1:  # the report has one recording for each text
         texts = [replace(text, audio=None) for text in texts]

@@ -109,8 +109,11 @@ def test_a_folder_of_texts_with_predicted_opinions(systems, tmp_path, monkeypatc
     soundfile.write(folder / "a.flac", load_audio(systems / f"{DOUBLED}.wav")[:48_000], 16_000)
     install(monkeypatch, tmp_path / "packages", "distillmos", DISTILLMOS)
     output = tmp_path / "out.json"
-    result = run("--speech", folder, "--language", "en", "--opinions", "distillmos", "--json", output)
+    report = tmp_path / "report.html"
+    wanted = "--language", "en", "--opinions", "distillmos"
+    result = run("--speech", folder, *wanted, "--json", output, "--html", report)
     assert result.exit_code == 0
+    assert '"audio":"said/a.flac"' in report.read_text("utf-8")
     (system,) = json.loads(output.read_text("utf-8"))["systems"]
     assert 1.0 < system["rates"]["distillmos"]["value"] < 5.0
     assert system["utterances"][0]["heard"].startswith("There was no lack of air")
