@@ -20,10 +20,9 @@ from speech.decode.sampling.fish_sampler import FishSampler
 from speech.decode.sampling.sampler import SamplingConfig, choose
 from speech.errors import TextError
 from speech.models.base import SpeechPrompt
-from speech.models.dual_ar import OVER_TIME
 from speech.models.fish_checkpoint import FishCheckpoint
 from speech.models.fish_prompt import FishTurn, fish_prompt
-from speech.text.fish_text import FishVersion, cleaned, turns
+from speech.text.fish_text import cleaned, turns
 
 _FIRST_FRAMES, _MOST_FRAMES = 4, 64
 """Frames behind which the first samples come; each further piece has twice as many, up to the most."""
@@ -108,8 +107,7 @@ class FishSpeaker:
 
     def _frames(self, prompt: SpeechPrompt, config: SamplingConfig) -> Iterator[Tensor]:
         """Codes `(codebooks,)` of the codec, frame by frame, up to the end that the model writes."""
-        unpenalised = [OVER_TIME] if self._tokenizer.version == FishVersion.one_four else []
-        sampler = FishSampler(config, unpenalised)
+        sampler = FishSampler(config, self._tokenizer.frame_token)
         state = self._model.begin([prompt])
         for _ in range(self._model.max_frames):
             codes, ended, state = self._model.step(state, partial(choose, [sampler]))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from speech.decode.sampling.sampler import Sampler, SamplingConfig
 
 
@@ -14,20 +12,23 @@ class FishSampler(Sampler):
 
     Args:
         config: rules of the request.
-        unpenalised: codebooks without a penalty.
+        frame_token: in 1.4, the token of all frames. Then what is written over time is not penalised, and codes beside
+            another token are remembered as 0. None: as in 1.5.
     """
 
-    def __init__(self, config: SamplingConfig, unpenalised: Collection[int] = ()) -> None:
+    def __init__(self, config: SamplingConfig, frame_token: int | None = None) -> None:
         super().__init__(config)
-        self._unpenalised, self._begun = frozenset(unpenalised), set[int]()
+        self._frame_token, self._framed, self._begun = frame_token, True, set[int]()
 
     def recent(self, codebook: int, window: int) -> list[int]:
-        if codebook in self._unpenalised or codebook not in self._begun:
+        if codebook not in self._begun or (codebook < 0 and self._frame_token is not None):
             return []
         found = super().recent(codebook, window)
         return [0] * (window - len(found)) + found
 
     def keep(self, codebook: int, code: int) -> None:
+        if codebook < 0:
+            self._framed = self._frame_token in (None, code)
         if codebook in self._begun:
-            super().keep(codebook, code)
+            super().keep(codebook, code if codebook < 0 or self._framed else 0)
         self._begun.add(codebook)

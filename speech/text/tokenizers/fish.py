@@ -60,6 +60,10 @@ class FishTokenizer(Protocol):
     def code_offset(self) -> int:
         """What the model's codes have more than the codec's."""
 
+    @property
+    def frame_token(self) -> int | None:
+        """The token of all frames; None if there is one for each code of the first codebook."""
+
     def instruction(self) -> list[int]:
         """What stands before voices to imitate."""
 
@@ -101,6 +105,7 @@ class FishTokenizer14:
                 raise ModelError(f"has no token {name}", where=where, fix="Give that of a Fish-Speech 1.4.")
         _check_size(self._tokenizer.get_vocab_size(), size, where)
         self.layout = TokenLayout(size, marks[_SEMANTIC], 1, marks[_END])
+        self.frame_token = self.layout.first_frame
 
     def instruction(self) -> list[int]:
         """Nothing: 1.4 knows no instruction."""
@@ -127,6 +132,7 @@ class FishTokenizer15:
 
     version = FishVersion.one_five
     code_offset = 0
+    frame_token = None
 
     def __init__(self, data: bytes, size: int, where: str) -> None:
         self.data = data

@@ -19,13 +19,19 @@ def test_a_window_begins_as_zeros_and_never_holds_the_first_frame():
     assert sampler.recent(2, 3) == []
 
 
-def test_codebooks_may_be_without_penalty():
-    sampler = FishSampler(SamplingConfig(window=3), [-1])
-    for codebook in (-1, 0):
-        sampler.keep(codebook, 5)
-        sampler.keep(codebook, 6)
+def test_in_1_4_tokens_have_no_penalty_and_codes_beside_texts_are_0():
+    sampler = FishSampler(SamplingConfig(window=3), frame_token=5)
+    for token, code in ((5, 6), (5, 7), (4, 8), (5, 9)):
+        sampler.keep(-1, token)
+        sampler.keep(0, code)
     assert sampler.recent(-1, 3) == []
-    assert sampler.recent(0, 3) == [0, 0, 6]
+    assert sampler.recent(0, 3) == [7, 0, 9]
+    later = FishSampler(SamplingConfig(window=3))
+    for token in (3, 4):
+        later.keep(-1, token)
+        later.keep(1, 8)
+    assert later.recent(-1, 3) == [0, 0, 4]
+    assert later.recent(1, 3) == [0, 0, 8]
 
 
 def test_code_0_is_penalised_from_the_second_frame_on():
