@@ -56,7 +56,7 @@ def say_text(pieces: Iterator[str], request: SayRequest) -> None:
         columns = SpinnerColumn(), TextColumn("speaking {task.completed:.1f} s", markup=False)
         progress = stack.enter_context(Progress(*columns, console=stderr(), transient=True))
         task = progress.add_task("speaking", total=None)
-        writers = [stack.enter_context(Player(rate)).write] if request.play else []
+        writers: list[Write] = [stack.enter_context(Player(rate)).write] if request.play else []
         if request.output is not None:
             writers.append(stack.enter_context(audio_file(request.output, request.encoding, rate)))
         said = spoken(packets, writers, lambda now: progress.update(task, completed=now.samples / rate))
