@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from speech.errors import ConfigError, LanguageError, TextError
 from speech.models.watermark_checkpoint import Threshold, WatermarkCheckpoint
 from speech.speaker import Speaker, Speech
 from speech.tts.speech_stream import PARAGRAPH_S, SpeakingOptions
+from speech.tts.synthesizer import SaidSymbols
 from speech.tts.watermark import Watermarker
 from tests.tiny_watermark import tiny_watermark
 from tests.tts.counting import CountingSynthesizer, LetterPronouncer
@@ -225,3 +227,41 @@ def test_a_watermark_of_another_rate_or_message_is_refused(marker):
         Speaker(CountingSynthesizer(), LetterPronouncer(), other)
     with pytest.raises(ConfigError, match="message 256"):
         Speaker(CountingSynthesizer(), LetterPronouncer(), marker, 256)
+
+
+class RecutSynthesizer(CountingSynthesizer):
+    """Says the same in packets that are cut at random."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        super().__init__()
+        self._rng = rng
+
+    def say(self, symbols, voice, *, rate, seed):
+        whole = list(super().say(symbols, voice, rate=rate, seed=seed))
+        samples, spans = torch.cat([piece.samples for piece in whole]), [s for piece in whole for s in piece.spans_s]
+        count = self._rng.integers(0, 6)
+        cuts = [0, *sorted(self._rng.integers(0, len(samples), count).tolist()), len(samples)]
+        told = [0, *sorted(self._rng.integers(0, len(spans), count).tolist()), len(spans)]
+        for (a, b), (first, last) in zip(pairwise(cuts), pairwise(told), strict=True):
+            yield SaidSymbols(samples[a:b], spans[first:last])
+
+
+LONG = f"{TEXT} „Nein!“ she said... 12.5 % of 3 km? Yes; e.g. 1,000 m.\n\n \n"
+
+
+@pytest.mark.timeout(3600)
+def test_random_cuts_of_text_and_packets_say_the_same(pytestconfig, marker):
+    """2,000 of them with `--all`."""
+    whole = speaker().say(LONG, ENGLISH)
+    marked = Speaker(CountingSynthesizer(), LetterPronouncer(), marker, 5).say(LONG, ENGLISH).samples
+    for number in range(2000 if pytestconfig.getoption("--all") else 100):
+        rng = np.random.default_rng(number)
+        places = [0, *sorted(rng.integers(0, len(LONG), rng.integers(0, 40)).tolist()), len(LONG)]
+        pieces = [LONG[a:b] for a, b in pairwise(places)]
+        one = Speaker(RecutSynthesizer(rng), LetterPronouncer(), marker if number % 4 == 0 else None, 5)
+        said = joined(one.stream(pieces, ENGLISH), 8000)
+        assert said.words == whole.words, number
+        if one.marks:
+            np.testing.assert_allclose(said.samples, marked, atol=1e-6, err_msg=str(number))
+        else:
+            np.testing.assert_array_equal(said.samples, whole.samples, err_msg=str(number))

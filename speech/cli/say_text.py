@@ -88,7 +88,7 @@ def _written(packets: Iterator[SpeechPacket], request: SayRequest, rate: int, *,
         columns = SpinnerColumn(), TextColumn("speaking {task.completed:.1f} s", markup=False)
         progress = stack.enter_context(Progress(*columns, console=stderr(), transient=True))
         task = progress.add_task("speaking", total=None)
-        writers = [stack.enter_context(Player(rate)).write] if request.play else []
+        writers: list[Write] = [stack.enter_context(Player(rate)).write] if request.play else []
         if request.output is not None:
             writers.append(stack.enter_context(audio_file(request.output, request.encoding, rate)))
         report = partial(_report, progress, task, rate)

@@ -100,8 +100,9 @@ class WatermarkGenerator(nn.Module):
             patterns = patterns * torch.tensor([_REFERENCE_DB] + bits * [_BIT_DB])[:, None]
         self.patterns = nn.Parameter(patterns)  # (period, 1 + bits, bands) in dB
         self.heard = nn.Linear(bands, dim)
-        self.message = nn.Parameter(torch.randn(bits, dim) * _SMALL)
-        self.place = nn.Parameter(torch.randn(period, dim) * _SMALL)
+        self.message, self.place = nn.Parameter(torch.empty(bits, dim)), nn.Parameter(torch.empty(period, dim))
+        for parameter in (self.message, self.place):
+            nn.init.normal_(parameter, std=_SMALL)
         self.blocks = CausalSequence([*convnext_stack(dim, layers, kernel), Framewise(nn.LayerNorm(dim))])
         self.decided = nn.Linear(dim, 3 * bands)
         nn.init.zeros_(self.decided.weight)

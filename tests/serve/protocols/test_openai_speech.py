@@ -13,14 +13,20 @@ import httpx
 import numpy as np
 import pytest
 import soundfile
+import torch
 from openai import OpenAI
+from websockets.sync.client import connect
 
 from speech.audio.input.files import probe
 from speech.audio.output import MEDIA_TYPES
 from speech.choices import AudioEncoding
+from speech.models.adapters.file import fingerprint
 from speech.speaker import Speaker
 from speech.tts.speech_stream import SpeakingOptions
+from speech.tts.voice_file import VoiceFile, save_voice
+from speech.tts.watermark import WatermarkChoice
 from tests.serve.conftest import Running, running
+from tests.tiny_watermark import save_tiny_watermark
 from tests.tts.kokoro_voices import VOICES, letters_program, save_kokoro
 
 TEXT = "Hello there, Anna. It cost $5. Then she left."
@@ -181,3 +187,31 @@ def test_a_server_without_a_voice_says_so():
         response = post(server)
         assert (response.status_code, response.json()["error"]["code"]) == (404, "no_voice")
         assert httpx.get(f"{server.http}/v1/voices").json() == {"object": "list", "data": []}
+
+
+def test_a_server_with_a_watermark_marks_all_that_it_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", f"{letters_program(tmp_path / 'bin')}:/usr/bin:/bin")
+    model = save_kokoro(tmp_path / "model")
+    mark = save_tiny_watermark(tmp_path / "mark", sample_rate=24000)
+    anna = VoiceFile(
+        name="anna", language="eng", kind="kokoro", model=fingerprint(model), tensors={"styles": torch.randn(10, 8)},
+        cloned=True, card="Anna agrees.", created="2026-11-30",
+    )  # fmt: skip
+    save_voice(model / "voices" / "anna.safetensors", anna)
+    speaker = Speaker.from_pretrained(str(model), watermark=WatermarkChoice(model=str(mark), message=9))
+    with running(voice_model=str(model), watermark_model=str(mark), watermark_message=9) as server:
+        for voice in ("af_one", "anna"):
+            got = post(server, voice=voice, response_format="pcm").content
+            np.testing.assert_array_equal(np.frombuffer(got, "<i2"), said_here(speaker, voice=voice))
+        with connect(f"{server.ws}/v1/speak") as socket:
+            for message in ({"type": "start", "voice": "anna"}, {"type": "text", "text": TEXT}, {"type": "end"}):
+                socket.send(json.dumps(message))
+            audio = b"".join(frame for frame in socket if isinstance(frame, bytes))
+        np.testing.assert_array_equal(np.frombuffer(audio, "<i2"), said_here(speaker, voice="anna"))
+        listed = httpx.get(f"{server.http}/v1/voices").json()["data"]
+        assert {one["id"]: one["cloned"] for one in listed}["anna"]
+    with running(voice_model=str(model)) as server:
+        refused = post(server, voice="anna")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "cannot_be_said")
+        assert "is cloned: it is said only with a watermark" in refused.json()["error"]["message"]
+        assert post(server, voice="af_one").status_code == 200
