@@ -3,8 +3,9 @@
     uv run --extra tts --group teachers python recipes/tts/teacher_pronunciations.py OUTPUT --language spa \\
         --texts /usr/share/help --handbook /usr/share/doc/debian-handbook/html --words /usr/share/dict/spanish
 
-Writes OUTPUT/train.jsonl and dev.jsonl, a sentence or a single word per line, with the phonemes of each word; and a
-card with the sources. English is pronounced by the package hibari-tts, other languages by eSpeak NG.
+Writes OUTPUT/train.jsonl and dev.jsonl, a sentence or a single word per line, with the phonemes of each word; and
+sources.json and a card with the sources and their licences. English is pronounced by the package hibari-tts, other
+languages by eSpeak NG.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from speech.cli.recipe import start_command
 from speech.errors import ConfigError, DataError, SpeechError
 from speech.files import check_writable, write_atomically
 from speech.text.languages import resolve
+from speech.train.pronunciation.batches import SOURCES
 from speech.tts.pronunciation.pronunciation import Pronunciation
 from speech.tts.text_front_end.normalise import normalise
 from speech.tts.text_front_end.spoken_form import SpokenForm
@@ -74,6 +76,7 @@ def main(
             lines[part].append(line)
     for part, own in lines.items():
         write_atomically(output / f"{part}.jsonl", "".join(own))
+    write_atomically(output / SOURCES, json.dumps(sources, ensure_ascii=False, indent=1) + "\n")
     write_atomically(output / "README.md", card(code, sources, {part: len(own) for part, own in lines.items()}))
     stdout().print(f"{output}: {len(lines['train'])} texts to train on, {len(lines['dev'])} for dev")
 

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from speech.errors import ConfigError, DataError
-from speech.train.pronunciation.batches import read_pronunciations
+from speech.train.pronunciation.batches import read_pronunciations, read_sources
 from speech.tts.pronunciation.pronunciation import pronounced
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "tts"
@@ -54,6 +54,11 @@ def test_pages_and_words_become_lines(recipe, book, tmp_path):
     card = (tmp_path / "out" / "README.md").read_text()
     assert "| Debian Administrator's Handbook |" in card
     assert "| words: words |" in card
+    assert dict(read_sources(tmp_path / "out")).keys() == {
+        "eSpeak NG",
+        "Debian Administrator's Handbook",
+        "words: words",
+    }
     assert read_pronunciations(tmp_path / "out" / "train.jsonl")
 
 

@@ -23,6 +23,8 @@ from speech.text.languages import resolve
 from speech.text.letter_vocabulary import LetterVocabulary
 from speech.train.pronunciation.config import PronunciationBatchConfig
 
+SOURCES = "sources.json"
+"""File in a corpus's folder: name and licence of each source; it may be missing."""
 _log = logging.getLogger(__name__)
 
 
@@ -98,6 +100,21 @@ def read_pronunciations(path: Path) -> list[PronouncedWords]:
     if not found:
         raise DataError("it has no line", where=where)
     return found
+
+
+def read_sources(folder: Path) -> list[tuple[str, str]]:
+    """Names and licences of a corpus's sources; none if it does not tell them.
+
+    Raises:
+        DataError: if they are told in another way.
+    """
+    path = folder / SOURCES
+    if not path.is_file():
+        return []
+    try:
+        return [(str(name), str(licence)) for name, licence in json.loads(read_text(path))]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DataError(f"it is no list of names and licences: {error}", where=printable(path)) from error
 
 
 def fitting(part: str, sentences: Sequence[PronouncedWords], repeats: int) -> list[PronouncedWords]:

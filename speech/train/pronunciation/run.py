@@ -25,6 +25,7 @@ from speech.train.pronunciation.batches import (
     PronunciationPacker,
     fitting,
     read_pronunciations,
+    read_sources,
 )
 from speech.train.pronunciation.config import PronunciationTrainConfig
 from speech.train.pronunciation.module import PronunciationModule
@@ -99,6 +100,7 @@ def _info(config: PronunciationTrainConfig, read: Sequence[PronouncedWords], met
         "seed": config.seed,
         "steps": config.trainer.max_steps,
         "words": dict(sorted(words.items())),
+        "sources": sorted({source for folder in config.corpora for source in read_sources(Path(folder))}),
         "dev": {name: rows[-1][name] for name in _REPORTED if name in rows[-1]} if rows else {},
     }
 
@@ -118,6 +120,10 @@ def pronunciation_card(model: LetterPhonemes, info: Mapping[str, Any]) -> str:
         "| words to train on | |",
         "|---|---|",
         *[f"| {code} | {count} |" for code, count in words.items()],
+        "",
+        "| source | licence |",
+        "|---|---|",
+        *[f"| {source} | {licence} |" for source, licence in info["sources"]],
         "",
         "| at the last validation | |",
         "|---|---|",

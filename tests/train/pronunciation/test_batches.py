@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from speech.errors import DataError
 from speech.text.letter_vocabulary import LetterVocabulary
 from speech.train.pronunciation.batches import (
+    SOURCES,
     PronouncedWords,
     PronunciationBatches,
     PronunciationPacker,
     fitting,
     planned,
     read_pronunciations,
+    read_sources,
 )
 from speech.train.pronunciation.config import PronunciationBatchConfig
 from tests.pronounced import write_corpus
@@ -83,6 +85,16 @@ def test_what_is_wrong_in_a_file_is_named(tmp_path, line, message):
     with pytest.raises(DataError) as error:
         read_pronunciations(path)
     assert error.match(message) or message in f"{error.value.where}, {error.value}"
+
+
+def test_sources_may_be_missing_and_are_checked(tmp_path):
+    assert read_sources(tmp_path) == []
+    (tmp_path / SOURCES).write_text('[["a teacher", "CC0"]]')
+    assert read_sources(tmp_path) == [("a teacher", "CC0")]
+    for wrong in ("{", "[1]", '[["a"]]'):
+        (tmp_path / SOURCES).write_text(wrong)
+        with pytest.raises(DataError, match=r"sources\.json: it is no list of names and licences"):
+            read_sources(tmp_path)
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -8,6 +8,7 @@ import torch
 from speech.errors import ConfigError, DataError
 from speech.models.letter_phonemes_checkpoint import load_letter_phonemes_checkpoint
 from speech.train.loop.callbacks import Metrics, read_metrics
+from speech.train.pronunciation.batches import SOURCES
 from speech.train.pronunciation.run import train_pronunciation
 from tests.changes import changed
 from tests.pronounced import SOUNDS, write_corpus
@@ -21,6 +22,7 @@ def corpora(tmp_path_factory):
 
 
 def test_it_learns_how_words_are_pronounced(corpora, tmp_path):
+    (corpora[0] / SOURCES).write_text('[["a teacher", "CC0"]]')
     config = tiny(corpora, tmp_path / "run", max_steps=120, validate_every=120, average=0)
     result = train_pronunciation(config)
     model = load_letter_phonemes_checkpoint(result).model
@@ -35,6 +37,7 @@ def test_it_learns_how_words_are_pronounced(corpora, tmp_path):
     assert "# tiny\n" in card
     assert "How words are pronounced in deu, eng" in card
     assert "| words_wrong | 0.0" in card
+    assert "| a teacher | CC0 |" in card
 
 
 class Killed(Exception):
