@@ -99,10 +99,12 @@ class FishTokenizer14:
             raise ModelError(f"is no tokenizer: {error}", where=where) from error
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        marks = {name: self._tokenizer.token_to_id(name) for name in (_START, _END, _SEMANTIC)}
-        for name, token in marks.items():
+        marks = dict[str, int]()
+        for name in (_START, _END, _SEMANTIC):
+            token = self._tokenizer.token_to_id(name)
             if token is None:
                 raise ModelError(f"has no token {name}", where=where, fix="Give that of a Fish-Speech 1.4.")
+            marks[name] = token
         _check_size(self._tokenizer.get_vocab_size(), size, where)
         self.layout = TokenLayout(size, marks[_SEMANTIC], 1, marks[_END])
         self.frame_token = self.layout.first_frame
