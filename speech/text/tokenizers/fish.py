@@ -99,7 +99,7 @@ class FishTokenizer14:
             raise ModelError(f"is no tokenizer: {error}", where=where) from error
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        marks: dict[str, int] = {}
+        marks = dict[str, int]()
         for name in (_START, _END, _SEMANTIC):
             token = self._tokenizer.token_to_id(name)
             if token is None:
