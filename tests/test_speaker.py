@@ -236,8 +236,8 @@ class RecutSynthesizer(CountingSynthesizer):
         super().__init__()
         self._rng = rng
 
-    def say(self, symbols, voice, *, rate, seed):
-        whole = list(super().say(symbols, voice, rate=rate, seed=seed))
+    def say(self, symbols, voice, *, language, rate, seed):
+        whole = list(super().say(symbols, voice, language=language, rate=rate, seed=seed))
         samples, spans = torch.cat([piece.samples for piece in whole]), [s for piece in whole for s in piece.spans_s]
         count = self._rng.integers(0, 6)
         cuts = [0, *sorted(self._rng.integers(0, len(samples), count).tolist()), len(samples)]
