@@ -7,7 +7,8 @@ drawn from a list; of these, unseen ones occur nowhere in its train.jsonl. What 
 the corpus wrote: hibari-tts in English, espeak-ng in other languages, so that espeak-ng can only be compared in
 English. Errors are substitutions, deletions and insertions of phonemes (stress marks included) over the teacher's, and
 the share of words with any. Times are the median of a sentence, wall clock, one thread; espeak-ng is a process per
-sentence, as `speech.tts.pronunciation.espeak` runs it.
+sentence, as `speech.tts.pronunciation.espeak` runs it. Where the program is installed, the words of
+`benchmarks/sentences/` that both say alike are counted, too: texts of another kind than those trained on.
 """
 
 from __future__ import annotations
@@ -24,12 +25,15 @@ import torch
 import typer
 from rich.console import Console
 from rich.table import Table
+from speech_output import SENTENCES
 from timing import machine
 
 from speech.metrics.edit.alignment import count_errors
+from speech.models.letter_phonemes import LetterPhonemes
 from speech.models.letter_phonemes_checkpoint import load_letter_phonemes_checkpoint
 from speech.train.pronunciation.batches import PronouncedWords, read_pronunciations
 from speech.tts.pronunciation.espeak import PROGRAM, EspeakPronouncer
+from speech.tts.pronunciation.letters import LetterPronouncer
 from speech.tts.text_front_end.normalise import normalise
 
 Pronounce = Callable[[Sequence[str], str], list[str]]
@@ -83,6 +87,21 @@ def by_espeak(words: Sequence[str], language: str) -> list[str]:
     return [*found, *[""] * len(words)][: len(words)]
 
 
+def alike(model: LetterPhonemes, code: str) -> tuple[int, int]:
+    """Words of the benchmark's sentences in a language that model and program say alike, and all words."""
+    same = total = 0
+    ours, program = LetterPronouncer(model), EspeakPronouncer()
+    for line in (SENTENCES / f"{code}.txt").read_text("utf-8").splitlines():
+        if line:
+            spoken = normalise(line, code)
+            one, other = ours(spoken, code), program(spoken, code)
+            words = [
+                (one.symbols[a:b], other.symbols[c:d]) for (a, b), (c, d) in zip(one.words, other.words, strict=True)
+            ]
+            same, total = same + sum(said == wanted for said, wanted in words), total + len(words)
+    return same, total
+
+
 def main(
     model: Annotated[Path, typer.Argument(help="Checkpoint of a pronunciation model.")],
     corpora: Annotated[list[Path], typer.Argument(help="Folders with train.jsonl and dev.jsonl.")],
@@ -91,7 +110,8 @@ def main(
 ) -> None:
     """Print the table."""
     torch.set_num_threads(1)
-    ours = load_letter_phonemes_checkpoint(model).model.pronounce
+    network = load_letter_phonemes_checkpoint(model).model
+    ours = network.pronounce
     rows: list[dict[str, Any]] = []
     for corpus in corpora:
         for part, every in parts(corpus).items():
@@ -113,8 +133,14 @@ def main(
             row["system"], row["language"], row["part"], str(row.get("count", "-")), *rates, f"{row['ms']:.1f}"
         )
     Console().print(table)
+    codes = [code for code in network.vocabulary.languages if (SENTENCES / f"{code}.txt").is_file()]
+    shared = {code: alike(network, code) for code in codes} if shutil.which(PROGRAM) else {}
+    for code, (same, total) in shared.items():
+        Console().print(f"{code}: {same} of {total} words of other sentences as {PROGRAM} says them")
     if output is not None:
-        output.write_text(json.dumps({"machine": machine(), "results": rows}, indent=1) + "\n", "utf-8")
+        output.write_text(
+            json.dumps({"machine": machine(), "results": rows, "alike": shared}, indent=1) + "\n", "utf-8"
+        )
 
 
 if __name__ == "__main__":

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 
+import pronunciation
 import pytest
-from pronunciation import errors, main, parts
+from pronunciation import alike, errors, main, parts
 
 from speech.train.pronunciation.batches import PronouncedWords
-from tests.pronounced import save_tiny_letter_phonemes, write_corpus
+from tests.pronounced import save_tiny_letter_phonemes, tiny_letter_phonemes, write_corpus
+from tests.tts.kokoro_voices import letters_program
 
 
 def test_errors_are_those_of_phonemes_and_of_words():
@@ -25,6 +27,17 @@ def test_unseen_words_are_single_and_not_in_train(tmp_path):
     found = parts(tmp_path)
     assert [own.words for own in found["unseen words"]] == [("dab",)]
     assert [own.words for own in found["sentences"]] == [("a", "b")]
+
+
+def test_words_that_both_say_alike_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", f"{letters_program(tmp_path / 'bin')}:/usr/bin:/bin")
+    monkeypatch.setattr(pronunciation, "SENTENCES", tmp_path)
+    (tmp_path / "eng.txt").write_text("A bad cab.\n\nDead!\n")
+    model = tiny_letter_phonemes()
+    monkeypatch.setattr(
+        model, "pronounce", lambda words, code: [word.lower() if word != "bad" else "b" for word in words]
+    )
+    assert alike(model, "eng") == (3, 4)
 
 
 def test_a_run_writes_its_figures(tmp_path, monkeypatch, capsys):
