@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -26,27 +26,45 @@ def help_sentences(folder: Path, language: str) -> list[str]:
     Raises:
         DataError: if there are none in the language.
     """
-    english = set(_read(folder / _FOLDERS["eng"], "eng")) if language != "eng" else set()
     own = folder / _FOLDERS.get(language, language)
-    found = [text for text in _read(own, language) if text not in english]
+    found = own_sentences(_read, own, folder / _FOLDERS["eng"], language)
     if not found:
         fix = "Give the folder usr/share/help of Debian's package gnome-user-docs."
         raise DataError(f"there are no help pages in {language!r}", where=str(own), fix=fix)
-    return list(dict.fromkeys(found))
+    return found
+
+
+def own_sentences(read: Callable[[Path, str], Iterator[str]], folder: Path, english: Path, language: str) -> list[str]:
+    """What `read` finds in a language's folder, each once, without what the folder in English has as well."""
+    known = set(read(english, "eng")) if language != "eng" else set()
+    return list(dict.fromkeys(text for text in read(folder, language) if text not in known))
+
+
+def parsed(path: Path, what: str) -> ElementTree.ElementTree[ElementTree.Element]:
+    """The XML of a page.
+
+    Raises:
+        DataError: if it is not `what`.
+    """
+    try:
+        return ElementTree.parse(path)
+    except ElementTree.ParseError as error:
+        raise DataError(f"it is no {what}: {error}", where=str(path)) from error
+
+
+def sentences_of(paragraph: ElementTree.Element, language: str) -> Iterator[str]:
+    """The well-formed sentences of a paragraph."""
+    text = " ".join("".join(paragraph.itertext()).split())
+    yield from (one.text.strip() for one in sentences(text, language) if _well_formed(one.text.strip()))
 
 
 def _read(folder: Path, language: str) -> Iterator[str]:
     for path in sorted(folder.rglob("*.page")):
-        try:
-            page = ElementTree.parse(path)
-        except ElementTree.ParseError as error:
-            raise DataError(f"it is no help page: {error}", where=str(path)) from error
-        for paragraph in page.iter(_PARAGRAPHS):
-            text = " ".join("".join(paragraph.itertext()).split())
-            yield from (one.text.strip() for one in sentences(text, language) if well_formed(one.text.strip()))
+        for paragraph in parsed(path, "help page").iter(_PARAGRAPHS):
+            yield from sentences_of(paragraph, language)
 
 
-def well_formed(text: str) -> bool:
+def _well_formed(text: str) -> bool:
     """Whether a sentence is of a usual length and mostly letters."""
     least, most = _LENGTHS
     signs = [unicodedata.category(sign)[0] for sign in text if not sign.isspace()]

@@ -28,6 +28,7 @@ from serve.protocols.speaking_protocol import (
     SpeakFlush,
     SpeakingRefused,
     SpeakText,
+    decoded,
 )
 from speech.audio.output import AudioWriter, int16_samples, mu_law_bytes
 from speech.choices import AudioEncoding
@@ -166,15 +167,7 @@ class ElevenLabsSpeaking:
         yield _json(message=error.message, error=error.code, code=int(error.close))
 
     def _parsed(self, frame: Frame) -> PieceOfText:
-        if isinstance(frame, bytes):
-            raise SpeakingRefused("invalid_message", "a binary message, expected JSON", CloseCode.bad_message)
-        if len(frame) > self._longest:
-            text = f"a message of {len(frame)} characters, at most {self._longest}"
-            raise SpeakingRefused("message_too_large", text, CloseCode.too_big)
-        try:
-            return _DECODER.decode(frame)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise SpeakingRefused("invalid_message", str(error), CloseCode.bad_message) from error
+        return decoded(_DECODER, frame, self._longest, wrong="invalid_message", too_long="message_too_large")
 
     def _commands(self, message: PieceOfText) -> Sequence[Command]:
         if not message.text:

@@ -23,6 +23,7 @@ from serve.protocols.speaking_protocol import (
     SpeakFlush,
     SpeakingRefused,
     SpeakText,
+    decoded,
 )
 from speech.audio.output import int16_samples
 from speech.errors import SpeechError
@@ -104,15 +105,7 @@ def parse(frame: Frame, longest: int) -> SpeakMessage:
     Raises:
         SpeakingRefused: if it is none.
     """
-    if isinstance(frame, bytes):
-        raise SpeakingRefused("bad_message", "a binary message, expected JSON", CloseCode.bad_message)
-    if len(frame) > longest:
-        text = f"a message of {len(frame)} characters, at most {longest}"
-        raise SpeakingRefused("too_big", text, CloseCode.too_big)
-    try:
-        return _DECODER.decode(frame)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise SpeakingRefused("bad_message", str(error), CloseCode.bad_message) from error
+    return decoded(_DECODER, frame, longest, wrong="bad_message", too_long="too_big")
 
 
 def audio_frames(samples: np.ndarray, most: int) -> list[bytes]:

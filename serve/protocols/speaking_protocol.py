@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 from msgspec import Struct
 
 from serve.protocols.close_codes import CloseCode
@@ -50,6 +51,32 @@ class Opening:
     options: SpeakingOptions
     commands: Sequence[Command] = ()
     """What it says besides."""
+
+
+def decoded[Message](
+    decoder: msgspec.json.Decoder[Message], frame: Frame, longest: int, *, wrong: str, too_long: str
+) -> Message:
+    """A message of a client.
+
+    Args:
+        decoder: of the protocol's messages.
+        frame: text, or what came as a binary frame.
+        longest: maximum characters.
+        wrong: the protocol's code for frames that are no message.
+        too_long: that for too many characters.
+
+    Raises:
+        SpeakingRefused: if it is none.
+    """
+    if isinstance(frame, bytes):
+        raise SpeakingRefused(wrong, "a binary message, expected JSON", CloseCode.bad_message)
+    if len(frame) > longest:
+        text = f"a message of {len(frame)} characters, at most {longest}"
+        raise SpeakingRefused(too_long, text, CloseCode.too_big)
+    try:
+        return decoder.decode(frame)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise SpeakingRefused(wrong, str(error), CloseCode.bad_message) from error
 
 
 class SpeakingProtocol(Protocol):
