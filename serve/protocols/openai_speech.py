@@ -26,6 +26,7 @@ from speech.errors import AudioError, ConfigError, SpeechError
 from speech.speaker import Speaker
 from speech.text.languages import resolve
 from speech.tts.speech_stream import FASTEST, SLOWEST, SpeakingOptions, SpeechPacket
+from speech.tts.text_front_end.ssml import is_ssml
 
 _log = logging.getLogger(__name__)
 ALIASES = (
@@ -34,7 +35,6 @@ ALIASES = (
 """Voices that unmodified clients name; each stands for the voice at its place among those of the language."""
 _AT_THE_END = (AudioEncoding.wav, AudioEncoding.flac)
 """Their headers state the length: they are sent once all is said."""
-_SSML = "<speak"
 
 
 class NamedVoice(msgspec.Struct):
@@ -291,7 +291,7 @@ def _writer(file: Any, encoding: AudioEncoding, rate: int) -> AudioWriter:
 
 def _packets(speaker: Speaker, text: str, options: SpeakingOptions) -> Iterator[SpeechPacket]:
     """Packets of a text or an SSML document; it is read on the thread that asks for the first one."""
-    if text.lstrip().startswith(_SSML):
+    if is_ssml(text):
         yield from speaker.stream_ssml(text, options)
     else:
         yield from speaker.stream([text], options)

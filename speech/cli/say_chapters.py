@@ -19,7 +19,7 @@ from speech.cli.chapter_journal import TIMES, ChapterEntry, ChapterJournal, Chap
 from speech.cli.console import stderr, to_json
 from speech.cli.progress import progress
 from speech.cli.say import SayRequest, in_pieces
-from speech.cli.say_text import SSML, Write, audio_file, is_file_name, opened, spoken
+from speech.cli.say_text import Write, audio_file, is_file_name, opened, spoken
 from speech.errors import SpeechError, TextError
 from speech.files import printable, write_atomically
 from speech.models.adapters.file import fingerprint
@@ -29,6 +29,7 @@ from speech.speaker import Speaker
 from speech.tts.chapters import Chapter, chapters
 from speech.tts.speech_stream import SaidWord, SpeakingOptions
 from speech.tts.text_front_end.sentences import sentences
+from speech.tts.text_front_end.ssml import is_ssml
 from speech.tts.voice_blend import read_blend
 from speech.tts.watermark import WatermarkChoice
 
@@ -57,7 +58,7 @@ def say_chapters(text: str, request: SayRequest) -> None:
         TextError: if there is no text, it is a document with markup, or nothing of a chapter can be spoken.
         SpeechError: of any kind; what was whole before stays.
     """
-    if text.lstrip().startswith(SSML):
+    if is_ssml(text):
         raise TextError("a document with markup has no chapters", fix="Say it without --chapters.")
     assert request.output is not None
     folder = request.output.with_suffix("")

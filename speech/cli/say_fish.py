@@ -19,6 +19,7 @@ from speech.models.hub import locate
 from speech.models.storage import FISH
 from speech.tts.fish_speaker import FishSpeaker
 from speech.tts.speech_stream import SpeakingOptions, SpeechPacket
+from speech.tts.text_front_end.ssml import is_ssml
 from speech.tts.watermark import LEAST_S, Watermarker
 
 
@@ -42,7 +43,7 @@ def check_options(options: SpeakingOptions, text: str, words: Path | None) -> No
         raise ConfigError(f"--words {words}: a Fish-Speech tells no word times", fix="Leave it out.")
     if options.rate != 1:
         raise ConfigError(f"--rate {options.rate:g}: a Fish-Speech has one speed", fix="Leave it out.")
-    if text.lstrip().startswith("<speak"):
+    if is_ssml(text):
         raise TextError("a Fish-Speech reads no SSML", fix="Give plain text.")
 
 

@@ -24,12 +24,11 @@ from speech.models.hub import locate
 from speech.speaker import Speaker
 from speech.transcript import Transcript, Word
 from speech.tts.speech_stream import SaidWord, SpeakingOptions, SpeechPacket
+from speech.tts.text_front_end.ssml import is_ssml
 from speech.tts.voice_blend import blend_name, read_blend
 from speech.tts.voice_file import VoiceFile, load_voice
 from speech.tts.watermark import WatermarkChoice
 
-SSML = "<speak"
-"""Beginning of a document with markup."""
 Write = Callable[[np.ndarray], None]
 """Takes the next samples `(n,)` float32."""
 
@@ -55,7 +54,7 @@ def say_text(pieces: Iterator[str], request: SayRequest) -> None:
         return
     speaker, options = opened(request)
     first = next(pieces, "")
-    if first.lstrip().startswith(SSML):
+    if is_ssml(first):
         packets = speaker.stream_ssml(first + "".join(pieces), options)
     else:
         packets = speaker.stream(chain([first], pieces), options)

@@ -30,6 +30,11 @@ _DEEPEST = 32
 """Most elements within each other."""
 
 
+def is_ssml(text: str) -> bool:
+    """Whether a text, or its beginning, is that of a document with markup."""
+    return text.lstrip().startswith("<speak")
+
+
 def read_ssml(document: str, language: str, others: Sequence[str] = ()) -> list[SpokenStretch | Pause]:
     """What an SSML document asks for, in order.
 

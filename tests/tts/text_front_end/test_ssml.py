@@ -6,11 +6,16 @@ from hypothesis import strategies as st
 
 from speech.errors import LanguageError, SpeechError, TextError
 from speech.tts.text_front_end.segments import Pause, SpokenStretch, StretchEnd
-from speech.tts.text_front_end.ssml import MOST_CHARACTERS, read_ssml
+from speech.tts.text_front_end.ssml import MOST_CHARACTERS, is_ssml, read_ssml
 
 
 def said(document, language="eng"):
     return [one.seconds if isinstance(one, Pause) else one.spoken.text for one in read_ssml(document, language)]
+
+
+def test_markup_is_told_from_text_by_its_beginning():
+    assert is_ssml("\n <speak version='1.1'>One.")
+    assert not is_ssml("He says <speak>.")
 
 
 def test_text_is_cut_into_sentences_and_paragraphs():
