@@ -108,7 +108,7 @@ def listen(page):
     """Play both recordings of a trial."""
     for key, side in (("1", 0), ("2", 1)):
         page.keyboard.press(key)
-        page.wait_for_function(f"heard[{side}]")
+        page.wait_for_function("side => heard[side]", arg=side)
 
 
 def test_one_votes_after_both_were_played_and_then_sees_the_names(visit):
@@ -118,9 +118,9 @@ def test_one_votes_after_both_were_played_and_then_sees_the_names(visit):
     page.keyboard.press("a")
     assert page.inner_text("#counted") == "0 of 2 voted"
     page.get_by_role("button", name="Play A").click()
-    page.wait_for_function("heard[0]")
+    page.wait_for_function("() => heard[0]")
     page.get_by_role("button", name="Play B").click()
-    page.wait_for_function("heard[1]")
+    page.wait_for_function("() => heard[1]")
     assert page.evaluate("players[0].paused")  # the other one stops
     assert page.locator(".who").all_inner_texts() == ["", ""]
     vote.click()
@@ -193,5 +193,5 @@ def test_a_recording_that_is_gone_is_told(browser, tmp_path):
     (tmp_path / "page.html").write_text(render_test(two()), "utf-8")
     page = browser.new_page()
     page.goto((tmp_path / "page.html").as_uri())
-    page.wait_for_function("document.getElementById('hint').textContent.endsWith('cannot be played.')")
+    page.wait_for_function("() => document.getElementById('hint').textContent.endsWith('cannot be played.')")
     page.close()
