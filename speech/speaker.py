@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from speech.choices import EMBEDDED_VOICE
 from speech.errors import ConfigError
 from speech.models.hub import locate
 from speech.text.languages import resolve
@@ -72,7 +73,7 @@ class Speaker:
     @classmethod
     def from_pretrained(
         cls,
-        name: str,
+        name: str = EMBEDDED_VOICE,
         *,
         device: str = "cpu",
         voices: Sequence[VoiceFile] = (),
@@ -81,7 +82,7 @@ class Speaker:
         """Load a voice model with its pronunciations, see `speech.tts.loading.load_voice_model`.
 
         Args:
-            name: directory or hub id.
+            name: embedded-voice, directory or hub id.
             device: cpu, cuda, cuda:1, mps or xpu.
             voices: more voices, made for this model.
             watermark: which watermark all that is said gets; by default that in the model's folder, if there is one.
