@@ -88,7 +88,8 @@ def _aligned(
             f"it reads {vocabulary.unit}, not phonemes", where=name, fix="Train it with text.unit=symbols."
         )
     codec = load_own_codec(path, device=device).model
-    return AlignedSynthesizer(with_precision(model, precision), vocabulary, codec, checkpoint.speakers, voices)
+    kept = [*stored_voices(path / VOICES), *voices]
+    return AlignedSynthesizer(with_precision(model, precision), vocabulary, codec, checkpoint.speakers, kept)
 
 
 def _with_pronouncer(synthesizer: Synthesizer, path: Path) -> tuple[Synthesizer, Pronouncer]:
