@@ -144,7 +144,8 @@ def clone_voice(
     device: option.Device = "cpu",
 ) -> None:
     """Make a voice that speaks as a recording does, for an aligned model; it is said only with a watermark."""
-    said = read_text(Path(text)) if Path(text).suffix == ".txt" else text
+    is_file = "\n" not in text and len(text) < 256 and Path(text).suffix == ".txt"
+    said = read_text(Path(text)) if is_file else text
     wanted = CloneRequest(name=name or to.stem, language=language, consent=read_text(consent), text=said)
     check_readable(recording)
     check_writable(to.parent)

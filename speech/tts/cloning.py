@@ -26,7 +26,7 @@ from speech.models.storage import ALIGNED_AR
 from speech.text.languages import LANGUAGES, resolve
 from speech.transcript import Transcript
 from speech.tts.aligned_synthesizer import AlignedSynthesizer
-from speech.tts.aligned_voice import CODES, END, FRAMES, SPEAKER, START
+from speech.tts.aligned_voice import CODES, END, FRAMES, SPEAKER, START, known_voice
 from speech.tts.pronunciation.pronunciation import Pronouncer
 from speech.tts.symbol_frames import frames_of_symbols, times_of_words
 from speech.tts.text_front_end.reading import read_text
@@ -122,6 +122,7 @@ class VoiceCloner:
             LanguageError: if model or recogniser do not know the language.
             TextError: if nothing in the text can be said.
             ConfigError: if the recogniser cannot align.
+            ModelError: if the codes of the codec are not those of the model.
             SpeechError: if the text does not fit the recording.
         """
         where, code = name_of(recording), resolve(wanted.language).code
@@ -144,7 +145,7 @@ class VoiceCloner:
         )
         prompt = {CODES: codes.to(torch.int32), FRAMES: torch.tensor(frames, dtype=torch.int32)}
         now = datetime.now(UTC)
-        return VoiceFile(
+        made = VoiceFile(
             name=wanted.name,
             language=code,
             kind=ALIGNED_AR,
@@ -155,6 +156,8 @@ class VoiceCloner:
             created=now.isoformat(timespec="seconds"),
             phonemes=said.symbols,
         )
+        known_voice(made, self._synthesizer.model.config, self._synthesizer.vocabulary)
+        return made
 
     def _embedding(self, heard: np.ndarray, where: str) -> Tensor | None:
         """The embedding of the speaker; None if the model takes none.
