@@ -164,7 +164,7 @@ class LiveVoices:
 
     def _check_new(self, speaker: Speaker, name: str) -> None:
         """Raises Failure if there is a voice of a name."""
-        if name in speaker.voices:
+        if name in speaker.voices or self._file(name).exists():  # which another worker may have added
             raise Failure(409, "voice_exists", f"there is a voice {name!r} already", "name")
         if name in ALIASES:
             raise Failure(409, "voice_exists", f"{name!r} stands for a voice of each language already", "name")

@@ -114,8 +114,8 @@ class AlignedSynthesizer:
         self.cloned -= {name}
 
     def voice_for(self, language: str) -> str:
-        """The first voice that was taught the language; else the first of all. Cloned ones are named, or else the only
-        ones."""
+        """The first voice that was taught the language; else the first of all. Cloned ones are left out, unless there
+        are no others."""
         voices = [name for name in self._voices if name not in self.cloned] or [*self._voices]
         return next((name for name in voices if self.language_of(name) == language), voices[0])
 

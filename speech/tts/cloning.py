@@ -127,7 +127,7 @@ class VoiceCloner:
         """
         where, code = name_of(recording), resolve(wanted.language).code
         language = self._synthesizer.vocabulary.language_token(code)
-        _check_length(probe(recording).duration_s, where)
+        _check_length(max(probe(recording).duration_s, SHORTEST_S), where)  # some files do not tell how long they are
         heard = load_audio(recording, max_s=LONGEST_S)
         _check_length(len(heard) / SAMPLE_RATE, where)
         codes = self._codes(load_audio(recording, max_s=LONGEST_S, rate=self._synthesizer.sample_rate), where)

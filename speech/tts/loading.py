@@ -47,7 +47,7 @@ def load_voice_model(
             `speech import` has converted.
         device: cpu, cuda, cuda:1, mps or xpu.
         precision: of an aligned model; a Kokoro computes in float32.
-        voices: more voices, made for this model.
+        voices: more voices than those of the folder `voices/` of the model, made for it.
 
     Returns:
         What says phonemes, and what knows those of words: the model in `pronunciation/`, or else the embedded one if

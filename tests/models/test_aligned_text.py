@@ -1,5 +1,7 @@
 """How far a text has been said."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -38,6 +40,16 @@ def test_what_is_read_of_a_symbol_is_the_same_whole_and_in_turn():
     row = SPEAKING.text.begin(prompt)
     torch.testing.assert_close(row.current, whole[0], atol=1e-5, rtol=1e-5)
     assert not torch.allclose(SPEAKING.text.whole(prompt.symbols, prompt.language, None), whole, atol=1e-3)
+
+
+def test_expected_durations_are_those_that_symbols_get_in_turn():
+    prompt = aligned_prompt(SPEAKING, "abc de.")
+    expected = SPEAKING.expected_frames(prompt.symbols, prompt.language, prompt.speaker)
+    row, totals = SPEAKING.text.begin(prompt), []
+    while row.turn != Turn.end:
+        totals.append(row.total)
+        row = SPEAKING.text.advanced(replace(row, inside=row.frame_counts[-1]))  # as if the symbol had been said
+    assert totals == pytest.approx(expected.cumsum(0).tolist(), rel=1e-4)
 
 
 def test_rows_are_selected_and_merged():
