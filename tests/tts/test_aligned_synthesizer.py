@@ -105,10 +105,8 @@ def imitating(name: str = "zoe") -> VoiceFile:
     """Somebody who says "ab" in nine frames."""
     codes = torch.randint(0, 12, (2, 9), generator=torch.Generator().manual_seed(5))
     prompt = {"codes": codes, "frames": torch.tensor([2, 3, 4, 0])}
-    return replace(
-        voice_file(name, [1.0, 0.0, -1.0], cloned=True), tensors={**voice_file("", [1.0, 0.0, -1.0]).tensors, **prompt},
-        phonemes="^ab$",
-    )  # fmt: skip
+    file = voice_file(name, [1.0, 0.0, -1.0], cloned=True)
+    return replace(file, tensors={**file.tensors, **prompt}, phonemes="^ab$")
 
 
 def test_a_voice_of_a_recording_is_imitated(synthesizer):
