@@ -25,6 +25,7 @@ from serve.engine.worker import EngineWorker
 from serve.http.adapters import LiveAdapters
 from serve.http.errors import Failure, on_http_exception, on_validation_error
 from serve.http.middleware import AccessMiddleware
+from serve.http.voices import CLONING, LiveVoices, kept_voices
 from serve.net.auth import Authenticator, Denial, subprotocols
 from serve.net.speaking import SpeakingSocket
 from serve.net.websocket import ProtocolAdapter, SessionSocket
@@ -77,6 +78,7 @@ class Parts:
     adapters: LiveAdapters
     pools: Pools
     speech: SpeechApi
+    voices: LiveVoices
     registry: SessionRegistry | None = None
 
 
@@ -113,8 +115,9 @@ def build(config: ServeConfig) -> FastAPI:
     )
     auth, telemetry, pools = Authenticator(config), Telemetry(), Pools.start()
     adapters = LiveAdapters(recognizer, facts, auth, telemetry, pools)
-    speech = SpeechApi(_speaker(config) if config.voice_model else None, config, telemetry, pools)
-    parts = Parts(recognizer, live, facts, auth, telemetry, adapters, pools, speech)
+    speaker = _speaker(config) if config.voice_model else None
+    speech, voices = SpeechApi(speaker, config, telemetry, pools), LiveVoices(speaker, recognizer, config, pools)
+    parts = Parts(recognizer, live, facts, auth, telemetry, adapters, pools, speech, voices)
     app = FastAPI(title="speech", version=__version__, lifespan=lambda _: _lifespan(parts))
     app.state.parts = parts
     _add_page(app)
@@ -126,7 +129,8 @@ def build(config: ServeConfig) -> FastAPI:
 
 def _speaker(config: ServeConfig) -> Speaker:
     watermark = WatermarkChoice(model=config.watermark_model, message=config.watermark_message)
-    return Speaker.from_pretrained(config.voice_model, device=config.device, watermark=watermark)
+    kept = kept_voices(config)
+    return Speaker.from_pretrained(config.voice_model, device=config.device, voices=kept, watermark=watermark)
 
 
 @contextlib.asynccontextmanager
@@ -258,7 +262,9 @@ def _add_http(app: FastAPI, parts: Parts) -> None:
         app.add_api_route(path, route, methods=["POST"], response_model=None, openapi_extra=form)
 
     app.add_api_route("/v1/audio/speech", parts.speech.speech, methods=["POST"], response_model=None)
-    app.add_api_route("/v1/voices", parts.speech.voices, methods=["GET"])
+    app.add_api_route("/v1/voices", parts.voices.listing, methods=["GET"])
+    app.add_api_route("/v1/voices", parts.voices.post, methods=["POST"], response_model=None, openapi_extra=CLONING)
+    app.add_api_route("/v1/voices/{name}", parts.voices.delete, methods=["DELETE"], response_model=None)
 
     app.add_api_route("/v1/adapters", parts.adapters.listing, methods=["GET"])
     app.add_api_route("/v1/adapters/{code}", parts.adapters.put, methods=["PUT"], response_model=None)

@@ -66,13 +66,20 @@ class ServeConfig:
     translator_model: str = ""
     """Name of the model at that endpoint."""
     voice_model: str = ""
-    """Voice model for `/v1/audio/speech`: a directory that `speech import` wrote from Kokoro, or a hub id. Empty: this
+    """Voice model for `/v1/audio/speech`: an aligned model or an imported Kokoro; a directory or a hub id. Empty: this
     server does not speak."""
     watermark_model: str = ""
     """Watermark of all that is said: a directory or a hub id. Empty: the folder `watermark` in that of the voice
     model; without one nothing is marked, and cloned voices are refused."""
     watermark_message: int = 0
     """Number that the watermark carries, 0 to 255."""
+    voices_folder: str = ""
+    """Folder in which voices are kept that clients add over HTTP; with `api_keys` this requires a key. Empty: they may
+    add none."""
+    max_voices: int = 256
+    """Voices that may be added."""
+    max_voice_bytes: int = 20_971_520
+    """Size of a recording that a voice is made of; it lasts at most 30 s in any case."""
     max_speech_requests: int = 8
     """Texts that may be said at once."""
     max_speech_characters: int = 4096

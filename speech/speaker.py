@@ -12,13 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from speech.choices import EMBEDDED_VOICE
 from speech.errors import ConfigError
+from speech.models.adapters.file import fingerprint
 from speech.models.hub import locate
+from speech.models.storage import ALIGNED_AR
 from speech.text.languages import resolve
+from speech.tts.aligned_synthesizer import AlignedSynthesizer
+from speech.tts.cloning import Listener, VoiceCloner
 from speech.tts.loading import load_voice_model
 from speech.tts.pronunciation.pronunciation import Pronouncer
 from speech.tts.speech_stream import SaidWord, SpeakingOptions, SpeechPacket, SpeechStream
@@ -49,6 +54,7 @@ class Speaker:
         pronouncer: knows the phonemes of words.
         watermarker: marks all that is said; None: nothing is marked, and cloned voices are refused.
         message: what the mark says, 0 .. 255.
+        folder: that of the voice model; None: voices cannot be made for it.
 
     Raises:
         ConfigError: if the watermark has another sample rate than the voices, or the message is another.
@@ -60,15 +66,15 @@ class Speaker:
         pronouncer: Pronouncer,
         watermarker: Watermarker | None = None,
         message: int = 0,
+        folder: Path | None = None,
     ) -> None:
         if watermarker is not None and watermarker.sample_rate != synthesizer.sample_rate:
             rates = f"{watermarker.sample_rate} Hz, the voice {synthesizer.sample_rate} Hz"
             raise ConfigError(f"the watermark has {rates}", fix="Train a watermark at the rate of the voice.")
         encode_message(message)
         self._synthesizer, self._pronouncer = synthesizer, pronouncer
-        self._watermarker, self._message = watermarker, message
+        self._watermarker, self._message, self._folder = watermarker, message, folder
         self.sample_rate = synthesizer.sample_rate
-        self.voices = tuple(synthesizer.voices)
 
     @classmethod
     def from_pretrained(
@@ -94,9 +100,15 @@ class Speaker:
                 another rate.
         """
         synthesizer, pronouncer = load_voice_model(name, device=device, voices=voices)
-        marks = watermark.located(locate(name))
+        folder = locate(name)
+        marks = watermark.located(folder)
         watermarker = None if marks is None else Watermarker.from_pretrained(str(marks))
-        return cls(synthesizer, pronouncer, watermarker, watermark.message)
+        return cls(synthesizer, pronouncer, watermarker, watermark.message, folder)
+
+    @property
+    def voices(self) -> tuple[str, ...]:
+        """Names of voices."""
+        return tuple(self._synthesizer.voices)
 
     @property
     def marks(self) -> bool:
@@ -119,6 +131,32 @@ class Speaker:
             ConfigError: if there is no such voice.
         """
         return not self._weights(voice).keys().isdisjoint(self._synthesizer.cloned)
+
+    def cloner(self, listener: Listener) -> VoiceCloner:
+        """What makes voices for this model out of recordings.
+
+        Args:
+            listener: a recogniser that knows the languages of the recordings.
+
+        Raises:
+            ConfigError: if the model imitates no recordings, or the package of the speaker encoder is missing.
+        """
+        return VoiceCloner(self._open_to_voices(), self._pronouncer, fingerprint(self._own_folder()), listener)
+
+    def add_voice(self, voice: VoiceFile) -> None:
+        """Add a voice, in the place of one of the same name if there is one.
+
+        Raises:
+            ModelError: if it was made for another model.
+            ConfigError: if voices of this model cannot be added while it speaks.
+        """
+        synthesizer = self._open_to_voices()
+        voice.check(ALIGNED_AR, fingerprint(self._own_folder()), f"voice {voice.name}")
+        synthesizer.add_voice(voice)
+
+    def remove_voice(self, name: str) -> None:
+        """Remove a voice that was added; errors as of `AlignedSynthesizer.remove_voice`."""
+        self._open_to_voices().remove_voice(name)
 
     def say(self, text: str, options: SpeakingOptions, *, ssml: bool = False) -> Speech:
         """Say a whole text; errors as `stream` and `stream_ssml`."""
@@ -184,6 +222,16 @@ class Speaker:
         if options.voice:
             return blend_name(self._weights(options.voice))
         return self._synthesizer.voice_for(resolve(options.language).code)
+
+    def _open_to_voices(self) -> AlignedSynthesizer:
+        if not isinstance(self._synthesizer, AlignedSynthesizer):
+            raise ConfigError("this voice model imitates no recordings", fix="Take an aligned speech language model.")
+        return self._synthesizer
+
+    def _own_folder(self) -> Path:
+        if self._folder is None:
+            raise ConfigError("the folder of this voice model is not known", fix="Take Speaker.from_pretrained.")
+        return self._folder
 
     def _weights(self, voice: str) -> Mapping[str, float]:
         """The voices of a name, which are all there, and their weights."""

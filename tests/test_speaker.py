@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,12 +12,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.errors import ConfigError, LanguageError, TextError
+from speech.errors import ConfigError, LanguageError, ModelError, TextError
+from speech.models.adapters.file import fingerprint
 from speech.models.watermark_checkpoint import Threshold, WatermarkCheckpoint
 from speech.speaker import Speaker, Speech
 from speech.tts.speech_stream import PARAGRAPH_S, SpeakingOptions
 from speech.tts.synthesizer import SaidSymbols
+from speech.tts.voice_file import VoiceFile
 from speech.tts.watermark import Watermarker
+from tests.tiny_voice import save_tiny_voice
 from tests.tiny_watermark import tiny_watermark
 from tests.tts.counting import CountingSynthesizer, LetterPronouncer
 
@@ -265,3 +269,23 @@ def test_random_cuts_of_text_and_packets_say_the_same(pytestconfig, marker):
             np.testing.assert_allclose(said.samples, marked, atol=1e-6, err_msg=str(number))
         else:
             np.testing.assert_array_equal(said.samples, whole.samples, err_msg=str(number))
+
+
+def test_voices_of_an_aligned_model_come_and_go(tmp_path):
+    path = save_tiny_voice(tmp_path / "v")
+    one = Speaker.from_pretrained(str(path))
+    eve = VoiceFile(
+        name="eve", language="deu", kind="aligned_ar", model=fingerprint(path), cloned=True, card="Eve agrees.",
+        tensors={"speaker": torch.tensor([1.0, 2.0, 3.0])}, created="2026-11-30",
+    )  # fmt: skip
+    one.add_voice(eve)
+    assert one.voices == ("ann", "ben", "eve")
+    with pytest.raises(ConfigError, match="the voice 'eve' is cloned: it is said only with a watermark"):
+        one.open(SpeakingOptions(language="deu", voice="eve"))
+    assert one.voice_of(SpeakingOptions(language="deu")) == "ben"
+    one.remove_voice("eve")
+    assert one.voices == ("ann", "ben")
+    with pytest.raises(ModelError, match="voice eve: is a voice for another model"):
+        one.add_voice(replace(eve, model="0" * 64))
+    with pytest.raises(ConfigError, match="this voice model imitates no recordings"):
+        speaker().add_voice(eve)

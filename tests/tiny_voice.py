@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -21,16 +22,17 @@ SPEAKERS = {
 }
 
 
-def tiny_voice() -> SpeechLmCheckpoint:
-    """An aligned model for the codes of `tiny_codec`, with `SPEAKERS`."""
-    model = tiny_aligned_ar(tiny_aligned_config(codebooks=2, speaker_dim=3, max_frames=96), VOCABULARY)
-    return SpeechLmCheckpoint(model, VOCABULARY, {"name": "tiny"}, SPEAKERS)
+def tiny_voice(**shape: Any) -> SpeechLmCheckpoint:
+    """An aligned model for the codes of `tiny_codec`, with `SPEAKERS` if it takes embeddings of their size."""
+    config = tiny_aligned_config(**{"codebooks": 2, "speaker_dim": 3, "max_frames": 96} | shape)
+    speakers = SPEAKERS if config.speaker_dim == 3 else {}
+    return SpeechLmCheckpoint(tiny_aligned_ar(config, VOCABULARY), VOCABULARY, {"name": "tiny"}, speakers)
 
 
-def save_tiny_voice(folder: Path, *, pronunciation: bool = True) -> Path:
+def save_tiny_voice(folder: Path, *, pronunciation: bool = True, **shape: Any) -> Path:
     """Its checkpoint with codec, and with a pronunciation model."""
     beside = folder.parent / f"{folder.name}_parts"
     save_codec_checkpoint(beside / "codec", CodecCheckpoint(tiny_codec(), {}), card="# codec\n")
     knows = save_tiny_letter_phonemes(beside / "pronunciation") if pronunciation else None
-    save_speech_lm_checkpoint(folder, tiny_voice(), card="# tiny\n", codec=beside / "codec", pronunciation=knows)
+    save_speech_lm_checkpoint(folder, tiny_voice(**shape), card="# tiny\n", codec=beside / "codec", pronunciation=knows)
     return folder

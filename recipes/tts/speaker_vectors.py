@@ -11,8 +11,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
-import torch
 import typer
 from rich.progress import track
 
@@ -23,7 +21,7 @@ from speech.cli.recipe import start_command
 from speech.data.manifest import Utterance, read_manifest
 from speech.errors import DataError
 from speech.files import check_writable
-from speech.metrics.speech_quality.voice import VoiceEncoder
+from speech.metrics.speech_quality.voice import VoiceEncoder, speaker_vector
 from speech.tensors import save_tensors
 
 
@@ -45,11 +43,10 @@ def main(
     found = {}
     for name, own in track(sorted(spoken.items()), "listening", console=stderr(), transient=True):
         chosen = own[:: -(-len(own) // utterances)]
-        vectors = [vector for one in chosen if (vector := encoder.vector(load_audio(one.audio))) is not None]
-        if not vectors:
+        vector = speaker_vector(encoder, (load_audio(one.audio) for one in chosen))
+        if vector is None:
             raise DataError(f"speaker {name} says nothing in {len(chosen)} utterances", where=str(chosen[0].audio))
-        mean = np.mean(vectors, axis=0)
-        found[name] = torch.from_numpy(mean / np.linalg.norm(mean)).float()
+        found[name] = vector
     save_tensors(output, found)
     stdout().print(f"{output}: {len(found)} speakers")
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
 
-_THREADS = {"audio": 2, "compile": 1, "scoring": 2, "files": 1, "adapters": 1, "speech": 1}
+_THREADS = {"audio": 2, "compile": 1, "scoring": 2, "files": 1, "adapters": 1, "speech": 1, "voices": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class Pools:
     """Reads, tries and stores adapters."""
     speech: ThreadPoolExecutor
     """Says texts, a packet of each at a time."""
+    voices: ThreadPoolExecutor
+    """Makes voices of recordings, and stores them."""
 
     @classmethod
     def start(cls) -> Pools:

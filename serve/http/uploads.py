@@ -28,10 +28,16 @@ _SHOWN = 200
 
 
 class UploadSlots:
-    """A limited number of upload slots; a request that finds none fails at once. Thread-safe."""
+    """A limited number of upload slots; a request that finds none fails at once. Thread-safe.
 
-    def __init__(self, most: int) -> None:
+    Args:
+        most: number of slots.
+        busy: what is said where none is free; None: that so many files are worked on.
+    """
+
+    def __init__(self, most: int, busy: str | None = None) -> None:
         self._most, self._taken = most, 0
+        self._busy = busy or f"{most} files are being received, wait or are worked on"
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -46,8 +52,7 @@ class UploadSlots:
         """
         with self._lock:
             if self._taken >= self._most:
-                text = f"{self._most} files are being received, wait or are worked on; try again later"
-                raise Failure(429, "too_many_uploads", text)
+                raise Failure(429, "too_many_uploads", f"{self._busy}; try again later")
             self._taken += 1
         return UploadSlot(self)
 
@@ -163,12 +168,13 @@ async def receive_body(request: Request, limit: int, what: str) -> AsyncGenerato
             yield block
 
 
-async def receive_form(request: Request, limit: int) -> UploadForm:
-    """Receive a form with one file, `file`.
+async def receive_form(request: Request, limit: int, field: str = "file") -> UploadForm:
+    """Receive a form with one file.
 
     Args:
         request: whose body has not been read.
         limit: maximum size of the file in bytes.
+        field: name of the file's field.
 
     Raises:
         Failure: the form is invalid, too large or too slow, or cannot be stored.
@@ -189,27 +195,27 @@ async def receive_form(request: Request, limit: int) -> UploadForm:
     except OSError as error:
         raise Failure(500, "not_kept", f"the file cannot be kept: {reason(error)}") from error
     try:
-        return _checked(form, limit)
+        return _checked(form, limit, field)
     except Failure:
         await form.close()
         raise
 
 
-def _checked(form: FormData, limit: int) -> UploadForm:
+def _checked(form: FormData, limit: int, field: str) -> UploadForm:
     """Check the fields of a form. Raises Failure."""
     fields: dict[str, list[str]] = {}
     file: UploadFile | None = None
     for name, value in form.multi_items():
         if isinstance(value, str):
             fields.setdefault(name, []).append(value)
-        elif name == "file":
+        elif name == field:
             file = value
         else:
-            raise Failure(400, "bad_form", f"a file as {name[:_SHOWN]!r}, expected 'file'", name[:_SHOWN])
+            raise Failure(400, "bad_form", f"a file as {name[:_SHOWN]!r}, expected {field!r}", name[:_SHOWN])
     if file is None:
-        text = "'file' is text, expected a file" if "file" in fields else "the form has no 'file'"
-        raise Failure(400, "missing_file", text, "file")
+        text = f"{field!r} is text, expected a file" if field in fields else f"the form has no {field!r}"
+        raise Failure(400, "missing_file", text, field)
     if (file.size or 0) > limit:
-        raise Failure(413, "too_large", f"the file is larger than {limit} bytes", "file")
+        raise Failure(413, "too_large", f"the file is larger than {limit} bytes", field)
     shown = printable((file.filename or "file")[:_SHOWN].encode("utf-8", "replace").decode())
     return UploadForm(_UploadedFile(file.file), shown, fields)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""`/v1/audio/speech` and `/v1/voices`, compatible with OpenAI's clients: a text is sent as audio while it is said."""
+"""`/v1/audio/speech`, compatible with OpenAI's clients: a text is sent as audio while it is said."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ _log = logging.getLogger(__name__)
 ALIASES = (
     "alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage", "shimmer", "verse",
 )  # fmt: skip
-"""Voices that unmodified clients name; each stands for the voice at its place among those of the language."""
+"""Voices that unmodified clients name; each stands for the voice at its place among those of the language that are not
+cloned, so that voices which are added do not change it."""
 _AT_THE_END = (AudioEncoding.wav, AudioEncoding.flac)
 """Their headers state the length: they are sent once all is said."""
 
@@ -77,16 +78,6 @@ class SpeechApi:
         self.speaker, self.config, self.pools, self._telemetry = speaker, config, pools, telemetry
         self.speaking = 0
         """Requests under way."""
-
-    async def voices(self) -> dict[str, Any]:
-        """List the voices, the language of each, and which are cloned."""
-        speaker = self.speaker
-        if speaker is None:
-            return {"object": "list", "data": []}
-        return {
-            "object": "list",
-            "data": [{"id": name, "object": "voice", **_facts(speaker, name)} for name in speaker.voices],
-        }
 
     async def speech(self, request: Request) -> Response:
         """Text to speech."""
@@ -149,7 +140,8 @@ class SpeechApi:
             code = code or _language_of(speaker, name)
         else:
             code = code or "eng"
-            own = [voice for voice in speaker.voices if speaker.language_of(voice) == code]
+            fixed = [voice for voice in speaker.voices if not speaker.is_cloned(voice)] or speaker.voices
+            own = [voice for voice in fixed if speaker.language_of(voice) == code]
             name = own[ALIASES.index(name) % len(own)] if name and own else ""
         return SpeakingOptions(language=code, voice=name, rate=wanted.speed, seed=abs(wanted.seed))
 
@@ -268,10 +260,6 @@ class Collected(io.RawIOBase):
         """What was written since the last call."""
         made, self._made = bytes(self._made), bytearray()
         return made
-
-
-def _facts(speaker: Speaker, voice: str) -> dict[str, object]:
-    return {"language": speaker.language_of(voice), "cloned": speaker.is_cloned(voice)}
 
 
 def _language_of(speaker: Speaker, voice: str) -> str:

@@ -1,4 +1,4 @@
-"""`speech voice`: blend voices, and keep them as files or beside a model."""
+"""`speech voice`: blend and clone voices, and keep them as files or beside a model."""
 
 from __future__ import annotations
 
@@ -9,37 +9,39 @@ from typing import Annotated
 
 import typer
 
+from speech.choices import EMBEDDED
+from speech.cli import options as option
 from speech.cli.console import stderr, stdout
-from speech.errors import ConfigError, FileError, ModelError
-from speech.files import check_writable, printable, read_text, reason
-from speech.models.adapters.file import fingerprint
-from speech.models.checkpoint import kind_of
+from speech.errors import ConfigError, FileError
+from speech.files import check_readable, check_writable, printable, read_text, reason
 from speech.models.hub import locate
-from speech.models.kokoro_checkpoint import load_kokoro_config, load_kokoro_voices
-from speech.models.kokoro_voice import STYLES, VOICES, blend
-from speech.models.storage import KOKORO
-from speech.tts.kokoro_synthesizer import language_of_name, pack_of
+from speech.recognizer import Recognizer
+from speech.speaker import Speaker
+from speech.tts.cloning import CloneRequest
+from speech.tts.model_voices import voices_of
 from speech.tts.voice_blend import blend_name, read_blend
-from speech.tts.voice_file import VoiceFile, load_voice, save_voice, stored_voices
+from speech.tts.voice_file import VoiceFile, load_voice, save_voice
+from speech.tts.watermark import WatermarkChoice
 
 voice = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Blend voices, and list, show, add and remove those of a voice model.",
+    help="Blend and clone voices, and list, show, add and remove those of a voice model.",
 )
-_Model = Annotated[str, typer.Argument(help="Voice model: a directory that `speech import` wrote, or a hub id.")]
+_Model = Annotated[
+    str, typer.Argument(help="Voice model: an aligned one or an imported Kokoro; a directory or a hub id.")
+]
 
 
 @voice.command("list")
 def list_voices(model: _Model) -> None:
     """List voices: name, language, and whether they were added, and cloned."""
-    path = _located(model)
-    added = {one.name: one for one in stored_voices(path / VOICES)}
-    for name in load_kokoro_voices(path):
-        one = added.get(name)
+    voices = voices_of(locate(model), model)
+    for name, language in voices.languages.items():
+        one = voices.added.get(name)
         facts = [] if one is None else ["added", *(["cloned"] if one.cloned else [])]
-        stdout().print("  ".join([f"{name:<16}", one.language if one else language_of_name(name), *facts]).rstrip())
+        stdout().print("  ".join([f"{name:<16}", language, *facts]).rstrip())
 
 
 @voice.command("show")
@@ -74,19 +76,16 @@ def blend_voices(
     weights = read_blend(voices)
     before = read_text(card).strip() + "\n\n" if card is not None else ""
     check_writable(to.parent)
-    path = _located(model)
-    packs, added = load_kokoro_voices(path), {one.name: one for one in stored_voices(path / VOICES)}
-    styles = blend(packs, weights)
-    first = max(weights, key=weights.__getitem__)
-    digest = fingerprint(path)
+    own = voices_of(locate(model), model)
+    tensors = own.blended(weights)
     made = VoiceFile(
         name=name or to.stem,
-        language=added[first].language if first in added else language_of_name(first),
-        kind=KOKORO,
-        model=digest,
-        tensors={STYLES: styles},
-        cloned=any(one in added and added[one].cloned for one in weights),
-        card=before + _sources(weights, added, digest),
+        language=own.languages[max(weights, key=weights.__getitem__)],
+        kind=own.kind,
+        model=own.digest,
+        tensors=tensors,
+        cloned=any(one in own.added and own.added[one].cloned for one in weights),
+        card=before + _sources(weights, own.added, own.digest),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     save_voice(to, made)
@@ -100,13 +99,11 @@ def add_voice(
     force: Annotated[bool, typer.Option("--force", help="Replace a voice of the same name.")] = False,
 ) -> None:
     """Add a voice to a model's folder, where a server finds it when it starts."""
-    path = _located(model)
-    one = load_voice(file)
-    one.check(KOKORO, fingerprint(path), printable(file))
-    pack_of(one, load_kokoro_config(path))
-    target = path / VOICES / f"{one.name}.safetensors"
-    if target.exists() and not force:
-        raise ConfigError(f"there is a voice {one.name!r} already", where=printable(path), fix="Give --force.")
+    voices, one = voices_of(locate(model), model), load_voice(file)
+    voices.check(one, printable(file))
+    if one.name in voices.languages and not force:
+        raise ConfigError(f"there is a voice {one.name!r} already", where=printable(voices.folder), fix="Give --force.")
+    target = voices.path(one.name)
     save_voice(target, one)
     stderr().print(f"{printable(target)}: added")
 
@@ -114,13 +111,15 @@ def add_voice(
 @voice.command("remove")
 def remove_voice(model: _Model, name: Annotated[str, typer.Argument(help="Name of a voice.")]) -> None:
     """Remove a voice from a model's folder."""
-    path = _located(model)
-    names = list(load_kokoro_voices(path))
+    voices = voices_of(locate(model), model)
+    names = list(voices.languages)
     if name not in names:
         raise ConfigError(f"there is no voice {name!r}", fix=f"There are {', '.join(names) or 'none'}.")
+    if name not in voices.files:
+        raise ConfigError(f"{name!r} is a voice of the model itself", fix="Only voices that were added can be removed.")
     if len(names) == 1:
         raise ConfigError(f"{name!r} is the only voice", fix="Add another one first.")
-    target = path / VOICES / f"{name}.safetensors"
+    target = voices.path(name)
     try:
         target.unlink()
     except OSError as error:
@@ -128,12 +127,32 @@ def remove_voice(model: _Model, name: Annotated[str, typer.Argument(help="Name o
     stderr().print(f"{printable(target)}: removed")
 
 
-def _located(model: str) -> Path:
-    path = locate(model)
-    kind = kind_of(path)
-    if kind != KOKORO:
-        raise ModelError(f"a model of kind {kind!r} has no voices", where=model, fix="Give an imported Kokoro.")
-    return path
+@voice.command("clone")
+def clone_voice(
+    model: _Model,
+    recording: Annotated[Path, typer.Argument(help="Recording of 3 to 30 s in which one person speaks.")],
+    to: Annotated[Path, typer.Option(help="File to write, such as my.voice.")],
+    consent: Annotated[Path, typer.Option(help="Text file in which the person agrees to what is done.")],
+    text: Annotated[
+        str, typer.Option(help="What is said in the recording, or a .txt file. [default: what the recogniser hears]")
+    ] = "",
+    language: Annotated[str, typer.Option(help="Language of the recording: a code or a name.")] = "eng",
+    name: Annotated[str, typer.Option(help="Name of the voice. [default: that of the file]")] = "",
+    recogniser: Annotated[
+        str, typer.Option(help="Model that finds the words in the recording: embedded, a directory, or a hub id.")
+    ] = EMBEDDED,
+    device: option.Device = "cpu",
+) -> None:
+    """Make a voice that speaks as a recording does, for an aligned model; it is said only with a watermark."""
+    is_file = "\n" not in text and len(text) < 256 and Path(text).suffix == ".txt"
+    said = read_text(Path(text)) if is_file else text
+    wanted = CloneRequest(name=name or to.stem, language=language, consent=read_text(consent), text=said)
+    check_readable(recording)
+    check_writable(to.parent)
+    speaker = Speaker.from_pretrained(model, device=device, watermark=WatermarkChoice(on=False))
+    made = speaker.cloner(Recognizer.from_pretrained(recogniser, beam=1, device=device)).clone(recording, wanted)
+    save_voice(to, made)
+    stderr().print(f"{printable(to)}: voice {made.name}, phonemes {made.phonemes}")
 
 
 def _sources(weights: Mapping[str, float], added: Mapping[str, VoiceFile], digest: str) -> str:

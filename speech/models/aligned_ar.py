@@ -57,6 +57,11 @@ class AlignedConfig:
             )
 
     @property
+    def voice_frames(self) -> int:
+        """Largest number of frames of a voice that is imitated."""
+        return self.positions - self.max_frames
+
+    @property
     def frame_tokens(self) -> int:
         """Number of tokens that stand for a frame: none."""
         return 0
@@ -208,10 +213,15 @@ class AlignedAr(nn.Module):
         return AlignedScores(first, self.fast(hidden[following], codes))
 
     @torch.no_grad()
+    def expected_frames(self, symbols: Sequence[int], language: int | None, speaker: Tensor | None) -> Tensor:
+        """Expected durations of the symbols of a text in frames, `(symbols,)`; errors as `begin`."""
+        return self.text.expected_frames(symbols, language, speaker).cpu()
+
+    @torch.no_grad()
     def begin(self, prompts: Sequence[AlignedPrompt]) -> AlignedState:
         rows = TextRows(tuple(self.text.begin(prompt) for prompt in prompts))
         heard = [self._heard(prompt) for prompt in prompts]
-        most, room = max(map(len, heard)), self.config.positions - self.config.max_frames
+        most, room = max(map(len, heard)), self.config.voice_frames
         if most > room:
             text = f"a voice of {most} frames; the model takes {room} of them"
             raise ConfigError(text, fix="Give a shorter reference.")

@@ -143,12 +143,20 @@ class SymbolReader(nn.Module):
 
     def whole(self, symbols: Sequence[int], language: int | None, speaker: Tensor | None) -> Tensor:
         """What is read of all symbols of a text: `(symbols, dim)`. Errors as `begin`."""
+        return self._whole(symbols, language, speaker)[0]
+
+    def expected_frames(self, symbols: Sequence[int], language: int | None, speaker: Tensor | None) -> Tensor:
+        """Expected durations of all symbols of a text in frames, `(symbols,)`, not rounded. Errors as `begin`."""
+        return self._whole(symbols, language, speaker)[1].float().exp()
+
+    def _whole(self, symbols: Sequence[int], language: int | None, speaker: Tensor | None) -> tuple[Tensor, Tensor]:
+        """What is read of a text, and its log-durations."""
         given = torch.tensor([list(self._known(symbols))], device=self._place[0])
         languages = torch.full_like(given, self._language(language))
         self._spoken_by(speaker)
         speakers = None if speaker is None else speaker.to(self._place[0]).expand(1, len(symbols), -1)
-        found: Tensor = self(given, languages, torch.zeros_like(given), speakers)[0][0]
-        return found
+        read, log_frames = self(given, languages, torch.zeros_like(given), speakers)
+        return read[0], log_frames[0]
 
     def begin(self, prompt: AlignedPrompt) -> TextProgress:
         """The text of a request before its first frame.

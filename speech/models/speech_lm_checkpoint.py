@@ -66,6 +66,16 @@ class SpeechLmCheckpoint:
     """By name; none if the model takes no speaker embedding."""
 
 
+class SpeechLmDescription(NamedTuple):
+    """What the files of a checkpoint tell without its weights."""
+
+    config: DualArConfig | AlignedConfig
+    vocabulary: SpeechVocabulary
+    info: dict[str, Any]
+    """As in `SpeechLmCheckpoint`, and so are the speakers."""
+    speakers: Mapping[str, KnownSpeaker]
+
+
 def save_speech_lm_checkpoint(
     directory: Path,
     checkpoint: SpeechLmCheckpoint,
@@ -122,18 +132,34 @@ def load_speech_lm_checkpoint(
     Raises:
         ModelError: naming file and key, if something is missing, unknown or does not fit, or a number is not finite.
     """
-    record = read_record(directory, (DUAL_AR, ALIGNED_AR), _WEIGHTS, ("model", "vocabulary", "info"))
-    where = str(directory / RECORD)
-    vocabulary = _vocabulary(record["vocabulary"], where)
+    described = describe_speech_lm(directory)
     try:
         with without_memory():
-            config = _aligned if record["kind"] == ALIGNED_AR else dual_ar_config
-            model = config(record["model"]).build(vocabulary.layout)
-    except (KeyError, TypeError, ValueError, ConfigError) as error:
-        raise ModelError(f"has a wrong or missing key: {error}", where=where) from error
+            model = described.config.build(described.vocabulary.layout)
+    except (TypeError, ValueError, ConfigError) as error:
+        raise _wrong(error, directory) from error
     load_weights(model, directory, _WEIGHTS, as_stored=as_stored)
-    speakers = _speakers(directory, record.get("speakers", {}), model.config.speaker_dim)
-    return SpeechLmCheckpoint(model.to(device), vocabulary, record["info"], speakers)
+    return SpeechLmCheckpoint(model.to(device), described.vocabulary, described.info, described.speakers)
+
+
+def describe_speech_lm(directory: Path) -> SpeechLmDescription:
+    """Read everything but the weights of the networks.
+
+    Raises:
+        ModelError: as `load_speech_lm_checkpoint`.
+    """
+    record = read_record(directory, (DUAL_AR, ALIGNED_AR), _WEIGHTS, ("model", "vocabulary", "info"))
+    vocabulary = _vocabulary(record["vocabulary"], str(directory / RECORD))
+    try:
+        config = (_aligned if record["kind"] == ALIGNED_AR else dual_ar_config)(record["model"])
+    except (KeyError, TypeError, ValueError, ConfigError) as error:
+        raise _wrong(error, directory) from error
+    speakers = _speakers(directory, record.get("speakers", {}), config.speaker_dim)
+    return SpeechLmDescription(config, vocabulary, record["info"], speakers)
+
+
+def _wrong(error: Exception, directory: Path) -> ModelError:
+    return ModelError(f"has a wrong or missing key: {error}", where=str(directory / RECORD))
 
 
 def _speakers(directory: Path, languages: Any, dim: int) -> dict[str, KnownSpeaker]:

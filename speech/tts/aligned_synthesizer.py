@@ -9,21 +9,18 @@ import torch
 from torch import Tensor
 
 from speech.decode.sampling.sampler import Sampler, SamplingConfig
-from speech.errors import ModelError
+from speech.errors import ConfigError, ModelError
 from speech.models.aligned_ar import AlignedAr
 from speech.models.aligned_generation import AlignedStream
-from speech.models.aligned_lm import AlignedPrompt, SymbolFrames, Turn
+from speech.models.aligned_lm import AlignedPrompt, AlignedVoice, SymbolFrames, Turn
 from speech.models.codec import NeuralCodec
 from speech.models.speech_lm_checkpoint import KnownSpeaker
 from speech.text.speech_vocabulary import SpeechVocabulary
+from speech.tts.aligned_voice import END, START, KnownVoice, blended, known_voice
 from speech.tts.synthesizer import SaidSymbols
 from speech.tts.voice_blend import read_blend
 from speech.tts.voice_file import VoiceFile
 
-START, END = "^", "$"
-"""Symbols of the silence before and behind an utterance, if the model has them."""
-SPEAKER = "speaker"
-"""Name of the embedding in a voice file."""
 ONLY_VOICE = "default"
 """Name of the voice of a model that knows no speakers."""
 _SAMPLING = SamplingConfig(temperature=0.7, top_p=0.9, penalty=1.0)
@@ -41,7 +38,7 @@ class AlignedSynthesizer:
         vocabulary: of single-character symbols.
         codec: of the model's codes.
         speakers: the model's voices by name; none if it takes no speaker embedding.
-        voices: more voices, each with its `speaker (speaker_dim,)`; one of the same name takes a speaker's place.
+        voices: more voices, see `known_voice`; one of the same name takes a speaker's place.
         sampling: rules of the draw; the seed is that of each utterance.
 
     Raises:
@@ -58,40 +55,90 @@ class AlignedSynthesizer:
         sampling: SamplingConfig = _SAMPLING,
     ) -> None:
         self._model, self._vocabulary, self._codec = model, vocabulary, codec
-        dim = model.config.speaker_dim
-        self._speakers = {**speakers, **{voice.name: speaker_of(voice, dim) for voice in voices}}
-        self.cloned = frozenset(voice.name for voice in voices if voice.cloned)
-        self.blends = bool(self._speakers)
+        self._own = own_voices(speakers, vocabulary)
+        self._voices: Mapping[str, KnownVoice] = self._own
+        self.cloned: frozenset[str] = frozenset()
+        for voice in voices:
+            self.add_voice(voice)
         self._sampling = sampling
-        self._marked = {START, END} <= {*vocabulary.symbols}
+        self.marked = {START, END} <= {*vocabulary.symbols}
+        """Whether the model has symbols of the silence around an utterance."""
         self.sample_rate = codec.sample_rate
         self.alphabet = frozenset(vocabulary.symbols) - {START, END}
         self.max_symbols = max(model.max_frames // _SYMBOL_FRAMES, 1)
-        self.voices = tuple(self._speakers) or (ONLY_VOICE,)
+
+    @property
+    def voices(self) -> tuple[str, ...]:
+        return tuple(self._voices)
+
+    @property
+    def blends(self) -> bool:
+        return any(voice.embedding is not None for voice in self._voices.values())
+
+    @property
+    def model(self) -> AlignedAr:
+        """The language model."""
+        return self._model
+
+    @property
+    def vocabulary(self) -> SpeechVocabulary:
+        """Its symbols and languages."""
+        return self._vocabulary
+
+    @property
+    def codec(self) -> NeuralCodec:
+        """The codec of its codes."""
+        return self._codec
+
+    def add_voice(self, voice: VoiceFile) -> None:
+        """Add a voice, in the place of one of the same name if there is one; texts may be said meanwhile.
+
+        Raises:
+            ModelError: if it does not fit the model.
+        """
+        known = known_voice(voice, self._model.config, self._vocabulary)
+        self.cloned = self.cloned - {voice.name} | ({voice.name} if voice.cloned else set())
+        self._voices = {**self._voices, voice.name: known}
+
+    def remove_voice(self, name: str) -> None:
+        """Remove a voice that was added; a speaker of its name is there again. A text that it is saying ends with an
+        error.
+
+        Raises:
+            ConfigError: if no voice of that name was added.
+        """
+        if name not in self._voices or self._voices[name] is self._own.get(name):
+            raise ConfigError(f"no voice {name[:80]!r} was added")
+        left = {one: voice for one, voice in self._voices.items() if one != name}
+        self._voices = left | ({name: self._own[name]} if name in self._own else {})
+        self.cloned -= {name}
 
     def voice_for(self, language: str) -> str:
-        """The first voice that was taught the language; else the first of all."""
-        return next((name for name in self.voices if self.language_of(name) == language), self.voices[0])
+        """The first voice that was taught the language; else the first of all. Cloned ones are left out, unless there
+        are no others."""
+        voices = [name for name in self._voices if name not in self.cloned] or [*self._voices]
+        return next((name for name in voices if self.language_of(name) == language), voices[0])
 
     def language_of(self, voice: str) -> str:
         """The language that a voice was taught."""
-        if voice in self._speakers:
-            return self._speakers[voice].language
-        return next(iter(self._vocabulary.languages), "eng")
+        return self._voices[voice].language
 
     def say(self, symbols: str, voice: str, *, language: str, rate: float, seed: int) -> Iterator[SaidSymbols]:
         """Say an utterance; see `Synthesizer`.
 
         Raises:
             ModelError: if the utterance is longer than the model's maximum: its durations are wrong.
+            ConfigError: if the voice was removed.
         """
-        marks = int(self._marked)
-        text = f"{START}{symbols}{END}" if self._marked else symbols
+        marks = int(self.marked)
+        text = f"{START}{symbols}{END}" if self.marked else symbols
+        embedding, heard = self._spoken_by(voice)
         prompt = AlignedPrompt(
             symbols=self._vocabulary.symbol_tokens(text),
             language=self._vocabulary.language_token(language),
             rate=rate,
-            speaker=self._speaker(voice),
+            speaker=embedding,
+            voice=heard,
         )
         stream = AlignedStream(self._model, prompt, Sampler(replace(self._sampling, seed=seed)))
         decoder = _CodeDecoder(self._codec)
@@ -105,12 +152,19 @@ class AlignedSynthesizer:
             yield SaidSymbols(samples, spans[told:])
             size, told = min(2 * size, _MOST_FRAMES), len(spans)
 
-    def _speaker(self, voice: str) -> Tensor | None:
-        """The embedding of a voice, or the mean of several; None if the model knows no speakers."""
-        if not self._speakers:
-            return None
-        weights = read_blend(voice)
-        return torch.stack([weight * self._speakers[name].embedding for name, weight in weights.items()]).sum(dim=0)
+    def _spoken_by(self, voice: str) -> tuple[Tensor | None, AlignedVoice | None]:
+        """Embedding and speech of a voice; of a blend, the mean of the embeddings.
+
+        Raises:
+            ConfigError: if there is no such voice any more, or one of a blend has no embedding.
+        """
+        weights, voices = read_blend(voice), self._voices
+        gone = [name for name in weights if name not in voices]
+        if gone:
+            raise ConfigError(f"there is no voice {gone[0][:80]!r}")
+        if len(weights) == 1:
+            return voices[next(iter(weights))][1:]
+        return blended({name: voices[name].embedding for name in weights}, weights), None
 
     def _spans(self, said: SymbolFrames) -> list[tuple[float, float]]:
         """Times of the symbols so far, the marks included."""
@@ -118,19 +172,10 @@ class AlignedSynthesizer:
         return [(first * frame_s, (first + count) * frame_s) for first, count in places]
 
 
-def speaker_of(voice: VoiceFile, dim: int) -> KnownSpeaker:
-    """The speaker of a voice file.
-
-    Raises:
-        ModelError: if it has none of that size.
-    """
-    found = voice.tensors.get(SPEAKER)
-    if found is None or found.shape != (dim,) or not dim:
-        shape = "none" if found is None else tuple(found.shape)
-        raise ModelError(
-            f"has a speaker of shape {shape}, the model takes {dim or 'none'}", where=f"voice {voice.name}"
-        )
-    return KnownSpeaker(voice.language, found.float())
+def own_voices(speakers: Mapping[str, KnownSpeaker], vocabulary: SpeechVocabulary) -> dict[str, KnownVoice]:
+    """The voices of a model to which none was added: its speakers, or else `ONLY_VOICE`."""
+    known = {name: KnownVoice(own.language, own.embedding) for name, own in speakers.items()}
+    return known or {ONLY_VOICE: KnownVoice(next(iter(vocabulary.languages), "eng"))}
 
 
 class _CodeDecoder:

@@ -48,9 +48,11 @@ class KokoroSynthesizer:
         self.voices = tuple(self._packs)
 
     def voice_for(self, language: str) -> str:
-        """The first voice of a language, by the names of the published voices; else the first of all."""
+        """The first voice of a language, by the names of the published voices; else the first of all. Cloned ones are
+        left out, unless there are no others."""
         spoken = _BORROWED.get(language, language)
-        return next((name for name in self.voices if self.language_of(name) == spoken), self.voices[0])
+        voices = [name for name in self.voices if name not in self.cloned] or self.voices
+        return next((name for name in voices if self.language_of(name) == spoken), voices[0])
 
     def language_of(self, voice: str) -> str:
         """The language of a voice, by its file or by its name as published ones have it; English for others."""

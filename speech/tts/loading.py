@@ -47,7 +47,7 @@ def load_voice_model(
             `speech import` has converted.
         device: cpu, cuda, cuda:1, mps or xpu.
         precision: of an aligned model; a Kokoro computes in float32.
-        voices: more voices, made for this model.
+        voices: more voices than those of the folder `voices/` of the model, made for it.
 
     Returns:
         What says phonemes, and what knows those of words: the model in `pronunciation/`, or else the embedded one if
@@ -88,7 +88,8 @@ def _aligned(
             f"it reads {vocabulary.unit}, not phonemes", where=name, fix="Train it with text.unit=symbols."
         )
     codec = load_own_codec(path, device=device).model
-    return AlignedSynthesizer(with_precision(model, precision), vocabulary, codec, checkpoint.speakers, voices)
+    kept = [*stored_voices(path / VOICES), *voices]
+    return AlignedSynthesizer(with_precision(model, precision), vocabulary, codec, checkpoint.speakers, kept)
 
 
 def _with_pronouncer(synthesizer: Synthesizer, path: Path) -> tuple[Synthesizer, Pronouncer]:

@@ -85,6 +85,17 @@ class VoiceFile:
             raise ModelError(text, where=where, fix="Make it anew from voices of this model.")
 
 
+def check_name(name: str) -> None:
+    """Check the name of a voice that is to be made.
+
+    Raises:
+        ModelError: if no voice can have it.
+    """
+    problem = _wrong_name(name)
+    if problem:
+        raise ModelError(f"is no voice: {problem}")
+
+
 def save_voice(path: Path, voice: VoiceFile) -> None:
     """Write a voice atomically.
 
@@ -159,8 +170,9 @@ def _tensors(file: Any, where: str) -> dict[str, Tensor]:
 
 def _problem(voice: VoiceFile) -> str | None:
     """What is wrong with the fields of a voice."""
-    if not _NAME.fullmatch(voice.name):
-        return f"its name is {voice.name[:80]!r}, expected up to 64 letters, digits, _ and -"
+    wrong = _wrong_name(voice.name)
+    if wrong:
+        return wrong
     if voice.language not in LANGUAGES:
         return f"its language is {voice.language[:80]!r}, expected an ISO 639-3 code that is known"
     if not re.fullmatch("[a-z_]{1,32}", voice.kind):
@@ -176,3 +188,7 @@ def _problem(voice: VoiceFile) -> str | None:
     except ValueError:
         return f"it was created at {voice.created[:80]!r}, expected a date"
     return None
+
+
+def _wrong_name(name: str) -> str | None:
+    return None if _NAME.fullmatch(name) else f"its name is {name[:80]!r}, expected up to 64 letters, digits, _ and -"

@@ -1,20 +1,30 @@
-"""`speech voice`: blend, show, add, remove and list; and `speech say --voice` with what they make."""
+"""`speech voice`: blend, clone, show, add, remove and list; and `speech say --voice` with what they make."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from speech.audio.input.files import probe
 from speech.errors import ConfigError, FileError, ModelError
 from speech.models.adapters.file import fingerprint
 from speech.models.kokoro_voice import blend
+from speech.speaker import Speaker
 from speech.tts.voice_file import VoiceFile, load_voice, save_voice
 from tests.cli.calling import run
+from tests.stand_in_packages import install_resemblyzer
+from tests.tiny_voice import SPEAKERS, save_tiny_voice
+from tests.tiny_watermark import save_tiny_watermark
 from tests.tts.kokoro_voices import kokoro_checkpoint, letters_program, save_kokoro
+
+CLIP = Path(str(files("speech") / "assets" / "clips" / "ast_en_priv-callpending.ogg"))
+SAID = "I have a caller waiting, who introduces themselves as:"
 
 
 @pytest.fixture
@@ -117,3 +127,73 @@ def test_what_does_not_fit_is_refused(model, tmp_path):
     save_voice(Path("x.voice"), replace(cloned(model), name="af_one"))
     with pytest.raises(ConfigError, match="two voices of a blend have one name: af_one, af_one"):
         run("say", "A.", "--model", model, "--voice", "x.voice:1,af_one:1", "--output", "x.wav")
+
+
+def test_an_aligned_model_keeps_voices_beside_its_speakers(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = save_tiny_voice(tmp_path / "model")
+    run("voice", "blend", model, "ann:3,ben:1", "--to", "x.voice", "--name", "mine")
+    mean = 0.75 * SPEAKERS["ann"].embedding + 0.25 * SPEAKERS["ben"].embedding
+    torch.testing.assert_close(load_voice(Path("x.voice")).tensors["speaker"], mean)
+    run("voice", "add", model, "x.voice")
+    listed = ["ann               eng", "ben               deu", "mine              eng  added"]
+    assert run("voice", "list", model).stdout.splitlines() == listed
+    assert voices_of_model(model) == ("ann", "ben", "mine")
+    with pytest.raises(ConfigError, match="'ann' is a voice of the model itself"):
+        run("voice", "remove", model, "ann")
+    run("voice", "blend", model, "mine", "--to", "y.voice", "--name", "ann")
+    with pytest.raises(ConfigError, match="there is a voice 'ann' already"):
+        run("voice", "add", model, "y.voice")
+    run("voice", "remove", model, "mine")
+    assert run("voice", "list", model).stdout.splitlines() == listed[:2]
+    with pytest.raises(ModelError, match="is a voice for a model of kind 'aligned_ar', not 'kokoro'"):
+        run("voice", "add", save_kokoro(tmp_path / "kokoro"), "x.voice")
+
+
+def voices_of_model(model: Path) -> tuple[str, ...]:
+    return Speaker.from_pretrained(str(model)).voices
+
+
+def test_a_recording_becomes_a_voice_that_is_said_with_a_watermark(tmp_path, monkeypatch):
+    install_resemblyzer(monkeypatch, tmp_path / "packages")
+    monkeypatch.chdir(tmp_path)
+    model = save_tiny_voice(tmp_path / "model", speaker_dim=256, positions=600)
+    mark = save_tiny_watermark(tmp_path / "mark", sample_rate=8000)
+    Path("consent.txt").write_text("Allison agrees to be imitated in a test.")
+    clone = ["voice", "clone", model, CLIP, "--consent", "consent.txt"]
+    Path("said.txt").write_text(SAID)
+    told = run(*clone, "--to", "zoe.voice", "--text", "said.txt", "--language", "English").stderr
+    made = load_voice(Path("zoe.voice"))
+    assert told == f"zoe.voice: voice zoe, phonemes {made.phonemes}\n"
+    assert (made.name, made.language, made.cloned, made.model) == ("zoe", "eng", True, fingerprint(model))
+    assert set(made.tensors) == {"speaker", "codes", "frames"}
+    assert int(made.tensors["frames"].sum()) == made.tensors["codes"].shape[1] == pytest.approx(380, abs=3)
+    assert "Allison agrees to be imitated in a test." in run("voice", "show", "zoe.voice").stdout
+    run(*clone, "--to", "heard.voice", "--name", "eve")  # the recogniser writes what is said
+    heard = load_voice(Path("heard.voice"))
+    assert torch.equal(heard.tensors["codes"], made.tensors["codes"])
+    assert int(heard.tensors["frames"].sum()) == int(made.tensors["frames"].sum())
+    say = ["say", "A bad cab.", "--model", model, "--output", "x.wav", "--voice"]
+    with pytest.raises(ConfigError, match="the voice 'zoe' is cloned: it is said only with a watermark"):
+        run(*say, "zoe.voice")
+    run("voice", "add", model, "zoe.voice")
+    assert "zoe               eng  added  cloned" in run("voice", "list", model).stdout
+    run(*say, "zoe", "--watermark", mark)
+    assert probe(Path("x.wav")).duration_s > 0.05
+
+
+def test_what_a_clone_lacks_is_named(model, tmp_path, monkeypatch):
+    aligned = save_tiny_voice(tmp_path / "aligned", speaker_dim=256, positions=600)
+    Path("consent.txt").write_text("I agree.")
+    rest = [CLIP, "--to", "x.voice", "--consent", "consent.txt", "--text", SAID]
+    with pytest.raises(ConfigError, match="this voice model imitates no recordings"):
+        run("voice", "clone", model, *rest)
+    monkeypatch.setitem(sys.modules, "resemblyzer", None)
+    with pytest.raises(ConfigError, match=r"the package resemblyzer.*\[speech-scores\]"):
+        run("voice", "clone", aligned, *rest)
+    with pytest.raises(FileError, match=r"none\.txt"):
+        run("voice", "clone", aligned, *rest[:3], "--consent", "none.txt")
+    Path("consent.txt").write_text("\n")
+    with pytest.raises(ConfigError, match="there is no consent"):
+        run("voice", "clone", aligned, *rest)
+    assert not Path("x.voice").exists()

@@ -1,10 +1,14 @@
 """How far a text has been said."""
 
+from dataclasses import replace
+from itertools import pairwise
+
 import pytest
 import torch
 
 from speech.models.aligned_lm import Turn
 from speech.models.aligned_text import TextRows
+from speech.nn.speech_lm.text_encoder import frame_end
 from speech.nn.streaming import merge, select
 from tests.tiny_aligned_ar import aligned_prompt, tiny_aligned_ar, tiny_aligned_config
 
@@ -38,6 +42,17 @@ def test_what_is_read_of_a_symbol_is_the_same_whole_and_in_turn():
     row = SPEAKING.text.begin(prompt)
     torch.testing.assert_close(row.current, whole[0], atol=1e-5, rtol=1e-5)
     assert not torch.allclose(SPEAKING.text.whole(prompt.symbols, prompt.language, None), whole, atol=1e-3)
+
+
+def test_expected_durations_are_those_that_symbols_get_in_turn():
+    prompt = aligned_prompt(SPEAKING, "abc de.")
+    expected = SPEAKING.expected_frames(prompt.symbols, prompt.language, prompt.speaker)
+    row = SPEAKING.text.begin(prompt)
+    while row.turn != Turn.end:
+        row = SPEAKING.text.advanced(replace(row, inside=row.frame_counts[-1]))  # as if the symbol had been said
+    assert row.total == pytest.approx(float(expected.sum()), rel=1e-4)
+    ends = [frame_end(end) for end in expected.cumsum(0).tolist()]
+    assert row.frame_counts == tuple(end - start for start, end in pairwise([0, *ends]))
 
 
 def test_rows_are_selected_and_merged():

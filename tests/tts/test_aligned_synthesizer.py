@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from speech.decode.sampling.sampler import Sampler, SamplingConfig
-from speech.errors import LanguageError, ModelError
+from speech.errors import ConfigError, LanguageError, ModelError
 from speech.models.aligned_generation import generate_aligned
-from speech.models.aligned_lm import AlignedPrompt
+from speech.models.aligned_lm import AlignedPrompt, AlignedVoice
 from speech.tts.aligned_synthesizer import ONLY_VOICE, AlignedSynthesizer
 from speech.tts.voice_file import VoiceFile
 from tests.tiny_aligned_ar import VOCABULARY as PLAIN
@@ -99,6 +99,50 @@ def test_voices_blend_and_more_come_from_files(synthesizer):
     assert not torch.equal(said(more, voice="ann")[1][:400], said(synthesizer, voice="ann")[1][:400])
     with pytest.raises(ModelError, match=r"voice odd: has a speaker of shape \(2,\), the model takes 3"):
         AlignedSynthesizer(MODEL, VOCABULARY, CODEC, SPEAKERS, [voice_file("odd", [1.0, 2.0])])
+
+
+def imitating(name: str = "zoe") -> VoiceFile:
+    """Somebody who says "ab" in nine frames."""
+    codes = torch.randint(0, 12, (2, 9), generator=torch.Generator().manual_seed(5))
+    prompt = {"codes": codes, "frames": torch.tensor([2, 3, 4, 0])}
+    file = voice_file(name, [1.0, 0.0, -1.0], cloned=True)
+    return replace(file, tensors={**file.tensors, **prompt}, phonemes="^ab$")
+
+
+def test_a_voice_of_a_recording_is_imitated(synthesizer):
+    file = imitating()
+    more = AlignedSynthesizer(MODEL, VOCABULARY, CODEC, SPEAKERS, [file], SAMPLING)
+    heard = AlignedVoice(
+        VOCABULARY.symbol_tokens("^ab$"), [2, 3, 4, 0], file.tensors["codes"], VOCABULARY.language_token("deu")
+    )
+    prompt = AlignedPrompt(
+        VOCABULARY.symbol_tokens("^ab.$"), VOCABULARY.language_token("eng"),
+        speaker=SPEAKERS["ann"].embedding, voice=heard,
+    )  # fmt: skip
+    (whole,) = generate_aligned(MODEL, [prompt], [Sampler(replace(SAMPLING, seed=3))])
+    with torch.inference_mode():
+        decoded, (count,) = CODEC.decode(whole.codes[None], torch.tensor([whole.codes.shape[1]]))
+    _, samples = said(more, "ab.", "zoe")
+    torch.testing.assert_close(samples, decoded[0, : int(count)].clamp(-1, 1), atol=1e-5, rtol=0)
+    assert not torch.equal(samples[:160], said(synthesizer, "ab.", "ann")[1][:160])  # the same embedding alone
+    assert torch.equal(said(more, "ab.", "zoe:1,ann:1")[1], said(synthesizer, "ab.", "ann")[1])  # blends have no speech
+
+
+def test_voices_come_and_go_while_it_speaks():
+    one = AlignedSynthesizer(MODEL, VOCABULARY, CODEC, SPEAKERS, sampling=SAMPLING)
+    one.add_voice(imitating())
+    one.add_voice(imitating("ben"))
+    assert (one.voices, one.cloned) == (("ann", "ben", "zoe"), {"zoe", "ben"})
+    assert one.voice_for("deu") == "ann"  # both that speak it are cloned
+    one.remove_voice("ben")
+    one.remove_voice("zoe")
+    assert (set(one.voices), one.cloned) == ({"ann", "ben"}, set())
+    assert one.voice_for("deu") == "ben"
+    for name in ("ben", "none"):
+        with pytest.raises(ConfigError, match=f"no voice '{name}' was added"):
+            one.remove_voice(name)
+    with pytest.raises(ConfigError, match="there is no voice 'zoe'"):
+        said(one, "ab.", "zoe")
 
 
 def test_a_model_without_speakers_and_marks_has_one_voice():

@@ -89,6 +89,8 @@ def test_voices_of_files_have_their_languages_and_take_the_places_of_others():
     assert one.voices == (*sorted(VOICES), "anna")
     assert [one.language_of(voice) for voice in one.voices] == ["eng", "fra", "fra", "deu"]
     assert one.cloned == {"anna"}
+    assert one.voice_for("deu") == VOICES[1]  # a French one says it
+    assert KokoroSynthesizer(kokoro_checkpoint(), [made(name=VOICES[0], language="eng")]).voice_for("eng") == VOICES[1]
     style = style_of(voices[1].tensors["styles"], 5)
     ids = kokoro_checkpoint().symbols.encode("hello").ids
     [expected] = kokoro_checkpoint().model.speak([KokoroRequest(ids=ids, style=style)])

@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 
 from speech.errors import ConfigError, ModelError
 from speech.models.speech_lm_checkpoint import CODEC_FOLDER, PRONUNCIATION_FOLDER
@@ -13,6 +14,7 @@ from speech.speaker import Speaker
 from speech.tts.loading import load_voice_model
 from speech.tts.pronunciation.letters import LetterPronouncer
 from speech.tts.speech_stream import SpeakingOptions
+from speech.tts.voice_file import VoiceFile, save_voice
 from tests.tiny_voice import save_tiny_voice
 
 
@@ -33,6 +35,19 @@ def test_a_voice_with_its_pronunciations_needs_no_program(voice, monkeypatch):
     pieces = list(speaker.stream(["A b", "ad cab. Dea", "d bee, ad", "ded."], options))
     assert np.array_equal(np.concatenate([piece.samples for piece in pieces]), said.samples)
     assert tuple(word for piece in pieces for word in piece.words) == said.words
+
+
+def test_voices_beside_the_model_are_its_own(voice, tmp_path):
+    shutil.copytree(voice, tmp_path / "v")
+    eve = VoiceFile(
+        name="eve", language="deu", kind="aligned_ar", model="0" * 64, cloned=True, card="Eve agrees.",
+        tensors={"speaker": torch.tensor([1.0, 2.0, 3.0])}, created="2026-11-30",
+    )  # fmt: skip
+    save_voice(tmp_path / "v" / "voices" / "eve.safetensors", eve)
+    synthesizer, _ = load_voice_model(str(tmp_path / "v"))
+    assert (synthesizer.voices, synthesizer.cloned) == (("ann", "ben", "eve"), {"eve"})
+    with pytest.raises(ModelError, match="voice eve: is a voice for another model"):
+        load_voice_model(str(voice), voices=[eve])
 
 
 def test_without_them_the_program_is_asked_for(tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ detector; speech is found by ours.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,6 +28,8 @@ _STEP = 77
 """Frames between partial utterances: 1.3 of them a second."""
 _LEAST_COVERED = 0.75
 _HIDDEN, _LAYERS = 256, 3
+VECTOR_DIM = _HIDDEN
+"""Numbers of a voice vector."""
 _LOUDNESS_DB = -30.0
 
 
@@ -90,6 +93,19 @@ class VoiceEncoder(nn.Module):
         )  # fmt: skip
         mels = spectrum.abs().square().T @ self._filters
         return torch.stack([mels[start : start + _FRAMES] for start in starts])
+
+
+def speaker_vector(encoder: VoiceEncoder, recordings: Iterable[np.ndarray]) -> torch.Tensor | None:
+    """The vector of a speaker: the mean of those of recordings `(n,)` at 16 kHz, of length 1; None if nobody speaks.
+
+    Returns:
+        `(VECTOR_DIM,)` float32.
+    """
+    vectors = [vector for samples in recordings if (vector := encoder.vector(samples)) is not None]
+    if not vectors:
+        return None
+    mean = np.mean(vectors, axis=0)
+    return torch.from_numpy(mean / np.linalg.norm(mean)).float()
 
 
 def similarity(one: np.ndarray, other: np.ndarray) -> float:
