@@ -67,7 +67,7 @@ class Speaker:
         self._synthesizer, self._pronouncer = synthesizer, pronouncer
         self._watermarker, self._message = watermarker, message
         self.sample_rate = synthesizer.sample_rate
-        self.voices = tuple(synthesizer.voices)
+        self.voices, self.together = tuple(synthesizer.voices), synthesizer.together
 
     @classmethod
     def from_pretrained(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 import torch
@@ -11,11 +12,11 @@ from torch import Tensor
 from speech.decode.sampling.sampler import Sampler, SamplingConfig
 from speech.errors import ModelError
 from speech.models.aligned_ar import AlignedAr
-from speech.models.aligned_generation import AlignedStream
 from speech.models.aligned_lm import AlignedPrompt, SymbolFrames, Turn
 from speech.models.codec import NeuralCodec
 from speech.models.speech_lm_checkpoint import KnownSpeaker
 from speech.text.speech_vocabulary import SpeechVocabulary
+from speech.tts.shared_batch import MOST_ROWS, SharedBatch
 from speech.tts.synthesizer import SaidSymbols
 from speech.tts.voice_blend import read_blend
 from speech.tts.voice_file import VoiceFile
@@ -27,14 +28,12 @@ SPEAKER = "speaker"
 ONLY_VOICE = "default"
 """Name of the voice of a model that knows no speakers."""
 _SAMPLING = SamplingConfig(temperature=0.7, top_p=0.9, penalty=1.0)
-_FIRST_FRAMES, _MOST_FRAMES = 2, 16
-"""Frames of the first packet; each later one has twice as many, up to a maximum."""
 _SYMBOL_FRAMES = 4
 """Frames of the average symbol, at the slowest rate and with a margin: twice this many fit in `max_frames`."""
 
 
 class AlignedSynthesizer:
-    """Synthesizer of an aligned model.
+    """Synthesizer of an aligned model. Utterances of all threads share its steps, see `SharedBatch`.
 
     Args:
         model: in evaluation mode, in any precision.
@@ -43,6 +42,7 @@ class AlignedSynthesizer:
         speakers: the model's voices by name; none if it takes no speaker embedding.
         voices: more voices, each with its `speaker (speaker_dim,)`; one of the same name takes a speaker's place.
         sampling: rules of the draw; the seed is that of each utterance.
+        together: utterances that share a step at most.
 
     Raises:
         ModelError: if a voice does not fit the model.
@@ -56,6 +56,7 @@ class AlignedSynthesizer:
         speakers: Mapping[str, KnownSpeaker],
         voices: Sequence[VoiceFile] = (),
         sampling: SamplingConfig = _SAMPLING,
+        together: int = MOST_ROWS,
     ) -> None:
         self._model, self._vocabulary, self._codec = model, vocabulary, codec
         dim = model.config.speaker_dim
@@ -63,6 +64,7 @@ class AlignedSynthesizer:
         self.cloned = frozenset(voice.name for voice in voices if voice.cloned)
         self.blends = bool(self._speakers)
         self._sampling = sampling
+        self.together, self._batch = together, SharedBatch(model, together)
         self._marked = {START, END} <= {*vocabulary.symbols}
         self.sample_rate = codec.sample_rate
         self.alphabet = frozenset(vocabulary.symbols) - {START, END}
@@ -93,17 +95,16 @@ class AlignedSynthesizer:
             rate=rate,
             speaker=self._speaker(voice),
         )
-        stream = AlignedStream(self._model, prompt, Sampler(replace(self._sampling, seed=seed)))
-        decoder = _CodeDecoder(self._codec)
-        size, told = _FIRST_FRAMES, 0
-        while stream.turn == Turn.frame:
-            if stream.limited:
-                seconds = self._model.max_frames * self._model.frame_s
-                raise ModelError(f"{len(symbols)} phonemes take more than the model's {seconds:.0f} s")
-            samples = decoder(stream.next(size))
-            spans = self._spans(stream.said)[marks : marks + len(symbols)]
-            yield SaidSymbols(samples, spans[told:])
-            size, told = min(2 * size, _MOST_FRAMES), len(spans)
+        packets = self._batch.say(prompt, Sampler(replace(self._sampling, seed=seed)))
+        decoder, told, turn = _CodeDecoder(self._codec), 0, Turn.end
+        with closing(packets):
+            for packet in packets:
+                spans = self._spans(packet.said)[marks : marks + len(symbols)]
+                yield SaidSymbols(decoder(packet.codes), spans[told:])
+                told, turn = len(spans), packet.turn
+        if turn == Turn.frame:
+            seconds = self._model.max_frames * self._model.frame_s
+            raise ModelError(f"{len(symbols)} phonemes take more than the model's {seconds:.0f} s")
 
     def _speaker(self, voice: str) -> Tensor | None:
         """The embedding of a voice, or the mean of several; None if the model knows no speakers."""
