@@ -14,7 +14,7 @@ batch mates, as in compiled steps.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from itertools import count
 from typing import NamedTuple
 
@@ -67,7 +67,7 @@ class SharedBatch[State: tuple[object, ...]]:
         self._resting: _Group[State] = _Group((), None)
         """Those whose next packet waits to be taken, and those for which there is no room."""
 
-    def say(self, prompt: AlignedPrompt, sampler: Sampler) -> Iterator[SaidFrames]:
+    def say(self, prompt: AlignedPrompt, sampler: Sampler) -> Generator[SaidFrames, None, None]:
         """Packets of an utterance. It takes part from the first `next` on until the iterator ends or is closed.
 
         Args:
@@ -134,18 +134,17 @@ class SharedBatch[State: tuple[object, ...]]:
         try:
             self._arrange()
             codes, errors = self._stepped()
+            with self._lock:
+                for one, own_error in errors:
+                    one.fail(own_error)
+                self._keep(codes)
         except BaseException as error:
             with self._lock:
                 for one in self._living:
                     one.fail(_broken_off(error))
                 self._going = self._resting = _Group((), None)
-            if isinstance(error, Exception):
-                return
-            raise
-        with self._lock:
-            for one, own_error in errors:
-                one.fail(own_error)
-            self._keep(codes)
+            if not isinstance(error, Exception):
+                raise
 
     def _arrange(self) -> None:
         """Let utterances join, rest and leave, so that `_going` are those that want a frame."""
