@@ -97,7 +97,7 @@ def one_round(way: str, speakers: Sequence[Speaker], texts: Sequence[str], code:
         code: language of the texts, ISO 639-3.
     """
     options = [SpeakingOptions(language=code, seed=number) for number in range(len(texts))]
-    own = speakers if way == "apart" else [speakers[0]] * len(texts)
+    own = speakers[: len(texts)] if way == "apart" else [speakers[0]] * len(texts)
     if way == "in turn":
         began = time.perf_counter()
         return [listened(*one, began) for one in zip(own, texts, options, strict=True)]

@@ -81,8 +81,9 @@ class SharedBatch[State: tuple[object, ...]]:
         """
         if not prompt.ended:
             raise ConfigError("a text that has not ended", fix="Take AlignedStream for texts that arrive in pieces.")
-        own = _Utterance(self._model.begin([prompt]), sampler, self._lock)
-        own.over = self._model.turns(own.state)[0] != Turn.frame
+        state = self._model.begin([prompt])
+        own = _Utterance(state, sampler, self._lock)
+        own.over = self._model.turns(state)[0] != Turn.frame
         with self._lock:
             self._living.append(own)
         try:
@@ -186,6 +187,7 @@ class SharedBatch[State: tuple[object, ...]]:
     def _stepped_alone(self, choices: _Choices) -> tuple[Tensor, list[tuple[_Utterance[State], Exception]]]:
         """As `_stepped`, row by row, after what has been chosen."""
         utterances, state = self._going
+        assert state is not None
         codes, states, going, errors = [], [], [], []
         for row, one in enumerate(utterances):
             try:
