@@ -49,7 +49,7 @@ class Packet(NamedTuple):
 class Gaps(NamedTuple):
     """Packets that came too late."""
 
-    count: int
+    number: int
     seconds: float
     """That playback has waited in all."""
 
@@ -124,7 +124,7 @@ def figures(way: str, rounds: Sequence[Sequence[list[Packet]]]) -> dict[str, Any
         "rtf": round(took_s / audio_s, 3),
         "stream_rtf_p50": round(float(np.median(each)), 3),
         "packets": sum(map(len, streams)),
-        "gaps": sum(own.count for own in late),
+        "gaps": sum(own.number for own in late),
         "gap_s": round(sum(own.seconds for own in late), 2),
         "audio_s": round(audio_s, 2),
     }
