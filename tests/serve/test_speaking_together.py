@@ -44,13 +44,13 @@ def rows(monkeypatch) -> list[int]:
 
 
 def said_here(speaker: Speaker, text: str, seed: int) -> bytes:
-    options = SpeakingOptions(language="eng", voice="ann", rate=0.5, seed=seed)
+    options = SpeakingOptions(language="eng", voice="ann", seed=seed)
     samples = speaker.say(text, options).samples
     return (samples.clip(-1, 1) * 32767).round().astype("<i2").tobytes()
 
 
 def over_http(server: Running, text: str, seed: int) -> bytes:
-    wanted = {"input": text, "voice": "ann", "response_format": "pcm", "speed": 0.5, "seed": seed, "language": "eng"}
+    wanted = {"input": text, "voice": "ann", "response_format": "pcm", "seed": seed, "language": "eng"}
     response = httpx.post(f"{server.http}/v1/audio/speech", json=wanted, timeout=WAIT_S)
     assert response.status_code == 200, response.text
     return response.content
@@ -60,7 +60,7 @@ def over_a_websocket(server: Running, text: str, seed: int, leaves: bool = False
     """What is said; or, of a client that leaves, its first audio."""
     audio = []
     with connect(f"{server.ws}/v1/speak", subprotocols=["speech.v1"]) as socket:
-        start = {"type": "start", "language": "eng", "voice": "ann", "rate": 0.5, "seed": seed}
+        start = {"type": "start", "language": "eng", "voice": "ann", "seed": seed}
         for message in (start, {"type": "text", "text": text}, {"type": "end"}):
             socket.send(json.dumps(message))
         while True:
