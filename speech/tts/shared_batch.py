@@ -61,10 +61,10 @@ class SharedBatch[State: tuple[object, ...]]:
         self._lock, self._numbers = threading.Lock(), count()
         self._stepping = False
         """Whether a caller steps the model; it alone reads and changes `_going` and `_resting`."""
-        self._living: list[_Utterance[State]] = []
+        self._living: list[_BatchedUtterance[State]] = []
         """All that have frames to come."""
-        self._going: _Group[State] = _Group((), None)
-        self._resting: _Group[State] = _Group((), None)
+        self._going: _UtteranceGroup[State] = _UtteranceGroup((), None)
+        self._resting: _UtteranceGroup[State] = _UtteranceGroup((), None)
         """Those whose next packet waits to be taken, and those for which there is no room."""
 
     def say(self, prompt: AlignedPrompt, sampler: Sampler) -> Generator[SaidFrames, None, None]:
@@ -82,7 +82,7 @@ class SharedBatch[State: tuple[object, ...]]:
         if not prompt.ended:
             raise ConfigError("a text that has not ended", fix="Take AlignedStream for texts that arrive in pieces.")
         state = self._model.begin([prompt])
-        own = _Utterance(state, sampler, self._lock)
+        own = _BatchedUtterance(state, sampler, self._lock)
         own.over = self._model.turns(state)[0] != Turn.frame
         with self._lock:
             self._living.append(own)
@@ -95,7 +95,7 @@ class SharedBatch[State: tuple[object, ...]]:
                 self._forget()
                 self._lock.release()
 
-    def _next(self, own: _Utterance[State]) -> SaidFrames | None:
+    def _next(self, own: _BatchedUtterance[State]) -> SaidFrames | None:
         """Wait for the next packet, or step the model until it is there; None: all are said."""
         with self._lock:
             own.asked = next(self._numbers)
@@ -127,7 +127,7 @@ class SharedBatch[State: tuple[object, ...]]:
         """Forget those that have ended or left; states once nobody is there."""
         self._living = [one for one in self._living if not one.ended]
         if not self._living and not self._stepping:
-            self._going = self._resting = _Group((), None)
+            self._going = self._resting = _UtteranceGroup((), None)
 
     @torch.inference_mode()
     def _step(self) -> None:
@@ -143,7 +143,7 @@ class SharedBatch[State: tuple[object, ...]]:
             with self._lock:
                 for one in self._living:
                     one.fail(_broken_off(error))
-                self._going = self._resting = _Group((), None)
+                self._going = self._resting = _UtteranceGroup((), None)
             if not isinstance(error, Exception):
                 raise
 
@@ -157,7 +157,7 @@ class SharedBatch[State: tuple[object, ...]]:
         if {*wanting} == {*self._going.utterances} and known.issuperset(self._resting.utterances):
             return
         new = [one for one in living if one.state is not None]
-        groups = [self._going, self._resting, *(_Group((one,), one.state) for one in new)]
+        groups = [self._going, self._resting, *(_UtteranceGroup((one,), one.state) for one in new)]
         everyone = [one for group in groups for one in group.utterances]
         state = merge([group.state for group in groups if group.state is not None])
         chosen = {*wanting}
@@ -167,7 +167,7 @@ class SharedBatch[State: tuple[object, ...]]:
         for one in new:
             one.state = None
 
-    def _stepped(self) -> tuple[Tensor, list[tuple[_Utterance[State], Exception]]]:
+    def _stepped(self) -> tuple[Tensor, list[tuple[_BatchedUtterance[State], Exception]]]:
         """Codes `(rows, codebooks)` of the next frame of those that are going, and those that have failed.
 
         A step that fails is done again, row by row: only those rows fail that make it fail.
@@ -181,10 +181,10 @@ class SharedBatch[State: tuple[object, ...]]:
             if choices.broken:
                 raise
             return self._stepped_alone(choices)
-        self._going = _Group(utterances, after)
+        self._going = _UtteranceGroup(utterances, after)
         return codes, []
 
-    def _stepped_alone(self, choices: _Choices) -> tuple[Tensor, list[tuple[_Utterance[State], Exception]]]:
+    def _stepped_alone(self, choices: _Choices) -> tuple[Tensor, list[tuple[_BatchedUtterance[State], Exception]]]:
         """As `_stepped`, row by row, after what has been chosen."""
         utterances, state = self._going
         assert state is not None
@@ -198,7 +198,7 @@ class SharedBatch[State: tuple[object, ...]]:
                 codes.append(own)
                 states.append(after)
                 going.append(one)
-        self._going = _Group(tuple(going), merge(states) if states else None)
+        self._going = _UtteranceGroup(tuple(going), merge(states) if states else None)
         return torch.cat(codes) if codes else torch.zeros(0, self._model.codebooks), errors
 
     def _keep(self, codes: Tensor) -> None:
@@ -216,15 +216,15 @@ class SharedBatch[State: tuple[object, ...]]:
                 one.complete(said[row], turn)
 
 
-class _Group[State](NamedTuple):
+class _UtteranceGroup[State](NamedTuple):
     """Utterances that share a state, a row of it each."""
 
-    utterances: tuple[_Utterance[State], ...]
+    utterances: tuple[_BatchedUtterance[State], ...]
     state: State | None
     """None: there are none."""
 
 
-class _Utterance[State]:
+class _BatchedUtterance[State]:
     """What is known of an utterance. Changes are made under the lock, except by `left`.
 
     Args:
@@ -320,12 +320,14 @@ class _Choices:
         return chosen
 
 
-def _part[State](everyone: Sequence[_Utterance[State]], state: State, rows: Sequence[int]) -> _Group[State]:
+def _part[State](
+    everyone: Sequence[_BatchedUtterance[State]], state: State, rows: Sequence[int]
+) -> _UtteranceGroup[State]:
     """The group of some rows of a state."""
     if not rows:
-        return _Group((), None)
+        return _UtteranceGroup((), None)
     own = state if len(rows) == len(everyone) else select(state, rows)
-    return _Group(tuple(everyone[row] for row in rows), own)
+    return _UtteranceGroup(tuple(everyone[row] for row in rows), own)
 
 
 def _broken_off(error: BaseException) -> RuntimeError:

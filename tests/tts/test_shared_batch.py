@@ -29,10 +29,10 @@ WAIT_S = 120
 
 
 @cache
-def compiled():
+def compiled(precision):
     if instructions() is None:
         pytest.skip("needs the instruction sets of the kernels")
-    return with_precision(EAGER, Precision.float32)
+    return with_precision(EAGER, precision)
 
 
 class Watched:
@@ -95,11 +95,11 @@ REQUEST = st.tuples(
 )
 
 
-@pytest.mark.parametrize("of", [lambda: EAGER, compiled], ids=["eager", "compiled"])
+@pytest.mark.parametrize("precision", [None, Precision.float32, Precision.int8], ids=["eager", "float32", "int8"])
 @settings(max_examples=8, deadline=None)
 @given(st.lists(REQUEST, min_size=2, max_size=6), st.integers(1, 6), st.integers(0, 99))
-def test_each_says_what_it_says_alone_whoever_comes_and_goes(of, requests, rows, seed):
-    model = of()
+def test_each_says_what_it_says_alone_whoever_comes_and_goes(precision, requests, rows, seed):
+    model = EAGER if precision is None else compiled(precision)
     batch = SharedBatch(model, rows)
 
     def caller(number, text, own_seed, voice, leaves):
