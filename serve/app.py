@@ -113,9 +113,10 @@ def build(config: ServeConfig) -> FastAPI:
         server=f"speech {__version__}",
         vectors=shared_vectors(config.score_encoder),
     )
-    auth, telemetry, pools = Authenticator(config), Telemetry(), Pools.start()
-    adapters = LiveAdapters(recognizer, facts, auth, telemetry, pools)
     speaker = _speaker(config) if config.voice_model else None
+    pools = Pools.start(min(speaker.together, config.max_speech_requests) if speaker else 1)
+    auth, telemetry = Authenticator(config), Telemetry()
+    adapters = LiveAdapters(recognizer, facts, auth, telemetry, pools)
     speech, voices = SpeechApi(speaker, config, telemetry, pools), LiveVoices(speaker, recognizer, config, pools)
     parts = Parts(recognizer, live, facts, auth, telemetry, adapters, pools, speech, voices)
     app = FastAPI(title="speech", version=__version__, lifespan=lambda _: _lifespan(parts))

@@ -75,6 +75,7 @@ class Speaker:
         self._synthesizer, self._pronouncer = synthesizer, pronouncer
         self._watermarker, self._message, self._folder = watermarker, message, folder
         self.sample_rate = synthesizer.sample_rate
+        self.together = synthesizer.together
 
     @classmethod
     def from_pretrained(

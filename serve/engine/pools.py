@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
 
-_THREADS = {"audio": 2, "compile": 1, "scoring": 2, "files": 1, "adapters": 1, "speech": 1, "voices": 1}
+_THREADS = {"audio": 2, "compile": 1, "scoring": 2, "files": 1, "adapters": 1, "voices": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +26,19 @@ class Pools:
     adapters: ThreadPoolExecutor
     """Reads, tries and stores adapters."""
     speech: ThreadPoolExecutor
-    """Says texts, a packet of each at a time."""
+    """Says texts, a packet of each at a time: as many threads as the voice model says texts at once."""
     voices: ThreadPoolExecutor
     """Makes voices of recordings, and stores them."""
 
     @classmethod
-    def start(cls) -> Pools:
-        """Create the pools; their threads start with the first tasks."""
-        return cls(**{name: ThreadPoolExecutor(threads, f"speech-{name}") for name, threads in _THREADS.items()})
+    def start(cls, speech: int = 1) -> Pools:
+        """Create the pools; their threads start with the first tasks.
+
+        Args:
+            speech: number of threads that say texts.
+        """
+        sizes = {**_THREADS, "speech": speech}
+        return cls(**{name: ThreadPoolExecutor(threads, f"speech-{name}") for name, threads in sizes.items()})
 
     def close(self) -> None:
         """Cancel queued tasks; do not wait for running ones."""

@@ -65,7 +65,7 @@ class SpeechRequest(msgspec.Struct, kw_only=True):
 
 
 class SpeechApi:
-    """The routes. Requests share one thread, and take turns packet by packet.
+    """The routes. Requests take turns packet by packet, on as many threads as the speaker says texts together.
 
     Args:
         speaker: says texts; None: this server has no voice.
@@ -177,7 +177,7 @@ class SayingText:
             raise Failure(400, "cannot_be_said", str(error), "input") from error
 
     def _next(self) -> bytes:
-        """Runs on the thread of the pool."""
+        """Runs on a thread of the pool."""
         while not self._ended:
             packet = next(self._packets, None)
             if packet is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 import torch
@@ -11,12 +12,12 @@ from torch import Tensor
 from speech.decode.sampling.sampler import Sampler, SamplingConfig
 from speech.errors import ConfigError, ModelError
 from speech.models.aligned_ar import AlignedAr
-from speech.models.aligned_generation import AlignedStream
 from speech.models.aligned_lm import AlignedPrompt, AlignedVoice, SymbolFrames, Turn
 from speech.models.codec import NeuralCodec
 from speech.models.speech_lm_checkpoint import KnownSpeaker
 from speech.text.speech_vocabulary import SpeechVocabulary
 from speech.tts.aligned_voice import END, START, KnownVoice, blended, known_voice
+from speech.tts.shared_batch import MOST_ROWS, SharedBatch
 from speech.tts.synthesizer import SaidSymbols
 from speech.tts.voice_blend import read_blend
 from speech.tts.voice_file import VoiceFile
@@ -24,14 +25,12 @@ from speech.tts.voice_file import VoiceFile
 ONLY_VOICE = "default"
 """Name of the voice of a model that knows no speakers."""
 _SAMPLING = SamplingConfig(temperature=0.7, top_p=0.9, penalty=1.0)
-_FIRST_FRAMES, _MOST_FRAMES = 2, 16
-"""Frames of the first packet; each later one has twice as many, up to a maximum."""
 _SYMBOL_FRAMES = 4
 """Frames of the average symbol, at the slowest rate and with a margin: twice this many fit in `max_frames`."""
 
 
 class AlignedSynthesizer:
-    """Synthesizer of an aligned model.
+    """Synthesizer of an aligned model. Utterances of all threads share its steps, see `SharedBatch`.
 
     Args:
         model: in evaluation mode, in any precision.
@@ -40,6 +39,7 @@ class AlignedSynthesizer:
         speakers: the model's voices by name; none if it takes no speaker embedding.
         voices: more voices, see `known_voice`; one of the same name takes a speaker's place.
         sampling: rules of the draw; the seed is that of each utterance.
+        together: utterances that share a step at most.
 
     Raises:
         ModelError: if a voice does not fit the model.
@@ -53,6 +53,7 @@ class AlignedSynthesizer:
         speakers: Mapping[str, KnownSpeaker],
         voices: Sequence[VoiceFile] = (),
         sampling: SamplingConfig = _SAMPLING,
+        together: int = MOST_ROWS,
     ) -> None:
         self._model, self._vocabulary, self._codec = model, vocabulary, codec
         self._own = own_voices(speakers, vocabulary)
@@ -63,6 +64,7 @@ class AlignedSynthesizer:
         self._sampling = sampling
         self.marked = {START, END} <= {*vocabulary.symbols}
         """Whether the model has symbols of the silence around an utterance."""
+        self.together, self._batch = together, SharedBatch(model, together)
         self.sample_rate = codec.sample_rate
         self.alphabet = frozenset(vocabulary.symbols) - {START, END}
         self.max_symbols = max(model.max_frames // _SYMBOL_FRAMES, 1)
@@ -140,17 +142,16 @@ class AlignedSynthesizer:
             speaker=embedding,
             voice=heard,
         )
-        stream = AlignedStream(self._model, prompt, Sampler(replace(self._sampling, seed=seed)))
-        decoder = _CodeDecoder(self._codec)
-        size, told = _FIRST_FRAMES, 0
-        while stream.turn == Turn.frame:
-            if stream.limited:
-                seconds = self._model.max_frames * self._model.frame_s
-                raise ModelError(f"{len(symbols)} phonemes take more than the model's {seconds:.0f} s")
-            samples = decoder(stream.next(size))
-            spans = self._spans(stream.said)[marks : marks + len(symbols)]
-            yield SaidSymbols(samples, spans[told:])
-            size, told = min(2 * size, _MOST_FRAMES), len(spans)
+        packets = self._batch.say(prompt, Sampler(replace(self._sampling, seed=seed)))
+        decoder, told, turn = _CodeDecoder(self._codec), 0, Turn.end
+        with closing(packets):
+            for packet in packets:
+                spans = self._spans(packet.said)[marks : marks + len(symbols)]
+                yield SaidSymbols(decoder(packet.codes), spans[told:])
+                told, turn = len(spans), packet.turn
+        if turn == Turn.frame:
+            seconds = self._model.max_frames * self._model.frame_s
+            raise ModelError(f"{len(symbols)} phonemes take more than the model's {seconds:.0f} s")
 
     def _spoken_by(self, voice: str) -> tuple[Tensor | None, AlignedVoice | None]:
         """Embedding and speech of a voice; of a blend, the mean of the embeddings.

@@ -35,7 +35,7 @@ class KokoroSynthesizer:
         ModelError: if a voice does not fit the model.
     """
 
-    blends = True
+    blends, together = True, 1
 
     def __init__(self, checkpoint: KokoroCheckpoint, voices: Sequence[VoiceFile] = ()) -> None:
         self._model, self._symbols = checkpoint.model, checkpoint.symbols

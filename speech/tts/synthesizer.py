@@ -19,7 +19,7 @@ class SaidSymbols(NamedTuple):
 
 
 class Synthesizer(Protocol):
-    """Says phonemes. One utterance knows nothing of others."""
+    """Says phonemes, in any thread. One utterance knows nothing of others."""
 
     @property
     def sample_rate(self) -> int:
@@ -44,6 +44,10 @@ class Synthesizer(Protocol):
     @property
     def blends(self) -> bool:
         """Whether it can say texts in blends of voices."""
+
+    @property
+    def together(self) -> int:
+        """Utterances that it says at once for less than one after the other; 1: they had better take turns."""
 
     def voice_for(self, language: str) -> str:
         """The default voice of a language (ISO 639-3)."""

@@ -21,6 +21,7 @@ class CountingSynthesizer:
     voices = ("high", "low")
     cloned: frozenset[str] = frozenset()
     blends = True
+    together = 1
 
     def __init__(self) -> None:
         self.said: list[tuple[str, str, float, int]] = []

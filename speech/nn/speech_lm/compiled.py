@@ -87,7 +87,7 @@ class CompiledPast(Rows):
         lengths = tuple(length for past in all_of_them for length in past.lengths)
         if all(past.cache is self.cache for past in others):
             return CompiledPast(self.cache, slots, lengths)
-        return CompiledPast(_copied(all_of_them, max(lengths)), tuple(range(len(slots))), lengths)
+        return CompiledPast(_copied(all_of_them, _roomy(lengths)), tuple(range(len(slots))), lengths)
 
     def for_more(self, counts: Sequence[int]) -> CompiledPast:
         """A past with room for `counts` more places of the rows, none of which anybody else has written."""
@@ -96,8 +96,13 @@ class CompiledPast(Rows):
         free = written == list(self.lengths) and len(set(self.slots)) == len(self.slots)
         if free and needed <= self.cache.data.shape[3]:
             return self
-        cache = _copied([self], max(_PLACES, 2 * self.places, needed))
+        cache = _copied([self], max(_roomy(self.lengths), needed))
         return CompiledPast(cache, tuple(range(len(self.slots))), self.lengths)
+
+
+def _roomy(lengths: Sequence[int]) -> int:
+    """Capacity of a new cache of such rows: they grow."""
+    return max(_PLACES, 2 * max(lengths))
 
 
 def _copied(parts: Sequence[CompiledPast], places: int) -> KeyCache:

@@ -50,3 +50,12 @@ def test_what_has_not_begun_when_the_server_ends_never_does(pools):
     assert running.result(10)
     assert waiting.cancelled()
     assert begun == []
+
+
+def test_so_many_texts_are_said_at_once_as_are_asked_for():
+    pools, met = Pools.start(speech=3), threading.Barrier(3)
+    try:
+        works = [pools.speech.submit(met.wait, 20) for _ in range(3)]
+        assert {work.result(30) for work in works} == {0, 1, 2}
+    finally:
+        pools.close()
