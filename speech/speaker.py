@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 
-from speech.choices import EMBEDDED_VOICE
 from speech.errors import ConfigError
 from speech.models.adapters.file import fingerprint
 from speech.models.hub import locate
@@ -80,7 +79,7 @@ class Speaker:
     @classmethod
     def from_pretrained(
         cls,
-        name: str = EMBEDDED_VOICE,
+        name: str,
         *,
         device: str = "cpu",
         voices: Sequence[VoiceFile] = (),
@@ -89,7 +88,7 @@ class Speaker:
         """Load a voice model with its pronunciations, see `speech.tts.loading.load_voice_model`.
 
         Args:
-            name: embedded-voice, directory or hub id.
+            name: directory or hub id.
             device: cpu, cuda, cuda:1, mps or xpu.
             voices: more voices, made for this model.
             watermark: which watermark all that is said gets; by default that in the model's folder, if there is one.
