@@ -71,6 +71,14 @@ def outputs(model: Any, style: Tensor, noise: Tensor | None) -> dict[str, Tensor
     hooks.append(
         model.decoder.register_forward_pre_hook(lambda _, given: found.update(pitch=given[1], energy=given[2]))
     )
+    transform = model.decoder.generator.stft.transform
+
+    def kept_spectra(samples: Tensor) -> tuple[Tensor, Tensor]:
+        magnitudes, phases = transform(samples)
+        found["spectra"] = torch.cat([magnitudes, phases], dim=1)[0]
+        return magnitudes, phases
+
+    model.decoder.generator.stft.transform = kept_spectra
     draw = torch.randn_like
     torch.randn_like = lambda x: torch.zeros_like(x) if noise is None else noise[:, : x.shape[1], : x.shape[2]]
     try:
@@ -78,6 +86,7 @@ def outputs(model: Any, style: Tensor, noise: Tensor | None) -> dict[str, Tensor
         found["samples"], found["durations"] = model.forward_with_tokens(ids, style[None], 1.0)
     finally:
         torch.randn_like = draw
+        model.decoder.generator.stft.transform = transform
         for hook in hooks:
             hook.remove()
     found["decoded"] = found["decoded"][::STRIDE]
@@ -93,7 +102,7 @@ def main() -> None:
     count = len(quiet["samples"])
     noise = torch.randn(count, 9, generator=torch.Generator().manual_seed(SEED))[None]
     noisy = outputs(model, style, noise)
-    whole = {**quiet, **{f"noisy.{name}": noisy[name] for name in ("excitation", "samples")}}
+    whole = {**quiet, **{f"noisy.{name}": noisy[name] for name in ("excitation", "spectra", "samples")}}
     save_file(whole, GOLDEN_FILE, {"format": "pt"})
     sys.stdout.write(f"{GOLDEN_FILE}: {count} samples, durations {quiet['durations'].tolist()}\n")
 

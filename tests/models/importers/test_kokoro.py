@@ -42,8 +42,9 @@ def golden():
     return load_file(GOLDEN_FILE), build_kokoro(GOLDEN, "config.json", parts, "weights", {}).model
 
 
-def outputs(model, noise=None, excitation=None):
-    """Outputs of our layers for the golden text; `excitation` replaces that of the harmonic source."""
+def outputs(model, noise=None, excitation=None, spectra=None):
+    """Outputs of our layers for the golden text; `excitation` replaces that of the harmonic source, and `spectra` those
+    of the excitation."""
     found = {}
 
     def watch(name, module, replaced=None):
@@ -61,6 +62,7 @@ def outputs(model, noise=None, excitation=None):
         watch("pitch", model.prosody.pitch),
         watch("energy", model.prosody.energy),
         watch("excitation", model.decoder.generator.source, excitation),
+        watch("spectra", model.decoder.generator.stft, spectra),
     ]
     symbols, style = torch.tensor([[0, *IDS, 0]]), voice(GOLDEN)[:1]
     lengths = torch.tensor([symbols.shape[1]])
@@ -72,10 +74,16 @@ def outputs(model, noise=None, excitation=None):
     return found | {"durations": durations.frames[0]}
 
 
+def bins(spectra):
+    """The complex bins of magnitudes and phases."""
+    return torch.polar(*spectra.chunk(2, dim=0))
+
+
 def test_layers_and_samples_are_those_of_the_published_package(golden):
-    """The excitation is injected: the phase of its nearly empty bins turns on the last bits of the frequencies."""
+    """The excitation is injected, and so are its spectra: the phase of nearly empty bins turns on the last bits of the
+    frequencies, and on the processor."""
     expected, model = golden
-    found = outputs(model, excitation=expected["excitation"][None])
+    found = outputs(model, None, expected["excitation"][None], expected["spectra"][None])
     assert torch.equal(found["durations"], expected["durations"])
     assert len(set(expected["durations"].tolist())) > 1
     torch.testing.assert_close(found["text"].T, expected["text"], atol=1e-5, rtol=1e-5)
@@ -84,6 +92,7 @@ def test_layers_and_samples_are_those_of_the_published_package(golden):
         theirs = expected[name][0] if name in ("pitch", "energy") else expected[name]
         torch.testing.assert_close(found[name], theirs, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(found["excitation"], expected["excitation"], atol=1e-3, rtol=0)
+    torch.testing.assert_close(bins(found["spectra"]), bins(expected["spectra"]), atol=1e-4, rtol=0)
     torch.testing.assert_close(found["samples"], expected["samples"], atol=1e-4, rtol=0)
     assert found["samples"].abs().max() > 0.1
 
@@ -92,9 +101,10 @@ def test_the_noise_of_the_excitation_is_that_of_the_published_package(golden):
     expected, model = golden
     count = len(expected["noisy.samples"])
     noise = torch.randn(count, HARMONICS, generator=torch.Generator().manual_seed(SEED))[None]
-    found = outputs(model, noise, expected["noisy.excitation"][None])
+    found = outputs(model, noise, expected["noisy.excitation"][None], expected["noisy.spectra"][None])
     torch.testing.assert_close(found["excitation"], expected["noisy.excitation"], atol=1e-3, rtol=0)
     assert (expected["noisy.excitation"] - expected["excitation"]).abs().max() > 1e-3
+    torch.testing.assert_close(bins(found["spectra"]), bins(expected["noisy.spectra"]), atol=1e-4, rtol=0)
     torch.testing.assert_close(found["samples"], expected["noisy.samples"], atol=1e-4, rtol=0)
     spoken = model.speak([KokoroRequest(ids=IDS, style=voice(GOLDEN)[0], seed=SEED)])[0]
     assert len(spoken.samples) == count
