@@ -1,4 +1,4 @@
-"""Selection of clips for benchmarks, and their error counts."""
+"""Selection of clips for benchmarks, their error counts, and figures as a table and as a file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+from rich.table import Table
 
 from speech.data.manifest import Utterance
 from speech.metrics.edit.alignment import ErrorCounts, count_errors
@@ -63,6 +65,15 @@ def save(output: Path | None, record: dict[str, Any]) -> None:
     """Write a record as JSON, if `output` is given."""
     if output is not None:
         output.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def table(rows: Sequence[dict[str, Any]]) -> Table:
+    """Rows of figures; `texts` are left out, and what a row lacks is `-`."""
+    names = [name for name in dict.fromkeys(name for row in rows for name in row) if name != "texts"]
+    made = Table(*names)
+    for row in rows:
+        made.add_row(*(str(row.get(name, "-")) for name in names))
+    return made
 
 
 def worst(

@@ -18,11 +18,10 @@ import numpy as np
 import soxr
 import torch
 import typer
-from clips import save
+from clips import save, table
 from peer import CODES, Peer
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 from timing import machine
 
 from speech.audio import SAMPLE_RATE
@@ -33,6 +32,7 @@ from speech.metrics.edit.error_rate import TextPair
 from speech.metrics.speech_quality.opinions import DistillMos, OpinionModel
 from speech.models.codec import NeuralCodec
 from speech.models.codec_checkpoint import load_codec_checkpoint
+from speech.train.codec.code_use import code_use, count_codes
 
 
 class Coded(NamedTuple):
@@ -64,7 +64,7 @@ def main(
         row, codes = measured(codec, peer, judge, own)
         rows.append(row)
         every += codes
-    show(rows, Console())
+    Console().print(table(rows))
     save(output, {"model": model.name, "bit_rate": bit_rate(codec), **used(every, codec), **machine(), "rows": rows})
 
 
@@ -118,29 +118,19 @@ def measured(
 
 def used(codes: Sequence[np.ndarray], codec: NeuralCodec) -> dict[str, Any]:
     """Share of the codes of each codebook that occurred, and their perplexity."""
-    size, joined = codec.codebook_size, np.concatenate(codes, axis=1)
-    counts = [np.bincount(own, minlength=size) for own in joined]
-    shares = [count / count.sum() for count in counts]
-    entropies = [-(share[share > 0] * np.log(share[share > 0])).sum() for share in shares]
+    joined = torch.from_numpy(np.concatenate(codes, axis=1))[None]
+    frames = joined.shape[2]
+    use = code_use(count_codes(joined, torch.ones(1, frames, dtype=torch.bool), codec.codebook_size))
     return {
-        "used": [round(float((count > 0).mean()), 3) for count in counts],
-        "perplexity": [round(float(np.exp(own)), 1) for own in entropies],
-        "frames": joined.shape[1],
+        "used": [round(own, 3) for own in use.used.tolist()],
+        "perplexity": [round(own, 1) for own in use.perplexity.tolist()],
+        "frames": frames,
     }
 
 
 def bit_rate(codec: NeuralCodec) -> float:
     """Bits per second."""
     return round(codec.codebooks * float(np.log2(codec.codebook_size)) * codec.sample_rate / codec.frame_samples, 1)
-
-
-def show(rows: Sequence[dict[str, Any]], console: Console) -> None:
-    """Print the rows."""
-    names = [name for name in rows[0] if name != "texts"] if rows else []
-    made = Table(*names)
-    for row in rows:
-        made.add_row(*(str(row[name]) for name in names))
-    console.print(made)
 
 
 if __name__ == "__main__":

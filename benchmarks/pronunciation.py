@@ -25,7 +25,7 @@ import torch
 import typer
 from rich.console import Console
 from rich.table import Table
-from speech_output import SENTENCES
+from speech_output import SENTENCES, sentences
 from timing import machine
 
 from speech.metrics.edit.alignment import count_errors
@@ -91,14 +91,11 @@ def alike(model: LetterPhonemes, code: str) -> tuple[int, int]:
     """Words of the benchmark's sentences in a language that model and program say alike, and all words."""
     same = total = 0
     ours, program = LetterPronouncer(model), EspeakPronouncer()
-    for line in (SENTENCES / f"{code}.txt").read_text("utf-8").splitlines():
-        if line:
-            spoken = normalise(line, code)
-            one, other = ours(spoken, code), program(spoken, code)
-            words = [
-                (one.symbols[a:b], other.symbols[c:d]) for (a, b), (c, d) in zip(one.words, other.words, strict=True)
-            ]
-            same, total = same + sum(said == wanted for said, wanted in words), total + len(words)
+    for line in sentences(code):
+        spoken = normalise(line, code)
+        one, other = ours(spoken, code), program(spoken, code)
+        words = [(one.symbols[a:b], other.symbols[c:d]) for (a, b), (c, d) in zip(one.words, other.words, strict=True)]
+        same, total = same + sum(said == wanted for said, wanted in words), total + len(words)
     return same, total
 
 

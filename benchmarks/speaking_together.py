@@ -26,10 +26,9 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 import torch
 import typer
-from clips import save
+from clips import save, table
 from rich.console import Console
-from rich.table import Table
-from speech_output import SENTENCES
+from speech_output import sentences
 from timing import machine
 
 from speech.speaker import Speaker
@@ -155,14 +154,6 @@ def measure(
     return rows
 
 
-def table(rows: Sequence[dict[str, Any]]) -> Table:
-    """The rows."""
-    made = Table(*rows[0])
-    for row in rows:
-        made.add_row(*map(str, row.values()))
-    return made
-
-
 def main(
     voice: Annotated[str, typer.Argument(help="Voice model: a directory or hub id.")],
     language: Annotated[str, typer.Option(help="ISO 639-3; of the sentences.")] = "eng",
@@ -176,7 +167,7 @@ def main(
     torch.set_num_threads(threads)
     counts = [int(count) for count in streams.split(",")]
     speakers = [Speaker.from_pretrained(voice, device=device) for _ in range(max(counts))]
-    texts = [line for line in (SENTENCES / f"{language}.txt").read_text("utf-8").splitlines() if line]
+    texts = sentences(language)
     rows = measure(speakers, texts, language, counts, rounds)
     Console(markup=False).print(table(rows))
     facts = {"voice": Path(voice).name, "language": language, "rounds": rounds, "threads": threads, "device": device}

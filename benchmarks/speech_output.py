@@ -21,11 +21,10 @@ import numpy as np
 import soundfile
 import torch
 import typer
-from clips import save
+from clips import save, table
 from peer import CODES
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 from timing import machine
 
 from speech.audio.input.files import load_audio
@@ -37,6 +36,11 @@ from speech.tts.speech_stream import SpeakingOptions
 from speech.tts.text_front_end.spoken_text import spoken_text
 
 SENTENCES = Path(__file__).parent / "sentences"
+
+
+def sentences(code: str) -> list[str]:
+    """The sentences of a language, ISO 639-3."""
+    return [line for line in (SENTENCES / f"{code}.txt").read_text("utf-8").splitlines() if line]
 
 
 class Said(NamedTuple):
@@ -63,14 +67,14 @@ def main(
     speaker = Speaker.from_pretrained(model)
     rows: list[dict[str, Any]] = []
     for code in languages.split(","):
-        texts = [line for line in (SENTENCES / f"{code}.txt").read_text("utf-8").splitlines() if line]
+        texts = sentences(code)
         options = SpeakingOptions(language=code)
         speaker.say(texts[0], options)
         for system, say in (("model", lambda text, own=options: spoken(speaker, text, own)), (PROGRAM, espeak(code))):
             said = [say(text) for text in track(texts, description=f"{code} {system}", transient=True)]
             heard = [recognised(recogniser, one, code) for one in said]
             rows.append(figures(system, code, texts, said, heard))
-    table(rows, Console())
+    Console().print(table(rows))
     save(output, {"model": Path(model).name, "threads": threads, **machine(), "rows": rows})
 
 
@@ -123,15 +127,6 @@ def figures(system: str, code: str, texts: Sequence[str], said: Sequence[Said], 
         "seconds": round(audio_s, 1),
         "texts": [{"said": a, "heard": b} for a, b in zip(texts, heard, strict=True)],
     }
-
-
-def table(rows: Sequence[dict[str, Any]], console: Console) -> None:
-    """Print the rows."""
-    names = ("language", "system", "wer", "words", "first_p50_ms", "first_p95_ms", "rtf", "seconds")
-    made = Table(*names)
-    for row in rows:
-        made.add_row(*(str(row[name]) for name in names))
-    console.print(made)
 
 
 if __name__ == "__main__":

@@ -17,11 +17,10 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
-from clips import save
+from clips import save, table
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
-from speech_output import SENTENCES
+from speech_output import sentences
 from timing import machine
 
 from speech.choices import EMBEDDED
@@ -55,7 +54,7 @@ def figures(code: str, found: Sequence[list[tuple[float, float]] | None]) -> dic
 def measured(speaker: Speaker, recogniser: Recognizer, code: str) -> list[list[tuple[float, float]] | None]:
     """Distances in each sentence of a language."""
     found: list[list[tuple[float, float]] | None] = []
-    texts = [line for line in (SENTENCES / f"{code}.txt").read_text("utf-8").splitlines() if line]
+    texts = sentences(code)
     for text in track(texts, description=code, transient=True):
         said = speaker.say(text, SpeakingOptions(language=code))
         spoken = " ".join(word.text for word in said.words)
@@ -78,11 +77,7 @@ def main(
     torch.set_num_threads(1)
     speaker, aligner = Speaker.from_pretrained(voice), Recognizer.from_pretrained(recogniser, beam=1)
     rows = [figures(code, measured(speaker, aligner, code)) for code in languages.split(",")]
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    table = Table(*names)
-    for row in rows:
-        table.add_row(*(str(row.get(name, "-")) for name in names))
-    Console().print(table)
+    Console().print(table(rows))
     save(output, {"voice": Path(voice).name, "recogniser": recogniser, **machine(), "rows": rows})
 
 

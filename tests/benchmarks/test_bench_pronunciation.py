@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pronunciation
 import pytest
 from pronunciation import alike, errors, main, parts
 
@@ -31,7 +30,7 @@ def test_unseen_words_are_single_and_not_in_train(tmp_path):
 
 def test_words_that_both_say_alike_are_counted(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{letters_program(tmp_path / 'bin')}:/usr/bin:/bin")
-    monkeypatch.setattr(pronunciation, "SENTENCES", tmp_path)
+    monkeypatch.setattr("speech_output.SENTENCES", tmp_path)
     (tmp_path / "eng.txt").write_text("A bad cab.\n\nDead!\n")
     model = tiny_letter_phonemes()
     monkeypatch.setattr(
