@@ -26,6 +26,7 @@ from speech.errors import AudioError, ConfigError, SpeechError
 from speech.speaker import Speaker
 from speech.text.languages import resolve
 from speech.tts.speech_stream import FASTEST, SLOWEST, SpeakingOptions, SpeechPacket
+from speech.tts.synthesizer import uncloned
 from speech.tts.text_front_end.ssml import is_ssml
 
 _log = logging.getLogger(__name__)
@@ -140,7 +141,7 @@ class SpeechApi:
             code = code or _language_of(speaker, name)
         else:
             code = code or "eng"
-            fixed = [voice for voice in speaker.voices if not speaker.is_cloned(voice)] or speaker.voices
+            fixed = uncloned(speaker.voices, [voice for voice in speaker.voices if speaker.is_cloned(voice)])
             own = [voice for voice in fixed if speaker.language_of(voice) == code]
             name = own[ALIASES.index(name) % len(own)] if name and own else ""
         return SpeakingOptions(language=code, voice=name, rate=wanted.speed, seed=abs(wanted.seed))

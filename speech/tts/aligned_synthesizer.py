@@ -18,7 +18,7 @@ from speech.models.speech_lm_checkpoint import KnownSpeaker
 from speech.text.speech_vocabulary import SpeechVocabulary
 from speech.tts.aligned_voice import END, START, KnownVoice, blended, known_voice
 from speech.tts.shared_batch import MOST_ROWS, SharedBatch
-from speech.tts.synthesizer import SaidSymbols
+from speech.tts.synthesizer import SaidSymbols, uncloned
 from speech.tts.voice_blend import read_blend
 from speech.tts.voice_file import VoiceFile
 
@@ -118,7 +118,7 @@ class AlignedSynthesizer:
     def voice_for(self, language: str) -> str:
         """The first voice that was taught the language; else the first of all. Cloned ones are left out, unless there
         are no others."""
-        voices = [name for name in self._voices if name not in self.cloned] or [*self._voices]
+        voices = uncloned(self.voices, self.cloned)
         return next((name for name in voices if self.language_of(name) == language), voices[0])
 
     def language_of(self, voice: str) -> str:

@@ -11,7 +11,7 @@ from speech.errors import ModelError
 from speech.models.kokoro import KokoroConfig, KokoroRequest
 from speech.models.kokoro_checkpoint import KokoroCheckpoint
 from speech.models.kokoro_voice import STYLES, blend, check_voice, style_of
-from speech.tts.synthesizer import SaidSymbols
+from speech.tts.synthesizer import SaidSymbols, uncloned
 from speech.tts.voice_blend import read_blend
 from speech.tts.voice_file import VoiceFile
 
@@ -51,7 +51,7 @@ class KokoroSynthesizer:
         """The first voice of a language, by the names of the published voices; else the first of all. Cloned ones are
         left out, unless there are no others."""
         spoken = _BORROWED.get(language, language)
-        voices = [name for name in self.voices if name not in self.cloned] or self.voices
+        voices = uncloned(self.voices, self.cloned)
         return next((name for name in voices if self.language_of(name) == spoken), voices[0])
 
     def language_of(self, voice: str) -> str:

@@ -71,3 +71,8 @@ class Synthesizer(Protocol):
         Raises:
             LanguageError: if the voices do not speak the language.
         """
+
+
+def uncloned(voices: Sequence[str], cloned: Collection[str]) -> Sequence[str]:
+    """The voices that may stand for a language: those that are not cloned, or all if there are no others."""
+    return [name for name in voices if name not in cloned] or voices
