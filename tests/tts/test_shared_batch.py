@@ -20,6 +20,7 @@ from speech.models.aligned_lm import Turn
 from speech.models.precision import Precision, with_precision
 from speech.nn.cpu.instructions import instructions
 from speech.tts.shared_batch import SharedBatch
+from tests.skips import NO_TILES
 from tests.tiny_aligned_ar import aligned_prompt, tiny_aligned_ar, tiny_aligned_config
 
 EAGER = tiny_aligned_ar()
@@ -31,7 +32,7 @@ WAIT_S = 120
 @cache
 def compiled(precision):
     if instructions() is None:
-        pytest.skip("needs the instruction sets of the kernels")
+        pytest.skip(NO_TILES)
     return with_precision(EAGER, precision)
 
 
