@@ -11,9 +11,10 @@ from speech.nn.speech_lm.codebook_heads import FastConfig, codebook_heads
 from speech.nn.speech_lm.compiled import CompiledHeads, CompiledTransformer, compiled_steps_copy
 from speech.nn.speech_lm.transformer import CausalTransformer, TransformerConfig
 from speech.nn.streaming import merge, select
+from tests.skips import NO_TILES
 from tests.tiny_dual_ar import FAST, SLOW, tiny_dual_ar, tiny_dual_ar_config
 
-pytestmark = pytest.mark.skipif(instructions() is None, reason="needs the instruction sets of the kernels")
+pytestmark = pytest.mark.skipif(instructions() is None, reason=NO_TILES)
 SHAPES = [
     {},
     {"kv_heads": 4, "qkv_bias": True, "rope_dtype": "bfloat16", "eps": 1e-3},

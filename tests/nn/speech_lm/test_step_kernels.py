@@ -9,8 +9,9 @@ from speech.compiled import load
 from speech.nn.cpu.instructions import instructions
 from speech.nn.speech_lm.compiled import Matrices, matrices
 from speech.nn.speech_lm.rotary import RotaryTable, rotate
+from tests.skips import NO_TILES
 
-pytestmark = pytest.mark.skipif(instructions() is None, reason="needs the instruction sets of the kernels")
+pytestmark = pytest.mark.skipif(instructions() is None, reason=NO_TILES)
 KERNELS = "speech.nn.speech_lm.step_kernels"
 
 
