@@ -134,7 +134,11 @@ class Kokoro(nn.Module):
             styles: `(batch, 2 * style_dim)`.
             speeds: `(batch,)`.
         """
-        x = self.projection(self.albert(symbols, lengths))
+        return self.durations(self.albert(symbols, lengths), lengths, styles, speeds)
+
+    def durations(self, encoded: Tensor, lengths: Tensor, styles: Tensor, speeds: Tensor) -> Durations:
+        """`predict` behind ALBERT, which gives `encoded (batch, time, albert.dim)`."""
+        x = self.projection(encoded)
         return self.prosody.durations(x, styles[:, self.config.style_dim :], speeds, lengths)
 
     def render(
@@ -149,11 +153,18 @@ class Kokoro(nn.Module):
             styles: `(batch, 2 * style_dim)`.
             noise: of the excitation, `(batch, frames * frame_samples, HARMONICS)`; None: no noise.
         """
-        voice, prosody = styles.split(self.config.style_dim, dim=1)
-        frames = durations.frames.sum(dim=1)
-        pitch, energy = self.prosody.curves(spread(durations.encoded, durations.frames), prosody, frames)
-        text = spread(self.text_encoder(symbols, lengths), durations.frames)
+        text, pitch, energy = self.frames(symbols, lengths, durations, styles)
+        voice, frames = styles[:, : self.config.style_dim], durations.frames.sum(dim=1)
         return self.decoder(text, pitch, energy, voice, frames, noise)
+
+    def frames(
+        self, symbols: Tensor, lengths: Tensor, durations: Durations, styles: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What the decoder reads, with the arguments of `render`: text `(batch, frames, dim)`, fundamental frequency
+        in Hz and energy `(batch, 2 * frames)`."""
+        prosody, frames = styles[:, self.config.style_dim :], durations.frames.sum(dim=1)
+        pitch, energy = self.prosody.curves(spread(durations.encoded, durations.frames), prosody, frames)
+        return spread(self.text_encoder(symbols, lengths), durations.frames), pitch, energy
 
     @torch.no_grad()
     def speak(self, requests: Sequence[KokoroRequest]) -> list[KokoroSpeech]:
@@ -166,7 +177,7 @@ class Kokoro(nn.Module):
         if not requests:
             return []
         for number, request in enumerate(requests):
-            self._check(request, f"request {number}")
+            self.check(request, f"request {number}")
         rows = [torch.tensor([EDGE, *request.ids, EDGE]) for request in requests]
         symbols = pad_sequence(rows, batch_first=True, padding_value=EDGE).to(self.device)
         lengths = torch.tensor([len(row) for row in rows], device=self.device)
@@ -175,14 +186,14 @@ class Kokoro(nn.Module):
         durations = self.predict(symbols, lengths, styles, speeds)
         frames = durations.frames.cpu()
         counts = (frames.sum(dim=1) * self.frame_samples).tolist()
-        noise = self._noise([request.seed for request in requests], counts)
+        noise = self.noise([request.seed for request in requests], counts)
         samples = self.render(symbols, lengths, durations, styles, noise).float().cpu()
         return [
             KokoroSpeech(samples[n, :count].clone(), frames[n, : len(row)])
             for n, (row, count) in enumerate(zip(rows, counts, strict=True))
         ]
 
-    def _noise(self, seeds: Sequence[int | None], counts: Sequence[int]) -> Tensor:
+    def noise(self, seeds: Sequence[int | None], counts: Sequence[int]) -> Tensor:
         """Noise `(batch, samples, HARMONICS)`, of each row by its own generator on the CPU: the same on every device
         and beside any other row."""
         rows = [
@@ -193,7 +204,8 @@ class Kokoro(nn.Module):
         ]
         return pad_sequence(rows, batch_first=True).to(self.device)
 
-    def _check(self, request: KokoroRequest, where: str) -> None:
+    def check(self, request: KokoroRequest, where: str) -> None:
+        """Refuse what cannot be spoken; errors as `speak`, naming `where`."""
         count, symbols = len(request.ids), self.config.symbols
         if not 1 <= count <= self.most_symbols:
             fix = "Cut the text at a pause." if count else "Give a text with symbols that the model knows."

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from speech.choices import Storage
 from speech.errors import ConfigError, ModelError
 from speech.files import replacing_folder
 from speech.models.kokoro import Kokoro, KokoroConfig
-from speech.models.kokoro_voice import VOICES, check_voice, load_voices, save_voices
+from speech.models.kokoro_voice import VOICES, KokoroVoice, check_voice, load_voices, save_voices
 from speech.models.storage import (
     KOKORO,
     RECORD,
@@ -29,6 +28,7 @@ from speech.models.storage import (
 from speech.nn.kokoro.albert import AlbertConfig
 from speech.nn.kokoro.decoder import StyleDecoderConfig
 from speech.nn.kokoro.generator import GeneratorConfig
+from speech.nn.kokoro.norm_statistics import statistics_size
 from speech.text.symbol_table import SymbolTable
 
 _WEIGHTS = {"model.safetensors": ""}
@@ -40,8 +40,8 @@ class KokoroCheckpoint:
 
     model: Kokoro
     symbols: SymbolTable
-    voices: Mapping[str, Tensor]
-    """Name -> pack of styles `(rows, 2 * style_dim)`; see `style_of` and `blend`."""
+    voices: Mapping[str, KokoroVoice]
+    """By name."""
     info: dict[str, Any]
     """Origin and licence."""
 
@@ -60,7 +60,7 @@ def save_kokoro_checkpoint(
         directory: target directory.
         checkpoint: model with symbols, voices and JSON-serializable metadata.
         card: model card in Markdown, written to `README.md`.
-        storage: precision of the model on disk; voices are float32.
+        storage: precision of the model on disk; voices are float32, or float16 with any other.
         attached: name in the directory -> file to copy there.
 
     Raises:
@@ -69,11 +69,12 @@ def save_kokoro_checkpoint(
     """
     config = checkpoint.model.config
     check_symbols(checkpoint.symbols, config, str(directory))
-    for name, pack in checkpoint.voices.items():
-        check_voice(name, pack, config.style_dim, f"voice {name}")
+    channels = statistics_size(checkpoint.model.decoder)
+    for name, voice in checkpoint.voices.items():
+        check_voice(name, voice, config.style_dim, channels, f"voice {name}")
     with replacing_folder(directory) as folder:
         save_weights(folder, _WEIGHTS, checkpoint.model, storage, directory)
-        save_voices(folder / VOICES, checkpoint.voices)
+        save_voices(folder / VOICES, checkpoint.voices, storage)
         record = {
             "model": dataclasses.asdict(config),
             "symbols": dict(checkpoint.symbols.numbers),
@@ -96,10 +97,13 @@ def load_kokoro_checkpoint(directory: Path, *, device: str | torch.device = "cpu
         model = config.build()
     load_weights(model, directory, _WEIGHTS, as_stored=False)
     voices = load_voices(directory / VOICES, config.style_dim)
+    channels = statistics_size(model.decoder)
+    for name, voice in voices.items():
+        check_voice(name, voice, config.style_dim, channels, str(directory / VOICES / name))
     return KokoroCheckpoint(model.to(device), symbols, voices, record["info"])
 
 
-def load_kokoro_voices(directory: Path) -> dict[str, Tensor]:
+def load_kokoro_voices(directory: Path) -> dict[str, KokoroVoice]:
     """Load the voices of a checkpoint without its model.
 
     Raises:

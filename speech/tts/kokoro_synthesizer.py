@@ -1,16 +1,15 @@
-"""Kokoro as a synthesizer: an utterance at a time."""
+"""Kokoro as a synthesizer: window by window, or an utterance at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 
-from torch import Tensor
-
-from speech.errors import ModelError
 from speech.models.kokoro import KokoroConfig, KokoroRequest
 from speech.models.kokoro_checkpoint import KokoroCheckpoint
-from speech.models.kokoro_voice import STYLES, blend, check_voice, style_of
+from speech.models.kokoro_voice import KokoroVoice, blend, check_voice, voice_from
+from speech.models.kokoro_windows import WindowedKokoro
+from speech.nn.kokoro.norm_statistics import statistics_size
 from speech.tts.synthesizer import SaidSymbols, uncloned
 from speech.tts.voice_blend import read_blend
 from speech.tts.voice_file import VoiceFile
@@ -25,7 +24,7 @@ sentences read by Whisper-base: WER .05, .10 with an Italian voice, .48 with Eng
 
 
 class KokoroSynthesizer:
-    """Synthesizer of a Kokoro checkpoint.
+    """Synthesizer of a Kokoro checkpoint. Voices with statistics of their normalisations are said window by window.
 
     Args:
         checkpoint: with one voice or more, counting `voices`.
@@ -39,13 +38,16 @@ class KokoroSynthesizer:
 
     def __init__(self, checkpoint: KokoroCheckpoint, voices: Sequence[VoiceFile] = ()) -> None:
         self._model, self._symbols = checkpoint.model, checkpoint.symbols
-        self._packs = {**checkpoint.voices, **{one.name: pack_of(one, checkpoint.model.config) for one in voices}}
+        config, channels = self._model.config, statistics_size(self._model.decoder)
+        self._voices = {**checkpoint.voices, **{one.name: kokoro_voice(one, config, channels) for one in voices}}
         self._languages = {one.name: one.language for one in voices}
         self.cloned = frozenset(one.name for one in voices if one.cloned)
         self.sample_rate = checkpoint.model.sample_rate
         self.max_symbols = checkpoint.model.most_symbols
         self.alphabet = frozenset(checkpoint.symbols.numbers)
-        self.voices = tuple(self._packs)
+        self.voices = tuple(self._voices)
+        streams = any(voice.norms is not None for voice in self._voices.values())
+        self._windowed = WindowedKokoro(self._model) if streams else None
 
     def voice_for(self, language: str) -> str:
         """The first voice of a language, by the names of the published voices; else the first of all. Cloned ones are
@@ -59,12 +61,18 @@ class KokoroSynthesizer:
         return self._languages.get(voice) or language_of_name(voice)
 
     def say(self, symbols: str, voice: str, *, language: str, rate: float, seed: int) -> Iterator[SaidSymbols]:
-        """Say an utterance; see `Synthesizer`. It comes in one piece, and symbols alone tell how they sound."""
-        style = style_of(blend(self._packs, read_blend(voice)), len(symbols))
+        """Say an utterance; see `Synthesizer`. Symbols alone tell how they sound. The times of all are known with the
+        first window; without statistics of the voice, the utterance comes in one piece."""
+        chosen = blend(self._voices, read_blend(voice))
+        style, statistics = chosen.style_of(len(symbols)), chosen.statistics
         request = KokoroRequest(ids=self._symbols.encode(symbols).ids, style=style, speed=rate, seed=seed)
-        said = self._model.speak([request])[0]
-        ends = [frames * self._model.frame_s for frames in accumulate(said.durations.tolist())]
-        yield SaidSymbols(said.samples, list(pairwise(ends[:-1])))
+        if self._windowed is None or statistics is None:
+            pieces = iter(self._model.speak([request]))
+        else:
+            pieces = self._windowed.speak(request, statistics)
+        for number, said in enumerate(pieces):
+            ends = [frames * self._model.frame_s for frames in accumulate(said.durations.tolist())]
+            yield SaidSymbols(said.samples, [] if number else list(pairwise(ends[:-1])))
 
 
 def language_of_name(voice: str) -> str:
@@ -72,15 +80,18 @@ def language_of_name(voice: str) -> str:
     return _SPEAK.get(voice[:1], "eng")
 
 
-def pack_of(voice: VoiceFile, config: KokoroConfig) -> Tensor:
-    """The styles of a voice.
+def kokoro_voice(voice: VoiceFile, config: KokoroConfig, channels: int | None) -> KokoroVoice:
+    """The voice that a file holds.
+
+    Args:
+        voice: the file.
+        config: of the model.
+        channels: see `check_voice`.
 
     Raises:
         ModelError: if the voice holds something else, or does not fit a model of this shape.
     """
     where = f"voice {voice.name}"
-    if set(voice.tensors) != {STYLES}:
-        raise ModelError(f"holds {', '.join(sorted(voice.tensors)[:4])}, expected {STYLES}", where=where)
-    pack = voice.tensors[STYLES].float()
-    check_voice(voice.name, pack, config.style_dim, where)
-    return pack
+    found = voice_from(voice.tensors, where)
+    check_voice(voice.name, found, config.style_dim, channels, where)
+    return found

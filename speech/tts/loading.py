@@ -46,7 +46,8 @@ def load_voice_model(
         name: directory or hub id of an aligned speech language model with its codec, or of a Kokoro that
             `speech import` has converted.
         device: cpu, cuda, cuda:1, mps or xpu.
-        precision: of an aligned model; a Kokoro computes in float32.
+        precision: of an aligned model; a Kokoro computes in float32, but the windows of voices that stream in bfloat16
+            where the processor has instructions for it.
         voices: more voices than those of the folder `voices/` of the model, made for it.
 
     Returns:
@@ -65,9 +66,12 @@ def load_voice_model(
     digest = fingerprint(path) if voices else ""
     for voice in voices:
         voice.check(kind, digest, f"voice {voice.name}")
+    synthesizer: Synthesizer
     if kind == KOKORO:
-        return _with_pronouncer(_kokoro(path, name, place, voices), path)
-    return _with_pronouncer(_aligned(path, name, place, precision, voices), path)
+        synthesizer = _kokoro(path, name, place, voices)
+    else:
+        synthesizer = _aligned(path, name, place, precision, voices)
+    return synthesizer, pronouncer_for(synthesizer, path)
 
 
 def _kokoro(path: Path, name: str, device: torch.device, voices: Sequence[VoiceFile]) -> KokoroSynthesizer:
@@ -92,10 +96,16 @@ def _aligned(
     return AlignedSynthesizer(with_precision(model, precision), vocabulary, codec, checkpoint.speakers, kept)
 
 
-def _with_pronouncer(synthesizer: Synthesizer, path: Path) -> tuple[Synthesizer, Pronouncer]:
+def pronouncer_for(synthesizer: Synthesizer, path: Path) -> Pronouncer:
+    """What knows phonemes of words for the voices of a model, which lies in `path`; see `load_voice_model`.
+
+    Raises:
+        ModelError: if the model in its folder `pronunciation/` is damaged.
+        ConfigError: if the program `espeak-ng` is needed and not installed.
+    """
     folder = path / PRONUNCIATION_FOLDER
     if folder.is_dir():
-        return synthesizer, LetterPronouncer(load_letter_phonemes_checkpoint(folder).model)
+        return LetterPronouncer(load_letter_phonemes_checkpoint(folder).model)
     letters = LetterPronouncer(load_letter_phonemes_checkpoint(embedded_pronunciation()).model)
     fits = len(letters.phonemes & synthesizer.alphabet) >= _SHARED * len(letters.phonemes)
-    return synthesizer, EitherPronouncer(letters) if fits else EspeakPronouncer()
+    return EitherPronouncer(letters) if fits else EspeakPronouncer()

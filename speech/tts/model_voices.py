@@ -13,12 +13,12 @@ from speech.models.adapters.file import fingerprint
 from speech.models.aligned_ar import AlignedConfig
 from speech.models.checkpoint import kind_of
 from speech.models.kokoro_checkpoint import load_kokoro_config, load_kokoro_voices
-from speech.models.kokoro_voice import STYLES, VOICES, blend
+from speech.models.kokoro_voice import VOICES, blend
 from speech.models.speech_lm_checkpoint import describe_speech_lm
 from speech.models.storage import ALIGNED_AR, KOKORO
 from speech.tts.aligned_synthesizer import own_voices
 from speech.tts.aligned_voice import SPEAKER, KnownVoice, blended, known_voice
-from speech.tts.kokoro_synthesizer import language_of_name, pack_of
+from speech.tts.kokoro_synthesizer import kokoro_voice, language_of_name
 from speech.tts.voice_file import VoiceFile, stored_voices
 
 
@@ -91,16 +91,16 @@ def voices_of(path: Path, where: str) -> ModelVoices:
 
 
 def _of_kokoro(path: Path) -> ModelVoices:
-    config, packs = load_kokoro_config(path), load_kokoro_voices(path)
+    config, voices = load_kokoro_config(path), load_kokoro_voices(path)
     added = {one.name: one for one in stored_voices(path / VOICES)}
     return ModelVoices(
         folder=path,
         kind=KOKORO,
-        languages={name: added[name].language if name in added else language_of_name(name) for name in packs},
+        languages={name: added[name].language if name in added else language_of_name(name) for name in voices},
         added=added,
-        files=packs.keys(),
-        _fit=lambda voice: pack_of(voice, config),
-        _blend=lambda weights: {STYLES: blend(packs, weights)},
+        files=voices.keys(),
+        _fit=lambda voice: kokoro_voice(voice, config, None),
+        _blend=lambda weights: blend(voices, weights).tensors,
     )
 
 

@@ -51,7 +51,7 @@ def test_half_the_speed_is_twice_as_long(model):
 def test_the_seed_is_the_noise_of_a_request(model):
     """A seed gives the same noise beside any other request; another seed, or none, other noise."""
     first, again, other, none = (
-        model._noise(seeds, counts)
+        model.noise(seeds, counts)
         for seeds, counts in (([4], [50]), ([1, 4], [70, 50]), ([5], [50]), ([None, 4], [50, 50]))
     )
     assert torch.equal(first[0], again[1, :50])

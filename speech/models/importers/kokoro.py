@@ -25,7 +25,7 @@ from speech.models.importers.kokoro_names import from_published, some
 from speech.models.importers.kokoro_onnx import read_onnx
 from speech.models.kokoro import KokoroConfig
 from speech.models.kokoro_checkpoint import KokoroCheckpoint, check_symbols, symbol_table
-from speech.models.kokoro_voice import VOICES, check_voice
+from speech.models.kokoro_voice import VOICES, KokoroVoice, check_voice
 from speech.models.storage import without_memory
 from speech.nn.kokoro.albert import AlbertConfig
 from speech.nn.kokoro.decoder import StyleDecoderConfig
@@ -100,7 +100,7 @@ def build_kokoro(
     settings_where: str,
     parts: Mapping[str, Mapping[str, Tensor]],
     where: str,
-    voices: Mapping[str, Tensor],
+    voices: Mapping[str, KokoroVoice],
 ) -> KokoroCheckpoint:
     """Build a checkpoint from published settings, state dicts and voices; errors name `settings_where` and `where`.
 
@@ -175,26 +175,26 @@ def read_settings(settings: Mapping[str, Any], tensors: Mapping[str, Tensor], wh
         raise ModelError(error.what, where=where, fix=error.fix) from error
 
 
-def read_voices(folder: Path, settings: Mapping[str, Any], where: str) -> dict[str, Tensor]:
-    """Published voices of a folder by name: packs `(rows, 2 * style_dim)`; none if there is no folder.
+def read_voices(folder: Path, settings: Mapping[str, Any], where: str) -> dict[str, KokoroVoice]:
+    """Published voices of a folder by name; none if there is no folder.
 
     Raises:
         FileError: if a file cannot be read.
         ModelError: naming the file, if it is no voice of this model.
     """
     style_dim = _Table(settings, "", where).whole("style_dim")
-    found: dict[str, Tensor] = {}
+    found: dict[str, KokoroVoice] = {}
     for path in sorted([*folder.glob("*.pt"), *folder.glob("*.bin")]):
-        pack = _read_raw(path, 2 * style_dim) if path.suffix == ".bin" else _read_pack(path)
-        check_voice(path.stem, pack, style_dim, printable(path))
-        check_finite({path.stem: pack}, printable(path), _AGAIN)
-        if path.stem in found and not torch.equal(found[path.stem], pack):
+        styles = _read_raw(path, 2 * style_dim) if path.suffix == ".bin" else _read_styles(path)
+        check_voice(path.stem, KokoroVoice(styles), style_dim, None, printable(path))
+        check_finite({path.stem: styles}, printable(path), _AGAIN)
+        if path.stem in found and not torch.equal(found[path.stem].styles, styles):
             raise ModelError("differs from the .bin file of the same name", where=printable(path), fix="Keep one.")
-        found[path.stem] = pack
+        found[path.stem] = KokoroVoice(styles)
     return found
 
 
-def _read_pack(path: Path) -> Tensor:
+def _read_styles(path: Path) -> Tensor:
     pack = _load(path)
     if not isinstance(pack, Tensor):
         raise ModelError(f"holds a {type(pack).__name__}, expected a tensor", where=printable(path))

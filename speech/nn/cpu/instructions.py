@@ -49,14 +49,25 @@ def best(features: Collection[str]) -> tuple[Instructions, ...]:
 
 
 @cache
-def available() -> tuple[Instructions, ...]:
-    """Return the instruction sets that numba can use on this machine, fastest first."""
+def _features() -> frozenset[str]:
+    """Features of this machine's CPU, by LLVM's names."""
     named = os.environ.get("NUMBA_CPU_FEATURES")  # numba reads this variable too
     if named is None:
         from llvmlite import binding  # takes a tenth of a second together with numba
 
         named = binding.get_host_cpu_features().flatten()
-    return best({name.removeprefix("+") for name in named.split(",") if name.startswith("+")})
+    return frozenset(name.removeprefix("+") for name in named.split(",") if name.startswith("+"))
+
+
+@cache
+def available() -> tuple[Instructions, ...]:
+    """Return the instruction sets that numba can use on this machine, fastest first."""
+    return best(_features())
+
+
+def bfloat16_runs() -> bool:
+    """Whether this machine multiplies bfloat16 faster than float32."""
+    return not _features().isdisjoint(("amx-bf16", "avx512bf16"))
 
 
 def instructions() -> Instructions | None:

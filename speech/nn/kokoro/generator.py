@@ -16,8 +16,9 @@ from speech.nn.kokoro.residual import SnakeResidual
 from speech.nn.kokoro.spectrum import CentredStft
 from speech.ranges import Range, check, ranged, within
 
-_SLOPE, _LAST_SLOPE = 0.1, 0.01
-_SOURCE_KERNEL, _LAST_SOURCE_KERNEL = 7, 11
+SLOPE, LAST_SLOPE = 0.1, 0.01
+"""Of LeakyReLU before upsampling, and before the last convolution."""
+_SOURCE_KERNEL, LAST_SOURCE_KERNEL = 7, 11
 _COUNTED = within(Range(least=1, count=(1, None)))
 
 
@@ -83,7 +84,7 @@ class GeneratorStage(nn.Module):
             if self.last
             else nn.Conv1d(bins, inner, stride * 2, stride=stride, padding=(stride + 1) // 2)
         )
-        source_kernel = _LAST_SOURCE_KERNEL if self.last else _SOURCE_KERNEL
+        source_kernel = LAST_SOURCE_KERNEL if self.last else _SOURCE_KERNEL
         self.source_block = SnakeResidual(inner, source_kernel, config.dilations, style_dim)
         self.blocks = nn.ModuleList(
             SnakeResidual(inner, size, config.dilations, style_dim) for size in config.block_kernels
@@ -98,7 +99,7 @@ class GeneratorStage(nn.Module):
             style: `(batch, style_dim)`.
             lengths: frames of each row of `x (batch,)`.
         """
-        x, lengths = self.up(F.leaky_relu(x, _SLOPE)), lengths * self.rate
+        x, lengths = self.up(F.leaky_relu(x, SLOPE)), lengths * self.rate
         if self.last:
             x, lengths = F.pad(x, (1, 0), mode="reflect"), lengths + 1
         mask = frame_mask(lengths, x.shape[2])
@@ -141,5 +142,5 @@ class IstftGenerator(nn.Module):
         for stage in self.stages:
             x, lengths = stage(x, source, style, lengths)
         with torch.autocast(x.device.type, enabled=False):
-            magnitudes, phases = self.out(F.leaky_relu(x, _LAST_SLOPE).float()).chunk(2, dim=1)
+            magnitudes, phases = self.out(F.leaky_relu(x, LAST_SLOPE).float()).chunk(2, dim=1)
             return self.stft.inverse(magnitudes.exp(), phases.sin(), lengths)

@@ -38,6 +38,31 @@ class HarmonicSource(nn.Module):
         # In the published order of operations: sums of phases are so large that another order is audible.
         phases = turns.cumsum(dim=2) * 2 * math.pi * self.hop
         phases = F.interpolate(phases, scale_factor=float(self.hop), mode="linear")
+        return self._merged(phases, pitch, noise)
+
+    def turns(self, pitch: Tensor) -> Tensor:
+        """Turns of each sine from the beginning of a row to the middle of each frame, float64 `(batch, HARMONICS,
+        frames)`, of `pitch (batch, frames)` in Hz. In these, a frame's samples do not depend on where it stands."""
+        multiples = torch.arange(1, HARMONICS + 1, device=pitch.device, dtype=torch.float64)
+        return (pitch.double()[:, None] * multiples[:, None] * (self.hop / self.sample_rate)).cumsum(dim=2)
+
+    def excitation(self, pitch: Tensor, turns: Tensor, noise: Tensor | None) -> Tensor:
+        """The excitation of consecutive frames. The half frames at both ends are inexact, unless a row begins or ends
+        there; all others are, to the last bit, as in any other run of frames.
+
+        Args:
+            pitch: Hz `(batch, frames)`.
+            turns: of these frames, see `turns`.
+            noise: as for `forward`.
+        """
+        steps = turns.diff(dim=2)
+        before, after = F.pad(steps, (1, 0)).float()[..., None], F.pad(steps, (0, 1)).float()[..., None]
+        places = (torch.arange(self.hop, device=pitch.device) + 0.5) / self.hop - 0.5  # from the middle of a frame
+        whole = (turns % 1).float()[..., None] + torch.where(places < 0, before, after) * places
+        return self._merged(whole.flatten(2) * (2 * math.pi), pitch, noise)
+
+    def _merged(self, phases: Tensor, pitch: Tensor, noise: Tensor | None) -> Tensor:
+        """Sines of phases `(batch, HARMONICS, samples)` where there is voice, and noise, as one excitation."""
         voiced = (pitch > _VOICED_HZ).to(pitch.dtype).repeat_interleave(self.hop, dim=1)[..., None]
         sines = phases.sin().transpose(1, 2) * _AMPLITUDE * voiced  # (batch, samples, HARMONICS)
         if noise is not None:

@@ -18,6 +18,9 @@ class BidirectionalLstm(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         self.lstm.flatten_parameters()
+        if bool((lengths >= x.shape[1]).all()):  # twice as fast as packed rows
+            whole: Tensor = self.lstm(x)[0]
+            return whole
         packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
         y, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=x.shape[1])
         return y

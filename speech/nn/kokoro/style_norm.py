@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from speech.nn.kokoro.masks import masked
 
-_EPS = 1e-5
+EPS = 1e-5
 
 
 class AdaptiveInstanceNorm(nn.Module):
@@ -28,11 +28,11 @@ class AdaptiveInstanceNorm(nn.Module):
         """
         scale, shift = self.linear(style)[..., None].chunk(2, dim=1)
         if mask is None:
-            return (1 + scale) * F.instance_norm(x, eps=_EPS) + shift
+            return (1 + scale) * F.instance_norm(x, eps=EPS) + shift
         count = mask.sum(dim=2, keepdim=True)
         centred = (x - (x * mask).sum(dim=2, keepdim=True) / count) * mask
         variance = centred.square().sum(dim=2, keepdim=True) / count
-        return masked((1 + scale) * (centred * (variance + _EPS).rsqrt()) + shift, mask)
+        return masked((1 + scale) * (centred * (variance + EPS).rsqrt()) + shift, mask)
 
 
 class AdaptiveLayerNorm(nn.Module):
@@ -45,4 +45,4 @@ class AdaptiveLayerNorm(nn.Module):
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """Normalise `x (batch, time, channels)` by `style (batch, style_dim)`."""
         scale, shift = self.linear(style)[:, None].chunk(2, dim=2)
-        return (1 + scale) * F.layer_norm(x, x.shape[2:], eps=_EPS) + shift
+        return (1 + scale) * F.layer_norm(x, x.shape[2:], eps=EPS) + shift

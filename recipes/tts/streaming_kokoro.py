@@ -1,0 +1,90 @@
+"""Have an imported Kokoro speak window by window, the first after a tenth of a second or so:
+
+    uv run python recipes/tts/streaming_kokoro.py models/kokoro models/voice --texts /usr/share/help
+
+Its normalisations look at whole utterances. This speaks some sentences in each voice, and keeps the mean and variance
+of every channel with the voice; with them, frames need only their neighbours. Nothing is trained.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from help_pages import SOURCE, help_sentences
+from rich.progress import Progress
+
+from speech.choices import Storage
+from speech.cli.console import stderr, stdout
+from speech.cli.recipe import start_command
+from speech.errors import ConfigError
+from speech.files import check_writable
+from speech.models.hub import locate
+from speech.models.kokoro_checkpoint import KokoroCheckpoint, load_kokoro_checkpoint, save_kokoro_checkpoint
+from speech.models.kokoro_voice import KokoroVoice
+from speech.nn.kokoro.norm_statistics import measuring
+from speech.tts.kokoro_synthesizer import KokoroSynthesizer
+from speech.tts.loading import pronouncer_for
+from speech.tts.pronunciation.pronunciation import Pronouncer
+from speech.tts.speech_stream import SpeakingOptions, SpeechStream
+
+
+def main(
+    model: Annotated[str, typer.Argument(help="Kokoro that `speech import` has converted.")],
+    output: Annotated[Path, typer.Argument(help="Folder of the result.")],
+    texts: Annotated[Path, typer.Option(help="Folder of help pages: usr/share/help of Debian's gnome-user-docs.")],
+    voices: Annotated[str, typer.Option(help="With commas between; by default all whose language has texts.")] = "",
+    sentences: Annotated[int, typer.Option(help="Said by each voice.", min=1)] = 16,
+    storage: Annotated[Storage, typer.Option(help="Number format of the weights.")] = Storage.compact,
+    card: Annotated[Path | None, typer.Option(help="Model card; by default that of the model.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides which sentences.", min=0)] = 0,
+) -> None:
+    """Have an imported Kokoro speak window by window."""
+    check_writable(output)
+    path = locate(model)
+    loaded = load_kokoro_checkpoint(path)
+    names = [name.strip() for name in voices.split(",") if name.strip()] or list(loaded.voices)
+    unknown = [name for name in names if name not in loaded.voices]
+    if unknown:
+        raise ConfigError(f"no voice {unknown[0]!r}", fix=f"There are {', '.join(loaded.voices) or 'none'}.")
+    plain = replace(loaded, voices={name: KokoroVoice(loaded.voices[name].styles) for name in names})
+    measured = _measured(plain, path, texts, sentences, seed)
+    info = {**loaded.info, "norms": {"sentences": sentences, "texts": list(SOURCE), "seed": seed}}
+    text = (card or path / "README.md").read_text("utf-8")
+    save_kokoro_checkpoint(output, replace(plain, voices=measured, info=info), card=text, storage=storage)
+    stdout().print(f"{output}: {len(measured)} voices", soft_wrap=True)
+
+
+def _measured(
+    checkpoint: KokoroCheckpoint, path: Path, texts: Path, sentences: int, seed: int
+) -> dict[str, KokoroVoice]:
+    """The voices with their statistics."""
+    synthesizer = KokoroSynthesizer(checkpoint)
+    pronouncer = pronouncer_for(synthesizer, path)
+    found: dict[str, KokoroVoice] = {}
+    with Progress(console=stderr(), transient=True) as progress:
+        for name in progress.track(checkpoint.voices, description="voices"):
+            language = synthesizer.language_of(name)
+            chosen = help_sentences(texts, language)
+            random.Random(seed).shuffle(chosen)
+            with measuring(checkpoint.model.decoder) as meter:
+                for sentence in chosen[:sentences]:
+                    _say(synthesizer, pronouncer, name, language, sentence)
+            known = meter.statistics()
+            found[name] = replace(checkpoint.voices[name], norms=torch.stack([known.means, known.variances]))
+    return found
+
+
+def _say(synthesizer: KokoroSynthesizer, pronouncer: Pronouncer, voice: str, language: str, text: str) -> None:
+    stream = SpeechStream(synthesizer, pronouncer, voice, SpeakingOptions(language=language))
+    for packets in (stream.feed(text), stream.flush()):
+        for _ in packets:
+            pass
+
+
+if __name__ == "__main__":
+    start_command(main)

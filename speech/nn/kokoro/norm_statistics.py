@@ -1,0 +1,95 @@
+"""Mean and variance of each channel behind every normalisation of a decoder, as a voice has them on average.
+
+Instance normalisation looks at a whole utterance, so a decoder that has it cannot speak before it has all. A voice's
+statistics hardly depend on what it says: with fixed ones each frame needs only its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from speech.nn.kokoro.style_norm import AdaptiveInstanceNorm
+
+
+@dataclass(frozen=True, slots=True)
+class NormStatistics:
+    """Statistics of all normalisations of a decoder, in the order of its modules."""
+
+    means: Tensor
+    """`(channels,)`"""
+    variances: Tensor
+    """`(channels,)`, within utterances."""
+
+
+class StatisticsMeter:
+    """Sums over the frames of utterances; `statistics` is their mean."""
+
+    def __init__(self) -> None:
+        self.utterances: list[NormStatistics] = []
+        """Of each utterance."""
+        self._frames: list[float] = []
+
+    def statistics(self) -> NormStatistics:
+        """Means over all frames.
+
+        Raises:
+            ValueError: if nothing was said.
+        """
+        if not self.utterances:
+            raise ValueError("no utterance")
+        weights = torch.tensor(self._frames) / sum(self._frames)
+        means = torch.stack([one.means for one in self.utterances])
+        variances = torch.stack([one.variances for one in self.utterances])
+        return NormStatistics(weights @ means, weights @ variances)
+
+    def add(self, inputs: list[Tensor]) -> None:
+        """Add an utterance.
+
+        Args:
+            inputs: of each normalisation, `(1, channels, time)`.
+        """
+        means = torch.cat([x.mean(dim=2)[0] for x in inputs]).float().cpu()
+        variances = torch.cat([x.var(dim=2, unbiased=False)[0] for x in inputs]).float().cpu()
+        self.utterances.append(NormStatistics(means, variances))
+        self._frames.append(float(inputs[0].shape[2]))
+
+
+def norms_of(decoder: nn.Module) -> list[AdaptiveInstanceNorm]:
+    """The normalisations of a decoder, in order."""
+    return [module for module in decoder.modules() if isinstance(module, AdaptiveInstanceNorm)]
+
+
+def statistics_size(decoder: nn.Module) -> int:
+    """Channels of all normalisations together."""
+    return sum(map(_channels, norms_of(decoder)))
+
+
+@contextmanager
+def measuring(decoder: nn.Module) -> Iterator[StatisticsMeter]:
+    """Measure all utterances, one at a time, that the decoder speaks in the block."""
+    norms = norms_of(decoder)
+    meter, seen = StatisticsMeter(), dict[nn.Module, Tensor]()
+
+    def look(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if inputs[0].shape[0] != 1:
+            raise ValueError(f"{inputs[0].shape[0]} utterances at once, expected one")
+        seen[norm] = inputs[0].detach()
+        if len(seen) == len(norms):
+            meter.add([seen[norm] for norm in norms])
+            seen.clear()
+
+    handles = [norm.register_forward_pre_hook(look) for norm in norms]
+    try:
+        yield meter
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _channels(norm: AdaptiveInstanceNorm) -> int:
+    return norm.linear.out_features // 2

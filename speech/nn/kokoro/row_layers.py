@@ -1,0 +1,127 @@
+"""Layers of Kokoro's decoder for one row, on `(time, channels)`, with normalisations that are affine maps.
+
+Convolutions read this layout in place, in float32 or bfloat16; all else is float32. Affine maps of normalisation are
+merged into the activations behind them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from speech.nn.kokoro.residual import SnakeResidual, StyledResidual
+
+_SLOPE = 0.2
+_HALF = 0.5**0.5
+
+
+class Affine(NamedTuple):
+    """`scale * x + shift`, each `(channels,)`."""
+
+    scale: Tensor
+    shift: Tensor
+
+
+class FoldedSnake(NamedTuple):
+    """Snake behind an affine map: `scale x + shift + height cos(rate x + phase)`, each `(channels,)`."""
+
+    scale: Tensor
+    shift: Tensor
+    rate: Tensor
+    phase: Tensor
+    height: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """`x (time, channels)`"""
+        wave = torch.addcmul(self.phase, self.rate, x).cos_()
+        return torch.addcmul(self.shift, self.scale, x).addcmul_(self.height, wave)
+
+
+def folded(affine: Affine, alpha: Tensor) -> FoldedSnake:
+    """Snake with frequencies `alpha` behind an affine map; sin^2 is (1 - cos) / 2 at twice the frequency."""
+    alpha = alpha.flatten()
+    height = -0.5 / alpha
+    scale, shift = affine
+    return FoldedSnake(scale, shift - height, 2 * alpha * scale, 2 * alpha * shift, height)
+
+
+type Snakes = Sequence[tuple[FoldedSnake, FoldedSnake]]
+"""Activations of a `SnakeRow`: in front of each convolution of each pair."""
+
+
+class Convolution:
+    """A convolution of `(time, channels)`.
+
+    Args:
+        conv: whose parameters are copied.
+        dtype: in which it computes; sums and results are as the backend has them.
+    """
+
+    def __init__(self, conv: nn.Conv1d | nn.ConvTranspose1d, dtype: torch.dtype) -> None:
+        weight = conv.weight.detach()[:, :, None].to(dtype)
+        self._weight = weight.contiguous(memory_format=torch.channels_last)
+        self._bias = None if conv.bias is None else conv.bias.detach().to(dtype)
+        self._dtype, self._up = dtype, isinstance(conv, nn.ConvTranspose1d)
+        self._stride, self._dilation = (1, conv.stride[0]), (1, conv.dilation[0])
+        self._padding = (0, int(conv.padding[0]))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        time, channels = x.shape
+        image = x.to(self._dtype).view(1, 1, time, channels).permute(0, 3, 1, 2)
+        if self._up:
+            y = F.conv_transpose2d(image, self._weight, self._bias, self._stride, self._padding)
+        else:
+            y = F.conv2d(image, self._weight, self._bias, self._stride, self._padding, self._dilation)
+        return y.permute(0, 2, 3, 1).reshape(y.shape[3], y.shape[1])
+
+
+class StyledRow:
+    """`StyledResidual` of one row."""
+
+    def __init__(self, block: StyledResidual, dtype: torch.dtype) -> None:
+        self._conv1, self._conv2 = Convolution(block.conv1, dtype), Convolution(block.conv2, dtype)
+        self._shortcut = None if block.shortcut is None else Convolution(block.shortcut, dtype)
+        up = block.up
+        self._taps = None if up is None else up.weight.detach()[:, 0].t().contiguous()  # (3, channels)
+        self._up_bias = None if up is None or up.bias is None else up.bias.detach()
+
+    def __call__(self, x: Tensor, affines: Iterator[Affine]) -> Tensor:
+        first, second = next(affines), next(affines)
+        y = F.leaky_relu(torch.addcmul(first.shift, first.scale, x), _SLOPE)
+        if self._taps is not None:
+            y, x = self._doubled(y, self._taps), x.repeat_interleave(2, dim=0)
+        y = self._conv1(y)
+        y = self._conv2(F.leaky_relu(torch.addcmul(second.shift, second.scale, y.float()), _SLOPE))
+        return (y.float() + (x if self._shortcut is None else self._shortcut(x).float())) * _HALF
+
+    def _doubled(self, x: Tensor, taps: Tensor) -> Tensor:
+        """A transposed convolution of three taps with stride 2, by channel: `(time, channels)` to twice the time."""
+        behind = F.pad(x[1:], (0, 0, 0, 1))
+        pairs = torch.stack([x * taps[1], x * taps[2] + behind * taps[0]], dim=1)
+        return pairs.flatten(0, 1) + (0 if self._up_bias is None else self._up_bias)
+
+
+class SnakeRow:
+    """`SnakeResidual` of one row."""
+
+    def __init__(self, block: SnakeResidual, dtype: torch.dtype) -> None:
+        self.alphas = [alpha.detach() for alpha in (*block.alphas1, *block.alphas2)]
+        """Frequencies behind each normalisation, in their order."""
+        convs = zip(block.convs1, block.convs2, strict=True)
+        self._pairs = [(Convolution(a, dtype), Convolution(b, dtype)) for a, b in convs]  # type: ignore[arg-type]
+
+    def __call__(self, x: Tensor, snakes: Snakes) -> Tensor:
+        for (first, second), (conv1, conv2) in zip(snakes, self._pairs, strict=True):
+            y = conv1(first(x)).float()
+            x = x + conv2(second(y))
+        return x
+
+    def folded(self, affines: Iterator[Affine]) -> Snakes:
+        """Activations of an utterance; takes the affine map of each normalisation."""
+        both = [folded(next(affines), alpha) for alpha in self.alphas]
+        half = len(both) // 2
+        return list(zip(both[:half], both[half:], strict=True))
