@@ -60,7 +60,7 @@ def save_kokoro_checkpoint(
         directory: target directory.
         checkpoint: model with symbols, voices and JSON-serializable metadata.
         card: model card in Markdown, written to `README.md`.
-        storage: precision of the model on disk; voices are float32.
+        storage: precision of the model on disk; voices are float16 if it is not float32.
         attached: name in the directory -> file to copy there.
 
     Raises:
@@ -71,9 +71,10 @@ def save_kokoro_checkpoint(
     check_symbols(checkpoint.symbols, config, str(directory))
     for name, pack in checkpoint.voices.items():
         check_voice(name, pack, config.style_dim, f"voice {name}")
+    of_voices = torch.float32 if storage == Storage.float32 else torch.float16
     with replacing_folder(directory) as folder:
         save_weights(folder, _WEIGHTS, checkpoint.model, storage, directory)
-        save_voices(folder / VOICES, checkpoint.voices)
+        save_voices(folder / VOICES, checkpoint.voices, of_voices)
         record = {
             "model": dataclasses.asdict(config),
             "symbols": dict(checkpoint.symbols.numbers),

@@ -69,16 +69,16 @@ def check_voice(name: str, pack: Tensor, style_dim: int, where: str) -> None:
         raise ModelError(f"has shape {tuple(pack.shape)}, expected (rows, {2 * style_dim})", where=where)
 
 
-def save_voices(folder: Path, packs: Mapping[str, Tensor]) -> None:
-    """Write a file per voice to a folder, which is created.
+def save_voices(folder: Path, packs: Mapping[str, Tensor], dtype: torch.dtype = torch.float32) -> None:
+    """Write a file per voice to a folder, which is created, in a number format.
 
     Raises:
         FileError: if a file cannot be written.
-        ModelError: if a number is not finite.
+        ModelError: if a number is not finite, or too large for `dtype`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, pack in packs.items():
-        save_tensors(folder / f"{name}.safetensors", {STYLES: pack}, {"format": "pt"})
+        save_tensors(folder / f"{name}.safetensors", {STYLES: pack.to(dtype)}, {"format": "pt"})
 
 
 def load_voices(folder: Path, style_dim: int) -> dict[str, Tensor]:

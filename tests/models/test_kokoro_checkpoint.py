@@ -1,6 +1,7 @@
 """A Kokoro comes back from disk as it was, and other readers and damaged files are told apart."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from speech.models.storage import KOKORO
 from speech.text.symbol_table import SymbolTable
 from tests.cli.calling import run
 from tests.nn.kokoro.rows import well_conditioned
-from tests.tiny_kokoro import tiny_kokoro
+from tests.tiny_kokoro import tiny_kokoro, tiny_kokoro_config
 
 SYMBOLS = SymbolTable({"a": 1, "ˈ": 23})
 
@@ -41,11 +42,12 @@ def test_it_comes_back_as_it_was(tmp_path, storage):
     assert loaded.symbols == SYMBOLS
     assert loaded.model.config == own.model.config
     assert not loaded.model.training
-    assert torch.equal(loaded.voices["af_one"], own.voices["af_one"])
+    voice = own.voices["af_one"]
+    assert torch.equal(loaded.voices["af_one"], voice if storage == Storage.float32 else voice.half().float())
     assert {file.name for file in (tmp_path / "k").iterdir()} == {
         "config.json", "model.safetensors", "README.md", "SOURCE.md", "voices",
     }  # fmt: skip
-    tolerance = {Storage.float32: 0.0, Storage.float16: 0.01, Storage.int8: 0.05}[storage]
+    tolerance = {Storage.float32: 0.0, Storage.float16: 0.01, Storage.int8: 0.05, Storage.compact: 0.01}[storage]
     for name, tensor in own.model.state_dict().items():
         error = (loaded.model.state_dict()[name] - tensor).abs().max()
         assert error <= tolerance * tensor.abs().max(), name
@@ -56,6 +58,32 @@ def test_it_comes_back_as_it_was(tmp_path, storage):
         spoken, wanted = (model.speak([request])[0] for model in (loaded.model, own.model))
         assert torch.equal(spoken.durations, wanted.durations)
         torch.testing.assert_close(spoken.samples, wanted.samples, atol=1e-4, rtol=0)
+
+
+def test_compact_it_says_nearly_the_same_in_less_than_half_of_float16(tmp_path):
+    small = tiny_kokoro_config()
+    albert, generator = replace(small.albert, dim=64, hidden=96), replace(small.generator, channels=32)
+    config = replace(small, dim=64, albert=albert, decoder=replace(small.decoder, dim=48), generator=generator)
+    torch.manual_seed(0)
+    model, stranger = config.build().eval(), config.build().eval()
+    with torch.no_grad():
+        for one in (model, stranger):
+            one.prosody.pitch.out.bias.fill_(200)
+            one.prosody.duration.bias.fill_(-0.7)
+    own, sizes = replace(tiny_checkpoint(), model=model), {}
+    for storage in (Storage.float16, Storage.compact):
+        save_kokoro_checkpoint(tmp_path / storage, own, card="# wide\n", storage=storage)
+        sizes[storage] = (tmp_path / storage / "model.safetensors").stat().st_size
+    assert sizes[Storage.compact] < 0.45 * sizes[Storage.float16]
+    loaded = load_kokoro_checkpoint(tmp_path / Storage.compact)
+    said = []
+    for one, voices in ((model, own.voices), (loaded.model, loaded.voices), (stranger, own.voices)):
+        well_conditioned(one.decoder.generator.stft)
+        said += one.speak([KokoroRequest(ids=[1, 3, 2, 4, 1, 2], style=voices["af_one"][3])])
+    assert torch.equal(said[0].durations, said[1].durations)
+    alike = torch.corrcoef(torch.stack([one.samples for one in said]))[0]
+    assert alike[1] > 0.98
+    assert alike[2] < 0.9
 
 
 def test_its_kind_is_in_the_closed_table(saved):

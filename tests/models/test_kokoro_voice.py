@@ -36,6 +36,12 @@ def test_voices_come_back(tmp_path):
     assert list(found) == ["one", "two"]
     assert all(torch.equal(found[name], pack) for name, pack in PACKS.items())
     assert load_voices(tmp_path / "nothing", 2) == {}
+    save_voices(tmp_path / "half", {"one": torch.tensor([[0.1, 65504.0]])}, torch.float16)
+    half = load_voices(tmp_path / "half", 1)["one"]
+    assert half.dtype == torch.float32
+    assert torch.equal(half, torch.tensor([[0.1, 65504.0]]).half().float())
+    with pytest.raises(ModelError, match="styles holds numbers that are not finite"):
+        save_voices(tmp_path / "half", {"two": torch.full((1, 2), 7e4)}, torch.float16)
 
 
 def test_voices_that_do_not_fit_are_named(tmp_path):
