@@ -30,12 +30,15 @@ class Cut(StrEnum):
 
 
 class Storage(StrEnum):
-    """Number format of weights on disk; names equal values. Vectors are always float32."""
+    """Number format of weights on disk; names equal values. Vectors are float32 if nothing else is said."""
 
     float32 = "float32"
     float16 = "float16"
     int8 = "int8"
     """Matrices as int8 with one float32 scale per output row."""
+    compact = "compact"
+    """Matrices in about four bits a weight, entropy-coded; small ones and vectors as float16. It is float32 again when
+    it is loaded."""
 
 
 class Live(StrEnum):

@@ -73,9 +73,10 @@ def import_model(
         ),
     ],
     to: Annotated[Path, typer.Option(help="New folder for the checkpoint.")],
-    storage: Annotated[Storage, typer.Option(help="Number format on disk; float32 keeps every bit.")] = (
-        Storage.float32
-    ),
+    storage: Annotated[
+        Storage,
+        typer.Option(help="Number format on disk; float32 keeps every bit, compact takes about four bits a weight."),
+    ] = Storage.float32,
 ) -> None:
     """Convert a published OWSM-CTC, Whisper, Kokoro or Fish-Speech model; its toolkit is not needed."""
     if to.exists() and (not to.is_dir() or any(to.iterdir())):

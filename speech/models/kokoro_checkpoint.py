@@ -32,6 +32,9 @@ from speech.nn.kokoro.norm_statistics import statistics_size
 from speech.text.symbol_table import SymbolTable
 
 _WEIGHTS = {"model.safetensors": ""}
+_STEPS = {"": 0.35, "decoder.generator": 0.1, "decoder.generator.stages.0": 0.2}
+"""Steps of compact weights. Coarser ones near the samples are heard: with .3 in the last stage alone, DistillMOS of
+English falls from 4.6 to 4.45, and anywhere else by .03 at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ def save_kokoro_checkpoint(
         directory: target directory.
         checkpoint: model with symbols, voices and JSON-serializable metadata.
         card: model card in Markdown, written to `README.md`.
-        storage: precision of the model on disk; voices are float32, or float16 with any other.
+        storage: precision of the model on disk; voices are float16 if it is not float32.
         attached: name in the directory -> file to copy there.
 
     Raises:
@@ -72,9 +75,10 @@ def save_kokoro_checkpoint(
     channels = statistics_size(checkpoint.model.decoder)
     for name, voice in checkpoint.voices.items():
         check_voice(name, voice, config.style_dim, channels, f"voice {name}")
+    of_voices = torch.float32 if storage == Storage.float32 else torch.float16
     with replacing_folder(directory) as folder:
-        save_weights(folder, _WEIGHTS, checkpoint.model, storage, directory)
-        save_voices(folder / VOICES, checkpoint.voices, storage)
+        save_weights(folder, _WEIGHTS, checkpoint.model, storage, directory, steps=_STEPS)
+        save_voices(folder / VOICES, checkpoint.voices, of_voices)
         record = {
             "model": dataclasses.asdict(config),
             "symbols": dict(checkpoint.symbols.numbers),

@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from speech.choices import Storage
 from speech.errors import ConfigError, ModelError
 from speech.files import printable
 from speech.nn.kokoro.norm_statistics import NormStatistics
@@ -125,18 +124,16 @@ def check_voice(name: str, voice: KokoroVoice, style_dim: int, channels: int | N
         raise ModelError(f"has a variance of {norms[1].min():g}", where=where)
 
 
-def save_voices(folder: Path, voices: Mapping[str, KokoroVoice], storage: Storage = Storage.float32) -> None:
-    """Write a file per voice to a folder, which is created.
+def save_voices(folder: Path, voices: Mapping[str, KokoroVoice], dtype: torch.dtype = torch.float32) -> None:
+    """Write a file per voice to a folder, which is created, in a number format.
 
     Raises:
         FileError: if a file cannot be written.
-        ModelError: if a number is not finite.
+        ModelError: if a number is not finite, or too large for `dtype`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, voice in voices.items():
-        tensors = voice.tensors
-        if storage != Storage.float32:
-            tensors = {key: tensor.half() for key, tensor in tensors.items()}
+        tensors = {key: tensor.to(dtype) for key, tensor in voice.tensors.items()}
         save_tensors(folder / f"{name}.safetensors", tensors, {"format": "pt"})
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 from speech.choices import Storage
 from speech.errors import ModelError
 from speech.files import printable, read_text
+from speech.models.compact import SCALE, SHAPE, STEP, compacted, expanded
 from speech.nn.linears import quantized
 from speech.nn.tied_embedding import TiedEmbedding
 from speech.tensors import check_finite, load_tensors, save_tensors
@@ -55,7 +57,6 @@ _ADVICE = {
     FIREFLY: "It is a codec: use a model that recognises speech.",
 }
 """Kind of a checkpoint -> what to do where a CTC model is expected."""
-_SCALE = ".scale"
 _KEPT = (nn.Linear, TiedEmbedding)
 """Layers whose weights may keep their stored precision."""
 
@@ -152,6 +153,7 @@ def save_weights(
     storage: Storage,
     where: Path,
     borrowed: SharedTensors = SharedTensors(),
+    steps: Mapping[str, float] = MappingProxyType({}),
 ) -> None:
     """Write parameters and buffers.
 
@@ -159,9 +161,10 @@ def save_weights(
         folder: target folder.
         files: file name -> prefix of the tensors in it.
         model: model to save.
-        storage: precision; in int8 each matrix row has its own scale, and vectors stay float32.
+        storage: precision, see `packed`.
         where: name of the folder in errors.
         borrowed: tensors to skip.
+        steps: see `packed`.
 
     Raises:
         FileError: if a file cannot be written.
@@ -171,7 +174,7 @@ def save_weights(
     check_finite(state, printable(where), "It has not been written.")
     for name, prefix in files.items():
         own = {key: tensor for key, tensor in state.items() if key.startswith(prefix)}
-        save_tensors(folder / name, packed(own, storage), {"format": "pt"})
+        save_tensors(folder / name, packed(own, storage, steps), {"format": "pt"})
 
 
 def load_weights(
@@ -189,7 +192,7 @@ def load_weights(
         directory: the checkpoint.
         files: as for `save_weights`.
         as_stored: keep weights of linear layers and tied embeddings in their precision on disk (int8 as quantized
-            tensors, without gradients); all else is float32.
+            tensors, without gradients); all else, and what is compact, is float32.
         borrowed: tensors stored in another model's file.
 
     Raises:
@@ -237,12 +240,27 @@ class _Uninitialised(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def packed(tensors: Mapping[str, Tensor], storage: Storage) -> dict[str, Tensor]:
-    """Tensors as they are written; in int8 each matrix row has its own scale, and vectors stay float32."""
+def packed(
+    tensors: Mapping[str, Tensor], storage: Storage, steps: Mapping[str, float] = MappingProxyType({})
+) -> dict[str, Tensor]:
+    """Tensors as they are written.
+
+    In int8 each matrix row has its own scale; in float16 and int8 vectors stay float32. What is compact is described
+    in `speech/models/compact.py`.
+
+    Args:
+        tensors: by name.
+        storage: number format.
+        steps: beginning of names -> step of compact weights; the longest that fits counts, otherwise `STEP`.
+    """
     written: dict[str, Tensor] = {}
     for key, tensor in tensors.items():
         value = tensor.detach().float().cpu()
-        if value.dim() < 2 or storage == Storage.float32:
+        if storage == Storage.compact and tensor.is_floating_point():
+            fitting = [name for name in steps if key.startswith(name)]
+            step = steps[max(fitting, key=len)] if fitting else STEP
+            written |= {key + suffix: part for suffix, part in compacted(value, step).items()}
+        elif value.dim() < 2 or storage in (Storage.float32, Storage.compact):
             written[key] = value.contiguous().clone()
         elif storage == Storage.float16:
             written[key] = value.half()
@@ -250,23 +268,33 @@ def packed(tensors: Mapping[str, Tensor], storage: Storage) -> dict[str, Tensor]
             rows = value.flatten(1)
             scale = (rows.abs().amax(dim=1, keepdim=True) / 127).clamp(min=1e-12)
             written[key] = torch.round(rows / scale).to(torch.int8).view(value.shape)
-            written[key + _SCALE] = scale.flatten()
+            written[key + SCALE] = scale.flatten()
     return written
 
 
 def unpacked(tensors: dict[str, Tensor], as_stored: Collection[str], where: str) -> dict[str, Tensor]:
-    """Tensors that `packed` has written, in float32, but those named in `as_stored` in their precision on disk.
+    """Tensors that `packed` has written, in float32, but those named in `as_stored` in their precision on disk if they
+    are not compact.
 
     Raises:
-        ModelError: if the scales of a file, which is `where`, do not fit.
+        ModelError: if scales or shapes of a file, which is `where`, do not fit, or what is compact is damaged.
     """
-    scales = {key.removesuffix(_SCALE): tensors.pop(key) for key in [k for k in tensors if k.endswith(_SCALE)]}
+    shapes, scales = (_taken(tensors, suffix) for suffix in (SHAPE, SCALE))
+    for name, shape in shapes.items():
+        if name not in tensors or name not in scales:
+            raise ModelError(f"{name}{SHAPE} does not fit", where=where)
+        tensors[name] = expanded(tensors[name], scales.pop(name), shape, name, where)
     for name, scale in scales.items():
         if name not in tensors or scale.shape != tensors[name].shape[:1]:
-            raise ModelError(f"{name}{_SCALE} does not fit", where=where)
+            raise ModelError(f"{name}{SCALE} does not fit", where=where)
         if name in as_stored:
             tensors[name] = quantized(tensors[name], scale)
         else:
             value = tensors[name].float()
             tensors[name] = value * scale.view(-1, *[1] * (value.dim() - 1))
     return {key: tensor if key in as_stored else tensor.float() for key, tensor in tensors.items()}
+
+
+def _taken(tensors: dict[str, Tensor], suffix: str) -> dict[str, Tensor]:
+    """Take the tensors whose names end with `suffix` out of `tensors`, by their names without it."""
+    return {key.removesuffix(suffix): tensors.pop(key) for key in [k for k in tensors if k.endswith(suffix)]}

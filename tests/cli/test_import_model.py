@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from speech.cli.app import app
@@ -61,8 +62,13 @@ def test_a_kokoro_becomes_a_checkpoint_with_its_voices(tmp_path):
     assert "af_one, bm_two" in card
     assert "where it comes from" in (tmp_path / "ours" / "SOURCE.md").read_text()
     (source / "README.md").unlink()
-    CliRunner().invoke(app, ["import", str(source), "--to", str(tmp_path / "other")])
-    assert "Apache-2.0, that of the published Kokoro-82M" in (tmp_path / "other" / "README.md").read_text()
+    CliRunner().invoke(app, ["import", str(source), "--to", str(tmp_path / "other"), "--storage", "compact"])
+    card = (tmp_path / "other" / "README.md").read_text()
+    assert "Apache-2.0, that of the published Kokoro-82M" in card
+    assert "are stored as compact" in card
+    voice = load_file(tmp_path / "other" / "voices" / "af_one.safetensors")["styles"]
+    assert voice.dtype == torch.float16
+    assert sorted(load_kokoro_checkpoint(tmp_path / "other").voices) == ["af_one", "bm_two"]
 
 
 def test_a_fish_speech_becomes_a_checkpoint_that_carries_its_licence(tmp_path, monkeypatch):

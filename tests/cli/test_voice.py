@@ -53,7 +53,7 @@ def test_a_blend_becomes_a_file_that_says_the_same(model):
     assert (made.name, made.language, made.kind, made.model) == ("my", "eng", "kokoro", fingerprint(model))
     assert not made.cloned
     assert "- af_one, 0.750 (of the model)\n- ef_two, 0.250 (of the model)" in made.card
-    expected = blend(kokoro_checkpoint().voices, {"af_one": 3, "ef_two": 1})
+    expected = blend(kokoro_checkpoint().voices, {"af_one": 3, "ef_two": 1}).styles
     torch.testing.assert_close(made.tensors["styles"], expected)
     assert said(model, "my.voice") == said(model, "af_one:.75,ef_two:.25") != said(model, "af_one")
     mixed, same = (said(model, voice) for voice in ("my.voice:1,af_one:1", "af_one:.875,ef_two:.125"))

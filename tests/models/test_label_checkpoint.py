@@ -62,14 +62,19 @@ def test_it_comes_back_as_it_was(saved, whisper):
     assert loaded.model.config == whisper.model.config
     assert loaded.tokenizer.data == whisper.tokenizer.data
     assert not loaded.model.training
-    tolerance = {Storage.float32: 1e-5, Storage.float16: 0.02, Storage.int8: 0.2}[storage]
+    tolerance = {Storage.float32: 1e-5, Storage.float16: 0.02, Storage.int8: 0.2, Storage.compact: 1.0}[storage]
     assert (logits(loaded.model) - logits(whisper.model)).abs().max() <= tolerance
     assert {file.name for file in path.iterdir()} == {
         "encoder.safetensors", "decoder.safetensors", "config.json", "tokenizer.json", "README.md",
     }  # fmt: skip
     record = json.loads((path / "config.json").read_text())
     assert (record["format"], record["kind"]) == (1, "whisper")
-    kinds = {Storage.float32: torch.float32, Storage.float16: torch.float16, Storage.int8: torch.int8}
+    kinds = {
+        Storage.float32: torch.float32,
+        Storage.float16: torch.float16,
+        Storage.int8: torch.int8,
+        Storage.compact: torch.uint8,
+    }
     assert load_file(path / "decoder.safetensors")["decoder.embed.weight"].dtype == kinds[storage]
 
 

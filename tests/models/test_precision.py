@@ -91,7 +91,9 @@ def test_from_the_numbers_on_disk_it_becomes_what_it_becomes_from_float32(
         found, expected = (with_precision(m, asked, conditioning_top=top)(*given).log_probs for m in (stored, loaded))
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
     kept = {p.dtype for name, p in stored.named_parameters() if name.endswith("up.weight")}
-    assert kept == {{"float32": torch.float32, "float16": torch.float16, "int8": torch.qint8}[storage]}
+    assert kept == {
+        {"float32": torch.float32, "float16": torch.float16, "int8": torch.qint8, "compact": torch.float16}[storage]
+    }
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_it_comes_back_as_it_was(tmp_path, storage, more):
     assert not loaded.model.training
     assert {file.name for file in (tmp_path / "m").iterdir()} == {"config.json", "model.safetensors", "README.md"}
     wanted, found = (hidden(one.model, checkpoint.vocabulary) for one in (checkpoint, loaded))
-    tolerance = {Storage.float32: 0.0, Storage.float16: 0.01, Storage.int8: 0.1}[storage]
+    tolerance = {Storage.float32: 0.0, Storage.float16: 0.01, Storage.int8: 0.1, Storage.compact: 0.3}[storage]
     assert (found - wanted).abs().mean() <= tolerance * wanted.abs().mean()
 
 
@@ -126,7 +126,7 @@ def test_an_aligned_model_comes_back_as_it_was(tmp_path, storage):
     assert loaded.model.config == model.config
     assert loaded.vocabulary == SYMBOLS
     wanted, found = (one.begin([aligned_prompt(model, "abcd")]).text.rows[0].current for one in (model, loaded.model))
-    tolerance = {Storage.float32: 1e-6, Storage.float16: 0.01, Storage.int8: 0.1}[storage]
+    tolerance = {Storage.float32: 1e-6, Storage.float16: 0.01, Storage.int8: 0.1, Storage.compact: 0.1}[storage]
     assert (found - wanted).abs().mean() <= tolerance * wanted.abs().mean()
     with pytest.raises(ModelError, match="It speaks: use a model that recognises speech"):
         load_checkpoint(tmp_path / "m")

@@ -30,7 +30,12 @@ def test_weights_of_several_files_come_back_near(tmp_path, storage, as_stored):
         found = Small()
     load_weights(found, tmp_path, FILES, as_stored=as_stored)
     assert not found.training
-    kinds = {Storage.float32: torch.float32, Storage.float16: torch.float16, Storage.int8: torch.qint8}
+    kinds = {
+        Storage.float32: torch.float32,
+        Storage.float16: torch.float16,
+        Storage.int8: torch.qint8,
+        Storage.compact: torch.float16,  # small ones: see test_compact.py
+    }
     expected = kinds[storage] if as_stored else torch.float32
     assert found.tied.weight.dtype == found.linear.weight.dtype == expected
     assert found.norm.weight.dtype == found.linear.bias.dtype == torch.float32

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from speech.models.kokoro_checkpoint import KokoroCheckpoint, save_kokoro_checkpoint
+from speech.models.kokoro_voice import KokoroVoice
 from speech.text.symbol_table import SymbolTable
 from tests.tiny_kokoro import tiny_kokoro_config
 
@@ -23,7 +24,8 @@ def kokoro_checkpoint() -> KokoroCheckpoint:
         model.prosody.duration.bias.fill_(-0.7)
         model.prosody.duration.weight.mul_(4)
     symbols = SymbolTable({symbol: number + 1 for number, symbol in enumerate(LETTERS)})
-    packs = {name: torch.randn(10, 8, generator=torch.Generator().manual_seed(n)) for n, name in enumerate(VOICES)}
+    generators = {name: torch.Generator().manual_seed(n) for n, name in enumerate(VOICES)}
+    packs = {name: KokoroVoice(torch.randn(10, 8, generator=seed)) for name, seed in generators.items()}
     return KokoroCheckpoint(model, symbols, packs, {"name": "small", "licence": "CC0"})
 
 

@@ -9,7 +9,7 @@ import torch
 
 from speech.errors import ModelError
 from speech.models.kokoro import KokoroRequest
-from speech.models.kokoro_voice import style_of
+from speech.models.kokoro_voice import KokoroVoice
 from speech.tts.kokoro_synthesizer import KokoroSynthesizer
 from speech.tts.voice_file import VoiceFile
 from tests.tts.kokoro_voices import LETTERS, VOICES, kokoro_checkpoint
@@ -63,7 +63,8 @@ def test_it_says_what_it_can_say(synthesizer):
 
 def test_a_blend_is_said_with_the_mean_of_its_packs():
     checkpoint = kokoro_checkpoint()
-    mean = 0.75 * checkpoint.voices[VOICES[0]] + 0.25 * checkpoint.voices[VOICES[1]]
+    first, second = (checkpoint.voices[name].styles for name in VOICES[:2])
+    mean = KokoroVoice(0.75 * first + 0.25 * second)
     both = KokoroSynthesizer(replace(checkpoint, voices={**checkpoint.voices, "mean": mean}))
     blended = said(both, "hello", voice=f"{VOICES[0]}:3,{VOICES[1]}:1").samples
     torch.testing.assert_close(blended, said(both, "hello", voice="mean").samples)
@@ -91,7 +92,7 @@ def test_voices_of_files_have_their_languages_and_take_the_places_of_others():
     assert one.cloned == {"anna"}
     assert one.voice_for("deu") == VOICES[1]  # a French one says it
     assert KokoroSynthesizer(kokoro_checkpoint(), [made(name=VOICES[0], language="eng")]).voice_for("eng") == VOICES[1]
-    style = style_of(voices[1].tensors["styles"], 5)
+    style = KokoroVoice(voices[1].tensors["styles"]).style_of(5)
     ids = kokoro_checkpoint().symbols.encode("hello").ids
     [expected] = kokoro_checkpoint().model.speak([KokoroRequest(ids=ids, style=style)])
     assert torch.equal(said(one, "hello", voice=VOICES[1]).samples, expected.samples)

@@ -126,8 +126,8 @@ def test_settings_symbols_and_voices_are_read(published):
     assert (config.albert.embedding, config.albert.layers) == (6, 3)
     assert checkpoint.symbols.numbers == SETTINGS["vocab"]
     assert list(checkpoint.voices) == ["af_one", "bm_two"]
-    assert torch.equal(checkpoint.voices["af_one"], voice(SETTINGS, 1))
-    assert torch.equal(checkpoint.voices["bm_two"], voice(SETTINGS, 2))
+    assert torch.equal(checkpoint.voices["af_one"].styles, voice(SETTINGS, 1))
+    assert torch.equal(checkpoint.voices["bm_two"].styles, voice(SETTINGS, 2))
     assert not checkpoint.model.training
 
 
