@@ -153,18 +153,11 @@ class Kokoro(nn.Module):
             styles: `(batch, 2 * style_dim)`.
             noise: of the excitation, `(batch, frames * frame_samples, HARMONICS)`; None: no noise.
         """
-        text, pitch, energy = self.frames(symbols, lengths, durations, styles)
-        voice, frames = styles[:, : self.config.style_dim], durations.frames.sum(dim=1)
-        return self.decoder(text, pitch, energy, voice, frames, noise)
-
-    def frames(
-        self, symbols: Tensor, lengths: Tensor, durations: Durations, styles: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """What the decoder reads, with the arguments of `render`: text `(batch, frames, dim)`, fundamental frequency
-        in Hz and energy `(batch, 2 * frames)`."""
-        prosody, frames = styles[:, self.config.style_dim :], durations.frames.sum(dim=1)
+        voice, prosody = styles.split(self.config.style_dim, dim=1)
+        frames = durations.frames.sum(dim=1)
         pitch, energy = self.prosody.curves(spread(durations.encoded, durations.frames), prosody, frames)
-        return spread(self.text_encoder(symbols, lengths), durations.frames), pitch, energy
+        text = spread(self.text_encoder(symbols, lengths), durations.frames)
+        return self.decoder(text, pitch, energy, voice, frames, noise)
 
     @torch.no_grad()
     def speak(self, requests: Sequence[KokoroRequest]) -> list[KokoroSpeech]:

@@ -9,6 +9,8 @@ import torch
 from speech.models.kokoro import EDGE, Kokoro, KokoroRequest, KokoroSpeech
 from speech.nn.cpu.instructions import bfloat16_runs
 from speech.nn.kokoro.norm_statistics import NormStatistics
+from speech.nn.kokoro.prosody import spread
+from speech.nn.kokoro.row_prosody import CurveRow
 from speech.nn.kokoro.windowed_decoder import DecoderInput, WindowedDecoder
 
 FIRST_FRAMES, MOST_FRAMES = 8, 40
@@ -30,6 +32,7 @@ class WindowedKokoro:
         self._bfloat16 = (on_cpu and bfloat16_runs()) if bfloat16 is None else bfloat16
         dtype = torch.bfloat16 if self._bfloat16 else torch.float32
         self._decoder = WindowedDecoder(model.decoder, model.config.generator, dtype)
+        self._pitch, self._energy = (CurveRow(curve, dtype) for curve in (model.prosody.pitch, model.prosody.energy))
 
     @torch.no_grad()
     def speak(self, request: KokoroRequest, statistics: NormStatistics) -> Iterator[KokoroSpeech]:
@@ -51,14 +54,15 @@ class WindowedKokoro:
         with torch.autocast(model.device.type, torch.bfloat16, enabled=self._bfloat16):
             encoded = model.albert(symbols, lengths)
         durations = model.durations(encoded.float(), lengths, styles, speeds)
-        text, pitch, energy = (part[0] for part in model.frames(symbols, lengths, durations, styles))
+        text = spread(model.text_encoder(symbols, lengths), durations.frames)[0]
+        spoken, prosody = styles[0].split(config.style_dim)
+        frames = model.prosody.shared(spread(durations.encoded, durations.frames), durations.frames.sum(dim=1))[0]
         noise = model.noise([request.seed], [len(text) * model.frame_samples])[0]
-        utterance = self._decoder.begin(
-            DecoderInput(text, pitch, energy, noise), styles[0, : config.style_dim], statistics
-        )
-        frames = durations.frames[0].cpu()
+        curves = self._pitch(frames, prosody), self._energy(frames, prosody)
+        utterance = self._decoder.begin(DecoderInput(text, *curves, noise), spoken, statistics)
+        counts = durations.frames[0].cpu()
         for start, stop in windows(len(text)):
-            yield KokoroSpeech(utterance.samples(start, stop).float().cpu(), frames)
+            yield KokoroSpeech(utterance.samples(start, stop).float().cpu(), counts)
 
 
 def windows(frames: int) -> Iterator[tuple[int, int]]:

@@ -6,7 +6,7 @@ merged into the activations behind them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,9 +14,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from speech.nn.kokoro.residual import SnakeResidual, StyledResidual
+from speech.nn.kokoro.style_norm import EPS, AdaptiveInstanceNorm
 
 _SLOPE = 0.2
 _HALF = 0.5**0.5
+
+
+type RowNorm = Callable[[Tensor], Tensor]
+"""What a normalisation does to `(time, channels)`."""
 
 
 class Affine(NamedTuple):
@@ -24,6 +29,29 @@ class Affine(NamedTuple):
 
     scale: Tensor
     shift: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """`x (time, channels)`"""
+        return torch.addcmul(self.shift, self.scale, x)
+
+
+class InstanceAffine(NamedTuple):
+    """`Affine` of what has been normalised over all frames of its input; see `AdaptiveInstanceNorm`."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """`x (time, channels)`"""
+        variance, mean = torch.var_mean(x, dim=0, correction=0)
+        scale = self.scale * (variance + EPS).rsqrt()
+        return torch.addcmul(self.shift - scale * mean, scale, x)
+
+
+def instance_affine(norm: AdaptiveInstanceNorm, style: Tensor) -> InstanceAffine:
+    """A normalisation in a style `(style_dim,)`."""
+    scale, shift = norm.linear(style).chunk(2)
+    return InstanceAffine(1 + scale, shift)
 
 
 class FoldedSnake(NamedTuple):
@@ -89,13 +117,14 @@ class StyledRow:
         self._taps = None if up is None else up.weight.detach()[:, 0].t().contiguous()  # (3, channels)
         self._up_bias = None if up is None or up.bias is None else up.bias.detach()
 
-    def __call__(self, x: Tensor, affines: Iterator[Affine]) -> Tensor:
-        first, second = next(affines), next(affines)
-        y = F.leaky_relu(torch.addcmul(first.shift, first.scale, x), _SLOPE)
+    def __call__(self, x: Tensor, norms: Iterator[RowNorm]) -> Tensor:
+        """`x (time, dim_in)`; takes both normalisations of the block from `norms`."""
+        first, second = next(norms), next(norms)
+        y = F.leaky_relu(first(x), _SLOPE)
         if self._taps is not None:
             y, x = self._doubled(y, self._taps), x.repeat_interleave(2, dim=0)
         y = self._conv1(y)
-        y = self._conv2(F.leaky_relu(torch.addcmul(second.shift, second.scale, y.float()), _SLOPE))
+        y = self._conv2(F.leaky_relu(second(y.float()), _SLOPE))
         return (y.float() + (x if self._shortcut is None else self._shortcut(x).float())) * _HALF
 
     def _doubled(self, x: Tensor, taps: Tensor) -> Tensor:
