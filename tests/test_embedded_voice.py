@@ -1,0 +1,53 @@
+"""The voice that ships with the package: what it says is understood by the recogniser that ships, and it streams."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from speech import Recognizer, Speaker, SpeakingOptions
+from speech.metrics.edit.error_rate import text_errors
+
+SENTENCES = {
+    "eng": "Good morning, the train to the city leaves in ten minutes.",
+    "spa": "Buenos días, el tren a la ciudad sale en diez minutos.",
+    "fra": "Bonjour, le train pour la ville part dans dix minutes.",
+    "ita": "Buongiorno, il treno per la città parte tra dieci minuti.",
+    "por": "Bom dia, o trem para a cidade sai em dez minutos.",
+}
+
+
+@pytest.fixture(scope="module")
+def speaker():
+    return Speaker.from_pretrained()
+
+
+@pytest.fixture(scope="module")
+def recognizer():
+    return Recognizer.from_pretrained()
+
+
+@pytest.mark.parametrize("language", SENTENCES)
+def test_it_is_understood(speaker, recognizer, language):
+    said = speaker.say(SENTENCES[language], SpeakingOptions(language=language))
+    heard = recognizer.transcribe(said.samples, rate=said.sample_rate, language=language)
+    assert text_errors(SENTENCES[language], heard.text, [language]).words.rate <= 0.2, heard.text
+
+
+def test_it_streams_within_a_sentence(speaker):
+    options = SpeakingOptions(language="eng")
+    packets = list(speaker.stream([SENTENCES["eng"]], options))
+    spoken = [packet for packet in packets if len(packet.samples)]
+    assert len(spoken) > 3
+    assert len(spoken[0].samples) <= 0.25 * speaker.sample_rate
+    whole = speaker.say(SENTENCES["eng"], options)
+    assert np.array_equal(np.concatenate([packet.samples for packet in packets]), whole.samples)
+    assert [word.text.strip(",.") for word in whole.words] == SENTENCES["eng"].replace(",", "").strip(".").split()
+    assert all(first.start_s <= second.start_s for first, second in pairwise(whole.words))
+
+
+def test_every_language_has_the_voices_that_the_card_names(speaker):
+    assert speaker.voices == (
+        "af_heart", "am_fenrir", "am_michael", "bf_emma", "bm_george", "ef_dora", "em_alex", "ff_siwis",
+        "if_sara", "im_nicola", "pf_dora", "pm_alex",
+    )  # fmt: skip
