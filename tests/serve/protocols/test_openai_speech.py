@@ -225,5 +225,3 @@ def test_the_voice_of_the_package_speaks_where_it_is_asked_for_by_name(spoken, t
         found = post(server, response_format="pcm", voice="af_one")
         assert found.status_code == 200
         assert np.array_equal(np.frombuffer(found.content, "<i2"), said_here(speaker))
-    with running() as server:
-        assert post(server).status_code == 404
