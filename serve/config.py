@@ -66,8 +66,8 @@ class ServeConfig:
     translator_model: str = ""
     """Name of the model at that endpoint."""
     voice_model: str = ""
-    """Voice model for `/v1/audio/speech`: an aligned model or an imported Kokoro; a directory or a hub id. Empty: this
-    server does not speak."""
+    """Voice model for `/v1/audio/speech`: embedded-voice, or an aligned model or an imported Kokoro by its directory or
+    hub id. Empty: this server does not speak."""
     watermark_model: str = ""
     """Watermark of all that is said: a directory or a hub id. Empty: the folder `watermark` in that of the voice
     model; without one nothing is marked, and cloned voices are refused."""

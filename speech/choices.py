@@ -3,7 +3,9 @@
 from enum import StrEnum
 
 EMBEDDED = "embedded"
-"""Name of the model that ships with the package."""
+"""Name of the recogniser that ships with the package."""
+EMBEDDED_VOICE = "embedded-voice"
+"""Name of the voice model of the package."""
 AUTO = "auto"
 """Language value: identify the language among those that the model knows."""
 

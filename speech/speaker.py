@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from speech.choices import EMBEDDED_VOICE
 from speech.errors import ConfigError
 from speech.models.adapters.file import fingerprint
 from speech.models.hub import locate
@@ -79,7 +80,7 @@ class Speaker:
     @classmethod
     def from_pretrained(
         cls,
-        name: str,
+        name: str = EMBEDDED_VOICE,
         *,
         device: str = "cpu",
         voices: Sequence[VoiceFile] = (),
@@ -88,7 +89,7 @@ class Speaker:
         """Load a voice model with its pronunciations, see `speech.tts.loading.load_voice_model`.
 
         Args:
-            name: directory or hub id.
+            name: embedded-voice, a directory, or a hub id.
             device: cpu, cuda, cuda:1, mps or xpu.
             voices: more voices, made for this model.
             watermark: which watermark all that is said gets; by default that in the model's folder, if there is one.

@@ -23,6 +23,7 @@ from speech.tts.watermark import Watermarker
 from tests.tiny_voice import save_tiny_voice
 from tests.tiny_watermark import tiny_watermark
 from tests.tts.counting import CountingSynthesizer, LetterPronouncer
+from tests.tts.kokoro_voices import ship_kokoro
 
 ENGLISH = SpeakingOptions(language="eng")
 TEXT = (
@@ -51,6 +52,12 @@ def test_pieces_of_a_text_give_the_same_as_the_whole(cuts):
     places = [0, *sorted(cuts), len(TEXT)]
     pieces = [TEXT[a:b] for a, b in pairwise(places)]
     assert_equal(joined(one.stream(pieces, ENGLISH), one.sample_rate), one.say(TEXT, ENGLISH))
+
+
+def test_without_a_name_it_is_the_voice_of_the_package(tmp_path, monkeypatch):
+    ship_kokoro(tmp_path, monkeypatch)
+    assert Speaker.from_pretrained().voices == Speaker.from_pretrained("embedded-voice").voices
+    assert "af_one" in Speaker.from_pretrained().voices
 
 
 def test_words_have_the_times_of_their_symbols_and_their_places_in_the_text():

@@ -49,7 +49,9 @@ _LIVE = {
 }
 
 
-def models(name: Annotated[str, typer.Argument(help="Model: embedded, a directory, or a hub id.")] = EMBEDDED) -> None:
+def models(
+    name: Annotated[str, typer.Argument(help="Model: embedded, embedded-voice, a directory, or a hub id.")] = EMBEDDED,
+) -> None:
     """Describe a model: size, languages, translation targets and their scores."""
     path = locate(name)
     kind, adapted = kind_of(path), entries(path / FOLDER)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from speech.choices import AudioEncoding
+from speech.choices import EMBEDDED_VOICE, AudioEncoding
 from speech.cli import options as option
 from speech.cli.inputs import STDIN
 from speech.cli.interruption import loading
@@ -33,7 +33,7 @@ class SayRequest:
     """What `speech say` was asked for."""
 
     model: str
-    """Directory or hub id."""
+    """embedded-voice, a directory, or a hub id."""
     device: str
     manner: Mapping[str, Any]
     """Fields of `SpeakingOptions`."""
@@ -49,7 +49,9 @@ class SayRequest:
 
 def say(
     text: Annotated[str, typer.Argument(help="Text, a file (.txt, .md, .ssml), or - for standard input.")],
-    model: Annotated[str, typer.Option(help="Voice model: a directory that `speech import` wrote, or a hub id.")],
+    model: Annotated[
+        str, typer.Option(help="Voice model: embedded-voice, a directory such as `speech import` writes, or a hub id.")
+    ] = EMBEDDED_VOICE,
     output: Annotated[
         Path | None, typer.Option(help="Audio file: .wav, .mp3, .opus, .flac, .aac, or .pcm without header.")
     ] = None,

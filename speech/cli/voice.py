@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from speech.choices import EMBEDDED
+from speech.choices import EMBEDDED, EMBEDDED_VOICE
 from speech.cli import options as option
 from speech.cli.console import stderr, stdout
 from speech.errors import ConfigError, FileError
@@ -30,12 +30,15 @@ voice = typer.Typer(
     help="Blend and clone voices, and list, show, add and remove those of a voice model.",
 )
 _Model = Annotated[
-    str, typer.Argument(help="Voice model: an aligned one or an imported Kokoro; a directory or a hub id.")
+    str,
+    typer.Argument(
+        help="Voice model: embedded-voice, or an aligned one or an imported Kokoro by its directory or hub id."
+    ),
 ]
 
 
 @voice.command("list")
-def list_voices(model: _Model) -> None:
+def list_voices(model: _Model = EMBEDDED_VOICE) -> None:
     """List voices: name, language, and whether they were added, and cloned."""
     voices = voices_of(locate(model), model)
     for name, language in voices.languages.items():

@@ -1,4 +1,4 @@
-"""Resolves a model name, that is, a path, "embedded" or a hub id, to a local directory."""
+"""Resolves a model name, that is, a path, a model of the package, or a hub id, to a local directory."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import huggingface_hub  # imports its submodules lazily
 
 from speech.choices import EMBEDDED as EMBEDDED
+from speech.choices import EMBEDDED_VOICE as EMBEDDED_VOICE
 from speech.errors import ModelError
 
 _DATA = (
@@ -20,31 +21,34 @@ _DATA = (
 """File patterns to download from a repository: no code, and nothing that our readers would execute."""
 _TWICE = "model.fp32*"
 """Duplicate weights: some Whisper repositories have both float16 and float32."""
+_SHIPPED = {
+    EMBEDDED: ("model", "Train one with recipes/owsm_ctc/train.py, and name its directory."),
+    EMBEDDED_VOICE: ("voice", "Import one with `speech import`, or train one, and name its directory."),
+}
+"""Name of a model of the package -> its folder among the assets, and what to do where it is missing."""
 
 
 def locate(name: str) -> Path:
     """Return the directory of a checkpoint, downloading it if needed.
 
     Args:
-        name: a directory, "embedded", or a hub id such as "owner/model".
+        name: a directory, "embedded", "embedded-voice", or a hub id such as "owner/model".
 
     Raises:
         ModelError: if it is none of these, or cannot be downloaded.
     """
-    if name == EMBEDDED:
-        embedded = Path(str(files("speech") / "assets" / "model"))
-        if not embedded.is_dir():
-            raise ModelError(
-                "this version ships no model",
-                where=name,
-                fix="Train one with recipes/owsm_ctc/train.py and give its directory with --model.",
-            )
-        return embedded
+    if name in _SHIPPED:
+        folder, fix = _SHIPPED[name]
+        shipped = Path(str(files("speech") / "assets" / folder))
+        if not shipped.is_dir():
+            raise ModelError("this version ships no such model", where=name, fix=fix)
+        return shipped
     path = Path(name).expanduser()
     if path.is_dir():
         return path
     if not _is_hub_id(name):
-        raise ModelError("no such model", where=name, fix='Give a directory, a hub id "owner/model", or "embedded".')
+        fix = f'Give a directory, a hub id "owner/model", "{EMBEDDED}", or "{EMBEDDED_VOICE}".'
+        raise ModelError("no such model", where=name, fix=fix)
     try:
         return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(_DATA), ignore_patterns=[_TWICE]))
     except _failures() as error:

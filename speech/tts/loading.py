@@ -61,7 +61,7 @@ def load_voice_model(
     path = locate(name)
     kind, place = kind_of(path), check_device(device)
     if kind not in (KOKORO, ALIGNED_AR):
-        fix = "Give an aligned speech language model, or an imported Kokoro."
+        fix = "Give embedded-voice, an aligned speech language model, or an imported Kokoro."
         raise ModelError(f"a model of kind {kind!r} has no voice", where=name, fix=fix)
     digest = fingerprint(path) if voices else ""
     for voice in voices:

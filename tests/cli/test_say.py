@@ -22,7 +22,7 @@ from speech.tts.watermark import Watermarker
 from tests.audio.players import player
 from tests.cli.calling import run
 from tests.tiny_watermark import save_tiny_watermark
-from tests.tts.kokoro_voices import letters_program, save_kokoro
+from tests.tts.kokoro_voices import letters_program, save_kokoro, ship_kokoro
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +33,21 @@ def model(tmp_path_factory) -> Path:
 @pytest.fixture(autouse=True)
 def program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", f"{letters_program(tmp_path / 'bin')}:/usr/bin:/bin")
+
+
+def test_without_a_model_the_voice_of_the_package_speaks(model, tmp_path, monkeypatch):
+    folder = ship_kokoro(tmp_path / "package", monkeypatch)
+    said = set()
+    for given in ([], ["--model", "embedded-voice"], ["--model", model]):
+        run("say", "Hello there.", *given, "--output", tmp_path / "x.pcm")
+        said.add((tmp_path / "x.pcm").read_bytes())
+        (tmp_path / "x.pcm").unlink()
+    assert len(said) == 1
+    assert any(said.pop())
+    shutil.rmtree(folder)
+    with pytest.raises(ModelError, match="embedded-voice: this version ships no such model"):
+        run("say", "Hello there.", "--output", tmp_path / "none.wav")
+    assert not (tmp_path / "none.wav").exists()
 
 
 @pytest.mark.parametrize("suffix", ["wav", "mp3", "opus", "flac", "aac"])

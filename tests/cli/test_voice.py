@@ -21,7 +21,7 @@ from tests.cli.calling import run
 from tests.stand_in_packages import install_resemblyzer
 from tests.tiny_voice import SPEAKERS, save_tiny_voice
 from tests.tiny_watermark import save_tiny_watermark
-from tests.tts.kokoro_voices import kokoro_checkpoint, letters_program, save_kokoro
+from tests.tts.kokoro_voices import kokoro_checkpoint, letters_program, save_kokoro, ship_kokoro
 
 CLIP = Path(str(files("speech") / "assets" / "clips" / "ast_en_priv-callpending.ogg"))
 SAID = "I have a caller waiting, who introduces themselves as:"
@@ -58,6 +58,21 @@ def test_a_blend_becomes_a_file_that_says_the_same(model):
     assert said(model, "my.voice") == said(model, "af_one:.75,ef_two:.25") != said(model, "af_one")
     mixed, same = (said(model, voice) for voice in ("my.voice:1,af_one:1", "af_one:.875,ef_two:.125"))
     np.testing.assert_allclose(np.frombuffer(mixed, "<i2"), np.frombuffer(same, "<i2"), atol=50)
+
+
+def test_voices_of_the_package_have_a_name(model, tmp_path, monkeypatch):
+    folder = ship_kokoro(tmp_path / "package", monkeypatch)
+    listed = run("voice", "list", model).stdout
+    assert "af_one" in listed
+    assert run("voice", "list").stdout == run("voice", "list", "embedded-voice").stdout == listed
+    run("voice", "blend", "embedded-voice", "af_one:3,ef_two:1", "--to", "my.voice")
+    assert load_voice(Path("my.voice")).model == fingerprint(folder)
+    run("voice", "add", "embedded-voice", "my.voice")
+    assert "my                eng  added" in run("voice", "list").stdout
+    described = run("models", "embedded-voice").stdout
+    assert f"path          {folder}" in described.replace("\n", "")
+    assert "kind          kokoro" in described
+    assert "voices        af_one ef_two ff_three my" in described
 
 
 def test_a_voice_is_added_listed_said_and_removed(model):

@@ -12,16 +12,19 @@ def test_a_directory_is_itself(tmp_path):
     assert hub.locate(str(tmp_path)) == tmp_path
 
 
-def test_the_embedded_model_is_a_folder_of_the_package(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "folder", "fix"), [("embedded", "model", "owsm_ctc/train"), ("embedded-voice", "voice", "speech import")]
+)
+def test_an_embedded_model_is_a_folder_of_the_package(monkeypatch, tmp_path, name, folder, fix):
     monkeypatch.setattr(hub, "files", lambda package: tmp_path)
-    with pytest.raises(ModelError, match="ships no model"):
-        hub.locate("embedded")
-    (tmp_path / "assets" / "model").mkdir(parents=True)
-    assert hub.locate("embedded") == tmp_path / "assets" / "model"
+    with pytest.raises(ModelError, match=f"{name}: this version ships no such model.*{fix}"):
+        hub.locate(name)
+    (tmp_path / "assets" / folder).mkdir(parents=True)
+    assert hub.locate(name) == tmp_path / "assets" / folder
 
 
 def test_a_name_that_is_nothing_is_refused():
-    with pytest.raises(ModelError, match="no such model"):
+    with pytest.raises(ModelError, match=r'no such model.* "embedded", or "embedded-voice"'):
         hub.locate("nothing")
     with pytest.raises(ModelError, match="no such file"):
         hub.locate_file("nothing", "model.safetensors")

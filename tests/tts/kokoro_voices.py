@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
+import pytest
 import torch
 
+from speech.models import hub
 from speech.models.kokoro_checkpoint import KokoroCheckpoint, save_kokoro_checkpoint
 from speech.models.kokoro_voice import KokoroVoice
 from speech.text.symbol_table import SymbolTable
@@ -32,6 +35,17 @@ def kokoro_checkpoint() -> KokoroCheckpoint:
 def save_kokoro(folder: Path) -> Path:
     save_kokoro_checkpoint(folder, kokoro_checkpoint(), card="# small\n")
     return folder
+
+
+def ship_kokoro(folder: Path, patch: pytest.MonkeyPatch) -> Path:
+    """Have the package ship a small Kokoro as its voice; all else that it ships stays. Returns the voice's folder."""
+    assets = folder / "assets"
+    assets.mkdir(parents=True)
+    for path in Path(str(files("speech") / "assets")).iterdir():
+        if path.name != "voice":
+            (assets / path.name).symlink_to(path)
+    patch.setattr(hub, "files", lambda package: folder)
+    return save_kokoro(assets / "voice")
 
 
 def letters_program(folder: Path) -> Path:

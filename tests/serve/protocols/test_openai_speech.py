@@ -27,7 +27,7 @@ from speech.tts.voice_file import VoiceFile, save_voice
 from speech.tts.watermark import WatermarkChoice
 from tests.serve.conftest import Running, running
 from tests.tiny_watermark import save_tiny_watermark
-from tests.tts.kokoro_voices import VOICES, letters_program, save_kokoro
+from tests.tts.kokoro_voices import VOICES, letters_program, save_kokoro, ship_kokoro
 
 TEXT = "Hello there, Anna. It cost $5. Then she left."
 
@@ -215,3 +215,13 @@ def test_a_server_with_a_watermark_marks_all_that_it_says(tmp_path, monkeypatch)
         assert (refused.status_code, refused.json()["error"]["code"]) == (400, "cannot_be_said")
         assert "is cloned: it is said only with a watermark" in refused.json()["error"]["message"]
         assert post(server, voice="af_one").status_code == 200
+
+
+def test_the_voice_of_the_package_speaks_where_it_is_asked_for_by_name(spoken, tmp_path, monkeypatch):
+    _, speaker = spoken
+    monkeypatch.setenv("PATH", f"{letters_program(tmp_path / 'bin')}:/usr/bin:/bin")
+    ship_kokoro(tmp_path / "package", monkeypatch)
+    with running(voice_model="embedded-voice") as server:
+        found = post(server, response_format="pcm", voice="af_one")
+        assert found.status_code == 200
+        assert np.array_equal(np.frombuffer(found.content, "<i2"), said_here(speaker))
