@@ -70,7 +70,7 @@ class ServeConfig:
     hub id. Empty: this server does not speak."""
     watermark_model: str = ""
     """Watermark of all that is said: a directory or a hub id. Empty: the folder `watermark` in that of the voice
-    model; without one nothing is marked, and cloned voices are refused."""
+    model, else the one that ships with the package."""
     watermark_message: int = 0
     """Number that the watermark carries, 0 to 255."""
     voices_folder: str = ""

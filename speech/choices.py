@@ -6,6 +6,8 @@ EMBEDDED = "embedded"
 """Name of the recogniser that ships with the package."""
 EMBEDDED_VOICE = "embedded-voice"
 """Name of the voice model of the package."""
+EMBEDDED_WATERMARK = "embedded-watermark"
+"""Name of the watermark that ships with the package."""
 AUTO = "auto"
 """Language value: identify the language among those that the model knows."""
 

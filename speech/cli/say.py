@@ -79,7 +79,7 @@ def say(
         str,
         typer.Option(
             envvar="SPEECH_WATERMARK_MODEL",
-            help="Watermark model: a directory or a hub id. [default: the folder watermark in that of the voice model]",
+            help="Watermark model. [default: the folder watermark in that of the voice model, else embedded-watermark]",
         ),
     ] = "",
     message: Annotated[int, typer.Option(help="Number that the watermark carries, 0 to 255.")] = 0,

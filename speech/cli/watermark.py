@@ -11,6 +11,7 @@ import soundfile
 import typer
 
 from speech.audio.input.files import load_audio, probe, stream_audio
+from speech.choices import EMBEDDED_WATERMARK
 from speech.cli.console import stdout, to_json, write
 from speech.errors import AudioError, ConfigError
 from speech.files import check_readable, check_writable, printable, replacing
@@ -25,7 +26,7 @@ watermark = typer.Typer(
 _FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3"}
 """Suffix -> format of libsndfile."""
 
-_Model = Annotated[str | None, typer.Option(help="Watermark model: a directory or a hub id.")]
+_Model = Annotated[str, typer.Option(help="Watermark model: embedded-watermark, a directory, or a hub id.")]
 
 
 @watermark.command("embed")
@@ -33,7 +34,7 @@ def embed(
     file: Annotated[Path, typer.Argument(help="Audio file.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .wav, .flac, .ogg or .mp3.")],
     message: Annotated[int, typer.Option(help="Number that the mark carries, 0 to 255.")] = 0,
-    model: _Model = None,
+    model: _Model = EMBEDDED_WATERMARK,
 ) -> None:
     """Mark a recording. The result is mono, at the file's sample rate."""
     encode_message(message)  # before anything is loaded
@@ -44,7 +45,7 @@ def embed(
     check_writable(output.parent)
     if output.exists() and output.samefile(file):
         raise ConfigError("is the file that is read", where=printable(output), fix="Name another output.")
-    marker = _loaded(model)
+    marker = Watermarker.from_pretrained(model)
     rate = probe(file).rate
     try:
         marked = marker.embed(load_audio(file, rate=rate), rate, message)
@@ -59,11 +60,11 @@ def embed(
 def detect(
     file: Annotated[Path, typer.Argument(help="Audio file.")],
     json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
-    model: _Model = None,
+    model: _Model = EMBEDDED_WATERMARK,
 ) -> None:
     """Look for a mark: score, where the recording is marked, and the message."""
     check_readable(file)
-    marker = _loaded(model)
+    marker = Watermarker.from_pretrained(model)
     try:
         found = marker.detect_stream(stream_audio(file, rate=marker.sample_rate))
     except AudioError as error:
@@ -83,15 +84,6 @@ def _described(found: Detection) -> str:
         return f"no mark found ({score})"
     message = "a message that could not be read" if found.message is None else f"message {found.message}"
     return f"marked, {message} ({score})"
-
-
-def _loaded(model: str | None) -> Watermarker:
-    if model is None:
-        raise ConfigError(
-            "--model is needed: this version ships no watermark",
-            fix="Train one with recipes/tts/train_watermark.py and give its directory.",
-        )
-    return Watermarker.from_pretrained(model)
 
 
 def _at(error: AudioError, file: Path) -> AudioError:

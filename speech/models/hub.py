@@ -9,6 +9,7 @@ import huggingface_hub  # imports its submodules lazily
 
 from speech.choices import EMBEDDED as EMBEDDED
 from speech.choices import EMBEDDED_VOICE as EMBEDDED_VOICE
+from speech.choices import EMBEDDED_WATERMARK as EMBEDDED_WATERMARK
 from speech.errors import ModelError
 
 _DATA = (
@@ -24,6 +25,7 @@ _TWICE = "model.fp32*"
 _SHIPPED = {
     EMBEDDED: ("model", "Train one with recipes/owsm_ctc/train.py, and name its directory."),
     EMBEDDED_VOICE: ("voice", "Import one with `speech import`, or train one, and name its directory."),
+    EMBEDDED_WATERMARK: ("watermark", "Train one with recipes/tts/train_watermark.py, and name its directory."),
 }
 """Name of a model of the package -> its folder among the assets, and what to do where it is missing."""
 
@@ -32,7 +34,7 @@ def locate(name: str) -> Path:
     """Return the directory of a checkpoint, downloading it if needed.
 
     Args:
-        name: a directory, "embedded", "embedded-voice", or a hub id such as "owner/model".
+        name: a directory, "embedded", "embedded-voice", "embedded-watermark", or a hub id such as "owner/model".
 
     Raises:
         ModelError: if it is none of these, or cannot be downloaded.

@@ -15,6 +15,7 @@ import soxr
 import torch
 from torch import Tensor
 
+from speech.choices import EMBEDDED_WATERMARK
 from speech.errors import AudioError, ConfigError
 from speech.models.hub import locate
 from speech.models.watermark import Watermark
@@ -46,7 +47,8 @@ class WatermarkChoice:
     """Which watermark speech gets."""
 
     model: str = ""
-    """A directory or a hub id; empty: the folder `watermark` in that of the voice model, if it is there."""
+    """A name that `speech.models.hub.locate` knows; empty: the folder `watermark` in that of the voice model, or else
+    the watermark that ships with the package."""
     message: int = 0
     """0 .. 255."""
     on: bool = True
@@ -56,7 +58,7 @@ class WatermarkChoice:
         encode_message(self.message)
 
     def located(self, voice_model: Path) -> Path | None:
-        """The directory of the watermark; None if speech gets none.
+        """The directory of the watermark; None if speech is not to be marked.
 
         Args:
             voice_model: directory of the model that speaks.
@@ -67,7 +69,7 @@ class WatermarkChoice:
         if not self.on:
             return None
         beside = voice_model / BESIDE
-        return locate(self.model) if self.model else beside if beside.is_dir() else None
+        return beside if not self.model and beside.is_dir() else locate(self.model or EMBEDDED_WATERMARK)
 
 
 def encode_message(message: int) -> list[int]:

@@ -86,9 +86,12 @@ def test_what_is_wrong_is_said(model, clip, tmp_path):
     assert not output.exists()
 
 
-def test_without_a_model_it_says_how_to_get_one(clip, tmp_path):
-    for arguments in (["embed", clip, "-o", tmp_path / "o.wav"], ["detect", clip]):
-        with pytest.raises(ConfigError, match=r"--model is needed.*train_watermark\.py"):
-            run("watermark", *arguments)
+def test_the_watermark_of_the_package_marks_and_finds(clip, tmp_path):
+    run("watermark", "embed", clip, "-o", tmp_path / "o.wav", "--message", 77)
+    assert "marked, message 77" in run("watermark", "detect", tmp_path / "o.wav")
+    assert "no mark found" in run("watermark", "detect", clip)
+
+
+def test_a_model_that_is_nothing_is_refused(clip):
     with pytest.raises(ModelError, match="no such model"):
         run("watermark", "detect", clip, "--model", "nowhere")

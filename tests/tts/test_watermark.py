@@ -201,7 +201,7 @@ def test_no_model_is_said():
 
 def test_which_watermark_speech_gets(tmp_path):
     (tmp_path / "other").mkdir()
-    assert WatermarkChoice().located(tmp_path) is None
+    assert WatermarkChoice().located(tmp_path) == locate("embedded-watermark")
     assert WatermarkChoice(model=str(tmp_path / "other")).located(tmp_path) == tmp_path / "other"
     (tmp_path / "watermark").mkdir()
     assert WatermarkChoice().located(tmp_path) == tmp_path / "watermark"
