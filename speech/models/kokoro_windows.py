@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 
 import torch
@@ -29,8 +30,9 @@ class WindowedKokoro:
     def __init__(self, model: Kokoro, *, bfloat16: bool | None = None) -> None:
         self._model = model
         on_cpu = model.device.type == "cpu"
-        self._bfloat16 = (on_cpu and bfloat16_runs()) if bfloat16 is None else bfloat16
-        dtype = torch.bfloat16 if self._bfloat16 else torch.float32
+        narrow = (on_cpu and bfloat16_runs()) if bfloat16 is None else bfloat16
+        dtype = torch.bfloat16 if narrow else torch.float32
+        self._albert = copy.deepcopy(model.albert).to(dtype) if narrow else model.albert
         self._decoder = WindowedDecoder(model.decoder, model.config.generator, dtype)
         self._pitch, self._energy = (CurveRow(curve, dtype) for curve in (model.prosody.pitch, model.prosody.energy))
 
@@ -51,9 +53,7 @@ class WindowedKokoro:
         lengths = torch.tensor([symbols.shape[1]], device=model.device)
         styles = request.style.detach().float().to(model.device)[None]
         speeds = torch.tensor([request.speed], device=model.device)
-        with torch.autocast(model.device.type, torch.bfloat16, enabled=self._bfloat16):
-            encoded = model.albert(symbols, lengths)
-        durations = model.durations(encoded.float(), lengths, styles, speeds)
+        durations = model.durations(self._albert(symbols, lengths).float(), lengths, styles, speeds)
         text = spread(model.text_encoder(symbols, lengths), durations.frames)[0]
         spoken, prosody = styles[0].split(config.style_dim)
         frames = model.prosody.shared(spread(durations.encoded, durations.frames), durations.frames.sum(dim=1))[0]

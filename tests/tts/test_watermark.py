@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from speech.errors import AudioError, ConfigError, ModelError
+from speech.models.hub import locate
 from speech.models.watermark_checkpoint import Threshold
 from speech.tts.watermark import (
     MESSAGES,

@@ -7,6 +7,7 @@ merged into the activations behind them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -24,7 +25,8 @@ type RowNorm = Callable[[Tensor], Tensor]
 """What a normalisation does to `(time, channels)`."""
 
 
-class Affine(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Affine:
     """`scale * x + shift`, each `(channels,)`."""
 
     scale: Tensor
@@ -35,7 +37,8 @@ class Affine(NamedTuple):
         return torch.addcmul(self.shift, self.scale, x)
 
 
-class InstanceAffine(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class InstanceAffine:
     """`Affine` of what has been normalised over all frames of its input; see `AdaptiveInstanceNorm`."""
 
     scale: Tensor
@@ -73,7 +76,7 @@ def folded(affine: Affine, alpha: Tensor) -> FoldedSnake:
     """Snake with frequencies `alpha` behind an affine map; sin^2 is (1 - cos) / 2 at twice the frequency."""
     alpha = alpha.flatten()
     height = -0.5 / alpha
-    scale, shift = affine
+    scale, shift = affine.scale, affine.shift
     return FoldedSnake(scale, shift - height, 2 * alpha * scale, 2 * alpha * shift, height)
 
 
@@ -82,7 +85,8 @@ type Snakes = Sequence[tuple[FoldedSnake, FoldedSnake]]
 
 
 class Convolution:
-    """A convolution of `(time, channels)`.
+    """A convolution of `(time, channels)`. On CPUs with oneDNN its weights are packed once and not at every call, which
+    is most of the time of a short window.
 
     Args:
         conv: whose parameters are copied.
@@ -96,15 +100,27 @@ class Convolution:
         self._dtype, self._up = dtype, isinstance(conv, nn.ConvTranspose1d)
         self._stride, self._dilation = (1, conv.stride[0]), (1, conv.dilation[0])
         self._padding = (0, int(conv.padding[0]))
+        self._packed = not self._up and weight.device.type == "cpu" and torch.backends.mkldnn.is_available()
+        if self._packed:
+            shape = [*self._padding], [*self._stride], [*self._dilation]
+            self._weight = torch._C._nn.mkldnn_reorder_conv2d_weight(self._weight.to_mkldnn(), *shape, 1)
 
     def __call__(self, x: Tensor) -> Tensor:
         time, channels = x.shape
         image = x.to(self._dtype).view(1, 1, time, channels).permute(0, 3, 1, 2)
-        if self._up:
-            y = F.conv_transpose2d(image, self._weight, self._bias, self._stride, self._padding)
-        else:
-            y = F.conv2d(image, self._weight, self._bias, self._stride, self._padding, self._dilation)
+        y = self._convolved(image)
         return y.permute(0, 2, 3, 1).reshape(y.shape[3], y.shape[1])
+
+    def _convolved(self, image: Tensor) -> Tensor:
+        weight, bias, padding, stride, dilation = self._weight, self._bias, self._padding, self._stride, self._dilation
+        if self._up:
+            return F.conv_transpose2d(image, weight, bias, stride, padding)
+        if self._packed:
+            y: Tensor = torch.ops.mkldnn._convolution_pointwise(
+                image, weight, bias, padding, stride, dilation, 1, "none", [], ""
+            )
+            return y
+        return F.conv2d(image, weight, bias, stride, padding, dilation)
 
 
 class StyledRow:

@@ -74,7 +74,10 @@ class WindowedDecoder:
         generator = decoder.generator
         self.frame_samples = decoder.frame_samples
         self.source, self._stft = generator.source, generator.stft
-        self._norms = norms_of(decoder)
+        linears = [norm.linear for norm in norms_of(decoder)]
+        self._sizes = [linear.out_features // 2 for linear in linears]
+        self._scales, self._shifts = _halves([linear.weight.detach() for linear in linears])
+        self._scale_bias, self._shift_bias = _halves([linear.bias.detach() for linear in linears])
         self._curves = [Convolution(conv, torch.float32) for conv in (decoder.pitch, decoder.energy)]
         self._text = Convolution(decoder.text, dtype)
         self._blocks = [StyledRow(block, dtype) for block in (decoder.first, *decoder.blocks)]
@@ -102,14 +105,11 @@ class WindowedDecoder:
 
     def _affines(self, style: Tensor, statistics: NormStatistics) -> list[Affine]:
         """What each normalisation does to a channel, in a style."""
-        sizes = [norm.linear.out_features // 2 for norm in self._norms]
-        means, variances = (x.to(style.device).split(sizes) for x in (statistics.means, statistics.variances))
-        affines = []
-        for norm, mean, variance in zip(self._norms, means, variances, strict=True):
-            scale, shift = norm.linear(style).chunk(2)
-            scale = (1 + scale) * (variance + EPS).rsqrt()
-            affines.append(Affine(scale, shift - scale * mean))
-        return affines
+        scale, shift = F.linear(style, self._scales), F.linear(style, self._shifts)
+        means, variances = statistics.means.to(style.device), statistics.variances.to(style.device)
+        scale = (1 + scale + self._scale_bias) * (variances + EPS).rsqrt()
+        shift = shift + self._shift_bias - scale * means
+        return [Affine(*own) for own in zip(scale.split(self._sizes), shift.split(self._sizes), strict=True)]
 
     def blocks(self, utterance: DecoderInput, affines: list[Affine], start: int, stop: int) -> Tensor:
         """Input of the generator for frames from `start` to `stop`: `(2 * (stop - start), channels)`."""
@@ -153,6 +153,12 @@ class DecodedUtterance:
         noise = None if whole.noise is None else whole.noise[None, low * size : high * size]
         samples = decoder.generate(x, decoder.source.excitation(pitch, turns, noise), self._snakes)
         return samples[(start - low) * size : (stop - low) * size]
+
+
+def _halves(tensors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """The first halves of tensors one behind the other, and the second halves."""
+    both = [tensor.chunk(2) for tensor in tensors]
+    return torch.cat([first for first, _ in both]), torch.cat([second for _, second in both])
 
 
 def _generator_context(config: GeneratorConfig) -> float:
