@@ -10,6 +10,7 @@ import torch
 from speech.errors import ModelError
 from speech.models.kokoro import KokoroRequest
 from speech.models.kokoro_voice import KokoroVoice
+from speech.nn.kokoro.norm_statistics import measuring
 from speech.tts.kokoro_synthesizer import KokoroSynthesizer
 from speech.tts.voice_file import VoiceFile
 from tests.tts.kokoro_voices import LETTERS, VOICES, kokoro_checkpoint
@@ -33,6 +34,21 @@ def test_each_symbol_has_a_span_between_the_silences(synthesizer):
     assert all(start < end for start, end in piece.spans_s)
     assert piece.spans_s[0][0] > 0
     assert piece.spans_s[-1][1] < len(piece.samples) / synthesizer.sample_rate
+
+
+def test_a_voice_with_statistics_comes_in_windows():
+    checkpoint = kokoro_checkpoint()
+    with measuring(checkpoint.model.decoder) as meter:
+        said(KokoroSynthesizer(checkpoint), "hello there")
+    known = meter.statistics()
+    norms = torch.stack([known.means, known.variances])
+    one = KokoroSynthesizer(replace(checkpoint, voices={VOICES[0]: replace(checkpoint.voices[VOICES[0]], norms=norms)}))
+    pieces = list(one.say("hello there", VOICES[0], language="eng", rate=0.5, seed=0))
+    whole = said(KokoroSynthesizer(checkpoint), "hello there", rate=0.5)
+    assert len(pieces) > 1
+    assert [len(piece.spans_s) for piece in pieces] == [11] + [0] * (len(pieces) - 1)
+    assert pieces[0].spans_s == whole.spans_s
+    assert sum(len(piece.samples) for piece in pieces) == len(whole.samples)
 
 
 def test_voice_and_seed_decide_the_samples(synthesizer):

@@ -1,0 +1,62 @@
+"""Texts window by window: the durations of the text at once, other samples only as other statistics make them."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+
+from speech.errors import ConfigError
+from speech.models.kokoro import KokoroRequest
+from speech.models.kokoro_windows import FIRST_FRAMES, MOST_FRAMES, WindowedKokoro, windows
+from speech.nn.kokoro.norm_statistics import measuring
+from tests.tiny_kokoro import tiny_kokoro, tiny_style
+
+REQUEST = KokoroRequest(ids=[5, 4, 3, 2, 1, 7, 9, 11, 12], style=tiny_style(2), speed=0.3, seed=4)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tiny_kokoro()
+
+
+@pytest.fixture(scope="module")
+def statistics(model):
+    with measuring(model.decoder) as meter:
+        model.speak([REQUEST])
+    return meter.statistics()
+
+
+def test_windows_grow_and_hold_every_frame_once():
+    for frames in (1, 7, 8, 9, 24, 65, 500):
+        found = list(windows(frames))
+        assert found[0][0] == 0
+        assert found[-1][1] == frames
+        assert all(one[1] == other[0] for one, other in pairwise(found))
+        sizes = [stop - start for start, stop in found]
+        assert sizes[0] <= FIRST_FRAMES
+        assert max(sizes) <= MOST_FRAMES
+        assert all(small <= large <= 2 * small for small, large in pairwise(sizes[:-1]))
+
+
+def test_a_text_with_its_own_statistics_is_what_it_is_at_once(model, statistics):
+    """Durations are equal, and nearly all samples: phases near pi turn over where sums have another order."""
+    whole = model.speak([REQUEST])[0]
+    pieces = list(WindowedKokoro(model, bfloat16=False).speak(REQUEST, statistics))
+    assert len(pieces) > 1
+    assert all(torch.equal(piece.durations, whole.durations) for piece in pieces)
+    samples = torch.cat([piece.samples for piece in pieces])
+    assert samples.shape == whole.samples.shape
+    assert (samples - whole.samples).abs().quantile(0.8) < 1e-3
+
+
+def test_the_same_request_gives_the_same_samples_and_bfloat16_nearly(model, statistics):
+    speaker = WindowedKokoro(model, bfloat16=False)
+    one, again = (torch.cat([piece.samples for piece in speaker.speak(REQUEST, statistics)]) for _ in range(2))
+    assert torch.equal(one, again)
+    narrow = torch.cat([piece.samples for piece in WindowedKokoro(model, bfloat16=True).speak(REQUEST, statistics)])
+    assert torch.corrcoef(torch.stack([one, narrow]))[0, 1] > 0.9
+
+
+def test_what_cannot_be_spoken_is_refused(model, statistics):
+    with pytest.raises(ConfigError, match="request: symbol 24, expected 0 to 23"):
+        next(WindowedKokoro(model).speak(KokoroRequest(ids=[24], style=tiny_style(1)), statistics))
