@@ -191,13 +191,15 @@ def peer_run(folder: Path, talks: Sequence[Talk]) -> dict[str, Any]:
 
 
 @contextmanager
-def server(chunk_ms: int, workers: int = 1, model: str = EMBEDDED) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def server(
+    chunk_ms: int, workers: int = 1, model: str = EMBEDDED, voice_model: str = ""
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Start a server on a free port, one of `workers`, without a load limit; yields its URL and process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "speech.cli.app", "serve", "--port", str(port), "--chunk-ms", str(chunk_ms)]
-    command += ["--model", model]
+    command += ["--model", model] + (["--voice-model", voice_model] if voice_model else [])
     environment = os.environ | {"SPEECH_MAX_LOAD": "1000"}
     if workers > 1:
         environment["SPEECH_READERS"] = "1"

@@ -1,6 +1,6 @@
 """Speech output: word error rate of what is said, first packet, speed, beside espeak-ng in the same run.
 
-    python benchmarks/speech_output.py MODEL --whisper DIR --output benchmarks/results/speech_output.json
+    python benchmarks/speech_output.py embedded-voice --whisper DIR --output benchmarks/results/speech_output.json
 
 Says `benchmarks/sentences/LANGUAGE.txt`, easy and hard ones, with the first voice of each language. The recogniser is
 Whisper-base (faster-whisper, int8, beam 5, language given). Reference and hypothesis are compared in words as they are
@@ -11,6 +11,7 @@ written. First packet is the time from the call to the first samples, in a proce
 from __future__ import annotations
 
 import io
+import resource
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import soundfile
+import soxr
 import torch
 import typer
 from clips import save, table
@@ -27,9 +29,11 @@ from rich.console import Console
 from rich.progress import track
 from timing import machine
 
+from speech.audio import SAMPLE_RATE
 from speech.audio.input.files import load_audio
 from speech.metrics.edit.alignment import ErrorCounts
 from speech.metrics.edit.error_rate import TextPair
+from speech.metrics.speech_quality.opinions import DistillMos, OpinionModel
 from speech.speaker import Speaker
 from speech.tts.pronunciation.espeak import PROGRAM, VOICES
 from speech.tts.speech_stream import SpeakingOptions
@@ -57,6 +61,7 @@ def main(
     whisper: Annotated[Path, typer.Option(help="CTranslate2 conversion of Whisper-base.")],
     languages: Annotated[str, typer.Option(help="With commas between.")] = "eng,spa,fra,ita,por,deu",
     threads: Annotated[int, typer.Option(help="Of the voice.")] = 1,
+    mos: Annotated[int, typer.Option(help="Sentences whose naturalness DistillMOS predicts (package distillmos).")] = 0,
     output: Annotated[Path | None, typer.Option(help="Write figures and texts as JSON.")] = None,
 ) -> None:
     """Print the table."""
@@ -65,6 +70,7 @@ def main(
     torch.set_num_threads(threads)
     recogniser = WhisperModel(str(whisper), device="cpu", compute_type="int8", cpu_threads=1)
     speaker = Speaker.from_pretrained(model)
+    opinions = DistillMos() if mos else None
     rows: list[dict[str, Any]] = []
     for code in languages.split(","):
         texts = sentences(code)
@@ -73,9 +79,11 @@ def main(
         for system, say in (("model", lambda text, own=options: spoken(speaker, text, own)), (PROGRAM, espeak(code))):
             said = [say(text) for text in track(texts, description=f"{code} {system}", transient=True)]
             heard = [recognised(recogniser, one, code) for one in said]
-            rows.append(figures(system, code, texts, said, heard))
+            naturalness = {} if opinions is None else {"mos": _mean_opinion(opinions, said[:mos])}
+            rows.append({**figures(system, code, texts, said, heard), **naturalness})
     Console().print(table(rows))
-    save(output, {"model": Path(model).name, "threads": threads, **machine(), "rows": rows})
+    peak_mb = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
+    save(output, {"model": Path(model).name, "threads": threads, "peak_mb": peak_mb, **machine(), "rows": rows})
 
 
 def spoken(speaker: Speaker, text: str, options: SpeakingOptions) -> Said:
@@ -108,6 +116,11 @@ def recognised(recogniser: Any, said: Said, code: str) -> str:
     wave.seek(0)
     segments, _ = recogniser.transcribe(load_audio(wave), language=CODES[code], beam_size=5)
     return " ".join(segment.text.strip() for segment in segments)
+
+
+def _mean_opinion(model: OpinionModel, said: Sequence[Said]) -> float:
+    heard = [soxr.resample(one.samples, one.rate, SAMPLE_RATE) for one in said]
+    return round(float(np.mean([model.opinion(samples) for samples in heard])), 2)
 
 
 def figures(system: str, code: str, texts: Sequence[str], said: Sequence[Said], heard: Sequence[str]) -> dict[str, Any]:
