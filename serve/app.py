@@ -129,7 +129,7 @@ def build(config: ServeConfig) -> FastAPI:
 
 
 def _speaker(config: ServeConfig) -> Speaker:
-    watermark = WatermarkChoice(model=config.watermark_model, message=config.watermark_message)
+    watermark = WatermarkChoice(model=config.watermark_model, message=config.watermark_message, on=config.watermark)
     kept = kept_voices(config)
     return Speaker.from_pretrained(config.voice_model, device=config.device, voices=kept, watermark=watermark)
 

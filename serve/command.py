@@ -180,10 +180,7 @@ def serve(
         ),
     ] = None,
     translator_model: Annotated[str | None, typer.Option(help="Model at the translator's URL.")] = None,
-    voice_model: Annotated[
-        str | None,
-        typer.Option(help="Model for /v1/audio/speech and /v1/speak: embedded-voice, a directory, or a hub id."),
-    ] = None,
+    voice_model: Annotated[str | None, typer.Option(help="Model that speaks: embedded-voice, DIR or hub id.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with any field of `serve.config.ServeConfig`.")] = None,
 ) -> None:
     """Serve a model: live audio over websockets, files over HTTP."""

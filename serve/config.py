@@ -68,6 +68,8 @@ class ServeConfig:
     voice_model: str = ""
     """Voice model for `/v1/audio/speech`: embedded-voice, or an aligned model or an imported Kokoro by its directory or
     hub id. Empty: this server does not speak."""
+    watermark: bool = True
+    """Whether what is said is marked as synthetic; without it cloned voices are refused."""
     watermark_model: str = ""
     """Watermark of all that is said: a directory or a hub id. Empty: the folder `watermark` in that of the voice
     model, else the one that ships with the package."""

@@ -166,6 +166,7 @@ CHECKS: Mapping[str, Check] = {
     "translator": _text(r"[^\0\n]*", "a directory, a hub id, or a URL with languages"),
     "translator_model": _text(r"[^\0\n]*", "the name of a model"),
     "voice_model": _text(r"[^\0\n]*", "embedded-voice, a directory, or a hub id"),
+    "watermark": _one_of(False, True),
     "watermark_model": _text(r"[^\0\n]*", "a directory or a hub id"),
     "watermark_message": _whole(0, 255),
     "voices_folder": _folder("a folder for added voices that is there; it may be empty"),

@@ -92,7 +92,8 @@ class Speaker:
             name: embedded-voice, a directory, or a hub id.
             device: cpu, cuda, cuda:1, mps or xpu.
             voices: more voices, made for this model.
-            watermark: which watermark all that is said gets; by default that in the model's folder, if there is one.
+            watermark: which watermark all that is said gets; by default that in the model's folder, or else that of
+                the package, if it has the rate of the voices.
 
         Raises:
             ModelError: if there is no such model or watermark, or it is damaged, or does not speak, or a voice is for
@@ -102,7 +103,7 @@ class Speaker:
         """
         synthesizer, pronouncer = load_voice_model(name, device=device, voices=voices)
         folder = locate(name)
-        marks = watermark.located(folder)
+        marks = watermark.located(folder, synthesizer.sample_rate)
         watermarker = None if marks is None else Watermarker.from_pretrained(str(marks))
         return cls(synthesizer, pronouncer, watermarker, watermark.message, folder)
 

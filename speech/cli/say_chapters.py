@@ -131,7 +131,7 @@ class BookRun:
         self._speaker, self._options, self._request, self._folder = speaker, options, request, folder
         self._journal = ChapterJournal.read(folder)
         path, watermark = locate(request.model), WatermarkChoice(**request.watermark)
-        marks = watermark.located(path)
+        marks = watermark.located(path, speaker.sample_rate)
         self._how: Mapping[str, Any] = {
             "model": fingerprint(path),
             "watermark": None if marks is None else [fingerprint(marks), watermark.message],

@@ -71,7 +71,8 @@ def _say_by_letters(pieces: Iterator[str], request: SayRequest) -> None:
     text = "".join(pieces)
     check_options(options, text, request.words)
     fish = open_fish(request.model, request.device)
-    packets = fish_packets(fish, text, options, watermark.located(locate(request.model)), watermark.message)
+    marks = watermark.located(locate(request.model), fish.sample_rate)
+    packets = fish_packets(fish, text, options, marks, watermark.message)
     said = _written(packets, request, fish.sample_rate, wordless=True)
     seconds = said.samples / fish.sample_rate
     stderr().print(f"{_named(request)}: {seconds:.1f} s; licence of the voice: {fish.licence}")

@@ -87,6 +87,19 @@ def load_watermark_checkpoint(directory: Path, *, device: str | torch.device = "
     Raises:
         ModelError: naming file and key, if something is missing, unknown or does not fit, or a number is not finite.
     """
+    config, threshold, info = _record(directory)
+    with without_memory():
+        model = config.build()
+    load_weights(model, directory, _WEIGHTS, as_stored=False)
+    return WatermarkCheckpoint(model.to(device), threshold, info)
+
+
+def load_watermark_config(directory: Path) -> WatermarkConfig:
+    """The shape of a checkpoint's networks; errors as `load_watermark_checkpoint`."""
+    return _record(directory)[0]
+
+
+def _record(directory: Path) -> tuple[WatermarkConfig, Threshold, dict[str, Any]]:
     record = read_record(directory, (WATERMARK,), _WEIGHTS, ("model", "threshold", "info"))
     where = str(directory / RECORD)
     try:
@@ -96,7 +109,4 @@ def load_watermark_checkpoint(directory: Path, *, device: str | torch.device = "
         raise ModelError(f"has a wrong or missing key: {error}", where=where) from error
     if not finite:
         raise ModelError(f"threshold {record['threshold']} is no threshold", where=where)
-    with without_memory():
-        model = config.build()
-    load_weights(model, directory, _WEIGHTS, as_stored=False)
-    return WatermarkCheckpoint(model.to(device), threshold, record["info"])
+    return config, threshold, record["info"]

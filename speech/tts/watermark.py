@@ -19,7 +19,12 @@ from speech.choices import EMBEDDED_WATERMARK
 from speech.errors import AudioError, ConfigError
 from speech.models.hub import locate
 from speech.models.watermark import Watermark
-from speech.models.watermark_checkpoint import Threshold, WatermarkCheckpoint, load_watermark_checkpoint
+from speech.models.watermark_checkpoint import (
+    Threshold,
+    WatermarkCheckpoint,
+    load_watermark_checkpoint,
+    load_watermark_config,
+)
 from speech.nn.watermark.detector import Detected, DetectorState
 from speech.nn.watermark.generator import GeneratorState
 
@@ -48,7 +53,7 @@ class WatermarkChoice:
 
     model: str = ""
     """A name that `speech.models.hub.locate` knows; empty: the folder `watermark` in that of the voice model, or else
-    the watermark that ships with the package."""
+    that of the package, if it has the rate of the voice."""
     message: int = 0
     """0 .. 255."""
     on: bool = True
@@ -57,19 +62,23 @@ class WatermarkChoice:
     def __post_init__(self) -> None:
         encode_message(self.message)
 
-    def located(self, voice_model: Path) -> Path | None:
-        """The directory of the watermark; None if speech is not to be marked.
+    def located(self, voice_model: Path, rate: int) -> Path | None:
+        """The directory of the watermark; None if speech gets none.
 
         Args:
             voice_model: directory of the model that speaks.
+            rate: its sample rate in Hz; that of the package marks speech of its own rate only.
 
         Raises:
             ModelError: if there is no such watermark.
         """
-        if not self.on:
-            return None
+        if not self.on or self.model:
+            return locate(self.model) if self.on else None
         beside = voice_model / BESIDE
-        return beside if not self.model and beside.is_dir() else locate(self.model or EMBEDDED_WATERMARK)
+        if beside.is_dir():
+            return beside
+        shipped = locate(EMBEDDED_WATERMARK)
+        return shipped if load_watermark_config(shipped).sample_rate == rate else None
 
 
 def encode_message(message: int) -> list[int]:

@@ -18,7 +18,7 @@ from speech.models.adapters.file import fingerprint
 from speech.speaker import Speaker
 from speech.tts.speech_stream import SpeakingOptions
 from speech.tts.voice_file import VoiceFile, save_voice
-from speech.tts.watermark import Watermarker
+from speech.tts.watermark import WatermarkChoice, Watermarker
 from tests.audio.players import player
 from tests.cli.calling import run
 from tests.tiny_watermark import save_tiny_watermark
@@ -145,9 +145,12 @@ def heard(folder: Path, model: Path, *options) -> np.ndarray:
 
 
 def test_speech_is_marked_where_a_watermark_is_known(model, watermark, tmp_path, monkeypatch):
-    plain = heard(tmp_path, model)
+    plain = heard(tmp_path, model, "--no-watermark")
     times = (tmp_path / "x.json").read_text()
-    whole = Speaker.from_pretrained(str(model)).say(TEXT, SpeakingOptions(language="eng")).samples
+    unmarked = Speaker.from_pretrained(str(model), watermark=WatermarkChoice(on=False))
+    whole = unmarked.say(TEXT, SpeakingOptions(language="eng")).samples
+    shipped = np.concatenate(list(Watermarker.from_pretrained("embedded-watermark").embed_stream([whole], 0)))
+    np.testing.assert_allclose(heard(tmp_path, model), int16_samples(shipped), atol=2)
     marked = heard(tmp_path, model, "--watermark", watermark, "--message", 7)
     expected = np.concatenate(list(Watermarker.from_pretrained(str(watermark)).embed_stream([whole], 7)))
     np.testing.assert_allclose(marked, int16_samples(expected), atol=2)
@@ -169,7 +172,7 @@ def test_a_cloned_voice_is_said_only_with_a_watermark(model, watermark, tmp_path
         cloned=True, card="Anna agrees.", created="2026-11-30",
     )  # fmt: skip
     save_voice(tmp_path / "anna.voice", voice)
-    for options in ([], ["--watermark", watermark, "--no-watermark"]):
+    for options in (["--no-watermark"], ["--watermark", watermark, "--no-watermark"]):
         with pytest.raises(ConfigError, match="the voice 'anna' is cloned: it is said only with a watermark"):
             heard(tmp_path, model, "--voice", tmp_path / "anna.voice", *options)
     assert not (tmp_path / "x.pcm").exists()
@@ -178,9 +181,12 @@ def test_a_cloned_voice_is_said_only_with_a_watermark(model, watermark, tmp_path
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [(["--message", "7"], "without a watermark that carries it"), (["--message", "256"], "expected 0 to 255"),
-     (["--message", "-1"], "expected 0 to 255")],
-)  # fmt: skip
+    [
+        (["--message", "7", "--no-watermark"], "without a watermark that carries it"),
+        (["--message", "256"], "expected 0 to 255"),
+        (["--message", "-1"], "expected 0 to 255"),
+    ],
+)
 def test_messages_that_cannot_be_carried_are_refused(model, tmp_path, options, said):
     with pytest.raises(ConfigError, match=said):
         heard(tmp_path, model, *options)

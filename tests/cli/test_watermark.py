@@ -1,6 +1,7 @@
 """`speech watermark`: marks a file, finds a mark, and says what is wrong in a line."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ import soundfile
 from speech.errors import AudioError, ConfigError, FileError, ModelError
 from tests.cli.calling import run
 from tests.tiny_watermark import save_tiny_watermark
+
+CLIPS = Path(__file__).parents[2] / "speech" / "assets" / "clips"
 
 
 @pytest.fixture(scope="module")
@@ -86,10 +89,12 @@ def test_what_is_wrong_is_said(model, clip, tmp_path):
     assert not output.exists()
 
 
-def test_the_watermark_of_the_package_marks_and_finds(clip, tmp_path):
-    run("watermark", "embed", clip, "-o", tmp_path / "o.wav", "--message", 77)
-    assert "marked, message 77" in run("watermark", "detect", tmp_path / "o.wav")
-    assert "no mark found" in run("watermark", "detect", clip)
+@pytest.mark.parametrize("name", ["LJ003-0041.ogg", "kerstin_de_rhasspy-2423.ogg"])
+def test_the_watermark_of_the_package_marks_and_finds(tmp_path, name):
+    speech = CLIPS / name
+    run("watermark", "embed", speech, "-o", tmp_path / "o.mp3", "--message", 77)
+    assert "marked, message 77" in run("watermark", "detect", tmp_path / "o.mp3").stdout
+    assert "no mark found" in run("watermark", "detect", speech).stdout
 
 
 def test_a_model_that_is_nothing_is_refused(clip):

@@ -51,6 +51,7 @@ WRONG: dict[str, list[Any]] = {
     "max_parked": [-1, 1.5],
     "max_waiting": [-1, 1.5],
     "fallback": ["yes", 2, None],
+    "watermark": ["no", 2, None],
     "fallback_s": [-1.0, 601],
     "max_load": [0, -1.0],
     "max_message_bytes": [0, -1],

@@ -202,13 +202,14 @@ def test_no_model_is_said():
 
 def test_which_watermark_speech_gets(tmp_path):
     (tmp_path / "other").mkdir()
-    assert WatermarkChoice().located(tmp_path) == locate("embedded-watermark")
-    assert WatermarkChoice(model=str(tmp_path / "other")).located(tmp_path) == tmp_path / "other"
+    assert WatermarkChoice().located(tmp_path, 24000) == locate("embedded-watermark")
+    assert WatermarkChoice().located(tmp_path, 16000) is None
+    assert WatermarkChoice(model=str(tmp_path / "other")).located(tmp_path, 24000) == tmp_path / "other"
     (tmp_path / "watermark").mkdir()
-    assert WatermarkChoice().located(tmp_path) == tmp_path / "watermark"
-    assert WatermarkChoice(model=str(tmp_path / "other")).located(tmp_path) == tmp_path / "other"
-    assert WatermarkChoice(model=str(tmp_path / "other"), on=False).located(tmp_path) is None
+    assert WatermarkChoice().located(tmp_path, 24000) == tmp_path / "watermark"
+    assert WatermarkChoice(model=str(tmp_path / "other")).located(tmp_path, 24000) == tmp_path / "other"
+    assert WatermarkChoice(model=str(tmp_path / "other"), on=False).located(tmp_path, 24000) is None
     with pytest.raises(ModelError, match="no such model"):
-        WatermarkChoice(model="nowhere").located(tmp_path)
+        WatermarkChoice(model="nowhere").located(tmp_path, 24000)
     with pytest.raises(ConfigError, match="message 300"):
         WatermarkChoice(message=300)

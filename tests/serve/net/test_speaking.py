@@ -13,6 +13,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from speech.speaker import Speaker
 from speech.tts.speech_stream import SpeakingOptions
+from speech.tts.watermark import WatermarkChoice
 from tests.serve.conftest import Running, running
 from tests.tts.kokoro_voices import letters_program, save_kokoro
 
@@ -25,8 +26,9 @@ def spoken(tmp_path_factory) -> Iterator[tuple[Running, Speaker]]:
     model = save_kokoro(folder / "model")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{letters_program(folder / 'bin')}:/usr/bin:/bin")
-        speaker = Speaker.from_pretrained(str(model))
+        speaker = Speaker.from_pretrained(str(model), watermark=WatermarkChoice(on=False))
         options = {
+            "watermark": False,
             "max_speech_requests": 2,
             "max_speech_characters": 300,
             "max_json_bytes": 2000,

@@ -210,7 +210,7 @@ def test_a_server_with_a_watermark_marks_all_that_it_says(tmp_path, monkeypatch)
         np.testing.assert_array_equal(np.frombuffer(audio, "<i2"), said_here(speaker, voice="anna"))
         listed = httpx.get(f"{server.http}/v1/voices").json()["data"]
         assert {one["id"]: one["cloned"] for one in listed}["anna"]
-    with running(voice_model=str(model)) as server:
+    with running(voice_model=str(model), watermark=False) as server:
         refused = post(server, voice="anna")
         assert (refused.status_code, refused.json()["error"]["code"]) == (400, "cannot_be_said")
         assert "is cloned: it is said only with a watermark" in refused.json()["error"]["message"]
