@@ -19,7 +19,9 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from speech import Recognizer
 from speech.cli.app import main
+from speech.tts.watermark import Watermarker
 from tests.published import write_published
 
 ROOT = Path(__file__).parents[1]
@@ -123,6 +125,14 @@ def scores(ran: Ran) -> None:
     assert "WER" in report
 
 
+def says_a_sentence(ran: Ran) -> None:
+    words = [word["text"] for word in json.loads((ran.place / "morning.json").read_text("utf-8"))["words"]]
+    assert words[:2] == ["Good", "morning"]
+    heard = Recognizer.from_pretrained().transcribe(ran.place / "morning.wav", language="eng").text
+    assert "the train to the city leaves at" in heard.lower()
+    assert Watermarker.from_pretrained("embedded-watermark").detect(*soundfile.read(ran.place / "morning.wav")).marked
+
+
 PROMISES: list[tuple[str, Callable[[Ran], None]]] = [
     (r"speech transcribe recordings/ --format srt", writes_subtitles),
     (r"speech transcribe recordings/ .*--engine local", reads_many_files),
@@ -138,6 +148,7 @@ PROMISES: list[tuple[str, Callable[[Ran], None]]] = [
     (r"language_adapters/train.py", makes_an_adapter),
     (r"speech adapters list", lists_adapters),
     (r"speech score", scores),
+    (r"speech say", says_a_sentence),
 ]
 """The first pattern that a command matches says what it has to have done."""
 
