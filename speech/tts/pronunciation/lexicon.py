@@ -101,7 +101,7 @@ class EnglishLexicon:
         said = "".join(found.values())
         if re.search(
             f"[^{re.escape(''.join(sorted(self._phonemes)))}]", said
-        ):  # a set of a million takes ten times longer
+        ):  # a set of all takes several times longer
             strange = {*said} - self._phonemes
             fix = "Take the lexicon that belongs to the pronunciation model beside it."
             raise ModelError(f"has phonemes that are unknown: {sorted(strange)}", where=str(self._path), fix=fix)
