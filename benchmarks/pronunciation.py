@@ -5,8 +5,9 @@
 CORPUS is a folder of `recipes/tts/teacher_pronunciations.py`. Its dev.jsonl has sentences, and single words that were
 drawn from a list; of these, unseen ones occur nowhere in its train.jsonl. What counts as right is what the teacher of
 the corpus wrote: hibari-tts in English, espeak-ng in other languages, so that espeak-ng can only be compared in
-English. Errors are substitutions, deletions and insertions of phonemes (stress marks included) over the teacher's, and
-the share of words with any. Times are the median of a sentence, wall clock, one thread; espeak-ng is a process per
+English, where the network is measured without its lexicon, too. Errors are substitutions, deletions and insertions of
+phonemes (stress marks included) over the teacher's, and the share of words with any. Times are the median of a
+sentence, wall clock, one thread; espeak-ng is a process per
 sentence, as `speech.tts.pronunciation.espeak` runs it. Where the program is installed, the words of
 `benchmarks/sentences/` that both say alike are counted, too: texts of another kind than those trained on.
 """
@@ -29,11 +30,10 @@ from speech_output import SENTENCES, sentences
 from timing import machine
 
 from speech.metrics.edit.alignment import count_errors
-from speech.models.letter_phonemes import LetterPhonemes
-from speech.models.letter_phonemes_checkpoint import load_letter_phonemes_checkpoint
 from speech.train.pronunciation.batches import PronouncedWords, read_pronunciations
 from speech.tts.pronunciation.espeak import PROGRAM, EspeakPronouncer
 from speech.tts.pronunciation.letters import LetterPronouncer
+from speech.tts.pronunciation.lexicon import LEXICON
 from speech.tts.text_front_end.normalise import normalise
 
 Pronounce = Callable[[Sequence[str], str], list[str]]
@@ -87,10 +87,10 @@ def by_espeak(words: Sequence[str], language: str) -> list[str]:
     return [*found, *[""] * len(words)][: len(words)]
 
 
-def alike(model: LetterPhonemes, code: str) -> tuple[int, int]:
+def alike(ours: LetterPronouncer, code: str) -> tuple[int, int]:
     """Words of the benchmark's sentences in a language that model and program say alike, and all words."""
     same = total = 0
-    ours, program = LetterPronouncer(model), EspeakPronouncer()
+    program = EspeakPronouncer()
     for line in sentences(code):
         spoken = normalise(line, code)
         one, other = ours(spoken, code), program(spoken, code)
@@ -107,22 +107,24 @@ def main(
 ) -> None:
     """Print the table."""
     torch.set_num_threads(1)
-    network = load_letter_phonemes_checkpoint(model).model
-    ours = network.pronounce
+    ours = LetterPronouncer.load(model)
+    known = {"model": ours.words}
+    if (model / LEXICON).is_file():
+        known["network alone"] = LetterPronouncer.load(model, lexicon=False).words
     rows: list[dict[str, Any]] = []
     for corpus in corpora:
         for part, every in parts(corpus).items():
             texts = every[:: -(-len(every) // most)] if every else []
             if not texts:
                 continue
-            systems: dict[str, Pronounce] = {"model": ours}
+            systems: dict[str, Pronounce] = {**known} if texts[0].language == "eng" else {"model": ours.words}
             if shutil.which(PROGRAM):
                 systems[PROGRAM] = by_espeak
             for name, pronounce in systems.items():
                 found, ms = timed(pronounce, texts)
                 own = errors(texts, found)
                 row = {"system": name, "language": texts[0].language, "part": part, "texts": len(texts), "ms": ms}
-                rows.append({**row, **own._asdict()} if name == "model" or texts[0].language == "eng" else row)
+                rows.append({**row, **own._asdict()} if name in known or texts[0].language == "eng" else row)
     table = Table("system", "language", "part", "words", "phonemes wrong", "words wrong", "ms per text")
     for row in rows:
         rates = [f"{row[name]:.2%}" if name in row else "-" for name in ("phonemes", "words")]
@@ -130,8 +132,8 @@ def main(
             row["system"], row["language"], row["part"], str(row.get("count", "-")), *rates, f"{row['ms']:.1f}"
         )
     Console().print(table)
-    codes = [code for code in network.vocabulary.languages if (SENTENCES / f"{code}.txt").is_file()]
-    shared = {code: alike(network, code) for code in codes} if shutil.which(PROGRAM) else {}
+    codes = [code for code in sorted(ours.languages) if (SENTENCES / f"{code}.txt").is_file()]
+    shared = {code: alike(ours, code) for code in codes} if shutil.which(PROGRAM) else {}
     for code, (same, total) in shared.items():
         Console().print(f"{code}: {same} of {total} words of other sentences as {PROGRAM} says them")
     if output is not None:

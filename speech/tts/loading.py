@@ -15,7 +15,6 @@ from speech.models.devices import check_device
 from speech.models.hub import embedded_pronunciation, locate
 from speech.models.kokoro_checkpoint import load_kokoro_checkpoint
 from speech.models.kokoro_voice import VOICES
-from speech.models.letter_phonemes_checkpoint import load_letter_phonemes_checkpoint
 from speech.models.precision import Precision, with_precision
 from speech.models.speech_lm_checkpoint import PRONUNCIATION_FOLDER, load_own_codec, load_speech_lm_checkpoint
 from speech.models.storage import ALIGNED_AR, KOKORO
@@ -105,7 +104,7 @@ def pronouncer_for(synthesizer: Synthesizer, path: Path) -> Pronouncer:
     """
     folder = path / PRONUNCIATION_FOLDER
     if folder.is_dir():
-        return LetterPronouncer(load_letter_phonemes_checkpoint(folder).model)
-    letters = LetterPronouncer(load_letter_phonemes_checkpoint(embedded_pronunciation()).model)
+        return LetterPronouncer.load(folder)
+    letters = LetterPronouncer.load(embedded_pronunciation())
     fits = len(letters.phonemes & synthesizer.alphabet) >= _SHARED * len(letters.phonemes)
     return EitherPronouncer(letters) if fits else EspeakPronouncer()

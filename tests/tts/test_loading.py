@@ -13,7 +13,9 @@ from speech.models.speech_lm_checkpoint import CODEC_FOLDER, PRONUNCIATION_FOLDE
 from speech.speaker import Speaker
 from speech.tts.loading import load_voice_model
 from speech.tts.pronunciation.letters import LetterPronouncer
+from speech.tts.pronunciation.lexicon import LEXICON, write_lexicon
 from speech.tts.speech_stream import SpeakingOptions
+from speech.tts.text_front_end.normalise import normalise
 from speech.tts.voice_file import VoiceFile, save_voice
 from tests.tiny_voice import save_tiny_voice
 
@@ -35,6 +37,15 @@ def test_a_voice_with_its_pronunciations_needs_no_program(voice, monkeypatch):
     pieces = list(speaker.stream(["A b", "ad cab. Dea", "d bee, ad", "ded."], options))
     assert np.array_equal(np.concatenate([piece.samples for piece in pieces]), said.samples)
     assert tuple(word for piece in pieces for word in piece.words) == said.words
+
+
+def test_a_lexicon_beside_the_pronunciations_is_used(voice, tmp_path):
+    shutil.copytree(voice, tmp_path / "v")
+    spoken = normalise("bad", "eng")
+    _, without = load_voice_model(str(tmp_path / "v"))
+    write_lexicon(tmp_path / "v" / PRONUNCIATION_FOLDER / LEXICON, {"bad": "sabad"})
+    _, pronouncer = load_voice_model(str(tmp_path / "v"))
+    assert pronouncer(spoken, "eng").symbols == "sabad" != without(spoken, "eng").symbols
 
 
 def test_voices_beside_the_model_are_its_own(voice, tmp_path):

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from speech.errors import LanguageError
 from speech.tts.pronunciation.letters import LetterPronouncer
+from speech.tts.pronunciation.lexicon import LEXICON, EnglishLexicon, write_lexicon
 from speech.tts.text_front_end.normalise import normalise
-from tests.pronounced import tiny_letter_phonemes
+from tests.pronounced import save_tiny_letter_phonemes, tiny_letter_phonemes
 
 
 class Spelling:
@@ -58,3 +59,40 @@ def test_it_says_which_languages_and_phonemes_it_knows():
 def test_an_unknown_language_is_named():
     with pytest.raises(LanguageError, match="one of deu, eng"):
         LetterPronouncer(tiny_letter_phonemes())(normalise("a", "fra"), "fra")
+
+
+@pytest.fixture(scope="module")
+def lexicon(tmp_path_factory) -> EnglishLexicon:
+    path = tmp_path_factory.mktemp("lexicon") / LEXICON
+    write_lexicon(path, {"dead": "dˈɛd", "cab": "kˈæb", "bad": ""})
+    return EnglishLexicon(path, "dˈɛkæb")
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.sampled_from(["abc", "dead", "bad,", "(Cab)", "a.", "“b”"]), min_size=1, max_size=8))
+def test_known_english_words_are_said_as_the_lexicon_has_them(lexicon, words):
+    model, spoken = tiny_letter_phonemes(), normalise(" ".join(words), "eng")
+    found = LetterPronouncer(model, lexicon)(spoken, "eng")
+    texts = [word.text for word in spoken.words]
+    read = model.pronounce(texts, "eng")
+    wanted = [{"dead": "dˈɛd", "cab": "kˈæb"}.get(word.lower(), own) for word, own in zip(texts, read, strict=True)]
+    assert [found.symbols[start:end] for start, end in found.words] == wanted
+    places = [place for span in found.words for place in span]
+    assert places == sorted(places)
+    between = [found.symbols[a:b] for a, b in zip([0, *places[1::2]], [*places[::2], len(found.symbols)], strict=True)]
+    assert not {*"".join(between)} & {*"".join(wanted)}
+
+
+def test_other_languages_are_read_by_the_model(lexicon):
+    spoken = normalise("dead cab", "deu")
+    assert LetterPronouncer(tiny_letter_phonemes(), lexicon)(spoken, "deu") == LetterPronouncer(tiny_letter_phonemes())(
+        spoken, "deu"
+    )
+
+
+def test_a_folder_has_a_lexicon_only_if_one_lies_there(tmp_path):
+    folder = save_tiny_letter_phonemes(tmp_path / "p")
+    model = tiny_letter_phonemes()
+    assert LetterPronouncer.load(folder).words(["dead"], "eng") == model.pronounce(["dead"], "eng")
+    write_lexicon(folder / LEXICON, {"dead": "sˈeː"})
+    assert LetterPronouncer.load(folder).words(["dead"], "eng") == ["sˈeː"]
