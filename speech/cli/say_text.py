@@ -14,7 +14,7 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn
 
 from speech.audio.output import AudioWriter
 from speech.audio.playback import Player, check_player
-from speech.choices import AudioEncoding
+from speech.choices import EMBEDDED_WATERMARK, AudioEncoding
 from speech.cli.console import stderr, to_json
 from speech.cli.say import SayRequest
 from speech.cli.say_fish import check_options, fish_packets, open_fish, reads_letters
@@ -72,6 +72,8 @@ def _say_by_letters(pieces: Iterator[str], request: SayRequest) -> None:
     check_options(options, text, request.words)
     fish = open_fish(request.model, request.device)
     marks = watermark.located(locate(request.model), fish.sample_rate)
+    if marks is None and watermark.on and options.voice:
+        marks = locate(EMBEDDED_WATERMARK)  # at any rate, since what is marked comes at once
     packets = fish_packets(fish, text, options, marks, watermark.message)
     said = _written(packets, request, fish.sample_rate, wordless=True)
     seconds = said.samples / fish.sample_rate

@@ -56,11 +56,15 @@ def watermark(tmp_path_factory) -> Path:
 
 def test_a_recording_is_imitated_with_a_watermark_only(model, recording, watermark, tmp_path):
     asked = ("say", "Hello.", "--model", model, "--output", tmp_path / "x.wav", "--voice", recording)
-    with pytest.raises(ConfigError, match="imitates a recording is said only with a watermark"):
-        run(*asked)
-    with pytest.raises(ConfigError, match="only with a watermark"):
-        run(*asked, "--watermark", watermark, "--no-watermark")
+    for options in (("--no-watermark",), ("--watermark", watermark, "--no-watermark")):
+        with pytest.raises(ConfigError, match="imitates a recording is said only with a watermark"):
+            run(*asked, *options)
     assert not (tmp_path / "x.wav").exists()
+    written = []
+    for options in ((), ("--watermark", "embedded-watermark"), ("--watermark", watermark)):
+        run(*asked, *options)
+        written.append((tmp_path / "x.wav").read_bytes())
+    assert written[0] == written[1] != written[2]
 
 
 def test_what_is_said_is_marked(model, watermark, tmp_path):
