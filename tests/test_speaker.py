@@ -23,7 +23,7 @@ from speech.tts.watermark import Watermarker
 from tests.tiny_voice import save_tiny_voice
 from tests.tiny_watermark import tiny_watermark
 from tests.tts.counting import CountingSynthesizer, LetterPronouncer
-from tests.tts.kokoro_voices import ship_kokoro
+from tests.tts.kokoro_voices import letters_program, ship_kokoro
 
 ENGLISH = SpeakingOptions(language="eng")
 TEXT = (
@@ -55,7 +55,8 @@ def test_pieces_of_a_text_give_the_same_as_the_whole(cuts):
 
 
 def test_without_a_name_it_is_the_voice_of_the_package(tmp_path, monkeypatch):
-    ship_kokoro(tmp_path, monkeypatch)
+    monkeypatch.setenv("PATH", f"{letters_program(tmp_path / 'bin')}:/usr/bin:/bin")
+    ship_kokoro(tmp_path / "package", monkeypatch)
     assert Speaker.from_pretrained().voices == Speaker.from_pretrained("embedded-voice").voices
     assert "af_one" in Speaker.from_pretrained().voices
 
