@@ -42,6 +42,8 @@ class Heard:
     """A text as a client has got it."""
 
     text: str
+    rate: int
+    """Hz."""
     pieces: list[np.ndarray] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     """Seconds from the request to each piece."""
@@ -84,7 +86,7 @@ def main(
             memory.append(watch.memory_mb())
             progress.update(task, completed=len(heard))
         stops = asyncio.run(cancelled(url, lines, cancels, language))
-    rate = 24000
+    rate = heard[0].rate
     record = {
         "model": Path(model).name, "language": language, "requests": requests, "streams": streams, **machine(),
         **speed(heard, rate), "memory_mb": [round(memory[0]), round(memory[len(memory) // 2]), round(memory[-1])],
@@ -108,10 +110,9 @@ async def clients(url: str, texts: Sequence[str], streams: int, language: str) -
 
 async def said(url: str, text: str, language: str) -> Heard:
     """Say a text over a connection of its own."""
-    found = Heard(text)
     async with websockets.connect(url, subprotocols=[SUBPROTOCOL], max_size=None) as socket:
         await socket.send(json.dumps({"type": "start", "language": language}))
-        await socket.recv()
+        found = Heard(text, json.loads(await socket.recv())["sample_rate"])
         began = time.perf_counter()
         await socket.send(json.dumps({"type": "text", "text": text}))
         await socket.send(json.dumps({"type": "end"}))

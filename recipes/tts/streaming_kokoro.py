@@ -1,4 +1,4 @@
-"""Have an imported Kokoro speak window by window, the first after a tenth of a second or so:
+"""Have an imported Kokoro speak window by window, so that it is heard before a sentence is computed:
 
     uv run python recipes/tts/streaming_kokoro.py models/kokoro models/voice --texts /usr/share/help
 

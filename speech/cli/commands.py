@@ -24,7 +24,7 @@ from speech.extras import needs_extra
 
 COMMANDS = {
     "transcribe": ("speech.cli.transcribe:transcribe", "Transcribe audio: files, folders, or standard input."),
-    "say": ("speech.cli.say:say", "Say a text with an imported voice model."),
+    "say": ("speech.cli.say:say", "Say a text with the voice of the package, or another."),
     "voice": ("speech.cli.voice:voice", "Blend and clone voices; keep them as files or with a model."),
     "align": ("speech.cli.align:align", "Align a known text with speech: times and confidences."),
     "demo": ("speech.cli.demo:demo", "Transcribe the shipped clips and compare with their references."),

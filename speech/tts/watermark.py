@@ -72,8 +72,10 @@ class WatermarkChoice:
         Raises:
             ModelError: if there is no such watermark.
         """
-        if not self.on or self.model:
-            return locate(self.model) if self.on else None
+        if not self.on:
+            return None
+        if self.model:
+            return locate(self.model)
         beside = voice_model / BESIDE
         if beside.is_dir():
             return beside

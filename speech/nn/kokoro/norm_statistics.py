@@ -47,16 +47,10 @@ class StatisticsMeter:
         variances = torch.stack([one.variances for one in self.utterances])
         return NormStatistics(weights @ means, weights @ variances)
 
-    def add(self, inputs: list[Tensor]) -> None:
-        """Add an utterance.
-
-        Args:
-            inputs: of each normalisation, `(1, channels, time)`.
-        """
-        means = torch.cat([x.mean(dim=2)[0] for x in inputs]).float().cpu()
-        variances = torch.cat([x.var(dim=2, unbiased=False)[0] for x in inputs]).float().cpu()
-        self.utterances.append(NormStatistics(means, variances))
-        self._frames.append(float(inputs[0].shape[2]))
+    def add(self, utterance: NormStatistics, frames: int) -> None:
+        """Add an utterance."""
+        self.utterances.append(utterance)
+        self._frames.append(float(frames))
 
 
 def norms_of(decoder: nn.Module) -> list[AdaptiveInstanceNorm]:
@@ -66,21 +60,27 @@ def norms_of(decoder: nn.Module) -> list[AdaptiveInstanceNorm]:
 
 def statistics_size(decoder: nn.Module) -> int:
     """Channels of all normalisations together."""
-    return sum(map(_channels, norms_of(decoder)))
+    return sum(norm.channels for norm in norms_of(decoder))
 
 
 @contextmanager
 def measuring(decoder: nn.Module) -> Iterator[StatisticsMeter]:
     """Measure all utterances, one at a time, that the decoder speaks in the block."""
     norms = norms_of(decoder)
-    meter, seen = StatisticsMeter(), dict[nn.Module, Tensor]()
+    meter, seen = StatisticsMeter(), dict[nn.Module, tuple[Tensor, Tensor]]()
+
+    frames: list[int] = []
+    """Of the utterance under way, at its first normalisation."""
 
     def look(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         if inputs[0].shape[0] != 1:
             raise ValueError(f"{inputs[0].shape[0]} utterances at once, expected one")
-        seen[norm] = inputs[0].detach()
+        if not seen:
+            frames.append(inputs[0].shape[2])
+        seen[norm] = torch.var_mean(inputs[0].detach().float()[0], dim=1, correction=0)
         if len(seen) == len(norms):
-            meter.add([seen[norm] for norm in norms])
+            variances, means = (torch.cat(parts).cpu() for parts in zip(*(seen[norm] for norm in norms), strict=True))
+            meter.add(NormStatistics(means, variances), frames.pop())
             seen.clear()
 
     handles = [norm.register_forward_pre_hook(look) for norm in norms]
@@ -89,7 +89,3 @@ def measuring(decoder: nn.Module) -> Iterator[StatisticsMeter]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _channels(norm: AdaptiveInstanceNorm) -> int:
-    return norm.linear.out_features // 2

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from speech.nn.kokoro.masks import frame_mask, masked
 from speech.nn.kokoro.style_norm import AdaptiveInstanceNorm
 
-_SLOPE = 0.2
-_HALF = 0.5**0.5
+SLOPE = 0.2
+HALF = 0.5**0.5
 """A sum of two branches keeps their variance."""
 
 
@@ -47,13 +47,13 @@ class StyledResidual(nn.Module):
         style: `(batch, style_dim)`.
         lengths: frames of each row `(batch,)`, before they are doubled.
         """
-        y = F.leaky_relu(self.norm1(x, style, frame_mask(lengths, x.shape[2])), _SLOPE)
+        y = F.leaky_relu(self.norm1(x, style, frame_mask(lengths, x.shape[2])), SLOPE)
         if self.up is not None:
             y, x, lengths = self.up(y), x.repeat_interleave(2, dim=2), lengths * 2
         mask = frame_mask(lengths, y.shape[2])
-        y = F.leaky_relu(self.norm2(self.conv1(masked(y, mask)), style, mask), _SLOPE)
+        y = F.leaky_relu(self.norm2(self.conv1(masked(y, mask)), style, mask), SLOPE)
         y = self.conv2(y) + (x if self.shortcut is None else self.shortcut(x))
-        return masked(y * _HALF, mask)
+        return masked(y * HALF, mask)
 
 
 class SnakeResidual(nn.Module):

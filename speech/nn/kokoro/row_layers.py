@@ -14,12 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from speech.nn.kokoro.residual import SnakeResidual, StyledResidual
+from speech.nn.kokoro.residual import HALF, SLOPE, SnakeResidual, StyledResidual
 from speech.nn.kokoro.style_norm import EPS, AdaptiveInstanceNorm
-
-_SLOPE = 0.2
-_HALF = 0.5**0.5
-
 
 type RowNorm = Callable[[Tensor], Tensor]
 """What a normalisation does to `(time, channels)`."""
@@ -129,25 +125,17 @@ class StyledRow:
     def __init__(self, block: StyledResidual, dtype: torch.dtype) -> None:
         self._conv1, self._conv2 = Convolution(block.conv1, dtype), Convolution(block.conv2, dtype)
         self._shortcut = None if block.shortcut is None else Convolution(block.shortcut, dtype)
-        up = block.up
-        self._taps = None if up is None else up.weight.detach()[:, 0].t().contiguous()  # (3, channels)
-        self._up_bias = None if up is None or up.bias is None else up.bias.detach()
+        self._up = None if block.up is None else _taps_and_bias(block.up)
 
     def __call__(self, x: Tensor, norms: Iterator[RowNorm]) -> Tensor:
         """`x (time, dim_in)`; takes both normalisations of the block from `norms`."""
         first, second = next(norms), next(norms)
-        y = F.leaky_relu(first(x), _SLOPE)
-        if self._taps is not None:
-            y, x = self._doubled(y, self._taps), x.repeat_interleave(2, dim=0)
+        y = F.leaky_relu(first(x), SLOPE)
+        if self._up is not None:
+            y, x = _doubled(y, *self._up), x.repeat_interleave(2, dim=0)
         y = self._conv1(y)
-        y = self._conv2(F.leaky_relu(second(y.float()), _SLOPE))
-        return (y.float() + (x if self._shortcut is None else self._shortcut(x).float())) * _HALF
-
-    def _doubled(self, x: Tensor, taps: Tensor) -> Tensor:
-        """A transposed convolution of three taps with stride 2, by channel: `(time, channels)` to twice the time."""
-        behind = F.pad(x[1:], (0, 0, 0, 1))
-        pairs = torch.stack([x * taps[1], x * taps[2] + behind * taps[0]], dim=1)
-        return pairs.flatten(0, 1) + (0 if self._up_bias is None else self._up_bias)
+        y = self._conv2(F.leaky_relu(second(y.float()), SLOPE))
+        return (y.float() + (x if self._shortcut is None else self._shortcut(x).float())) * HALF
 
 
 class SnakeRow:
@@ -170,3 +158,15 @@ class SnakeRow:
         both = [folded(next(affines), alpha) for alpha in self.alphas]
         half = len(both) // 2
         return list(zip(both[:half], both[half:], strict=True))
+
+
+def _taps_and_bias(up: nn.ConvTranspose1d) -> tuple[Tensor, Tensor]:
+    """Taps `(3, channels)` and bias `(channels,)` of a transposed convolution by channel."""
+    assert up.bias is not None
+    return up.weight.detach()[:, 0].t().contiguous(), up.bias.detach()
+
+
+def _doubled(x: Tensor, taps: Tensor, bias: Tensor) -> Tensor:
+    """A transposed convolution of three taps with stride 2, by channel: `(time, channels)` to twice the time."""
+    behind = F.pad(x[1:], (0, 0, 0, 1))
+    return torch.stack([x * taps[1], x * taps[2] + behind * taps[0]], dim=1).flatten(0, 1) + bias

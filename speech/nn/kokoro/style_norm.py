@@ -16,6 +16,7 @@ class AdaptiveInstanceNorm(nn.Module):
 
     def __init__(self, style_dim: int, channels: int) -> None:
         super().__init__()
+        self.channels = channels
         self.linear = nn.Linear(style_dim, 2 * channels)
 
     def forward(self, x: Tensor, style: Tensor, mask: Tensor | None) -> Tensor:

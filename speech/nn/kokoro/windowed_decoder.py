@@ -74,10 +74,10 @@ class WindowedDecoder:
         generator = decoder.generator
         self.frame_samples = decoder.frame_samples
         self.source, self._stft = generator.source, generator.stft
-        linears = [norm.linear for norm in norms_of(decoder)]
-        self._sizes = [linear.out_features // 2 for linear in linears]
-        self._scales, self._shifts = _halves([linear.weight.detach() for linear in linears])
-        self._scale_bias, self._shift_bias = _halves([linear.bias.detach() for linear in linears])
+        norms = norms_of(decoder)
+        self._sizes = [norm.channels for norm in norms]
+        self._scales, self._shifts = _halves([norm.linear.weight.detach() for norm in norms])
+        self._scale_bias, self._shift_bias = _halves([norm.linear.bias.detach() for norm in norms])
         self._curves = [Convolution(conv, torch.float32) for conv in (decoder.pitch, decoder.energy)]
         self._text = Convolution(decoder.text, dtype)
         self._blocks = [StyledRow(block, dtype) for block in (decoder.first, *decoder.blocks)]
