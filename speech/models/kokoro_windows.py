@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from functools import partial
 
 import torch
+from torch import nn
 
 from speech.models.kokoro import EDGE, Kokoro, KokoroRequest, KokoroSpeech
 from speech.nn.cpu.instructions import bfloat16_runs
+from speech.nn.cpu.packed import PackedLinear
+from speech.nn.kokoro.albert import Albert
+from speech.nn.kokoro.harmonic_source import NoiseRow
 from speech.nn.kokoro.norm_statistics import NormStatistics
 from speech.nn.kokoro.prosody import spread
+from speech.nn.kokoro.recurrent import BidirectionalLstm
+from speech.nn.kokoro.row_lstm import RowLstm
 from speech.nn.kokoro.row_prosody import CurveRow
 from speech.nn.kokoro.windowed_decoder import DecoderInput, WindowedDecoder
+from speech.nn.linears import with_layers
 
 FIRST_FRAMES, MOST_FRAMES = 8, 40
 """Frames of the first window; each later one has twice as many, up to a maximum."""
@@ -32,7 +40,7 @@ class WindowedKokoro:
         on_cpu = model.device.type == "cpu"
         narrow = (on_cpu and bfloat16_runs()) if bfloat16 is None else bfloat16
         dtype = torch.bfloat16 if narrow else torch.float32
-        self._albert = copy.deepcopy(model.albert).to(dtype) if narrow else model.albert
+        self._albert, self._front = _narrow(model) if narrow and on_cpu else (model.albert, model)
         self._decoder = WindowedDecoder(model.decoder, model.config.generator, dtype)
         self._pitch, self._energy = (CurveRow(curve, dtype) for curve in (model.prosody.pitch, model.prosody.energy))
 
@@ -53,11 +61,12 @@ class WindowedKokoro:
         lengths = torch.tensor([symbols.shape[1]], device=model.device)
         styles = request.style.detach().float().to(model.device)[None]
         speeds = torch.tensor([request.speed], device=model.device)
-        durations = model.durations(self._albert(symbols, lengths).float(), lengths, styles, speeds)
-        text = spread(model.text_encoder(symbols, lengths), durations.frames)[0]
+        front = self._front
+        durations = front.durations(self._albert(symbols, lengths).float(), lengths, styles, speeds)
+        text = spread(front.text_encoder(symbols, lengths), durations.frames)[0]
         spoken, prosody = styles[0].split(config.style_dim)
-        frames = model.prosody.shared(spread(durations.encoded, durations.frames), durations.frames.sum(dim=1))[0]
-        noise = model.noise([request.seed], [len(text) * model.frame_samples])[0]
+        frames = front.prosody.shared(spread(durations.encoded, durations.frames), durations.frames.sum(dim=1))[0]
+        noise = None if request.seed is None else NoiseRow(request.seed, len(text) * model.frame_samples)
         curves = self._pitch(frames, prosody), self._energy(frames, prosody)
         utterance = self._decoder.begin(DecoderInput(text, *curves, noise), spoken, statistics)
         counts = durations.frames[0].cpu()
@@ -72,3 +81,10 @@ def windows(frames: int) -> Iterator[tuple[int, int]]:
         stop = min(start + size, frames)
         yield start, stop
         start, size = stop, min(2 * size, MOST_FRAMES)
+
+
+def _narrow(model: Kokoro) -> tuple[Albert, Kokoro]:
+    """ALBERT in bfloat16, and a copy of the model with LSTMs in bfloat16."""
+    albert = copy.deepcopy(model.albert).to(torch.bfloat16)
+    packed = with_layers(albert, {nn.Linear: partial(PackedLinear, dtype=torch.bfloat16)})
+    return packed, with_layers(model, {BidirectionalLstm: RowLstm})

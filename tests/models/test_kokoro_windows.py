@@ -54,7 +54,7 @@ def test_the_same_request_gives_the_same_samples_and_bfloat16_nearly(model, stat
     one, again = (torch.cat([piece.samples for piece in speaker.speak(REQUEST, statistics)]) for _ in range(2))
     assert torch.equal(one, again)
     narrow = torch.cat([piece.samples for piece in WindowedKokoro(model, bfloat16=True).speak(REQUEST, statistics)])
-    assert torch.corrcoef(torch.stack([one, narrow]))[0, 1] > 0.9
+    assert torch.corrcoef(torch.stack([one, narrow]))[0, 1] > 0.8
 
 
 def test_what_cannot_be_spoken_is_refused(model, statistics):

@@ -1,4 +1,4 @@
-"""Float32 linear layers with weights in oneDNN's layout: 10 % to 75 % faster than torch's own.
+"""Linear layers with weights in oneDNN's layout: in float32 10 % to 75 % faster than torch's own.
 
 Results differ from torch's only in the last bits, because the order of summation differs.
 """
@@ -19,12 +19,12 @@ def packing_runs() -> bool:
 
 
 class PackedLinear(nn.Module):
-    """Packed version of `linear`, for inference."""
+    """Packed version of `linear`, for inference in `dtype`: float32 or bfloat16."""
 
-    def __init__(self, linear: nn.Linear) -> None:
+    def __init__(self, linear: nn.Linear, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
-        self._packed = torch.ops.mkldnn._reorder_linear_weight(in_float32(linear.weight), _ROWS)
-        self.bias = None if linear.bias is None else linear.bias.detach().float()
+        self._packed = torch.ops.mkldnn._reorder_linear_weight(in_float32(linear.weight).to(dtype), _ROWS)
+        self.bias = None if linear.bias is None else linear.bias.detach().to(dtype)
 
     @property
     def weight(self) -> Tensor:
@@ -32,7 +32,7 @@ class PackedLinear(nn.Module):
         return self._packed.to_dense()
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(..., in)` float32 to `(..., out)`."""
+        """`(..., in)` to `(..., out)`, both of the layer's type."""
         rows = x.flatten(0, -2)  # (n, in)
         y = torch.ops.mkldnn._linear_pointwise(rows, self._packed, self.bias, "none", [], "")
         return y.unflatten(0, x.shape[:-1])

@@ -14,6 +14,11 @@ _VOICED_HZ = 10.0
 _AMPLITUDE = 0.1
 _VOICED_NOISE = 0.003
 
+_DRAWN = 4800
+"""Samples whose noise is drawn at once, a multiple of 16: `torch.randn` makes numbers in groups of 16."""
+_LEAST_DRAWN = 16
+"""What is drawn last has at least one such group."""
+
 
 class HarmonicSource(nn.Module):
     """Fundamental frequencies to an excitation between -1 and 1: `(batch, frames)` to `(batch, frames * hop)`.
@@ -68,3 +73,27 @@ class HarmonicSource(nn.Module):
         if noise is not None:
             sines = sines + (voiced * _VOICED_NOISE + (1 - voiced) * _AMPLITUDE / 3) * noise
         return torch.tanh(self.merge(sines))[..., 0]
+
+
+class NoiseRow:
+    """The noise of one row, drawn as far as it is needed: the numbers of `torch.randn` for all of it.
+
+    Args:
+        seed: of its generator, on the CPU.
+        count: samples of the row.
+    """
+
+    def __init__(self, seed: int, count: int) -> None:
+        self._generator = torch.Generator().manual_seed(seed)
+        self._count = count
+        self._drawn = torch.zeros(0, HARMONICS)
+
+    def __call__(self, start: int, stop: int) -> Tensor:
+        """Noise of samples from `start` to `stop`: `(stop - start, HARMONICS)`."""
+        have = len(self._drawn)
+        if stop > have:
+            wanted = min(have + math.ceil((stop - have) / _DRAWN) * _DRAWN, self._count)
+            wanted = self._count if self._count - wanted < _LEAST_DRAWN else wanted
+            fresh = torch.randn(wanted - have, HARMONICS, generator=self._generator)
+            self._drawn = torch.cat([self._drawn, fresh])
+        return self._drawn[start:stop]

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from speech.nn.kokoro.decoder import StyleDecoder
 from speech.nn.kokoro.generator import LAST_SLOPE, LAST_SOURCE_KERNEL, SLOPE, GeneratorConfig, GeneratorStage
+from speech.nn.kokoro.harmonic_source import NoiseRow
 from speech.nn.kokoro.norm_statistics import NormStatistics, norms_of
 from speech.nn.kokoro.row_layers import Affine, Convolution, SnakeRow, Snakes, StyledRow
 from speech.nn.kokoro.style_norm import EPS
@@ -40,10 +41,10 @@ class _Stage:
         x = self._up(F.leaky_relu(x, SLOPE)).float()
         if self._last:
             x = torch.cat([x[1:2], x])  # reflected, so that frames are centred on the beginning of their samples
-        x = x + self._source_block(self._source(source).float(), snakes[0])
+        self._source_block.add_to(x, self._source(source).float(), snakes[0])
         total = torch.zeros_like(x)
         for block, own in zip(self._blocks, snakes[1:], strict=True):
-            total += block(x, own)
+            block.add_to(total, x, own)
         return total / len(self._blocks)
 
 
@@ -57,8 +58,8 @@ class DecoderInput:
     """Hz `(2 * frames,)`"""
     energy: Tensor
     """`(2 * frames,)`"""
-    noise: Tensor | None
-    """See `HarmonicSource`: `(frames * frame_samples, HARMONICS)`."""
+    noise: NoiseRow | None
+    """Of `frames * frame_samples`; None: no noise."""
 
 
 class WindowedDecoder:
@@ -150,7 +151,7 @@ class DecodedUtterance:
         low, high = max(start - decoder.context, 0), min(stop + decoder.context, len(whole.text))
         x = decoder.blocks(whole, self._affines, low, high)
         pitch, turns = whole.pitch[None, 2 * low : 2 * high], self._turns[..., 2 * low : 2 * high]
-        noise = None if whole.noise is None else whole.noise[None, low * size : high * size]
+        noise = None if whole.noise is None else whole.noise(low * size, high * size)[None].to(pitch.device)
         samples = decoder.generate(x, decoder.source.excitation(pitch, turns, noise), self._snakes)
         return samples[(start - low) * size : (stop - low) * size]
 

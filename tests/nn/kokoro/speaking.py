@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from speech.nn.kokoro.decoder import StyleDecoder, StyleDecoderConfig
 from speech.nn.kokoro.generator import GeneratorConfig
-from speech.nn.kokoro.harmonic_source import HARMONICS
+from speech.nn.kokoro.harmonic_source import NoiseRow
 from speech.nn.kokoro.norm_statistics import NormStatistics, norms_of
 from speech.nn.kokoro.windowed_decoder import DecoderInput
 
@@ -33,7 +33,7 @@ def tiny_utterance(frames: int, seed: int) -> DecoderInput:
         torch.randn(frames, DIM, generator=random),
         pitch,
         torch.rand(2 * frames, generator=random),
-        torch.randn(frames * 24, HARMONICS, generator=random),
+        NoiseRow(seed, frames * 24),
     )
 
 
@@ -60,7 +60,7 @@ def whole(decoder: StyleDecoder, utterance: DecoderInput, statistics: NormStatis
         handles.append(norm.register_forward_hook(fixed))
     frames = torch.tensor([len(utterance.text)])
     parts = (utterance.text[None], utterance.pitch[None], utterance.energy[None], tiny_style()[None])
-    noise = None if utterance.noise is None else utterance.noise[None]
+    noise = None if utterance.noise is None else utterance.noise(0, 24 * len(utterance.text))[None]
     samples = decoder(*parts, frames, noise)[0]
     for handle in handles:
         handle.remove()

@@ -1,10 +1,12 @@
 """The excitation: sines at the multiples of a frequency, noise where there is no voice."""
 
 import math
+from itertools import pairwise
 
+import pytest
 import torch
 
-from speech.nn.kokoro.harmonic_source import HARMONICS, HarmonicSource
+from speech.nn.kokoro.harmonic_source import HARMONICS, HarmonicSource, NoiseRow
 
 RATE, HOP = 24000, 60
 
@@ -48,3 +50,11 @@ def test_silence_behind_a_row_changes_nothing_before_it():
     module, pitch = HarmonicSource(RATE, HOP), torch.rand(1, 6) * 200 + 100
     longer = torch.cat([pitch, torch.zeros(1, 4)], dim=1)
     torch.testing.assert_close(module(longer, None)[:, : 6 * HOP], module(pitch, None), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("count", [1, 600, 4801, 12000])
+def test_noise_that_is_drawn_as_needed_is_that_of_all(count):
+    whole, row = torch.randn(count, HARMONICS, generator=torch.Generator().manual_seed(7)), NoiseRow(7, count)
+    cuts = [0, count // 3, count // 2, count]
+    assert torch.equal(torch.cat([row(start, stop) for start, stop in pairwise(cuts)]), whole)
+    assert torch.equal(row(0, count), whole)
