@@ -22,11 +22,15 @@ from speech.models.adapters.file import fingerprint
 from speech.models.hub import locate
 from speech.models.storage import ALIGNED_AR
 from speech.text.languages import resolve
+from speech.tts.aligned_cloning import AlignedCloner
 from speech.tts.aligned_synthesizer import AlignedSynthesizer
-from speech.tts.cloning import Listener, VoiceCloner
+from speech.tts.cloning import Cloner, Listener
+from speech.tts.kokoro_cloning import KokoroCloner
+from speech.tts.kokoro_synthesizer import KokoroSynthesizer
 from speech.tts.loading import load_voice_model
 from speech.tts.pronunciation.pronunciation import Pronouncer
 from speech.tts.speech_stream import SaidWord, SpeakingOptions, SpeechPacket, SpeechStream
+from speech.tts.style_fitting import Told
 from speech.tts.synthesizer import Synthesizer
 from speech.tts.text_front_end.ssml import read_ssml
 from speech.tts.voice_blend import blend_name, read_blend
@@ -134,16 +138,28 @@ class Speaker:
         """
         return not self._weights(voice).keys().isdisjoint(self._synthesizer.cloned)
 
-    def cloner(self, listener: Listener) -> VoiceCloner:
-        """What makes voices for this model out of recordings.
+    @property
+    def grows(self) -> bool:
+        """Whether voices can be added while it speaks."""
+        return isinstance(self._synthesizer, AlignedSynthesizer)
+
+    def cloner(self, listener: Listener, told: Told = lambda done, steps: None) -> Cloner:
+        """What makes voices for this model out of recordings: in a second with an aligned model, in minutes with a
+        Kokoro.
 
         Args:
             listener: a recogniser that knows the languages of the recordings.
+            told: is told of each step, where there are many.
 
         Raises:
             ConfigError: if the model imitates no recordings, or the package of the speaker encoder is missing.
         """
-        return VoiceCloner(self._open_to_voices(), self._pronouncer, fingerprint(self._own_folder()), listener)
+        synthesizer, digest = self._synthesizer, fingerprint(self._own_folder())
+        if isinstance(synthesizer, AlignedSynthesizer):
+            return AlignedCloner(synthesizer, self._pronouncer, digest, listener)
+        if isinstance(synthesizer, KokoroSynthesizer):
+            return KokoroCloner(synthesizer, self._pronouncer, digest, listener, told)
+        raise ConfigError("this voice model imitates no recordings", fix="Take embedded-voice.")
 
     def add_voice(self, voice: VoiceFile) -> None:
         """Add a voice, in the place of one of the same name if there is one.
@@ -227,7 +243,8 @@ class Speaker:
 
     def _open_to_voices(self) -> AlignedSynthesizer:
         if not isinstance(self._synthesizer, AlignedSynthesizer):
-            raise ConfigError("this voice model imitates no recordings", fix="Take an aligned speech language model.")
+            text = "voices of this model cannot be added while it speaks"
+            raise ConfigError(text, fix="Take an aligned speech language model, or give voices at the start.")
         return self._synthesizer
 
     def _own_folder(self) -> Path:

@@ -21,7 +21,7 @@ from serve.protocols.openai_speech import ALIASES
 from speech.errors import AudioError, ConfigError, DataError, FileError, LanguageError, ModelError, SpeechError
 from speech.files import name_is_refused, reason
 from speech.speaker import Speaker
-from speech.tts.cloning import CloneRequest, Listener, VoiceCloner
+from speech.tts.cloning import Cloner, CloneRequest, Listener
 from speech.tts.voice_file import VoiceFile, save_voice, stored_voices
 
 _log = logging.getLogger(__name__)
@@ -120,12 +120,14 @@ class LiveVoices:
         _log.info("voice %s: removed", name)
         return JSONResponse({"id": name, "object": "voice", "deleted": True})
 
-    def _opened(self, speaker: Speaker | None, listener: Listener) -> VoiceCloner | str:
+    def _opened(self, speaker: Speaker | None, listener: Listener) -> Cloner | str:
         """What makes voices, or why none can be made."""
         if speaker is None or not self._config.voices_folder:
             return ""
         if not speaker.marks:
             return "a cloned voice is said only with a watermark; this server would have to have a watermark_model"
+        if not speaker.grows:
+            return "the voice model of this server takes minutes to imitate a recording; use `speech voice clone`"
         try:
             return speaker.cloner(listener)
         except (ConfigError, ModelError) as error:
@@ -141,7 +143,7 @@ class LiveVoices:
             raise Failure(403, "voices_fixed", f"{text} (SPEECH_VOICES_FOLDER)")
         return self._speaker
 
-    def _permitted(self) -> tuple[Speaker, VoiceCloner]:
+    def _permitted(self) -> tuple[Speaker, Cloner]:
         """What speaks, and what makes voices. Raises Failure if none can be added."""
         speaker = self._changeable()
         if isinstance(self._cloner, str):
@@ -150,7 +152,7 @@ class LiveVoices:
             raise Failure(403, "too_many_voices", f"{len(self._added)} voices were added; remove one before")
         return speaker, self._cloner
 
-    async def _made(self, speaker: Speaker, cloner: VoiceCloner, form: UploadForm) -> VoiceFile:
+    async def _made(self, speaker: Speaker, cloner: Cloner, form: UploadForm) -> VoiceFile:
         """Make a voice, keep it, and let texts be said in it. Raises Failure."""
         wanted = _wanted(form)
         self._check_new(speaker, wanted.name)
@@ -217,7 +219,7 @@ def _wanted(form: UploadForm) -> CloneRequest:
         raise Failure(400, "bad_request", str(error)) from error
 
 
-def _cloned(cloner: VoiceCloner, form: UploadForm, wanted: CloneRequest) -> VoiceFile:
+def _cloned(cloner: Cloner, form: UploadForm, wanted: CloneRequest) -> VoiceFile:
     """Make a voice. Runs on a thread. Raises Failure."""
     try:
         return cloner.clone(form.file, wanted)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import Progress, TaskID
 
 from speech.choices import EMBEDDED, EMBEDDED_VOICE
 from speech.cli import options as option
@@ -146,16 +148,26 @@ def clone_voice(
     ] = EMBEDDED,
     device: option.Device = "cpu",
 ) -> None:
-    """Make a voice that speaks as a recording does, for an aligned model; it is said only with a watermark."""
+    """Make a voice that speaks as a recording does; it is said only with a watermark."""
     is_file = "\n" not in text and len(text) < 256 and Path(text).suffix == ".txt"
     said = read_text(Path(text)) if is_file else text
     wanted = CloneRequest(name=name or to.stem, language=language, consent=read_text(consent), text=said)
     check_readable(recording)
     check_writable(to.parent)
     speaker = Speaker.from_pretrained(model, device=device, watermark=WatermarkChoice(on=False))
-    made = speaker.cloner(Recognizer.from_pretrained(recogniser, beam=1, device=device)).clone(recording, wanted)
+    listener = Recognizer.from_pretrained(recogniser, beam=1, device=device)
+    with Progress(console=stderr(), transient=True, disable=not stderr().is_terminal) as progress:
+        task = progress.add_task("fitting a style", total=None)
+        told = partial(_told, progress, task)
+        made = speaker.cloner(listener, told).clone(recording, wanted)
     save_voice(to, made)
-    stderr().print(f"{printable(to)}: voice {made.name}, phonemes {made.phonemes}")
+    said = f", phonemes {made.phonemes}" if made.phonemes else ""
+    stderr().print(f"{printable(to)}: voice {made.name}{said}")
+
+
+def _told(progress: Progress, task: TaskID, done: int, steps: int) -> None:
+    """Show the steps that are done."""
+    progress.update(task, completed=done, total=steps)
 
 
 def _sources(weights: Mapping[str, float], added: Mapping[str, VoiceFile], digest: str) -> str:

@@ -37,17 +37,17 @@ class KokoroSynthesizer:
     blends, together = True, 1
 
     def __init__(self, checkpoint: KokoroCheckpoint, voices: Sequence[VoiceFile] = ()) -> None:
-        self._model, self._symbols = checkpoint.model, checkpoint.symbols
-        config, channels = self._model.config, statistics_size(self._model.decoder)
-        self._voices = {**checkpoint.voices, **{one.name: kokoro_voice(one, config, channels) for one in voices}}
+        self.model, self.symbols = checkpoint.model, checkpoint.symbols
+        config, channels = self.model.config, statistics_size(self.model.decoder)
+        self.known = {**checkpoint.voices, **{one.name: kokoro_voice(one, config, channels) for one in voices}}
         self._languages = {one.name: one.language for one in voices}
         self.cloned = frozenset(one.name for one in voices if one.cloned)
         self.sample_rate = checkpoint.model.sample_rate
         self.max_symbols = checkpoint.model.most_symbols
         self.alphabet = frozenset(checkpoint.symbols.numbers)
-        self.voices = tuple(self._voices)
-        streams = any(voice.norms is not None for voice in self._voices.values())
-        self._windowed = WindowedKokoro(self._model) if streams else None
+        self.voices = tuple(self.known)
+        streams = any(voice.norms is not None for voice in self.known.values())
+        self._windowed = WindowedKokoro(self.model) if streams else None
 
     def voice_for(self, language: str) -> str:
         """The first voice of a language, by the names of the published voices; else the first of all. Cloned ones are
@@ -63,15 +63,15 @@ class KokoroSynthesizer:
     def say(self, symbols: str, voice: str, *, language: str, rate: float, seed: int) -> Iterator[SaidSymbols]:
         """Say an utterance; see `Synthesizer`. Symbols alone tell how they sound. The times of all are known with the
         first window; without statistics of the voice, the utterance comes in one piece."""
-        chosen = blend(self._voices, read_blend(voice))
+        chosen = blend(self.known, read_blend(voice))
         style, statistics = chosen.style_of(len(symbols)), chosen.statistics
-        request = KokoroRequest(ids=self._symbols.encode(symbols).ids, style=style, speed=rate, seed=seed)
+        request = KokoroRequest(ids=self.symbols.encode(symbols).ids, style=style, speed=rate, seed=seed)
         if self._windowed is None or statistics is None:
-            pieces = iter(self._model.speak([request]))
+            pieces = iter(self.model.speak([request]))
         else:
             pieces = self._windowed.speak(request, statistics)
         for number, said in enumerate(pieces):
-            ends = [frames * self._model.frame_s for frames in accumulate(said.durations.tolist())]
+            ends = [frames * self.model.frame_s for frames in accumulate(said.durations.tolist())]
             yield SaidSymbols(said.samples, [] if number else list(pairwise(ends[:-1])))
 
 

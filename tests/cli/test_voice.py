@@ -197,15 +197,33 @@ def test_a_recording_becomes_a_voice_that_is_said_with_a_watermark(tmp_path, mon
     assert probe(Path("x.wav")).duration_s > 0.05
 
 
+def test_a_kokoro_imitates_a_recording_and_says_so_only_with_a_watermark(model, tmp_path, monkeypatch):
+    install_resemblyzer(monkeypatch, tmp_path / "packages")
+    monkeypatch.setattr("speech.tts.style_fitting.PROSODY_STEPS", 2)
+    monkeypatch.setattr("speech.tts.style_fitting.TIMBRE_STEPS", 2)
+    Path("consent.txt").write_text("Allison agrees to be imitated in a test.")
+    told = run(
+        "voice", "clone", model, CLIP, "--consent", "consent.txt", "--to", "zoe.voice", "--text", "A cab."
+    ).stderr
+    assert told == "zoe.voice: voice zoe\n"
+    made = load_voice(Path("zoe.voice"))
+    assert (made.kind, made.cloned, set(made.tensors)) == ("kokoro", True, {"styles", "norms"})
+    mark = save_tiny_watermark(tmp_path / "mark", sample_rate=24000)
+    say = ["say", "A bad cab.", "--model", model, "--output", "x.wav", "--voice", "zoe.voice"]
+    with pytest.raises(ConfigError, match="the voice 'zoe' is cloned: it is said only with a watermark"):
+        run(*say, "--no-watermark")
+    run(*say, "--watermark", mark)
+    assert probe(Path("x.wav")).duration_s > 0.01
+
+
 def test_what_a_clone_lacks_is_named(model, tmp_path, monkeypatch):
     aligned = save_tiny_voice(tmp_path / "aligned", speaker_dim=256, positions=600)
     Path("consent.txt").write_text("I agree.")
     rest = [CLIP, "--to", "x.voice", "--consent", "consent.txt", "--text", SAID]
-    with pytest.raises(ConfigError, match="this voice model imitates no recordings"):
-        run("voice", "clone", model, *rest)
     monkeypatch.setitem(sys.modules, "resemblyzer", None)
-    with pytest.raises(ConfigError, match=r"the package resemblyzer.*\[speech-scores\]"):
-        run("voice", "clone", aligned, *rest)
+    for each in (aligned, model):
+        with pytest.raises(ConfigError, match=r"the package resemblyzer.*\[speech-scores\]"):
+            run("voice", "clone", each, *rest)
     with pytest.raises(FileError, match=r"none\.txt"):
         run("voice", "clone", aligned, *rest[:3], "--consent", "none.txt")
     Path("consent.txt").write_text("\n")

@@ -22,7 +22,7 @@ from speech.errors import ConfigError, ModelError
 from speech.extras import needs_extra
 
 _WINDOW, _HOP, _BINS = 400, 160, 40
-_FRAMES = 160
+PARTIAL_FRAMES = 160
 """Frames of a partial utterance: 1.6 s."""
 _STEP = 77
 """Frames between partial utterances: 1.3 of them a second."""
@@ -30,7 +30,7 @@ _LEAST_COVERED = 0.75
 _HIDDEN, _LAYERS = 256, 3
 VECTOR_DIM = _HIDDEN
 """Numbers of a voice vector."""
-_LOUDNESS_DB = -30.0
+LOUDNESS_DB = -30.0
 
 
 class VoiceEncoder(nn.Module):
@@ -67,7 +67,7 @@ class VoiceEncoder(nn.Module):
             return None
         speech = np.concatenate([samples[round(a * SAMPLE_RATE) : round(b * SAMPLE_RATE)] for a, b in spans])
         with torch.inference_mode():
-            partial = self.forward(self.partials(_louder(speech)))
+            partial = self.forward(self.partials(louder(speech)))
             mean = partial.mean(dim=0)
             found: np.ndarray = (mean / mean.norm()).numpy()
         return found
@@ -82,17 +82,19 @@ class VoiceEncoder(nn.Module):
         """Mel powers of overlapping partial utterances, `(partials, 160, 40)`; the last is padded with silence, or left
         out if less than three quarters of it are speech and it is not the only one."""
         frames = -(-(len(samples) + 1) // _HOP)
-        starts = list(range(0, max(1, frames - _FRAMES + _STEP + 1), _STEP))
-        covered = (len(samples) - starts[-1] * _HOP) / (_FRAMES * _HOP)
+        starts = list(range(0, max(1, frames - PARTIAL_FRAMES + _STEP + 1), _STEP))
+        covered = (len(samples) - starts[-1] * _HOP) / (PARTIAL_FRAMES * _HOP)
         if covered < _LEAST_COVERED and len(starts) > 1:
             del starts[-1]
-        padded = np.pad(samples, (0, max(0, (starts[-1] + _FRAMES) * _HOP - len(samples))))
-        spectrum = torch.stft(
-            torch.from_numpy(padded.astype(np.float32)), _WINDOW, _HOP, window=self._taper, pad_mode="constant",
-            return_complex=True,
-        )  # fmt: skip
-        mels = spectrum.abs().square().T @ self._filters
-        return torch.stack([mels[start : start + _FRAMES] for start in starts])
+        padded = np.pad(samples, (0, max(0, (starts[-1] + PARTIAL_FRAMES) * _HOP - len(samples))))
+        mels = self.mels(torch.from_numpy(padded.astype(np.float32)))
+        return torch.stack([mels[start : start + PARTIAL_FRAMES] for start in starts])
+
+    def mels(self, samples: torch.Tensor) -> torch.Tensor:
+        """Mel powers `(frames, bins)` of `samples (n,)`, 100 a second."""
+        spectrum = torch.stft(samples, _WINDOW, _HOP, window=self._taper, pad_mode="constant", return_complex=True)
+        power = spectrum.real.square() + spectrum.imag.square()
+        return power.T @ self._filters
 
 
 def speaker_vector(encoder: VoiceEncoder, recordings: Iterable[np.ndarray]) -> torch.Tensor | None:
@@ -113,10 +115,10 @@ def similarity(one: np.ndarray, other: np.ndarray) -> float:
     return float(one @ other)
 
 
-def _louder(samples: np.ndarray) -> np.ndarray:
+def louder(samples: np.ndarray) -> np.ndarray:
     """Speech at -30 dB of full scale or more."""
     power = float(np.mean(np.square(samples, dtype=np.float64)))
-    gain = 10 ** (_LOUDNESS_DB / 20) / np.sqrt(power) if power else 1.0
+    gain = 10 ** (LOUDNESS_DB / 20) / np.sqrt(power) if power else 1.0
     return samples * np.float32(max(gain, 1.0))
 
 

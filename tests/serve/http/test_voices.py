@@ -174,12 +174,12 @@ def test_without_a_folder_or_a_key_nothing_changes(options):
             assert error(client.delete("/v1/voices/default")) == (403, "voices_fixed", None)
 
 
-def test_a_model_that_imitates_nobody_says_so(tmp_path, monkeypatch):
+def test_a_model_that_imitates_in_minutes_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{letters_program(tmp_path / 'bin')}:/usr/bin:/bin")
     mark = WatermarkChoice(model=str(save_tiny_watermark(tmp_path / "mark", sample_rate=24000)))
     speaker = Speaker.from_pretrained(str(save_kokoro(tmp_path / "kokoro")), watermark=mark)
     api = LiveVoices(speaker, Recognizer, ServeConfig(voices_folder=str(tmp_path)), Pools.start())
-    with pytest.raises(Failure, match="imitates no recordings") as caught:
+    with pytest.raises(Failure, match="takes minutes to imitate a recording; use `speech voice clone`") as caught:
         api._permitted()
     assert (caught.value.status, caught.value.code) == (403, "no_cloning")
     assert json.loads(asyncio.run(api.delete("af_one")).body)["error"]["code"] == "voice_fixed"
