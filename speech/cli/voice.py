@@ -14,6 +14,7 @@ from rich.progress import Progress, TaskID
 from speech.choices import EMBEDDED, EMBEDDED_VOICE
 from speech.cli import options as option
 from speech.cli.console import stderr, stdout
+from speech.cli.progress import progress
 from speech.errors import ConfigError, FileError
 from speech.files import check_readable, check_writable, printable, read_text, reason
 from speech.models.hub import locate
@@ -156,18 +157,17 @@ def clone_voice(
     check_writable(to.parent)
     speaker = Speaker.from_pretrained(model, device=device, watermark=WatermarkChoice(on=False))
     listener = Recognizer.from_pretrained(recogniser, beam=1, device=device)
-    with Progress(console=stderr(), transient=True, disable=not stderr().is_terminal) as progress:
-        task = progress.add_task("fitting a style", total=None)
-        told = partial(_told, progress, task)
+    with progress() as bars:
+        told = partial(_told, bars, bars.add_task("fitting a style", total=None))
         made = speaker.cloner(listener, told).clone(recording, wanted)
     save_voice(to, made)
     said = f", phonemes {made.phonemes}" if made.phonemes else ""
     stderr().print(f"{printable(to)}: voice {made.name}{said}")
 
 
-def _told(progress: Progress, task: TaskID, done: int, steps: int) -> None:
+def _told(bars: Progress, task: TaskID, done: int, steps: int) -> None:
     """Show the steps that are done."""
-    progress.update(task, completed=done, total=steps)
+    bars.update(task, completed=done, total=steps)
 
 
 def _sources(weights: Mapping[str, float], added: Mapping[str, VoiceFile], digest: str) -> str:
