@@ -12,7 +12,7 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,9 +32,6 @@ from serve.protocols.wire import SUBPROTOCOL
 from speech.metrics.edit.error_rate import TextPair
 from speech.metrics.speech_quality.skips import skipped_and_repeated
 from speech.tts.text_front_end.spoken_text import spoken_text
-
-MEASURED = 40
-"""Measurements of memory."""
 
 
 @dataclass
@@ -76,15 +73,17 @@ def main(
     lines = [line for line in texts.read_text("utf-8").splitlines() if line.strip()]
     wanted = list(itertools.islice(itertools.cycle(lines), requests))
     with server(320, voice_model=model) as (url, process), Progress(transient=True) as progress:
-        watch, memory = Watch(url, process), list[float]()
+        watch, memory, heard = Watch(url, process), list[float](), list[Heard]()
         url = url.replace("/v1/stream", "/v1/speak")
-        asyncio.run(clients(url, lines[:streams], streams, language))
+        asyncio.run(clients(url, lines[:streams], streams, language, lambda _: None))
         task = progress.add_task("texts", total=requests)
-        heard: list[Heard] = []
-        for part in np.array_split(np.array(wanted, dtype=object), MEASURED):
-            heard += asyncio.run(clients(url, list(part), streams, language))
+
+        def over(one: Heard) -> None:
+            heard.append(one)
             memory.append(watch.memory_mb())
             progress.update(task, completed=len(heard))
+
+        asyncio.run(clients(url, wanted, streams, language, over))
         stops = asyncio.run(cancelled(url, lines, cancels, language))
     rate = heard[0].rate
     record = {
@@ -98,14 +97,15 @@ def main(
     save(output, record)
 
 
-async def clients(url: str, texts: Sequence[str], streams: int, language: str) -> list[Heard]:
-    """Say texts, `streams` at once."""
+async def clients(url: str, texts: Sequence[str], streams: int, language: str, over: Callable[[Heard], None]) -> None:
+    """Say texts, `streams` at once all the time; `over` is called with each."""
     waiting: Iterator[str] = iter(texts)
 
-    async def client() -> list[Heard]:
-        return [await said(url, text, language) for text in waiting]
+    async def client() -> None:
+        for text in waiting:
+            over(await said(url, text, language))
 
-    return [one for own in await asyncio.gather(*(client() for _ in range(streams))) for one in own]
+    await asyncio.gather(*(client() for _ in range(streams)))
 
 
 async def said(url: str, text: str, language: str) -> Heard:

@@ -90,7 +90,8 @@ def spoken(speaker: Speaker, text: str, options: SpeakingOptions) -> Said:
     """A text by the model."""
     began, first_s, pieces = time.perf_counter(), 0.0, []
     for packet in speaker.stream([text], options):
-        first_s = first_s or time.perf_counter() - began
+        if len(packet.samples):
+            first_s = first_s or time.perf_counter() - began
         pieces.append(packet.samples)
     return Said(np.concatenate(pieces), speaker.sample_rate, first_s, time.perf_counter() - began)
 

@@ -44,8 +44,11 @@ class Telemetry:
         self.tasks = Gauge("speech_tasks", "Tasks of the event loop", registry=make)
         self.requests = Counter("speech_requests", "HTTP transcriptions", ["status"], registry=make)
         self.speech_requests = Counter("speech_said_texts", "Texts to be said over HTTP", ["status"], registry=make)
-        self.first_packet = self._seconds("speech_first_packet_seconds", "Request to the first samples of a text")
+        self.first_packet = self._seconds("speech_first_packet_seconds", "Text to its first samples")
         self.spoken = Counter("speech_spoken_seconds", "Audio of said texts", registry=make)
+        self.late_packets = Counter(
+            "speech_late_packets", "Audio made after a client that plays at once had played all before", registry=make
+        )
 
     def worked(self, session: LiveSession, result: Result) -> None:
         """Record a result of the engine for a session."""
@@ -61,6 +64,14 @@ class Telemetry:
         for what, seconds in session.events.measured:
             (self.first_partial if what == "first_partial" else self.final).observe(seconds)
         session.events.measured.clear()
+
+    def said(self, audio_s: float, first_s: float | None, late_s: float) -> None:
+        """Record audio of a text: how long it is; since when it was waited for if it is the first; how late it is."""
+        self.spoken.inc(audio_s)
+        if first_s is not None:
+            self.first_packet.observe(first_s)
+        if late_s > 0:
+            self.late_packets.inc()
 
     def render(self) -> bytes:
         """The metrics in the Prometheus text format."""

@@ -127,6 +127,21 @@ def test_voice_seed_and_rate_reach_the_synthesizer():
     assert synthesizer.said == [("one.", "low", 2.0, 7), ("two.", "low", 2.0, 8)]
 
 
+def test_the_first_piece_of_a_text_and_of_what_follows_a_flush_is_wanted_soon_and_no_other():
+    synthesizer = CountingSynthesizer()
+    one = Speaker(synthesizer, LetterPronouncer())
+    one.say("One. Two.\n\nThree is longer than forty symbols and is cut.", ENGLISH)
+    assert synthesizer.soon == [True, False, False, False]
+    synthesizer.soon.clear()
+    stream = one.open(ENGLISH)
+    for packets in (stream.feed("One. Two. Thr"), stream.feed("ee. F"), stream.flush(), stream.flush()):
+        assert all(len(packet.samples) for packet in packets)
+    assert synthesizer.soon == [True, False, False, False]
+    assert list(stream.feed("One. Two."))
+    assert list(stream.flush())
+    assert synthesizer.soon[4:] == [True, False]
+
+
 def test_voices_have_a_language():
     one = speaker()
     assert [(voice, one.language_of(voice)) for voice in one.voices] == [("high", "eng"), ("low", "deu")]
@@ -248,8 +263,8 @@ class RecutSynthesizer(CountingSynthesizer):
         super().__init__()
         self._rng = rng
 
-    def say(self, symbols, voice, *, language, rate, seed):
-        whole = list(super().say(symbols, voice, language=language, rate=rate, seed=seed))
+    def say(self, symbols, voice, **options):
+        whole = list(super().say(symbols, voice, **options))
         samples, spans = torch.cat([piece.samples for piece in whole]), [s for piece in whole for s in piece.spans_s]
         count = self._rng.integers(0, 6)
         cuts = [0, *sorted(self._rng.integers(0, len(samples), count).tolist()), len(samples)]

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from serve.engine.pools import run
+from serve.engine.deadlines import Playback
+from serve.engine.speaking_turns import Piece
 from serve.protocols.close_codes import CloseCode
 from serve.protocols.openai_speech import SpeechApi
 from serve.protocols.speaking_protocol import (
@@ -28,7 +28,7 @@ from serve.protocols.speaking_protocol import (
 )
 from speech.errors import SpeechError
 from speech.speaker import Speaker
-from speech.tts.speech_stream import SpeakingOptions, SpeechStream
+from speech.tts.speech_stream import SpeakingOptions, SpeechPacket, SpeechStream
 
 _log = logging.getLogger(__name__)
 _BROKEN = (WebSocketDisconnect, RuntimeError)  # raised by Starlette if the client is gone
@@ -130,18 +130,21 @@ class SpeakingSocket:
 
     async def _speak(self, options: SpeakingOptions) -> None:
         """Say what is waiting, in order, until `end`."""
-        text = self._speaker.open(options)
+        text, turns, playback = self._speaker.open(options), self._api.turns, Playback()
+        playback.ask(turns.clock())
         while True:
             if self._cancelled.is_set():
                 self._cancelled.clear()
-                text, self._text = self._speaker.open(options), ""
+                text, self._text, playback = self._speaker.open(options), "", Playback()
+                playback.ask(turns.clock())
                 await self._send(self._protocol.cancelled())
             elif not self._waiting:
                 self._news.clear()
                 await self._news.wait()
+                playback.ask(turns.clock())
             else:
-                message = self._waiting.popleft()
-                await self._say(text, message)
+                message = self._next()
+                await self._say(text, message, playback)
                 if self._cancelled.is_set():
                     continue
                 if isinstance(message, SpeakFlush):
@@ -151,38 +154,46 @@ class SpeakingSocket:
                     await self._socket.close(int(CloseCode.done))
                     return
 
-    async def _say(self, text: SpeechStream, message: SpeakText | SpeakFlush | SpeakEnd) -> None:
+    def _next(self) -> SpeakText | SpeakFlush | SpeakEnd:
+        """What is said next: texts that wait in a row are one."""
+        message = self._waiting.popleft()
+        if not isinstance(message, SpeakText):
+            return message
+        pieces = [message.text]
+        while self._waiting and isinstance(more := self._waiting[0], SpeakText):
+            pieces.append(more.text)
+            self._waiting.popleft()
+        return SpeakText("".join(pieces))
+
+    async def _say(self, text: SpeechStream, message: SpeakText | SpeakFlush | SpeakEnd, playback: Playback) -> None:
         """Say what a message completes, up to a cancellation."""
         self._busy = True
         if isinstance(message, SpeakText):
             self._letters = max(self._letters - len(message.text), 0)
             self._text += message.text
-            packets = await self._unless_cancelled(partial(text.feed, message.text))
-        else:
-            packets = await self._unless_cancelled(text.flush)
-        while packets is not None and not self._cancelled.is_set():
-            packet = await self._unless_cancelled(partial(next, packets, None))
-            if packet is None:
-                break
-            start_s = text.seconds - len(packet.samples) / self._speaker.sample_rate
-            await self._send(self._protocol.packet(packet, self._text, start_s))
+        said = self._api.turns.say(_pieces(text, message, self._speaker.sample_rate), playback)
+        try:
+            while (timed := await self._unless_cancelled(said.next())) is not None:
+                await self._send(self._protocol.packet(timed[0], self._text, timed[1]))
+        finally:
+            said.leave()
         self._busy = False
 
-    async def _unless_cancelled[T](self, work: Callable[[], T]) -> T | None:
-        """The result of work on the thread; None as soon as `cancel` comes, whatever the thread still does."""
-        ran = asyncio.ensure_future(run(self._api.pools.speech, work))
+    async def _unless_cancelled[T](self, work: Awaitable[T]) -> T | None:
+        """The result of work; None as soon as `cancel` comes."""
+        ran = asyncio.ensure_future(work)
         cancelled = asyncio.ensure_future(self._cancelled.wait())
         try:
             await asyncio.wait({ran, cancelled}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            cancelled.cancel()
-        if not ran.done():
-            ran.add_done_callback(_seen)
-            return None
-        try:
+            if self._cancelled.is_set():
+                return None
             return ran.result()
         except SpeechError as error:
             raise SpeakingRefused("cannot_be_said", str(error), CloseCode.bad_message) from error
+        finally:
+            cancelled.cancel()
+            ran.add_done_callback(_seen)
+            ran.cancel()
 
     async def _send(self, frames: Iterable[Frame]) -> None:
         """Send frames; binary ones not after a cancellation."""
@@ -197,3 +208,12 @@ def _seen(work: asyncio.Future[Any]) -> None:
     """Retrieve the exception of abandoned work, so that asyncio does not log it."""
     if not work.cancelled():
         work.exception()
+
+
+def _pieces(
+    text: SpeechStream, message: SpeakText | SpeakFlush | SpeakEnd, rate: int
+) -> Iterator[Piece[tuple[SpeechPacket, float]]]:
+    """Packets that a message completes, each with the second at which it begins; the text is read in the first turn."""
+    for packet in text.feed(message.text) if isinstance(message, SpeakText) else text.flush():
+        audio_s = len(packet.samples) / rate
+        yield Piece((packet, text.seconds - audio_s), audio_s)

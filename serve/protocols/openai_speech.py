@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import logging
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -16,7 +15,9 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from serve.config import ServeConfig
-from serve.engine.pools import Pools, run
+from serve.engine.deadlines import Playback
+from serve.engine.pools import Pools
+from serve.engine.speaking_turns import Piece, SpeakingTurns
 from serve.http.errors import Failure
 from serve.protocols.openai_stream import event
 from serve.telemetry import Telemetry
@@ -66,7 +67,7 @@ class SpeechRequest(msgspec.Struct, kw_only=True):
 
 
 class SpeechApi:
-    """The routes. Requests take turns packet by packet, on as many threads as the speaker says texts together.
+    """The routes. Requests take turns, on as many threads as the speaker says texts together.
 
     Args:
         speaker: says texts; None: this server has no voice.
@@ -76,7 +77,8 @@ class SpeechApi:
     """
 
     def __init__(self, speaker: Speaker | None, config: ServeConfig, telemetry: Telemetry, pools: Pools) -> None:
-        self.speaker, self.config, self.pools, self._telemetry = speaker, config, pools, telemetry
+        self.speaker, self.config, self._telemetry = speaker, config, telemetry
+        self.turns = SpeakingTurns(pools.speech, telemetry)
         self.speaking = 0
         """Requests under way."""
 
@@ -92,19 +94,29 @@ class SpeechApi:
     async def _result(self, request: Request) -> Response:
         if self.speaker is None:
             raise Failure(404, "no_voice", "this server has no voice; it is started with --voice-model for one")
-        began = time.monotonic()
+        playback = Playback()
+        playback.ask(self.turns.clock())
         wanted = _parsed(await _body(request, self.config.max_json_bytes))
         options = self._options(self.speaker, wanted)
         self.enter()
         try:
-            spoken = SayingText(self.speaker, wanted, options, self.pools, self._telemetry, began)
-            first = await spoken.next()
+            spoken = SayingText(self.speaker, wanted, options, self.turns, playback)
         except BaseException:
             self.leave()
             raise
+
+        def over() -> None:
+            spoken.leave()
+            self.leave()
+
+        try:
+            first = await spoken.next()
+        except BaseException:
+            over()
+            raise
         if wanted.stream_format == "sse":
-            return LeavingResponse(spoken.events(first), "text/event-stream", self.leave)
-        return LeavingResponse(spoken.audio(first), MEDIA_TYPES[wanted.response_format], self.leave)
+            return LeavingResponse(spoken.events(first), "text/event-stream", over)
+        return LeavingResponse(spoken.audio(first), MEDIA_TYPES[wanted.response_format], over)
 
     def enter(self) -> None:
         """Take a place; `leave` frees it.
@@ -155,16 +167,14 @@ class SayingText:
         speaker: Speaker,
         wanted: SpeechRequest,
         options: SpeakingOptions,
-        pools: Pools,
-        telemetry: Telemetry,
-        began: float,
+        turns: SpeakingTurns,
+        playback: Playback,
     ) -> None:
-        self._pools, self._telemetry, self._began = pools, telemetry, began
         self._rate, self._characters = speaker.sample_rate, len(wanted.input)
         self._file = Collected() if wanted.response_format not in _AT_THE_END else io.BytesIO()
         self._writer = _writer(self._file, wanted.response_format, speaker.sample_rate)
-        self._packets = _packets(speaker, wanted.input, options)
-        self._ended, self._samples, self._words = False, 0, 0
+        self._samples, self._words = 0, 0
+        self._said = turns.say(self._pieces(_packets(speaker, wanted.input, options)), playback)
 
     async def next(self) -> bytes:
         """The next bytes, not empty unless the text is over.
@@ -173,41 +183,34 @@ class SayingText:
             Failure: if the text cannot be said.
         """
         try:
-            return await run(self._pools.speech, self._next)
-        except SpeechError as error:
-            raise Failure(400, "cannot_be_said", str(error), "input") from error
-
-    def _next(self) -> bytes:
-        """Runs on a thread of the pool."""
-        while not self._ended:
-            packet = next(self._packets, None)
-            if packet is None:
-                self._ended = True
-                if not self._words:
-                    raise AudioError("nothing in the text can be spoken", fix="Give some words.")
-                self._writer.close()
-            else:
-                self._write(packet)
-            if isinstance(self._file, Collected):
-                made = self._file.taken()
+            while (made := await self._said.next()) is not None:
                 if made:
                     return made
-        return self._file.getvalue() if isinstance(self._file, io.BytesIO) and not self._file.closed else b""
+        except SpeechError as error:
+            raise Failure(400, "cannot_be_said", str(error), "input") from error
+        return b""
 
-    def _write(self, packet: SpeechPacket) -> None:
-        if not self._samples and len(packet.samples):
-            self._telemetry.first_packet.observe(time.monotonic() - self._began)
-        self._samples += len(packet.samples)
-        self._words += len(packet.words)
-        self._telemetry.spoken.inc(len(packet.samples) / self._rate)
-        self._writer.write(np.asarray(packet.samples))
+    def leave(self) -> None:
+        """Say no more of it."""
+        self._said.leave()
+
+    def _pieces(self, packets: Iterator[SpeechPacket]) -> Iterator[Piece[bytes]]:
+        """The bytes that each packet completes; made on the threads of the pool."""
+        for packet in packets:
+            self._samples += len(packet.samples)
+            self._words += len(packet.words)
+            self._writer.write(np.asarray(packet.samples))
+            made = self._file.taken() if isinstance(self._file, Collected) else b""
+            yield Piece(made, len(packet.samples) / self._rate)
+        if not self._words:
+            raise AudioError("nothing in the text can be spoken", fix="Give some words.")
+        self._writer.close()
+        yield Piece(self._file.taken() if isinstance(self._file, Collected) else self._file.getvalue(), 0.0)
 
     async def _rest(self, first: bytes) -> AsyncIterator[bytes]:
         made = first
         while made:
             yield made
-            if self._ended:
-                return
             made = await self.next()
 
     async def audio(self, first: bytes) -> AsyncIterator[bytes]:

@@ -23,7 +23,8 @@ from speech.nn.kokoro.windowed_decoder import DecoderInput, WindowedDecoder
 from speech.nn.linears import with_layers
 
 FIRST_FRAMES, MOST_FRAMES = 8, 40
-"""Frames of the first window; each later one has twice as many, up to a maximum."""
+"""Frames of the first window of what is wanted soon; each later one has twice as many, up to a maximum. Small windows
+come sooner and cost more: a window computes 10 frames of its neighbours besides its own."""
 
 
 class WindowedKokoro:
@@ -45,12 +46,14 @@ class WindowedKokoro:
         self._pitch, self._energy = (CurveRow(curve, dtype) for curve in (model.prosody.pitch, model.prosody.energy))
 
     @torch.no_grad()
-    def speak(self, request: KokoroRequest, statistics: NormStatistics) -> Iterator[KokoroSpeech]:
-        """The windows of a text, each with the durations of all symbols.
+    def speak(self, request: KokoroRequest, statistics: NormStatistics, *, soon: bool = True) -> Iterator[KokoroSpeech]:
+        """The windows of a text, each with the durations of all symbols; before them, two pieces without samples: once
+        durations are known, and once curves are.
 
         Args:
             request: what is spoken.
             statistics: of the voice.
+            soon: whether the first windows are small.
 
         Raises:
             ConfigError: as `Kokoro.speak`, before the first window.
@@ -63,20 +66,27 @@ class WindowedKokoro:
         speeds = torch.tensor([request.speed], device=model.device)
         front = self._front
         durations = front.durations(self._albert(symbols, lengths).float(), lengths, styles, speeds)
+        counts, none = durations.frames[0].cpu(), torch.zeros(0)
+        yield KokoroSpeech(none, counts)
         text = spread(front.text_encoder(symbols, lengths), durations.frames)[0]
         spoken, prosody = styles[0].split(config.style_dim)
         frames = front.prosody.shared(spread(durations.encoded, durations.frames), durations.frames.sum(dim=1))[0]
         noise = None if request.seed is None else NoiseRow(request.seed, len(text) * model.frame_samples)
         curves = self._pitch(frames, prosody), self._energy(frames, prosody)
         utterance = self._decoder.begin(DecoderInput(text, *curves, noise), spoken, statistics)
-        counts = durations.frames[0].cpu()
-        for start, stop in windows(len(text)):
+        yield KokoroSpeech(none, counts)
+        for start, stop in windows(len(text), FIRST_FRAMES if soon else MOST_FRAMES):
             yield KokoroSpeech(utterance.samples(start, stop).float().cpu(), counts)
 
 
-def windows(frames: int) -> Iterator[tuple[int, int]]:
-    """First frame of each window, and one behind its last."""
-    start, size = 0, FIRST_FRAMES
+def windows(frames: int, first: int = FIRST_FRAMES) -> Iterator[tuple[int, int]]:
+    """First frame of each window, and one behind its last.
+
+    Args:
+        frames: of the text.
+        first: size of the first window.
+    """
+    start, size = 0, first
     while start < frames:
         stop = min(start + size, frames)
         yield start, stop

@@ -125,7 +125,9 @@ class AlignedSynthesizer:
         """The language that a voice was taught."""
         return self._voices[voice].language
 
-    def say(self, symbols: str, voice: str, *, language: str, rate: float, seed: int) -> Iterator[SaidSymbols]:
+    def say(
+        self, symbols: str, voice: str, *, language: str, rate: float, seed: int, soon: bool = True
+    ) -> Iterator[SaidSymbols]:
         """Say an utterance; see `Synthesizer`.
 
         Raises:

@@ -60,19 +60,24 @@ class KokoroSynthesizer:
         """The language of a voice, by its file or by its name as published ones have it; English for others."""
         return self._languages.get(voice) or language_of_name(voice)
 
-    def say(self, symbols: str, voice: str, *, language: str, rate: float, seed: int) -> Iterator[SaidSymbols]:
-        """Say an utterance; see `Synthesizer`. Symbols alone tell how they sound. The times of all are known with the
-        first window; without statistics of the voice, the utterance comes in one piece."""
+    def say(
+        self, symbols: str, voice: str, *, language: str, rate: float, seed: int, soon: bool = True
+    ) -> Iterator[SaidSymbols]:
+        """Say an utterance; see `Synthesizer`. Symbols alone tell how they sound. The times of all come with the first
+        window; without statistics of the voice, the utterance comes in one piece."""
         chosen = blend(self.known, read_blend(voice))
         style, statistics = chosen.style_of(len(symbols)), chosen.statistics
         request = KokoroRequest(ids=self.symbols.encode(symbols).ids, style=style, speed=rate, seed=seed)
         if self._windowed is None or statistics is None:
             pieces = iter(self.model.speak([request]))
         else:
-            pieces = self._windowed.speak(request, statistics)
-        for number, said in enumerate(pieces):
+            pieces = self._windowed.speak(request, statistics, soon=soon)
+        told = False
+        for said in pieces:
             ends = [frames * self.model.frame_s for frames in accumulate(said.durations.tolist())]
-            yield SaidSymbols(said.samples, [] if number else list(pairwise(ends[:-1])))
+            spans = list(pairwise(ends[:-1])) if len(said.samples) and not told else []
+            told = told or bool(spans)
+            yield SaidSymbols(said.samples, spans)
 
 
 def language_of_name(voice: str) -> str:

@@ -52,7 +52,8 @@ class SaidWord:
 
 @dataclass(frozen=True, slots=True)
 class SpeechPacket:
-    """The next samples, and the words whose times have become known with them."""
+    """The next samples, and the words whose times have become known with them; neither, where what comes next has only
+    been prepared further."""
 
     samples: np.ndarray
     """`(n,)` float32."""
@@ -108,6 +109,8 @@ class SpeechStream:
         self._reader = TextReader(options.language, options.others)
         self._characters, self._before = 0, 0
         self._samples, self._utterance_number, self._pause_s, self._paragraph_s = 0, 0, 0.0, 0.0
+        self._follows = False
+        """Whether something of the text, since it began or was flushed, has been said: then the rest has time."""
 
     @property
     def seconds(self) -> float:
@@ -128,7 +131,7 @@ class SpeechStream:
         """Say what is left as if the text ended; more may follow. Errors as `feed`."""
         found, before = self._reader.flush(), self._before
         self._before = self._characters
-        return self._marked(self._said(found, before), settled=True)
+        return self._flushed(self._marked(self._said(found, before), settled=True))
 
     def say(self, parts: Iterable[SpokenStretch | Pause], before: int = 0) -> Iterator[SpeechPacket]:
         """The packets of parts of the text.
@@ -145,6 +148,10 @@ class SpeechStream:
     def end(self) -> Iterator[SpeechPacket]:
         """The silence that markup asks for behind the last words."""
         return self._marked(self._silence(self._pause_s), settled=True)
+
+    def _flushed(self, packets: Iterator[SpeechPacket]) -> Iterator[SpeechPacket]:
+        yield from packets
+        self._follows = False
 
     def _marked(self, packets: Iterator[SpeechPacket], *, settled: bool) -> Iterator[SpeechPacket]:
         """Packets with marked samples.
@@ -198,8 +205,10 @@ class SpeechStream:
     ) -> Iterator[SpeechPacket]:
         before_s, told, seed = self.seconds, 0, self._options.seed + self._utterance_number
         self._utterance_number += 1
+        soon, self._follows = not self._follows, True
         spans: list[tuple[float, float]] = []
-        for piece in self._synthesizer.say(said.symbols, self._voice, language=language, rate=rate, seed=seed):
+        pieces = self._synthesizer.say(said.symbols, self._voice, language=language, rate=rate, seed=seed, soon=soon)
+        for piece in pieces:
             spans += piece.spans_s
             first = told
             while told < len(words) and said.words[told][1] <= len(spans):

@@ -12,7 +12,8 @@ class SaidSymbols(NamedTuple):
     """The next samples of an utterance."""
 
     samples: Tensor
-    """`(n,)` float32, within full scale."""
+    """`(n,)` float32, within full scale; none where the utterance has only been prepared further, so that others may
+    take their turns."""
     spans_s: Sequence[tuple[float, float]]
     """Where each further symbol begins and ends, in seconds from the beginning of the utterance; they may lie behind
     `samples`."""
@@ -55,7 +56,9 @@ class Synthesizer(Protocol):
     def language_of(self, voice: str) -> str:
         """The language (ISO 639-3) that one of `voices` was taught."""
 
-    def say(self, symbols: str, voice: str, *, language: str, rate: float, seed: int) -> Iterator[SaidSymbols]:
+    def say(
+        self, symbols: str, voice: str, *, language: str, rate: float, seed: int, soon: bool = True
+    ) -> Iterator[SaidSymbols]:
         """Say an utterance.
 
         Args:
@@ -64,6 +67,8 @@ class Synthesizer(Protocol):
             language: ISO 639-3, that of the words.
             rate: speed relative to the voice's own; the pitch stays.
             seed: the same seed gives the same samples.
+            soon: whether the first samples are wanted soon, as at the beginning of a text; where others are heard
+                before them, larger pieces may cost less. It may change samples by what sums of floats do.
 
         Returns:
             Pieces as they are ready. All together have one span for each symbol, and these never go back.

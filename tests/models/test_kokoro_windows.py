@@ -14,6 +14,10 @@ from tests.tiny_kokoro import tiny_kokoro, tiny_style
 REQUEST = KokoroRequest(ids=[5, 4, 3, 2, 1, 7, 9, 11, 12], style=tiny_style(2), speed=0.3, seed=4)
 
 
+def sizes(pieces) -> list[int]:
+    return [len(piece.samples) for piece in pieces]
+
+
 @pytest.fixture(scope="module")
 def model():
     return tiny_kokoro()
@@ -36,6 +40,9 @@ def test_windows_grow_and_hold_every_frame_once():
         assert sizes[0] <= FIRST_FRAMES
         assert max(sizes) <= MOST_FRAMES
         assert all(small <= large <= 2 * small for small, large in pairwise(sizes[:-1]))
+        assert [stop - start for start, stop in windows(frames, MOST_FRAMES)][:-1] == [MOST_FRAMES] * (
+            (frames - 1) // MOST_FRAMES
+        )
 
 
 def test_a_text_with_its_own_statistics_is_what_it_is_at_once(model, statistics):
@@ -55,6 +62,18 @@ def test_the_same_request_gives_the_same_samples_and_bfloat16_nearly(model, stat
     assert torch.equal(one, again)
     narrow = torch.cat([piece.samples for piece in WindowedKokoro(model, bfloat16=True).speak(REQUEST, statistics)])
     assert torch.corrcoef(torch.stack([one, narrow]))[0, 1] > 0.8
+
+
+def test_what_is_not_wanted_soon_is_the_same_in_larger_windows(model, statistics):
+    speaker = WindowedKokoro(model, bfloat16=False)
+    small, large = (list(speaker.speak(REQUEST, statistics, soon=soon)) for soon in (True, False))
+    frame = model.frame_samples
+    assert sizes(small)[:4] == [0, 0, FIRST_FRAMES * frame, 2 * FIRST_FRAMES * frame]
+    assert sizes(large)[:2] == [0, 0]
+    assert max(sizes(small)[2:4]) < sizes(large)[2] <= MOST_FRAMES * frame
+    one, other = (torch.cat([piece.samples for piece in pieces]) for pieces in (small, large))
+    assert torch.equal(small[0].durations, large[-1].durations)
+    assert (one - other).abs().quantile(0.8) < 1e-3
 
 
 def test_what_cannot_be_spoken_is_refused(model, statistics):

@@ -39,6 +39,16 @@ def test_an_end_that_was_decided_before_speech_ended_took_no_time():
     assert value(telemetry, "speech_endpoint_seconds_sum") == 0.0
 
 
+def test_audio_of_texts_is_counted_and_so_is_what_came_late():
+    telemetry = Telemetry()
+    for said in ((0.2, 0.5, 0.0), (1.0, None, 0.0), (1.0, None, 0.3)):
+        telemetry.said(*said)
+    assert value(telemetry, "speech_spoken_seconds_total") == 2.2
+    assert value(telemetry, "speech_first_packet_seconds_sum") == 0.5
+    assert value(telemetry, "speech_first_packet_seconds_count") == 1
+    assert value(telemetry, "speech_late_packets_total") == 1
+
+
 def test_servers_in_one_process_count_for_themselves():
     one, other = Telemetry(), Telemetry()
     one.resumes.inc()

@@ -25,11 +25,15 @@ class CountingSynthesizer:
 
     def __init__(self) -> None:
         self.said: list[tuple[str, str, float, int]] = []
+        self.soon: list[bool] = []
 
-    def say(self, symbols: str, voice: str, *, language: str, rate: float, seed: int) -> Iterator[SaidSymbols]:
+    def say(
+        self, symbols: str, voice: str, *, language: str, rate: float, seed: int, soon: bool = True
+    ) -> Iterator[SaidSymbols]:
         assert 0 < len(symbols) <= self.max_symbols
         assert {*symbols} <= self.alphabet
         self.said.append((symbols, voice, rate, seed))
+        self.soon.append(soon)
         generator = torch.Generator().manual_seed(seed + len(voice) + sum(map(ord, symbols)))
         ends = [0, *accumulate(int((100 + ord(symbol) % 100) / rate) for symbol in symbols)]
         samples = torch.rand(ends[-1], generator=generator) - 0.5

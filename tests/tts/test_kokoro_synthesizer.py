@@ -44,6 +44,11 @@ def test_a_voice_with_statistics_comes_in_windows():
     norms = torch.stack([known.means, known.variances])
     one = KokoroSynthesizer(replace(checkpoint, voices={VOICES[0]: replace(checkpoint.voices[VOICES[0]], norms=norms)}))
     pieces = list(one.say("hello there", VOICES[0], language="eng", rate=0.5, seed=0))
+    assert [(len(piece.samples), piece.spans_s) for piece in pieces[:2]] == [(0, [])] * 2
+    pieces = pieces[2:]
+    later = [*one.say("hello there", VOICES[0], language="eng", rate=0.5, seed=0, soon=False)][2:]
+    assert len(later[0].samples) > len(pieces[0].samples)
+    assert later[0].spans_s == pieces[0].spans_s
     whole = said(KokoroSynthesizer(checkpoint), "hello there", rate=0.5)
     assert len(pieces) > 1
     assert [len(piece.spans_s) for piece in pieces] == [11] + [0] * (len(pieces) - 1)
