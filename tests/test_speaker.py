@@ -310,5 +310,5 @@ def test_voices_of_an_aligned_model_come_and_go(tmp_path):
     assert one.voices == ("ann", "ben")
     with pytest.raises(ModelError, match="voice eve: is a voice for another model"):
         one.add_voice(replace(eve, model="0" * 64))
-    with pytest.raises(ConfigError, match="this voice model imitates no recordings"):
+    with pytest.raises(ConfigError, match="voices of this model cannot be added while it speaks"):
         speaker().add_voice(eve)
