@@ -24,7 +24,7 @@ from speech.nn.linears import with_layers
 
 FIRST_FRAMES, MOST_FRAMES = 8, 40
 """Frames of the first window of what is wanted soon; each later one has twice as many, up to a maximum. Small windows
-come sooner and cost more: a window computes 10 frames of its neighbours besides its own."""
+come sooner and cost more: a window computes 6 to 10 frames of its neighbours besides its own."""
 
 
 class WindowedKokoro:

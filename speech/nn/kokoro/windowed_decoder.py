@@ -3,7 +3,8 @@
 text, pitch, energy ---- blocks, which read `block_context` more frames on either side ---+
 pitch ---- excitation ---------------- generator, which reads `context` more on either side -+-> samples of the window
 
-What a window gives does not depend, but for the order of sums of floats, on how the utterance is cut.
+What a window gives does not depend, but for the order of sums of floats, on how the utterance is cut. In bfloat16 the
+farthest neighbours are left out: what they change lies 50 dB below the samples, what rounding changes 34 dB.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from speech.nn.kokoro.harmonic_source import NoiseRow
 from speech.nn.kokoro.norm_statistics import NormStatistics, norms_of
 from speech.nn.kokoro.row_layers import Affine, Convolution, SnakeRow, Snakes, StyledRow
 from speech.nn.kokoro.style_norm import EPS
+
+_NARROW = 3, 8
+"""`context` and `block_context` in bfloat16, of 5 and 11: a third less to compute in a first window."""
 
 
 class _Stage:
@@ -84,10 +88,11 @@ class WindowedDecoder:
         self._blocks = [StyledRow(block, dtype) for block in (decoder.first, *decoder.blocks)]
         self._stages = [_Stage(stage, dtype) for stage in generator.stages]  # type: ignore[arg-type]
         self._out = Convolution(generator.out, torch.float32)
-        self.context = math.ceil(_generator_context(config) / 2)
-        """Frames on either side that a window's samples depend on, behind the blocks."""
-        self.block_context = 2 * len(self._blocks) + 1
-        """Frames on either side that a frame depends on in the blocks."""
+        enough = _NARROW if dtype == torch.bfloat16 else (math.inf, math.inf)
+        self.context = int(min(math.ceil(_generator_context(config) / 2), enough[0]))
+        """Frames on either side that a window's samples are computed with, behind the blocks."""
+        self.block_context = int(min(2 * len(self._blocks) + 1, enough[1]))
+        """Frames on either side that a frame is computed with in the blocks."""
 
     @torch.no_grad()
     def begin(self, utterance: DecoderInput, style: Tensor, statistics: NormStatistics) -> DecodedUtterance:
