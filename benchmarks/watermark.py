@@ -2,11 +2,12 @@
 
     python benchmarks/watermark.py runs/watermark/model ROOT --output benchmarks/results/watermark.json
 
-Each utterance of the manifest is marked with a random message, attacked, and listened to; beside it the unmarked one
-after the same attack. Windows: share of windows of a second that reach the checkpoint's threshold. Files: share of
-whole utterances of which at least one window does. Bits: share read right from a whole utterance; messages: share of
-utterances whose message was found and read. Place: of utterances of two seconds or more only the middle half is
-marked; intersection over union of marked and found frames. Real-time factors are CPU time on one thread.
+Each utterance of the manifest is marked with a random message, attacked, and listened to at all speeds; beside it the
+unmarked one after the same attack. Files: share of utterances that count as marked. Windows: share of windows of a
+second that count as marked, in an utterance that does. Bits: share read right from a whole utterance at the speed that
+was found; messages: share of utterances whose message was found and read; wrong: share of which another one was read.
+Place: of utterances of two seconds or more only the middle half is marked; intersection over union of marked and found
+frames. Real-time factors are CPU time on one thread.
 """
 
 from __future__ import annotations
@@ -27,13 +28,17 @@ from timing import machine, timed
 from speech.data.manifest import Utterance, read_manifest
 from speech.data.reading import read_audio
 from speech.models.hub import locate
-from speech.models.watermark_checkpoint import load_watermark_checkpoint
+from speech.models.watermark_checkpoint import Threshold, load_watermark_checkpoint
 from speech.train.watermark.attacks import mixed, resampled
 from speech.train.watermark.lossy import LossyFormat, through_codec
-from speech.tts.watermark import MESSAGES, FrameLogits, Watermarker, encode_message, verdict, window_scores
+from speech.tts.watermark import Watermarker
+from speech.tts.watermark_listening import MarkLogits
+from speech.tts.watermark_message import MESSAGES, encode_message
+from speech.tts.watermark_verdict import strongest, verdict, window_scores
 
 _LEAST_S, _LOCATED_S = 1.5, 2.0
 _CUT_S = 0.377
+_SPEEDS = (0.9, 0.95, 1.05, 1.1)
 Attack = Callable[[np.ndarray, np.ndarray, int, np.random.Generator], np.ndarray]
 """Samples, other speech of the same length, sample rate and random numbers -> samples."""
 
@@ -55,6 +60,10 @@ def _noise(x: np.ndarray, other: np.ndarray, rate: int, rng: np.random.Generator
     return mixed(torch.from_numpy(x), noise, 20.0).numpy()
 
 
+def _sped(factor: float) -> Attack:
+    return lambda x, other, rate, rng: _by_spectrum(x, round(len(x) / factor))
+
+
 def _mix(x: np.ndarray, other: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray:
     return mixed(torch.from_numpy(x), torch.from_numpy(other), 5.0).numpy()
 
@@ -66,17 +75,21 @@ ATTACKS: Mapping[str, Attack] = {
     "8 kHz": _at_8_khz,
     "noise 20 dB": _noise,
     "cropped": lambda x, other, rate, rng: x[round(_CUT_S * rate) : -round(_CUT_S * rate)],
-    "speed 1.05": lambda x, other, rate, rng: _by_spectrum(x, round(len(x) / 1.05)),
-    "speed 1.1": lambda x, other, rate, rng: _by_spectrum(x, round(len(x) / 1.1)),
+    **{f"speed {factor:g}": _sped(factor) for factor in _SPEEDS},
     "mixed 5 dB": _mix,
 }
 
 
-def bits_right(logits: FrameLogits, message: int) -> float:
-    """Share of bits that are read right from all frames of a recording, weighted by presence."""
-    trust = 1 / (1 + np.exp(-logits.presence))
-    read = (logits.bits * trust[:, None]).sum(axis=0) > 0
-    return float((read == np.array(encode_message(message), bool)).mean())
+def bits_right(heard: MarkLogits, message: int) -> float:
+    """Share of bits that are read right from a whole recording, weighted by presence."""
+    return float(((heard.votes().sum(axis=0) > 0) == np.array(encode_message(message), bool)).mean())
+
+
+def windows_marked(heard: Sequence[MarkLogits], threshold: Threshold) -> np.ndarray:
+    """Which windows count as marked, `(windows,)`: none of a recording that does not."""
+    found = strongest(heard)
+    marked = found.evidence >= threshold.of(found.heard.duration_s)
+    return (window_scores(found.frame_scores(), found.heard.frame_s) >= threshold.logit) & marked
 
 
 def overlap(found: np.ndarray, wanted: np.ndarray) -> float:
@@ -88,7 +101,7 @@ def attacked(
     marker: Watermarker, pairs: Sequence[tuple[np.ndarray, np.ndarray, int]], attack: Attack, seed: int
 ) -> dict[str, float]:
     """Figures of one attack on `pairs` of unmarked and marked samples with their messages."""
-    rate, frame_s, threshold = marker.sample_rate, marker.model.frame_s, marker.threshold
+    rate, threshold = marker.sample_rate, marker.threshold
     rows: list[dict[str, float]] = []
     windows: dict[str, list[np.ndarray]] = {"marked": [], "unmarked": []}
     for number, (plain, marked, message) in enumerate(pairs):
@@ -96,16 +109,16 @@ def attacked(
         row: dict[str, float] = {}
         for name, samples in (("unmarked", plain), ("marked", marked)):
             heard = marker.listen([attack(samples, other, rate, np.random.default_rng((seed, number)))])
-            scores = window_scores(heard.presence, frame_s)
-            windows[name].append(scores)
-            row[name] = float(scores.max() >= threshold.logit)
+            windows[name].append(windows_marked(heard, threshold))
+            found = verdict(heard, threshold)
+            row[f"files_{name}"] = found.marked
             if name == "marked":
-                row["bits"] = bits_right(heard, message)
-                row["messages"] = float(verdict(heard, frame_s, threshold).message == message)
+                row["bits"] = bits_right(strongest(heard).heard, message)
+                row["messages"] = found.message == message
+                row["messages_wrong"] = found.message not in (None, message)
         rows.append(row)
-    figures = {f"files_{name}": float(np.mean([row[name] for row in rows])) for name in windows}
-    figures |= {f"windows_{n}": float((np.concatenate(s) >= threshold.logit).mean()) for n, s in windows.items()}
-    return figures | {name: float(np.mean([row[name] for row in rows])) for name in ("bits", "messages")}
+    figures = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+    return figures | {f"windows_{name}": float(np.concatenate(found).mean()) for name, found in windows.items()}
 
 
 def located(marker: Watermarker, pairs: Sequence[tuple[np.ndarray, np.ndarray, int]]) -> dict[str, float]:
@@ -153,9 +166,10 @@ def measure(marker: Watermarker, utterances: Sequence[Utterance], seed: int) -> 
 
 def table(results: Mapping[str, Any]) -> Table:
     """A row per attack."""
-    made = Table("attack", "windows", "false", "files", "false", "bits", "messages")
+    made = Table("attack", "windows", "false", "files", "false", "bits", "messages", "wrong")
     for name, row in results["attacks"].items():
-        shares = ("windows_marked", "windows_unmarked", "files_marked", "files_unmarked", "bits", "messages")
+        found = ("windows_marked", "windows_unmarked", "files_marked", "files_unmarked")
+        shares = (*found, "bits", "messages", "messages_wrong")
         made.add_row(name, *(f"{row[share]:.1%}" for share in shares))
     return made
 

@@ -35,7 +35,8 @@ from speech.tts.synthesizer import Synthesizer
 from speech.tts.text_front_end.ssml import read_ssml
 from speech.tts.voice_blend import blend_name, read_blend
 from speech.tts.voice_file import VoiceFile
-from speech.tts.watermark import WatermarkChoice, Watermarker, encode_message
+from speech.tts.watermark import WatermarkChoice, Watermarker
+from speech.tts.watermark_message import encode_message
 
 _BESIDE = WatermarkChoice()
 

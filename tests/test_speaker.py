@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from speech.errors import ConfigError, LanguageError, ModelError, TextError
 from speech.models.adapters.file import fingerprint
-from speech.models.watermark_checkpoint import Threshold, WatermarkCheckpoint
+from speech.models.watermark_checkpoint import WatermarkCheckpoint
 from speech.speaker import Speaker, Speech
 from speech.tts.speech_stream import PARAGRAPH_S, SpeakingOptions
 from speech.tts.synthesizer import SaidSymbols
 from speech.tts.voice_file import VoiceFile
 from speech.tts.watermark import Watermarker
 from tests.tiny_voice import save_tiny_voice
-from tests.tiny_watermark import tiny_watermark
+from tests.tiny_watermark import tiny_threshold, tiny_watermark
 from tests.tts.counting import CountingSynthesizer, LetterPronouncer
 from tests.tts.kokoro_voices import letters_program, ship_kokoro
 
@@ -203,7 +203,7 @@ def test_a_blend_is_a_voice_of_the_language_of_its_largest_weight():
 
 @pytest.fixture(scope="module")
 def marker() -> Watermarker:
-    return Watermarker(WatermarkCheckpoint(tiny_watermark(), Threshold(0.0, 0.01, 100), {}))
+    return Watermarker(WatermarkCheckpoint(tiny_watermark(), tiny_threshold(), {}))
 
 
 @given(st.lists(st.integers(0, len(TEXT)), max_size=20))
@@ -249,7 +249,7 @@ def test_cloned_voices_are_said_only_with_a_watermark(marker):
 
 
 def test_a_watermark_of_another_rate_or_message_is_refused(marker):
-    other = Watermarker(WatermarkCheckpoint(tiny_watermark(sample_rate=24000), Threshold(0.0, 0.01, 100), {}))
+    other = Watermarker(WatermarkCheckpoint(tiny_watermark(sample_rate=24000), tiny_threshold(), {}))
     with pytest.raises(ConfigError, match="the watermark has 24000 Hz, the voice 8000 Hz"):
         Speaker(CountingSynthesizer(), LetterPronouncer(), other)
     with pytest.raises(ConfigError, match="message 256"):

@@ -31,7 +31,21 @@ def tiny_watermark(**settings: Any) -> Watermark:
     return made
 
 
-def save_tiny_watermark(folder: Path, logit: float = 0.0, **settings: Any) -> Path:
-    checkpoint = WatermarkCheckpoint(tiny_watermark(**settings), Threshold(logit, 0.01, 100), {"note": "tiny"})
+def tiny_threshold(evidence: float = 0.0, logit: float | None = None) -> Threshold:
+    """The same for recordings and windows unless `logit` is given."""
+    return Threshold(
+        evidence=evidence,
+        growth=0.5,
+        duration_s=4.0,
+        false_alarms=0.01,
+        recordings=100,
+        logit=evidence if logit is None else logit,
+        window_false_alarms=0.02,
+        windows=1000,
+    )
+
+
+def save_tiny_watermark(folder: Path, evidence: float = 0.0, **settings: Any) -> Path:
+    checkpoint = WatermarkCheckpoint(tiny_watermark(**settings), tiny_threshold(evidence), {"note": "tiny"})
     save_watermark_checkpoint(folder, checkpoint, card="# tiny\n")
     return folder

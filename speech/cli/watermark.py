@@ -15,7 +15,9 @@ from speech.choices import EMBEDDED_WATERMARK
 from speech.cli.console import stdout, to_json, write
 from speech.errors import AudioError, ConfigError
 from speech.files import check_readable, check_writable, printable, replacing
-from speech.tts.watermark import Detection, Watermarker, encode_message
+from speech.tts.watermark import Watermarker
+from speech.tts.watermark_message import encode_message
+from speech.tts.watermark_verdict import Detection
 
 watermark = typer.Typer(
     no_args_is_help=True,
@@ -62,7 +64,7 @@ def detect(
     json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
     model: _Model = EMBEDDED_WATERMARK,
 ) -> None:
-    """Look for a mark: score, where the recording is marked, and the message."""
+    """Look for a mark: score, where the recording is marked, the message, and the speed if it is another."""
     check_readable(file)
     marker = Watermarker.from_pretrained(model)
     try:
@@ -83,7 +85,8 @@ def _described(found: Detection) -> str:
     if not found.marked:
         return f"no mark found ({score})"
     message = "a message that could not be read" if found.message is None else f"message {found.message}"
-    return f"marked, {message} ({score})"
+    speed = "" if found.speed == 1 else f", played about {found.speed:.2f} times as fast"
+    return f"marked, {message}{speed} ({score})"
 
 
 def _at(error: AudioError, file: Path) -> AudioError:

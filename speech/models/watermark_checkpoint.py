@@ -28,16 +28,30 @@ from speech.models.watermark import Watermark, WatermarkConfig
 _WEIGHTS = {"model.safetensors": ""}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
-    """Above which score a window counts as marked, and how often an unmarked one does."""
+    """From where on a recording and a window count as marked, and how often unmarked ones do."""
 
-    logit: float
-    """Mean presence logit of a window."""
+    evidence: float
+    """Evidence from which on a recording counts as marked, at the strongest of all speeds."""
+    growth: float
+    """How much more is asked of a recording e times as long as `duration_s`: it has more places for a false alarm."""
+    duration_s: float
+    """Mean duration of the recordings that the threshold was set on; shorter ones are not asked for less."""
     false_alarms: float
-    """Share of unmarked windows with that score or a higher one, as it was measured when the threshold was set."""
+    """Share of unmarked recordings that reach it, as it was measured when the threshold was set."""
+    recordings: int
+    """Unmarked recordings that it was measured on; 0: not measured."""
+    logit: float
+    """Score from which on a window of a marked recording counts as marked."""
+    window_false_alarms: float
+    """Share of unmarked windows that reach it at their own speed."""
     windows: int
     """Unmarked windows that it was measured on; 0: not measured."""
+
+    def of(self, duration_s: float) -> float:
+        """The evidence that a recording of so many seconds needs."""
+        return self.evidence + self.growth * math.log(max(duration_s / self.duration_s, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +118,17 @@ def _record(directory: Path) -> tuple[WatermarkConfig, Threshold, dict[str, Any]
     where = str(directory / RECORD)
     try:
         config, threshold = WatermarkConfig(**record["model"]), Threshold(**record["threshold"])
-        finite = math.isfinite(threshold.logit) and 0 <= threshold.false_alarms <= 1
+        valid = _valid(threshold)
     except (TypeError, ValueError, ConfigError) as error:
         raise ModelError(f"has a wrong or missing key: {error}", where=where) from error
-    if not finite:
+    if not valid:
         raise ModelError(f"threshold {record['threshold']} is no threshold", where=where)
     return config, threshold, record["info"]
+
+
+def _valid(threshold: Threshold) -> bool:
+    finite = (
+        math.isfinite(threshold.evidence) and math.isfinite(threshold.logit) and math.isfinite(threshold.duration_s)
+    )
+    shares = (threshold.false_alarms, threshold.window_false_alarms)
+    return finite and threshold.growth >= 0 and threshold.duration_s > 0 and all(0 <= share <= 1 for share in shares)

@@ -1,49 +1,30 @@
-"""Watermarks of speech: embed a mark with a message, and find marks, where they are, and what they say.
-
-A mark has 16 bits: 4 of the version of its layout, 8 that are free, and a checksum of 4 (CRC-4-ITU).
-"""
+"""Watermarks of speech: embed a mark with a message, and find marks, where they are, and what they say."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import soxr
 import torch
-from torch import Tensor
 
 from speech.choices import EMBEDDED_WATERMARK
-from speech.errors import AudioError, ConfigError
+from speech.errors import AudioError
 from speech.models.hub import locate
 from speech.models.watermark import Watermark
-from speech.models.watermark_checkpoint import (
-    Threshold,
-    WatermarkCheckpoint,
-    load_watermark_checkpoint,
-    load_watermark_config,
-)
-from speech.nn.watermark.detector import Detected, DetectorState
+from speech.models.watermark_checkpoint import WatermarkCheckpoint, load_watermark_checkpoint, load_watermark_config
 from speech.nn.watermark.generator import GeneratorState
+from speech.tts.watermark_listening import SPEEDS, MarkListener, MarkLogits
+from speech.tts.watermark_message import encode_message
+from speech.tts.watermark_verdict import Detection, verdict
 
-MESSAGES = 256
-"""Messages are 0 .. 255."""
 BESIDE = "watermark"
 """Folder in that of a voice model, with a watermark for all that the model says."""
-VERSION = 1
-"""Layout of the bits."""
-WINDOW_S = 1.0
-"""Seconds over which presence is averaged for a verdict."""
 LEAST_S = 0.5
 """Seconds below which audio is too short to be listened to."""
-_STEP_S, _SMOOTH_S = 0.1, 0.25
-_BRIDGED_S, _SHORTEST_S = 0.5, 0.3
-"""Gaps in a segment that are bridged, and segments that are dropped."""
 _BLOCK_S = 10.0
-_CRC = 0b10011
-"""x^4 + x + 1."""
 _LOWEST_RATE = 1000
 
 
@@ -81,115 +62,6 @@ class WatermarkChoice:
             return beside
         shipped = locate(EMBEDDED_WATERMARK)
         return shipped if load_watermark_config(shipped).sample_rate == rate else None
-
-
-def encode_message(message: int) -> list[int]:
-    """The 16 bits of a message.
-
-    Raises:
-        ConfigError: if it is not 0 .. 255.
-    """
-    if not 0 <= message < MESSAGES:
-        raise ConfigError(f"message {message}, expected 0 to {MESSAGES - 1}")
-    word = VERSION << 8 | message
-    return _bits(word << 4 | _checksum(word), 16)
-
-
-def decode_message(bits: Sequence[int]) -> int | None:
-    """The message of 16 bits; None if their checksum is wrong or their version is another."""
-    whole = int("".join(map(str, bits)), 2)
-    word, checksum = whole >> 4, whole & 0b1111
-    return word & 0xFF if checksum == _checksum(word) and word >> 8 == VERSION else None
-
-
-def _bits(number: int, count: int) -> list[int]:
-    return [number >> place & 1 for place in reversed(range(count))]
-
-
-def _checksum(word: int) -> int:
-    """CRC-4-ITU of 12 bits."""
-    rest = word << 4
-    for place in reversed(range(4, 16)):
-        if rest >> place & 1:
-            rest ^= _CRC << (place - 4)
-    return rest
-
-
-@dataclass(frozen=True, slots=True)
-class MarkedSegment:
-    """A part of a recording that is marked."""
-
-    start_s: float
-    end_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Detection:
-    """What was found in a recording."""
-
-    score: float
-    """Highest mean presence logit of a window of a second."""
-    threshold: float
-    """Score from which on a recording counts as marked."""
-    segments: tuple[MarkedSegment, ...]
-    """Where it is marked; empty if it is not."""
-    message: int | None
-    """The message; None without a mark, or if the bits were not read without error."""
-
-    @property
-    def marked(self) -> bool:
-        """Whether there is a mark."""
-        return self.score >= self.threshold
-
-
-class FrameLogits(NamedTuple):
-    """What the detector says of the frames of one recording."""
-
-    presence: np.ndarray
-    """`(frames,)`"""
-    bits: np.ndarray
-    """`(frames, 16)`"""
-
-
-def window_scores(presence: np.ndarray, frame_s: float) -> np.ndarray:
-    """Mean of `presence (frames,)` over each window of a second, a tenth of one apart: `(windows,)`, at least one."""
-    width, step = round(WINDOW_S / frame_s), max(round(_STEP_S / frame_s), 1)
-    if len(presence) <= width:
-        return np.array([presence.mean()])
-    sums = np.concatenate([[0.0], np.cumsum(presence, dtype=np.float64)])
-    return np.asarray((sums[width:] - sums[:-width])[::step] / width)
-
-
-def verdict(logits: FrameLogits, frame_s: float, threshold: Threshold) -> Detection:
-    """Decide on a recording: marked or not, where, and with which message."""
-    score = float(window_scores(logits.presence, frame_s).max())
-    if score < threshold.logit:
-        return Detection(score, threshold.logit, (), None)
-    runs = marked_runs(logits.presence, frame_s, threshold.logit)
-    inside = np.concatenate([np.arange(start, end) for start, end in runs])
-    trust = 1 / (1 + np.exp(-logits.presence[inside]))
-    read = (logits.bits[inside] * trust[:, None]).sum(axis=0) > 0
-    segments = tuple(MarkedSegment(round(start * frame_s, 2), round(end * frame_s, 2)) for start, end in runs)
-    return Detection(score, threshold.logit, segments, decode_message(read.astype(int).tolist()))
-
-
-def marked_runs(presence: np.ndarray, frame_s: float, threshold: float) -> list[tuple[int, int]]:
-    """Runs of marked frames, (first, last + 1), of a recording with a window at or above `threshold`; at least one."""
-    width = min(round(_SMOOTH_S / frame_s), len(presence))
-    smooth = np.convolve(presence, np.ones(width), "same") / np.convolve(np.ones(len(presence)), np.ones(width), "same")
-    joined: list[tuple[int, int]] = []
-    for start, end in _runs(smooth > min(threshold, 0.0)):
-        if joined and start - joined[-1][1] < _BRIDGED_S / frame_s:
-            joined[-1] = (joined[-1][0], end)
-        else:
-            joined.append((start, end))
-    long = [(start, end) for start, end in joined if end - start >= _SHORTEST_S / frame_s]
-    return long or [max(joined, key=lambda run: run[1] - run[0], default=(0, len(presence)))]
-
-
-def _runs(flags: np.ndarray) -> Iterator[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
-    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
 
 
 class MarkingStream:
@@ -250,7 +122,6 @@ class Watermarker:
     def __init__(self, checkpoint: WatermarkCheckpoint) -> None:
         self.model: Watermark = checkpoint.model.eval()
         self.threshold = checkpoint.threshold
-        self._hop = self.model.config.hop
 
     @classmethod
     def from_pretrained(cls, name: str) -> Watermarker:
@@ -313,43 +184,35 @@ class Watermarker:
         return self.detect_stream([_at_rate(_checked(samples, rate), rate, self.sample_rate)])
 
     def detect_stream(self, pieces: Iterable[np.ndarray]) -> Detection:
-        """Look for a mark in a recording at `sample_rate` Hz that comes as `pieces (n,)`; memory hardly grows with it.
+        """Look for a mark in a recording at `sample_rate` Hz that comes as `pieces (n,)`.
+
+        Of each second some 6 kB are kept, at frames of 10 ms.
 
         Raises:
             AudioError: if it is too short.
         """
-        return verdict(self.listen(pieces), self.model.frame_s, self.threshold)
+        return verdict(self.listen(pieces), self.threshold)
 
-    def listen(self, pieces: Iterable[np.ndarray]) -> FrameLogits:
-        """What the detector says of each frame of a recording at `sample_rate` Hz.
+    def listen(self, pieces: Iterable[np.ndarray], speeds: Sequence[float] = SPEEDS) -> list[MarkLogits]:
+        """What the detector says of a recording at `sample_rate` Hz at each of `speeds`.
 
         Raises:
             AudioError: if it is too short.
         """
-        detector, count = self.model.detector, 0
-        state: DetectorState = detector.begin(1)
-        found: list[Detected] = []
+        listeners, count = [MarkListener(self.model, speed) for speed in speeds], 0
         for piece in self._blocks(pieces):
             count += len(piece)
-            with torch.inference_mode():
-                heard, state = detector.step(self._row(piece), state)
-            found.append(heard)
+            for listener in listeners:
+                listener.push(piece)
         if count < LEAST_S * self.sample_rate:
             raise AudioError(f"has {count / self.sample_rate:.2f} s, expected {LEAST_S:g} s or more")
-        rest = -count % self._hop + detector.delay_frames * self._hop
-        with torch.inference_mode():
-            found.append(detector.step(self._row(np.zeros(rest, np.float32)), state)[0])
-        presence, bits = (torch.cat(parts, dim=1)[0, detector.delay_frames :] for parts in zip(*found, strict=True))
-        return FrameLogits(presence.cpu().numpy(), bits.cpu().numpy())
+        return [listener.finish() for listener in listeners]
 
     def _blocks(self, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         block = round(_BLOCK_S * self.sample_rate)
         for piece in pieces:
             for start in range(0, len(piece), block):
-                yield piece[start : start + block]
-
-    def _row(self, samples: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(samples, np.float32))[None].to(self.model.device)
+                yield np.ascontiguousarray(piece[start : start + block], np.float32)
 
 
 def _checked(samples: np.ndarray, rate: int) -> np.ndarray:

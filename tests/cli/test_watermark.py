@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 from speech.errors import AudioError, ConfigError, FileError, ModelError
+from speech.tts.watermark_listening import SPEEDS
 from tests.cli.calling import run
 from tests.tiny_watermark import save_tiny_watermark
 
@@ -17,13 +18,13 @@ CLIPS = Path(__file__).parents[2] / "speech" / "assets" / "clips"
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """Whatever it hears counts as marked."""
-    return save_tiny_watermark(tmp_path_factory.mktemp("w") / "model", logit=-1000.0)
+    return save_tiny_watermark(tmp_path_factory.mktemp("w") / "model", evidence=-1000.0)
 
 
 @pytest.fixture(scope="module")
 def never(tmp_path_factory):
     """Nothing counts as marked."""
-    return save_tiny_watermark(tmp_path_factory.mktemp("n") / "model", logit=1000.0)
+    return save_tiny_watermark(tmp_path_factory.mktemp("n") / "model", evidence=1000.0)
 
 
 @pytest.fixture
@@ -65,8 +66,9 @@ def test_a_mark_is_reported_for_readers_and_programs(model, never, clip):
     assert record["marked"] is True
     assert record["threshold"] == -1000
     assert record["segments"][0].keys() == {"start_s", "end_s"}
+    assert record["speed"] in SPEEDS
     record = json.loads(run("watermark", "detect", clip, "--model", never, "--json").stdout)
-    assert (record["marked"], record["segments"], record["message"]) == (False, [], None)
+    assert (record["marked"], record["segments"], record["message"], record["speed"]) == (False, [], None, 1.0)
     assert "no mark found (score " in run("watermark", "detect", clip, "--model", never).stdout
 
 
@@ -95,6 +97,17 @@ def test_the_watermark_of_the_package_marks_and_finds(tmp_path, name):
     run("watermark", "embed", speech, "-o", tmp_path / "o.mp3", "--message", 77)
     assert "marked, message 77" in run("watermark", "detect", tmp_path / "o.mp3").stdout
     assert "no mark found" in run("watermark", "detect", speech).stdout
+
+
+def test_the_speed_is_said_if_it_is_another(tmp_path):
+    speech, marked, fast = CLIPS / "LJ003-0041.ogg", tmp_path / "marked.wav", tmp_path / "fast.wav"
+    run("watermark", "embed", speech, "-o", marked, "--message", 77)
+    samples, rate = soundfile.read(marked)
+    soundfile.write(fast, samples, round(1.1 * rate))
+    said = run("watermark", "detect", fast).stdout.replace("\n", " ")
+    assert "marked, message 77, played about 1.12 times as fast" in said
+    assert json.loads(run("watermark", "detect", fast, "--json").stdout)["speed"] == 1.124
+    assert "times as fast" not in run("watermark", "detect", marked).stdout
 
 
 def test_a_model_that_is_nothing_is_refused(clip):

@@ -1,6 +1,7 @@
 """A watermark comes back from disk as it was, and other readers and damaged files are told apart."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -11,18 +12,17 @@ from speech.models.checkpoint import KINDS, Storage, kind_of, load_checkpoint
 from speech.models.storage import WATERMARK
 from speech.models.watermark import WatermarkConfig
 from speech.models.watermark_checkpoint import (
-    Threshold,
     WatermarkCheckpoint,
     load_watermark_checkpoint,
     save_watermark_checkpoint,
 )
 from tests.cli.calling import run
-from tests.tiny_watermark import save_tiny_watermark, tiny_watermark
+from tests.tiny_watermark import save_tiny_watermark, tiny_threshold, tiny_watermark
 
 
 @pytest.fixture
 def saved(tmp_path):
-    return save_tiny_watermark(tmp_path / "w", logit=1.25)
+    return save_tiny_watermark(tmp_path / "w", evidence=1.25)
 
 
 @torch.inference_mode()
@@ -35,12 +35,12 @@ def marked(model):
 def test_it_comes_back_as_it_was(tmp_path, storage):
     model, more = tiny_watermark(), tmp_path / "curve.txt"
     more.write_text("curve")
-    checkpoint = WatermarkCheckpoint(model, Threshold(0.5, 0.001, 4000), {"note": "tiny"})
+    checkpoint = WatermarkCheckpoint(model, tiny_threshold(0.5, -0.25), {"note": "tiny"})
     save_watermark_checkpoint(
         tmp_path / "w", checkpoint, card="# tiny\n", storage=storage, attached={"curve.txt": more}
     )
     loaded = load_watermark_checkpoint(tmp_path / "w")
-    assert (loaded.info, loaded.threshold) == ({"note": "tiny"}, Threshold(0.5, 0.001, 4000))
+    assert (loaded.info, loaded.threshold) == ({"note": "tiny"}, tiny_threshold(0.5, -0.25))
     assert loaded.model.config == model.config
     assert not loaded.model.training
     assert {file.name for file in (tmp_path / "w").iterdir()} == {
@@ -67,7 +67,7 @@ def test_it_describes_itself(saved):
     assert "kind          watermark" in said
     assert "8000 Hz" in said
     assert "16 bits" in said
-    assert "1.250, reached by 1.00% of 100 unmarked windows" in said
+    assert "1.25, reached by 1.00% of 100 unmarked recordings" in said
     assert "adapters" not in said
 
 
@@ -78,6 +78,10 @@ def test_what_is_wrong_is_named(saved):
         ("model", {"depth": 3}, "wrong or missing key"),
         ("threshold", {"level": 3}, "wrong or missing key"),
         ("threshold", {"false_alarms": 3.0}, "is no threshold"),
+        ("threshold", {"window_false_alarms": -1.0}, "is no threshold"),
+        ("threshold", {"growth": -1.0}, "is no threshold"),
+        ("threshold", {"duration_s": 0.0}, "is no threshold"),
+        ("threshold", {"evidence": "high"}, "wrong or missing key"),
     ):
         (saved / "config.json").write_text(json.dumps(record | {key: record[key] | change}))
         with pytest.raises(ModelError, match=message):
@@ -87,3 +91,9 @@ def test_what_is_wrong_is_named(saved):
     save_file({**tensors, "extra": torch.zeros(1)}, saved / "model.safetensors")
     with pytest.raises(ModelError, match="extra"):
         load_watermark_checkpoint(saved)
+
+
+def test_a_threshold_grows_with_the_logarithm_of_the_duration():
+    threshold = tiny_threshold(3.0)
+    assert [threshold.of(seconds) for seconds in (0.5, 4.0)] == [3.0, 3.0]
+    assert threshold.of(4.0 * math.e**2) == pytest.approx(4.0)

@@ -30,7 +30,7 @@ def test_it_writes_a_watermark_and_says_where(start, spoken, tmp_path):
     assert ran.out.replace("\n", "") == f"watermark: {output / 'model'}"
     loaded = load_watermark_checkpoint(output / "model")
     assert loaded.model.sample_rate == 8000
-    assert loaded.threshold.windows == 8
+    assert loaded.threshold.recordings == 8
 
 
 def test_what_is_wrong_is_said_in_a_line(start, spoken, tmp_path):

@@ -1,12 +1,13 @@
-"""The threshold of a watermark: set on unmarked speech, as it is and attacked, at a false-alarm rate."""
+"""The thresholds of a watermark: set on unmarked speech, as it is and attacked, at rates of false alarms."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from speech.data.manifest import Utterance
 from speech.data.reading import AudioReader
@@ -15,7 +16,14 @@ from speech.models.watermark import Watermark
 from speech.models.watermark_checkpoint import Threshold
 from speech.train.watermark.attacks import Attacks, Draw
 from speech.train.watermark.config import AttackConfig, CalibrationConfig
-from speech.tts.watermark import LEAST_S, window_scores
+from speech.tts.watermark import LEAST_S
+from speech.tts.watermark_listening import SPEEDS, MarkListener, MarkLogits
+from speech.tts.watermark_message import MESSAGES
+from speech.tts.watermark_verdict import Finding, strongest, window_scores
+
+_FEW, _MANY = 1.0, 20.0
+"""Multiples of the share of false alarms between which the tail of the evidence is measured."""
+_MOST_SHARE = 0.5
 
 
 def calibrate(
@@ -25,46 +33,83 @@ def calibrate(
     attacks: AttackConfig,
     seed: int,
 ) -> Threshold:
-    """The lowest threshold that at most a share `config.false_alarms` of unmarked windows reaches.
+    """The lowest thresholds that at most shares of unmarked recordings and of their windows reach.
+
+    Recordings are searched at all speeds, as they will be when a mark is looked for; windows are heard at their own
+    speed, for a message that is drawn.
 
     Args:
         watermark: in evaluation mode.
         utterances: unmarked speech; up to `config.utterances` of them are drawn.
-        config: how many, and which share.
-        attacks: each utterance is heard as it is, and after an attack or none.
+        config: how many, and which shares.
+        attacks: each utterance is heard as it is, and after one of these attacks.
         seed: of the draws.
 
     Raises:
         DataError: if no utterance is long enough and readable.
     """
-    rng, draw = np.random.default_rng(seed), Draw(torch.Generator().manual_seed(seed))
+    rng = np.random.default_rng(seed)
     places = rng.permutation(len(utterances))[: config.utterances]
     chosen = [utterances[place] for place in sorted(places.tolist())]
-    read, attack = (
-        AudioReader(rate=watermark.sample_rate),
-        Attacks(attacks, watermark.sample_rate, watermark.config.hop),
-    )
-    heard = [x for x in map(read, chosen) if isinstance(x, np.ndarray) and len(x) >= LEAST_S * watermark.sample_rate]
-    if not heard:
+    read = AudioReader(rate=watermark.sample_rate)
+    speech = [x for x in map(read, chosen) if isinstance(x, np.ndarray) and len(x) >= LEAST_S * watermark.sample_rate]
+    if not speech:
         raise DataError(f"no unmarked speech of {LEAST_S:g} s or more, from which a threshold could be set")
-    scores: list[np.ndarray] = []
-    for number, samples in enumerate(heard):
-        row, other = torch.from_numpy(samples), torch.from_numpy(heard[number - 1])
-        other = other.repeat(-(-len(row) // len(other)))[: len(row)]
-        for version in (row, attack(row, other, draw).samples):
-            scores.append(_scores(watermark, version))
-    return threshold_at(np.concatenate(scores), config.false_alarms)
+    evidence: list[float] = []
+    durations: list[float] = []
+    windows: list[np.ndarray] = []
+    attack = Attacks(replace(attacks, share=1.0), watermark.sample_rate, watermark.config.hop)
+    for samples in _versions(speech, attack, seed):
+        heard = _heard(watermark, samples)
+        evidence.append(strongest(heard).evidence)
+        durations.append(heard[0].duration_s)
+        own = Finding(heard[SPEEDS.index(1.0)], int(rng.integers(MESSAGES)), 0.0)
+        windows.append(window_scores(own.frame_scores(), watermark.frame_s))
+    return thresholds_at(np.array(evidence), float(np.mean(durations)), np.concatenate(windows), config)
 
 
-def threshold_at(scores: np.ndarray, share: float) -> Threshold:
-    """The lowest threshold that at most a `share` of `scores (windows,)` reaches."""
+def thresholds_at(evidence: np.ndarray, duration_s: float, scores: np.ndarray, config: CalibrationConfig) -> Threshold:
+    """The lowest thresholds that at most the shares of `evidence (recordings,)` and `scores (windows,)` reach.
+
+    Of k recordings in a row the highest evidence is above what a share p of one reaches as often as k p. So the tail of
+    the evidence of one says how a threshold has to grow with duration.
+    """
+    least, logit = reached_by(evidence, config.false_alarms), reached_by(scores, config.window_false_alarms)
+    few, many = (min(times * config.false_alarms, _MOST_SHARE) for times in (_FEW, _MANY))
+    tail = np.quantile(evidence, [1 - many, 1 - few])
+    growth = float(tail[1] - tail[0]) / math.log(many / few) if many > few else 0.0
+    return Threshold(
+        evidence=least,
+        growth=growth,
+        duration_s=duration_s,
+        false_alarms=float((evidence >= least).mean()),
+        recordings=len(evidence),
+        logit=logit,
+        window_false_alarms=float((scores >= logit).mean()),
+        windows=len(scores),
+    )
+
+
+def reached_by(scores: np.ndarray, share: float) -> float:
+    """The lowest threshold that at most a `share` of `scores (n,)` reaches."""
     ordered = np.sort(scores)
     allowed = int(share * len(ordered))
-    logit = float(np.nextafter(np.float32(ordered[len(ordered) - 1 - allowed]), np.float32(np.inf)))
-    return Threshold(logit, float((scores >= logit).mean()), len(scores))
+    return float(np.nextafter(np.float32(ordered[len(ordered) - 1 - allowed]), np.float32(np.inf)))
 
 
-@torch.inference_mode()
-def _scores(watermark: Watermark, samples: Tensor) -> np.ndarray:
-    found = watermark.detector(samples[None]).presence[0].numpy()
-    return window_scores(found, watermark.frame_s)
+def _versions(speech: Sequence[np.ndarray], attack: Attacks, seed: int) -> Iterator[np.ndarray]:
+    """Each recording as it is, and attacked."""
+    draw = Draw(torch.Generator().manual_seed(seed))
+    for number, samples in enumerate(speech):
+        yield samples
+        other = np.resize(speech[number - 1], len(samples))
+        yield attack(torch.from_numpy(samples), torch.from_numpy(other), draw).samples.numpy()
+
+
+def _heard(watermark: Watermark, samples: np.ndarray) -> list[MarkLogits]:
+    found = []
+    for speed in SPEEDS:
+        listener = MarkListener(watermark, speed)
+        listener.push(samples.astype(np.float32, copy=False))
+        found.append(listener.finish())
+    return found

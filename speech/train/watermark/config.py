@@ -103,11 +103,13 @@ class AttackConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationConfig:
-    """How the threshold is set after training, on unmarked speech of train and dev."""
+    """How the thresholds are set after training, on unmarked speech of train and dev."""
 
-    false_alarms: float = ranged(0.001, above=0, below=1)
-    """Share of unmarked windows that may count as marked."""
-    utterances: int = ranged(300, least=1)
+    false_alarms: float = ranged(0.005, above=0, below=1)
+    """Share of unmarked recordings that may count as marked."""
+    window_false_alarms: float = ranged(0.01, above=0, below=1)
+    """Share of unmarked windows that may count as a part of the mark of a marked recording."""
+    utterances: int = ranged(600, least=1)
     """Utterances that are listened to, each as it is and once attacked."""
 
     def __post_init__(self) -> None:

@@ -31,4 +31,4 @@ def test_contradictions_are_refused(make, message):
 def test_the_defaults_are_those_of_a_watermark_at_24_khz():
     config = WatermarkTrainConfig()
     assert config.model.sample_rate == 24000
-    assert config.calibration.false_alarms == 0.001
+    assert (config.calibration.false_alarms, config.calibration.window_false_alarms) == (0.005, 0.01)

@@ -91,9 +91,10 @@ def test_it_learns(spoken, tmp_path):
 def test_the_card_names_threshold_and_limits_and_no_path_of_this_machine(whole, spoken):
     card, loaded = (whole / "README.md").read_text(), load_watermark_checkpoint(whole)
     assert "An audio watermark at 8000 Hz with 16 bits" in card
-    assert f"of {loaded.threshold.windows} windows" in card
+    assert f"of {loaded.threshold.recordings} unmarked recordings of 0.5 s on average" in card
     assert 0 <= loaded.threshold.false_alarms <= 0.1
-    assert loaded.threshold.windows == 16  # eight utterances of half a second, twice each
+    assert loaded.threshold.recordings == 16  # eight utterances of half a second, twice each
+    assert loaded.threshold.windows == 16
     assert "determined enough, can remove it" in card
     assert "| tones | CC0 |" in card
     assert loaded.info["hours"].keys() == {"deu", "eng"}
