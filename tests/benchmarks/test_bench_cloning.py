@@ -27,7 +27,9 @@ def test_a_person_has_two_recordings_of_different_clips_with_clear_texts(tmp_pat
     corpus(tmp_path)
     (anna,) = people(tmp_path, ["ours"], 5)  # clips of carl are too short
     assert (anna.name, anna.language) == ("ours anna", "eng")
-    levels = [{*np.unique(samples.astype(np.float64).round(2)).tolist()} - {0.0} for samples in (anna.heard, anna.other)]
+    levels = [
+        {*np.unique(samples.astype(np.float64).round(2)).tolist()} - {0.0} for samples in (anna.heard, anna.other)
+    ]
     assert len(levels[0]) == 3  # ten seconds of four and a gap each
     assert len(levels[1]) == 1
     assert not levels[0] & levels[1]
