@@ -22,12 +22,9 @@ from speech.models.adapters.file import fingerprint
 from speech.models.hub import locate
 from speech.models.storage import ALIGNED_AR
 from speech.text.languages import resolve
-from speech.tts.aligned_cloning import AlignedCloner
 from speech.tts.aligned_synthesizer import AlignedSynthesizer
 from speech.tts.cloning import Cloner, Listener
-from speech.tts.kokoro_cloning import KokoroCloner
-from speech.tts.kokoro_synthesizer import KokoroSynthesizer
-from speech.tts.loading import load_voice_model
+from speech.tts.loading import cloner_for, load_voice_model
 from speech.tts.pronunciation.pronunciation import Pronouncer
 from speech.tts.speech_stream import SaidWord, SpeakingOptions, SpeechPacket, SpeechStream
 from speech.tts.style_fitting import Told
@@ -128,7 +125,7 @@ class Speaker:
         Raises:
             ConfigError: if there is no such voice.
         """
-        weights = self._weights(voice)
+        weights = _weights(self._synthesizer, voice)
         return self._synthesizer.language_of(max(weights, key=weights.__getitem__))
 
     def is_cloned(self, voice: str) -> bool:
@@ -137,7 +134,7 @@ class Speaker:
         Raises:
             ConfigError: if there is no such voice.
         """
-        return not self._weights(voice).keys().isdisjoint(self._synthesizer.cloned)
+        return not _weights(self._synthesizer, voice).keys().isdisjoint(self._synthesizer.cloned)
 
     @property
     def grows(self) -> bool:
@@ -145,8 +142,7 @@ class Speaker:
         return isinstance(self._synthesizer, AlignedSynthesizer)
 
     def cloner(self, listener: Listener, told: Told = lambda done, steps: None) -> Cloner:
-        """What makes voices for this model out of recordings: in a second with an aligned model, in minutes with a
-        Kokoro.
+        """What makes voices for this model out of recordings: with an aligned model in a second, else in minutes.
 
         Args:
             listener: a recogniser that knows the languages of the recordings.
@@ -155,12 +151,8 @@ class Speaker:
         Raises:
             ConfigError: if the model imitates no recordings, or the package of the speaker encoder is missing.
         """
-        synthesizer, digest = self._synthesizer, fingerprint(self._own_folder())
-        if isinstance(synthesizer, AlignedSynthesizer):
-            return AlignedCloner(synthesizer, self._pronouncer, digest, listener)
-        if isinstance(synthesizer, KokoroSynthesizer):
-            return KokoroCloner(synthesizer, self._pronouncer, digest, listener, told)
-        raise ConfigError("this voice model imitates no recordings", fix="Take embedded-voice.")
+        digest = fingerprint(self._own_folder())
+        return cloner_for(self._synthesizer, self._pronouncer, digest, listener, told)
 
     def add_voice(self, voice: VoiceFile) -> None:
         """Add a voice, in the place of one of the same name if there is one.
@@ -239,7 +231,7 @@ class Speaker:
             LanguageError: if the language is unknown.
         """
         if options.voice:
-            return blend_name(self._weights(options.voice))
+            return blend_name(_weights(self._synthesizer, options.voice))
         return self._synthesizer.voice_for(resolve(options.language).code)
 
     def _open_to_voices(self) -> AlignedSynthesizer:
@@ -253,12 +245,13 @@ class Speaker:
             raise ConfigError("the folder of this voice model is not known", fix="Take Speaker.from_pretrained.")
         return self._folder
 
-    def _weights(self, voice: str) -> Mapping[str, float]:
-        """The voices of a name, which are all there, and their weights."""
-        weights = read_blend(voice)
-        unknown = [name for name in weights if name not in self.voices]
-        if unknown:
-            raise ConfigError(f"there is no voice {unknown[0][:80]!r}", fix=f"There are {', '.join(self.voices)}.")
-        if len(weights) > 1 and not self._synthesizer.blends:
-            raise ConfigError(f"this model does not blend voices: {voice[:80]!r}", fix="Name one voice.")
-        return weights
+
+def _weights(synthesizer: Synthesizer, voice: str) -> Mapping[str, float]:
+    """The voices of a name, which are all there, and their weights."""
+    weights, voices = read_blend(voice), synthesizer.voices
+    unknown = [name for name in weights if name not in voices]
+    if unknown:
+        raise ConfigError(f"there is no voice {unknown[0][:80]!r}", fix=f"There are {', '.join(voices)}.")
+    if len(weights) > 1 and not synthesizer.blends:
+        raise ConfigError(f"this model does not blend voices: {voice[:80]!r}", fix="Name one voice.")
+    return weights

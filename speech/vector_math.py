@@ -40,12 +40,6 @@ def bfloat16(x):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def widened(bits):  # type: ignore[no-untyped-def]
-    """The float32 of a bfloat16, which is given by its bits as an int16."""
-    return as_float(np.int32(bits) << np.int32(16))
-
-
-@njit(inline="always")
 def exponential(x):  # type: ignore[no-untyped-def]
     """e^x for x <= 88 in float32; loops over it vectorise. Below -87.3 it is the smallest normal number, 2^-126.
 
@@ -74,24 +68,3 @@ def gelu(x):  # type: ignore[no-untyped-def]
     power = (power * t + np.float32(1.421413741)) * t - np.float32(0.284496736)
     tail = (power * t + np.float32(0.254829592)) * t * exponential(-z * z) * np.float32(0.5)
     return max(x, np.float32(0.0)) - abs(x) * tail
-
-
-@njit(inline="always")
-def logistic(x):  # type: ignore[no-untyped-def]
-    """1 / (1 + e^-x)."""
-    return np.float32(1.0) / (np.float32(1.0) + exponential(min(-x, np.float32(88.0))))
-
-
-@njit(inline="always")
-def sine_squared(x):  # type: ignore[no-untyped-def]
-    """sin(x)^2, to 5e-7 (1 + |x|): an odd polynomial over half a turn, by weighted least squares."""
-    halves = x * np.float32(0.3183098861837907)
-    part = halves - np.floor(halves + np.float32(0.5))
-    square = part * part
-    power = np.float32(7.722014544e-02)
-    power = power * square - np.float32(5.980451854e-01)
-    power = power * square + np.float32(2.550031380)
-    power = power * square - np.float32(5.167706879)
-    power = power * square + np.float32(3.141592580)
-    sine = power * part
-    return sine * sine

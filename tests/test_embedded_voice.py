@@ -7,6 +7,7 @@ import pytest
 
 from speech import Recognizer, Speaker, SpeakingOptions
 from speech.metrics.edit.error_rate import text_errors
+from speech.tts.text_front_end.spoken_text import spoken_text
 
 SENTENCES = {
     "eng": "Good morning, the train to the city leaves in ten minutes.",
@@ -31,7 +32,8 @@ def recognizer():
 def test_it_is_understood(speaker, recognizer, language):
     said = speaker.say(SENTENCES[language], SpeakingOptions(language=language))
     heard = recognizer.transcribe(said.samples, rate=said.sample_rate, language=language)
-    assert text_errors(SENTENCES[language], heard.text, [language]).words.rate <= 0.2, heard.text
+    both = (spoken_text(text, language) for text in (SENTENCES[language], heard.text))  # "10" and "dez" are the same
+    assert text_errors(*both, [language]).words.rate <= 0.2, heard.text
 
 
 def test_it_streams_within_a_sentence(speaker):

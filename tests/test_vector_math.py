@@ -35,14 +35,3 @@ def test_gelu_is_near_that_of_torch(math):
     numbers = torch.linspace(-9, 9, 500)
     found = torch.tensor([math.gelu(np.float32(x)) for x in numbers.tolist()])
     torch.testing.assert_close(found, torch.nn.functional.gelu(numbers), atol=2e-6, rtol=1e-6)
-
-
-@pytest.mark.parametrize("x", [-30.0, -1.5, 0.0, 0.1, 1.5707964, 3.0, 200.0])
-def test_sines_and_logistic_functions(math, x):
-    number = np.float32(x)
-    assert math.sine_squared(number) == pytest.approx(np.sin(np.float64(number)) ** 2, abs=5e-7 * (1 + abs(x)))
-    assert math.logistic(number) == pytest.approx(1 / (1 + np.exp(-np.float64(number))), rel=1e-5)
-
-
-def test_a_bfloat16_becomes_a_float(math):
-    assert [math.widened(np.int16(bits)) for bits in (0x3F80, -0x4080, 0)] == [1.0, -1.0, 0.0]

@@ -16,8 +16,6 @@ from speech.nn.kokoro.albert import Albert
 from speech.nn.kokoro.harmonic_source import NoiseRow
 from speech.nn.kokoro.norm_statistics import NormStatistics
 from speech.nn.kokoro.prosody import spread
-from speech.nn.kokoro.recurrent import BidirectionalLstm
-from speech.nn.kokoro.row_lstm import RowLstm
 from speech.nn.kokoro.row_prosody import CurveRow
 from speech.nn.kokoro.windowed_decoder import DecoderInput, WindowedDecoder
 from speech.nn.linears import with_layers
@@ -41,7 +39,7 @@ class WindowedKokoro:
         on_cpu = model.device.type == "cpu"
         narrow = (on_cpu and bfloat16_runs()) if bfloat16 is None else bfloat16
         dtype = torch.bfloat16 if narrow else torch.float32
-        self._albert, self._front = _narrow(model) if narrow and on_cpu else (model.albert, model)
+        self._albert = _narrow(model.albert) if narrow and on_cpu else model.albert
         self._decoder = WindowedDecoder(model.decoder, model.config.generator, dtype)
         self._pitch, self._energy = (CurveRow(curve, dtype) for curve in (model.prosody.pitch, model.prosody.energy))
 
@@ -64,13 +62,12 @@ class WindowedKokoro:
         lengths = torch.tensor([symbols.shape[1]], device=model.device)
         styles = request.style.detach().float().to(model.device)[None]
         speeds = torch.tensor([request.speed], device=model.device)
-        front = self._front
-        durations = front.durations(self._albert(symbols, lengths).float(), lengths, styles, speeds)
+        durations = model.durations(self._albert(symbols, lengths).float(), lengths, styles, speeds)
         counts, none = durations.frames[0].cpu(), torch.zeros(0)
         yield KokoroSpeech(none, counts)
-        text = spread(front.text_encoder(symbols, lengths), durations.frames)[0]
+        text = spread(model.text_encoder(symbols, lengths), durations.frames)[0]
         spoken, prosody = styles[0].split(config.style_dim)
-        frames = front.prosody.shared(spread(durations.encoded, durations.frames), durations.frames.sum(dim=1))[0]
+        frames = model.prosody.shared(spread(durations.encoded, durations.frames), durations.frames.sum(dim=1))[0]
         noise = None if request.seed is None else NoiseRow(request.seed, len(text) * model.frame_samples)
         curves = self._pitch(frames, prosody), self._energy(frames, prosody)
         utterance = self._decoder.begin(DecoderInput(text, *curves, noise), spoken, statistics)
@@ -93,8 +90,8 @@ def windows(frames: int, first: int = FIRST_FRAMES) -> Iterator[tuple[int, int]]
         start, size = stop, min(2 * size, MOST_FRAMES)
 
 
-def _narrow(model: Kokoro) -> tuple[Albert, Kokoro]:
-    """ALBERT in bfloat16, and a copy of the model with LSTMs in bfloat16."""
-    albert = copy.deepcopy(model.albert).to(torch.bfloat16)
-    packed = with_layers(albert, {nn.Linear: partial(PackedLinear, dtype=torch.bfloat16)})
-    return packed, with_layers(model, {BidirectionalLstm: RowLstm})
+def _narrow(albert: Albert) -> Albert:
+    """A copy in bfloat16, with packed matrices."""
+    return with_layers(
+        copy.deepcopy(albert).to(torch.bfloat16), {nn.Linear: partial(PackedLinear, dtype=torch.bfloat16)}
+    )

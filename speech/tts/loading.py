@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from speech.errors import ModelError
+from speech.errors import ConfigError, ModelError
 from speech.models.adapters.file import fingerprint
 from speech.models.aligned_ar import AlignedAr
 from speech.models.checkpoint import kind_of
@@ -19,12 +19,16 @@ from speech.models.precision import Precision, with_precision
 from speech.models.speech_lm_checkpoint import PRONUNCIATION_FOLDER, load_own_codec, load_speech_lm_checkpoint
 from speech.models.storage import ALIGNED_AR, KOKORO
 from speech.text.speech_vocabulary import TextUnit
+from speech.tts.aligned_cloning import AlignedCloner
 from speech.tts.aligned_synthesizer import AlignedSynthesizer
+from speech.tts.cloning import Cloner, Listener
+from speech.tts.kokoro_cloning import KokoroCloner
 from speech.tts.kokoro_synthesizer import KokoroSynthesizer
 from speech.tts.pronunciation.either import EitherPronouncer
 from speech.tts.pronunciation.espeak import EspeakPronouncer
 from speech.tts.pronunciation.letters import LetterPronouncer
 from speech.tts.pronunciation.pronunciation import Pronouncer
+from speech.tts.style_fitting import Told
 from speech.tts.synthesizer import Synthesizer
 from speech.tts.voice_file import VoiceFile, stored_voices
 
@@ -108,3 +112,23 @@ def pronouncer_for(synthesizer: Synthesizer, path: Path) -> Pronouncer:
     letters = LetterPronouncer.load(embedded_pronunciation())
     fits = len(letters.phonemes & synthesizer.alphabet) >= _SHARED * len(letters.phonemes)
     return EitherPronouncer(letters) if fits else EspeakPronouncer()
+
+
+def cloner_for(synthesizer: Synthesizer, pronouncer: Pronouncer, model: str, listener: Listener, told: Told) -> Cloner:
+    """What makes voices of recordings for a voice model.
+
+    Args:
+        synthesizer: the model.
+        pronouncer: knows the phonemes of words.
+        model: SHA-256 of its weights.
+        listener: finds out what is said in recordings.
+        told: is told of each step, where there are many.
+
+    Raises:
+        ConfigError: if the model imitates no recordings, or the package of the speaker encoder is missing.
+    """
+    if isinstance(synthesizer, AlignedSynthesizer):
+        return AlignedCloner(synthesizer, pronouncer, model, listener)
+    if isinstance(synthesizer, KokoroSynthesizer):
+        return KokoroCloner(synthesizer, pronouncer, model, listener, told)
+    raise ConfigError("this voice model imitates no recordings", fix="Take embedded-voice.")

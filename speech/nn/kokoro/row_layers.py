@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from speech.nn.kokoro.residual import HALF, SLOPE, SnakeResidual, StyledResidual
-from speech.nn.kokoro.row_lstm import kernels
 from speech.nn.kokoro.style_norm import EPS, AdaptiveInstanceNorm
 
 type RowNorm = Callable[[Tensor], Tensor]
@@ -140,12 +138,7 @@ class StyledRow:
 
 
 class SnakeRow:
-    """`SnakeResidual` of one row. On a CPU in bfloat16 a kernel does all that is between two convolutions.
-
-    Args:
-        block: whose parameters are copied.
-        dtype: of convolutions.
-    """
+    """`SnakeResidual` of one row."""
 
     def __init__(self, block: SnakeResidual, dtype: torch.dtype) -> None:
         self.alphas = [alpha.detach() for alpha in (*block.alphas1, *block.alphas2)]
@@ -153,49 +146,17 @@ class SnakeRow:
         convs = zip(block.convs1, block.convs2, strict=True)
         self._pairs = [(Convolution(a, dtype), Convolution(b, dtype)) for a, b in convs]  # type: ignore[arg-type]
 
-        on_cpu = all(alpha.device.type == "cpu" for alpha in self.alphas)
-        self._kernels: Any = kernels() if on_cpu and dtype == torch.bfloat16 else None
-
-    def add_to(self, total: Tensor, x: Tensor, snakes: Snakes) -> None:
-        """Add what the block makes of `x (time, channels)` to `total`, both contiguous."""
-        if self._kernels is not None:
-            self._add_narrow(total, x, snakes)
-            return
+    def __call__(self, x: Tensor, snakes: Snakes) -> Tensor:
         for (first, second), (conv1, conv2) in zip(snakes, self._pairs, strict=True):
             y = conv1(first(x)).float()
             x = x + conv2(second(y))
-        total += x
-
-    def _add_narrow(self, total: Tensor, x: Tensor, snakes: Snakes) -> None:
-        """`add_to` by kernels."""
-        run, own = self._kernels, torch.empty_like(x)  # own: the residual behind a pair
-        y = torch.empty_like(x, dtype=torch.bfloat16)
-        for number, ((first, second), (conv1, conv2)) in enumerate(zip(snakes, self._pairs, strict=True)):
-            if number:
-                run.added_snake(x.numpy(), _bits(y), _arrays(first), own.numpy(), _bits(y))
-                x = own
-            else:
-                run.snake(x.numpy(), _arrays(first), _bits(y))
-            y = conv1(y)
-            run.narrow_snake(_bits(y), _arrays(second))
-            y = conv2(y)
-        run.add(x.numpy(), _bits(y), total.numpy())
+        return x
 
     def folded(self, affines: Iterator[Affine]) -> Snakes:
         """Activations of an utterance; takes the affine map of each normalisation."""
         both = [folded(next(affines), alpha) for alpha in self.alphas]
         half = len(both) // 2
         return list(zip(both[:half], both[half:], strict=True))
-
-
-def _bits(x: Tensor) -> np.ndarray:
-    """The memory of a bfloat16 tensor."""
-    return x.view(torch.int16).numpy()
-
-
-def _arrays(snake: FoldedSnake) -> tuple[np.ndarray, ...]:
-    """The memory of its parameters."""
-    return tuple(each.numpy() for each in snake)
 
 
 def _taps_and_bias(up: nn.ConvTranspose1d) -> tuple[Tensor, Tensor]:

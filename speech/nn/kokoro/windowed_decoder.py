@@ -45,10 +45,10 @@ class _Stage:
         x = self._up(F.leaky_relu(x, SLOPE)).float()
         if self._last:
             x = torch.cat([x[1:2], x])  # reflected, so that frames are centred on the beginning of their samples
-        self._source_block.add_to(x, self._source(source).float(), snakes[0])
+        x = x + self._source_block(self._source(source).float(), snakes[0])
         total = torch.zeros_like(x)
         for block, own in zip(self._blocks, snakes[1:], strict=True):
-            block.add_to(total, x, own)
+            total += block(x, own)
         return total / len(self._blocks)
 
 
