@@ -17,7 +17,7 @@ from speech.errors import ConfigError
 from speech.nn.kokoro.albert import Albert, AlbertConfig
 from speech.nn.kokoro.decoder import StyleDecoder, StyleDecoderConfig
 from speech.nn.kokoro.generator import GeneratorConfig
-from speech.nn.kokoro.harmonic_source import HARMONICS
+from speech.nn.kokoro.harmonic_source import HARMONICS, NoiseRow
 from speech.nn.kokoro.prosody import Durations, ProsodyPredictor, spread
 from speech.nn.kokoro.text_encoder import SymbolEncoder
 from speech.ranges import Range, check, ranged
@@ -190,9 +190,7 @@ class Kokoro(nn.Module):
         """Noise `(batch, samples, HARMONICS)`, of each row by its own generator on the CPU: the same on every device
         and beside any other row."""
         rows = [
-            torch.zeros(count, HARMONICS)
-            if seed is None
-            else torch.randn(count, HARMONICS, generator=torch.Generator().manual_seed(seed))
+            torch.zeros(count, HARMONICS) if seed is None else NoiseRow(seed, count)(0, count)
             for seed, count in zip(seeds, counts, strict=True)
         ]
         return pad_sequence(rows, batch_first=True).to(self.device)

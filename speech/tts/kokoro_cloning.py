@@ -16,7 +16,7 @@ from torch import Tensor
 from speech.audio import SAMPLE_RATE
 from speech.audio.input.files import Source
 from speech.audio.input.source import name_of
-from speech.audio.vad import Vad, segment
+from speech.audio.vad import Vad
 from speech.errors import AudioError, TextError
 from speech.metrics.speech_quality.voice import VoiceEncoder
 from speech.models.kokoro import KokoroRequest
@@ -61,8 +61,7 @@ class KokoroCloner:
         told: Told = lambda done, steps: None,
     ) -> None:
         self._synthesizer, self._pronouncer, self._told = synthesizer, pronouncer, told
-        self._digest, self._listener, self._vad = model, listener, Vad()
-        self._encoder = VoiceEncoder(self._vad)
+        self._digest, self._listener, self._encoder = model, listener, VoiceEncoder(Vad())
 
     def clone(self, recording: Source, wanted: CloneRequest) -> VoiceFile:
         """Make a voice; see `Cloner`."""
@@ -71,10 +70,8 @@ class KokoroCloner:
         found = self._encoder.vector(heard)
         if found is None:
             raise AudioError("nobody speaks in it", where=name_of(recording))
-        spans = [(round(a * SAMPLE_RATE), round(b * SAMPLE_RATE)) for a, b in segment(heard, self._vad)]
-        speech = np.concatenate([heard[start:end] for start, end in spans])
         symbols = self._pronounced(text_of(heard, wanted, self._listener), code)
-        target = target_of(speech, torch.tensor(found), self._encoder)
+        target = target_of(self._encoder.speech(heard), torch.tensor(found), self._encoder)
         base = self._nearest(symbols, found, code)
         fitter = StyleFitter(self._synthesizer.model, self._ids(symbols), self._scale(), target, self._encoder)
         fitted = KokoroVoice(base.styles + fitter.fit(base.style_of(len(symbols)), self._told))

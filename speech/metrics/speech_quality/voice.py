@@ -62,15 +62,20 @@ class VoiceEncoder(nn.Module):
 
     def vector(self, samples: np.ndarray) -> np.ndarray | None:
         """The voice vector `(256,)` of length 1 of `samples (n,)` at 16 kHz; None if nobody speaks."""
-        spans = segment(samples, self._vad)
-        if not spans:
+        speech = self.speech(samples)
+        if not len(speech):
             return None
-        speech = np.concatenate([samples[round(a * SAMPLE_RATE) : round(b * SAMPLE_RATE)] for a, b in spans])
         with torch.inference_mode():
             partial = self.forward(self.partials(louder(speech)))
             mean = partial.mean(dim=0)
             found: np.ndarray = (mean / mean.norm()).numpy()
         return found
+
+    def speech(self, samples: np.ndarray) -> np.ndarray:
+        """What somebody says in `samples (n,)` at 16 kHz, without pauses: `(m,)`."""
+        spans = segment(samples, self._vad)
+        parts = [samples[round(a * SAMPLE_RATE) : round(b * SAMPLE_RATE)] for a, b in spans]
+        return np.concatenate([samples[:0], *parts])
 
     def forward(self, mels: torch.Tensor) -> torch.Tensor:
         """Vectors `(partials, 256)` of length 1 of mel powers `(partials, frames, bins)`."""
