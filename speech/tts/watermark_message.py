@@ -6,8 +6,6 @@ only 256 are messages, and which of them fits logits best is read with more cert
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from speech.errors import ConfigError
@@ -30,13 +28,6 @@ def encode_message(message: int) -> list[int]:
         raise ConfigError(f"message {message}, expected 0 to {MESSAGES - 1}")
     word = VERSION << 8 | message
     return _bits(word << 4 | _checksum(word), 16)
-
-
-def decode_message(bits: Sequence[int]) -> int | None:
-    """The message of 16 bits; None if their checksum is wrong or their version is another."""
-    whole = int("".join(map(str, bits)), 2)
-    word, checksum = whole >> 4, whole & 0b1111
-    return word & 0xFF if checksum == _checksum(word) and word >> 8 == VERSION else None
 
 
 def _bits(number: int, count: int) -> list[int]:
