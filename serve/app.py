@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from starlette.types import Scope
 from starlette.websockets import WebSocketDisconnect
 
 from serve.config import ServeConfig
+from serve.engine.cores import pools_for, readers_for
 from serve.engine.pools import Pools
 from serve.engine.warm_up import warm_up
 from serve.engine.worker import EngineWorker
@@ -114,7 +114,7 @@ def build(config: ServeConfig) -> FastAPI:
         vectors=shared_vectors(config.score_encoder),
     )
     speaker = _speaker(config) if config.voice_model else None
-    pools = Pools.start(min(speaker.together, config.max_speech_requests) if speaker else 1)
+    pools = pools_for(speaker, config)
     auth, telemetry = Authenticator(config), Telemetry()
     adapters = LiveAdapters(recognizer, facts, auth, telemetry, pools)
     speech, voices = SpeechApi(speaker, config, telemetry, pools), LiveVoices(speaker, recognizer, config, pools)
@@ -138,7 +138,7 @@ def _speaker(config: ServeConfig) -> Speaker:
 async def _lifespan(parts: Parts) -> AsyncIterator[None]:
     config = parts.facts.config
     engine = parts.recognizer.engine(parts.live)
-    readers = config.readers or _readers(config.device)
+    readers = config.readers or readers_for(config.device)
     fallback_s = config.fallback_s if config.fallback else None
     worker = EngineWorker(engine, asyncio.get_running_loop(), readers, fallback_s)
     parts.registry = SessionRegistry(parts.facts, worker, parts.telemetry, parts.pools)
@@ -155,13 +155,6 @@ async def _lifespan(parts: Parts) -> AsyncIterator[None]:
 def _engine_config(config: ServeConfig, frame_s: float) -> EngineConfig:
     chunk, right_context = (round(ms / 1000 / frame_s) for ms in (config.chunk_ms, config.lookahead_ms))
     return EngineConfig(chunk=max(1, chunk), right_context=right_context)
-
-
-def _readers(device: str) -> int:
-    if device != "cpu":
-        return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores - 1 if cores > 2 else cores
 
 
 class _PageFiles(StaticFiles):

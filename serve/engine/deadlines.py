@@ -28,6 +28,11 @@ class Playback:
         self._due_s, self._asked_s, self._plays = 0.0, 0.0, False
 
     @property
+    def plays(self) -> bool:
+        """Whether a packet has been handed over since the client had heard all."""
+        return self._plays
+
+    @property
     def due_s(self) -> float:
         """When the next packet is needed. It is only ever put off: by audio, or by silence that the client wanted."""
         return self._due_s

@@ -2,7 +2,8 @@
 
 A turn is what makes one piece: a sentence's durations, its curves, or the samples of a window. Pieces are made ahead of
 the client that takes them, so that the next turn can be the same client's without waiting for its socket, but only
-`_AHEAD`: one that does not take them gets no turns.
+`_AHEAD`: one that does not take them gets no turns. A client's first packet is soon played; where others want turns, it
+is handed over with the second one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from threading import RLock
@@ -36,16 +37,21 @@ class SpeakingTurns:
 
     Args:
         pool: its threads say texts.
+        alone: its thread says a text while no other has or wants a turn.
         telemetry: counts what is said, and how late.
         clock: seconds that go forward.
     """
 
     def __init__(
-        self, pool: ThreadPoolExecutor, telemetry: Telemetry, clock: Callable[[], float] = time.monotonic
+        self,
+        pool: ThreadPoolExecutor,
+        alone: ThreadPoolExecutor,
+        telemetry: Telemetry,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._pool, self._telemetry, self.clock = pool, telemetry, clock
+        self._pool, self._alone, self._telemetry, self.clock = pool, alone, telemetry, clock
         self._lock = RLock()
-        self._waiting = EarliestDeadline[TextTurns[Any]]()
+        self._waiting, self._running = EarliestDeadline[TextTurns[Any]](), 0
 
     def say[T](self, pieces: Iterator[Piece[T]], playback: Playback) -> TextTurns[T]:
         """Have a text said; called on the event loop that takes the pieces.
@@ -62,8 +68,9 @@ class SpeakingTurns:
     def queue[T](self, text: TextTurns[T]) -> None:
         """Have a text wait for a turn; called with the lock held."""
         self._waiting.wait(text, text.playback.due_s)
+        pool = self._alone if len(self._waiting) + self._running == 1 else self._pool
         try:
-            self._pool.submit(self._turn).add_done_callback(self._dropped)
+            pool.submit(self._turn).add_done_callback(self._dropped)
         except RuntimeError:  # the server ends
             self._end_one()
 
@@ -80,22 +87,37 @@ class SpeakingTurns:
         del pieces  # closes a generator, which may take a while
 
     def _turn(self) -> None:
-        """Runs on a thread of the pool, once for each time that a text was queued; all those turns are alike."""
+        """Runs on a thread of a pool, once for each time that a text was queued; all those turns are alike."""
         with self._lock:
             text = self._waiting.take()
+            self._running += text is not None
         if text is None:  # it has left
             return
-        piece, error = None, None
+        made, error = list[Piece[Any]](), None
         try:
-            piece = next(text.pieces, None)
+            for piece in text.pieces:
+                made.append(piece)
+                if len(made) > 1 or not self._is_held(text, piece):
+                    break
         except Exception as failure:
             error = failure
         now_s = self.clock()
         with self._lock:
-            if piece is not None and piece.audio_s > 0 and not text.over:
-                handed = text.playback.hand_over(piece.audio_s, now_s)
-                self._telemetry.said(piece.audio_s, handed.first_s, handed.late_s)
-            text.made(piece, error)
+            self._running -= 1
+            for piece in made:
+                self._said(text, piece, now_s)
+            text.made(made, error)
+
+    def _is_held(self, text: TextTurns[Any], piece: Piece[Any]) -> bool:
+        """Whether a piece is handed over with the next one only."""
+        with self._lock:
+            first = piece.audio_s > 0 and not text.playback.plays and not text.over
+            return first and len(self._waiting) + self._running > 1
+
+    def _said(self, text: TextTurns[Any], piece: Piece[Any], now_s: float) -> None:
+        if piece.audio_s > 0 and not text.over:
+            handed = text.playback.hand_over(piece.audio_s, now_s)
+            self._telemetry.said(piece.audio_s, handed.first_s, handed.late_s)
 
     def _dropped(self, turn: Future[None]) -> None:
         if turn.cancelled():
@@ -106,7 +128,7 @@ class SpeakingTurns:
         """Turns are alike: for one that will not be, one text ends."""
         text = self._waiting.take()
         if text is not None:
-            text.made(None, RuntimeError("the server ends"))
+            text.made([], RuntimeError("the server ends"))
 
 
 class TextTurns[T]:
@@ -153,14 +175,13 @@ class TextTurns[T]:
         """Take no more of it."""
         self._turns.leave(self)
 
-    def made(self, piece: Piece[T] | None, error: Exception | None) -> None:
-        """A turn is over, with a piece, an error, or the end of the text."""
-        if piece is None:
-            self._ended, self._error = True, error
-        elif not self._ended:
-            self._made.append(piece)
-            self._rests = len(self._made) >= _AHEAD
-            if not self._rests:
+    def made(self, pieces: Sequence[Piece[T]], error: Exception | None) -> None:
+        """A turn is over: pieces, an error behind them, or the end of the text."""
+        if not self._ended:
+            self._made += pieces
+            self._ended, self._error = error is not None or not pieces, error
+            self._rests = not self._ended and len(self._made) >= _AHEAD
+            if not self._ended and not self._rests:
                 self._turns.queue(self)
         with suppress(RuntimeError):  # the loop has been closed
             self._loop.call_soon_threadsafe(self._news.set)

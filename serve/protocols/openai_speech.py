@@ -78,7 +78,7 @@ class SpeechApi:
 
     def __init__(self, speaker: Speaker | None, config: ServeConfig, telemetry: Telemetry, pools: Pools) -> None:
         self.speaker, self.config, self._telemetry = speaker, config, telemetry
-        self.turns = SpeakingTurns(pools.speech, telemetry)
+        self.turns = SpeakingTurns(pools.speech, pools.speech_alone, telemetry)
         self.speaking = 0
         """Requests under way."""
 

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
-from functools import partial
 
 import torch
-from torch import nn
 
 from speech.models.kokoro import EDGE, Kokoro, KokoroRequest, KokoroSpeech
 from speech.nn.cpu.instructions import bfloat16_runs
-from speech.nn.cpu.packed import PackedLinear
-from speech.nn.kokoro.albert import Albert
 from speech.nn.kokoro.harmonic_source import NoiseRow
 from speech.nn.kokoro.norm_statistics import NormStatistics
-from speech.nn.kokoro.prosody import spread
-from speech.nn.kokoro.row_prosody import CurveRow
+from speech.nn.kokoro.row_albert import AlbertRow
+from speech.nn.kokoro.row_layers import LstmRow
+from speech.nn.kokoro.row_prosody import CurveRow, DurationRow
+from speech.nn.kokoro.row_text_encoder import SymbolRow
 from speech.nn.kokoro.windowed_decoder import DecoderInput, WindowedDecoder
-from speech.nn.linears import with_layers
 
 FIRST_FRAMES, MOST_FRAMES = 8, 40
 """Frames of the first window of what is wanted soon; each later one has twice as many, up to a maximum. Small windows
@@ -31,17 +27,17 @@ class WindowedKokoro:
 
     Args:
         model: a Kokoro, whose parameters are shared, but for those of the decoder.
-        bfloat16: whether convolutions and ALBERT compute in bfloat16; None: if the processor has instructions for it.
+        bfloat16: whether most layers compute in bfloat16; None: if the processor has instructions for it.
     """
 
     def __init__(self, model: Kokoro, *, bfloat16: bool | None = None) -> None:
         self._model = model
-        on_cpu = model.device.type == "cpu"
-        narrow = (on_cpu and bfloat16_runs()) if bfloat16 is None else bfloat16
+        narrow = (model.device.type == "cpu" and bfloat16_runs()) if bfloat16 is None else bfloat16
         dtype = torch.bfloat16 if narrow else torch.float32
-        self._albert = _narrow(model.albert) if narrow and on_cpu else model.albert
-        self._decoder = WindowedDecoder(model.decoder, model.config.generator, dtype)
+        self._albert, self._text = AlbertRow(model.albert, dtype), SymbolRow(model.text_encoder, dtype)
+        self._durations, self._shared = DurationRow(model.prosody, dtype), LstmRow(model.prosody.shared, dtype)
         self._pitch, self._energy = (CurveRow(curve, dtype) for curve in (model.prosody.pitch, model.prosody.energy))
+        self._decoder = WindowedDecoder(model.decoder, model.config.generator, dtype)
 
     @torch.no_grad()
     def speak(self, request: KokoroRequest, statistics: NormStatistics, *, soon: bool = True) -> Iterator[KokoroSpeech]:
@@ -58,16 +54,15 @@ class WindowedKokoro:
         """
         model, config = self._model, self._model.config
         model.check(request, "request")
-        symbols = torch.tensor([[EDGE, *request.ids, EDGE]], device=model.device)
-        lengths = torch.tensor([symbols.shape[1]], device=model.device)
-        styles = request.style.detach().float().to(model.device)[None]
-        speeds = torch.tensor([request.speed], device=model.device)
-        durations = model.durations(self._albert(symbols, lengths).float(), lengths, styles, speeds)
-        counts, none = durations.frames[0].cpu(), torch.zeros(0)
+        symbols = torch.tensor([EDGE, *request.ids, EDGE], device=model.device)
+        spoken, prosody = request.style.detach().float().to(model.device).split(config.style_dim)
+        durations = self._durations(model.projection(self._albert(symbols)), prosody, request.speed)
+        counts, none = durations.frames.cpu(), torch.zeros(0)
         yield KokoroSpeech(none, counts)
-        text = spread(model.text_encoder(symbols, lengths), durations.frames)[0]
-        spoken, prosody = styles[0].split(config.style_dim)
-        frames = model.prosody.shared(spread(durations.encoded, durations.frames), durations.frames.sum(dim=1))[0]
+        text, encoded = (
+            rows.repeat_interleave(durations.frames, dim=0) for rows in (self._text(symbols), durations.encoded)
+        )
+        frames = self._shared(encoded)
         noise = None if request.seed is None else NoiseRow(request.seed, len(text) * model.frame_samples)
         curves = self._pitch(frames, prosody), self._energy(frames, prosody)
         utterance = self._decoder.begin(DecoderInput(text, *curves, noise), spoken, statistics)
@@ -88,10 +83,3 @@ def windows(frames: int, first: int = FIRST_FRAMES) -> Iterator[tuple[int, int]]
         stop = min(start + size, frames)
         yield start, stop
         start, size = stop, min(2 * size, MOST_FRAMES)
-
-
-def _narrow(albert: Albert) -> Albert:
-    """A copy in bfloat16, with packed matrices."""
-    return with_layers(
-        copy.deepcopy(albert).to(torch.bfloat16), {nn.Linear: partial(PackedLinear, dtype=torch.bfloat16)}
-    )

@@ -76,8 +76,13 @@ class Albert(nn.Module):
     def forward(self, symbols: Tensor, lengths: Tensor) -> Tensor:
         mask = frame_mask(lengths, symbols.shape[1])
         visible = None if mask is None else mask[:, None].bool()  # (batch, 1, 1, time)
-        places = torch.arange(symbols.shape[1], device=symbols.device)
-        x = self.project(self.embedding_norm(self.embedding(symbols) + self.positions(places)))
+        x = self.embedded(symbols)
         for _ in range(self.repeats):
             x = self.layer(x, visible)
+        return x
+
+    def embedded(self, symbols: Tensor) -> Tensor:
+        """What the first layer reads: symbols `(..., time)` to `(..., time, dim)`."""
+        places = torch.arange(symbols.shape[-1], device=symbols.device)
+        x: Tensor = self.project(self.embedding_norm(self.embedding(symbols) + self.positions(places)))
         return x

@@ -8,6 +8,10 @@ from torch import Tensor, nn
 
 from speech.nn.kokoro.masks import frame_mask, masked
 
+_ANGLES = 2048
+"""Frames whose phases are computed in one go, few enough for one thread: where torch divides numbers among threads,
+those at the seams are computed by another formula."""
+
 
 class CentredStft(nn.Module):
     """Frame `t` is centred on sample `t * hop`; a row of `n` samples, a multiple of `hop`, has `n / hop + 1` frames.
@@ -41,7 +45,8 @@ class CentredStft(nn.Module):
             center=False,
             return_complex=True,
         )
-        parts = torch.cat([spectra.abs(), spectra.angle()], dim=1)
+        angles = [part.angle() for part in spectra.split(_ANGLES, dim=2)]
+        parts = torch.cat([spectra.abs(), torch.cat(angles, dim=2)], dim=1)
         return masked(parts, frame_mask(lengths // self.hop + 1, parts.shape[2]))
 
     def inverse(self, magnitudes: Tensor, phases: Tensor, lengths: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from speech.nn.kokoro.masks import frame_mask, masked
 from speech.nn.kokoro.recurrent import BidirectionalLstm
 
-_SLOPE = 0.2
+SLOPE = 0.2
 
 
 class SymbolEncoder(nn.Module):
@@ -27,5 +27,5 @@ class SymbolEncoder(nn.Module):
         x = masked(self.embedding(symbols).transpose(1, 2), mask)  # (batch, dim, time)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             y = norm(conv(x).transpose(1, 2)).transpose(1, 2)
-            x = masked(F.leaky_relu(y, _SLOPE), mask)
+            x = masked(F.leaky_relu(y, SLOPE), mask)
         return self.lstm(x.transpose(1, 2), lengths)

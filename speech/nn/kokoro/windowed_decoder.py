@@ -81,7 +81,8 @@ class WindowedDecoder:
         self.source, self._stft = generator.source, generator.stft
         norms = norms_of(decoder)
         self._sizes = [norm.channels for norm in norms]
-        self._scales, self._shifts = _halves([norm.linear.weight.detach() for norm in norms])
+        halves = _halves([norm.linear.weight.detach() for norm in norms])
+        self._scales, self._shifts = (half.t().contiguous() for half in halves)  # the sums of each output in one thread
         self._scale_bias, self._shift_bias = _halves([norm.linear.bias.detach() for norm in norms])
         self._curves = [Convolution(conv, torch.float32) for conv in (decoder.pitch, decoder.energy)]
         self._text = Convolution(decoder.text, dtype)
@@ -111,7 +112,7 @@ class WindowedDecoder:
 
     def _affines(self, style: Tensor, statistics: NormStatistics) -> list[Affine]:
         """What each normalisation does to a channel, in a style."""
-        scale, shift = F.linear(style, self._scales), F.linear(style, self._shifts)
+        scale, shift = style @ self._scales, style @ self._shifts
         means, variances = statistics.means.to(style.device), statistics.variances.to(style.device)
         scale = (1 + scale + self._scale_bias) * (variances + EPS).rsqrt()
         shift = shift + self._shift_bias - scale * means

@@ -21,7 +21,7 @@ class Stage:
         self.now_s = 0.0
         self.telemetry = Telemetry()
         self.pool = ThreadPoolExecutor(1)
-        self.turns = SpeakingTurns(self.pool, self.telemetry, lambda: self.now_s)
+        self.turns = SpeakingTurns(self.pool, self.pool, self.telemetry, lambda: self.now_s)
         self.made: list[str] = []
         self._begin = threading.Event()
         self.pool.submit(self._begin.wait, 20)
@@ -211,3 +211,60 @@ def test_first_and_late_packets_are_counted(stage):
     assert stage.value("speech_first_packet_seconds_count") == 1
     assert stage.value("speech_spoken_seconds_total") == pytest.approx(1.7)
     assert stage.value("speech_late_packets_total") == 1
+
+
+def test_a_first_packet_waits_for_the_second_if_others_want_turns(stage):
+    """Of new clients, each has two packets with its first turn; one that plays has one with each."""
+
+    async def conversation() -> None:
+        texts = [
+            stage.turns.say(stage.pieces(name, 4, 0.2), stage.client(lead_s))
+            for name, lead_s in [("a", None), ("b", None), ("c", 9.0)]
+        ]
+        stage.begin()
+        await asyncio.gather(*(all_of(text) for text in texts))
+
+    asyncio.run(conversation())
+    assert stage.made[:4] == list("aabb")
+    assert sorted(stage.made) == list("aaaabbbbcccc")
+
+
+def test_an_error_behind_a_first_packet_that_waits_comes_behind_it(stage):
+    def failing() -> Iterator[Piece[str]]:
+        yield from stage.pieces("a", 1)
+        raise ValueError("no more")
+
+    async def conversation() -> None:
+        text = stage.turns.say(failing(), stage.client(None))
+        other = stage.turns.say(stage.pieces("b", 1), stage.client(None))
+        stage.begin()
+        assert await text.next() == "a0"
+        with pytest.raises(ValueError, match="no more"):
+            await text.next()
+        assert await all_of(other) == ["b0"]
+
+    asyncio.run(conversation())
+
+
+def test_a_text_that_is_alone_has_the_thread_for_that():
+    turns = SpeakingTurns(pool := ThreadPoolExecutor(2, "many"), alone := ThreadPoolExecutor(1, "alone"), Telemetry())
+    met = threading.Barrier(2)
+
+    def pieces(together: int) -> Iterator[Piece[str]]:
+        for number in range(4):
+            if number < together:
+                met.wait(20)
+            yield Piece(threading.current_thread().name.partition("_")[0], 1.0)
+
+    def text(together: int) -> TextTurns[str]:
+        return turns.say(pieces(together), Playback())
+
+    async def conversation() -> None:
+        assert await all_of(text(0)) == ["alone"] * 4
+        first, second = await asyncio.gather(all_of(text(2)), all_of(text(2)))
+        assert {first[0], second[0]} == {"alone", "many"}  # nobody else was there when the first one came
+        assert await all_of(text(0)) == ["alone"] * 4
+
+    asyncio.run(conversation())
+    pool.shutdown()
+    alone.shutdown()
