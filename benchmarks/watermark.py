@@ -87,8 +87,8 @@ def bits_right(heard: MarkLogits, message: int) -> float:
 
 def windows_marked(heard: Sequence[MarkLogits], threshold: Threshold) -> np.ndarray:
     """Which windows count as marked, `(windows,)`: none of a recording that does not."""
-    found = strongest(heard)
-    marked = found.evidence >= threshold.of(found.heard.duration_s)
+    found = strongest(heard, threshold)
+    marked = found.evidence >= threshold.of(found.heard.duration_s, found.heard.speed)
     return (window_scores(found.frame_scores(), found.heard.frame_s) >= threshold.logit) & marked
 
 
@@ -113,7 +113,7 @@ def attacked(
             found = verdict(heard, threshold)
             row[f"files_{name}"] = found.marked
             if name == "marked":
-                row["bits"] = bits_right(strongest(heard).heard, message)
+                row["bits"] = bits_right(strongest(heard, threshold).heard, message)
                 row["messages"] = found.message == message
                 row["messages_wrong"] = found.message not in (None, message)
         rows.append(row)

@@ -35,6 +35,7 @@ def tiny_threshold(evidence: float = 0.0, logit: float | None = None) -> Thresho
     """The same for recordings and windows unless `logit` is given."""
     return Threshold(
         evidence=evidence,
+        played=0.0,
         growth=0.5,
         duration_s=4.0,
         false_alarms=0.01,

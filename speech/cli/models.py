@@ -152,8 +152,8 @@ def _watermark(path: Path) -> dict[str, str]:
         "audio": f"{model.sample_rate} Hz",
         "frame": f"{model.frame_s * 1000:.0f} ms",
         "mark": f"{BITS} bits",
-        "threshold": f"{threshold.evidence:.2f}, reached by {threshold.false_alarms:.2%} of {threshold.recordings} "
-        "unmarked recordings",
+        "threshold": f"{threshold.evidence:.2f} or, at other speeds, {threshold.evidence + threshold.played:.2f}, "
+        f"reached by {threshold.false_alarms:.2%} of {threshold.recordings} unmarked recordings",
     }
 
 

@@ -33,13 +33,15 @@ class Threshold:
     """From where on a recording and a window count as marked, and how often unmarked ones do."""
 
     evidence: float
-    """Evidence from which on a recording counts as marked, at the strongest of all speeds."""
+    """Evidence from which on a recording counts as marked, where it is taken to be played as it was marked."""
+    played: float
+    """How much more is asked where it is taken to be played faster or slower: there are more such ways to be wrong."""
     growth: float
     """How much more is asked of a recording e times as long as `duration_s`: it has more places for a false alarm."""
     duration_s: float
     """Mean duration of the recordings that the threshold was set on; shorter ones are not asked for less."""
     false_alarms: float
-    """Share of unmarked recordings that reach it, as it was measured when the threshold was set."""
+    """Share of unmarked recordings that reach it at one speed or another, as it was measured when it was set."""
     recordings: int
     """Unmarked recordings that it was measured on; 0: not measured."""
     logit: float
@@ -49,9 +51,10 @@ class Threshold:
     windows: int
     """Unmarked windows that it was measured on; 0: not measured."""
 
-    def of(self, duration_s: float) -> float:
-        """The evidence that a recording of so many seconds needs."""
-        return self.evidence + self.growth * math.log(max(duration_s / self.duration_s, 1.0))
+    def of(self, duration_s: float, speed: float = 1.0) -> float:
+        """The evidence that a recording of so many seconds needs, if it is taken to be played at a speed."""
+        played = 0.0 if speed == 1.0 else self.played
+        return self.evidence + played + self.growth * math.log(max(duration_s / self.duration_s, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +130,7 @@ def _record(directory: Path) -> tuple[WatermarkConfig, Threshold, dict[str, Any]
 
 
 def _valid(threshold: Threshold) -> bool:
-    finite = (
-        math.isfinite(threshold.evidence) and math.isfinite(threshold.logit) and math.isfinite(threshold.duration_s)
-    )
+    numbers = (threshold.evidence, threshold.played, threshold.logit, threshold.duration_s)
+    finite = all(map(math.isfinite, numbers))
     shares = (threshold.false_alarms, threshold.window_false_alarms)
     return finite and threshold.growth >= 0 and threshold.duration_s > 0 and all(0 <= share <= 1 for share in shares)

@@ -2,8 +2,8 @@
 
 Evidence of a mark is that one of the 256 messages is said again and again: the votes of its bits, which add up where a
 mark is and cancel where none is. It is summed over the best four seconds, so that a short mark in a long recording
-counts as much as one that fills a short recording. The speed with the strongest evidence is believed. Thresholds hold
-for the strongest of all speeds.
+counts as much as one that fills a short recording. The speed whose evidence is farthest above its threshold, or least
+below it, is believed. Thresholds hold for all speeds together.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Detection:
     score: float
     """Evidence of a mark, `Finding.evidence`."""
     threshold: float
-    """Score from which on a recording of this length counts as marked."""
+    """Score from which on a recording of this length counts as marked, at the speed at which the score was found."""
     segments: tuple[MarkedSegment, ...]
     """Where it is marked; empty if it is not."""
     message: int | None
@@ -78,9 +78,14 @@ class Finding(NamedTuple):
         return np.asarray(self.heard.presence + _AGREEMENT * frames)
 
 
-def strongest(heard: Sequence[MarkLogits]) -> Finding:
-    """The strongest evidence in one recording that was listened to at several speeds."""
-    return max((_evidence(one) for one in heard), key=lambda finding: finding.evidence)
+def strongest(heard: Sequence[MarkLogits], threshold: Threshold) -> Finding:
+    """The strongest evidence in one recording that was listened to at several speeds, by what is asked at each."""
+    return max(findings(heard), key=lambda found: found.evidence - threshold.of(0.0, found.heard.speed))
+
+
+def findings(heard: Sequence[MarkLogits]) -> list[Finding]:
+    """The strongest evidence at each speed."""
+    return [_evidence(one) for one in heard]
 
 
 def _evidence(heard: MarkLogits) -> Finding:
@@ -107,8 +112,8 @@ def window_scores(scores: np.ndarray, frame_s: float) -> np.ndarray:
 
 def verdict(heard: Sequence[MarkLogits], threshold: Threshold) -> Detection:
     """Decide on a recording that was listened to at several speeds: marked or not, where, with which message."""
-    found = strongest(heard)
-    least = threshold.of(found.heard.duration_s)
+    found = strongest(heard, threshold)
+    least = threshold.of(found.heard.duration_s, found.heard.speed)
     if found.evidence < least:
         return Detection(found.evidence, least, (), None)
     frame_s, step = found.heard.frame_s, found.heard.step

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -67,7 +68,7 @@ def test_it_describes_itself(saved):
     assert "kind          watermark" in said
     assert "8000 Hz" in said
     assert "16 bits" in said
-    assert "1.25, reached by 1.00% of 100 unmarked recordings" in said
+    assert "1.25 or, at other speeds, 1.25, reached by 1.00% of 100 unmarked recordings" in said
     assert "adapters" not in said
 
 
@@ -97,3 +98,8 @@ def test_a_threshold_grows_with_the_logarithm_of_the_duration():
     threshold = tiny_threshold(3.0)
     assert [threshold.of(seconds) for seconds in (0.5, 4.0)] == [3.0, 3.0]
     assert threshold.of(4.0 * math.e**2) == pytest.approx(4.0)
+
+
+def test_more_may_be_asked_at_other_speeds():
+    threshold = replace(tiny_threshold(3.0), played=5.0)
+    assert [threshold.of(1.0, speed) for speed in (0.9, 1.0, 1.1)] == [8.0, 3.0, 8.0]

@@ -1,5 +1,7 @@
 """The verdict: marked or not, where, with which message, at which speed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -45,9 +47,20 @@ def test_the_speed_with_the_strongest_evidence_is_believed_and_times_are_those_o
     assert segment.end_s == pytest.approx(4.0, abs=0.1)
 
 
+def test_more_is_asked_at_other_speeds():
+    own, played = heard(somewhere(400, (0, 400)), 5), heard(somewhere(400, (0, 400)), 6, speed=1.06, sure=3.0)
+    more = strongest([played], ANY).evidence - strongest([own], ANY).evidence
+    assert more > 0
+    for asked, message, speed in ((more - 0.1, 6, 1.06), (more + 0.1, 5, 1.0)):
+        found = verdict([own, played], replace(ANY, played=asked))
+        assert (found.message, found.speed) == (message, speed)
+        assert found.threshold == ANY.evidence + (asked if speed != 1.0 else 0.0)
+    assert not verdict([played], replace(ANY, played=1000.0)).marked
+
+
 def test_what_stays_below_the_threshold_has_neither_place_nor_message():
     one = heard(somewhere(400, (0, 400)), speed=1.06)
-    score = strongest([one]).evidence
+    score = strongest([one], ANY).evidence
     found = verdict([one], tiny_threshold(score + 0.1))
     assert (found.marked, found.segments, found.message, found.speed) == (False, (), None, 1.0)
     assert found.score == score
@@ -60,9 +73,9 @@ def test_more_is_asked_of_a_longer_recording():
 
 
 def test_a_mark_anywhere_in_a_long_recording_has_the_evidence_of_a_short_one():
-    alone = strongest([heard(somewhere(400, (0, 400)))])
+    alone = strongest([heard(somewhere(400, (0, 400)))], ANY)
     for start in (0, 50000, 199600):
-        found = strongest([heard(somewhere(200000, (start, start + 400)))])
+        found = strongest([heard(somewhere(200000, (start, start + 400)))], ANY)
         assert found.evidence == pytest.approx(alone.evidence, rel=1e-3)
         assert found.message == 77
 

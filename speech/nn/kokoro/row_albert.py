@@ -16,6 +16,9 @@ _ROWS = 256
 _SUMMED = 1024
 """Inputs that are summed in one product; products are added. oneDNN may divide longer sums among threads, and then
 results depend on the number of threads."""
+_TILE = 16
+"""Rows are filled up to a multiple of this. It costs little, since tiles of matrix units have as many rows, and without
+it oneDNN would compile, and keep, kernels for each length of text: half a megabyte for each product."""
 
 
 class Product:
@@ -77,16 +80,21 @@ class AlbertRow:
 
     def __call__(self, symbols: Tensor) -> Tensor:
         """Symbols `(time,)` to float32 frames `(time, dim)`, each of which sees all."""
-        x = self._albert.embedded(symbols).to(self._dtype)
+        count = len(symbols)
+        x = F.pad(self._albert.embedded(symbols).to(self._dtype), (0, 0, 0, -count % _TILE))
         for _ in range(self._albert.repeats):
-            x = self._norms[0](self._out(self._attended(x), x))
+            x = self._norms[0](self._out(self._attended(x, count), x))
             x = self._norms[1](self._down(self._up.gelu(x), x))
-        return x.float()
+        return x[:count].float()
 
-    def _attended(self, x: Tensor) -> Tensor:
-        parts = self._read(x).view(len(x), 3, self._heads, -1).permute(1, 2, 0, 3)  # (3, heads, time, dim / heads)
+    def _attended(self, x: Tensor, count: int) -> Tensor:
+        """Each of the first `count` frames attends to these."""
+        parts = (
+            self._read(x)[:count].view(count, 3, self._heads, -1).permute(1, 2, 0, 3)
+        )  # (3, heads, count, dim / heads)
         query, key, value = parts[:, None].unbind()
-        return F.scaled_dot_product_attention(query, key, value)[0].transpose(0, 1).flatten(1)
+        y = F.scaled_dot_product_attention(query, key, value)[0].transpose(0, 1).flatten(1)
+        return F.pad(y, (0, 0, 0, len(x) - count))
 
 
 class _Norm:

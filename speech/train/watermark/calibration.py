@@ -19,7 +19,7 @@ from speech.train.watermark.config import AttackConfig, CalibrationConfig
 from speech.tts.watermark import LEAST_S
 from speech.tts.watermark_listening import SPEEDS, MarkListener, MarkLogits
 from speech.tts.watermark_message import MESSAGES
-from speech.tts.watermark_verdict import Finding, strongest, window_scores
+from speech.tts.watermark_verdict import Finding, findings, window_scores
 
 _FEW, _MANY = 1.0, 20.0
 """Multiples of the share of false alarms between which the tail of the evidence is measured."""
@@ -35,8 +35,8 @@ def calibrate(
 ) -> Threshold:
     """The lowest thresholds that at most shares of unmarked recordings and of their windows reach.
 
-    Recordings are searched at all speeds, as they will be when a mark is looked for; windows are heard at their own
-    speed, for a message that is drawn.
+    Recordings are searched at all speeds, as they will be when a mark is looked for; windows are heard at the speed at
+    which they were made, for a message that is drawn.
 
     Args:
         watermark: in evaluation mode.
@@ -55,39 +55,57 @@ def calibrate(
     speech = [x for x in map(read, chosen) if isinstance(x, np.ndarray) and len(x) >= LEAST_S * watermark.sample_rate]
     if not speech:
         raise DataError(f"no unmarked speech of {LEAST_S:g} s or more, from which a threshold could be set")
-    evidence: list[float] = []
+    evidence: list[list[float]] = []
     durations: list[float] = []
     windows: list[np.ndarray] = []
     attack = Attacks(replace(attacks, share=1.0), watermark.sample_rate, watermark.config.hop)
     for samples in _versions(speech, attack, seed):
         heard = _heard(watermark, samples)
-        evidence.append(strongest(heard).evidence)
+        evidence.append([found.evidence for found in findings(heard)])
         durations.append(heard[0].duration_s)
-        own = Finding(heard[SPEEDS.index(1.0)], int(rng.integers(MESSAGES)), 0.0)
-        windows.append(window_scores(own.frame_scores(), watermark.frame_s))
-    return thresholds_at(np.array(evidence), float(np.mean(durations)), np.concatenate(windows), config)
+        drawn = Finding(heard[SPEEDS.index(1.0)], int(rng.integers(MESSAGES)), 0.0)
+        windows.append(window_scores(drawn.frame_scores(), watermark.frame_s))
+    own = np.array(evidence)[:, SPEEDS.index(1.0)]
+    played = np.delete(evidence, SPEEDS.index(1.0), axis=1).max(axis=1)
+    return thresholds_at(own, played, float(np.mean(durations)), np.concatenate(windows), config)
 
 
-def thresholds_at(evidence: np.ndarray, duration_s: float, scores: np.ndarray, config: CalibrationConfig) -> Threshold:
-    """The lowest thresholds that at most the shares of `evidence (recordings,)` and `scores (windows,)` reach.
+def thresholds_at(
+    own: np.ndarray, played: np.ndarray, duration_s: float, scores: np.ndarray, config: CalibrationConfig
+) -> Threshold:
+    """The lowest thresholds that at most a share of recordings, and of windows, reaches. Half of the share is for the
+    speed at which recordings were made, whose threshold is lower than that of the strongest of all speeds.
 
     Of k recordings in a row the highest evidence is above what a share p of one reaches as often as k p. So the tail of
     the evidence of one says how a threshold has to grow with duration.
+
+    Args:
+        own: evidence in each recording at its own speed, `(recordings,)`.
+        played: the strongest at all other speeds, `(recordings,)`.
+        duration_s: mean duration of recordings.
+        scores: of windows, `(windows,)`.
+        config: the shares.
     """
-    least, logit = reached_by(evidence, config.false_alarms), reached_by(scores, config.window_false_alarms)
-    few, many = (min(times * config.false_alarms, _MOST_SHARE) for times in (_FEW, _MANY))
-    tail = np.quantile(evidence, [1 - many, 1 - few])
-    growth = float(tail[1] - tail[0]) / math.log(many / few) if many > few else 0.0
+    share = config.false_alarms / 2
+    least, beyond = reached_by(own, share), reached_by(played, share)
+    logit = reached_by(scores, config.window_false_alarms)
     return Threshold(
         evidence=least,
-        growth=growth,
+        played=beyond - least,
+        growth=max(_growth(own, share), _growth(played, share)),
         duration_s=duration_s,
-        false_alarms=float((evidence >= least).mean()),
-        recordings=len(evidence),
+        false_alarms=float(((own >= least) | (played >= beyond)).mean()),
+        recordings=len(own),
         logit=logit,
         window_false_alarms=float((scores >= logit).mean()),
         windows=len(scores),
     )
+
+
+def _growth(evidence: np.ndarray, share: float) -> float:
+    few, many = (min(times * share, _MOST_SHARE) for times in (_FEW, _MANY))
+    tail = np.quantile(evidence, [1 - many, 1 - few])
+    return float(tail[1] - tail[0]) / math.log(many / few) if many > few else 0.0
 
 
 def reached_by(scores: np.ndarray, share: float) -> float:

@@ -97,9 +97,9 @@ def watermark_card(watermark: Watermark, threshold: Threshold, info: Mapping[str
         f"Trained for {info['steps']} steps on {sum(hours.values()):.1f} h of speech in {len(hours)} languages.",
         "",
         f"**False alarms**: of {threshold.recordings} unmarked recordings of {threshold.duration_s:.1f} s on average, "
-        f"half of them after attacks, {threshold.false_alarms:.2%} reach the threshold of {threshold.evidence:.2f} at "
-        "one of the speeds at which they are listened to. One that is e times as long is asked for "
-        f"{threshold.growth:.2f} more. Of {threshold.windows} unmarked windows of a second "
+        f"half of them after attacks, {threshold.false_alarms:.2%} reach a threshold: {threshold.evidence:.2f} at "
+        f"their own speed, or {threshold.evidence + threshold.played:.2f} at another one. One that is e times as long "
+        f"is asked for {threshold.growth:.2f} more. Of {threshold.windows} unmarked windows of a second "
         f"{threshold.window_false_alarms:.2%} reach {threshold.logit:.2f}, from which on they are part of a mark "
         "where one was found.",
         "",

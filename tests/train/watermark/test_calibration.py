@@ -25,17 +25,18 @@ def test_at_most_the_share_reaches_the_threshold(share, reach):
 
 def test_recordings_and_windows_have_thresholds_of_their_own():
     config = CalibrationConfig(false_alarms=0.1, window_false_alarms=0.2)
-    found = thresholds_at(np.arange(100.0), 3.0, np.arange(50.0), config)
+    found = thresholds_at(np.arange(100.0), np.arange(100.0)[::-1] + 7, 3.0, np.arange(50.0), config)
     assert (found.false_alarms, found.recordings, found.duration_s) == (0.1, 100, 3.0)
     assert (found.window_false_alarms, found.windows) == (0.2, 50)
-    assert found.evidence == pytest.approx(89, abs=1e-3)
+    assert found.evidence == pytest.approx(94, abs=1e-3)  # five of a hundred, and five others at other speeds
+    assert found.played == pytest.approx(7, abs=1e-3)
     assert found.logit == pytest.approx(39, abs=1e-3)
 
 
 def test_a_recording_that_is_many_times_as_long_is_no_more_often_a_false_alarm():
     rng = np.random.default_rng(0)
-    config = CalibrationConfig(false_alarms=0.01)
-    found = thresholds_at(rng.gumbel(4, 2, 20000), 5.0, np.zeros(9), config)
+    config = CalibrationConfig(false_alarms=0.02)
+    found = thresholds_at(rng.gumbel(4, 2, 20000), rng.gumbel(5, 1, 20000), 5.0, np.zeros(9), config)
     long = rng.gumbel(4, 2, (2000, 20)).max(axis=1)  # 20 times as long
     assert found.growth == pytest.approx(2, rel=0.1)  # of a Gumbel distribution it is the scale
     assert (long >= found.of(100.0)).mean() == pytest.approx(0.01, abs=0.006)
