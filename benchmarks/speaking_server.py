@@ -2,10 +2,11 @@
 
     python benchmarks/speaking_server.py TEXTS --requests 1000 --streams 4 --whisper DIR --output FILE
 
-TEXTS has a sentence per line. `--streams` clients say them one after the other, each as fast as it comes. A gap is a
-packet that comes later than playback needs it, where playback begins with the first packet and waits for late ones.
-Then `--cancels` texts are cancelled after their first packet. Of what was said Whisper-base (faster-whisper, int8)
-writes what it hears; words that it does not hear of four in a row, or hears twice, count as left out or repeated.
+TEXTS has a sentence per line. `--streams` clients say them one after the other, each as fast as it comes, or with
+`--paced` each once the one before has been played. A gap is a packet that comes later than playback needs it, where
+playback begins with the first packet and waits for late ones. Then `--cancels` texts are cancelled after their first
+packet. Of what was said Whisper-base (faster-whisper, int8) writes what it hears; four words in a row that it does not
+hear, or hears twice, count as left out or repeated.
 """
 
 import asyncio
@@ -49,14 +50,21 @@ class Heard:
     def samples(self) -> np.ndarray:
         return np.concatenate(self.pieces) if self.pieces else np.zeros(0, np.float32)
 
-    def late(self, rate: int) -> list[float]:
+    def late(self) -> list[float]:
         """Seconds that playback waits for pieces."""
-        waits, due = [], self.times[0]
+        return self._played()[0]
+
+    def to_play(self) -> float:
+        """Seconds that playback goes on when the last piece has come."""
+        return self._played()[1] - self.times[-1] if self.times else 0.0
+
+    def _played(self) -> tuple[list[float], float]:
+        waits, due = list[float](), self.times[0]
         for at, piece in zip(self.times, self.pieces, strict=True):
             if at > due:
                 waits.append(at - due)
-            due = max(due, at) + len(piece) / rate
-        return waits
+            due = max(due, at) + len(piece) / self.rate
+        return waits, due
 
 
 def main(
@@ -65,6 +73,7 @@ def main(
     language: str = "eng",
     requests: Annotated[int, typer.Option(min=1)] = 1000,
     streams: Annotated[int, typer.Option(help="Clients at once.", min=1)] = 4,
+    paced: Annotated[bool, typer.Option("--paced", help="Clients hear a text before they ask for the next.")] = False,
     cancels: Annotated[int, typer.Option(help="Texts that are cancelled.")] = 20,
     whisper: Annotated[Path | None, typer.Option(help="CTranslate2 conversion of Whisper-base.")] = None,
     output: Annotated[Path | None, typer.Option(help="Write figures as JSON.")] = None,
@@ -75,7 +84,7 @@ def main(
     with server(320, voice_model=model) as (url, process), Progress(transient=True) as progress:
         watch, memory, heard = Watch(url, process), list[float](), list[Heard]()
         url = url.replace("/v1/stream", "/v1/speak")
-        asyncio.run(clients(url, lines[:streams], streams, language, lambda _: None))
+        asyncio.run(clients(url, lines[:streams], streams, language, lambda _: None, paced=False))
         task = progress.add_task("texts", total=requests)
 
         def over(one: Heard) -> None:
@@ -83,11 +92,12 @@ def main(
             memory.append(watch.memory_mb())
             progress.update(task, completed=len(heard))
 
-        asyncio.run(clients(url, wanted, streams, language, over))
+        asyncio.run(clients(url, wanted, streams, language, over, paced=paced))
         stops = asyncio.run(cancelled(url, lines, cancels, language))
     rate = heard[0].rate
     record = {
-        "model": Path(model).name, "language": language, "requests": requests, "streams": streams, **machine(),
+        "model": Path(model).name, "language": language, "requests": requests, "streams": streams, "paced": paced,
+        **machine(),
         **speed(heard, rate), "memory_mb": [round(memory[0]), round(memory[len(memory) // 2]), round(memory[-1])],
         "cancelled_p95_ms": percentile(stops, 0.95), "cancelled_most_ms": percentile(stops, 1.0),
     }  # fmt: skip
@@ -97,13 +107,18 @@ def main(
     save(output, record)
 
 
-async def clients(url: str, texts: Sequence[str], streams: int, language: str, over: Callable[[Heard], None]) -> None:
+async def clients(
+    url: str, texts: Sequence[str], streams: int, language: str, over: Callable[[Heard], None], *, paced: bool
+) -> None:
     """Say texts, `streams` at once all the time; `over` is called with each."""
     waiting: Iterator[str] = iter(texts)
 
     async def client() -> None:
         for text in waiting:
-            over(await said(url, text, language))
+            heard = await said(url, text, language)
+            over(heard)
+            if paced:
+                await asyncio.sleep(heard.to_play())
 
     await asyncio.gather(*(client() for _ in range(streams)))
 
@@ -149,7 +164,7 @@ async def cancelled(url: str, texts: Sequence[str], count: int, language: str) -
 def speed(heard: Sequence[Heard], rate: int) -> dict[str, Any]:
     """First packets, gaps, and real-time factors of the streams."""
     first = [one.times[0] for one in heard]
-    waits = [wait for one in heard for wait in one.late(rate)]
+    waits = [wait for one in heard for wait in one.late()]
     audio_s = sum(len(one.samples) for one in heard) / rate
     return {
         "audio_s": round(audio_s, 1),

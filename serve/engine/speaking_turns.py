@@ -3,7 +3,7 @@
 A turn is what makes one piece: a sentence's durations, its curves, or the samples of a window. Pieces are made ahead of
 the client that takes them, so that the next turn can be the same client's without waiting for its socket, but only
 `_AHEAD`: one that does not take them gets no turns. A client's first packet is soon played; where others want turns, it
-is handed over with the second one.
+is handed over with those behind it that make up half a second.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from serve.telemetry import Telemetry
 
 _AHEAD = 2
 """Pieces of a text that may wait for their client."""
+_HELD_S = 0.5
+"""Seconds of audio that a client gets at least with its first packet where others want turns; more makes that later."""
 
 
 class Piece[T](NamedTuple):
@@ -97,7 +99,7 @@ class SpeakingTurns:
         try:
             for piece in text.pieces:
                 made.append(piece)
-                if len(made) > 1 or not self._is_held(text, piece):
+                if not self._are_held(text, made):
                     break
         except Exception as failure:
             error = failure
@@ -108,11 +110,11 @@ class SpeakingTurns:
                 self._said(text, piece, now_s)
             text.made(made, error)
 
-    def _is_held(self, text: TextTurns[Any], piece: Piece[Any]) -> bool:
-        """Whether a piece is handed over with the next one only."""
+    def _are_held(self, text: TextTurns[Any], made: Sequence[Piece[Any]]) -> bool:
+        """Whether pieces are handed over with the next one only."""
         with self._lock:
-            first = piece.audio_s > 0 and not text.playback.plays and not text.over
-            return first and len(self._waiting) + self._running > 1
+            begins = 0 < sum(piece.audio_s for piece in made) < _HELD_S and not text.playback.plays and not text.over
+            return begins and len(self._waiting) + self._running > 1
 
     def _said(self, text: TextTurns[Any], piece: Piece[Any], now_s: float) -> None:
         if piece.audio_s > 0 and not text.over:

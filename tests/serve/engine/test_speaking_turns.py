@@ -213,12 +213,12 @@ def test_first_and_late_packets_are_counted(stage):
     assert stage.value("speech_late_packets_total") == 1
 
 
-def test_a_first_packet_waits_for_the_second_if_others_want_turns(stage):
-    """Of new clients, each has two packets with its first turn; one that plays has one with each."""
+def test_a_first_packet_waits_for_half_a_second_of_audio_if_others_want_turns(stage):
+    """New clients have two packets with their first turn; one that plays has one with each."""
 
     async def conversation() -> None:
         texts = [
-            stage.turns.say(stage.pieces(name, 4, 0.2), stage.client(lead_s))
+            stage.turns.say(stage.pieces(name, 4, 0.4), stage.client(lead_s))
             for name, lead_s in [("a", None), ("b", None), ("c", 9.0)]
         ]
         stage.begin()
@@ -231,7 +231,7 @@ def test_a_first_packet_waits_for_the_second_if_others_want_turns(stage):
 
 def test_an_error_behind_a_first_packet_that_waits_comes_behind_it(stage):
     def failing() -> Iterator[Piece[str]]:
-        yield from stage.pieces("a", 1)
+        yield from stage.pieces("a", 1, 0.4)
         raise ValueError("no more")
 
     async def conversation() -> None:
