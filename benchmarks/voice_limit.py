@@ -10,7 +10,6 @@ long the voice takes, which speaks in windows, without a watermark.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -21,7 +20,7 @@ from clips import save
 from rich.console import Console
 from rich.progress import track
 from speech_output import sentences
-from timing import machine
+from timing import machine, timed
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -37,12 +36,13 @@ from speech.tts.synthesizer import SaidSymbols
 _GEMM, _TRIES = (512, 2048, 2048), 40
 
 
-class Spent(NamedTuple):
-    """What texts took."""
+class Spoken(NamedTuple):
+    """Texts that were said."""
 
     requests: list[KokoroRequest]
     """Utterances of which they were made."""
     seconds: float
+    """That it took."""
     audio_s: float
 
 
@@ -51,13 +51,9 @@ def operations(model: Kokoro, request: KokoroRequest) -> dict[str, float]:
     with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.mkldnn_rnn_layer: _recurrent}) as counter:
         model.speak([request])
     totals = {name: float(sum(own.values())) for name, own in counter.get_flop_counts().items()}
-    parts = {name: totals[type(part).__name__] for name, part in _called(model).items()}
-    return parts | {"prosody": totals["Global"] - sum(parts.values())}
-
-
-def _called(model: Kokoro) -> dict[str, nn.Module]:
-    """Parts that are called as modules; the prosody is not."""
-    return {"albert": model.albert, "text_encoder": model.text_encoder, "decoder": model.decoder}
+    called = {"albert": model.albert, "text_encoder": model.text_encoder, "decoder": model.decoder}
+    parts = {name: totals[type(part).__name__] for name, part in called.items()}
+    return parts | {"prosody": totals["Global"] - sum(parts.values())}  # the rest, which is not called as one module
 
 
 def _recurrent(x: Sequence[int], from_input: Sequence[int], from_state: Sequence[int], *_: Any, **__: Any) -> int:
@@ -69,16 +65,12 @@ def peak(dtype: torch.dtype) -> float:
     """Operations per second of matrix products whose weights are packed; the fastest of several tries."""
     rows, width, outputs = _GEMM
     x, product = torch.randn(rows, width).to(dtype), PackedLinear(nn.Linear(width, outputs), dtype)
-    times = []
-    for _ in range(_TRIES):
-        begun = time.perf_counter()
-        with torch.inference_mode():
-            product(x)
-        times.append(time.perf_counter() - begun)
-    return 2.0 * rows * width * outputs / min(times)
+    with torch.inference_mode():
+        seconds = min(timed(lambda: product(x))[1].wall_s for _ in range(_TRIES))
+    return 2.0 * rows * width * outputs / seconds
 
 
-def spoken(synthesizer: KokoroSynthesizer, speaker: Speaker, texts: Sequence[str], language: str) -> Spent:
+def spoken(synthesizer: KokoroSynthesizer, speaker: Speaker, texts: Sequence[str], language: str) -> Spoken:
     """Say texts, the first one twice."""
     requests: list[KokoroRequest] = []
     say = synthesizer.say
@@ -91,11 +83,9 @@ def spoken(synthesizer: KokoroSynthesizer, speaker: Speaker, texts: Sequence[str
     options = SpeakingOptions(language=language)
     speaker.say(texts[0], options)
     synthesizer.say = noted  # type: ignore[method-assign]
-    begun = time.perf_counter()
-    samples = sum(len(speaker.say(text, options).samples) for text in texts)
-    seconds = time.perf_counter() - begun
+    samples, spent = timed(lambda: sum(len(speaker.say(text, options).samples) for text in texts))
     synthesizer.say = say  # type: ignore[method-assign]
-    return Spent(requests, seconds, samples / speaker.sample_rate)
+    return Spoken(requests, spent.wall_s, samples / speaker.sample_rate)
 
 
 def main(

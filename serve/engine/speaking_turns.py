@@ -35,7 +35,7 @@ class Piece[T](NamedTuple):
 
 
 class SpeakingTurns:
-    """The turns on one pool.
+    """The turns of all clients.
 
     Args:
         pool: its threads say texts.

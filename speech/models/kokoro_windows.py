@@ -26,7 +26,7 @@ class WindowedKokoro:
     tenth of the time that samples do.
 
     Args:
-        model: a Kokoro, whose parameters are shared, but for those of the decoder.
+        model: a Kokoro; parameters of its convolutions, LSTMs and ALBERT are copied, all others shared.
         bfloat16: whether most layers compute in bfloat16; None: if the processor has instructions for it.
     """
 

@@ -13,6 +13,12 @@ from speech.nn.linears import Network, in_float32, with_layers
 _ROWS = 256  # number of rows for which oneDNN chooses the layout
 
 
+def packed_weight(weight: Tensor) -> Tensor:
+    """`weight (out, in)` in oneDNN's layout, for its products."""
+    packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), _ROWS)
+    return packed
+
+
 def packing_runs() -> bool:
     """Whether this machine supports the oneDNN kernels."""
     return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
@@ -23,7 +29,7 @@ class PackedLinear(nn.Module):
 
     def __init__(self, linear: nn.Linear, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
-        self._packed = torch.ops.mkldnn._reorder_linear_weight(in_float32(linear.weight).to(dtype), _ROWS)
+        self._packed = packed_weight(in_float32(linear.weight).to(dtype))
         self.bias = None if linear.bias is None else linear.bias.detach().to(dtype)
 
     @property

@@ -8,11 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from speech.nn.cpu.packed import packing_runs
+from speech.nn.cpu.packed import packed_weight, packing_runs
 from speech.nn.kokoro.albert import Albert
 
-_ROWS = 256
-"""Rows for which oneDNN chooses the layout of weights."""
 _SUMMED = 1024
 """Inputs that are summed in one product; products are added. oneDNN may divide longer sums among threads, and then
 results depend on the number of threads."""
@@ -34,9 +32,7 @@ class Product:
         weight = torch.cat([linear.weight.detach() for linear in linears]).to(dtype)
         self._bias = torch.cat([linear.bias.detach() for linear in linears]).to(dtype)
         self._packed = weight.device.type == "cpu" and packing_runs()
-        self._parts = [part.contiguous() for part in weight.split(_SUMMED, dim=1)] if self._packed else [weight]
-        if self._packed:
-            self._parts = [torch.ops.mkldnn._reorder_linear_weight(part, _ROWS) for part in self._parts]
+        self._parts = [packed_weight(part) for part in weight.split(_SUMMED, dim=1)] if self._packed else [weight]
 
     def __call__(self, x: Tensor, added: Tensor | None = None) -> Tensor:
         """`x (time, inputs)` to `(time, outputs)`, with `added (time, outputs)`."""
@@ -89,10 +85,8 @@ class AlbertRow:
 
     def _attended(self, x: Tensor, count: int) -> Tensor:
         """Each of the first `count` frames attends to these."""
-        parts = (
-            self._read(x)[:count].view(count, 3, self._heads, -1).permute(1, 2, 0, 3)
-        )  # (3, heads, count, dim / heads)
-        query, key, value = parts[:, None].unbind()
+        parts = self._read(x)[:count].view(count, 3, self._heads, -1)
+        query, key, value = parts.permute(1, 2, 0, 3)[:, None].unbind()  # (1, heads, count, dim / heads) each
         y = F.scaled_dot_product_attention(query, key, value)[0].transpose(0, 1).flatten(1)
         return F.pad(y, (0, 0, 0, len(x) - count))
 

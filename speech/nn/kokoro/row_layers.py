@@ -1,7 +1,7 @@
 """Layers of Kokoro for one row, on `(time, channels)`, with normalisations that are affine maps.
 
-Convolutions read this layout in place, in float32 or bfloat16; all else is float32. Affine maps of normalisation are
-merged into the activations behind them.
+Convolutions read this layout in place; they and LSTMs compute in float32 or bfloat16, all else in float32. Affine maps
+of normalisation are merged into the activations behind them.
 """
 
 from __future__ import annotations
