@@ -1,19 +1,21 @@
 """A server that speaks, over its websocket: first packet, gaps and memory, how fast it stops, and what is left out.
 
     python benchmarks/speaking_server.py TEXTS --requests 1000 --streams 4 --whisper DIR --output FILE
+    python benchmarks/speaking_server.py TEXTS --hours 2 --paced
 
 TEXTS has a sentence per line. `--streams` clients say them one after the other, each as fast as it comes, or with
 `--paced` each once the one before has been played. A gap is a packet that comes later than playback needs it, where
 playback begins with the first packet and waits for late ones. Then `--cancels` texts are cancelled after their first
-packet. Of what was said Whisper-base (faster-whisper, int8) writes what it hears; four words in a row that it does not
-hear, or hears twice, count as left out or repeated.
+packet. With `--hours` the texts go round until the time is over. Memory is that of the server, at the beginning and
+after each twelfth of the texts. Of what was said Whisper-base (faster-whisper, int8) writes what it hears; four words
+in a row that it does not hear, or hears twice, count as left out or repeated.
 """
 
 import asyncio
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -43,6 +45,8 @@ class Heard:
     rate: int
     """Hz."""
     pieces: list[np.ndarray] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+    """Of the pieces, in samples; the pieces themselves may be forgotten."""
     times: list[float] = field(default_factory=list)
     """Seconds from the request to each piece."""
 
@@ -60,10 +64,10 @@ class Heard:
 
     def _played(self) -> tuple[list[float], float]:
         waits, due = list[float](), self.times[0]
-        for at, piece in zip(self.times, self.pieces, strict=True):
+        for at, length in zip(self.times, self.lengths, strict=True):
             if at > due:
                 waits.append(at - due)
-            due = max(due, at) + len(piece) / self.rate
+            due = max(due, at) + length / self.rate
         return waits, due
 
 
@@ -72,6 +76,7 @@ def main(
     model: Annotated[str, typer.Option(help="Voice model.")] = "embedded-voice",
     language: str = "eng",
     requests: Annotated[int, typer.Option(min=1)] = 1000,
+    hours: Annotated[float, typer.Option(help="For so long, instead of a number of requests.", min=0.0)] = 0.0,
     streams: Annotated[int, typer.Option(help="Clients at once.", min=1)] = 4,
     paced: Annotated[bool, typer.Option("--paced", help="Clients hear a text before they ask for the next.")] = False,
     cancels: Annotated[int, typer.Option(help="Texts that are cancelled.")] = 20,
@@ -80,25 +85,34 @@ def main(
 ) -> None:
     """Print the figures."""
     lines = [line for line in texts.read_text("utf-8").splitlines() if line.strip()]
-    wanted = list(itertools.islice(itertools.cycle(lines), requests))
+    cycled = itertools.cycle(lines)
     with server(320, voice_model=model) as (url, process), Progress(transient=True) as progress:
         watch, memory, heard = Watch(url, process), list[float](), list[Heard]()
         url = url.replace("/v1/stream", "/v1/speak")
         asyncio.run(clients(url, lines[:streams], streams, language, lambda _: None, paced=False))
-        task = progress.add_task("texts", total=requests)
+        task, began = progress.add_task("texts", total=hours * 3600 or requests), time.monotonic()
 
         def over(one: Heard) -> None:
+            if whisper is None:
+                one.pieces.clear()
             heard.append(one)
             memory.append(watch.memory_mb())
-            progress.update(task, completed=len(heard))
+            progress.update(task, completed=time.monotonic() - began if hours else len(heard))
+
+        wanted = (
+            itertools.takewhile(lambda _: time.monotonic() - began < hours * 3600, cycled)
+            if hours
+            else (itertools.islice(cycled, requests))
+        )
 
         asyncio.run(clients(url, wanted, streams, language, over, paced=paced))
         stops = asyncio.run(cancelled(url, lines, cancels, language))
     rate = heard[0].rate
     record = {
-        "model": Path(model).name, "language": language, "requests": requests, "streams": streams, "paced": paced,
+        "model": Path(model).name, "language": language, "requests": len(heard), "hours": hours, "streams": streams,
+        "paced": paced,
         **machine(),
-        **speed(heard, rate), "memory_mb": [round(memory[0]), round(memory[len(memory) // 2]), round(memory[-1])],
+        **speed(heard, rate), "memory_mb": twelfths(memory),
         "cancelled_p95_ms": percentile(stops, 0.95), "cancelled_most_ms": percentile(stops, 1.0),
     }  # fmt: skip
     if whisper is not None:
@@ -108,7 +122,7 @@ def main(
 
 
 async def clients(
-    url: str, texts: Sequence[str], streams: int, language: str, over: Callable[[Heard], None], *, paced: bool
+    url: str, texts: Iterable[str], streams: int, language: str, over: Callable[[Heard], None], *, paced: bool
 ) -> None:
     """Say texts, `streams` at once all the time; `over` is called with each."""
     waiting: Iterator[str] = iter(texts)
@@ -135,6 +149,7 @@ async def said(url: str, text: str, language: str) -> Heard:
             if isinstance(message, bytes):
                 found.times.append(time.perf_counter() - began)
                 found.pieces.append(np.frombuffer(message, "<i2").astype(np.float32) / 32768)
+                found.lengths.append(len(message) // 2)
             elif (event := json.loads(message))["type"] == "error":
                 raise RuntimeError(f"{text!r}: {event}")
     return found
@@ -165,16 +180,21 @@ def speed(heard: Sequence[Heard], rate: int) -> dict[str, Any]:
     """First packets, gaps, and real-time factors of the streams."""
     first = [one.times[0] for one in heard]
     waits = [wait for one in heard for wait in one.late()]
-    audio_s = sum(len(one.samples) for one in heard) / rate
+    audio_s = sum(sum(one.lengths) for one in heard) / rate
     return {
         "audio_s": round(audio_s, 1),
         "first_p50_ms": percentile(first, 0.5),
         "first_p95_ms": percentile(first, 0.95),
-        "packets": sum(len(one.pieces) for one in heard),
+        "packets": sum(len(one.lengths) for one in heard),
         "late_packets": len(waits),
         "late_s": round(sum(waits), 2),
         "rtf_of_a_stream": round(sum(one.times[-1] for one in heard) / audio_s, 3),
     }
+
+
+def twelfths(memory: Sequence[float]) -> list[int]:
+    """Memory at the beginning and after each twelfth of the texts, in MB."""
+    return [round(memory[round(part * (len(memory) - 1) / 12)]) for part in range(13)]
 
 
 def percentile(seconds: Sequence[float], share: float) -> int:

@@ -19,6 +19,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from serve.config import ServeConfig
 from serve.engine.cores import pools_for, readers_for
+from serve.engine.heap import one_arena
 from serve.engine.pools import Pools
 from serve.engine.warm_up import warm_up
 from serve.engine.worker import EngineWorker
@@ -89,6 +90,7 @@ def build(config: ServeConfig) -> FastAPI:
         ModelError: if it, or the text translator, cannot be.
         ConfigError: if the encoder for scores or CTranslate2 is not installed, or the translator lacks languages.
     """
+    one_arena()
     if config.threads:
         torch.set_num_threads(config.threads)
     recognizer = Recognizer.from_pretrained(
