@@ -42,6 +42,7 @@ from serve.protocols.openai_speech import SpeechApi
 from serve.protocols.openai_translations import OpenAiTranslations
 from serve.protocols.speaking_protocol import SpeakingProtocol
 from serve.protocols.vosk import Vosk
+from serve.sessions.mouth import Mouth, open_mouth
 from serve.sessions.options import Facts, Refused
 from serve.sessions.registry import SessionRegistry
 from serve.sessions.scoring import shared_vectors
@@ -80,6 +81,7 @@ class Parts:
     pools: Pools
     speech: SpeechApi
     voices: LiveVoices
+    mouth: Mouth | None
     registry: SessionRegistry | None = None
 
 
@@ -120,7 +122,8 @@ def build(config: ServeConfig) -> FastAPI:
     auth, telemetry = Authenticator(config), Telemetry()
     adapters = LiveAdapters(recognizer, facts, auth, telemetry, pools)
     speech, voices = SpeechApi(speaker, config, telemetry, pools), LiveVoices(speaker, recognizer, config, pools)
-    parts = Parts(recognizer, live, facts, auth, telemetry, adapters, pools, speech, voices)
+    mouth = open_mouth(config, speaker, speech.turns, pools.answers, telemetry)
+    parts = Parts(recognizer, live, facts, auth, telemetry, adapters, pools, speech, voices, mouth)
     app = FastAPI(title="speech", version=__version__, lifespan=lambda _: _lifespan(parts))
     app.state.parts = parts
     _add_page(app)
@@ -143,7 +146,7 @@ async def _lifespan(parts: Parts) -> AsyncIterator[None]:
     readers = config.readers or readers_for(config.device)
     fallback_s = config.fallback_s if config.fallback else None
     worker = EngineWorker(engine, asyncio.get_running_loop(), readers, fallback_s)
-    parts.registry = SessionRegistry(parts.facts, worker, parts.telemetry, parts.pools)
+    parts.registry = SessionRegistry(parts.facts, worker, parts.telemetry, parts.pools, parts.mouth)
     watcher = asyncio.create_task(parts.adapters.watch())
     try:
         yield

@@ -94,7 +94,8 @@ def _frame(item: bytes | dict[str, Any]) -> bytes | str:
 
 
 class StreamClient:
-    """One session. `send` takes audio, iteration yields events until `end`.
+    """One session. `send` takes audio, iteration yields events until `end`; those of type `reply_audio` have their
+    samples in `pcm`.
 
     Unacknowledged audio and messages are kept and sent again after a reconnect. Iterate while you send: after 4,096
     queued events the client stops reading, and the server disconnects slow readers.
@@ -251,9 +252,18 @@ class StreamClient:
         """Queue events until the session ends (True) or the connection breaks (False)."""
         assert self._socket is not None
         fatal: ServerError | None = None
+        heading: dict[str, Any] | None = None
         try:
-            async for text in self._socket:
-                event = json.loads(text)
+            async for frame in self._socket:
+                if isinstance(frame, bytes):  # audio behind its message
+                    if heading is None:
+                        continue
+                    event, heading = {**heading, "pcm": frame}, None
+                else:
+                    event = json.loads(frame)
+                    if event["type"] == "reply_audio":
+                        heading = event
+                        continue
                 self._last_seq = max(self._last_seq, event["seq"])
                 self._notice(event)
                 if event["type"] == "error" and event["code"] == "after_stop" and self.reconnect_attempts:

@@ -15,14 +15,14 @@ from typing import Any
 import msgspec
 import yaml
 
-from serve.config_checks import check, check_certificate, check_translator
+from serve.config_checks import check, check_answers, check_certificate, check_translator
 from speech.errors import ConfigError
 from speech.files import printable, read_text
 
 _log = logging.getLogger(__name__)
 _PREFIX = "SPEECH_"
 _LEAST_WAITING = 16
-_OTHERS = ("SPEECH_DATA", "SPEECH_SWITCHED", "SPEECH_TRANSLATOR_KEY")
+_OTHERS = ("SPEECH_ANSWER_KEY", "SPEECH_DATA", "SPEECH_SWITCHED", "SPEECH_TRANSLATOR_KEY")
 """Environment variables that are no settings."""
 
 
@@ -68,6 +68,12 @@ class ServeConfig:
     voice_model: str = ""
     """Voice model for `/v1/audio/speech`: embedded-voice, or an aligned model or an imported Kokoro by its directory or
     hub id. Empty: this server does not speak."""
+    answers: str = ""
+    """Answers of dialogues: the base URL of an OpenAI-compatible chat endpoint, `=` and its model; echo; or script:
+    with a file of lines, for trials. It needs a `voice_model`; an endpoint's key is in `SPEECH_ANSWER_KEY`. Empty:
+    this server does not answer."""
+    answer_instructions: str = ""
+    """What the answering model is told first, unless a client tells it something else."""
     watermark: bool = True
     """Whether what is said is marked as synthetic; without it cloned voices are refused."""
     watermark_model: str = ""
@@ -142,6 +148,7 @@ class ServeConfig:
             check(item.name, getattr(self, item.name))
         check_certificate(self.certfile, self.keyfile)
         check_translator(self.translator, self.translator_model)
+        check_answers(self.answers, self.voice_model)
 
     @property
     def most_parked(self) -> int:

@@ -52,6 +52,12 @@ def check_certificate(certfile: str, keyfile: str) -> None:
         raise ConfigError(text, where=f"certfile {certfile}, keyfile {keyfile}", fix=fix) from error
 
 
+def check_answers(answers: str, voice_model: str) -> None:
+    """Raises ConfigError if answers have no voice."""
+    if answers and not voice_model:
+        raise ConfigError("answers without voice_model", fix="Give the model that says them, such as embedded-voice.")
+
+
 def check_translator(translator: str, model: str) -> None:
     """Raises ConfigError if there is a model for no translator."""
     if model and not translator:
@@ -166,6 +172,8 @@ CHECKS: Mapping[str, Check] = {
     "translator": _text(r"[^\0\n]*", "a directory, a hub id, or a URL with languages"),
     "translator_model": _text(r"[^\0\n]*", "the name of a model"),
     "voice_model": _text(r"[^\0\n]*", "embedded-voice, a directory, or a hub id"),
+    "answers": _text(r"[^\0\n]*", "URL=MODEL of a chat endpoint, script:FILE or echo"),
+    "answer_instructions": _text(r"[^\0]{0,20000}", "up to 20000 characters"),
     "watermark": _one_of(False, True),
     "watermark_model": _text(r"[^\0\n]*", "a directory or a hub id"),
     "watermark_message": _whole(0, 255),

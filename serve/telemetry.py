@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from speech.dialogue.stages import Stages
 from speech.events import EndpointEvent, TranscriptEvent
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ class Telemetry:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         make = self.registry
+        self.stages = Histogram(
+            "speech_reply_seconds", "End of speech to a stage of the reply", ["stage"], buckets=_SECONDS, registry=make
+        )
+        self.interruptions = Counter("speech_interruptions", "Replies ended by the user", registry=make)
+        self.held = Counter("speech_held_replies", "Times that a reply waited for speech over it", registry=make)
         self.sessions = Gauge("speech_sessions", "Live sessions, parked ones included", registry=make)
         self.opened = Counter("speech_connections", "Websocket connections", ["protocol"], registry=make)
         self.refused = Counter("speech_refused", "Connections and sessions refused", ["code"], registry=make)
@@ -72,6 +78,11 @@ class Telemetry:
             self.first_packet.observe(first_s)
         if late_s > 0:
             self.late_packets.inc()
+
+    def answered(self, stages: Stages) -> None:
+        """Record when the stages of a reply were reached."""
+        for name, ms in stages.to_dict().items():
+            self.stages.labels(name).observe(max(ms, 0) / 1000)
 
     def render(self) -> bytes:
         """The metrics in the Prometheus text format."""

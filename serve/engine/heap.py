@@ -1,22 +1,23 @@
-"""How freed memory goes back to the machine."""
+"""How freed memory goes back to the system: of glibc only, elsewhere nothing is done."""
 
 from __future__ import annotations
 
 import ctypes
-import sys
 
 _M_ARENA_MAX = -8
-"""glibc, malloc.h."""
+"""Of `mallopt`, malloc.h."""
 
 
-def one_arena() -> bool:
-    """Keep the memory of all threads in one arena of glibc; without it, each thread that has computed keeps what it has
-    freed, and a server that speaks grows for hours. Before threads start.
-
-    Returns:
-        Whether the C library knows arenas.
-    """
-    if not sys.platform.startswith("linux"):
-        return False
+def one_arena() -> None:
+    """Keep the memory of all threads in one arena; otherwise each thread that has computed keeps what it has freed, and
+    a server that speaks grows for hours. Call it before threads start."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    return mallopt is not None and bool(mallopt(_M_ARENA_MAX, 1))
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 1)
+
+
+def trim() -> None:
+    """Return freed memory to the system: tensors of varying sizes fragment the heap."""
+    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if malloc_trim is not None:
+        malloc_trim(0)

@@ -11,7 +11,7 @@ from threading import Barrier
 
 import torch
 
-_THREADS = {"audio": 2, "compile": 1, "scoring": 2, "files": 1, "adapters": 1, "voices": 1}
+_THREADS = {"audio": 2, "compile": 1, "scoring": 2, "files": 1, "adapters": 1, "voices": 1, "answers": 32}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class Pools:
     """Says a text while there is no other."""
     voices: ThreadPoolExecutor
     """Makes voices of recordings, and stores them."""
+    answers: ThreadPoolExecutor
+    """Waits for answers of dialogues."""
 
     @classmethod
     def start(cls, speech: int = 1, *, cores: int = 0) -> Pools:

@@ -12,7 +12,6 @@ memory of the device may be corrupted, and only a new process starts afresh.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import logging
 import threading
 import time
@@ -22,6 +21,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from serve.engine.fallback import Fallback
+from serve.engine.heap import trim
 from serve.engine.readers import Readers
 from serve.engine.translators import TranslatorThreads
 from speech.stream.commands import Push, Work
@@ -31,7 +31,6 @@ from speech.stream.pacing import Pacing
 from speech.stream.slot import Result, Slot
 
 _log = logging.getLogger(__name__)
-_LIBC = ctypes.CDLL(None)
 _TIDY_S = 60.0
 _TRANSLATORS = 2
 """Threads that wait for the text translator."""
@@ -194,6 +193,4 @@ class EngineWorker:
         """Return freed memory to the system once a minute: tensors of varying sizes fragment the heap."""
         if time.monotonic() - self._tidied > _TIDY_S:
             self._tidied = time.monotonic()
-            trim = getattr(_LIBC, "malloc_trim", None)  # glibc only
-            if trim is not None:
-                trim(0)
+            trim()

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from serve.engine.deadlines import Playback
-from serve.engine.speaking_turns import Piece
+from serve.engine.spoken_pieces import spoken_pieces
 from serve.protocols.close_codes import CloseCode
 from serve.protocols.openai_speech import SpeechApi
 from serve.protocols.speaking_protocol import (
@@ -28,7 +28,7 @@ from serve.protocols.speaking_protocol import (
 )
 from speech.errors import SpeechError
 from speech.speaker import Speaker
-from speech.tts.speech_stream import SpeakingOptions, SpeechPacket, SpeechStream
+from speech.tts.speech_stream import SpeakingOptions, SpeechStream
 
 _log = logging.getLogger(__name__)
 _BROKEN = (WebSocketDisconnect, RuntimeError)  # raised by Starlette if the client is gone
@@ -171,7 +171,8 @@ class SpeakingSocket:
         if isinstance(message, SpeakText):
             self._letters = max(self._letters - len(message.text), 0)
             self._text += message.text
-        said = self._api.turns.say(_pieces(text, message, self._speaker.sample_rate), playback)
+        more = message.text if isinstance(message, SpeakText) else None
+        said = self._api.turns.say(spoken_pieces(text, more, self._speaker.sample_rate), playback)
         try:
             while (timed := await self._unless_cancelled(said.next())) is not None:
                 await self._send(self._protocol.packet(timed[0], self._text, timed[1]))
@@ -208,12 +209,3 @@ def _seen(work: asyncio.Future[Any]) -> None:
     """Retrieve the exception of abandoned work, so that asyncio does not log it."""
     if not work.cancelled():
         work.exception()
-
-
-def _pieces(
-    text: SpeechStream, message: SpeakText | SpeakFlush | SpeakEnd, rate: int
-) -> Iterator[Piece[tuple[SpeechPacket, float]]]:
-    """Packets that a message completes, each with the second at which it begins; the text is read in the first turn."""
-    for packet in text.feed(message.text) if isinstance(message, SpeakText) else text.flush():
-        audio_s = len(packet.samples) / rate
-        yield Piece((packet, text.seconds - audio_s), audio_s)

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from serve.protocols import wire
+from serve.protocols.dialogue_messages import ReplyAudio
 from serve.sessions.options import Refused
 
 _AUDIO_KEYS = ("encoding", "sample_rate", "channels")
@@ -54,7 +56,9 @@ class Native:
         return [message]
 
     def outgoing(self, message: wire.ServerMessage) -> list[wire.Frame]:
-        """Render a message as one frame."""
+        """Render a message as one frame, and audio as a second one."""
+        if isinstance(message, ReplyAudio) and message.pcm is not UNSET:
+            return [wire.render(msgspec.structs.replace(message, pcm=UNSET)), message.pcm]
         return [wire.render(message)]
 
 

@@ -13,15 +13,15 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from serve.protocols.close_codes import CloseCode as CloseCode
+from serve.protocols.dialogue_messages import Conversing, DialogueEvent, DialogueRequest
+from serve.protocols.message_base import Event, Milliseconds
+from serve.protocols.message_base import Frame as Frame
 from serve.protocols.option_messages import Endpointing as Endpointing
 from serve.protocols.option_messages import Translating as Translating
 from serve.protocols.score_messages import Reference, ReferenceCoverage, ReferenceText, ScoreFigures, SentenceErrors
 
 SUBPROTOCOL = "speech.v1"
 
-Frame = str | bytes
-"""One websocket message: JSON text, or audio."""
-Milliseconds = Annotated[int, Meta(ge=0)]
 Codes = Annotated[list[str], Meta(max_length=64)]
 
 
@@ -68,6 +68,8 @@ class StartMessage(Options, tag="start"):
     metadata: dict[str, str] = msgspec.field(default_factory=dict)
     reference: ReferenceText | str | None = None
     """Reference text for `score`; `reference` messages may add to it."""
+    dialogue: Conversing | None = None
+    """Answer aloud; null: only recognise."""
 
 
 class Update(Options, tag="update"):
@@ -96,7 +98,7 @@ class Stop(Struct, tag="stop", forbid_unknown_fields=True):
     """Ends the audio: the last finals and `end` follow, then the connection closes."""
 
 
-ClientMessage = StartMessage | Update | Finalize | KeepAlive | Resume | Stop | Reference
+ClientMessage = StartMessage | Update | Finalize | KeepAlive | Resume | Stop | Reference | DialogueRequest
 
 
 # Server messages
@@ -141,12 +143,6 @@ class ModelInfo(Struct, forbid_unknown_fields=True):
 
     id: str
     sha256: str
-
-
-class Event(Struct, kw_only=True, forbid_unknown_fields=True):
-    """Base of all server messages."""
-
-    seq: Annotated[int, Meta(ge=1)]
 
 
 class Started(Event, tag="started"):
@@ -359,6 +355,7 @@ class End(Event, tag="end"):
 ServerMessage = (
     Started | Resumed | TranscriptMessage | Translation | LanguageMessage | SpeechStarted | SpeechEnded
     | EndpointMessage | Ack | Flow | Updated | Finalized | Referenced | Score | Alive | Notice | Error | GoAway | End
+    | DialogueEvent
 )  # fmt: skip
 
 _decoder = msgspec.json.Decoder(ClientMessage)

@@ -9,6 +9,7 @@ import numpy as np
 
 from serve.engine.worker import WorkerSlot
 from serve.sessions.live import LiveSession
+from serve.sessions.replies import Replies
 from speech.errors import SpeechError
 
 _MOST_WAITING = 256
@@ -24,12 +25,14 @@ class Attached:
         room: set while the socket may be read.
         connection: number of the current connection.
         parked_at: when the session was parked; None while it has a connection.
+        replies: what the server answers; None: it only recognises.
         decoding: audio that is being decoded; the session gets nothing else until it is done.
     """
 
     def __init__(self, session: LiveSession, *, resumable: bool) -> None:
         self.session = session
         self.slot: WorkerSlot | None = None
+        self.replies: Replies | None = None
         self.news = asyncio.Event()
         self.room = asyncio.Event()
         self.room.set()

@@ -12,9 +12,12 @@ import numpy as np
 from serve.engine.pools import Pools, run
 from serve.engine.worker import EngineWorker
 from serve.protocols import wire
+from serve.protocols.dialogue_messages import DialogueRequest
 from serve.sessions.attached import Attached
 from serve.sessions.load import Load
+from serve.sessions.mouth import Mouth
 from serve.sessions.options import Facts, Prepared, Refused, prepare, takes_a_while
+from serve.sessions.replies import open_replies
 from serve.sessions.scoring import Task
 from serve.telemetry import Telemetry
 from speech.errors import SpeechError
@@ -30,6 +33,7 @@ class SessionDriver:
     Args:
         facts, worker, telemetry, pools: of the server.
         load: measures the cost of audio.
+        mouth: answers aloud; None: the server does not.
         count: called when a session has been released.
     """
 
@@ -40,19 +44,24 @@ class SessionDriver:
         telemetry: Telemetry,
         pools: Pools,
         load: Load,
+        mouth: Mouth | None,
         count: Callable[[], None],
     ) -> None:
         self._facts, self._worker, self._telemetry, self._pools = facts, worker, telemetry, pools
-        self._load, self._count = load, count
+        self._load, self._mouth, self._count = load, mouth, count
         self._scorings: set[asyncio.Task[None]] = set()
 
-    def begin(self, attached: Attached) -> None:
-        """Open a slot in the engine. Raises Refused if the model cannot do what is asked."""
+    def begin(self, attached: Attached, start: wire.StartMessage) -> None:
+        """Open a slot in the engine, and a dialogue if one is asked for. Raises Refused if the model cannot do what is
+        asked, or the server does not answer."""
+        if start.dialogue is not None:
+            attached.replies = open_replies(attached.session, start.dialogue, self._mouth, attached.changed)
         try:
             attached.slot = self._worker.open(
                 attached.session.requests.options, lambda result: self._worked(attached, result)
             )
         except SpeechError as error:
+            self._close_replies(attached)
             raise Refused("bad_config", str(error), wire.CloseCode.bad_config) from error
 
     async def prepare(self, base: StreamOptions, message: wire.Options) -> Prepared:
@@ -79,7 +88,9 @@ class SessionDriver:
         if attached.connection != connection:
             return
         now = time.monotonic()
-        if not isinstance(message, bytes):
+        if isinstance(message, DialogueRequest):
+            self._answer(attached, message, now)
+        elif not isinstance(message, bytes):
             session.receive(message, now, ready)
         elif session.accept(message, now):
             if session.intake.quick(message):
@@ -87,6 +98,17 @@ class SessionDriver:
             else:
                 await self._decode(attached, message)
         self.submit(attached)
+
+    def _answer(self, attached: Attached, message: DialogueRequest, now: float) -> None:
+        attached.session.presence.heard(now)
+        if attached.replies is None:
+            text = f"{wire.tag(message)} in a session without dialogue"
+            attached.session.refuse("no_dialogue", text)
+        elif not attached.session.ended:
+            try:
+                attached.replies.receive(message)
+            except Refused as refused:
+                attached.session.refuse(refused.code, refused.message, param=refused.param)
 
     async def _decode(self, attached: Attached, data: bytes) -> None:
         decoding = asyncio.ensure_future(run(self._pools.audio, attached.session.intake.decode, data))
@@ -124,7 +146,13 @@ class SessionDriver:
         if attached.slot is not None:
             self._worker.close(attached.slot)
             attached.slot = None
+        self._close_replies(attached)
         self._count()
+
+    def _close_replies(self, attached: Attached) -> None:
+        if attached.replies is not None:
+            attached.replies.close()
+            attached.replies = None
 
     def _worked(self, attached: Attached, result: Result) -> None:
         session = attached.session
@@ -134,6 +162,8 @@ class SessionDriver:
         try:
             busy_s = result.stepped_s + result.read_s
             session.worked(result.events, result.done, result.processed_s, busy_s, time.monotonic())
+            if attached.replies is not None:
+                attached.replies.hear(result.events, result.heard_s)
         except Exception:
             _log.exception("what the engine says cannot be said on")
             session.ending.crashed()

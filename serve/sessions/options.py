@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from serve.config import ServeConfig
 from serve.protocols import wire
+from serve.protocols.dialogue_messages import Conversing
 from speech.choices import Live, PolicyName
 from speech.decode.bias.phrases import Phrase, canonical
 from speech.decode.endpoint import EndpointConfig
@@ -142,6 +143,8 @@ def _changed(
         # Start from the default rules: earlier `endpointing` must not show through.
         usual = EndpointConfig(blank_s=None if rules.blank_ms is None else rules.blank_ms / 1000)
         options = replace(options, endpoint=usual.limited(silence, rules.max_utterance_ms / 1000))
+    elif isinstance(message, wire.StartMessage) and message.dialogue is not None:
+        options = replace(options, endpoint=_turn_parts(message.dialogue))
     if options.translation is not None and options.targets and not set(options.targets) & set(drafts_into):
         text = f"the policy writes into {', '.join(drafts_into) or 'no language'} only, which is not among the targets"
         raise Refused("bad_config", text, wire.CloseCode.bad_config, "translation")
@@ -149,6 +152,12 @@ def _changed(
         text = "blank_ms goes by partial results; interim is off"
         raise Refused("bad_config", text, wire.CloseCode.bad_config, "endpointing")
     return options
+
+
+def _turn_parts(dialogue: Conversing) -> EndpointConfig:
+    """Rules of segments in a dialogue: they end at the shortest pause that may end a turn, whose text is then there."""
+    usual = EndpointConfig()
+    return usual.limited(dialogue.sure_pause_ms / 1000 if dialogue.automatic else None, usual.max_s)
 
 
 def _phrases(texts: Sequence[str]) -> tuple[Phrase, ...]:

@@ -13,6 +13,7 @@ from serve.sessions.attached import Attached
 from serve.sessions.driver import SessionDriver
 from serve.sessions.live import LiveSession
 from serve.sessions.load import Load, WaitingConnections
+from serve.sessions.mouth import Mouth
 from serve.sessions.options import Facts, Refused
 from serve.telemetry import Telemetry
 from speech.events import milliseconds
@@ -32,12 +33,14 @@ class SessionRegistry:
         draining: the server is about to stop and opens no more sessions.
     """
 
-    def __init__(self, facts: Facts, worker: EngineWorker, telemetry: Telemetry, pools: Pools) -> None:
+    def __init__(
+        self, facts: Facts, worker: EngineWorker, telemetry: Telemetry, pools: Pools, mouth: Mouth | None = None
+    ) -> None:
         self.facts = facts
         self.telemetry = telemetry
         self.load = Load(worker.readers)
         self.waiting = WaitingConnections(facts.config.most_waiting)
-        self.driver = SessionDriver(facts, worker, telemetry, pools, self.load, self._count)
+        self.driver = SessionDriver(facts, worker, telemetry, pools, self.load, mouth, self._count)
         self._worker = worker
         self._sessions: dict[str, Attached] = {}
         self._opening = 0  # sessions that are being prepared; they count as active
@@ -81,7 +84,7 @@ class SessionRegistry:
             self._opening -= 1
         session = LiveSession(self.facts, start, time.monotonic(), patient=not resumable, ready=ready)
         attached = Attached(session, resumable=resumable)
-        self.driver.begin(attached)
+        self.driver.begin(attached, start)
         self._sessions[session.id] = attached
         self._count()
         attached.connection = 1
@@ -101,6 +104,8 @@ class SessionRegistry:
         attached.connection += 1
         attached.parked_at = None
         attached.news.set()
+        if attached.replies is not None:
+            attached.replies.listened_to(there=True)
         self.telemetry.resumes.inc()
         return attached, missed
 
@@ -113,6 +118,8 @@ class SessionRegistry:
             self._forget(attached)
         elif attached.parked_at is None:
             attached.parked_at = time.monotonic()
+            if attached.replies is not None:
+                attached.replies.listened_to(there=False)
             if attached.session.ended:
                 self.driver.release(attached)
             self._forget_surplus()

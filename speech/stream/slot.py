@@ -41,6 +41,8 @@ class Result:
     error: Exception | None = None
     hurried: int = 0
     """Number of parts written by CTC because the label decoder would have been too late."""
+    heard_s: float = 0.0
+    """Position up to which speech has been looked for, in seconds."""
 
 
 class Slot:
@@ -54,6 +56,7 @@ class Slot:
         stepped_s: unreported seconds spent on chunks.
         error: the error that ended the session.
         reported_s: last reported position, in seconds.
+        heard_s: last reported position up to which speech has been looked for, in seconds.
     """
 
     def __init__(self, session: StreamingSession) -> None:
@@ -66,7 +69,7 @@ class Slot:
         self._done: list[Done] = []
         self._read_s = 0.0
         self._hurried = 0
-        self.reported_s = 0.0
+        self.reported_s = self.heard_s = 0.0
 
     def guarded[T](self, call: Callable[[], T], otherwise: T) -> T:
         """Run a call for this session alone: an exception is logged and ends the session, and `otherwise` is
@@ -175,10 +178,11 @@ class Slot:
         stepped_s, self.stepped_s = self.stepped_s, 0.0
         read_s, self._read_s = self._read_s, 0.0
         hurried, self._hurried = self._hurried, 0
-        if not (events or done or stepped_s or read_s or self.error) and processed_s == self.reported_s:
+        told = self.reported_s, self.heard_s
+        self.reported_s, self.heard_s = processed_s, self.session.received_s
+        if not (events or done or stepped_s or read_s or self.error) and told == (self.reported_s, self.heard_s):
             return None
-        self.reported_s = processed_s
-        return Result(events, done, processed_s, stepped_s, read_s, self.error, hurried)
+        return Result(events, done, processed_s, stepped_s, read_s, self.error, hurried, self.heard_s)
 
     def _processed_s(self, smallest: int) -> float:
         """Position in seconds; the end of the received audio if no work is pending."""

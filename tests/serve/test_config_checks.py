@@ -30,6 +30,8 @@ WRONG: dict[str, list[Any]] = {
     "toxic_words": ["none", "\0", 5],
     "translator": ["a\0b", "a\nb", None],
     "translator_model": ["a\0b", 5],
+    "answers": ["a\0b", "a\nb", None],
+    "answer_instructions": ["a\0b", "a" * 20_001, None],
     "voice_model": ["a\0b", "a\nb", None],
     "watermark_model": ["a\0b", "a\nb", None],
     "watermark_message": [-1, 256, 1.5],

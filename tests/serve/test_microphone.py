@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from serve import command
+from serve import microphone
 from speech.errors import SpeechError
 
 
@@ -30,11 +30,11 @@ class Input:
 def test_a_microphone_that_nobody_listens_to_fails_by_name_and_loses_nothing_before(monkeypatch):
     monkeypatch.setitem(sys.modules, "sounddevice", SimpleNamespace(RawInputStream=Input))
     monkeypatch.setattr(Input, "blocks", 1000)
-    monkeypatch.setattr(command, "_MOST_BLOCKS", 20)
+    monkeypatch.setattr(microphone, "_MOST_BLOCKS", 20)
     heard = []
 
     async def listen() -> None:
-        async for block in command._microphone():
+        async for block in microphone.microphone():
             if not heard:
                 await asyncio.sleep(0.5)
             heard.append(block)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from serve.command import _figures, _paced, read_reference
+from serve.microphone import paced
+from serve.stream_command import _figures, read_reference
 from speech.errors import FileError
 
 
@@ -23,7 +24,7 @@ def test_a_file_is_sent_in_blocks_of_a_tenth_of_a_second(tmp_path):
     soundfile.write(tmp_path / "a.wav", samples, 16_000)
 
     async def sent() -> list[bytes]:
-        return [block async for block in _paced(str(tmp_path / "a.wav"), 0)]
+        return [block async for block in paced(str(tmp_path / "a.wav"), 0)]
 
     blocks = asyncio.run(sent())
     assert [len(block) for block in blocks] == [3200, 3200, 1600]

@@ -1,0 +1,164 @@
+"""Whose turn it is: when somebody has finished, and whether what they say over our voice interrupts it.
+
+Pure: audio events of a live session in, decisions out. Times are seconds of the user's audio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from speech.errors import ConfigError
+from speech.ranges import check, ranged
+
+EndOfTurn = Callable[[str, str | None], float]
+"""The probability that a turn with this text, in this language if known (ISO 639-3), is over."""
+Backchannel = Callable[[str, str | None], bool]
+"""Whether a text, in this language if known, only says that somebody listens."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TurnRules:
+    """When turns end and what interrupts. Durations in seconds."""
+
+    pause_s: float = ranged(0.5, least=0.1, most=5.0)
+    """Pause that ends a turn, by voice activity alone or where the model of ends is not sure."""
+    sure_pause_s: float = ranged(0.25, least=0.1, most=5.0)
+    """Pause that ends a turn of which the model is sure that it is over."""
+    doubtful_pause_s: float = ranged(1.2, least=0.1, most=10.0)
+    """Pause that ends a turn of which the model is sure that it goes on."""
+    sure: float = ranged(0.8, least=0.0, most=1.0)
+    """Probability from which on the model is sure that a turn is over."""
+    doubtful: float = ranged(0.3, least=0.0, most=1.0)
+    """Probability up to which it is sure that the turn goes on."""
+    deaf_s: float = ranged(1.5, least=0.2, most=10.0)
+    """Speech over our voice in which no words are recognised for so long is noise."""
+
+    def __post_init__(self) -> None:
+        check(self, "turns")
+        if not self.sure_pause_s <= self.pause_s <= self.doubtful_pause_s:
+            raise ConfigError(
+                f"pauses of {self.sure_pause_s:g}, {self.pause_s:g} and {self.doubtful_pause_s:g} s",
+                where="turns",
+                fix="Let sure_pause_s <= pause_s <= doubtful_pause_s.",
+            )
+
+    def pause_after(self, probability: float | None) -> float:
+        """The pause that ends a turn; `probability` that it is over, None: not judged."""
+        if probability is None or self.doubtful < probability < self.sure:
+            return self.pause_s
+        return self.sure_pause_s if probability >= self.sure else self.doubtful_pause_s
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What somebody has said before it is our turn."""
+
+    text: str
+    language: str | None
+    """Of most of its words."""
+    speech_end_s: float
+    """Where its last speech ends."""
+
+
+class TurnTaking:
+    """Collects what the user says until their turn is over.
+
+    Args:
+        rules: pauses; may be changed.
+        end_of_turn: judges texts; None: pauses decide alone. It may be changed.
+
+    Attributes:
+        speaking: whether the user speaks, by voice activity.
+    """
+
+    def __init__(self, rules: TurnRules, end_of_turn: EndOfTurn | None = None) -> None:
+        self.rules, self.end_of_turn = rules, end_of_turn
+        self.speaking = False
+        self._finals: list[tuple[str, str | None]] = []
+        self._pending = False
+        """Whether speech has been heard whose final has not come."""
+        self._speech_end_s, self._pause_s = 0.0, rules.pause_s
+
+    def started(self) -> None:
+        """Speech has started."""
+        self.speaking = self._pending = True
+
+    def stopped(self, at_s: float) -> None:
+        """Speech has ended at `at_s`."""
+        self.speaking = False
+        self._speech_end_s = at_s
+
+    def endpoint(self, speech_end_s: float) -> None:
+        """A segment has ended, whose text, if it has one, follows at once."""
+        self._pending = self.speaking
+        self._speech_end_s = max(self._speech_end_s, speech_end_s)
+
+    def final(self, text: str, language: str | None, *, goes_on: bool = False) -> bool:
+        """A segment's final text has come; `goes_on`: speech goes on behind it.
+
+        Returns:
+            Whether the turn is complete if nothing follows: then its answer can be prepared.
+        """
+        if not text:
+            return False
+        self._finals.append((text, language))
+        if goes_on or not self.complete:
+            return False
+        turn = self.so_far()
+        judged = None if self.end_of_turn is None else self.end_of_turn(turn.text, turn.language)
+        self._pause_s = self.rules.pause_after(judged)
+        return True
+
+    def so_far(self) -> Turn:
+        """The turn as if it ended here."""
+        text = " ".join(text for text, _ in self._finals)
+        weights: dict[str | None, int] = {}
+        for part, language in self._finals:
+            weights[language] = weights.get(language, 0) + len(part)
+        language = max(weights, key=weights.__getitem__) if weights else None
+        return Turn(text, language, self._speech_end_s)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing has been said in this turn."""
+        return not self._finals
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that has been heard in this turn is text."""
+        return bool(self._finals) and not self.speaking and not self._pending
+
+    def over(self, received_s: float) -> bool:
+        """Whether the turn is over once audio up to `received_s` has been heard."""
+        return self.complete and received_s - self._speech_end_s >= self._pause_s
+
+    def settle(self) -> Turn:
+        """End the turn, and begin the next."""
+        turn = self.so_far()
+        self._finals.clear()
+        return turn
+
+    def reopen(self, turn: Turn) -> None:
+        """A turn that was ended goes on: its text is part of the one under way."""
+        self._finals.insert(0, (turn.text, turn.language))
+
+
+class Interruption:
+    """Speech over our voice, until its words are recognised.
+
+    Args:
+        begin_s: where it begins.
+        deaf_s: how long it may be without words.
+    """
+
+    def __init__(self, begin_s: float, deaf_s: float) -> None:
+        self._until_s: float | None = begin_s + deaf_s
+
+    def worded(self) -> None:
+        """It has words."""
+        self._until_s = None
+
+    def deaf(self, received_s: float) -> bool:
+        """Whether no words have been recognised for so long that it is noise; audio up to `received_s` was heard."""
+        return self._until_s is not None and received_s >= self._until_s
