@@ -9,7 +9,7 @@ from serve.config import ServeConfig
 from serve.engine.speaking_turns import SpeakingTurns
 from serve.telemetry import Telemetry
 from speech.dialogue.answers.answerer import Answerer
-from speech.dialogue.answers.echo import EchoAnswerer
+from speech.dialogue.answers.opening import open_answerer
 from speech.dialogue.turns import Backchannel, EndOfTurn
 from speech.speaker import Speaker
 
@@ -45,7 +45,7 @@ def open_mouth(
     """
     if not config.answers or speaker is None:
         return None
-    answerer = EchoAnswerer()
+    answerer = open_answerer(config.answers)
     return Mouth(
         answerer,
         speaker,

@@ -165,9 +165,7 @@ class Player:
                     self._thread.join(_POLL_S)
                 self._check()
         finally:
-            with suppress(Empty):
-                while True:
-                    self._waiting.get_nowait()
+            self.forget()
             self._waiting.put(None)
             self._loudspeaker.stop()
             self._thread.join()
@@ -182,6 +180,12 @@ class Player:
         whole = int16_samples(samples)
         for start in range(0, len(whole), self._block):
             self._put(whole[start : start + self._block].tobytes())
+
+    def forget(self) -> None:
+        """Drop what has been written and has not begun to be played."""
+        with suppress(Empty):
+            while True:
+                self._waiting.get_nowait()
 
     def _put(self, block: bytes | None) -> None:
         while True:

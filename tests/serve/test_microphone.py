@@ -30,7 +30,7 @@ class Input:
 def test_a_microphone_that_nobody_listens_to_fails_by_name_and_loses_nothing_before(monkeypatch):
     monkeypatch.setitem(sys.modules, "sounddevice", SimpleNamespace(RawInputStream=Input))
     monkeypatch.setattr(Input, "blocks", 1000)
-    monkeypatch.setattr(microphone, "_MOST_BLOCKS", 20)
+    monkeypatch.setattr(microphone, "_MOST_S", 2.0)
     heard = []
 
     async def listen() -> None:

@@ -1,0 +1,107 @@
+"""When a turn is over."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speech.dialogue.turns import Interruption, TurnRules, TurnTaking
+from speech.errors import ConfigError
+
+
+def test_pauses_have_to_be_in_order():
+    with pytest.raises(ConfigError, match=r"pauses of 0\.6, 0\.5 and 1\.2 s"):
+        TurnRules(sure_pause_s=0.6)
+    with pytest.raises(ConfigError, match=r"turns\.sure"):
+        TurnRules(sure=1.5)
+
+
+@pytest.mark.parametrize(
+    ("probability", "pause_s"),
+    [(None, 0.5), (0.0, 1.2), (0.3, 1.2), (0.31, 0.5), (0.79, 0.5), (0.8, 0.25), (1.0, 0.25)],
+)
+def test_the_surer_the_shorter(probability, pause_s):
+    assert TurnRules().pause_after(probability) == pause_s
+
+
+def said(turns: TurnTaking, text: str, begin_s: float, end_s: float, language: str | None = "eng") -> bool:
+    turns.started()
+    turns.stopped(end_s)
+    turns.endpoint(end_s)
+    return turns.final(text, language)
+
+
+def test_a_turn_is_over_once_its_pause_has_been_heard():
+    turns = TurnTaking(TurnRules())
+    assert said(turns, "hello", 0.0, 1.0)
+    assert not turns.over(1.49)
+    assert turns.over(1.5)
+    assert turns.settle().text == "hello"
+    assert not turns.over(9.0)
+
+
+def test_speech_that_has_begun_keeps_a_turn_open():
+    turns = TurnTaking(TurnRules())
+    said(turns, "hello", 0.0, 1.0)
+    turns.started()
+    assert not turns.over(9.0)
+    turns.stopped(8.5)
+    assert not turns.over(9.5)  # what was said then is not known
+    turns.endpoint(8.5)
+    assert turns.over(9.5)
+
+
+def test_the_language_of_a_turn_is_that_of_most_of_it():
+    turns = TurnTaking(TurnRules())
+    said(turns, "sí", 0.0, 1.0, "spa")
+    said(turns, "and so we go on", 1.2, 2.0, "eng")
+    turn = turns.settle()
+    assert (turn.text, turn.language, turn.speech_end_s) == ("sí and so we go on", "eng", 2.0)
+
+
+def test_all_of_a_turn_is_judged():
+    asked = []
+
+    def judge(text, language):
+        asked.append((text, language))
+        return 0.9
+
+    turns = TurnTaking(TurnRules(), judge)
+    said(turns, "I think", 0.0, 1.0)
+    said(turns, "so", 1.2, 2.0)
+    assert asked == [("I think", "eng"), ("I think so", "eng")]
+    assert turns.over(2.25)
+
+
+def test_a_turn_that_goes_on_begins_with_what_was_said():
+    turns = TurnTaking(TurnRules())
+    said(turns, "I would", 0.0, 1.0)
+    taken = turns.settle()
+    said(turns, "like tea", 1.6, 2.0)
+    turns.reopen(taken)
+    assert turns.so_far().text == "I would like tea"
+
+
+def test_noise_over_our_voice_is_known_by_its_lack_of_words():
+    over = Interruption(10.0, 1.5)
+    assert not over.deaf(11.4)
+    assert over.deaf(11.5)
+    over.worded()
+    assert not over.deaf(99.0)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(0.05, 3.0)), min_size=1, max_size=12))
+def test_a_turn_is_never_over_while_somebody_speaks_or_before_the_shortest_pause(parts):
+    turns, now, last = TurnTaking(TurnRules(), lambda text, language: 1.0), 0.0, 0.0
+    for spoken, seconds in parts:
+        if spoken:
+            turns.started()
+            assert not turns.over(now + seconds)
+            now = last = now + seconds
+            turns.stopped(now)
+            turns.endpoint(now)
+            turns.final("word", None)
+        else:
+            now += seconds
+            assert turns.over(now) == (not turns.empty and now - last >= TurnRules().sure_pause_s)
+            if turns.over(now):
+                turns.settle()
