@@ -192,7 +192,7 @@ def peer_run(folder: Path, talks: Sequence[Talk]) -> dict[str, Any]:
 
 @contextmanager
 def server(
-    chunk_ms: int, workers: int = 1, model: str = EMBEDDED, voice_model: str = ""
+    chunk_ms: int, workers: int = 1, model: str = EMBEDDED, voice_model: str = "", answers: str = ""
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Start a server on a free port, one of `workers`, without a load limit; yields its URL and process."""
     with socket.socket() as free:
@@ -200,6 +200,7 @@ def server(
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "speech.cli.app", "serve", "--port", str(port), "--chunk-ms", str(chunk_ms)]
     command += ["--model", model] + (["--voice-model", voice_model] if voice_model else [])
+    command += ["--answers", answers] if answers else []
     environment = os.environ | {"SPEECH_MAX_LOAD": "1000"}
     if workers > 1:
         environment["SPEECH_READERS"] = "1"

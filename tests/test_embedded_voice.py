@@ -53,3 +53,17 @@ def test_every_language_has_the_voices_that_the_card_names(speaker):
         "af_heart", "am_fenrir", "am_michael", "bf_emma", "bm_george", "ef_dora", "em_alex", "ff_siwis",
         "if_sara", "im_nicola", "pf_dora", "pm_alex",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [("eng", "Yes."), ("eng", "Stop!"), ("spa", "Vale."), ("fra", "Oui."), ("ita", "Certo."), ("por", "Sim."), ("deu", "Ja.")],
+)
+def test_a_word_alone_is_as_loud_as_a_sentence(speaker, language, text):
+    options = SpeakingOptions(language=language)
+    word, sentence = (
+        speaker.say(said, options).samples for said in (text, SENTENCES.get(language, "Der Zug fährt um zehn Uhr ab."))
+    )
+    loudness = [float(np.percentile(np.abs(samples), 95)) for samples in (word, sentence)]
+    assert 0.3 < loudness[0] / loudness[1] < 2.0
+    assert np.abs(word).max() < 1.0

@@ -2,18 +2,19 @@
 
     uv run python recipes/tts/streaming_kokoro.py models/kokoro models/voice --texts /usr/share/help
 
-Its normalisations look at whole utterances. This speaks some sentences in each voice, and keeps the mean and variance
-of every channel with the voice; with them, frames need only their neighbours. Nothing is trained.
+Its normalisations look at whole utterances. This speaks some sentences in each voice, and their first words alone, and
+keeps with the voice what mean and variance of every channel are for an utterance of any length; with them, frames need
+only their neighbours. Nothing is trained.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 from help_pages import SOURCE, help_sentences
 from rich.progress import Progress
@@ -31,6 +32,9 @@ from speech.tts.kokoro_synthesizer import KokoroSynthesizer
 from speech.tts.loading import pronouncer_for
 from speech.tts.pronunciation.pronunciation import Pronouncer
 from speech.tts.speech_stream import SpeakingOptions, SpeechStream
+
+_WORDS = (1, 2, 4)
+"""Of the short utterances: answers such as "Yes." sound as loud as sentences only if they are measured, too."""
 
 
 def main(
@@ -72,11 +76,19 @@ def _measured(
             chosen = help_sentences(texts, language)
             random.Random(seed).shuffle(chosen)
             with measuring(checkpoint.model.decoder) as meter:
-                for sentence in chosen[:sentences]:
-                    _say(synthesizer, pronouncer, name, language, sentence)
-            known = meter.statistics()
-            found[name] = replace(checkpoint.voices[name], norms=torch.stack([known.means, known.variances]))
+                for text in [*_beginnings(chosen[:sentences]), *chosen[:sentences]]:
+                    _say(synthesizer, pronouncer, name, language, text)
+            found[name] = replace(checkpoint.voices[name], norms=meter.by_length().norms)
     return found
+
+
+def _beginnings(sentences: Sequence[str]) -> Iterator[str]:
+    """The first words of sentences as utterances of their own."""
+    for sentence in sentences:
+        words = sentence.split()
+        for count in _WORDS:
+            if count < len(words):
+                yield " ".join(words[:count]).rstrip(".,;:!?") + "."
 
 
 def _say(synthesizer: KokoroSynthesizer, pronouncer: Pronouncer, voice: str, language: str, text: str) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from speech.errors import ConfigError, ModelError
 from speech.files import printable
-from speech.nn.kokoro.norm_statistics import NormStatistics
+from speech.nn.kokoro.norm_statistics import LengthStatistics
 from speech.tensors import load_tensors, save_tensors
 
 VOICES = "voices"
@@ -29,12 +29,12 @@ class KokoroVoice:
     styles: Tensor
     """A style for each number of symbols `(rows, 2 * style_dim)`."""
     norms: Tensor | None = None
-    """Means and variances behind the normalisations of the decoder `(2, channels)`, if they are known."""
+    """See `LengthStatistics.norms`: behind the normalisations of the decoder, if they are known."""
 
     @property
-    def statistics(self) -> NormStatistics | None:
+    def statistics(self) -> LengthStatistics | None:
         """`norms` as the decoder reads them."""
-        return None if self.norms is None else NormStatistics(self.norms[0], self.norms[1])
+        return None if self.norms is None else LengthStatistics(self.norms)
 
     @property
     def tensors(self) -> dict[str, Tensor]:
@@ -90,10 +90,15 @@ def blend(voices: Mapping[str, KokoroVoice], weights: Mapping[str, float]) -> Ko
         torch.cat([voice.styles, voice.styles[-1:].expand(rows - len(voice.styles), -1)]) * weight
         for voice, weight in parts
     ]
-    norms = [voice.norms * weight for voice, weight in parts if voice.norms is not None]
+    norms = [_of_any_length(voice.norms) * weight for voice, weight in parts if voice.norms is not None]
     return KokoroVoice(
         torch.stack(long).sum(dim=0), torch.stack(norms).sum(dim=0) if len(norms) == len(parts) else None
     )
+
+
+def _of_any_length(norms: Tensor) -> Tensor:
+    """Statistics with those of short utterances, `(4, channels)`."""
+    return norms if len(norms) == 4 else torch.cat([norms, torch.zeros_like(norms)])
 
 
 def check_voice(name: str, voice: KokoroVoice, style_dim: int, channels: int | None, where: str) -> None:
@@ -117,9 +122,9 @@ def check_voice(name: str, voice: KokoroVoice, style_dim: int, channels: int | N
         raise ModelError(f"has shape {tuple(styles.shape)}, expected (rows, {2 * style_dim})", where=where)
     if norms is None:
         return
-    if norms.dim() != 2 or len(norms) != 2 or channels not in (None, norms.shape[1]):
+    if norms.dim() != 2 or len(norms) not in (2, 4) or channels not in (None, norms.shape[1]):
         expected = "channels" if channels is None else channels
-        raise ModelError(f"has {NORMS} of shape {tuple(norms.shape)}, expected (2, {expected})", where=where)
+        raise ModelError(f"has {NORMS} of shape {tuple(norms.shape)}, expected (2 or 4, {expected})", where=where)
     if bool((norms[1] < 0).any()):
         raise ModelError(f"has a variance of {norms[1].min():g}", where=where)
 

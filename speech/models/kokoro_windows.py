@@ -9,7 +9,7 @@ import torch
 from speech.models.kokoro import EDGE, Kokoro, KokoroRequest, KokoroSpeech
 from speech.nn.cpu.instructions import bfloat16_runs
 from speech.nn.kokoro.harmonic_source import NoiseRow
-from speech.nn.kokoro.norm_statistics import NormStatistics
+from speech.nn.kokoro.norm_statistics import LengthStatistics
 from speech.nn.kokoro.row_albert import AlbertRow
 from speech.nn.kokoro.row_layers import LstmRow
 from speech.nn.kokoro.row_prosody import CurveRow, DurationRow
@@ -40,7 +40,9 @@ class WindowedKokoro:
         self._decoder = WindowedDecoder(model.decoder, model.config.generator, dtype)
 
     @torch.no_grad()
-    def speak(self, request: KokoroRequest, statistics: NormStatistics, *, soon: bool = True) -> Iterator[KokoroSpeech]:
+    def speak(
+        self, request: KokoroRequest, statistics: LengthStatistics, *, soon: bool = True
+    ) -> Iterator[KokoroSpeech]:
         """The windows of a text, each with the durations of all symbols; before them, two pieces without samples: once
         durations are known, and once curves are.
 
@@ -65,7 +67,7 @@ class WindowedKokoro:
         frames = self._shared(encoded)
         noise = None if request.seed is None else NoiseRow(request.seed, len(text) * model.frame_samples)
         curves = self._pitch(frames, prosody), self._energy(frames, prosody)
-        utterance = self._decoder.begin(DecoderInput(text, *curves, noise), spoken, statistics)
+        utterance = self._decoder.begin(DecoderInput(text, *curves, noise), spoken, statistics.of(len(text)))
         yield KokoroSpeech(none, counts)
         for start, stop in windows(len(text), FIRST_FRAMES if soon else MOST_FRAMES):
             yield KokoroSpeech(utterance.samples(start, stop).float().cpu(), counts)

@@ -34,6 +34,8 @@ from speech.tts.voice_file import VoiceFile
 
 _COMPARED = 100
 """Symbols that each voice says to be compared with the recording."""
+_BEGINNINGS = (1, 2, 3, 4, 6, 9)
+"""Words of short utterances whose statistics are measured."""
 _LEAST_SCALE = 1e-3
 """Of a style's numbers, where all voices have the same."""
 
@@ -128,9 +130,10 @@ class KokoroCloner:
         return styles.std(dim=0, correction=0).clamp(min=_LEAST_SCALE)
 
     def _statistics(self, symbols: str, voice: KokoroVoice) -> Tensor:
-        """`KokoroVoice.norms` of a voice."""
-        model = self._synthesizer.model
+        """`KokoroVoice.norms` of a voice: of the whole text, and of its beginnings, which are cut between words."""
+        model, words = self._synthesizer.model, symbols.split(" ")
+        texts = [" ".join(words[:count]) for count in _BEGINNINGS if count < len(words)]
         with measuring(model.decoder) as meter:
-            model.speak([KokoroRequest(ids=self._ids(symbols), style=voice.style_of(len(symbols)))])
-        known = meter.statistics()
-        return torch.stack([known.means, known.variances])
+            for text in [*texts, symbols]:
+                model.speak([KokoroRequest(ids=self._ids(text), style=voice.style_of(len(text)))])
+        return meter.by_length().norms

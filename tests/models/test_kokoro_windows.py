@@ -27,7 +27,7 @@ def model():
 def statistics(model):
     with measuring(model.decoder) as meter:
         model.speak([REQUEST])
-    return meter.statistics()
+    return meter.by_length()
 
 
 def test_windows_grow_and_hold_every_frame_once():

@@ -1,7 +1,9 @@
 """Mean and variance of each channel behind every normalisation of a decoder, as a voice has them on average.
 
 Instance normalisation looks at a whole utterance, so a decoder that has it cannot speak before it has all. A voice's
-statistics hardly depend on what it says: with fixed ones each frame needs only its neighbours.
+statistics hardly depend on what it says, but on how long it speaks: an utterance begins and ends with the same silence
+and the same onset, so the mean of a channel, and that of its square, are `a + b / frames`. With `a` and `b` known each
+frame needs only its neighbours.
 """
 
 from __future__ import annotations
@@ -26,6 +28,30 @@ class NormStatistics:
     """`(channels,)`, within utterances."""
 
 
+_LEAST_SHARE = 0.05
+"""Least variance of an utterance, as a share of that of long ones: the line may cross zero for very short ones."""
+_RELATIVE_SPREAD = 2.0
+"""How much longer the longest utterance has to be than the shortest, for a line to be fitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class LengthStatistics:
+    """Statistics of a voice for utterances of any length."""
+
+    norms: Tensor
+    """`(2, channels)`: means and variances of all utterances; or `(4, channels)`: those of long utterances, and what is
+    added to each, divided by the number of frames, for shorter ones."""
+
+    def of(self, frames: int) -> NormStatistics:
+        """Those of an utterance of so many frames."""
+        if len(self.norms) == 2:
+            return NormStatistics(self.norms[0], self.norms[1])
+        means, variances, mean_edge, variance_edge = self.norms.double()
+        edge = mean_edge / frames
+        short = torch.maximum(variances + variance_edge / frames - edge**2, _LEAST_SHARE * variances)
+        return NormStatistics((means + edge).float(), short.float())
+
+
 class StatisticsMeter:
     """Sums over the frames of utterances; `statistics` is their mean."""
 
@@ -46,6 +72,27 @@ class StatisticsMeter:
         means = torch.stack([one.means for one in self.utterances])
         variances = torch.stack([one.variances for one in self.utterances])
         return NormStatistics(weights @ means, weights @ variances)
+
+    def by_length(self) -> LengthStatistics:
+        """For utterances of any length: means, and means of squares, as straight lines over `1 / frames`, by weighted
+        least squares; if all utterances are about as long, their mean.
+
+        Raises:
+            ValueError: if nothing was said.
+        """
+        known = self.statistics()
+        frames = torch.tensor(self._frames, dtype=torch.float64)
+        if frames.max() < _RELATIVE_SPREAD * frames.min():
+            return LengthStatistics(torch.stack([known.means, known.variances]))
+        weights = frames.sqrt()[:, None]
+        lines = torch.stack([torch.ones_like(frames), 1 / frames], dim=1) * weights
+        means = torch.stack([one.means for one in self.utterances]).double()
+        squares = torch.stack([one.variances for one in self.utterances]).double() + means**2
+        mean, mean_edge = torch.linalg.lstsq(lines, means * weights).solution
+        square, square_edge = torch.linalg.lstsq(lines, squares * weights).solution
+        variance = torch.maximum(square - mean**2, _LEAST_SHARE * known.variances.double())
+        rows = [mean, variance, mean_edge, square_edge - 2 * mean * mean_edge]
+        return LengthStatistics(torch.stack(rows).float())
 
     def add(self, utterance: NormStatistics, frames: int) -> None:
         """Add an utterance."""

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from speech.nn.kokoro.norm_statistics import measuring, norms_of, statistics_size
+from speech.nn.kokoro.norm_statistics import NormStatistics, StatisticsMeter, measuring, norms_of, statistics_size
 from tests.nn.kokoro.speaking import tiny_decoder, tiny_utterance, whole
 
 
@@ -32,6 +32,31 @@ def test_they_are_means_over_frames():
     count = len(inputs[0])
     whole(decoder, tiny_utterance(5, 3))
     assert len(meter.utterances) == 2 < count + 1
+
+
+def test_those_of_any_length_follow_from_a_silence_that_all_have():
+    """A channel is 2 in the silence of 20 frames, and else 5 or 9 in turns."""
+    meter = StatisticsMeter()
+    for frames in (40, 60, 100, 400):
+        values = torch.cat([torch.full((20,), 2.0), torch.tensor([5.0, 9.0]).repeat((frames - 20) // 2)])
+        meter.add(NormStatistics(values.mean()[None], values.var(correction=0)[None]), frames)
+    found = meter.by_length()
+    assert found.norms.shape == (4, 1)
+    for frames in (30, 52, 1000):
+        values = torch.cat([torch.full((20,), 2.0), torch.tensor([5.0, 9.0]).repeat((frames - 20) // 2)])
+        own = found.of(frames)
+        torch.testing.assert_close(own.means, values.mean()[None], rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(own.variances, values.var(correction=0)[None], rtol=1e-3, atol=1e-3)
+    assert found.of(1).variances > 0
+
+
+def test_utterances_that_are_about_as_long_tell_nothing_of_other_lengths():
+    meter = StatisticsMeter()
+    for frames in (60, 100):
+        meter.add(NormStatistics(torch.tensor([frames / 10]), torch.tensor([1.0])), frames)
+    found = meter.by_length()
+    assert found.norms.shape == (2, 1)
+    assert found.of(5).means == found.of(500).means == meter.statistics().means
 
 
 def test_nothing_said_has_none_and_batches_are_refused():

@@ -1,0 +1,167 @@
+"""Scenes of spoken dialogue with known times, played to the dialogue loop faster than real time.
+
+A scene is the user's audio, and our voice that answers. Audio comes in blocks of 32 ms to a live session, whose events
+lead the dialogue; the clock is that of the audio. Replies are spoken beforehand by the voice model; their samples come
+at once when an answer is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from speech.audio import SAMPLE_RATE
+from speech.dialogue.actions import Action, Ask, Held, Resumed, Say, Sound, Truncated, TurnReopened, TurnTaken
+from speech.dialogue.answers.answerer import TextPiece
+from speech.dialogue.loop import Dialogue, DialogueSettings
+from speech.dialogue.turns import Backchannel, EndOfTurn
+from speech.speaker import Speaker
+from speech.stream.engine import Engine
+from speech.stream.options import StreamOptions
+from speech.tts.speech_stream import SpeakingOptions, SpeechPacket
+
+BLOCK = 512
+_SOUND = 0.02
+"""Share of the peak from which on a sample belongs to what is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenReply:
+    """A reply that was made beforehand."""
+
+    text: str
+    packets: tuple[SpeechPacket, ...]
+    rate: int
+
+
+def spoken_reply(speaker: Speaker, text: str, language: str) -> SpokenReply:
+    """Have a reply said."""
+    packets = tuple(speaker.stream([text], SpeakingOptions(language=language)))
+    return SpokenReply(text, packets, speaker.sample_rate)
+
+
+def trimmed(samples: np.ndarray) -> np.ndarray:
+    """Samples `(n,)` from the first to the last that is loud enough to belong to what is said."""
+    loud = np.flatnonzero(np.abs(samples) >= _SOUND * np.abs(samples).max(initial=1e-9))
+    return samples[loud[0] : loud[-1] + 1] if len(loud) else samples
+
+
+def silence(seconds: float) -> np.ndarray:
+    """Nothing: `(n,)`."""
+    return np.zeros(round(seconds * SAMPLE_RATE), np.float32)
+
+
+@dataclass(slots=True)
+class Scene:
+    """What happened. Times in seconds of the user's audio."""
+
+    actions: list[tuple[float, Action]] = field(default_factory=list)
+
+    def times(self, kind: type) -> list[float]:
+        """When actions of a kind came."""
+        return [at for at, action in self.actions if isinstance(action, kind)]
+
+    def first(self, kind: type, since_s: float = 0.0) -> float | None:
+        """When the first of a kind came from `since_s` on; None: it did not."""
+        return next((at for at in self.times(kind) if at >= since_s), None)
+
+    def truncated(self) -> Truncated | None:
+        """How the first reply was cut; None: it was not."""
+        return next((action for _, action in self.actions if isinstance(action, Truncated)), None)
+
+    def stopped_s(self, since_s: float) -> float | None:
+        """When our voice stopped for good, held or cut, from `since_s` on; None: it did not."""
+        held: float | None = None
+        for at, action in self.actions:
+            if at < since_s:
+                continue
+            if isinstance(action, Held):
+                held = at
+            elif isinstance(action, Resumed):
+                held = None
+            elif isinstance(action, Truncated):
+                return at if held is None else held
+        return None
+
+    def silent_s(self) -> float:
+        """Seconds for which our voice waited and then went on."""
+        total, held = 0.0, None
+        for at, action in self.actions:
+            if isinstance(action, Held):
+                held = at
+            elif isinstance(action, Resumed) and held is not None:
+                total, held = total + at - held, None
+        return total
+
+
+class Stage:
+    """Plays scenes.
+
+    Args:
+        engine: recognises.
+        end_of_turn: judges turns; None: pauses alone.
+        backchannel: judges words over our voice.
+        settings: of the dialogues.
+    """
+
+    def __init__(
+        self, engine: Engine, end_of_turn: EndOfTurn | None, backchannel: Backchannel, settings: DialogueSettings
+    ) -> None:
+        self._engine, self._end_of_turn, self._backchannel, self._settings = engine, end_of_turn, backchannel, settings
+
+    def play(
+        self,
+        opening: np.ndarray,
+        reply: SpokenReply | None,
+        then: Callable[[float], np.ndarray] | None,
+        language: str,
+        most_s: float,
+    ) -> Scene:
+        """Play one scene.
+
+        Args:
+            opening: what the user says first, at 16 kHz.
+            reply: our answer to it; None: nobody hears one.
+            then: called once our reply has begun, with the time: what the user's audio is from then on.
+            language: that may be spoken.
+            most_s: length of the scene.
+        """
+        rules = self._settings.rules
+        usual = StreamOptions(languages=(language,))
+        options = replace(usual, endpoint=usual.endpoint.limited(rules.sure_pause_s, usual.endpoint.max_s))
+        stream = self._engine.open(options)
+        rate = reply.rate if reply is not None else SAMPLE_RATE
+        dialogue = Dialogue(
+            self._settings, sample_rate=rate, end_of_turn=self._end_of_turn, backchannel=self._backchannel
+        )
+        scene, waiting, place, now = Scene(), opening, 0, 0.0
+        while now < most_s:
+            block = waiting[place : place + BLOCK]
+            block = np.pad(block, (0, BLOCK - len(block)))
+            place += BLOCK
+            now += BLOCK / SAMPLE_RATE
+            dialogue.hear(stream.accept(block), now, now)
+            self._work(dialogue, scene, reply, now)
+            if then is not None and scene.first(Sound) is not None:
+                waiting, place, then = then(now), 0, None
+        return scene
+
+    def _work(self, dialogue: Dialogue, scene: Scene, reply: SpokenReply | None, now: float) -> None:
+        while actions := dialogue.drain():
+            for action in actions:
+                scene.actions.append((now, action))
+                if isinstance(action, Ask) and reply is not None:
+                    dialogue.answered(action.reply, TextPiece(reply.text), now)
+                    dialogue.answer_ended(action.reply)
+                elif isinstance(action, Say) and action.last and reply is not None:
+                    for packet in reply.packets:
+                        dialogue.spoken(action.reply, packet, now)
+                    dialogue.speech_ended(action.reply)
+
+
+def turns_taken(scene: Scene) -> Sequence[float]:
+    """When turns were taken and stayed taken."""
+    reopened = {action.reply for _, action in scene.actions if isinstance(action, TurnReopened)}
+    return [at for at, one in scene.actions if isinstance(one, TurnTaken) and one.reply not in reopened]
