@@ -61,5 +61,9 @@ class TranslatorError(SpeechError):
     """A text translator that cannot be asked, or text that it does not translate."""
 
 
+class AnswerError(SpeechError):
+    """What answers in a dialogue cannot be asked, or does not answer as it should."""
+
+
 class TextError(SpeechError):
     """A text or its markup that cannot be spoken as it is written."""
