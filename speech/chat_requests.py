@@ -113,6 +113,11 @@ class ChatRequest:
         self._socket: socket.socket | None = None
         self._response: http.client.HTTPResponse | None = None
 
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
     def read(self) -> bytes:
         """The next bytes of the body, at most 64 KiB, as soon as there are any; empty at its end and once closed.
 

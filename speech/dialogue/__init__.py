@@ -1,0 +1,1 @@
+"""Dialogues: a person speaks, is answered aloud, and may interrupt."""
