@@ -1,12 +1,12 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from speech.dialogue.answers.event_stream import event_data
 from speech.errors import AnswerError
 from tests.dialogue.cuts import cut
 
-PIECES = [b"data", b":", b" ", b"\r", b"\n", b"x", "é€😀".encode(), b"\xff", b"event: y", b"id"]
+PIECES = [b"data: x", b"\r\n", b"data", b":", b" ", b"\r", b"\n", b"x", "é€😀".encode(), b"\xff", b"event: y", b"id"]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
@@ -27,9 +27,12 @@ def test_events_are_read_as_the_standard_has_them(end, lines, data):
     assert list(event_data([b"".join(line + end for line in lines)], 100)) == data
 
 
+@example(b"data: a\r\ndata: b\r\n\r\n", [])
 @given(st.lists(st.sampled_from(PIECES), max_size=30).map(b"".join), st.lists(st.integers(0, 200), max_size=20))
 def test_how_a_stream_is_cut_does_not_matter(stream, places):
-    assert list(event_data(cut(stream, places), 1000)) == list(event_data([stream], 1000))
+    data = list(event_data([stream], 1000))
+    assert list(event_data(cut(stream, places), 1000)) == data
+    assert list(event_data(cut(stream, list(range(len(stream)))), 1000)) == data
 
 
 def test_an_event_is_there_before_the_next_block():
