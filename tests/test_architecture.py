@@ -17,14 +17,14 @@ SERVE = sorted((ROOT / "serve").rglob("*.py"))
 PRODUCT = [*MODULES, *SERVE, *sorted((ROOT / "recipes").rglob("*.py"))]
 FLOORS = [
     {"compiled", "vector_math", "errors", "chunking", "choices", "extras"},
-    {"files", "ranges"},
+    {"files", "ranges", "chat_requests"},
     {"tensors"},
     {"audio", "text"},
     {"transcript", "events"},
     {"nn", "decode", "translate", "data", "metrics"},
     {"models"},
     {"recognize", "tts"},
-    {"stream", "train"},
+    {"stream", "train", "dialogue"},
     {"recognizer", "speaker"},
     {"batch"},
     {"cli"},
