@@ -48,6 +48,7 @@ from serve.sessions.registry import SessionRegistry
 from serve.sessions.scoring import shared_vectors
 from serve.telemetry import Telemetry
 from speech import __version__
+from speech.dialogue.answers.opening import open_answerer
 from speech.models.precision import Precision
 from speech.recognize.text_translators import open_translator
 from speech.recognizer import Recognizer
@@ -90,8 +91,11 @@ def build(config: ServeConfig) -> FastAPI:
 
     Raises:
         ModelError: if it, or the text translator, cannot be.
-        ConfigError: if the encoder for scores or CTranslate2 is not installed, or the translator lacks languages.
+        ConfigError: if the encoder for scores or CTranslate2 is not installed, or the translator lacks languages, or
+            there are no such answers.
+        FileError, DataError: if answers are those of a file, and it cannot be read, or has none.
     """
+    answerer = open_answerer(config.answers) if config.answers else None
     one_arena()
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -122,7 +126,7 @@ def build(config: ServeConfig) -> FastAPI:
     auth, telemetry = Authenticator(config), Telemetry()
     adapters = LiveAdapters(recognizer, facts, auth, telemetry, pools)
     speech, voices = SpeechApi(speaker, config, telemetry, pools), LiveVoices(speaker, recognizer, config, pools)
-    mouth = open_mouth(config, speaker, speech.turns, pools.answers, telemetry)
+    mouth = open_mouth(answerer, speaker, speech.turns, pools.answers, telemetry, config.answer_instructions)
     parts = Parts(recognizer, live, facts, auth, telemetry, adapters, pools, speech, voices, mouth)
     app = FastAPI(title="speech", version=__version__, lifespan=lambda _: _lifespan(parts))
     app.state.parts = parts

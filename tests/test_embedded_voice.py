@@ -57,7 +57,15 @@ def test_every_language_has_the_voices_that_the_card_names(speaker):
 
 @pytest.mark.parametrize(
     ("language", "text"),
-    [("eng", "Yes."), ("eng", "Stop!"), ("spa", "Vale."), ("fra", "Oui."), ("ita", "Certo."), ("por", "Sim."), ("deu", "Ja.")],
+    [
+        ("eng", "Yes."),
+        ("eng", "Stop!"),
+        ("spa", "Vale."),
+        ("fra", "Oui."),
+        ("ita", "Certo."),
+        ("por", "Sim."),
+        ("deu", "Ja."),
+    ],
 )
 def test_a_word_alone_is_as_loud_as_a_sentence(speaker, language, text):
     options = SpeakingOptions(language=language)

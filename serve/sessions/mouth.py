@@ -5,11 +5,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from serve.config import ServeConfig
 from serve.engine.speaking_turns import SpeakingTurns
 from serve.telemetry import Telemetry
 from speech.dialogue.answers.answerer import Answerer
-from speech.dialogue.answers.opening import open_answerer
 from speech.dialogue.turns import Backchannel, EndOfTurn
 from speech.speaker import Speaker
 
@@ -32,20 +30,16 @@ class Mouth:
 
 
 def open_mouth(
-    config: ServeConfig,
+    answerer: Answerer | None,
     speaker: Speaker | None,
     turns: SpeakingTurns,
     pool: ThreadPoolExecutor,
     telemetry: Telemetry,
+    instructions: str,
 ) -> Mouth | None:
-    """What a server answers with; None: it does not.
-
-    Raises:
-        ConfigError, FileError, DataError: if there are no such answers.
-    """
-    if not config.answers or speaker is None:
+    """What a server answers with; None: it does not."""
+    if answerer is None or speaker is None:
         return None
-    answerer = open_answerer(config.answers)
     return Mouth(
         answerer,
         speaker,
@@ -54,5 +48,5 @@ def open_mouth(
         telemetry,
         lambda text, language: 0.5,
         lambda text, language: text.lower().strip(" .") in ("mhm", "yeah"),
-        config.answer_instructions,
+        instructions,
     )
