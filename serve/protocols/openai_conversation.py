@@ -16,7 +16,15 @@ from msgspec import Meta, Struct
 
 from serve.net.websocket import ProtocolAdapter, Reply
 from serve.protocols import wire
-from serve.protocols.dialogue_messages import CancelReply, Respond, ToolResult, TurnMessage, UpdateDialogue, UserText
+from serve.protocols.dialogue_messages import (
+    CancelReply,
+    KeepSaid,
+    Respond,
+    ToolResult,
+    TurnMessage,
+    UpdateDialogue,
+    UserText,
+)
 from serve.protocols.openai_conversation_settings import (
     ConversationSettings,
     GivenConversation,
@@ -193,7 +201,7 @@ class OpenAiConversation:
     def _flush(self, kind: FlushReason) -> Meant:
         self._fresh = False
         self._items.flushes.append(kind)
-        return [wire.Finalize()]
+        return [wire.Finalize(), KeepSaid(kind is FlushReason.commit)]
 
     # Items and responses
 

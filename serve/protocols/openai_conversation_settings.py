@@ -150,14 +150,15 @@ class ConversationSettings(Struct, frozen=True):
 
     def dialogue(self) -> Conversing:
         """How the server answers."""
-        sure_ms, pause_ms, doubtful_ms = self.pauses()
+        (sure_ms, pause_ms, doubtful_ms), turns = self.pauses(), self.input.turn_detection
         return Conversing(
             voice=self.our_voice,
             rate=self.speed,
             instructions=self.instructions,
             tools=[tool.to_chat() for tool in self._allowed()],
             automatic=self.automatic,
-            turn_model=isinstance(self.input.turn_detection, SemanticVad),
+            interruptible=turns is not None and turns.interrupt_response is not False,
+            turn_model=isinstance(turns, SemanticVad),
             pause_ms=pause_ms,
             sure_pause_ms=sure_ms,
             doubtful_pause_ms=doubtful_ms,
