@@ -36,8 +36,8 @@ from serve.protocols.deepgram import Deepgram
 from serve.protocols.elevenlabs import ElevenLabsSpeaking
 from serve.protocols.native import Native
 from serve.protocols.native_speech import NativeSpeaking
+from serve.protocols.openai_conversation import realtime
 from serve.protocols.openai_http import TRANSCRIPTION, TRANSLATION, OpenAiApi
-from serve.protocols.openai_realtime import OpenAiRealtime
 from serve.protocols.openai_speech import SpeechApi
 from serve.protocols.openai_translations import OpenAiTranslations
 from serve.protocols.speaking_protocol import SpeakingProtocol
@@ -281,7 +281,7 @@ def _add_http(app: FastAPI, parts: Parts) -> None:
 
 
 def _add_sockets(app: FastAPI, parts: Parts) -> None:
-    longest, languages = parts.facts.config.max_json_bytes, parts.facts.languages
+    longest = parts.facts.config.max_json_bytes
 
     def native(socket: WebSocket) -> Native:
         return Native(socket.query_params, longest)
@@ -295,7 +295,10 @@ def _add_sockets(app: FastAPI, parts: Parts) -> None:
     def translations(socket: WebSocket) -> OpenAiTranslations:
         return OpenAiTranslations(parts.facts, socket.query_params.get("model", ""))
 
-    add_protocol(app, parts, "/v1/realtime", "openai", lambda _: OpenAiRealtime(languages), "realtime")
+    def openai(socket: WebSocket) -> ProtocolAdapter:
+        return realtime(socket.query_params, parts.facts, parts.mouth)
+
+    add_protocol(app, parts, "/v1/realtime", "openai", openai, "realtime")
     add_protocol(app, parts, "/v1/realtime/translations", "openai_translations", translations, "realtime")
     add_protocol(app, parts, "/vosk", "vosk", lambda socket: Vosk(socket.query_params, longest))
 

@@ -28,7 +28,9 @@ class Conversing(Struct, forbid_unknown_fields=True, frozen=True):
     tools: list[dict[str, Any]] = msgspec.field(default_factory=list)
     """Functions that the answering model may call, as its endpoint takes them."""
     automatic: bool = True
-    """Whether pauses end turns and speech interrupts; otherwise `respond` asks for each reply."""
+    """Whether pauses end turns; otherwise `respond` asks for each reply."""
+    interruptible: bool | None = None
+    """Whether speech over our voice interrupts it; null: if `automatic`."""
     turn_model: bool = True
     """Whether the text decides, too, when a turn is over; otherwise pauses of `pause_ms` do."""
     pause_ms: _Pause = 500
@@ -57,6 +59,13 @@ class CancelReply(Struct, tag="cancel_reply", forbid_unknown_fields=True):
     """Ends the reply that is under way."""
 
 
+class KeepSaid(Struct, tag="keep_said", forbid_unknown_fields=True):
+    """What has been said since the last pause stays in the turn or, unless it was kept before, is forgotten. What was
+    asked for by `finalize` before it is part of that."""
+
+    keep: bool
+
+
 class UserText(Struct, tag="user_text", forbid_unknown_fields=True):
     """Something that the user has written instead of said; `respond` asks for the reply."""
 
@@ -76,7 +85,7 @@ class UpdateDialogue(Struct, tag="update_dialogue", forbid_unknown_fields=True):
     dialogue: Conversing
 
 
-DialogueRequest = UpdateDialogue | Respond | CancelReply | UserText | ToolResult
+DialogueRequest = UpdateDialogue | Respond | CancelReply | KeepSaid | UserText | ToolResult
 
 
 # Server messages

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,23 @@ class InvalidEvent(Exception):
 
 class _Append(msgspec.Struct):
     audio: str
+
+
+class SessionEvents:
+    """Events of the server in one session, each with an id of its own.
+
+    Attributes:
+        session: id of the session, as clients see it.
+    """
+
+    def __init__(self) -> None:
+        self.session = f"sess_{secrets.token_hex(10)}"
+        self._count = 0
+
+    def write(self, record: dict[str, Any]) -> str:
+        """The frame of an event."""
+        self._count += 1
+        return msgspec.json.encode({"event_id": f"event_{self.session[5:]}_{self._count}", **record}).decode()
 
 
 def decode(frame: wire.Frame) -> dict[str, Any]:

@@ -25,19 +25,41 @@ class FlushReason(Enum):
     clear = auto()
 
 
+class ItemOrder:
+    """The order of all items of a session.
+
+    Attributes:
+        last: id of the last item; None: there is none yet.
+    """
+
+    def __init__(self) -> None:
+        self.last: str | None = None
+
+    def append(self, item: str) -> str | None:
+        """Add an item; returns the id of the one before it."""
+        before, self.last = self.last, item
+        return before
+
+
 class Items:
     """Converts messages of a session into item events.
 
     An item is a segment, or in manual mode the audio between two commits.
 
+    Args:
+        order: of all items of the session, of which there may be others.
+        early: whether words come as soon as they will not change; otherwise all come when their item ends, as OpenAI's
+            do.
+
     Attributes:
         flushes: `finalize` requests that the session has not answered yet.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, order: ItemOrder | None = None, *, early: bool = True) -> None:
         self.flushes: deque[FlushReason] = deque()
+        self._order, self._early = order or ItemOrder(), early
         self._manual = self._beta = self._logprobs = False
-        self._previous: str | None = None
+        self._before: str | None = None  # the item before the current one, once that is announced
         self._starts: list[int] = []  # ms; starts of speech during the current item
         self._speaking = False
         self._from_ms = 0
@@ -122,10 +144,13 @@ class Items:
     def _delta(self, delta: str, words: Sequence[wire.WordInfo]) -> list[Record]:
         self._text += delta
         self._words += words
+        return [*self._announce(), self._told(delta, words)] if self._early else []
+
+    def _told(self, delta: str, words: Sequence[wire.WordInfo]) -> Record:
         record = {"type": f"{_TRANSCRIPTION}.delta", "item_id": self._id, "content_index": 0, "delta": delta}
         if self._logprobs:
             record["logprobs"] = _logprobs(words)
-        return [*self._announce(), record]
+        return record
 
     def _finalized(self, at_ms: int) -> list[Record]:
         flush = self.flushes.popleft() if self.flushes else FlushReason.commit
@@ -140,8 +165,8 @@ class Items:
     def _announce(self) -> list[Record]:
         if self._announced:
             return []
-        self._announced = True
-        place = {"previous_item_id": self._previous}
+        self._announced, self._before = True, self._order.append(self._id)
+        place = {"previous_item_id": self._before}
         return [
             {"type": "input_audio_buffer.committed", "item_id": self._id, **place},
             {"type": f"conversation.item.{'created' if self._beta else 'added'}", "item": self._item(None), **place},
@@ -151,6 +176,8 @@ class Items:
         """End the item at `at_ms` and begin the next one."""
         goes_on = speech_goes_on and self._speaking
         records = [*self._speech_stopped(at_ms), *self._announce()]
+        if self._text and not self._early:
+            records.append(self._told(self._text, self._words))
         completed = {
             "type": f"{_TRANSCRIPTION}.completed",
             "item_id": self._id,
@@ -164,8 +191,8 @@ class Items:
         records.append(completed)
         if not self._beta:
             item = self._item(self._text)
-            records.append({"type": "conversation.item.done", "item": item, "previous_item_id": self._previous})
-        self._previous, self._from_ms = self._id, at_ms
+            records.append({"type": "conversation.item.done", "item": item, "previous_item_id": self._before})
+        self._from_ms = at_ms
         self._begin()
         starts = [at_ms] if goes_on else [start for start in self._starts if start >= at_ms]
         self._starts.clear()

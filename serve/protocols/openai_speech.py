@@ -153,9 +153,7 @@ class SpeechApi:
             code = code or _language_of(speaker, name)
         else:
             code = code or "eng"
-            fixed = uncloned(speaker.voices, [voice for voice in speaker.voices if speaker.is_cloned(voice)])
-            own = [voice for voice in fixed if speaker.language_of(voice) == code]
-            name = own[ALIASES.index(name) % len(own)] if name and own else ""
+            name = _own_voice(speaker, name, code) if name else ""
         return SpeakingOptions(language=code, voice=name, rate=wanted.speed, seed=abs(wanted.seed))
 
 
@@ -264,6 +262,27 @@ class Collected(io.RawIOBase):
         """What was written since the last call."""
         made, self._made = bytes(self._made), bytearray()
         return made
+
+
+def chosen_voice(speaker: Speaker, name: str, language: str) -> str:
+    """The voice that a client means: one of ours or a blend by its name, or what stands for one of OpenAI's among those
+    of a language; empty: the default one.
+
+    Raises:
+        ConfigError: if there is no such voice, or it is cloned and speech gets no watermark.
+        LanguageError: if the language is unknown.
+    """
+    code = resolve(language).code
+    voice = _own_voice(speaker, name, code) if name in ALIASES else name
+    speaker.open(SpeakingOptions(language=code, voice=voice))
+    return voice
+
+
+def _own_voice(speaker: Speaker, alias: str, code: str) -> str:
+    """The voice that stands for one of OpenAI's; empty: there is none of the language."""
+    fixed = uncloned(speaker.voices, [voice for voice in speaker.voices if speaker.is_cloned(voice)])
+    own = [voice for voice in fixed if speaker.language_of(voice) == code]
+    return own[ALIASES.index(alias) % len(own)] if own else ""
 
 
 def _language_of(speaker: Speaker, voice: str) -> str:

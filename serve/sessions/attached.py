@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 
 import numpy as np
 
 from serve.engine.worker import WorkerSlot
+from serve.protocols.dialogue_messages import DialogueRequest
 from serve.sessions.live import LiveSession
 from serve.sessions.replies import Replies
 from speech.errors import SpeechError
 
 _MOST_WAITING = 256
 """Unsent messages, beyond which the server stops reading from the client."""
+_MOST_REQUESTED = 64
+"""The same for requests to the dialogue."""
 
 
 class Attached:
@@ -26,6 +30,7 @@ class Attached:
         connection: number of the current connection.
         parked_at: when the session was parked; None while it has a connection.
         replies: what the server answers; None: it only recognises.
+        requested: requests to the dialogue, which wait for answers of the engine to what was asked before them.
         decoding: audio that is being decoded; the session gets nothing else until it is done.
     """
 
@@ -33,6 +38,7 @@ class Attached:
         self.session = session
         self.slot: WorkerSlot | None = None
         self.replies: Replies | None = None
+        self.requested: deque[DialogueRequest] = deque()
         self.news = asyncio.Event()
         self.room = asyncio.Event()
         self.room.set()
@@ -51,7 +57,8 @@ class Attached:
     def changed(self) -> None:
         """Wake the connection, and update whether its socket may be read."""
         session = self.session
-        if session.full or session.behind or len(session.outbox) > _MOST_WAITING:
+        crowded = len(session.outbox) > _MOST_WAITING or len(self.requested) >= _MOST_REQUESTED
+        if session.full or session.behind or crowded:
             self.room.clear()
         else:
             self.room.set()

@@ -10,6 +10,7 @@ from serve.protocols.dialogue_messages import (
     Conversing,
     DialogueEvent,
     DialogueRequest,
+    KeepSaid,
     ReplyAudio,
     ReplyDone,
     ReplyFailedMessage,
@@ -111,6 +112,8 @@ class Conversation:
         elif isinstance(message, UpdateDialogue):
             self.options = message.dialogue
             self.dialogue.configure(settings_of(message.dialogue, self._instructions))
+        elif isinstance(message, KeepSaid):
+            self.dialogue.keep_said(keep=message.keep)
         elif isinstance(message, ToolResult):
             self.dialogue.history.add(ChatMessage("tool", message.text, tool_call_id=message.id))
         else:
@@ -211,6 +214,7 @@ def settings_of(options: Conversing, instructions: str) -> DialogueSettings:
         rules=rules,
         judged=options.turn_model,
         automatic=options.automatic,
+        interruptible=options.interruptible,
         lead_s=options.lead_ms / 1000,
         forgets=options.forgets,
         instructions=options.instructions or instructions,

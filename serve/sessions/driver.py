@@ -12,7 +12,7 @@ import numpy as np
 from serve.engine.pools import Pools, run
 from serve.engine.worker import EngineWorker
 from serve.protocols import wire
-from serve.protocols.dialogue_messages import DialogueRequest
+from serve.protocols.dialogue_messages import CancelReply, DialogueRequest
 from serve.sessions.attached import Attached
 from serve.sessions.load import Load
 from serve.sessions.mouth import Mouth
@@ -105,10 +105,20 @@ class SessionDriver:
             text = f"{wire.tag(message)} in a session without dialogue"
             attached.session.refuse("no_dialogue", text)
         elif not attached.session.ended:
+            attached.requested.append(message)
+            self._carry_out(attached)
+
+    def _carry_out(self, attached: Attached) -> None:
+        """Pass requests to the dialogue. They wait for finals that were asked for before them, because a reply answers
+        all that has been said; a reply that is under way is cancelled at once."""
+        requested, session = attached.requested, attached.session
+        while requested and attached.replies is not None:
+            if session.requests.unanswered and not isinstance(requested[0], CancelReply):
+                return
             try:
-                attached.replies.receive(message)
+                attached.replies.receive(requested.popleft())
             except Refused as refused:
-                attached.session.refuse(refused.code, refused.message, param=refused.param)
+                session.refuse(refused.code, refused.message, param=refused.param)
 
     async def _decode(self, attached: Attached, data: bytes) -> None:
         decoding = asyncio.ensure_future(run(self._pools.audio, attached.session.intake.decode, data))
@@ -164,6 +174,7 @@ class SessionDriver:
             session.worked(result.events, result.done, result.processed_s, busy_s, time.monotonic())
             if attached.replies is not None:
                 attached.replies.hear(result.events, result.heard_s)
+                self._carry_out(attached)
         except Exception:
             _log.exception("what the engine says cannot be said on")
             session.ending.crashed()

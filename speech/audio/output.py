@@ -36,11 +36,14 @@ MEDIA_TYPES = {
 }
 
 
-_MU_LAW = g711_values(Encoding.mulaw)
-_NEAREST_CODE = np.argsort(_MU_LAW, kind="stable").astype(np.uint8)
-"""Codes by rising value."""
-_BORDERS = np.sort(_MU_LAW)[:-1] + np.diff(np.sort(_MU_LAW)) / 2
-"""Between the values of neighbouring codes."""
+def _code_book(law: Encoding) -> tuple[np.ndarray, np.ndarray]:
+    """The codes of a law by rising value `(256,)`, and the borders between the values of neighbours `(255,)`."""
+    values = g711_values(law)
+    rising = np.sort(values)
+    return np.argsort(values, kind="stable").astype(np.uint8), rising[:-1] + np.diff(rising) / 2
+
+
+_CODE_BOOKS = {law: _code_book(law) for law in (Encoding.mulaw, Encoding.alaw)}
 
 
 class AudioWriter:
@@ -100,7 +103,17 @@ def int16_samples(samples: np.ndarray) -> np.ndarray:
 
 def mu_law_bytes(samples: np.ndarray) -> bytes:
     """Samples `(n,)` float32 as G.711 mu-law: to each the code whose value is nearest."""
-    return _NEAREST_CODE[np.searchsorted(_BORDERS, samples)].tobytes()
+    return _g711_bytes(samples, Encoding.mulaw)
+
+
+def a_law_bytes(samples: np.ndarray) -> bytes:
+    """Samples `(n,)` float32 as G.711 A-law: to each the code whose value is nearest."""
+    return _g711_bytes(samples, Encoding.alaw)
+
+
+def _g711_bytes(samples: np.ndarray, law: Encoding) -> bytes:
+    codes, borders = _CODE_BOOKS[law]
+    return codes[np.searchsorted(borders, samples)].tobytes()
 
 
 def encoded(samples: np.ndarray, format: AudioEncoding, sample_rate: int) -> bytes:

@@ -51,7 +51,9 @@ class DialogueSettings:
     judged: bool = True
     """Whether the text decides, too, when a turn is over."""
     automatic: bool = True
-    """Whether pauses end turns and speech interrupts; otherwise replies are asked for by `respond`."""
+    """Whether pauses end turns; otherwise replies are asked for by `respond`."""
+    interruptible: bool | None = None
+    """Whether speech over our voice interrupts it; None: if `automatic`."""
     lead_s: float = ranged(0.2, least=0.05, most=5.0)
     """Audio that may be with the listener and not played yet."""
     forgets: bool = True
@@ -63,6 +65,11 @@ class DialogueSettings:
 
     def __post_init__(self) -> None:
         check(self, "dialogue")
+
+    @property
+    def interrupts(self) -> bool:
+        """`interruptible` with its default resolved."""
+        return self.automatic if self.interruptible is None else self.interruptible
 
 
 class Dialogue:
@@ -91,6 +98,8 @@ class Dialogue:
         self._reply: Reply | None = None
         self._over: Interruption | None = None
         self._count, self._there = 0, True
+        self._unasked = False
+        """Whether a turn may be complete whose answer could not be asked for yet."""
 
     def configure(self, settings: DialogueSettings) -> None:
         """Change how the dialogue is led, from the next reply on."""
@@ -131,6 +140,10 @@ class Dialogue:
         if self.settings.automatic and reply is not None and not reply.released and self._turns.over(received_s):
             self._release(reply, now)
         self._play(now)
+        if self._unasked and self._reply is None:
+            self._unasked = False
+            if self._turns.complete:
+                self._prepare(received_s, now)
 
     def next_s(self, now: float) -> float | None:
         """When `tick` has something to do although no audio comes; None: not before something else happens."""
@@ -200,6 +213,14 @@ class Dialogue:
         elif self._reply is not None:
             self._drop()
 
+    def keep_said(self, *, keep: bool) -> None:
+        """What has been said since the last pause stays in the turn or, unless it was kept before, is forgotten."""
+        if keep:
+            self._turns.keep()
+        elif self._turns.forget() and self._reply is not None and not self._reply.released:
+            self._drop()
+            self._unasked = self.settings.automatic
+
     def listened_to(self, now: float, *, there: bool) -> None:
         """Somebody listens again, or nobody does: then our voice waits, and goes on with the word that was cut."""
         self._there = there
@@ -217,7 +238,7 @@ class Dialogue:
             return
         self._turns.started()
         reply = self._reply
-        if reply is None or not reply.released or self._over is not None or not self.settings.automatic:
+        if reply is None or not reply.released or self._over is not None or not self.settings.interrupts:
             return
         self._over = Interruption(event.at_s, self.settings.rules.deaf_s)
         reply.held = True
@@ -227,7 +248,7 @@ class Dialogue:
 
     def _transcript(self, event: TranscriptEvent, received_s: float, now: float) -> None:
         language, reply = _language(event), self._reply
-        if self.settings.automatic and reply is not None and reply.released:
+        if self.settings.interrupts and reply is not None and reply.released:
             if event.text and self._over is not None:
                 self._over.worded()
             if not event.text or self._backchannel(event.text, language):
@@ -235,9 +256,13 @@ class Dialogue:
             self._truncate(reply, now)
         if not event.is_final:
             return
-        goes_on = event.reason == "max_length"
-        if self._turns.final(event.text, language, goes_on=goes_on) and self.settings.automatic:
-            self._prepare(received_s, now)
+        complete = self._turns.final(event.text, language, goes_on=event.reason == "max_length")
+        if event.reason not in ("client", "max_length"):
+            self._turns.keep()
+        if complete and self.settings.automatic:
+            self._unasked = self._reply is not None and self._reply.released
+            if not self._unasked:
+                self._prepare(received_s, now)
 
     def _prepare(self, received_s: float, now: float) -> None:
         """Ask for the answer to a turn that may be over."""

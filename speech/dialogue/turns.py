@@ -76,6 +76,8 @@ class TurnTaking:
         self.rules, self.end_of_turn = rules, end_of_turn
         self.speaking = False
         self._finals: list[tuple[str, str | None]] = []
+        self._kept = 0
+        """Number of finals that are not forgotten."""
         self._pending = False
         """Whether speech has been heard whose final has not come."""
         self._speech_end_s, self._pause_s = 0.0, rules.pause_s
@@ -137,11 +139,23 @@ class TurnTaking:
         """End the turn, and begin the next."""
         turn = self.so_far()
         self._finals.clear()
+        self._kept = 0
         return turn
+
+    def keep(self) -> None:
+        """What has been said in this turn so far is not forgotten."""
+        self._kept = len(self._finals)
+
+    def forget(self) -> bool:
+        """Forget what has been said since `keep`; returns whether that was anything."""
+        said = len(self._finals) > self._kept
+        del self._finals[self._kept :]
+        return said
 
     def reopen(self, turn: Turn) -> None:
         """A turn that was ended goes on: its text is part of the one under way."""
         self._finals.insert(0, (turn.text, turn.language))
+        self._kept += 1
 
 
 class Interruption:

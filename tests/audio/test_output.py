@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from speech.audio.input.files import load_audio
 from speech.audio.input.pcm import Encoding, g711_values
-from speech.audio.output import MEDIA_TYPES, AudioWriter, encoded, mu_law_bytes
+from speech.audio.output import MEDIA_TYPES, AudioWriter, a_law_bytes, encoded, mu_law_bytes
 from speech.choices import AudioEncoding
 from speech.errors import AudioError
 
@@ -85,11 +85,12 @@ def test_a_rate_that_a_format_lacks_is_refused():
         encoded(TONE, AudioEncoding.opus, 22050)
 
 
-@given(st.lists(st.floats(-1.5, 1.5, width=32), max_size=40))
-def test_mu_law_codes_are_the_nearest(samples):
-    values = g711_values(Encoding.mulaw)
+@pytest.mark.parametrize(("law", "written"), [(Encoding.mulaw, mu_law_bytes), (Encoding.alaw, a_law_bytes)])
+@given(samples=st.lists(st.floats(-1.5, 1.5, width=32), max_size=40))
+def test_g711_codes_are_the_nearest(law, written, samples):
+    values = g711_values(law)
     given_samples = np.array(samples, np.float32)
-    found = values[np.frombuffer(mu_law_bytes(given_samples), np.uint8)]
+    found = values[np.frombuffer(written(given_samples), np.uint8)]
     nearest = np.abs(given_samples[:, None] - values).min(axis=1, initial=np.inf)
     np.testing.assert_allclose(np.abs(given_samples - found), nearest, atol=1e-7)
 

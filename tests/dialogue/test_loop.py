@@ -254,3 +254,56 @@ def test_late_events_of_dropped_replies_are_ignored() -> None:
     talk.wait(1.0)
     kinds = {type(action) for _, action in talk.actions[before:]}
     assert kinds <= {Drop, Truncated}
+
+
+def test_a_reply_that_may_not_be_interrupted_is_heard_to_its_end_and_what_was_said_over_it_is_answered() -> None:
+    answers = iter(["one two three four five six", "seven"])
+    settings = DialogueSettings(interruptible=False)
+    talk = Talk(lambda said: [TextPiece(next(answers))], settings=settings)
+    talk.says("tell me")
+    talk.wait(0.6)
+    talk.says("and more", 0.4)
+    talk.wait(3.0)
+    assert not talk.of(Held)
+    assert not talk.of(Truncated)
+    assert [one.text for one in talk.of(Replied) if isinstance(one, Replied)] == [
+        "one two three four five six", "seven",
+    ]  # fmt: skip
+    assert [one.turn.text for one in talk.of(TurnTaken) if isinstance(one, TurnTaken) and one.turn] == [
+        "tell me", "and more",
+    ]  # fmt: skip
+
+
+def test_where_replies_are_asked_for_speech_may_interrupt_them_all_the_same() -> None:
+    answer = " ".join(["word"] * 10)
+    talk = Talk(lambda said: [TextPiece(answer)], settings=DialogueSettings(automatic=False, interruptible=True))
+    talk.says("tell me")
+    talk.dialogue.respond(100 + talk.now)
+    talk.wait(1.0)
+    talk.says("stop", 0.4)
+    talk.wait(2.0)
+    assert len(talk.of(Truncated)) == 1
+    assert len(talk.of(TurnTaken)) == 1
+    talk.dialogue.respond(100 + talk.now)
+    talk.wait(1.0)
+    assert texts(talk)[-1] == ("user", "stop")
+
+
+def test_what_is_forgotten_is_not_answered() -> None:
+    talk = Talk(settings=DialogueSettings(automatic=False))
+    for text, keep in (("one", True), ("two", False), ("three", True)):
+        talk.hear(transcript(text, final=True, reason="client"))
+        talk.dialogue.keep_said(keep=keep)
+    talk.dialogue.respond(100 + talk.now)
+    talk.wait(0.1)
+    assert texts(talk) == [("user", "one three")]
+
+
+def test_what_was_said_before_what_is_forgotten_is_answered() -> None:
+    talk = Talk()
+    talk.says("hello")
+    talk.starts()
+    talk.hear(SpeechEvent(started=False, at_s=talk.now), transcript("no", final=True, reason="client"))
+    talk.dialogue.keep_said(keep=False)
+    talk.wait(2.0)
+    assert [one.turn.text for one in talk.of(TurnTaken) if isinstance(one, TurnTaken) and one.turn] == ["hello"]

@@ -1,9 +1,20 @@
-"""What is asked of the events of an OpenAI transcription session."""
+"""What is asked of the events of OpenAI's realtime sessions."""
 
 from collections.abc import Sequence
 from typing import Any
 
+from openai.types.realtime import RealtimeServerEvent
+from pydantic import TypeAdapter
+
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
+_official: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
+
+
+def check_official(event: dict[str, Any]) -> None:
+    """It is an event as the official client's types want it, and of the type that it names."""
+    found = _official.validate_python(event, strict=True)
+    assert found.type == event["type"]
+    assert set(event) <= set(type(found).model_fields), event
 
 
 def of(events: Sequence[dict[str, Any]], kind: str) -> list[dict[str, Any]]:

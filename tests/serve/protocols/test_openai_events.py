@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from serve.protocols import wire
-from serve.protocols.openai_events import InvalidEvent, audio_of, convert, decode, failed, invalid
+from serve.protocols.openai_events import InvalidEvent, SessionEvents, audio_of, convert, decode, failed, invalid
 
 
 class Session(msgspec.Struct):
@@ -49,3 +49,11 @@ def test_errors_of_the_session_say_whose_fault_they_are():
         "type": "invalid_request_error", "code": "overloaded", "message": "try later", "param": "languages",
         "event_id": None,
     }  # fmt: skip
+
+
+def test_events_of_a_session_have_ids_of_their_own():
+    events = SessionEvents()
+    first, second = (msgspec.json.decode(events.write({"type": "x"})) for _ in range(2))
+    assert first["type"] == "x"
+    assert first["event_id"] != second["event_id"]
+    assert SessionEvents().session != events.session

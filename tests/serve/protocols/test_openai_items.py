@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve.protocols import wire
-from serve.protocols.openai_items import FlushReason, Items
+from serve.protocols.openai_items import FlushReason, ItemOrder, Items
 from tests.serve.openai_events import TRANSCRIPTION, check_items, joined, kinds, of
 
 
@@ -129,6 +129,32 @@ def test_segments_between_two_commits_are_one_item():
     )  # fmt: skip
     check_items(events)
     assert joined(events) == "a b c"
+
+
+def test_in_a_conversation_words_come_when_their_item_ends_and_other_items_lie_between():
+    order = ItemOrder()
+    items = Items(order, early=False)
+    events = []
+    for message in (speech(0), transcript("a", final=False), transcript("b", after="a", final=False)):
+        events += items.take(message)
+    assert kinds(events) == ["input_audio_buffer.speech_started"]
+    order.append("reply")
+    for message in (endpoint(1000), transcript("c", after="a b")):
+        events += items.take(message)
+    check_whole(events[1:], before="reply", text="a b c")
+    own = of(events, "conversation.item.done")[0]["item"]["id"]
+    order.append("other")
+    check_whole(items.take(transcript("d", segment=1)), before="other", text="d")
+    assert own not in (order.last, "other")
+
+
+def check_whole(events: Sequence[dict[str, Any]], *, before: str, text: str) -> None:
+    """One item behind another, in the order of OpenAI's."""
+    assert kinds(events)[-5:] == [
+        "input_audio_buffer.committed", "conversation.item.added", "delta", "completed", "conversation.item.done",
+    ]  # fmt: skip
+    assert joined(events) == of(events, f"{TRANSCRIPTION}.delta")[0]["delta"] == text
+    assert {event["previous_item_id"] for event in events if "previous_item_id" in event} == {before}
 
 
 @given(

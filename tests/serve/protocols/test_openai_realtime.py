@@ -11,8 +11,6 @@ import pytest
 import soxr
 from openai import AsyncOpenAI
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
-from openai.types.realtime import RealtimeServerEvent
-from pydantic import TypeAdapter
 from websockets.sync.client import ClientConnection, connect
 
 from serve.net.websocket import Reply
@@ -21,10 +19,9 @@ from serve.protocols.openai_realtime import OpenAiRealtime
 from speech import Recognizer
 from speech.audio.input.pcm import to_pcm16
 from tests.serve.conftest import Running
-from tests.serve.openai_events import TRANSCRIPTION, check_items, joined, kinds, of
+from tests.serve.openai_events import TRANSCRIPTION, check_items, check_official, joined, kinds, of
 
 PATH = "/v1/realtime?intent=transcription"
-_official: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +47,7 @@ async def until(connection: AsyncRealtimeConnection, last: str) -> list[dict[str
     events = []
     while not events or events[-1]["type"] != last:
         events.append(json.loads(await asyncio.wait_for(connection.recv_bytes(), 60)))
-        _official.validate_python(events[-1], strict=True)
+        check_official(events[-1])
     return events
 
 
