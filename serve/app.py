@@ -24,11 +24,11 @@ from serve.engine.pools import Pools
 from serve.engine.warm_up import warm_up
 from serve.engine.worker import EngineWorker
 from serve.http.adapters import LiveAdapters
-from serve.http.errors import Failure, on_http_exception, on_validation_error
+from serve.http.errors import on_http_exception, on_validation_error
 from serve.http.middleware import AccessMiddleware
 from serve.http.voices import CLONING, LiveVoices, kept_voices
 from serve.net.auth import Authenticator, Denial, subprotocols
-from serve.net.speaking import SpeakingSocket
+from serve.net.speaking import serve_speaking
 from serve.net.websocket import ProtocolAdapter, SessionSocket
 from serve.protocols import wire
 from serve.protocols.asyncapi import document
@@ -41,8 +41,9 @@ from serve.protocols.openai_http import TRANSCRIPTION, TRANSLATION, OpenAiApi
 from serve.protocols.openai_speech import SpeechApi
 from serve.protocols.openai_translations import OpenAiTranslations
 from serve.protocols.speaking_protocol import SpeakingProtocol
+from serve.protocols.twilio import Twilio
 from serve.protocols.vosk import Vosk
-from serve.sessions.mouth import Mouth, open_mouth
+from serve.sessions.mouth import NO_ANSWERS, Mouth, open_mouth
 from serve.sessions.options import Facts, Refused
 from serve.sessions.registry import SessionRegistry
 from serve.sessions.scoring import shared_vectors
@@ -300,46 +301,22 @@ def _add_sockets(app: FastAPI, parts: Parts) -> None:
 
     add_protocol(app, parts, "/v1/realtime", "openai", openai, "realtime")
     add_protocol(app, parts, "/v1/realtime/translations", "openai_translations", translations, "realtime")
+    for path in ("/v1/twilio", "/v1/twilio/{token}"):
+        add_protocol(app, parts, path, "twilio", lambda _: Twilio(longest), answers=True)
     add_protocol(app, parts, "/vosk", "vosk", lambda socket: Vosk(socket.query_params, longest))
 
+    async def speaking(socket: WebSocket, protocol: Callable[[Speaker], SpeakingProtocol]) -> None:
+        await serve_speaking(socket, parts.auth, parts.telemetry, parts.speech, protocol)
+
     async def speak(socket: WebSocket) -> None:
-        await _speak(socket, parts, lambda speaker: NativeSpeaking(longest, speaker.sample_rate))
+        await speaking(socket, lambda speaker: NativeSpeaking(longest, speaker.sample_rate))
 
     async def elevenlabs(socket: WebSocket) -> None:
         voice, query = socket.path_params["voice_id"], socket.query_params
-        await _speak(socket, parts, lambda speaker: ElevenLabsSpeaking(speaker, voice, query, longest))
+        await speaking(socket, lambda speaker: ElevenLabsSpeaking(speaker, voice, query, longest))
 
     app.add_api_websocket_route("/v1/speak", speak, "speak")
     app.add_api_websocket_route("/v1/text-to-speech/{voice_id}/stream-input", elevenlabs, "elevenlabs")
-
-
-async def _speak(socket: WebSocket, parts: Parts, protocol: Callable[[Speaker], SpeakingProtocol]) -> None:
-    """Check, accept and serve a connection that sends text and gets speech."""
-    denied, api = parts.auth.check(socket.headers, socket.query_params), parts.speech
-    if denied is None and api.speaker is None:
-        denied = Denial(404, "no_voice", "this server has no voice; it is started with --voice-model for one")
-    if denied is None:
-        try:
-            api.enter()
-        except Failure as failure:
-            denied = Denial(503, failure.code, failure.message)
-    if denied is not None:
-        parts.telemetry.refused.labels(denied.code).inc()
-        if "origin" not in socket.headers:
-            await socket.send_denial_response(PlainTextResponse(denied.message, denied.status))
-            return
-    try:
-        await socket.accept(wire.SUBPROTOCOL if wire.SUBPROTOCOL in subprotocols(socket.headers) else None)
-        if denied is not None:  # browsers cannot read the status of a refused handshake
-            await socket.close(int(_CLOSES.get(denied.status, wire.CloseCode.bad_message)), denied.message[:120])
-            return
-        assert api.speaker is not None
-        parts.telemetry.opened.labels("speak").inc()
-        with contextlib.suppress(WebSocketDisconnect):
-            await SpeakingSocket(socket, api, api.speaker, protocol(api.speaker)).run()
-    finally:
-        if denied is None:
-            api.leave()
 
 
 def add_protocol(
@@ -349,28 +326,33 @@ def add_protocol(
     name: str,
     adapter: Callable[[WebSocket], ProtocolAdapter],
     subprotocol: str | None = None,
+    *,
+    answers: bool = False,
 ) -> None:
     """Serve a websocket protocol.
 
     Args:
         app: the application.
         parts: what its routes share, `app.state.parts`.
-        path: of the route.
+        path: of the route; it may have a `{token}`, for clients whose addresses have no query.
         name: label of its sessions in the metrics.
         adapter: makes the adapter of one connection.
         subprotocol: accepted if the client offers it.
+        answers: whether only a server that answers aloud serves it.
     """
 
     async def endpoint(socket: WebSocket) -> None:
-        await _serve(socket, parts, name, adapter(socket), subprotocol)
+        await _serve(socket, parts, name, adapter(socket), subprotocol, answers=answers)
 
     app.add_api_websocket_route(path, endpoint, name)
 
 
-async def _serve(socket: WebSocket, parts: Parts, name: str, adapter: ProtocolAdapter, subprotocol: str | None) -> None:
+async def _serve(
+    socket: WebSocket, parts: Parts, name: str, adapter: ProtocolAdapter, subprotocol: str | None, *, answers: bool
+) -> None:
     """Check, accept and serve a connection of any protocol."""
     assert parts.registry is not None
-    denied = _denied(socket, parts, parts.registry)
+    denied = _denied(socket, parts, parts.registry, answers=answers)
     if denied is not None:
         parts.telemetry.refused.labels(denied.code).inc()
         if "origin" not in socket.headers:
@@ -379,25 +361,25 @@ async def _serve(socket: WebSocket, parts: Parts, name: str, adapter: ProtocolAd
             await socket.send_denial_response(PlainTextResponse(denied.message, denied.status, headers=headers))
             return
     await socket.accept(subprotocol if subprotocol in subprotocols(socket.headers) else None)
-    session = SessionSocket(socket, parts.registry, adapter, parts.auth.until(socket.headers, socket.query_params))
+    session = SessionSocket(socket, parts.registry, adapter, parts.auth.until(socket.headers, _query(socket)))
     if denied is not None:  # browsers cannot read the status of a refused handshake
-        await session.refuse(Refused(denied.code, denied.message, _CLOSES[denied.status]))
+        await session.refuse(Refused(denied.code, denied.message, denied.close))
         return
     parts.telemetry.opened.labels(name).inc()
     with contextlib.suppress(WebSocketDisconnect):
         await session.run()
 
 
-_CLOSES = {
-    401: wire.CloseCode.unauthorized,
-    403: wire.CloseCode.forbidden,
-    503: wire.CloseCode.overloaded,
-}
+def _query(socket: WebSocket) -> dict[str, str]:
+    """Parameters of the URL, and those that are parts of its path."""
+    return {**socket.query_params, **socket.path_params}
 
 
-def _denied(socket: WebSocket, parts: Parts, registry: SessionRegistry) -> Denial | None:
+def _denied(socket: WebSocket, parts: Parts, registry: SessionRegistry, *, answers: bool) -> Denial | None:
     resuming = registry.knows(socket.query_params.get("session", ""))  # it already has a place
-    denied = parts.auth.check(socket.headers, socket.query_params, returning=resuming)
+    denied = parts.auth.check(socket.headers, _query(socket), returning=resuming)
+    if denied is None and answers and parts.mouth is None:
+        return Denial(404, "no_dialogue", NO_ANSWERS)
     crowded = registry.waiting.crowded(resuming=resuming)
     if denied is None and (crowded or (not resuming and registry.admit() is not None)):
         return Denial(503, "overloaded", "no session is free; try again later")

@@ -14,11 +14,13 @@ from urllib.parse import urlsplit
 
 from serve.config import ServeConfig
 from serve.net.hosts import AllowedHosts
+from serve.protocols.close_codes import CloseCode
 
 _LONGEST_S = 600
 _SCHEMES = ("bearer", "token")
 _PROTOCOL_PREFIXES = ("bearer.", "openai-insecure-api-key.")
 _SHOWN = 80
+_CLOSES = {401: CloseCode.unauthorized, 403: CloseCode.forbidden, 503: CloseCode.overloaded}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,11 @@ class Denial:
     status: int
     code: str
     message: str
+
+    @property
+    def close(self) -> CloseCode:
+        """What closes the websocket of a page, which cannot read the status of a refused handshake."""
+        return _CLOSES.get(self.status, CloseCode.bad_message)
 
 
 class Authenticator:

@@ -6,13 +6,16 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
+from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from serve.engine.deadlines import Playback
 from serve.engine.spoken_pieces import spoken_pieces
+from serve.http.errors import Failure
+from serve.net.auth import Authenticator, Denial, subprotocols
 from serve.protocols.close_codes import CloseCode
 from serve.protocols.openai_speech import SpeechApi
 from serve.protocols.speaking_protocol import (
@@ -26,6 +29,8 @@ from serve.protocols.speaking_protocol import (
     SpeakingRefused,
     SpeakText,
 )
+from serve.protocols.wire import SUBPROTOCOL
+from serve.telemetry import Telemetry
 from speech.errors import SpeechError
 from speech.speaker import Speaker
 from speech.tts.speech_stream import SpeakingOptions, SpeechStream
@@ -203,6 +208,48 @@ class SpeakingSocket:
                 await asyncio.wait_for(self._socket.send_text(frame), self._config.slow_reader_s)
             elif not self._cancelled.is_set():
                 await asyncio.wait_for(self._socket.send_bytes(frame), self._config.slow_reader_s)
+
+
+async def serve_speaking(
+    socket: WebSocket,
+    auth: Authenticator,
+    telemetry: Telemetry,
+    api: SpeechApi,
+    protocol: Callable[[Speaker], SpeakingProtocol],
+) -> None:
+    """Check, accept and serve a connection.
+
+    Args:
+        socket: the websocket, not accepted yet.
+        auth, telemetry: of the server.
+        api: what the server says texts with.
+        protocol: makes what reads and writes the frames of this connection.
+    """
+    denied = auth.check(socket.headers, socket.query_params)
+    if denied is None and api.speaker is None:
+        denied = Denial(404, "no_voice", "this server has no voice; it is started with --voice-model for one")
+    if denied is None:
+        try:
+            api.enter()
+        except Failure as failure:
+            denied = Denial(503, failure.code, failure.message)
+    if denied is not None:
+        telemetry.refused.labels(denied.code).inc()
+        if "origin" not in socket.headers:
+            await socket.send_denial_response(PlainTextResponse(denied.message, denied.status))
+            return
+    try:
+        await socket.accept(SUBPROTOCOL if SUBPROTOCOL in subprotocols(socket.headers) else None)
+        if denied is not None:
+            await socket.close(int(denied.close), denied.message[:120])
+            return
+        assert api.speaker is not None
+        telemetry.opened.labels("speak").inc()
+        with contextlib.suppress(WebSocketDisconnect):
+            await SpeakingSocket(socket, api, api.speaker, protocol(api.speaker)).run()
+    finally:
+        if denied is None:
+            api.leave()
 
 
 def _seen(work: asyncio.Future[Any]) -> None:

@@ -139,6 +139,8 @@ class ReplyAudio(Event, tag="reply_audio"):
     """Where they begin in the reply."""
     words: list[SpokenWord]
     """Those that begin in them."""
+    last: bool = False
+    """Whether the reply is known to end with them."""
     pcm: bytes | UnsetType = UNSET
     """Never in the text message."""
 

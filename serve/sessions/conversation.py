@@ -167,6 +167,7 @@ class Conversation:
             words=[
                 SpokenWord(word.text, milliseconds(word.start_s), milliseconds(word.end_s)) for word in sound.words
             ],
+            last=sound.last,
             pcm=int16_samples(sound.samples).tobytes(),
         )  # fmt: skip
 

@@ -11,6 +11,9 @@ from speech.dialogue.answers.answerer import Answerer
 from speech.dialogue.turns import Backchannel, EndOfTurn
 from speech.speaker import Speaker
 
+NO_ANSWERS = "this server does not answer; it is started with --voice-model and --answers for that"
+"""What clients are told where there is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mouth:

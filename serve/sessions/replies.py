@@ -14,7 +14,7 @@ from serve.protocols import wire
 from serve.protocols.dialogue_messages import Conversing, DialogueRequest, UpdateDialogue
 from serve.sessions.conversation import Conversation
 from serve.sessions.live import LiveSession
-from serve.sessions.mouth import Mouth
+from serve.sessions.mouth import NO_ANSWERS, Mouth
 from serve.sessions.options import Refused
 from speech.dialogue.actions import Ask, Held, ReplyBegun, Say
 from speech.dialogue.answers.answerer import AnswerPart
@@ -254,8 +254,7 @@ def open_replies(
         Refused: if the server does not answer, or has no such voice or language.
     """
     if mouth is None:
-        text = "this server does not answer; it is started with --voice-model and --answers for that"
-        raise Refused("no_dialogue", text, wire.CloseCode.bad_config, "dialogue")
+        raise Refused("no_dialogue", NO_ANSWERS, wire.CloseCode.bad_config, "dialogue")
     try:
         check_voice(mouth.speaker, options)
         conversation = Conversation(

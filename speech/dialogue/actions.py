@@ -75,6 +75,8 @@ class Sound:
     """Those that begin in them."""
     start_s: float
     """Where they begin in the reply."""
+    last: bool = False
+    """Whether the reply is known to end with them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -297,7 +297,7 @@ class Dialogue:
             if not begun:
                 self._actions.append(ReplyBegun(reply.number, reply.stages))
             words = reply.playout.words_between(start_s, start_s + len(samples) / self._rate)
-            self._actions.append(Sound(reply.number, samples, tuple(words), start_s))
+            self._actions.append(Sound(reply.number, samples, tuple(words), start_s, reply.playout.all_sent))
         if not reply.playout.over(now):
             return
         self._reply = None

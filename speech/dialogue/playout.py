@@ -55,6 +55,11 @@ class Playout:
         return self._sent > 0
 
     @property
+    def all_sent(self) -> bool:
+        """Whether all samples have left, and no more will come."""
+        return self.finished and self._sent == self._made
+
+    @property
     def sent_s(self) -> float:
         """Seconds that have left."""
         return self._sent / self.rate
@@ -89,13 +94,13 @@ class Playout:
 
     def ends_s(self, now: float) -> float | None:
         """When all will have been played; None: not known."""
-        if not self.finished or self._sent < self._made:
+        if not self.all_sent:
             return None
         return now + self._made / self.rate - self.played_s(now)
 
     def over(self, now: float) -> bool:
         """Whether all has been played."""
-        return self.finished and self._sent == self._made and self.played_s(now) >= self._made / self.rate
+        return self.all_sent and self.played_s(now) >= self._made / self.rate
 
     def hold(self, now: float, *, again: bool) -> None:
         """Let nothing leave until `take` is called again.
