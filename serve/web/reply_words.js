@@ -1,11 +1,12 @@
 // Text of a reply and the words of it that are said: where each lies in the text, and which one is said when.
 
 const REACH = 24; // letters within which a word of the voice is looked for in the text
+const LONGEST = 200; // letters of what is written otherwise
 const LETTER = /[\p{L}\p{N}]/u;
 const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}]/u;
 
 export class ReplyWords {
-  #words = []; // {start, end, startMs, endMs}: letters of the text, end exclusive, and milliseconds of the reply
+  #words = []; // {start, end, startMs, endMs, own}: letters of the text, end exclusive, and milliseconds of the reply
 
   /** All text so far. */
   text = "";
@@ -22,10 +23,12 @@ export class ReplyWords {
   say(words) {
     for (const { text, start_ms: startMs, end_ms: endMs } of words) {
       while (this.#words.length && this.#words.at(-1).startMs >= startMs) this.#words.pop();
-      const [start, end] = this.#place(text);
       const last = this.#words.at(-1);
-      if (last && start < last.end) last.endMs = endMs; // "$5" is two words
-      else if (end > start) this.#words.push({ start, end, startMs, endMs });
+      const from = last?.end ?? 0;
+      const own = this.#find(text, from);
+      const place = own ?? (last && !last.own ? null : this.#next(from)); // "$5" is two words
+      if (place) this.#words.push({ ...place, startMs, endMs, own: own !== null });
+      else if (last) last.endMs = endMs;
     }
   }
 
@@ -42,22 +45,24 @@ export class ReplyWords {
     return found;
   }
 
-  /** Letters that a word stands for: its own, or what is written next if it is written otherwise, such as "$5". */
-  #place(word) {
-    const last = this.#words.at(-1);
-    const from = last?.end ?? 0;
+  /** Where a word is written as it is said; null if it is not. */
+  #find(word, from) {
     const lower = this.text.toLowerCase();
-    const written = lower.length === this.text.length ? lower : this.text;
-    const wanted = written === lower ? word.toLowerCase() : word;
-    for (let at = written.indexOf(wanted, from); wanted && at >= 0 && at - from <= REACH; ) {
-      if (whole(written, at, at + wanted.length)) return [at, at + wanted.length];
-      at = written.indexOf(wanted, at + 1);
+    const same = lower.length === this.text.length; // else places would differ
+    const [written, wanted] = same ? [lower, word.toLowerCase()] : [this.text, word];
+    let start = wanted ? written.indexOf(wanted, from) : -1;
+    while (start >= 0 && start - from <= REACH) {
+      const end = start + wanted.length;
+      if (whole(written, start, end)) return { start, end };
+      start = written.indexOf(wanted, start + 1);
     }
-    const rest = this.text.slice(from);
-    const next = /^[^\p{L}\p{N}]*?(?=\S*[\p{L}\p{N}])(\S+)/u.exec(rest);
-    if (!next) return [from, from];
-    const start = from + next[0].length - next[1].length;
-    return [start, start + next[1].length];
+    return null;
+  }
+
+  /** The next letters between spaces: what a word stands for that is written otherwise, such as "$5". */
+  #next(from) {
+    const found = /\S*[\p{L}\p{N}]\S*/u.exec(this.text.slice(from, from + LONGEST));
+    return found && { start: from + found.index, end: from + found.index + found[0].length };
   }
 }
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+import torch
 
 from speech.audio.input.files import load_audio
 from speech.audio.input.pcm import to_pcm16
 from speech.data.manifest import read_manifest
+from speech.models.kokoro_checkpoint import save_kokoro_checkpoint
 from tests.conftest import CLIPS
 from tests.serve.conftest import Running, running
-from tests.tts.kokoro_voices import letters_program, save_kokoro
+from tests.tts.kokoro_voices import kokoro_checkpoint, letters_program
 
 PATIENCE_MS = 120_000
 WATCH = """
@@ -95,12 +99,23 @@ def clip() -> np.ndarray:
     return load_audio(read_manifest(CLIPS, check_files=True)[0].audio)
 
 
+def save_slow_voice(folder: Path) -> Path:
+    """A small Kokoro that takes seconds to say a sentence."""
+    checkpoint = kokoro_checkpoint()
+    config = checkpoint.model.config
+    model = replace(config, generator=replace(config.generator, n_fft=256, hop=64)).build().eval()
+    with torch.no_grad():
+        model.prosody.duration.bias.fill_(1.0)
+    save_kokoro_checkpoint(folder, replace(checkpoint, model=model), card="# small\n")
+    return folder
+
+
 @pytest.fixture(scope="module")
 def answering(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("answers")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{letters_program(folder / 'bin')}:/usr/bin:/bin")
-        with running(voice_model=str(save_kokoro(folder / "model")), answers="echo") as server:
+        with running(voice_model=str(save_slow_voice(folder / "model")), answers="echo") as server:
             yield server
 
 
@@ -197,10 +212,10 @@ def test_who_speaks_over_a_reply_interrupts_it(visit, clip):
     page = visit(OWN_MICROPHONE)
     start(page)
     say(page, clip)
-    page.wait_for_function("level() > 0.01")
+    page.wait_for_function("() => level() > 0.01")
     say(page, clip)
     page.wait_for_selector("#turns .speech[data-state=held], #turns .speech[data-state=cut]")
-    page.wait_for_function("level() === 0")
+    page.wait_for_function("() => level() === 0")
     page.wait_for_selector("#turns .speech[data-state=cut]")
     spoken, cut = texts(page, "you")[0], page.locator("#turns .speech").first
     heard, missed = cut.locator(".past").text_content() or "", cut.locator("s").text_content()
@@ -219,7 +234,7 @@ def test_a_broken_connection_loses_nothing_of_a_reply(visit, clip):
     page = visit(OWN_MICROPHONE, allow="WebSocket connection to .* failed")
     start(page)
     say(page, clip)
-    page.wait_for_function("level() > 0.01")
+    page.wait_for_function("() => level() > 0.01")
     page.evaluate(CUT)
     wait_for_state(page, "reconnecting")
     wait_for_state(page, "open")
@@ -234,7 +249,7 @@ def test_a_chosen_voice_holds_from_the_next_reply_on(visit, clip):
     start(page)
     page.evaluate(KEEP_SENT)
     page.select_option("#voice", label="ef_two (Spanish)")
-    page.wait_for_function("sent.some(text => text.includes('update_dialogue'))")
+    page.wait_for_function("() => sent.some(text => text.includes('update_dialogue'))")
     assert '"language":"spa","voice":"ef_two"' in page.evaluate("sent.find(text => text.includes('update_dialogue'))")
     say(page, clip)
     page.wait_for_selector("#turns .speech[data-state=saying]")
