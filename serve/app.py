@@ -202,6 +202,8 @@ def _add_page(app: FastAPI) -> None:
                 "server": facts.server,
                 "needs_key": bool(facts.config.api_keys),
                 **named,
+                "answers": app.state.parts.mouth is not None,
+                "voice_rate": None if speaker is None else speaker.sample_rate,
                 "voices": [{"id": name, "language": spoken} for name, spoken in voices.items()],
             },
             headers=_PAGE_HEADERS,

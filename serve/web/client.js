@@ -51,6 +51,7 @@ export class SpeechStream {
   #token = "";
   #lastSeq = 0;
   #sentences = 0;
+  #audible = null; // `reply_audio` whose samples are in the next binary frame
   #ttlMs = 0;
   #messageBytes = 32_000;
   #bytesPerMs;
@@ -130,6 +131,11 @@ export class SpeechStream {
     this.#say({ type: "update", ...options });
   }
 
+  /** Change how the server answers, from its next reply on: the fields of `dialogue` in `start`. */
+  converse(dialogue) {
+    this.#say({ type: "update_dialogue", dialogue });
+  }
+
   /** Send reference text, whole or sentence by sentence; `score` events follow the finals. */
   refer(text, fields = {}) {
     this.#say({ type: "reference", text, sentence: this.#sentences, ...fields });
@@ -197,6 +203,10 @@ export class SpeechStream {
       this.reconnects += 1;
       this.#begin();
       this.#emit(event.type, event);
+      return;
+    }
+    if (event.type === "reply_audio" && !event.pcm) { // counts as received once its samples are there
+      this.#audible = event;
       return;
     }
     if (event.seq <= this.#lastSeq) return;
@@ -274,7 +284,10 @@ export class SpeechStream {
       ? { type: "resume", session: this.session, token: this.#token, last_seq: this.#lastSeq }
       : { type: "start", ...this.#start };
     socket.onopen = () => socket.send(JSON.stringify(opening));
-    socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
+    socket.binaryType = "arraybuffer";
+    socket.onmessage = ({ data }) => {
+      this.#receive(data instanceof ArrayBuffer ? { ...this.#audible, pcm: data } : JSON.parse(data));
+    };
     socket.onclose = ({ code, reason }) => this.#broken(code, reason);
     this.#timers.connect = setTimeout(() => this.#abandon(), CONNECT_MS);
   }

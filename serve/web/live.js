@@ -14,7 +14,7 @@ export class Live {
 
   /**
    * @param {URL} url URL of `/v1/stream`
-   * @param {{key: string, languages: string[], targets: string[], translation: object, phrases: string[]}} options
+   * @param {{key: string, languages: string[], targets: string[], translation: object, phrases: string[], dialogue?: object}} options
    * @param {{onEvent: (event: object) => void, onLevel: (block: {peak: number, rms: number}) => void}} hear
    */
   constructor(url, options, hear) {
@@ -25,7 +25,7 @@ export class Live {
 
   /** Stream the microphone until `stop`; resolves with `end`. */
   async microphone() {
-    const microphone = await Microphone.open();
+    const microphone = await Microphone.open({ echoes: Boolean(this.#options.dialogue) });
     return this.#run(microphone.sampleRate, async (onBlock) => {
       try {
         await microphone.start(onBlock, (code) => {
@@ -55,6 +55,11 @@ export class Live {
   /** Change languages, targets or phrases from here on. */
   update(options) {
     if (!this.#ending.signal.aborted) this.#stream?.update(options);
+  }
+
+  /** Change how the server answers. */
+  converse(dialogue) {
+    if (!this.#ending.signal.aborted) this.#stream?.converse(dialogue);
   }
 
   /** Add sentences to the reference; before the session starts they are queued. */

@@ -19,6 +19,7 @@ const SERVER = {
   bad_reference: "The server cannot score against a part of this reference.",
   reference_too_long: "The reference is longer than the server takes.",
   score_failed: "The server could not score any further; the transcript goes on.",
+  no_dialogue: "The server does not answer, or only to those who began with it.",
   internal: "The recogniser failed. Start again.",
   bad_key: "This API key cannot be sent by a page. Use a token of POST /v1/realtime/client_secrets instead.",
   device_gone: "The microphone has gone away.",

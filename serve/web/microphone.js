@@ -16,12 +16,13 @@ export class Microphone {
 
   /**
    * Ask for access to the microphone.
+   * @param {{echoes?: boolean}} options `echoes`: the page itself sounds, and what comes of that is to be removed
    * @throws {DOMException} as getUserMedia does; SecurityError if the page is not a secure context
    */
-  static async open() {
+  static async open({ echoes = false } = {}) {
     if (!navigator.mediaDevices?.getUserMedia) throw new DOMException("not a secure context", "SecurityError");
     const stream = await navigator.mediaDevices.getUserMedia({
-      audio: { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: true },
+      audio: { channelCount: 1, echoCancellation: echoes, noiseSuppression: false, autoGainControl: true },
     });
     let context = new AudioContext();
     if (context.sampleRate > HIGHEST_RATE) {

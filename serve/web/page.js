@@ -5,6 +5,8 @@ import { Messages, inWords } from "./messages.js";
 import { Picker } from "./picker.js";
 import { ScoreView, sentences } from "./score_view.js";
 import { Speaking } from "./speaking.js";
+import { Talk } from "./talk.js";
+import { TalkView } from "./talk_view.js";
 import { toSrt, toText, toVtt } from "./subtitles.js";
 import { Transcript, clock } from "./transcript.js";
 import { TranscriptView } from "./view.js";
@@ -37,13 +39,18 @@ const scores = new ScoreView({
   section: $("scores"), list: $("sentences"), figures: $("rates"), chart: $("course"), note: $("score-note"),
 });
 const speaking = new Speaking(
-  { section: $("speak"), text: $("spoken-text"), voice: $("voice"), button: $("say"), said: $("said") },
+  { section: $("speak"), choice: $("voices"), text: $("spoken-text"), voice: $("voice"), button: $("say"), said: $("said") },
   new URL("v1/speak", document.baseURI.replace(/^http/, "ws")),
   (text) => messages.show("error", { text }),
+);
+const talk = new Talk(
+  new TalkView({ list: $("turns"), legend: $("stages"), you: $("who-you"), speech: $("who-speech") }, language),
+  (text, exact) => messages.show("error", { text, exact }),
 );
 const languages = new Picker($("languages"), "automatic", chosen);
 const drafts = new Set(); // targets that are written while the speaker goes on
 const targets = new Picker($("targets"), "none", chosen);
+let voiceRate = 0; // Hz
 let live = null;
 let source = ""; // name of the transcript's source; `next`: that of the session that starts
 let next = "";
@@ -60,6 +67,11 @@ async function begin(file = null) {
   clearTimeout(updating);
   next = file ? file.name.replace(/\.[^.]*$/, "") : MICROPHONE;
   const options = { key: $("key").value.trim(), ...choice() };
+  const talking = document.body.dataset.mode === "talk" && !file;
+  if (talking) {
+    options.dialogue = speaking.choice;
+    speaking.stop();
+  }
   live = new Live(new URL("v1/stream", document.baseURI.replace(/^http/, "ws")), options, { onEvent, onLevel });
   finishing = false;
   referred = "";
@@ -67,12 +79,14 @@ async function begin(file = null) {
   refer();
   setState(file ? "reading" : "asking");
   try {
+    if (talking) await talk.begin(voiceRate);
     await (file ? live.file(file, () => $("pace").checked) : live.microphone());
   } catch (error) {
     messages.show("error", inWords(error));
     if (error.code === "unauthorized") $("access").open = true;
   } finally {
     live = null;
+    talk.end();
     setState("idle");
     onLevel({ peak: 0, rms: 0 });
     document.body.classList.remove("speaking");
@@ -84,7 +98,8 @@ async function begin(file = null) {
 function choice() {
   const phrases = $("phrases").value.split("\n").map((line) => line.trim()).filter(Boolean);
   const policy = targets.codes.some((code) => drafts.has(code)) ? "align_att" : "complete";
-  return { languages: languages.codes, targets: targets.codes, translation: { policy }, phrases };
+  const into = document.body.dataset.mode === "talk" ? [] : targets.codes;
+  return { languages: languages.codes, targets: into, translation: { policy }, phrases };
 }
 
 /** Handle a change of languages, targets or phrases. */
@@ -168,6 +183,7 @@ const HEARD = {
 
 function onEvent(event) {
   HEARD[event.type]?.(event);
+  talk.take(event);
 }
 
 function lag({ lag_ms: ms, processed_ms: processed }) {
@@ -186,9 +202,10 @@ function setState(state) {
   const again = state === "reconnecting" && attempts > 1 ? ` (${attempts})` : "";
   $("state").textContent = `${STATES[state]}${again}`;
   const busy = state !== "idle";
+  const start = document.body.dataset.mode === "talk" ? "Start talking" : "Start microphone";
   $("talk").setAttribute("aria-disabled", String(busy && finishing));
-  $("talk").querySelector("span").textContent = busy && finishing ? "Finishing" : busy ? "Stop" : "Start microphone";
-  $("file").disabled = busy;
+  $("talk").querySelector("span").textContent = busy && finishing ? "Finishing" : busy ? "Stop" : start;
+  for (const part of [$("file"), $("mode")]) part.disabled = busy;
   $("key").disabled = busy;
 }
 
@@ -248,7 +265,9 @@ async function ask() {
     for (const item of [...model.languages, ...model.targets]) known.set(item.code, item);
     languages.fill(model.languages);
     targets.fill(model.targets);
-    speaking.fill(model.voices);
+    speaking.fill(model.voices, model.answers);
+    voiceRate = model.voice_rate;
+    $("mode").hidden = !model.answers;
     describe(model.id, model.server);
     $("access").open = model.needs_key && !$("key").value;
   } catch (error) {
@@ -268,6 +287,14 @@ $("file").addEventListener("change", () => {
 $("say").addEventListener("click", () => {
   if (speaking.speaking) speaking.stop();
   else speaking.start($("key").value.trim());
+});
+$("mode").addEventListener("change", ({ target }) => {
+  document.body.dataset.mode = target.value;
+  $("announce").setAttribute("aria-live", target.value === "talk" ? "off" : "polite"); // it would be heard by the microphone
+  setState("idle");
+});
+$("voice").addEventListener("change", () => {
+  if (document.body.dataset.mode === "talk") live?.converse(speaking.choice);
 });
 $("clear").addEventListener("click", () => {
   transcript.clear();
@@ -289,7 +316,8 @@ addEventListener("dragover", (event) => event.preventDefault());
 addEventListener("drop", (event) => {
   event.preventDefault();
   const [file] = event.dataTransfer.files;
-  if (file && live) messages.show("note", { text: "Stop first, then drop the file again." });
+  if (file && document.body.dataset.mode === "talk") messages.show("note", { text: "Files are written down, not answered." });
+  else if (file && live) messages.show("note", { text: "Stop first, then drop the file again." });
   else if (file) begin(file);
 });
 

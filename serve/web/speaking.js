@@ -18,7 +18,7 @@ export class Speaking {
   #done = false;
 
   /**
-   * @param {{section, text, voice, button, said}} parts elements of the page
+   * @param {{section, choice, text, voice, button, said}} parts elements of the page
    * @param {URL} url ws: or wss: URL of `/v1/speak`
    * @param {(text: string) => void} onError is told what went wrong
    */
@@ -28,12 +28,19 @@ export class Speaking {
     this.#onError = onError;
   }
 
-  /** Show the voices, [{id, language}]; the section appears if there are some. */
-  fill(voices) {
+  /** Show the voices, [{id, language}]; the section appears if there are some. `automatic`: none need be chosen. */
+  fill(voices, automatic) {
     this.#parts.voice.replaceChildren(
+      ...(automatic ? [new Option("automatic", "")] : []),
       ...voices.map(({ id, language }) => new Option(`${id} (${language.name})`, `${language.code} ${id}`)),
     );
-    this.#parts.section.hidden = !voices.length;
+    this.#parts.section.hidden = this.#parts.choice.hidden = !voices.length;
+  }
+
+  /** The chosen voice and its language; no fields if the server shall choose. */
+  get choice() {
+    const [language, voice] = this.#parts.voice.value.split(" ");
+    return voice ? { language, voice } : {};
   }
 
   get speaking() {
@@ -47,7 +54,7 @@ export class Speaking {
       this.#parts.text.focus();
       return;
     }
-    const [language, voice] = this.#parts.voice.value.split(" ");
+    const { choice } = this;
     this.#letters = [...text];
     this.#words = [];
     this.#runs = [];
@@ -58,7 +65,7 @@ export class Speaking {
     this.#socket = new WebSocket(this.#url, key ? [SUBPROTOCOL, `bearer.${key}`] : [SUBPROTOCOL]);
     this.#socket.binaryType = "arraybuffer";
     this.#socket.addEventListener("open", () => {
-      for (const message of [{ type: "start", language, voice }, { type: "text", text }, { type: "end" }]) {
+      for (const message of [{ type: "start", ...choice }, { type: "text", text }, { type: "end" }]) {
         this.#socket?.send(JSON.stringify(message));
       }
     });
