@@ -44,7 +44,7 @@ from speech.audio.input.pcm import to_pcm16
 from speech.data.manifest import Utterance, read_manifest
 from speech.dialogue.actions import Held, TurnTaken
 from speech.dialogue.backchannels import is_backchannel
-from speech.dialogue.loop import DialogueSettings
+from speech.dialogue.settings import DialogueSettings
 from speech.dialogue.stages import STAGES
 from speech.recognizer import Recognizer
 from speech.speaker import Speaker

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from speech.audio import SAMPLE_RATE
-from speech.dialogue.actions import Action, Ask, Held, Resumed, Say, Sound, Truncated, TurnReopened, TurnTaken
+from speech.dialogue.actions import Action, Ask, Continued, Held, Say, Sound, Truncated, TurnReopened, TurnTaken
 from speech.dialogue.answers.answerer import TextPiece
-from speech.dialogue.loop import Dialogue, DialogueSettings
+from speech.dialogue.loop import Dialogue
+from speech.dialogue.settings import DialogueSettings
 from speech.dialogue.turns import Backchannel, EndOfTurn
 from speech.speaker import Speaker
 from speech.stream.engine import Engine
@@ -79,7 +80,7 @@ class Scene:
                 continue
             if isinstance(action, Held):
                 held = at
-            elif isinstance(action, Resumed):
+            elif isinstance(action, Continued):
                 held = None
             elif isinstance(action, Truncated):
                 return at if held is None else held
@@ -91,7 +92,7 @@ class Scene:
         for at, action in self.actions:
             if isinstance(action, Held):
                 held = at
-            elif isinstance(action, Resumed) and held is not None:
+            elif isinstance(action, Continued) and held is not None:
                 total, held = total + at - held, None
         return total
 
@@ -153,12 +154,12 @@ class Stage:
             for action in actions:
                 scene.actions.append((now, action))
                 if isinstance(action, Ask) and reply is not None:
-                    dialogue.answered(action.reply, TextPiece(reply.text), now)
-                    dialogue.answer_ended(action.reply)
+                    dialogue.voice.answered(action.reply, TextPiece(reply.text), now)
+                    dialogue.voice.answer_ended(action.reply)
                 elif isinstance(action, Say) and action.last and reply is not None:
                     for packet in reply.packets:
-                        dialogue.spoken(action.reply, packet, now)
-                    dialogue.speech_ended(action.reply)
+                        dialogue.voice.spoken(action.reply, packet, now)
+                    dialogue.voice.speech_ended(action.reply)
 
 
 def turns_taken(scene: Scene) -> Sequence[float]:

@@ -91,7 +91,7 @@ DialogueRequest = UpdateDialogue | Respond | CancelReply | KeepSaid | UserText |
 # Server messages
 
 
-class SpokenWord(Struct, forbid_unknown_fields=True):
+class ReplyWord(Struct, forbid_unknown_fields=True):
     """A word of a reply. Times count from its beginning."""
 
     text: str
@@ -137,7 +137,7 @@ class ReplyAudio(Event, tag="reply_audio"):
     reply: int
     start_ms: Milliseconds
     """Where they begin in the reply."""
-    words: list[SpokenWord]
+    words: list[ReplyWord]
     """Those that begin in them."""
     last: bool = False
     """Whether the reply is known to end with them."""

@@ -1,7 +1,7 @@
 """`/v1/twilio`: telephone calls by Twilio's bidirectional Media Streams; the server answers aloud.
 
-Audio of both sides is mu-law at 8 kHz, in base64. `clear` silences our voice, and a mark follows each reply. Keys that the
-caller presses are not looked at, nor are marks that come back.
+Audio of both sides is mu-law at 8 kHz, in base64. `clear` silences our voice, and a mark follows each reply. Keys that
+the caller presses are not looked at, nor are marks that come back.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from serve.protocols.dialogue_messages import (
     ReplyStarted,
     ReplyText,
     ReplyTruncated,
+    ReplyWord,
     Respond,
-    SpokenWord,
     ToolResult,
     TurnMessage,
     TurnReopenedMessage,
@@ -31,12 +31,12 @@ from speech.audio.output import int16_samples
 from speech.dialogue.actions import (
     Action,
     Ask,
+    Continued,
     Drop,
     Held,
     Replied,
     ReplyBegun,
     ReplyFailed,
-    Resumed,
     Say,
     Sound,
     Truncated,
@@ -44,7 +44,8 @@ from speech.dialogue.actions import (
     TurnTaken,
 )
 from speech.dialogue.answers.answerer import ChatMessage
-from speech.dialogue.loop import Dialogue, DialogueSettings
+from speech.dialogue.loop import Dialogue
+from speech.dialogue.settings import DialogueSettings
 from speech.dialogue.turns import Backchannel, EndOfTurn, TurnRules
 from speech.events import Event, milliseconds
 
@@ -115,14 +116,14 @@ class Conversation:
         elif isinstance(message, KeepSaid):
             self.dialogue.keep_said(keep=message.keep)
         elif isinstance(message, ToolResult):
-            self.dialogue.history.add(ChatMessage("tool", message.text, tool_call_id=message.id))
+            self.dialogue.voice.history.add(ChatMessage("tool", message.text, tool_call_id=message.id))
         else:
-            self.dialogue.history.add(ChatMessage("user", message.text))
+            self.dialogue.voice.history.add(ChatMessage("user", message.text))
         self.carry_out()
 
     def listened_to(self, now: float, *, there: bool) -> None:
         """The client has a connection again, or has none: then its reply waits."""
-        self.dialogue.listened_to(now, there=there)
+        self.dialogue.voice.listened_to(now, there=there)
         self.carry_out()
 
     def carry_out(self) -> None:
@@ -165,7 +166,7 @@ class Conversation:
             reply=sound.reply,
             start_ms=milliseconds(sound.start_s),
             words=[
-                SpokenWord(word.text, milliseconds(word.start_s), milliseconds(word.end_s)) for word in sound.words
+                ReplyWord(word.text, milliseconds(word.start_s), milliseconds(word.end_s)) for word in sound.words
             ],
             last=sound.last,
             pcm=int16_samples(sound.samples).tobytes(),
@@ -181,7 +182,7 @@ def turn_message(action: TurnTaken) -> TurnMessage:
     return TurnMessage(seq=1, reply=action.reply, text=turn.text, language=turn.language, speech_end_ms=end_ms)
 
 
-def changed(action: TurnReopened | Held | Resumed | Truncated | Replied | ReplyFailed) -> DialogueEvent:
+def changed(action: TurnReopened | Held | Continued | Truncated | Replied | ReplyFailed) -> DialogueEvent:
     """The message of an action that changes or ends a reply."""
     number = action.reply
     match action:
@@ -189,7 +190,7 @@ def changed(action: TurnReopened | Held | Resumed | Truncated | Replied | ReplyF
             return TurnReopenedMessage(seq=1, reply=number)
         case Held():
             return ReplyHeld(seq=1, reply=number, played_ms=milliseconds(action.played_s))
-        case Resumed():
+        case Continued():
             return ReplyResumed(seq=1, reply=number)
         case Truncated():
             return ReplyTruncated(seq=1, reply=number, text=action.text, played_ms=milliseconds(action.played_s))

@@ -113,7 +113,7 @@ class Replies:
         while True:
             self._wake.clear()
             now = time.monotonic()
-            due_s = self._conversation.dialogue.next_s(now)
+            due_s = self._conversation.dialogue.voice.next_s(now)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), None if due_s is None else max(due_s - now, 0.001))
                 continue
@@ -174,9 +174,9 @@ class _Making:
             if isinstance(part, SpeechError):
                 raise part
             if part is None:
-                dialogue.answer_ended(number)
+                dialogue.voice.answer_ended(number)
             else:
-                dialogue.answered(number, part, time.monotonic())
+                dialogue.voice.answered(number, part, time.monotonic())
             self._advanced()
             if part is None:
                 return
@@ -191,11 +191,11 @@ class _Making:
             said = turns.say(spoken_pieces(text, more, self._mouth.speaker.sample_rate), playback)
             try:
                 while (timed := await said.next()) is not None:
-                    dialogue.spoken(number, timed[0], time.monotonic())
+                    dialogue.voice.spoken(number, timed[0], time.monotonic())
                     self._advanced()
             finally:
                 said.leave()
-        dialogue.speech_ended(number)
+        dialogue.voice.speech_ended(number)
         self._advanced()
 
     async def _next_text(self) -> str | None:
@@ -232,7 +232,7 @@ class _Making:
             self._failed(_FAILED)
 
     def _failed(self, why: str) -> None:
-        self._conversation.dialogue.failed(self._ask.reply, why, time.monotonic())
+        self._conversation.dialogue.voice.failed(self._ask.reply, why)
         for task in self._tasks:
             if task is not asyncio.current_task():
                 task.cancel()

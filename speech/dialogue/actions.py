@@ -8,7 +8,7 @@ import numpy as np
 
 from speech.dialogue.answers.answerer import ChatMessage, ToolCall
 from speech.dialogue.stages import Stages
-from speech.dialogue.turns import Turn
+from speech.dialogue.turns import UserTurn
 from speech.tts.speech_stream import SaidWord
 
 
@@ -19,7 +19,7 @@ class Ask:
     reply: int
     """From 0; a number is used once."""
     messages: tuple[ChatMessage, ...]
-    turn: Turn | None
+    turn: UserTurn | None
     """What it answers; None: it was asked for without a turn."""
 
 
@@ -45,7 +45,7 @@ class TurnTaken:
     """The user's turn is over, and a reply follows."""
 
     reply: int
-    turn: Turn | None
+    turn: UserTurn | None
     """None: the reply was asked for without a turn."""
 
 
@@ -88,7 +88,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Resumed:
+class Continued:
     """Our voice goes on: what it waited for was no interruption."""
 
     reply: int
@@ -122,6 +122,6 @@ class ReplyFailed:
 
 
 Action = (
-    Ask | Say | Drop | TurnTaken | TurnReopened | ReplyBegun | Sound | Held | Resumed | Truncated | Replied
+    Ask | Say | Drop | TurnTaken | TurnReopened | ReplyBegun | Sound | Held | Continued | Truncated | Replied
     | ReplyFailed
 )  # fmt: skip

@@ -10,7 +10,7 @@ from speech.dialogue.answers.answerer import ToolCall
 from speech.dialogue.history import heard_text
 from speech.dialogue.playout import Playout
 from speech.dialogue.stages import Stages
-from speech.dialogue.turns import Turn
+from speech.dialogue.turns import UserTurn
 from speech.tts.speech_stream import SaidWord, SpeechPacket
 
 _SOUND = 0.01
@@ -19,7 +19,7 @@ _BEFORE_S = 0.03
 """Silence that is kept before the first sound: the breath of a consonant is softer."""
 
 
-class Reply:
+class ReplyUnderWay:
     """An answer that is being said.
 
     Args:
@@ -36,7 +36,7 @@ class Reply:
         failed: why there is no more of it; empty: it has not failed.
     """
 
-    def __init__(self, number: int, turn: Turn | None, playout: Playout, stages: Stages) -> None:
+    def __init__(self, number: int, turn: UserTurn | None, playout: Playout, stages: Stages) -> None:
         self.number, self.turn, self.playout, self.stages = number, turn, playout, stages
         self.text, self.failed, self._trimmed = "", "", 0
         self.calls: list[ToolCall] = []

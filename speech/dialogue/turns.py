@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from speech.errors import ConfigError
 from speech.ranges import check, ranged
 
+_SURE_WORDS = 3
 EndOfTurn = Callable[[str, str | None], float]
 """The probability that a turn with this text, in this language if known (ISO 639-3), is over."""
 Backchannel = Callable[[str, str | None], bool]
@@ -34,6 +35,9 @@ class TurnRules:
     deaf_s: float = ranged(1.5, least=0.2, most=10.0)
     """Speech over our voice in which no words are recognised for so long is noise."""
 
+    unsure_s: float = ranged(1.0, least=0.0, most=10.0)
+    """Speech over our voice that is shorter, and has less than three words, is judged by its final text."""
+
     def __post_init__(self) -> None:
         check(self, "turns")
         if not self.sure_pause_s <= self.pause_s <= self.doubtful_pause_s:
@@ -51,7 +55,7 @@ class TurnRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class UserTurn:
     """What somebody has said before it is our turn."""
 
     text: str
@@ -105,6 +109,7 @@ class TurnTaking:
         if not text:
             return False
         self._finals.append((text, language))
+        self._pending = self.speaking
         if goes_on or not self.complete:
             return False
         turn = self.so_far()
@@ -112,14 +117,14 @@ class TurnTaking:
         self._pause_s = self.rules.pause_after(judged)
         return True
 
-    def so_far(self) -> Turn:
+    def so_far(self) -> UserTurn:
         """The turn as if it ended here."""
         text = " ".join(text for text, _ in self._finals)
         weights: dict[str | None, int] = {}
         for part, language in self._finals:
             weights[language] = weights.get(language, 0) + len(part)
         language = max(weights, key=weights.__getitem__) if weights else None
-        return Turn(text, language, self._speech_end_s)
+        return UserTurn(text, language, self._speech_end_s)
 
     @property
     def empty(self) -> bool:
@@ -135,7 +140,7 @@ class TurnTaking:
         """Whether the turn is over once audio up to `received_s` has been heard."""
         return self.complete and received_s - self._speech_end_s >= self._pause_s
 
-    def settle(self) -> Turn:
+    def settle(self) -> UserTurn:
         """End the turn, and begin the next."""
         turn = self.so_far()
         self._finals.clear()
@@ -152,27 +157,32 @@ class TurnTaking:
         del self._finals[self._kept :]
         return said
 
-    def reopen(self, turn: Turn) -> None:
+    def reopen(self, turn: UserTurn) -> None:
         """A turn that was ended goes on: its text is part of the one under way."""
         self._finals.insert(0, (turn.text, turn.language))
         self._kept += 1
 
 
-class Interruption:
-    """Speech over our voice, until its words are recognised.
+class OverSpeech:
+    """Speech over our voice, until it is known what it is.
 
     Args:
         begin_s: where it begins.
-        deaf_s: how long it may be without words.
+        rules: how long it may be without words, or with a few that may yet be others.
     """
 
-    def __init__(self, begin_s: float, deaf_s: float) -> None:
-        self._until_s: float | None = begin_s + deaf_s
+    def __init__(self, begin_s: float, rules: TurnRules) -> None:
+        self._begin_s, self._rules, self._worded = begin_s, rules, False
 
     def worded(self) -> None:
         """It has words."""
-        self._until_s = None
+        self._worded = True
 
     def deaf(self, received_s: float) -> bool:
         """Whether no words have been recognised for so long that it is noise; audio up to `received_s` was heard."""
-        return self._until_s is not None and received_s >= self._until_s
+        return not self._worded and received_s - self._begin_s >= self._rules.deaf_s
+
+    def short(self, text: str, received_s: float) -> bool:
+        """Whether it is so short that its final text had better be waited for: partial texts of single words are often
+        wrong, and our voice is silent meanwhile."""
+        return len(text.split()) < _SURE_WORDS and received_s - self._begin_s < self._rules.unsure_s

@@ -8,7 +8,8 @@ import numpy as np
 
 from speech.dialogue.actions import Action, Ask, Drop, Say, Sound
 from speech.dialogue.answers.answerer import AnswerPart, TextPiece
-from speech.dialogue.loop import Dialogue, DialogueSettings
+from speech.dialogue.loop import Dialogue
+from speech.dialogue.settings import DialogueSettings
 from speech.dialogue.turns import TurnRules
 from speech.events import EndpointEvent, Event, SpeechEvent, TranscriptEvent
 from speech.transcript import Word
@@ -106,8 +107,8 @@ class Talk:
             said = [message.text for message in action.messages if message.role == "user"]
             self._said[action.reply] = 0.0, 0
             for part in self._answer(said[-1] if said else ""):
-                self.dialogue.answered(action.reply, part, now)
-            self.dialogue.answer_ended(action.reply)
+                self.dialogue.voice.answered(action.reply, part, now)
+            self.dialogue.voice.answer_ended(action.reply)
         elif isinstance(action, Say):
             self._say(action, now)
         elif isinstance(action, Drop):
@@ -119,9 +120,9 @@ class Talk:
             spoken = SaidWord(word, begin_s, begin_s + WORD_S, place, place + len(word))
             self._said[action.reply] = begin_s + WORD_S, place + len(word) + 1
             samples = np.full(round(WORD_S * RATE), 0.5, np.float32)
-            self.dialogue.spoken(action.reply, SpeechPacket(samples, (spoken,)), now)
+            self.dialogue.voice.spoken(action.reply, SpeechPacket(samples, (spoken,)), now)
         if action.last:
-            self.dialogue.speech_ended(action.reply)
+            self.dialogue.voice.speech_ended(action.reply)
 
 
 def patient(**pauses: float) -> DialogueSettings:

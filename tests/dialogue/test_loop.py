@@ -4,24 +4,24 @@ import pytest
 
 from speech.dialogue.actions import (
     Ask,
+    Continued,
     Drop,
     Held,
     Replied,
     ReplyBegun,
     ReplyFailed,
-    Resumed,
     Truncated,
     TurnReopened,
     TurnTaken,
 )
 from speech.dialogue.answers.answerer import ChatMessage, TextPiece, ToolCall
-from speech.dialogue.loop import DialogueSettings
+from speech.dialogue.settings import DialogueSettings
 from speech.events import SpeechEvent
 from tests.dialogue.talk import RATE, WORD_S, Talk, endpoint, transcript
 
 
 def texts(talk: Talk) -> list[tuple[str, str]]:
-    return [(one.role, one.text) for one in talk.dialogue.history.messages()]
+    return [(one.role, one.text) for one in talk.dialogue.voice.history.messages()]
 
 
 def test_a_turn_is_answered_after_the_pause_and_not_before() -> None:
@@ -112,15 +112,28 @@ def test_words_over_our_voice_end_the_reply_at_the_word_that_was_heard() -> None
     begun_s, interrupted_s = talk.when(ReplyBegun), talk.now
     talk.starts()
     talk.wait(0.3)
-    talk.hear(transcript("stop please", final=False, segment=1))
+    talk.hear(transcript("would you stop please", final=False, segment=1))
     (cut,) = (one for one in talk.of(Truncated) if isinstance(one, Truncated))
     heard = round((interrupted_s - begun_s) / WORD_S)  # a word counts from its middle on
     assert cut.text == " ".join(f"word{number}" for number in range(heard))
     assert texts(talk)[-1] == ("assistant", cut.text)
-    talk.stops("stop please")
+    talk.stops("would you stop please")
     talk.wait(1.0)
-    assert texts(talk)[-1] == ("user", "stop please")
+    assert texts(talk)[-1] == ("user", "would you stop please")
     assert len(talk.of(TurnTaken)) == 2
+
+
+@pytest.mark.parametrize(("meanwhile", "said", "ends"), [("ham", "Mhm.", False), ("mhm", "Stop.", True)])
+def test_a_single_word_is_judged_by_its_final_text(meanwhile: str, said: str, ends: bool) -> None:
+    talk = replying()
+    talk.starts()
+    talk.wait(0.3)
+    talk.hear(transcript(meanwhile, final=False, segment=1))
+    assert talk.of(Held)
+    assert not talk.of(Truncated)
+    talk.stops(said)
+    assert bool(talk.of(Truncated)) == ends
+    assert bool(talk.of(Continued)) != ends
 
 
 @pytest.mark.parametrize("said", ["Mhm.", ""])
@@ -131,7 +144,7 @@ def test_listening_sounds_and_noise_let_it_go_on_with_the_same_word(said: str) -
     if said:
         talk.hear(transcript("mhm", final=False, segment=1))
     talk.stops(said)
-    assert talk.of(Resumed)
+    assert talk.of(Continued)
     assert not talk.of(Truncated)
     talk.wait(5.0)
     assert texts(talk) == [("user", "tell me"), ("assistant", " ".join(f"word{n}" for n in range(10)))]
@@ -143,9 +156,9 @@ def test_long_noise_stops_our_voice_only_for_a_while_and_words_in_it_end_the_rep
     talk = replying(words=20)
     talk.starts()
     talk.wait(1.4)
-    assert not talk.of(Resumed)
+    assert not talk.of(Continued)
     talk.wait(0.2)
-    assert talk.of(Resumed)
+    assert talk.of(Continued)
     talk.hear(transcript("excuse me", final=False, segment=1))
     assert talk.of(Truncated)
 
@@ -153,27 +166,27 @@ def test_long_noise_stops_our_voice_only_for_a_while_and_words_in_it_end_the_rep
 def test_somebody_who_goes_on_before_anything_was_heard_had_not_finished() -> None:
     talk = Talk()
     talk.says("I would like")
-    talk.dialogue.listened_to(100 + talk.now, there=False)  # nothing is heard
+    talk.dialogue.voice.listened_to(100 + talk.now, there=False)  # nothing is heard
     talk.wait(0.4)
     assert talk.of(TurnTaken)
     talk.starts()
-    talk.hear(transcript("a coffee", final=False, segment=1))
+    talk.hear(transcript("a large coffee", final=False, segment=1))
     assert talk.of(TurnReopened)
     assert not talk.of(Truncated)
-    talk.dialogue.listened_to(100 + talk.now, there=True)
-    talk.stops("a coffee")
+    talk.dialogue.voice.listened_to(100 + talk.now, there=True)
+    talk.stops("a large coffee")
     talk.wait(3.0)
-    assert texts(talk)[0] == ("user", "I would like a coffee")
+    assert texts(talk)[0] == ("user", "I would like a large coffee")
 
 
 def test_nothing_is_played_to_nobody_and_it_goes_on_for_who_comes_back() -> None:
     talk = replying()
     sent = len(talk.sounds)
-    talk.dialogue.listened_to(100 + talk.now, there=False)
+    talk.dialogue.voice.listened_to(100 + talk.now, there=False)
     talk.wait(3.0)
     assert len(talk.sounds) == sent
     assert not talk.of(Replied)
-    talk.dialogue.listened_to(100 + talk.now, there=True)
+    talk.dialogue.voice.listened_to(100 + talk.now, there=True)
     talk.wait(5.0)
     assert talk.of(Replied)
 
@@ -186,7 +199,7 @@ def test_functions_are_called_when_the_reply_is_over_and_their_results_answered(
     talk.wait(3.0)
     (replied,) = (one for one in talk.of(Replied) if isinstance(one, Replied))
     assert replied.calls == (call,)
-    talk.dialogue.history.add(ChatMessage("tool", "rain", tool_call_id="a"))
+    talk.dialogue.voice.history.add(ChatMessage("tool", "rain", tool_call_id="a"))
     talk.dialogue.respond(100 + talk.now)
     talk.wait(3.0)
     assert [role for role, _ in texts(talk)] == ["user", "assistant", "tool", "assistant"]
@@ -211,7 +224,7 @@ def test_without_automatic_turns_replies_come_when_asked_for_only() -> None:
 def test_a_failed_answer_is_told_once_the_turn_is_over() -> None:
     talk = Talk(lambda said: [])
     talk.says("hello")
-    talk.dialogue.failed(0, "no such host", 100 + talk.now)
+    talk.dialogue.voice.failed(0, "no such host")
     talk.wait(0.1)
     assert not talk.of(ReplyFailed)
     talk.wait(1.0)
@@ -246,10 +259,10 @@ def test_late_events_of_dropped_replies_are_ignored() -> None:
     talk = replying()
     talk.dialogue.cancel(100 + talk.now)
     before = len(talk.actions)
-    talk.dialogue.answered(0, TextPiece("more"), 100 + talk.now)
-    talk.dialogue.answer_ended(0)
-    talk.dialogue.speech_ended(0)
-    talk.dialogue.failed(0, "late", 100 + talk.now)
+    talk.dialogue.voice.answered(0, TextPiece("more"), 100 + talk.now)
+    talk.dialogue.voice.answer_ended(0)
+    talk.dialogue.voice.speech_ended(0)
+    talk.dialogue.voice.failed(0, "late")
     talk.hear(SpeechEvent(started=False, at_s=talk.now))
     talk.wait(1.0)
     kinds = {type(action) for _, action in talk.actions[before:]}

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech.dialogue.actions import (
+    Continued,
     Held,
     Replied,
     ReplyBegun,
     ReplyFailed,
-    Resumed,
     Sound,
     Truncated,
     TurnReopened,
@@ -46,11 +46,11 @@ def run(steps: Sequence[tuple[str, float]]) -> Talk:
         elif what == "respond":
             talk.dialogue.respond(now)
         elif what == "fail":
-            talk.dialogue.failed(len(talk.actions), "no", now)
+            talk.dialogue.voice.failed(len(talk.actions), "no")
         else:
-            talk.dialogue.listened_to(now, there=what == "back")
+            talk.dialogue.voice.listened_to(now, there=what == "back")
         talk.wait(0.02)
-    talk.dialogue.listened_to(100 + talk.now, there=True)
+    talk.dialogue.voice.listened_to(100 + talk.now, there=True)
     talk.says("", 0.2)
     talk.wait(30.0)
     return talk
@@ -75,7 +75,7 @@ def test_replies_begin_and_end_once_and_held_ones_are_silent(steps):
         elif isinstance(action, Held):
             assert number in taken - ended - held
             held.add(number)
-        elif isinstance(action, Resumed):
+        elif isinstance(action, Continued):
             held.remove(number)
     assert taken == ended
 
@@ -84,7 +84,7 @@ def test_replies_begin_and_end_once_and_held_ones_are_silent(steps):
 @settings(max_examples=100, deadline=None)
 def test_all_that_was_said_is_in_the_history_once(steps):
     talk = run([*steps, ("says", 0.5), ("wait", 1.0)])
-    history = talk.dialogue.history.messages()
+    history = talk.dialogue.voice.history.messages()
     user = " ".join(message.text for message in history if message.role == "user").split()
     words = [word for word in user if word.startswith("word")]
     said = sum(what == "says" for what, _ in steps) + 1

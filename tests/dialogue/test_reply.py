@@ -3,7 +3,7 @@
 import numpy as np
 
 from speech.dialogue.playout import Playout
-from speech.dialogue.reply import Reply
+from speech.dialogue.reply import ReplyUnderWay
 from speech.dialogue.stages import Stages
 from speech.tts.speech_stream import SaidWord, SpeechPacket
 
@@ -11,7 +11,7 @@ RATE = 1000
 
 
 def test_the_silence_before_the_first_sound_is_left_out_and_words_move():
-    reply = Reply(0, None, Playout(RATE, 1.0), Stages())
+    reply = ReplyUnderWay(0, None, Playout(RATE, 1.0), Stages())
     reply.spoken(SpeechPacket(np.zeros(300, np.float32), ()), 1.0)
     assert reply.stages.sample is None
     sound = np.concatenate([np.zeros(100, np.float32), np.full(200, 0.5, np.float32)])
@@ -27,7 +27,7 @@ def test_the_silence_before_the_first_sound_is_left_out_and_words_move():
 
 
 def test_what_was_heard_is_text():
-    reply = Reply(0, None, Playout(RATE, 0.1), Stages())
+    reply = ReplyUnderWay(0, None, Playout(RATE, 0.1), Stages())
     reply.answer("Hello there.", 1.0)
     words = (SaidWord("hello", 0.0, 0.1, 0, 5), SaidWord("there", 0.1, 0.2, 6, 11))
     reply.spoken(SpeechPacket(np.full(200, 0.5, np.float32), words), 1.0)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.dialogue.turns import Interruption, TurnRules, TurnTaking
+from speech.dialogue.turns import OverSpeech, TurnRules, TurnTaking
 from speech.errors import ConfigError
 
 
@@ -82,11 +82,18 @@ def test_a_turn_that_goes_on_begins_with_what_was_said():
 
 
 def test_noise_over_our_voice_is_known_by_its_lack_of_words():
-    over = Interruption(10.0, 1.5)
+    over = OverSpeech(10.0, TurnRules())
     assert not over.deaf(11.4)
     assert over.deaf(11.5)
     over.worded()
     assert not over.deaf(99.0)
+
+
+def test_a_word_or_two_wait_for_their_final_text():
+    over = OverSpeech(10.0, TurnRules())
+    assert over.short("no wait", 10.9)
+    assert not over.short("no wait please", 10.5)
+    assert not over.short("no", 11.0)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0.05, 3.0)), min_size=1, max_size=12))
