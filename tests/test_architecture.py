@@ -24,7 +24,7 @@ FLOORS = [
     {"nn", "decode", "translate", "data", "metrics"},
     {"models"},
     {"recognize", "tts"},
-    {"stream", "train"},
+    {"dialogue", "stream", "train"},
     {"recognizer", "speaker"},
     {"batch"},
     {"cli"},

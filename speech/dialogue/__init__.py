@@ -1,0 +1,1 @@
+"""Turns of a dialogue: whose it is, and whether it is over."""
