@@ -11,7 +11,11 @@ from speech.errors import DataError
 from speech.tts.text_front_end.sentences import sentences
 
 SOURCE = "GNOME user documentation", "CC-BY-SA-3.0"
-_FOLDERS = {"deu": "de", "eng": "C", "fra": "fr", "ita": "it", "por": "pt_BR", "spa": "es"}
+_FOLDERS = {
+    "cat": "ca", "ces": "cs", "cmn": "zh_CN", "dan": "da", "deu": "de", "ell": "el", "eng": "C", "fin": "fi",
+    "fra": "fr", "hun": "hu", "ita": "it", "jpn": "ja", "kor": "ko", "nld": "nl", "pol": "pl", "por": "pt_BR",
+    "ron": "ro", "rus": "ru", "spa": "es", "swe": "sv", "tur": "tr", "ukr": "uk",
+}  # fmt: skip
 _PARAGRAPHS = "{http://projectmallard.org/1.0/}p"
 _LENGTHS = 12, 220
 """Minimum and maximum characters of a sentence."""

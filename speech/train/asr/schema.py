@@ -14,6 +14,7 @@ from speech.nn.prompt import PromptConfig
 from speech.train.adapters.config import AdaptConfig
 from speech.train.asr.config import TrainConfig
 from speech.train.codec.config import CodecTrainConfig
+from speech.train.end_of_turn.config import EndOfTurnTrainConfig
 from speech.train.label.config import LabelConfig
 from speech.train.pronunciation.config import PronunciationTrainConfig
 from speech.train.speech_lm.config import SpeechLmTrainConfig
@@ -32,6 +33,7 @@ def register() -> None:
     store.store(name="tts_schema", node=_open(SpeechLmTrainConfig))
     store.store(name="pronunciation_schema", node=_open(PronunciationTrainConfig))
     store.store(name="watermark_schema", node=_open(WatermarkTrainConfig))
+    store.store(name="end_of_turn_schema", node=_open(EndOfTurnTrainConfig))
     store.store(group="model/encoder", name="whisper_schema", node=WhisperEncoderConfig)
     store.store(group="model/encoder", name="e_branchformer_schema", node=EBranchformerConfig)
     store.store(group="model/prompt", name="prompt_schema", node=PromptConfig)

@@ -1,0 +1,80 @@
+"""Backchannels: what listeners say to show that they listen, without asking for the turn."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from speech.text.languages import resolve
+from speech.text.normalize import plain_text
+
+MOST_WORDS = 3
+_LONGEST = 60
+"""Characters; a longer text is not looked at."""
+_DRAWN_OUT = re.compile(r"(.)\1{2,}")
+_ASKED = re.compile("[?？؟;]")
+
+_EVERYWHERE = "mhm|mm|m|hm|hmm|mm hmm|mm hm|m hm|hm hm|uh huh|aha|ah|oh|ah ha|okay|ok|oke|okey|o k"
+_LISTS = {
+    "bel": "так|ага|угу|добра|зразумела|вядома",
+    "bul": "да|ага|аха|добре|разбирам|точно|така|ясно",
+    "cat": "sí|d'acord|val|és clar|clar|exacte|entesos|ja|ja veig|molt bé|bé|ahà",
+    "cmn": "嗯|嗯嗯|对|对对|对对对|好|好的|是|是的|哦|噢|行|明白|知道了|没错",
+    "dan": "ja|jo|jep|nå|javel|nemlig|præcis|okay|klart|godt|fint|selvfølgelig",
+    "deu": "ja|jaja|jo|jap|jup|genau|klar|stimmt|richtig|achso|ach so|ach ja|ach|gut|alles klar|verstehe|ich verstehe|"
+    "na klar|eben|sicher|natürlich|schön|prima|super|sehr gut|ja klar|ja genau|das stimmt|so ist es|aja",
+    "ell": "ναι|μάλιστα|εντάξει|ωραία|σωστά|βέβαια|καλά|κατάλαβα|ακριβώς",
+    "eng": "yeah|yes|yep|yup|yea|right|sure|i see|got it|alright|all right|of course|exactly|good|great|cool|nice|true|"
+    "makes sense|understood|wow|absolutely|totally|indeed|definitely|fine|uhuh|that's right|that's true|i know|"
+    "very good|sounds good|i understand|fair enough|interesting|perfect",
+    "fra": "oui|ouais|d'accord|bien sûr|bon|voilà|exactement|c'est ça|je vois|ah bon|tout à fait|c'est vrai|très bien|"
+    "bien|entendu|en effet|c'est clair|évidemment|exact|je comprends|ça marche|mouais|super|parfait|c'est bon",
+    "ita": "sì|si|certo|va bene|esatto|giusto|capito|ho capito|ecco|già|eh già|appunto|d'accordo|bene|infatti|chiaro|"
+    "vero|è vero|eh|certamente|perfetto|capisco|benissimo|molto bene|proprio così|esattamente|come no",
+    "jpn": "はい|うん|うんうん|ええ|そう|そうです|そうですね|そうですか|なるほど|へえ|そうそう|わかりました",
+    "nld": "ja|jaja|jawel|precies|klopt|inderdaad|goed|oké|prima|juist|ik snap het|ik begrijp het|natuurlijk|tuurlijk|"
+    "ja hoor|ja precies|mooi",
+    "por": "sim|pois é|pois|claro|certo|tá|tá bom|está bem|está bom|é|isso|isso mesmo|entendi|percebo|percebi|exato|"
+    "exatamente|aham|uhum|ahã|hum|beleza|com certeza|é verdade|verdade|bem|muito bem|bom|tá certo|perfeito|ótimo|"
+    "é isso|compreendo|legal|tudo bem",
+    "ron": "da|aha|îhî|sigur|bine|exact|desigur|așa e|așa|înțeleg|am înțeles|corect|normal|foarte bine",
+    "rus": "да|ага|угу|понятно|ясно|хорошо|точно|конечно|верно|ладно|понял|поняла|так|правильно|да да|вот именно",
+    "spa": "sí|si|ajá|claro|vale|ya|ya veo|entiendo|exacto|exactamente|eso|eso es|cierto|así es|de acuerdo|"
+    "por supuesto|bueno|bien|muy bien|perfecto|es verdad|verdad|claro que sí|ujum|mjm|ya entiendo|comprendo|"
+    "correcto|está bien",
+}  # fmt: skip
+
+
+def is_backchannel(text: str, language: str | None = None) -> bool:
+    """Whether a text consists of nothing but acknowledgements, at most three words of them, and asks nothing.
+
+    Args:
+        text: as recognised.
+        language: of the text, as ISO 639 code or name; if it is None, or has no list, acknowledgements of all
+            languages count.
+
+    Raises:
+        LanguageError: if there is no such language.
+    """
+    code = None if language is None else resolve(language).code
+    if len(text) > _LONGEST or _ASKED.search(text):
+        return False
+    words = plain_text(text).split()
+    if not 0 < len(words) <= MOST_WORDS:
+        return False
+    known = _acknowledgements(code if code in _LISTS else None)
+    return _all_known(tuple(words), known) or _all_known(tuple(_DRAWN_OUT.sub(r"\1", word) for word in words), known)
+
+
+def _all_known(words: tuple[str, ...], known: frozenset[tuple[str, ...]]) -> bool:
+    """Whether words are acknowledgements, one after the other."""
+    if not words:
+        return True
+    return any(words[:count] in known and _all_known(words[count:], known) for count in range(1, len(words) + 1))
+
+
+@cache
+def _acknowledgements(code: str | None) -> frozenset[tuple[str, ...]]:
+    """Those of a language, or of all, each as its words."""
+    lists = [_LISTS[code]] if code is not None else [*_LISTS.values()]
+    return frozenset(tuple(plain_text(own).split()) for every in (_EVERYWHERE, *lists) for own in every.split("|"))
