@@ -93,6 +93,17 @@ def _frame(item: bytes | dict[str, Any]) -> bytes | str:
     return item if isinstance(item, bytes) else json.dumps(item)
 
 
+async def _events(socket: ClientConnection) -> AsyncIterator[dict[str, Any]]:
+    """Events of a connection; one with audio comes once its binary frame is there, too."""
+    heading: dict[str, Any] = {}
+    async for frame in socket:
+        event = {**heading, "pcm": frame} if isinstance(frame, bytes) else json.loads(frame)
+        if event["type"] == "reply_audio" and "pcm" not in event:
+            heading = event
+        else:
+            yield event
+
+
 class StreamClient:
     """One session. `send` takes audio, iteration yields events until `end`; those of type `reply_audio` have their
     samples in `pcm`.
@@ -252,18 +263,8 @@ class StreamClient:
         """Queue events until the session ends (True) or the connection breaks (False)."""
         assert self._socket is not None
         fatal: ServerError | None = None
-        heading: dict[str, Any] | None = None
         try:
-            async for frame in self._socket:
-                if isinstance(frame, bytes):  # audio behind its message
-                    if heading is None:
-                        continue
-                    event, heading = {**heading, "pcm": frame}, None
-                else:
-                    event = json.loads(frame)
-                    if event["type"] == "reply_audio":
-                        heading = event
-                        continue
+            async for event in _events(self._socket):
                 self._last_seq = max(self._last_seq, event["seq"])
                 self._notice(event)
                 if event["type"] == "error" and event["code"] == "after_stop" and self.reconnect_attempts:

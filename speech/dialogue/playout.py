@@ -50,11 +50,6 @@ class Playout:
         self.finished = True
 
     @property
-    def begun(self) -> bool:
-        """Whether samples have left."""
-        return self._sent > 0
-
-    @property
     def all_sent(self) -> bool:
         """Whether all samples have left, and no more will come."""
         return self.finished and self._sent == self._made

@@ -82,5 +82,5 @@ class ReplyUnderWay:
 
     @property
     def sounds(self) -> bool:
-        """Whether anything of it has been heard."""
-        return self.playout.begun
+        """Whether anything of it has left for the listener."""
+        return self.stages.sent is not None
