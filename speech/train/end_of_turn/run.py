@@ -16,7 +16,14 @@ from speech.data.reading import Tally
 from speech.errors import ConfigError
 from speech.models.turn_end import TurnEndModel, save_turn_end
 from speech.tensors import check_finite
-from speech.train.end_of_turn.batches import TurnBatch, TurnBatches, TurnDev, as_example, read_fillers
+from speech.train.end_of_turn.batches import (
+    PHRASES_SOURCE,
+    TurnBatch,
+    TurnBatches,
+    TurnDev,
+    as_example,
+    read_fillers,
+)
 from speech.train.end_of_turn.config import EndOfTurnTrainConfig
 from speech.train.end_of_turn.examples import Example, TurnMaker
 from speech.train.end_of_turn.module import EndOfTurnModule, TurnEndNetwork
@@ -64,7 +71,7 @@ def train_end_of_turn(config: EndOfTurnTrainConfig) -> Path:
     check_finite(network.state_dict(), "the trained model", "It has not been written. Lower optimizer.lr.")
     draw_curve(output / METRICS, output / CURVE, ("train/entropy", "train, cross-entropy"), _REPORTED)
     info = _info(config, texts["train"], heard["train"], output / METRICS)
-    model = calibrated(as_model(network, info), [as_example(own) for own in heard["dev"]] or dev)
+    model = calibrated(as_model(network, info), calibrating(texts["dev"], heard["dev"], maker) or dev)
     attached = {name: (output / name).read_bytes() for name in (CURVE, METRICS)}
     save_turn_end(output / "model", model, end_of_turn_card(model), attached)
     return output / "model"
@@ -74,6 +81,11 @@ def dev_examples(texts: Sequence[Turn], recognised: Sequence[Turn], maker: TurnM
     """Recognised turns as they are, and an example of each text; always the same."""
     rng = random.Random(0)
     return [*map(as_example, recognised), *(maker.example(own, rng) for own in texts)]
+
+
+def calibrating(texts: Sequence[Turn], recognised: Sequence[Turn], maker: TurnMaker) -> list[Example]:
+    """The examples of dev that are likest to turns of a dialogue: recognised ones, and phrases."""
+    return dev_examples([own for own in texts if own.source == PHRASES_SOURCE], recognised, maker)
 
 
 def as_model(network: TurnEndNetwork, info: Mapping[str, Any]) -> TurnEndModel:

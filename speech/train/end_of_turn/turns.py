@@ -54,7 +54,8 @@ def _turn(line: str, where: str) -> Turn:
     try:
         record = json.loads(line)
         finished = record["finished"]
-        turn = Turn(*(str(record[name]) for name in ("id", "language", "text")), finished, str(record["source"]))
+        name, language, text, source = (str(record[key]) for key in ("id", "language", "text", "source"))
+        turn = Turn(name, language, text, finished, source)
         code = resolve(turn.language).code
     except (ValueError, KeyError, TypeError, RecursionError, SpeechError) as error:
         raise DataError(f"it is no turn: {error}", where=where) from error

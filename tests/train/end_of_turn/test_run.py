@@ -8,8 +8,9 @@ import pytest
 from speech.errors import ConfigError, DataError
 from speech.models.turn_end import TurnEndModel, load_turn_end
 from speech.text.turn_features import turn_features
-from speech.train.end_of_turn.batches import as_example
-from speech.train.end_of_turn.run import calibrated, train_end_of_turn
+from speech.train.end_of_turn.batches import PHRASES_SOURCE, as_example
+from speech.train.end_of_turn.examples import TurnMaker
+from speech.train.end_of_turn.run import calibrated, calibrating, train_end_of_turn
 from speech.train.end_of_turn.turns import Turn, write_turns
 from speech.train.loop.callbacks import Metrics, read_metrics
 from speech.train.pronunciation.batches import SOURCES
@@ -82,6 +83,15 @@ def test_a_model_that_is_too_sure_is_made_less_so():
     more = [*turns, *(own for own in turns if not own.finished)]
     again = calibrated(sure, [as_example(own) for own in more])
     assert again.probability("yes", "eng") == pytest.approx(0.75, abs=0.01), "as if as many were finished as not"
+
+
+def test_recognised_turns_and_phrases_calibrate():
+    phrase = Turn("p", "eng", "I would", False, PHRASES_SOURCE)
+    heard = Turn("h", "eng", "It was.", True, "b")
+    found = calibrating([*made_up(5, 1), phrase], [heard], TurnMaker(made_up(5, 1), {}))
+    assert found[0] == as_example(heard)
+    assert len(found) == 2
+    assert not found[1].finished
 
 
 def test_what_is_wrong_is_said_before_the_first_step(texts, tmp_path):
