@@ -186,7 +186,7 @@ def test_who_interrupts_is_listened_to(talking, answerer, spoken):
     assert len(heard) < len(LONG) / 2
     truncated = of(caller.events, "conversation.item.truncated")[0]
     assert truncated["item_id"] == item["id"]
-    assert 0 < truncated["audio_end_ms"] <= caller.heard_s() * 1000 + 1
+    assert 0 < truncated["audio_end_ms"] <= caller.heard_s() * 1000 + 100  # of what the resampler still has
     order = kinds(caller.events)
     second = [place for place, kind in enumerate(order) if kind == "input_audio_buffer.speech_started"][1]
     assert order.index("response.output_audio.delta") < second < order.index("response.done")
