@@ -17,7 +17,7 @@ from speech.dialogue.actions import Action, Ask, Continued, Held, Say, Sound, Tr
 from speech.dialogue.answers.answerer import TextPiece
 from speech.dialogue.loop import Dialogue
 from speech.dialogue.settings import DialogueSettings
-from speech.dialogue.turns import Backchannel, EndOfTurn
+from speech.dialogue.turns import Backchannel, EndJudge
 from speech.speaker import Speaker
 from speech.stream.engine import Engine
 from speech.stream.options import StreamOptions
@@ -108,7 +108,7 @@ class Stage:
     """
 
     def __init__(
-        self, engine: Engine, end_of_turn: EndOfTurn | None, backchannel: Backchannel, settings: DialogueSettings
+        self, engine: Engine, end_of_turn: EndJudge | None, backchannel: Backchannel, settings: DialogueSettings
     ) -> None:
         self._engine, self._end_of_turn, self._backchannel, self._settings = engine, end_of_turn, backchannel, settings
 

@@ -35,7 +35,7 @@ from speech.metrics.detection import found_at, roc_area
 from speech.text.turn_features import final_mark
 from speech.train.end_of_turn.batches import PHRASES_SOURCE
 from speech.train.end_of_turn.cuts import cut_place, frequent_words
-from speech.train.end_of_turn.turns import Turn, read_turns
+from speech.train.end_of_turn.turns import WrittenTurn, read_turns
 
 FALSE_ENDS = 0.05
 SURE, UNSURE = 0.8, 0.3
@@ -45,13 +45,13 @@ _LEAST = 8
 _ALL = "all"
 
 
-def phrases(texts: Iterable[Turn]) -> list[Turn]:
+def phrases(texts: Iterable[WrittenTurn]) -> list[WrittenTurn]:
     """Those among texts, with the end that recognisers write most."""
     chosen = [own for own in texts if own.source == PHRASES_SOURCE]
     return [own if final_mark(own.text) else own._replace(text=own.text + ".") for own in chosen]
 
 
-def cut_sentences(seed: int = 1) -> list[Turn]:
+def cut_sentences(seed: int = 1) -> list[WrittenTurn]:
     """Whole and cut sentences of the benchmark."""
     rng, found = random.Random(seed), []
     for path in sorted(SENTENCES.glob("*.txt")):
@@ -61,15 +61,17 @@ def cut_sentences(seed: int = 1) -> list[Turn]:
             words = own.split()
             bare = own.rstrip(".")
             ending = rng.choice((".", ""))
-            found.append(Turn(f"{code}-{number}", code, bare if bare.endswith(("?", "!")) else bare + ending, True, ""))
+            found.append(
+                WrittenTurn(f"{code}-{number}", code, bare if bare.endswith(("?", "!")) else bare + ending, True, "")
+            )
             if len(words) < 2:
                 continue
             kept = " ".join(words[: cut_place(words, frequent, rng)]).rstrip(".,;:!?")
-            found.append(Turn(f"{code}-{number}-cut", code, kept + rng.choice((".", "")), False, ""))
+            found.append(WrittenTurn(f"{code}-{number}-cut", code, kept + rng.choice((".", "")), False, ""))
     return found
 
 
-def scored(turns: Sequence[Turn], probabilities: Sequence[float]) -> dict[str, Any]:
+def scored(turns: Sequence[WrittenTurn], probabilities: Sequence[float]) -> dict[str, Any]:
     """Figures of a set of turns."""
     said = np.array(probabilities)
     over = np.array([own.finished for own in turns])
@@ -97,7 +99,7 @@ def scored(turns: Sequence[Turn], probabilities: Sequence[float]) -> dict[str, A
     }
 
 
-def rows_of(model: EndOfTurn, name: str, turns: Sequence[Turn], named: bool) -> list[dict[str, Any]]:
+def rows_of(model: EndOfTurn, name: str, turns: Sequence[WrittenTurn], named: bool) -> list[dict[str, Any]]:
     """Figures of a set, of all turns and of each language that has enough."""
     groups: Mapping[str, list[int]] = defaultdict(list)
     said = [model.probability(own.text, own.language if named else None) for own in turns]
@@ -112,7 +114,7 @@ def rows_of(model: EndOfTurn, name: str, turns: Sequence[Turn], named: bool) -> 
     return rows
 
 
-def median_ms(model: EndOfTurn, turns: Sequence[Turn]) -> float:
+def median_ms(model: EndOfTurn, turns: Sequence[WrittenTurn]) -> float:
     """Median milliseconds of an answer."""
     seconds = []
     for own in turns:

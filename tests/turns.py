@@ -11,17 +11,17 @@ import numpy as np
 from speech.models.turn_end import TurnEndModel, save_turn_end
 from speech.text.turn_features import turn_features
 from speech.train.end_of_turn.config import EndOfTurnTrainConfig, TurnBatchConfig
-from speech.train.end_of_turn.turns import Turn, write_turns
+from speech.train.end_of_turn.turns import WrittenTurn, write_turns
 from speech.train.loop.config import OptimizerConfig, TrainerConfig
 
 WORDS = "the a of to red house green garden dog cat sees likes and with".split()
 
 
-def made_up(count: int, seed: int, language: str = "eng") -> list[Turn]:
+def made_up(count: int, seed: int, language: str = "eng") -> list[WrittenTurn]:
     """Complete sentences, all of which end with the same word."""
     rng = random.Random(seed)
     texts = [" ".join(rng.choices(WORDS, k=rng.randint(2, 7))) + " done." for _ in range(count)]
-    return [Turn(f"{seed}-{n}", language, text, True, "made up") for n, text in enumerate(texts)]
+    return [WrittenTurn(f"{seed}-{n}", language, text, True, "made up") for n, text in enumerate(texts)]
 
 
 def write_texts(folder: Path) -> Path:

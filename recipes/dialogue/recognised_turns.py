@@ -28,7 +28,7 @@ from speech.data.manifest import Utterance, read_manifest
 from speech.files import check_writable
 from speech.text.languages import LANGUAGES
 from speech.train.end_of_turn.cuts import cut_place, ends_openly, frequent_words
-from speech.train.end_of_turn.turns import Turn, read_turns, write_turns
+from speech.train.end_of_turn.turns import WrittenTurn, read_turns, write_turns
 
 _FADE_S = 0.03
 _PAUSE_S = 0.3
@@ -85,19 +85,19 @@ def evenly(utterances: Sequence[Utterance], most: int, rng: random.Random) -> li
 
 def recognised(
     recognizer: Recognizer, utterance: Utterance, frequent: dict[str, frozenset[str]], rng: random.Random
-) -> Iterator[Turn]:
+) -> Iterator[WrittenTurn]:
     """What is recognised of the whole clip, unless its text breaks off itself, and of a part of it."""
     samples = load_audio(utterance.audio)
     code = utterance.language
     whole = recognizer.transcribe(samples, language=code)
     if not ends_openly(utterance.text) and whole.text.strip():
-        yield Turn(utterance.id, code, whole.text.strip(), True, utterance.source)
+        yield WrittenTurn(utterance.id, code, whole.text.strip(), True, utterance.source)
     if len(whole.words) < _LEAST_WORDS:
         return
     count = cut_place([word.text for word in whole.words], frequent.get(code, frozenset()), rng)
     text = recognizer.transcribe(broken_off(samples, whole.words[count - 1].end_s), language=code).text.strip()
     if text and len(text.split()) <= count:  # otherwise the next word can be heard: nobody pauses there
-        yield Turn(utterance.id + _CUT, code, text, False, utterance.source)
+        yield WrittenTurn(utterance.id + _CUT, code, text, False, utterance.source)
 
 
 def broken_off(samples: np.ndarray, end_s: float) -> np.ndarray:

@@ -27,7 +27,7 @@ from speech.data.manifest import read_manifest
 from speech.files import check_writable, read_text, write_atomically
 from speech.train.end_of_turn.batches import FILLERS, PHRASES_SOURCE
 from speech.train.end_of_turn.cuts import ends_openly
-from speech.train.end_of_turn.turns import Turn, write_turns
+from speech.train.end_of_turn.turns import WrittenTurn, write_turns
 from speech.train.pronunciation.batches import SOURCES
 
 sys.path.append(str(Path(__file__).parents[1] / "tts"))
@@ -57,7 +57,7 @@ def main(
     """Collect texts of turns."""
     check_writable(output.absolute().parent)
     known: dict[tuple[str, str], str] = {}
-    found: dict[str, list[Turn]] = {part: [] for part in PARTS}
+    found: dict[str, list[WrittenTurn]] = {part: [] for part in PARTS}
     for part, turn in chain(of_corpus(corpus), of_pages(pages, handbook, most), of_phrases(PHRASES)):
         key = turn.language, turn.text.casefold()
         if known.setdefault(key, part) == part and turn.text.strip():
@@ -87,17 +87,17 @@ def fillers(folder: Path) -> dict[str, list[str]]:
             for path in sorted(folder.glob("*.txt"))}  # fmt: skip
 
 
-def of_corpus(folder: Path | None) -> Iterator[tuple[str, Turn]]:
+def of_corpus(folder: Path | None) -> Iterator[tuple[str, WrittenTurn]]:
     """Texts of utterances and their translations; those of the test part first."""
     for part in reversed(PARTS) if folder is not None else ():
         assert folder is not None
         for own in read_manifest(folder / f"{part}.jsonl", folder):
             for code, text in sorted({**own.translations, own.language: own.text}.items()):
                 if not ends_openly(text):
-                    yield part, Turn(own.id, code, text.strip(), True, own.source)
+                    yield part, WrittenTurn(own.id, code, text.strip(), True, own.source)
 
 
-def of_pages(pages: Path | None, handbook: Path | None, most: int) -> Iterator[tuple[str, Turn]]:
+def of_pages(pages: Path | None, handbook: Path | None, most: int) -> Iterator[tuple[str, WrittenTurn]]:
     """Sentences of help pages and of the handbook, at most so many of each language, evenly from all."""
     for code in HELP if pages is not None else ():
         assert pages is not None
@@ -108,7 +108,7 @@ def of_pages(pages: Path | None, handbook: Path | None, most: int) -> Iterator[t
         yield from _parted(code, every, handbook_pages.SOURCE[0])
 
 
-def of_phrases(folder: Path) -> Iterator[tuple[str, Turn]]:
+def of_phrases(folder: Path) -> Iterator[tuple[str, WrittenTurn]]:
     """Phrases: those that end with dots are broken off."""
     for path in sorted(folder.glob("*.txt")):
         own = [line for line in _lines(path) if not line.startswith(FILLER)]
@@ -119,14 +119,14 @@ def _lines(path: Path) -> list[str]:
     return [line.strip() for line in read_text(path).split("\n") if line.strip()]
 
 
-def _parted(code: str, texts: Iterable[str], source: str, share: int = _SENTENCES) -> Iterator[tuple[str, Turn]]:
+def _parted(code: str, texts: Iterable[str], source: str, share: int = _SENTENCES) -> Iterator[tuple[str, WrittenTurn]]:
     for text in texts:
         finished = not _OPEN.search(text)
         if finished and ends_openly(text):
             continue
         number = zlib.crc32(text.encode()) % share
         part = {0: "dev", 1: "test"}.get(number, "train")
-        yield part, Turn("", code, text if finished else _OPEN.sub("", text), finished, source)
+        yield part, WrittenTurn("", code, text if finished else _OPEN.sub("", text), finished, source)
 
 
 def evenly(texts: list[str], most: int) -> list[str]:

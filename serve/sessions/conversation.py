@@ -46,7 +46,7 @@ from speech.dialogue.actions import (
 from speech.dialogue.answers.answerer import ChatMessage
 from speech.dialogue.loop import Dialogue
 from speech.dialogue.settings import DialogueSettings
-from speech.dialogue.turns import Backchannel, EndOfTurn, TurnRules
+from speech.dialogue.turns import Backchannel, EndJudge, TurnRules
 from speech.events import Event, milliseconds
 
 Job = Ask | Say | Drop
@@ -75,7 +75,7 @@ class Conversation:
         options: Conversing,
         outbox: Outbox,
         sample_rate: int,
-        end_of_turn: EndOfTurn,
+        end_of_turn: EndJudge,
         backchannel: Backchannel,
         instructions: str = "",
     ) -> None:

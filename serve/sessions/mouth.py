@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from serve.engine.speaking_turns import SpeakingTurns
 from serve.telemetry import Telemetry
 from speech.dialogue.answers.answerer import Answerer
-from speech.dialogue.turns import Backchannel, EndOfTurn
+from speech.dialogue.backchannels import is_backchannel
+from speech.dialogue.end_of_turn import EndOfTurn
+from speech.dialogue.turns import Backchannel, EndJudge
 from speech.speaker import Speaker
 
 NO_ANSWERS = "this server does not answer; it is started with --voice-model and --answers for that"
@@ -26,7 +28,7 @@ class Mouth:
     pool: ThreadPoolExecutor
     """Its threads wait for answers."""
     telemetry: Telemetry
-    end_of_turn: EndOfTurn
+    end_of_turn: EndJudge
     backchannel: Backchannel
     instructions: str = ""
     """What the answering model is told if a client tells it nothing."""
@@ -49,7 +51,7 @@ def open_mouth(
         turns,
         pool,
         telemetry,
-        lambda text, language: 0.5,
-        lambda text, language: text.lower().strip(" .") in ("mhm", "yeah"),
+        EndOfTurn().probability,
+        is_backchannel,
         instructions,
     )

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from speech.dialogue.actions import Action
 from speech.dialogue.settings import DialogueSettings
 from speech.dialogue.stages import Stages
-from speech.dialogue.turns import Backchannel, EndOfTurn, OverSpeech, TurnTaking
+from speech.dialogue.turns import Backchannel, EndJudge, OverSpeech, TurnTaking
 from speech.dialogue.voice import OurVoice
 from speech.events import EndpointEvent, Event, SpeechEvent, TranscriptEvent
 
@@ -42,7 +42,7 @@ class Dialogue:
         settings: DialogueSettings,
         *,
         sample_rate: int,
-        end_of_turn: EndOfTurn | None = None,
+        end_of_turn: EndJudge | None = None,
         backchannel: Backchannel = lambda text, language: False,
     ) -> None:
         self.settings, self._backchannel, self._end_of_turn = settings, backchannel, end_of_turn

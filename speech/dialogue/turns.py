@@ -12,7 +12,7 @@ from speech.errors import ConfigError
 from speech.ranges import check, ranged
 
 _SURE_WORDS = 3
-EndOfTurn = Callable[[str, str | None], float]
+EndJudge = Callable[[str, str | None], float]
 """The probability that a turn with this text, in this language if known (ISO 639-3), is over."""
 Backchannel = Callable[[str, str | None], bool]
 """Whether a text, in this language if known, only says that somebody listens."""
@@ -76,7 +76,7 @@ class TurnTaking:
         speaking: whether the user speaks, by voice activity.
     """
 
-    def __init__(self, rules: TurnRules, end_of_turn: EndOfTurn | None = None) -> None:
+    def __init__(self, rules: TurnRules, end_of_turn: EndJudge | None = None) -> None:
         self.rules, self.end_of_turn = rules, end_of_turn
         self.speaking = False
         self._finals: list[tuple[str, str | None]] = []

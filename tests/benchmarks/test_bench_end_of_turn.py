@@ -9,12 +9,12 @@ from end_of_turn import cut_sentences, main, phrases, rows_of, scored
 
 from speech.dialogue.end_of_turn import EndOfTurn
 from speech.train.end_of_turn.batches import PHRASES_SOURCE
-from speech.train.end_of_turn.turns import Turn, write_turns
+from speech.train.end_of_turn.turns import WrittenTurn, write_turns
 from tests.turns import save_tiny_turn_end
 
 
-def turn(text: str, finished: bool, language: str = "eng", source: str = "a") -> Turn:
-    return Turn(text, language, text, finished, source)
+def turn(text: str, finished: bool, language: str = "eng", source: str = "a") -> WrittenTurn:
+    return WrittenTurn(text, language, text, finished, source)
 
 
 def test_figures_are_counted_over_turns():

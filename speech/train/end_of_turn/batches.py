@@ -17,8 +17,8 @@ from speech.errors import DataError
 from speech.files import printable, read_text
 from speech.text.turn_features import turn_features
 from speech.train.end_of_turn.config import EndOfTurnTrainConfig
-from speech.train.end_of_turn.examples import Example, TurnMaker
-from speech.train.end_of_turn.turns import Turn
+from speech.train.end_of_turn.examples import TurnExample, TurnMaker
+from speech.train.end_of_turn.turns import WrittenTurn
 
 FILLERS = "fillers.json"
 """File in a folder of texts: what is said while somebody thinks, by language; it may be missing."""
@@ -74,7 +74,12 @@ def read_fillers(folder: Path) -> dict[str, list[str]]:
 
 
 def batch_of(
-    examples: Sequence[Example], ids: Sequence[str], buckets: int, rng: random.Random, dropout: float, unnamed: float
+    examples: Sequence[TurnExample],
+    ids: Sequence[str],
+    buckets: int,
+    rng: random.Random,
+    dropout: float,
+    unnamed: float,
 ) -> TurnBatch:
     """Features of examples.
 
@@ -110,7 +115,11 @@ class TurnBatches:
     """
 
     def __init__(
-        self, texts: Sequence[Turn], recognised: Sequence[Turn], maker: TurnMaker, config: EndOfTurnTrainConfig
+        self,
+        texts: Sequence[WrittenTurn],
+        recognised: Sequence[WrittenTurn],
+        maker: TurnMaker,
+        config: EndOfTurnTrainConfig,
     ) -> None:
         times = config.rows.phrase_times
         self._turns = [own for own in texts for _ in range(times if own.source == PHRASES_SOURCE else 1)]
@@ -140,15 +149,15 @@ class TurnBatches:
         return batch_of(examples, ids, self._config.buckets, rng, rows.dropout, rows.unnamed)
 
 
-def as_example(turn: Turn) -> Example:
+def as_example(turn: WrittenTurn) -> TurnExample:
     """A turn as it is."""
-    return Example(turn.language, turn.text, turn.finished)
+    return TurnExample(turn.language, turn.text, turn.finished)
 
 
 class TurnDev(IterableDataset[TurnBatch]):
     """Examples that are always the same."""
 
-    def __init__(self, examples: Sequence[Example], buckets: int, rows: int) -> None:
+    def __init__(self, examples: Sequence[TurnExample], buckets: int, rows: int) -> None:
         super().__init__()
         self._examples, self._buckets, self._rows = examples, buckets, rows
 

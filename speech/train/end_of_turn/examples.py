@@ -12,10 +12,10 @@ from speech.text.languages import LANGUAGES
 from speech.text.normalize import plain_text
 from speech.text.turn_features import final_mark
 from speech.train.end_of_turn.cuts import cut_place, frequent_words
-from speech.train.end_of_turn.turns import Turn
+from speech.train.end_of_turn.turns import WrittenTurn
 
 
-class Example(NamedTuple):
+class TurnExample(NamedTuple):
     """A text and what is to be said of it."""
 
     language: str
@@ -46,7 +46,7 @@ class TurnMaker:
         fillers: what people say while they think, by language.
     """
 
-    def __init__(self, texts: Sequence[Turn], fillers: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, texts: Sequence[WrittenTurn], fillers: Mapping[str, Sequence[str]]) -> None:
         self._frequent = frequent_words((own.language, own.text) for own in texts)
         self._fillers = fillers
         self._sentences: dict[str, list[str]] = defaultdict(list)
@@ -54,7 +54,7 @@ class TurnMaker:
             if own.finished:
                 self._sentences[own.language].append(own.text)
 
-    def example(self, turn: Turn, rng: random.Random) -> Example:
+    def example(self, turn: WrittenTurn, rng: random.Random) -> TurnExample:
         """An example: a complete text is cut half of the time, if it has several words."""
         finished, text, asked = turn.finished, turn.text, final_mark(turn.text) == "?"
         if finished and rng.random() < 0.5:
@@ -66,9 +66,9 @@ class TurnMaker:
         before = self._sentences.get(turn.language, ())
         if before and rng.random() < _SENTENCE_BEFORE:
             text = f"{rng.choice(before)} {text}"
-        return Example(turn.language, text, finished)
+        return TurnExample(turn.language, text, finished)
 
-    def _cut(self, turn: Turn, rng: random.Random) -> str | None:
+    def _cut(self, turn: WrittenTurn, rng: random.Random) -> str | None:
         """The beginning of a text; None if it is a single word."""
         spaces = LANGUAGES[turn.language].spaces
         units = turn.text.split() if spaces else list(turn.text)

@@ -25,9 +25,9 @@ from speech.train.end_of_turn.batches import (
     read_fillers,
 )
 from speech.train.end_of_turn.config import EndOfTurnTrainConfig
-from speech.train.end_of_turn.examples import Example, TurnMaker
+from speech.train.end_of_turn.examples import TurnExample, TurnMaker
 from speech.train.end_of_turn.module import EndOfTurnModule, TurnEndNetwork
-from speech.train.end_of_turn.turns import Turn, read_turns
+from speech.train.end_of_turn.turns import WrittenTurn, read_turns
 from speech.train.loop.callbacks import METRICS, read_metrics
 from speech.train.loop.curve import draw_curve
 from speech.train.loop.run import CURVE, RunSpeech, averaged, begin, fit, record_config
@@ -77,13 +77,15 @@ def train_end_of_turn(config: EndOfTurnTrainConfig) -> Path:
     return output / "model"
 
 
-def dev_examples(texts: Sequence[Turn], recognised: Sequence[Turn], maker: TurnMaker) -> list[Example]:
+def dev_examples(
+    texts: Sequence[WrittenTurn], recognised: Sequence[WrittenTurn], maker: TurnMaker
+) -> list[TurnExample]:
     """Recognised turns as they are, and an example of each text; always the same."""
     rng = random.Random(0)
     return [*map(as_example, recognised), *(maker.example(own, rng) for own in texts)]
 
 
-def calibrating(texts: Sequence[Turn], recognised: Sequence[Turn], maker: TurnMaker) -> list[Example]:
+def calibrating(texts: Sequence[WrittenTurn], recognised: Sequence[WrittenTurn], maker: TurnMaker) -> list[TurnExample]:
     """The examples of dev that are likest to turns of a dialogue: recognised ones, and phrases."""
     return dev_examples([own for own in texts if own.source == PHRASES_SOURCE], recognised, maker)
 
@@ -94,7 +96,7 @@ def as_model(network: TurnEndNetwork, info: Mapping[str, Any]) -> TurnEndModel:
         return TurnEndModel(network.weights.weight[:, 0].cpu().numpy().copy(), float(network.bias), info)
 
 
-def calibrated(model: TurnEndModel, examples: Sequence[Example]) -> TurnEndModel:
+def calibrated(model: TurnEndModel, examples: Sequence[TurnExample]) -> TurnEndModel:
     """A model whose log-odds are scaled and shifted so that they are the likeliest for the examples (Platt 1999), as if
     half of these were finished."""
     scores = torch.tensor([model.log_odds(own.text, own.language) for own in examples], dtype=torch.float64)
@@ -118,12 +120,12 @@ def calibrated(model: TurnEndModel, examples: Sequence[Example]) -> TurnEndModel
     return TurnEndModel((model.weights * factor).astype(np.float32), model.bias * factor + moved, model.info)
 
 
-def _recognised(config: EndOfTurnTrainConfig, part: str) -> list[Turn]:
+def _recognised(config: EndOfTurnTrainConfig, part: str) -> list[WrittenTurn]:
     return read_turns(Path(config.recognised) / f"{part}.jsonl") if config.recognised else []
 
 
 def _info(
-    config: EndOfTurnTrainConfig, texts: Sequence[Turn], recognised: Sequence[Turn], metrics: Path
+    config: EndOfTurnTrainConfig, texts: Sequence[WrittenTurn], recognised: Sequence[WrittenTurn], metrics: Path
 ) -> dict[str, Any]:
     """Metadata of the model: data, steps, and what the last validation of the unaveraged network found."""
     rows = [row for row in read_metrics(metrics) if "dev/entropy" in row]

@@ -12,7 +12,7 @@ from speech.files import printable, read_text, write_atomically
 from speech.text.languages import resolve
 
 
-class Turn(NamedTuple):
+class WrittenTurn(NamedTuple):
     """What has been said so far."""
 
     id: str
@@ -23,7 +23,7 @@ class Turn(NamedTuple):
     source: str
 
 
-def write_turns(path: Path, turns: Iterable[Turn]) -> None:
+def write_turns(path: Path, turns: Iterable[WrittenTurn]) -> None:
     """Write a file of turns, which appears whole or not at all.
 
     Raises:
@@ -32,7 +32,7 @@ def write_turns(path: Path, turns: Iterable[Turn]) -> None:
     write_atomically(path, "".join(json.dumps(own._asdict(), ensure_ascii=False) + "\n" for own in turns))
 
 
-def read_turns(path: Path) -> list[Turn]:
+def read_turns(path: Path) -> list[WrittenTurn]:
     """Read a file of turns.
 
     Raises:
@@ -50,12 +50,12 @@ def read_turns(path: Path) -> list[Turn]:
     return found
 
 
-def _turn(line: str, where: str) -> Turn:
+def _turn(line: str, where: str) -> WrittenTurn:
     try:
         record = json.loads(line)
         finished = record["finished"]
         name, language, text, source = (str(record[key]) for key in ("id", "language", "text", "source"))
-        turn = Turn(name, language, text, finished, source)
+        turn = WrittenTurn(name, language, text, finished, source)
         code = resolve(turn.language).code
     except (ValueError, KeyError, TypeError, RecursionError, SpeechError) as error:
         raise DataError(f"it is no turn: {error}", where=where) from error

@@ -20,16 +20,16 @@ from speech.train.end_of_turn.batches import (
     read_fillers,
 )
 from speech.train.end_of_turn.config import TurnBatchConfig
-from speech.train.end_of_turn.examples import Example, TurnMaker
-from speech.train.end_of_turn.turns import Turn
+from speech.train.end_of_turn.examples import TurnExample, TurnMaker
+from speech.train.end_of_turn.turns import WrittenTurn
 from tests.turns import made_up, tiny
 
-HEARD = [Turn("heard", "eng", "I would.", False, "b")]
+HEARD = [WrittenTurn("heard", "eng", "I would.", False, "b")]
 
 
 def batches(tmp_path, **rows):
     config = replace(tiny(tmp_path, tmp_path), rows=TurnBatchConfig(rows=16, **rows))
-    phrase = Turn("phrase", "eng", "Turn it on.", True, PHRASES_SOURCE)
+    phrase = WrittenTurn("phrase", "eng", "WrittenTurn it on.", True, PHRASES_SOURCE)
     texts = [*made_up(40, 1), phrase]
     return TurnBatches(texts, HEARD, TurnMaker(texts, {}), config)
 
@@ -53,7 +53,7 @@ def test_the_same_number_is_the_same_batch(tmp_path):
 
 
 def test_a_batch_holds_the_features_of_each_row():
-    examples = [Example("eng", "I would", False), Example("deu", "Ja.", True)]
+    examples = [TurnExample("eng", "I would", False), TurnExample("deu", "Ja.", True)]
     found = batch_of(examples, ["a", "b"], 512, random.Random(1), 0, 0)
     wanted = [turn_features(own.text, own.language, 512) for own in examples]
     assert found.starts.tolist() == [0, len(wanted[0])]

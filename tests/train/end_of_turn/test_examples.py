@@ -7,9 +7,9 @@ import pytest
 from speech.text.normalize import plain_text
 from speech.text.turn_features import final_mark
 from speech.train.end_of_turn.examples import TurnMaker, written
-from speech.train.end_of_turn.turns import Turn
+from speech.train.end_of_turn.turns import WrittenTurn
 
-SENTENCE = Turn("1", "eng", "Where is the green house, please?", True, "a")
+SENTENCE = WrittenTurn("1", "eng", "Where is the green house, please?", True, "a")
 
 
 def examples(turn, fillers=None, count=400):
@@ -37,8 +37,8 @@ def test_beginnings_end_with_full_stops_too():
 
 
 def test_a_single_word_stays_whole_and_what_breaks_off_stays_so():
-    assert all(own.finished for own in examples(Turn("1", "eng", "Yes.", True, "a"), count=40))
-    assert not any(own.finished for own in examples(Turn("1", "eng", "I would", False, "a"), count=40))
+    assert all(own.finished for own in examples(WrittenTurn("1", "eng", "Yes.", True, "a"), count=40))
+    assert not any(own.finished for own in examples(WrittenTurn("1", "eng", "I would", False, "a"), count=40))
 
 
 def test_a_filled_pause_at_the_end_goes_on_and_one_at_the_beginning_changes_nothing():
@@ -51,11 +51,11 @@ def test_a_filled_pause_at_the_end_goes_on_and_one_at_the_beginning_changes_noth
 
 
 def test_a_script_without_spaces_is_cut_between_letters():
-    own = Turn("1", "cmn", "请打开厨房里的灯。", True, "a")
+    own = WrittenTurn("1", "cmn", "请打开厨房里的灯。", True, "a")
     cut = [one.text for one in examples(own) if not one.finished]
     assert cut
     assert not any(" " in text.replace("。 ", "") for text in cut)
-    assert all(one.finished for one in examples(Turn("1", "cmn", "厨房。", True, "a"), count=30))
+    assert all(one.finished for one in examples(WrittenTurn("1", "cmn", "厨房。", True, "a"), count=30))
 
 
 @pytest.mark.parametrize("finished", [True, False])

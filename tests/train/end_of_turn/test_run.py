@@ -11,7 +11,7 @@ from speech.text.turn_features import turn_features
 from speech.train.end_of_turn.batches import PHRASES_SOURCE, as_example
 from speech.train.end_of_turn.examples import TurnMaker
 from speech.train.end_of_turn.run import calibrated, calibrating, train_end_of_turn
-from speech.train.end_of_turn.turns import Turn, write_turns
+from speech.train.end_of_turn.turns import WrittenTurn, write_turns
 from speech.train.loop.callbacks import Metrics, read_metrics
 from speech.train.pronunciation.batches import SOURCES
 from tests.changes import changed
@@ -75,7 +75,9 @@ def test_a_model_that_is_too_sure_is_made_less_so():
     yes, no = (set(turn_features(text, "eng", 4096)) for text in ("yes", "no"))
     weights[[*yes - no]], weights[[*no - yes]] = 1.0, -1.0
     sure = TurnEndModel(weights, 3.0)
-    turns = [Turn("", "eng", text, (n % 4 > 0) == (text == "yes"), "") for n in range(100) for text in ("yes", "no")]
+    turns = [
+        WrittenTurn("", "eng", text, (n % 4 > 0) == (text == "yes"), "") for n in range(100) for text in ("yes", "no")
+    ]
     found = calibrated(sure, [as_example(own) for own in turns])
     assert found.probability("yes", "eng") == pytest.approx(0.75, abs=0.01)
     assert found.probability("no", "eng") == pytest.approx(0.25, abs=0.01)
@@ -86,8 +88,8 @@ def test_a_model_that_is_too_sure_is_made_less_so():
 
 
 def test_recognised_turns_and_phrases_calibrate():
-    phrase = Turn("p", "eng", "I would", False, PHRASES_SOURCE)
-    heard = Turn("h", "eng", "It was.", True, "b")
+    phrase = WrittenTurn("p", "eng", "I would", False, PHRASES_SOURCE)
+    heard = WrittenTurn("h", "eng", "It was.", True, "b")
     found = calibrating([*made_up(5, 1), phrase], [heard], TurnMaker(made_up(5, 1), {}))
     assert found[0] == as_example(heard)
     assert len(found) == 2

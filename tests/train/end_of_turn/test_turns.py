@@ -5,9 +5,9 @@ import json
 import pytest
 
 from speech.errors import DataError
-from speech.train.end_of_turn.turns import Turn, read_turns, write_turns
+from speech.train.end_of_turn.turns import WrittenTurn, read_turns, write_turns
 
-TURN = Turn("1", "deu", "Ich möchte\u2028…", False, "here")
+TURN = WrittenTurn("1", "deu", "Ich möchte\u2028…", False, "here")
 
 
 def test_what_is_written_is_read(tmp_path):
