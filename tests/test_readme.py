@@ -133,6 +133,13 @@ def says_a_sentence(ran: Ran) -> None:
     assert Watermarker.from_pretrained("embedded-watermark").detect(*soundfile.read(ran.place / "morning.wav")).marked
 
 
+def answers_aloud(ran: Ran) -> None:
+    user, voice = soundfile.read(ran.place / "both.wav")[0].T
+    assert abs(user).max() > 0.05
+    assert abs(voice).max() > 0.05
+    assert "caller" in ran.out
+
+
 PROMISES: list[tuple[str, Callable[[Ran], None]]] = [
     (r"speech transcribe recordings/ --format srt", writes_subtitles),
     (r"speech transcribe recordings/ .*--engine local", reads_many_files),
@@ -149,6 +156,7 @@ PROMISES: list[tuple[str, Callable[[Ran], None]]] = [
     (r"speech adapters list", lists_adapters),
     (r"speech score", scores),
     (r"speech say", says_a_sentence),
+    (r"speech converse", answers_aloud),
 ]
 """The first pattern that a command matches says what it has to have done."""
 
