@@ -1,7 +1,7 @@
 """`/v1/twilio`: telephone calls by Twilio's bidirectional Media Streams; the server answers aloud.
 
-Audio of both sides is mu-law at 8 kHz, in base64. `clear` silences our voice, and a mark follows each reply. Keys that the
-caller presses are not looked at, nor are marks that come back.
+Audio of both sides is mu-law at 8 kHz, in base64. `clear` silences our voice, and a mark follows each reply. Keys that
+the caller presses are not looked at, nor are marks that come back.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class Twilio:
     def _said(self, pcm: bytes, *, last: bool) -> list[wire.Frame]:
         if self._voice is None:
             return []
-        data = self._voice(np.frombuffer(pcm, "<i2").astype(np.float32) / 32768, last=last)
+        data = self._voice(np.frombuffer(pcm, "<i2").astype(np.float32) / 32767, last=last)
         return [self._event("media", media={"payload": data})] if data else []
 
     def _event(self, event: str, **fields: object) -> str:
