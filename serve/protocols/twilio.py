@@ -147,7 +147,7 @@ class Twilio:
     def _said(self, pcm: bytes, *, last: bool) -> list[wire.Frame]:
         if self._voice is None:
             return []
-        data = self._voice(np.frombuffer(pcm, "<i2").astype(np.float32) / 32768, last=last)
+        data = self._voice(np.frombuffer(pcm, "<i2").astype(np.float32) / 32767, last=last)
         return [self._event("media", media={"payload": data})] if data else []
 
     def _event(self, event: str, **fields: object) -> str:

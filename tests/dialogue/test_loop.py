@@ -10,6 +10,7 @@ from speech.dialogue.actions import (
     Replied,
     ReplyBegun,
     ReplyFailed,
+    Sound,
     Truncated,
     TurnReopened,
     TurnTaken,
@@ -39,6 +40,10 @@ def test_a_turn_is_answered_after_the_pause_and_not_before() -> None:
     assert texts(talk) == [("user", "hello there"), ("assistant", "You said hello there")]
     assert [one.text for one in talk.of(Replied) if isinstance(one, Replied)] == ["You said hello there"]
     assert len(talk.sounds) == round(4 * WORD_S * RATE)
+    *others, last = [one.last for one in talk.of(Sound) if isinstance(one, Sound)]
+    assert last
+    assert others
+    assert not any(others)
 
 
 def test_a_sure_end_is_answered_sooner_and_a_doubtful_one_later() -> None:

@@ -86,6 +86,19 @@ def test_it_is_over_when_all_has_been_played() -> None:
     assert playout.over(0.31)
 
 
+def test_all_has_left_once_no_more_will_come_and_not_where_it_is_said_again() -> None:
+    playout = Playout(RATE, 0.5)
+    playout.push(ramp(0.4), [word("one", 0.0, 0.2), word("two", 0.2, 0.4)])
+    assert len(playout.take(0.0)) == 40
+    assert not playout.all_sent
+    playout.finish()
+    assert playout.all_sent
+    playout.hold(0.3, again=True)
+    assert not playout.all_sent
+    assert len(playout.take(1.0)) == 20
+    assert playout.all_sent
+
+
 def test_nothing_at_all_is_over_at_once() -> None:
     playout = Playout(RATE, 0.2)
     playout.finish()

@@ -9,6 +9,7 @@ from serve.protocols import wire
 from serve.protocols.deepgram import Deepgram
 from serve.protocols.native import Native
 from serve.protocols.openai_realtime import OpenAiRealtime
+from serve.protocols.twilio import Twilio
 from serve.protocols.vosk import Vosk
 from serve.sessions.options import Refused
 
@@ -16,6 +17,7 @@ ADAPTERS = {
     "native": lambda: Native({}, 1 << 20),
     "deepgram": lambda: Deepgram([], 1 << 20),
     "openai": lambda: OpenAiRealtime(["eng"]),
+    "twilio": lambda: Twilio(1 << 20),
     "vosk": lambda: Vosk({}, 1 << 20),
 }
 ODD = [
