@@ -8,6 +8,7 @@ from serve.net.websocket import ProtocolAdapter, Reply
 from serve.protocols import wire
 from serve.protocols.deepgram import Deepgram
 from serve.protocols.native import Native
+from serve.protocols.openai_conversation import OpenAiConversation
 from serve.protocols.openai_realtime import OpenAiRealtime
 from serve.protocols.vosk import Vosk
 from serve.sessions.options import Refused
@@ -16,6 +17,7 @@ ADAPTERS = {
     "native": lambda: Native({}, 1 << 20),
     "deepgram": lambda: Deepgram([], 1 << 20),
     "openai": lambda: OpenAiRealtime(["eng"]),
+    "openai_conversation": lambda: OpenAiConversation(["eng"], lambda name, language: name, "m"),
     "vosk": lambda: Vosk({}, 1 << 20),
 }
 ODD = [
