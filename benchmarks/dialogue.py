@@ -34,7 +34,6 @@ from live import server
 from rich.console import Console
 from rich.progress import track
 from sounds import KINDS, levelled
-from speech.dialogue.end_of_turn import EndOfTurn
 from timing import machine
 
 from serve.client import StreamClient
@@ -43,7 +42,8 @@ from speech.audio.input.files import load_audio
 from speech.audio.input.pcm import to_pcm16
 from speech.data.manifest import Utterance, read_manifest
 from speech.dialogue.actions import Held, TurnTaken
-from speech.dialogue.backchannels import is_backchannel
+from speech.dialogue.backchannels import only_listens
+from speech.dialogue.end_of_turn import EndOfTurn
 from speech.dialogue.settings import DialogueSettings
 from speech.dialogue.stages import STAGES
 from speech.recognizer import Recognizer
@@ -128,8 +128,8 @@ def scenes(
     material = Material(root, seed)
     engine = material.recognizer.engine()
     judge = EndOfTurn().probability
-    textual = Stage(engine, judge, is_backchannel, DialogueSettings())
-    pauses = Stage(engine, None, is_backchannel, DialogueSettings())
+    textual = Stage(engine, judge, only_listens, DialogueSettings())
+    pauses = Stage(engine, None, only_listens, DialogueSettings())
     record: dict[str, Any] = {"count": count, "seed": seed, **machine()}
     record["interruptions"] = interruptions(material, textual, count)
     record["listening_sounds"] = over_our_voice(material, textual, count, noise=False)

@@ -17,7 +17,7 @@ from speech.dialogue.actions import Action, Ask, Continued, Held, Say, Sound, Tr
 from speech.dialogue.answers.answerer import TextPiece
 from speech.dialogue.loop import Dialogue
 from speech.dialogue.settings import DialogueSettings
-from speech.dialogue.turns import Backchannel, EndJudge
+from speech.dialogue.turns import EndJudge, Listening
 from speech.speaker import Speaker
 from speech.stream.engine import Engine
 from speech.stream.options import StreamOptions
@@ -103,14 +103,14 @@ class Stage:
     Args:
         engine: recognises.
         end_of_turn: judges turns; None: pauses alone.
-        backchannel: judges words over our voice.
+        listening: judges words over our voice.
         settings: of the dialogues.
     """
 
     def __init__(
-        self, engine: Engine, end_of_turn: EndJudge | None, backchannel: Backchannel, settings: DialogueSettings
+        self, engine: Engine, end_of_turn: EndJudge | None, listening: Listening, settings: DialogueSettings
     ) -> None:
-        self._engine, self._end_of_turn, self._backchannel, self._settings = engine, end_of_turn, backchannel, settings
+        self._engine, self._end_of_turn, self._listening, self._settings = engine, end_of_turn, listening, settings
 
     def play(
         self,
@@ -134,9 +134,7 @@ class Stage:
         options = replace(usual, endpoint=usual.endpoint.limited(rules.sure_pause_s, usual.endpoint.max_s))
         stream = self._engine.open(options)
         rate = reply.rate if reply is not None else SAMPLE_RATE
-        dialogue = Dialogue(
-            self._settings, sample_rate=rate, end_of_turn=self._end_of_turn, backchannel=self._backchannel
-        )
+        dialogue = Dialogue(self._settings, sample_rate=rate, end_of_turn=self._end_of_turn, listening=self._listening)
         scene, waiting, place, now = Scene(), opening, 0, 0.0
         while now < most_s:
             block = waiting[place : place + BLOCK]

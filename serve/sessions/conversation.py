@@ -46,7 +46,7 @@ from speech.dialogue.actions import (
 from speech.dialogue.answers.answerer import ChatMessage
 from speech.dialogue.loop import Dialogue
 from speech.dialogue.settings import DialogueSettings
-from speech.dialogue.turns import Backchannel, EndJudge, TurnRules
+from speech.dialogue.turns import EndJudge, Listening, TurnRules
 from speech.events import Event, milliseconds
 
 Job = Ask | Say | Drop
@@ -60,7 +60,7 @@ class Conversation:
         outbox: takes the messages.
         sample_rate: of our voice, in Hz.
         end_of_turn: judges whether a turn is over.
-        backchannel: judges whether words only show that somebody listens.
+        listening: judges whether words only show that somebody listens.
         instructions: what the answering model is told if the client tells it nothing.
 
     Attributes:
@@ -76,12 +76,12 @@ class Conversation:
         outbox: Outbox,
         sample_rate: int,
         end_of_turn: EndJudge,
-        backchannel: Backchannel,
+        listening: Listening,
         instructions: str = "",
     ) -> None:
         self.options, self._outbox, self._rate, self._instructions = options, outbox, sample_rate, instructions
         settings = settings_of(options, instructions)
-        self.dialogue = Dialogue(settings, sample_rate=sample_rate, end_of_turn=end_of_turn, backchannel=backchannel)
+        self.dialogue = Dialogue(settings, sample_rate=sample_rate, end_of_turn=end_of_turn, listening=listening)
         self.jobs: list[Job] = []
         self.measured: list[ReplyBegun | Held | Truncated] = []
         self._heard_s = 0.0

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from serve.engine.speaking_turns import SpeakingTurns
 from serve.telemetry import Telemetry
 from speech.dialogue.answers.answerer import Answerer
-from speech.dialogue.backchannels import is_backchannel
+from speech.dialogue.backchannels import only_listens
 from speech.dialogue.end_of_turn import EndOfTurn
-from speech.dialogue.turns import Backchannel, EndJudge
+from speech.dialogue.turns import EndJudge, Listening
 from speech.speaker import Speaker
 
 NO_ANSWERS = "this server does not answer; it is started with --voice-model and --answers for that"
@@ -29,7 +29,7 @@ class Mouth:
     """Its threads wait for answers."""
     telemetry: Telemetry
     end_of_turn: EndJudge
-    backchannel: Backchannel
+    listening: Listening
     instructions: str = ""
     """What the answering model is told if a client tells it nothing."""
 
@@ -52,6 +52,6 @@ def open_mouth(
         pool,
         telemetry,
         EndOfTurn().probability,
-        is_backchannel,
+        only_listens,
         instructions,
     )

@@ -262,7 +262,7 @@ def open_replies(
             session.outbox,
             mouth.speaker.sample_rate,
             mouth.end_of_turn,
-            mouth.backchannel,
+            mouth.listening,
             mouth.instructions,
         )
     except SpeechError as error:

@@ -9,6 +9,14 @@ from speech.text.languages import resolve
 from speech.text.normalize import plain_text
 
 MOST_WORDS = 3
+SURE_WORD = 0.85
+"""Confidence from which on a single word over our voice is what it seems."""
+_DEMANDS = frozenset(
+    "stop stopp wait no hold quiet silence nein halt warte warten moment ruhe stille non arrête arrêtez attends attendez "
+    "silence para pare espera espere alto basta silencio aspetta fermati fermo ferma silenzio não espere calma "
+    "стоп подожди нет хватит 停 等 等等 やめて 待って".split()
+)
+"""Words that ask for silence, in any language."""
 _LONGEST = 60
 """Characters; a longer text is not looked at."""
 _DRAWN_OUT = re.compile(r"(.)\1{2,}")
@@ -24,7 +32,7 @@ _LISTS = {
     "deu": "ja|jaja|jo|jap|jup|genau|klar|stimmt|richtig|achso|ach so|ach ja|ach|gut|alles klar|verstehe|ich verstehe|"
     "na klar|eben|sicher|natürlich|schön|prima|super|sehr gut|ja klar|ja genau|das stimmt|so ist es|aja",
     "ell": "ναι|μάλιστα|εντάξει|ωραία|σωστά|βέβαια|καλά|κατάλαβα|ακριβώς",
-    "eng": "yeah|yes|yep|yup|yea|right|sure|i see|got it|alright|all right|of course|exactly|good|great|cool|nice|true|"
+    "eng": "yeah|ya|yes|yep|yup|yea|right|sure|i see|got it|alright|all right|of course|exactly|good|great|cool|nice|true|"
     "makes sense|understood|wow|absolutely|totally|indeed|definitely|fine|uhuh|that's right|that's true|i know|"
     "very good|sounds good|i understand|fair enough|interesting|perfect",
     "fra": "oui|ouais|d'accord|bien sûr|bon|voilà|exactement|c'est ça|je vois|ah bon|tout à fait|c'est vrai|très bien|"
@@ -64,6 +72,24 @@ def is_backchannel(text: str, language: str | None = None) -> bool:
         return False
     known = _acknowledgements(code if code in _LISTS else None)
     return _all_known(tuple(words), known) or _all_known(tuple(_DRAWN_OUT.sub(r"\1", word) for word in words), known)
+
+
+def only_listens(text: str, language: str | None, confidence: float) -> bool:
+    """Whether words over our voice only show that somebody listens: they are a backchannel, or a single word that the
+    recogniser doubts, as it does with "uh-huh" and its like, and that does not ask for silence.
+
+    Args:
+        text: as recognised.
+        language: as of `is_backchannel`.
+        confidence: of the least certain word, 0 to 1.
+
+    Raises:
+        LanguageError: if there is no such language.
+    """
+    if is_backchannel(text, language):
+        return True
+    words = plain_text(text).split()
+    return len(words) == 1 and confidence < SURE_WORD and words[0] not in _DEMANDS
 
 
 def _all_known(words: tuple[str, ...], known: frozenset[tuple[str, ...]]) -> bool:

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from speech.dialogue.actions import Action
 from speech.dialogue.settings import DialogueSettings
 from speech.dialogue.stages import Stages
-from speech.dialogue.turns import Backchannel, EndJudge, OverSpeech, TurnTaking
+from speech.dialogue.turns import EndJudge, Listening, OverSpeech, TurnTaking
 from speech.dialogue.voice import OurVoice
 from speech.events import EndpointEvent, Event, SpeechEvent, TranscriptEvent
 
@@ -31,7 +31,7 @@ class Dialogue:
         settings: of the dialogue.
         sample_rate: of our voice, in Hz.
         end_of_turn: judges whether a turn is over; None: pauses decide alone.
-        backchannel: judges whether words only show that somebody listens.
+        listening: judges whether words only show that somebody listens.
 
     Attributes:
         voice: our side: takes answers and speech, and has the history.
@@ -43,9 +43,9 @@ class Dialogue:
         *,
         sample_rate: int,
         end_of_turn: EndJudge | None = None,
-        backchannel: Backchannel = lambda text, language: False,
+        listening: Listening = lambda text, language, confidence: False,
     ) -> None:
-        self.settings, self._backchannel, self._end_of_turn = settings, backchannel, end_of_turn
+        self.settings, self._listening, self._end_of_turn = settings, listening, end_of_turn
         self.voice = OurVoice(settings, sample_rate)
         self._turns = TurnTaking(settings.rules, end_of_turn if settings.judged else None)
         self._over: OverSpeech | None = None
@@ -165,7 +165,8 @@ class Dialogue:
             self._over.worded()
             if not event.is_final and self._over.short(event.text, received_s):
                 return False
-        return not self._backchannel(event.text, language)
+        confidence = min((word.confidence for word in event.words), default=0.0)
+        return not self._listening(event.text, language, confidence)
 
     def _prepare(self, received_s: float, now: float) -> None:
         """Ask for the answer to a turn that may be over."""

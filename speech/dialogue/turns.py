@@ -14,8 +14,8 @@ from speech.ranges import check, ranged
 _SURE_WORDS = 3
 EndJudge = Callable[[str, str | None], float]
 """The probability that a turn with this text, in this language if known (ISO 639-3), is over."""
-Backchannel = Callable[[str, str | None], bool]
-"""Whether a text, in this language if known, only says that somebody listens."""
+Listening = Callable[[str, str | None, float], bool]
+"""Whether a text, in this language if known, only says that somebody listens; and how sure its words are (0 to 1)."""
 
 
 @dataclass(frozen=True, kw_only=True)

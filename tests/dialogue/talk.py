@@ -33,7 +33,7 @@ def endpoint(speech_end_s: float, reason: str = "silence") -> EndpointEvent:
     return EndpointEvent(at_s=speech_end_s, speech_end_s=speech_end_s, decided_s=speech_end_s, reason=reason)
 
 
-def is_mhm(text: str, language: str | None) -> bool:
+def is_mhm(text: str, language: str | None, confidence: float) -> bool:
     return text.lower().strip(".") in ("mhm", "yeah")
 
 
@@ -46,9 +46,7 @@ class Talk:
         judged: Callable[[str, str | None], float] | None = None,
         settings: DialogueSettings | None = None,
     ) -> None:
-        self.dialogue = Dialogue(
-            settings or DialogueSettings(), sample_rate=RATE, end_of_turn=judged, backchannel=is_mhm
-        )
+        self.dialogue = Dialogue(settings or DialogueSettings(), sample_rate=RATE, end_of_turn=judged, listening=is_mhm)
         self.now, self._answer = 0.0, answer
         self.actions: list[tuple[float, Action]] = []
         self._said: dict[int, tuple[float, int]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from speech.dialogue.backchannels import _LISTS, MOST_WORDS, is_backchannel
+from speech.dialogue.backchannels import _LISTS, MOST_WORDS, is_backchannel, only_listens
 from speech.errors import LanguageError
 from speech.text.languages import LANGUAGES
 from speech.text.normalize import plain_text
@@ -73,3 +73,20 @@ def test_lists_name_known_languages_and_phrases_that_can_be_found(code):
     entries = _LISTS[code].split("|")
     assert all(is_backchannel(own, code) for own in entries)
     assert all(0 < len(plain_text(own).split()) <= MOST_WORDS for own in entries)
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "listens"),
+    [
+        ("Mhm.", 0.1, True),
+        ("Mhm.", 1.0, True),
+        ("bale", 0.6, True),
+        ("bale", 0.9, False),
+        ("Stop!", 0.2, False),
+        ("espera", 0.2, False),
+        ("bale bale", 0.1, False),
+        ("", 0.0, False),
+    ],
+)
+def test_a_doubtful_word_only_listens_unless_it_asks_for_silence(text, confidence, listens):
+    assert only_listens(text, None, confidence) == listens

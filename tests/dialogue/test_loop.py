@@ -321,7 +321,8 @@ def test_what_was_said_before_what_is_forgotten_is_answered() -> None:
     talk = Talk()
     talk.says("hello")
     talk.starts()
-    talk.hear(SpeechEvent(started=False, at_s=talk.now), transcript("no", final=True, reason="client"))
+    no = transcript("no", final=True, reason="client")
+    talk.hear(SpeechEvent(started=False, at_s=talk.now), endpoint(talk.now, "client"), no)
     talk.dialogue.keep_said(keep=False)
     talk.wait(2.0)
     assert [one.turn.text for one in talk.of(TurnTaken) if isinstance(one, TurnTaken) and one.turn] == ["hello"]

@@ -8,6 +8,7 @@ from serve.net.websocket import ProtocolAdapter, Reply
 from serve.protocols import wire
 from serve.protocols.deepgram import Deepgram
 from serve.protocols.native import Native
+from serve.protocols.openai_conversation import OpenAiConversation
 from serve.protocols.openai_realtime import OpenAiRealtime
 from serve.protocols.twilio import Twilio
 from serve.protocols.vosk import Vosk
@@ -18,6 +19,7 @@ ADAPTERS = {
     "deepgram": lambda: Deepgram([], 1 << 20),
     "openai": lambda: OpenAiRealtime(["eng"]),
     "twilio": lambda: Twilio(1 << 20),
+    "openai_conversation": lambda: OpenAiConversation(["eng"], lambda name, language: name, "m"),
     "vosk": lambda: Vosk({}, 1 << 20),
 }
 ODD = [

@@ -76,7 +76,7 @@ def talking(tmp_path_factory: pytest.TempPathFactory, answerer: Told) -> Iterato
 @pytest.fixture(scope="module")
 def spoken() -> bytes:
     """Somebody speaks English, and is silent; PCM16 at 24 kHz."""
-    clip = next(clip for clip in read_manifest(CLIPS, check_files=True) if clip.language == "eng")
+    clip = read_manifest(CLIPS, check_files=True)[0]
     samples = np.append(load_audio(clip.audio), np.zeros(24_000, np.float32))
     return to_pcm16(soxr.resample(samples, 16_000, 24_000))
 

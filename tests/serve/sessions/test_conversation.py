@@ -23,7 +23,12 @@ from tests.dialogue.talk import endpoint, transcript
 def conversation(**options) -> tuple[Conversation, Outbox]:
     outbox = Outbox()
     made = Conversation(
-        Conversing(**options), outbox, 1000, lambda text, language: 0.9, lambda text, language: False, "be kind"
+        Conversing(**options),
+        outbox,
+        1000,
+        lambda text, language: 0.9,
+        lambda text, language, confidence: False,
+        "be kind",
     )
     return made, outbox
 

@@ -13,5 +13,5 @@ def test_a_server_answers_if_it_has_answers_and_a_voice():
     mouth = open_mouth(EchoAnswerer(), some, some, some, some, "be brief")
     assert mouth is not None
     assert mouth.instructions == "be brief"
-    assert mouth.backchannel("Mhm.", "eng")
+    assert mouth.listening("Mhm.", "eng", 0.9)
     assert mouth.end_of_turn("I think that the", "eng") < mouth.end_of_turn("I am done.", "eng")
