@@ -12,8 +12,8 @@ MOST_WORDS = 3
 SURE_WORD = 0.85
 """Confidence from which on a single word over our voice is what it seems."""
 _DEMANDS = frozenset(
-    "stop stopp wait no hold quiet silence nein halt warte warten moment ruhe stille non arrête arrêtez attends attendez "
-    "silence para pare espera espere alto basta silencio aspetta fermati fermo ferma silenzio não espere calma "
+    "stop stopp wait no hold quiet silence nein halt warte warten moment ruhe stille non arrête arrêtez attends "
+    "attendez para pare espera espere alto basta silencio aspetta fermati fermo ferma silenzio não espere calma "
     "стоп подожди нет хватит 停 等 等等 やめて 待って".split()
 )
 """Words that ask for silence, in any language."""
@@ -32,8 +32,8 @@ _LISTS = {
     "deu": "ja|jaja|jo|jap|jup|genau|klar|stimmt|richtig|achso|ach so|ach ja|ach|gut|alles klar|verstehe|ich verstehe|"
     "na klar|eben|sicher|natürlich|schön|prima|super|sehr gut|ja klar|ja genau|das stimmt|so ist es|aja",
     "ell": "ναι|μάλιστα|εντάξει|ωραία|σωστά|βέβαια|καλά|κατάλαβα|ακριβώς",
-    "eng": "yeah|ya|yes|yep|yup|yea|right|sure|i see|got it|alright|all right|of course|exactly|good|great|cool|nice|true|"
-    "makes sense|understood|wow|absolutely|totally|indeed|definitely|fine|uhuh|that's right|that's true|i know|"
+    "eng": "yeah|ya|yes|yep|yup|yea|right|sure|i see|got it|alright|all right|of course|exactly|good|great|cool|nice|"
+    "true|makes sense|understood|wow|absolutely|totally|indeed|definitely|fine|uhuh|that's right|that's true|i know|"
     "very good|sounds good|i understand|fair enough|interesting|perfect",
     "fra": "oui|ouais|d'accord|bien sûr|bon|voilà|exactement|c'est ça|je vois|ah bon|tout à fait|c'est vrai|très bien|"
     "bien|entendu|en effet|c'est clair|évidemment|exact|je comprends|ça marche|mouais|super|parfait|c'est bon",

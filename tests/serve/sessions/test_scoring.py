@@ -11,7 +11,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 from websockets.asyncio.client import connect
 
-from serve import command
+from serve import stream_command as command
 from serve.client import StreamClient
 from serve.config import load
 from serve.protocols import wire
