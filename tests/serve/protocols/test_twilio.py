@@ -378,4 +378,5 @@ def test_a_server_that_does_not_answer_refuses_calls(whisper_checkpoint):
             with pytest.raises(ConnectionClosed) as closed:
                 page.recv(timeout=WAIT_S)
             assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 4400
             assert closed.value.rcvd.reason.startswith("no_dialogue")
