@@ -70,14 +70,7 @@ class EchoCanceller:
             ConfigError: if the shapes differ or are others, the samples are not floats, or one is not finite or far
                 beyond full scale.
         """
-        for name, samples in (("microphone", microphone), ("reference", reference)):
-            _check(name, samples)
-        if len(microphone) != len(reference):
-            raise ConfigError(
-                f"{len(microphone)} samples of the microphone and {len(reference)} of the reference",
-                where="EchoCanceller.step",
-                fix="Give as many of both; the reference is 0 where nothing is played.",
-            )
+        _check(microphone, reference)
         heard = np.concatenate([state.microphone, microphone], dtype=np.float32)
         played = np.concatenate([state.reference, reference], dtype=np.float32)
         complete = len(heard) // BLOCK * BLOCK
@@ -99,14 +92,23 @@ class EchoCanceller:
 
     def clean(self, microphone: np.ndarray, reference: np.ndarray) -> np.ndarray:
         """Clean a recording `(n,)`: `(n,)` samples without delay. Raises ConfigError as `step` does."""
-        _check("microphone", microphone)
-        _check("reference", reference)
+        _check(microphone, reference)
         longer = [np.pad(samples, (0, DELAY_SAMPLES)) for samples in (microphone, reference)]
         return self.step(longer[0], longer[1], self.init_state())[0][DELAY_SAMPLES:]
 
 
-def _check(name: str, samples: np.ndarray) -> None:
-    where = f"EchoCanceller.step, {name}"
+def _check(microphone: np.ndarray, reference: np.ndarray) -> None:
+    for name, samples in (("microphone", microphone), ("reference", reference)):
+        _check_samples(samples, where=f"EchoCanceller, {name}")
+    if len(microphone) != len(reference):
+        raise ConfigError(
+            f"{len(microphone)} samples of the microphone and {len(reference)} of the reference",
+            where="EchoCanceller",
+            fix="Give as many of both; the reference is 0 where nothing is played.",
+        )
+
+
+def _check_samples(samples: np.ndarray, where: str) -> None:
     if samples.ndim != 1:
         raise ConfigError(f"samples have shape {samples.shape}, expected (n,)", where=where, fix="Mix channels first.")
     if not np.issubdtype(samples.dtype, np.floating):

@@ -1,10 +1,10 @@
 """What an adaptive filter leaves of an echo is attenuated, frequency by frequency.
 
-Its power is estimated as the filter's own doubt, and as a share of the echo that the filter has found: loudspeakers
-distort, and rooms reverberate for longer than the filter. The share follows minima of the ratio between rest and echo
-(as minimum statistics of noise: Martin 2001, IEEE Transactions on Speech and Audio Processing 9), which a voice near
-the microphone leaves in its pauses. Gains are Wiener's, with the decision-directed ratio of Ephraim and Malah (1984,
-IEEE Transactions on Acoustics, Speech, and Signal Processing 32).
+Its power is estimated as shares of the echo that the filter has found, as loudspeakers distort and rooms reverberate
+for longer than the filter, and of the filter's own doubt, which is too great where partitions explain each other. The
+shares follow minima of ratios to the rest (as minimum statistics of noise: Martin 2001, IEEE Transactions on Speech and
+Audio Processing 9), which a voice near the microphone leaves in its pauses. Gains are Wiener's, with the
+decision-directed ratio of Ephraim and Malah (1984, IEEE Transactions on Acoustics, Speech, and Signal Processing 32).
 """
 
 from __future__ import annotations
@@ -22,15 +22,18 @@ _WIDTHS = np.diff(np.append(_BANDS, BINS))
 _DECAY = np.float32(0.8)
 """Of the power of an echo from block to block, while it reverberates: 60 dB in 0.5 s."""
 _SMOOTHING = np.float32(0.7)
-_FALL = np.float32(0.5)
-"""How far the share goes down to a smaller ratio in a block."""
+_FALL = np.array([[0.5], [0.02]], np.float32)
+"""How far the shares of echo and of doubt go down to a smaller ratio in a block: doubt rises with the reference, up to
+0.25 s before the echo comes."""
 _RISE = np.float32(1.01)
-"""By which the share grows in any other block: 5 dB in a second."""
-_FIRST_SHARE = 0.1
-_LEAST_BAND_POWER = np.float32(1e-3)
-"""Echo below this says nothing of its share in the rest."""
+"""By which a share grows in any other block: 5 dB in a second."""
 _OVERESTIMATE = np.float32(3.0)
-"""Of the share: minima lie below the mean."""
+"""Of the shares: minima lie below the mean."""
+_FIRST_SHARES = np.array([[0.1], [1 / 3]], np.float32)
+_MOST_SHARES = np.array([[1], [1 / 3]], np.float32)
+"""All doubt, with the factor above."""
+_LEAST_BAND_POWER = np.float32(1e-3)
+"""Echo or doubt below this says nothing of its share in the rest."""
 _MEMORY = np.float32(0.9)
 """Of the ratio of voice to echo."""
 _LEAST_GAIN = np.float32(0.03)
@@ -50,14 +53,14 @@ class ResidualEchoState(NamedTuple):
     """(128,) the echo that was estimated in it."""
     overlap: np.ndarray
     """(128,) what windows so far take from the last block."""
-    echo_power: np.ndarray
-    """(129,) reverberating."""
-    doubt: np.ndarray
-    """(129,) reverberating."""
-    bands: np.ndarray
-    """(2, 20) smoothed powers of rest and echo."""
+    expected: np.ndarray
+    """(2, 129) powers of echo and doubt, reverberating."""
+    rest_bands: np.ndarray
+    """(20,) smoothed powers of the rest."""
+    expected_bands: np.ndarray
+    """(2, 20) smoothed powers of echo and doubt."""
     shares: np.ndarray
-    """(20,) of the echo in the rest."""
+    """(2, 20) of echo and doubt in the rest."""
     clean: np.ndarray
     """(129,) power of what the last window let through."""
 
@@ -69,10 +72,10 @@ def init_state() -> ResidualEchoState:
         rest=silence,
         echo=silence,
         overlap=silence,
-        echo_power=no_power,
-        doubt=no_power,
-        bands=np.zeros((2, len(_BANDS)), np.float32),
-        shares=np.full(len(_BANDS), _FIRST_SHARE, np.float32),
+        expected=np.zeros((2, BINS), np.float32),
+        rest_bands=np.zeros(len(_BANDS), np.float32),
+        expected_bands=np.zeros((2, len(_BANDS)), np.float32),
+        shares=np.repeat(_FIRST_SHARES, len(_BANDS), axis=1),
         clean=no_power,
     )
 
@@ -81,14 +84,14 @@ def suppress(block: Separated, state: ResidualEchoState) -> tuple[np.ndarray, Re
     """Return the block before `block` without what is left of the echo, `(128,)`, and the next state."""
     windows = np.concatenate([state.rest, block.rest, state.echo, block.echo]).reshape(2, 2 * BLOCK)
     spectra = np.fft.rfft(windows * _WINDOW)
-    powers = power(spectra)
-    rest_power = powers[0]
-    echo_power = np.maximum(powers[1], _DECAY * state.echo_power, out=powers[1])  # it reverberates
-    doubt = np.maximum(block.doubt, _DECAY * state.doubt)
-    bands = _SMOOTHING * state.bands + (1 - _SMOOTHING) * np.add.reduceat(powers, _BANDS, axis=1)
-    shares = _shares(bands[0], bands[1], state.shares)
+    powers = np.concatenate([power(spectra), block.doubt[None]])
+    rest_power, expected = powers[0], powers[1:]
+    np.maximum(expected, _DECAY * state.expected, out=expected)
+    bands = (1 - _SMOOTHING) * np.add.reduceat(powers, _BANDS, axis=1)
+    rest_bands, expected_bands = _SMOOTHING * state.rest_bands + bands[0], _SMOOTHING * state.expected_bands + bands[1:]
+    shares = _shares(rest_bands, expected_bands, state.shares)
 
-    left = _OVERESTIMATE * np.repeat(shares, _WIDTHS) * echo_power + doubt
+    left = (np.repeat(_OVERESTIMATE * shares, _WIDTHS, axis=1) * expected).sum(axis=0)
     over = np.maximum(rest_power / (left + _EPS) - 1, 0)
     ratio = _MEMORY * state.clean / (left + _EPS) + (1 - _MEMORY) * over
     gain = np.maximum(ratio / (1 + ratio), _LEAST_GAIN)
@@ -97,7 +100,7 @@ def suppress(block: Separated, state: ResidualEchoState) -> tuple[np.ndarray, Re
     taken = np.fft.irfft((1 - gain) * spectra[0]) * _WINDOW
     cleaned = state.rest - (state.overlap + taken[:BLOCK])
     clean = np.square(gain) * rest_power
-    following = (taken[BLOCK:], echo_power, doubt, bands, shares, clean)
+    following = (taken[BLOCK:], expected, rest_bands, expected_bands, shares, clean)
     return cleaned, ResidualEchoState(block.rest, block.echo, *following)
 
 
@@ -109,9 +112,10 @@ def pass_on(microphone: np.ndarray, state: ResidualEchoState) -> tuple[np.ndarra
     return state.rest - state.overlap, init_state()._replace(rest=microphone, shares=state.shares)
 
 
-def _shares(rest: np.ndarray, echo: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """The next shares `(20,)`: down fast, up slowly, and as before where there is no echo to compare with."""
-    ratio = rest / (echo + _INAUDIBLE)
+def _shares(rest: np.ndarray, expected: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """The next shares `(2, 20)` for band powers `(20,)` and `(2, 20)`: down fast, up slowly, and as before where there
+    is nothing to compare with."""
+    ratio = rest / (expected + _INAUDIBLE)
     lower = before + _FALL * (ratio - before)
-    moved = np.where(ratio < before, lower, np.minimum(before * _RISE, 1))
-    return np.where(echo > _LEAST_BAND_POWER, moved, before)
+    moved = np.where(ratio < before, lower, np.minimum(before * _RISE, _MOST_SHARES))
+    return np.where(expected > _LEAST_BAND_POWER, moved, before)
