@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from serve.client import StreamClient
+from serve.echo_guard import EchoGuard
 from serve.microphone import silence
 from serve.two_channels import TwoChannels
+from speech.audio.input.pcm import to_pcm16
 from speech.audio.playback import Player
 
 Heard = dict[str, Any]
@@ -42,6 +44,7 @@ class ConversingClient:
         self.recording = TwoChannels()
         self._rate = 0
         self._player: Player | None = None
+        self._echo = EchoGuard() if plays else None
         self._stack = contextlib.ExitStack()
         self._replying, self._quiet_since = set[int](), time.monotonic()
 
@@ -78,8 +81,9 @@ class ConversingClient:
         await client.stop()
 
     async def _say(self, client: StreamClient, block: bytes) -> None:
-        await client.send(block)
-        self.recording.heard(np.frombuffer(block, "<i2").astype(np.float32) / 32768)
+        samples = np.frombuffer(block, "<i2").astype(np.float32) / 32768
+        self.recording.heard(samples)
+        await client.send(block if self._echo is None else to_pcm16(self._echo.clean(samples)))
 
     def _take(self, event: Heard) -> None:
         kind = event["type"]
@@ -92,10 +96,14 @@ class ConversingClient:
             self.recording.said(samples, self._rate)
             if self._player is not None:
                 self._player.write(samples)
+            if self._echo is not None:
+                self._echo.play(samples, self._rate)
         elif kind in ("reply_held", "reply_truncated"):
             self.recording.silenced()
             if self._player is not None:
                 self._player.forget()
+            if self._echo is not None:
+                self._echo.forget()
         if kind in ("reply_truncated", "reply_done", "reply_failed", "turn_reopened"):
             self._replying.discard(event["reply"])
             self._quiet_since = time.monotonic()
