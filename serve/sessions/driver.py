@@ -100,11 +100,11 @@ class SessionDriver:
         self.submit(attached)
 
     def _answer(self, attached: Attached, message: DialogueRequest, now: float) -> None:
-        attached.session.presence.heard(now)
         if attached.replies is None:
-            text = f"{wire.tag(message)} in a session without dialogue"
-            attached.session.refuse("no_dialogue", text)
-        elif not attached.session.ended:
+            attached.session.receive(message, now)
+            return
+        attached.session.presence.heard(now)
+        if not attached.session.ended:
             attached.requested.append(message)
             self._carry_out(attached)
 

@@ -13,6 +13,7 @@ import numpy as np
 from msgspec import UNSET
 
 from serve.protocols import wire
+from serve.protocols.dialogue_messages import DialogueRequest
 from serve.sessions.audio_intake import Intake
 from serve.sessions.ending import Ending
 from serve.sessions.engine_requests import EngineRequests
@@ -105,6 +106,8 @@ class LiveSession:
             self.outbox.put(wire.Alive(seq=1))
         elif isinstance(message, wire.Reference):
             self.scoring.reference(message)
+        elif isinstance(message, DialogueRequest):
+            raise Refused("no_dialogue", f"{wire.tag(message)} in a session without dialogue", None)
         else:
             raise Refused("already_started", f"{wire.tag(message)} is the first message or none", None)
 

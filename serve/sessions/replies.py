@@ -110,6 +110,12 @@ class Replies:
                 (telemetry.held if isinstance(what, Held) else telemetry.interruptions).inc()
 
     async def _tick_forever(self) -> None:
+        try:
+            await self._tick_on()
+        except Exception:
+            _log.exception("a dialogue cannot go on")
+
+    async def _tick_on(self) -> None:
         while True:
             self._wake.clear()
             now = time.monotonic()
@@ -218,9 +224,10 @@ class _Making:
         try:
             return speaker.open(wanted)
         except SpeechError:
-            if options.language or options.voice or language == "eng":
+            known = speaker.language_of(options.voice) if options.voice else "eng"
+            if options.language or language == known:
                 raise
-            return speaker.open(SpeakingOptions(language="eng", rate=options.rate))
+            return speaker.open(SpeakingOptions(language=known, voice=options.voice, rate=options.rate))
 
     async def _guarded(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
         try:

@@ -179,7 +179,7 @@ class Slot:
         read_s, self._read_s = self._read_s, 0.0
         hurried, self._hurried = self._hurried, 0
         told = self.reported_s, self.heard_s
-        self.reported_s, self.heard_s = processed_s, self.session.received_s
+        self.reported_s, self.heard_s = processed_s, self.guarded(lambda: self.session.received_s, self.heard_s)
         if not (events or done or stepped_s or read_s or self.error) and told == (self.reported_s, self.heard_s):
             return None
         return Result(events, done, processed_s, stepped_s, read_s, self.error, hurried, self.heard_s)

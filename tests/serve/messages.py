@@ -33,7 +33,9 @@ def value(schema: dict[str, Any], rng: Random) -> Any:
         return rng.randint(schema.get("minimum", 0), schema.get("maximum", 100_000))
     if kind == "string":
         return "".join(rng.choice('aä字\n"') for _ in range(rng.randrange(min(schema.get("maxLength", 8), 8) + 1)))
-    return {"boolean": rng.random() < 0.5, "null": None, "number": rng.random()}[kind]
+    if kind == "number":
+        return rng.uniform(schema.get("minimum", 0.0), schema.get("maximum", 1.0))
+    return {"boolean": rng.random() < 0.5, "null": None, None: 1}[kind]
 
 
 def _object(schema: dict[str, Any], rng: Random) -> dict[str, Any]:
@@ -50,10 +52,12 @@ def _object(schema: dict[str, Any], rng: Random) -> dict[str, Any]:
 
 def valid(rng: Random, name: str | None = None) -> dict[str, Any]:
     """A message of the schemas; mostly of a kind that lets a session go on, with languages that there are."""
-    often = rng.choices(_CLIENT, [1, 4, 4, 4, 1, 0.3, 2])[0]
+    often = rng.choices(_CLIENT, [1, 4, 4, 4, 1, 0.3, 2, *[0.3] * (len(_CLIENT) - 7)])[0]
     message = value(_SCHEMAS[name or often], rng)
     if rng.random() < 0.9:
         message.pop("model", None)
+        if message["type"] == "start":
+            message.pop("dialogue", None)
         for key in ("languages", "targets"):
             if key in message:
                 message[key] = rng.sample(_KNOWN if key == "languages" else ["eng"], rng.randrange(2))
