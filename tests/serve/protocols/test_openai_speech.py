@@ -46,7 +46,9 @@ def spoken(tmp_path_factory) -> Iterator[tuple[Running, Speaker]]:
 
 def post(server: Running, **body) -> httpx.Response:
     return httpx.post(
-        f"{server.http}/v1/audio/speech", json={"input": TEXT, "model": "tts-1", "voice": "alloy", **body}
+        f"{server.http}/v1/audio/speech",
+        json={"input": TEXT, "model": "tts-1", "voice": "alloy", **body},
+        timeout=60,
     )
 
 
