@@ -7,13 +7,13 @@ at once when an answer is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from speech.audio import SAMPLE_RATE
-from speech.dialogue.actions import Action, Ask, Continued, Held, Say, Sound, Truncated, TurnReopened, TurnTaken
+from speech.dialogue.actions import Action, Ask, Continued, Held, Say, Sound, Truncated
 from speech.dialogue.answers.answerer import TextPiece
 from speech.dialogue.loop import Dialogue
 from speech.dialogue.settings import DialogueSettings
@@ -158,9 +158,3 @@ class Stage:
                     for packet in reply.packets:
                         dialogue.voice.spoken(action.reply, packet, now)
                     dialogue.voice.speech_ended(action.reply)
-
-
-def turns_taken(scene: Scene) -> Sequence[float]:
-    """When turns were taken and stayed taken."""
-    reopened = {action.reply for _, action in scene.actions if isinstance(action, TurnReopened)}
-    return [at for at, one in scene.actions if isinstance(one, TurnTaken) and one.reply not in reopened]

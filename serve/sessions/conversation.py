@@ -111,8 +111,8 @@ class Conversation:
         elif isinstance(message, CancelReply):
             self.dialogue.cancel(now)
         elif isinstance(message, UpdateDialogue):
-            self.options = message.dialogue
             self.dialogue.configure(settings_of(message.dialogue, self._instructions))
+            self.options = message.dialogue
         elif isinstance(message, KeepSaid):
             self.dialogue.keep_said(keep=message.keep)
         elif isinstance(message, ToolResult):

@@ -56,12 +56,9 @@ class Replies:
         try:
             if isinstance(message, UpdateDialogue):
                 check_voice(self._mouth.speaker, message.dialogue)
-            self._receive(message)
+            self._conversation.receive(message, time.monotonic())
         except SpeechError as error:
             raise Refused("bad_config", str(error), None, "dialogue") from error
-
-    def _receive(self, message: DialogueRequest) -> None:
-        self._conversation.receive(message, time.monotonic())
         self._settle()
 
     def listened_to(self, *, there: bool) -> None:
