@@ -45,6 +45,12 @@ class TranscriptEvent:
     alternatives: tuple[Alternative, ...] = ()
     """N-best list of a final, including its text, most likely first; empty unless several texts are requested."""
 
+    @property
+    def language(self) -> str | None:
+        """The language of most words, ISO 639-3; None: not known."""
+        codes = [word.language for word in self.words if word.language is not None]
+        return max(dict.fromkeys(codes), key=codes.count) if codes else None
+
     def delta(self, after: int) -> str:
         """Text of the stable words after the first `after`. Successive deltas concatenate to the stable text."""
         return join(self.words[: self.stable])[len(join(self.words[:after])) :]

@@ -24,8 +24,9 @@ FLOORS = [
     {"nn", "decode", "translate", "data", "metrics"},
     {"models"},
     {"recognize", "tts"},
-    {"stream", "train", "dialogue"},
+    {"stream", "train", "dialogue", "interpret"},
     {"recognizer", "speaker"},
+    {"interpreting"},
     {"batch"},
     {"cli"},
 ]

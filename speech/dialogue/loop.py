@@ -142,7 +142,7 @@ class Dialogue:
             self.voice.hold(now)
 
     def _transcript(self, event: TranscriptEvent, received_s: float, now: float) -> None:
-        language = _language(event)
+        language = event.language
         if self.settings.interrupts and self.voice.speaks:
             if not self._interrupts(event, language, received_s):
                 return
@@ -185,9 +185,3 @@ class Dialogue:
         turn = self.voice.truncate(now)
         if turn is not None:
             self._turns.reopen(turn)
-
-
-def _language(event: TranscriptEvent) -> str | None:
-    """The language of most words."""
-    codes = [word.language for word in event.words if word.language is not None]
-    return max(dict.fromkeys(codes), key=codes.count) if codes else None

@@ -1,0 +1,1 @@
+"""Speech-to-speech translation: what is translated is said while the speaker goes on."""
