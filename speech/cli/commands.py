@@ -26,6 +26,7 @@ COMMANDS = {
     "transcribe": ("speech.cli.transcribe:transcribe", "Transcribe audio: files, folders, or standard input."),
     "say": ("speech.cli.say:say", "Say a text with the voice of the package, or another."),
     "voice": ("speech.cli.voice:voice", "Blend and clone voices; keep them as files or with a model."),
+    "interpret": ("speech.cli.interpret:interpret", "Say a recording in another language, in time with it."),
     "align": ("speech.cli.align:align", "Align a known text with speech: times and confidences."),
     "demo": ("speech.cli.demo:demo", "Transcribe the shipped clips and compare with their references."),
     "models": ("speech.cli.models:models", "Describe a model: size, languages, translation targets."),

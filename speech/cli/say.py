@@ -21,7 +21,7 @@ from speech.text.languages import resolve
 from speech.tts.chapters import without_marks
 
 _RUN, _RUN_CHAPTERS = "speech.cli.say_text", "speech.cli.say_chapters"
-_TIMES = (".json", ".srt", ".vtt")
+TIMES = (".json", ".srt", ".vtt")
 _MARKDOWN = ".md"
 _SUFFIXES = (".txt", ".ssml", ".xml", _MARKDOWN)
 _PIECE = 4096
@@ -90,8 +90,8 @@ def say(
 ) -> None:
     """Say a text, or an SSML document: what begins with <speak."""
     encoding = _checked(output, play=play, chapters=chapters)
-    if words is not None and words.suffix not in _TIMES:
-        raise ConfigError(f"--words {words}", fix=f"Give a name that ends with {', '.join(_TIMES)}.")
+    if words is not None and words.suffix not in TIMES:
+        raise ConfigError(f"--words {words}", fix=f"Give a name that ends with {', '.join(TIMES)}.")
     if words is not None and chapters:
         raise ConfigError("--words with --chapters", fix="Omit it: word times are written beside each chapter.")
     code, pieces = resolve(language).code, _pieces(text, marks=chapters)
