@@ -45,6 +45,8 @@ class Utterance:
     """Silence that the speaker made before it; our voice makes as much of it as has not gone by."""
     source: tuple[float, float]
     """Seconds of the speech that it translates."""
+    written_s: float
+    """When it was written, on the clock of `now`."""
     behind_s: float
     """Seconds from when it was written to when it will be heard, if speech takes no time to be made."""
 
@@ -140,7 +142,7 @@ class Interpreter:
         tail_s = _SENTENCE_S if clause.ends_sentence else _CLAUSE_S
         self._edges = TrimmedEdges(self._rate, tail_s=tail_s * (0.5 if behind_s > self._settings.late_s else 1.0))
         self._shift_s = None
-        self._utterance = Utterance(self._count, clause.text, rate, pause_s, source, behind_s)
+        self._utterance = Utterance(self._count, clause.text, rate, pause_s, source, clause.written_s, behind_s)
         self._count += 1
         return self._utterance
 
