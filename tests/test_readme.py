@@ -140,6 +140,12 @@ def answers_aloud(ran: Ran) -> None:
     assert "caller" in ran.out
 
 
+def is_heard_in_english(ran: Ran) -> None:
+    said = Recognizer.from_pretrained().transcribe(ran.place / "english.wav", language="eng")
+    assert len(said.text.split()) > 3
+    assert {word.lower().strip(".,") for word in said.text.split()} & {"the", "a", "in", "of", "is", "and"}
+
+
 PROMISES: list[tuple[str, Callable[[Ran], None]]] = [
     (r"speech transcribe recordings/ --format srt", writes_subtitles),
     (r"speech transcribe recordings/ .*--engine local", reads_many_files),
@@ -157,6 +163,7 @@ PROMISES: list[tuple[str, Callable[[Ran], None]]] = [
     (r"speech score", scores),
     (r"speech say", says_a_sentence),
     (r"speech converse", answers_aloud),
+    (r"speech interpret", is_heard_in_english),
 ]
 """The first pattern that a command matches says what it has to have done."""
 
@@ -171,6 +178,8 @@ def place(tmp_path_factory) -> Path:
     for name in ("talk.wav", "recordings/one.wav", "recordings/two.flac", "song.mp3"):
         soundfile.write(folder / name, samples, rate)
     soundfile.write(folder / "talk.pcm", samples, rate, format="RAW", subtype="PCM_16")
+    samples, rate = soundfile.read(Path(str(files("speech") / "assets" / "clips" / "kerstin_de_rhasspy-2423.ogg")))
+    soundfile.write(folder / "rede.wav", samples, rate)
     (folder / "talk.txt").write_text("I have a caller waiting, who introduces themselves as", "utf-8")
     for name in ("recipes", "conf", "corpus"):
         (folder / name).symlink_to(ROOT / name)

@@ -14,7 +14,10 @@ from itertools import pairwise
 from speech.interpret.settings import InterpretSettings
 from speech.transcript import Word
 
-USUAL_LETTERS_PER_S = {"eng": 12.5, "fra": 13.8, "spa": 12.0, "ita": 15.0, "rus": 12.6, "deu": 15.0, "ron": 10.6}
+USUAL_LETTERS_PER_S = {
+    "eng": 12.5, "fra": 13.8, "spa": 12.0, "deu": 15.0, "ita": 15.0, "rus": 12.6, "ron": 10.6, "bul": 13.8, "ell": 12.2,
+    "bel": 10.5, "lad": 9.2,
+}  # fmt: skip
 """Usual rates, by ISO 639-3 code: medians of recordings of the corpus (`benchmarks/letter_rates.py`)."""
 PAUSE_S = 0.3
 """A longer gap between two words is a pause."""
