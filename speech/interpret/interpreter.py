@@ -8,8 +8,8 @@
         play(interpreter.ended(now))
 
 A sentence is said as soon as it has been written, or a clause of it, in order, and nothing is left out. The listener
-plays what comes at once, one behind the other. Where our voice has fallen behind it speaks up to a fifth faster, and
-leaves out pauses; else it speaks as fast as the speaker does, and pauses where they do.
+plays what comes at once, one behind the other. Our voice speaks as fast as the speaker does, up to a fifth faster where
+it has fallen behind, and pauses where they do if that makes it no later.
 
 Pure: no sockets, threads or clock; times `now` are seconds of any clock that goes forward.
 """
@@ -42,7 +42,7 @@ class Utterance:
     rate: float
     """For `SpeakingOptions`."""
     pause_s: float
-    """Silence that the speaker made before it; our voice makes as much of it as has not gone by."""
+    """Silence before it, where the speaker paused; what goes by while it is made is left out."""
     source: tuple[float, float]
     """Seconds of the speech that it translates."""
     written_s: float
@@ -89,7 +89,8 @@ class Interpreter:
         """Its words until then."""
         self._plays_until_s: float | None = None
         """When the listener will have heard all; None: nothing has been said."""
-        self._source_end_s: float | None = None
+        self._before: tuple[tuple[float, float], float] | None = None
+        """Source of the last utterance, and when it is due."""
 
     def hear(self, events: Sequence[Event], now: float) -> None:
         """Take events of the live session, in order."""
@@ -135,10 +136,9 @@ class Interpreter:
         rate = self._settings.rate * catch_up(behind_s, self._settings)
         if self._settings.carry_rate:
             rate *= self._pace.relative
-        pause_s = 0.0
-        if self._settings.carry_pauses and self._source_end_s is not None:
-            pause_s = carried_pause(source[0] - self._source_end_s, behind_s, self._settings)
-        self._source_end_s = source[1]
+        begins_s = now + self.behind_s(now)
+        pause_s = self._pause_s(source, begins_s)
+        self._before = source, begins_s + pause_s
         tail_s = _SENTENCE_S if clause.ends_sentence else _CLAUSE_S
         self._edges = TrimmedEdges(self._rate, tail_s=tail_s * (0.5 if behind_s > self._settings.late_s else 1.0))
         self._shift_s = None
@@ -156,6 +156,14 @@ class Interpreter:
         self._utterance, self._waiting = None, []
         return sound
 
+    def _pause_s(self, source: tuple[float, float], begins_s: float) -> float:
+        """The pause of the speaker before an utterance, as far as it makes ours no later than the one before."""
+        if not self._settings.carry_pauses or self._before is None:
+            return 0.0
+        (begin_s, end_s), heard_s = self._before
+        spare_s = (source[0] - begin_s) - (begins_s - heard_s)
+        return carried_pause(source[0] - end_s, spare_s, self._settings)
+
     def _sound(self, samples: np.ndarray, words: Sequence[SaidWord], now: float) -> TranslatedSound:
         utterance = self._utterance
         assert utterance is not None
@@ -163,7 +171,7 @@ class Interpreter:
         self._waiting += words
         if len(samples):
             if self._shift_s is None:
-                silence = self._silence(utterance, now)
+                silence = self._silence(heard_s)
                 self._shift_s = (start + len(silence) - self._edges.dropped) / self._rate
                 samples = np.concatenate([silence, samples])
             self._sent += len(samples)
@@ -177,7 +185,7 @@ class Interpreter:
         known, self._waiting, by_s = self._waiting, [], self._shift_s
         return tuple(replace(word, start_s=word.start_s + by_s, end_s=word.end_s + by_s) for word in known)
 
-    def _silence(self, utterance: Utterance, now: float) -> np.ndarray:
-        """What is left of the pause before an utterance."""
-        gone_s = 0.0 if self._plays_until_s is None else max(now - self._plays_until_s, 0.0)
-        return np.zeros(round(max(utterance.pause_s - gone_s, 0.0) * self._rate), np.float32)
+    def _silence(self, heard_s: float) -> np.ndarray:
+        """What is left of the pause before an utterance, whose sound would be heard at `heard_s`."""
+        due_s = heard_s if self._before is None else self._before[1]
+        return np.zeros(round(max(due_s - heard_s, 0.0) * self._rate), np.float32)

@@ -95,13 +95,15 @@ def catch_up(behind_s: float, settings: InterpretSettings) -> float:
     return 1.0 + (settings.fastest - 1.0) * min(max(share, 0.0), 1.0)
 
 
-def carried_pause(pause_s: float, behind_s: float, settings: InterpretSettings) -> float:
-    """How long our voice is silent where the speaker was for `pause_s`: less if it is behind, and not at all from
-    `late_s` on."""
-    if pause_s <= PAUSE_S:
-        return 0.0
-    share = (behind_s - settings.easy_s) / (settings.late_s - settings.easy_s)
-    return min(pause_s, settings.longest_pause_s) * (1.0 - min(max(share, 0.0), 1.0))
+def carried_pause(pause_s: float, spare_s: float, settings: InterpretSettings) -> float:
+    """How long our voice is silent where the speaker was.
+
+    Args:
+        pause_s: how long the speaker was.
+        spare_s: by how much what follows may begin later without a larger lag than that of what was said before.
+        settings: how long it may be at most.
+    """
+    return max(min(pause_s, spare_s, settings.longest_pause_s), 0.0) if pause_s > PAUSE_S else 0.0
 
 
 def _most(letters: float, usual: float) -> tuple[float, float]:

@@ -31,9 +31,9 @@ class InterpretSettings:
     easy_s: float = ranged(1.0, least=0.0, most=30.0)
     """Seconds behind up to which it does not hurry."""
     late_s: float = ranged(3.0, least=0.1, most=60.0)
-    """Seconds behind from which it speaks as fast as it may, without pauses of its own accord."""
+    """Seconds behind from which it speaks as fast as it may."""
     longest_pause_s: float = ranged(2.0, least=0.0, most=10.0)
-    ahead_s: float = ranged(1.0, least=0.0, most=5.0)
+    ahead_s: float = ranged(0.7, least=0.0, most=5.0)
     """Seconds of our voice still to be heard when the next text is given to it. More merges less, less makes gaps."""
 
     def __post_init__(self) -> None:
