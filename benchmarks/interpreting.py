@@ -3,8 +3,8 @@
     python benchmarks/interpreting.py ROOT --whisper DIR --seconds 200 --output benchmarks/results/interpreting.json
 
 Translated test clips of one speaker, half a second apart, make a talk; `speech.interpreting` says it in English on a
-virtual clock that runs while the machine computes. Each utterance belongs to the clip in which the middle of the speech
-that it translates lies.
+virtual clock. With `--aware`, that also runs while the machine computes. Each utterance belongs to the clip in which
+the middle of the speech that it translates lies.
 
 - BLEU and chrF of the text that was said, and of what Whisper-base (faster-whisper, int8, beam 5) writes of its sound.
 - Lags in seconds: `span` from the beginning of the speech to that of its translation (ear-voice span), `end` between
@@ -84,6 +84,7 @@ def main(
     clone: Annotated[bool, typer.Option("--clone", help="In the voice of the speaker; takes minutes each.")] = False,
     even_rate: Annotated[bool, typer.Option("--even-rate", help="Do not carry the rate over.")] = False,
     complete: Annotated[bool, typer.Option("--complete", help="Translate complete parts.")] = False,
+    aware: Annotated[bool, typer.Option("--aware", help="Computation takes time.")] = False,
     languages: Annotated[str, typer.Option(help="With commas between.")] = ",".join(LANGUAGES),
     output: Annotated[Path | None, typer.Option(help="Write figures and texts as JSON.")] = None,
 ) -> None:
@@ -105,7 +106,7 @@ def main(
                 languages=(code,),
                 voice=VOICE if clone else "",
                 settings=InterpretSettings(carry_rate=not even_rate),
-                computation_aware=True,
+                computation_aware=aware,
                 **options,
             )
             found = interpret(recognizer.engine(), speaker, talk.samples, request)
@@ -116,7 +117,7 @@ def main(
             rows.append(row(talk, clips, found, alike))
             texts += [{"clip": one.clip.id, "said": one.said, "recognised": one.recognised} for one in clips]
             Console(width=160).print(table(rows))
-    save(output, {"seconds": seconds, "carry_rate": not even_rate, "clone": clone, "complete": complete,
+    save(output, {"seconds": seconds, "carry_rate": not even_rate, "clone": clone, "complete": complete, "aware": aware,
                   **machine(), "rows": rows, "texts": texts})  # fmt: skip
 
 
