@@ -9,7 +9,7 @@ the middle of the speech that it translates lies.
 - BLEU and chrF of the text that was said, and of what Whisper-base (faster-whisper, int8, beam 5) writes of its sound.
 - Lags in seconds: `span` from the beginning of the speech to that of its translation (ear-voice span), `end` between
   their ends, `atd` the average token delay of each clip; medians and p95.
-- Rate: Pearson correlation, over clips with at least 20 letters, of letters a second of the clip (forced alignment,
+- Rate: Pearson correlation, over clips with at least 15 letters, of letters a second of the clip (forced alignment,
   over what is usual in the language) with those of the translation.
 - Similarity: cosine of the voice vectors (resemblyzer) of the translation and of the talk, where the voice is `cloned`
   from ten seconds of the talk.
@@ -49,7 +49,7 @@ from speech.tts.cloning import CloneRequest
 from speech.tts.voice_file import VoiceFile
 from speech.tts.watermark import WatermarkChoice
 
-LANGUAGES, ENGLISH, GAP_S, LEAST_LETTERS = ("fra", "spa", "deu"), "eng", 0.5, 20
+LANGUAGES, ENGLISH, GAP_S, LEAST_LETTERS = ("fra", "spa", "deu"), "eng", 0.5, 15
 VOICE = "speaker"
 
 
@@ -95,7 +95,7 @@ def main(
     listener = WhisperModel(str(whisper), device="cpu", compute_type="int8", cpu_threads=1)
     recognizer = Recognizer.from_pretrained()
     encoder = VoiceEncoder(Vad())
-    rows, texts = list[dict[str, Any]](), list[dict[str, str]]()
+    rows, texts = list[dict[str, Any]](), list[dict[str, Any]]()
     for code in languages.split(","):
         for talk in talks(root, code, seconds):
             voices = [voice_of(talk, recognizer)] if clone else []
@@ -115,10 +115,15 @@ def main(
             ]
             alike = similarity_of(encoder, talk, found) if clone else None
             rows.append(row(talk, clips, found, alike))
-            texts += [{"clip": one.clip.id, "said": one.said, "recognised": one.recognised} for one in clips]
+            texts += [
+                {"clip": one.clip.id, "said": one.said, "recognised": one.recognised, "rates": one.rates}
+                for one in clips
+            ]
             Console(width=160).print(table(rows))
+    pooled = correlation([one["rates"] for one in texts])
+    print(f"rate correlation of all clips: {pooled}")
     save(output, {"seconds": seconds, "carry_rate": not even_rate, "clone": clone, "complete": complete, "aware": aware,
-                  **machine(), "rows": rows, "texts": texts})  # fmt: skip
+                  **machine(), "rate_correlation": pooled, "rows": rows, "texts": texts})  # fmt: skip
 
 
 def talks(root: Path, code: str, seconds: float) -> list[Talk]:
@@ -214,10 +219,14 @@ def row(talk: Talk, clips: Sequence[HeardClip], found: Interpretation, alike: fl
     delays = [one.delay_s for one in clips if one.delay_s is not None]
     for name, lags in (("span", spans), ("end", ends), ("atd", delays)):
         figures[name] = [round(float(np.quantile(lags, share)), 2) for share in (0.5, 0.95)] if lags else None
-    both = np.array([one.rates for one in clips if one.rates is not None])
-    figures["rate_clips"] = len(both)
-    figures["rate_correlation"] = round(float(np.corrcoef(both.T)[0, 1]), 2) if len(both) > 2 else None
+    figures["rate_correlation"] = correlation([one.rates for one in clips])
     return figures | ({} if alike is None else {"similarity": alike})
+
+
+def correlation(found: Sequence[tuple[float, float] | None]) -> list[float] | None:
+    """Pearson correlation of rates, and of how many clips; None: there are too few."""
+    both = np.array([one for one in found if one is not None])
+    return [round(float(np.corrcoef(both.T)[0, 1]), 2), len(both)] if len(both) > 2 else None
 
 
 if __name__ == "__main__":
