@@ -124,7 +124,7 @@ class Person:
             if ledger.untaken:
                 self._counts.fault("recognised_without_an_answer", f"{chosen.id}: {ledger.untaken!r}")
             else:
-                self._counts.totals["clips_without_a_turn"] += 1
+                self._counts.totals["clips_without_a_turn"] += 1  # no words, or some over our voice
         ledger.look(time.monotonic())
 
     async def _ended(self, ledger: Ledger) -> None:

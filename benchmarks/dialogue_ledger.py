@@ -8,7 +8,7 @@ from typing import Any
 
 Event = dict[str, Any]
 HANG_S = 30.0
-"""A reply that has not ended so long after its turn hangs."""
+"""A reply of which nothing has come for so long hangs, and one that has not ended so long after its turn is slow."""
 _SLACK_MS = 2
 _MOST_NOTES = 200
 _ENDS = {"reply_done": "done", "reply_truncated": "interrupted", "reply_failed": "failed", "turn_reopened": "reopened"}
@@ -42,13 +42,16 @@ class _Reply:
     """A reply as the client has it."""
 
     began_s: float
+    last_s: float
+    """When something of it came last."""
     rate: int = 0
     next_ms: float = 0.0
     heard: bool = False
     """Whether samples of it have come."""
     rests: bool = False
     """Whether it waits, so that it may go on with something that was said before."""
-    late: bool = False
+    slow: bool = False
+    hangs: bool = False
 
 
 class Ledger:
@@ -66,6 +69,8 @@ class Ledger:
         self.replies: dict[int, _Reply] = {}
         self._finals: list[str] = []
         """Texts that no turn has had."""
+        self._over = 0
+        """How many of them were said before our voice had ended."""
         self._taken: list[list[str]] = []
         self._turns: dict[int, int] = {}
         """Where a turn that was heard an answer to ended, in ms, and the number of the reply."""
@@ -79,8 +84,8 @@ class Ledger:
 
     @property
     def untaken(self) -> str:
-        """What was recognised since the last turn."""
-        return " ".join(self._finals)
+        """What was recognised since the last turn; what was said over our voice may be no turn."""
+        return " ".join(self._finals[self._over :])
 
     @property
     def sounds(self) -> bool:
@@ -98,18 +103,22 @@ class Ledger:
         elif kind == "transcript":
             if event["is_final"] and event["text"]:
                 self._finals.append(event["text"])
+                self._over = len(self._finals) if self.replies else self._over
         elif kind in ("error", "warning"):
             self._counts.fault(kind, str({name: value for name, value in event.items() if name != "seq"}))
         elif kind.startswith("reply_"):
-            self._heard(event)
+            self._heard(event, now)
         self.look(now)
 
     def look(self, now: float) -> None:
-        """Count replies that hang."""
+        """Count replies that are slow, and those that hang."""
         for number, reply in self.replies.items():
-            if now - reply.began_s > HANG_S and not reply.late:
-                reply.late = True
+            if now - reply.last_s > HANG_S and not reply.hangs:
+                reply.hangs = True
                 self._counts.fault("hangs", f"reply {number}, heard: {reply.heard}, waits: {reply.rests}")
+            if now - reply.began_s > HANG_S and not reply.slow:
+                reply.slow = True
+                self._counts.totals["slow"] += 1
 
     def cut_off(self) -> None:
         """The connection has been lost: the server holds its reply and goes on with the word that was cut."""
@@ -129,7 +138,7 @@ class Ledger:
             self._counts.fault("turns_over_a_reply", f"reply {number} while {list(self.replies)} has not ended")
         if number in self._ends:
             self._counts.fault("answered_twice", f"reply {number} has two turns")
-        self.replies[number], self._ends[number] = _Reply(now), end_ms
+        self.replies[number], self._ends[number] = _Reply(now, now), end_ms
         rest, mine = event["text"], list[str]()
         for text in self._finals:
             if rest.startswith(text):
@@ -139,7 +148,7 @@ class Ledger:
             self._counts.fault("words_not_said", f"{rest!r} of turn {event['text']!r}; there was {self._finals}")
         if len(mine) < len(self._finals):
             self._counts.totals["finals_without_a_turn"] += len(self._finals) - len(mine)
-        self._finals, self._taken = [], [*self._taken[-3:], mine]
+        self._finals, self._over, self._taken = [], 0, [*self._taken[-3:], mine]
 
     def _end(self, event: Event, how: str) -> None:
         number = event["reply"]
@@ -171,9 +180,11 @@ class Ledger:
             )
         self._turns[end_ms] = number
 
-    def _heard(self, event: Event) -> None:
+    def _heard(self, event: Event, now: float) -> None:
         number, kind = event["reply"], event["type"]
         reply = self.replies.get(number)
+        if reply is not None:
+            reply.last_s = now
         if reply is None:
             self._counts.fault("said_after_its_end", f"{kind} of reply {number}")
         elif kind == "reply_started":

@@ -87,6 +87,16 @@ def test_faults_are_found(events, fault):
     assert len(counts.notes) >= 1
 
 
-def test_a_reply_that_does_not_end_hangs_once():
+def test_a_reply_of_which_nothing_comes_hangs_once():
     assert counted(ASKED, last_s=HANG_S - 1).totals["hangs"] == 0
     assert counted([*ASKED, audio(0, 0)], last_s=HANG_S + 1).totals["hangs"] == 1
+
+
+def test_a_reply_that_goes_on_for_long_is_slow_and_does_not_hang():
+    counts = Counts()
+    ledger = Ledger(counts)
+    for number, event in enumerate(ASKED):
+        ledger.take(event, number / 1000)
+    for second in range(1, 40):
+        ledger.take(audio(0, 1000 * (second - 1), 1000), second)
+    assert (counts.totals["slow"], counts.totals["hangs"]) == (1, 0)
