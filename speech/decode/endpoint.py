@@ -16,6 +16,8 @@ from speech.errors import ConfigError
 
 _RELEASE = 0.15
 _SMOOTH_FRAMES = 5
+_AHEAD_FRAMES = 4
+"""The end of a pause is expected at least so early, but not in its first half."""
 
 
 class Reason(StrEnum):
@@ -174,7 +176,7 @@ class Endpointer:
 
     def expected(self) -> Endpoint | None:
         """The endpoint that the current pause will cause unless speech resumes; None until three quarters of it have
-        passed."""
+        passed, or, if it is short, half: what is read then takes about as long as the rest."""
         length, config = len(self._probabilities), self.config
         if not self._spoken or self._active:
             return None
@@ -183,7 +185,8 @@ class Endpointer:
         softly = max(self._ends(soft), _frames(config.soft_s))
         if softly < end:
             end, pause = softly, soft
-        return self._endpoint(end - pause // 2, True, Reason.silence) if length >= end - pause // 4 else None
+        ahead = max(pause // 4, min(pause // 2, _AHEAD_FRAMES))
+        return self._endpoint(end - pause // 2, True, Reason.silence) if length >= end - ahead else None
 
     def _check(self) -> Endpoint | None:
         length, config = len(self._probabilities), self.config

@@ -126,11 +126,18 @@ def test_a_pause_is_expected_to_last_when_most_of_it_has():
     for probability in [0.0] * 5 + [0.9] * 20 + [0.0] * (SILENCE - 1):
         endpointer.step(probability)
         seen.append(endpointer.expected())
-    assert seen[: 25 + 8 - 1] == [None] * 32
-    assert seen[32] is not None
-    assert seen[32:] == [Endpoint(30, 25, True, False, Reason.silence)] * 2
+    assert seen[: 25 + 6 - 1] == [None] * 30
+    assert seen[30:] == [Endpoint(30, 25, True, False, Reason.silence)] * 4
     endpointer.step(0.9)
     assert endpointer.expected() is None
+
+
+def test_a_long_pause_is_expected_to_last_when_three_quarters_of_it_have_passed():
+    endpointer, seen = Endpointer(replace(CONFIG, silence_s=0.64)), []
+    for probability in [0.9] * 20 + [0.0] * (2 * SILENCE - 1):
+        endpointer.step(probability)
+        seen.append(endpointer.expected())
+    assert [number for number, expected in enumerate(seen, 1) if expected] == [35, 36, 37, 38, 39]
 
 
 @pytest.mark.parametrize(
