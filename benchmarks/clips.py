@@ -12,6 +12,7 @@ from typing import Any
 from rich.table import Table
 
 from speech.data.manifest import Utterance
+from speech.files import write_atomically
 from speech.metrics.edit.alignment import ErrorCounts, count_errors
 from speech.text.languages import resolve
 from speech.text.normalize import plain_text
@@ -62,9 +63,9 @@ def written(text: str) -> list[str]:
 
 
 def save(output: Path | None, record: dict[str, Any]) -> None:
-    """Write a record as JSON, if `output` is given."""
+    """Write a record as JSON, if `output` is given; a file that is there is replaced at once or not at all."""
     if output is not None:
-        output.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        write_atomically(output, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 
 
 def table(rows: Sequence[dict[str, Any]]) -> Table:

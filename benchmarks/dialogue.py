@@ -1,26 +1,18 @@
-"""Spoken dialogue: interruptions, listening sounds, noises, hesitations; and how soon our voice answers.
+"""Spoken dialogue: interruptions, listening sounds, noises and hesitations.
 
-    python benchmarks/dialogue.py scenes ROOT --count 200 --output benchmarks/results/dialogue_scenes.json
-    python benchmarks/dialogue.py responses ROOT --output benchmarks/results/dialogue.json
+    python benchmarks/dialogue.py ROOT --count 200 --output benchmarks/results/dialogue_scenes.json
 
-`scenes` plays scenes on the clock of their audio (`dialogue_scenes.py`). In each a person (clips of ROOT/test.jsonl)
+It plays scenes on the clock of their audio (`dialogue_scenes.py`). In each a person (clips of ROOT/test.jsonl)
 asks, our voice answers at length, and then, at a random time of the answer: another clip interrupts it; or the voices
 of the package say a listening sound ("mhm", "okay"); or there is a noise (`sounds.py`). Hesitations are clips with a
 pause of .5 to 1.2 s between two words; the peer is voice activity alone, with a pause of .5 s. A history is right if
 the last word that it keeps of an interrupted reply is the last one of which the listener heard at least half, by forced
 alignment of the reply's samples.
-
-`responses` talks to a server over its websocket, with an instant answer (`echo`), one or four people at once. The time
-runs from a clip's last sound to the first sample of our voice that arrives; it is taken with pauses decided by voice
-activity alone, and by the text, too. The peer is a plain chain of the same parts in this process, without overlap: the
-pause is waited for, then the whole turn is recognised, then the whole answer is said.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,27 +22,22 @@ import soxr
 import typer
 from clips import save
 from dialogue_scenes import SpokenReply, Stage, silence, spoken_reply, trimmed
-from live import server
 from rich.console import Console
 from rich.progress import track
 from sounds import KINDS, levelled
 from timing import machine
 
-from serve.client import StreamClient
 from speech.audio import SAMPLE_RATE
 from speech.audio.input.files import load_audio
-from speech.audio.input.pcm import to_pcm16
 from speech.data.manifest import Utterance, read_manifest
 from speech.dialogue.actions import Held, TurnTaken
 from speech.dialogue.backchannels import only_listens
 from speech.dialogue.end_of_turn import EndOfTurn
 from speech.dialogue.settings import DialogueSettings
-from speech.dialogue.stages import STAGES
 from speech.recognizer import Recognizer
 from speech.speaker import Speaker
 from speech.tts.speech_stream import SpeakingOptions
 
-app = typer.Typer(add_completion=False, help="Spoken dialogue.")
 LANGUAGES = ("eng", "spa", "fra", "deu")
 REPLIES = {
     "eng": "Thank you for asking. The library opens at nine in the morning and closes when the last reader goes home.",
@@ -65,8 +52,6 @@ LISTENING = {
     "deu": ("Ja.", "Genau.", "Okay.", "Aha."),
 }
 LATE_S, STOP_S = 1.2, 0.2
-AUDIBLE = 0.01
-"""Smallest sample of our voice that counts as its first."""
 
 
 class Material:
@@ -117,7 +102,6 @@ class Material:
         return np.concatenate([before, silence(pause_s), samples[cut:]]), len(before) / SAMPLE_RATE, pause_s
 
 
-@app.command()
 def scenes(
     root: Path,
     count: Annotated[int, typer.Option(help="Scenes of each kind.", min=4)] = 200,
@@ -238,108 +222,5 @@ def milliseconds(seconds: Sequence[float], share: float) -> int | None:
     return round(1000 * ordered[round(share * (len(ordered) - 1))]) if ordered else None
 
 
-@app.command()
-def responses(
-    root: Path,
-    turns: Annotated[int, typer.Option(help="Per person.", min=2)] = 30,
-    streams: Annotated[str, typer.Option(help="People at once, with commas between.")] = "1,4",
-    seed: int = 21,
-    output: Annotated[Path | None, typer.Option(help="Write figures as JSON.")] = None,
-) -> None:
-    """Measure from the last sound of a clip to the first sample of our voice."""
-    rng = np.random.default_rng(seed)
-    found = [clip for clip in read_manifest(root / "test.jsonl", root) if 1.0 <= clip.duration_s <= 4.0]
-    clips = [trimmed(load_audio(clip.audio)) for clip in found if clip.language == "eng"]
-    chosen = [clips[int(number)] for number in rng.permutation(len(clips))[:turns]]
-    record: dict[str, Any] = {"turns": turns, "seed": seed, **machine(), "rows": []}
-    with server(320, voice_model="embedded-voice", answers="echo") as (url, _):
-        for people in map(int, streams.split(",")):
-            for name, options in (("pauses alone", {"turn_model": False}), ("text, too", {})):
-                stages = asyncio.run(all_people(url, chosen, people, options))
-                record["rows"].append({"people": people, "turns end by": name, **summary(stages)})
-    record["chain"] = chain(chosen)
-    Console().print_json(json.dumps(record))
-    save(output, record)
-
-
-async def all_people(
-    url: str, clips: Sequence[np.ndarray], people: int, dialogue: dict[str, Any]
-) -> list[dict[str, float]]:
-    """Some people talk at once, each to a session of its own; begins are spread over three seconds."""
-    found = await asyncio.gather(*(person(url, clips, 3.0 * one / people, dialogue) for one in range(people)))
-    return [stages for own in found for stages in own]
-
-
-async def person(
-    url: str, clips: Sequence[np.ndarray], wait_s: float, dialogue: dict[str, Any]
-) -> list[dict[str, float]]:
-    """Say clips, each once the answer to the one before has been heard; the milliseconds of each answer."""
-    await asyncio.sleep(wait_s)
-    found, heard = list[dict[str, float]](), asyncio.Event()
-    async with StreamClient(url, languages=["eng"], dialogue=dialogue) as client, asyncio.TaskGroup() as group:
-        ends: list[float] = []
-        group.create_task(say_clips(client, clips, ends, heard))
-        stages: dict[str, float] = {}
-        async for event in client:
-            if event["type"] == "reply_started":
-                stages = dict(event["stages"])
-            elif event["type"] == "reply_audio" and stages and "heard" not in stages:
-                samples = np.frombuffer(event["pcm"], "<i2")
-                if np.abs(samples).max(initial=0) >= AUDIBLE * 32768:
-                    stages["heard"] = 1000 * (time.monotonic() - ends[-1])
-                    found.append(stages)
-            elif event["type"] in ("reply_done", "reply_failed", "reply_truncated"):
-                stages = {}
-                heard.set()
-    return found
-
-
-async def say_clips(client: StreamClient, clips: Sequence[np.ndarray], ends: list[float], heard: asyncio.Event) -> None:
-    """Send clips in real time, and silence until each is answered; `ends` gets when each ended."""
-    began, sent = time.monotonic(), 0
-
-    async def send(samples: np.ndarray) -> None:
-        nonlocal sent
-        for start in range(0, len(samples), 320):
-            block = samples[start : start + 320]
-            await client.send(to_pcm16(block))
-            sent += len(block)
-            await asyncio.sleep(max(began + sent / SAMPLE_RATE - time.monotonic(), 0))
-
-    await send(silence(0.5))
-    for clip in clips:
-        await send(clip)
-        ends.append(time.monotonic())
-        heard.clear()
-        patience = time.monotonic() + 20.0
-        while not heard.is_set() and time.monotonic() < patience:
-            await send(silence(0.02))
-        await send(silence(0.3))
-    await client.stop()
-
-
-def summary(turns: Sequence[dict[str, float]]) -> dict[str, Any]:
-    """Percentiles of the stages, and of what is heard, in milliseconds."""
-    row: dict[str, Any] = {"answered": len(turns)}
-    for name in (*STAGES, "heard"):
-        times = [stages[name] / 1000 for stages in turns if name in stages]
-        row[name] = [milliseconds(times, 0.5), milliseconds(times, 0.95)]
-    beyond = [(stages["heard"] - stages["endpoint"]) / 1000 for stages in turns]
-    return row | {"heard_after_endpoint": [milliseconds(beyond, 0.5), milliseconds(beyond, 0.95)]}
-
-
-def chain(clips: Sequence[np.ndarray]) -> dict[str, Any]:
-    """The same parts one after the other: a pause of .5 s, the turn is recognised, the whole answer is said."""
-    recognizer, speaker = Recognizer.from_pretrained(), Speaker.from_pretrained()
-    options, spent = SpeakingOptions(language="eng"), list[float]()
-    speaker.say("This is the first text.", options)
-    for clip in clips:
-        began = time.perf_counter()
-        text = recognizer.transcribe(np.concatenate([clip, silence(0.5)]), language="eng").text
-        speaker.say(text or "nothing", options)
-        spent.append(0.5 + time.perf_counter() - began)
-    return {"heard": [milliseconds(spent, 0.5), milliseconds(spent, 0.95)]}
-
-
 if __name__ == "__main__":
-    app()
+    typer.run(scenes)

@@ -8,7 +8,7 @@ at once when an answer is asked for.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from speech.dialogue.actions import Action, Ask, Continued, Held, Say, Sound, Tr
 from speech.dialogue.answers.answerer import TextPiece
 from speech.dialogue.loop import Dialogue
 from speech.dialogue.settings import DialogueSettings
-from speech.dialogue.turns import EndJudge, Listening
+from speech.dialogue.turns import EndJudge, Listening, turn_parts
 from speech.speaker import Speaker
 from speech.stream.engine import Engine
 from speech.stream.options import StreamOptions
@@ -130,9 +130,8 @@ class Stage:
             most_s: length of the scene.
         """
         rules = self._settings.rules
-        usual = StreamOptions(languages=(language,))
-        options = replace(usual, endpoint=usual.endpoint.limited(rules.sure_pause_s, usual.endpoint.max_s))
-        stream = self._engine.open(options)
+        parts = turn_parts(rules.sure_pause_s, rules.pause_s)
+        stream = self._engine.open(StreamOptions(languages=(language,), endpoint=parts))
         rate = reply.rate if reply is not None else SAMPLE_RATE
         dialogue = Dialogue(self._settings, sample_rate=rate, end_of_turn=self._end_of_turn, listening=self._listening)
         scene, waiting, place, now = Scene(), opening, 0, 0.0

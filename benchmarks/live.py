@@ -192,9 +192,15 @@ def peer_run(folder: Path, talks: Sequence[Talk]) -> dict[str, Any]:
 
 @contextmanager
 def server(
-    chunk_ms: int, workers: int = 1, model: str = EMBEDDED, voice_model: str = "", answers: str = ""
+    chunk_ms: int,
+    workers: int = 1,
+    model: str = EMBEDDED,
+    voice_model: str = "",
+    answers: str = "",
+    log: Path | None = None,
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Start a server on a free port, one of `workers`, without a load limit; yields its URL and process."""
+    """Start a server on a free port, one of `workers`, without a load limit; yields its URL and process. What it logs
+    goes to the file `log`, if there is one."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -204,7 +210,8 @@ def server(
     environment = os.environ | {"SPEECH_MAX_LOAD": "1000"}
     if workers > 1:
         environment["SPEECH_READERS"] = "1"
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
+    with open(os.devnull if log is None else log, "wb") as logged:  # noqa: PTH123
+        process = subprocess.Popen(command, stderr=logged, env=environment)
     try:
         while True:
             try:

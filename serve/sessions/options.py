@@ -13,6 +13,7 @@ from serve.protocols.dialogue_messages import Conversing
 from speech.choices import Live, PolicyName
 from speech.decode.bias.phrases import Phrase, canonical
 from speech.decode.endpoint import EndpointConfig
+from speech.dialogue.turns import turn_parts
 from speech.errors import ConfigError, LanguageError, SpeechError
 from speech.events import milliseconds
 from speech.metrics.meaning.vectors import Vectors
@@ -155,9 +156,11 @@ def _changed(
 
 
 def _turn_parts(dialogue: Conversing) -> EndpointConfig:
-    """Rules of segments in a dialogue: they end at the shortest pause that may end a turn, whose text is then there."""
+    """Rules of segments in a dialogue; where clients ask for each reply, pauses end none."""
+    if dialogue.automatic:
+        return turn_parts(dialogue.sure_pause_ms / 1000, dialogue.pause_ms / 1000)
     usual = EndpointConfig()
-    return usual.limited(dialogue.sure_pause_ms / 1000 if dialogue.automatic else None, usual.max_s)
+    return usual.limited(None, usual.max_s)
 
 
 def _phrases(texts: Sequence[str]) -> tuple[Phrase, ...]:

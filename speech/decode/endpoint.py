@@ -16,6 +16,8 @@ from speech.errors import ConfigError
 
 _RELEASE = 0.15
 _SMOOTH_FRAMES = 5
+_AHEAD_FRAMES = 4
+"""The end of a pause is expected at least so early, but not in its first half."""
 
 
 class Reason(StrEnum):
@@ -45,6 +47,9 @@ class EndpointConfig:
     """A segment is silent, and is not read, if no frame reaches this probability."""
     silence_s: float = 0.5
     """Pause that ends a segment."""
+    murmured_s: float | None = None
+    """Pause that ends a segment although something in the end of a shorter one reaches `murmur`, as words do that die
+    away, which are not to be cut. None: `silence_s`, whatever is heard."""
     soft_s: float = 8.0
     """Segment length from which the shorter pause `soft_silence_s` ends it."""
     soft_silence_s: float = 0.2
@@ -72,6 +77,10 @@ class EndpointConfig:
             raise ConfigError(
                 f"blank_s {self.blank_s} is less than soft_silence_s {self.soft_silence_s}", fix="Raise it."
             )
+        if self.murmured_s is not None and self.murmured_s < self.silence_s:
+            raise ConfigError(
+                f"murmured_s {self.murmured_s} is less than silence_s {self.silence_s}", fix="Raise murmured_s."
+            )
         if self.idle_s < self.silence_s:
             raise ConfigError(f"idle_s {self.idle_s} is less than silence_s {self.silence_s}", fix="Raise idle_s.")
 
@@ -83,8 +92,9 @@ class EndpointConfig:
         """The rules with another pause (None: pauses end nothing) and another maximum length."""
         if silence_s is None:
             return replace(
-                self, silence_s=max_s, soft_s=max_s, soft_silence_s=max_s, idle_s=max_s, max_s=max_s, blank_s=None
-            )
+                self, silence_s=max_s, soft_s=max_s, soft_silence_s=max_s, idle_s=max_s, max_s=max_s, blank_s=None,
+                murmured_s=None,
+            )  # fmt: skip
         silence_s = min(silence_s, max_s)
         return replace(
             self,
@@ -93,6 +103,7 @@ class EndpointConfig:
             soft_s=min(max(self.soft_s, silence_s), max_s),
             idle_s=max(self.idle_s, silence_s),
             max_s=max_s,
+            murmured_s=None if self.murmured_s is None else max(self.murmured_s, silence_s),
         )
 
 
@@ -126,6 +137,7 @@ class Endpointer:
         self.speech_begin: int | None = None
         self._probabilities: list[float] = []
         self._spoken = 0  # length of the segment up to its last speech frame; 0: no speech so far
+        self._murmured = 0  # the same for frames that reach `murmur`
         self._active = False
 
     @property
@@ -141,6 +153,8 @@ class Endpointer:
         """Process the probability of one frame without checking for an endpoint."""
         self._probabilities.append(probability)
         self._active = probability >= self.config.threshold - (_RELEASE if self._active else 0.0)
+        if probability >= self.config.murmur:
+            self._murmured = len(self._probabilities)
         if self._active:
             self._spoken = len(self._probabilities)
             if self.speech_begin is None:
@@ -162,30 +176,38 @@ class Endpointer:
 
     def expected(self) -> Endpoint | None:
         """The endpoint that the current pause will cause unless speech resumes; None until three quarters of it have
-        passed."""
+        passed, or, if it is short, half: what is read then takes about as long as the rest."""
         length, config = len(self._probabilities), self.config
         if not self._spoken or self._active:
             return None
         silence, soft = _frames(config.silence_s), _frames(config.soft_silence_s)
-        end, pause = self._spoken + silence, silence
-        softly = max(self._spoken + soft, _frames(config.soft_s))
+        end, pause = self._ends(silence), silence
+        softly = max(self._ends(soft), _frames(config.soft_s))
         if softly < end:
             end, pause = softly, soft
-        return self._endpoint(end - pause // 2, True, Reason.silence) if length >= end - pause // 4 else None
+        ahead = max(pause // 4, min(pause // 2, _AHEAD_FRAMES))
+        return self._endpoint(end - pause // 2, True, Reason.silence) if length >= end - ahead else None
 
     def _check(self) -> Endpoint | None:
         length, config = len(self._probabilities), self.config
         silence, soft = _frames(config.silence_s), _frames(config.soft_silence_s)
-        pause = length - self._spoken
-        if self._spoken and pause >= silence:
+        if self._spoken and length >= self._ends(silence):
             return self._end(length - silence // 2, True, Reason.silence)
-        if self._spoken and length >= _frames(config.soft_s) and pause >= soft:
+        if self._spoken and length >= _frames(config.soft_s) and length >= self._ends(soft):
             return self._end(length - soft // 2, True, Reason.silence)
         if not self._spoken and length >= _frames(config.idle_s):
             return self._end(length - silence // 2, True, Reason.no_speech)
         if length >= _frames(config.max_s):
             return self._end(self._least_likely(), False, Reason.max_length)
         return None
+
+    def _ends(self, silence: int) -> int:
+        """Length at which a pause ends the segment if nothing more is heard; `silence`: frames of a silent one."""
+        end = self._spoken + silence
+        if self.config.murmured_s is None:
+            return end
+        longest = self._spoken + max(_frames(self.config.murmured_s), silence)
+        return min(max(end, self._murmured + silence // 2), longest)
 
     def _least_likely(self) -> int:
         """Frame in the second half where the smoothed speech probability is lowest; ties prefer the latest."""
@@ -203,6 +225,7 @@ class Endpointer:
         rest, active = self._probabilities[length:], self._active
         self.start += length
         self._probabilities, self._spoken, self._active, self.speech_begin = [], 0, False, None
+        self._murmured = 0
         for probability in rest:  # belongs to the next segment; too short to end it
             self.take(probability)
         self._active = active

@@ -6,8 +6,9 @@ Pure: audio events of a live session in, decisions out. Times are seconds of the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from speech.decode.endpoint import EndpointConfig
 from speech.errors import ConfigError
 from speech.ranges import check, ranged
 
@@ -52,6 +53,18 @@ class TurnRules:
         if probability is None or self.doubtful < probability < self.sure:
             return self.pause_s
         return self.sure_pause_s if probability >= self.sure else self.doubtful_pause_s
+
+
+def turn_parts(sure_pause_s: float, pause_s: float) -> EndpointConfig:
+    """Rules of the segments of a dialogue: they end at the shortest pause that may end a turn, so that its text is then
+    there; where a word may still die away, at a usual one.
+
+    Args:
+        sure_pause_s: the shortest pause, in seconds.
+        pause_s: a usual one.
+    """
+    usual = EndpointConfig()
+    return replace(usual.limited(sure_pause_s, usual.max_s), murmured_s=max(pause_s, sure_pause_s))
 
 
 @dataclass(frozen=True, slots=True)

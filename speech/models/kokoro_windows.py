@@ -19,6 +19,9 @@ from speech.nn.kokoro.windowed_decoder import DecoderInput, WindowedDecoder
 FIRST_FRAMES, MOST_FRAMES = 8, 40
 """Frames of the first window of what is wanted soon; each later one has twice as many, up to a maximum. Small windows
 come sooner and cost more: a window computes 6 to 10 frames of its neighbours besides its own."""
+EARLY_FRAMES = 4
+"""Frames before the first symbol that are computed where the first window is wanted soon. Sounds begin up to 75 ms
+before the symbols that they are counted for; what lies further ahead is silence, with peaks 56 dB below full scale."""
 
 
 class WindowedKokoro:
@@ -49,7 +52,7 @@ class WindowedKokoro:
         Args:
             request: what is spoken.
             statistics: of the voice.
-            soon: whether the first windows are small.
+            soon: whether the first windows are small, and silence before the first symbol is zero, not computed.
 
         Raises:
             ConfigError: as `Kokoro.speak`, before the first window.
@@ -69,18 +72,22 @@ class WindowedKokoro:
         curves = self._pitch(frames, prosody), self._energy(frames, prosody)
         utterance = self._decoder.begin(DecoderInput(text, *curves, noise), spoken, statistics.of(len(text)))
         yield KokoroSpeech(none, counts)
-        for start, stop in windows(len(text), FIRST_FRAMES if soon else MOST_FRAMES):
-            yield KokoroSpeech(utterance.samples(start, stop).float().cpu(), counts)
+        begin = max(int(counts[0]) - EARLY_FRAMES, 0) if soon else 0
+        for start, stop in windows(len(text), FIRST_FRAMES if soon else MOST_FRAMES, begin):
+            samples = utterance.samples(start, stop).float().cpu()
+            silent = torch.zeros(begin * model.frame_samples if start == begin else 0)
+            yield KokoroSpeech(torch.cat([silent, samples]), counts)
 
 
-def windows(frames: int, first: int = FIRST_FRAMES) -> Iterator[tuple[int, int]]:
+def windows(frames: int, first: int = FIRST_FRAMES, begin: int = 0) -> Iterator[tuple[int, int]]:
     """First frame of each window, and one behind its last.
 
     Args:
         frames: of the text.
         first: size of the first window.
+        begin: where that begins, below `frames`.
     """
-    start, size = 0, first
+    start, size = begin, first
     while start < frames:
         stop = min(start + size, frames)
         yield start, stop

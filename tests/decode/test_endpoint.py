@@ -1,5 +1,7 @@
 """When segments end: each rule, and that nothing behind a decision matters."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +31,25 @@ def test_a_pause_after_speech_ends_a_segment_in_its_middle():
 
 def test_a_pause_that_is_too_short_does_not():
     assert not run(([0.9] * 10 + [0.0] * (SILENCE - 1)) * 2)
+
+
+MURMURED = replace(CONFIG, murmured_s=0.64)
+
+
+def test_a_word_that_dies_away_is_not_cut():
+    tail = [0.3, 0.23, 0.3, 0.34, 0.33, 0.31, 0.2, 0.09, 0.33, 0.2, 0.13]
+    heard, endpoint = run([0.9] * 20 + tail + [0.0] * 20, MURMURED)[0]
+    assert heard == 20 + len(tail) + SILENCE // 2
+    assert (endpoint.frame, endpoint.reason) == (20 + len(tail), Reason.silence)
+    assert run([0.9] * 20 + tail + [0.0] * 20)[0][1].frame < 20 + len(tail)  # without the rule
+
+
+def test_what_does_not_die_away_ends_a_segment_after_a_longer_pause():
+    assert run([0.9] * 20 + [0.3] * 40, MURMURED)[0][0] == 20 + 2 * SILENCE
+
+
+def test_a_moment_of_murmur_in_a_pause_does_not_make_it_longer():
+    assert run([0.9] * 20 + [0.3] * 5 + [0.0] * 20, MURMURED)[0][0] == 20 + SILENCE
 
 
 def test_in_a_long_segment_a_short_pause_is_enough():
@@ -86,16 +107,17 @@ def test_segments_follow_each_other_and_the_future_changes_nothing(track, length
     assert [item for item in found if item[0] <= length] == run(track[:length])
 
 
-@given(st.lists(st.sampled_from([0.0, 0.2, 0.4, 0.6, 0.95]), max_size=300))
-def test_what_a_pause_is_expected_to_end_in_is_what_it_ends_in(track):
-    endpointer = Endpointer(CONFIG)
+@given(st.lists(st.sampled_from([0.0, 0.2, 0.4, 0.6, 0.95]), max_size=300), st.booleans())
+def test_what_a_pause_is_expected_to_end_in_is_what_it_ends_in(track, murmured):
+    config = MURMURED if murmured else CONFIG
+    endpointer = Endpointer(config)
     for place, probability in enumerate(track, start=1):
         endpointer.step(probability)
         expected = endpointer.expected()
         if expected is None:
             continue
         assert expected.frame <= place
-        silence = run([*track[:place], *[0.0] * SILENCE])
+        silence = run([*track[:place], *[0.0] * SILENCE], config)
         assert expected == next(end for heard, end in silence if heard > place)
 
 
@@ -104,16 +126,31 @@ def test_a_pause_is_expected_to_last_when_most_of_it_has():
     for probability in [0.0] * 5 + [0.9] * 20 + [0.0] * (SILENCE - 1):
         endpointer.step(probability)
         seen.append(endpointer.expected())
-    assert seen[: 25 + 8 - 1] == [None] * 32
-    assert seen[32] is not None
-    assert seen[32:] == [Endpoint(30, 25, True, False, Reason.silence)] * 2
+    assert seen[: 25 + 6 - 1] == [None] * 30
+    assert seen[30:] == [Endpoint(30, 25, True, False, Reason.silence)] * 4
     endpointer.step(0.9)
     assert endpointer.expected() is None
 
 
+def test_a_long_pause_is_expected_to_last_when_three_quarters_of_it_have_passed():
+    endpointer, seen = Endpointer(replace(CONFIG, silence_s=0.64)), []
+    for probability in [0.9] * 20 + [0.0] * (2 * SILENCE - 1):
+        endpointer.step(probability)
+        seen.append(endpointer.expected())
+    assert [number for number, expected in enumerate(seen, 1) if expected] == [35, 36, 37, 38, 39]
+
+
 @pytest.mark.parametrize(
     "wrong",
-    [{"threshold": 1.0}, {"murmur": 0.6}, {"silence_s": 9.0}, {"soft_silence_s": 0.0}, {"max_s": 3.0}, {"idle_s": 0.1}],
+    [
+        {"threshold": 1.0},
+        {"murmur": 0.6},
+        {"silence_s": 9.0},
+        {"soft_silence_s": 0.0},
+        {"max_s": 3.0},
+        {"idle_s": 0.1},
+        {"murmured_s": 0.4},
+    ],
 )
 def test_contradictions_are_refused(wrong):
     with pytest.raises(ConfigError):
