@@ -15,6 +15,17 @@ from speech.speaker import Speaker
 
 NO_ANSWERS = "this server does not answer; it is started with --voice-model and --answers for that"
 """What clients are told where there is none."""
+NO_VOICE = "this server has no voice; it is started with --voice-model for one"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerVoice:
+    """The voice that says what sessions write."""
+
+    speaker: Speaker
+    turns: SpeakingTurns
+    """Of texts that are said."""
+    telemetry: Telemetry
 
 
 @dataclass(frozen=True, slots=True)
