@@ -298,7 +298,8 @@ def _add_sockets(app: FastAPI, parts: Parts) -> None:
     add_protocol(app, parts, "/v1/listen", "deepgram", deepgram, "token")
 
     def translations(socket: WebSocket) -> OpenAiTranslations:
-        return OpenAiTranslations(parts.facts, socket.query_params.get("model", ""))
+        speaks = parts.voice.speaks if parts.voice is not None else lambda code: False
+        return OpenAiTranslations(parts.facts, socket.query_params.get("model", ""), speaks)
 
     def openai(socket: WebSocket) -> ProtocolAdapter:
         return realtime(socket.query_params, parts.facts, parts.mouth)
