@@ -43,7 +43,7 @@ from serve.protocols.openai_translations import OpenAiTranslations
 from serve.protocols.speaking_protocol import SpeakingProtocol
 from serve.protocols.twilio import Twilio
 from serve.protocols.vosk import Vosk
-from serve.sessions.mouth import NO_ANSWERS, Mouth, open_mouth
+from serve.sessions.mouth import NO_ANSWERS, Mouth, ServerVoice, open_mouth
 from serve.sessions.options import Facts, Refused
 from serve.sessions.registry import SessionRegistry
 from serve.sessions.scoring import shared_vectors
@@ -84,6 +84,7 @@ class Parts:
     speech: SpeechApi
     voices: LiveVoices
     mouth: Mouth | None
+    voice: ServerVoice | None
     registry: SessionRegistry | None = None
 
 
@@ -128,7 +129,8 @@ def build(config: ServeConfig) -> FastAPI:
     adapters = LiveAdapters(recognizer, facts, auth, telemetry, pools)
     speech, voices = SpeechApi(speaker, config, telemetry, pools), LiveVoices(speaker, recognizer, config, pools)
     mouth = open_mouth(answerer, speaker, speech.turns, pools.answers, telemetry, config.answer_instructions)
-    parts = Parts(recognizer, live, facts, auth, telemetry, adapters, pools, speech, voices, mouth)
+    voice = None if speaker is None else ServerVoice(speaker, speech.turns, telemetry)
+    parts = Parts(recognizer, live, facts, auth, telemetry, adapters, pools, speech, voices, mouth, voice)
     app = FastAPI(title="speech", version=__version__, lifespan=lambda _: _lifespan(parts))
     app.state.parts = parts
     _add_page(app)
@@ -151,7 +153,7 @@ async def _lifespan(parts: Parts) -> AsyncIterator[None]:
     readers = config.readers or readers_for(config.device)
     fallback_s = config.fallback_s if config.fallback else None
     worker = EngineWorker(engine, asyncio.get_running_loop(), readers, fallback_s)
-    parts.registry = SessionRegistry(parts.facts, worker, parts.telemetry, parts.pools, parts.mouth)
+    parts.registry = SessionRegistry(parts.facts, worker, parts.telemetry, parts.pools, parts.mouth, parts.voice)
     watcher = asyncio.create_task(parts.adapters.watch())
     try:
         yield
@@ -296,7 +298,8 @@ def _add_sockets(app: FastAPI, parts: Parts) -> None:
     add_protocol(app, parts, "/v1/listen", "deepgram", deepgram, "token")
 
     def translations(socket: WebSocket) -> OpenAiTranslations:
-        return OpenAiTranslations(parts.facts, socket.query_params.get("model", ""))
+        speaks = parts.voice.speaks if parts.voice is not None else lambda code: False
+        return OpenAiTranslations(parts.facts, socket.query_params.get("model", ""), speaks)
 
     def openai(socket: WebSocket) -> ProtocolAdapter:
         return realtime(socket.query_params, parts.facts, parts.mouth)

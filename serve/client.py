@@ -33,6 +33,8 @@ _MOST_EVENTS = 4096
 """Maximum number of queued events; the client then stops reading from the server."""
 _GRAIN = 64
 """Audio is split at multiples of this many bytes: whole samples in every encoding."""
+_AUDIBLE = ("reply_audio", "translation_audio")
+"""Types of events whose samples are in the binary message behind them."""
 _ANSWERS = {"finalized": "finalize", "updated": "update", "alive": "keepalive", "referenced": "reference"}
 
 
@@ -98,15 +100,15 @@ async def _events(socket: ClientConnection) -> AsyncIterator[dict[str, Any]]:
     heading: dict[str, Any] = {}
     async for frame in socket:
         event = {**heading, "pcm": frame} if isinstance(frame, bytes) else json.loads(frame)
-        if event["type"] == "reply_audio" and "pcm" not in event:
+        if event["type"] in _AUDIBLE and "pcm" not in event:
             heading = event
         else:
             yield event
 
 
 class StreamClient:
-    """One session. `send` takes audio, iteration yields events until `end`; those of type `reply_audio` have their
-    samples in `pcm`.
+    """One session. `send` takes audio, iteration yields events until `end`; those of the types `reply_audio` and
+    `translation_audio` have their samples in `pcm`.
 
     Unacknowledged audio and messages are kept and sent again after a reconnect. Iterate while you send: after 4,096
     queued events the client stops reading, and the server disconnects slow readers.
@@ -115,7 +117,7 @@ class StreamClient:
         url: `ws://` or `wss://` URL of `/v1/stream`.
         api_key: API key, if the server requires one.
         resume: resume the session when the connection breaks.
-        start: fields of `start`: `languages`, `targets`, `audio`, `interim`, `endpointing`, ...
+        start: fields of `start`: `languages`, `targets`, `interpret`, `audio`, `interim`, `endpointing`, ...
 
     Attributes:
         session: id of the session.

@@ -28,6 +28,10 @@ class Telemetry:
         )
         self.interruptions = Counter("speech_interruptions", "Replies ended by the user", registry=make)
         self.held = Counter("speech_held_replies", "Times that a reply waited for speech over it", registry=make)
+        self.behind = self._seconds("speech_translation_behind_seconds", "Translation written to heard")
+        self.utterances = Counter(
+            "speech_translated_utterances", "Parts of translations to be said", ["status"], registry=make
+        )
         self.sessions = Gauge("speech_sessions", "Live sessions, parked ones included", registry=make)
         self.opened = Counter("speech_connections", "Websocket connections", ["protocol"], registry=make)
         self.refused = Counter("speech_refused", "Connections and sessions refused", ["code"], registry=make)

@@ -29,6 +29,7 @@ from speech.tts.pronunciation.pronunciation import Pronouncer
 from speech.tts.speech_stream import SaidWord, SpeakingOptions, SpeechPacket, SpeechStream
 from speech.tts.style_fitting import Told
 from speech.tts.synthesizer import Synthesizer
+from speech.tts.text_front_end.spoken_form import SpokenForm
 from speech.tts.text_front_end.ssml import read_ssml
 from speech.tts.voice_blend import blend_name, read_blend
 from speech.tts.voice_file import VoiceFile
@@ -233,6 +234,15 @@ class Speaker:
         if options.voice:
             return blend_name(_weights(self._synthesizer, options.voice))
         return self._synthesizer.voice_for(resolve(options.language).code)
+
+    def check_pronunciation(self, language: str) -> None:
+        """Check that words of a language can be pronounced.
+
+        Raises:
+            LanguageError: if the language is unknown, or no pronunciation is known in it.
+            ConfigError: if that takes `espeak-ng`, and it is not installed.
+        """
+        self._pronouncer(SpokenForm("", ()), resolve(language).code)
 
     def _open_to_voices(self) -> AlignedSynthesizer:
         if not isinstance(self._synthesizer, AlignedSynthesizer):

@@ -312,3 +312,12 @@ def test_voices_of_an_aligned_model_come_and_go(tmp_path):
         one.add_voice(replace(eve, model="0" * 64))
     with pytest.raises(ConfigError, match="voices of this model cannot be added while it speaks"):
         speaker().add_voice(eve)
+
+
+def test_a_language_without_a_pronunciation_is_told_before_anything_is_said(tmp_path):
+    voice = Speaker.from_pretrained(str(save_tiny_voice(tmp_path / "tiny")))
+    voice.check_pronunciation("German")
+    with pytest.raises(LanguageError, match="no pronunciation is known in 'xho'"):
+        voice.check_pronunciation("xho")
+    with pytest.raises(LanguageError, match="klingonish"):
+        voice.check_pronunciation("klingonish")

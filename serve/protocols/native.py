@@ -10,6 +10,7 @@ from msgspec import UNSET
 
 from serve.protocols import wire
 from serve.protocols.dialogue_messages import ReplyAudio
+from serve.protocols.interpreting_messages import TranslationAudio
 from serve.sessions.options import Refused
 
 _AUDIO_KEYS = ("encoding", "sample_rate", "channels")
@@ -57,7 +58,7 @@ class Native:
 
     def outgoing(self, message: wire.ServerMessage) -> list[wire.Frame]:
         """Render a message as one frame, and audio as a second one."""
-        if isinstance(message, ReplyAudio) and message.pcm is not UNSET:
+        if isinstance(message, ReplyAudio | TranslationAudio) and message.pcm is not UNSET:
             return [wire.render(msgspec.structs.replace(message, pcm=UNSET)), message.pcm]
         return [wire.render(message)]
 

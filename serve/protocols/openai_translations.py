@@ -1,4 +1,5 @@
-"""`/v1/realtime/translations`: OpenAI's realtime translation sessions, with text in place of translated speech.
+"""`/v1/realtime/translations`: OpenAI's realtime translation sessions: text, and speech where there is a voice for it.
+
 
 The translation is written while the speaker goes on and is never taken back: its deltas, joined, are the text. Model,
 noise reduction and the transcription's model are accepted and ignored; `translation` of the session, the options of the
@@ -7,9 +8,11 @@ native protocol, is an extension of ours.
 
 from __future__ import annotations
 
+import base64
 import secrets
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -18,7 +21,9 @@ from msgspec import UNSET, Struct, UnsetType
 from serve.net.websocket import Reply
 from serve.protocols import wire
 from serve.protocols.appended_text import AppendedText
+from serve.protocols.interpreting_messages import Interpreting, TranslationAudio
 from serve.protocols.openai_events import InvalidEvent, audio_of, convert, failed, messages_of
+from serve.protocols.reply_sound import ReplySound
 from serve.sessions.options import Facts, Refused, prepare
 from speech.choices import PolicyName
 from speech.errors import LanguageError
@@ -75,6 +80,10 @@ class _TranslationSettings(Struct, frozen=True):
         policy = PolicyName.align_att if self.target in facts.drafts_into else PolicyName.complete
         return wire.Translating(policy, append=True)
 
+    def interpret(self, speaks: Callable[[str], bool]) -> Interpreting | None:
+        """How it is said; None: the server's voice does not have the language."""
+        return Interpreting(self.target) if speaks(self.target) else None
+
 
 class OpenAiTranslations:
     """Adapter of one connection. The session starts with the first audio.
@@ -82,12 +91,13 @@ class OpenAiTranslations:
     Args:
         facts: of the server.
         model: that the client has named.
+        speaks: whether the server's voice has a language, by its ISO 639-3 code.
     """
 
     resumable = False
 
-    def __init__(self, facts: Facts, model: str = "") -> None:
-        self._facts, self._model = facts, model or facts.model.id
+    def __init__(self, facts: Facts, model: str = "", speaks: Callable[[str], bool] = lambda code: False) -> None:
+        self._facts, self._model, self._speaks = facts, model or facts.model.id, speaks
         self._id = f"sess_{secrets.token_hex(10)}"
         self._expires = int(time.time() + facts.config.max_session_s)
         self._settings = _TranslationSettings(ENGLISH if ENGLISH in facts.targets else next(iter(facts.targets), ""))
@@ -95,6 +105,8 @@ class OpenAiTranslations:
         self._shown = self._settings
         """Settings that the session has confirmed."""
         self._source, self._target = AppendedText(), AppendedText()
+        self._sound: ReplySound | None = None
+        self._audio_ms = 0
         self._begun = False
         self._count = 0
 
@@ -119,6 +131,9 @@ class OpenAiTranslations:
         if isinstance(message, wire.Translation):
             delta = self._target.grown(message.segment, message.text, message.target)
             records += _deltas("output", delta, message.audio_ms)
+            self._audio_ms = message.audio_ms
+        elif isinstance(message, TranslationAudio):
+            records += self._audible(message)
         elif isinstance(message, wire.TranscriptMessage):
             delta = self._source.added(message.segment, message.delta or "")
             wanted = self._shown.transcription is not None
@@ -131,8 +146,19 @@ class OpenAiTranslations:
                 self._asked.popleft()
             records.append(failed(message))
         elif isinstance(message, wire.End):
+            records += [] if self._sound is None else self._said(self._sound.finish())
             records.append({"type": "session.closed"})
         return [self._event(record) for record in records]
+
+    def _audible(self, message: TranslationAudio) -> list[dict[str, Any]]:
+        """Samples of our voice, at the rate of the session."""
+        if self._sound is None:
+            self._sound = ReplySound(message.sample_rate, wire.AudioParams("pcm_s16le", _RATE))
+        return self._said(self._sound.encode(message.pcm or b""))
+
+    def _said(self, pcm: bytes) -> list[dict[str, Any]]:
+        audio = {"delta": base64.b64encode(pcm).decode(), "sample_rate": _RATE, "channels": 1, "format": "pcm16"}
+        return [{"type": "session.output_audio.delta", **audio, "elapsed_ms": self._audio_ms}] if pcm else []
 
     def _meaning(self, event: dict[str, Any]) -> list[wire.ClientMessage | bytes | Reply]:
         kind = event.get("type")
@@ -159,6 +185,7 @@ class OpenAiTranslations:
                 interim="append",
                 words=False,
                 vad_events=False,
+                interpret=settings.interpret(self._speaks),
             )
         ]
 
@@ -174,7 +201,8 @@ class OpenAiTranslations:
         }
         kept = {key: value for key, value in changes.items() if value is not UNSET}
         settings = msgspec.structs.replace(self._settings, **kept)
-        update = wire.Update(targets=[settings.target], translation=settings.policy(self._facts))
+        policy, said = settings.policy(self._facts), settings.interpret(self._speaks)
+        update = wire.Update(targets=[settings.target], translation=policy, interpret=said)
         try:
             prepare(self._facts, StreamOptions(), update)
         except Refused as refused:

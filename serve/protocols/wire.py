@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from serve.protocols.close_codes import CloseCode as CloseCode
 from serve.protocols.dialogue_messages import Conversing, DialogueEvent, DialogueRequest
+from serve.protocols.interpreting_messages import Interpreting, TranslationAudio
 from serve.protocols.message_base import Event, Milliseconds
 from serve.protocols.message_base import Frame as Frame
 from serve.protocols.option_messages import Endpointing as Endpointing
@@ -54,6 +55,8 @@ class Options(Struct, kw_only=True, forbid_unknown_fields=True):
     interim: Literal["revisable", "append", "off"] | UnsetType = UNSET
     """revisable: partial transcripts may change after `stable` words; append: only stable text, as `delta`; off: no
     partial transcripts."""
+    interpret: Interpreting | UnsetType | None = UNSET
+    """Say a translation while the speaker goes on; null: only write it."""
 
 
 class StartMessage(Options, tag="start"):
@@ -355,7 +358,7 @@ class End(Event, tag="end"):
 ServerMessage = (
     Started | Resumed | TranscriptMessage | Translation | LanguageMessage | SpeechStarted | SpeechEnded
     | EndpointMessage | Ack | Flow | Updated | Finalized | Referenced | Score | Alive | Notice | Error | GoAway | End
-    | DialogueEvent
+    | TranslationAudio | DialogueEvent
 )  # fmt: skip
 
 _decoder = msgspec.json.Decoder(ClientMessage)

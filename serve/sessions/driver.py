@@ -14,8 +14,9 @@ from serve.engine.worker import EngineWorker
 from serve.protocols import wire
 from serve.protocols.dialogue_messages import CancelReply, DialogueRequest
 from serve.sessions.attached import Attached
+from serve.sessions.interpreting import check_interpreting
 from serve.sessions.load import Load
-from serve.sessions.mouth import Mouth
+from serve.sessions.mouth import Mouth, ServerVoice
 from serve.sessions.options import Facts, Prepared, Refused, prepare, takes_a_while
 from serve.sessions.replies import open_replies
 from serve.sessions.scoring import Task
@@ -34,6 +35,7 @@ class SessionDriver:
         facts, worker, telemetry, pools: of the server.
         load: measures the cost of audio.
         mouth: answers aloud; None: the server does not.
+        voice: says translations; None: the server has none.
         count: called when a session has been released.
     """
 
@@ -45,15 +47,17 @@ class SessionDriver:
         pools: Pools,
         load: Load,
         mouth: Mouth | None,
+        voice: ServerVoice | None,
         count: Callable[[], None],
     ) -> None:
         self._facts, self._worker, self._telemetry, self._pools = facts, worker, telemetry, pools
-        self._load, self._mouth, self._count = load, mouth, count
+        self._load, self._mouth, self._voice, self._count = load, mouth, voice, count
         self._scorings: set[asyncio.Task[None]] = set()
 
     def begin(self, attached: Attached, start: wire.StartMessage) -> None:
         """Open a slot in the engine, and a dialogue if one is asked for. Raises Refused if the model cannot do what is
-        asked, or the server does not answer."""
+        asked, or the server does not answer, or cannot say a translation."""
+        check_interpreting(start, attached.session.requests.options, None, self._voice)
         if start.dialogue is not None:
             attached.replies = open_replies(attached.session, start.dialogue, self._mouth, attached.changed)
         try:
@@ -61,8 +65,9 @@ class SessionDriver:
                 attached.session.requests.options, lambda result: self._worked(attached, result)
             )
         except SpeechError as error:
-            self._close_replies(attached)
+            attached.silence()
             raise Refused("bad_config", str(error), wire.CloseCode.bad_config) from error
+        attached.interpret(start, self._voice, self._said)
 
     async def prepare(self, base: StreamOptions, message: wire.Options) -> Prepared:
         """Run `options.prepare`. Phrases are compiled on a thread, for one session at a time."""
@@ -83,6 +88,7 @@ class SessionDriver:
         if isinstance(message, wire.Update):
             try:
                 ready = await self.prepare(session.requests.options, message)
+                check_interpreting(message, ready.options, attached.saying, self._voice, answers=bool(attached.replies))
             except Refused as refused:
                 ready = refused
         if attached.connection != connection:
@@ -92,6 +98,8 @@ class SessionDriver:
             self._answer(attached, message, now)
         elif not isinstance(message, bytes):
             session.receive(message, now, ready)
+            if isinstance(ready, Prepared) and isinstance(message, wire.Update):
+                attached.interpret(message, self._voice, self._said)
         elif session.accept(message, now):
             if session.intake.quick(message):
                 session.take(session.intake.decode(message))
@@ -119,6 +127,12 @@ class SessionDriver:
                 attached.replies.receive(requested.popleft())
             except Refused as refused:
                 session.refuse(refused.code, refused.message, param=refused.param)
+
+    def _said(self, attached: Attached) -> None:
+        attached.session.ending.said()
+        attached.changed()
+        if attached.session.ended:
+            self.release(attached)
 
     async def _decode(self, attached: Attached, data: bytes) -> None:
         decoding = asyncio.ensure_future(run(self._pools.audio, attached.session.intake.decode, data))
@@ -156,13 +170,8 @@ class SessionDriver:
         if attached.slot is not None:
             self._worker.close(attached.slot)
             attached.slot = None
-        self._close_replies(attached)
+        attached.silence()
         self._count()
-
-    def _close_replies(self, attached: Attached) -> None:
-        if attached.replies is not None:
-            attached.replies.close()
-            attached.replies = None
 
     def _worked(self, attached: Attached, result: Result) -> None:
         session = attached.session
@@ -175,6 +184,8 @@ class SessionDriver:
             if attached.replies is not None:
                 attached.replies.hear(result.events, result.heard_s)
                 self._carry_out(attached)
+            if attached.saying is not None:
+                attached.saying.hear(result.events, last=session.ending.all_heard)
         except Exception:
             _log.exception("what the engine says cannot be said on")
             session.ending.crashed()

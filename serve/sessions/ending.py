@@ -22,6 +22,7 @@ class Ending:
 
     Attributes:
         stopping: why no more audio will come; "": more may come.
+        saying: translations are still said, which delays the end.
         ended: the last message is in the outbox.
         closing: close code and reason, once the outbox is empty.
     """
@@ -30,11 +31,17 @@ class Ending:
         self._outbox, self._requests, self._events, self._scoring = outbox, requests, events, scoring
         self._finished = False
         self.stopping = ""
+        self.saying = False
         self.ended = False
         self.closing: tuple[wire.CloseCode, str] | None = None
 
+    @property
+    def all_heard(self) -> bool:
+        """Whether the engine has finished all work."""
+        return self._finished
+
     def finished(self) -> None:
-        """The engine has finished all work; end the session once the scores are sent."""
+        """The engine has finished all work; end the session once the scores are sent and translations are said."""
         self._events.score_total()
         self._finished = True
         self._end_if_all_is_said()
@@ -44,6 +51,11 @@ class Ending:
         self._scoring.done()
         for message in messages:
             self._outbox.put(message)
+        self._end_if_all_is_said()
+
+    def said(self) -> None:
+        """All translations have been said."""
+        self.saying = False
         self._end_if_all_is_said()
 
     def fail(self, code: str, message: str, close: wire.CloseCode) -> None:
@@ -68,7 +80,7 @@ class Ending:
             self.fail("overloaded", "the server could not keep up; try again later", wire.CloseCode.overloaded)
 
     def _end_if_all_is_said(self) -> None:
-        if not self._finished or self._scoring.busy or self.ended:
+        if not self._finished or self._scoring.busy or self.saying or self.ended:
             return
         self._events.end(self.stopping)
         self.ended = True

@@ -11,10 +11,30 @@ from speech.dialogue.answers.answerer import Answerer
 from speech.dialogue.backchannels import only_listens
 from speech.dialogue.end_of_turn import EndOfTurn
 from speech.dialogue.turns import EndJudge, Listening
+from speech.errors import SpeechError
 from speech.speaker import Speaker
 
 NO_ANSWERS = "this server does not answer; it is started with --voice-model and --answers for that"
 """What clients are told where there is none."""
+NO_VOICE = "this server has no voice; it is started with --voice-model for one"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerVoice:
+    """The voice that says what sessions write."""
+
+    speaker: Speaker
+    turns: SpeakingTurns
+    """Of texts that are said."""
+    telemetry: Telemetry
+
+    def speaks(self, code: str) -> bool:
+        """Whether it knows how words of a language (ISO 639-3) are pronounced."""
+        try:
+            self.speaker.check_pronunciation(code)
+        except SpeechError:
+            return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from serve.sessions.attached import Attached
 from serve.sessions.driver import SessionDriver
 from serve.sessions.live import LiveSession
 from serve.sessions.load import Load, WaitingConnections
-from serve.sessions.mouth import Mouth
+from serve.sessions.mouth import Mouth, ServerVoice
 from serve.sessions.options import Facts, Refused
 from serve.telemetry import Telemetry
 from speech.events import milliseconds
@@ -34,13 +34,19 @@ class SessionRegistry:
     """
 
     def __init__(
-        self, facts: Facts, worker: EngineWorker, telemetry: Telemetry, pools: Pools, mouth: Mouth | None = None
+        self,
+        facts: Facts,
+        worker: EngineWorker,
+        telemetry: Telemetry,
+        pools: Pools,
+        mouth: Mouth | None = None,
+        voice: ServerVoice | None = None,
     ) -> None:
         self.facts = facts
         self.telemetry = telemetry
         self.load = Load(worker.readers)
         self.waiting = WaitingConnections(facts.config.most_waiting)
-        self.driver = SessionDriver(facts, worker, telemetry, pools, self.load, mouth, self._count)
+        self.driver = SessionDriver(facts, worker, telemetry, pools, self.load, mouth, voice, self._count)
         self._worker = worker
         self._sessions: dict[str, Attached] = {}
         self._opening = 0  # sessions that are being prepared; they count as active
@@ -104,8 +110,7 @@ class SessionRegistry:
         attached.connection += 1
         attached.parked_at = None
         attached.news.set()
-        if attached.replies is not None:
-            attached.replies.listened_to(there=True)
+        attached.listened_to(there=True)
         self.telemetry.resumes.inc()
         return attached, missed
 
@@ -118,8 +123,7 @@ class SessionRegistry:
             self._forget(attached)
         elif attached.parked_at is None:
             attached.parked_at = time.monotonic()
-            if attached.replies is not None:
-                attached.replies.listened_to(there=False)
+            attached.listened_to(there=False)
             if attached.session.ended:
                 self.driver.release(attached)
             self._forget_surplus()

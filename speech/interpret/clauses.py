@@ -41,11 +41,12 @@ class Clauses:
 
     Args:
         settings: how long words wait.
+        segment, taken: number of the segment that is under way, and of its words that are not given.
     """
 
-    def __init__(self, settings: InterpretSettings) -> None:
-        self._settings = settings
-        self._segment, self._taken = -1, 0
+    def __init__(self, settings: InterpretSettings, segment: int = -1, taken: int = 0) -> None:
+        self.settings = settings
+        self._segment, self._taken = segment, taken
         self._open: list[Word] = []
         """Words of a clause whose end has not been written."""
         self._since_s, self._written_s = 0.0, 0.0
@@ -58,14 +59,14 @@ class Clauses:
     @property
     def waits_until_s(self) -> float | None:
         """When the patience with a clause that has no end ends; None: there is none of enough words."""
-        return self._since_s + self._settings.patience_s if len(self._open) > self._settings.least_words else None
+        return self._since_s + self.settings.patience_s if len(self._open) > self.settings.least_words else None
 
     def hear(self, event: TranslationEvent, now: float) -> None:
         """Take the translation of a segment so far: its words that no later event takes back."""
         if event.segment != self._segment:
             self._close(now)
             self._segment, self._taken = event.segment, 0
-        words = event.words if event.is_final else event.words[: event.stable]
+        words = written(event)
         for word in words[self._taken :]:
             self._add(word, event.target, now)
         self._taken = max(self._taken, len(words))
@@ -100,7 +101,7 @@ class Clauses:
         ends = word.text.rstrip(_CLOSERS)[-1:]
         if ends in _SENTENCE_ENDS and ends and not self._abbreviated(language):
             self._close(now)
-        elif ends in _CLAUSE_ENDS and ends and len(self._open) >= self._settings.least_words:
+        elif ends in _CLAUSE_ENDS and ends and len(self._open) >= self.settings.least_words:
             self._close(now, ends_sentence=False)
 
     def _abbreviated(self, language: str) -> bool:
@@ -110,6 +111,11 @@ class Clauses:
         if self._open:
             self._ready.append(Clause(tuple(self._open), now, ends_sentence))
             self._open = []
+
+
+def written(event: TranslationEvent) -> Sequence[Word]:
+    """The words of a segment so far that no later event takes back."""
+    return event.words if event.is_final else event.words[: event.stable]
 
 
 def source_span(words: Sequence[Word]) -> tuple[float, float]:

@@ -22,10 +22,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from speech.events import Event, TranscriptEvent, TranslationEvent
-from speech.interpret.clauses import Clauses, source_span
+from speech.interpret.clauses import Clauses, source_span, written
 from speech.interpret.pace import SpeakerPace, carried_pause, catch_up
 from speech.interpret.settings import InterpretSettings
-from speech.tts.speech_stream import SaidWord, SpeechPacket
+from speech.tts.speech_stream import FASTEST, SLOWEST, SaidWord, SpeechPacket
 from speech.tts.trimmed_edges import TrimmedEdges
 
 _SENTENCE_S, _CLAUSE_S = 0.3, 0.08
@@ -78,6 +78,8 @@ class Interpreter:
     def __init__(self, settings: InterpretSettings, target: str, sample_rate: int) -> None:
         self._settings, self._target, self._rate = settings, target, sample_rate
         self._clauses, self._pace = Clauses(settings), SpeakerPace()
+        self._written: dict[str, tuple[int, int]] = {}
+        """By language: the last segment, and how many words of it have been written."""
         self._utterance: Utterance | None = None
         self._edges = TrimmedEdges(sample_rate)
         self._count = 0
@@ -95,14 +97,32 @@ class Interpreter:
     def hear(self, events: Sequence[Event], now: float) -> None:
         """Take events of the live session, in order."""
         for event in events:
-            if isinstance(event, TranslationEvent) and event.target == self._target:
-                self._clauses.hear(event, now)
+            if isinstance(event, TranslationEvent):
+                self._written[event.target] = event.segment, len(written(event))
+                if event.target == self._target:
+                    self._clauses.hear(event, now)
             elif isinstance(event, TranscriptEvent):
                 self._pace.hear(event.words, event.language, is_final=event.is_final)
 
     def finish(self, now: float) -> None:
         """No more text will come."""
         self._clauses.flush(now)
+
+    def change(self, settings: InterpretSettings, target: str) -> None:
+        """Say what follows otherwise, from the next utterance on. In another language it is what is written from now
+        on: what has not been said of the one before is left out."""
+        self._settings = self._clauses.settings = settings
+        if target != self._target:
+            self._target = target
+            self._clauses, self._before = Clauses(settings, *self._written.get(target, (-1, 0))), None
+
+    def delay(self, by_s: float) -> None:
+        """What the listener has not heard yet is heard so much later."""
+        if self._plays_until_s is not None:
+            self._plays_until_s += by_s
+        if self._before is not None:
+            source, due_s = self._before
+            self._before = source, due_s + by_s
 
     @property
     def idle(self) -> bool:
@@ -136,6 +156,7 @@ class Interpreter:
         rate = self._settings.rate * catch_up(behind_s, self._settings)
         if self._settings.carry_rate:
             rate *= self._pace.relative
+        rate = min(max(rate, SLOWEST), FASTEST)
         begins_s = now + self.behind_s(now)
         pause_s = self._pause_s(source, begins_s)
         self._before = source, begins_s + pause_s

@@ -58,6 +58,7 @@ def valid(rng: Random, name: str | None = None) -> dict[str, Any]:
         message.pop("model", None)
         if message["type"] == "start":
             message.pop("dialogue", None)
+        message.pop("interpret", None)
         for key in ("languages", "targets"):
             if key in message:
                 message[key] = rng.sample(_KNOWN if key == "languages" else ["eng"], rng.randrange(2))

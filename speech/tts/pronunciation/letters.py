@@ -49,8 +49,10 @@ class LetterPronouncer:
         gaps = [marks_between(spoken.text[end:start]) for (_, end), (start, _) in pairwise(places)]
         symbols, spans = gaps[0].lstrip(), []
         for said, gap in zip(found, gaps[1:], strict=True):
+            if not said:
+                symbols = symbols.rstrip()
             spans.append((len(symbols), len(symbols) + len(said)))
-            symbols = symbols + said + gap if said else symbols.rstrip() + gap
+            symbols += said + gap
         return Pronunciation(symbols.rstrip(), tuple(spans))
 
     def words(self, words: Sequence[str], language: str) -> list[str]:

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,13 @@ from pydantic import TypeAdapter
 
 from serve.net.websocket import Reply
 from serve.protocols import wire
+from serve.protocols.interpreting_messages import Interpreting, TranslationAudio
 from serve.protocols.openai_translations import OpenAiTranslations
 from serve.sessions.options import Refused
 from speech.audio.input.pcm import to_pcm16
-from tests.serve.conftest import Running, facts, play
+from tests.serve.conftest import Running, facts, play, running
 from tests.serve.openai_events import of
+from tests.tiny_voice import save_tiny_voice
 
 SOURCE, TARGET = "session.input_transcript.delta", "session.output_transcript.delta"
 _official: TypeAdapter[Any] = TypeAdapter(RealtimeTranslationServerEvent)
@@ -112,6 +114,32 @@ def test_a_session_may_be_closed_before_it_has_any_audio(server: Running):
     assert [event["type"] for event in talk(server, conversation)] == ["session.created", "session.closed"]
 
 
+@pytest.fixture(scope="module")
+def speaking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A server with a voice of another rate than the protocol's."""
+    with running(voice_model=str(save_tiny_voice(tmp_path_factory.mktemp("voice") / "tiny"))) as found:
+        yield found
+
+
+def test_the_sdk_hears_the_translation_aloud_where_the_server_has_a_voice(speaking: Running, pcm24):
+    async def conversation(connection: AsyncTranslationsConnection) -> list[dict[str, Any]]:
+        await append(connection, pcm24)
+        await connection.send({"type": "session.close"})
+        return await until(connection, "session.closed")
+
+    events = talk(speaking, conversation)
+    assert text(events, TARGET)
+    sounds = of(events, "session.output_audio.delta")
+    assert {(event["sample_rate"], event["channels"], event["format"]) for event in sounds} == {(24_000, 1, "pcm16")}
+    heard = np.frombuffer(b"".join(base64.b64decode(event["delta"]) for event in sounds), "<i2")
+    assert len(heard) > 12_000
+    assert np.abs(heard).max() > 300
+    last = max(event["elapsed_ms"] for event in of(events, TARGET))
+    assert all(0 < event["elapsed_ms"] <= last for event in sounds)
+    kinds = [event["type"] for event in events]
+    assert kinds.index(TARGET) < kinds.index("session.output_audio.delta")
+
+
 # Events without a socket
 
 
@@ -170,12 +198,37 @@ def test_an_update_of_a_session_is_confirmed_by_it_or_refused():
     adapter = OpenAiTranslations(facts())
     adapter.incoming(json.dumps({"type": "session.input_audio_buffer.append", "audio": "AAA="}))
     update = adapter.incoming(json.dumps({"type": "session.update", "session": {"translation": {"policy": "hold_n"}}}))
-    assert update == [wire.Update(targets=["eng"], translation=wire.Translating("hold_n", append=True))]
+    assert update == [wire.Update(targets=["eng"], translation=wire.Translating("hold_n", append=True), interpret=None)]
     confirmed = json.loads(adapter.outgoing(wire.Updated(seq=1, from_ms=0))[0])
     assert (confirmed["type"], confirmed["session"]["translation"]["policy"]) == ("session.updated", "hold_n")
     adapter.incoming(json.dumps({"type": "session.update", "session": {}}))
     refused = wire.Error(seq=2, code="bad_config", message="gone", fatal=False, retryable=False)
     assert json.loads(adapter.outgoing(refused)[0])["error"]["message"] == "gone"
+
+
+def test_what_the_voice_does_not_speak_is_text_alone_also_after_an_update():
+    known = facts()
+    known.targets = known.drafts_into = ("spa", "eng")
+    adapter = OpenAiTranslations(known, speaks={"eng"}.__contains__)
+    start, _ = adapter.incoming(json.dumps({"type": "session.input_audio_buffer.append", "audio": "AAA="}))
+    assert isinstance(start, wire.StartMessage)
+    assert start.interpret == Interpreting("eng")
+    spanish = {"type": "session.update", "session": {"audio": {"output": {"language": "es"}}}}
+    (update,) = adapter.incoming(json.dumps(spanish))
+    assert isinstance(update, wire.Update)
+    assert (update.targets, update.interpret) == (["spa"], None)
+
+
+def test_speech_is_resampled_and_its_rest_comes_before_the_end():
+    adapter = OpenAiTranslations(facts(), speaks=lambda code: True)
+    pcm = to_pcm16(np.sin(np.arange(16_000) / 20).astype(np.float32))
+    sound = TranslationAudio(
+        seq=1, target="eng", sample_rate=16_000, start_ms=0, words=[], source=[0, 1], text="a", pcm=pcm
+    )
+    end = wire.End(seq=2, audio_ms=1, segments=1, words=1, reason="client", latency=wire.Latency(None, None, 0.0, 0.0))
+    events = [json.loads(frame) for message in (sound, end) for frame in adapter.outgoing(message)]
+    assert [event["type"] for event in events][-1] == "session.closed"
+    assert sum(len(base64.b64decode(event["delta"])) for event in events[:-1]) == pytest.approx(48_000, abs=4)
 
 
 def test_a_model_that_does_not_translate_is_said_at_once():

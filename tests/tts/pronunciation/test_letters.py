@@ -61,6 +61,14 @@ def test_an_unknown_language_is_named():
         LetterPronouncer(tiny_letter_phonemes())(normalise("a", "fra"), "fra")
 
 
+@pytest.mark.parametrize("text", ["dead 字", "字", "dead 字, cab", "dead (字)", "dead 字 字"])
+def test_spans_lie_within_what_is_said_where_words_have_no_sound(text):
+    found = LetterPronouncer(tiny_letter_phonemes())(normalise(text, "eng"), "eng")
+    places = [place for span in found.words for place in span]
+    assert places == sorted(places)
+    assert all(place <= len(found.symbols) for place in places)
+
+
 @pytest.fixture(scope="module")
 def lexicon(tmp_path_factory) -> EnglishLexicon:
     path = tmp_path_factory.mktemp("lexicon") / LEXICON
