@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from pathlib import Path
@@ -17,10 +18,13 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from serve.client import ServerError, StreamClient
 from serve.microphone import microphone as listened
 from serve.microphone import paced
+from serve.translation_player import TranslationPlayer
+from speech.audio.playback import check_player
 from speech.cli.address import parse_address, unreachable
 from speech.cli.console import stdout, write
 from speech.decode.bias.phrases import read_phrases
 from speech.errors import SpeechError
+from speech.files import check_writable
 from speech.text.lines import read_lines
 
 _SHOWN = 300
@@ -48,6 +52,16 @@ def stream(
     append: Annotated[
         bool, typer.Option("--append", help="Never take back what a policy has written of a translation.")
     ] = False,
+    speak: Annotated[
+        bool, typer.Option("--speak", help="Hear the translation while the speaker goes on; with headphones.")
+    ] = False,
+    voice: Annotated[str, typer.Option(help="Voice that says it. [default: that of the language]")] = "",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="WAV file in the place of playing: the speaker left, the translation right, when it is heard."
+        ),
+    ] = None,
     phrase: Annotated[
         list[str] | None,
         typer.Option(
@@ -70,25 +84,60 @@ def stream(
     parse_address(url, ("ws", "wss"), "ws://127.0.0.1:8000/v1/stream")
     if (file is None) == (not microphone):
         raise SpeechError("nothing to stream", fix="Give a file or --microphone.")
+    interpret = _interpret(speak, to or [], voice, output)
     blocks = listened() if microphone else paced(file or "", pace)
     phrases = [*map(str, read_phrases(phrase or []))]
     options: dict[str, Any] = {"languages": language or [], "targets": to or [], "phrases": phrases, "plain": plain}
-    given = {"latency_ms": latency_ms, "threshold": threshold, "append": append or None}
+    given = {
+        "latency_ms": latency_ms,
+        "threshold": threshold,
+        "append": append or (speak and policy != "complete") or None,
+    }
     translation = {name: value for name, value in given.items() if value is not None}
     if policy != "complete" or translation:
         options["translation"] = {"policy": policy, **translation}
     sentences = read_reference(reference) if reference else []
-    asked(url, _stream(url, api_key, options, sentences, blocks, jsonl))
+    player = TranslationPlayer(plays=output is None) if interpret else None
+    work = _stream(url, api_key, options | interpret, sentences, blocks, player, jsonl)
+    with player or contextlib.nullcontext():
+        try:
+            asked(url, work)
+        finally:
+            if player is not None and output is not None and player.recording.seconds:
+                player.recording.write(output)
+
+
+def _interpret(speak: bool, to: Sequence[str], voice: str, output: Path | None) -> dict[str, Any]:
+    """What `start` says of a translation that is heard.
+
+    Raises:
+        SpeechError: if it is not clear which one, or nothing is to be heard.
+        ConfigError: if nothing here can play.
+        FileError: if the folder of `output` cannot be written.
+    """
+    if not speak:
+        if voice or output is not None:
+            raise SpeechError("--voice and --output are for a translation that is heard", fix="Add --speak.")
+        return {}
+    if len(to) != 1:
+        raise SpeechError(f"--speak says one translation, not {len(to)}", fix="Give one --to.")
+    if output is not None:
+        check_writable(output.parent)
+    else:
+        check_player()
+    return {"interpret": {"target": to[0], "voice": voice}}
 
 
 def asked(url: str, work: Coroutine[Any, Any, None]) -> None:
     """Run what asks a server.
 
     Raises:
-        SpeechError: if it refuses, fails, or cannot be reached.
+        SpeechError: if it refuses, fails, or cannot be reached, or the work does.
     """
     try:
         asyncio.run(work)
+    except* SpeechError as errors:
+        raise _first(errors) from errors
     except* ServerError as errors:
         raise SpeechError(str(_first(errors)), where=url) from errors
     except* InvalidStatus as errors:
@@ -132,26 +181,37 @@ async def _stream(
     options: dict[str, Any],
     sentences: Sequence[str],
     blocks: AsyncIterator[bytes],
+    player: TranslationPlayer | None,
     jsonl: bool,
 ) -> None:
     async with StreamClient(url, api_key=api_key, **options) as client, asyncio.TaskGroup() as group:
         for sentence in sentences:
             await client.refer(sentence, languages=options["languages"])
-        sender = group.create_task(client.send_all(blocks))
+        sender = group.create_task(client.send_all(blocks if player is None else player.heard(blocks)))
+        events = _played(client, player)
         if jsonl:
-            async for event in client:
-                write(json.dumps(event, ensure_ascii=False) + "\n")
+            async for event in events:
+                kept = {name: value for name, value in event.items() if name != "pcm"}
+                write(json.dumps(kept, ensure_ascii=False) + "\n")
         else:
-            await _show(client)
+            await _show(events)
         sender.cancel()
 
 
-async def _show(client: StreamClient) -> None:
+async def _played(client: StreamClient, player: TranslationPlayer | None) -> AsyncIterator[dict[str, Any]]:
+    """The events of a session, whose sound is played or recorded."""
+    async for event in client:
+        if player is not None:
+            player.take(event)
+        yield event
+
+
+async def _show(events: AsyncIterator[dict[str, Any]]) -> None:
     """Print finals above the current segment and its translations, whose unstable words are dim."""
     console = stdout()
     current: dict[str, Text] = {}  # lines of the current segment: the transcript, and each target
     with Live(console=console, auto_refresh=False, transient=True) as live:
-        async for event in client:
+        async for event in events:
             if event["type"] == "transcript" and event["is_final"]:
                 codes = ",".join(share["code"] for share in event["languages"])
                 current.pop("", None)

@@ -1,6 +1,5 @@
 """`/v1/realtime/translations`: OpenAI's realtime translation sessions: text, and speech where there is a voice for it.
 
-
 The translation is written while the speaker goes on and is never taken back: its deltas, joined, are the text. Model,
 noise reduction and the transcription's model are accepted and ignored; `translation` of the session, the options of the
 native protocol, is an extension of ours.

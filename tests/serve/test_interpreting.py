@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -10,13 +11,20 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import soundfile
+from click.testing import Result
+from typer.testing import CliRunner
 
+from serve import stream_command, translation_player
 from serve.client import ServerError, StreamClient
 from speech.audio.input.files import load_audio
 from speech.audio.input.pcm import to_pcm16
+from speech.cli.commands import app
 from speech.data.manifest import read_manifest
+from speech.errors import AudioError
 from tests.conftest import CLIPS
 from tests.serve.conftest import Running, play, running, until
+from tests.serve.test_conversing_client import Loud
 from tests.tiny_voice import save_tiny_voice
 
 WRITTEN = {"policy": "align_att", "latency_ms": 300, "append": True}
@@ -181,3 +189,57 @@ def test_sessions_that_say_nothing_of_it_get_no_sound(interpreting, spanish):
     events = play(interpreting, spanish[:64_000], languages=["spa"], targets=["eng"])
     assert not of(events, "translation_audio")
     assert all(one["seq"] + 1 == other["seq"] for one, other in pairwise(events))
+
+
+def streamed(server: Running, *arguments: str) -> Result:
+    return CliRunner().invoke(app, ["stream", *arguments, "--url", f"{server.ws}/v1/stream", "--language", "spa"])
+
+
+@pytest.mark.parametrize("policy", [[], ["--policy", "align_att", "--latency-ms", "300"]])
+def test_the_command_records_the_translation_beside_the_speaker(interpreting, spanish, tmp_path, policy):
+    clip = np.frombuffer(spanish, "<i2")
+    soundfile.write(tmp_path / "a.wav", clip, 16_000)
+    both = tmp_path / "both.wav"
+    given = ["--to", "eng", *policy, "--speak", "--voice", "ann", "--output", str(both), "--pace", "0", "--jsonl"]
+    result = streamed(interpreting, str(tmp_path / "a.wav"), *given)
+    assert result.exit_code == 0, result.output
+    events = [json.loads(line) for line in result.output.splitlines()]
+    sounds = of(events, "translation_audio")
+    assert sounds
+    assert not any("pcm" in event for event in events)
+    samples, rate = soundfile.read(both)
+    assert rate == sounds[0]["sample_rate"]
+    user, voice = samples.T
+    assert np.abs(user[: len(clip) * rate // 16_000]).max() > 0.05
+    assert np.abs(voice).max() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--speak"], "one translation, not 0"),
+        (["--speak", "--to", "eng", "--to", "deu"], "one translation, not 2"),
+        (["--to", "eng", "--output", "a.wav"], "Add --speak"),
+        (["--to", "eng", "--voice", "ann"], "Add --speak"),
+        (["--speak", "--to", "eng", "--voice", "nobody", "--output", "a.wav"], "nobody"),
+    ],
+)
+def test_what_the_command_cannot_say_is_refused(interpreting, tmp_path, monkeypatch, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("b.wav", np.zeros(1600, np.float32), 16_000)
+    result = streamed(interpreting, "b.wav", *arguments)
+    assert result.exit_code == 1
+    assert said in f"{result.output}{result.exception}"
+
+
+def test_a_loudspeaker_that_fails_ends_the_command_with_its_error(interpreting, spanish, tmp_path, monkeypatch):
+    class Broken(Loud):
+        def write(self, samples):
+            raise AudioError("stopped playing", where="the loudspeaker")
+
+    monkeypatch.setattr(stream_command, "check_player", lambda: None)
+    monkeypatch.setattr(translation_player, "Player", Broken)
+    soundfile.write(tmp_path / "a.wav", np.frombuffer(spanish, "<i2"), 16_000)
+    result = streamed(interpreting, str(tmp_path / "a.wav"), "--to", "eng", "--speak", "--pace", "0")
+    assert result.exit_code == 1
+    assert isinstance(result.exception, AudioError) or "stopped playing" in result.output
