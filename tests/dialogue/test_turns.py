@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.dialogue.turns import OverSpeech, TurnRules, TurnTaking
+from speech.dialogue.turns import OverSpeech, TurnRules, TurnTaking, turn_parts
 from speech.errors import ConfigError
 
 
@@ -112,3 +112,9 @@ def test_a_turn_is_never_over_while_somebody_speaks_or_before_the_shortest_pause
             assert turns.over(now) == (not turns.empty and now - last >= TurnRules().sure_pause_s)
             if turns.over(now):
                 turns.settle()
+
+
+def test_segments_of_a_dialogue_end_at_its_shortest_pause_and_at_a_usual_one_where_words_die_away():
+    rules = turn_parts(0.25, 0.5)
+    assert (rules.silence_s, rules.murmured_s) == (0.25, 0.5)
+    assert turn_parts(0.5, 0.3).murmured_s == 0.5  # pauses that are not in order are refused elsewhere
