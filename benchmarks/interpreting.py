@@ -37,7 +37,7 @@ from speech.audio.input.files import load_audio
 from speech.audio.vad import Vad, segment
 from speech.cli.interpret_file import enrolment
 from speech.data.manifest import Utterance, read_manifest
-from speech.interpret.pace import USUAL_LETTERS_PER_S, spoken
+from speech.interpret.pace import USUAL_LETTERS_PER_S, articulation
 from speech.interpret.settings import InterpretSettings
 from speech.interpreting import Interpretation, InterpretRequest, SaidUtterance, interpret
 from speech.metrics.speech_quality.voice import VoiceEncoder, similarity
@@ -189,7 +189,7 @@ def middle(one: SaidUtterance) -> float:
 
 def rates(clip: Utterance, own: Sequence[SaidUtterance], recognizer: Recognizer) -> tuple[float, float] | None:
     """Letters a second of a clip and of its translation, over what is usual."""
-    source = spoken(recognizer.align(load_audio(clip.audio), clip.text, language=clip.language).words)
+    source = articulation(recognizer.align(load_audio(clip.audio), clip.text, language=clip.language).words)
     letters = sum(letter.isalnum() for one in own for letter in one.utterance.text)
     seconds = sum(one.words[-1].end_s - one.words[0].start_s for one in own if one.words)
     if min(source.letters, letters) < LEAST_LETTERS or not source.seconds or not seconds:

@@ -21,7 +21,7 @@ from rich.progress import track
 from speech.audio.input.files import load_audio
 from speech.data.manifest import Utterance, read_manifest
 from speech.errors import SpeechError
-from speech.interpret.pace import spoken
+from speech.interpret.pace import articulation
 from speech.recognizer import Recognizer
 
 CLIPS, LEAST_CLIPS, LEAST_S = 60, 40, 2.0
@@ -49,7 +49,7 @@ def main(root: Path) -> None:
 def rate(recognizer: Recognizer, clip: Utterance) -> float | None:
     """Letters a second of a clip; None: it cannot be aligned, or is too short."""
     try:
-        said = spoken(recognizer.align(load_audio(clip.audio), clip.text, language=clip.language).words)
+        said = articulation(recognizer.align(load_audio(clip.audio), clip.text, language=clip.language).words)
     except SpeechError:
         return None
     return said.letters / said.seconds if said.seconds > 1.0 else None

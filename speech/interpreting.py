@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from speech.audio import SAMPLE_RATE
-from speech.interpret.interpreter import Interpreter, TranslatedSound, Utterance
+from speech.interpret.interpreter import DueUtterance, Interpreter, TranslatedSound
 from speech.interpret.settings import InterpretSettings
 from speech.speaker import Speaker
 from speech.stream.engine import Engine
@@ -49,7 +49,7 @@ class InterpretRequest:
 class SaidUtterance:
     """Something that was said."""
 
-    utterance: Utterance
+    utterance: DueUtterance
     start_s: float
     """When it is heard, from the beginning of the recording."""
     end_s: float
@@ -161,7 +161,7 @@ class _Talk:
                 end_s = audible[-1].heard_s + len(audible[-1].samples) / self._rate
                 self._said.append(SaidUtterance(utterance, audible[0].heard_s, end_s, words))
 
-    def _sounds(self, utterance: Utterance) -> Iterator[TranslatedSound]:
+    def _sounds(self, utterance: DueUtterance) -> Iterator[TranslatedSound]:
         began, now, aware = time.perf_counter(), self._now, self._request.computation_aware
         for packet in self._speaker.stream([utterance.text], self._options(utterance.rate)):
             yield self._interpreter.spoken(packet, now + (time.perf_counter() - began) * aware)

@@ -162,13 +162,13 @@ class Speaker:
             ModelError: if it was made for another model.
             ConfigError: if voices of this model cannot be added while it speaks.
         """
-        synthesizer = self._open_to_voices()
+        synthesizer = _open_to_voices(self._synthesizer)
         voice.check(ALIGNED_AR, fingerprint(self._own_folder()), f"voice {voice.name}")
         synthesizer.add_voice(voice)
 
     def remove_voice(self, name: str) -> None:
         """Remove a voice that was added; errors as of `AlignedSynthesizer.remove_voice`."""
-        self._open_to_voices().remove_voice(name)
+        _open_to_voices(self._synthesizer).remove_voice(name)
 
     def say(self, text: str, options: SpeakingOptions, *, ssml: bool = False) -> Speech:
         """Say a whole text; errors as `stream` and `stream_ssml`."""
@@ -244,16 +244,17 @@ class Speaker:
         """
         self._pronouncer(SpokenForm("", ()), resolve(language).code)
 
-    def _open_to_voices(self) -> AlignedSynthesizer:
-        if not isinstance(self._synthesizer, AlignedSynthesizer):
-            text = "voices of this model cannot be added while it speaks"
-            raise ConfigError(text, fix="Take an aligned speech language model, or give voices at the start.")
-        return self._synthesizer
-
     def _own_folder(self) -> Path:
         if self._folder is None:
             raise ConfigError("the folder of this voice model is not known", fix="Take Speaker.from_pretrained.")
         return self._folder
+
+
+def _open_to_voices(synthesizer: Synthesizer) -> AlignedSynthesizer:
+    if not isinstance(synthesizer, AlignedSynthesizer):
+        text = "voices of this model cannot be added while it speaks"
+        raise ConfigError(text, fix="Take an aligned speech language model, or give voices at the start.")
+    return synthesizer
 
 
 def _weights(synthesizer: Synthesizer, voice: str) -> Mapping[str, float]:

@@ -41,7 +41,9 @@ def test_it_streams_within_a_sentence(speaker):
     packets = list(speaker.stream([SENTENCES["eng"]], options))
     spoken = [packet for packet in packets if len(packet.samples)]
     assert len(spoken) > 3
-    assert len(spoken[0].samples) <= 0.25 * speaker.sample_rate
+    first = spoken[0].samples
+    silent = int(np.flatnonzero(np.abs(first) > 1e-3)[0])  # is not computed
+    assert len(first) - silent <= 0.25 * speaker.sample_rate
     whole = speaker.say(SENTENCES["eng"], options)
     assert np.array_equal(np.concatenate([packet.samples for packet in packets]), whole.samples)
     assert [word.text.strip(",.") for word in whole.words] == SENTENCES["eng"].replace(",", "").strip(".").split()

@@ -25,7 +25,7 @@ from serve.sessions.outbox import Outbox
 from speech.audio.output import int16_samples
 from speech.errors import LanguageError, SpeechError
 from speech.events import Event, milliseconds
-from speech.interpret.interpreter import Interpreter, TranslatedSound, Utterance
+from speech.interpret.interpreter import DueUtterance, Interpreter, TranslatedSound
 from speech.interpret.settings import InterpretSettings
 from speech.stream.options import StreamOptions
 from speech.text.languages import resolve
@@ -51,7 +51,7 @@ class _MadeSound:
 class _Saying:
     """The utterance that is being said."""
 
-    utterance: Utterance
+    utterance: DueUtterance
     wanted: Interpreting
     written_s: float
     words: list[ReplyWord] = field(default_factory=list)

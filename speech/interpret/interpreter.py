@@ -33,7 +33,7 @@ _SENTENCE_S, _CLAUSE_S = 0.3, 0.08
 
 
 @dataclass(frozen=True, slots=True)
-class Utterance:
+class DueUtterance:
     """A text that is to be said now."""
 
     number: int
@@ -55,7 +55,7 @@ class Utterance:
 class TranslatedSound:
     """The next samples for the listener."""
 
-    utterance: Utterance
+    utterance: DueUtterance
     samples: np.ndarray
     """`(n,)` float32."""
     words: tuple[SaidWord, ...]
@@ -80,7 +80,7 @@ class Interpreter:
         self._clauses, self._pace = Clauses(settings), SpeakerPace()
         self._written: dict[str, tuple[int, int]] = {}
         """By language: the last segment, and how many words of it have been written."""
-        self._utterance: Utterance | None = None
+        self._utterance: DueUtterance | None = None
         self._edges = TrimmedEdges(sample_rate)
         self._count = 0
         self._sent = 0
@@ -143,7 +143,7 @@ class Interpreter:
         patient_s = self._clauses.waits_until_s
         return None if patient_s is None else max(patient_s, heard_s)
 
-    def take(self, now: float) -> Utterance | None:
+    def take(self, now: float) -> DueUtterance | None:
         """What is to be said now; None: nothing yet. Take its sound with `spoken` and `ended` before the next."""
         due_s = self.due_s(now)
         if due_s is None or due_s > now:
@@ -163,7 +163,7 @@ class Interpreter:
         tail_s = _SENTENCE_S if clause.ends_sentence else _CLAUSE_S
         self._edges = TrimmedEdges(self._rate, tail_s=tail_s * (0.5 if behind_s > self._settings.late_s else 1.0))
         self._shift_s = None
-        self._utterance = Utterance(self._count, clause.text, rate, pause_s, source, clause.written_s, behind_s)
+        self._utterance = DueUtterance(self._count, clause.text, rate, pause_s, source, clause.written_s, behind_s)
         self._count += 1
         return self._utterance
 

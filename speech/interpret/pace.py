@@ -30,23 +30,23 @@ _PRIOR_LETTERS = 40.0
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class Articulation:
     """Letters, and the seconds in which they were said, pauses left out."""
 
     letters: float = 0.0
     seconds: float = 0.0
 
-    def __add__(self, other: Spoken) -> Spoken:
-        return Spoken(self.letters + other.letters, self.seconds + other.seconds)
+    def __add__(self, other: Articulation) -> Articulation:
+        return Articulation(self.letters + other.letters, self.seconds + other.seconds)
 
 
-def spoken(words: Sequence[Word]) -> Spoken:
+def articulation(words: Sequence[Word]) -> Articulation:
     """Letters and time of words in order, such as those of a transcript."""
     if not words:
-        return Spoken()
+        return Articulation()
     pauses_s = sum(gap for a, b in pairwise(words) if (gap := b.start_s - a.end_s) > PAUSE_S)
     letters = sum(letter.isalnum() for word in words for letter in word.text)
-    return Spoken(letters, max(words[-1].end_s - words[0].start_s - pauses_s, 0.0))
+    return Articulation(letters, max(words[-1].end_s - words[0].start_s - pauses_s, 0.0))
 
 
 class SpeakerPace:
@@ -70,7 +70,7 @@ class SpeakerPace:
             is_final: whether the segment is complete.
         """
         usual = USUAL_LETTERS_PER_S.get(language or "")
-        said = spoken(words)
+        said = articulation(words)
         self._current = (said.letters, usual * said.seconds) if usual and said.seconds else (0.0, 0.0)
         if is_final:
             before, now = self._earlier, self._current

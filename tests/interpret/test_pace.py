@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech.interpret.pace import USUAL_LETTERS_PER_S, SpeakerPace, Spoken, carried_pause, catch_up, spoken
+from speech.interpret.pace import USUAL_LETTERS_PER_S, Articulation, SpeakerPace, articulation, carried_pause, catch_up
 from speech.interpret.settings import InterpretSettings
 from tests.interpret.written import words
 
@@ -18,10 +18,10 @@ def said_at(rate, text="abcde " * 30, language="fra"):
 
 
 def test_letters_and_time_without_pauses():
-    assert spoken(()) == Spoken()
-    assert spoken(words("ab cd, e", seconds=0.5)) == Spoken(5, 1.5)
-    assert spoken(words("ab cd", seconds=0.5, gap_s=0.5)) == Spoken(4, 1.0)
-    assert spoken(words("ab cd", seconds=0.5, gap_s=0.2)).seconds == pytest.approx(1.2)
+    assert articulation(()) == Articulation()
+    assert articulation(words("ab cd, e", seconds=0.5)) == Articulation(5, 1.5)
+    assert articulation(words("ab cd", seconds=0.5, gap_s=0.5)) == Articulation(4, 1.0)
+    assert articulation(words("ab cd", seconds=0.5, gap_s=0.2)).seconds == pytest.approx(1.2)
 
 
 @pytest.mark.parametrize(
