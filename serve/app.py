@@ -197,6 +197,7 @@ def _add_page(app: FastAPI) -> None:
         known = {"languages": facts.languages, "targets": facts.targets, "drafts": facts.drafts_into}
         named = {key: [_language(code) for code in codes] for key, codes in known.items()}
         speaker: Speaker | None = app.state.parts.speech.speaker
+        voice: ServerVoice | None = app.state.parts.voice
         voices = {} if speaker is None else {name: _language(speaker.language_of(name)) for name in speaker.voices}
         return JSONResponse(
             {
@@ -205,6 +206,7 @@ def _add_page(app: FastAPI) -> None:
                 "needs_key": bool(facts.config.api_keys),
                 **named,
                 "answers": app.state.parts.mouth is not None,
+                "says": [] if voice is None else [code for code in facts.targets if voice.speaks(code)],
                 "voice_rate": None if speaker is None else speaker.sample_rate,
                 "voices": [{"id": name, "language": spoken} for name, spoken in voices.items()],
             },

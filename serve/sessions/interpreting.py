@@ -37,7 +37,7 @@ _LEAD_S = 2.0
 
 
 @dataclass(slots=True)
-class _MadeSound:
+class _DueSound:
     """Samples that wait for their time."""
 
     message: TranslationAudio
@@ -48,7 +48,7 @@ class _MadeSound:
 
 
 @dataclass(slots=True)
-class _Saying:
+class _BegunUtterance:
     """The utterance that is being said."""
 
     utterance: DueUtterance
@@ -106,7 +106,7 @@ class SaidTranslations:
         self._outbox, self._voice, self._changed, self._ended = outbox, voice, changed, ended
         self._rate = voice.speaker.sample_rate
         self._interpreter = Interpreter(settings_of(wanted), resolve(wanted.target).code, self._rate)
-        self._waiting = deque[_MadeSound]()
+        self._waiting = deque[_DueSound]()
         self._there, self._finishing, self._made_all = True, False, False
         self._news, self._more = asyncio.Event(), asyncio.Event()
         self._tasks = [asyncio.create_task(self._guarded(work)) for work in (self._speak, self._send)]
@@ -157,11 +157,11 @@ class SaidTranslations:
                 await _until(self._news, due_s if self._there else None)
                 continue
             written_s = now + self._interpreter.behind_s(now) - utterance.behind_s
-            await self._say(_Saying(utterance, wanted, written_s), playback)
+            await self._say(_BegunUtterance(utterance, wanted, written_s), playback)
         self._made_all = True
         self._more.set()
 
-    async def _say(self, saying: _Saying, playback: Playback) -> None:
+    async def _say(self, saying: _BegunUtterance, playback: Playback) -> None:
         """Have an utterance said. If it cannot be, the client is told, and the session goes on."""
         turns, why = self._voice.turns, ""
         try:
@@ -182,16 +182,16 @@ class SaidTranslations:
         if why:
             self._tell(why)
 
-    def _pieces(self, saying: _Saying) -> Iterator[Piece[tuple[SpeechPacket, float]]]:
+    def _pieces(self, saying: _BegunUtterance) -> Iterator[Piece[tuple[SpeechPacket, float]]]:
         utterance, wanted = saying.utterance, saying.wanted
         options = SpeakingOptions(language=wanted.target, voice=wanted.voice, rate=utterance.rate)
         speech = self._voice.speaker.open(options)
         return chain(spoken_pieces(speech, utterance.text, self._rate), spoken_pieces(speech, None, self._rate))
 
-    def _put(self, saying: _Saying, sound: TranslatedSound, *, last: bool = False) -> None:
+    def _put(self, saying: _BegunUtterance, sound: TranslatedSound, *, last: bool = False) -> None:
         message = saying.message(sound, self._rate, last=last)
         if message is not None:
-            self._waiting.append(_MadeSound(message, sound.heard_s, saying.written_s))
+            self._waiting.append(_DueSound(message, sound.heard_s, saying.written_s))
             self._more.set()
 
     async def _send(self) -> None:

@@ -13,6 +13,7 @@
 import { Replay } from "./replay.js";
 
 const SUBPROTOCOL = "speech.v1";
+const AUDIBLE = ["reply_audio", "translation_audio"]; // their samples are in the next binary frame
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 4000;
 const CONNECT_MS = 10_000;
@@ -51,7 +52,7 @@ export class SpeechStream {
   #token = "";
   #lastSeq = 0;
   #sentences = 0;
-  #audible = null; // `reply_audio` whose samples are in the next binary frame
+  #audible = null; // the message whose samples are in the next binary frame
   #ttlMs = 0;
   #messageBytes = 32_000;
   #bytesPerMs;
@@ -205,7 +206,7 @@ export class SpeechStream {
       this.#emit(event.type, event);
       return;
     }
-    if (event.type === "reply_audio" && !event.pcm) { // counts as received once its samples are there
+    if (AUDIBLE.includes(event.type) && !event.pcm) { // counts as received once its samples are there
       this.#audible = event;
       return;
     }

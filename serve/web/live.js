@@ -14,7 +14,7 @@ export class Live {
 
   /**
    * @param {URL} url URL of `/v1/stream`
-   * @param {{key: string, languages: string[], targets: string[], translation: object, phrases: string[], dialogue?: object}} options
+   * @param {{key: string, languages: string[], targets: string[], translation: object, phrases: string[], dialogue?: object, interpret?: object}} options
    * @param {{onEvent: (event: object) => void, onLevel: (block: {peak: number, rms: number}) => void}} hear
    */
   constructor(url, options, hear) {
@@ -25,7 +25,7 @@ export class Live {
 
   /** Stream the microphone until `stop`; resolves with `end`. */
   async microphone() {
-    const microphone = await Microphone.open({ echoes: Boolean(this.#options.dialogue) });
+    const microphone = await Microphone.open({ echoes: Boolean(this.#options.dialogue ?? this.#options.interpret) });
     return this.#run(microphone.sampleRate, async (onBlock) => {
       try {
         await microphone.start(onBlock, (code) => {

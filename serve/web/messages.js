@@ -24,6 +24,7 @@ const SERVER = {
   bad_key: "This API key cannot be sent by a page. Use a token of POST /v1/realtime/client_secrets instead.",
   device_gone: "The microphone has gone away.",
   device_silent: "The device gives no sound at the moment.",
+  not_said: "Some of the translation could not be said. Its text goes on.",
   translation_failed: "Some of the speech could not be translated. The transcript goes on.",
   session_too_long: "The session has reached the length that the server allows. Start again to go on.",
 };

@@ -9,6 +9,7 @@ import { Talk } from "./talk.js";
 import { TalkView } from "./talk_view.js";
 import { toSrt, toText, toVtt } from "./subtitles.js";
 import { Transcript, clock } from "./transcript.js";
+import { Translated } from "./translated.js";
 import { TranscriptView } from "./view.js";
 
 const UPDATE_MS = 400; // several changes in a row make one update
@@ -47,6 +48,10 @@ const talk = new Talk(
   new TalkView({ list: $("turns"), legend: $("stages"), you: $("who-you"), speech: $("who-speech") }, language),
   (text, exact) => messages.show("error", { text, exact }),
 );
+const translated = new Translated(
+  { choice: $("aloud"), box: $("say-translation"), said: $("heard") },
+  (text, exact) => messages.show("error", { text, exact }),
+);
 const languages = new Picker($("languages"), "automatic", chosen);
 const drafts = new Set(); // targets that are written while the speaker goes on
 const targets = new Picker($("targets"), "none", chosen);
@@ -79,7 +84,7 @@ async function begin(file = null) {
   refer();
   setState(file ? "reading" : "asking");
   try {
-    if (talking) await talk.begin(voiceRate);
+    await (talking ? talk : translated).begin(voiceRate);
     await (file ? live.file(file, () => $("pace").checked) : live.microphone());
   } catch (error) {
     messages.show("error", inWords(error));
@@ -87,6 +92,7 @@ async function begin(file = null) {
   } finally {
     live = null;
     talk.end();
+    translated.end();
     setState("idle");
     onLevel({ peak: 0, rms: 0 });
     document.body.classList.remove("speaking");
@@ -99,12 +105,15 @@ function choice() {
   const phrases = $("phrases").value.split("\n").map((line) => line.trim()).filter(Boolean);
   const policy = targets.codes.some((code) => drafts.has(code)) ? "align_att" : "complete";
   const into = document.body.dataset.mode === "talk" ? [] : targets.codes;
-  return { languages: languages.codes, targets: into, translation: { policy }, phrases };
+  const said = translated.options(into);
+  const translation = said.interpret && policy !== "complete" ? { policy, append: true } : { policy };
+  return { languages: languages.codes, targets: into, translation, phrases, ...said };
 }
 
 /** Handle a change of languages, targets or phrases. */
 function chosen() {
   view.expect(targets.codes);
+  translated.offer(targets.codes);
   clearTimeout(updating);
   updating = setTimeout(() => live?.update(choice()), UPDATE_MS);
 }
@@ -184,6 +193,7 @@ const HEARD = {
 function onEvent(event) {
   HEARD[event.type]?.(event);
   talk.take(event);
+  translated.take(event);
 }
 
 function lag({ lag_ms: ms, processed_ms: processed }) {
@@ -266,6 +276,8 @@ async function ask() {
     languages.fill(model.languages);
     targets.fill(model.targets);
     speaking.fill(model.voices, model.answers);
+    translated.fill(model.says);
+    translated.offer(targets.codes);
     voiceRate = model.voice_rate;
     $("mode").hidden = !model.answers;
     describe(model.id, model.server);
@@ -304,6 +316,10 @@ $("clear").addEventListener("click", () => {
 });
 $("key").addEventListener("input", () => sessionStorage.setItem("key", $("key").value));
 $("phrases").addEventListener("change", chosen);
+$("say-translation").addEventListener("change", () => {
+  if (live) translated.open(voiceRate);
+  chosen();
+});
 $("reference").addEventListener("change", refer);
 $("theme").addEventListener("click", () => {
   theme(THEMES[(THEMES.indexOf(document.documentElement.dataset.theme) + 1) % THEMES.length]);

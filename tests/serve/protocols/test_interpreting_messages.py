@@ -1,32 +1,28 @@
-"""What a client may ask of translations that are said."""
+"""How a translation is said: bounds of what a client may ask for."""
 
 import msgspec
 import pytest
 
-from serve.protocols.interpreting_messages import Interpreting, TranslationAudio
+from serve.protocols import wire
+from serve.protocols.interpreting_messages import Interpreting
+from serve.sessions.interpreting import settings_of
+from speech.interpret.settings import InterpretSettings
+
+
+def test_what_is_not_given_is_as_usual():
+    assert settings_of(Interpreting("eng")) == InterpretSettings()
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [
-        {},
-        {"target": 1},
-        {"target": "x" * 201},
-        {"target": "eng", "rate": 2.0},
-        {"target": "eng", "fastest": 0.5},
-        {"target": "eng", "patience_ms": 0},
-        {"target": "eng", "least_words": 0},
-        {"target": "eng", "unknown": 1},
-    ],
+    "field", [field for field in Interpreting.__struct_fields__ if field not in ("target", "voice")]
 )
-def test_what_is_out_of_bounds_is_refused(wrong):
-    assert msgspec.convert({"target": "eng"}, Interpreting).fastest == 1.2
-    with pytest.raises(msgspec.ValidationError):
-        msgspec.convert(wrong, Interpreting)
-
-
-def test_samples_are_told_without_themselves():
-    message = TranslationAudio(seq=1, target="eng", sample_rate=24_000, start_ms=0, words=[], source=[0, 100])
-    record = msgspec.json.decode(msgspec.json.encode(message))
-    assert record["type"] == "translation_audio"
-    assert {"pcm", "text"}.isdisjoint(record)
+def test_a_client_may_ask_for_all_that_an_interpreter_can_do_and_no_more(field):
+    schema = msgspec.json.schema_components([Interpreting])[1]["Interpreting"]["properties"][field]
+    for bound in ("minimum", "maximum"):
+        if bound in schema:
+            others = {"late_ms": 60_000} if field == "easy_ms" else {"easy_ms": 0}
+            settings_of(Interpreting(**{"target": "eng", **others, field: schema[bound]}))
+            step = 1 if bound == "maximum" else -1
+            record = {"type": "start", "interpret": {"target": "eng", field: schema[bound] + step}}
+            with pytest.raises(wire.BadMessage, match=field):
+                wire.parse(msgspec.json.encode(record).decode())
