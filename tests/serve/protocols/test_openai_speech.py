@@ -173,7 +173,9 @@ def test_a_text_more_than_may_be_said_at_once_is_refused_and_places_are_freed(sp
     assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_requests")
     assert refused.headers["retry-after"]
     api.speaking -= 4
-    with httpx.stream("POST", f"{server.http}/v1/audio/speech", json={"input": TEXT, "response_format": "pcm"}) as one:
+    with httpx.stream(
+        "POST", f"{server.http}/v1/audio/speech", json={"input": TEXT, "response_format": "pcm"}, timeout=60
+    ) as one:
         next(one.iter_bytes(100))
     until = time.monotonic() + 20
     while api.speaking and time.monotonic() < until:
