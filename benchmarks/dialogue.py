@@ -23,7 +23,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -153,13 +153,17 @@ def scenes(
     stages = {name: Stage(engine, own, only_listens, DialogueSettings()) for name, own in judges.items()}
     ours = stages["voice and text"]
     record: dict[str, Any] = {"part": part, "count": count, "seed": seed, **machine()}
-    record["hesitations"] = hesitations(material, stages, count)
-    record["interruptions"] = interruptions(material, ours, count)
-    record["one_word"] = interruptions(material, ours, count, one_word=True)
-    record["listening_sounds"] = over_our_voice(material, ours, count, noise=False)
-    record["noises"] = over_our_voice(material, ours, count, noise=True)
+    kinds: dict[str, Callable[[], dict[str, Any]]] = {
+        "hesitations": lambda: hesitations(material, stages, count),
+        "interruptions": lambda: interruptions(material, ours, count),
+        "listening_sounds": lambda: over_our_voice(material, ours, count, noise=False),
+        "one_word": lambda: interruptions(material, ours, count, one_word=True),
+        "noises": lambda: over_our_voice(material, ours, count, noise=True),
+    }
+    for name, play in kinds.items():
+        record[name] = play()
+        save(output, record)
     Console().print_json(json.dumps(record))
-    save(output, record)
 
 
 def interruptions(material: Material, stage: Stage, count: int, *, one_word: bool = False) -> dict[str, Any]:

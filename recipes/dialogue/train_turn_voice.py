@@ -1,12 +1,13 @@
 """Train the model that hears ends of turns: `train_turn_voice.py TURNS OUTPUT`.
 
 TURNS is a folder of `heard_turns.py`. The network learns from train.npz; on the turns of dev.npz, which have texts,
-what it hears is combined with what the texts say. OUTPUT gets the model, its card and its learning curve. If TURNS has a
+what it hears is combined with what the texts say. OUTPUT gets the model, its card and its curve. If TURNS has a
 test.npz, the card tells how well text, voice and both tell the turns of it.
 """
 
 from __future__ import annotations
 
+import random
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -56,13 +57,19 @@ def main(
     output: Annotated[Path, typer.Argument(help="Folder of the model.")],
     text: Annotated[Path, typer.Option(help="Folder of the model of texts.")] = EndOfTurn.folder,
     epochs: Annotated[int, typer.Option(help="Of training.", min=1)] = 24,
+    most: Annotated[int, typer.Option(help="Turns to train on, drawn by chance.", min=2)] = 100_000,
+    rates: Annotated[int, typer.Option(help="Speeds at which each turn is heard.", min=1, max=3)] = 3,
+    width: Annotated[int, typer.Option(help="Of the network.", min=8)] = 96,
+    lr: Annotated[float, typer.Option(help="Learning rate.")] = 2e-3,
     seed: Annotated[int, typer.Option(help="Of all choices.")] = 1,
 ) -> None:
     """Train, combine, measure."""
     check_writable(output.absolute().parent)
     torch.set_num_threads(1)
     train, dev = read_heard(turns / "train.npz"), read_heard(turns / "dev.npz")
-    size, config = TurnVoiceConfig(), TurnVoiceTrainConfig(epochs=epochs, seed=seed)
+    train = random.Random(seed).sample(train, min(most, len(train)))
+    size = TurnVoiceConfig(width=width)
+    config = TurnVoiceTrainConfig(epochs=epochs, rates=rates, lr=lr, seed=seed)
     metrics = turns / "metrics.jsonl"
     began = time.monotonic()
     network = train_turn_voice(train, dev, size, config, metrics, lambda line: stderr().print(line, markup=False))

@@ -11,8 +11,9 @@ from speech.text.languages import resolve
 from speech.text.normalize import plain_text
 
 MOST_WORDS = 3
-SURE_HUM, SURE_WORD, SURE_WORDS = 0.95, 0.8, 0.6
-"""Confidence from which on sounds like "ah" over our voice are what they seem, and a single word is, and several."""
+SURE_HUM, SURE_LONG_HUM, SURE_NEAR, SURE_WORD, SURE_WORDS = 0.95, 0.85, 0.9, 0.8, 0.6
+"""Confidence from which on words over our voice are what they seem: sounds like "ah", those of a long hum, a word that
+is a backchannel but for one letter, another single word, several words."""
 SHORT_S = 0.7
 """Seconds in which several doubted words are said that may be none."""
 _DEMANDS = {
@@ -34,10 +35,13 @@ _DEMANDS = {
     "spa": "alto|para|pare|no|espera|espere|basta|silencio|calla|cállate|qué|cómo|perdón|perdona|disculpa|momento|pero",
 }
 """Words that ask for the turn, or for silence; those of English count everywhere."""
-_NEAR_LETTERS = 4
-"""Letters of a word from which on one of them may be another: "bardon" of "pardon"."""
+_NEAR_LETTERS, _NEAR_KNOWN = 4, 3
+"""Letters of a word from which on one of them may be another ("bardon" of "pardon"), and of a backchannel ("yas")."""
 _HUM = re.compile("(?:[mnhwɑаеэоум]+|[hw]?[aeiouáàäâéèêíóòöôúùü]{1,2}[hmnw]*|[mnhw]+[aeou]+[hm]*)")
 """A word that a recogniser writes for "mm-hmm", "uh-huh", "ah" and their like."""
+_HUMMED = re.compile("[aeiouäöümhn]")
+_HUMMED_SHARE, _HUMMED_M = 0.75, 3
+"""Share of such letters, and number of "m", from which on several words may be one long hum: "e mai machemem"."""
 _LONGEST = 60
 """Characters; a longer text is not looked at."""
 _DRAWN_OUT = re.compile(r"(.)\1{2,}")
@@ -114,11 +118,26 @@ def only_listens(text: str, language: str | None, confidence: float, seconds: fl
         return True
     if not words or len(text) > _LONGEST or _ASKED.search(text) or asks_for_turn(words, language):
         return False
+    if _long_hum("".join(words)):
+        return confidence < SURE_LONG_HUM
     if len(words) > MOST_WORDS:
         return False
     if all(_HUM.fullmatch(word) for word in words):
         return confidence < SURE_HUM
+    if len(words) == 1 and _nearly_known(words[0], language):
+        return confidence < SURE_NEAR
     return confidence < (SURE_WORD if len(words) == 1 else SURE_WORDS) and (len(words) == 1 or seconds <= SHORT_S)
+
+
+def _long_hum(letters: str) -> bool:
+    return letters.count("m") >= _HUMMED_M and len(_HUMMED.findall(letters)) >= _HUMMED_SHARE * len(letters)
+
+
+def _nearly_known(word: str, language: str | None) -> bool:
+    """Whether a single word is an acknowledgement of a language but for a letter."""
+    code = None if language is None else resolve(language).code
+    known = _acknowledgements(code if code in _LISTS else None)
+    return any(len(own) == 1 and _near(word, own[0], _NEAR_KNOWN) for own in known)
 
 
 def asks_for_turn(words: Sequence[str], language: str | None) -> bool:
@@ -129,12 +148,12 @@ def asks_for_turn(words: Sequence[str], language: str | None) -> bool:
         LanguageError: if there is no such language.
     """
     known = _demands(None if language is None else resolve(language).code)
-    return any(word in known or any(_near(word, own) for own in known) for word in words)
+    return any(word in known or any(_near(word, own, _NEAR_LETTERS) for own in known) for word in words)
 
 
-def _near(word: str, known: str) -> bool:
-    """Whether a word is another one but for a letter."""
-    if len(word) != len(known) or len(word) < _NEAR_LETTERS:
+def _near(word: str, known: str, letters: int) -> bool:
+    """Whether a word of so many letters or more is another one but for a letter."""
+    if len(word) != len(known) or len(word) < letters:
         return False
     return sum(one != other for one, other in zip(word, known, strict=True)) == 1
 

@@ -29,11 +29,11 @@ class TurnRules:
     """Pause that ends a turn that is not judged."""
     sure_pause_s: float = ranged(0.25, least=0.1, most=5.0)
     """Pause that ends a turn of which the model is sure that it is over."""
-    doubtful_pause_s: float = ranged(1.2, least=0.1, most=10.0)
+    doubtful_pause_s: float = ranged(1.1, least=0.1, most=10.0)
     """Pause that ends a turn of which the model is sure that it goes on."""
-    sure: float = ranged(0.8, above=0.0, below=1.0)
+    sure: float = ranged(0.9, above=0.0, below=1.0)
     """Probability from which on the model is sure that a turn is over."""
-    doubtful: float = ranged(0.3, above=0.0, below=1.0)
+    doubtful: float = ranged(0.6, above=0.0, below=1.0)
     """Probability up to which it is sure that the turn goes on."""
     deaf_s: float = ranged(1.5, least=0.2, most=10.0)
     """Speech over our voice in which no words are recognised for so long is noise."""

@@ -38,6 +38,8 @@ class TurnVoiceTrainConfig:
     """A training run."""
 
     epochs: int = ranged(24, least=1)
+    rates: int = ranged(3, least=1, most=3)
+    """Speeds at which each turn is heard."""
     rows: int = ranged(64, least=1)
     """Turns of a batch."""
     lr: float = ranged(2e-3, above=0)
@@ -53,10 +55,11 @@ class VoiceBatches:
 
     Args:
         turns: to train on.
+        rates: so many speeds.
     """
 
-    def __init__(self, turns: Sequence[HeardTurn]) -> None:
-        self._frames = [all_frames(turns, rate) for rate in _RATES]
+    def __init__(self, turns: Sequence[HeardTurn], rates: int) -> None:
+        self._frames = [all_frames(turns, rate) for rate in _RATES[:rates]]
         self._finished = [own.finished for own in turns]
 
     def epoch(self, rows: int, rng: random.Random) -> list[tuple[Tensor, Tensor, Tensor]]:
@@ -131,7 +134,7 @@ def train_turn_voice(
         shown: takes a line after each epoch.
     """
     torch.manual_seed(config.seed)
-    rng, batches, rows = random.Random(config.seed), VoiceBatches(train), list[str]()
+    rng, batches, rows = random.Random(config.seed), VoiceBatches(train, config.rates), list[str]()
     network = TurnVoiceNetwork(size)
     steps = config.epochs * -(-len(train) // config.rows)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
