@@ -3,9 +3,11 @@
     python benchmarks/dialogue.py ROOT --count 200 --output benchmarks/results/dialogue_scenes.json
 
 It plays scenes on the clock of their audio (`dialogue_scenes.py`). In each a person (clips of ROOT/test.jsonl)
-asks, our voice answers at length, and then, at a random time of the answer: another clip interrupts it; or the voices
-of the package say a listening sound ("mhm", "okay"); or there is a noise (`sounds.py`). Hesitations are clips with a
-pause of .5 to 1.2 s between two words; the peer is voice activity alone, with a pause of .5 s. A history is right if
+asks, our voice answers at length, and then, at a random time of the answer: another clip of three or more words
+interrupts it; or one of a single word does; or the voices of the package say a listening sound ("mhm", "okay"); or
+there is a noise (`sounds.py`). Hesitations are clips with a pause of .5 to 1.2 s between two words; the peers are the
+text alone, and voice activity alone, with a pause of .5 s. What is decided by a threshold was chosen with `--part dev`,
+whose listening sounds are other ones. A history is right if
 the last word that it keeps of an interrupted reply is the last one of which the listener heard at least half, by forced
 alignment of the reply's samples.
 """
@@ -13,7 +15,7 @@ alignment of the reply's samples.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,7 +53,16 @@ LISTENING = {
     "fra": ("Oui.", "D'accord.", "Ouais.", "Voilà."),
     "deu": ("Ja.", "Genau.", "Okay.", "Aha."),
 }
+OTHER_LISTENING = {
+    "eng": ("Mhm.", "Yes.", "Sure.", "Got it.", "Uh-huh.", "Of course."),
+    "spa": ("Ya.", "Bueno.", "Exacto.", "Mm-hmm."),
+    "fra": ("Bien sûr.", "Ah oui.", "Mm-hmm.", "Très bien."),
+    "deu": ("Ach so.", "Klar.", "Mm-hmm.", "Stimmt."),
+}
+"""In scenes of dev."""
 LATE_S, STOP_S = 1.2, 0.2
+WORDS = 3
+"""Of an interruption, at least; of one word it is measured apart."""
 
 
 class Material:
@@ -59,24 +70,34 @@ class Material:
 
     Args:
         root: of the corpus.
+        part: of it.
         seed: of all choices.
     """
 
-    def __init__(self, root: Path, seed: int) -> None:
+    def __init__(self, root: Path, part: str, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
         self.recognizer, self.speaker = Recognizer.from_pretrained(), Speaker.from_pretrained()
-        clips = [clip for clip in read_manifest(root / "test.jsonl", root) if 1.0 <= clip.duration_s <= 5.0]
+        clips = [clip for clip in read_manifest(root / f"{part}.jsonl", root) if clip.duration_s <= 5.0]
         self.clips = {code: [clip for clip in clips if clip.language == code] for code in LANGUAGES}
+        self.listening = LISTENING if part == "test" else OTHER_LISTENING
         self.replies = {code: spoken_reply(self.speaker, text, code) for code, text in REPLIES.items()}
 
     def clip(self, code: str) -> tuple[Utterance, np.ndarray]:
-        """A clip of a language, without the silence around it."""
-        chosen = self.clips[code][int(self.rng.integers(len(self.clips[code])))]
+        """A clip of a language that lasts a second or more, without the silence around it."""
+        return self._one_of([clip for clip in self.clips[code] if clip.duration_s >= 1.0])
+
+    def interruption(self, code: str, *, one_word: bool) -> np.ndarray:
+        """A clip of one word, or of three or more."""
+        counts = [(clip, len(clip.text.split())) for clip in self.clips[code]]
+        return self._one_of([clip for clip, count in counts if (count == 1 if one_word else count >= WORDS)])[1]
+
+    def _one_of(self, clips: Sequence[Utterance]) -> tuple[Utterance, np.ndarray]:
+        chosen = clips[int(self.rng.integers(len(clips)))]
         return chosen, trimmed(load_audio(chosen.audio))
 
     def listening_sound(self, code: str, number: int) -> np.ndarray:
         """One said by one of the voices of its language, at a rate of .8 to 1.2."""
-        text = LISTENING[code][number % len(LISTENING[code])]
+        text = self.listening[code][number % len(self.listening[code])]
         own = [voice for voice in self.speaker.voices if self.speaker.language_of(voice) == code] or [""]
         rate = float(self.rng.uniform(0.8, 1.2))
         options = SpeakingOptions(language=code, voice=own[number // 7 % len(own)], rate=rate)
@@ -106,30 +127,36 @@ def scenes(
     root: Path,
     count: Annotated[int, typer.Option(help="Scenes of each kind.", min=4)] = 200,
     seed: int = 20,
+    part: Annotated[str, typer.Option(help="Of the corpus: test, or dev to choose thresholds by.")] = "test",
     output: Annotated[Path | None, typer.Option(help="Write figures as JSON.")] = None,
 ) -> None:
     """Play scenes and print what went wrong how often."""
-    material = Material(root, seed)
-    engine = material.recognizer.engine()
-    judge = EndOfTurn().probability
-    textual = Stage(engine, judge, only_listens, DialogueSettings())
-    pauses = Stage(engine, None, only_listens, DialogueSettings())
-    record: dict[str, Any] = {"count": count, "seed": seed, **machine()}
-    record["interruptions"] = interruptions(material, textual, count)
-    record["listening_sounds"] = over_our_voice(material, textual, count, noise=False)
-    record["noises"] = over_our_voice(material, textual, count, noise=True)
-    record["hesitations"] = hesitations(material, {"text": textual, "pauses": pauses}, count)
+    material = Material(root, part, seed)
+    engine, judge = material.recognizer.engine(), EndOfTurn().probability
+    judges = {"voice and text": judge, "text": lambda text, language, heard: judge(text, language), "pauses": None}
+    stages = {name: Stage(engine, own, only_listens, DialogueSettings()) for name, own in judges.items()}
+    ours = stages["voice and text"]
+    record: dict[str, Any] = {"part": part, "count": count, "seed": seed, **machine()}
+    kinds: dict[str, Callable[[], dict[str, Any]]] = {
+        "hesitations": lambda: hesitations(material, stages, count),
+        "interruptions": lambda: interruptions(material, ours, count),
+        "listening_sounds": lambda: over_our_voice(material, ours, count, noise=False),
+        "one_word": lambda: interruptions(material, ours, count, one_word=True),
+        "noises": lambda: over_our_voice(material, ours, count, noise=True),
+    }
+    for name, play in kinds.items():
+        record[name] = play()
+        save(output, record)
     Console().print_json(json.dumps(record))
-    save(output, record)
 
 
-def interruptions(material: Material, stage: Stage, count: int) -> dict[str, Any]:
+def interruptions(material: Material, stage: Stage, count: int, *, one_word: bool = False) -> dict[str, Any]:
     """How soon our voice stops, and whether the history has the right words."""
-    stops, right, missed = list[float](), 0, 0
+    stops, right, missed = list[float](), 0, list[str]()
     truth = {code: aligned_ends(material, reply, code) for code, reply in material.replies.items()}
     for number in track(range(count), description="interruptions", transient=True):
         code = LANGUAGES[number % len(LANGUAGES)]
-        after_s, (_, over) = float(material.rng.uniform(0.5, 3.5)), material.clip(code)
+        after_s, over = float(material.rng.uniform(0.5, 3.5)), material.interruption(code, one_word=one_word)
         began: list[float] = []
 
         audio = np.concatenate([silence(after_s), over])
@@ -142,12 +169,13 @@ def interruptions(material: Material, stage: Stage, count: int) -> dict[str, Any
         stopped = scene.stopped_s(began[0] if began else 0.0)
         cut = scene.truncated()
         if stopped is None or cut is None:
-            missed += 1
+            missed.append(scene.missed())
             continue
         stops.append(stopped - began[0])
         right += len(cut.text.split()) == words_heard(truth[code], cut.played_s)
     return {
-        "missed": missed,
+        "missed": len(missed),
+        "missed_because": sorted(missed),
         "stopped_p50_ms": milliseconds(stops, 0.5),
         "stopped_p95_ms": milliseconds(stops, 0.95),
         "within_200_ms": round(sum(stop <= STOP_S for stop in stops) / count, 3),
@@ -199,8 +227,9 @@ def hesitations(material: Material, stages: dict[str, Stage], count: int) -> dic
             pass
         samples, pause_at_s, pause_s = made
         end_s = len(samples) / SAMPLE_RATE
+        heard = next(iter(stages.values())).heard(samples, code, end_s + 3.0)  # once: it does not depend on judges
         for name, stage in stages.items():
-            taken = stage.play(samples, None, None, code, end_s + 3.0).times(TurnTaken)
+            taken = stage.replay(heard).times(TurnTaken)
             early[name] += any(pause_at_s <= at < pause_at_s + pause_s + 0.2 for at in taken)
             after = [at - end_s for at in taken if at >= end_s]
             late[name] += not after or after[0] > LATE_S

@@ -2,12 +2,13 @@
 
 A scene is the user's audio, and our voice that answers. Audio comes in blocks of 32 ms to a live session, whose events
 lead the dialogue; the clock is that of the audio. Replies are spoken beforehand by the voice model; their samples come
-at once when an answer is asked for.
+at once when an answer is asked for. A scene is over two seconds behind what is said over our voice, or once our voice
+was interrupted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,12 +19,14 @@ from speech.dialogue.answers.answerer import TextPiece
 from speech.dialogue.loop import Dialogue
 from speech.dialogue.settings import DialogueSettings
 from speech.dialogue.turns import EndJudge, Listening, turn_parts
+from speech.events import Event, TranscriptEvent
 from speech.speaker import Speaker
-from speech.stream.engine import Engine
+from speech.stream.engine import Engine, LiveStream
 from speech.stream.options import StreamOptions
 from speech.tts.speech_stream import SpeakingOptions, SpeechPacket
 
 BLOCK = 512
+_BEHIND_S = 2.0
 _SOUND = 0.02
 """Share of the peak from which on a sample belongs to what is said."""
 
@@ -59,6 +62,8 @@ class Scene:
     """What happened. Times in seconds of the user's audio."""
 
     actions: list[tuple[float, Action]] = field(default_factory=list)
+    over: list[TranscriptEvent] = field(default_factory=list)
+    """Final texts of what was said over our voice."""
 
     def times(self, kind: type) -> list[float]:
         """When actions of a kind came."""
@@ -85,6 +90,14 @@ class Scene:
             elif isinstance(action, Truncated):
                 return at if held is None else held
         return None
+
+    def missed(self) -> str:
+        """Why an interruption did not end the reply."""
+        if not self.times(Held):
+            return "no speech was found"
+        if not any(final.text for final in self.over):
+            return "no words were recognised"
+        return "taken for listening: " + " ".join(final.text for final in self.over)
 
     def silent_s(self) -> float:
         """Seconds for which our voice waited and then went on."""
@@ -129,22 +142,49 @@ class Stage:
             language: that may be spoken.
             most_s: length of the scene.
         """
-        rules = self._settings.rules
-        parts = turn_parts(rules.sure_pause_s, rules.pause_s)
-        stream = self._engine.open(StreamOptions(languages=(language,), endpoint=parts))
-        rate = reply.rate if reply is not None else SAMPLE_RATE
-        dialogue = Dialogue(self._settings, sample_rate=rate, end_of_turn=self._end_of_turn, listening=self._listening)
+        stream = self._stream(language)
+        dialogue = self._dialogue(reply)
         scene, waiting, place, now = Scene(), opening, 0, 0.0
-        while now < most_s:
+        while now < most_s and scene.truncated() is None:
             block = waiting[place : place + BLOCK]
             block = np.pad(block, (0, BLOCK - len(block)))
             place += BLOCK
             now += BLOCK / SAMPLE_RATE
-            dialogue.hear(stream.accept(block), now, now)
+            events = stream.accept(block)
+            if scene.first(Sound) is not None:
+                scene.over += [event for event in events if isinstance(event, TranscriptEvent) and event.is_final]
+            dialogue.hear(events, now, now)
             self._work(dialogue, scene, reply, now)
             if then is not None and scene.first(Sound) is not None:
                 waiting, place, then = then(now), 0, None
+                most_s = min(most_s, now + len(waiting) / SAMPLE_RATE + _BEHIND_S)
         return scene
+
+    def heard(self, samples: np.ndarray, language: str, most_s: float) -> list[tuple[float, list[Event]]]:
+        """The events of a scene in which nobody answers, by the time at which they come."""
+        stream, found = self._stream(language), []
+        for number in range(round(most_s * SAMPLE_RATE / BLOCK)):
+            block = samples[number * BLOCK : (number + 1) * BLOCK]
+            now = (number + 1) * BLOCK / SAMPLE_RATE
+            found.append((now, stream.accept(np.pad(block, (0, BLOCK - len(block))))))
+        return found
+
+    def replay(self, heard: Sequence[tuple[float, Sequence[Event]]]) -> Scene:
+        """The scene of such events."""
+        dialogue, scene = self._dialogue(None), Scene()
+        for now, events in heard:
+            dialogue.hear(events, now, now)
+            self._work(dialogue, scene, None, now)
+        return scene
+
+    def _stream(self, language: str) -> LiveStream:
+        rules = self._settings.rules
+        parts = turn_parts(rules.sure_pause_s, rules.pause_s)
+        return self._engine.open(StreamOptions(languages=(language,), endpoint=parts, hears_turns=True))
+
+    def _dialogue(self, reply: SpokenReply | None) -> Dialogue:
+        rate = reply.rate if reply is not None else SAMPLE_RATE
+        return Dialogue(self._settings, sample_rate=rate, end_of_turn=self._end_of_turn, listening=self._listening)
 
     def _work(self, dialogue: Dialogue, scene: Scene, reply: SpokenReply | None, now: float) -> None:
         while actions := dialogue.drain():

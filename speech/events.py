@@ -171,6 +171,8 @@ class EndpointEvent:
     decided_s: float
     """Seconds of audio received when the endpoint was decided."""
     reason: str
+    over: float | None = None
+    """Log-odds, by voice, that the speaker's turn is over; None: not judged. Clients are not told."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

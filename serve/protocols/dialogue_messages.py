@@ -32,13 +32,13 @@ class Conversing(Struct, forbid_unknown_fields=True, frozen=True):
     interruptible: bool | None = None
     """Whether speech over our voice interrupts it; null: if `automatic`."""
     turn_model: bool = True
-    """Whether the text decides, too, when a turn is over; otherwise pauses of `pause_ms` do."""
+    """Whether text and voice decide, too, when a turn is over; otherwise pauses of `pause_ms` do."""
     pause_ms: _Pause = 500
     """Pause that ends a turn."""
     sure_pause_ms: _Pause = 250
-    """Pause that ends a turn whose text is surely complete."""
-    doubtful_pause_ms: _Pause = 1200
-    """Pause that ends a turn whose text surely is not."""
+    """Pause that ends a turn that is surely complete."""
+    doubtful_pause_ms: _Pause = 1100
+    """Pause that ends a turn that hardly is; in between, the likelier the shorter."""
     lead_ms: Annotated[int, Meta(ge=50, le=5000)] = 200
     """Audio that the client may have and not have played yet; it plays what comes at once."""
     forgets: bool = True

@@ -146,6 +146,8 @@ def _changed(
         options = replace(options, endpoint=usual.limited(silence, rules.max_utterance_ms / 1000))
     elif isinstance(message, wire.StartMessage) and message.dialogue is not None:
         options = replace(options, endpoint=_turn_parts(message.dialogue))
+    if isinstance(message, wire.StartMessage) and message.dialogue is not None:
+        options = replace(options, hears_turns=message.dialogue.automatic)
     if options.translation is not None and options.targets and not set(options.targets) & set(drafts_into):
         text = f"the policy writes into {', '.join(drafts_into) or 'no language'} only, which is not among the targets"
         raise Refused("bad_config", text, wire.CloseCode.bad_config, "translation")

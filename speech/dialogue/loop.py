@@ -14,6 +14,7 @@ Pure: no sockets, threads or clock; times `now` are seconds of any clock that go
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from speech.dialogue.actions import Action
@@ -43,7 +44,7 @@ class Dialogue:
         *,
         sample_rate: int,
         end_of_turn: EndJudge | None = None,
-        listening: Listening = lambda text, language, confidence: False,
+        listening: Listening = lambda text, language, confidence, seconds: False,
     ) -> None:
         self.settings, self._listening, self._end_of_turn = settings, listening, end_of_turn
         self.voice = OurVoice(settings, sample_rate)
@@ -76,17 +77,17 @@ class Dialogue:
             if isinstance(event, SpeechEvent):
                 self._speech(event, now)
             elif isinstance(event, EndpointEvent):
-                self._turns.endpoint(event.speech_end_s)
+                self._turns.endpoint(event.speech_end_s, event.over)
                 ended = event.reason != "max_length"
             elif isinstance(event, TranscriptEvent):
                 self._transcript(event, received_s, now)
-        if ended:  # its words, if there were any, have been judged
-            self._go_on()
+        if ended and self._over is not None:  # its words, if there were any, have been judged
+            self._over.ended(self._turns.speech_end_s)
         self.tick(received_s, now)
 
     def tick(self, received_s: float, now: float) -> None:
         """Let time pass: call it whenever audio has come, something of a reply was made, and at `voice.next_s`."""
-        if self._over is not None and self._over.deaf(received_s):
+        if self._over is not None and self._over.nothing(received_s):
             self._go_on()
         prepared = self.voice.reply is not None and not self.voice.speaks
         if self.settings.automatic and prepared and self._turns.over(received_s):
@@ -137,7 +138,9 @@ class Dialogue:
             self._turns.stopped(event.at_s)
             return
         self._turns.started()
-        if self.voice.speaks and self._over is None and self.settings.interrupts:
+        if self._over is not None:
+            self._over.again(event.at_s)
+        elif self.voice.speaks and self.settings.interrupts:
             self._over = OverSpeech(event.at_s, self.settings.rules)
             self.voice.hold(now)
 
@@ -161,12 +164,19 @@ class Dialogue:
         """Whether words over our voice end its reply."""
         if not event.text:
             return False
-        if self._over is not None:
-            self._over.worded()
-            if not event.is_final and self._over.short(event.text, received_s):
-                return False
         confidence = min((word.confidence for word in event.words), default=0.0)
-        return not self._listening(event.text, language, confidence)
+        over, text, seconds = self._over, event.text, math.inf
+        if over is not None:
+            over.worded()
+            if not event.is_final and over.short(text, received_s):
+                return False
+            text = over.text_with(text)
+            seconds = over.lasted_s(self._turns.speech_end_s if event.is_final else received_s)
+        if not self._listening(text, language, confidence, seconds):
+            return True
+        if over is not None and event.is_final:
+            over.listened(event.text)
+        return False
 
     def _prepare(self, received_s: float, now: float) -> None:
         """Ask for the answer to a turn that may be over."""

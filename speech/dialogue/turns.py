@@ -5,6 +5,7 @@ Pure: audio events of a live session in, decisions out. Times are seconds of the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -13,10 +14,12 @@ from speech.errors import ConfigError
 from speech.ranges import check, ranged
 
 _SURE_WORDS = 3
-EndJudge = Callable[[str, str | None], float]
-"""The probability that a turn with this text, in this language if known (ISO 639-3), is over."""
-Listening = Callable[[str, str | None, float], bool]
-"""Whether a text, in this language if known, only says that somebody listens; and how sure its words are (0 to 1)."""
+EndJudge = Callable[[str, str | None, float | None], float]
+"""The probability that a turn is over: its text, its language if known (ISO 639-3), and the log-odds by voice, see
+`EndpointEvent.over`, if there are any."""
+Listening = Callable[[str, str | None, float, float], bool]
+"""Whether words over our voice only say that somebody listens: their text, its language if known, how sure the least
+sure of them is (0 to 1), and the seconds in which they were said."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,20 +27,22 @@ class TurnRules:
     """When turns end and what interrupts. Durations in seconds."""
 
     pause_s: float = ranged(0.5, least=0.1, most=5.0)
-    """Pause that ends a turn, by voice activity alone or where the model of ends is not sure."""
+    """Pause that ends a turn that is not judged."""
     sure_pause_s: float = ranged(0.25, least=0.1, most=5.0)
     """Pause that ends a turn of which the model is sure that it is over."""
-    doubtful_pause_s: float = ranged(1.2, least=0.1, most=10.0)
+    doubtful_pause_s: float = ranged(1.1, least=0.1, most=10.0)
     """Pause that ends a turn of which the model is sure that it goes on."""
-    sure: float = ranged(0.8, least=0.0, most=1.0)
+    sure: float = ranged(0.9, above=0.0, below=1.0)
     """Probability from which on the model is sure that a turn is over."""
-    doubtful: float = ranged(0.3, least=0.0, most=1.0)
+    doubtful: float = ranged(0.6, above=0.0, below=1.0)
     """Probability up to which it is sure that the turn goes on."""
     deaf_s: float = ranged(1.5, least=0.2, most=10.0)
     """Speech over our voice in which no words are recognised for so long is noise."""
 
     unsure_s: float = ranged(1.0, least=0.0, most=10.0)
     """Speech over our voice that is shorter, and has less than three words, is judged by its final text."""
+    second_word_s: float = ranged(0.5, least=0.0, most=5.0)
+    """Pause behind speech over our voice that does not interrupt it, in which more may follow."""
 
     def __post_init__(self) -> None:
         check(self, "turns")
@@ -47,12 +52,24 @@ class TurnRules:
                 where="turns",
                 fix="Let sure_pause_s <= pause_s <= doubtful_pause_s.",
             )
+        if self.doubtful >= self.sure:
+            what = f"doubtful {self.doubtful:g}, sure {self.sure:g}"
+            raise ConfigError(what, where="turns", fix="Let doubtful < sure.")
 
     def pause_after(self, probability: float | None) -> float:
-        """The pause that ends a turn; `probability` that it is over, None: not judged."""
-        if probability is None or self.doubtful < probability < self.sure:
+        """The pause that ends a turn; `probability` that it is over, None: not judged.
+
+        If pauses within turns die out exponentially, and an answer that comes too early costs so much, and each second
+        of waiting so much, then the pause with the least expected cost falls linearly with the log-odds. Here it falls
+        from `doubtful_pause_s` to `sure_pause_s`.
+        """
+        if probability is None:
             return self.pause_s
-        return self.sure_pause_s if probability >= self.sure else self.doubtful_pause_s
+        if probability >= self.sure or probability <= self.doubtful:
+            return self.sure_pause_s if probability >= self.sure else self.doubtful_pause_s
+        doubtful, sure, own = (math.log(one / (1 - one)) for one in (self.doubtful, self.sure, probability))
+        share = (own - doubtful) / (sure - doubtful)
+        return self.doubtful_pause_s + (self.sure_pause_s - self.doubtful_pause_s) * share
 
 
 def turn_parts(sure_pause_s: float, pause_s: float) -> EndpointConfig:
@@ -98,6 +115,8 @@ class TurnTaking:
         self._pending = False
         """Whether speech has been heard whose final has not come."""
         self._speech_end_s, self._pause_s = 0.0, rules.pause_s
+        self._heard: float | None = None
+        """What the voice said at the last endpoint."""
 
     def started(self) -> None:
         """Speech has started."""
@@ -108,9 +127,9 @@ class TurnTaking:
         self.speaking = False
         self._speech_end_s = at_s
 
-    def endpoint(self, speech_end_s: float) -> None:
-        """A segment has ended, whose text, if it has one, follows at once."""
-        self._pending = self.speaking
+    def endpoint(self, speech_end_s: float, heard: float | None = None) -> None:
+        """A segment has ended, whose text, if it has one, follows at once; `heard`: what the voice says of the end."""
+        self._pending, self._heard = self.speaking, heard
         self._speech_end_s = max(self._speech_end_s, speech_end_s)
 
     def final(self, text: str, language: str | None, *, goes_on: bool = False) -> bool:
@@ -126,7 +145,7 @@ class TurnTaking:
         if goes_on or not self.complete:
             return False
         turn = self.so_far()
-        judged = None if self.end_of_turn is None else self.end_of_turn(turn.text, turn.language)
+        judged = None if self.end_of_turn is None else self.end_of_turn(turn.text, turn.language, self._heard)
         self._pause_s = self.rules.pause_after(judged)
         return True
 
@@ -138,6 +157,11 @@ class TurnTaking:
             weights[language] = weights.get(language, 0) + len(part)
         language = max(weights, key=weights.__getitem__) if weights else None
         return UserTurn(text, language, self._speech_end_s)
+
+    @property
+    def speech_end_s(self) -> float:
+        """Where the last speech that has ended ends."""
+        return self._speech_end_s
 
     @property
     def empty(self) -> bool:
@@ -185,15 +209,42 @@ class OverSpeech:
     """
 
     def __init__(self, begin_s: float, rules: TurnRules) -> None:
-        self._begin_s, self._rules, self._worded = begin_s, rules, False
+        self._begin_s = self._since_s = begin_s
+        self._rules, self._worded = rules, False
+        self._texts: list[str] = []
+        self._goes_on_s: float | None = None
 
     def worded(self) -> None:
         """It has words."""
         self._worded = True
 
-    def deaf(self, received_s: float) -> bool:
-        """Whether no words have been recognised for so long that it is noise; audio up to `received_s` was heard."""
-        return not self._worded and received_s - self._begin_s >= self._rules.deaf_s
+    def again(self, at_s: float) -> None:
+        """More is said from `at_s` on."""
+        self._since_s, self._worded, self._goes_on_s = at_s, False, None
+
+    def text_with(self, text: str) -> str:
+        """All that has been said so far, with `text` behind it."""
+        return " ".join([*self._texts, text])
+
+    def listened(self, text: str) -> None:
+        """What has been said so far does not interrupt; `text` was the last of it."""
+        self._texts.append(text)
+
+    def ended(self, speech_end_s: float) -> None:
+        """It has ended without an interruption: our voice goes on, behind words if nothing follows soon."""
+        self._goes_on_s = speech_end_s + (self._rules.second_word_s if self._texts else 0.0)
+
+    def lasted_s(self, end_s: float) -> float:
+        """Seconds from its beginning to `end_s`."""
+        return max(0.0, end_s - self._begin_s)
+
+    def nothing(self, received_s: float) -> bool:
+        """Whether it is known to be no interruption, once audio up to `received_s` was heard."""
+        return self._deaf(received_s) or (self._goes_on_s is not None and received_s >= self._goes_on_s)
+
+    def _deaf(self, received_s: float) -> bool:
+        """Whether no words have been recognised for so long that it is noise."""
+        return not self._worded and received_s - self._since_s >= self._rules.deaf_s
 
     def short(self, text: str, received_s: float) -> bool:
         """Whether it is so short that its final text had better be waited for: partial texts of single words are often

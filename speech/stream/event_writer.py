@@ -15,6 +15,7 @@ from speech.recognize.request import Request
 from speech.stream.options import StreamOptions
 from speech.stream.text_jobs import TextPlace
 from speech.stream.text_translation import TextTranslation
+from speech.stream.turn_hearing import turn_over
 from speech.transcript import Toxicity, Word, join, joined_toxicity
 
 
@@ -80,7 +81,7 @@ class EventWriter:
                 )
             )
 
-    def endpoint(self, part: Part) -> None:
+    def endpoint(self, part: Part, options: StreamOptions) -> None:
         """Add the endpoint event of a part, if it contains speech."""
         if part.speech_end <= part.first_sample:
             return
@@ -90,6 +91,7 @@ class EventWriter:
                 speech_end_s=part.speech_end / SAMPLE_RATE,
                 decided_s=part.decided / SAMPLE_RATE,
                 reason=str(part.reason),
+                over=turn_over(part) if options.hears_turns else None,
             )
         )
 

@@ -65,6 +65,8 @@ class StreamOptions:
     late_draft_s: float | None = None
     """Seconds of audio behind which a draft of a translation is late, and left out if something newer waits; None:
     never, so that the text does not depend on the load. It stays as the stream begins."""
+    hears_turns: bool = False
+    """Judge by voice, at each pause that ends a segment, whether the speaker's turn is over."""
 
     def requests(self) -> list[Request]:
         """Requests for the second pass on each part: the transcript first, then each translation."""

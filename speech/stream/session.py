@@ -188,7 +188,7 @@ class StreamingSession:
         self._before = self._reader.following(part, heard[0])
         self._parts.pop()  # after `following`: if that raises, the part stays queued
         spoke = part.speech_end > part.first_sample
-        self._writer.endpoint(part)
+        self._writer.endpoint(part, self.options)
         self._writer.language(self._partials.turned(heard[0], spoke=spoke), part.first_sample / SAMPLE_RATE)
         self._writer.add(self._requests, said, decoder=heard[0].written is not None)
         if self._requests[0].nbest > 1:

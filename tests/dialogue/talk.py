@@ -10,7 +10,7 @@ from speech.dialogue.actions import Action, Ask, Drop, Say, Sound
 from speech.dialogue.answers.answerer import AnswerPart, TextPiece
 from speech.dialogue.loop import Dialogue
 from speech.dialogue.settings import DialogueSettings
-from speech.dialogue.turns import TurnRules
+from speech.dialogue.turns import EndJudge, TurnRules
 from speech.events import EndpointEvent, Event, SpeechEvent, TranscriptEvent
 from speech.transcript import Word
 from speech.tts.speech_stream import SaidWord, SpeechPacket
@@ -33,8 +33,8 @@ def endpoint(speech_end_s: float, reason: str = "silence") -> EndpointEvent:
     return EndpointEvent(at_s=speech_end_s, speech_end_s=speech_end_s, decided_s=speech_end_s, reason=reason)
 
 
-def is_mhm(text: str, language: str | None, confidence: float) -> bool:
-    return text.lower().strip(".") in ("mhm", "yeah")
+def is_mhm(text: str, language: str | None, confidence: float, seconds: float) -> bool:
+    return all(word.lower().strip(".") in ("mhm", "yeah") for word in text.split())
 
 
 class Talk:
@@ -43,7 +43,7 @@ class Talk:
     def __init__(
         self,
         answer: Callable[[str], list[AnswerPart]] = lambda said: [TextPiece(f"You said {said}")],
-        judged: Callable[[str, str | None], float] | None = None,
+        judged: EndJudge | None = None,
         settings: DialogueSettings | None = None,
     ) -> None:
         self.dialogue = Dialogue(settings or DialogueSettings(), sample_rate=RATE, end_of_turn=judged, listening=is_mhm)

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from speech.dialogue.backchannels import _LISTS, MOST_WORDS, is_backchannel, only_listens
+from speech.dialogue.backchannels import (
+    _DEMANDS,
+    _LISTS,
+    MOST_WORDS,
+    asks_for_turn,
+    is_backchannel,
+    only_listens,
+)
 from speech.errors import LanguageError
 from speech.text.languages import LANGUAGES
 from speech.text.normalize import plain_text
@@ -76,17 +85,47 @@ def test_lists_name_known_languages_and_phrases_that_can_be_found(code):
 
 
 @pytest.mark.parametrize(
-    ("text", "confidence", "listens"),
+    ("text", "confidence", "seconds", "listens"),
     [
-        ("Mhm.", 0.1, True),
-        ("Mhm.", 1.0, True),
-        ("bale", 0.6, True),
-        ("bale", 0.9, False),
-        ("Stop!", 0.2, False),
-        ("espera", 0.2, False),
-        ("bale bale", 0.1, False),
-        ("", 0.0, False),
+        ("Mhm.", 0.1, 0.4, True),
+        ("Mhm.", 1.0, 0.4, True),
+        ("bale", 0.6, 0.4, True),
+        ("bale", 0.89, 0.4, True),
+        ("bale", 0.9, 0.4, False),
+        ("seven", 0.79, 0.4, True),
+        ("seven", 0.8, 0.4, False),
+        ("e mai machemem", 0.8, 0.9, True),
+        ("e mai machemem", 0.9, 0.9, False),
+        ("MMMM", 0.9, 0.4, True),
+        ("ah wa", 0.9, 2.0, True),
+        ("bale bale", 0.1, 0.6, True),
+        ("bale bale", 0.7, 0.6, False),
+        ("bale bale", 0.1, 0.8, False),
+        ("bale bale", 0.1, math.inf, False),
+        ("the old man sleeps", 0.1, 0.6, False),
+        ("bale?", 0.1, 0.4, False),
+        ("", 0.0, 0.0, False),
     ],
 )
-def test_a_doubtful_word_only_listens_unless_it_asks_for_silence(text, confidence, listens):
-    assert only_listens(text, None, confidence) == listens
+def test_doubtful_words_only_listen_if_they_are_short(text, confidence, seconds, listens):
+    assert only_listens(text, None, confidence, seconds) == listens
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Stop!", "eng"), ("no", "eng"), ("Wait.", "eng"), ("Hold on.", "eng"), ("espera", "spa"), ("Alto.", "spa"),
+        ("¡No!", "spa"), ("Nein.", "deu"), ("Moment.", "deu"), ("Moment mal", "deu"), ("Arrête", "fra"), ("non", "fra"),
+        ("stop", "deu"), ("Aspetta", "ita"), ("bardon", "fra"), ("стоп", "rus"), ("nein", "hun"), ("espera", None),
+    ],
+)  # fmt: skip
+def test_whoever_asks_for_the_turn_gets_it_however_doubtful_the_word(text, code):
+    assert not only_listens(text, code, 0.01, 0.3)
+
+
+@pytest.mark.parametrize("code", _DEMANDS)
+def test_words_that_ask_for_the_turn_are_single_ones_and_no_backchannels(code):
+    assert code in LANGUAGES
+    for own in _DEMANDS[code].split("|"):
+        assert asks_for_turn(plain_text(own).split(), code)
+        assert not is_backchannel(own, code)

@@ -17,6 +17,7 @@ from speech.dialogue.actions import (
 )
 from speech.dialogue.answers.answerer import ChatMessage, TextPiece, ToolCall
 from speech.dialogue.settings import DialogueSettings
+from speech.dialogue.turns import TurnRules
 from speech.events import SpeechEvent
 from tests.dialogue.talk import RATE, WORD_S, Talk, endpoint, transcript
 
@@ -48,14 +49,15 @@ def test_a_turn_is_answered_after_the_pause_and_not_before() -> None:
 
 def test_a_sure_end_is_answered_sooner_and_a_doubtful_one_later() -> None:
     begins = {}
+    settings = DialogueSettings(rules=TurnRules(sure=0.9, doubtful=0.1, sure_pause_s=0.25, doubtful_pause_s=1.25))
     for probability in (0.9, 0.5, 0.1):
-        talk = Talk(judged=lambda text, language, chance=probability: chance)
+        talk = Talk(judged=lambda text, language, heard, chance=probability: chance, settings=settings)
         talk.says("hello")
         talk.wait(2.0)
         begins[probability] = talk.when(ReplyBegun) - 1.0
     assert begins[0.9] == pytest.approx(0.26, abs=0.03)
-    assert begins[0.5] == pytest.approx(0.5, abs=0.03)
-    assert begins[0.1] == pytest.approx(1.2, abs=0.03)
+    assert begins[0.5] == pytest.approx(0.75, abs=0.03)
+    assert begins[0.1] == pytest.approx(1.25, abs=0.03)
 
 
 def test_somebody_who_goes_on_within_the_pause_is_answered_once_for_all_of_it() -> None:
@@ -138,6 +140,7 @@ def test_a_single_word_is_judged_by_its_final_text(meanwhile: str, said: str, en
     assert not talk.of(Truncated)
     talk.stops(said)
     assert bool(talk.of(Truncated)) == ends
+    talk.wait(0.5)
     assert bool(talk.of(Continued)) != ends
 
 
@@ -149,12 +152,31 @@ def test_listening_sounds_and_noise_let_it_go_on_with_the_same_word(said: str) -
     if said:
         talk.hear(transcript("mhm", final=False, segment=1))
     talk.stops(said)
+    talk.wait(0.5)
     assert talk.of(Continued)
     assert not talk.of(Truncated)
     talk.wait(5.0)
     assert texts(talk) == [("user", "tell me"), ("assistant", " ".join(f"word{n}" for n in range(10)))]
     assert len(talk.sounds) >= round(10 * WORD_S * RATE)
     assert len(talk.of(TurnTaken)) == 1
+
+
+def test_words_that_may_be_listening_wait_for_what_follows_and_are_judged_with_it() -> None:
+    talk = replying(words=20)
+    talk.starts()
+    talk.wait(0.3)
+    talk.stops("mhm")
+    talk.wait(0.1)
+    assert not talk.of(Continued)
+    talk.starts()
+    talk.wait(0.3)
+    assert not talk.of(Truncated)
+    talk.stops("wait")
+    assert talk.of(Truncated)
+    assert len(talk.of(Held)) == 1
+    talk.wait(3.0)
+    asked = [one for one in talk.of(Ask) if isinstance(one, Ask)]
+    assert asked[-1].messages[-1].text == "wait"
 
 
 def test_long_noise_stops_our_voice_only_for_a_while_and_words_in_it_end_the_reply() -> None:

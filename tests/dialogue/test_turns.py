@@ -13,14 +13,25 @@ def test_pauses_have_to_be_in_order():
         TurnRules(sure_pause_s=0.6)
     with pytest.raises(ConfigError, match=r"turns\.sure"):
         TurnRules(sure=1.5)
+    with pytest.raises(ConfigError, match=r"doubtful 0\.9, sure 0\.8"):
+        TurnRules(doubtful=0.9, sure=0.8)
+
+
+RULES = TurnRules(sure=0.9, doubtful=0.1, sure_pause_s=0.2, doubtful_pause_s=1.0)
 
 
 @pytest.mark.parametrize(
     ("probability", "pause_s"),
-    [(None, 0.5), (0.0, 1.2), (0.3, 1.2), (0.31, 0.5), (0.79, 0.5), (0.8, 0.25), (1.0, 0.25)],
+    [(None, 0.5), (0.0, 1.0), (0.1, 1.0), (0.25, 0.8), (0.5, 0.6), (0.75, 0.4), (0.9, 0.2), (1.0, 0.2)],
 )
 def test_the_surer_the_shorter(probability, pause_s):
-    assert TurnRules().pause_after(probability) == pause_s
+    assert RULES.pause_after(probability) == pytest.approx(pause_s)
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_a_pause_never_grows_with_the_probability_and_keeps_its_bounds(one, other):
+    longer, shorter = RULES.pause_after(min(one, other)), RULES.pause_after(max(one, other))
+    assert 0.2 <= shorter <= longer <= 1.0
 
 
 def said(turns: TurnTaking, text: str, begin_s: float, end_s: float, language: str | None = "eng") -> bool:
@@ -61,14 +72,17 @@ def test_the_language_of_a_turn_is_that_of_most_of_it():
 def test_all_of_a_turn_is_judged():
     asked = []
 
-    def judge(text, language):
-        asked.append((text, language))
-        return 0.9
+    def judge(text, language, heard):
+        asked.append((text, language, heard))
+        return 0.99
 
     turns = TurnTaking(TurnRules(), judge)
     said(turns, "I think", 0.0, 1.0)
-    said(turns, "so", 1.2, 2.0)
-    assert asked == [("I think", "eng"), ("I think so", "eng")]
+    turns.started()
+    turns.stopped(2.0)
+    turns.endpoint(2.0, -1.5)
+    turns.final("so", "eng")
+    assert asked == [("I think", "eng", None), ("I think so", "eng", -1.5)]
     assert turns.over(2.25)
 
 
@@ -83,10 +97,37 @@ def test_a_turn_that_goes_on_begins_with_what_was_said():
 
 def test_noise_over_our_voice_is_known_by_its_lack_of_words():
     over = OverSpeech(10.0, TurnRules())
-    assert not over.deaf(11.4)
-    assert over.deaf(11.5)
+    assert not over.nothing(11.4)
+    assert over.nothing(11.5)
     over.worded()
-    assert not over.deaf(99.0)
+    assert not over.nothing(99.0)
+
+
+def test_behind_words_that_do_not_interrupt_more_is_waited_for():
+    over = OverSpeech(10.0, TurnRules(second_word_s=0.5))
+    over.worded()
+    over.listened("uh")
+    over.ended(10.4)
+    assert not over.nothing(10.89)
+    assert over.nothing(10.9)
+    over.again(10.8)
+    assert not over.nothing(11.0)
+    assert over.text_with("stop it") == "uh stop it"
+    assert over.lasted_s(11.5) == pytest.approx(1.5)
+
+
+def test_behind_speech_without_words_our_voice_goes_on_at_once():
+    over = OverSpeech(10.0, TurnRules())
+    over.ended(10.4)
+    assert over.nothing(10.4)
+
+
+def test_noise_behind_words_is_noise():
+    over = OverSpeech(10.0, TurnRules())
+    over.worded()
+    over.listened("mhm")
+    over.again(10.8)
+    assert over.nothing(12.3)
 
 
 def test_a_word_or_two_wait_for_their_final_text():
@@ -98,7 +139,7 @@ def test_a_word_or_two_wait_for_their_final_text():
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0.05, 3.0)), min_size=1, max_size=12))
 def test_a_turn_is_never_over_while_somebody_speaks_or_before_the_shortest_pause(parts):
-    turns, now, last = TurnTaking(TurnRules(), lambda text, language: 1.0), 0.0, 0.0
+    turns, now, last = TurnTaking(TurnRules(), lambda text, language, heard: 1.0), 0.0, 0.0
     for spoken, seconds in parts:
         if spoken:
             turns.started()

@@ -26,8 +26,8 @@ def conversation(**options) -> tuple[Conversation, Outbox]:
         Conversing(**options),
         outbox,
         1000,
-        lambda text, language: 0.9,
-        lambda text, language, confidence: False,
+        lambda text, language, heard: 0.9,
+        lambda text, language, confidence, seconds: False,
         "be kind",
     )
     return made, outbox

@@ -99,8 +99,8 @@ def holding(script, *answers, **options):
             turns,
             waiting,
             telemetry,
-            lambda text, language: 0.9,
-            lambda text, language: False,
+            lambda text, language, heard: 0.9,
+            lambda text, language, confidence, seconds: False,
         )
         session = LiveSession(facts(), wire.StartMessage(), 0.0)
         replies = open_replies(session, Conversing(automatic=False, **options), mouth, lambda: None)
