@@ -29,7 +29,7 @@ class TurnVoiceConfig:
     dilations: tuple[int, ...] = (1, 2, 4, 1)
 
 
-class _Block(nn.Module):
+class _TurnBlock(nn.Module):
     """Depthwise convolution and a pointwise layer around a residual."""
 
     def __init__(self, width: int, kernel: int, dilation: int) -> None:
@@ -54,7 +54,7 @@ class TurnVoiceNetwork(nn.Module):
         self.config = config
         width = config.width
         self.front = nn.Conv1d(N_MELS + len(_REACHES), width, 5, stride=4, padding=2)
-        self.blocks = nn.ModuleList(_Block(width, config.kernel, dilation) for dilation in config.dilations)
+        self.blocks = nn.ModuleList(_TurnBlock(width, config.kernel, dilation) for dilation in config.dilations)
         self.norm = nn.LayerNorm(width)
         self.attention = nn.Linear(width, 1)
         self.hidden = nn.Linear(2 * width, width)

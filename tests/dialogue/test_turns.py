@@ -9,7 +9,7 @@ from speech.errors import ConfigError
 
 
 def test_pauses_have_to_be_in_order():
-    with pytest.raises(ConfigError, match=r"pauses of 0\.6, 0\.5 and 1\.2 s"):
+    with pytest.raises(ConfigError, match=r"pauses of 0\.6, 0\.5 and 1\.1 s"):
         TurnRules(sure_pause_s=0.6)
     with pytest.raises(ConfigError, match=r"turns\.sure"):
         TurnRules(sure=1.5)
