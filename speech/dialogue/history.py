@@ -25,22 +25,34 @@ class History:
         dialogue."""
         told = instructions or self.instructions
         system = (ChatMessage("system", told),) if told else ()
-        return *system, *self._messages, *((ChatMessage("user", user),) if user else ())
+        return *system, *joined(self._messages), *((ChatMessage("user", user),) if user else ())
 
     def add(self, message: ChatMessage) -> None:
-        """Add a message; what one side says in several is one."""
-        last = self._messages[-1] if self._messages else None
+        """Add a message."""
+        self._messages.append(message)
+
+    def take_back(self, text: str) -> None:
+        """Remove a text that the user has said, if our voice has said nothing since."""
+        for place in range(len(self._messages) - 1, -1, -1):
+            message = self._messages[place]
+            if message.role != "user":
+                return
+            if message.text == text:
+                del self._messages[place]
+                return
+
+
+def joined(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+    """Messages of which those that one side says in a row are one."""
+    found: list[ChatMessage] = []
+    for message in messages:
+        last = found[-1] if found else None
         plain = not message.tool_calls and message.role in ("user", "assistant")
         if plain and last is not None and last.role == message.role and not last.tool_calls:
-            self._messages[-1] = replace(last, text=f"{last.text} {message.text}".strip())
+            found[-1] = replace(last, text=f"{last.text} {message.text}".strip())
         else:
-            self._messages.append(message)
-
-    def take_back(self) -> str:
-        """Remove what the user said last, if nothing follows it; returns it."""
-        if self._messages and self._messages[-1].role == "user":
-            return self._messages.pop().text
-        return ""
+            found.append(message)
+    return found
 
 
 def heard_text(text: str, words: Sequence[SaidWord]) -> str:

@@ -163,7 +163,7 @@ class OurVoice:
         self.reply = None
         self.actions.append(Drop(reply.number))
         if reply.turn is not None and not reply.sounds:
-            self.history.take_back()
+            self.history.take_back(reply.turn.text)
             self.actions.append(TurnReopened(reply.number))
             return reply.turn
         text = reply.heard(now)

@@ -28,14 +28,16 @@ def test_calls_and_their_results_stay_apart():
     assert [message.text for message in history.messages()] == ["let me see", "noon", "it is noon really"]
 
 
-def test_the_last_words_of_the_user_can_be_taken_back():
+def test_words_of_the_user_can_be_taken_back_until_our_voice_has_answered():
     history = History()
-    assert history.take_back() == ""
-    history.add(ChatMessage("user", "hello"))
-    assert history.take_back() == "hello"
-    history.add(ChatMessage("user", "hello"))
+    history.take_back("hello")
+    for text in ("hello", "there", "written"):
+        history.add(ChatMessage("user", text))
+    history.take_back("there")
+    assert [message.text for message in history.messages()] == ["hello written"]
     history.add(ChatMessage("assistant", "hi"))
-    assert history.take_back() == ""
+    history.take_back("written")
+    assert [message.text for message in history.messages()] == ["hello written", "hi"]
 
 
 def test_a_text_ends_with_the_last_word_that_was_heard():

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from speech.dialogue.actions import (
@@ -81,6 +81,7 @@ def test_replies_begin_and_end_once_and_held_ones_are_silent(steps):
 
 
 @given(st.lists(_STEPS, max_size=14))
+@example([("says", 1.0), ("wait", 0.5), ("says", 1.0), ("away", 0.0), ("wait", 1.0)])
 @settings(max_examples=100, deadline=None)
 def test_all_that_was_said_is_in_the_history_once(steps):
     talk = run([*steps, ("says", 0.5), ("wait", 1.0)])
