@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from speech.audio import SAMPLE_RATE
+from speech.errors import LanguageError, TextError
 from speech.interpret.interpreter import DueUtterance, Interpreter, TranslatedSound
 from speech.interpret.settings import InterpretSettings
 from speech.speaker import Speaker
@@ -65,6 +66,8 @@ class Interpretation:
     """`(n,)` float32, in time with the recording; longer than it where the last words are said behind its end."""
     sample_rate: int
     utterances: tuple[SaidUtterance, ...]
+    unsaid: tuple[tuple[str, str], ...] = ()
+    """Texts that the voice cannot say, such as those with letters that it does not know, and why."""
 
     @property
     def text(self) -> str:
@@ -115,6 +118,7 @@ class _Talk:
         self._now = self._received_s = 0.0
         self._pieces: list[tuple[int, np.ndarray]] = []
         self._said: list[SaidUtterance] = []
+        self._unsaid: list[tuple[str, str]] = []
 
     def hear(self, samples: np.ndarray) -> None:
         """Take the next samples of the recording."""
@@ -141,7 +145,7 @@ class _Talk:
         track = np.zeros(length, np.float32)
         for at, samples in self._pieces:
             track[at : at + len(samples)] = samples
-        return Interpretation(track, self._rate, tuple(self._said))
+        return Interpretation(track, self._rate, tuple(self._said), tuple(self._unsaid))
 
     def _wait(self, until_s: float | None) -> None:
         """Let time pass, and say what is due; None: until all has been said."""
@@ -153,7 +157,12 @@ class _Talk:
     def _speak(self) -> None:
         """Say what is due."""
         while (utterance := self._interpreter.take(self._now)) is not None:
-            sounds = list(self._sounds(utterance))
+            try:
+                sounds = list(self._sounds(utterance))
+            except (LanguageError, TextError) as error:
+                self._unsaid.append((utterance.text, str(error)))
+                self._interpreter.ended(self._now)
+                continue
             audible = [sound for sound in sounds if len(sound.samples)]
             self._pieces += [(round(sound.heard_s * self._rate), sound.samples) for sound in audible]
             words = tuple(_heard(word, sound) for sound in sounds for word in sound.words)

@@ -68,6 +68,14 @@ def test_the_same_recording_is_said_alike():
     assert one.samples.tolist() == other.samples.tolist()
 
 
+def test_a_text_that_cannot_be_said_is_told_and_the_rest_is_said():
+    _, found = interpreted({5: [translation("good day. 天地人. so long.", final=True)]})
+    assert found.text == "good day. so long."
+    ((text, why),) = found.unsaid
+    assert text == "天地人."
+    assert "天" in why
+
+
 def test_computation_may_take_time():
     _, found = interpreted({5: [translation("good day.", final=True)]}, computation_aware=True)
     assert found.utterances[0].start_s >= 0.5

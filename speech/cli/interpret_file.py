@@ -137,4 +137,6 @@ def _tell(request: InterpretFileRequest, found: Interpretation) -> None:
     text = (
         f"{seconds:.1f} s, {len(lags)} utterances, each over {lags[len(lags) // 2]:.1f} s after its original (median)"
     )
-    stderr().print(f"{printable(request.output)}: {text}")
+    stderr().print(f"{printable(request.output)}: {text}", markup=False)
+    for unsaid, why in found.unsaid:
+        stderr().print(f"not said: {unsaid!r}: {why}", markup=False)

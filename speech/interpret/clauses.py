@@ -99,9 +99,9 @@ class Clauses:
         self._open.append(word)
         self._written_s = now
         ends = word.text.rstrip(_CLOSERS)[-1:]
-        if ends in _SENTENCE_ENDS and ends and not self._abbreviated(language):
+        if ends and ends in _SENTENCE_ENDS and not self._abbreviated(language):
             self._close(now)
-        elif ends in _CLAUSE_ENDS and ends and len(self._open) >= self.settings.least_words:
+        elif ends and ends in _CLAUSE_ENDS and len(self._open) >= self.settings.least_words:
             self._close(now, ends_sentence=False)
 
     def _abbreviated(self, language: str) -> bool:

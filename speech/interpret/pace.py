@@ -36,9 +36,6 @@ class Articulation:
     letters: float = 0.0
     seconds: float = 0.0
 
-    def __add__(self, other: Articulation) -> Articulation:
-        return Articulation(self.letters + other.letters, self.seconds + other.seconds)
-
 
 def articulation(words: Sequence[Word]) -> Articulation:
     """Letters and time of words in order, such as those of a transcript."""
