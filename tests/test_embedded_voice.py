@@ -7,6 +7,8 @@ import pytest
 
 from speech import Recognizer, Speaker, SpeakingOptions
 from speech.metrics.edit.error_rate import text_errors
+from speech.tts.loading import load_voice_model
+from speech.tts.text_front_end.normalise import normalise
 from speech.tts.text_front_end.spoken_text import spoken_text
 
 SENTENCES = {
@@ -48,6 +50,26 @@ def test_it_streams_within_a_sentence(speaker):
     assert np.array_equal(np.concatenate([packet.samples for packet in packets]), whole.samples)
     assert [word.text.strip(",.") for word in whole.words] == SENTENCES["eng"].replace(",", "").strip(".").split()
     assert all(first.start_s <= second.start_s for first, second in pairwise(whole.words))
+
+
+@pytest.mark.parametrize(
+    ("voice", "text"), [("ff_siwis", "Bonjour à tous."), ("am_michael", "So it is."), ("bf_emma", "So it is.")]
+)
+def test_silence_that_is_not_computed_is_silent(voice, text):
+    synthesizer, pronouncer = load_voice_model("embedded-voice")
+    language = synthesizer.language_of(voice)
+    symbols = pronouncer(normalise(text, language), language).symbols
+    early, whole = (
+        np.concatenate([
+            piece.samples.numpy()
+            for piece in synthesizer.say(symbols, voice, language=language, rate=1.0, seed=0, soon=soon)
+        ])
+        for soon in (True, False)
+    )  # fmt: skip
+    silent = int(np.flatnonzero(early)[0])
+    assert silent > 0.1 * synthesizer.sample_rate
+    assert np.abs(whole[:silent]).max() < 1e-3
+    assert len(early) == len(whole)
 
 
 def test_every_language_has_the_voices_that_the_card_names(speaker):

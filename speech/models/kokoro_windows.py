@@ -19,9 +19,9 @@ from speech.nn.kokoro.windowed_decoder import DecoderInput, WindowedDecoder
 FIRST_FRAMES, MOST_FRAMES = 8, 40
 """Frames of the first window of what is wanted soon; each later one has twice as many, up to a maximum. Small windows
 come sooner and cost more: a window computes 6 to 10 frames of its neighbours besides its own."""
-EARLY_FRAMES = 4
-"""Frames before the first symbol that are computed where the first window is wanted soon. Sounds begin up to 75 ms
-before the symbols that they are counted for; what lies further ahead is silence, with peaks 56 dB below full scale."""
+EARLY_FRAMES = 6
+"""Frames before the first symbol that are computed where the first window is wanted soon. Sounds begin up to 120 ms
+before the symbols that they are counted for; what lies more than 150 ms ahead is silence."""
 
 
 class WindowedKokoro:
