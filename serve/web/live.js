@@ -14,7 +14,8 @@ export class Live {
 
   /**
    * @param {URL} url URL of `/v1/stream`
-   * @param {{key: string, languages: string[], targets: string[], translation: object, phrases: string[], dialogue?: object, interpret?: object}} options
+   * @param {{key: string, languages: string[], targets: string[], translation: object, phrases: string[],
+   *   dialogue?: object, interpret?: object}} options
    * @param {{onEvent: (event: object) => void, onLevel: (block: {peak: number, rms: number}) => void}} hear
    */
   constructor(url, options, hear) {
