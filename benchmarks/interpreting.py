@@ -17,14 +17,12 @@ the middle of the speech that it translates lies.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import soundfile
 import soxr
 import torch
 import typer
@@ -34,8 +32,8 @@ from timing import machine
 
 from speech.audio import SAMPLE_RATE
 from speech.audio.input.files import load_audio
-from speech.audio.vad import Vad, segment
-from speech.cli.interpret_file import enrolment
+from speech.audio.vad import Vad
+from speech.cli.interpret_file import enrolment_wave
 from speech.data.manifest import Utterance, read_manifest
 from speech.interpret.pace import USUAL_LETTERS_PER_S, articulation
 from speech.interpret.settings import InterpretSettings
@@ -154,11 +152,9 @@ def talk(code: str, name: str, clips: Sequence[Utterance], seconds: float) -> Ta
 
 def voice_of(talk: Talk, recognizer: Recognizer) -> VoiceFile:
     """The voice of the speaker, from ten seconds of speech."""
-    wave = io.BytesIO()
-    soundfile.write(wave, enrolment(talk.samples, segment(talk.samples, Vad())), SAMPLE_RATE, format="WAV")
-    wave.seek(0)
     wanted = CloneRequest(name=VOICE, language=talk.language, consent="An openly licensed recording.")
-    return Speaker.from_pretrained(watermark=WatermarkChoice(on=False)).cloner(recognizer).clone(wave, wanted)
+    cloner = Speaker.from_pretrained(watermark=WatermarkChoice(on=False)).cloner(recognizer)
+    return cloner.clone(enrolment_wave(talk.samples), wanted)
 
 
 def heard(

@@ -93,6 +93,14 @@ def enrolment(samples: np.ndarray, speech: list[tuple[float, float]]) -> np.ndar
     return samples[round(start_s * SAMPLE_RATE) : round(end_s * SAMPLE_RATE)]
 
 
+def enrolment_wave(samples: np.ndarray) -> io.BytesIO:
+    """The `enrolment` of a recording `(n,)` at 16 kHz, as a WAV file."""
+    wave = io.BytesIO()
+    soundfile.write(wave, enrolment(samples, segment(samples, Vad())), SAMPLE_RATE, format="WAV")
+    wave.seek(0)
+    return wave
+
+
 def over_original(found: Interpretation, samples: np.ndarray, gain: float) -> np.ndarray:
     """The translation `(n,)` over the original `(m,)` at 16 kHz, at the rate of the translation."""
     if not gain:
@@ -113,14 +121,11 @@ def _imitated(request: InterpretFileRequest, recognizer: Recognizer, samples: np
     assert request.consent is not None
     if request.language == AUTO or "," in request.language:
         raise ConfigError("--clone needs the language of the recording", fix="Give it by --language.")
-    wave = io.BytesIO()
-    soundfile.write(wave, enrolment(samples, segment(samples, Vad())), SAMPLE_RATE, format="WAV")
-    wave.seek(0)
     speaker = Speaker.from_pretrained(request.voice_model, device=request.device, watermark=WatermarkChoice(on=False))
     wanted = CloneRequest(name=_CLONED, language=request.language, consent=read_text(request.consent))
     with progress() as bars:
         task = bars.add_task("imitating the speaker", total=None)
-        return speaker.cloner(recognizer, partial(_fitted, bars, task)).clone(wave, wanted)
+        return speaker.cloner(recognizer, partial(_fitted, bars, task)).clone(enrolment_wave(samples), wanted)
 
 
 def _heard(bars: Progress, task: TaskID, seconds: float) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import ClassVar
 
 from speech.models.turn_combination import Combination, load_combination
-from speech.models.turn_end import TurnEndModel, load_turn_end
+from speech.models.turn_end import TurnEndModel, load_turn_end, probability_of
 from speech.text.languages import resolve
 
 
@@ -57,7 +56,7 @@ class EndOfTurn:
         if heard is None:
             return model.probability(text, code)
         both = (self._combination or _shipped_combination()).log_odds(model.log_odds(text, code), heard)
-        return 1 / (1 + math.exp(-both)) if both >= 0 else math.exp(both) / (1 + math.exp(both))
+        return probability_of(both)
 
 
 @cache

@@ -12,9 +12,8 @@ from speech.dialogue.playout import Playout
 from speech.dialogue.stages import Stages
 from speech.dialogue.turns import UserTurn
 from speech.tts.speech_stream import SaidWord, SpeechPacket
+from speech.tts.trimmed_edges import AUDIBLE
 
-_SOUND = 0.01
-"""Smallest sample that is heard."""
 _BEFORE_S = 0.03
 """Silence that is kept before the first sound: the breath of a consonant is softer."""
 
@@ -60,7 +59,7 @@ class ReplyUnderWay:
 
     def _silence(self, samples: np.ndarray) -> int:
         """How many samples lie before the first sound."""
-        sounds = np.flatnonzero(np.abs(samples) >= _SOUND)
+        sounds = np.flatnonzero(np.abs(samples) >= AUDIBLE)
         return max(int(sounds[0]) - round(_BEFORE_S * self.playout.rate), 0) if len(sounds) else len(samples)
 
     def _moved(self, word: SaidWord) -> SaidWord:

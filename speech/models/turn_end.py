@@ -43,13 +43,17 @@ class TurnEndModel:
             text: as a recogniser writes it.
             language: ISO 639-3; None: unknown.
         """
-        score = self.log_odds(text, language)
-        return 1 / (1 + math.exp(-score)) if score >= 0 else math.exp(score) / (1 + math.exp(score))
+        return probability_of(self.log_odds(text, language))
 
     def log_odds(self, text: str, language: str | None) -> float:
         """Logarithm of the odds of that."""
         chosen = turn_features(text, language, len(self.weights))
         return float(self.weights[chosen].sum(dtype=np.float64)) + self.bias
+
+
+def probability_of(log_odds: float) -> float:
+    """The probability, 0 to 1, of log-odds of any size."""
+    return 1 / (1 + math.exp(-log_odds)) if log_odds >= 0 else math.exp(log_odds) / (1 + math.exp(log_odds))
 
 
 def save_turn_end(directory: Path, model: TurnEndModel, card: str, attached: Mapping[str, bytes] | None = None) -> None:
